@@ -1,0 +1,42 @@
+"""charrnn: a character-level recurrent network that learns from a text and writes new text in its manner.
+
+    import charrnn
+
+    run = charrnn.train(open("corpus.txt").read(), epochs=5, seed=1)
+    for progress in run:
+        print(progress.step, progress.loss)
+    print("".join(charrnn.generate(run.best, length=200, seed=1)))
+    print(charrnn.score(run.best, "To be, or not to be").bpc)
+
+    model = charrnn.load("checkpoints/corpus.safetensors").model
+
+What stands here is handed on from the modules that define it, and imported when it is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from charrnn.checkpoint import load, save
+    from charrnn.config import SamplingConfig
+    from charrnn.sampling import generate, samples
+    from charrnn.scoring import score
+    from charrnn.training import train
+
+_HOMES = {
+    "SamplingConfig": "config",
+    "generate": "sampling",
+    "load": "checkpoint",
+    "samples": "sampling",
+    "save": "checkpoint",
+    "score": "scoring",
+    "train": "training",
+}
+
+__all__ = ["SamplingConfig", "generate", "load", "samples", "save", "score", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'charrnn' has no attribute {name!r}")
+    return getattr(import_module(f"charrnn.{_HOMES[name]}"), name)

@@ -1,0 +1,85 @@
+"""The compiled twin of `cells.rnn`: a step is one product over packed weights and one fused pass over the units."""
+
+from numba import njit
+
+from charrnn.cells.compiled.product import matmul, pack, product, scratch
+from charrnn.cells.compiled.vectors import Vector, fused, tanh
+from charrnn.memory import Memory
+from charrnn.notation import Array
+
+GATES = 1
+STATES = 1  # h
+RECURRENT = ("W_hh",)
+
+Cache = tuple[Array, Array]
+
+
+def _step(x: Vector, a: Vector) -> tuple[Vector, ...]:
+    """x is the projected input, a = h W_hh: returns the next h."""
+    return (tanh(x + a),)
+
+
+def _step_back(h: Vector, d_output: Vector, dh: Vector) -> tuple[Vector, ...]:
+    """Returns the gradient of x + a, where h = tanh(x + a) and tanh' = 1 - tanh²."""
+    return ((d_output + dh) * (1 - h * h),)
+
+
+_fused_step = fused(_step, 1)
+_fused_step_back = fused(_step_back, 1)
+
+
+@njit(nogil=True, cache=True)
+def _forward(x: Array, panels: Array, h: Array, a: Array) -> None:
+    T, B, H = x.shape
+    N = a.shape[1]
+    for t in range(T):
+        product(h[t], panels, a)
+        for b in range(B):
+            m = (t * B + b) * H
+            _fused_step(H, (h,), (m + B * H,), (x, a), (m, b * N))
+
+
+@njit(nogil=True, cache=True)
+def _backward(d_outputs: Array, panels: Array, h: Array, dx: Array, dh: Array) -> None:
+    T, B, H = d_outputs.shape
+    N = dh.shape[1]
+    for t in range(T - 1, -1, -1):
+        for b in range(B):
+            m = (t * B + b) * H
+            _fused_step_back(H, (dx,), (m,), (h, d_outputs, dh), (m + B * H, m, b * N))
+        # a = x[t] + h[t] @ W_hh
+        product(dx[t], panels, dh)
+
+
+@njit(nogil=True, cache=True)
+def step(x: Array, panels: Array, b_hn: Array, state: Array, a: Array, spare: Array) -> None:
+    """One step without a way back: moves state [1, B, H] on, given x [B, H]; `a` is overwritten."""
+    _, B, H = state.shape
+    product(state[0], panels, a)
+    for b in range(B):
+        _fused_step(H, (state,), (b * H,), (x, a), (b * H, b * a.shape[1]))
+
+
+def forward(x: Array, W_hh: Array, state: Array, memory: Memory | None = None) -> tuple[Array, Array, Cache]:
+    """As `cells.rnn.forward`."""
+    T, B, H = x.shape
+    memory = memory or Memory()
+    h = memory.empty("h", (T + 1, B, H), x.dtype)
+    h[0] = state[0]
+    panels = pack(W_hh, memory)
+    _forward(x, panels, h, scratch(B, panels, memory))
+    return h[1:], h[T:].copy(), (W_hh, h)
+
+
+def backward(d_outputs: Array, cache: Cache, memory: Memory | None = None) -> tuple[Array, Array, Array]:
+    """As `cells.rnn.backward`."""
+    W_hh, h = cache
+    T, B, H = d_outputs.shape
+    memory = memory or Memory()
+    dx = memory.empty("dx", d_outputs.shape, h.dtype)
+    panels = pack(W_hh.T, memory)
+    dh = scratch(B, panels, memory)
+    _backward(d_outputs, panels, h, dx, dh)
+    # a = x[t] + h[t] @ W_hh, for all t at once
+    dW_hh = matmul(h[:-1].reshape(T * B, H).T, dx.reshape(T * B, H), memory.part("dW_hh"))
+    return dx, dW_hh, dh[None, :, :H].copy()

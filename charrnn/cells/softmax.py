@@ -1,0 +1,32 @@
+"""The loss: softmax cross-entropy, by log-sum-exp, so that no logit is too large or too small for it.
+
+log p_v = y_v - log Σ_w exp(y_w)        loss = -log p_target        ∂loss/∂y_v = p_v - [v = target]
+"""
+
+import numpy as np
+
+from charrnn.notation import Array, Ids
+
+
+def log_softmax(logits: Array) -> Array:
+    """Turns logits [..., V] into log-probabilities [..., V]."""
+    shifted: Array = logits - logits.max(axis=-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted
+
+
+def cross_entropy(logits: Array, targets: Ids) -> tuple[float, Array]:
+    """Sums the loss in nats of logits [N, V] against targets [N]; returns it and its gradient d_logits [N, V].
+
+    The gradient takes the place of the logits: the array is the largest of a step for a large vocabulary, and nobody
+    wants the logits any more.
+    """
+    rows = np.arange(len(targets))
+    logits -= logits.max(axis=-1, keepdims=True)
+    at_target = logits[rows, targets]
+    np.exp(logits, out=logits)
+    total = logits.sum(axis=-1, keepdims=True)
+    loss = float(np.log(total).sum(dtype=np.float64) - at_target.sum(dtype=np.float64))
+    logits /= total
+    logits[rows, targets] -= 1
+    return loss, logits

@@ -1,0 +1,260 @@
+"""The checkpoint: a file with a model, fit to be shared, and one beside it with the state of its training."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from charrnn import engine as engines
+from charrnn import network
+from charrnn.config import Config, ModelConfig, TrainingConfig
+from charrnn.corpus import Source, Streams
+from charrnn.engine import Cell
+from charrnn.errors import CheckpointError, ConfigError, VocabularyError
+from charrnn.model import Model
+from charrnn.notation import Array, Params
+from charrnn.optimizers import OPTIMIZERS
+from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
+from charrnn.storage import Reader, write
+from charrnn.vocabulary import Vocabulary
+
+SUFFIX = ".safetensors"
+RESUME_SUFFIX = ".resume.safetensors"
+
+Record = TypeVar("Record", bound=Config)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model and how it came to be; what another program has not written is None, or empty."""
+
+    model: Model
+    step: int | None = None
+    """The step that these weights are of: the best by validation loss."""
+    training: TrainingConfig | None = None
+    corpus: CorpusRecord | None = None
+    history: list[Evaluation] = field(default_factory=list)
+    version: str = ""
+    """The version of charrnn that wrote it."""
+
+
+def resume_path(path: Path) -> Path:
+    """Where the training state of the checkpoint `path` lies: beside it."""
+    return path.with_name(path.name.removesuffix(SUFFIX) + RESUME_SUFFIX)
+
+
+def newest(folder: Path) -> Path:
+    """The checkpoint of a folder that was written last. Raises `CheckpointError` where there is none."""
+    return _newest(folder, [path for path in folder.glob("*" + SUFFIX) if not path.name.endswith(RESUME_SUFFIX)])
+
+
+def newest_resumable(folder: Path) -> Path:
+    """The checkpoint whose training state was written last. Raises `CheckpointError` where there is none."""
+    found = _newest(folder, list(folder.glob("*" + RESUME_SUFFIX)))
+    return found.with_name(found.name.removesuffix(RESUME_SUFFIX) + SUFFIX)
+
+
+def _newest(folder: Path, paths: list[Path]) -> Path:
+    if not paths:
+        raise CheckpointError(
+            f"nothing is in {folder}{os.sep} yet: make a model with `charrnn train`, or name its file"
+        )
+    return max(paths, key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+# The model's file
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes the model's file. Raises `CheckpointError` where it can't be written."""
+    model, corpus, training = checkpoint.model, checkpoint.corpus, checkpoint.training
+    metadata: dict[str, Any] = {"model": asdict(model.config), "vocabulary": _vocabulary_to_json(model.vocabulary)}
+    if training is not None and corpus is not None:
+        metadata |= {
+            "step": checkpoint.step,
+            "training": asdict(training),
+            "seed": training.seed,
+            "corpus": asdict(corpus),
+            "split": {"training": corpus.training, "validation": corpus.validation},
+            "history": [asdict(row) for row in checkpoint.history],
+        }
+    write(path, to_torch(model.params, model.config, network.cell_of(model.config, model.engine)), metadata)
+
+
+def load(path: Path, engine: str = "numpy") -> Checkpoint:
+    """Reads a model's file. Raises `CheckpointError` where it is missing, damaged or not what it says it is."""
+    file = Reader(path)
+    if file.has("position"):
+        raise CheckpointError(f"{path} is the state of a training; its model lies beside it, without `.resume`")
+    config, vocabulary = _model(file)
+    loaded = engines.load(engine)
+    cell = network.cell_of(config, loaded)
+    shapes = network.shapes(config, cell)
+    blank = {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes.items()}
+    tensors = file.tensors({name: t.shape for name, t in _torch_views(blank, config, cell).items()})
+    step = file.json("step") if file.has("step") else None
+    if not isinstance(step, int | None):
+        raise file.damaged("step")
+    return Checkpoint(
+        Model(config, vocabulary, from_torch(tensors, config, cell), loaded),
+        step,
+        _record(file, "training", TrainingConfig) if file.has("training") else None,
+        _record(file, "corpus", CorpusRecord) if file.has("corpus") else None,
+        _history(file) if file.has("history") else [],
+        str(file.json("version")) if file.has("version") else "",
+    )
+
+
+def to_torch(params: Params, config: ModelConfig, cell: Cell) -> Params:
+    """The parameters as the state dict of a PyTorch module that has `rnn` and `decoder`."""
+    return {name: np.ascontiguousarray(tensor) for name, tensor in _torch_views(params, config, cell).items()}
+
+
+def _torch_views(params: Params, config: ModelConfig, cell: Cell) -> Params:
+    """PyTorch's names and layouts: weights (out, in), and a second bias that only the GRU's b_hn has a use for."""
+    tensors = {}
+    for layer in range(config.layers):
+        bias_hh = np.broadcast_to(np.zeros_like(params["b_out"], shape=()), params[f"b{layer}"].shape)
+        if "b_hn" in cell.RECURRENT:
+            b_hn = params[f"b_hn{layer}"]
+            bias_hh = np.concatenate((bias_hh[: -len(b_hn)], b_hn))
+        tensors[f"rnn.weight_ih_l{layer}"] = params[f"W_ih{layer}"].T
+        tensors[f"rnn.weight_hh_l{layer}"] = params[f"W_hh{layer}"].T
+        tensors[f"rnn.bias_ih_l{layer}"] = params[f"b{layer}"]
+        tensors[f"rnn.bias_hh_l{layer}"] = bias_hh
+    return tensors | {"decoder.weight": params["W_out"].T, "decoder.bias": params["b_out"]}
+
+
+def from_torch(tensors: Mapping[str, Array], config: ModelConfig, cell: Cell) -> Params:
+    """Undoes `to_torch`, whoever wrote the tensors: of two biases that are only ever added one is made."""
+    params = {"W_out": tensors["decoder.weight"].T, "b_out": tensors["decoder.bias"]}
+    for layer in range(config.layers):
+        bias_hh = tensors[f"rnn.bias_hh_l{layer}"].copy()
+        if "b_hn" in cell.RECURRENT:
+            params[f"b_hn{layer}"] = bias_hh[-config.hidden_size :].copy()
+            bias_hh[-config.hidden_size :] = 0
+        params[f"W_ih{layer}"] = tensors[f"rnn.weight_ih_l{layer}"].T
+        params[f"W_hh{layer}"] = tensors[f"rnn.weight_hh_l{layer}"].T
+        params[f"b{layer}"] = tensors[f"rnn.bias_ih_l{layer}"] + bias_hh
+    return {name: np.ascontiguousarray(params[name]) for name in network.shapes(config, cell)}
+
+
+# The training's file
+
+
+def save_snapshot(path: Path, snapshot: Snapshot) -> None:
+    """Writes the state of a training. Raises `CheckpointError` where it can't be written."""
+    s = snapshot
+    tensors = {"state": s.state}
+    for group, arrays in (("params", s.params), ("best", s.best), ("moments", s.moments)):
+        tensors |= {f"{group}.{name}": array for name, array in arrays.items()}
+    metadata = {
+        "model": asdict(s.model),
+        "vocabulary": _vocabulary_to_json(s.vocabulary),
+        "training": asdict(s.training),
+        "corpus": asdict(s.corpus),
+        "source": asdict(s.source) if s.source else None,
+        "history": [asdict(row) for row in s.history],
+        "rng": s.rng.bit_generator.state,
+        "position": asdict(s.at),
+    }
+    write(path, tensors, metadata)
+
+
+def load_snapshot(path: Path) -> Snapshot:
+    """Reads the state of a training. Raises `CheckpointError` where it is missing or not what it says it is."""
+    if not path.exists():
+        raise CheckpointError(f"there is no training to resume: {path} is missing")
+    file = Reader(path)
+    config, vocabulary = _model(file)
+    training, corpus = _record(file, "training", TrainingConfig), _record(file, "corpus", CorpusRecord)
+    position, history = _record(file, "position", Position), _history(file)
+    cell = network.cell_of(config, engines.load("numpy"))
+    params = network.shapes(config, cell)
+    # Of the streams only their number matters here, so a text that takes no memory stands for the corpus
+    streams = Streams(np.broadcast_to(np.uint8(0), corpus.training), training.batch_size, training.seq_length)
+    shapes = {f"params.{name}": shape for name, shape in params.items()}
+    shapes |= {f"best.{name}": shape for name, shape in params.items() if history}
+    for moment in OPTIMIZERS[training.optimizer].moments:
+        shapes |= {f"moments.{moment}.{name}": shape for name, shape in params.items()}
+    shapes["state"] = (config.layers, cell.STATES, streams.rows, config.hidden_size)
+    tensors = file.tensors(shapes)
+
+    def group(prefix: str) -> Params:
+        return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+    return Snapshot(
+        config,
+        training,
+        vocabulary,
+        corpus,
+        _source(file),
+        group("params."),
+        group("moments."),
+        tensors["state"],
+        _rng(file),
+        history,
+        group("best."),
+        position,
+    )
+
+
+# The metadata that both have
+
+
+def _model(file: Reader) -> tuple[ModelConfig, Vocabulary]:
+    config, data = _record(file, "model", ModelConfig), file.json("vocabulary")
+    try:
+        vocabulary = Vocabulary(None if data == "bytes" else data)
+    except (VocabularyError, TypeError):
+        raise file.damaged("vocabulary") from None
+    if len(vocabulary) != config.vocab_size:
+        raise file.damaged("vocabulary")
+    return config, vocabulary
+
+
+def _vocabulary_to_json(vocabulary: Vocabulary) -> list[str] | str:
+    return "bytes" if vocabulary.is_bytes else list(vocabulary.characters)
+
+
+def _record(file: Reader, key: str, kind: type[Record]) -> Record:
+    return _made(file, key, kind.from_dict, file.json(key))
+
+
+def _history(file: Reader) -> list[Evaluation]:
+    rows = file.json("history")
+    if not isinstance(rows, list):
+        raise file.damaged("history")
+    return [_made(file, "history", Evaluation.from_dict, row) for row in rows]
+
+
+def _made(file: Reader, key: str, make: Callable[[Any], Record], data: Any) -> Record:
+    try:
+        return make(data)
+    except ConfigError as error:
+        raise CheckpointError(f"{file.path} is damaged: in its {key!r}, {error}") from None
+
+
+def _source(file: Reader) -> Source | None:
+    data = file.json("source")
+    if data is None:
+        return None
+    try:
+        source = Source(**(data | {"paths": tuple(data["paths"])}))
+        if all(isinstance(text, str) for text in (*source.paths, source.encoding, source.errors)) and source.paths:
+            return source
+    except (TypeError, KeyError):
+        pass
+    raise file.damaged("source")
+
+
+def _rng(file: Reader) -> np.random.Generator:
+    rng = np.random.default_rng(0)
+    try:
+        rng.bit_generator.state = file.json("rng")
+    except (TypeError, ValueError, KeyError, OverflowError):
+        raise file.damaged("rng") from None
+    return rng

@@ -1,0 +1,94 @@
+"""What the commands share of the terminal: notices on stderr, text on stdout, and signals."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+FLUSH_AFTER = 0.05
+"""Seconds that text may wait in a buffer before it is passed on."""
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal: never on stdout, which carries the product alone."""
+    if "tqdm" in sys.modules:  # a bar may stand where the line goes
+        sys.modules["tqdm"].tqdm.write(visible(text), file=sys.stderr)
+    else:
+        print(visible(text), file=sys.stderr)
+
+
+def silent(text: str) -> None:
+    """`say` for those who asked for quiet."""
+
+
+def voice(quiet: bool) -> Callable[[str], None]:
+    """What to say notices with."""
+    return silent if quiet else say
+
+
+def visible(text: str) -> str:
+    """A text with its control characters, but for line ends and tabs, shown instead of sent to the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def tell_of_compilation(engine: str, notice: Callable[[str], None]) -> None:
+    """Says so, once, when the numba engine is not compiled yet: else a first step seems to hang."""
+    if engine != "numba":
+        return
+    from charrnn.engine import on_compilation
+
+    told: list[bool] = []
+
+    def tell() -> None:
+        if not told:
+            told.append(True)
+            notice("compiling the numba engine for this machine: some fifteen seconds, this once")
+
+    on_compilation(tell)
+
+
+class Output:
+    """Standard output as a stream of text in UTF-8, passed on as it is made; on a terminal it ends with a line end."""
+
+    def __init__(self) -> None:
+        self.buffer = sys.stdout.buffer
+        self.last = "\n"
+        self.flushed = 0.0
+
+    def write(self, text: str) -> None:
+        """Writes text; bytes that were no UTF-8 when they were read come out as they went in."""
+        self.buffer.write(text.encode("utf-8", "surrogateescape"))
+        self.last = text[-1:] or self.last
+        if (now := time.monotonic()) - self.flushed > FLUSH_AFTER:
+            self.buffer.flush()
+            self.flushed = now
+
+    def line(self) -> None:
+        """Ends the line, where it isn't ended."""
+        if self.last != "\n":
+            self.write("\n")
+
+    def close(self) -> None:
+        if sys.stdout.isatty():
+            self.line()
+        self.buffer.flush()
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[list[int]]:
+    """Collects the signals that ask the program to stop, instead of stopping; a second Ctrl-C does stop it."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if number in received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,140 @@
+"""`charrnn inspect`: shows what a model is, what it was trained on, and how its loss fell."""
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from charrnn.cli.console import visible, voice
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+NAME = "inspect"
+HELP = "Show what a model is, what it was trained on, and how its loss fell."
+EXAMPLES = """\b
+Examples:
+  charrnn inspect
+  charrnn inspect model.safetensors
+  charrnn inspect --json | jq .history
+"""
+BARS = "▁▂▃▄▅▆▇█"
+
+
+def command(
+    checkpoint: Annotated[
+        Path | None, typer.Argument(help="The model's file. [the newest in checkpoints/]", show_default=False)
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="The same as one JSON object.", envvar="CHARRNN_INSPECT_JSON", show_envvar=False),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.", show_envvar=False)
+    ] = False,
+) -> None:
+    from charrnn import checkpoint as checkpoints
+    from charrnn.inspection import summary
+
+    path = checkpoint or checkpoints.newest(Path("checkpoints"))
+    if checkpoint is None:
+        voice(quiet)(f"model: {path}")
+    data: dict[str, Any] = {"file": str(path), "bytes": path.stat().st_size if path.exists() else 0} | summary(
+        checkpoints.load(path)
+    )
+    if as_json:
+        typer.echo(json.dumps(data))
+        return
+
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for part in (_about(data), _tensors(data), *_history(data["history"], console.width)):
+        console.print(part)
+
+
+def _about(data: dict[str, Any]) -> "Table":
+    table = _table()
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    model, vocabulary = data["model"], data["vocabulary"]
+    rows = {
+        "file": f"{data['file']}, {data['bytes']:,} bytes",
+        "model": f"{model['cell']}, {model['layers']} × {model['hidden_size']}, dropout {model['dropout']:g}",
+        "parameters": f"{data['parameters']:,}",
+        "vocabulary": f"{vocabulary['size']} {vocabulary['kind']}",
+        "characters": _characters(vocabulary.get("characters", [])),
+    }
+    if corpus := data["corpus"]:
+        rows["corpus"] = f"{corpus['name']}, {corpus['size']:,} bytes, SHA-256 {corpus['digest'][:12]}…"
+        rows["split"] = f"{corpus['training']:,} characters to learn from, {corpus['validation']:,} held out"
+    if training := data["training"]:
+        rows["training"] = ", ".join(f"{name} {value}" for name, value in training.items())
+    if data["step"] is not None:
+        rows["weights of"] = f"step {data['step']:,}"
+    for name, value in rows.items():
+        if value:
+            table.add_row(name, _text(value))
+    return table
+
+
+def _characters(characters: list[str]) -> str:
+    shown = "".join({"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(c, c) for c in characters[:256])
+    return shown + (f" … and {len(characters) - 256:,} more" if len(characters) > 256 else "")
+
+
+def _tensors(data: dict[str, Any]) -> "Table":
+    table = _table("tensor", "shape", "norm", "share")
+    for tensor in data["tensors"]:
+        shape = " × ".join(map(str, tensor["shape"]))
+        table.add_row(_text(tensor["name"]), shape, f"{tensor['norm']:.3g}", f"{tensor['share']:.1%}")
+    return table
+
+
+def _history(history: list[dict[str, Any]], width: int) -> list[Any]:
+    """The validation loss (the training loss where nothing is held out) as bars, and the last rows as a table."""
+    if not history:
+        return []
+    table = _table("step", "epoch", "training loss", "validation loss", "bits per character")
+    for row in history[-8:]:
+        val_loss = row["val_loss"]
+        bpc = "" if val_loss is None else f"{val_loss / math.log(2):.3f}"
+        table.add_row(f"{row['step']:,}", f"{row['epoch']:,}", _loss(row["train_loss"]), _loss(val_loss), bpc)
+    name = "val_loss" if history[-1]["val_loss"] is not None else "train_loss"
+    losses = [row[name] for row in history if row[name] is not None]
+    if not losses:
+        return [table]
+    label = f"{'validation' if name == 'val_loss' else 'training'} loss, {losses[0]:.2f} → {losses[-1]:.2f} nats  "
+    return [_text(label + _bars(losses, max(8, width - len(label)))), table]
+
+
+def _bars(values: list[float], width: int) -> str:
+    """Values as a row of bars, at most `width` of them: of values that share a bar the mean is drawn."""
+    n = min(width, len(values))
+    groups = [values[k * len(values) // n : (k + 1) * len(values) // n] for k in range(n)]
+    means = [sum(group) / len(group) for group in groups]
+    low, high = min(means), max(means)
+    return "".join(BARS[round((mean - low) / ((high - low) or 1) * (len(BARS) - 1))] for mean in means)
+
+
+def _loss(loss: float | None) -> str:
+    return "" if loss is None else f"{loss:.4f}"
+
+
+def _table(*columns: str) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD if columns else None, show_header=bool(columns), pad_edge=False)
+    for k, column in enumerate(columns):
+        table.add_column(column, justify="left" if k == 0 else "right")
+    return table
+
+
+def _text(text: str) -> Any:
+    """Text out of a file: as it is, for brackets are no markup in it, but with control characters made harmless."""
+    from rich.text import Text
+
+    return Text(visible(text))

@@ -1,0 +1,248 @@
+"""A run of `charrnn train`: from files to a training, its progress on stderr, its results to disk."""
+
+import json
+import math
+import os
+import re
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import IO, Any
+
+from tqdm import tqdm
+
+from charrnn import checkpoint as checkpoints
+from charrnn import corpus as corpora
+from charrnn import sampling
+from charrnn.cli.console import asked_to_stop, tell_of_compilation, visible, voice
+from charrnn.config import SamplingConfig
+from charrnn.corpus import STDIN, Source
+from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.snapshot import Evaluation
+from charrnn.training import Progress, Training, resume, train
+
+FOLDER = Path("checkpoints")
+SAVE_AFTER = 120.0
+"""Seconds between saves, where evaluations are further apart."""
+LOGGED = 1000
+"""Lines of the log, at most, beside those of the evaluations."""
+SAMPLE_LENGTH = 200
+
+
+def started(
+    paths: tuple[str, ...],
+    reading: dict[str, Any],
+    options: dict[str, Any],
+    out: Path | None,
+    init_from: Path | None,
+    force: bool,
+) -> tuple[Training, Path]:
+    """A new training, and the file that its model goes to."""
+    source = Source(paths or (corpora.bundled(),), **reading)
+    path = _free(FOLDER / f"{_stem(source.paths[0])}{checkpoints.SUFFIX}", force) if out is None else out
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder: give --out the name of a file in it")
+    if path.suffix != checkpoints.SUFFIX or path.name.endswith(checkpoints.RESUME_SUFFIX):
+        raise ConfigError(f"a model's file ends in {checkpoints.SUFFIX}: --out {path.with_suffix(checkpoints.SUFFIX)}")
+    for taken in (path, checkpoints.resume_path(path)):
+        if taken.exists() and not force:
+            raise CheckpointError(
+                f"{taken} is there already: go on with --resume, overwrite with --force, or give another --out"
+            )
+    model = None if init_from is None else checkpoints.load(init_from).model
+    return train(corpora.read(source), source=source.absolute(), init_from=model, **options), path
+
+
+def resumed(
+    paths: tuple[str, ...], reading: dict[str, Any], options: dict[str, Any], out: Path | None
+) -> tuple[Training, Path]:
+    """The training that was saved beside the model `out`, or the newest, and that model's file."""
+    path = out or checkpoints.newest_resumable(FOLDER)
+    snapshot = checkpoints.load_snapshot(checkpoints.resume_path(path))
+    before = snapshot.source or Source(())
+    if any(getattr(before, name) != value for name, value in reading.items()):
+        raise ConfigError(
+            "the text of a resumed training is read as it was: leave out --bytes, --encoding and --errors"
+        )
+    source = replace(before, paths=paths or before.paths)
+    if not paths and STDIN in before.paths:
+        raise CorpusError(f"this training reads stdin: pipe the same text in, and give - before --resume --out {path}")
+    if not source.paths:
+        raise CorpusError("this training did not begin with a file: name the corpus before --resume")
+    return resume(corpora.read(source), snapshot, **options), path
+
+
+def _stem(path: str) -> str:
+    name = "stdin" if path == STDIN else Path(path).resolve().stem
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "corpus"
+
+
+def _free(path: Path, force: bool) -> Path:
+    """The path, or the first of its kind with a number that is not taken: what nobody has named is never in the way."""
+    tries = (path.with_stem(f"{path.stem}-{n}") if n > 1 else path for n in range(1, sys.maxsize))
+    return path if force else next(p for p in tries if not p.exists() and not checkpoints.resume_path(p).exists())
+
+
+def open_log(path: Path | None, resumes: bool, force: bool) -> IO[str]:
+    """The file for the log: a new one, but a resumed training adds to its own."""
+    try:
+        return open(path or os.devnull, "a" if resumes or path is None else "w" if force else "x", encoding="utf-8")
+    except FileExistsError:
+        raise CheckpointError(f"{path} is there already: overwrite it with --force, or give another --log") from None
+    except OSError as error:
+        raise CheckpointError(f"can't write {path}: {error.strerror}") from None
+
+
+class Run:
+    """One process's share of a training: shows it, saves it, and knows how to be interrupted."""
+
+    def __init__(self, training: Training, path: Path, quiet: bool, sample_every: int, log: IO[str]):
+        self.training = training
+        self.path = path
+        self.say = voice(quiet)
+        self.quiet = quiet
+        self.sample_every = sample_every
+        self.log = log
+        self.log_every = max(1, training.snapshot.training.steps // LOGGED)
+        self.chars = 0
+        self.began = self.saved = time.monotonic()
+        self.loss = math.nan
+
+    def go(self) -> int:
+        """Trains to the end, or until a signal asks to stop; returns the exit code."""
+        at, steps = self.training.snapshot.at, self.training.snapshot.training.steps
+        self._announce()
+        self._save()
+        tell_of_compilation(self.training.snapshot.training.engine, self.say)
+        self.began = time.monotonic()
+        bar = tqdm(
+            total=steps,
+            initial=at.step,
+            disable=self.quiet or not sys.stderr.isatty(),
+            dynamic_ncols=True,
+            bar_format="{percentage:3.0f}% {bar} step {n_fmt}/{total_fmt} {postfix} {elapsed}, {remaining} left",
+        )
+        with bar, self.log, asked_to_stop() as signals:
+            for progress in self.training:
+                self._show(bar, progress)
+                if progress.evaluation:
+                    self._report(progress.evaluation)
+                if progress.evaluation or time.monotonic() - self.saved > SAVE_AFTER:
+                    self._save()
+                if signals:
+                    break
+        if signals:
+            self._save()
+            more = "" if self.path.parent == FOLDER else f" --out {self.path}"
+            self.say(f"interrupted at step {at.step:,}, and saved: go on with charrnn train --resume{more}")
+            return 128 + signals[0]
+        self.say(
+            f"done: {self.path} holds the weights of step {self.training.best_step:,}; try charrnn sample --temp 0.8"
+        )
+        return 0
+
+    def result(self) -> dict[str, Any]:
+        """What the run has come to; the losses are those of the weights in the checkpoint, where they are known."""
+        training, s = self.training, self.training.snapshot
+        rows = training.history
+        row = next((row for row in rows if row.step == training.best_step), None)
+        seconds = time.monotonic() - self.began
+        return {
+            "checkpoint": str(self.path),
+            "steps": s.at.step,
+            "epochs": round(s.at.epoch + s.at.chunk / training.streams.chunks, 3),
+            "seconds": round(seconds, 3),
+            "chars_per_second": round(self.chars / seconds, 1),
+            "train_loss": row.train_loss if row else None,
+            **_validation(row),
+            "parameters": training.latest.size,
+            "engine": s.training.engine,
+            "threads": len(training.shards),
+            "seed": s.training.seed,
+        }
+
+    def _announce(self) -> None:
+        training, s = self.training, self.training.snapshot
+        model, config, corpus, at = s.model, s.training, s.corpus, s.at
+        kind = "bytes" if s.vocabulary.is_bytes else "characters"
+        self.say(f"{corpus.name}: {corpus.training + corpus.validation:,} {kind}, {len(s.vocabulary)} distinct")
+        if corpus.validation:
+            self.say(f"learns from the first {corpus.training:,}, validates on the last {corpus.validation:,}")
+        elif config.val_fraction:
+            self.say("too short to hold any out for validation: learns from all, and keeps the last weights")
+        self.say(
+            f"{model.cell}, {model.layers} × {model.hidden_size}: {training.latest.size:,} parameters; "
+            f"{config.engine} engine, {len(training.shards)} threads"
+        )
+        T = min(config.seq_length, training.streams.length)
+        epochs = config.steps / training.streams.chunks
+        self.say(
+            f"{config.steps:,} steps of {training.streams.rows} × {T} characters, {epochs:.3g} epochs, "
+            f"{config.optimizer} at {config.lr:g}, {config.schedule}; seed {config.seed}"
+        )
+        self.say(f"{'goes on at step ' + format(at.step, ',') + ', ' if at.step else ''}writes {self.path}")
+
+    def _show(self, bar: "tqdm[Any]", progress: Progress) -> None:
+        if not progress.chars:
+            bar.set_postfix_str("evaluating" if not progress.evaluation else "", refresh=True)
+            return
+        self.chars += progress.chars
+        self.loss = progress.loss if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * progress.loss
+        speed = self.chars / (time.monotonic() - self.began)
+        bar.set_postfix_str(
+            f"epoch {progress.epoch + 1} loss {self.loss:.3f} bpc {self.loss / math.log(2):.3f} {speed:,.0f} chars/s",
+            refresh=False,
+        )
+        bar.update()
+        if progress.step % self.log_every == 0:
+            self._log(
+                step=progress.step,
+                epoch=progress.epoch,
+                loss=progress.loss,
+                lr=progress.lr,
+                grad_norm=progress.grad_norm,
+            )
+        if self.sample_every and progress.step % self.sample_every == 0 and not self.quiet:
+            self._sample(progress.step)
+
+    def _report(self, row: Evaluation) -> None:
+        validation = _validation(row)
+        self._log(**(asdict(row) | validation))
+        parts = [f"step {row.step:,}/{self.training.snapshot.training.steps:,}", f"epoch {row.epoch}"]
+        if row.train_loss is not None:
+            parts.append(f"training loss {row.train_loss:.3f}")
+        if row.val_loss is not None:
+            parts.append(f"validation loss {row.val_loss:.3f} ({validation['val_bpc']:.3f} bits per character)")
+        self.say(", ".join(parts))
+
+    def _log(self, **line: Any) -> None:
+        seconds = time.monotonic() - self.began
+        line |= {"seconds": round(seconds, 3), "chars_per_second": round(self.chars / seconds, 1)}
+        self.log.write(json.dumps(line) + "\n")
+        self.log.flush()
+
+    def _sample(self, step: int) -> None:
+        config = SamplingConfig(temp=0.8)
+        text = "".join(
+            sampling.generate(
+                self.training.latest,
+                length=SAMPLE_LENGTH,
+                seed=self.training.snapshot.training.seed + step,
+                config=config,
+            )
+        )
+        self.say("    " + visible(text).strip().replace("\n", "\n    "))
+
+    def _save(self) -> None:
+        training, s = self.training, self.training.snapshot
+        checkpoints.save_snapshot(checkpoints.resume_path(self.path), s)
+        checkpoint = checkpoints.Checkpoint(training.best, training.best_step, s.training, s.corpus, training.history)
+        if s.at.step or not s.training.steps:
+            checkpoints.save(self.path, checkpoint)
+        self.saved = time.monotonic()
+
+
+def _validation(row: Evaluation | None) -> dict[str, float | None]:
+    loss = row.val_loss if row else None
+    return {"val_loss": loss, "val_bpc": None if loss is None else loss / math.log(2)}

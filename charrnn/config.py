@@ -1,0 +1,146 @@
+"""The settings of a model, of a training run and of a sample: checked where they are made, never changed after."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from charrnn.errors import ConfigError
+
+CELLS = ("lstm", "gru", "rnn")
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad", "sgd")
+SCHEDULES = ("constant", "step", "linear", "cosine")
+CLIPPINGS = ("norm", "value")
+
+LEARNING_RATES = {"adam": 2e-3, "adamw": 2e-3, "rmsprop": 2e-3, "adagrad": 1e-1, "sgd": 1e-1}
+"""The rate where none is given: rmsprop's is char-rnn's, adagrad's is min-char-rnn's."""
+
+
+class Config:
+    """What all settings and records have in common: checked when made, and made of the plain values that JSON knows."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if type(value) is int and field.type in (float, float | None):  # JSON and the shell write 1 for 1.0
+                object.__setattr__(self, field.name, float(value))
+            elif isinstance(value, bool) or not isinstance(value, field.type):  # type: ignore[arg-type]
+                raise ConfigError(f"{field.name} can't be {value!r}")
+        self.check()
+
+    def check(self) -> None:
+        """Raises `ConfigError` for a value outside its range."""
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self:
+        """Makes it from data out of a file; raises `ConfigError` where that is not what it should be."""
+        if not isinstance(values, dict) or not set(values) <= {f.name for f in fields(cls)}:  # type: ignore[arg-type]
+            raise ConfigError(f"these are no settings of a {cls.__name__}")
+        try:
+            return cls(**values)
+        except TypeError:
+            raise ConfigError(f"settings of the {cls.__name__} are missing") from None
+
+
+def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises `ConfigError` where the value is none of the choices."""
+    if value not in choices:
+        raise ConfigError(f"{name} can't be {value!r}: choose one of {', '.join(choices)}")
+
+
+def between(name: str, value: float, low: float, high: float = math.inf) -> None:
+    """Raises `ConfigError` where the value is out of bounds, or not a number."""
+    if not low <= value <= high:  # false for NaN
+        bounds = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
+        raise ConfigError(f"{name} must be {bounds}, not {value:g}")
+
+
+@dataclass(frozen=True)
+class ModelConfig(Config):
+    """The shape of a network."""
+
+    vocab_size: int
+    cell: str = "lstm"
+    hidden_size: int = 128
+    layers: int = 2
+    dropout: float = 0.0
+    """Probability that a unit is left out on its way to the next layer or to the decoder, in training."""
+
+    def check(self) -> None:
+        one_of("cell", self.cell, CELLS)
+        between("vocab_size", self.vocab_size, 1, 0x110000)
+        between("hidden_size", self.hidden_size, 1, 65536)
+        between("layers", self.layers, 1, 64)
+        between("dropout", self.dropout, 0, 0.99)
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Config):
+    """How a network is trained: all that the weights follow from, beside the model's shape and the corpus."""
+
+    steps: int
+    batch_size: int = 50
+    seq_length: int = 50
+    optimizer: str = "adam"
+    lr: float = 2e-3
+    momentum: float = 0.9
+    """Of sgd alone."""
+    weight_decay: float = 0.0
+    """Decoupled from the gradient in adamw (Loshchilov & Hutter, 2019), added to it in the others."""
+    schedule: str = "step"
+    warmup: int = 0
+    """Steps over which the rate rises from zero, whatever the schedule."""
+    lr_decay: float = 0.97
+    """Of the step schedule: the factor per epoch."""
+    lr_decay_after: int = 10
+    """Of the step schedule: the epochs before the first decay."""
+    clip: float = 5.0
+    """The largest norm (or value) of the gradient; 0 for no clipping."""
+    clip_by: str = "norm"
+    val_fraction: float = 0.1
+    eval_every: int = 0
+    """Steps between evaluations; 0 for those of an epoch, but at least 50 and at most 1,000."""
+    seed: int = 0
+    engine: str = "numpy"
+    threads: int = 1
+
+    def check(self) -> None:
+        between("steps", self.steps, 0, 2**53)
+        between("batch_size", self.batch_size, 1, 1 << 20)
+        between("seq_length", self.seq_length, 1, 1 << 20)
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
+        between("lr", self.lr, 0, 1e6)
+        between("momentum", self.momentum, 0, 0.9999)
+        between("weight_decay", self.weight_decay, 0, 1e3)
+        one_of("schedule", self.schedule, SCHEDULES)
+        between("warmup", self.warmup, 0, 2**53)
+        between("lr_decay", self.lr_decay, 1e-6, 1)
+        between("lr_decay_after", self.lr_decay_after, 0, 2**53)
+        between("clip", self.clip, 0, math.inf)
+        one_of("clip_by", self.clip_by, CLIPPINGS)
+        between("val_fraction", self.val_fraction, 0, 0.9)
+        between("eval_every", self.eval_every, 0, 2**53)
+        between("seed", self.seed, 0, 2**63 - 1)
+        one_of("engine", self.engine, ("numpy", "numba"))
+        between("threads", self.threads, 1, 4096)
+
+
+@dataclass(frozen=True)
+class SamplingConfig(Config):
+    """How characters are drawn from the network's predictions."""
+
+    temp: float = 1.0
+    """Divides the log-probabilities: below 1 bolder, above 1 wilder, 0 always the likeliest."""
+    top_k: int = 0
+    """Only the k likeliest characters; 0 for all."""
+    top_p: float = 1.0
+    """Only the likeliest characters that together reach probability p (Holtzman et al., 2020)."""
+    min_p: float = 0.0
+    """Only characters at least min_p times as probable as the likeliest (Nguyen et al., 2024)."""
+
+    def check(self) -> None:
+        between("temp", self.temp, 0, 1e6)
+        between("top_k", self.top_k, 0, 0x110000)
+        between("top_p", self.top_p, 0, 1)
+        between("min_p", self.min_p, 0, 1)
+        if self.top_p == 0:
+            raise ConfigError("top_p must be above 0; for the likeliest character alone use --temp 0")

@@ -1,0 +1,256 @@
+"""The corpus: files, folders or standard input, read in chunks, become ids; ids become parallel streams of [T, B]."""
+
+import codecs
+import hashlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from charrnn.errors import CorpusError, VocabularyError
+from charrnn.notation import Ids
+from charrnn.vocabulary import UNKNOWN, Vocabulary, code_points, smallest_type
+
+STDIN = "-"
+CHUNK = 1 << 20
+MIN_VALIDATION = 100
+"""A held-out text shorter than this many characters says nothing, so none is held out."""
+
+ERROR_HANDLERS = ("strict", "replace", "ignore", "backslashreplace", "surrogateescape")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a corpus is read from, and how: enough to read it again."""
+
+    paths: tuple[str, ...]
+    as_bytes: bool = False
+    encoding: str = "utf-8"
+    errors: str = "strict"
+
+    @property
+    def name(self) -> str:
+        """The corpus's name: that of its first file or folder, without where it lies."""
+        first = "stdin" if self.paths[0] == STDIN else Path(self.paths[0]).resolve().name
+        return first + (f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else "")
+
+    def absolute(self) -> "Source":
+        """The same source, named so that it can be found from any folder."""
+        return replace(self, paths=tuple(p if p == STDIN else os.path.abspath(p) for p in self.paths))
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text as ids [N], with the vocabulary it is written in, and what tells it from others: its bytes and SHA-256."""
+
+    ids: Ids
+    vocabulary: Vocabulary
+    name: str
+    size: int
+    digest: str
+
+    def __post_init__(self) -> None:
+        if len(self.ids) < 2:
+            held = "has one character only" if len(self.ids) else "is empty"
+            raise CorpusError(f"{self.name} {held}: a corpus needs two characters, and wants a hundred thousand")
+
+    def written_in(self, vocabulary: Vocabulary) -> "Corpus":
+        """The same text as ids of another vocabulary; raises `VocabularyError` where that lacks a character."""
+        if vocabulary == self.vocabulary:
+            return self
+        if vocabulary.is_bytes != self.vocabulary.is_bytes:
+            kind = "bytes" if vocabulary.is_bytes else "characters"
+            raise VocabularyError(f"the model is one of {kind}, but the corpus is not read as {kind}: see --bytes")
+        numbers = vocabulary.encode("".join(self.vocabulary.characters))
+        return replace(self, ids=numbers[self.ids], vocabulary=vocabulary)
+
+    def split(self, val_fraction: float) -> tuple[Ids, Ids]:
+        """The ids to learn from and the held-out tail, which is empty where it would be under `MIN_VALIDATION`."""
+        held_out = int(len(self.ids) * val_fraction)
+        border = len(self.ids) - (held_out if held_out >= MIN_VALIDATION else 0)
+        return self.ids[:border], self.ids[border:]
+
+
+def bundled() -> str:
+    """The path of the corpus that comes with the package: in the wheel inside it, in a checkout beside it."""
+    package = Path(__file__).parent
+    folder = next((path for path in (package / "data", package.parent / "data") if path.is_dir()), None)
+    if folder is None:
+        raise CorpusError("the corpus that comes with charrnn is not installed: name one of your own")
+    return str(folder / "saltmarrow.txt")
+
+
+def from_text(text: str | bytes, name: str = "text") -> Corpus:
+    """A corpus from a string, or from bytes for a model of bytes. Raises `CorpusError` where it is too short."""
+    if isinstance(text, bytes):
+        vocabulary, raw = Vocabulary(None), text
+    else:
+        vocabulary, raw = Vocabulary.of(text or " "), text.encode("utf-8", "surrogatepass")
+    return Corpus(vocabulary.encode(text), vocabulary, name, len(raw), hashlib.sha256(raw).hexdigest())
+
+
+def read(source: Source) -> Corpus:
+    """Reads a corpus: the texts of all its files one behind the other, as `cat` would join them.
+
+    A byte order mark is dropped and `\\r\\n` and `\\r` become `\\n`; for a model of bytes all stays as it is.
+    Raises `CorpusError` where something can't be found, read or decoded, or is too short to learn from.
+    """
+    raw = _Raw(source)
+    if source.as_bytes:
+        content = b"".join(chunk for _, chunk in raw)
+        ids, vocabulary = np.frombuffer(content, np.uint8), Vocabulary(None)
+    else:
+        numbering = _Numbering()
+        for text in _decoded(raw, source.encoding, source.errors):
+            numbering.add(text)
+        ids, vocabulary = numbering.finish()
+    return Corpus(ids, vocabulary, source.name, raw.size, raw.sha256.hexdigest())
+
+
+def read_prime(path: str, encoding: str = "utf-8") -> str:
+    """The text of one file, or of standard input, decoded as a corpus is; raises `CorpusError` where it can't be."""
+    return "".join(_decoded(_Raw(Source((path,))), encoding, "surrogateescape"))
+
+
+class _Raw:
+    """The bytes of all the files of a source, in chunks, counted and digested as they pass; b"" ends each file."""
+
+    def __init__(self, source: Source):
+        self.paths = [file for path in source.paths for file in _files(path)]
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        for path in self.paths:
+            try:
+                with nullcontext(sys.stdin.buffer) if path == STDIN else open(path, "rb") as file:
+                    while chunk := file.read(CHUNK):
+                        self.sha256.update(chunk)
+                        self.size += len(chunk)
+                        yield path, chunk
+            except OSError as error:
+                raise CorpusError(f"can't read {path}: {error.strerror or error}") from None
+            yield path, b""
+
+
+def _files(path: str) -> list[str]:
+    """The files that a path stands for: a folder's are all below it that are not hidden, sorted."""
+    if not os.path.isdir(path):
+        return [path]
+    found = []
+    for folder, below, names in os.walk(path):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        found += [os.path.join(folder, name) for name in sorted(names) if not name.startswith(".")]
+    if not found:
+        raise CorpusError(f"the folder {path} holds no files")
+    return found
+
+
+def _decoded(raw: _Raw, encoding: str, errors: str) -> Iterator[str]:
+    """The text of `raw`, in chunks, without byte order marks and with `\\n` for the end of every line."""
+    try:
+        b"".decode(encoding)
+        decoder_of = codecs.getincrementaldecoder("utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding)
+    except LookupError:
+        raise CorpusError(f"there is no text encoding {encoding!r}: try utf-8, latin-1, cp1251, utf-16") from None
+    decoder, offset = None, 0
+    for path, chunk in raw:
+        if decoder is None:  # each file is decoded on its own: it may have a mark, or end within a character
+            decoder, offset = io.IncrementalNewlineDecoder(decoder_of(errors), translate=True), 0
+        offset += len(chunk)
+        try:
+            yield decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError as error:
+            at = offset - len(error.object) + error.start
+            raise CorpusError(
+                f"{path} is not {encoding} at byte {at}: give its --encoding, or --errors replace, or --bytes"
+            ) from None
+        if not chunk:
+            decoder = None
+
+
+class _Numbering:
+    """Gives each character a number when it first comes, so that a text of any length is encoded in one pass.
+
+    Only at the end, when all characters are known, are the numbers put in the order of the code points. Beside the ids,
+    kept in the smallest type that holds them, there is never more than a chunk of text in memory.
+    """
+
+    def __init__(self) -> None:
+        self.table = np.full(0x110000, UNKNOWN, np.uint32)  # code point → number
+        self.points: list[int] = []  # number → code point
+        self.ids = bytearray()
+        self.dtype = smallest_type(0)
+
+    def add(self, text: str) -> None:
+        points = np.frombuffer(text.encode("latin-1"), np.uint8) if text.isascii() else code_points(text)
+        ids = self.table[points]
+        if ids.size and ids.max() == UNKNOWN:
+            fresh = np.unique(points[ids == UNKNOWN])
+            self.table[fresh] = np.arange(len(self.points), len(self.points) + len(fresh))
+            self.points += fresh.tolist()
+            ids = self.table[points]
+            if (wider := smallest_type(len(self.points))) != self.dtype:
+                self.ids = bytearray(np.frombuffer(self.ids, self.dtype).astype(wider).tobytes())
+                self.dtype = wider
+        self.ids += ids.astype(self.dtype).data
+
+    def finish(self) -> tuple[Ids, Vocabulary]:
+        ids = np.frombuffer(self.ids, self.dtype)
+        order = np.argsort(self.points)
+        rank = np.empty(len(order), self.dtype)
+        rank[order] = np.arange(len(order))
+        for start in range(0, len(ids), CHUNK):
+            part = ids[start : start + CHUNK]
+            part[:] = rank[part]
+        return ids, Vocabulary(sorted(map(chr, self.points)) or " ")
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Ids [N] cut into B parallel streams, and these into chunks of at most T characters, the next one its target.
+
+    Every epoch begins at another offset, so that the borders between chunks move; all have the same number of chunks.
+    A chunk is a view of the ids: a step costs the same however long the text is. Where the text is too short for B
+    streams of T characters there are fewer of them.
+    """
+
+    ids: Ids
+    batch_size: int
+    seq_length: int
+
+    @property
+    def rows(self) -> int:
+        """B: how many streams there really are."""
+        return max(1, min(self.batch_size, (len(self.ids) - 1) // self.seq_length))
+
+    @property
+    def offsets(self) -> int:
+        """How many places there are for an epoch to begin at: one chunk's, but no more than a tenth of the text."""
+        return min(self.seq_length, (len(self.ids) - 1) // 10 + 1)
+
+    @property
+    def length(self) -> int:
+        """The characters of one stream."""
+        return (len(self.ids) - self.offsets) // self.rows
+
+    @property
+    def chunks(self) -> int:
+        """The chunks of one epoch, which is its steps."""
+        return -(-self.length // self.seq_length)
+
+    def chunk(self, offset: int, k: int) -> tuple[Ids, Ids]:
+        """Chunk k of an epoch that begins at `offset`: inputs [T, B] and targets [T, B].
+
+        The chunks of an epoch are as even as can be: their lengths differ by one at the most.
+        """
+        start, stop = (self.length * border // self.chunks for border in (k, k + 1))
+        end = offset + self.rows * self.length
+        inputs = self.ids[offset:end].reshape(self.rows, self.length)
+        targets = self.ids[offset + 1 : end + 1].reshape(self.rows, self.length)
+        return inputs[:, start:stop].T, targets[:, start:stop].T

@@ -1,0 +1,109 @@
+"""The engine: whose cells compute, chosen once, by name, and imported only when chosen."""
+
+import math
+import tempfile
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, Protocol, cast
+
+from charrnn.errors import EngineError
+from charrnn.memory import Memory
+from charrnn.notation import Array, Ids
+
+ENGINES = ("auto", "numpy", "numba")
+LITTLE = 5000
+"""Characters that NumPy draws in the time that numba takes to load: about a second."""
+
+
+class Cell(Protocol):
+    """A cell: a pair of pure functions over a whole sequence, and what it needs beside its input.
+
+    `forward(x, *recurrent, state)` returns outputs, next state and cache; `backward(d_outputs, cache)` returns dx, the
+    gradients of the recurrent parameters and the gradient of the initial state. All but the states is in the `memory`
+    that both take last, and holds until that is used again.
+    """
+
+    GATES: int
+    STATES: int
+    RECURRENT: tuple[str, ...]
+    forward: Any
+    backward: Any
+
+
+class Embedding(Protocol):
+    def forward(self, ids: Ids, W_ih: Array, b: Array, memory: Memory, /) -> Array: ...
+    def backward(self, dx: Array, ids: Ids, V: int, memory: Memory, /) -> Array: ...
+
+
+class Linear(Protocol):
+    def forward(self, x: Array, W: Array, b: Array, memory: Memory, /) -> Array: ...
+    def backward(self, dy: Array, x: Array, W: Array, memory: Memory, /) -> tuple[Array, Array, Array]: ...
+
+
+class Softmax(Protocol):
+    def log_softmax(self, logits: Array, /) -> Array: ...
+    def cross_entropy(self, logits: Array, targets: Ids, /) -> tuple[float, Array]: ...
+
+
+class Engine(Protocol):
+    """A package of cells with the loss and the maps between layers: `charrnn.cells` is the reference."""
+
+    rnn: Cell
+    gru: Cell
+    lstm: Cell
+    embedding: Embedding
+    linear: Linear
+    softmax: Softmax
+    Sampler: Any
+    """Draws runs of characters, where the engine has a faster way than step by step; else None."""
+
+
+def resolve(name: str, characters: float = math.inf) -> str:
+    """The engine that `name` stands for on this machine, to draw or score some characters, or to train.
+
+    `auto` is numba where it is installed, but NumPy for little work, which would be done before numba is loaded. Raises
+    `EngineError` for a name that is unknown or an engine that is not installed.
+    """
+    if name not in ENGINES:
+        raise EngineError(f"there is no engine {name!r}: choose one of {', '.join(ENGINES)}")
+    installed = find_spec("numba") is not None
+    if name == "numba" and not installed:
+        raise EngineError("the numba engine is not installed: pip install 'charrnn[fast]', or use --engine numpy")
+    if name == "auto":
+        return "numba" if installed and characters > LITTLE else "numpy"
+    return name
+
+
+def load(name: str) -> Engine:
+    """Imports the engine `name`, which `resolve` has returned."""
+    if name == "numba":
+        return cast(Engine, _compiled())
+    return cast(Engine, import_module("charrnn.cells"))
+
+
+def _compiled() -> ModuleType:
+    try:
+        return import_module("charrnn.cells.compiled")
+    except RuntimeError as error:  # numba keeps what it compiles beside the source, or in the user's cache, if it can
+        if "cannot cache" not in str(error):
+            raise
+        import numba
+
+        numba.config.CACHE_DIR = tempfile.mkdtemp(prefix="charrnn-")
+        return import_module("charrnn.cells.compiled")
+
+
+def on_compilation(call: Callable[[], None]) -> None:
+    """Has `call` called when the numba engine begins to compile a part of itself, which it does once on a machine."""
+    from numba.core import event
+
+    class Listener(event.Listener):
+        def on_start(self, event: object) -> None:
+            call()
+
+        def on_end(self, event: object) -> None:
+            pass
+
+    event.register("numba:compile", Listener())

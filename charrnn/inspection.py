@@ -1,0 +1,40 @@
+"""The inspector: what there is to know of a checkpoint, as data."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from charrnn import network
+from charrnn.checkpoint import Checkpoint, to_torch
+
+
+def summary(checkpoint: Checkpoint) -> dict[str, Any]:
+    """A checkpoint as plain data: its metadata, its tensors with shape, norm and share of all values, its history.
+
+    The tensors are those of the file, under PyTorch's names.
+    """
+    model = checkpoint.model
+    tensors = to_torch(model.params, model.config, network.cell_of(model.config, model.engine))
+    total = sum(tensor.size for tensor in tensors.values())
+    return {
+        "model": asdict(model.config),
+        "parameters": model.size,
+        "vocabulary": {"kind": "bytes" if model.vocabulary.is_bytes else "characters", "size": len(model.vocabulary)}
+        | ({} if model.vocabulary.is_bytes else {"characters": list(model.vocabulary.characters)}),
+        "tensors": [
+            {
+                "name": name,
+                "shape": list(tensor.shape),
+                "dtype": str(tensor.dtype),
+                "norm": float(np.linalg.norm(tensor)),
+                "share": tensor.size / total,
+            }
+            for name, tensor in tensors.items()
+        ],
+        "step": checkpoint.step,
+        "training": asdict(checkpoint.training) if checkpoint.training else None,
+        "corpus": asdict(checkpoint.corpus) if checkpoint.corpus else None,
+        "history": [asdict(row) for row in checkpoint.history],
+        "version": checkpoint.version,
+    }

@@ -1,0 +1,59 @@
+"""The model: a network's weights with the vocabulary they were learned for, ready to be run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from charrnn import engine as engines
+from charrnn import network
+from charrnn.config import ModelConfig
+from charrnn.engine import Engine
+from charrnn.notation import Array, Ids, Params
+from charrnn.vocabulary import Vocabulary
+
+CHUNK = 1024
+"""Characters of a long text that are read at once: enough that the large products are large."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What sampling, scoring and inspection work on. `params` are those of `network`, for `config`."""
+
+    config: ModelConfig
+    vocabulary: Vocabulary
+    params: Params = field(repr=False)
+    engine: Engine = field(default_factory=lambda: engines.load("numpy"), repr=False)
+
+    def zero_state(self, B: int) -> Array:
+        """The state [L, S, B, H] before anything was read."""
+        return network.zero_state(self.config, self.engine, B, self.params["W_out"].dtype)
+
+    def forward(self, inputs: Ids, state: Array) -> tuple[Array, Array]:
+        """Logits [T, B, V] after each of the inputs [T, B], and the next state."""
+        return network.forward(self.params, inputs, state, self.config, self.engine)
+
+    def read(self, ids: Ids, state: Array) -> Array:
+        """The state [L, S, 1, H] after the text `ids` [N]."""
+        for start in range(0, len(ids), CHUNK):
+            _, state = self.forward(ids[start : start + CHUNK, None], state)
+        return state
+
+    def losses(self, ids: Ids) -> Iterator[tuple[float, int]]:
+        """The loss of a text [N], chunk by chunk: nats, and how many characters they are for.
+
+        The whole text is read in order, the state carried from zero; before its first character stands
+        `vocabulary.start`, so that each of the N characters is predicted once.
+        """
+        state, before = self.zero_state(1), self.vocabulary.start
+        for start in range(0, len(ids), CHUNK):
+            targets = ids[start : start + CHUNK]
+            inputs = np.empty_like(targets)
+            inputs[0], inputs[1:], before = before, targets[:-1], targets[-1]
+            nats, state = network.loss(self.params, inputs[:, None], targets[:, None], state, self.config, self.engine)
+            yield nats, len(targets)
+
+    @property
+    def size(self) -> int:
+        """How many numbers the model has learned."""
+        return sum(p.size for p in self.params.values())

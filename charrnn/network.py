@@ -1,0 +1,196 @@
+"""The network: from ids to the loss and its gradients, as pure functions of parameters and state.
+
+    x₀ = W_ih[ids] + b            the first layer reads characters: a look-up
+    hₗ = cell(xₗ, W_hh)           the same weights at every step of time
+    xₗ = hₗ₋₁ W_ih + b            the layers above read the outputs of the one below
+    y  = h W_out + b_out          the decoder: a logit for each character that may come next
+
+The parameters are `W_ih0, b0, W_hh0, …` for the layers from 0, and `W_out, b_out`. The state [L, S, B, H] holds every
+layer's h (and c). A function takes the state and returns the next one; nothing is kept in between.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from charrnn.config import ModelConfig
+from charrnn.engine import Cell, Engine
+from charrnn.memory import Memory
+from charrnn.notation import Array, Ids, Params
+
+
+def cell_of(config: ModelConfig, engine: Engine) -> Cell:
+    """The cell, of that engine, which the model is made of."""
+    cell: Cell = getattr(engine, config.cell)
+    return cell
+
+
+def shapes(config: ModelConfig, cell: Cell) -> dict[str, tuple[int, ...]]:
+    """The name and shape of every parameter, in the order in which they are made."""
+    V, H, GH = config.vocab_size, config.hidden_size, cell.GATES * config.hidden_size
+    found: dict[str, tuple[int, ...]] = {}
+    for layer in range(config.layers):
+        found[f"W_ih{layer}"] = (H if layer else V, GH)
+        found[f"W_hh{layer}"] = (H, GH)
+        found[f"b{layer}"] = (GH,)
+        if "b_hn" in cell.RECURRENT:
+            found[f"b_hn{layer}"] = (H,)
+    return found | {"W_out": (H, V), "b_out": (V,)}
+
+
+def initial_params(config: ModelConfig, engine: Engine, rng: np.random.Generator, dtype: Any = np.float32) -> Params:
+    """Fresh parameters.
+
+    W_hh: each gate's H×H block orthogonal, so that the recurrence neither shrinks nor stretches a state (A. Saxe,
+    J. McClelland, S. Ganguli, 2014). W_ih and W_out: uniform within ±√(6 / (in + out)) of a gate (X. Glorot,
+    Y. Bengio, 2010). Biases zero, but for the LSTM's forget gate, which starts at 1: open, so that the memory lasts
+    before anything is learned (F. Gers et al., 2000; R. Jozefowicz et al., 2015).
+    """
+    cell, H = cell_of(config, engine), config.hidden_size
+    params: Params = {}
+    for name, shape in shapes(config, cell).items():
+        if name.startswith("W_hh"):
+            blocks = []
+            for _ in range(cell.GATES):
+                q, r = np.linalg.qr(rng.standard_normal((H, H)))
+                blocks.append(q * np.sign(np.diag(r)))  # the sign makes it uniform over all rotations
+            params[name] = np.concatenate(blocks, axis=1).astype(dtype)
+        elif name.startswith("W"):
+            fan_out = shape[1] if name == "W_out" else H
+            limit = np.sqrt(6 / (shape[0] + fan_out))
+            params[name] = rng.uniform(-limit, limit, shape).astype(dtype)
+        else:
+            params[name] = np.zeros(shape, dtype)
+    if config.cell == "lstm":
+        for layer in range(config.layers):
+            params[f"b{layer}"][H : 2 * H] = 1
+    return params
+
+
+def zero_state(config: ModelConfig, engine: Engine, B: int, dtype: Any = np.float32) -> Array:
+    """The state [L, S, B, H] before anything was read."""
+    return np.zeros((config.layers, cell_of(config, engine).STATES, B, config.hidden_size), dtype)
+
+
+def dropout_masks(
+    config: ModelConfig, T: int, B: int, rng: np.random.Generator, dtype: Any = np.float32
+) -> Array | None:
+    """What the outputs of each layer are multiplied by in training: [L, T, B, H] of 0 and 1 / (1 - dropout), or None.
+
+    Inverted dropout (N. Srivastava et al., 2014): scaled here, so that sampling has nothing to scale. It acts between
+    layers and before the decoder, not on the way from one step to the next (W. Zaremba et al., 2014).
+    """
+    if not config.dropout:
+        return None
+    kept = rng.random((config.layers, T, B, config.hidden_size), dtype=np.float32) >= config.dropout
+    masks: Array = kept * np.asarray(1 / (1 - config.dropout), dtype)
+    return masks
+
+
+def _run(
+    params: Params,
+    inputs: Ids,
+    state: Array,
+    config: ModelConfig,
+    engine: Engine,
+    masks: Array | None,
+    memory: Memory,
+) -> tuple[Array, Array, list[Any], list[Array]]:
+    """Runs all layers; returns the last one's outputs [T, B, H], the next state, the caches and each layer's input."""
+    cell = cell_of(config, engine)
+    next_state, caches, below = np.empty_like(state), [], []
+    x = engine.embedding.forward(inputs, params["W_ih0"], params["b0"], memory)
+    for layer in range(config.layers):
+        recurrent = (params[f"{name}{layer}"] for name in cell.RECURRENT)
+        room = memory.part(f"layer {layer}")
+        h, next_state[layer], cache = cell.forward(x, *recurrent, state[layer], room)
+        if masks is not None:
+            h = np.multiply(h, masks[layer], out=room.empty("dropped out", h.shape, h.dtype))
+        caches.append(cache)
+        below.append(h)
+        if layer + 1 < config.layers:
+            x = _linear(h, params[f"W_ih{layer + 1}"], params[f"b{layer + 1}"], engine, room)
+    return h, next_state, caches, below
+
+
+def _linear(x: Array, W: Array, b: Array, engine: Engine, memory: Memory) -> Array:
+    """x W + b over all steps and rows: [T, B, in] → [T, B, out]."""
+    T, B, _ = x.shape
+    return engine.linear.forward(x.reshape(T * B, -1), W, b, memory).reshape(T, B, -1)
+
+
+def forward(
+    params: Params, inputs: Ids, state: Array, config: ModelConfig, engine: Engine, memory: Memory | None = None
+) -> tuple[Array, Array]:
+    """Predicts: logits [T, B, V] of the characters that follow each of the inputs [T, B], and the next state.
+
+    The logits are in the memory, if one is given, and hold until that is used again.
+    """
+    memory = memory or Memory()
+    h, state, _, _ = _run(params, inputs, state, config, engine, None, memory)
+    return _linear(h, params["W_out"], params["b_out"], engine, memory), state
+
+
+def loss(
+    params: Params,
+    inputs: Ids,
+    targets: Ids,
+    state: Array,
+    config: ModelConfig,
+    engine: Engine,
+    memory: Memory | None = None,
+) -> tuple[float, Array]:
+    """The loss of the targets [T, B] after the inputs [T, B], summed, in nats; and the next state."""
+    logits, state = forward(params, inputs, state, config, engine, memory)
+    total, _ = engine.softmax.cross_entropy(logits.reshape(-1, config.vocab_size), targets.ravel())
+    return total, state
+
+
+def loss_and_gradients(
+    params: Params,
+    inputs: Ids,
+    targets: Ids,
+    state: Array,
+    config: ModelConfig,
+    engine: Engine,
+    masks: Array | None = None,
+    memory: Memory | None = None,
+) -> tuple[float, Params, Array]:
+    """The summed loss in nats, its gradient for every parameter, and the next state.
+
+    inputs and targets [T, B]; state [L, S, B, H]; masks [L, T, B, H] of `dropout_masks`, or None. Sums, not means, so
+    that shards of the batch can be added up. Backpropagation stops at the state that came in: that is the truncation
+    of truncated BPTT (R. Williams, J. Peng, 1990). The gradients are in the memory, if one is given, and hold until
+    that is used again.
+    """
+    cell, V = cell_of(config, engine), config.vocab_size
+    T, B = inputs.shape
+    memory = memory or Memory()
+    h, next_state, caches, below = _run(params, inputs, state, config, engine, masks, memory)
+    logits = _linear(h, params["W_out"], params["b_out"], engine, memory).reshape(T * B, V)
+    total, d_logits = engine.softmax.cross_entropy(logits, targets.ravel())
+
+    grads: Params = {}
+
+    def undo(dy: Array, x: Array, W: str, b: str) -> Array:
+        dy, x = dy.reshape(T * B, -1), x.reshape(T * B, -1)
+        dx, grads[W], grads[b] = engine.linear.backward(dy, x, params[W], memory.part(W))
+        return dx.reshape(T, B, -1)
+
+    # logits = h W_out + b_out
+    dh = undo(d_logits, h, "W_out", "b_out")
+    for layer in reversed(range(config.layers)):
+        # h = h * masks[layer]
+        if masks is not None:
+            dh *= masks[layer]
+        # h, state, cache = cell.forward(x, …)
+        dx, *recurrent, _ = cell.backward(dh, caches[layer], memory.part(f"layer {layer}"))
+        grads.update((f"{name}{layer}", d) for name, d in zip(cell.RECURRENT, recurrent, strict=True))
+        if layer:
+            # x = below W_ih + b
+            dh = undo(dx, below[layer - 1], f"W_ih{layer}", f"b{layer}")
+        else:
+            # x = (W_ih + b)[inputs]
+            grads["W_ih0"] = engine.embedding.backward(dx, inputs, V, memory)
+            grads["b0"] = grads["W_ih0"].sum(axis=0)
+    return total, {name: grads[name] for name in params}, next_state

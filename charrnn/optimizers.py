@@ -1,0 +1,144 @@
+"""The optimizers, with the letters of their papers; gradient clipping; the schedules of the learning rate.
+
+Each optimizer updates one parameter p in place, given its gradient d, its moments and a rate; t counts from 1.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from charrnn.config import TrainingConfig
+from charrnn.notation import Array, Params
+
+
+def sgd(p: Array, d: Array, v: Array, rate: float, t: int, config: TrainingConfig) -> None:
+    """v ← μ v + d;  p ← p - rate · v: descent with momentum (Polyak, 1964)."""
+    v *= config.momentum
+    v += d
+    p -= rate * v
+
+
+def adagrad(p: Array, d: Array, n: Array, rate: float, t: int, config: TrainingConfig, epsilon: float = 1e-8) -> None:
+    """n ← n + d²;  p ← p - rate · d / √(n + ε) (Duchi et al., 2011; ε inside the root as in min-char-rnn)."""
+    n += d * d
+    p -= rate * d / np.sqrt(n + epsilon)
+
+
+def rmsprop(
+    p: Array,
+    d: Array,
+    n: Array,
+    rate: float,
+    t: int,
+    config: TrainingConfig,
+    alpha: float = 0.95,
+    epsilon: float = 1e-8,
+) -> None:
+    """n ← α n + (1 - α) d²;  p ← p - rate · d / (√n + ε) (Tieleman & Hinton, 2012; α as in char-rnn)."""
+    n *= alpha
+    n += (1 - alpha) * d * d
+    p -= rate * d / (np.sqrt(n) + epsilon)
+
+
+def adam(
+    p: Array,
+    d: Array,
+    m: Array,
+    v: Array,
+    rate: float,
+    t: int,
+    config: TrainingConfig,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+) -> None:
+    """m ← β₁ m + (1 - β₁) d;  v ← β₂ v + (1 - β₂) d²;  p ← p - rate · m̂ / (√v̂ + ε) (Kingma & Ba, 2015).
+
+    m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) undo the pull of the zeros that the moments begin with.
+    """
+    m *= beta1
+    m += (1 - beta1) * d
+    v *= beta2
+    v += (1 - beta2) * d * d
+    root = np.sqrt(v)
+    root *= 1 / math.sqrt(1 - beta2**t)
+    root += epsilon
+    np.divide(m, root, out=root)
+    root *= rate / (1 - beta1**t)
+    p -= root
+
+
+class Optimizer(NamedTuple):
+    update: Callable[..., None]
+    moments: tuple[str, ...]
+
+
+OPTIMIZERS = {
+    "sgd": Optimizer(sgd, ("v",)),
+    "adagrad": Optimizer(adagrad, ("n",)),
+    "rmsprop": Optimizer(rmsprop, ("n",)),
+    "adam": Optimizer(adam, ("m", "v")),
+    "adamw": Optimizer(adam, ("m", "v")),
+}
+
+
+def initial_moments(params: Params, config: TrainingConfig) -> Params:
+    """Zeros under the names `moment.parameter`."""
+    names = OPTIMIZERS[config.optimizer].moments
+    return {f"{moment}.{name}": np.zeros_like(p) for name, p in params.items() for moment in names}
+
+
+def update(params: Params, grads: Params, moments: Params, rate: float, t: int, config: TrainingConfig) -> None:
+    """Takes step t (from 1) with all parameters, in place; the moments move too."""
+    optimizer = OPTIMIZERS[config.optimizer]
+    for name, p in params.items():
+        d = grads[name]
+        if config.weight_decay and config.optimizer == "adamw":
+            p *= 1 - rate * config.weight_decay
+        elif config.weight_decay:
+            d = d + config.weight_decay * p
+        optimizer.update(p, d, *(moments[f"{moment}.{name}"] for moment in optimizer.moments), rate, t, config)
+
+
+def global_norm(arrays: Iterable[Array]) -> float:
+    """The Euclidean norm of all values of all arrays together."""
+    return math.sqrt(sum(float(np.vdot(a, a)) for a in arrays))
+
+
+def clip(grads: Params, config: TrainingConfig) -> float:
+    """Clips the gradients in place and returns their global norm before.
+
+    By norm, all are scaled together so that it is `config.clip` at the most (Pascanu, Mikolov & Bengio, 2013); by
+    value, each is held within ± `config.clip`, as in min-char-rnn. 0 leaves them as they are.
+    """
+    norm = global_norm(grads.values())
+    if config.clip and config.clip_by == "value":
+        for d in grads.values():
+            np.clip(d, -config.clip, config.clip, out=d)
+    elif config.clip and norm > config.clip:
+        for d in grads.values():
+            d *= config.clip / norm
+    return norm
+
+
+def learning_rate(step: int, epoch: int, config: TrainingConfig) -> float:
+    """The rate of a step (from 0) in an epoch (from 0).
+
+    constant; step, which multiplies by `lr_decay` for every epoch past `lr_decay_after` (char-rnn's, and it needs no
+    plan of the end); linear, to zero at the last step; cosine, half a wave to zero (Loshchilov & Hutter, 2017). Over
+    the first `warmup` steps the rate rises in proportion, to spare the first estimates of the moments.
+    """
+    warm = min(1.0, (step + 1) / (config.warmup + 1))
+    done = min(1.0, max(0, step - config.warmup) / max(1, config.steps - config.warmup))
+    match config.schedule:
+        case "step":
+            factor = config.lr_decay ** max(0, epoch - config.lr_decay_after)
+        case "linear":
+            factor = 1 - done
+        case "cosine":
+            factor = 0.5 * (1 + math.cos(math.pi * done))
+        case _:
+            factor = 1.0
+    return config.lr * warm * factor

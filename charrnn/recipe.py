@@ -1,0 +1,59 @@
+"""The recipe: from a corpus and the options that were given to a whole configuration."""
+
+import math
+import os
+import secrets
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from charrnn import engine
+from charrnn.config import LEARNING_RATES, ModelConfig, TrainingConfig
+from charrnn.corpus import Corpus, Streams
+from charrnn.errors import ConfigError
+
+CHARACTERS = 10_000_000
+"""Read in a run of unstated length: three to five minutes of the default model on two cores."""
+EPOCHS = 50
+"""At most, in such a run: past that a small text is only learned by heart."""
+
+MODEL = {field.name for field in fields(ModelConfig)} - {"vocab_size"}
+TRAINING = {field.name for field in fields(TrainingConfig)}
+
+
+def plan(corpus: Corpus, options: dict[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
+    """Completes the options, named as the fields of `ModelConfig` and `TrainingConfig`, or `epochs`, which goes
+    before `steps`.
+
+    What isn't given has the default of its field, but for the seed, which is drawn, the rate, which is the optimizer's,
+    the threads, one for each core, and the length: that of `CHARACTERS` or of `EPOCHS`, whichever is shorter, with a
+    cosine schedule, since the end is known. Raises `ConfigError` for options that don't exist or contradict each other.
+    """
+    if unknown := set(options) - MODEL - TRAINING - {"epochs"}:
+        raise ConfigError(f"there is no option {', '.join(sorted(unknown))}")
+    model = ModelConfig(len(corpus.vocabulary), **{name: options[name] for name in MODEL & set(options)})
+    chosen: dict[str, Any] = {"steps": 0, "seed": secrets.randbelow(1_000_000), "threads": available_cores()}
+    if "optimizer" in options:
+        chosen["lr"] = LEARNING_RATES.get(options["optimizer"], 0.0)
+    chosen |= {name: options[name] for name in TRAINING & set(options)}
+    chosen["engine"] = engine.resolve(chosen.get("engine", "auto"))
+    config = TrainingConfig(**chosen)
+    if "epochs" in options or "steps" not in options:
+        streams = Streams(corpus.split(config.val_fraction)[0], config.batch_size, config.seq_length)
+        if "epochs" in options:
+            chosen["steps"] = options["epochs"] * streams.chunks
+        else:
+            per_step = streams.rows * min(streams.seq_length, streams.length)
+            chosen["steps"] = max(1, min(CHARACTERS // per_step, EPOCHS * streams.chunks))
+            chosen.setdefault("schedule", "cosine")
+    return model, TrainingConfig(**chosen)
+
+
+def available_cores() -> int:
+    """The processors that this process may use, as the scheduler and, in a container, its share of time allow."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such file, or no limit: "max"
+        return cores

@@ -1,0 +1,88 @@
+"""The snapshot: everything that training needs to go on as if it had never stopped."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from charrnn.config import Config, ModelConfig, TrainingConfig, between
+from charrnn.corpus import Source
+from charrnn.notation import Array, Params
+from charrnn.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class CorpusRecord(Config):
+    """What is remembered of a corpus: enough to tell it again, nothing of where it lay."""
+
+    name: str
+    size: int
+    """In bytes, as read."""
+    digest: str
+    """SHA-256 of those bytes."""
+    training: int
+    """Characters learned from."""
+    validation: int
+    """Characters held out, which follow them."""
+
+    def check(self) -> None:
+        between("size", self.size, 0, 2**53)
+        between("training", self.training, 2, 2**53)
+        between("validation", self.validation, 0, 2**53)
+
+
+@dataclass(frozen=True)
+class Evaluation(Config):
+    """A row of the history. Losses are means in nats per character."""
+
+    step: int
+    epoch: int
+    lr: float
+    train_loss: float | None
+    """Over the steps since the row before; None where there were none."""
+    val_loss: float | None
+    """Over the whole held-out text; None where nothing is held out."""
+
+
+@dataclass
+class Position(Config):
+    """Where a run is, between two steps."""
+
+    step: int = 0
+    """Steps taken."""
+    epoch: int = 0
+    """Epochs completed."""
+    chunk: int = 0
+    """Chunks of this epoch that were seen."""
+    offset: int = 0
+    """Where in the corpus this epoch began."""
+    best_step: int = 0
+    """When the validation loss was lowest."""
+    loss_sum: float = 0.0
+    """Of the mean losses of the steps since the last evaluation."""
+    loss_steps: int = 0
+    """The number of those steps."""
+
+    def check(self) -> None:
+        for name in ("step", "epoch", "chunk", "offset", "best_step", "loss_steps"):
+            between(name, getattr(self, name), 0, 2**53)
+
+
+@dataclass
+class Snapshot:
+    """The state of a run between two steps; `training.Training` moves it on in place."""
+
+    model: ModelConfig
+    training: TrainingConfig
+    vocabulary: Vocabulary
+    corpus: CorpusRecord
+    source: Source | None
+    """Where the corpus was read from, if it was."""
+    params: Params
+    moments: Params
+    state: Array
+    """The hidden state [L, S, B, H] that the next chunk starts from."""
+    rng: np.random.Generator
+    history: list[Evaluation]
+    best: Params
+    """The weights with the lowest validation loss so far; empty before the first evaluation."""
+    at: Position

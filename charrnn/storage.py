@@ -1,0 +1,132 @@
+"""A file of tensors and JSON, in the safetensors format: written whole or not at all, and distrusted when read."""
+
+import json
+import os
+import struct
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as serialise
+
+from charrnn.errors import CheckpointError
+from charrnn.notation import Array, Params
+
+FORMAT = 1
+"""The version of what charrnn writes; a reader refuses higher ones."""
+FLOATS = ("F16", "F32", "F64")
+
+
+def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
+    """Writes a file that holds the tensors, and the metadata as JSON. The same contents give the same bytes.
+
+    The bytes go to a temporary sibling, are flushed to disk and take the file's name in one step: whoever reads finds
+    the old file or the new one. Raises `CheckpointError` where the disk won't have it; the old file then stays.
+    """
+    texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
+    texts |= {"charrnn": str(FORMAT), "version": json.dumps(version("charrnn"))}
+    content = _sorted_header(serialise(tensors, texts))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
+
+
+def _sorted_header(content: bytes) -> bytes:
+    """The same file with its metadata in the order of their keys: safetensors shuffles them at every call."""
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the tensors stay aligned
+    return struct.pack("<Q", len(text)) + text + content[8 + length :]
+
+
+def _flush_folder(folder: Path) -> None:
+    """Makes a rename last through a power cut, where the system has a way to."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+class Reader:
+    """An open file, which is believed in nothing: each thing is checked when it is asked for.
+
+    Raises `CheckpointError`, here and in the methods, for all that is not as it should be.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        if not path.is_file():
+            raise CheckpointError(f"{path} is no file" if path.exists() else f"there is no {path}")
+        try:
+            self.file = safe_open(path, framework="numpy")
+            self.metadata = self.file.metadata() or {}
+        except (SafetensorError, OSError, ValueError) as error:
+            raise CheckpointError(f"{path} is no checkpoint, or damaged: {error}") from None
+        if "charrnn" not in self.metadata:
+            raise CheckpointError(f"{path} was not written for charrnn: its metadata lack the key `charrnn`")
+        written = self.json("charrnn")
+        if type(written) is not int or written < 1:
+            raise self.damaged("charrnn")
+        if written > FORMAT:
+            raise CheckpointError(f"{path} was written by a newer charrnn (format {written}): upgrade to read it")
+
+    def damaged(self, key: str) -> CheckpointError:
+        """The error for metadata that are not what they should be."""
+        return CheckpointError(f"{self.path} is damaged: its {key!r} is not what it should be")
+
+    def has(self, key: str) -> bool:
+        return key in self.metadata
+
+    def json(self, key: str) -> Any:
+        """The metadata under a key, as data."""
+        try:
+            return json.loads(self.metadata[key])
+        except (KeyError, ValueError, RecursionError):
+            raise self.damaged(key) from None
+
+    def tensors(self, shapes: Mapping[str, tuple[int, ...]], dtype: Any = np.float32) -> Params:
+        """All tensors of the file, which must be these, of these shapes, of floating-point type and finite.
+
+        Names, types and shapes are compared before any memory is taken.
+        """
+        try:
+            found = set(self.file.keys())
+            for name in sorted(found ^ set(shapes)):
+                what = "lacks" if name in shapes else "has an unexpected"
+                raise CheckpointError(f"{self.path} does not fit its configuration: it {what} tensor {name!r}")
+            for name, shape in shapes.items():
+                part = self.file.get_slice(name)
+                if tuple(part.get_shape()) != tuple(shape) or part.get_dtype() not in FLOATS:
+                    raise CheckpointError(
+                        f"{self.path} does not fit its configuration: tensor {name!r} is {part.get_dtype()} "
+                        f"{part.get_shape()}, not floating-point {list(shape)}"
+                    )
+            tensors = {name: self._tensor(name).astype(dtype, copy=False) for name in shapes}
+        except (SafetensorError, OSError, ValueError) as error:
+            raise CheckpointError(f"{self.path} is damaged: {error}") from None
+        for name, tensor in tensors.items():
+            if not np.isfinite(tensor).all():
+                raise CheckpointError(f"{self.path} is damaged: tensor {name!r} holds values that are no numbers")
+        return tensors
+
+    def _tensor(self, name: str) -> Array:
+        tensor: Array = self.file.get_tensor(name)
+        return tensor

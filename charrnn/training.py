@@ -1,0 +1,256 @@
+"""Training: truncated backpropagation through time over parallel streams; it yields its progress and prints nothing."""
+
+import itertools
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from charrnn import engine as engines
+from charrnn import network, optimizers, recipe
+from charrnn.corpus import Corpus, Source, Streams, from_text
+from charrnn.errors import ConfigError, CorpusError, DivergenceError
+from charrnn.memory import Memory
+from charrnn.model import Model
+from charrnn.notation import Array, Ids, Params
+from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
+
+FIXED = ("batch_size", "seq_length", "optimizer", "val_fraction", "seed")
+"""Settings that stay what they are when a training is resumed: what is kept of it depends on them."""
+
+
+def train(
+    text: str | bytes | Corpus, *, source: Source | None = None, init_from: Model | None = None, **options: Any
+) -> "Training":
+    """A new training on a text, or on bytes for a model of bytes; iterate over it to let it run.
+
+        run = charrnn.train(text, hidden_size=64, steps=1000, seed=1)
+        for progress in run:
+            print(progress.step, progress.loss)
+        model = run.best
+
+    The options are the fields of `ModelConfig` and `TrainingConfig`, or `epochs` instead of `steps`; `recipe.plan` says
+    what those not given become. With `init_from` the run starts from that model's weights, shape and vocabulary.
+    Raises `ConfigError`, `CorpusError` for a text of less than two characters, and `VocabularyError` where it has
+    characters that the other model has never seen.
+    """
+    corpus = text if isinstance(text, Corpus) else from_text(text)
+    if init_from is not None:
+        corpus = corpus.written_in(init_from.vocabulary)
+        for name in ("cell", "hidden_size", "layers"):
+            if options.setdefault(name, getattr(init_from.config, name)) != getattr(init_from.config, name):
+                raise ConfigError(f"the model to start from has another {name}: {getattr(init_from.config, name)}")
+    model, config = recipe.plan(corpus, options)
+    engine, rng = engines.load(config.engine), np.random.default_rng(config.seed)
+    learned, held_out = corpus.split(config.val_fraction)
+    params = network.initial_params(model, engine, rng)
+    if init_from is not None:
+        params = {name: p.astype(np.float32) for name, p in init_from.params.items()}
+    rows = Streams(learned, config.batch_size, config.seq_length).rows
+    return Training(
+        corpus,
+        Snapshot(
+            model,
+            config,
+            corpus.vocabulary,
+            CorpusRecord(corpus.name, corpus.size, corpus.digest, len(learned), len(held_out)),
+            source,
+            params,
+            optimizers.initial_moments(params, config),
+            network.zero_state(model, engine, rows),
+            rng,
+            history=[],
+            best={},
+            at=Position(),
+        ),
+    )
+
+
+def resume(corpus: Corpus, snapshot: Snapshot, **options: Any) -> "Training":
+    """Goes on with a training from a snapshot of it, with some options changed: more `steps` or `epochs`, for instance.
+
+    Raises `CorpusError` where the corpus is not the one that the training began with, and `ConfigError` for options
+    that can't change on the way: the model's shape and those in `FIXED`.
+    """
+    now = asdict(snapshot.model) | asdict(snapshot.training)
+    for name in ("cell", "hidden_size", "layers", *FIXED):
+        if name in options and options[name] != now[name]:
+            raise ConfigError(f"{name} is {now[name]} in the training to resume, and can't become {options[name]}")
+    model, config = recipe.plan(corpus, {name: now[name] for name in recipe.MODEL | recipe.TRAINING} | options)
+    return Training(corpus, replace(snapshot, model=replace(snapshot.model, dropout=model.dropout), training=config))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a step, or a piece of an evaluation, has brought. Losses are in nats per character."""
+
+    step: int
+    epoch: int
+    loss: float
+    """Of the step's chunk, before its update, with dropout."""
+    lr: float
+    grad_norm: float
+    chars: int
+    """Characters read by this step; 0 while evaluating."""
+    evaluation: Evaluation | None = None
+    """The new row of the history, where an evaluation has just ended."""
+
+
+class Training:
+    """A run of training: iterate over it to move it on. Between two steps it may be left, saved and taken up again."""
+
+    def __init__(self, corpus: Corpus, snapshot: Snapshot):
+        """Goes on from a snapshot of a run on the same corpus; raises `CorpusError` where it is another."""
+        if corpus.digest != snapshot.corpus.digest:
+            raise CorpusError(
+                f"the corpus {corpus.name} is not the one that this training began with: restore that, or start a "
+                "new run on this one with --init-from"
+            )
+        corpus = corpus.written_in(snapshot.vocabulary)
+        self.snapshot = snapshot
+        self.engine = engines.load(snapshot.training.engine)
+        learned, self.held_out = corpus.split(snapshot.training.val_fraction)
+        self.streams = Streams(learned, snapshot.training.batch_size, snapshot.training.seq_length)
+        self.final: Evaluation | None = None
+        """The evaluation at the end, where no regular one falls on it: a resumed run knows nothing of it."""
+        n = min(snapshot.training.threads, self.streams.rows)
+        borders = [self.streams.rows * k // n for k in range(n + 1)]
+        self.shards = [slice(a, b) for a, b in itertools.pairwise(borders)]
+        self.memories = [Memory() for _ in self.shards]
+
+    @property
+    def eval_every(self) -> int:
+        """Steps between evaluations. It doesn't depend on the length of the run, so a longer one begins alike."""
+        return self.snapshot.training.eval_every or min(max(self.streams.chunks, 50), 1000)
+
+    @property
+    def latest(self) -> Model:
+        """The model as it is now."""
+        s = self.snapshot
+        return Model(s.model, s.vocabulary, s.params, self.engine)
+
+    @property
+    def best(self) -> Model:
+        """The model with the lowest validation loss so far; the latest where nothing is held out, or evaluated yet."""
+        return self.latest if self._latest_is_best() else replace(self.latest, params=self.snapshot.best)
+
+    @property
+    def best_step(self) -> int:
+        """The step that `best` is of."""
+        return self.snapshot.at.step if self._latest_is_best() else self.snapshot.at.best_step
+
+    def _latest_is_best(self) -> bool:
+        history = self.snapshot.history
+        if not history or not len(self.held_out):
+            return True
+        return self.final is not None and _loss(self.final) < _loss(_best(history))
+
+    @property
+    def history(self) -> list[Evaluation]:
+        """All evaluations so far."""
+        return self.snapshot.history + ([self.final] if self.final else [])
+
+    def __iter__(self) -> Iterator[Progress]:
+        """Trains to the last step, and evaluates at regular steps and at the end.
+
+        It yields after every step and every piece of an evaluation, and may be left at each yield: what is in the
+        snapshot then goes on exactly as this run would have done. Raises `DivergenceError` where the loss or the
+        gradients are no numbers any more, before they reach the weights.
+        """
+        s = self.snapshot
+        self.final = None
+        with threadpool_limits(1), ThreadPoolExecutor(len(self.shards)) as pool:
+            while True:
+                seen = s.history[-1].step if s.history else 0
+                if s.at.step > seen and s.at.step % self.eval_every == 0:
+                    yield from self._evaluate()
+                if s.at.step >= s.training.steps:
+                    break
+                yield self._step(pool)
+            if not s.history or s.history[-1].step != s.at.step:
+                yield from self._evaluate(final=True)
+
+    def _step(self, pool: ThreadPoolExecutor) -> Progress:
+        s, config, at = self.snapshot, self.snapshot.training, self.snapshot.at
+        if at.chunk == 0:
+            at.offset = int(s.rng.integers(self.streams.offsets))
+            s.state = np.zeros_like(s.state)
+        inputs, targets = self.streams.chunk(at.offset, at.chunk)
+        T, B = inputs.shape
+        masks = network.dropout_masks(s.model, T, B, s.rng)
+        loss, grads, next_state = self._loss_and_gradients(inputs, targets, masks, pool)
+        with np.errstate(all="ignore"):
+            norm = optimizers.clip(grads, config)
+        if not math.isfinite(loss + norm):
+            raise DivergenceError(f"the training diverged at step {at.step + 1}: try a lower --lr or --clip")
+        lr = optimizers.learning_rate(at.step, at.epoch, config)
+        optimizers.update(s.params, grads, s.moments, lr, at.step + 1, config)
+        s.state = next_state
+        at.step, at.chunk = at.step + 1, at.chunk + 1
+        at.loss_sum, at.loss_steps = at.loss_sum + loss, at.loss_steps + 1
+        if at.chunk == self.streams.chunks:
+            at.epoch, at.chunk = at.epoch + 1, 0
+        return Progress(at.step, at.epoch, loss, lr, norm, inputs.size)
+
+    def _loss_and_gradients(
+        self, inputs: Ids, targets: Ids, masks: Array | None, pool: ThreadPoolExecutor
+    ) -> tuple[float, Params, Array]:
+        """The mean loss of a chunk, its gradients and the next state. Each shard of rows has a thread of its own."""
+        s = self.snapshot
+
+        def run(rows: slice, memory: Memory) -> tuple[float, Params, Array]:
+            with np.errstate(all="ignore"):  # the caller looks at the loss and the norm
+                return network.loss_and_gradients(
+                    s.params,
+                    inputs[:, rows],
+                    targets[:, rows],
+                    s.state[:, :, rows],
+                    s.model,
+                    self.engine,
+                    None if masks is None else masks[:, :, rows],
+                    memory,
+                )
+
+        # One shard needs no thread of its own: with a small network the way there and back costs more than the work
+        through = pool.map if len(self.shards) > 1 else map
+        (nats, grads, state), *others = through(run, self.shards, self.memories)
+        for more, more_grads, _ in others:
+            nats += more
+            for name, d in grads.items():
+                d += more_grads[name]
+        for d in grads.values():
+            d *= 1 / inputs.size
+        return nats / inputs.size, grads, np.concatenate((state, *(state for _, _, state in others)), axis=2)
+
+    def _evaluate(self, final: bool = False) -> Iterator[Progress]:
+        """Reads the held-out text, then adds a row to the history; until that row is there, nothing has changed."""
+        s, at = self.snapshot, self.snapshot.at
+        lr = optimizers.learning_rate(max(0, at.step - 1), at.epoch, s.training)
+        train_loss = at.loss_sum / at.loss_steps if at.loss_steps else None
+        here = Progress(at.step, at.epoch, train_loss or math.nan, lr, math.nan, 0)
+        nats, chars = 0.0, 0
+        for more, n in self.latest.losses(self.held_out):
+            nats, chars = nats + more, chars + n
+            yield here
+        row = Evaluation(at.step, at.epoch, lr, train_loss, nats / chars if chars else None)
+        if final:
+            self.final = row
+        else:
+            s.history.append(row)
+            at.loss_sum, at.loss_steps = 0.0, 0
+            if not chars or _best(s.history) is row:
+                s.best, at.best_step = {name: p.copy() for name, p in s.params.items()}, at.step
+        yield replace(here, evaluation=row)
+
+
+def _loss(row: Evaluation) -> float:
+    return math.inf if row.val_loss is None else row.val_loss
+
+
+def _best(history: list[Evaluation]) -> Evaluation:
+    """The row with the lowest validation loss, the first of equals."""
+    return min(history, key=_loss)

@@ -1,0 +1,129 @@
+"""Final validation losses, ours beside PyTorch's.
+
+    python tests/bench/losses.py CORPUS --epochs 3 --seeds 2
+
+It trains both from Python on the same chunks of the same text, and prints one Markdown table on stdout: the last
+evaluations, in nats per character. The course of the runs goes to stderr. With --our-weights both begin alike, so that
+the difference is to be nil, but for rounding and PyTorch's second bias; without it shows what our beginning is worth.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from statistics import fmean
+from typing import Any
+
+import charrnn
+from charrnn import corpus, recipe
+from charrnn.config import CELLS
+from charrnn.corpus import Corpus, Source
+from charrnn.errors import CharRNNError
+from charrnn.snapshot import Evaluation
+
+Trainer = Callable[[Corpus, dict[str, Any]], Iterator[Evaluation]]
+
+
+def arguments() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description="Final validation losses, ours beside PyTorch's.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("corpus", help="a text, or a folder of them")
+    parser.add_argument("--epochs", type=positive, default=3)
+    parser.add_argument("--seeds", type=positive, default=2, help="how many: 1, 2, …")
+    parser.add_argument("--cells", type=cells, default=",".join(CELLS), help="separated by commas")
+    parser.add_argument("--hidden-size", type=positive, default=128)
+    parser.add_argument("--layers", type=positive, default=2)
+    parser.add_argument("--batch-size", type=positive, default=50)
+    parser.add_argument("--seq-length", type=positive, default=50)
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--ours-only", action="store_true", help="leave PyTorch out")
+    choice.add_argument("--our-weights", action="store_true", help="let PyTorch begin with our initial weights")
+    return parser.parse_args()
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, from the command line."""
+    if (n := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{n} is less than 1")
+    return n
+
+
+def cells(text: str) -> list[str]:
+    """A list of cells, from the command line."""
+    names = text.split(",")
+    if unknown := [name for name in names if name not in CELLS]:
+        raise argparse.ArgumentTypeError(f"there is no cell {unknown[0]!r}: choose from {', '.join(CELLS)}")
+    return names
+
+
+def ours(text: Corpus, options: dict[str, Any]) -> Iterator[Evaluation]:
+    """The evaluations of a training by charrnn."""
+    return (row.evaluation for row in charrnn.train(text, **options) if row.evaluation)
+
+
+def theirs(text: Corpus, options: dict[str, Any], our_weights: bool = False) -> Iterator[Evaluation]:
+    """The evaluations of a training of its twin."""
+    import twin  # PyTorch is not needed for --ours-only
+
+    return twin.evaluations(text, *recipe.plan(text, options), our_weights)
+
+
+def final_loss(label: str, rows: Iterator[Evaluation]) -> float:
+    """Lets a training run and tells its course on stderr; returns the last validation loss, not the best."""
+    began, val_loss = time.perf_counter(), None
+    for row in rows:
+        val_loss = row.val_loss
+        if val_loss is None:
+            sys.exit("losses: the corpus is too short: nothing of it is held out")
+        seconds = time.perf_counter() - began
+        print(
+            f"{label}: step {row.step}, epoch {row.epoch}, train {row.train_loss:.4f}, val {val_loss:.4f}, "
+            f"{seconds:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+    assert val_loss is not None, "every training ends with an evaluation"
+    return val_loss
+
+
+def main() -> None:
+    """Trains everything, then prints the table."""
+    args = arguments()
+    trainers: dict[str, Trainer] = {"ours": ours}
+    if not args.ours_only:
+        name = "PyTorch from our weights" if args.our_weights else "PyTorch"
+        trainers[name] = partial(theirs, our_weights=args.our_weights)
+    try:
+        text = corpus.read(Source((args.corpus,)))
+        table = [[cell, *compare(text, cell, trainers, args)] for cell in args.cells]
+    except CharRNNError as error:
+        sys.exit(f"losses: {error}")
+    header = ["cell"]
+    for name in trainers:
+        header += [f"{name}, seed {seed}" for seed in range(1, args.seeds + 1)] + [f"{name}, mean"]
+    if len(trainers) == 2:
+        header.append("ours − PyTorch (means)")
+    print(*(f"| {' | '.join(row)} |" for row in (header, ["---", *["---:"] * (len(header) - 1)], *table)), sep="\n")
+
+
+def compare(text: Corpus, cell: str, trainers: dict[str, Trainer], args: argparse.Namespace) -> list[str]:
+    """The cells of one row of the table, for one kind of network."""
+    shape = {name: getattr(args, name) for name in ("epochs", "hidden_size", "layers", "batch_size", "seq_length")}
+    found: dict[str, list[float]] = {name: [] for name in trainers}
+    for seed in range(1, args.seeds + 1):
+        for name, trainer in trainers.items():
+            options = {"cell": cell, "seed": seed, **shape}
+            found[name].append(final_loss(f"{cell}, seed {seed}, {name}", trainer(text, options)))
+    row = [f"{loss:.4f}" for losses in found.values() for loss in (*losses, fmean(losses))]
+    if len(found) == 2:
+        our_losses, their_losses = found.values()
+        row.append(f"{fmean(our_losses) - fmean(their_losses):+.4f}")
+    return row
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""The naive twins: the textbook equations as loops over time, rows and units, in float64; slow, and plain to see."""
+
+import math
+
+import numpy as np
+
+
+def sigma(a):
+    """1 / (1 + e^-a), written so that it can't overflow."""
+    return 1 / (1 + math.exp(-a)) if a >= 0 else math.exp(a) / (1 + math.exp(a))
+
+
+def product(h, W, column):
+    """One entry of h @ W: Σ_k h_k W[k, column]."""
+    return sum(h[k] * W[k, column] for k in range(len(h)))
+
+
+def rnn(x, W_hh, state):
+    """h_t = tanh(x_t + h_{t-1} W_hh), for x [T, B, H]; returns the outputs and the last state [1, B, H]."""
+    T, B, H = x.shape
+    outputs, last = np.zeros((T, B, H)), np.zeros((1, B, H))
+    for row in range(B):
+        h = [float(value) for value in state[0, row]]
+        for t in range(T):
+            h = [math.tanh(x[t, row, j] + product(h, W_hh, j)) for j in range(H)]
+            outputs[t, row] = h
+        last[0, row] = h
+    return outputs, last
+
+
+def gru(x, W_hh, b_hn, state):
+    """The GRU whose reset gate comes after the recurrent product, for x [T, B, 3H] of the gates r, z, n."""
+    T, B, H = x.shape[0], x.shape[1], x.shape[2] // 3
+    outputs, last = np.zeros((T, B, H)), np.zeros((1, B, H))
+    for row in range(B):
+        h = [float(value) for value in state[0, row]]
+        for t in range(T):
+            new = []
+            for j in range(H):
+                r = sigma(x[t, row, j] + product(h, W_hh, j))
+                z = sigma(x[t, row, H + j] + product(h, W_hh, H + j))
+                n = math.tanh(x[t, row, 2 * H + j] + r * (product(h, W_hh, 2 * H + j) + b_hn[j]))
+                new.append((1 - z) * n + z * h[j])
+            h = new
+            outputs[t, row] = h
+        last[0, row] = h
+    return outputs, last
+
+
+def lstm(x, W_hh, state):
+    """The LSTM with a forget gate, for x [T, B, 4H] of the gates i, f, g, o; the state [2, B, H] is h and c."""
+    T, B, H = x.shape[0], x.shape[1], x.shape[2] // 4
+    outputs, last = np.zeros((T, B, H)), np.zeros((2, B, H))
+    for row in range(B):
+        h, c = ([float(value) for value in part[row]] for part in state)
+        for t in range(T):
+            new_h, new_c = [], []
+            for j in range(H):
+                i = sigma(x[t, row, j] + product(h, W_hh, j))
+                f = sigma(x[t, row, H + j] + product(h, W_hh, H + j))
+                g = math.tanh(x[t, row, 2 * H + j] + product(h, W_hh, 2 * H + j))
+                o = sigma(x[t, row, 3 * H + j] + product(h, W_hh, 3 * H + j))
+                new_c.append(f * c[j] + i * g)
+                new_h.append(o * math.tanh(new_c[j]))
+            h, c = new_h, new_c
+            outputs[t, row] = h
+        last[0, row], last[1, row] = h, c
+    return outputs, last
+
+
+CELLS = {"rnn": rnn, "gru": gru, "lstm": lstm}
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+STATES = {"rnn": 1, "gru": 1, "lstm": 2}
+
+
+def embedding(ids, W_ih, b):
+    """onehot(id) W_ih + b, for ids [T, B], with the one-hot vector written out."""
+    T, B = ids.shape
+    x = np.zeros((T, B, W_ih.shape[1]))
+    for t in range(T):
+        for row in range(B):
+            onehot = np.array([float(v == ids[t, row]) for v in range(len(W_ih))])
+            x[t, row] = onehot @ W_ih + b
+    return x
+
+
+def log_softmax(logits):
+    """y_v - log Σ_w e^{y_w} of one row of logits [V], by way of y - max y."""
+    highest = max(logits)
+    total = math.log(math.fsum(math.exp(y - highest) for y in logits))
+    return [y - highest - total for y in logits]
+
+
+def network(params, inputs, state, cell, layers, masks=None):
+    """The logits [T, B, V] and the next state of the whole network, layer upon layer, for inputs [T, B]."""
+    h, next_state = None, np.zeros_like(state)
+    for layer in range(layers):
+        W_ih, W_hh, b = (params[f"{name}{layer}"] for name in ("W_ih", "W_hh", "b"))
+        x = embedding(inputs, W_ih, b) if layer == 0 else h @ W_ih + b
+        recurrent = (W_hh, params[f"b_hn{layer}"]) if cell == "gru" else (W_hh,)
+        h, next_state[layer] = CELLS[cell](x, *recurrent, state[layer])
+        if masks is not None:
+            h = h * masks[layer]
+    return h @ params["W_out"] + params["b_out"], next_state
+
+
+def loss(logits, targets):
+    """-Σ log p of the targets [T, B], after logits [T, B, V]."""
+    T, B = targets.shape
+    return -sum(log_softmax(logits[t, row])[targets[t, row]] for t in range(T) for row in range(B))

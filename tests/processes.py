@@ -1,0 +1,89 @@
+"""Runs the program as its users do: as a process of its own, told nothing by the environment of the tests."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import PIPE, CompletedProcess, Popen
+
+import pytest
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals, shells and devices")
+"""Marks what only POSIX has."""
+
+CELEBRATED = """It is a truth universally acknowledged, that a single man in possession of a good fortune,
+must be in want of a wife. However little known the feelings or views of such a man may be on his first entering a
+neighbourhood, this truth is so well fixed in the minds of the surrounding families, that he is considered as the
+rightful property of some one or other of their daughters.
+"""
+TEXT = CELEBRATED * 4
+"""Long enough, at 1,516 characters, that a tenth of it is held out."""
+OPTIONS = {"hidden-size": 16, "layers": 1, "batch-size": 8, "seq-length": 16, "seed": 1, "engine": "numpy"}
+SMALL = tuple(word for name, value in OPTIONS.items() for word in (f"--{name}", str(value)))
+"""Options of a model that is trained in no time."""
+
+
+def command(*args: object) -> list[str]:
+    """The command line of `charrnn` with these arguments."""
+    return [sys.executable, "-m", "charrnn", *map(str, args)]
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of the tests, without what would change what the program does; and something more."""
+    strange = ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS", "LINES", "PYTHONIOENCODING", "PYTHONUTF8")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("CHARRNN_") and k not in strange}
+    return kept | dict(extra or {})
+
+
+def charrnn(
+    *args: object,
+    cwd: Path,
+    input: str | bytes = b"",
+    env: Mapping[str, str] | None = None,
+    timeout: float = 60,
+) -> CompletedProcess[str]:
+    """Runs `charrnn` to its end. What it wrote is decoded so that no byte is lost: see `raw`."""
+    given = input.encode() if isinstance(input, str) else input
+    done = subprocess.run(
+        command(*args), cwd=cwd, input=given, env=environment(env), timeout=timeout, capture_output=True, check=False
+    )
+    out, err = (stream.decode("utf-8", "surrogateescape") for stream in (done.stdout, done.stderr))
+    return CompletedProcess(done.args, done.returncode, out, err)
+
+
+def raw(text: str) -> bytes:
+    """The bytes that `charrnn` decoded."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+@contextmanager
+def started(*args: object, cwd: Path, env: Mapping[str, str] | None = None) -> Iterator[Popen[bytes]]:
+    """A `charrnn` that runs, with pipes for its streams; what still runs at the end is killed."""
+    with Popen(command(*args), cwd=cwd, env=environment(env), stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def refused(done: CompletedProcess[str], *codes: int) -> str:
+    """The one line in which a process said why it would not: it ended with one of these codes, and wrote no more."""
+    assert done.returncode in codes, done
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("charrnn: ")
+    return line
+
+
+def trained(folder: Path, text: str | bytes = TEXT, *options: object, steps: int = 30) -> Path:
+    """A small model, trained a little on a text: its file is `model.safetensors` in the folder."""
+    corpus = folder / "corpus.txt"
+    corpus.write_bytes(text.encode() if isinstance(text, str) else text)
+    done = charrnn(
+        "train", corpus, *SMALL, "--steps", steps, "--out", "model.safetensors", "--quiet", *options, cwd=folder
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "model.safetensors"

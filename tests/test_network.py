@@ -1,0 +1,240 @@
+"""The network: its values against the naive twin, its gradients in random directions, and what training begins with."""
+
+import math
+
+import naive
+import numpy as np
+import pytest
+
+from charrnn import network
+from charrnn.config import ModelConfig
+from charrnn.memory import Memory
+
+CELLS = ("rnn", "gru", "lstm")
+V, B, H = 5, 3, 4
+
+
+def problem(config, engine, T, B=B, seed=0, dtype=np.float64):
+    """Random parameters, inputs, targets, state and dropout masks of a network."""
+    rng = np.random.default_rng(seed)
+    shapes = network.shapes(config, network.cell_of(config, engine))
+    params = {name: rng.normal(scale=0.5, size=shape).astype(dtype) for name, shape in shapes.items()}
+    inputs, targets = rng.integers(config.vocab_size, size=(2, T, B), dtype=np.uint8)
+    zeros = network.zero_state(config, engine, B, dtype)
+    state = rng.uniform(-0.9, 0.9, zeros.shape).astype(dtype)
+    return params, inputs, targets, state, network.dropout_masks(config, T, B, rng, dtype)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_loss_and_state_equal_the_naive_twin(engine, cell, layers, dropout):
+    config = ModelConfig(V, cell, H, layers, dropout)
+    params, inputs, targets, state, masks = problem(config, engine, T=4)
+    loss, _, next_state = network.loss_and_gradients(params, inputs, targets, state, config, engine, masks)
+    logits, wanted_state = naive.network(params, inputs, state, cell, layers, masks)
+    assert loss == pytest.approx(naive.loss(logits, targets), rel=1e-12)
+    np.testing.assert_allclose(next_state, wanted_state, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_forward_and_loss_equal_the_naive_twin(engine, cell, layers):
+    config = ModelConfig(V, cell, H, layers, dropout=0.5)  # which is for training alone
+    params, inputs, targets, state, _ = problem(config, engine, T=3)
+    wanted, wanted_state = naive.network(params, inputs, state, cell, layers)
+    logits, next_state = network.forward(params, inputs, state, config, engine)
+    np.testing.assert_allclose(logits, wanted, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(next_state, wanted_state, rtol=0, atol=1e-12)
+    loss, next_state = network.loss(params, inputs, targets, state, config, engine)
+    assert loss == pytest.approx(naive.loss(wanted, targets), rel=1e-12)
+    np.testing.assert_allclose(next_state, wanted_state, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("T", [1, 7])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_in_random_directions(engine, cell, layers, dropout, T):
+    config = ModelConfig(V, cell, H, layers, dropout)
+    params, inputs, targets, state, masks = problem(config, engine, T, seed=layers)
+    _, grads, _ = network.loss_and_gradients(params, inputs, targets, state, config, engine, masks)
+    assert list(grads) == list(params)
+    rng = np.random.default_rng(99)
+
+    def along(direction, eps):
+        moved = {name: p + eps * direction[name] for name, p in params.items()}
+        return network.loss_and_gradients(moved, inputs, targets, state, config, engine, masks)[0]
+
+    for _ in range(4):
+        direction = {name: rng.normal(size=p.shape) for name, p in params.items()}
+        slope, eps = sum((grads[name] * direction[name]).sum() for name in params), 1e-4
+        # Richardson: of the central differences of two widths, what is left when their error of eps² cancels
+        narrow = (along(direction, eps) - along(direction, -eps)) / (2 * eps)
+        wide = (along(direction, 2 * eps) - along(direction, -2 * eps)) / (4 * eps)
+        assert slope == pytest.approx((4 * narrow - wide) / 3, rel=1e-6)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_of_every_parameter_alone(engine, cell, dropout):
+    config = ModelConfig(V, cell, H, 2, dropout)
+    params, inputs, targets, state, masks = problem(config, engine, T=5, seed=11)
+    _, grads, _ = network.loss_and_gradients(params, inputs, targets, state, config, engine, masks)
+    rng = np.random.default_rng(12)
+    for name, p in params.items():
+        direction = rng.normal(size=p.shape)
+
+        def along(eps, name=name, moved=p, direction=direction):
+            changed = params | {name: moved + eps * direction}
+            return network.loss_and_gradients(changed, inputs, targets, state, config, engine, masks)[0]
+
+        wanted = (along(1e-5) - along(-1e-5)) / 2e-5
+        assert (grads[name] * direction).sum() == pytest.approx(wanted, rel=1e-6, abs=1e-9), name
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_arguments_stay_as_they_are(engine, cell):
+    config = ModelConfig(V, cell, H, 2, dropout=0.3)
+    params, inputs, targets, state, masks = problem(config, engine, T=3, dtype=np.float32)
+    before = [array.copy() for array in (*params.values(), inputs, targets, state, masks)]
+    network.loss_and_gradients(params, inputs, targets, state, config, engine, masks)
+    network.loss(params, inputs, targets, state, config, engine)
+    for array, copy in zip((*params.values(), inputs, targets, state, masks), before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize("borders", [[0, 3, 6], [0, 1, 2, 6], [0, 1, 2, 3, 4, 5, 6]])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_gradients_of_shards_add_up_to_those_of_the_batch(engine, cell, borders):
+    config = ModelConfig(V, cell, H, 2, dropout=0.3)
+    params, inputs, targets, state, masks = problem(config, engine, T=5, B=6)
+    loss, grads, next_state = network.loss_and_gradients(params, inputs, targets, state, config, engine, masks)
+    parts = [
+        network.loss_and_gradients(
+            params, inputs[:, rows], targets[:, rows], state[:, :, rows], config, engine, masks[:, :, rows]
+        )
+        for rows in map(slice, borders, borders[1:])
+    ]
+    assert sum(part for part, _, _ in parts) == pytest.approx(loss, rel=1e-12)
+    for name, d in grads.items():
+        np.testing.assert_allclose(sum(part[name] for _, part, _ in parts), d, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(np.concatenate([s for _, _, s in parts], axis=2), next_state, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_losses_and_gradients_follow_the_dtype_of_the_parameters(engine, cell):
+    config = ModelConfig(V, cell, H, 2, dropout=0.3)
+    params, inputs, targets, state, masks = problem(config, engine, T=5, dtype=np.float32)
+    loss, grads, next_state = network.loss_and_gradients(params, inputs, targets, state, config, engine, masks)
+    doubles = {name: p.astype(np.float64) for name, p in params.items()}
+    wanted_loss, wanted, wanted_state = network.loss_and_gradients(
+        doubles, inputs, targets, state.astype(np.float64), config, engine, masks.astype(np.float64)
+    )
+    assert loss == pytest.approx(wanted_loss, rel=1e-5)
+    np.testing.assert_allclose(next_state, wanted_state, rtol=0, atol=1e-5)
+    assert next_state.dtype == np.float32
+    for name, d in grads.items():
+        assert d.dtype == np.float32, name
+        np.testing.assert_allclose(d, wanted[name], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_memory_that_was_used_before_changes_nothing(engine, cell):
+    config, memory = ModelConfig(V, cell, H, 3, dropout=0.3), Memory()
+    for T, B in ((7, 3), (6, 3), (1, 5), (9, 8)):
+        params, inputs, targets, state, masks = problem(config, engine, T, B, seed=T)
+        args = (params, inputs, targets, state, config, engine)
+        loss, grads, next_state = network.loss_and_gradients(*args, masks, memory)
+        wanted_loss, wanted, wanted_state = network.loss_and_gradients(*args, masks)
+        assert loss == wanted_loss
+        np.testing.assert_array_equal(next_state, wanted_state)
+        for name, d in grads.items():
+            np.testing.assert_array_equal(d, wanted[name])
+        assert network.loss(*args, memory)[0] == network.loss(*args)[0]
+
+
+# Dropout
+
+
+@pytest.mark.parametrize("dropout", [0.1, 0.5, 0.9])
+def test_dropout_masks_leave_the_mean_as_it_is(dropout):
+    config = ModelConfig(V, "lstm", 64, 2, dropout)
+    masks = network.dropout_masks(config, 20, 10, np.random.default_rng(0), np.float64)
+    assert set(np.unique(masks)) == {0, 1 / (1 - dropout)}
+    n = masks.size  # 25,600 draws: the share left out is within five of its standard deviations
+    assert abs((masks == 0).mean() - dropout) < 5 * math.sqrt(dropout * (1 - dropout) / n)
+    assert abs(masks.mean() - 1) < 5 * math.sqrt(dropout / (1 - dropout) / n)
+
+
+def test_dropout_masks_follow_from_the_seed():
+    config = ModelConfig(V, "gru", 16, 2, 0.5)
+    first, again, other = (network.dropout_masks(config, 3, 2, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert first.dtype == np.float32
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    assert (first[0] != first[1]).any()
+
+
+def test_without_dropout_no_random_number_is_drawn():
+    rng = np.random.default_rng(1)
+    assert network.dropout_masks(ModelConfig(V), 3, 2, rng) is None
+    assert rng.random() == np.random.default_rng(1).random()
+
+
+# What training begins with
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_biases_begin_at_zero_but_for_the_forget_gate(engine, cell):
+    params = network.initial_params(ModelConfig(V, cell, H, 3), engine, np.random.default_rng(0))
+    gates = naive.GATES[cell]
+    for layer in range(3):
+        forget = [0, 1, 0, 0] if cell == "lstm" else [0] * gates
+        np.testing.assert_array_equal(params[f"b{layer}"], np.repeat(forget, H))
+        if cell == "gru":
+            np.testing.assert_array_equal(params[f"b_hn{layer}"], np.zeros(H))
+    np.testing.assert_array_equal(params["b_out"], np.zeros(V))
+
+
+@pytest.mark.parametrize("H", [1, 2, 33])
+@pytest.mark.parametrize("cell", CELLS)
+def test_recurrent_weights_begin_orthogonal_gate_by_gate(engine, cell, H):
+    params = network.initial_params(ModelConfig(V, cell, H, 2), engine, np.random.default_rng(0), np.float64)
+    blocks = [block for layer in range(2) for block in np.split(params[f"W_hh{layer}"], naive.GATES[cell], axis=1)]
+    for block in blocks:
+        np.testing.assert_allclose(block @ block.T, np.eye(H), rtol=0, atol=1e-12)
+    if H > 1:
+        assert all((one != other).any() for n, one in enumerate(blocks) for other in blocks[:n])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_other_weights_begin_within_glorots_limits(engine, cell):
+    V, H = 40, 64
+    params = network.initial_params(ModelConfig(V, cell, H, 2), engine, np.random.default_rng(0), np.float64)
+    for name, total in (("W_ih0", V + H), ("W_ih1", H + H), ("W_out", H + V)):
+        limit = math.sqrt(6 / total)
+        assert 0.99 * limit < np.abs(params[name]).max() <= limit
+        assert params[name].std() == pytest.approx(limit / math.sqrt(3), rel=0.05)
+        assert abs(params[name].mean()) < 0.05 * limit
+
+
+def test_initial_parameters_follow_from_the_seed_and_are_single_precision(engine):
+    first, again, other = (
+        network.initial_params(ModelConfig(V, "lstm", H), engine, np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    assert all(p.dtype == np.float32 for p in first.values())
+    for name, p in first.items():
+        np.testing.assert_array_equal(p, again[name])
+    assert (first["W_hh1"] != other["W_hh1"]).any()
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_first_loss_is_near_that_of_a_guess(engine, cell, layers):
+    V, T, B = 60, 30, 20
+    config = ModelConfig(V, cell, 64, layers)
+    params = network.initial_params(config, engine, np.random.default_rng(0))
+    inputs, targets = np.random.default_rng(1).integers(V, size=(2, T, B), dtype=np.uint8)
+    loss, _ = network.loss(params, inputs, targets, network.zero_state(config, engine, B), config, engine)
+    assert loss / inputs.size == pytest.approx(math.log(V), abs=0.25)

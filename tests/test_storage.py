@@ -1,0 +1,314 @@
+"""The storage: what is written comes back bit by bit, whole or not at all, and what is no file of ours is refused."""
+
+import json
+import os
+import struct
+import sys
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from charrnn.errors import CheckpointError
+from charrnn.storage import FORMAT, Reader, write
+
+TENSORS = {
+    "b": np.array([-0.0, 1e-45, 3.4028235e38], np.float32),
+    "W": np.arange(6, dtype=np.float32).reshape(2, 3) / 7,
+    "state": np.ones((2, 1, 3, 1), np.float32),
+}
+METADATA = {"model": {"cell": "lstm", "H": 2}, "text": ["\ud800", "é", "\n", '"'], "lr": 0.1, "none": None}
+SHAPES = {name: tensor.shape for name, tensor in TENSORS.items()}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+def refused(call):
+    """The text with which a call is refused: one line, fit to be shown."""
+    with pytest.raises(CheckpointError) as caught:
+        call()
+    text = str(caught.value)
+    assert text
+    assert "\n" not in text
+    return text
+
+
+def file_of(header, data=b""):
+    """The bytes of a safetensors file, made by hand."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+# Writing
+
+
+def test_tensors_and_metadata_come_back(path):
+    write(path, TENSORS, METADATA)
+    file = Reader(path)
+    found = file.tensors(SHAPES)
+    assert set(found) == set(TENSORS)
+    for name, tensor in TENSORS.items():
+        assert found[name].dtype == np.float32
+        assert found[name].tobytes() == tensor.tobytes()
+    assert {key: file.json(key) for key in METADATA} == METADATA
+    assert file.json("charrnn") == FORMAT
+    assert file.has("lr")
+    assert not file.has("charm")
+
+
+def test_the_file_is_one_that_others_read(path):
+    write(path, TENSORS, METADATA)
+    with safe_open(path, framework="numpy") as file:
+        assert set(file.keys()) == set(TENSORS)
+        for name, tensor in TENSORS.items():
+            assert file.get_tensor(name).tobytes() == tensor.tobytes()
+        assert json.loads(file.metadata()["model"]) == METADATA["model"]
+        assert file.metadata()["charrnn"] == "1"
+
+
+def test_the_tensors_begin_where_the_processor_likes_them(path):
+    for name in ("a", "ab", "abc", "abcd", "abcdefgh"):
+        write(path, TENSORS, {name: 1})
+        assert struct.unpack("<Q", path.read_bytes()[:8])[0] % 8 == 0
+
+
+def test_the_same_contents_give_the_same_bytes(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    write(first, TENSORS, METADATA)
+    for _ in range(5):
+        write(second, dict(reversed(TENSORS.items())), dict(reversed(METADATA.items())))
+        assert second.read_bytes() == first.read_bytes()
+    write(second, TENSORS, METADATA | {"lr": 0.2})
+    assert second.read_bytes() != first.read_bytes()
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(st.characters(codec="utf-8") | st.characters(categories=["Cs"])),
+        lambda inner: st.lists(inner),
+    )
+)
+def test_all_that_json_knows_comes_back(tmp_path_factory, value):
+    path = tmp_path_factory.getbasetemp() / "json.safetensors"
+    write(path, {}, {"value": value})
+    assert Reader(path).json("value") == value
+
+
+def test_a_file_takes_the_place_of_the_old_one(path):
+    write(path, TENSORS, {"n": 1})
+    write(path, {"W": np.zeros(3)}, {"n": 2})
+    assert Reader(path).json("n") == 2
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_folders_are_made(tmp_path):
+    write(tmp_path / "a" / "b" / "c.safetensors", TENSORS, {})
+    assert Reader(tmp_path / "a" / "b" / "c.safetensors").tensors(SHAPES)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such modes")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o027, 0o640), (0o002, 0o664)])
+def test_the_mode_of_a_file_is_as_the_umask_gives(path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write(path, TENSORS, {})
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == mode
+
+
+# An error while writing
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(path):
+    resource = pytest.importorskip("resource")
+    write(path, TENSORS, {"n": 1})
+    old = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(old), limits[1]))
+    try:
+        text = refused(lambda: write(path, {"W": np.zeros((100, 100))}, {"n": 2}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert text == f"can't write {path}: File too large"
+    assert path.read_bytes() == old
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_json_has_no_word_for_leaves_the_old_file_and_nothing_else(path):
+    write(path, TENSORS, {"n": 1})
+    old = path.read_bytes()
+    with pytest.raises((ValueError, CheckpointError)):
+        write(path, TENSORS, {"n": float("nan")})
+    assert path.read_bytes() == old
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_in_the_way(path):
+    path.mkdir()
+    (path / "kept").write_text("")
+    assert refused(lambda: write(path, TENSORS, {})).startswith(f"can't write {path}: ")
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    assert (path / "kept").exists()
+
+
+def test_a_file_where_a_folder_should_be(path):
+    path.write_text("")
+    assert "can't write" in refused(lambda: write(path / "below.safetensors", TENSORS, {}))
+
+
+def test_a_name_that_is_too_long(tmp_path):
+    assert "File name too long" in refused(lambda: write(tmp_path / ("x" * 300), TENSORS, {}))
+
+
+def test_a_reader_sees_the_old_file_or_the_new_one(path):
+    def write_number(n):
+        write(path, {"W": np.full(20_000, n, np.float32)}, {"n": n})
+
+    def write_until_told():
+        n = 0
+        while not enough.is_set():
+            write_number(n := n + 1)
+
+    enough, seen = threading.Event(), set()
+    write_number(0)
+    writer = threading.Thread(target=write_until_told)
+    writer.start()
+    try:
+        while len(seen) < 20 and writer.is_alive():
+            file = Reader(path)
+            n = file.json("n")
+            assert (file.tensors({"W": (20_000,)})["W"] == n).all()
+            seen.add(n)
+    finally:
+        enough.set()
+        writer.join()
+    assert len(seen) == 20
+
+
+# Reading what is not as it should be
+
+
+def test_a_missing_file_and_a_folder(tmp_path):
+    assert refused(lambda: Reader(tmp_path / "nowhere")) == f"there is no {tmp_path / 'nowhere'}"
+    assert refused(lambda: Reader(tmp_path)) == f"{tmp_path} is no file"
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes(tmp_path_factory, raw):
+    path = tmp_path_factory.getbasetemp() / "random.safetensors"
+    path.write_bytes(raw)
+    assert "is no checkpoint, or damaged" in refused(lambda: Reader(path))
+
+
+W_HEADER = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\x80\x04\x95 a pickle",
+        b"PK\x03\x04 a zip archive of PyTorch's",
+        file_of(b"{"),
+        file_of(b"\xff\xfe"),
+        file_of(b"[]"),
+        file_of(b"null"),
+        file_of(b"[" * 10_000),
+        struct.pack("<Q", 2**63) + b"{}",
+        struct.pack("<Q", 100) + b"{}",
+        file_of({"__metadata__": {"charrnn": 1}}),
+        file_of({"__metadata__": "charrnn"}),
+        file_of({"W": W_HEADER}),
+        file_of({"W": W_HEADER}, bytes(12)),
+        file_of({"W": W_HEADER | {"data_offsets": [8, 0]}}, bytes(8)),
+        file_of({"W": W_HEADER | {"data_offsets": [0, 2**62]}}, bytes(8)),
+        file_of({"W": W_HEADER | {"shape": [2**40, 2**40]}}, bytes(8)),
+        file_of({"W": W_HEADER | {"shape": [-2]}}, bytes(8)),
+        file_of({"W": W_HEADER | {"dtype": "PICKLE"}}, bytes(8)),
+        file_of({"W": W_HEADER, "X": W_HEADER}, bytes(8)),
+    ],
+)
+def test_what_is_no_file_of_tensors(path, raw):
+    path.write_bytes(raw)
+    assert "is no checkpoint, or damaged" in refused(lambda: Reader(path))
+
+
+def test_a_file_cut_short_anywhere(path):
+    write(path, TENSORS, METADATA)
+    for length in reversed(range(path.stat().st_size)):
+        os.truncate(path, length)
+        assert "is no checkpoint, or damaged" in refused(lambda: Reader(path))
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
+def test_a_file_of_tensors_that_is_none_of_ours(path, metadata):
+    save_file(TENSORS, path, metadata)
+    assert "not written for charrnn" in refused(lambda: Reader(path))
+
+
+@pytest.mark.parametrize("written", ["", "x", "0", "-1", "1.0", "true", "null", '"1"', "[1]", "NaN", "1" * 5000])
+def test_a_format_that_is_no_number(path, written):
+    save_file(TENSORS, path, {"charrnn": written})
+    assert "its 'charrnn' is not what it should be" in refused(lambda: Reader(path))
+
+
+@pytest.mark.parametrize("written", ["2", "1000"])
+def test_a_newer_format(path, written):
+    save_file(TENSORS, path, {"charrnn": written})
+    assert f"newer charrnn (format {written}): upgrade" in refused(lambda: Reader(path))
+
+
+@pytest.mark.parametrize("text", ["", "x", "{", "[" * 100_000, '{"a":' * 100_000, "1" * 5000, "'a'"])
+def test_metadata_that_are_no_json(path, text):
+    save_file(TENSORS, path, {"charrnn": "1", "model": text})
+    file = Reader(path)
+    assert "its 'model' is not what it should be" in refused(lambda: file.json("model"))
+    assert "its 'missing' is not what it should be" in refused(lambda: file.json("missing"))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "told"),
+    [
+        (TENSORS | {"extra": np.zeros(1)}, "it has an unexpected tensor 'extra'"),
+        ({name: TENSORS[name] for name in ("b", "W")}, "it lacks tensor 'state'"),
+        ({}, "it lacks tensor"),
+        (TENSORS | {"W": TENSORS["W"].T.copy()}, "tensor 'W' is F32 [3, 2], not floating-point [2, 3]"),
+        (TENSORS | {"W": TENSORS["W"].ravel()}, "tensor 'W' is F32 [6], not floating-point [2, 3]"),
+        (TENSORS | {"W": TENSORS["W"][None]}, "tensor 'W' is F32 [1, 2, 3]"),
+        (TENSORS | {"W": np.zeros((2, 0), np.float32)}, "tensor 'W' is F32 [2, 0]"),
+        (TENSORS | {"W": np.zeros((2, 3), np.int32)}, "tensor 'W' is I32"),
+        (TENSORS | {"W": np.zeros((2, 3), np.uint8)}, "tensor 'W' is U8"),
+        (TENSORS | {"W": np.zeros((2, 3), bool)}, "tensor 'W' is BOOL"),
+        (TENSORS | {"W": np.full((2, 3), np.nan, np.float32)}, "tensor 'W' holds values that are no numbers"),
+        (TENSORS | {"b": np.array([0, -np.inf, 0], np.float64)}, "tensor 'b' holds values that are no numbers"),
+        (TENSORS | {"b": np.array([0, 0, np.inf], np.float16)}, "tensor 'b' holds values that are no numbers"),
+    ],
+)
+def test_tensors_that_do_not_fit(path, tensors, told):
+    save_file(tensors, path, {"charrnn": "1"})
+    assert told in refused(lambda: Reader(path).tensors(SHAPES))
+
+
+def test_the_shape_is_checked_before_memory_is_taken(path):
+    save_file(TENSORS, path, {"charrnn": "1"})
+    assert "tensor 'W'" in refused(lambda: Reader(path).tensors(SHAPES | {"W": (2**30, 2**30)}))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_every_floating_point_type_is_read_as_single_precision(path, dtype):
+    save_file({"W": np.array([0.5, -1.25, 3], dtype)}, path, {"charrnn": "1"})
+    W = Reader(path).tensors({"W": (3,)})["W"]
+    assert W.dtype == np.float32
+    np.testing.assert_array_equal(W, [0.5, -1.25, 3])

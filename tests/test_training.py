@@ -1,0 +1,541 @@
+"""Training, in process: that it learns, that it follows from its seed alone, and that it can be left and taken up."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+from processes import TEXT
+
+import charrnn
+from charrnn import checkpoint, engine, optimizers, recipe
+from charrnn.cells.softmax import log_softmax
+from charrnn.config import CELLS, OPTIMIZERS, SCHEDULES, ModelConfig, TrainingConfig
+from charrnn.corpus import Corpus, from_text
+from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergenceError, EngineError, VocabularyError
+from charrnn.training import Training, resume, train
+
+SMALL: dict[str, Any] = {
+    "hidden_size": 16,
+    "layers": 1,
+    "batch_size": 8,
+    "seq_length": 16,
+    "schedule": "constant",
+    "seed": 1,
+    "engine": "numpy",
+    "threads": 1,
+}
+NOISE = "".join(np.random.default_rng(0).choice(list("abcdefghijklmnop"), 600))
+"""What can't be learned, only learned by heart."""
+
+
+@pytest.fixture(params=["numpy", "numba"])
+def engine_name(request: pytest.FixtureRequest) -> str:
+    try:
+        return engine.resolve(request.param)
+    except EngineError as error:
+        pytest.skip(str(error))
+
+
+def begun(text: str | bytes | Corpus = TEXT, **options: Any) -> Training:
+    return train(text, **(SMALL | options))
+
+
+def run(training: Training) -> Training:
+    for _ in training:
+        pass
+    return training
+
+
+def files(training: Training, folder: Path) -> tuple[bytes, bytes]:
+    """The bytes of the two files that the command line would write of a training."""
+    s, model, state = training.snapshot, folder / "m.safetensors", folder / "m.resume.safetensors"
+    made = checkpoint.Checkpoint(training.best, training.best_step, s.training, s.corpus, training.history)
+    checkpoint.save(model, made)
+    checkpoint.save_snapshot(state, s)
+    return model.read_bytes(), state.read_bytes()
+
+
+def taken_up(training: Training, text: str, folder: Path, **options: Any) -> Training:
+    """Another training that goes on from the file of this one's snapshot."""
+    checkpoint.save_snapshot(folder / "s.safetensors", training.snapshot)
+    return resume(from_text(text), checkpoint.load_snapshot(folder / "s.safetensors"), **options)
+
+
+def flat(params: dict[str, np.ndarray]) -> np.ndarray:
+    return np.concatenate([params[name].ravel() for name in sorted(params)])
+
+
+def mean_losses(training: Training, text: str) -> tuple[float, float]:
+    """The loss of a text before and after the training."""
+    before = charrnn.score(training.latest, text).nats_per_char
+    return before, charrnn.score(run(training).latest, text).nats_per_char
+
+
+# It learns
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_tiny_text_is_learned_by_heart(cell: str, engine_name: str) -> None:
+    line = "the cat sat on the mat, and the rat that the cat had at sat on a hat.\n"
+    streams = {"batch_size": 4, "seq_length": 70, "val_fraction": 0}
+    training = run(begun(line * 8, cell=cell, engine=engine_name, hidden_size=40, steps=250, lr=0.01, **streams))
+    assert charrnn.score(training.latest, line).nats_per_char < 0.1
+    greedy = charrnn.SamplingConfig(temp=0)
+    assert "".join(charrnn.generate(training.latest, prime=line, length=len(line), config=greedy)) == line
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_lowers_the_loss(optimizer: str) -> None:
+    before, after = mean_losses(begun(optimizer=optimizer, steps=60, weight_decay=1e-4), TEXT)
+    assert after < before - 0.3
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_schedule_lowers_the_loss(schedule: str) -> None:
+    before, after = mean_losses(begun(schedule=schedule, steps=60, lr=0.01, warmup=10), TEXT)
+    assert after < before - 0.3
+
+
+@pytest.mark.parametrize("length", [2, 3, 10, 99, 1000])
+def test_texts_of_any_length_train(length: int) -> None:
+    training = run(train((TEXT * 2)[:length], hidden_size=8, steps=5, seed=1))
+    assert training.snapshot.at.step == 5
+    assert training.best.size == sum(p.size for p in training.snapshot.params.values())
+    (row,) = training.history
+    assert math.isfinite(row.train_loss)
+    assert (row.val_loss is None) == (length < 1000)
+
+
+@pytest.mark.parametrize("text", ["", "a", b"", b"a"])
+def test_a_text_of_less_than_two_characters_is_refused(text: str | bytes) -> None:
+    with pytest.raises(CorpusError, match="needs two characters"):
+        train(text, steps=1)
+
+
+def test_no_steps_leave_the_first_weights() -> None:
+    training = run(begun(steps=0))
+    np.testing.assert_array_equal(flat(training.best.params), flat(begun(steps=5).snapshot.params))
+    assert [(row.step, row.train_loss) for row in training.history] == [(0, None)]
+
+
+# It follows from its seed
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_same_seed_gives_the_same_bytes(threads: int, engine_name: str, tmp_path: Path) -> None:
+    options = {"steps": 15, "dropout": 0.3, "threads": threads, "engine": engine_name}
+    first, again = (files(run(begun(**options)), tmp_path) for _ in range(2))
+    assert first == again
+
+
+def test_another_seed_gives_other_weights() -> None:
+    one, other = (run(begun(steps=2, seed=seed)).snapshot.params for seed in (1, 2))
+    assert all((one[name] != other[name]).any() for name in one)
+
+
+def test_two_threads_agree_with_one_to_rounding(engine_name: str) -> None:
+    options = {"steps": 15, "dropout": 0.3, "engine": engine_name}
+    one, two = (run(begun(threads=threads, **options)).snapshot for threads in (1, 2))
+    np.testing.assert_allclose(flat(one.params), flat(two.params), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(one.state, two.state, rtol=1e-3, atol=1e-4)
+
+
+# It can be left and taken up
+
+BORDERS = {"dropout": 0.3, "layers": 2, "eval_every": 5}
+"""Of evaluations, beside those of the epochs, which have eleven steps."""
+
+
+@pytest.mark.parametrize("steps", [0, 3, 5, 8, 11, 17, 25])
+@pytest.mark.parametrize(("cell", "optimizer"), [("lstm", "adam"), ("gru", "sgd")])
+def test_some_steps_and_the_rest_equal_all_at_once(
+    steps: int, cell: str, optimizer: str, engine_name: str, tmp_path: Path
+) -> None:
+    options = BORDERS | {"cell": cell, "optimizer": optimizer, "engine": engine_name}
+    whole = run(begun(steps=25, **options))
+    assert whole.streams.chunks == 11
+    part = run(begun(steps=steps, **options))
+    assert part.snapshot.at.step == steps
+    assert files(run(taken_up(part, TEXT, tmp_path, steps=25)), tmp_path) == files(whole, tmp_path)
+
+
+LEFT = BORDERS | {"steps": 23, "schedule": "cosine", "warmup": 4, "threads": 2}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[tuple[bytes, bytes], int]:
+    """The files of a training that was never left, and how often it yields."""
+    training = begun(**LEFT)
+    yields = sum(1 for _ in training)
+    return files(training, tmp_path_factory.mktemp("uninterrupted")), yields
+
+
+@hypothesis(deadline=None, max_examples=25)
+@given(data=st.data())
+def test_it_may_be_left_at_any_yield(
+    uninterrupted: tuple[tuple[bytes, bytes], int], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    expected, yields = uninterrupted
+    folder = tmp_path_factory.mktemp("left")
+    training = begun(**LEFT)
+    for left_after in sorted(data.draw(st.lists(st.integers(1, yields), min_size=1, max_size=3))):
+        for n, _ in enumerate(training, 1):
+            if n == left_after:
+                break
+        training = taken_up(training, TEXT, folder)
+    assert files(run(training), folder) == expected
+
+
+def test_a_finished_training_taken_up_stays_as_it_is(tmp_path: Path) -> None:
+    training = run(begun(steps=12, **BORDERS))
+    before = files(training, tmp_path)
+    assert files(run(taken_up(training, TEXT, tmp_path)), tmp_path) == before
+
+
+def test_another_corpus_is_refused(tmp_path: Path) -> None:
+    training = run(begun(steps=2))
+    with pytest.raises(CorpusError, match="not the one"):
+        taken_up(training, TEXT + ".", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"cell": "gru"},
+        {"hidden_size": 17},
+        {"layers": 2},
+        {"batch_size": 9},
+        {"seq_length": 17},
+        {"optimizer": "sgd"},
+        {"val_fraction": 0.2},
+        {"seed": 2},
+    ],
+    ids=lambda option: next(iter(option)),
+)
+def test_what_is_fixed_can_not_change_on_the_way(option: dict[str, Any], tmp_path: Path) -> None:
+    training = run(begun(steps=2))
+    (name,) = option
+    with pytest.raises(ConfigError, match=f"{name} is .* can't become"):
+        taken_up(training, TEXT, tmp_path, **option)
+    assert taken_up(training, TEXT, tmp_path, **{name: (SMALL | {"cell": "lstm", "optimizer": "adam"}).get(name, 0.1)})
+
+
+def test_what_is_free_may_change_on_the_way(tmp_path: Path) -> None:
+    training = run(begun(steps=2))
+    rest = taken_up(training, TEXT, tmp_path, steps=4, lr=0.5, dropout=0.25, eval_every=3, threads=2, clip=1)
+    assert [p.lr for p in rest if p.chars] == [0.5, 0.5]
+    assert rest.snapshot.model.dropout == 0.25
+    assert [row.step for row in rest.history] == [3, 4]
+
+
+def test_there_is_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no training to resume"):
+        checkpoint.load_snapshot(tmp_path / "none.resume.safetensors")
+
+
+# What it tells of itself
+
+
+def test_it_yields_each_step_and_each_evaluation() -> None:
+    training = begun(steps=12, eval_every=5)
+    progress = list(training)
+    assert [p.step for p in progress if p.chars] == list(range(1, 13))
+    assert [p.step for p in progress if p.evaluation] == [5, 10, 12]
+    assert [p.evaluation for p in progress if p.evaluation] == training.history
+    T = [training.streams.chunk(0, k)[0].shape[0] for k in range(training.streams.chunks)]
+    assert [p.chars for p in progress if p.chars] == [8 * T[k % len(T)] for k in range(12)]
+    assert [p.epoch for p in progress if p.chars] == [k // len(T) for k in range(1, 13)]
+
+
+def test_the_state_is_carried_through_an_epoch_and_begins_the_next_at_zero(engine_name: str) -> None:
+    training = begun(steps=15, lr=0, engine=engine_name, layers=2)
+    model, streams = training.latest, training.streams
+    expected, seen = model.zero_state(streams.rows), 0
+    for progress in training:
+        if progress.chars:
+            at = training.snapshot.at
+            inputs, targets = streams.chunk(at.offset, seen % streams.chunks)
+            if seen % streams.chunks == 0:
+                expected = model.zero_state(streams.rows)
+            logits, expected = model.forward(inputs, expected)
+            np.testing.assert_allclose(training.snapshot.state, expected, rtol=1e-4, atol=1e-5)
+            told = np.take_along_axis(log_softmax(logits), targets[..., None].astype(int), axis=-1)
+            assert progress.loss == pytest.approx(-told.mean(), rel=1e-5)
+            seen += 1
+    assert seen == 15 > streams.chunks
+
+
+def test_the_training_loss_of_a_row_is_the_mean_since_the_row_before() -> None:
+    training = begun(steps=12, eval_every=5)
+    losses = [p.loss for p in training if p.chars]
+    means = [np.mean(losses[a:b]) for a, b in ((0, 5), (5, 10), (10, 12))]
+    np.testing.assert_allclose([row.train_loss for row in training.history], means)
+
+
+@pytest.mark.parametrize("steps", [10, 12])
+def test_validation_reads_all_of_the_held_out_text(steps: int) -> None:
+    text = TEXT * 2  # more than one chunk of `Model.losses` is held out
+    training = run(begun(text, steps=steps, eval_every=5, val_fraction=0.45))
+    held_out = text[len(text) - int(len(text) * 0.45) :]
+    scored = charrnn.score(training.latest, held_out)
+    assert scored.chars == len(held_out) == training.snapshot.corpus.validation > 1024
+    assert training.history[-1].val_loss == pytest.approx(scored.nats_per_char, rel=1e-6)
+
+
+def test_dropout_does_not_disturb_the_validation() -> None:
+    training = run(begun(steps=10, dropout=0.9))
+    scored = charrnn.score(training.latest, TEXT[-len(training.held_out) :])
+    assert training.history[-1].val_loss == pytest.approx(scored.nats_per_char, rel=1e-6)
+
+
+def test_the_best_weights_are_those_of_the_best_evaluation() -> None:
+    training, copies = begun(NOISE, steps=120, eval_every=10, lr=0.02, val_fraction=0.3), {}
+    for progress in training:
+        if progress.evaluation:
+            copies[progress.step] = flat(training.latest.params).copy()
+    best = min(training.history, key=lambda row: row.val_loss)
+    assert best.step < 120, "noise that is learned by heart is expected ever less well"
+    assert training.best_step == best.step
+    np.testing.assert_array_equal(flat(training.best.params), copies[best.step])
+    assert charrnn.score(training.best, NOISE[-180:]).nats_per_char == pytest.approx(best.val_loss, rel=1e-6)
+
+
+def test_where_nothing_is_held_out_the_latest_weights_are_the_best() -> None:
+    training = run(begun(steps=12, eval_every=5, val_fraction=0))
+    assert [row.val_loss for row in training.history] == [None] * 3
+    assert training.best_step == 12
+    np.testing.assert_array_equal(flat(training.best.params), flat(training.snapshot.params))
+
+
+def test_a_divergence_is_told_before_it_reaches_the_weights() -> None:
+    start = run(begun(steps=0)).latest
+    huge = {name: np.float32(3e38) * np.sign(p) for name, p in start.params.items()}
+    training = begun(init_from=replace(start, params=huge), steps=5, optimizer="sgd", lr=1e6, clip=0)
+    with pytest.raises(DivergenceError, match="diverged at step 1: try a lower --lr"):
+        run(training)
+    assert training.snapshot.at.step == 0
+    np.testing.assert_array_equal(flat(training.snapshot.params), flat(huge))
+
+
+# Rates and gradients
+
+
+def rates(points: Iterable[tuple[int, int]], **options: Any) -> list[float]:
+    """The rate at some (step, epoch), where it is 1 before any schedule."""
+    config = TrainingConfig(lr=1, **({"steps": 100} | options))
+    return [optimizers.learning_rate(step, epoch, config) for step, epoch in points]
+
+
+def test_the_constant_rate() -> None:
+    assert rates([(0, 0), (50, 30), (99, 90), (1000, 0)], schedule="constant") == [1, 1, 1, 1]
+
+
+def test_the_step_schedule_falls_by_the_epoch() -> None:
+    points = [(0, 0), (50, 10), (51, 11), (99, 13), (1000, 13)]
+    assert rates(points, schedule="step") == pytest.approx([1, 1, 0.97, 0.97**3, 0.97**3])
+    points = [(0, 0), (1, 1), (2, 2)]
+    assert rates(points, schedule="step", lr_decay=0.5, lr_decay_after=0) == [1, 0.5, 0.25]
+
+
+def test_the_linear_schedule_falls_to_zero() -> None:
+    points = [(0, 0), (25, 9), (50, 0), (99, 0), (100, 0), (200, 0)]
+    assert rates(points, schedule="linear") == pytest.approx([1, 0.75, 0.5, 0.01, 0, 0])
+
+
+def test_the_cosine_schedule_falls_to_zero() -> None:
+    points = [(0, 0), (25, 9), (50, 0), (75, 0), (100, 0), (200, 0)]
+    r = 0.5**0.5 / 2
+    assert rates(points, schedule="cosine") == pytest.approx([1, 0.5 + r, 0.5, 0.5 - r, 0, 0])
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_rate_rises_over_the_warmup_and_no_further(schedule: str) -> None:
+    points = [(0, 0), (4, 0), (8, 0), (9, 0)]
+    assert rates(points, schedule=schedule, warmup=9) == pytest.approx([0.1, 0.5, 0.9, 1])
+    assert max(rates(((step, 0) for step in range(100)), schedule=schedule, warmup=9)) == 1
+
+
+def test_linear_and_cosine_fall_over_what_the_warmup_leaves() -> None:
+    for schedule in ("linear", "cosine"):
+        assert rates([(20, 0), (60, 0), (100, 0)], schedule=schedule, warmup=20) == pytest.approx([1, 0.5, 0])
+
+
+def clipped(**options: Any) -> tuple[float, dict[str, list[float]]]:
+    grads = {"a": np.array([3.0, 0.0]), "b": np.array([[-4.0]])}
+    norm = optimizers.clip(grads, TrainingConfig(steps=1, **options))
+    return norm, {name: d.ravel().tolist() for name, d in grads.items()}
+
+
+def test_clipping_by_norm_scales_all_together() -> None:
+    norm, grads = clipped(clip=1)
+    assert norm == 5
+    assert grads == {"a": pytest.approx([0.6, 0]), "b": pytest.approx([-0.8])}
+    assert clipped(clip=5) == clipped(clip=6) == clipped(clip=0) == (5, {"a": [3, 0], "b": [-4]})
+
+
+def test_clipping_by_value_holds_each_within_bounds() -> None:
+    assert clipped(clip=3.5, clip_by="value") == (5, {"a": [3, 0], "b": [-3.5]})
+    assert clipped(clip=1, clip_by="value") == (5, {"a": [1, 0], "b": [-1]})
+    assert clipped(clip=0, clip_by="value") == (5, {"a": [3, 0], "b": [-4]})
+
+
+def test_the_rate_and_the_clip_are_those_of_the_steps() -> None:
+    training = begun(steps=6, schedule="linear", lr=0.06, optimizer="sgd", momentum=0, clip=1e-3)
+    weights = [flat(training.snapshot.params).copy()]
+    steps = []
+    for progress in training:
+        if progress.chars:
+            steps.append(progress)
+            weights.append(flat(training.snapshot.params).copy())
+    assert [p.lr for p in steps] == pytest.approx([0.06, 0.05, 0.04, 0.03, 0.02, 0.01])
+    assert all(p.grad_norm > 1e-3 for p in steps)
+    moved = [float(np.linalg.norm(after - before)) for before, after in pairwise(weights)]
+    assert moved == pytest.approx([p.lr * 1e-3 for p in steps], rel=1e-2)
+
+
+# Another model's weights
+
+
+def test_it_starts_from_another_models_weights_and_leaves_them_alone() -> None:
+    model = run(begun(steps=5)).latest
+    before = flat(model.params).copy()
+    training = train(TEXT[:200], init_from=model, steps=3, seed=2)
+    np.testing.assert_array_equal(flat(training.snapshot.params), before)
+    assert training.snapshot.vocabulary == model.vocabulary != from_text(TEXT[:200]).vocabulary
+    assert (training.snapshot.model.hidden_size, training.snapshot.model.layers) == (16, 1)
+    assert (flat(run(training).latest.params) != before).any()
+    np.testing.assert_array_equal(flat(model.params), before)
+
+
+def test_it_can_not_start_from_a_model_that_does_not_fit() -> None:
+    model = run(begun(steps=1)).latest
+    with pytest.raises(VocabularyError, match="U\\+0416"):
+        train(TEXT + "Ж", init_from=model)
+    with pytest.raises(VocabularyError, match="--bytes"):
+        train(TEXT.encode(), init_from=model)
+    for option in ({"cell": "gru"}, {"hidden_size": 32}, {"layers": 2}):
+        with pytest.raises(ConfigError, match="another"):
+            train(TEXT, init_from=model, **option)
+    assert train(TEXT, init_from=model, cell="lstm", hidden_size=16, layers=1)
+
+
+# The recipe
+
+
+def test_the_recipe_completes_the_options() -> None:
+    corpus = from_text(TEXT * 40)
+    model, config = recipe.plan(corpus, {})
+    assert model == ModelConfig(len(corpus.vocabulary))
+    drawn = {"steps": config.steps, "seed": config.seed, "threads": config.threads, "engine": config.engine}
+    assert config == TrainingConfig(**drawn, schedule="cosine")
+    assert config.threads == recipe.available_cores() >= 1
+    streams = begun(corpus, batch_size=50, seq_length=50).streams
+    assert config.steps == 50 * streams.chunks
+
+
+def test_a_long_text_is_not_read_fifty_times() -> None:
+    _, config = recipe.plan(from_text("ab" * 500_000), {})
+    assert config.steps == 10_000_000 // (50 * 50)
+
+
+@pytest.mark.parametrize("option", [{"steps": 70}, {"epochs": 3}])
+def test_a_run_of_given_length_keeps_the_step_schedule(option: dict[str, int]) -> None:
+    _, config = recipe.plan(from_text(TEXT * 40), option)
+    assert config.schedule == "step"
+    assert config.steps == option.get("steps", 3 * begun(TEXT * 40, batch_size=50, seq_length=50).streams.chunks)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "lr"), [("adam", 2e-3), ("adamw", 2e-3), ("rmsprop", 2e-3), ("adagrad", 0.1), ("sgd", 0.1)]
+)
+def test_the_rate_is_the_optimizers(optimizer: str, lr: float) -> None:
+    corpus = from_text(TEXT)
+    assert recipe.plan(corpus, {"optimizer": optimizer})[1].lr == lr
+    assert recipe.plan(corpus, {"optimizer": optimizer, "lr": 0.5})[1].lr == 0.5
+
+
+def test_the_seed_is_drawn_where_none_is_given() -> None:
+    seeds = {recipe.plan(from_text(TEXT), {})[1].seed for _ in range(5)}
+    assert len(seeds) > 1
+    assert all(0 <= seed < 1_000_000 for seed in seeds)
+
+
+def test_options_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(ConfigError, match="no option hiden_size, step"):
+        recipe.plan(from_text(TEXT), {"hiden_size": 3, "step": 1})
+    with pytest.raises(ConfigError, match="vocab_size"):
+        recipe.plan(from_text(TEXT), {"vocab_size": 3})
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"lr": math.nan},
+        {"lr": -1.0},
+        {"dropout": 1.0},
+        {"steps": -1},
+        {"epochs": -1},
+        {"cell": "cnn"},
+        {"optimizer": "foo"},
+        {"schedule": "foo"},
+        {"clip_by": "foo"},
+        {"val_fraction": 1.0},
+        {"batch_size": 0},
+        {"threads": 0},
+        {"steps": 1.5},
+        {"steps": True},
+        {"hidden_size": "16"},
+    ],
+    ids=lambda option: "{}={}".format(*next(iter(option.items()))),
+)
+def test_settings_out_of_range_are_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        train(TEXT, **option)
+
+
+# The public face, as its docstring shows it
+
+
+def test_the_public_face(tmp_path: Path) -> None:
+    training = charrnn.train(TEXT, epochs=2, seed=1, hidden_size=16, batch_size=8, seq_length=16, engine="numpy")
+    told = [(progress.step, progress.loss) for progress in training]
+    assert told[0][0] == 1
+    assert told[-1][0] == training.snapshot.at.step == 2 * training.streams.chunks
+    assert all(math.isfinite(loss) for _, loss in told)
+
+    text = "".join(charrnn.generate(training.best, length=200, seed=1))
+    assert len(text) == 200
+    assert set(text) <= set(TEXT)
+    sample, second = charrnn.samples(training.best, count=2, length=200, seed=1)
+    assert (sample.text, sample.seed, second.seed) == (text, 1, 2)
+
+    scored = charrnn.score(training.best, "It is a truth")
+    assert scored.chars == 13
+    assert scored.bpc == pytest.approx(scored.nats / math.log(2) / 13)
+    assert sample.bpc == pytest.approx(charrnn.score(training.best, text).bpc)
+
+    path = tmp_path / "m.safetensors"
+    charrnn.save(path, checkpoint.Checkpoint(training.best))
+    model = charrnn.load(path).model
+    assert "".join(charrnn.generate(model, length=200, seed=1)) == text
+    assert charrnn.score(model, TEXT) == charrnn.score(training.best, TEXT)
+
+
+def test_the_public_face_hands_on_all_that_it_promises() -> None:
+    assert {name for name in charrnn.__all__ if callable(getattr(charrnn, name))} == set(charrnn.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = charrnn.trian
+
+
+def test_bytes_give_a_model_of_bytes() -> None:
+    training = run(begun(bytes(range(256)) * 4, steps=3))
+    assert training.best.vocabulary.is_bytes
+    assert len("".join(charrnn.generate(training.best, length=64)).encode("utf-8", "surrogateescape")) == 64
