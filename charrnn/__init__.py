@@ -17,13 +17,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from charrnn.checkpoint import load, save
+    from charrnn.checkpoint import Checkpoint, load, save
     from charrnn.config import SamplingConfig
     from charrnn.sampling import generate, samples
     from charrnn.scoring import score
     from charrnn.training import train
 
 _HOMES = {
+    "Checkpoint": "checkpoint",
     "SamplingConfig": "config",
     "generate": "sampling",
     "load": "checkpoint",
@@ -33,7 +34,11 @@ _HOMES = {
     "train": "training",
 }
 
-__all__ = ["SamplingConfig", "generate", "load", "samples", "save", "score", "train"]
+__all__ = ["Checkpoint", "SamplingConfig", "generate", "load", "samples", "save", "score", "train"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def __getattr__(name: str) -> Any:

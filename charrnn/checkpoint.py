@@ -96,10 +96,13 @@ def load(path: Path, engine: str = "numpy") -> Checkpoint:
     blank = {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes.items()}
     tensors = file.tensors({name: t.shape for name, t in _torch_views(blank, config, cell).items()})
     step = file.json("step") if file.has("step") else None
-    if not isinstance(step, int | None):
+    if step is not None and (type(step) is not int or step < 0):
         raise file.damaged("step")
+    params = from_torch(tensors, config, cell)
+    if not all(np.isfinite(p).all() for p in params.values()):
+        raise CheckpointError(f"{path} is damaged: its biases add up to what is no number")
     return Checkpoint(
-        Model(config, vocabulary, from_torch(tensors, config, cell), loaded),
+        Model(config, vocabulary, params, loaded),
         step,
         _record(file, "training", TrainingConfig) if file.has("training") else None,
         _record(file, "corpus", CorpusRecord) if file.has("corpus") else None,
@@ -138,7 +141,8 @@ def from_torch(tensors: Mapping[str, Array], config: ModelConfig, cell: Cell) ->
             bias_hh[-config.hidden_size :] = 0
         params[f"W_ih{layer}"] = tensors[f"rnn.weight_ih_l{layer}"].T
         params[f"W_hh{layer}"] = tensors[f"rnn.weight_hh_l{layer}"].T
-        params[f"b{layer}"] = tensors[f"rnn.bias_ih_l{layer}"] + bias_hh
+        with np.errstate(over="ignore"):
+            params[f"b{layer}"] = tensors[f"rnn.bias_ih_l{layer}"] + bias_hh
     return {name: np.ascontiguousarray(params[name]) for name in network.shapes(config, cell)}
 
 
@@ -176,6 +180,10 @@ def load_snapshot(path: Path) -> Snapshot:
     params = network.shapes(config, cell)
     # Of the streams only their number matters here, so a text that takes no memory stands for the corpus
     streams = Streams(np.broadcast_to(np.uint8(0), corpus.training), training.batch_size, training.seq_length)
+    if position.step != position.epoch * streams.chunks + position.chunk or position.chunk >= streams.chunks:
+        raise file.damaged("position")
+    if position.offset >= streams.offsets or position.best_step not in (0, *(row.step for row in history)):
+        raise file.damaged("position")
     shapes = {f"params.{name}": shape for name, shape in params.items()}
     shapes |= {f"best.{name}": shape for name, shape in params.items() if history}
     for moment in OPTIMIZERS[training.optimizer].moments:
@@ -207,6 +215,8 @@ def load_snapshot(path: Path) -> Snapshot:
 
 def _model(file: Reader) -> tuple[ModelConfig, Vocabulary]:
     config, data = _record(file, "model", ModelConfig), file.json("vocabulary")
+    if data != "bytes" and not isinstance(data, list):
+        raise file.damaged("vocabulary")
     try:
         vocabulary = Vocabulary(None if data == "bytes" else data)
     except (VocabularyError, TypeError):
@@ -244,7 +254,8 @@ def _source(file: Reader) -> Source | None:
         return None
     try:
         source = Source(**(data | {"paths": tuple(data["paths"])}))
-        if all(isinstance(text, str) for text in (*source.paths, source.encoding, source.errors)) and source.paths:
+        texts = (*source.paths, source.encoding, source.errors)
+        if all(isinstance(text, str) for text in texts) and isinstance(source.as_bytes, bool) and source.paths:
             return source
     except (TypeError, KeyError):
         pass

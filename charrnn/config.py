@@ -11,6 +11,8 @@ OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad", "sgd")
 SCHEDULES = ("constant", "step", "linear", "cosine")
 CLIPPINGS = ("norm", "value")
 
+LAST_SEED = 2**63 - 1
+
 LEARNING_RATES = {"adam": 2e-3, "adamw": 2e-3, "rmsprop": 2e-3, "adagrad": 1e-1, "sgd": 1e-1}
 """The rate where none is given: rmsprop's is char-rnn's, adagrad's is min-char-rnn's."""
 
@@ -22,6 +24,7 @@ class Config:
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
             if type(value) is int and field.type in (float, float | None):  # JSON and the shell write 1 for 1.0
+                between(field.name, value, -(2**53), 2**53)
                 object.__setattr__(self, field.name, float(value))
             elif isinstance(value, bool) or not isinstance(value, field.type):  # type: ignore[arg-type]
                 raise ConfigError(f"{field.name} can't be {value!r}")
@@ -50,8 +53,12 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
 def between(name: str, value: float, low: float, high: float = math.inf) -> None:
     """Raises `ConfigError` where the value is out of bounds, or not a number."""
     if not low <= value <= high:  # false for NaN
-        bounds = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
-        raise ConfigError(f"{name} must be {bounds}, not {value:g}")
+        bounds = f"at least {_number(low)}" if high == math.inf else f"from {_number(low)} to {_number(high)}"
+        raise ConfigError(f"{name} must be {bounds}, not {_number(value)}")
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value) if abs(value) < 10**18 else "a number so large"
 
 
 @dataclass(frozen=True)
@@ -115,11 +122,11 @@ class TrainingConfig(Config):
         between("warmup", self.warmup, 0, 2**53)
         between("lr_decay", self.lr_decay, 1e-6, 1)
         between("lr_decay_after", self.lr_decay_after, 0, 2**53)
-        between("clip", self.clip, 0, math.inf)
+        between("clip", self.clip, 0, 1e9)
         one_of("clip_by", self.clip_by, CLIPPINGS)
         between("val_fraction", self.val_fraction, 0, 0.9)
         between("eval_every", self.eval_every, 0, 2**53)
-        between("seed", self.seed, 0, 2**63 - 1)
+        between("seed", self.seed, 0, LAST_SEED)
         one_of("engine", self.engine, ("numpy", "numba"))
         between("threads", self.threads, 1, 4096)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from charrnn.config import one_of
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.notation import Ids
 from charrnn.vocabulary import UNKNOWN, Vocabulary, code_points, smallest_type
@@ -112,9 +113,15 @@ def read(source: Source) -> Corpus:
     return Corpus(ids, vocabulary, source.name, raw.size, raw.sha256.hexdigest())
 
 
-def read_prime(path: str, encoding: str = "utf-8") -> str:
-    """The text of one file, or of standard input, decoded as a corpus is; raises `CorpusError` where it can't be."""
-    return "".join(_decoded(_Raw(Source((path,))), encoding, "surrogateescape"))
+def read_prime(path: str, vocabulary: Vocabulary) -> str:
+    """The text of one file, or of standard input, read as a corpus of that vocabulary is.
+
+    What is no UTF-8 becomes lone surrogates, as `surrogateescape` does. Raises `CorpusError` where it can't be read.
+    """
+    raw = _Raw(Source((path,)))
+    if vocabulary.is_bytes:
+        return b"".join(chunk for _, chunk in raw).decode("utf-8", "surrogateescape")
+    return "".join(_decoded(raw, "utf-8", "surrogateescape"))
 
 
 class _Raw:
@@ -139,13 +146,14 @@ class _Raw:
 
 
 def _files(path: str) -> list[str]:
-    """The files that a path stands for: a folder's are all below it that are not hidden, sorted."""
+    """The files that a path stands for: a folder's are all below it, sorted, but for hidden ones and checkpoints."""
     if not os.path.isdir(path):
         return [path]
     found = []
     for folder, below, names in os.walk(path):
         below[:] = sorted(name for name in below if not name.startswith("."))
-        found += [os.path.join(folder, name) for name in sorted(names) if not name.startswith(".")]
+        wanted = (name for name in sorted(names) if not name.startswith(".") and not name.endswith(".safetensors"))
+        found += [os.path.join(folder, name) for name in wanted]
     if not found:
         raise CorpusError(f"the folder {path} holds no files")
     return found
@@ -153,10 +161,11 @@ def _files(path: str) -> list[str]:
 
 def _decoded(raw: _Raw, encoding: str, errors: str) -> Iterator[str]:
     """The text of `raw`, in chunks, without byte order marks and with `\\n` for the end of every line."""
+    one_of("errors", errors, ERROR_HANDLERS)
     try:
-        b"".decode(encoding)
+        "".encode(encoding)  # a codec from bytes to bytes, such as zip, is none for text
         decoder_of = codecs.getincrementaldecoder("utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding)
-    except LookupError:
+    except (LookupError, ValueError):
         raise CorpusError(f"there is no text encoding {encoding!r}: try utf-8, latin-1, cp1251, utf-16") from None
     decoder, offset = None, 0
     for path, chunk in raw:
@@ -170,6 +179,8 @@ def _decoded(raw: _Raw, encoding: str, errors: str) -> Iterator[str]:
             raise CorpusError(
                 f"{path} is not {encoding} at byte {at}: give its --encoding, or --errors replace, or --bytes"
             ) from None
+        except UnicodeError as error:  # utf-16 without its mark, for one
+            raise CorpusError(f"{path} is not {encoding}: {error}; give its --encoding, or --bytes") from None
         if not chunk:
             decoder = None
 

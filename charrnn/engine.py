@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Protocol, cast
 
-from charrnn.errors import EngineError
+from charrnn.errors import ConfigError, EngineError
 from charrnn.memory import Memory
 from charrnn.notation import Array, Ids
 
@@ -64,10 +64,10 @@ def resolve(name: str, characters: float = math.inf) -> str:
     """The engine that `name` stands for on this machine, to draw or score some characters, or to train.
 
     `auto` is numba where it is installed, but NumPy for little work, which would be done before numba is loaded. Raises
-    `EngineError` for a name that is unknown or an engine that is not installed.
+    `ConfigError` for a name that is unknown, `EngineError` for an engine that is not installed.
     """
     if name not in ENGINES:
-        raise EngineError(f"there is no engine {name!r}: choose one of {', '.join(ENGINES)}")
+        raise ConfigError(f"there is no engine {name!r}: choose one of {', '.join(ENGINES)}")
     installed = find_spec("numba") is not None
     if name == "numba" and not installed:
         raise EngineError("the numba engine is not installed: pip install 'charrnn[fast]', or use --engine numpy")

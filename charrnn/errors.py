@@ -26,7 +26,7 @@ class CheckpointError(CharRNNError):
 
 
 class EngineError(CharRNNError):
-    """An engine that is unknown or not installed."""
+    """An engine that is not installed."""
 
 
 class DivergenceError(CharRNNError):

@@ -50,7 +50,10 @@ class Model:
             targets = ids[start : start + CHUNK]
             inputs = np.empty_like(targets)
             inputs[0], inputs[1:], before = before, targets[:-1], targets[-1]
-            nats, state = network.loss(self.params, inputs[:, None], targets[:, None], state, self.config, self.engine)
+            with np.errstate(all="ignore"):  # where weights are too large the loss shows it
+                nats, state = network.loss(
+                    self.params, inputs[:, None], targets[:, None], state, self.config, self.engine
+                )
             yield nats, len(targets)
 
     @property

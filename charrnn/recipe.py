@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn import engine
-from charrnn.config import LEARNING_RATES, ModelConfig, TrainingConfig
+from charrnn.config import LEARNING_RATES, ModelConfig, TrainingConfig, between
 from charrnn.corpus import Corpus, Streams
 from charrnn.errors import ConfigError
 
@@ -38,6 +38,7 @@ def plan(corpus: Corpus, options: dict[str, Any]) -> tuple[ModelConfig, Training
     chosen |= {name: options[name] for name in TRAINING & set(options)}
     chosen["engine"] = engine.resolve(chosen.get("engine", "auto"))
     config = TrainingConfig(**chosen)
+    between("epochs", options.get("epochs", 0), 0, 2**31)
     if "epochs" in options or "steps" not in options:
         streams = Streams(corpus.split(config.val_fraction)[0], config.batch_size, config.seq_length)
         if "epochs" in options:

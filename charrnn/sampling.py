@@ -1,6 +1,7 @@
 """The sampler: draws one character after the other, each from the prediction that follows those before it."""
 
 import codecs
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import numpy as np
 
 from charrnn import filters
 from charrnn.cells.softmax import log_softmax
-from charrnn.config import SamplingConfig
+from charrnn.config import LAST_SEED, SamplingConfig, between
 from charrnn.errors import ConfigError
 from charrnn.model import Model
 from charrnn.notation import Array, Ids
@@ -96,7 +97,7 @@ def generate(
     A model of bytes counts bytes, and its pieces are characters as soon as they are whole. An unprimed text begins as
     one does after the start of a line. Raises `VocabularyError` where the prime has characters that are not known.
     """
-    _check_length(length)
+    _check(length, seed)
     decode = _Decoder(model.vocabulary)
     left = length if length >= 0 else math.inf
     for ids, _ in draw(model, prime, [seed], config or SamplingConfig()):
@@ -121,24 +122,22 @@ def samples(
     config: SamplingConfig | None = None,
 ) -> Iterator[Sample]:
     """Draws `count` samples of `length` characters, many of them side by side; sample i has the seed `seed + i`."""
-    _check_length(length)
+    _check(length, seed)
     if length < 0:
         raise ConfigError("several samples, or samples as data, need an end: give a length of 0 or more")
     config = config or SamplingConfig()
     for first in range(seed, seed + count, BATCH):
         seeds = range(first, min(first + BATCH, seed + count))
-        ids = np.empty((0, len(seeds)), model.vocabulary.dtype)
-        logps = np.empty((0, len(seeds)))
-        for more, more_logps in draw(model, prime, seeds, config):
-            if len(ids) >= length:
-                break
-            ids, logps = np.concatenate((ids, more)), np.concatenate((logps, more_logps))
+        pieces = list(itertools.islice(draw(model, prime, seeds, config), -(-length // AHEAD)))
+        ids = np.concatenate([np.empty((0, len(seeds)), model.vocabulary.dtype), *(ids for ids, _ in pieces)])
+        logps = np.concatenate([np.empty((0, len(seeds))), *(logps for _, logps in pieces)])
         for i, own in enumerate(seeds):
             text, logprob = model.vocabulary.decode(ids[:length, i]), float(logps[:length, i].sum())
             yield Sample(text, prime, own, config.temp, logprob, length)
 
 
-def _check_length(length: int) -> None:
+def _check(length: int, seed: int) -> None:
+    between("seed", seed, 0, LAST_SEED)
     if length < -1:
         raise ConfigError(f"the length can't be {length}: give the number of characters, or -1 for a text without end")
 

@@ -9,6 +9,9 @@ from charrnn.corpus import Source
 from charrnn.notation import Array, Params
 from charrnn.vocabulary import Vocabulary
 
+LARGEST = 1e300
+"""Losses above it are not numbers."""
+
 
 @dataclass(frozen=True)
 class CorpusRecord(Config):
@@ -42,6 +45,13 @@ class Evaluation(Config):
     val_loss: float | None
     """Over the whole held-out text; None where nothing is held out."""
 
+    def check(self) -> None:
+        between("step", self.step, 0, 2**53)
+        between("epoch", self.epoch, 0, 2**53)
+        between("lr", self.lr, 0, 1e6)
+        for name in ("train_loss", "val_loss"):
+            between(name, getattr(self, name) or 0.0, 0, LARGEST)
+
 
 @dataclass
 class Position(Config):
@@ -65,6 +75,7 @@ class Position(Config):
     def check(self) -> None:
         for name in ("step", "epoch", "chunk", "offset", "best_step", "loss_steps"):
             between(name, getattr(self, name), 0, 2**53)
+        between("loss_sum", self.loss_sum, 0, LARGEST)
 
 
 @dataclass

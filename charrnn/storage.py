@@ -28,7 +28,9 @@ def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
     """
     texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
     texts |= {"charrnn": str(FORMAT), "version": json.dumps(version("charrnn"))}
-    content = _sorted_header(serialise(tensors, texts))
+    # safetensors writes what lies in memory, in whatever order the array reads it
+    whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    content = _sorted_header(serialise(whole, texts))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +121,8 @@ class Reader:
                         f"{self.path} does not fit its configuration: tensor {name!r} is {part.get_dtype()} "
                         f"{part.get_shape()}, not floating-point {list(shape)}"
                     )
-            tensors = {name: self._tensor(name).astype(dtype, copy=False) for name in shapes}
+            with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as that
+                tensors = {name: self._tensor(name).astype(dtype, copy=False) for name in shapes}
         except (SafetensorError, OSError, ValueError) as error:
             raise CheckpointError(f"{self.path} is damaged: {error}") from None
         for name, tensor in tensors.items():

@@ -47,7 +47,8 @@ def train(
     model, config = recipe.plan(corpus, options)
     engine, rng = engines.load(config.engine), np.random.default_rng(config.seed)
     learned, held_out = corpus.split(config.val_fraction)
-    params = network.initial_params(model, engine, rng)
+    with threadpool_limits(1):  # the decomposition in it rounds differently on more threads
+        params = network.initial_params(model, engine, rng)
     if init_from is not None:
         params = {name: p.astype(np.float32) for name, p in init_from.params.items()}
     rows = Streams(learned, config.batch_size, config.seq_length).rows
@@ -183,12 +184,14 @@ class Training:
         T, B = inputs.shape
         masks = network.dropout_masks(s.model, T, B, s.rng)
         loss, grads, next_state = self._loss_and_gradients(inputs, targets, masks, pool)
-        with np.errstate(all="ignore"):
-            norm = optimizers.clip(grads, config)
-        if not math.isfinite(loss + norm):
-            raise DivergenceError(f"the training diverged at step {at.step + 1}: try a lower --lr or --clip")
         lr = optimizers.learning_rate(at.step, at.epoch, config)
-        optimizers.update(s.params, grads, s.moments, lr, at.step + 1, config)
+        with np.errstate(all="ignore"):  # what is no number is found here, not where it arises
+            norm = optimizers.clip(grads, config)
+            if math.isfinite(loss + norm):
+                optimizers.update(s.params, grads, s.moments, lr, at.step + 1, config)
+            sound = math.isfinite(loss + norm + sum(float(p.sum()) for p in s.params.values()))
+        if not sound:
+            raise DivergenceError(f"the training diverged at step {at.step + 1}: try a lower --lr or --clip")
         s.state = next_state
         at.step, at.chunk = at.step + 1, at.chunk + 1
         at.loss_sum, at.loss_steps = at.loss_sum + loss, at.loss_steps + 1
@@ -236,6 +239,8 @@ class Training:
         for more, n in self.latest.losses(self.held_out):
             nats, chars = nats + more, chars + n
             yield here
+        if not math.isfinite(nats):
+            raise DivergenceError(f"the training diverged before step {at.step}: try a lower --lr or --clip")
         row = Evaluation(at.step, at.epoch, lr, train_loss, nats / chars if chars else None)
         if final:
             self.final = row

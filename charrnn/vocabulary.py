@@ -91,7 +91,11 @@ class Vocabulary:
         For a vocabulary of bytes a text stands for its UTF-8; bytes for a vocabulary of characters are decoded from it.
         """
         if self.is_bytes:
-            raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+            try:
+                raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+            except UnicodeEncodeError as error:
+                stranger = describe(error.object[error.start])
+                raise VocabularyError(f"no bytes stand for {stranger}: leave it out") from None
             return np.frombuffer(raw, np.uint8)
         if isinstance(text, bytes):
             text = text.decode("utf-8", "surrogateescape")

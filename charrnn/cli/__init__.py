@@ -1,5 +1,7 @@
 """The command line: a thin printer over the library; one file for each command, and none imported before it is run."""
 
+import errno
+import io
 import os
 import signal
 import sys
@@ -51,6 +53,7 @@ for module in (train, sample, inspect):
 def main() -> None:
     """Runs the program and ends the process: what goes wrong becomes one line on stderr and an exit code."""
     debug = os.environ.get("CHARRNN_DEBUG", "") not in ("", "0")
+    _open_streams()
     try:
         code = app(standalone_mode=False, prog_name="charrnn")
         sys.stdout.flush()
@@ -60,17 +63,38 @@ def main() -> None:
         text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
         say("charrnn: " + " ".join(text.split()))
         code = error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output wants no more of it. Python would complain again when it flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         code = 128 + signal.SIGINT
-    except typer.Abort:
-        code = 1
-    except Exception as error:
-        if debug:
+    except (Exception, SystemExit) as error:
+        if _is_closed_pipe(error):
+            # Whoever read our output wants no more of it. Python would complain again when it flushes at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            code = 0
+        elif debug or isinstance(error, SystemExit):
             raise
-        say(f"charrnn: {type(error).__name__}: {error} (CHARRNN_DEBUG=1 shows where)".replace("\n", " "))
-        code = 1
+        else:
+            file = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else ""
+            text = file or f"{type(error).__name__}: {error}"
+            say("charrnn: " + " ".join(f"{text} (CHARRNN_DEBUG=1 shows where)".split()))
+            code = 1
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Makes the standard streams what the program expects, whatever the shell has made of them.
+
+    One that the shell has closed is opened on nothing: else the next file to be opened, a checkpoint perhaps, would
+    take its number and whatever is printed to it. What is printed is UTF-8 in every locale, as the files are.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def _is_closed_pipe(error: BaseException | None) -> bool:
+    """Whether nobody reads stdout any more; Typer makes a `SystemExit` of it."""
+    return (isinstance(error, OSError) and error.errno == errno.EPIPE) or (
+        isinstance(error, SystemExit) and _is_closed_pipe(error.__context__)
+    )

@@ -1,5 +1,6 @@
 """What the commands share of the terminal: notices on stderr, text on stdout, and signals."""
 
+import math
 import signal
 import sys
 import time
@@ -9,6 +10,9 @@ from types import FrameType
 
 FLUSH_AFTER = 0.05
 """Seconds that text may wait in a buffer before it is passed on."""
+ONE_PRESS = 0.5
+"""Seconds within which a signal that comes twice was meant once: a shell and a wrapper may both pass it on."""
+STOPS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def say(text: str) -> None:
@@ -30,7 +34,7 @@ def voice(quiet: bool) -> Callable[[str], None]:
 
 def visible(text: str) -> str:
     """A text with its control characters, but for line ends and tabs, shown instead of sent to the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
 def tell_of_compilation(engine: str, notice: Callable[[str], None]) -> None:
@@ -80,13 +84,19 @@ class Output:
 def asked_to_stop() -> Iterator[list[int]]:
     """Collects the signals that ask the program to stop, instead of stopping; a second Ctrl-C does stop it."""
     received: list[int] = []
+    last = -math.inf
 
     def note(number: int, frame: FrameType | None) -> None:
-        if number in received:
+        nonlocal last
+        if number in received and time.monotonic() - last > ONE_PRESS:
             raise KeyboardInterrupt
         received.append(number)
+        last = time.monotonic()
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [getattr(signal, name) for name in STOPS if hasattr(signal, name)]
+    # What the parent had ignored, as nohup has SIGHUP, stays so
+    heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in heard}
     try:
         yield received
     finally:

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import shlex
 import sys
 import time
 from dataclasses import asdict, replace
@@ -67,10 +68,11 @@ def resumed(
         )
     source = replace(before, paths=paths or before.paths)
     if not paths and STDIN in before.paths:
-        raise CorpusError(f"this training reads stdin: pipe the same text in, and give - before --resume --out {path}")
+        command = f"… | charrnn train - --resume --out {shlex.quote(str(path))}"
+        raise CorpusError(f"this training reads stdin: give it the same text again, {command}")
     if not source.paths:
         raise CorpusError("this training did not begin with a file: name the corpus before --resume")
-    return resume(corpora.read(source), snapshot, **options), path
+    return resume(corpora.read(source), replace(snapshot, source=source.absolute()), **options), path
 
 
 def _stem(path: str) -> str:
@@ -87,6 +89,8 @@ def _free(path: Path, force: bool) -> Path:
 def open_log(path: Path | None, resumes: bool, force: bool) -> IO[str]:
     """The file for the log: a new one, but a resumed training adds to its own."""
     try:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
         return open(path or os.devnull, "a" if resumes or path is None else "w" if force else "x", encoding="utf-8")
     except FileExistsError:
         raise CheckpointError(f"{path} is there already: overwrite it with --force, or give another --log") from None
@@ -134,13 +138,18 @@ class Run:
                     break
         if signals:
             self._save()
-            more = "" if self.path.parent == FOLDER else f" --out {self.path}"
-            self.say(f"interrupted at step {at.step:,}, and saved: go on with charrnn train --resume{more}")
+            self.say(f"interrupted at step {at.step:,}, and saved: go on with {self._resumption()}")
             return 128 + signals[0]
         self.say(
             f"done: {self.path} holds the weights of step {self.training.best_step:,}; try charrnn sample --temp 0.8"
         )
         return 0
+
+    def _resumption(self) -> str:
+        """The command that goes on with this run."""
+        source = self.training.snapshot.source
+        text = "… | charrnn train -" if source is not None and STDIN in source.paths else "charrnn train"
+        return f"{text} --resume --out {shlex.quote(str(self.path))}"
 
     def result(self) -> dict[str, Any]:
         """What the run has come to; the losses are those of the weights in the checkpoint, where they are known."""

@@ -66,11 +66,10 @@ def command(
     tell_of_compilation(chosen, notice)
     model = checkpoints.load(path, chosen).model
     if prime == "-" or prime_file is not None:
-        prime = corpus.read_prime("-" if prime_file is None else str(prime_file))
+        prime = corpus.read_prime("-" if prime_file is None else str(prime_file), model.vocabulary)
     if seed is None:
         seed = draw_seed()
         notice(f"seed: {seed}")
-    between("seed", seed, 0, 2**63 - 1)
 
     output = Output()
     if as_json or count > 1:
