@@ -13,7 +13,7 @@ CLIPPINGS = ("norm", "value")
 
 LAST_SEED = 2**63 - 1
 
-LEARNING_RATES = {"adam": 2e-3, "adamw": 2e-3, "rmsprop": 2e-3, "adagrad": 1e-1, "sgd": 1e-1}
+LEARNING_RATES = {"adam": 5e-3, "adamw": 5e-3, "rmsprop": 2e-3, "adagrad": 1e-1, "sgd": 1e-1}
 """The rate where none is given: rmsprop's is char-rnn's, adagrad's is min-char-rnn's."""
 
 
@@ -88,7 +88,7 @@ class TrainingConfig(Config):
     batch_size: int = 50
     seq_length: int = 50
     optimizer: str = "adam"
-    lr: float = 2e-3
+    lr: float = LEARNING_RATES["adam"]
     momentum: float = 0.9
     """Of sgd alone."""
     weight_decay: float = 0.0

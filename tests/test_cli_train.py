@@ -304,7 +304,7 @@ def test_what_is_no_utf8_trains_if_told_how(how: list[str], tmp_path: Path) -> N
         ("corpus.txt --engine foo", (1, 2), "no engine 'foo'"),
         ("corpus.txt --init-from missing.safetensors", 1, "missing.safetensors"),
         ("corpus.txt --init-from corpus.txt", 1, "corpus.txt is no checkpoint"),
-        ("corpus.txt --log void/void/log.jsonl", 1, "can't write"),
+        ("corpus.txt --log corpus.txt/log.jsonl", 1, "can't write"),
         ("corpus.txt --out corpus.txt/m.safetensors --quiet", 1, "can't write"),
         ("--resume", 1, "charrnn train"),
         ("--resume --out m.safetensors", 1, "no training to resume"),

@@ -261,12 +261,14 @@ def test_the_corpus_that_comes_with_the_package():
 
 def test_a_prime_is_decoded_as_a_corpus_is(tmp_path):
     (tmp_path / "prime.txt").write_bytes(codecs.BOM_UTF8 + "жук\r\n".encode() + b"\xff")
-    assert read_prime(str(tmp_path / "prime.txt")) == "жук\n\udcff"
-    assert read_prime(str(tmp_path / "prime.txt"), "latin-1").endswith("\nÿ")
+    assert read_prime(str(tmp_path / "prime.txt"), Vocabulary("жук")) == "жук\n\udcff"
+    # A model of bytes goes on from the very bytes
+    raw = read_prime(str(tmp_path / "prime.txt"), Vocabulary(None))
+    assert raw.encode("utf-8", "surrogateescape") == (tmp_path / "prime.txt").read_bytes()
     (tmp_path / "empty.txt").write_bytes(b"")
-    assert read_prime(str(tmp_path / "empty.txt")) == ""
+    assert read_prime(str(tmp_path / "empty.txt"), Vocabulary("a")) == ""
     with pytest.raises(CorpusError, match="can't read"):
-        read_prime(str(tmp_path / "missing.txt"))
+        read_prime(str(tmp_path / "missing.txt"), Vocabulary("a"))
 
 
 # Texts that are no files

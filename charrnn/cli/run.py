@@ -92,9 +92,11 @@ def open_log(path: Path | None, resumes: bool, force: bool) -> IO[str]:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         return open(path or os.devnull, "a" if resumes or path is None else "w" if force else "x", encoding="utf-8")
-    except FileExistsError:
-        raise CheckpointError(f"{path} is there already: overwrite it with --force, or give another --log") from None
     except OSError as error:
+        if isinstance(error, FileExistsError) and path is not None and path.exists():
+            raise CheckpointError(
+                f"{path} is there already: overwrite it with --force, or give another --log"
+            ) from None
         raise CheckpointError(f"can't write {path}: {error.strerror}") from None
 
 

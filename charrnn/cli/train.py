@@ -46,7 +46,7 @@ def command(
     steps: Annotated[int | None, _option("Updates of the weights. [ten million characters, or 50 epochs]")] = None,
     epochs: Annotated[int | None, _option("Readings of the text, instead of --steps.")] = None,
     optimizer: Annotated[str | None, _option("adam, adamw, rmsprop, adagrad or sgd. [adam]")] = None,
-    lr: Annotated[float | None, _option("Learning rate. [0.002; adagrad and sgd: 0.1]")] = None,
+    lr: Annotated[float | None, _option("Learning rate. [0.005; rmsprop: 0.002; adagrad and sgd: 0.1]")] = None,
     momentum: Annotated[float | None, _option("Of sgd. [0.9]")] = None,
     weight_decay: Annotated[float | None, _option("Pull of the weights towards zero. [0]")] = None,
     schedule: Annotated[

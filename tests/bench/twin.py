@@ -18,6 +18,7 @@ from charrnn.model import CHUNK
 from charrnn.notation import Ids, Params
 from charrnn.optimizers import learning_rate
 from charrnn.snapshot import Evaluation
+from charrnn.training import AFRESH
 
 State = Tensor | tuple[Tensor, Tensor] | None
 """h [L, B, H], or h and c of an LSTM; None for zeros."""
@@ -93,7 +94,7 @@ def evaluations(
     for step, (k, inputs, targets) in enumerate(chunks(streams, model, config.steps, rng)):
         epoch = step // streams.chunks
         lr = learning_rate(step, epoch, config)
-        loss, state = train_step(twin, optimizer, inputs, targets, state if k else None, lr, config.clip)
+        loss, state = train_step(twin, optimizer, inputs, targets, afresh(state, k), lr, config.clip)
         losses.append(loss)
         done = step + 1
         if done % every == 0 or done == config.steps:
@@ -120,6 +121,15 @@ def chunks(
         T, B = inputs.shape
         network.dropout_masks(model, T, B, rng)
         yield k, to_tensor(inputs), to_tensor(targets)
+
+
+def afresh(state: State, k: int) -> State:
+    """The state that chunk k of an epoch starts from: at the first one zero for all streams, later for some in turn."""
+    if k:
+        for tensor in state if isinstance(state, tuple) else (state,):
+            tensor[:, k % AFRESH :: AFRESH] = 0
+        return state
+    return None
 
 
 def train_step(
