@@ -2,7 +2,7 @@
 
     import charrnn
 
-    run = charrnn.train(open("corpus.txt").read(), epochs=5, seed=1)
+    run = charrnn.train(Path("corpus.txt").read_text(), epochs=5, seed=1)
     for progress in run:
         print(progress.step, progress.loss)
     print("".join(charrnn.generate(run.best, length=200, seed=1)))

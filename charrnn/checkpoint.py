@@ -68,7 +68,7 @@ def _newest(folder: Path, paths: list[Path]) -> Path:
 # The model's file
 
 
-def save(path: Path, checkpoint: Checkpoint) -> None:
+def save(path: str | Path, checkpoint: Checkpoint) -> None:
     """Writes the model's file. Raises `CheckpointError` where it can't be written."""
     model, corpus, training = checkpoint.model, checkpoint.corpus, checkpoint.training
     metadata: dict[str, Any] = {"model": asdict(model.config), "vocabulary": _vocabulary_to_json(model.vocabulary)}
@@ -81,16 +81,19 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
             "split": {"training": corpus.training, "validation": corpus.validation},
             "history": [asdict(row) for row in checkpoint.history],
         }
-    write(path, to_torch(model.params, model.config, network.cell_of(model.config, model.engine)), metadata)
+    write(Path(path), to_torch(model.params, model.config, network.cell_of(model.config, model.engine)), metadata)
 
 
-def load(path: Path, engine: str = "numpy") -> Checkpoint:
-    """Reads a model's file. Raises `CheckpointError` where it is missing, damaged or not what it says it is."""
-    file = Reader(path)
+def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
+    """Reads a model's file, to be run by an engine, which `engine.resolve` knows.
+
+    Raises `CheckpointError` where it is missing, damaged or not what it says it is.
+    """
+    file = Reader(Path(path))
     if file.has("position"):
         raise CheckpointError(f"{path} is the state of a training; its model lies beside it, without `.resume`")
     config, vocabulary = _model(file)
-    loaded = engines.load(engine)
+    loaded = engines.load(engines.resolve(engine))
     cell = network.cell_of(config, loaded)
     shapes = network.shapes(config, cell)
     blank = {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes.items()}

@@ -9,6 +9,7 @@ from charrnn import engine as engines
 from charrnn import network
 from charrnn.config import ModelConfig
 from charrnn.engine import Engine
+from charrnn.memory import Memory
 from charrnn.notation import Array, Ids, Params
 from charrnn.vocabulary import Vocabulary
 
@@ -29,14 +30,15 @@ class Model:
         """The state [L, S, B, H] before anything was read."""
         return network.zero_state(self.config, self.engine, B, self.params["W_out"].dtype)
 
-    def forward(self, inputs: Ids, state: Array) -> tuple[Array, Array]:
-        """Logits [T, B, V] after each of the inputs [T, B], and the next state."""
-        return network.forward(self.params, inputs, state, self.config, self.engine)
+    def forward(self, inputs: Ids, state: Array, memory: Memory | None = None) -> tuple[Array, Array]:
+        """Logits [T, B, V] after each of the inputs [T, B], in the memory if one is given, and the next state."""
+        return network.forward(self.params, inputs, state, self.config, self.engine, memory)
 
     def read(self, ids: Ids, state: Array) -> Array:
         """The state [L, S, 1, H] after the text `ids` [N]."""
+        memory = Memory()
         for start in range(0, len(ids), CHUNK):
-            _, state = self.forward(ids[start : start + CHUNK, None], state)
+            _, state = self.forward(ids[start : start + CHUNK, None], state, memory)
         return state
 
     def losses(self, ids: Ids) -> Iterator[tuple[float, int]]:
@@ -45,14 +47,14 @@ class Model:
         The whole text is read in order, the state carried from zero; before its first character stands
         `vocabulary.start`, so that each of the N characters is predicted once.
         """
-        state, before = self.zero_state(1), self.vocabulary.start
+        state, before, memory = self.zero_state(1), self.vocabulary.start, Memory()
         for start in range(0, len(ids), CHUNK):
             targets = ids[start : start + CHUNK]
             inputs = np.empty_like(targets)
             inputs[0], inputs[1:], before = before, targets[:-1], targets[-1]
             with np.errstate(all="ignore"):  # where weights are too large the loss shows it
                 nats, state = network.loss(
-                    self.params, inputs[:, None], targets[:, None], state, self.config, self.engine
+                    self.params, inputs[:, None], targets[:, None], state, self.config, self.engine, memory
                 )
             yield nats, len(targets)
 

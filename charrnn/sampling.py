@@ -12,6 +12,7 @@ from charrnn import filters
 from charrnn.cells.softmax import log_softmax
 from charrnn.config import LAST_SEED, SamplingConfig, between
 from charrnn.errors import ConfigError
+from charrnn.memory import Memory
 from charrnn.model import Model
 from charrnn.notation import Array, Ids
 from charrnn.vocabulary import Vocabulary
@@ -52,23 +53,25 @@ def draw(model: Model, prime: str | bytes, seeds: Sequence[int], config: Samplin
     state = np.repeat(model.read(read[:-1], model.zero_state(1)), len(seeds), axis=2)
     context = np.repeat(read[-1:], len(seeds))
     rngs = [np.random.default_rng(seed) for seed in seeds]
-    compiled = engine.Sampler and engine.Sampler(model.config.cell, model.params, state)
+    compiled, memory = engine.Sampler and engine.Sampler(model.config.cell, model.params, state), Memory()
     while True:
         u = np.stack([rng.random(AHEAD) for rng in rngs], axis=1)
         if compiled:
             ids, logp = compiled.run(context, u, config.temp, config.top_k, config.top_p, config.min_p)
         else:
-            ids, logp, state = _run(model, context, u, state, config)
+            ids, logp, state = _run(model, context, u, state, config, memory)
         yield ids, logp
         context = ids[-1]
 
 
-def _run(model: Model, context: Ids, u: Array, state: Array, config: SamplingConfig) -> tuple[Ids, Array, Array]:
+def _run(
+    model: Model, context: Ids, u: Array, state: Array, config: SamplingConfig, memory: Memory
+) -> tuple[Ids, Array, Array]:
     """Draws a character for each of the random numbers u [N, B]: ids, log-probabilities [N, B] and the next state."""
     rows = np.arange(len(context))
     ids, logps = np.empty(u.shape, context.dtype), np.empty(u.shape)
     for n in range(len(u)):
-        logits, state = model.forward(context[None], state)
+        logits, state = model.forward(context[None], state, memory)
         logp = log_softmax(logits[0].astype(np.float64))
         ids[n] = context = choose(filters.apply(logp, config), u[n]).astype(context.dtype)
         logps[n] = logp[rows, context]

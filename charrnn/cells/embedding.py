@@ -11,9 +11,13 @@ from charrnn.notation import Array, Ids
 
 def forward(ids: Ids, W_ih: Array, b: Array, memory: Memory) -> Array:
     """Looks up x [T, B, G·H] for ids [T, B], with W_ih [V, G·H] and b [G·H]."""
-    table = W_ih + b
+    x = memory.empty("x", (*ids.shape, len(b)), b.dtype)
     # mode="clip" lets take write to `out` at once; the ids are within bounds
-    return np.take(table, ids, axis=0, out=memory.empty("x", (*ids.shape, len(b)), table.dtype), mode="clip")
+    if ids.size < len(W_ih):
+        np.take(W_ih, ids, axis=0, out=x, mode="clip")
+        x += b
+        return x
+    return np.take(W_ih + b, ids, axis=0, out=x, mode="clip")
 
 
 def backward(dx: Array, ids: Ids, V: int, memory: Memory) -> Array:

@@ -177,6 +177,8 @@ class Run:
         training, s = self.training, self.training.snapshot
         model, config, corpus, at = s.model, s.training, s.corpus, s.at
         kind = "bytes" if s.vocabulary.is_bytes else "characters"
+        n = len(training.shards)
+        threads = f"{n} threads" if n > 1 else "1 thread"
         self.say(f"{corpus.name}: {corpus.training + corpus.validation:,} {kind}, {len(s.vocabulary)} distinct")
         if corpus.validation:
             self.say(f"learns from the first {corpus.training:,}, validates on the last {corpus.validation:,}")
@@ -184,7 +186,7 @@ class Run:
             self.say("too short to hold any out for validation: learns from all, and keeps the last weights")
         self.say(
             f"{model.cell}, {model.layers} × {model.hidden_size}: {training.latest.size:,} parameters; "
-            f"{config.engine} engine, {len(training.shards)} threads"
+            f"{config.engine} engine, {threads}"
         )
         T = min(config.seq_length, training.streams.length)
         epochs = config.steps / training.streams.chunks

@@ -85,6 +85,8 @@ def command(
         raise ConfigError("--steps and --epochs both say how long: give one")
     if resume and (init_from or force):
         raise ConfigError("--resume goes on with files of its own: --init-from and --force are for new runs")
+    if as_bytes and (encoding or errors):
+        raise ConfigError("--bytes decodes nothing: --encoding and --errors are for text")
     between("sample_every", sample_every or 0, 0)
     options = {name: given[name] for name in given.keys() & (recipe.MODEL | recipe.TRAINING | {"epochs"})}
     reading = {name: given[name] for name in ("encoding", "errors", "as_bytes") if given.get(name)}
