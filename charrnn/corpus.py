@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from charrnn.config import one_of
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.notation import Ids
-from charrnn.vocabulary import UNKNOWN, Vocabulary, code_points, smallest_type
+from charrnn.vocabulary import Vocabulary, code_points, smallest_type
 
 STDIN = "-"
 CHUNK = 1 << 20
@@ -103,8 +105,7 @@ def read(source: Source) -> Corpus:
     """
     raw = _Raw(source)
     if source.as_bytes:
-        content = b"".join(chunk for _, chunk in raw)
-        ids, vocabulary = np.frombuffer(content, np.uint8), Vocabulary(None)
+        ids, vocabulary = _bytes(raw), Vocabulary(None)
     else:
         numbering = _Numbering()
         for text in _decoded(raw, source.encoding, source.errors):
@@ -143,6 +144,19 @@ class _Raw:
             except OSError as error:
                 raise CorpusError(f"can't read {path}: {error.strerror or error}") from None
             yield path, b""
+
+
+def _bytes(raw: _Raw) -> Ids:
+    """The bytes of `raw`: of a single file they stay on disk, and are mapped into memory as they are wanted."""
+    (path, *others) = raw.paths
+    if not others and os.path.isfile(path) and os.path.getsize(path):
+        for _ in raw:  # to take the digest
+            pass
+        return np.asarray(np.memmap(path, np.uint8, "r"))[: raw.size]
+    content = bytearray()
+    for _, chunk in raw:
+        content += chunk
+    return np.frombuffer(content, np.uint8)
 
 
 def _files(path: str) -> list[str]:
@@ -193,33 +207,50 @@ class _Numbering:
     """
 
     def __init__(self) -> None:
-        self.table = np.full(0x110000, UNKNOWN, np.uint32)  # code point → number
         self.points: list[int] = []  # number → code point
         self.ids = bytearray()
         self.dtype = smallest_type(0)
+        self._tabulate()
+
+    def _tabulate(self) -> None:
+        self.unknown = np.iinfo(self.dtype).max
+        self.table = np.full(0x110000, self.unknown, self.dtype)  # code point → number
+        self.table[self.points] = np.arange(len(self.points))
+        self.ascii = self.table[:256].tobytes() if self.dtype == np.uint8 else b""
+        self.known = bytes(point for point in self.points if point < 128)
 
     def add(self, text: str) -> None:
-        points = np.frombuffer(text.encode("latin-1"), np.uint8) if text.isascii() else code_points(text)
-        ids = self.table[points]
-        if ids.size and ids.max() == UNKNOWN:
-            fresh = np.unique(points[ids == UNKNOWN])
-            self.table[fresh] = np.arange(len(self.points), len(self.points) + len(fresh))
-            self.points += fresh.tolist()
-            ids = self.table[points]
-            if (wider := smallest_type(len(self.points))) != self.dtype:
-                self.ids = bytearray(np.frombuffer(self.ids, self.dtype).astype(wider).tobytes())
-                self.dtype = wider
-        self.ids += ids.astype(self.dtype).data
+        if self.ascii and text.isascii():  # bytes know a faster way than arrays
+            raw = text.encode("ascii")
+            if strange := raw.translate(None, self.known):
+                self._learn(np.frombuffer(strange, np.uint8))
+            if self.ascii:
+                self.ids += raw.translate(self.ascii)
+                return
+        points = code_points(text)
+        ids = self.table.take(points, mode="clip")  # none is out of bounds, and so none is looked for
+        if ids.size and ids.max() == self.unknown:
+            self._learn(points[ids == self.unknown])
+            ids = self.table.take(points, mode="clip")
+        self.ids += ids.data
+
+    def _learn(self, points: NDArray[np.unsignedinteger[Any]]) -> None:
+        """Numbers new characters, and widens the ids where the numbers, with one for the unknown, need that."""
+        self.points += np.unique(points).tolist()
+        if (wider := smallest_type(len(self.points) + 1)) != self.dtype:
+            self.ids = bytearray(np.frombuffer(self.ids, self.dtype).astype(wider).data.cast("B"))
+            self.dtype = wider
+        self._tabulate()
 
     def finish(self) -> tuple[Ids, Vocabulary]:
         ids = np.frombuffer(self.ids, self.dtype)
         order = np.argsort(self.points)
-        rank = np.empty(len(order), self.dtype)
+        rank = np.empty(len(order), smallest_type(len(order)))
         rank[order] = np.arange(len(order))
+        sorted_ids: Ids = ids if ids.dtype == rank.dtype else np.empty_like(ids, rank.dtype)
         for start in range(0, len(ids), CHUNK):
-            part = ids[start : start + CHUNK]
-            part[:] = rank[part]
-        return ids, Vocabulary(sorted(map(chr, self.points)) or " ")
+            sorted_ids[start : start + CHUNK] = rank.take(ids[start : start + CHUNK], mode="clip")
+        return sorted_ids, Vocabulary(sorted(map(chr, self.points)) or " ")
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class Vocabulary:
         ids = np.empty(len(text), self.dtype)
         for start in range(0, len(text), 1 << 20):
             points = code_points(text[start : start + (1 << 20)])
-            found = self._table[np.minimum(points, len(self._table) - 1)]
+            found = self._table.take(points, mode="clip")
             if found.size and found.max() == UNKNOWN:
                 raise VocabularyError(self._unknown(text))
             ids[start : start + len(points)] = found
