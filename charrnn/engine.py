@@ -17,6 +17,10 @@ LITTLE = 5000
 """Characters that NumPy draws in the time that numba takes to load: about a second."""
 
 
+_folder: tempfile.TemporaryDirectory[str] | None = None
+"""Where numba keeps what it compiles if it may write nowhere else; removed at the end of the process."""
+
+
 class Cell(Protocol):
     """A cell: a pair of pure functions over a whole sequence, and what it needs beside its input.
 
@@ -91,19 +95,30 @@ def _compiled() -> ModuleType:
             raise
         import numba
 
-        numba.config.CACHE_DIR = tempfile.mkdtemp(prefix="charrnn-")
+        global _folder
+        _folder = tempfile.TemporaryDirectory(prefix="charrnn-")
+        numba.config.CACHE_DIR = _folder.name
         return import_module("charrnn.cells.compiled")
 
 
-def on_compilation(call: Callable[[], None]) -> None:
-    """Has `call` called when the numba engine begins to compile a part of itself, which it does once on a machine."""
+def on_compilation(begin: Callable[[], None], end: Callable[[], None]) -> None:
+    """Has `begin` and `end` called around every compilation of a part of the numba engine; there is one on a machine.
+
+    Parts that are compiled for the sake of others, while those are, go without calls of their own.
+    """
     from numba.core import event
 
     class Listener(event.Listener):
+        depth = 0  # numba compiles in one thread at a time
+
         def on_start(self, event: object) -> None:
-            call()
+            self.depth += 1
+            if self.depth == 1:
+                begin()
 
         def on_end(self, event: object) -> None:
-            pass
+            self.depth -= 1
+            if self.depth == 0:
+                end()
 
     event.register("numba:compile", Listener())

@@ -7,6 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 FLUSH_AFTER = 0.05
 """Seconds that text may wait in a buffer before it is passed on."""
@@ -37,20 +41,33 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
-def tell_of_compilation(engine: str, notice: Callable[[str], None]) -> None:
-    """Says so, once, when the numba engine is not compiled yet: else a first step seems to hang."""
-    if engine != "numba":
+def tell_of_compilation(engine: str, quiet: bool) -> None:
+    """Says so while the numba engine is compiled: else a first step seems to hang. On a terminal something turns."""
+    if engine != "numba" or quiet:
         return
     from charrnn.engine import on_compilation
 
+    text = "compiling the numba engine for this machine: some fifteen seconds, this once"
+    shown: list[Status] = []
     told: list[bool] = []
 
-    def tell() -> None:
-        if not told:
-            told.append(True)
-            notice("compiling the numba engine for this machine: some fifteen seconds, this once")
+    def begin() -> None:
+        if sys.stderr.isatty():
+            if not shown:
+                from rich.console import Console
+                from rich.status import Status
 
-    on_compilation(tell)
+                shown.append(Status(text, console=Console(stderr=True)))
+            shown[0].start()
+        elif not told:
+            say(text)
+            told.append(True)
+
+    def end() -> None:
+        for status in shown:
+            status.stop()
+
+    on_compilation(begin, end)
 
 
 class Output:

@@ -120,7 +120,7 @@ class Run:
         at, steps = self.training.snapshot.at, self.training.snapshot.training.steps
         self._announce()
         self._save()
-        tell_of_compilation(self.training.snapshot.training.engine, self.say)
+        tell_of_compilation(self.training.snapshot.training.engine, self.quiet)
         self.began = time.monotonic()
         bar = tqdm(
             total=steps,

@@ -63,7 +63,7 @@ def command(
     if checkpoint is None:
         notice(f"model: {path}")
     chosen = resolve(engine, count * length if length >= 0 else math.inf)
-    tell_of_compilation(chosen, notice)
+    tell_of_compilation(chosen, quiet)
     model = checkpoints.load(path, chosen).model
     if prime == "-" or prime_file is not None:
         prime = corpus.read_prime("-" if prime_file is None else str(prime_file), model.vocabulary)
