@@ -1,10 +1,12 @@
 """The engine: whose cells compute, chosen once, by name, and imported only when chosen."""
 
+import hashlib
 import math
 import tempfile
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
 
@@ -88,17 +90,39 @@ def load(name: str) -> Engine:
 
 
 def _compiled() -> ModuleType:
+    """Imports the numba engine, and has what is compiled of it kept in a folder of its own."""
+    import numba
+
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = _cache_folder(before)
     try:
         return import_module("charrnn.cells.compiled")
-    except RuntimeError as error:  # numba keeps what it compiles beside the source, or in the user's cache, if it can
-        if "cannot cache" not in str(error):
-            raise
-        import numba
+    finally:
+        numba.config.CACHE_DIR = before
 
-        global _folder
-        _folder = tempfile.TemporaryDirectory(prefix="charrnn-")
-        numba.config.CACHE_DIR = _folder.name
-        return import_module("charrnn.cells.compiled")
+
+def _cache_folder(given: str) -> str:
+    """A folder that can be written to, for this state of the sources: within `given` if numba was told a folder.
+
+    Else it is beside the sources, or in the user's cache where these are read-only. Numba itself would look at the one
+    file that a function stands in, and after an upgrade go on with old code of the others.
+    """
+    from numba.misc.appdirs import AppDirs
+
+    sources = Path(__file__).parent / "cells" / "compiled"
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(sources.glob("*.py")))).hexdigest()[:16]
+    places = [Path(given)] if given else [sources / "__pycache__", Path(AppDirs("charrnn", False).user_cache_dir)]
+    for place in places:
+        try:
+            folder = place / f"numba-{digest}"
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return str(folder)
+        except OSError:
+            continue
+    global _folder
+    _folder = tempfile.TemporaryDirectory(prefix="charrnn-")
+    return _folder.name
 
 
 def on_compilation(begin: Callable[[], None], end: Callable[[], None]) -> None:
