@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NAME = "inspect"
-HELP = "Show what a model is, what it was trained on, and how its loss fell."
+HELP = "Show what a model is and how it learned."
 EXAMPLES = """\b
 Examples:
   charrnn inspect

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 NAME = "train"
-HELP = "Train a model on a text: files, folders, - for stdin, or the tales that come with charrnn."
+HELP = "Train a model on a text."
 EXAMPLES = """\b
 Each option can come from the environment too: CHARRNN_TRAIN_LR=0.001.
 
@@ -27,7 +27,8 @@ def _option(help: str, *names: str, envvar: str | None = None) -> Any:
 
 def command(
     corpus: Annotated[
-        list[str] | None, typer.Argument(help="Files, folders, or - for stdin.", show_default=False)
+        list[str] | None,
+        typer.Argument(help="Files, folders, or - for stdin. [tales that come with charrnn]", show_default=False),
     ] = None,
     as_bytes: Annotated[
         bool, _option("A model of bytes, of any file.", "--bytes", envvar="CHARRNN_TRAIN_BYTES")
