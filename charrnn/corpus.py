@@ -70,7 +70,7 @@ class Corpus:
             kind = "bytes" if vocabulary.is_bytes else "characters"
             raise VocabularyError(f"the model is one of {kind}, but the corpus is not read as {kind}: see --bytes")
         numbers = vocabulary.encode("".join(self.vocabulary.characters))
-        return replace(self, ids=numbers[self.ids], vocabulary=vocabulary)
+        return replace(self, ids=_renumbered(self.ids, numbers), vocabulary=vocabulary)
 
     def split(self, val_fraction: float) -> tuple[Ids, Ids]:
         """The ids to learn from and the held-out tail, which is empty where it would be under `MIN_VALIDATION`."""
@@ -247,10 +247,16 @@ class _Numbering:
         order = np.argsort(self.points)
         rank = np.empty(len(order), smallest_type(len(order)))
         rank[order] = np.arange(len(order))
-        sorted_ids: Ids = ids if ids.dtype == rank.dtype else np.empty_like(ids, rank.dtype)
-        for start in range(0, len(ids), CHUNK):
-            sorted_ids[start : start + CHUNK] = rank.take(ids[start : start + CHUNK], mode="clip")
-        return sorted_ids, Vocabulary(sorted(map(chr, self.points)) or " ")
+        in_order = _renumbered(ids, rank, out=ids if ids.dtype == rank.dtype else None)
+        return in_order, Vocabulary(sorted(map(chr, self.points)) or " ")
+
+
+def _renumbered(ids: Ids, numbers: Ids, out: Ids | None = None) -> Ids:
+    """The ids with numbers[id] for every id: chunk by chunk, for NumPy takes eight bytes for an index."""
+    found = np.empty_like(ids, numbers.dtype) if out is None else out
+    for start in range(0, len(ids), CHUNK):
+        found[start : start + CHUNK] = numbers.take(ids[start : start + CHUNK], mode="clip")
+    return found
 
 
 @dataclass(frozen=True)
