@@ -56,7 +56,7 @@ def check(options: dict[str, Any]) -> None:
     if unknown := set(options) - MODEL - TRAINING - {"epochs"}:
         raise ConfigError(f"there is no option {', '.join(sorted(unknown))}")
     if {"steps", "epochs"} <= set(options):
-        raise ConfigError("steps and epochs both say how long: give one")
+        raise ConfigError("--steps and --epochs both say how long: give one")
     if type(epochs := options.get("epochs", 0)) is not int:
         raise ConfigError(f"epochs can't be {epochs!r}")
     between("epochs", epochs, 0, 2**31)

@@ -130,8 +130,14 @@ class Run:
 
     def go(self) -> int:
         """Trains to the end, or until a signal asks to stop; returns the exit code."""
-        at, steps = self.training.snapshot.at, self.training.snapshot.training.steps
         self.log = self.open_log()
+        try:
+            return self._go()
+        finally:
+            self.log.close()
+
+    def _go(self) -> int:
+        at, steps = self.training.snapshot.at, self.training.snapshot.training.steps
         self._announce()
         self._begin()
         if self.new:  # with --force another run's model may lie here, and that doesn't belong to what was just saved
@@ -155,7 +161,6 @@ class Run:
                 if signals:
                     self._save()
                     break
-        self.log.close()
         if signals:
             self.say(f"interrupted at step {at.step:,}, and saved: go on with {self._resumption()}")
             return 128 + signals[0]

@@ -69,7 +69,7 @@ def command(
         prime = corpus.read_prime("-" if prime_file is None else str(prime_file), model.vocabulary)
     if seed is None:
         seed = draw_seed()
-        notice(f"seed: {seed} ({chosen} engine)")
+        notice(f"seed: {seed}")
 
     output = Output()
     if as_json or count > 1:
