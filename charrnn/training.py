@@ -205,9 +205,10 @@ class Training:
         inputs, targets = self.streams.chunk(at.offset, at.chunk)
         T, B = inputs.shape
         masks = network.dropout_masks(s.model, T, B, s.rng)
-        loss, grads, next_state = self._loss_and_gradients(inputs, targets, masks, pool)
+        with np.errstate(all="ignore"):  # what is no number is found below, not where it arises
+            loss, grads, next_state = self._loss_and_gradients(inputs, targets, masks, pool)
         lr = optimizers.learning_rate(at.step, at.epoch, config)
-        with np.errstate(all="ignore"):  # what is no number is found here, not where it arises
+        with np.errstate(all="ignore"):
             norm = optimizers.clip(grads, config)
             if math.isfinite(loss + norm):
                 optimizers.update(s.params, grads, s.moments, lr, at.step + 1, config)
