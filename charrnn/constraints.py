@@ -32,10 +32,10 @@ class Match:
     """The text as a whole matches a regular expression.
 
     A character may come if some text that begins like this one with it does match: the `regex` library calls that a
-    partial match. Where a text ends at a character, such as the end of a line, that one may come when the text matches.
+    partial match. A character that ends a text, such as the end of a line, may come when the text matches.
     """
 
-    def __init__(self, pattern: str, vocabulary: Vocabulary, end: str = ""):
+    def __init__(self, pattern: str, vocabulary: Vocabulary, ends: Sequence[str] = ()):
         """Raises `ConfigError` for what is no regular expression, or without the library, and for a model of bytes."""
         if vocabulary.is_bytes:
             raise ConfigError("--match is for models of characters: this one is of bytes")
@@ -47,7 +47,7 @@ class Match:
             self.pattern: Any = regex.compile(pattern)
         except regex.error as error:
             raise ConfigError(f"{pattern!r} is no regular expression: {error}") from None
-        self.characters, self.end = vocabulary.characters, end
+        self.characters, self.ends = vocabulary.characters, ends
         self.text = ""
 
     def complete(self) -> bool:
@@ -58,7 +58,7 @@ class Match:
         fits = self.pattern.fullmatch
         return np.array(
             [
-                self.complete() if c == self.end else fits(self.text + c, partial=True) is not None
+                self.complete() if c in self.ends else fits(self.text + c, partial=True) is not None
                 for c in self.characters
             ]
         )

@@ -77,7 +77,7 @@ def typical(logp: Array, p: float) -> Array:
 def apply(
     logp: Array,
     config: SamplingConfig,
-    temp: float,
+    temp: float | None = None,
     mask: NDArray[np.bool_] | None = None,
     recent: Recent | None = None,
 ) -> Array:
@@ -90,7 +90,7 @@ def apply(
         logp = only(logp, mask)
     if config.penalty > 0 and recent is not None:
         logp = discourage(logp, np.stack([loops(row, logp.shape[-1]) for row in recent]), config.penalty)
-    if temp != 1:
+    if (temp := config.temp if temp is None else temp) != 1:
         logp = temperature(logp, temp)
     if config.top_k > 0:
         logp = top_k(logp, config.top_k)
