@@ -44,7 +44,7 @@ class Sample:
 
 
 class Writing:
-    """One text: iterate over it for its pieces; between two of them it can be left, and taken up by `continuation`."""
+    """One text: iterate over it for its characters, or over its `pieces`, after which it can be taken up again."""
 
     def __init__(
         self,
@@ -70,13 +70,18 @@ class Writing:
         self.text = _Text(model, length, stops, constraints, self.drawing.recent[0])
 
     def __iter__(self) -> Iterator[str]:
+        for piece in self.pieces():
+            yield from piece
+
+    def pieces(self) -> Iterator[str]:
+        """Some characters at once, as they are drawn."""
         for (piece,) in _write(self.drawing, [self.text], self.config, self.length):
             if piece:
                 yield piece
 
     @property
     def continuation(self) -> Continuation:
-        """What the text goes on from, exactly."""
+        """What the text goes on from, exactly, at the end of all `pieces` so far."""
         return self.drawing.continuation()
 
 
@@ -90,7 +95,7 @@ def generate(
     stops: Sequence[str] = (),
     constraints: Makes | None = None,
 ) -> Iterator[str]:
-    """Writes `length` characters (-1: without end) that go on from a prime, piece by piece as they are drawn.
+    """Writes `length` characters (-1: without end) that go on from a prime, one by one as they are drawn.
 
     The text ends earlier before the first of the `stops` that comes; what the `constraints` rule out never comes. A
     model of bytes counts bytes, and its pieces are whole characters. An unprimed text begins as one does after the

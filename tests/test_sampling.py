@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import filters, network, sampling, scoring
+from charrnn import drawing, filters, network, sampling, scoring
 from charrnn.cells.softmax import log_softmax
 from charrnn.config import ModelConfig, SamplingConfig
 from charrnn.errors import ConfigError, CorpusError, VocabularyError

@@ -42,7 +42,7 @@ def converse(model: "Model", admit: "Admission", output: Output, asked: dict[str
             prime = admit(typed)
             output.write(prime)
             try:
-                for piece in sampling.generate(model, prime=prime, **asked):
+                for piece in sampling.Writing(model, prime=prime, **asked).pieces():
                     output.write(piece)
             except KeyboardInterrupt:  # ends this text, not the conversation
                 pass

@@ -162,7 +162,7 @@ def command(
         given = admit(_prime(prime, prime_file, model))
         writing = sampling.Writing(model, prime=given, after=after, **asked)
         output.write(given)
-        for piece in writing:
+        for piece in writing.pieces():
             output.write(piece)
         if state_out is not None:
             writing.continuation.save(state_out, model)
