@@ -206,7 +206,7 @@ def load_snapshot(path: Path) -> Snapshot:
         group("params."),
         group("moments."),
         tensors["state"],
-        _rng(file),
+        file.generator("rng"),
         history,
         group("best."),
         position,
@@ -263,12 +263,3 @@ def _source(file: Reader) -> Source | None:
     except (TypeError, KeyError):
         pass
     raise file.damaged("source")
-
-
-def _rng(file: Reader) -> np.random.Generator:
-    rng = np.random.default_rng(0)
-    try:
-        rng.bit_generator.state = file.json("rng")
-    except (TypeError, ValueError, KeyError, OverflowError):
-        raise file.damaged("rng") from None
-    return rng

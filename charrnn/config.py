@@ -143,11 +143,31 @@ class SamplingConfig(Config):
     """Only the likeliest characters that together reach probability p (Holtzman et al., 2020)."""
     min_p: float = 0.0
     """Only characters at least min_p times as probable as the likeliest (Nguyen et al., 2024)."""
+    typical: float = 1.0
+    """Only the characters of the most expected surprise that together reach probability p (Meister et al., 2023)."""
+    penalty: float = 0.0
+    """Nats that a character loses for each character by which it would lengthen a loop."""
+    allow: str = ""
+    """Only these characters and ranges, `a-zA-Z .`; empty for all."""
+    ban: str = ""
+    """None of these characters and ranges."""
+    to_temp: float | None = None
+    """The temperature at the end of the text, where it changes on the way there."""
+
+    def temps(self, first: int, stop: int, length: int) -> list[float]:
+        """The temperatures of the characters from `first` to `stop` of a text of some length."""
+        if self.to_temp is None:
+            return [self.temp] * (stop - first)
+        rise = (self.to_temp - self.temp) / max(1, length - 1)
+        return [self.temp + rise * n for n in range(first, stop)]
 
     def check(self) -> None:
         between("temp", self.temp, 0, 1e6)
+        between("temp", 0 if self.to_temp is None else self.to_temp, 0, 1e6)
+        between("typical", self.typical, 0, 1)
+        between("penalty", self.penalty, 0, 1e6)
         between("top_k", self.top_k, 0, 0x110000)
         between("top_p", self.top_p, 0, 1)
         between("min_p", self.min_p, 0, 1)
-        if self.top_p == 0:
-            raise ConfigError("top_p must be above 0; for the likeliest character alone use --temp 0")
+        if self.top_p == 0 or self.typical == 0:
+            raise ConfigError("top_p and typical must be above 0; for the likeliest character alone use --temp 0")

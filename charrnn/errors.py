@@ -25,6 +25,10 @@ class CheckpointError(CharRNNError):
     """A checkpoint that is missing, damaged, from another program, or in the way."""
 
 
+class SamplingError(CharRNNError):
+    """A text that can't go on, or can't end, as it was asked to."""
+
+
 class EngineError(CharRNNError):
     """An engine that is not installed."""
 

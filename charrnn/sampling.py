@@ -1,18 +1,19 @@
-"""The sampler: draws one character after the other, each from the prediction that follows those before it."""
+"""The sampler: writes texts with a model, each until its end, and passes them on as they are drawn."""
 
 import codecs
-import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn import filters
+from charrnn import drawing
 from charrnn.cells.softmax import log_softmax
 from charrnn.config import LAST_SEED, SamplingConfig, between
-from charrnn.errors import CheckpointError, ConfigError
-from charrnn.memory import Memory
+from charrnn.constraints import Makes, Mask, Match
+from charrnn.continuation import Continuation
+from charrnn.errors import ConfigError, SamplingError
+from charrnn.filters import Recent
 from charrnn.model import Model
 from charrnn.notation import Array, Ids
 from charrnn.vocabulary import Vocabulary
@@ -32,8 +33,9 @@ class Sample:
     seed: int
     temp: float
     logprob: float
-    """In nats, of the text without its prime."""
+    """In nats, of the characters drawn; a stop text is drawn too, though it is not in `text`."""
     chars: int
+    """The characters drawn."""
 
     @property
     def bpc(self) -> float:
@@ -41,53 +43,46 @@ class Sample:
         return -self.logprob / math.log(2) / self.chars if self.chars else 0.0
 
 
-def draw(model: Model, prime: str | bytes, seeds: Sequence[int], config: SamplingConfig) -> Iterator[tuple[Ids, Array]]:
-    """Draws without end B = len(seeds) samples side by side: ids [N, B] and log-probabilities [N, B], N at a time.
+class Writing:
+    """One text: iterate over it for its characters, or over its `pieces`, after which it can be taken up again."""
 
-    The log-probabilities are the model's own, before any filter. Sample i follows from seeds[i] alone: with the
-    compiled engine exactly, with NumPy but for how BLAS rounds with more rows or fewer. Raises `VocabularyError` where
-    the prime has characters that are not known.
-    """
-    vocabulary, engine = model.vocabulary, model.engine
-    read = np.concatenate(([vocabulary.start], vocabulary.encode(prime))).astype(vocabulary.dtype)
-    state = np.repeat(model.read(read[:-1], model.zero_state(1)), len(seeds), axis=2)
-    context = np.repeat(read[-1:], len(seeds))
-    rngs = [np.random.default_rng(seed) for seed in seeds]
-    compiled, memory = engine.Sampler and engine.Sampler(model.config.cell, model.params, state), Memory()
-    while True:
-        u = np.stack([rng.random(AHEAD) for rng in rngs], axis=1)
-        if compiled:
-            ids, logp = compiled.run(context, u, config.temp, config.top_k, config.top_p, config.min_p)
+    def __init__(
+        self,
+        model: Model,
+        *,
+        prime: str | bytes = "",
+        length: int = 1000,
+        seed: int = 0,
+        config: SamplingConfig | None = None,
+        stops: Sequence[str] = (),
+        constraints: Makes | None = None,
+        after: Continuation | None = None,
+    ):
+        """As `generate`. With `after` the text goes on from where another stopped, then from the prime; no seed is used
+        then, for the randomness goes on as well."""
+        config = config or SamplingConfig()
+        _check(length, seed, config)
+        self.model, self.config, self.length = model, config, length
+        if after is None:
+            self.drawing = drawing.begin(model, [prime], [seed], config)
         else:
-            ids, logp, state = _run(model, context, u, state, config, memory)
-        if not np.isfinite(logp).all():
-            raise CheckpointError("the model's weights are too large: its predictions are no numbers")
-        yield ids, logp
-        context = ids[-1]
+            self.drawing = drawing.resume(model, prime, after, config)
+        self.text = _Text(model, length, stops, constraints, self.drawing.recent[0])
 
+    def __iter__(self) -> Iterator[str]:
+        for piece in self.pieces():
+            yield from piece
 
-def _run(
-    model: Model, context: Ids, u: Array, state: Array, config: SamplingConfig, memory: Memory
-) -> tuple[Ids, Array, Array]:
-    """Draws a character for each of the random numbers u [N, B]: ids, log-probabilities [N, B] and the next state."""
-    rows = np.arange(len(context))
-    ids, logps = np.empty(u.shape, context.dtype), np.empty(u.shape)
-    for n in range(len(u)):
-        with np.errstate(all="ignore"):  # the caller looks at the log-probabilities
-            logits, state = model.forward(context[None], state, memory)
-            logp = log_softmax(logits[0].astype(np.float64))
-        ids[n] = context = choose(filters.apply(logp, config), u[n]).astype(context.dtype)
-        logps[n] = logp[rows, context]
-    return ids, logps, state
+    def pieces(self) -> Iterator[str]:
+        """Some characters at once, as they are drawn."""
+        for (piece,) in _write(self.drawing, [self.text], self.config, self.length):
+            if piece:
+                yield piece
 
-
-def choose(logp: Array, u: Array) -> Array:
-    """For each row of log-probabilities [B, V] the character whose share of the unit interval u [B] falls in."""
-    upto = np.cumsum(np.exp(logp), axis=-1)
-    total = upto[:, -1]
-    goal = np.minimum(u * total, np.nextafter(total, 0))  # never past the last character, however it rounds
-    chosen: Array = (upto <= goal[:, None]).sum(axis=-1)
-    return chosen
+    @property
+    def continuation(self) -> Continuation:
+        """What the text goes on from, exactly, at the end of all `pieces` so far."""
+        return self.drawing.continuation()
 
 
 def generate(
@@ -97,25 +92,19 @@ def generate(
     length: int = 1000,
     seed: int = 0,
     config: SamplingConfig | None = None,
+    stops: Sequence[str] = (),
+    constraints: Makes | None = None,
 ) -> Iterator[str]:
-    """Writes `length` characters (-1: without end) that go on from a prime, piece by piece as they are drawn.
+    """Writes `length` characters (-1: without end) that go on from a prime, one by one as they are drawn.
 
-    A model of bytes counts bytes, and its pieces are characters as soon as they are whole. An unprimed text begins as
-    one does after the start of a line. Raises `VocabularyError` where the prime has characters that are not known.
+    The text ends earlier before the first of the `stops` that comes; what the `constraints` rule out never comes. A
+    model of bytes counts bytes, and its pieces are whole characters. An unprimed text begins as one does after the
+    start of a line. Raises `VocabularyError` where the prime has characters that are not known, and `SamplingError`
+    where no character may come, or the length is not enough for a match.
     """
-    _check(length, seed)
-    decode = _Decoder(model.vocabulary)
-    left = length if length >= 0 else math.inf
-    for ids, _ in draw(model, prime, [seed], config or SamplingConfig()):
-        part = ids[: int(min(left, len(ids))), 0]
-        for v in part:
-            if piece := decode([v]):
-                yield piece
-        left -= len(part)
-        if left == 0:
-            break
-    if rest := decode([], final=True):
-        yield rest
+    return iter(
+        Writing(model, prime=prime, length=length, seed=seed, config=config, stops=stops, constraints=constraints)
+    )
 
 
 def samples(
@@ -126,26 +115,164 @@ def samples(
     length: int = 1000,
     seed: int = 0,
     config: SamplingConfig | None = None,
+    stops: Sequence[str] = (),
+    constraints: Makes | None = None,
 ) -> Iterator[Sample]:
-    """Draws `count` samples of `length` characters, many of them side by side; sample i has the seed `seed + i`."""
-    _check(length, seed)
-    if length < 0:
-        raise ConfigError("several samples, or samples as data, need an end: give a length of 0 or more")
+    """Draws `count` samples of `length` characters, many of them side by side; sample i has the seed `seed + i`.
+
+    All else is as in `generate`.
+    """
+    primes = ([prime] * min(BATCH, count - first) for first in range(0, count, BATCH))
+    return continuations(model, primes, length=length, seed=seed, config=config, stops=stops, constraints=constraints)
+
+
+def continuations(
+    model: Model,
+    primes: Iterable[Sequence[str]],
+    *,
+    length: int = 1000,
+    seed: int = 0,
+    config: SamplingConfig | None = None,
+    stops: Sequence[str] = (),
+    constraints: Makes | None = None,
+) -> Iterator[Sample]:
+    """Goes on from each of the primes, which come in batches that are drawn side by side; prime i has `seed + i`.
+
+    All else is as in `generate`.
+    """
     config = config or SamplingConfig()
-    for first in range(seed, seed + count, BATCH):
-        seeds = range(first, min(first + BATCH, seed + count))
-        pieces = list(itertools.islice(draw(model, prime, seeds, config), -(-length // AHEAD)))
-        ids = np.concatenate([np.empty((0, len(seeds)), model.vocabulary.dtype), *(ids for ids, _ in pieces)])
-        logps = np.concatenate([np.empty((0, len(seeds))), *(logps for _, logps in pieces)])
-        for i, own in enumerate(seeds):
-            text, logprob = model.vocabulary.decode(ids[:length, i]), float(logps[:length, i].sum())
-            yield Sample(text, prime, own, config.temp, logprob, length)
+    _check(length, seed, config)
+    if length < 0 and not stops:
+        raise ConfigError("several samples, or samples as data, need an end: give a length of 0 or more")
+    for batch in primes:
+        seeds = range(seed, seed + len(batch))
+        seed += len(batch)
+        drawn = drawing.begin(model, batch, seeds, config)
+        texts = [_Text(model, length, stops, constraints, recent) for recent in drawn.recent]
+        wholes = [""] * len(batch)
+        for pieces in _write(drawn, texts, config, length):
+            wholes = [whole + piece for whole, piece in zip(wholes, pieces, strict=True)]
+        for text, whole, prime, own in zip(texts, wholes, batch, seeds, strict=True):
+            yield Sample(whole, prime, own, config.temp, text.logprob, text.drawn)
 
 
-def _check(length: int, seed: int) -> None:
+def alternatives(model: Model, sample: Sample, k: int = 5) -> Iterator[tuple[str, float, list[tuple[str, float]]]]:
+    """Each character of a sample, with its log-probability and the k likeliest that might have come in its place."""
+    characters, prime = model.vocabulary.characters, model.vocabulary.encode(sample.prime)
+    ids = model.vocabulary.encode(sample.text)
+    read = np.concatenate(([model.vocabulary.start], prime, ids)).astype(model.vocabulary.dtype)
+    state = model.read(read[: len(prime)], model.zero_state(1))
+    for v, context in zip(ids, read[len(prime) : -1], strict=True):
+        logits, state = model.forward(np.array([[context]], read.dtype), state)
+        logp = log_softmax(logits[0, 0].astype(np.float64))
+        best = [(characters[w], float(logp[w])) for w in np.argsort(-logp, kind="stable")[:k]]
+        yield characters[v], float(logp[v]), best
+
+
+def _check(length: int, seed: int, config: SamplingConfig) -> None:
     between("seed", seed, 0, LAST_SEED)
     if length < -1:
         raise ConfigError(f"the length can't be {length}: give the number of characters, or -1 for a text without end")
+    if length < 0 and config.to_temp is not None:
+        raise ConfigError("a temperature that changes over the text needs its length")
+
+
+def _write(
+    drawn: drawing.Drawing, texts: Sequence["_Text"], config: SamplingConfig, length: int
+) -> Iterator[list[str]]:
+    """Draws until all texts have ended; yields what each of them has grown by. Those that have ended grow no more."""
+    n = 0
+    while not all(text.ended for text in texts):
+        mask, ahead = None, AHEAD
+        if any(text.constraints for text in texts):
+            mask, ahead = np.stack([text.allowed() for text in texts]), 1
+            if all(text.ended for text in texts):
+                break
+        stop = n + ahead if length < 0 else min(n + ahead, length)
+        ids, logps = drawn.draw(config.temps(n, stop, length), mask)
+        yield [text.add(ids[:, row], logps[:, row]) for row, text in enumerate(texts)]
+        n = stop
+    yield [text.rest() for text in texts]
+
+
+class _Text:
+    """One text while it is drawn: it knows where it ends, and what of it may be part of a stop text still."""
+
+    def __init__(self, model: Model, length: int, stops: Sequence[str], constraints: Makes | None, before: Recent):
+        self.decode = _Decoder(model.vocabulary)
+        self.length, self.stops = length, [stop for stop in stops if stop]
+        self.constraints = constraints(before[before < len(model.vocabulary)]) if constraints else ()
+        self.V = len(model.vocabulary)
+        self.ended = length == 0
+        self.drawn, self.logprob, self.held = 0, 0.0, ""
+        if self.ended:
+            self._check_match()
+
+    def allowed(self) -> Mask:
+        """Which characters [V] may come next; all, where it has ended, for they are thrown away."""
+        mask = np.ones(self.V, bool)
+        if self.ended:
+            return mask
+        for constraint in self.constraints:
+            mask &= constraint.allowed()
+        if not mask.any():
+            if not any(isinstance(c, Match) and c.complete() for c in self.constraints):
+                raise SamplingError(f"no character may come after {self.drawn} characters: loosen what is asked for")
+            self.ended = True
+            mask[:] = True
+        return mask
+
+    def add(self, ids: Ids, logps: Array) -> str:
+        """Grows by some characters that were drawn, up to its end; returns what is certain to be in it."""
+        if self.ended:
+            return ""
+        if self.length >= 0:
+            ids = ids[: self.length - self.drawn]
+        if not self.stops:
+            grown = self.decode(ids)
+            self._count(ids, logps)
+        else:
+            grown = ""
+            for n in range(len(ids)):
+                self._count(ids[n : n + 1], logps[n : n + 1])
+                grown += self._hold(self.decode(ids[n : n + 1]))
+                if self.ended:
+                    break
+        if not self.ended and self.drawn == self.length:
+            self.ended = True
+            self._check_match()
+        return grown
+
+    def rest(self) -> str:
+        """What was held back, in case it was part of a stop text, and what a model of bytes has not completed."""
+        return self.held + self.decode([], final=True)
+
+    def _count(self, ids: Ids, logps: Array) -> None:
+        self.drawn += len(ids)
+        self.logprob += float(logps[: len(ids)].sum())
+        for constraint in self.constraints:
+            for v in ids:
+                constraint.add(int(v))
+
+    def _hold(self, piece: str) -> str:
+        """Takes a piece to what is held; lets go of what can't begin a stop text any more."""
+        self.held += piece
+        for stop in self.stops:
+            if piece and self.held.endswith(stop):
+                free, self.held, self.ended = self.held[: -len(stop)], "", True
+                return free
+        longest = max(len(stop) for stop in self.stops) - 1
+        start = next(
+            n
+            for n in range(max(0, len(self.held) - longest), len(self.held) + 1)
+            if n == len(self.held) or any(stop.startswith(self.held[n:]) for stop in self.stops)
+        )
+        free, self.held = self.held[:start], self.held[start:]
+        return free
+
+    def _check_match(self) -> None:
+        if any(isinstance(c, Match) and not c.complete() for c in self.constraints):
+            raise SamplingError(f"after {self.drawn} characters the text doesn't match yet: give it a larger --length")
 
 
 class _Decoder:
@@ -157,5 +284,5 @@ class _Decoder:
 
     def __call__(self, ids: Iterable[int], final: bool = False) -> str:
         if self.vocabulary.is_bytes:
-            return self.utf8.decode(bytes(ids), final)
+            return self.utf8.decode(bytes(int(v) for v in ids), final)
         return self.vocabulary.decode(ids)

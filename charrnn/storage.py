@@ -114,6 +114,15 @@ class Reader:
         except (KeyError, ValueError, RecursionError):
             raise self.damaged(key) from None
 
+    def generator(self, key: str) -> np.random.Generator:
+        """The random generator whose state is under a key."""
+        rng = np.random.default_rng(0)
+        try:
+            rng.bit_generator.state = self.json(key)
+        except (TypeError, ValueError, KeyError, OverflowError):
+            raise self.damaged(key) from None
+        return rng
+
     def tensors(self, shapes: Mapping[str, tuple[int, ...]], dtype: Any = np.float32) -> Params:
         """All tensors of the file, which must be these, of these shapes, of floating-point type and finite.
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.config import one_of
 from charrnn.errors import VocabularyError
 from charrnn.notation import Ids
 
@@ -108,10 +109,40 @@ class Vocabulary:
             ids[start : start + len(points)] = found
         return ids
 
+    def admit(self, text: str, policy: str) -> tuple[str, int]:
+        """A text without strangers, and how many there were: `skip` leaves them out, `nearest` takes what is most like
+        them, and with `error` they stay, to be refused by `encode`.
+
+        Most like a character is the same one in the other case, then the letter or digit that it is made of, with the
+        accents gone, then a plain dash, quote or space for one that is not; else it is left out too. Raises
+        `ConfigError` for another policy.
+        """
+        one_of("unknown", policy, ("error", "skip", "nearest"))
+        strangers = set() if self.is_bytes else set(text) - set(self.characters)
+        if not strangers or policy == "error":
+            return text, 0
+        instead = {ord(c): self._nearest(c) if policy == "nearest" else "" for c in strangers}
+        return text.translate(instead), sum(c in strangers for c in text)
+
+    def _nearest(self, character: str) -> str:
+        plain = unicodedata.normalize("NFKD", character)
+        plain = "".join(c for c in plain if not unicodedata.combining(c))
+        category = unicodedata.category(character)
+        tries = [character.swapcase(), plain, plain.swapcase()]
+        if category == "Pd":
+            tries.append("-")
+        if category in ("Pi", "Pf", "Ps", "Pe", "Po"):
+            tries += ["'", '"'] if character in "‘’‚‛′" else ['"', "'"]
+        if category.startswith("Z") or character in "\t\n":
+            tries.append(" ")
+        return next((text for text in tries if text and set(text) <= set(self.characters)), "")
+
     def _unknown(self, text: str) -> str:
         strangers = sorted(set(text) - set(self.characters))
         named = ", ".join(map(describe, strangers[:3])) + (f" and {len(strangers) - 3} more" * (len(strangers) > 3))
-        return f"the model has never seen {named}: leave these out, or train on a text that has them"
+        return (
+            f"the model has never seen {named}: leave these out, as --unknown skip does, or train on a text with them"
+        )
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids; of bytes, those that are no UTF-8 become lone surrogates, as `surrogateescape` does."""

@@ -258,6 +258,7 @@ FLOORS = (
     {"notation", "errors", "memory", "cells"},
     {"engine", "config", "vocabulary", "storage"},
     {"network", "optimizers", "recipe", "corpus", "filters", "model", "snapshot"},
+    {"constraints", "continuation", "drawing", "lines"},
     {"training", "sampling", "scoring", "inspection", "checkpoint"},
     {"cli"},
 )
@@ -267,6 +268,7 @@ NEIGHBOURS = {
     "model": {"network"},
     "recipe": {"corpus"},
     "snapshot": {"corpus"},
+    "drawing": {"continuation"},
     "inspection": {"checkpoint"},
 }
 SHOWN_BY_CLI = {"typer", "rich", "tqdm"}

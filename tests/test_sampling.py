@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import filters, network, sampling, scoring
+from charrnn import drawing, filters, network, sampling, scoring
 from charrnn.cells.softmax import log_softmax
 from charrnn.config import ModelConfig, SamplingConfig
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
@@ -100,7 +100,8 @@ CONFIGS = [
 def test_each_draw_is_the_character_whose_share_the_random_number_falls_in(engine, cell, layers, config):
     model, reference = random_model(cell, engine=engine, layers=layers), random_model(cell, layers=layers)
     seeds, near = [3, 4, 5], 1e-5  # what rounds otherwise may fall on the other side of a border
-    drawn = list(itertools.islice(sampling.draw(model, "cab", seeds, config), 3))
+    begun = drawing.begin(model, ["cab"] * 3, seeds, config)
+    drawn = [begun.draw([config.temp] * 64) for _ in range(3)]
     ids, logps = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
     u = np.stack([np.random.default_rng(seed).random(len(ids)) for seed in seeds], axis=1)
     state = reference.read(reference.vocabulary.encode("\nca"), reference.zero_state(1)).repeat(3, axis=2)
@@ -119,14 +120,14 @@ def test_each_draw_is_the_character_whose_share_the_random_number_falls_in(engin
 @pytest.mark.parametrize("config", [SamplingConfig(), SamplingConfig(top_k=2), SamplingConfig(min_p=0.5)], ids=str)
 def test_compiled_runs_draw_what_is_possible_at_the_ends_of_the_unit_interval(engine, config):
     if engine.Sampler is None:
-        pytest.skip("this engine draws step by step, with sampling.choose")
+        pytest.skip("this engine draws step by step, with drawing.choose")
     model, u = random_model(engine=engine), np.array([[0.0, 1 - 2**-53]])
     for context in range(len(CHARACTERS)):
         both, state = np.repeat(np.array([[context]], np.uint8), 2, axis=1), model.zero_state(2)
         logits, _ = model.forward(both, state)
         possible = np.flatnonzero(filters.apply(log_softmax(logits[0].astype(np.float64)), config)[0] > -np.inf)
         sampler = engine.Sampler(model.config.cell, model.params, state)
-        ids, _ = sampler.run(both[0], u, config.temp, config.top_k, config.top_p, config.min_p)
+        ids, _ = sampler.run(both[0], u, [config.temp], filters.settings(config))
         assert ids[0].tolist() == [possible[0], possible[-1]]
 
 
@@ -146,7 +147,7 @@ def test_a_prime_read_at_once_is_one_read_by_character(engine, cell):
 @pytest.mark.parametrize("cell", naive.CELLS)
 def test_the_first_prediction_is_that_of_the_whole_prime(engine, cell):
     model, prime = random_model(cell, engine=engine), "a bad cab"
-    ids, logp = next(sampling.draw(model, prime, [3, 4], SamplingConfig()))
+    ids, logp = drawing.begin(model, [prime] * 2, [3, 4], SamplingConfig()).draw([1.0])
     read = np.concatenate(([model.vocabulary.start], model.vocabulary.encode(prime)))[:, None]
     doubles = {name: p.astype(np.float64) for name, p in model.params.items()}
     logits, _ = naive.network(doubles, read, model.zero_state(1).astype(np.float64), cell, 2)

@@ -2,17 +2,25 @@
 
 import json
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.console import Output, tell_of_compilation, voice
+from charrnn.cli.console import Output, silent, tell_of_compilation, voice
+
+if TYPE_CHECKING:
+    from charrnn.constraints import Makes
+    from charrnn.model import Model
+    from charrnn.sampling import Sample
 
 NAME = "sample"
 HELP = "Write text with a trained model."
 EXAMPLES = """\b
-The filters apply in this order: --temp, --top-k, --top-p, --min-p.
+The filters apply in this order: --allow, --ban, --match and --max-copy, then
+--penalty, --temp, --top-k, --top-p, --min-p, --typical.
 Each option can come from the environment too: CHARRNN_SAMPLE_TEMP=0.8.
 
 \b
@@ -20,9 +28,15 @@ Examples:
   charrnn sample --temp 0.8
   charrnn sample -n -1 | head -c 2000
   charrnn sample --prime 'Dear Marget,' --seed 7
-  echo Once | charrnn sample --prime -
+  charrnn sample --line --count 10 --ban '0-9'
+  charrnn sample --match '[A-Z][a-z]+, [0-9]{1,2} (May|June)'
+  charrnn sample --temp 0.3 --max-copy 20 --corpus corpus.txt
+  cut -c-20 lines.txt | charrnn sample --prime - --per-line
   charrnn sample model.safetensors --count 5 --json
 """
+LINES = "lines to go on from, as --prime - or --prime-file"
+ALTERNATIVES = 5
+"""Characters that --logprobs tells beside the one that was drawn."""
 
 
 def _option(help: str, *names: str, default: bool = True, envvar: str | None = None) -> Any:
@@ -33,58 +47,125 @@ def command(
     checkpoint: Annotated[
         Path | None, typer.Argument(help="The model's file. [the newest in checkpoints/]", show_default=False)
     ] = None,
-    length: Annotated[int, _option("Characters to write; -1: without end.", "--length", "-n")] = 1000,
-    temp: Annotated[float, _option("Below 1 bolder, above 1 wilder; 0: always the likeliest.")] = 1.0,
+    length: Annotated[int, _option("Characters to write, at the most; -1: without end.", "--length", "-n")] = 1000,
+    temp: Annotated[
+        str, _option("Below 1 bolder, above 1 wilder; 0: always the likeliest; 0.4:1.2: from one to the other.")
+    ] = "1",
     top_k: Annotated[int, _option("Draw from the k likeliest characters only; 0: from all.")] = 0,
     top_p: Annotated[float, _option("Draw from the likeliest that together have this probability.")] = 1.0,
     min_p: Annotated[float, _option("Draw from those at least this probable, relative to the likeliest.")] = 0.0,
+    typical: Annotated[
+        float, _option("Draw from those of the most expected surprise that together have this probability.")
+    ] = 1.0,
+    penalty: Annotated[float, _option("Nats off a character for each by which it would lengthen a loop.")] = 0.0,
+    allow: Annotated[str, _option("Only these characters, such as 'a-z .'; \\n is a line end.", default=False)] = "",
+    ban: Annotated[str, _option("None of these characters.", default=False)] = "",
+    match: Annotated[
+        str | None, _option("Only texts that match this regular expression as a whole.", default=False)
+    ] = None,
+    max_copy: Annotated[
+        int | None, _option("No more than so many characters in a row that stand in --corpus.", default=False)
+    ] = None,
+    corpus: Annotated[Path | None, _option("The text that --max-copy is about.", default=False)] = None,
+    stop: Annotated[list[str] | None, _option("End before this text; can be repeated.", default=False)] = None,
+    line: Annotated[bool, _option("End at the end of a line.", "--line")] = False,
     prime: Annotated[str | None, _option("Text to go on from; -: from stdin.", default=False)] = None,
     prime_file: Annotated[Path | None, _option("A file to go on from.", default=False)] = None,
+    per_line: Annotated[
+        bool, _option("Each line of --prime - or --prime-file is a prime: write on to its end.", "--per-line")
+    ] = False,
+    unknown: Annotated[
+        str, _option("Characters of a prime that the model has never seen: error, skip, or take the nearest.")
+    ] = "error",
+    state_in: Annotated[
+        Path | None, _option("Go on with the text that this file is the state of.", default=False)
+    ] = None,
+    state_out: Annotated[
+        Path | None, _option("Write the state of the text at its end to this file.", default=False)
+    ] = None,
+    force: Annotated[bool, _option("Overwrite --state-out.", "--force")] = False,
     count: Annotated[int, _option("Samples to write, each ended by a line end.", "--count", "-c")] = 1,
     seed: Annotated[int | None, _option("Same seed, same text. [drawn]", default=False)] = None,
     as_json: Annotated[
         bool, _option("One JSON object a line for each sample.", "--json", envvar="CHARRNN_SAMPLE_JSON")
     ] = False,
+    logprobs: Annotated[
+        bool, _option("With --json: each character's log-probability, and the likeliest in its place.", "--logprobs")
+    ] = False,
+    interactive: Annotated[bool, _option("Type a prime, read what follows, type the next.", "--interactive")] = False,
     engine: Annotated[str, _option("auto, numpy or numba.")] = "auto",
     quiet: Annotated[bool, _option("Nothing on stderr but errors.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn import checkpoint as checkpoints
-    from charrnn import corpus, sampling
+    from charrnn import sampling
     from charrnn.config import SamplingConfig, between
+    from charrnn.continuation import Continuation
     from charrnn.engine import resolve
-    from charrnn.errors import ConfigError
+    from charrnn.errors import CheckpointError
 
-    config = SamplingConfig(temp, top_k, top_p, min_p)
     between("count", count, 1)
-    if prime is not None and prime_file is not None:
-        raise ConfigError("--prime and --prime-file are two primes: give one")
+    first, last = _temperatures(temp)
+    config = SamplingConfig(first, top_k, top_p, min_p, typical, penalty, allow, ban, last)
+    _refuse_contradictions(
+        {
+            "--prime": prime is not None,
+            "--prime-file": prime_file is not None,
+            "--per-line": per_line,
+            LINES: prime == "-" or prime_file is not None,
+            "--state-in": state_in is not None,
+            "--state-out": state_out is not None,
+            "--count": count > 1,
+            "--json": as_json,
+            "--logprobs": logprobs,
+            "--interactive": interactive,
+            "--max-copy": max_copy is not None,
+            "--corpus": corpus is not None,
+            "--match": match is not None,
+        }
+    )
+    if state_out is not None and state_out.exists() and not force:
+        raise CheckpointError(f"{state_out} is there already: overwrite it with --force, or give another --state-out")
     notice = voice(quiet)
     path = checkpoint or checkpoints.newest(Path("checkpoints"))
     if checkpoint is None:
         notice(f"model: {path}")
-    chosen = resolve(engine, count * length if length >= 0 else math.inf)
+    chosen = resolve(engine, math.inf if per_line or interactive or length < 0 else count * length)
     tell_of_compilation(chosen, quiet)
     model = checkpoints.load(path, chosen).model
-    if prime == "-" or prime_file is not None:
-        prime = corpus.read_prime("-" if prime_file is None else str(prime_file), model.vocabulary)
+    stops = [*(stop or []), *(["\n"] if line or per_line else [])]
+    constraints = _constraints(model, match, max_copy, corpus, stops)
+    after = None if state_in is None else Continuation.load(state_in, model)
     if seed is None:
         seed = draw_seed()
-        notice(f"seed: {seed}")
+        if after is None:
+            notice(f"seed: {seed}")
 
+    admit = Admission(model, unknown, notice if not interactive else silent)
+    asked: dict[str, Any] = {"length": length, "seed": seed, "config": config, "stops": stops}
+    asked["constraints"] = constraints
     output = Output()
-    if as_json or count > 1:
-        for drawn in sampling.samples(model, count=count, prime=prime or "", length=length, seed=seed, config=config):
-            if as_json:
-                names = ("text", "prime", "seed", "temp", "logprob", "bpc")
-                output.write(json.dumps({name: getattr(drawn, name) for name in names}))
-            else:
-                output.write(drawn.prime + drawn.text)
+    if interactive:
+        from charrnn.cli.interactive import converse
+
+        converse(model, admit, output, asked)
+    elif per_line or as_json or count > 1:
+        if per_line:
+            drawn = sampling.continuations(model, _primes(prime_file, model, admit), **asked)
+        else:
+            drawn = sampling.samples(model, count=count, prime=admit(_prime(prime, prime_file, model)), **asked)
+        for sample in drawn:
+            output.write(_json(sample, model, logprobs) if as_json else sample.prime + sample.text)
             output.line()
+            if per_line:
+                output.flush()
     else:
-        model.vocabulary.encode(prime or "")  # what it doesn't know it says before anything is written
-        output.write(prime or "")
-        for piece in sampling.generate(model, prime=prime or "", length=length, seed=seed, config=config):
+        given = admit(_prime(prime, prime_file, model))
+        writing = sampling.Writing(model, prime=given, after=after, **asked)
+        output.write(given)
+        for piece in writing.pieces():
             output.write(piece)
+        if state_out is not None:
+            writing.continuation.save(state_out, model)
     output.close()
 
 
@@ -93,3 +174,107 @@ def draw_seed() -> int:
     import secrets
 
     return secrets.randbelow(1_000_000)
+
+
+def _temperatures(text: str) -> tuple[float, float | None]:
+    """A temperature, or two with a colon between them."""
+    from charrnn.errors import ConfigError
+
+    first, colon, last = text.partition(":")
+    try:
+        return float(first), float(last) if colon else None
+    except ValueError:
+        raise ConfigError(f"temp can't be {text!r}: give a number, or two as in 0.4:1.2") from None
+
+
+def _refuse_contradictions(given: dict[str, bool]) -> None:
+    """Raises `ConfigError` for options that exclude each other, or want each other and come alone."""
+    from charrnn.errors import ConfigError
+
+    alone, states = "one text alone has a state: ", ("--state-in", "--state-out")
+    for a, b, why in (
+        ("--prime", "--prime-file", "these are two primes: "),
+        ("--per-line", "--count", "each line is gone on from once: "),
+        *((state, other, alone) for state in states for other in ("--count", "--per-line", "--json")),
+        *(("--interactive", other, "the primes are typed: ") for other in ("--prime", "--prime-file", "--per-line")),
+        *(("--interactive", other, "") for other in ("--json", "--count", *states)),
+    ):
+        if given[a] and given[b]:
+            raise ConfigError(f"{why}{a} or {b}, not both")
+    for a, b in (
+        ("--max-copy", "--corpus"),
+        ("--corpus", "--max-copy"),
+        ("--logprobs", "--json"),
+        ("--per-line", LINES),
+    ):
+        if given[a] and not given[b]:
+            raise ConfigError(f"{a} goes with {b}")
+
+
+def _constraints(
+    model: "Model", match: str | None, max_copy: int | None, corpus: Path | None, stops: list[str]
+) -> "Makes | None":
+    """What makes the constraints that were asked for, of every text."""
+    from charrnn.constraints import Copies, Match, NoCopy
+
+    ends = [stop for stop in stops if len(stop) == 1]
+    if match is not None:
+        Match(match, model.vocabulary)  # what is wrong with it is said before anything is read
+    copies = None
+    if max_copy is not None:
+        from charrnn.corpus import Source, read
+
+        copies = Copies(read(Source((str(corpus),), as_bytes=model.vocabulary.is_bytes)), model.vocabulary, max_copy)
+    if match is None and copies is None:
+        return None
+    return lambda before: [
+        *([Match(match, model.vocabulary, ends)] if match is not None else []),
+        *([NoCopy(copies, before)] if copies is not None else []),
+    ]
+
+
+@dataclass
+class Admission:
+    """Makes primes of what was given: what the model has never seen is refused, left out or replaced, as was said."""
+
+    model: "Model"
+    unknown: str
+    notice: Any
+
+    def __call__(self, text: str) -> str:
+        admitted, strangers = self.model.vocabulary.admit(text, self.unknown)
+        if strangers:
+            done = "left out" if self.unknown == "skip" else "replaced by the nearest"
+            self.notice(f"{strangers} characters of the prime, which the model has never seen, were {done}")
+        return admitted
+
+
+def _prime(prime: str | None, prime_file: Path | None, model: "Model") -> str:
+    from charrnn import corpus
+
+    if prime == "-" or prime_file is not None:
+        return corpus.read_prime("-" if prime_file is None else str(prime_file), model.vocabulary)
+    return prime or ""
+
+
+def _primes(prime_file: Path | None, model: "Model", admit: Admission) -> Iterator[list[str]]:
+    """The lines of a file, or of stdin as they arrive, in batches that can be drawn side by side."""
+    from charrnn import lines
+    from charrnn.sampling import BATCH
+
+    for arrived in lines.arriving(["-" if prime_file is None else str(prime_file)], model.vocabulary):
+        texts = [admit(text.removesuffix("\n")) for _, text in arrived]
+        for start in range(0, len(texts), BATCH):
+            yield texts[start : start + BATCH]
+
+
+def _json(sample: "Sample", model: "Model", logprobs: bool) -> str:
+    from charrnn.sampling import alternatives
+
+    data = {name: getattr(sample, name) for name in ("text", "prime", "seed", "temp", "logprob", "bpc")}
+    if logprobs:
+        data["logprobs"] = [
+            {"character": character, "logprob": logprob, "top": best}
+            for character, logprob, best in alternatives(model, sample, ALTERNATIVES)
+        ]
+    return json.dumps(data)

@@ -3,10 +3,12 @@
 What it computes is what `sampling` computes with the functions of `filters`, which are the ones to read.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from charrnn.cells.compiled import gru, lstm, rnn
 from charrnn.cells.compiled.product import pack, product
@@ -42,12 +44,28 @@ class Sampler:
         self.spare = np.zeros((B, H), self.b.dtype)
         self.logits = np.zeros((B, widths["logits"]), self.b.dtype)
 
-    def run(self, context: Ids, u: Array, temp: float, top_k: int, top_p: float, min_p: float) -> tuple[Ids, Array]:
+    def run(
+        self,
+        context: Ids,
+        u: Array,
+        temps: Sequence[float],
+        settings: tuple[float, ...],
+        mask: NDArray[np.bool_] | None = None,
+        recent: Ids | None = None,
+    ) -> tuple[Ids, Array]:
         """Draws a character for each of the random numbers u [N, B] after the characters `context` [B].
 
-        Returns ids [N, B] and the model's own log-probabilities of them [N, B].
+        `temps` are N temperatures, `settings` what `filters.settings` makes of a configuration, `mask` and `recent` as
+        `filters.apply` has them. Returns ids [N, B] and the model's own log-probabilities of them [N, B].
         """
+        N, B = u.shape
+        V = len(self.b_out)
         ids, logps = np.empty(u.shape, np.int64), np.empty(u.shape)
+        masks = np.empty((0, V), bool) if mask is None else np.array(np.broadcast_to(mask, (B, V)))
+        W = 0 if recent is None else recent.shape[1]
+        text = np.empty((B, W + N), np.int64)
+        if recent is not None:
+            text[:, :W] = recent
         _run(
             self.cell,
             self.table,
@@ -61,7 +79,10 @@ class Sampler:
             (self.x, self.a, self.spare, self.logits),
             context.astype(np.int64),
             u,
-            (float(temp), int(top_k), float(top_p), float(min_p)),
+            np.array(temps, float),
+            settings,
+            masks,
+            text,
             ids,
             logps,
         )
@@ -82,12 +103,17 @@ def _run(
     room: tuple[Array, ...],
     context: Ids,
     u: Array,
-    filters: tuple[Any, ...],
+    temps: Array,
+    settings: tuple[Any, ...],
+    masks: NDArray[np.bool_],
+    text: Ids,
     ids: Ids,
     logps: Array,
 ) -> None:
     x, a, spare, logits = room
     N, B = u.shape
+    before = text.shape[1] - N
+    lengths = np.zeros(len(b_out), np.int64)
     GH = b.shape[1]
     V = len(b_out)
     logp = np.empty(V)
@@ -112,9 +138,13 @@ def _run(
                 logp[v] = logits[row, v] + b_out[v]
             _normalise(logp)
             own = logp.copy()
-            _filter(logp, filters)
+            if len(masks):
+                _only(logp, masks[row])
+            if before:
+                _discourage(logp, text[row, n : n + before], settings, lengths)
+            _filter(logp, temps[n], settings)
             v = _choose(logp, u[n, row])
-            ids[n, row] = context[row] = v
+            ids[n, row] = context[row] = text[row, before + n] = v
             logps[n, row] = own[v]
 
 
@@ -129,9 +159,50 @@ def _normalise(logp: Array) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _filter(logp: Array, filters: tuple[Any, ...]) -> None:
-    """`filters.apply`, in place on one row."""
-    temp, top_k, top_p, min_p = filters
+def _only(logp: Array, mask: NDArray[np.bool_]) -> None:
+    """`filters.only`, in place on one row."""
+    for v in range(len(logp)):
+        if not mask[v]:
+            logp[v] = -np.inf
+    _normalise(logp)
+
+
+@njit(nogil=True, cache=True)
+def _discourage(logp: Array, recent: Ids, settings: tuple[Any, ...], lengths: Ids) -> None:
+    """`filters.loops` and `filters.discourage`, in place on one row."""
+    _, _, _, _, penalty, loop, longest = settings
+    V, last = len(logp), len(recent) - 1
+    if recent[last] >= V:
+        return
+    lengths[:] = 0
+    for i in range(last):
+        k = 0
+        while k < longest and k <= i and recent[i - k] == recent[last - k] and recent[i - k] < V:
+            k += 1
+        if k:
+            lengths[recent[i + 1]] = max(lengths[recent[i + 1]], k)
+    for v in range(V):
+        logp[v] -= penalty * max(lengths[v] - loop, 0)
+    _normalise(logp)
+
+
+@njit(nogil=True, cache=True)
+def _until(logp: Array, order: Ids, p: float) -> None:
+    """`filters._until`, in place on one row."""
+    before = 0.0
+    for i in range(len(order)):
+        v = order[i]
+        share = np.exp(logp[v])
+        if before >= p:
+            logp[v] = -np.inf
+        before += share
+    _normalise(logp)
+
+
+@njit(nogil=True, cache=True)
+def _filter(logp: Array, temp: float, settings: tuple[Any, ...]) -> None:
+    """The filters of `filters.apply` from the temperature on, in place on one row."""
+    top_k, top_p, min_p, typical, _, _, _ = settings
     V = len(logp)
     if temp == 0:
         v = np.argmax(logp)
@@ -148,21 +219,22 @@ def _filter(logp: Array, filters: tuple[Any, ...]) -> None:
             logp[order[i]] = -np.inf
         _normalise(logp)
     if top_p < 1:
-        order = np.argsort(-logp, kind="mergesort")
-        before = 0.0
-        for i in range(V):
-            v = order[i]
-            share = np.exp(logp[v])
-            if before >= top_p:
-                logp[v] = -np.inf
-            before += share
-        _normalise(logp)
+        _until(logp, np.argsort(-logp, kind="mergesort"), top_p)
     if min_p > 0:
         least = logp.max() + np.log(min_p)
         for v in range(V):
             if logp[v] < least:
                 logp[v] = -np.inf
         _normalise(logp)
+    if typical < 1:
+        entropy = 0.0
+        for v in range(V):
+            if logp[v] > -np.inf:
+                entropy -= np.exp(logp[v]) * logp[v]
+        distance = np.empty(V)
+        for v in range(V):
+            distance[v] = np.abs(-logp[v] - entropy)
+        _until(logp, np.argsort(distance, kind="mergesort"), typical)
 
 
 @njit(nogil=True, cache=True)

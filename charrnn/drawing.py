@@ -1,0 +1,127 @@
+"""The drawing: texts in the making, each character drawn from the prediction that follows those before it."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn import filters
+from charrnn.cells.softmax import log_softmax
+from charrnn.config import SamplingConfig
+from charrnn.continuation import Continuation
+from charrnn.errors import CheckpointError
+from charrnn.memory import Memory
+from charrnn.model import Model
+from charrnn.notation import Array, Ids
+
+Mask = NDArray[np.bool_]
+
+
+class Drawing:
+    """B texts in the making: what the network remembers of each, its last characters, its randomness.
+
+    A text follows from what it goes on from and from its randomness alone: with the compiled engine exactly, with NumPy
+    but for how BLAS rounds with more rows or fewer.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        config: SamplingConfig,
+        state: Array,
+        context: Ids,
+        recent: filters.Recent,
+        rngs: Sequence[np.random.Generator],
+    ):
+        """Goes on from a state [L, S, B, H], the characters [B] that come after it, and the last ones before the draw,
+        [B, LOOKBACK], filled up with V."""
+        self.model, self.config = model, config
+        self.context, self.recent, self.rngs = context, recent, list(rngs)
+        self._mask = filters.mask(config, model.vocabulary.characters)
+        self._memory = Memory()
+        self._sampler: Any = model.engine.Sampler and model.engine.Sampler(model.config.cell, model.params, state)
+        self._state = state
+
+    @property
+    def state(self) -> Array:
+        """What the network remembers [L, S, B, H], of all but the last characters."""
+        state: Array = self._sampler.state if self._sampler else self._state
+        return state
+
+    def draw(self, temps: Sequence[float], mask: Mask | None = None) -> tuple[Ids, Array]:
+        """Draws N = len(temps) characters of each text: ids [N, B], and the model's own log-probabilities [N, B].
+
+        `mask` [B, V] says which characters may come at all in each of them; there must be one.
+        """
+        u = np.stack([rng.random(len(temps)) for rng in self.rngs], axis=1)
+        mask = self._mask if mask is None else mask if self._mask is None else mask & self._mask
+        if self._sampler:
+            recent = self.recent if self.config.penalty > 0 else None
+            settings = filters.settings(self.config)
+            ids, logps = self._sampler.run(self.context, u, temps, settings, mask, recent)
+        else:
+            ids, logps = self._step_by_step(u, temps, mask)
+        if not np.isfinite(logps).all():
+            raise CheckpointError("the model's weights are too large: its predictions are no numbers")
+        self.context = ids[-1]
+        self.recent = np.concatenate((self.recent, ids.T), axis=1)[:, -filters.LOOKBACK :]
+        return ids, logps
+
+    def _step_by_step(self, u: Array, temps: Sequence[float], mask: Mask | None) -> tuple[Ids, Array]:
+        """What the compiled sampler does without Python between the characters."""
+        rows, context = np.arange(len(self.context)), self.context
+        ids, logps = np.empty(u.shape, context.dtype), np.empty(u.shape)
+        text = np.concatenate((self.recent, np.empty(u.shape[::-1], np.int64)), axis=1)
+        for n, temp in enumerate(temps):
+            with np.errstate(all="ignore"):  # `draw` looks at the log-probabilities
+                logits, self._state = self.model.forward(context[None], self._state, self._memory)
+                logp = log_softmax(logits[0].astype(np.float64))
+                filtered = filters.apply(logp, self.config, temp, mask, text[:, n : n + filters.LOOKBACK])
+            ids[n] = context = choose(filtered, u[n]).astype(ids.dtype)
+            text[:, n + filters.LOOKBACK] = context
+            logps[n] = logp[rows, context]
+        return ids, logps
+
+    def continuation(self) -> Continuation:
+        """What the only text of this drawing goes on from."""
+        (rng,), (context,), (recent,) = self.rngs, self.context, self.recent
+        return Continuation(self.state.copy(), int(context), recent.copy(), deepcopy(rng))
+
+
+def begin(model: Model, primes: Sequence[str | bytes], seeds: Sequence[int], config: SamplingConfig) -> Drawing:
+    """A drawing of texts that go on from primes, one each; an empty one begins as a text does after a line's start.
+
+    Raises `VocabularyError` where a prime has characters that are not known.
+    """
+    vocabulary, B = model.vocabulary, len(primes)
+    read = [np.concatenate(([vocabulary.start], vocabulary.encode(p))).astype(vocabulary.dtype) for p in primes]
+    if len(set(primes)) == 1:  # one reading serves all
+        state = np.repeat(model.read(read[0][:-1], model.zero_state(1)), B, axis=2)
+    else:
+        state = np.concatenate([model.read(ids[:-1], model.zero_state(1)) for ids in read], axis=2)
+    recent = np.full((B, filters.LOOKBACK), len(vocabulary), np.int64)
+    for row, ids in zip(recent, read, strict=True):
+        tail = ids[1:][-filters.LOOKBACK :]
+        row[len(row) - len(tail) :] = tail
+    context = np.array([ids[-1] for ids in read], vocabulary.dtype)
+    return Drawing(model, config, state, context, recent, [np.random.default_rng(seed) for seed in seeds])
+
+
+def resume(model: Model, prime: str | bytes, after: Continuation, config: SamplingConfig) -> Drawing:
+    """A drawing of one text that goes on from where another stopped, and then from a prime."""
+    vocabulary = model.vocabulary
+    read = np.concatenate(([after.context], vocabulary.encode(prime))).astype(vocabulary.dtype)
+    state = model.read(read[:-1], after.state)
+    recent = np.concatenate((after.recent, read[1:]))[None, -filters.LOOKBACK :]
+    return Drawing(model, config, state, read[-1:], recent, [deepcopy(after.rng)])
+
+
+def choose(logp: Array, u: Array) -> Array:
+    """For each row of log-probabilities [B, V] the character whose share of the unit interval u [B] falls in."""
+    upto = np.cumsum(np.exp(logp), axis=-1)
+    total = upto[:, -1]
+    goal = np.minimum(u * total, np.nextafter(total, 0))  # never past the last character, however it rounds
+    chosen: Array = (upto <= goal[:, None]).sum(axis=-1)
+    return chosen
