@@ -41,6 +41,10 @@ class Model:
             _, state = self.forward(ids[start : start + CHUNK, None], state, memory)
         return state
 
+    def surprises(self, inputs: Ids, targets: Ids, state: Array, memory: Memory | None = None) -> tuple[Array, Array]:
+        """How little each of the targets [T, B] is expected after the inputs [T, B], in nats; and the next state."""
+        return network.surprises(self.params, inputs, targets, state, self.config, self.engine, memory)
+
     def losses(self, ids: Ids) -> Iterator[tuple[float, int]]:
         """The loss of a text [N], chunk by chunk: nats, and how many characters they are for.
 
