@@ -7,6 +7,8 @@
         print(progress.step, progress.loss)
     print("".join(charrnn.generate(run.best, length=200, seed=1)))
     print(charrnn.score(run.best, "To be, or not to be").bpc)
+    for score in charrnn.score_lines(run.best, ["To be,", "or not to be"]):
+        print(score.perplexity)
 
     model = charrnn.load("checkpoints/corpus.safetensors").model
 
@@ -20,21 +22,36 @@ if TYPE_CHECKING:
     from charrnn.checkpoint import Checkpoint, load, save
     from charrnn.config import SamplingConfig
     from charrnn.sampling import generate, samples
-    from charrnn.scoring import score
+    from charrnn.scoring import Score, score, score_lines, surprises
     from charrnn.training import train
 
 _HOMES = {
     "Checkpoint": "checkpoint",
     "SamplingConfig": "config",
+    "Score": "scoring",
     "generate": "sampling",
     "load": "checkpoint",
     "samples": "sampling",
     "save": "checkpoint",
     "score": "scoring",
+    "score_lines": "scoring",
+    "surprises": "scoring",
     "train": "training",
 }
 
-__all__ = ["Checkpoint", "SamplingConfig", "generate", "load", "samples", "save", "score", "train"]
+__all__ = [
+    "Checkpoint",
+    "SamplingConfig",
+    "Score",
+    "generate",
+    "load",
+    "samples",
+    "save",
+    "score",
+    "score_lines",
+    "surprises",
+    "train",
+]
 
 
 def __dir__() -> list[str]:
