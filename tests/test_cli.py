@@ -135,7 +135,7 @@ def test_it_starts_about_as_fast_as_its_libraries(args: list[object], model: Pat
 FLOORS = (
     {"notation", "errors", "memory", "cells"},
     {"engine", "config", "vocabulary", "storage"},
-    {"network", "optimizers", "recipe", "corpus", "filters", "model", "snapshot"},
+    {"network", "optimizers", "recipe", "corpus", "lines", "filters", "model", "snapshot"},
     {"training", "sampling", "scoring", "inspection", "checkpoint"},
     {"cli"},
 )
@@ -143,6 +143,7 @@ NEIGHBOURS = {
     "memory": {"notation"},
     "cells": {"notation", "memory"},
     "model": {"network"},
+    "lines": {"corpus"},
     "recipe": {"corpus"},
     "snapshot": {"corpus"},
     "inspection": {"checkpoint"},
