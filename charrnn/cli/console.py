@@ -91,10 +91,14 @@ class Output:
         if self.last != "\n":
             self.write("\n")
 
+    def flush(self) -> None:
+        """Passes on what may still wait in a buffer."""
+        self.buffer.flush()
+
     def close(self) -> None:
         if sys.stdout.isatty():
             self.line()
-        self.buffer.flush()
+        self.flush()
 
 
 @contextmanager
