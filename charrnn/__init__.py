@@ -7,6 +7,8 @@
         print(progress.step, progress.loss)
     print("".join(charrnn.generate(run.best, length=200, seed=1)))
     print(charrnn.score(run.best, "To be, or not to be").bpc)
+    for score in charrnn.score_lines(run.best, ["To be,", "or not to be"]):
+        print(score.perplexity)
 
     model = charrnn.load("checkpoints/corpus.safetensors").model
 
@@ -20,12 +22,13 @@ if TYPE_CHECKING:
     from charrnn.checkpoint import Checkpoint, load, load_snapshot, save, save_snapshot
     from charrnn.config import SamplingConfig
     from charrnn.sampling import generate, samples
-    from charrnn.scoring import score
+    from charrnn.scoring import Score, score, score_lines, surprises
     from charrnn.training import resume, train
 
 _HOMES = {
     "Checkpoint": "checkpoint",
     "SamplingConfig": "config",
+    "Score": "scoring",
     "generate": "sampling",
     "load": "checkpoint",
     "load_snapshot": "checkpoint",
@@ -34,12 +37,15 @@ _HOMES = {
     "save": "checkpoint",
     "save_snapshot": "checkpoint",
     "score": "scoring",
+    "score_lines": "scoring",
+    "surprises": "scoring",
     "train": "training",
 }
 
 __all__ = [
     "Checkpoint",
     "SamplingConfig",
+    "Score",
     "generate",
     "load",
     "load_snapshot",
@@ -48,6 +54,8 @@ __all__ = [
     "save",
     "save_snapshot",
     "score",
+    "score_lines",
+    "surprises",
     "train",
 ]
 

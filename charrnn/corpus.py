@@ -3,13 +3,15 @@
 import codecs
 import hashlib
 import io
+import math
 import os
+import stat
 import sys
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,9 @@ STDIN = "-"
 CHUNK = 1 << 20
 MIN_VALIDATION = 100
 """A held-out text shorter than this many characters says nothing, so none is held out."""
+
+Part = tuple[str, bytes]
+"""A chunk of a file, with the file's path; b"" where the file ends."""
 
 ERROR_HANDLERS = ("strict", "replace", "ignore", "backslashreplace", "surrogateescape")
 
@@ -115,35 +120,71 @@ def read(source: Source) -> Corpus:
 
 
 def read_prime(path: str, vocabulary: Vocabulary) -> str:
-    """The text of one file, or of standard input, read as a corpus of that vocabulary is.
-
-    What is no UTF-8 becomes lone surrogates, as `surrogateescape` does. Raises `CorpusError` where it can't be read.
-    """
-    raw = _Raw(Source((path,)))
+    """The text of one file, or of standard input, read as a corpus of that vocabulary is: see `texts`."""
+    parts = chunks(files((path,)))
     if vocabulary.is_bytes:
-        return b"".join(chunk for _, chunk in raw).decode("utf-8", "surrogateescape")
-    return "".join(_decoded(raw, "utf-8", "surrogateescape"))
+        return b"".join(chunk for _, chunk in parts).decode("utf-8", "surrogateescape")
+    return "".join(_decoded(parts, "utf-8", "surrogateescape"))
+
+
+def texts(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[str | bytes]:
+    """The text of all parts, piece by piece, read as a corpus of that vocabulary is: as bytes for one of bytes.
+
+    What is no UTF-8 becomes lone surrogates, as `surrogateescape` does.
+    """
+    if vocabulary.is_bytes:
+        return (chunk for _, chunk in parts)
+    return _decoded(parts, "utf-8", "surrogateescape")
+
+
+def chunks(paths: Iterable[str], arriving: int = 0) -> Iterator[Part]:
+    """The bytes of files, in parts of `CHUNK` bytes; or of what has arrived, but at most `arriving` bytes if given.
+
+    Raises `CorpusError` where a file can't be found or read.
+    """
+    for path in paths:
+        try:
+            with _stdin() if path == STDIN else open(path, "rb") as file:
+                while chunk := file.read1(arriving) if arriving else file.read(CHUNK):
+                    yield path, chunk
+        except OSError as error:
+            raise CorpusError(f"can't read {path}: {error.strerror or error}") from None
+        yield path, b""
+
+
+def size(paths: Iterable[str]) -> float:
+    """How many bytes files hold: infinitely many where one is a pipe or a terminal, and so can't be told.
+
+    Raises `CorpusError` where a file can't be found.
+    """
+    total = 0.0
+    for path in paths:
+        try:
+            found = os.fstat(sys.stdin.fileno()) if path == STDIN else os.stat(path)
+        except OSError as error:
+            raise CorpusError(f"can't read {path}: {error.strerror or error}") from None
+        total += found.st_size if stat.S_ISREG(found.st_mode) else math.inf
+    return total
+
+
+def _stdin() -> AbstractContextManager[io.BufferedReader]:
+    """Standard input, which stays open."""
+    return nullcontext(cast(io.BufferedReader, sys.stdin.buffer))
 
 
 class _Raw:
     """The bytes of all the files of a source, in chunks, counted and digested as they pass; b"" ends each file."""
 
     def __init__(self, source: Source):
-        self.paths = [file for path in source.paths for file in _files(path)]
+        self.paths = files(source.paths)
         self.sha256 = hashlib.sha256()
         self.size = 0
 
-    def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        for path in self.paths:
-            try:
-                with nullcontext(sys.stdin.buffer) if path == STDIN else open(path, "rb") as file:
-                    while chunk := file.read(CHUNK):
-                        self.sha256.update(chunk)
-                        self.size += len(chunk)
-                        yield path, chunk
-            except OSError as error:
-                raise CorpusError(f"can't read {path}: {error.strerror or error}") from None
-            yield path, b""
+    def __iter__(self) -> Iterator[Part]:
+        for path, chunk in chunks(self.paths):
+            self.sha256.update(chunk)
+            self.size += len(chunk)
+            yield path, chunk
 
 
 def _bytes(raw: _Raw) -> Ids:
@@ -159,13 +200,15 @@ def _bytes(raw: _Raw) -> Ids:
     return np.frombuffer(content, np.uint8)
 
 
-def _files(path: str) -> list[str]:
-    """The files that a path stands for: a folder's are those below it, sorted, but for hidden ones and checkpoints.
+def files(paths: Iterable[str]) -> list[str]:
+    """The files that paths stand for: a folder's are those below it, sorted, but for hidden ones and checkpoints.
 
-    What is no file, such as a pipe, is left out too.
+    What is no file in a folder, such as a pipe, is left out too.
     """
-    if not os.path.isdir(path):
-        return [path]
+    return [file for path in paths for file in (_below(path) if os.path.isdir(path) else [path])]
+
+
+def _below(path: str) -> list[str]:
     found = []
 
     def fail(error: OSError) -> None:
@@ -180,8 +223,8 @@ def _files(path: str) -> list[str]:
     return found
 
 
-def _decoded(raw: _Raw, encoding: str, errors: str) -> Iterator[str]:
-    """The text of `raw`, in chunks, without byte order marks and with `\\n` for the end of every line."""
+def _decoded(raw: Iterable[Part], encoding: str, errors: str) -> Iterator[str]:
+    """The text of raw chunks, without byte order marks and with `\\n` for the end of every line."""
     one_of("errors", errors, ERROR_HANDLERS)
     try:
         "".encode(encoding)  # a codec from bytes to bytes, such as zip, is none for text

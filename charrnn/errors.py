@@ -34,4 +34,4 @@ class EngineError(CharRNNError):
 
 
 class DivergenceError(CharRNNError):
-    """A training whose loss or gradients are no numbers any more."""
+    """A training whose loss or gradients are no numbers any more, or a model whose predictions are none."""

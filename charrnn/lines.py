@@ -3,11 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from charrnn.corpus import chunks
+from charrnn.corpus import Part
 from charrnn.vocabulary import Vocabulary
-
-AT_ONCE = 1 << 16
-"""Bytes that are read at once, at the most: a thousand lines or so, enough to be scored side by side."""
 
 
 class Line(NamedTuple):
@@ -19,15 +16,14 @@ class Line(NamedTuple):
     """As a corpus is read; without its end where the vocabulary has no newline."""
 
 
-def arriving(paths: Iterable[str], vocabulary: Vocabulary) -> Iterator[list[Line]]:
-    """The lines of files, in batches of those that are there, so that none of them waits for a later one.
+def arriving(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[list[Line]]:
+    """The lines of a text: a batch for each of its parts, so that none waits for a later one.
 
     A line ends with `\\n`, or with its file. In memory is one batch, and what there is of a line that has no end yet.
-    Raises `CorpusError` where a file can't be read.
     """
     begun: list[bytes] = []
     first = True
-    for _, chunk in chunks(paths, AT_ONCE):
+    for _, chunk in parts:
         lines, end, rest = chunk.rpartition(b"\n")
         if chunk and not end:
             begun.append(chunk)

@@ -1,7 +1,9 @@
 """The model: a network's weights with the vocabulary they were learned for, ready to be run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +43,10 @@ class Model:
             _, state = self.forward(ids[start : start + CHUNK, None], state, memory)
         return state
 
+    def surprises(self, inputs: Ids, targets: Ids, state: Array, memory: Memory | None = None) -> tuple[Array, Array]:
+        """How little each of the targets [T, B] is expected after the inputs [T, B], in nats; and the next state."""
+        return network.surprises(self.params, inputs, targets, state, self.config, self.engine, memory)
+
     def losses(self, ids: Ids) -> Iterator[tuple[float, int]]:
         """The loss of a text [N], chunk by chunk: nats, and how many characters they are for.
 
@@ -57,6 +63,22 @@ class Model:
                     self.params, inputs[:, None], targets[:, None], state, self.config, self.engine, memory
                 )
             yield nats, len(targets)
+
+    # What is done with a model is defined above it, and handed on by the face of the package: these lead there
+
+    def generate(self, **options: Any) -> Iterator[str]:
+        """`charrnn.generate` with this model."""
+        pieces: Iterator[str] = import_module("charrnn").generate(self, **options)
+        return pieces
+
+    def score(self, text: str | bytes, **options: Any) -> Any:
+        """`charrnn.score` with this model: a `Score`."""
+        return import_module("charrnn").score(self, text, **options)
+
+    def score_lines(self, lines: Iterable[str | bytes], **options: Any) -> Iterator[Any]:
+        """`charrnn.score_lines` with this model: a `Score` for each line."""
+        scores: Iterator[Any] = import_module("charrnn").score_lines(self, lines, **options)
+        return scores
 
     @property
     def size(self) -> int:

@@ -131,6 +131,21 @@ def forward(
     return _linear(h, params["W_out"], params["b_out"], engine, memory), state
 
 
+def surprises(
+    params: Params,
+    inputs: Ids,
+    targets: Ids,
+    state: Array,
+    config: ModelConfig,
+    engine: Engine,
+    memory: Memory | None = None,
+) -> tuple[Array, Array]:
+    """The loss of each of the targets [T, B] after the inputs [T, B], in nats [T, B]; and the next state."""
+    logits, state = forward(params, inputs, state, config, engine, memory)
+    nats = engine.softmax.surprises(logits.reshape(-1, config.vocab_size), targets.ravel())
+    return nats.reshape(targets.shape), state
+
+
 def loss(
     params: Params,
     inputs: Ids,
@@ -141,9 +156,8 @@ def loss(
     memory: Memory | None = None,
 ) -> tuple[float, Array]:
     """The loss of the targets [T, B] after the inputs [T, B], summed, in nats; and the next state."""
-    logits, state = forward(params, inputs, state, config, engine, memory)
-    total, _ = engine.softmax.cross_entropy(logits.reshape(-1, config.vocab_size), targets.ravel())
-    return total, state
+    nats, state = surprises(params, inputs, targets, state, config, engine, memory)
+    return float(nats.sum(dtype=np.float64)), state
 
 
 def loss_and_gradients(

@@ -1,39 +1,299 @@
-"""The scorer: how well a model expects a text, in nats and bits per character."""
+"""The scorer: how well a model expects a text, in nats and bits per character.
 
+The surprise of a character is -log p, where p is what the model had given it after all that came before; a score is the
+mean of surprises. Before a text, and before a line that is scored by itself, stands `vocabulary.start`.
+"""
+
+import itertools
 import math
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
-from charrnn.errors import CorpusError
-from charrnn.model import Model
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from charrnn.config import between, one_of
+from charrnn.errors import CorpusError, DivergenceError, VocabularyError
+from charrnn.memory import Memory
+from charrnn.model import CHUNK, Model
+from charrnn.notation import Array, Ids
+from charrnn.recipe import available_cores
+from charrnn.vocabulary import Vocabulary
+
+UNKNOWN = ("error", "skip")
+"""What becomes of characters that the model has never seen."""
+BATCH = 1024
+"""Lines that are taken at once from those who have many."""
+ROWS = 32
+"""Lines that a thread reads side by side, at the most."""
+
+Text = str | bytes
+Counts = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Score:
-    """The loss of a text of `chars` characters, in all."""
+    """The loss of a text of `chars` characters, in all; scores of parts add up to that of the whole."""
 
     chars: int
     nats: float
+    unknown: int = 0
+    """Characters beside these, which were left out since the model has never seen them."""
+
+    def __add__(self, other: "Score") -> "Score":
+        return Score(self.chars + other.chars, self.nats + other.nats, self.unknown + other.unknown)
 
     @property
     def nats_per_char(self) -> float:
-        """Mean loss in nats per character."""
-        return self.nats / self.chars
+        """Mean loss in nats per character; 0 where there are none."""
+        return self.nats / self.chars if self.chars else 0.0
 
     @property
     def bpc(self) -> float:
         """Mean loss in bits per character."""
         return self.nats_per_char / math.log(2)
 
+    @property
+    def perplexity(self) -> float:
+        """Among how many characters, all as likely as each other, the choice would have been as hard."""
+        try:
+            return math.exp(self.nats_per_char)
+        except OverflowError:
+            return math.inf
 
-def score(model: Model, text: str | bytes) -> Score:
-    """Scores a text: -log of the probability that the model writes it, unprimed, at temperature 1.
+    def as_dict(self) -> dict[str, float | None]:
+        """The score as plain data, fit for JSON, which has no infinity: a perplexity beyond all numbers is None."""
+        return {
+            "unknown": self.unknown,
+            "chars": self.chars,
+            "nats_per_char": self.nats_per_char,
+            "bpc": self.bpc,
+            "perplexity": self.perplexity if self.perplexity < math.inf else None,
+        }
 
-    Raises `VocabularyError` for characters the model has never seen, `CorpusError` for an empty text.
+
+# A text
+
+
+def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") -> Score:
+    """Scores a text, or its pieces one after the other: -log of the probability that the model writes it, unprimed.
+
+    Raises `VocabularyError` for characters the model has never seen, unless `unknown` is `skip`, which leaves them out;
+    `CorpusError` where there is nothing to score.
     """
-    ids = model.vocabulary.encode(text)
-    if not len(ids):
-        raise CorpusError("there is no text to score: it is empty")
-    nats = 0.0
-    for more, _ in model.losses(ids):
-        nats += more
-    return Score(len(ids), nats)
+    total = Score(0, 0.0)
+    for nats in follow(model, [text] if isinstance(text, Text) else text, unknown=unknown):
+        left_out = int(np.isnan(nats).sum())
+        total += Score(len(nats) - left_out, float(np.nansum(nats, dtype=np.float64)), left_out)
+    if not total.chars:
+        why = "the model knows none of its characters" if total.unknown else "it is empty"
+        raise CorpusError(f"there is no text to score: {why}")
+    return total
+
+
+def surprises(model: Model, text: Text, *, unknown: str = "error") -> Array:
+    """The surprise of each character [N] of a text, in nats: of each byte, for a model of bytes.
+
+    Characters that the model has never seen raise `VocabularyError`, or with `skip` have NaN for their surprise.
+    """
+    (nats,) = follow(model, [text], unknown=unknown)
+    return nats
+
+
+def follow(model: Model, pieces: Iterable[Text], *, unknown: str = "error") -> Iterator[Array]:
+    """`surprises` of a text that comes in pieces: those of each piece [N] before the next is asked for."""
+    one_of("unknown", unknown, UNKNOWN)
+    before, state, memory = model.vocabulary.start, model.zero_state(1), Memory()
+    for piece in pieces:
+        ids, known = _encode(model.vocabulary, piece, unknown)
+        nats = np.full(len(known), np.nan, state.dtype)
+        nats[known], before, state = _read(model, ids, before, state, memory)
+        yield nats
+
+
+def _encode(vocabulary: Vocabulary, text: Text, unknown: str) -> tuple[Ids, NDArray[np.bool_]]:
+    """The ids of the known characters of a text [N], and which of them these are, a mask [N]."""
+    if unknown == "skip":
+        return vocabulary.select(text)
+    ids = vocabulary.encode(text)
+    return ids, np.ones(len(ids), bool)
+
+
+def _read(model: Model, ids: Ids, before: int, state: Array, memory: Memory) -> tuple[Array, int, Array]:
+    """The surprises of the characters `ids` [N] after one `before` them; the last character, and the next state."""
+    nats = np.empty(len(ids), state.dtype)
+    for start in range(0, len(ids), CHUNK):
+        targets = ids[start : start + CHUNK]
+        inputs = np.concatenate(([before], targets[:-1])).astype(ids.dtype)
+        found, state = _surprises(model, inputs[:, None], targets[:, None], state, memory)
+        nats[start : start + CHUNK], before = found[:, 0], int(targets[-1])
+    return nats, before, state
+
+
+def _surprises(model: Model, inputs: Ids, targets: Ids, state: Array, memory: Memory) -> tuple[Array, Array]:
+    """`model.surprises`, where they are numbers."""
+    with np.errstate(all="ignore"):  # where weights are too large the surprises show it
+        nats, state = model.surprises(inputs, targets, state, memory)
+    if not np.isfinite(nats).all():
+        raise DivergenceError("the model predicts what is no number: its weights are too large")
+    return nats, state
+
+
+# Lines
+
+
+def score_lines(
+    model: Model, lines: Iterable[Text], *, carry: bool = False, unknown: str = "error", threads: int | None = None
+) -> Iterator[Score]:
+    """The score of each line, in their order; a line is scored as it is given, with its end if it has one.
+
+    Each is a text of its own, and many are read side by side; or, with `carry`, each is read after those before it, so
+    that their scores add up to that of the whole. A line in which there is nothing to score has 0 for everything.
+    There are as many `threads` as cores, unless it is said how many. Raises `VocabularyError` where `score` does, which
+    names the line, after the scores of the lines before it.
+    """
+    rest = iter(lines)
+    batches = iter(lambda: [*itertools.islice(rest, BATCH)], [])  # up to the first that is empty
+    scores = score_batches(model, batches, carry=carry, unknown=unknown, threads=threads)
+    return itertools.chain.from_iterable(scores)
+
+
+def score_batches(
+    model: Model,
+    batches: Iterable[Sequence[Text]],
+    *,
+    carry: bool = False,
+    unknown: str = "error",
+    threads: int | None = None,
+) -> Iterator[list[Score]]:
+    """`score_lines` of lines that come in batches: the scores of each batch before the next is asked for."""
+    one_of("unknown", unknown, UNKNOWN)
+    threads = available_cores() if threads is None else threads
+    between("threads", threads, 1)
+    encoded = _encoded(model.vocabulary, batches, unknown)
+    return _carried(model, encoded) if carry else _fresh(model, encoded, threads)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Lines as ids [N], one behind the other; `counts` [n] says how many each has, `unknown` [n] how many it lacks."""
+
+    ids: Ids
+    counts: Counts
+    unknown: Counts
+
+    @property
+    def starts(self) -> Counts:
+        """Where in `ids` each line begins [n]."""
+        return np.cumsum(self.counts) - self.counts
+
+    def scores(self, nats: Array) -> list[Score]:
+        """The scores of the lines, whose losses are nats [n]."""
+        return [*map(Score, self.counts.tolist(), nats.tolist(), self.unknown.tolist())]
+
+
+def _encoded(vocabulary: Vocabulary, batches: Iterable[Sequence[Text]], unknown: str) -> Iterator[_Batch]:
+    """The batches as ids; of one with a line that can't be had what stands before that, and then the error."""
+    done = 0
+    for lines in batches:
+        try:
+            batch = _joined(vocabulary, lines, unknown)
+        except VocabularyError:
+            n, error = _first_refused(vocabulary, lines)
+            yield _joined(vocabulary, lines[:n], unknown)
+            raise VocabularyError(f"line {done + n + 1}: {error}") from None
+        yield batch
+        done += len(lines)
+
+
+def _joined(vocabulary: Vocabulary, lines: Sequence[Text], unknown: str) -> _Batch:
+    """All lines at once: to look up a character takes less time than to call for it."""
+    if vocabulary.is_bytes:
+        parts = [line if isinstance(line, bytes) else bytes(vocabulary.encode(line)) for line in lines]
+        ids, known = _encode(vocabulary, b"".join(parts), unknown)
+        lengths = np.array([*map(len, parts)], np.intp)
+    else:
+        texts = [line if isinstance(line, str) else line.decode("utf-8", "surrogateescape") for line in lines]
+        ids, known = _encode(vocabulary, "".join(texts), unknown)
+        lengths = np.array([*map(len, texts)], np.intp)
+    upto = np.concatenate(([0], np.cumsum(known)))  # the known characters before each
+    ends = np.cumsum(lengths)
+    counts = upto[ends] - upto[ends - lengths]
+    return _Batch(ids, counts, lengths - counts)
+
+
+def _first_refused(vocabulary: Vocabulary, lines: Sequence[Text]) -> tuple[int, VocabularyError]:
+    """Which of some lines, one of them at least with unknown characters, is the first such, and what is wrong."""
+    for n, line in enumerate(lines):
+        try:
+            vocabulary.encode(line)
+        except VocabularyError as error:
+            return n, error
+    raise AssertionError("all of the lines are known")
+
+
+def _carried(model: Model, batches: Iterable[_Batch]) -> Iterator[list[Score]]:
+    """The scores of lines that are one text."""
+    before, state, memory = model.vocabulary.start, model.zero_state(1), Memory()
+    for batch in batches:
+        nats, before, state = _read(model, batch.ids, before, state, memory)
+        losses, filled = np.zeros(len(batch.counts)), np.flatnonzero(batch.counts)
+        if len(filled):
+            losses[filled] = np.add.reduceat(nats, batch.starts[filled], dtype=np.float64)
+        yield batch.scores(losses)
+
+
+def _fresh(model: Model, batches: Iterable[_Batch], threads: int) -> Iterator[list[Score]]:
+    """The scores of lines that are each a text; they are read side by side, on several threads."""
+    memories = [Memory() for _ in range(threads)]
+    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+        for batch in batches:
+            losses = np.zeros(len(batch.counts))
+            shards = _shards(batch.counts, threads)
+            # One shard needs no thread of its own
+            through = pool.map if len(shards) > 1 else map
+            for _ in through(partial(_run, model, batch, losses), shards, memories):
+                pass
+            yield batch.scores(losses)
+
+
+def _shards(counts: Counts, threads: int) -> list[list[Counts]]:
+    """Which lines are read by each thread, and which of these side by side: lines of like length, the longest first."""
+    order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
+    B = max(1, min(ROWS, -(-len(order) // threads)))
+    groups = [order[k : k + B] for k in range(0, len(order), B)]
+    return [groups[k::threads] for k in range(min(threads, len(groups)))]
+
+
+def _run(model: Model, batch: _Batch, losses: Array, shard: list[Counts], memory: Memory) -> None:
+    """Computes the losses of the lines in a shard."""
+    starts = batch.starts
+    for lines in shard:
+        losses[lines] = _losses(model, batch.ids, starts[lines], batch.counts[lines], memory)
+
+
+def _losses(model: Model, ids: Ids, starts: Counts, counts: Counts, memory: Memory) -> Array:
+    """The losses in nats of B lines [B], which stand in `ids` from `starts` [B] on; the longest is the first.
+
+    Where a line is shorter than others it is read on past its end, but what comes there isn't counted; and a line
+    that has ended leaves the batch soon.
+    """
+    B, t = len(counts), 0
+    total, state = np.zeros(B), model.zero_state(B)
+    before = np.full(B, model.vocabulary.start, ids.dtype)
+    while t < counts[0]:
+        B = int(np.count_nonzero(counts > t))
+        T = min(-(-CHUNK // B), int(counts[0]) - t)
+        steps = np.arange(t, t + T)[:, None]
+        targets = ids.take(starts[:B] + steps, mode="clip")
+        inputs = np.concatenate((before[None, :B], targets[:-1]))
+        nats, state = _surprises(model, inputs, targets, state[:, :, :B], memory)
+        nats = np.where(steps < counts[:B], nats, 0).astype(np.float64)
+        # One after the other, so that a sum is the same to the last bit wherever a line is cut
+        nats[0] += total[:B]
+        total[:B] = np.cumsum(nats, axis=0)[-1]
+        before, t = targets[-1], t + T
+    return total

@@ -27,7 +27,9 @@ def code_points(text: str) -> NDArray[np.uint32]:
 
 
 def describe(character: str) -> str:
-    """A character fit to be shown: `'ж' (U+0436 CYRILLIC SMALL LETTER ZHE)`."""
+    """A character fit to be shown: `'ж' (U+0436 CYRILLIC SMALL LETTER ZHE)`; or the byte that a surrogate is for."""
+    if "\udc80" <= character <= "\udcff":
+        return f"the byte {ord(character) - 0xDC00:02X} (no UTF-8)"
     point = f"U+{ord(character):04X} {unicodedata.name(character, '')}".strip()
     return f"'{character}' ({point})" if character.isprintable() else point
 
@@ -136,6 +138,17 @@ class Vocabulary:
         if category.startswith("Z") or character in "\t\n":
             tries.append(" ")
         return next((text for text in tries if text and set(text) <= set(self.characters)), "")
+
+    def select(self, text: str | bytes) -> tuple[Ids, NDArray[np.bool_]]:
+        """The ids of those characters of a text [N] that are known, and which these are: a mask [N]."""
+        if self.is_bytes:
+            ids = self.encode(text)
+            return ids, np.ones(len(ids), bool)
+        if isinstance(text, bytes):
+            text = text.decode("utf-8", "surrogateescape")
+        found = self._table.take(code_points(text), mode="clip")
+        known = found != UNKNOWN
+        return found[known].astype(self.dtype), known
 
     def _unknown(self, text: str) -> str:
         strangers = sorted(set(text) - set(self.characters))

@@ -306,6 +306,14 @@ def test_cross_entropy_equals_its_naive_twin(engine, N, V, scale, seed):
     np.testing.assert_allclose(d_logits, wanted, rtol=0, atol=1e-13)
 
 
+@given(st.integers(1, 6), st.integers(1, 9), st.sampled_from([0.1, 1.0, 30.0, 1e4]), st.integers(0, 2**32))
+def test_surprises_equal_their_naive_twin(engine, N, V, scale, seed):
+    rng = np.random.default_rng(seed)
+    logits, targets = rng.normal(size=(N, V)) * scale, rng.integers(V, size=N, dtype=np.uint8)
+    wanted = [-naive.log_softmax(row)[v] for row, v in zip(logits, targets, strict=True)]
+    np.testing.assert_allclose(engine.softmax.surprises(logits, targets), wanted, rtol=1e-12, atol=1e-12)
+
+
 def test_cross_entropy_backward_equals_finite_differences(engine):
     rng = np.random.default_rng(5)
     logits, targets = rng.normal(size=(3, 4)) * 2, np.array([0, 3, 1], np.uint8)

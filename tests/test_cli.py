@@ -225,6 +225,11 @@ def test_commands_import_only_what_they_use(model: Path, tmp_path: Path) -> None
     sampling = imported("sample", model, "-n", 1, cwd=tmp_path)
     assert sampling & HEAVY == {"numpy", "safetensors"}
     assert not {"charrnn.training", "charrnn.cli.run", "charrnn.inspection"} & sampling
+    text = model.parent / "corpus.txt"
+    scoring = imported("score", model, text, cwd=tmp_path)
+    assert scoring & HEAVY == {"numpy", "safetensors", "threadpoolctl"}
+    assert not {"charrnn.training", "charrnn.sampling", "charrnn.cli.heat"} & scoring
+    assert imported("score", model, text, "--heat", cwd=tmp_path) & HEAVY == scoring & HEAVY | {"rich"}
     assert imported("inspect", model, "--json", cwd=tmp_path) & HEAVY == {"numpy", "safetensors"}
     assert imported("inspect", model, cwd=tmp_path) & HEAVY == {"numpy", "safetensors", "rich"}
     training = imported("train", model.parent / "corpus.txt", *SMALL, "--steps", 1, cwd=tmp_path)
@@ -257,8 +262,8 @@ def test_it_starts_about_as_fast_as_its_libraries(args: list[object], model: Pat
 FLOORS = (
     {"notation", "errors", "memory", "cells"},
     {"engine", "config", "vocabulary", "storage"},
-    {"network", "optimizers", "recipe", "corpus", "filters", "model", "snapshot"},
-    {"constraints", "continuation", "drawing", "lines"},
+    {"network", "optimizers", "recipe", "corpus", "lines", "filters", "model", "snapshot"},
+    {"constraints", "continuation", "drawing"},
     {"training", "sampling", "scoring", "inspection", "checkpoint"},
     {"cli"},
 )
@@ -266,6 +271,7 @@ NEIGHBOURS = {
     "memory": {"notation"},
     "cells": {"notation", "memory"},
     "model": {"network"},
+    "lines": {"corpus"},
     "recipe": {"corpus"},
     "snapshot": {"corpus"},
     "drawing": {"continuation"},

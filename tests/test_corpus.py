@@ -3,6 +3,8 @@
 import codecs
 import hashlib
 import json
+import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -258,6 +260,8 @@ def test_it_is_the_characters_that_are_counted_not_the_bytes(folder, raw):
 def test_standard_input(tmp_path):
     program = """
 import json
+import math
+import os
 from charrnn.corpus import Source, read
 found = read(Source(("-",)))
 print(json.dumps([found.vocabulary.decode(found.ids), found.name, found.size, found.digest]))
@@ -298,6 +302,15 @@ def test_a_prime_is_decoded_as_a_corpus_is(tmp_path):
     assert read_prime(str(tmp_path / "empty.txt"), Vocabulary("a")) == ""
     with pytest.raises(CorpusError, match="can't read"):
         read_prime(str(tmp_path / "missing.txt"), Vocabulary("a"))
+
+
+def test_files_know_how_long_they_are_and_pipes_do_not(tmp_path):
+    (tmp_path / "a").write_bytes(b"ab")
+    (tmp_path / "b").write_bytes("ж".encode())
+    assert corpus.size([str(tmp_path / "a"), str(tmp_path / "b")]) == 4
+    assert corpus.size([str(tmp_path / "a"), os.devnull]) == math.inf
+    with pytest.raises(CorpusError, match=r"can't read .*c: No such file"):
+        corpus.size([str(tmp_path / "c")])
 
 
 # Texts that are no files

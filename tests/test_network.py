@@ -49,6 +49,11 @@ def test_forward_and_loss_equal_the_naive_twin(engine, cell, layers):
     loss, next_state = network.loss(params, inputs, targets, state, config, engine)
     assert loss == pytest.approx(naive.loss(wanted, targets), rel=1e-12)
     np.testing.assert_allclose(next_state, wanted_state, rtol=0, atol=1e-12)
+    nats, next_state = network.surprises(params, inputs, targets, state, config, engine)
+    T, B = targets.shape
+    each = [[naive.loss(wanted[t, row][None, None], targets[t, row][None, None]) for row in range(B)] for t in range(T)]
+    np.testing.assert_allclose(nats, each, rtol=1e-12)
+    np.testing.assert_allclose(next_state, wanted_state, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("T", [1, 7])

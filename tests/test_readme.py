@@ -32,8 +32,8 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 
 
 def test_its_commands_are_the_programs(tmp_path: Path) -> None:
-    commands = re.findall(r"charrnn (train|sample|inspect)\b([^\n|]*)", "\n".join(blocks("sh")))
-    assert {name for name, _ in commands} >= {"train", "sample"}
+    commands = re.findall(r"charrnn (train|sample|score|inspect)\b([^\n|]*)", "\n".join(blocks("sh")))
+    assert {name for name, _ in commands} >= {"train", "sample", "score"}
     for name, rest in commands:
         help_text = charrnn(name, "--help", cwd=tmp_path, env={"COLUMNS": "200"}).stdout
         for word in shlex.split(rest, comments=True):

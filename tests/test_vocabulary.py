@@ -76,6 +76,7 @@ def test_a_text_of_more_than_a_million_characters():
         ("\u2028", "U+2028 LINE SEPARATOR"),
         ("\u200d", "U+200D ZERO WIDTH JOINER"),
         ("\ud800", "U+D800"),
+        ("\udce9", "the byte E9 (no UTF-8)"),
         ("\U0010ffff", "U+10FFFF"),
     ],
 )
@@ -109,6 +110,22 @@ def test_a_text_is_refused_if_and_only_if_it_has_unknown_characters(known, text)
         assert str(caught.value).isprintable()
     else:
         assert vocabulary.decode(vocabulary.encode(text)) == text
+
+
+@given(st.sets(CHARACTERS, min_size=1), st.text(CHARACTERS, min_size=1))
+def test_the_known_characters_of_a_text_can_be_selected(known, text):
+    vocabulary = Vocabulary(sorted(known))
+    ids, mask = vocabulary.select(text)
+    assert mask.tolist() == [c in known for c in text]
+    assert ids.dtype == vocabulary.dtype
+    np.testing.assert_array_equal(ids, vocabulary.encode("".join(c for c in text if c in known)))
+
+
+def test_bytes_are_selected_as_they_are_decoded():
+    ids, mask = Vocabulary("aй").select("йz".encode() + b"\xffa")
+    assert (ids.tolist(), mask.tolist()) == ([1, 0], [True, False, False, True])
+    ids, mask = Vocabulary(None).select(b"a\xff")
+    assert (ids.tolist(), mask.tolist()) == ([97, 255], [True, True])
 
 
 @pytest.mark.parametrize("characters", ["", [], ["ab"], ["a", ""], ["a", 1], ["a", None], ["a", b"b"]])

@@ -15,18 +15,29 @@ def log_softmax(logits: Array) -> Array:
     return shifted
 
 
+def surprises(logits: Array, targets: Ids) -> Array:
+    """The loss in nats of each of the targets [N] by itself, -log p, after logits [N, V], which are overwritten."""
+    total, at_target = _exponentials(logits, targets)
+    found: Array = np.log(total[:, 0]) - at_target
+    return found
+
+
 def cross_entropy(logits: Array, targets: Ids) -> tuple[float, Array]:
     """Sums the loss in nats of logits [N, V] against targets [N]; returns it and its gradient d_logits [N, V].
 
     The gradient takes the place of the logits: the array is the largest of a step for a large vocabulary, and nobody
     wants the logits any more.
     """
-    rows = np.arange(len(targets))
-    logits -= logits.max(axis=-1, keepdims=True)
-    at_target = logits[rows, targets]
-    np.exp(logits, out=logits)
-    total = logits.sum(axis=-1, keepdims=True)
+    total, at_target = _exponentials(logits, targets)
     loss = float(np.log(total).sum(dtype=np.float64) - at_target.sum(dtype=np.float64))
     logits /= total
-    logits[rows, targets] -= 1
+    logits[np.arange(len(targets)), targets] -= 1
     return loss, logits
+
+
+def _exponentials(logits: Array, targets: Ids) -> tuple[Array, Array]:
+    """Makes exp(y - max y) of the logits y [N, V], in place; returns its sums [N, 1], and y - max y at targets [N]."""
+    logits -= logits.max(axis=-1, keepdims=True)
+    at_target = logits[np.arange(len(targets)), targets]
+    np.exp(logits, out=logits)
+    return logits.sum(axis=-1, keepdims=True), at_target

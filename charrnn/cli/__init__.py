@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli import inspect, sample, train
+from charrnn.cli import inspect, sample, score, train
 from charrnn.cli.console import say
 from charrnn.errors import CharRNNError
 
@@ -46,7 +46,7 @@ def _options(
         typer.echo(context.get_help())
 
 
-for module in (train, sample, inspect):
+for module in (train, sample, score, inspect):
     app.command(module.NAME, help=module.HELP, epilog=module.EXAMPLES)(module.command)
 
 

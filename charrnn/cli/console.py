@@ -94,7 +94,7 @@ class Output:
             self.write("\n")
 
     def flush(self) -> None:
-        """Passes on what has been written."""
+        """Passes on what may still wait in a buffer."""
         self.buffer.flush()
 
     def close(self) -> None:

@@ -1,0 +1,86 @@
+"""An arithmetic coder driven by a model: it writes a text in as many bits as the model finds it surprising, or more.
+
+I. Witten, R. Neal, J. Cleary, "Arithmetic Coding for Data Compression", Communications of the ACM 30 (1987). A text is
+a number in an interval, which each character narrows to its share of it. The decoder asks the same model the same
+questions, so what it reads back is the proof: no score can be lower than the size of a code that can be read.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from charrnn.cells.softmax import log_softmax
+
+WHOLE = 1 << 48
+HALF, QUARTER = WHOLE >> 1, WHOLE >> 2
+SHARES = 1 << 32
+
+
+def predictions(model) -> Iterator[list[int]]:
+    """Which of `SHARES` belong to the characters before each of them, and all; to be sent each character's id."""
+    context, state = model.vocabulary.start, model.zero_state(1)
+    while True:
+        logits, state = model.forward(np.array([[context]]), state)
+        p = np.exp(log_softmax(logits[0, 0].astype(np.float64)))
+        shares = np.floor(p * (SHARES - len(p))).astype(int) + 1  # none is without
+        context = yield [0, *np.cumsum(shares).tolist()]
+
+
+def encode(model, text) -> bytes:
+    """The code of a text."""
+    low, high, waiting, bits = 0, WHOLE, 0, []
+
+    def put(bit):
+        nonlocal waiting
+        bits.extend([bit] + [1 - bit] * waiting)
+        waiting = 0
+
+    asked = predictions(model)
+    upto = next(asked)
+    for v in model.vocabulary.encode(text).tolist():
+        width = high - low
+        low, high = low + width * upto[v] // upto[-1], low + width * upto[v + 1] // upto[-1]
+        while True:
+            if high <= HALF:
+                put(0)
+            elif low >= HALF:
+                put(1)
+                low, high = low - HALF, high - HALF
+            elif low >= QUARTER and high <= HALF + QUARTER:
+                waiting += 1
+                low, high = low - QUARTER, high - QUARTER
+            else:
+                break
+            low, high = 2 * low, 2 * high
+        upto = asked.send(v)
+    waiting += 1
+    put(int(low >= QUARTER))
+    return np.packbits(bits).tobytes()
+
+
+def decode(model, code: bytes, length: int):
+    """The ids of the text of `length` characters that was encoded."""
+    bits = iter(np.unpackbits(np.frombuffer(code, np.uint8)).tolist())
+    low, high, value = 0, WHOLE, 0
+    for _ in range(48):
+        value = 2 * value + next(bits, 0)
+    asked, ids = predictions(model), []
+    upto = next(asked)
+    while len(ids) < length:
+        width = high - low
+        v = max(v for v in range(len(upto) - 1) if low + width * upto[v] // upto[-1] <= value)
+        low, high = low + width * upto[v] // upto[-1], low + width * upto[v + 1] // upto[-1]
+        while True:
+            if high <= HALF:
+                shift = 0
+            elif low >= HALF:
+                shift = HALF
+            elif low >= QUARTER and high <= HALF + QUARTER:
+                shift = QUARTER
+            else:
+                break
+            low, high = 2 * (low - shift), 2 * (high - shift)
+            value = 2 * (value - shift) + next(bits, 0)
+        ids.append(v)
+        upto = asked.send(v)
+    return ids
