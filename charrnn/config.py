@@ -58,7 +58,7 @@ def between(name: str, value: float, low: float, high: float = math.inf) -> None
 
 
 def _number(value: float) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value) if abs(value) < 10**18 else "a number so large"
+    return f"{value:g}" if isinstance(value, float) else str(value) if abs(value) < 10**20 else "a number so large"
 
 
 @dataclass(frozen=True)

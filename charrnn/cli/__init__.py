@@ -38,7 +38,12 @@ def _options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_version, is_eager=True, show_envvar=False, help="Show the version and exit."
+            "--version",
+            callback=_version,
+            is_eager=True,
+            allow_from_autoenv=False,
+            show_envvar=False,
+            help="Show the version and exit.",
         ),
     ] = False,
 ) -> None:

@@ -101,6 +101,13 @@ def _free(path: Path, force: bool) -> Path:
     return path if force else next(p for p in tries if not p.exists() and not checkpoints.resume_path(p).exists())
 
 
+def check_log(log: Path | None, others: tuple[str | Path | None, ...]) -> None:
+    """Raises `ConfigError` where the log would be written over a file that the run reads or writes."""
+    for other in others:
+        if log is not None and other is not None and os.path.realpath(log) == os.path.realpath(other):
+            raise ConfigError(f"{log} can't be the log too: give --log a file of its own")
+
+
 def open_log(path: Path | None, resumes: bool, force: bool) -> IO[str]:
     """The file for the log: a new one, but a resumed training adds to its own."""
     try:

@@ -35,6 +35,8 @@ Examples:
   charrnn sample model.safetensors --count 5 --json
 """
 LINES = "lines to go on from, as --prime - or --prime-file"
+AT_ONCE = 1 << 16
+"""Bytes of lines that are read at once, at the most."""
 ALTERNATIVES = 5
 """Characters that --logprobs tells beside the one that was drawn."""
 
@@ -259,10 +261,11 @@ def _prime(prime: str | None, prime_file: Path | None, model: "Model") -> str:
 
 def _primes(prime_file: Path | None, model: "Model", admit: Admission) -> Iterator[list[str]]:
     """The lines of a file, or of stdin as they arrive, in batches that can be drawn side by side."""
-    from charrnn import lines
+    from charrnn import corpus, lines
     from charrnn.sampling import BATCH
 
-    for arrived in lines.arriving(["-" if prime_file is None else str(prime_file)], model.vocabulary):
+    parts = corpus.chunks(["-" if prime_file is None else str(prime_file)], AT_ONCE)
+    for arrived in lines.arriving(parts, model.vocabulary):
         texts = [admit(text.removesuffix("\n")) for _, text in arrived]
         for start in range(0, len(texts), BATCH):
             yield texts[start : start + BATCH]

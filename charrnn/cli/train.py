@@ -98,13 +98,14 @@ def command(
 
     if resume and ("init_from" in given or given.get("force")):
         raise ConfigError("--resume goes on with files of its own: --init-from and --force are for new runs")
+    paths = tuple(corpus or ())
+    run.check_log(log, (*paths, out))
     if as_bytes and (encoding or errors):
         raise ConfigError("--bytes decodes nothing: --encoding and --errors are for text")
     between("sample_every", sample_every or 0, 0)
     options = {name: given[name] for name in given.keys() & (recipe.MODEL | recipe.TRAINING | {"epochs"})}
     reading = {name: given[name] for name in ("encoding", "errors", "as_bytes") if given.get(name)}
     recipe.check(options)
-    paths = tuple(corpus or ())
     if resume:
         training, path = run.resumed(paths, reading, options, out)
     else:
