@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from charrnn import filters
 from charrnn.cells.softmax import log_softmax
@@ -62,7 +64,8 @@ class Drawing:
             settings = filters.settings(self.config)
             ids, logps = self._sampler.run(self.context, u, temps, settings, mask, recent)
         else:
-            ids, logps = self._step_by_step(u, temps, mask)
+            with _blas().limit(limits=1):  # with few rows, threads wait for each other longer than they work
+                ids, logps = self._step_by_step(u, temps, mask)
         if not np.isfinite(logps).all():
             raise CheckpointError("the model's weights are too large: its predictions are no numbers")
         self.context = ids[-1]
@@ -88,6 +91,11 @@ class Drawing:
         """What the only text of this drawing goes on from."""
         (rng,), (context,), (recent,) = self.rngs, self.context, self.recent
         return Continuation(self.state.copy(), int(context), recent.copy(), deepcopy(rng))
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def begin(model: Model, primes: Sequence[str | bytes], seeds: Sequence[int], config: SamplingConfig) -> Drawing:
