@@ -1,13 +1,13 @@
 """The drawing: texts in the making, each character drawn from the prediction that follows those before it."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from copy import deepcopy
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from charrnn import filters
 from charrnn.cells.softmax import log_softmax
@@ -45,6 +45,7 @@ class Drawing:
         self._memory = Memory()
         self._sampler: Any = model.engine.Sampler and model.engine.Sampler(model.config.cell, model.params, state)
         self._state = state
+        self._long = False
 
     @property
     def state(self) -> Array:
@@ -64,8 +65,10 @@ class Drawing:
             settings = filters.settings(self.config)
             ids, logps = self._sampler.run(self.context, u, temps, settings, mask, recent)
         else:
-            with _blas().limit(limits=1):  # with few rows, threads wait for each other longer than they work
+            # With few rows, threads wait for each other longer than they work; but to say so takes time to load as well
+            with _blas().limit(limits=1) if self._long else nullcontext():
                 ids, logps = self._step_by_step(u, temps, mask)
+            self._long = True
         if not np.isfinite(logps).all():
             raise CheckpointError("the model's weights are too large: its predictions are no numbers")
         self.context = ids[-1]
@@ -94,7 +97,9 @@ class Drawing:
 
 
 @cache
-def _blas() -> ThreadpoolController:
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
     return ThreadpoolController()
 
 
