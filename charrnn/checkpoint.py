@@ -11,7 +11,7 @@ import numpy as np
 from charrnn import engine as engines
 from charrnn import network
 from charrnn.config import Config, ModelConfig, TrainingConfig
-from charrnn.corpus import Source, Streams
+from charrnn.corpus import Source
 from charrnn.engine import Cell
 from charrnn.errors import CheckpointError, ConfigError, VocabularyError
 from charrnn.model import Model
@@ -19,6 +19,7 @@ from charrnn.notation import Array, Params
 from charrnn.optimizers import OPTIMIZERS
 from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
 from charrnn.storage import Reader, write
+from charrnn.streams import Streams
 from charrnn.vocabulary import Vocabulary
 
 SUFFIX = ".safetensors"

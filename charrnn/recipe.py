@@ -9,8 +9,9 @@ from typing import Any
 
 from charrnn import engine
 from charrnn.config import LEARNING_RATES, ModelConfig, TrainingConfig, between
-from charrnn.corpus import Corpus, Streams
+from charrnn.corpus import Corpus
 from charrnn.errors import ConfigError
+from charrnn.streams import Streams
 
 CHARACTERS = 10_000_000
 """Read in a run of unstated length: three to five minutes of the default model on two cores."""

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,14 @@ from threadpoolctl import threadpool_limits
 
 from charrnn import engine as engines
 from charrnn import network, optimizers, recipe
-from charrnn.corpus import Corpus, Source, Streams, from_text
+from charrnn.chunk import Chunk
+from charrnn.corpus import Corpus, Source, from_text
 from charrnn.errors import ConfigError, CorpusError, DivergenceError
 from charrnn.memory import Memory
 from charrnn.model import Model
-from charrnn.notation import Array, Ids, Params
+from charrnn.notation import Array, Params
 from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
-
-AFRESH = 100
-"""Chunks after which a stream's state is set to zero again, each stream at its own time.
-
-A sample starts from zeros, and an epoch may be the only one and long. A network that met them once in thousands of
-steps may take them for anything and never find into the text: with every stream carried to the epoch's end, half of
-some LSTMs had a validation loss of 5 nats after their first epoch, the others 2.
-"""
+from charrnn.streams import Streams
 
 FIXED = ("batch_size", "seq_length", "optimizer", "val_fraction", "seed")
 """Settings that stay what they are when a training is resumed: what is kept of it depends on them."""
@@ -124,6 +119,8 @@ class Training:
         self.engine = engines.load(snapshot.training.engine)
         learned, self.held_out = corpus.split(snapshot.training.val_fraction)
         self.streams = Streams(learned, snapshot.training.batch_size, snapshot.training.seq_length)
+        self.epoch = lru_cache(maxsize=1)(self.streams.epoch)
+        """The chunks of the epoch that begins at an offset; the last answer is kept."""
         self.final: Evaluation | None = None
         """The evaluation at the end, where no regular one falls on it: a resumed run knows nothing of it."""
         n = min(snapshot.training.threads, self.streams.rows)
@@ -187,12 +184,11 @@ class Training:
         s, config, at = self.snapshot, self.snapshot.training, self.snapshot.at
         if at.chunk == 0:
             at.offset = int(s.rng.integers(self.streams.offsets))
-            s.state = np.zeros_like(s.state)
-        s.state[:, :, at.chunk % AFRESH :: AFRESH] = 0
-        inputs, targets = self.streams.chunk(at.offset, at.chunk)
-        T, B = inputs.shape
+        chunk = self.epoch(at.offset)(at.chunk)
+        s.state[:, :, chunk.afresh] = 0
+        T, B = chunk.inputs.shape
         masks = network.dropout_masks(s.model, T, B, s.rng)
-        loss, grads, next_state = self._loss_and_gradients(inputs, targets, masks, pool)
+        loss, grads, next_state = self._loss_and_gradients(chunk, masks, pool)
         lr = optimizers.learning_rate(at.step, at.epoch, config)
         with np.errstate(all="ignore"):  # what is no number is found here, not where it arises
             norm = optimizers.clip(grads, config)
@@ -206,10 +202,10 @@ class Training:
         at.loss_sum, at.loss_steps = at.loss_sum + loss, at.loss_steps + 1
         if at.chunk == self.streams.chunks:
             at.epoch, at.chunk = at.epoch + 1, 0
-        return Progress(at.step, at.epoch, loss, lr, norm, inputs.size)
+        return Progress(at.step, at.epoch, loss, lr, norm, chunk.chars)
 
     def _loss_and_gradients(
-        self, inputs: Ids, targets: Ids, masks: Array | None, pool: ThreadPoolExecutor
+        self, chunk: Chunk, masks: Array | None, pool: ThreadPoolExecutor
     ) -> tuple[float, Params, Array]:
         """The mean loss of a chunk, its gradients and the next state. Each shard of rows has a thread of its own."""
         s = self.snapshot
@@ -218,8 +214,8 @@ class Training:
             with np.errstate(all="ignore"):  # the caller looks at the loss and the norm
                 return network.loss_and_gradients(
                     s.params,
-                    inputs[:, rows],
-                    targets[:, rows],
+                    chunk.inputs[:, rows],
+                    chunk.targets[:, rows],
                     s.state[:, :, rows],
                     s.model,
                     self.engine,
@@ -234,9 +230,10 @@ class Training:
             nats += more
             for name, d in grads.items():
                 d += more_grads[name]
+        chars = chunk.chars
         for d in grads.values():
-            d *= 1 / inputs.size
-        return nats / inputs.size, grads, np.concatenate((state, *(state for _, _, state in others)), axis=2)
+            d *= 1 / chars
+        return nats / chars, grads, np.concatenate((state, *(state for _, _, state in others)), axis=2)
 
     def _evaluate(self, final: bool = False) -> Iterator[Progress]:
         """Reads the held-out text, then adds a row to the history; until that row is there, nothing has changed."""

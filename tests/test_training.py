@@ -20,7 +20,8 @@ from charrnn.cells.softmax import log_softmax
 from charrnn.config import CELLS, OPTIMIZERS, SCHEDULES, ModelConfig, TrainingConfig
 from charrnn.corpus import Corpus, from_text
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergenceError, EngineError, VocabularyError
-from charrnn.training import AFRESH, Training, resume, train
+from charrnn.streams import AFRESH
+from charrnn.training import Training, resume, train
 
 SMALL: dict[str, Any] = {
     "hidden_size": 16,
@@ -259,7 +260,7 @@ def test_it_yields_each_step_and_each_evaluation() -> None:
 def test_the_state_is_carried_until_the_epoch_ends_or_the_stream_begins_afresh(
     afresh: int, engine_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("charrnn.training.AFRESH", afresh)
+    monkeypatch.setattr("charrnn.streams.AFRESH", afresh)
     training = begun(steps=15, lr=0, engine=engine_name, layers=2)
     model, streams = training.latest, training.streams
     expected, seen = model.zero_state(streams.rows), 0
