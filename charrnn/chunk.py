@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from charrnn.notation import Ids
+from charrnn.notation import Ids, Places
 
 
 class Chunk(NamedTuple):
@@ -15,7 +14,7 @@ class Chunk(NamedTuple):
     targets: Ids
     afresh: slice
     """The rows whose text begins here: their state is zero before the first input."""
-    real: NDArray[np.bool_] | None = None
+    real: Places | None = None
     """The places [T, B] that hold text, where rows are filled up to the length of the longest; None: all do."""
     share: float = 1.0
     """What its mean loss counts for: its characters over those of a mean step, so that all characters weigh the same.
