@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from charrnn.checkpoint import Checkpoint, load, save
     from charrnn.config import SamplingConfig
+    from charrnn.listing import lines
     from charrnn.sampling import generate, samples
     from charrnn.scoring import score
     from charrnn.training import train
@@ -27,6 +28,7 @@ _HOMES = {
     "Checkpoint": "checkpoint",
     "SamplingConfig": "config",
     "generate": "sampling",
+    "lines": "listing",
     "load": "checkpoint",
     "samples": "sampling",
     "save": "checkpoint",
@@ -34,7 +36,7 @@ _HOMES = {
     "train": "training",
 }
 
-__all__ = ["Checkpoint", "SamplingConfig", "generate", "load", "samples", "save", "score", "train"]
+__all__ = ["Checkpoint", "SamplingConfig", "generate", "lines", "load", "samples", "save", "score", "train"]
 
 
 def __dir__() -> list[str]:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from charrnn.config import one_of
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.notation import Ids
+from charrnn.records import Records
 from charrnn.vocabulary import Vocabulary, code_points, smallest_type
 
 STDIN = "-"
@@ -77,6 +79,16 @@ class Corpus:
         held_out = int(len(self.ids) * val_fraction)
         border = len(self.ids) - (held_out if held_out >= MIN_VALIDATION else 0)
         return self.ids[:border], self.ids[border:]
+
+    @cached_property
+    def records(self) -> Records:
+        """Its lines; raises `CorpusError` where there are less than two that are not empty."""
+        found = Records.of(self.ids, self.vocabulary)
+        if not len(found):
+            raise CorpusError(f"{self.name} has no characters beside its line ends: --lines reads lines")
+        if len(found) == 1:
+            raise CorpusError(f"{self.name} has one line only: --lines needs two, and wants a thousand")
+        return found
 
 
 def bundled() -> str:

@@ -25,6 +25,10 @@ class CheckpointError(CharRNNError):
     """A checkpoint that is missing, damaged, from another program, or in the way."""
 
 
+class SamplingError(CharRNNError):
+    """A sample that doesn't come, however often it is drawn."""
+
+
 class EngineError(CharRNNError):
     """An engine that is not installed."""
 

@@ -7,11 +7,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from charrnn import engine
+from charrnn import engine, reading
 from charrnn.config import LEARNING_RATES, ModelConfig, TrainingConfig, between
 from charrnn.corpus import Corpus
 from charrnn.errors import ConfigError
-from charrnn.streams import Streams
 
 CHARACTERS = 10_000_000
 """Read in a run of unstated length: three to five minutes of the default model on two cores."""
@@ -41,12 +40,11 @@ def plan(corpus: Corpus, options: dict[str, Any]) -> tuple[ModelConfig, Training
     config = TrainingConfig(**chosen)
     between("epochs", options.get("epochs", 0), 0, 2**31)
     if "epochs" in options or "steps" not in options:
-        streams = Streams(corpus.split(config.val_fraction)[0], config.batch_size, config.seq_length)
+        learned = reading.of(corpus, config).learned
         if "epochs" in options:
-            chosen["steps"] = options["epochs"] * streams.chunks
+            chosen["steps"] = options["epochs"] * learned.chunks
         else:
-            per_step = streams.rows * min(streams.seq_length, streams.length)
-            chosen["steps"] = max(1, min(CHARACTERS // per_step, EPOCHS * streams.chunks))
+            chosen["steps"] = max(1, min(int(CHARACTERS / learned.per_step), EPOCHS * learned.chunks))
             chosen.setdefault("schedule", "cosine")
     return model, TrainingConfig(**chosen)
 

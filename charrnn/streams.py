@@ -27,6 +27,13 @@ class Streams:
     ids: Ids
     batch_size: int
     seq_length: int
+    lines: int = 0
+    """A running text has no records."""
+
+    @property
+    def size(self) -> int:
+        """N: the characters there are to learn from."""
+        return len(self.ids)
 
     @property
     def rows(self) -> int:
@@ -47,6 +54,11 @@ class Streams:
     def chunks(self) -> int:
         """The chunks of one epoch, which is its steps."""
         return -(-self.length // self.seq_length)
+
+    @property
+    def per_step(self) -> float:
+        """The characters that a full step reads."""
+        return self.rows * min(self.seq_length, self.length)
 
     def epoch(self, offset: int) -> Callable[[int], Chunk]:
         """The chunks of an epoch that begins at `offset`, by their numbers."""

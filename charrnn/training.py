@@ -12,17 +12,17 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from charrnn import engine as engines
-from charrnn import network, optimizers, recipe
+from charrnn import network, optimizers, reading, recipe
 from charrnn.chunk import Chunk
 from charrnn.corpus import Corpus, Source, from_text
-from charrnn.errors import ConfigError, CorpusError, DivergenceError
+from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergenceError
 from charrnn.memory import Memory
 from charrnn.model import Model
 from charrnn.notation import Array, Params
+from charrnn.reading import Learned
 from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
-from charrnn.streams import Streams
 
-FIXED = ("batch_size", "seq_length", "optimizer", "val_fraction", "seed")
+FIXED = ("batch_size", "seq_length", "optimizer", "lines", "val_fraction", "seed")
 """Settings that stay what they are when a training is resumed: what is kept of it depends on them."""
 
 
@@ -38,8 +38,9 @@ def train(
 
     The options are the fields of `ModelConfig` and `TrainingConfig`, or `epochs` instead of `steps`; `recipe.plan` says
     what those not given become. With `init_from` the run starts from that model's weights, shape and vocabulary.
-    Raises `ConfigError`, `CorpusError` for a text of less than two characters, and `VocabularyError` where it has
-    characters that the other model has never seen.
+    With `lines` every line is a record: a text of its own. Raises `ConfigError`, `CorpusError` for a text of less than
+    two characters or, with `lines`, two lines, and `VocabularyError` where it has characters that the other model has
+    never seen.
     """
     corpus = text if isinstance(text, Corpus) else from_text(text)
     if init_from is not None:
@@ -49,23 +50,23 @@ def train(
                 raise ConfigError(f"the model to start from has another {name}: {getattr(init_from.config, name)}")
     model, config = recipe.plan(corpus, options)
     engine, rng = engines.load(config.engine), np.random.default_rng(config.seed)
-    learned, held_out = corpus.split(config.val_fraction)
+    learned, held_out, _ = reading.of(corpus, config)
     with threadpool_limits(1):  # the decomposition in it rounds differently on more threads
         params = network.initial_params(model, engine, rng)
     if init_from is not None:
         params = {name: p.astype(np.float32) for name, p in init_from.params.items()}
-    rows = Streams(learned, config.batch_size, config.seq_length).rows
+    sizes = (learned.size, held_out.size, learned.lines, held_out.lines)
     return Training(
         corpus,
         Snapshot(
             model,
             config,
             corpus.vocabulary,
-            CorpusRecord(corpus.name, corpus.size, corpus.digest, len(learned), len(held_out)),
+            CorpusRecord(corpus.name, corpus.size, corpus.digest, *sizes),
             source,
             params,
             optimizers.initial_moments(params, config),
-            network.zero_state(model, engine, rows),
+            network.zero_state(model, engine, learned.rows),
             rng,
             history=[],
             best={},
@@ -108,7 +109,10 @@ class Training:
     """A run of training: iterate over it to move it on. Between two steps it may be left, saved and taken up again."""
 
     def __init__(self, corpus: Corpus, snapshot: Snapshot):
-        """Goes on from a snapshot of a run on the same corpus; raises `CorpusError` where it is another."""
+        """Goes on from a snapshot of a run on the same corpus.
+
+        Raises `CorpusError` where it is another, and `CheckpointError` for a snapshot of no place in it.
+        """
         if corpus.digest != snapshot.corpus.digest:
             raise CorpusError(
                 f"the corpus {corpus.name} is not the one that this training began with: restore that, or start a "
@@ -117,10 +121,11 @@ class Training:
         corpus = corpus.written_in(snapshot.vocabulary)
         self.snapshot = snapshot
         self.engine = engines.load(snapshot.training.engine)
-        learned, self.held_out = corpus.split(snapshot.training.val_fraction)
-        self.streams = Streams(learned, snapshot.training.batch_size, snapshot.training.seq_length)
+        self.streams, self.held_out, self.known = reading.of(corpus, snapshot.training)
+        if not _fits(snapshot, self.streams):
+            raise CheckpointError("the training to resume is damaged: it stands at no place of its corpus")
         self.epoch = lru_cache(maxsize=1)(self.streams.epoch)
-        """The chunks of the epoch that begins at an offset; the last answer is kept."""
+        """The chunks of an epoch by its offset; the last answer is kept, for it may take a sort to find."""
         self.final: Evaluation | None = None
         """The evaluation at the end, where no regular one falls on it: a resumed run knows nothing of it."""
         n = min(snapshot.training.threads, self.streams.rows)
@@ -137,7 +142,7 @@ class Training:
     def latest(self) -> Model:
         """The model as it is now."""
         s = self.snapshot
-        return Model(s.model, s.vocabulary, s.params, self.engine)
+        return Model(s.model, s.vocabulary, s.params, self.engine, self.known)
 
     @property
     def best(self) -> Model:
@@ -151,7 +156,7 @@ class Training:
 
     def _latest_is_best(self) -> bool:
         history = self.snapshot.history
-        if not history or not len(self.held_out):
+        if not history or not self.held_out.size:
             return True
         return self.final is not None and _loss(self.final) < _loss(_best(history))
 
@@ -199,7 +204,7 @@ class Training:
             raise DivergenceError(f"the training diverged at step {at.step + 1}: try a lower --lr or --clip")
         s.state = next_state
         at.step, at.chunk = at.step + 1, at.chunk + 1
-        at.loss_sum, at.loss_steps = at.loss_sum + loss, at.loss_steps + 1
+        at.loss_sum, at.loss_steps = at.loss_sum + loss * chunk.share, at.loss_steps + chunk.share
         if at.chunk == self.streams.chunks:
             at.epoch, at.chunk = at.epoch + 1, 0
         return Progress(at.step, at.epoch, loss, lr, norm, chunk.chars)
@@ -207,7 +212,10 @@ class Training:
     def _loss_and_gradients(
         self, chunk: Chunk, masks: Array | None, pool: ThreadPoolExecutor
     ) -> tuple[float, Params, Array]:
-        """The mean loss of a chunk, its gradients and the next state. Each shard of rows has a thread of its own."""
+        """The mean loss of a chunk, the gradients of that times its share, and the next state.
+
+        Each shard of rows has a thread of its own.
+        """
         s = self.snapshot
 
         def run(rows: slice, memory: Memory) -> tuple[float, Params, Array]:
@@ -221,6 +229,7 @@ class Training:
                     self.engine,
                     None if masks is None else masks[:, :, rows],
                     memory,
+                    None if chunk.real is None else chunk.real[:, rows],
                 )
 
         # One shard needs no thread of its own: with a small network the way there and back costs more than the work
@@ -232,7 +241,7 @@ class Training:
                 d += more_grads[name]
         chars = chunk.chars
         for d in grads.values():
-            d *= 1 / chars
+            d *= chunk.share / chars
         return nats / chars, grads, np.concatenate((state, *(state for _, _, state in others)), axis=2)
 
     def _evaluate(self, final: bool = False) -> Iterator[Progress]:
@@ -242,7 +251,7 @@ class Training:
         train_loss = at.loss_sum / at.loss_steps if at.loss_steps else None
         here = Progress(at.step, at.epoch, train_loss or math.nan, lr, math.nan, 0)
         nats, chars = 0.0, 0
-        for more, n in self.latest.losses(self.held_out):
+        for more, n in self.held_out.losses(self.latest):
             nats, chars = nats + more, chars + n
             yield here
         if not math.isfinite(nats):
@@ -252,10 +261,21 @@ class Training:
             self.final = row
         else:
             s.history.append(row)
-            at.loss_sum, at.loss_steps = 0.0, 0
+            at.loss_sum, at.loss_steps = 0.0, 0.0
             if not chars or _best(s.history) is row:
                 s.best, at.best_step = {name: p.copy() for name, p in s.params.items()}, at.step
         yield replace(here, evaluation=row)
+
+
+def _fits(snapshot: Snapshot, streams: Learned) -> bool:
+    """Whether the place of a snapshot, which may come from anywhere, is one that a run through this comes to."""
+    at = snapshot.at
+    return (
+        at.step == at.epoch * streams.chunks + at.chunk
+        and at.chunk < streams.chunks
+        and at.offset < streams.offsets
+        and snapshot.state.shape[2] == streams.rows
+    )
 
 
 def _loss(row: Evaluation) -> float:

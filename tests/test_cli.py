@@ -134,9 +134,9 @@ def test_it_starts_about_as_fast_as_its_libraries(args: list[object], model: Pat
 
 FLOORS = (
     {"notation", "errors", "memory", "cells", "chunk"},
-    {"engine", "config", "vocabulary", "storage"},
-    {"network", "optimizers", "recipe", "corpus", "streams", "filters", "model", "snapshot"},
-    {"training", "sampling", "scoring", "inspection", "checkpoint"},
+    {"engine", "config", "vocabulary", "storage", "known"},
+    {"network", "optimizers", "recipe", "corpus", "streams", "records", "reading", "filters", "model", "snapshot"},
+    {"training", "sampling", "listing", "scoring", "inspection", "checkpoint"},
     {"cli"},
 )
 NEIGHBOURS = {
@@ -144,8 +144,11 @@ NEIGHBOURS = {
     "cells": {"notation", "memory"},
     "chunk": {"notation"},
     "model": {"network"},
-    "recipe": {"corpus", "streams"},
+    "corpus": {"records"},
+    "reading": {"corpus", "streams", "records", "model"},
+    "recipe": {"corpus", "reading"},
     "snapshot": {"corpus"},
+    "listing": {"sampling"},
     "inspection": {"checkpoint"},
 }
 SHOWN_BY_CLI = {"typer", "rich", "tqdm"}
