@@ -17,12 +17,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from charrnn.checkpoint import Checkpoint, load, save
+    from charrnn.checkpoint import Checkpoint, load, load_snapshot, save, save_snapshot
     from charrnn.config import SamplingConfig
     from charrnn.listing import lines
     from charrnn.sampling import generate, samples
     from charrnn.scoring import score
-    from charrnn.training import train
+    from charrnn.training import resume, train
 
 _HOMES = {
     "Checkpoint": "checkpoint",
@@ -30,13 +30,29 @@ _HOMES = {
     "generate": "sampling",
     "lines": "listing",
     "load": "checkpoint",
+    "load_snapshot": "checkpoint",
+    "resume": "training",
     "samples": "sampling",
     "save": "checkpoint",
+    "save_snapshot": "checkpoint",
     "score": "scoring",
     "train": "training",
 }
 
-__all__ = ["Checkpoint", "SamplingConfig", "generate", "lines", "load", "samples", "save", "score", "train"]
+__all__ = [
+    "Checkpoint",
+    "SamplingConfig",
+    "generate",
+    "lines",
+    "load",
+    "load_snapshot",
+    "resume",
+    "samples",
+    "save",
+    "save_snapshot",
+    "score",
+    "train",
+]
 
 
 def __dir__() -> list[str]:

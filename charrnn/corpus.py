@@ -172,14 +172,21 @@ def _bytes(raw: _Raw) -> Ids:
 
 
 def _files(path: str) -> list[str]:
-    """The files that a path stands for: a folder's are all below it, sorted, but for hidden ones and checkpoints."""
+    """The files that a path stands for: a folder's are those below it, sorted, but for hidden ones and checkpoints.
+
+    What is no file, such as a pipe, is left out too.
+    """
     if not os.path.isdir(path):
         return [path]
     found = []
-    for folder, below, names in os.walk(path):
+
+    def fail(error: OSError) -> None:
+        raise CorpusError(f"can't read {error.filename}: {error.strerror}")
+
+    for folder, below, names in os.walk(path, onerror=fail):
         below[:] = sorted(name for name in below if not name.startswith("."))
         wanted = (name for name in sorted(names) if not name.startswith(".") and not name.endswith(".safetensors"))
-        found += [os.path.join(folder, name) for name in wanted]
+        found += [file for name in wanted if os.path.isfile(file := os.path.join(folder, name))]
     if not found:
         raise CorpusError(f"the folder {path} holds no files")
     return found

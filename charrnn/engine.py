@@ -16,7 +16,7 @@ from charrnn.notation import Array, Ids
 
 ENGINES = ("auto", "numpy", "numba")
 LITTLE = 5000
-"""Characters that NumPy draws in the time that numba takes to load: about a second."""
+"""Characters that NumPy draws in the time that numba, once it is compiled, takes to load: about a second."""
 
 
 _folder: tempfile.TemporaryDirectory[str] | None = None
@@ -74,19 +74,28 @@ def resolve(name: str, characters: float = math.inf) -> str:
     """
     if name not in ENGINES:
         raise ConfigError(f"there is no engine {name!r}: choose one of {', '.join(ENGINES)}")
-    installed = find_spec("numba") is not None
-    if name == "numba" and not installed:
-        raise EngineError("the numba engine is not installed: pip install 'charrnn[fast]', or use --engine numpy")
-    if name == "auto":
-        return "numba" if installed and characters > LITTLE else "numpy"
-    return name
+    if name == "numpy" or (name == "auto" and characters <= LITTLE):
+        return "numpy"
+    trouble = _trouble()
+    if name == "numba" and trouble:
+        raise EngineError(f"the numba engine {trouble}, or use --engine numpy")
+    return "numpy" if trouble else "numba"
+
+
+def _trouble() -> str:
+    """What keeps numba from being used here, if anything does."""
+    if find_spec("numba") is None:
+        return "is not installed: pip install 'charrnn[fast]'"
+    try:
+        import numba
+    except Exception as error:  # it doesn't go with every version of NumPy and Python
+        return f"can't be used: {error}; mend that"
+    return "is switched off: unset NUMBA_DISABLE_JIT" if numba.config.DISABLE_JIT else ""
 
 
 def load(name: str) -> Engine:
     """Imports the engine `name`, which `resolve` has returned."""
-    if name == "numba":
-        return cast(Engine, _compiled())
-    return cast(Engine, import_module("charrnn.cells"))
+    return cast(Engine, _compiled() if name == "numba" else import_module("charrnn.cells"))
 
 
 def _compiled() -> ModuleType:

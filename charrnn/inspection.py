@@ -29,7 +29,7 @@ def summary(checkpoint: Checkpoint) -> dict[str, Any]:
                 "name": name,
                 "shape": list(tensor.shape),
                 "dtype": str(tensor.dtype),
-                "norm": float(np.linalg.norm(tensor)),
+                "norm": float(np.linalg.norm(tensor.astype(np.float64))),
                 "share": tensor.size / total,
             }
             for name, tensor in tensors.items()

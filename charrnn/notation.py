@@ -2,7 +2,7 @@
 
     T   time steps of a chunk             V   size of the vocabulary
     B   batch rows, parallel streams      H   hidden size
-    G   gates of a cell, so G·H columns   L   layers
+    G   gates of a cell: 1, 3 or 4        L   layers
     S   arrays in a cell's state: 1 for h, 2 for h and c
 
 Arrays are time-major, `[T, B, …]`. Weights are `(in, out)`, so that the code reads `x @ W`. `dx` is the gradient of

@@ -11,7 +11,7 @@ import numpy as np
 from charrnn import filters
 from charrnn.cells.softmax import log_softmax
 from charrnn.config import LAST_SEED, SamplingConfig, between
-from charrnn.errors import ConfigError
+from charrnn.errors import CheckpointError, ConfigError
 from charrnn.memory import Memory
 from charrnn.model import Model
 from charrnn.notation import Array, Ids
@@ -62,6 +62,8 @@ def draw(
             ids, logp = compiled.run(context, u, config.temp, config.top_k, config.top_p, config.min_p)
         else:
             ids, logp, state = _run(model, context, u, state, config, memory)
+        if not np.isfinite(logp).all():
+            raise CheckpointError("the model's weights are too large: its predictions are no numbers")
         yield ids, logp
         context = ids[-1]
 
@@ -73,8 +75,9 @@ def _run(
     rows = np.arange(len(context))
     ids, logps = np.empty(u.shape, context.dtype), np.empty(u.shape)
     for n in range(len(u)):
-        logits, state = model.forward(context[None], state, memory)
-        logp = log_softmax(logits[0].astype(np.float64))
+        with np.errstate(all="ignore"):  # the caller looks at the log-probabilities
+            logits, state = model.forward(context[None], state, memory)
+            logp = log_softmax(logits[0].astype(np.float64))
         ids[n] = context = choose(filters.apply(logp, config), u[n]).astype(context.dtype)
         logps[n] = logp[rows, context]
     return ids, logps, state

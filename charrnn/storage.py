@@ -2,9 +2,11 @@
 
 import json
 import os
+import secrets
 import struct
 from collections.abc import Mapping
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +29,11 @@ def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
     the old file or the new one. Raises `CheckpointError` where the disk won't have it; the old file then stays.
     """
     texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
-    texts |= {"charrnn": str(FORMAT), "version": json.dumps(version("charrnn"))}
+    texts |= {"charrnn": str(FORMAT), "version": json.dumps(_version())}
     # safetensors writes what lies in memory, in whatever order the array reads it
     whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     content = _sorted_header(serialise(whole, texts))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -45,6 +47,13 @@ def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
         _flush_folder(path.parent)
     except OSError as error:
         raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
+
+
+def _version() -> str:
+    try:
+        return version("charrnn")
+    except PackageNotFoundError:  # run from its sources, without having been installed
+        return "unknown"
 
 
 def _sorted_header(content: bytes) -> bytes:
@@ -62,7 +71,8 @@ def _flush_folder(folder: Path) -> None:
     if hasattr(os, "O_DIRECTORY"):
         descriptor = os.open(folder, os.O_DIRECTORY)
         try:
-            os.fsync(descriptor)
+            with suppress(OSError):  # some file systems of a network know no such thing
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
 

@@ -15,7 +15,7 @@ from charrnn import engine as engines
 from charrnn import network, optimizers, reading, recipe
 from charrnn.chunk import Chunk
 from charrnn.corpus import Corpus, Source, from_text
-from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergenceError
+from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, DivergenceError
 from charrnn.memory import Memory
 from charrnn.model import Model
 from charrnn.notation import Array, Params
@@ -42,6 +42,7 @@ def train(
     two characters or, with `lines`, two lines, and `VocabularyError` where it has characters that the other model has
     never seen.
     """
+    recipe.check(options)
     corpus = text if isinstance(text, Corpus) else from_text(text)
     if init_from is not None:
         corpus = corpus.written_in(init_from.vocabulary)
@@ -79,13 +80,16 @@ def resume(corpus: Corpus, snapshot: Snapshot, **options: Any) -> "Training":
     """Goes on with a training from a snapshot of it, with some options changed: more `steps` or `epochs`, for instance.
 
     Raises `CorpusError` where the corpus is not the one that the training began with, and `ConfigError` for options
-    that can't change on the way: the model's shape and those in `FIXED`.
+    that can't change on the way, the model's shape and those in `FIXED`, or an end that is past already.
     """
     now = asdict(snapshot.model) | asdict(snapshot.training)
     for name in ("cell", "hidden_size", "layers", *FIXED):
         if name in options and options[name] != now[name]:
             raise ConfigError(f"{name} is {now[name]} in the training to resume, and can't become {options[name]}")
+    recipe.check(options)
     model, config = recipe.plan(corpus, {name: now[name] for name in recipe.MODEL | recipe.TRAINING} | options)
+    if config.steps < snapshot.at.step:
+        raise ConfigError(f"the training is at step {snapshot.at.step} already, past {config.steps}")
     return Training(corpus, replace(snapshot, model=replace(snapshot.model, dropout=model.dropout), training=config))
 
 
@@ -122,6 +126,8 @@ class Training:
         self.snapshot = snapshot
         self.engine = engines.load(snapshot.training.engine)
         self.streams, self.held_out, self.known = reading.of(corpus, snapshot.training)
+        if (self.streams.size, self.held_out.size) != (snapshot.corpus.training, snapshot.corpus.validation):
+            raise CorpusError(f"the corpus {corpus.name} is split another way than when this training began")
         if not _fits(snapshot, self.streams):
             raise CheckpointError("the training to resume is damaged: it stands at no place of its corpus")
         self.epoch = lru_cache(maxsize=1)(self.streams.epoch)
@@ -132,6 +138,7 @@ class Training:
         borders = [self.streams.rows * k // n for k in range(n + 1)]
         self.shards = [slice(a, b) for a, b in itertools.pairwise(borders)]
         self.memories = [Memory() for _ in self.shards]
+        self._between_steps = True
 
     @property
     def eval_every(self) -> int:
@@ -140,9 +147,10 @@ class Training:
 
     @property
     def latest(self) -> Model:
-        """The model as it is now."""
+        """The model as it is now; it doesn't change when the training goes on."""
         s = self.snapshot
-        return Model(s.model, s.vocabulary, s.params, self.engine, self.known)
+        params = {name: p.copy() for name, p in s.params.items()}
+        return Model(s.model, s.vocabulary, params, self.engine, self.known)
 
     @property
     def best(self) -> Model:
@@ -169,10 +177,13 @@ class Training:
         """Trains to the last step, and evaluates at regular steps and at the end.
 
         It yields after every step and every piece of an evaluation, and may be left at each yield: what is in the
-        snapshot then goes on exactly as this run would have done. Raises `DivergenceError` where the loss or the
-        gradients are no numbers any more, before they reach the weights.
+        snapshot then goes on exactly as this run would have done. While it runs, BLAS has one thread for each shard.
+        Raises `DivergenceError` where the loss or the gradients are no numbers any more, before they reach the weights,
+        and `CharRNNError` where a step was left in its middle.
         """
         s = self.snapshot
+        if not self._between_steps:
+            raise CharRNNError("this training was interrupted within a step: resume it from what was saved")
         self.final = None
         with threadpool_limits(1), ThreadPoolExecutor(len(self.shards)) as pool:
             while True:
@@ -181,7 +192,10 @@ class Training:
                     yield from self._evaluate()
                 if s.at.step >= s.training.steps:
                     break
-                yield self._step(pool)
+                self._between_steps = False
+                progress = self._step(pool)
+                self._between_steps = True
+                yield progress
             if not s.history or s.history[-1].step != s.at.step:
                 yield from self._evaluate(final=True)
 

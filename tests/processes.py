@@ -59,9 +59,13 @@ def raw(text: str) -> bytes:
 
 
 @contextmanager
-def started(*args: object, cwd: Path, env: Mapping[str, str] | None = None) -> Iterator[Popen[bytes]]:
+def started(
+    *args: object, cwd: Path, env: Mapping[str, str] | None = None, stdout: int = PIPE
+) -> Iterator[Popen[bytes]]:
     """A `charrnn` that runs, with pipes for its streams; what still runs at the end is killed."""
-    with Popen(command(*args), cwd=cwd, env=environment(env), stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+    pipes = {"stdin": PIPE, "stdout": stdout, "stderr": PIPE}
+    # Unbuffered: what a buffer had read ahead, `communicate` would never see
+    with Popen(command(*args), cwd=cwd, env=environment(env), bufsize=0, **pipes) as process:
         try:
             yield process
         finally:

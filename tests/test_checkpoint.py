@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import struct
 from dataclasses import replace
@@ -361,9 +362,12 @@ def test_a_model_out_of_range_or_other_than_its_tensors(kind, change, small, tmp
         ["a", "b", "c", None],
         ["a", "b", "c", ["d"]],
         "bytes",
+        " abc",  # four characters, but no list of them
+        "bytes ",
         [],
         None,
         {"a": 0},
+        {"a": 0, "b": 1, "c": 2, " ": 3},
         4,
     ],
 )
@@ -397,6 +401,26 @@ def test_tensors_that_are_not_the_models(kind, small, tmp_path):
             assert f"tensor {name!r}" in refused(kind, path)
 
 
+@KINDS
+def test_tensors_too_large_for_single_precision(kind, small, tmp_path):
+    tensors, metadata = parts_of(small[kind])
+    for name, tensor in tensors.items():
+        huge = tensor.astype(np.float64)
+        huge.flat[-1] = -1e39
+        save_file(tensors | {name: huge}, tmp_path / "bad.safetensors", metadata)
+        assert f"tensor {name!r}" in refused(kind, tmp_path / "bad.safetensors")
+
+
+def test_biases_that_add_up_to_no_number(small, tmp_path):
+    tensors, metadata = parts_of(small["model"])
+    huge = {name: np.full_like(tensors[name], 3e38) for name in ("rnn.bias_ih_l0", "rnn.bias_hh_l0")}
+    for name, bias in huge.items():  # each is a number
+        save_file(tensors | {name: bias}, tmp_path / "a.safetensors", metadata)
+        checkpoint.load(tmp_path / "a.safetensors")
+    save_file(tensors | huge, tmp_path / "bad.safetensors", metadata)
+    assert "biases" in refused("model", tmp_path / "bad.safetensors")
+
+
 @pytest.mark.parametrize(
     ("key", "change"),
     [
@@ -413,7 +437,24 @@ def test_tensors_that_are_not_the_models(kind, small, tmp_path):
         ("position", {"step": -1}),
         ("position", {"step": 2**60}),
         ("position", {"chunk": 0.5}),
+        ("position", {"step": True}),
+        ("position", {"step": 2}),  # of three, which were an epoch
+        ("position", {"step": 4}),
+        ("position", {"epoch": 0}),
+        ("position", {"epoch": 2}),
+        ("position", {"epoch": -1}),
+        ("position", {"chunk": 1}),
+        ("position", {"chunk": 3, "epoch": 0}),  # which are the next epoch's first
+        ("position", {"chunk": -3, "epoch": 2}),
+        ("position", {"offset": 16}),
+        ("position", {"offset": -1}),
+        ("position", {"best_step": 4}),
+        ("position", {"best_step": -1}),
         ("position", {"loss_sum": "much"}),
+        ("position", {"loss_sum": -1.0}),
+        ("position", {"loss_sum": float("nan")}),
+        ("position", {"loss_sum": float("inf")}),
+        ("position", {"loss_steps": -1}),
         ("rng", {"bit_generator": "MT19937"}),
         ("rng", {"state": 1}),
         ("rng", {"state": {"state": -1, "inc": 1}}),
@@ -425,6 +466,9 @@ def test_tensors_that_are_not_the_models(kind, small, tmp_path):
         ("source", {"paths": []}),
         ("source", {"paths": [1]}),
         ("source", {"paths": 1}),
+        ("source", {"as_bytes": 1}),
+        ("source", {"as_bytes": "false"}),
+        ("source", {"as_bytes": None}),
         ("source", {"encoding": 8}),
         ("source", {"errors": None}),
         ("source", {"colour": "red"}),
@@ -448,6 +492,20 @@ ROW = {"step": 4, "epoch": 0, "lr": 0.1, "train_loss": 1.0, "val_loss": None}
         ROW | {"step": "4"},
         ROW | {"val_loss": "low"},
         ROW | {"val_loss": True},
+        ROW | {"val_loss": math.nan},
+        ROW | {"val_loss": math.inf},
+        ROW | {"val_loss": -0.1},
+        ROW | {"val_loss": 1e301},
+        ROW | {"val_loss": 10**400},
+        ROW | {"train_loss": math.nan},
+        ROW | {"train_loss": -math.inf},
+        ROW | {"train_loss": -1},
+        ROW | {"train_loss": 1e301},
+        ROW | {"lr": math.nan},
+        ROW | {"lr": -0.1},
+        ROW | {"step": -1},
+        ROW | {"step": True},
+        ROW | {"epoch": -1},
         ROW | {"bpc": 1},
         1,
         [],
@@ -462,7 +520,7 @@ def test_a_history_of_something_else(kind, row, small, tmp_path):
     assert "'history'" in refused(kind, path)
 
 
-@pytest.mark.parametrize("step", ['"1"', "1.5", "[]", "{}", "x"])
+@pytest.mark.parametrize("step", ['"1"', "1.5", "[]", "{}", "x", "true", "false", "-1", "NaN"])
 def test_a_step_that_is_no_number(step, small, tmp_path):
     tensors, metadata = parts_of(small["model"])
     save_file(tensors, tmp_path / "bad.safetensors", metadata | {"step": step})

@@ -2,7 +2,9 @@
 
 import ast
 import graphlib
+import json
 import os
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -11,12 +13,15 @@ import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from subprocess import DEVNULL
 
 import pytest
 import typer.main
-from processes import SMALL, charrnn, command, environment, refused, trained
+from processes import SMALL, charrnn, command, environment, posix, refused, started, trained
 
+import charrnn as api
 from charrnn import cli, corpus
+from charrnn.cli import console
 from charrnn.corpus import Source
 
 ROOT = Path(__file__).parents[1]
@@ -64,12 +69,113 @@ def test_wrong_usage_is_one_line(args: list[str], tmp_path: Path) -> None:
     refused(charrnn(*args, cwd=tmp_path), 2)
 
 
-# Imports and time
+# Streams
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ж\tлюк\n", "ж\tлюк\n"),
+        ("\x1b[31m\r\0", "\\x1b[31m\\r\\x00"),
+        ("\x85\xad", "\\x85\\xad"),
+        ("a\u202eb\u2028", "a\\u202eb\\u2028"),
+        ("\ud800\udcff", "\\ud800\\udcff"),
+        ("\U000e0041", "\\U000e0041"),
+    ],
+)
+def test_notices_show_control_characters_and_do_not_send_them(text: str, shown: str) -> None:
+    assert console.visible(text) == shown
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(tmp_path_factory.mktemp("model"), steps=1)
+
+
+LITTLE_TRAINING = (*SMALL, "--steps", 5, "--eval-every", 2, "--out", "m.safetensors")
+
+
+@posix
+@pytest.mark.parametrize("read", [0, 1])
+@pytest.mark.parametrize(
+    "line",
+    ["", "--help", "--version", "sample --help", "inspect MODEL", "inspect MODEL --json", "train CORPUS --json --quiet"]
+    + [f"sample MODEL --seed 1 --engine numpy {options}" for options in ("-n -1", "-n 5", "--json", "--count 3")],
+)
+def test_a_reader_that_wants_no_more_is_no_error(line: str, read: int, model: Path, tmp_path: Path) -> None:
+    words = {"MODEL": [model], "CORPUS": [model.parent / "corpus.txt", *LITTLE_TRAINING]}
+    args = [arg for word in line.split() for arg in words.get(word, [word])]
+    ours, theirs = os.pipe()
+    if not read:
+        os.close(ours)
+    with started(*args, cwd=tmp_path, stdout=theirs) as process:
+        os.close(theirs)
+        if read:
+            with open(ours, "rb") as reader:
+                reader.read(read)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, b"")
+    assert "CORPUS" not in line or api.load(tmp_path / "m.safetensors")
+
+
+CLOSED = pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+
+
+def with_closed(closed: str, *args: object, cwd: Path) -> "subprocess.CompletedProcess[bytes]":
+    """Runs `charrnn` with some of its standard streams closed by the shell."""
+    line = f"{shlex.join(command(*args))} {closed}"
+    env = environment()
+    return subprocess.run(line, shell=True, cwd=cwd, env=env, stdin=DEVNULL, capture_output=True, timeout=60)
+
+
+@posix
+@CLOSED
+def test_training_with_closed_streams_writes_the_same_files(closed: str, model: Path, tmp_path: Path) -> None:
+    args = ("train", model.parent / "corpus.txt", *LITTLE_TRAINING, "--sample-every", 2, "--json")
+    for folder in ("open", "closed"):
+        (tmp_path / folder).mkdir()
+    usual = with_closed("", *args, "--log", "log", cwd=tmp_path / "open")
+    done = with_closed(closed, *args, "--log", "log", cwd=tmp_path / "closed")
+    assert usual.returncode == done.returncode == 0, done.stderr
+    if "2>" not in closed:
+        assert done.stderr == usual.stderr
+    if " >" not in f" {closed}":
+        assert json.loads(done.stdout).keys() == json.loads(usual.stdout).keys()
+    for name in ("m.safetensors", "m.resume.safetensors"):
+        assert (tmp_path / "closed" / name).read_bytes() == (tmp_path / "open" / name).read_bytes()
+    steps = [[json.loads(line)["step"] for line in path.read_text().splitlines()] for path in tmp_path.glob("*/log")]
+    assert steps == [[1, 2, 2, 3, 4, 4, 5, 5]] * 2
+
+
+@posix
+@CLOSED
+@pytest.mark.parametrize("line", ["sample MODEL -n 50 --seed 1", "inspect MODEL"])
+def test_closed_streams_change_nothing_on_the_others(closed: str, line: str, model: Path, tmp_path: Path) -> None:
+    args = [model if word == "MODEL" else word for word in line.split()]
+    done, usual = (with_closed(streams, *args, cwd=tmp_path) for streams in (closed, ""))
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == (b"" if " >" in f" {closed}" else usual.stdout)
+
+
+@posix
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_a_closed_stdin_is_an_empty_corpus_and_no_prime(closed: str, model: Path, tmp_path: Path) -> None:
+    done = with_closed(closed, "train", "-", *LITTLE_TRAINING, cwd=tmp_path)
+    said = b"charrnn: stdin is empty: a corpus needs two characters, and wants a hundred thousand\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"" if "2>" in closed else said)
+    assert not list(tmp_path.iterdir())
+    done = with_closed(closed, "sample", model, "--prime", "-", "-n", 5, "--seed", 1, cwd=tmp_path)
+    assert (done.returncode, len(done.stdout)) == (0, 5 * (closed == "<&-"))
+
+
+@posix
+def test_with_stderr_closed_an_error_is_its_exit_code(tmp_path: Path) -> None:
+    for args, code in ((("inspect", "nothing"), 1), (("train", "--frobnicate"), 2)):
+        done = with_closed("2>&-", *args, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (code, b"")
+
+
+# Imports and time
 
 
 def imported(*args: object, cwd: Path) -> set[str]:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import SMALL, TEXT, charrnn, command, environment, posix, refused, trained
+from processes import SMALL, TEXT, charrnn, command, environment, posix, raw, refused, trained
 from safetensors.numpy import load_file
 
 import charrnn as api
 
-HOSTILE = "\x1b[31mred\x1b[0m \x07 [bold]b[/] [/] [link=x]\u202e"
+HOSTILE = "\x1b[31mred\x1b[0m \x07 [bold]b[/] [/] [link=x]\u202eж"
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +115,22 @@ def test_what_is_no_model_is_refused_in_one_line(args: list[str], tmp_path: Path
 # The table
 
 
+LOCALES = [
+    {"LC_ALL": "C"},
+    {"LC_ALL": "C", "PYTHONUTF8": "0"},
+    {"PYTHONIOENCODING": "ascii"},
+    {"PYTHONIOENCODING": "latin-1:replace"},
+]
+
+
+@pytest.mark.parametrize("env", LOCALES, ids=lambda env: ",".join(f"{k}={v}" for k, v in env.items()))
+def test_it_is_shown_in_utf8_whatever_the_locale(env: dict[str, str], hostile: Path, tmp_path: Path) -> None:
+    shown = inspect(hostile, cwd=tmp_path, **env)
+    assert raw(shown).decode() == inspect(hostile, cwd=tmp_path)
+    assert {"×", "…", "ж"} <= set(shown)
+    assert json.loads(inspect(hostile, "--json", cwd=tmp_path, **env))["corpus"]["name"] == HOSTILE
+
+
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_the_table_fits_its_terminal(columns: int, model: Path, tmp_path: Path) -> None:
     shown = inspect(model, cwd=tmp_path, COLUMNS=str(columns))
@@ -169,6 +185,7 @@ def test_mischief_in_names_and_vocabularies_is_shown_and_not_done(hostile: Path,
         shown = inspect(hostile, cwd=tmp_path, COLUMNS=str(columns))
         assert not {"\x1b", "\x07", "\u202e"} & set(shown)
     assert "\\x1b[31mred" in shown
+    assert "[link=x]\\u202eж" in shown
     assert "[bold]b[/] [/] [link=x]" in shown
     data = json.loads(inspect(hostile, "--json", cwd=tmp_path))
     assert data["corpus"]["name"] == HOSTILE
@@ -186,5 +203,5 @@ def test_mischief_in_file_names_is_shown_and_not_done(tmp_path: Path) -> None:
     assert "\x1b" not in shown
     assert "\\x1b[/]m.safetensors" in shown
     for name in ("train", "sample", "inspect"):
-        line = refused(charrnn(name, "\x1b[31mnothing", cwd=tmp_path), 1)
-        assert "\\x1b[31mnothing" in line
+        line = refused(charrnn(name, "\x1b[31m\u202enothing", cwd=tmp_path), 1)
+        assert "\\x1b[31m\\u202enothing" in line

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from charrnn import corpus
 from charrnn.corpus import Source, from_text, read, read_prime
-from charrnn.errors import CorpusError, VocabularyError
+from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.streams import Streams
 from charrnn.vocabulary import Vocabulary
 
@@ -102,10 +102,27 @@ def test_encodings(folder, encoding, raw, text, chunk):
     assert text_of(read_in_chunks(source_of(folder, raw, encoding=encoding), chunk)) == text
 
 
-@pytest.mark.parametrize("encoding", ["utf-9", "charrnn", ""])
+@pytest.mark.parametrize("encoding", ["utf-9", "charrnn", "", "hex", "rot13", "zip", "undefined", "utf\0008", "\0"])
 def test_what_is_no_text_encoding_is_refused(folder, encoding):
     with pytest.raises(CorpusError, match="there is no text encoding"):
         read(source_of(folder, b"abc", encoding=encoding))
+
+
+@pytest.mark.parametrize("errors", ["strict", "replace"])
+@pytest.mark.parametrize(
+    ("encoding", "raw"),
+    [("utf-16", b"no mark, so which byte is first?"), ("utf-16", b"\0a\0b"), ("idna", b"xn--0.b")],
+)
+def test_what_an_encoding_can_not_make_out_is_refused_in_one_line(folder, encoding, raw, errors):
+    with pytest.raises(CorpusError, match=rf"0\.txt is not {encoding}\b.*give its --encoding") as caught:
+        read(source_of(folder, raw, encoding=encoding, errors=errors))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("errors", ["", "xmlcharrefreplace", "surrogatepass", "shout"])
+def test_an_unknown_error_handler_is_wrong_usage(folder, errors):
+    with pytest.raises(ConfigError, match=f"errors can't be '{errors}': choose one of strict, replace"):
+        read(source_of(folder, b"abc", errors=errors))
 
 
 @pytest.mark.parametrize("errors", corpus.ERROR_HANDLERS[1:])
@@ -189,6 +206,18 @@ def test_a_folder_is_all_its_files_in_order_but_for_the_hidden_ones(tmp_path):
     found = read(Source((str(tmp_path),)))
     assert text_of(found) == "<a.txt><b.txt><below/c.txt><below/d.txt><z/z/z>"
     assert found.name == tmp_path.name
+
+
+def test_a_folder_leaves_checkpoints_out(tmp_path):
+    for name in ("a.txt", "a.safetensors", "below/b.resume.safetensors", "below/safetensors"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"<{name}>")
+    assert text_of(read(Source((str(tmp_path),)))) == "<a.txt><below/safetensors>"
+    assert text_of(read(Source((str(tmp_path / "a.safetensors"),)))) == "<a.safetensors>"  # what is named is meant
+    for name in ("a.txt", "below/safetensors"):
+        (tmp_path / name).unlink()
+    with pytest.raises(CorpusError, match="holds no files"):
+        read(Source((str(tmp_path),)))
 
 
 def test_files_and_folders_in_the_order_given(tmp_path):

@@ -207,6 +207,14 @@ def test_other_negative_lengths_are_refused(length):
         text_of(random_model(), length=length)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**63, 10**400], ids=["negative", "large", "huge"])
+def test_seeds_out_of_range_are_refused(seed):
+    with pytest.raises(ConfigError, match="seed must be from 0"):
+        text_of(random_model(), length=1, seed=seed)
+    with pytest.raises(ConfigError, match="seed must be from 0"):
+        list(samples(random_model(), count=1, length=1, seed=seed))
+
+
 @pytest.mark.parametrize("length", [-1, -2])
 def test_several_samples_need_an_end(length):
     with pytest.raises(ConfigError):

@@ -21,6 +21,7 @@ TENSORS = {
     "W": np.arange(6, dtype=np.float32).reshape(2, 3) / 7,
     "state": np.ones((2, 1, 3, 1), np.float32),
 }
+SQUARE = np.arange(16, dtype=np.float32).reshape(4, 4)
 METADATA = {"model": {"cell": "lstm", "H": 2}, "text": ["\ud800", "é", "\n", '"'], "lr": 0.1, "none": None}
 SHAPES = {name: tensor.shape for name, tensor in TENSORS.items()}
 
@@ -103,6 +104,28 @@ def test_all_that_json_knows_comes_back(tmp_path_factory, value):
     path = tmp_path_factory.getbasetemp() / "json.safetensors"
     write(path, {}, {"value": value})
     assert Reader(path).json("value") == value
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        np.asfortranarray(SQUARE),
+        SQUARE.T,
+        SQUARE[::-1],
+        SQUARE[:, ::-1],
+        SQUARE[::2, 1::2],
+        SQUARE[1:, :2],
+        np.broadcast_to(SQUARE[:, :1], (4, 3)),
+        SQUARE.reshape(2, 2, 2, 2).swapaxes(0, 3),
+        SQUARE.astype(">f4"),
+    ],
+    ids=["fortran", "transposed", "upside-down", "mirrored", "strided", "corner", "repeated", "swapped", "big-endian"],
+)
+def test_views_are_written_as_what_they_are_not_as_what_lies_in_memory(path, view):
+    write(path, {"view": view, "other": SQUARE}, {})
+    found = Reader(path).tensors({"view": view.shape, "other": SQUARE.shape})
+    np.testing.assert_array_equal(found["view"], view)
+    np.testing.assert_array_equal(found["other"], SQUARE)
 
 
 def test_a_file_takes_the_place_of_the_old_one(path):
@@ -294,6 +317,8 @@ def test_metadata_that_are_no_json(path, text):
         (TENSORS | {"W": np.full((2, 3), np.nan, np.float32)}, "tensor 'W' holds values that are no numbers"),
         (TENSORS | {"b": np.array([0, -np.inf, 0], np.float64)}, "tensor 'b' holds values that are no numbers"),
         (TENSORS | {"b": np.array([0, 0, np.inf], np.float16)}, "tensor 'b' holds values that are no numbers"),
+        (TENSORS | {"b": np.array([0, 1e39, 0])}, "tensor 'b' holds values that are no numbers"),
+        (TENSORS | {"b": np.array([0, -1e308, 0])}, "tensor 'b' holds values that are no numbers"),
     ],
 )
 def test_tensors_that_do_not_fit(path, tensors, told):

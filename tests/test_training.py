@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from processes import TEXT
 import charrnn
 from charrnn import checkpoint, engine, optimizers, recipe
 from charrnn.cells.softmax import log_softmax
-from charrnn.config import CELLS, OPTIMIZERS, SCHEDULES, ModelConfig, TrainingConfig
+from charrnn.config import CELLS, OPTIMIZERS, SCHEDULES, Config, ModelConfig, SamplingConfig, TrainingConfig
 from charrnn.corpus import Corpus, from_text
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergenceError, EngineError, VocabularyError
+from charrnn.snapshot import CorpusRecord, Evaluation, Position
 from charrnn.streams import AFRESH
 from charrnn.training import Training, resume, train
 
@@ -333,6 +334,14 @@ def test_a_divergence_is_told_before_it_reaches_the_weights() -> None:
     np.testing.assert_array_equal(flat(training.snapshot.params), flat(huge))
 
 
+def test_weights_that_overflow_are_told_and_not_evaluated(engine_name: str) -> None:
+    training = begun(steps=40, optimizer="sgd", lr=1e6, weight_decay=1e3, clip=0, eval_every=1, engine=engine_name)
+    with pytest.raises(DivergenceError, match=r"diverged at step [2-9]: try a lower --lr"):
+        run(training)
+    assert len(training.history) == training.snapshot.at.step < 9
+    assert np.isfinite(flat(training.snapshot.best)).all()
+
+
 # Rates and gradients
 
 
@@ -478,9 +487,9 @@ def test_the_seed_is_drawn_where_none_is_given() -> None:
 
 def test_options_that_do_not_exist_are_refused() -> None:
     with pytest.raises(ConfigError, match="no option hiden_size, step"):
-        recipe.plan(from_text(TEXT), {"hiden_size": 3, "step": 1})
+        recipe.check({"hiden_size": 3, "step": 1})
     with pytest.raises(ConfigError, match="vocab_size"):
-        recipe.plan(from_text(TEXT), {"vocab_size": 3})
+        recipe.check({"vocab_size": 3})
 
 
 @pytest.mark.parametrize(
@@ -501,12 +510,32 @@ def test_options_that_do_not_exist_are_refused() -> None:
         {"steps": 1.5},
         {"steps": True},
         {"hidden_size": "16"},
+        {"epochs": 10**400},
+        {"engine": "foo"},
+        {"clip": math.inf},
     ],
-    ids=lambda option: "{}={}".format(*next(iter(option.items()))),
+    ids=lambda option: "{}={:.9}".format(*(str(part) for part in next(iter(option.items())))),
 )
 def test_settings_out_of_range_are_refused(option: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError):
+    (name,) = option
+    with pytest.raises(ConfigError, match=name):
         train(TEXT, **option)
+
+
+@pytest.mark.parametrize("kind", [ModelConfig, TrainingConfig, SamplingConfig, CorpusRecord, Evaluation, Position])
+@pytest.mark.parametrize(
+    "value", [10**400, -(10**400), math.inf, -math.inf, math.nan, "5", b"5", True, [5], 5j], ids=lambda v: f"{v!r:.9}"
+)
+def test_what_is_no_number_is_refused_wherever_one_is_wanted(kind: type[Config], value: Any) -> None:
+    good = {"vocab_size": 5, "steps": 1, "name": "a", "size": 1, "digest": "", "training": 2, "validation": 0}
+    good |= {"step": 1, "epoch": 1, "lr": 0.1, "train_loss": None, "val_loss": None}
+    given = {f.name: good[f.name] for f in fields(kind) if f.default is MISSING}
+    kind(**given)
+    numeric = [f.name for f in fields(kind) if f.type in (int, float, float | None)]
+    for name in numeric:
+        with pytest.raises(ConfigError, match=f"^{name} (must be|can't be)"):
+            kind(**given | {name: value})
+    assert numeric
 
 
 # The public face, as its docstring shows it
@@ -539,6 +568,8 @@ def test_the_public_face(tmp_path: Path) -> None:
 
 def test_the_public_face_hands_on_all_that_it_promises() -> None:
     assert {name for name in charrnn.__all__ if callable(getattr(charrnn, name))} == set(charrnn.__all__)
+    assert dir(charrnn) == sorted(charrnn.__all__)
+    assert charrnn.Checkpoint is checkpoint.Checkpoint
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = charrnn.trian
 

@@ -142,6 +142,13 @@ def test_a_text_is_its_utf8_to_a_vocabulary_of_bytes(text):
     assert vocabulary.decode(vocabulary.encode(text)) == text
 
 
+@pytest.mark.parametrize("point", [0xD800, 0xDBFF, 0xDC00, 0xDC7F, 0xDD00, 0xDFFF])
+def test_no_bytes_stand_for_the_other_lone_surrogates(point):
+    with pytest.raises(VocabularyError, match=rf"no bytes stand for U\+{point:04X}"):
+        Vocabulary(None).encode(f"a\udc80é{chr(point)}b")
+    assert Vocabulary(None).encode("\udc80\udcff").tolist() == [0x80, 0xFF]
+
+
 def test_bytes_are_decoded_for_a_vocabulary_of_characters():
     vocabulary = Vocabulary("aй\udcff")
     assert vocabulary.encode("йa".encode() + b"\xff").tolist() == [1, 0, 2]

@@ -32,13 +32,13 @@ def forward(
     x [T, B, 3H] projected inputs; W_hh [H, 3H]; b_hn [H]; state [1, B, H] holds h_{-1}.
     Returns the outputs [T, B, H], the state after the last step and the cache that `backward` wants.
     """
-    T, B, G = x.shape
-    H = G // 3
+    T, B, GH = x.shape
+    H = GH // 3
     memory = memory or Memory()
     h = memory.empty("h", (T + 1, B, H), x.dtype)  # h[t] enters step t, h[t + 1] leaves it
     gates = memory.empty("gates", x.shape, x.dtype)  # r, z, n of every step
     q = memory.empty("q", (T, B, H), x.dtype)  # h W_hn + b_hn, which the reset gate multiplies
-    a = np.empty((B, G), x.dtype)
+    a = np.empty((B, GH), x.dtype)
     h[0] = state[0]
     for t in range(T):
         np.matmul(h[t], W_hh, out=a)

@@ -31,8 +31,8 @@ def forward(x: Array, W_hh: Array, state: Array, memory: Memory | None = None) -
     x [T, B, 4H] projected inputs; W_hh [H, 4H]; state [2, B, H] holds h_{-1} and c_{-1}.
     Returns the outputs [T, B, H], the state after the last step and the cache that `backward` wants.
     """
-    T, B, G = x.shape
-    H = G // 4
+    T, B, GH = x.shape
+    H = GH // 4
     memory = memory or Memory()
     h = memory.empty("h", (T + 1, B, H), x.dtype)  # h[t] enters step t, h[t + 1] leaves it
     c = memory.empty("c", (T + 1, B, H), x.dtype)
@@ -40,7 +40,7 @@ def forward(x: Array, W_hh: Array, state: Array, memory: Memory | None = None) -
     gates = memory.empty("gates", x.shape, x.dtype)  # i, f, g, o of every step
     ig = np.empty((B, H), x.dtype)
     # σ(a) = ½ tanh(½ a) + ½, so one tanh over all four gates serves, scaled by s where a gate is a sigmoid
-    s = np.full(G, 0.5, x.dtype)
+    s = np.full(GH, 0.5, x.dtype)
     s[2 * H : 3 * H] = 1
     shift = 1 - s
     h[0], c[0] = state

@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,13 @@ STOPS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def say(text: str) -> None:
-    """A line for the person at the terminal: never on stdout, which carries the product alone."""
-    if "tqdm" in sys.modules:  # a bar may stand where the line goes
-        sys.modules["tqdm"].tqdm.write(visible(text), file=sys.stderr)
-    else:
-        print(visible(text), file=sys.stderr)
+    """A line for the person at the terminal, if anybody listens: never on stdout, which carries the product alone."""
+    with suppress(OSError):
+        if "tqdm" in sys.modules:  # a bar may stand where the line goes
+            sys.modules["tqdm"].tqdm.write(visible(text), file=sys.stderr)
+        else:
+            print(visible(text), file=sys.stderr)
+        sys.stderr.flush()
 
 
 def silent(text: str) -> None:

@@ -45,7 +45,7 @@ def command(
         checkpoints.load(path)
     )
     if as_json:
-        typer.echo(json.dumps(data))
+        typer.echo(json.dumps(data, allow_nan=False))
         return
 
     from rich.console import Console

@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,11 +43,8 @@ def started(
 ) -> tuple[Training, Path]:
     """A new training, and the file that its model goes to."""
     source = Source(paths or (corpora.bundled(),), **reading)
-    path = _free(FOLDER / f"{_stem(source.paths[0])}{checkpoints.SUFFIX}", force) if out is None else out
-    if path.is_dir():
-        raise CheckpointError(f"{path} is a folder: give --out the name of a file in it")
-    if path.suffix != checkpoints.SUFFIX or path.name.endswith(checkpoints.RESUME_SUFFIX):
-        raise ConfigError(f"a model's file ends in {checkpoints.SUFFIX}: --out {path.with_suffix(checkpoints.SUFFIX)}")
+    name = f"{_stem(source.paths[0])}{checkpoints.SUFFIX}"
+    path = _free(FOLDER / name, force) if out is None else _suited(out)
     for taken in (path, checkpoints.resume_path(path)):
         if taken.exists() and not force:
             raise CheckpointError(
@@ -60,7 +58,7 @@ def resumed(
     paths: tuple[str, ...], reading: dict[str, Any], options: dict[str, Any], out: Path | None
 ) -> tuple[Training, Path]:
     """The training that was saved beside the model `out`, or the newest, and that model's file."""
-    path = out or checkpoints.newest_resumable(FOLDER)
+    path = _suited(out) if out else checkpoints.newest_resumable(FOLDER)
     snapshot = checkpoints.load_snapshot(checkpoints.resume_path(path))
     before = snapshot.source or Source(())
     if any(getattr(before, name) != value for name, value in reading.items()):
@@ -76,8 +74,18 @@ def resumed(
     return resume(corpora.read(source), replace(snapshot, source=source.absolute()), **options), path
 
 
+def _suited(path: Path) -> Path:
+    """The path, if a model's file may have it."""
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder: give --out the name of a file in it")
+    if path.suffix != checkpoints.SUFFIX or path.name.endswith(checkpoints.RESUME_SUFFIX):
+        name = path.name.removesuffix(checkpoints.RESUME_SUFFIX).removesuffix(checkpoints.SUFFIX) + checkpoints.SUFFIX
+        raise ConfigError(f"a model's file is named like {path.with_name(name)}: give that to --out")
+    return path
+
+
 def _stem(path: str) -> str:
-    name = "stdin" if path == STDIN else Path(path).resolve().stem
+    name = "stdin" if path == STDIN else Path(path).resolve().stem.removesuffix(".resume")
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "corpus"
 
 
@@ -104,13 +112,18 @@ def open_log(path: Path | None, resumes: bool, force: bool) -> IO[str]:
 class Run:
     """One process's share of a training: shows it, saves it, and knows how to be interrupted."""
 
-    def __init__(self, training: Training, path: Path, quiet: bool, sample_every: int, log: IO[str]):
+    def __init__(
+        self, training: Training, path: Path, quiet: bool, sample_every: int, log: Path | None, force: bool, new: bool
+    ):
         self.training = training
         self.path = path
         self.say = voice(quiet)
         self.quiet = quiet
         self.sample_every = sample_every
-        self.log = log
+        self.open_log = partial(open_log, log, not new, force)
+        self.new = new
+        self.rival = None if new else self._rival()
+        """What the model's file holds, while that is better than anything this run has come to."""
         self.log_every = max(1, training.snapshot.training.steps // LOGGED)
         self.chars = 0
         self.began = self.saved = time.monotonic()
@@ -118,9 +131,18 @@ class Run:
 
     def go(self) -> int:
         """Trains to the end, or until a signal asks to stop; returns the exit code."""
+        self.log = self.open_log()
+        try:
+            return self._go()
+        finally:
+            self.log.close()
+
+    def _go(self) -> int:
         at, steps = self.training.snapshot.at, self.training.snapshot.training.steps
         self._announce()
-        self._save()
+        self._begin()
+        if self.new:  # with --force another run's model may lie here, and that doesn't belong to what was just saved
+            self.path.unlink(missing_ok=True)
         tell_of_compilation(self.training.snapshot.training.engine, self.quiet)
         self.began = time.monotonic()
         bar = tqdm(
@@ -130,7 +152,7 @@ class Run:
             dynamic_ncols=True,
             bar_format="{percentage:3.0f}% {bar} step {n_fmt}/{total_fmt} {postfix} {elapsed}, {remaining} left",
         )
-        with bar, self.log, asked_to_stop() as signals:
+        with bar, asked_to_stop() as signals:
             for progress in self.training:
                 self._show(bar, progress)
                 if progress.evaluation:
@@ -138,13 +160,14 @@ class Run:
                 if progress.evaluation or time.monotonic() - self.saved > SAVE_AFTER:
                     self._save()
                 if signals:
+                    self._save()
                     break
         if signals:
-            self._save()
             self.say(f"interrupted at step {at.step:,}, and saved: go on with {self._resumption()}")
             return 128 + signals[0]
-        next_ = "charrnn sample --count 20" if self.training.known else "charrnn sample --temp 0.8"
-        self.say(f"done: {self.path} holds the weights of step {self.training.best_step:,}; try {next_}")
+        step = self.rival.step if self.rival else self.training.best_step
+        following = "charrnn sample --count 20" if self.training.known else "charrnn sample --temp 0.8"
+        self.say(f"done: {self.path} holds the weights of step {step:,}; try {following}")
         return 0
 
     def _resumption(self) -> str:
@@ -156,15 +179,14 @@ class Run:
     def result(self) -> dict[str, Any]:
         """What the run has come to; the losses are those of the weights in the checkpoint, where they are known."""
         training, s = self.training, self.training.snapshot
-        rows = training.history
-        row = next((row for row in rows if row.step == training.best_step), None)
+        row = self.rival or self._best()
         seconds = time.monotonic() - self.began
         return {
             "checkpoint": str(self.path),
             "steps": s.at.step,
             "epochs": round(s.at.epoch + s.at.chunk / training.streams.chunks, 3),
             "seconds": round(seconds, 3),
-            "chars_per_second": round(self.chars / seconds, 1),
+            "chars_per_second": round(self.chars / max(seconds, 1e-9), 1),
             "train_loss": row.train_loss if row else None,
             **_validation(row),
             "parameters": training.latest.size,
@@ -209,7 +231,7 @@ class Run:
             return
         self.chars += progress.chars
         self.loss = progress.loss if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * progress.loss
-        speed = self.chars / (time.monotonic() - self.began)
+        speed = self.chars / max(time.monotonic() - self.began, 1e-9)
         bar.set_postfix_str(
             f"epoch {progress.epoch + 1} loss {self.loss:.3f} bpc {self.loss / math.log(2):.3f} {speed:,.0f} chars/s",
             refresh=False,
@@ -238,9 +260,13 @@ class Run:
 
     def _log(self, **line: Any) -> None:
         seconds = time.monotonic() - self.began
-        line |= {"seconds": round(seconds, 3), "chars_per_second": round(self.chars / seconds, 1)}
-        self.log.write(json.dumps(line) + "\n")
-        self.log.flush()
+        line |= {"seconds": round(seconds, 3), "chars_per_second": round(self.chars / max(seconds, 1e-9), 1)}
+        try:
+            self.log.write(json.dumps(line) + "\n")
+            self.log.flush()
+        except (OSError, ValueError) as error:  # the training is worth more than its log
+            self.say(f"can't write the log any more ({error}): the training goes on without it")
+            self.log = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the run
 
     def _sample(self, step: int) -> None:
         model, seed = self.training.latest, self.training.snapshot.training.seed + step
@@ -256,9 +282,46 @@ class Run:
         training, s = self.training, self.training.snapshot
         checkpoints.save_snapshot(checkpoints.resume_path(self.path), s)
         checkpoint = checkpoints.Checkpoint(training.best, training.best_step, s.training, s.corpus, training.history)
-        if s.at.step or not s.training.steps:
+        row = self._best()
+        if self.rival and row and _loss(row) < _loss(self.rival):
+            self.rival = None
+        if not self.rival and (s.at.step or not s.training.steps):
             checkpoints.save(self.path, checkpoint)
         self.saved = time.monotonic()
+
+    def _begin(self) -> None:
+        """The first save: what can't be written is known before anything is learned."""
+        try:
+            self._save()
+        except CheckpointError:
+            self.log.close()
+            if self.log.mode == "x":  # an empty log would be in the way of the next try
+                Path(self.log.name).unlink()
+            raise
+
+    def _best(self) -> Evaluation | None:
+        """The evaluation of the weights that `training.best` has, if there was one."""
+        return next((row for row in self.training.history if row.step == self.training.best_step), None)
+
+    def _rival(self) -> Evaluation | None:
+        """The evaluation that the model's file holds, if it is of this training and not in its snapshot.
+
+        The last evaluation of a run may lie off the grid of the regular ones; a longer run would not have made it, and
+        so a snapshot knows nothing of it. Yet if it was the best, its weights are not given up for worse ones.
+        """
+        try:
+            kept = checkpoints.load(self.path)
+        except CheckpointError:
+            return None
+        now = self.training.snapshot
+        if kept.training is None or (kept.training.seed, kept.corpus) != (now.training.seed, now.corpus):
+            return None
+        row = next((row for row in kept.history if row.step == kept.step), None)
+        return row if row and row.val_loss is not None and row not in self.training.history else None
+
+
+def _loss(row: Evaluation) -> float:
+    return math.inf if row.val_loss is None else row.val_loss
 
 
 def _validation(row: Evaluation | None) -> dict[str, float | None]:

@@ -20,13 +20,21 @@ Examples:
   charrnn train song.mid --bytes
   charrnn train names.txt --lines && charrnn sample --count 20
 """
+LENGTHS = {"steps", "epochs"}
 
 
 def _option(help: str, *names: str, envvar: str | None = None) -> Any:
     return typer.Option(*names, help=help, show_default=False, envvar=envvar, show_envvar=False)
 
 
+def from_environment(context: typer.Context, name: str) -> bool:
+    """Whether an option has its value from the environment, not from the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "ENVIRONMENT"
+
+
 def command(
+    context: typer.Context,
     corpus: Annotated[
         list[str] | None,
         typer.Argument(help="Files, folders, or - for stdin. [tales that come with charrnn]", show_default=False),
@@ -79,29 +87,34 @@ def command(
     ] = False,
     quiet: Annotated[bool, _option("Nothing on stderr but errors.", "--quiet", "-q")] = False,
 ) -> None:
-    given = {name: value for name, value in locals().items() if value is not None}
+    given = {name: value for name, value in context.params.items() if value is not None}
+    # What the environment says is for new runs: a resumed one has its settings in its file; and of two lengths the one
+    # that was typed counts
+    overruled = given.keys() if resume else {"steps", "epochs"} if steps is not None and epochs is not None else set()
+    given = {
+        name: value for name, value in given.items() if name not in overruled or not from_environment(context, name)
+    }
 
     from charrnn import recipe
     from charrnn.cli import run
     from charrnn.config import between
     from charrnn.errors import ConfigError
 
-    if steps is not None and epochs is not None:
-        raise ConfigError("--steps and --epochs both say how long: give one")
-    if resume and (init_from or force):
+    if resume and ("init_from" in given or given.get("force")):
         raise ConfigError("--resume goes on with files of its own: --init-from and --force are for new runs")
     if as_bytes and (encoding or errors):
         raise ConfigError("--bytes decodes nothing: --encoding and --errors are for text")
     between("sample_every", sample_every or 0, 0)
     options = {name: given[name] for name in given.keys() & (recipe.MODEL | recipe.TRAINING | {"epochs"})}
     reading = {name: given[name] for name in ("encoding", "errors", "as_bytes") if given.get(name)}
+    recipe.check(options)
     paths = tuple(corpus or ())
     if resume:
         training, path = run.resumed(paths, reading, options, out)
     else:
         training, path = run.started(paths, reading, options, out, init_from, force)
     every = max(200, training.snapshot.training.steps // 8) if sample_every is None else sample_every
-    this = run.Run(training, path, quiet, every, run.open_log(log, resume, force))
+    this = run.Run(training, path, quiet, every, log, force, new=not resume)
     code = this.go()
     if as_json:
         typer.echo(json.dumps(this.result()))

@@ -12,9 +12,9 @@ __all__ = ["backward", "forward"]
 
 def backward(dx: Array, ids: Ids, V: int, memory: Memory) -> Array:
     """As `cells.embedding.backward`."""
-    G = dx.shape[-1]
-    dW_ih = memory.zeros("dW_ih", (V, G), dx.dtype)
-    _add_rows(dx.reshape(-1, G), ids.astype(np.intp).ravel(), dW_ih)
+    GH = dx.shape[-1]
+    dW_ih = memory.zeros("dW_ih", (V, GH), dx.dtype)
+    _add_rows(dx.reshape(-1, GH), ids.astype(np.intp).ravel(), dW_ih)
     return dW_ih
 
 

@@ -45,13 +45,13 @@ _fused_step_back = fused(_step_back, 7)
 
 @njit(nogil=True, cache=True)
 def _forward(x: Array, panels: Array, b_hn: Array, h: Array, gates: Array, q: Array, a: Array) -> None:
-    T, B, G = x.shape
-    H = G // 3
+    T, B, GH = x.shape
+    H = GH // 3
     N = a.shape[1]
     for t in range(T):
         product(h[t], panels, a)
         for b in range(B):
-            m, n, s = (t * B + b) * H, (t * B + b) * G, b * N
+            m, n, s = (t * B + b) * H, (t * B + b) * GH, b * N
             _fused_step(
                 H,
                 (gates, gates, gates, q, h),
@@ -103,14 +103,14 @@ def forward(
     x: Array, W_hh: Array, b_hn: Array, state: Array, memory: Memory | None = None
 ) -> tuple[Array, Array, Cache]:
     """As `cells.gru.forward`."""
-    T, B, G = x.shape
-    H = G // 3
-    memory = memory or Memory()
+    T, B, GH = x.shape
+    H = GH // 3
+    memory, x = memory or Memory(), np.ascontiguousarray(x)
     h, gates = memory.empty("h", (T + 1, B, H), x.dtype), memory.empty("gates", x.shape, x.dtype)
     q = memory.empty("q", (T, B, H), x.dtype)
     h[0] = state[0]
     panels = pack(W_hh, memory)
-    _forward(x, panels, b_hn, h, gates, q, scratch(B, panels, memory))
+    _forward(x, panels, np.ascontiguousarray(b_hn), h, gates, q, scratch(B, panels, memory))
     return h[1:], h[T:].copy(), (W_hh, h, gates, q)
 
 
@@ -118,7 +118,7 @@ def backward(d_outputs: Array, cache: Cache, memory: Memory | None = None) -> tu
     """As `cells.gru.backward`."""
     W_hh, h, gates, q = cache
     T, B, H = d_outputs.shape
-    memory = memory or Memory()
+    memory, d_outputs = memory or Memory(), np.ascontiguousarray(d_outputs)
     dx, da = memory.empty("dx", gates.shape, h.dtype), memory.empty("da", gates.shape, h.dtype)
     panels = pack(W_hh.T, memory)
     back, kept = scratch(B, panels, memory), np.zeros((B, H), h.dtype)

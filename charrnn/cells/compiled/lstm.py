@@ -44,13 +44,13 @@ _fused_step_back = fused(_step_back, 5)
 
 @njit(nogil=True, cache=True)
 def _forward(x: Array, panels: Array, h: Array, c: Array, tanh_c: Array, gates: Array, a: Array) -> None:
-    T, B, G = x.shape
-    H = G // 4
+    T, B, GH = x.shape
+    H = GH // 4
     N = a.shape[1]
     for t in range(T):
         product(h[t], panels, a)
         for b in range(B):
-            m, n, s = (t * B + b) * H, (t * B + b) * G, b * N
+            m, n, s = (t * B + b) * H, (t * B + b) * GH, b * N
             _fused_step(
                 H,
                 (gates, gates, gates, gates, c, tanh_c, h),
@@ -100,9 +100,9 @@ def step(x: Array, panels: Array, b_hn: Array, state: Array, a: Array, spare: Ar
 
 def forward(x: Array, W_hh: Array, state: Array, memory: Memory | None = None) -> tuple[Array, Array, Cache]:
     """As `cells.lstm.forward`."""
-    T, B, G = x.shape
-    H = G // 4
-    memory = memory or Memory()
+    T, B, GH = x.shape
+    H = GH // 4
+    memory, x = memory or Memory(), np.ascontiguousarray(x)
     h, c = memory.empty("h", (T + 1, B, H), x.dtype), memory.empty("c", (T + 1, B, H), x.dtype)
     tanh_c, gates = memory.empty("tanh_c", (T, B, H), x.dtype), memory.empty("gates", x.shape, x.dtype)
     h[0], c[0] = state
@@ -115,7 +115,7 @@ def backward(d_outputs: Array, cache: Cache, memory: Memory | None = None) -> tu
     """As `cells.lstm.backward`."""
     W_hh, h, c, tanh_c, gates = cache
     T, B, H = d_outputs.shape
-    memory = memory or Memory()
+    memory, d_outputs = memory or Memory(), np.ascontiguousarray(d_outputs)
     dx = memory.empty("dx", gates.shape, h.dtype)
     panels = pack(W_hh.T, memory)
     dh, dc = scratch(B, panels, memory), np.zeros((B, H), h.dtype)

@@ -11,7 +11,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from charrnn.cells.compiled.vectors import REGISTER, element, lanes, read
+from charrnn.cells.compiled.vectors import REGISTER, element, lanes, read, suit
 from charrnn.memory import Memory
 from charrnn.notation import Array
 
@@ -62,6 +62,7 @@ def _tile(
     """c[r] += Σ_{k<K} a[r, k] p[k] for `rows` rows r and the columns of a panel; positions and steps count numbers."""
     if not isinstance(rows, types.IntegerLiteral):
         return None
+    suit(a, p, c)
     R = rows.literal_value
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
@@ -129,7 +130,7 @@ def _tile(
 
 @njit(nogil=True, cache=True)
 def product(a: Array, panels: Array, c: Array) -> None:
-    """c[:, :N] = a @ W for a [R, K], the packed W and c [R, panels · width], all of one type and contiguous."""
+    """c = a @ W for a [R, K], the packed W [K, N], and c [R, panels · width], whose columns past N become 0."""
     R, K = a.shape
     count, _, width = panels.shape
     N = c.shape[1]

@@ -1,5 +1,6 @@
 """The compiled twin of `cells.rnn`: a step is one product over packed weights and one fused pass over the units."""
 
+import numpy as np
 from numba import njit
 
 from charrnn.cells.compiled.product import matmul, pack, product, scratch
@@ -63,7 +64,7 @@ def step(x: Array, panels: Array, b_hn: Array, state: Array, a: Array, spare: Ar
 def forward(x: Array, W_hh: Array, state: Array, memory: Memory | None = None) -> tuple[Array, Array, Cache]:
     """As `cells.rnn.forward`."""
     T, B, H = x.shape
-    memory = memory or Memory()
+    memory, x = memory or Memory(), np.ascontiguousarray(x)
     h = memory.empty("h", (T + 1, B, H), x.dtype)
     h[0] = state[0]
     panels = pack(W_hh, memory)
@@ -75,7 +76,7 @@ def backward(d_outputs: Array, cache: Cache, memory: Memory | None = None) -> tu
     """As `cells.rnn.backward`."""
     W_hh, h = cache
     T, B, H = d_outputs.shape
-    memory = memory or Memory()
+    memory, d_outputs = memory or Memory(), np.ascontiguousarray(d_outputs)
     dx = memory.empty("dx", d_outputs.shape, h.dtype)
     panels = pack(W_hh.T, memory)
     dh = scratch(B, panels, memory)

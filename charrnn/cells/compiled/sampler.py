@@ -88,7 +88,7 @@ def _run(
 ) -> None:
     x, a, spare, logits = room
     N, B = u.shape
-    G = b.shape[1]
+    GH = b.shape[1]
     V = len(b_out)
     logp = np.empty(V)
     for n in range(N):
@@ -99,7 +99,7 @@ def _run(
             else:
                 product(state[layer - 1, 0], W_ih[layer], a)
                 for row in range(B):
-                    x[row] = a[row, :G] + b[layer]
+                    x[row] = a[row, :GH] + b[layer]
             if cell == LSTM:
                 lstm.step(x, W_hh[layer], b_hn[layer], state[layer], a, spare)
             elif cell == GRU:

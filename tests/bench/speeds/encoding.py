@@ -1,0 +1,95 @@
+"""Encoding: how fast a text becomes ids, beside how fast it can be read at all."""
+
+import codecs
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from charrnn import corpus
+from charrnn.corpus import Source
+from speeds import texts
+from speeds.options import Options
+from speeds.race import Competitor, Step, race, ratio
+from speeds.section import Section, digits, times
+
+CHUNK = 1 << 20
+SCRIPTED = 10_000_000
+"""Bytes, of a large text, that the line of a script is tried on: it is slow."""
+
+
+def measure(options: Options) -> Iterator[Section]:
+    """A text of ASCII and one of Cyrillic letters."""
+    header = ["text", "charrnn", "reading", "reading, decoding", "a script's line", "charrnn/decoding", "charrnn/line"]
+    section = Section("Encoding: MB per second of the file", header)
+    with TemporaryDirectory(prefix="charrnn-bench-") as folder:
+        for name, alphabet in (("ASCII", texts.LATIN), ("Cyrillic, UTF-8", texts.CYRILLIC)):
+            path = Path(folder) / "text.txt"
+            options.tell(f"encoding, {name}: writing {options.text_size:g} MB")
+            texts.write(path, options.text_size, alphabet)
+            outcomes = race(
+                [Competitor(who, make, {"path": path}) for who, make in READERS.items()],
+                options.rounds,
+                options.seconds,
+                options.telling(f"encoding, {name}"),
+            )
+            ours, _, decoding, line = outcomes.values()
+            cells = ["—" if o.median is None else digits(o.median / 1e6) for o in outcomes.values()]
+            title = f"{name}, {options.text_size:g} MB"
+            section.add(title, [*cells, times(ratio(ours, decoding)), times(ratio(ours, line))], outcomes)
+    section.remarks.append(
+        "charrnn reads, digests (SHA-256), decodes and numbers the text, and finds its vocabulary. The script's line "
+        f"is `[number[c] for c in text]`, made an array, of the first {SCRIPTED / 1e6:g} MB, the vocabulary known."
+    )
+    yield section
+
+
+def numbered(path: Path) -> tuple[Step, str]:
+    """What charrnn does to a text before it learns from it."""
+    source = Source((str(path),))
+    return lambda: corpus.read(source).size, ""
+
+
+def read(path: Path) -> tuple[Step, str]:
+    """Reading the file and forgetting it."""
+
+    def step() -> float:
+        size = 0
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                size += len(chunk)
+        return size
+
+    return step, ""
+
+
+def decoded(path: Path) -> tuple[Step, str]:
+    """Reading the file, decoding it and forgetting it."""
+
+    def step() -> float:
+        size, decoder = 0, codecs.getincrementaldecoder("utf-8")()
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                size += len(chunk)
+                decoder.decode(chunk)
+        return size
+
+    return step, ""
+
+
+def scripted(path: Path) -> tuple[Step, str]:
+    """The line that most scripts have for it, on a text that is in memory."""
+    with path.open("rb") as file:
+        raw = file.read(SCRIPTED)
+    text = raw.decode(errors="ignore")
+    number = {character: n for n, character in enumerate(sorted(set(text)))}
+
+    def step() -> float:
+        np.array([number[character] for character in text])
+        return len(raw)
+
+    return step, ""
+
+
+READERS = {"charrnn": numbered, "reading": read, "reading, decoding": decoded, "a script's line": scripted}

@@ -1,0 +1,47 @@
+"""The limit: the floating-point operations per second that a product of two large matrices reaches, on all threads."""
+
+from speeds.race import Competitor, Outcome, Outcomes, Step
+
+SIZE = 2048
+"""Rows and columns of the matrices."""
+
+
+def competitors() -> list[Competitor]:
+    """Whose products there are; the limit is the faster one in each round."""
+    return [Competitor("sgemm of NumPy", numpy_product), Competitor("sgemm of PyTorch", torch_product)]
+
+
+def highest(outcomes: Outcomes) -> Outcome:
+    """The limit: in each round the rate of the faster product; the remark names the one that mostly is."""
+    products = {name: outcome for name, outcome in outcomes.items() if name.startswith("sgemm") and outcome.rates}
+    best = max(products, key=lambda name: products[name].median or 0, default="")
+    return Outcome([max(rates) for rates in zip(*(p.rates for p in products.values()), strict=True)], best)
+
+
+def numpy_product() -> tuple[Step, str]:
+    """c ← a b by NumPy."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    a, b = (rng.random((SIZE, SIZE), np.float32) for _ in "ab")
+    c = a @ b
+
+    def step() -> float:
+        np.matmul(a, b, out=c)
+        return 2 * SIZE**3
+
+    return step, ""
+
+
+def torch_product() -> tuple[Step, str]:
+    """c ← a b by PyTorch."""
+    import torch
+
+    a, b = (torch.rand(SIZE, SIZE) for _ in "ab")
+    c = a @ b
+
+    def step() -> float:
+        torch.mm(a, b, out=c)
+        return 2 * SIZE**3
+
+    return step, ""

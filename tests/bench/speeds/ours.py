@@ -1,0 +1,79 @@
+"""Our side of the races: charrnn itself, as its users call it, not a part of it."""
+
+from itertools import islice
+
+import charrnn
+from charrnn import sampling
+from charrnn.config import SamplingConfig
+from charrnn.model import Model
+from speeds import texts
+from speeds.race import Step
+from speeds.shape import Shape
+
+ENDLESS = 1 << 40
+"""Steps: of a run that comes neither to its end nor to an evaluation."""
+WARM = 3
+"""Steps before the first that is timed; in the very first on a machine numba compiles."""
+AT_ONCE = 64
+"""Characters that are drawn between two looks at the clock."""
+TEMPERATURE = SamplingConfig(temp=0.8)
+
+
+def run(engine: str, shape: Shape, threads: int) -> "charrnn.training.Training":
+    """A training on a made-up text that goes on for ever and never evaluates."""
+    return charrnn.train(
+        texts.lesson(shape.batch_size, shape.seq_length),
+        cell=shape.cell,
+        hidden_size=shape.hidden_size,
+        layers=shape.layers,
+        batch_size=shape.batch_size,
+        seq_length=shape.seq_length,
+        steps=ENDLESS,
+        eval_every=ENDLESS,
+        val_fraction=0.0,
+        schedule="constant",
+        seed=1,
+        engine=engine,
+        threads=threads,
+    )
+
+
+def training(engine: str, shape: Shape, threads: int) -> tuple[Step, str]:
+    """A step of training: from the ids to the new weights, as `charrnn train` takes it."""
+    steps = iter(run(engine, shape, threads))
+
+    def step() -> float:
+        return next(steps).chars
+
+    for _ in range(WARM):
+        step()
+    return step, ""
+
+
+def sampler(engine: str, shape: Shape, streams: int) -> tuple[Step, str]:
+    """Draws some characters: of one stream as text by `generate`, of several as ids."""
+    model = untrained(engine, shape)
+    step = one_stream(model) if streams == 1 else many_streams(model, streams)
+    for _ in range(WARM):
+        step()
+    return step, ""
+
+
+def untrained(engine: str, shape: Shape) -> Model:
+    """A model with fresh weights: it is as quick as one that has learned."""
+    return run(engine, shape, threads=1).latest
+
+
+def one_stream(model: Model) -> Step:
+    pieces = charrnn.generate(model, length=-1, seed=1, config=TEMPERATURE)
+    return lambda: sum(len(piece) for piece in islice(pieces, AT_ONCE))
+
+
+def many_streams(model: Model, streams: int) -> Step:
+    drawn = sampling.draw(model, "", range(streams), TEMPERATURE)
+
+    def step() -> float:
+        ids, _ = next(drawn)
+        return ids.size
+
+    return step

@@ -1,0 +1,146 @@
+"""PyTorch's side of the races: its twin of the network, in whichever of several ways to write it is the fastest."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # no helper processes that stay
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from twin import State, Twin, afresh, chunks, train_step
+
+from charrnn import corpus
+from charrnn.config import LEARNING_RATES, ModelConfig
+from charrnn.streams import Streams
+from speeds import texts
+from speeds.race import Step, fastest
+from speeds.shape import Shape, V
+
+WARM = 4
+"""Steps before the first that is timed: the compiler sees a state of None, and one of tensors."""
+AT_ONCE = 64
+"""Characters that are drawn between two looks at the clock."""
+CLIP = 5.0
+TEMPERATURE = 0.8
+
+
+class LookUp(Twin):
+    """The twin with its one-hot characters as rows of a matrix that is there already."""
+
+    eye: Tensor
+
+    def __init__(self, config: ModelConfig):
+        super().__init__(config)
+        self.register_buffer("eye", torch.eye(self.V), persistent=False)
+
+    def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        h, state = self.rnn(nn.functional.embedding(inputs, self.eye), state)
+        return self.decoder(self.dropout(h)), state
+
+
+def in_bf16(loss: Callable[..., Any]) -> Callable[..., Any]:
+    """The loss with products of bfloat16, the weights staying float32."""
+
+    def mixed(inputs: Tensor, targets: Tensor, state: State) -> Any:
+        with torch.autocast("cpu", torch.bfloat16):
+            return loss(inputs, targets, state)
+
+    return mixed
+
+
+INPUTS = {"one-hot": Twin, "look-up": LookUp}
+MODES: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    "eager": lambda loss: loss,
+    "compile": torch.compile,
+    "bf16": in_bf16,
+}
+
+
+def training(mode: str, shape: Shape, threads: Sequence[int], adams: Sequence[str] = ("Adam",)) -> tuple[Step, str]:
+    """A step of training with the fastest combination of an input, a number of threads and an Adam."""
+    return choose(
+        {
+            ", ".join([inputs, *([adam] if len(adams) > 1 else []), *named(n, threads)]): (
+                n,
+                trainer(mode, INPUTS[inputs], shape, fused=adam == "fused Adam"),
+            )
+            for n, inputs, adam in itertools.product(threads, INPUTS, adams)
+        }
+    )
+
+
+def trainer(mode: str, kind: type[Twin], shape: Shape, fused: bool) -> Step:
+    """A step of training: the next chunk, forward, backward, clipping, Adam; as `charrnn.train` does it."""
+    text = corpus.from_text(texts.lesson(shape.batch_size, shape.seq_length))
+    config = ModelConfig(V, shape.cell, shape.hidden_size, shape.layers)
+    net = kind(config)
+    net.loss = MODES[mode](net.loss)  # type: ignore[method-assign]
+    optimizer = torch.optim.Adam(net.parameters(), LEARNING_RATES["adam"], fused=fused or None)
+    streams = Streams(text.ids, shape.batch_size, shape.seq_length)
+    feed = chunks(streams, config, 1 << 40, np.random.default_rng(1))
+    state: State = None
+
+    def step() -> float:
+        nonlocal state
+        k, inputs, targets = next(feed)
+        _, state = train_step(net, optimizer, inputs, targets, afresh(state, k), LEARNING_RATES["adam"], CLIP)
+        return inputs.numel()
+
+    return step
+
+
+def sampler(shape: Shape, streams: int, threads: Sequence[int]) -> tuple[Step, str]:
+    """Draws some characters with the fastest combination of an input and a number of threads."""
+    return choose(
+        {
+            ", ".join([inputs, *named(n, threads)]): (n, drawer(INPUTS[inputs], shape, streams))
+            for n, inputs in itertools.product(threads, INPUTS)
+        }
+    )
+
+
+def drawer(kind: type[Twin], shape: Shape, streams: int) -> Step:
+    """A loop that feeds back what it draws; of one stream each character becomes text when it is drawn."""
+    net = kind(ModelConfig(V, shape.cell, shape.hidden_size, shape.layers)).eval()
+    context, state = torch.zeros(streams, dtype=torch.int64), None
+
+    def draw() -> Iterator[Tensor]:
+        nonlocal context, state
+        for _ in range(AT_ONCE):
+            logits, state = net(context[None], state)
+            context = torch.multinomial(torch.softmax(logits[0] / TEMPERATURE, -1), 1)[:, 0]
+            yield context
+
+    def step() -> float:
+        with torch.inference_mode():
+            if streams == 1:
+                return len([texts.LATIN[int(v)] for v in draw()])
+            return torch.stack(list(draw())).numel()
+
+    return step
+
+
+def named(n: int, threads: Sequence[int]) -> list[str]:
+    """The number of threads, where there is a choice."""
+    return [f"{n} thread{'s' * (n > 1)}"] if len(threads) > 1 else []
+
+
+def choose(candidates: dict[str, tuple[int, Step]]) -> tuple[Step, str]:
+    """Warms the candidates up, each with its number of threads, and takes the fastest."""
+
+    def with_threads(n: int, step: Step) -> Step:
+        def run() -> float:
+            if torch.get_num_threads() != n:
+                torch.set_num_threads(n)
+            return step()
+
+        return run
+
+    steps = {name: with_threads(n, step) for name, (n, step) in candidates.items()}
+    for step in steps.values():
+        for _ in range(WARM):
+            step()
+    return fastest(steps)

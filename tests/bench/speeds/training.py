@@ -1,0 +1,107 @@
+"""Training: characters learned from per second, ours beside PyTorch's, and as a share of the limit."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from charrnn.recipe import available_cores
+from speeds import limit, ours, theirs
+from speeds.options import Options
+from speeds.race import Competitor, Outcome, Outcomes, mean, race, ratio
+from speeds.section import Section, percent, quantity, times
+from speeds.shape import MIN_CHAR, MIN_CHAR_SHAPE, SHAPES, Shape
+
+RATIOS = (("numba", "eager"), ("numpy", "eager"), ("numba", "compile"), ("numba", "bf16"))
+HEADER = ["numba", "numpy", "eager", "compile", "bf16", *("/".join(pair) for pair in RATIOS), "numba/limit"]
+
+
+def measure(options: Options) -> Iterator[Section]:
+    """The networks of the table, then min-char-rnn's."""
+    cores = available_cores()
+    shapes = [SHAPES[name].of(cell) for cell in options.cells for name in options.shapes if name in SHAPES]
+    if shapes:
+        yield table(
+            Section(f"Training, {cores} threads: characters per second", ["network", *HEADER]),
+            shapes,
+            [cores],
+            ["Adam"],
+            options,
+        )
+    if MIN_CHAR in options.shapes:
+        yield table(
+            Section("Training in min-char-rnn's setting: characters per second", ["network", *HEADER]),
+            [MIN_CHAR_SHAPE],
+            sorted({1, cores}),
+            ["Adam", "fused Adam"],
+            options,
+        )
+
+
+def table(
+    section: Section, shapes: Sequence[Shape], threads: Sequence[int], adams: Sequence[str], options: Options
+) -> Section:
+    """A race for each shape, PyTorch with the best of some numbers of threads and of some Adams."""
+    found, variants = [], Counter[str]()
+    for shape in shapes:
+        outcomes = race(
+            competitors(shape, threads, adams),
+            options.rounds,
+            options.seconds,
+            options.telling(f"training, {shape.title}"),
+        )
+        found.append((outcomes, limit.highest(outcomes), shape.flops))
+        names = ("numba", "numpy", "eager", "compile", "bf16")
+        cells = [quantity(outcomes[name].median) for name in names]
+        section.add(shape.title, cells + ratios([found[-1]]), outcomes)
+        variants.update(f"{name}: {outcomes[name].remark}" for name in names[2:] if outcomes[name].rates)
+    if len(found) > 1:
+        section.rows.append(["geometric mean", *[""] * 5, *ratios(found)])
+    section.remarks += [
+        "The same step on both sides: the next chunk of the text, forward, backward, clipping by norm, Adam.",
+        f"PyTorch's fastest way to write it, by a short race before: {'; '.join(counted(variants))}.",
+        *of_limit([top for _, top, _ in found]),
+    ]
+    return section
+
+
+def competitors(shape: Shape, threads: Sequence[int], adams: Sequence[str]) -> list[Competitor]:
+    """Our engines, PyTorch's modes, and the limit."""
+    most = max(threads)
+    return [
+        *(
+            Competitor(engine, ours.training, {"engine": engine, "shape": shape, "threads": most})
+            for engine in ("numba", "numpy")
+        ),
+        *(
+            Competitor(mode, theirs.training, {"mode": mode, "shape": shape, "threads": threads, "adams": adams})
+            for mode in ("eager", "compile", "bf16")
+        ),
+        *limit.competitors(),
+    ]
+
+
+def ratios(found: Sequence[tuple[Outcomes, Outcome, int]]) -> list[str]:
+    """The last columns of a row: means over the outcomes, limits and operations per character of one shape or more."""
+    shares = [ratio(outcomes["numba"], top) for outcomes, top, _ in found]
+    useful = [None if share is None else share * flops for share, (_, _, flops) in zip(shares, found, strict=True)]
+    return [
+        *(times(mean(ratio(outcomes[a], outcomes[b]) for outcomes, _, _ in found)) for a, b in RATIOS),
+        percent(mean(useful)),
+    ]
+
+
+def counted(variants: Counter[str]) -> list[str]:
+    """What was counted, and how often, where it was more than once."""
+    return [f"{name} ({n})" if n > 1 else name for name, n in sorted(variants.items())]
+
+
+def of_limit(tops: Sequence[Outcome]) -> list[str]:
+    """What the limit was, and how far it swung: as far as that is from steady, all figures are."""
+    rates = sorted(rate for top in tops for rate in top.rates)
+    if not rates:
+        return []
+    which = " or ".join(counted(Counter(top.remark for top in tops)))
+    return [
+        f"The limit is the fastest product of two {limit.SIZE} × {limit.SIZE} matrices: {which}. It made "
+        f"{quantity(rates[0])} to {quantity(rates[-1])} flop/s, {quantity(rates[len(rates) // 2])} in the middle; "
+        "useful are 6 for each weight that a character is multiplied with, look-ups none."
+    ]
