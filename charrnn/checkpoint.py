@@ -186,14 +186,13 @@ def load_snapshot(path: Path) -> Snapshot:
     position, history = _record(file, "position", Position), _history(file)
     cell = network.cell_of(config, engines.load("numpy"))
     params = network.shapes(config, cell)
-    # Whether the position is one in the corpus is seen when that is there
     if position.best_step not in (0, *(row.step for row in history)):
         raise file.damaged("position")
     shapes = {f"params.{name}": shape for name, shape in params.items()}
     shapes |= {f"best.{name}": shape for name, shape in params.items() if history}
     for moment in OPTIMIZERS[training.optimizer].moments:
         shapes |= {f"moments.{moment}.{name}": shape for name, shape in params.items()}
-    shapes["state"] = (config.layers, cell.STATES, _rows(training, corpus), config.hidden_size)
+    shapes["state"] = (config.layers, cell.STATES, _rows(file, training, corpus, position), config.hidden_size)
     tensors = file.tensors(shapes)
 
     def group(prefix: str) -> Params:
@@ -215,12 +214,18 @@ def load_snapshot(path: Path) -> Snapshot:
     )
 
 
-def _rows(training: TrainingConfig, corpus: CorpusRecord) -> int:
-    """How much is read side by side."""
+def _rows(file: Reader, training: TrainingConfig, corpus: CorpusRecord, position: Position) -> int:
+    """How much is read side by side. Raises `CheckpointError` where the position is at no place of a running text.
+
+    Among records it may be at any: how many chunks these make is seen when the corpus is there, and then looked at.
+    """
     if training.lines:
         return rows_of(corpus.training_lines, training.batch_size)
-    # Of the text only its length matters here, so one that takes no memory stands for it
-    return Streams(np.broadcast_to(np.uint8(0), corpus.training), training.batch_size, training.seq_length).rows
+    # Of the streams only their number matters here, so a text that takes no memory stands for the corpus
+    streams = Streams(np.broadcast_to(np.uint8(0), corpus.training), training.batch_size, training.seq_length)
+    if not position.fits(streams.chunks, streams.offsets):
+        raise file.damaged("position")
+    return streams.rows
 
 
 # The metadata that both have

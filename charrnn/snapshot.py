@@ -83,6 +83,10 @@ class Position(Config):
             between(name, getattr(self, name), 0, 2**53)
         between("loss_sum", self.loss_sum, 0, LARGEST)
 
+    def fits(self, chunks: int, offsets: int) -> bool:
+        """Whether a run through epochs of so many chunks, which can go so many ways, comes to this position."""
+        return self.step == self.epoch * chunks + self.chunk and self.chunk < chunks and self.offset < offsets
+
 
 @dataclass
 class Snapshot:

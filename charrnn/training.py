@@ -19,7 +19,6 @@ from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusErr
 from charrnn.memory import Memory
 from charrnn.model import Model
 from charrnn.notation import Array, Params
-from charrnn.reading import Learned
 from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
 
 FIXED = ("batch_size", "seq_length", "optimizer", "lines", "val_fraction", "seed")
@@ -128,7 +127,8 @@ class Training:
         self.streams, self.held_out, self.known = reading.of(corpus, snapshot.training)
         if (self.streams.size, self.held_out.size) != (snapshot.corpus.training, snapshot.corpus.validation):
             raise CorpusError(f"the corpus {corpus.name} is split another way than when this training began")
-        if not _fits(snapshot, self.streams):
+        fits = snapshot.at.fits(self.streams.chunks, self.streams.offsets)
+        if not fits or snapshot.state.shape[2] != self.streams.rows:
             raise CheckpointError("the training to resume is damaged: it stands at no place of its corpus")
         self.epoch = lru_cache(maxsize=1)(self.streams.epoch)
         """The chunks of an epoch by its offset; the last answer is kept, for it may take a sort to find."""
@@ -279,17 +279,6 @@ class Training:
             if not chars or _best(s.history) is row:
                 s.best, at.best_step = {name: p.copy() for name, p in s.params.items()}, at.step
         yield replace(here, evaluation=row)
-
-
-def _fits(snapshot: Snapshot, streams: Learned) -> bool:
-    """Whether the place of a snapshot, which may come from anywhere, is one that a run through this comes to."""
-    at = snapshot.at
-    return (
-        at.step == at.epoch * streams.chunks + at.chunk
-        and at.chunk < streams.chunks
-        and at.offset < streams.offsets
-        and snapshot.state.shape[2] == streams.rows
-    )
 
 
 def _loss(row: Evaluation) -> float:

@@ -301,7 +301,7 @@ def test_validation_reads_all_of_the_held_out_text(steps: int) -> None:
 
 def test_dropout_does_not_disturb_the_validation() -> None:
     training = run(begun(steps=10, dropout=0.9))
-    scored = charrnn.score(training.latest, TEXT[-len(training.held_out) :])
+    scored = charrnn.score(training.latest, TEXT[-training.held_out.size :])
     assert training.history[-1].val_loss == pytest.approx(scored.nats_per_char, rel=1e-6)
 
 
