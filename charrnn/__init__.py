@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from charrnn.checkpoint import Checkpoint, load, load_snapshot, save, save_snapshot
     from charrnn.config import SamplingConfig
-    from charrnn.listing import lines
+    from charrnn.listing import draw_records
     from charrnn.sampling import generate, samples
     from charrnn.scoring import score
     from charrnn.training import resume, train
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Checkpoint": "checkpoint",
     "SamplingConfig": "config",
+    "draw_records": "listing",
     "generate": "sampling",
-    "lines": "listing",
     "load": "checkpoint",
     "load_snapshot": "checkpoint",
     "resume": "training",
@@ -42,8 +42,8 @@ _HOMES = {
 __all__ = [
     "Checkpoint",
     "SamplingConfig",
+    "draw_records",
     "generate",
-    "lines",
     "load",
     "load_snapshot",
     "resume",

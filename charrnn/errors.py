@@ -26,7 +26,7 @@ class CheckpointError(CharRNNError):
 
 
 class SamplingError(CharRNNError):
-    """A sample that doesn't come, however often it is drawn."""
+    """A text that can't go on, or can't end, as it was asked to."""
 
 
 class EngineError(CharRNNError):

@@ -1,4 +1,4 @@
-"""The listing: whole records, drawn one after the other until there are as many as are wanted of the kind wanted."""
+"""The listing: whole records, one for a seed, without those that are not wanted."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,16 +7,13 @@ import numpy as np
 from charrnn.config import LAST_SEED, SamplingConfig, between
 from charrnn.errors import ConfigError, SamplingError
 from charrnn.model import Model
-from charrnn.notation import Array, Ids
 from charrnn.sampling import BATCH, Sample, draw
 
-AHEAD = 16
-"""Characters that are drawn between two looks at whether all have come to an end."""
 TRIES = 1000
-"""Records that are drawn in vain, one after the other, before it is said that there are no others."""
+"""Records that are left out in a row before it is said that there are no others."""
 
 
-def lines(
+def draw_records(
     model: Model,
     *,
     count: int,
@@ -27,31 +24,31 @@ def lines(
     novel: bool = False,
     unique: bool = False,
 ) -> Iterator[Sample]:
-    """Draws `count` records, each up to its line end, or up to `length` characters: twice the longest one learned.
+    """Draws `count` records, each up to its line end, or cut at `length` characters: at twice the longest one learned.
 
     The prime is the beginning of each; a line end after it is dropped. `novel` leaves out those that stand in the text
-    that the model was trained on, `unique` those that were drawn before. The first record has the given seed; each
-    other one, and each that is drawn in the place of one left out, has the next. So a record, drawn with its own seed
-    as the first and the only one, is the same again.
+    that the model was made from, and empty ones; `unique` leaves out those that were drawn before. The first record is
+    that of the given seed, and each other one, also one drawn in the place of one left out, is that of the next. So
+    with its own seed a record is drawn again alone.
 
-    The text of a record has no line end, but its likelihood has. Raises `ConfigError` where the model is none of
-    records, or its lines are not known, or the prime has several; `VocabularyError` where the prime has characters
-    that are not known; and `SamplingError` where `TRIES` records in a row were left out.
+    The text of a record is without its line end, its likelihood is with it. Raises `ConfigError` where the model is
+    none of records, where it can't tell what is novel, or where the prime has several lines; `VocabularyError` where
+    the prime has characters that are not known; and `SamplingError` where `TRIES` records in a row were left out.
     """
     if model.known is None:
-        raise ConfigError("this is no model of records, but of running text: records come from `charrnn train --lines`")
+        raise ConfigError("this is a model of running text, not of records: those come from `charrnn train --lines`")
     if novel and model.known.digests is None:
-        raise ConfigError("what is new this model can't tell: it was trained on too many lines to know them all")
+        raise ConfigError("this model can't tell what is novel: it was made from too many lines to know them all")
     length = 2 * model.known.longest if length is None else length
     between("seed", seed, 0, LAST_SEED)
     between("length", length, 0)
     prime = prime.removesuffix("\n")
     if "\n" in prime:
-        raise ConfigError("a record is a line, and this prime has several: give the beginning of one")
-    return _chosen(model, count, prime, length, seed, config or SamplingConfig(), novel, unique)
+        raise ConfigError("a record is one line, and this prime has several: give the beginning of one")
+    return _wanted(model, count, prime, length, seed, config or SamplingConfig(), novel, unique)
 
 
-def _chosen(
+def _wanted(
     model: Model,
     count: int,
     prime: str,
@@ -63,19 +60,20 @@ def _chosen(
 ) -> Iterator[Sample]:
     """The records that are not left out, in the order of their seeds."""
     assert model.known is not None
-    seen: set[str] = set()
+    drawn_before: set[str] = set()
     left, in_vain = count, 0
     while left:
         seeds = range(seed, seed + min(BATCH, left + in_vain))
         seed = seeds.stop
-        for record, line in _drawn(model, prime, length, seeds, config):
-            if (novel and (not line or line in model.known)) or line in seen:
+        for record in _drawn(model, prime, length, seeds, config):
+            line = _line(record, model)
+            if (novel and (not line or line in model.known)) or line in drawn_before:
                 in_vain += 1
                 if in_vain == TRIES:
                     raise SamplingError(_told(novel, unique))
                 continue
             if unique:
-                seen.add(line)
+                drawn_before.add(line)
             yield record
             left, in_vain = left - 1, 0
             if not left:
@@ -83,37 +81,30 @@ def _chosen(
 
 
 def _told(novel: bool, unique: bool) -> str:
-    was = " or ".join(["stands in the text that it learned"] * novel + ["was drawn before"] * unique)
-    return f"the model has no more to say: each of {TRIES:,} records {was}; try a higher --temp, or ask for fewer"
+    why = " or ".join(["stands in the text it was made from"] * novel + ["was drawn before"] * unique)
+    return f"the model has no more to say: each of {TRIES:,} records {why}; try a higher --temp, or ask for fewer"
 
 
-def _drawn(
-    model: Model, prime: str, length: int, seeds: Sequence[int], config: SamplingConfig
-) -> Iterator[tuple[Sample, str]]:
-    """The records of some seeds, drawn side by side, each with the whole line that it is: its prime and its text."""
-    vocabulary, begun = model.vocabulary, model.vocabulary.encode(prime)
-    ids, logps = _until_all_end(model, prime, length, seeds, config)
-    for i, seed in enumerate(seeds):
-        (ends,) = np.nonzero(ids[:, i] == vocabulary.start)
-        n = int(ends[0]) if len(ends) else min(length, len(ids))
-        chars = n + bool(len(ends))
-        text = vocabulary.decode(ids[:n, i])
-        line = vocabulary.decode(np.concatenate((begun, ids[:n, i])))  # of bytes the two may share a character
-        yield Sample(text, prime, seed, config.temp, float(logps[:chars, i].sum()), chars), line
+def _line(record: Sample, model: Model) -> str:
+    """The whole line that a record is; of bytes its prime and its text may share a character."""
+    encode = model.vocabulary.encode
+    return model.vocabulary.decode(np.concatenate((encode(record.prime), encode(record.text))))
 
 
-def _until_all_end(
-    model: Model, prime: str, length: int, seeds: Sequence[int], config: SamplingConfig
-) -> tuple[Ids, Array]:
-    """Ids [N, B] and log-probabilities [N, B] up to the last of B line ends, or to a character more than the length.
-
-    Behind its line end, which `Vocabulary.start` is, a sample goes on with what is of no use.
-    """
-    pieces, ended = [], np.zeros(len(seeds), bool)
-    for ids, logps in draw(model, prime, seeds, config, AHEAD):
+def _drawn(model: Model, prime: str, length: int, seeds: Sequence[int], config: SamplingConfig) -> Iterator[Sample]:
+    """The records of some seeds, drawn side by side."""
+    end, pieces, ended, n = model.vocabulary.start, [], np.zeros(len(seeds), bool), 0
+    for ids, logps in draw(model, prime, seeds, config):
         pieces.append((ids, logps))
-        ended |= (ids == model.vocabulary.start).any(axis=0)
-        if ended.all() or len(pieces) * AHEAD > length:
+        ended |= (ids == end).any(axis=0)
+        n += len(ids)
+        if ended.all() or n > length:
             break
+    # A character more than the length, for it may be the line end
     ids, logps = (np.concatenate(parts)[: length + 1] for parts in zip(*pieces, strict=True))
-    return ids, logps
+    for row, seed in enumerate(seeds):
+        ends = np.flatnonzero(ids[:, row] == end)
+        n = int(ends[0]) if len(ends) else min(length, len(ids))
+        chars = n + (1 if len(ends) else 0)
+        text = model.vocabulary.decode(ids[:n, row])
+        yield Sample(text, prime, seed, config.temp, float(logps[:chars, row].sum()), chars)

@@ -41,10 +41,8 @@ class Sample:
         return -self.logprob / math.log(2) / self.chars if self.chars else 0.0
 
 
-def draw(
-    model: Model, prime: str | bytes, seeds: Sequence[int], config: SamplingConfig, ahead: int = AHEAD
-) -> Iterator[tuple[Ids, Array]]:
-    """Draws without end B = len(seeds) samples side by side: ids [N, B] and log-probabilities [N, B], N = ahead.
+def draw(model: Model, prime: str | bytes, seeds: Sequence[int], config: SamplingConfig) -> Iterator[tuple[Ids, Array]]:
+    """Draws without end B = len(seeds) samples side by side: ids [N, B] and log-probabilities [N, B], N at a time.
 
     The log-probabilities are the model's own, before any filter. Sample i follows from seeds[i] alone: with the
     compiled engine exactly, with NumPy but for how BLAS rounds with more rows or fewer. Raises `VocabularyError` where
@@ -57,7 +55,7 @@ def draw(
     rngs = [np.random.default_rng(seed) for seed in seeds]
     compiled, memory = engine.Sampler and engine.Sampler(model.config.cell, model.params, state), Memory()
     while True:
-        u = np.stack([rng.random(ahead) for rng in rngs], axis=1)
+        u = np.stack([rng.random(AHEAD) for rng in rngs], axis=1)
         if compiled:
             ids, logp = compiled.run(context, u, config.temp, config.top_k, config.top_p, config.min_p)
         else:

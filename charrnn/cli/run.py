@@ -274,7 +274,7 @@ class Run:
         if model.known is None:
             text = "".join(sampling.generate(model, length=SAMPLE_LENGTH, seed=seed, config=config))
         else:
-            drawn = listing.lines(model, count=SAMPLE_RECORDS, seed=seed, config=config)
+            drawn = listing.draw_records(model, count=SAMPLE_RECORDS, seed=seed, config=config)
             text = "\n".join(record.text for record in drawn)
         self.say("    " + visible(text).strip().replace("\n", "\n    "))
 

@@ -98,9 +98,9 @@ def command(
 
     output = Output()
     if model.known is not None:
-        from charrnn.listing import lines
+        from charrnn.listing import draw_records
 
-        for drawn in lines(
+        for drawn in draw_records(
             model,
             count=count,
             prime=prime or "",
