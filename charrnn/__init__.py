@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from charrnn.checkpoint import Checkpoint, load, load_snapshot, save, save_snapshot
     from charrnn.config import SamplingConfig
+    from charrnn.listing import draw_records
     from charrnn.sampling import generate, samples
     from charrnn.scoring import Score, score, score_lines, surprises
     from charrnn.training import resume, train
@@ -29,6 +30,7 @@ _HOMES = {
     "Checkpoint": "checkpoint",
     "SamplingConfig": "config",
     "Score": "scoring",
+    "draw_records": "listing",
     "generate": "sampling",
     "load": "checkpoint",
     "load_snapshot": "checkpoint",
@@ -46,6 +48,7 @@ __all__ = [
     "Checkpoint",
     "SamplingConfig",
     "Score",
+    "draw_records",
     "generate",
     "load",
     "load_snapshot",

@@ -11,14 +11,17 @@ import numpy as np
 from charrnn import engine as engines
 from charrnn import network
 from charrnn.config import Config, ModelConfig, TrainingConfig
-from charrnn.corpus import Source, Streams
+from charrnn.corpus import Source
 from charrnn.engine import Cell
 from charrnn.errors import CheckpointError, ConfigError, VocabularyError
+from charrnn.known import Known
 from charrnn.model import Model
 from charrnn.notation import Array, Params
 from charrnn.optimizers import OPTIMIZERS
+from charrnn.records import rows_of
 from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
 from charrnn.storage import Reader, write
+from charrnn.streams import Streams
 from charrnn.vocabulary import Vocabulary
 
 SUFFIX = ".safetensors"
@@ -72,6 +75,8 @@ def save(path: str | Path, checkpoint: Checkpoint) -> None:
     """Writes the model's file. Raises `CheckpointError` where it can't be written."""
     model, corpus, training = checkpoint.model, checkpoint.corpus, checkpoint.training
     metadata: dict[str, Any] = {"model": asdict(model.config), "vocabulary": _vocabulary_to_json(model.vocabulary)}
+    if model.known is not None:
+        metadata["records"] = model.known.to_json()
     if training is not None and corpus is not None:
         metadata |= {
             "step": checkpoint.step,
@@ -105,7 +110,7 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
     if not all(np.isfinite(p).all() for p in params.values()):
         raise CheckpointError(f"{path} is damaged: its biases add up to what is no number")
     return Checkpoint(
-        Model(config, vocabulary, params, loaded),
+        Model(config, vocabulary, params, loaded, _known(file, vocabulary) if file.has("records") else None),
         step,
         _record(file, "training", TrainingConfig) if file.has("training") else None,
         _record(file, "corpus", CorpusRecord) if file.has("corpus") else None,
@@ -181,17 +186,13 @@ def load_snapshot(path: Path) -> Snapshot:
     position, history = _record(file, "position", Position), _history(file)
     cell = network.cell_of(config, engines.load("numpy"))
     params = network.shapes(config, cell)
-    # Of the streams only their number matters here, so a text that takes no memory stands for the corpus
-    streams = Streams(np.broadcast_to(np.uint8(0), corpus.training), training.batch_size, training.seq_length)
-    if position.step != position.epoch * streams.chunks + position.chunk or position.chunk >= streams.chunks:
-        raise file.damaged("position")
-    if position.offset >= streams.offsets or position.best_step not in (0, *(row.step for row in history)):
+    if position.best_step not in (0, *(row.step for row in history)):
         raise file.damaged("position")
     shapes = {f"params.{name}": shape for name, shape in params.items()}
     shapes |= {f"best.{name}": shape for name, shape in params.items() if history}
     for moment in OPTIMIZERS[training.optimizer].moments:
         shapes |= {f"moments.{moment}.{name}": shape for name, shape in params.items()}
-    shapes["state"] = (config.layers, cell.STATES, streams.rows, config.hidden_size)
+    shapes["state"] = (config.layers, cell.STATES, _rows(file, training, corpus, position), config.hidden_size)
     tensors = file.tensors(shapes)
 
     def group(prefix: str) -> Params:
@@ -213,6 +214,20 @@ def load_snapshot(path: Path) -> Snapshot:
     )
 
 
+def _rows(file: Reader, training: TrainingConfig, corpus: CorpusRecord, position: Position) -> int:
+    """How much is read side by side. Raises `CheckpointError` where the position is at no place of a running text.
+
+    Among records it may be at any: how many chunks these make is seen when the corpus is there, and then looked at.
+    """
+    if training.lines:
+        return rows_of(corpus.training_lines, training.batch_size)
+    # Of the streams only their number matters here, so a text that takes no memory stands for the corpus
+    streams = Streams(np.broadcast_to(np.uint8(0), corpus.training), training.batch_size, training.seq_length)
+    if not position.fits(streams.chunks, streams.offsets):
+        raise file.damaged("position")
+    return streams.rows
+
+
 # The metadata that both have
 
 
@@ -231,6 +246,16 @@ def _model(file: Reader) -> tuple[ModelConfig, Vocabulary]:
 
 def _vocabulary_to_json(vocabulary: Vocabulary) -> list[str] | str:
     return "bytes" if vocabulary.is_bytes else list(vocabulary.characters)
+
+
+def _known(file: Reader, vocabulary: Vocabulary) -> Known:
+    try:
+        known = Known.from_json(file.json("records"))
+    except ValueError:
+        raise file.damaged("records") from None
+    if "\n" not in vocabulary.characters:
+        raise file.damaged("vocabulary")
+    return known
 
 
 def _record(file: Reader, key: str, kind: type[Record]) -> Record:

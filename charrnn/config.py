@@ -26,7 +26,7 @@ class Config:
             if type(value) is int and field.type in (float, float | None):  # JSON and the shell write 1 for 1.0
                 between(field.name, value, -(2**53), 2**53)
                 object.__setattr__(self, field.name, float(value))
-            elif isinstance(value, bool) or not isinstance(value, field.type):  # type: ignore[arg-type]
+            elif isinstance(value, bool) != (field.type is bool) or not isinstance(value, field.type):  # type: ignore[arg-type]
                 raise ConfigError(f"{field.name} can't be {value!r}")
         self.check()
 
@@ -103,6 +103,8 @@ class TrainingConfig(Config):
     clip: float = 5.0
     """The largest norm (or value) of the gradient; 0 for no clipping."""
     clip_by: str = "norm"
+    lines: bool = False
+    """Every line is a text of its own; else the text runs on over line ends."""
     val_fraction: float = 0.1
     eval_every: int = 0
     """Steps between evaluations; 0 for those of an epoch, but at least 50 and at most 1,000."""

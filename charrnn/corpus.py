@@ -1,4 +1,4 @@
-"""The corpus: files, folders or standard input, read in chunks, become ids; ids become parallel streams of [T, B]."""
+"""The corpus: files, folders or standard input, read in chunks, become ids in a vocabulary."""
 
 import codecs
 import hashlib
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from charrnn.config import one_of
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.notation import Ids
+from charrnn.records import Records
 from charrnn.vocabulary import Vocabulary, code_points, smallest_type
 
 STDIN = "-"
@@ -82,6 +84,16 @@ class Corpus:
         held_out = int(len(self.ids) * val_fraction)
         border = len(self.ids) - (held_out if held_out >= MIN_VALIDATION else 0)
         return self.ids[:border], self.ids[border:]
+
+    @cached_property
+    def records(self) -> Records:
+        """Its lines; raises `CorpusError` where there are less than two that are not empty."""
+        found = Records.of(self.ids, self.vocabulary)
+        if not len(found):
+            raise CorpusError(f"{self.name} has no characters beside its line ends: --lines reads lines")
+        if len(found) == 1:
+            raise CorpusError(f"{self.name} has one line only: --lines needs two, and wants a thousand")
+        return found
 
 
 def bundled() -> str:
@@ -307,48 +319,3 @@ def _renumbered(ids: Ids, numbers: Ids, out: Ids | None = None) -> Ids:
     for start in range(0, len(ids), CHUNK):
         found[start : start + CHUNK] = numbers.take(ids[start : start + CHUNK], mode="clip")
     return found
-
-
-@dataclass(frozen=True)
-class Streams:
-    """Ids [N] cut into B parallel streams, and these into chunks of at most T characters, the next one its target.
-
-    Every epoch begins at another offset, so that the borders between chunks move; all have the same number of chunks.
-    A chunk is a view of the ids: a step costs the same however long the text is. Where the text is too short for B
-    streams of T characters there are fewer of them.
-    """
-
-    ids: Ids
-    batch_size: int
-    seq_length: int
-
-    @property
-    def rows(self) -> int:
-        """B: how many streams there really are."""
-        return max(1, min(self.batch_size, (len(self.ids) - 1) // self.seq_length))
-
-    @property
-    def offsets(self) -> int:
-        """How many places there are for an epoch to begin at: one chunk's, but no more than a tenth of the text."""
-        return min(self.seq_length, (len(self.ids) - 1) // 10 + 1)
-
-    @property
-    def length(self) -> int:
-        """The characters of one stream."""
-        return (len(self.ids) - self.offsets) // self.rows
-
-    @property
-    def chunks(self) -> int:
-        """The chunks of one epoch, which is its steps."""
-        return -(-self.length // self.seq_length)
-
-    def chunk(self, offset: int, k: int) -> tuple[Ids, Ids]:
-        """Chunk k of an epoch that begins at `offset`: inputs [T, B] and targets [T, B].
-
-        The chunks of an epoch are as even as can be: their lengths differ by one at the most.
-        """
-        start, stop = (self.length * border // self.chunks for border in (k, k + 1))
-        end = offset + self.rows * self.length
-        inputs = self.ids[offset:end].reshape(self.rows, self.length)
-        targets = self.ids[offset + 1 : end + 1].reshape(self.rows, self.length)
-        return inputs[:, start:stop].T, targets[:, start:stop].T

@@ -7,6 +7,7 @@ import numpy as np
 
 from charrnn import network
 from charrnn.checkpoint import Checkpoint, to_torch
+from charrnn.known import Known
 
 
 def summary(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -22,6 +23,7 @@ def summary(checkpoint: Checkpoint) -> dict[str, Any]:
         "parameters": model.size,
         "vocabulary": {"kind": "bytes" if model.vocabulary.is_bytes else "characters", "size": len(model.vocabulary)}
         | ({} if model.vocabulary.is_bytes else {"characters": list(model.vocabulary.characters)}),
+        "records": _records(model.known),
         "tensors": [
             {
                 "name": name,
@@ -38,3 +40,10 @@ def summary(checkpoint: Checkpoint) -> dict[str, Any]:
         "history": [asdict(row) for row in checkpoint.history],
         "version": checkpoint.version,
     }
+
+
+def _records(known: Known | None) -> dict[str, int | None] | None:
+    """What a model of records knows of the lines it was made from; None for a model of running text."""
+    if known is None:
+        return None
+    return {"longest": known.longest, "known": None if known.digests is None else len(known.digests)}

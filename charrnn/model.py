@@ -9,8 +9,10 @@ import numpy as np
 
 from charrnn import engine as engines
 from charrnn import network
+from charrnn.chunk import Chunk
 from charrnn.config import ModelConfig
 from charrnn.engine import Engine
+from charrnn.known import Known
 from charrnn.memory import Memory
 from charrnn.notation import Array, Ids, Params
 from charrnn.vocabulary import Vocabulary
@@ -27,6 +29,8 @@ class Model:
     vocabulary: Vocabulary
     params: Params = field(repr=False)
     engine: Engine = field(default_factory=lambda: engines.load("numpy"), repr=False)
+    known: Known | None = None
+    """What it knows of the lines it was made from, if it is a model of records: each a text that ends with its line."""
 
     def zero_state(self, B: int) -> Array:
         """The state [L, S, B, H] before anything was read."""
@@ -63,6 +67,17 @@ class Model:
                     self.params, inputs[:, None], targets[:, None], state, self.config, self.engine, memory
                 )
             yield nats, len(targets)
+
+    def chunk_losses(self, chunks: Iterable[Chunk], B: int) -> Iterator[tuple[float, int]]:
+        """The loss of chunks of B rows, read one after the other: nats, and how many characters they are for."""
+        state, memory = self.zero_state(B), Memory()
+        for chunk in chunks:
+            state[:, :, chunk.afresh] = 0
+            with np.errstate(all="ignore"):  # as in `losses`
+                nats, state = network.loss(
+                    self.params, chunk.inputs, chunk.targets, state, self.config, self.engine, memory, chunk.real
+                )
+            yield nats, chunk.chars
 
     # What is done with a model is defined above it, and handed on by the face of the package: these lead there
 

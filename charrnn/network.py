@@ -16,7 +16,7 @@ import numpy as np
 from charrnn.config import ModelConfig
 from charrnn.engine import Cell, Engine
 from charrnn.memory import Memory
-from charrnn.notation import Array, Ids, Params
+from charrnn.notation import Array, Ids, Params, Places
 
 
 def cell_of(config: ModelConfig, engine: Engine) -> Cell:
@@ -119,6 +119,26 @@ def _linear(x: Array, W: Array, b: Array, engine: Engine, memory: Memory) -> Arr
     return engine.linear.forward(x.reshape(T * B, -1), W, b, memory).reshape(T, B, -1)
 
 
+def _gathered(h: Array, targets: Ids, real: Places | None, memory: Memory) -> tuple[Array, Ids]:
+    """The outputs [N, H] and the targets [N] at the N places that count, of h [T, B, H] and targets [T, B]."""
+    h, targets = h.reshape(-1, h.shape[-1]), targets.ravel()
+    if real is None:
+        return h, targets
+    places = np.flatnonzero(real)
+    # mode="clip" lets take write to `out` at once; the places are within bounds
+    found = np.take(h, places, axis=0, out=memory.empty("real", (len(places), h.shape[1]), h.dtype), mode="clip")
+    return found, targets[places]
+
+
+def _scattered(d: Array, shape: tuple[int, ...], real: Places | None, memory: Memory) -> Array:
+    """Undoes `_gathered`: the gradient [T, B, H] of all outputs, from that of those that count; the others' is zero."""
+    if real is None:
+        return d.reshape(shape)
+    dh = memory.zeros("d_real", shape, d.dtype)
+    dh[real] = d
+    return dh
+
+
 def forward(
     params: Params, inputs: Ids, state: Array, config: ModelConfig, engine: Engine, memory: Memory | None = None
 ) -> tuple[Array, Array]:
@@ -154,10 +174,17 @@ def loss(
     config: ModelConfig,
     engine: Engine,
     memory: Memory | None = None,
+    real: Places | None = None,
 ) -> tuple[float, Array]:
-    """The loss of the targets [T, B] after the inputs [T, B], summed, in nats; and the next state."""
-    nats, state = surprises(params, inputs, targets, state, config, engine, memory)
-    return float(nats.sum(dtype=np.float64)), state
+    """The loss of the targets [T, B] after the inputs [T, B], summed, in nats; and the next state.
+
+    With `real` [T, B] only the targets at those places count.
+    """
+    memory = memory or Memory()
+    h, state, _, _ = _run(params, inputs, state, config, engine, None, memory)
+    h, targets = _gathered(h, targets, real, memory)
+    logits = engine.linear.forward(h, params["W_out"], params["b_out"], memory)
+    return float(engine.softmax.surprises(logits, targets).sum(dtype=np.float64)), state
 
 
 def loss_and_gradients(
@@ -169,6 +196,7 @@ def loss_and_gradients(
     engine: Engine,
     masks: Array | None = None,
     memory: Memory | None = None,
+    real: Places | None = None,
 ) -> tuple[float, Params, Array]:
     """The summed loss in nats, its gradient for every parameter, and the next state.
 
@@ -176,23 +204,28 @@ def loss_and_gradients(
     that shards of the batch can be added up. Backpropagation stops at the state that came in: that is the truncation
     of truncated BPTT (R. Williams, J. Peng, 1990). The gradients are in the memory, if one is given, and hold until
     that is used again.
+
+    With `real` [T, B] only the targets at those places count: texts that end before others of their batch are filled
+    up with anything at all. There may be none in a shard.
     """
     cell, V = cell_of(config, engine), config.vocab_size
     T, B = inputs.shape
     memory = memory or Memory()
     h, next_state, caches, below = _run(params, inputs, state, config, engine, masks, memory)
-    logits = _linear(h, params["W_out"], params["b_out"], engine, memory).reshape(T * B, V)
-    total, d_logits = engine.softmax.cross_entropy(logits, targets.ravel())
+    h_real, targets = _gathered(h, targets, real, memory)
+    logits = engine.linear.forward(h_real, params["W_out"], params["b_out"], memory)
+    total, d_logits = engine.softmax.cross_entropy(logits, targets)
 
     grads: Params = {}
 
     def undo(dy: Array, x: Array, W: str, b: str) -> Array:
-        dy, x = dy.reshape(T * B, -1), x.reshape(T * B, -1)
         dx, grads[W], grads[b] = engine.linear.backward(dy, x, params[W], memory.part(W))
-        return dx.reshape(T, B, -1)
+        return dx
 
-    # logits = h W_out + b_out
-    dh = undo(d_logits, h, "W_out", "b_out")
+    # logits = h_real W_out + b_out
+    d_real = undo(d_logits, h_real, "W_out", "b_out")
+    # h_real = h[real]
+    dh = _scattered(d_real, h.shape, real, memory)
     for layer in reversed(range(config.layers)):
         # h = h * masks[layer]
         if masks is not None:
@@ -202,7 +235,8 @@ def loss_and_gradients(
         grads.update((f"{name}{layer}", d) for name, d in zip(cell.RECURRENT, recurrent, strict=True))
         if layer:
             # x = below W_ih + b
-            dh = undo(dx, below[layer - 1], f"W_ih{layer}", f"b{layer}")
+            x = below[layer - 1]
+            dh = undo(dx.reshape(T * B, -1), x.reshape(T * B, -1), f"W_ih{layer}", f"b{layer}").reshape(x.shape)
         else:
             # x = (W_ih + b)[inputs]
             grads["W_ih0"] = engine.embedding.backward(dx, inputs, V, memory)

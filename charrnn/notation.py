@@ -20,5 +20,8 @@ Array = NDArray[Any]
 Ids = NDArray[np.unsignedinteger[Any]]
 """Characters as indices into the vocabulary."""
 
+Places = NDArray[np.bool_]
+"""Which places [T, B] of a batch hold text, where some rows are shorter than others."""
+
 Params = dict[str, Array]
 """Parameters, their gradients or their moments: one flat dictionary, so that each thing done to all is one loop."""

@@ -7,9 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from charrnn import engine
+from charrnn import engine, reading
 from charrnn.config import LEARNING_RATES, ModelConfig, TrainingConfig, between
-from charrnn.corpus import Corpus, Streams
+from charrnn.corpus import Corpus
 from charrnn.errors import ConfigError
 
 CHARACTERS = 10_000_000
@@ -38,12 +38,11 @@ def plan(corpus: Corpus, options: dict[str, Any]) -> tuple[ModelConfig, Training
     chosen["engine"] = engine.resolve(chosen.get("engine", "auto"))
     config = TrainingConfig(**chosen)
     if "epochs" in options or "steps" not in options:
-        streams = Streams(corpus.split(config.val_fraction)[0], config.batch_size, config.seq_length)
+        learned = reading.of(corpus, config).learned
         if "epochs" in options:
-            chosen["steps"] = options["epochs"] * streams.chunks
+            chosen["steps"] = options["epochs"] * learned.chunks
         else:
-            per_step = streams.rows * min(streams.seq_length, streams.length)
-            chosen["steps"] = max(1, min(CHARACTERS // per_step, EPOCHS * streams.chunks))
+            chosen["steps"] = max(1, min(int(CHARACTERS / learned.per_step), EPOCHS * learned.chunks))
             chosen.setdefault("schedule", "step" if {"lr_decay", "lr_decay_after"} & set(options) else "cosine")
     return model, TrainingConfig(**chosen)
 

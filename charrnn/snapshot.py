@@ -25,12 +25,18 @@ class CorpusRecord(Config):
     training: int
     """Characters learned from."""
     validation: int
-    """Characters held out, which follow them."""
+    """Characters held out: of a running text those that follow."""
+    training_lines: int = 0
+    """Records learned from; 0 for running text."""
+    validation_lines: int = 0
+    """Records held out."""
 
     def check(self) -> None:
         between("size", self.size, 0, 2**53)
         between("training", self.training, 2, 2**53)
         between("validation", self.validation, 0, 2**53)
+        between("training_lines", self.training_lines, 0, 2**53)
+        between("validation_lines", self.validation_lines, 0, 2**53)
 
 
 @dataclass(frozen=True)
@@ -64,18 +70,22 @@ class Position(Config):
     chunk: int = 0
     """Chunks of this epoch that were seen."""
     offset: int = 0
-    """Where in the corpus this epoch began."""
+    """Which way this epoch goes: where in a running text it began, or the order of its records."""
     best_step: int = 0
     """When the validation loss was lowest."""
     loss_sum: float = 0.0
-    """Of the mean losses of the steps since the last evaluation."""
-    loss_steps: int = 0
-    """The number of those steps."""
+    """Of the mean losses of the steps since the last evaluation, each times its `Chunk.share`."""
+    loss_steps: float = 0.0
+    """The number of those steps, each counted as its share."""
 
     def check(self) -> None:
         for name in ("step", "epoch", "chunk", "offset", "best_step", "loss_steps"):
             between(name, getattr(self, name), 0, 2**53)
         between("loss_sum", self.loss_sum, 0, LARGEST)
+
+    def fits(self, chunks: int, offsets: int) -> bool:
+        """Whether a run through epochs of so many chunks, which can go so many ways, comes to this position."""
+        return self.step == self.epoch * chunks + self.chunk and self.chunk < chunks and self.offset < offsets
 
 
 @dataclass

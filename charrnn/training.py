@@ -5,29 +5,23 @@ import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from charrnn import engine as engines
-from charrnn import network, optimizers, recipe
-from charrnn.corpus import Corpus, Source, Streams, from_text
-from charrnn.errors import CharRNNError, ConfigError, CorpusError, DivergenceError
+from charrnn import network, optimizers, reading, recipe
+from charrnn.chunk import Chunk
+from charrnn.corpus import Corpus, Source, from_text
+from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, DivergenceError
 from charrnn.memory import Memory
 from charrnn.model import Model
-from charrnn.notation import Array, Ids, Params
+from charrnn.notation import Array, Params
 from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
 
-AFRESH = 100
-"""Chunks after which a stream's state is set to zero again, each stream at its own time.
-
-A sample starts from zeros, and an epoch may be the only one and long. A network that met them once in thousands of
-steps may take them for anything and never find into the text: with every stream carried to the epoch's end, half of
-some LSTMs had a validation loss of 5 nats after their first epoch, the others 2.
-"""
-
-FIXED = ("batch_size", "seq_length", "optimizer", "val_fraction", "seed")
+FIXED = ("batch_size", "seq_length", "optimizer", "lines", "val_fraction", "seed")
 """Settings that stay what they are when a training is resumed: what is kept of it depends on them."""
 
 
@@ -43,8 +37,9 @@ def train(
 
     The options are the fields of `ModelConfig` and `TrainingConfig`, or `epochs` instead of `steps`; `recipe.plan` says
     what those not given become. With `init_from` the run starts from that model's weights, shape and vocabulary.
-    Raises `ConfigError`, `CorpusError` for a text of less than two characters, and `VocabularyError` where it has
-    characters that the other model has never seen.
+    With `lines` every line is a record: a text of its own. Raises `ConfigError`, `CorpusError` for a text of less than
+    two characters or, with `lines`, two lines, and `VocabularyError` where it has characters that the other model has
+    never seen.
     """
     recipe.check(options)
     corpus = text if isinstance(text, Corpus) else from_text(text)
@@ -55,23 +50,23 @@ def train(
                 raise ConfigError(f"the model to start from has another {name}: {getattr(init_from.config, name)}")
     model, config = recipe.plan(corpus, options)
     engine, rng = engines.load(config.engine), np.random.default_rng(config.seed)
-    learned, held_out = corpus.split(config.val_fraction)
+    learned, held_out, _ = reading.of(corpus, config)
     with threadpool_limits(1):  # the decomposition in it rounds differently on more threads
         params = network.initial_params(model, engine, rng)
     if init_from is not None:
         params = {name: p.astype(np.float32) for name, p in init_from.params.items()}
-    rows = Streams(learned, config.batch_size, config.seq_length).rows
+    sizes = (learned.size, held_out.size, learned.lines, held_out.lines)
     return Training(
         corpus,
         Snapshot(
             model,
             config,
             corpus.vocabulary,
-            CorpusRecord(corpus.name, corpus.size, corpus.digest, len(learned), len(held_out)),
+            CorpusRecord(corpus.name, corpus.size, corpus.digest, *sizes),
             source,
             params,
             optimizers.initial_moments(params, config),
-            network.zero_state(model, engine, rows),
+            network.zero_state(model, engine, learned.rows),
             rng,
             history=[],
             best={},
@@ -117,7 +112,10 @@ class Training:
     """A run of training: iterate over it to move it on. Between two steps it may be left, saved and taken up again."""
 
     def __init__(self, corpus: Corpus, snapshot: Snapshot):
-        """Goes on from a snapshot of a run on the same corpus; raises `CorpusError` where it is another."""
+        """Goes on from a snapshot of a run on the same corpus.
+
+        Raises `CorpusError` where it is another, and `CheckpointError` for a snapshot of no place in it.
+        """
         if corpus.digest != snapshot.corpus.digest:
             raise CorpusError(
                 f"the corpus {corpus.name} is not the one that this training began with: restore that, or start a "
@@ -126,10 +124,14 @@ class Training:
         corpus = corpus.written_in(snapshot.vocabulary)
         self.snapshot = snapshot
         self.engine = engines.load(snapshot.training.engine)
-        learned, self.held_out = corpus.split(snapshot.training.val_fraction)
-        if (len(learned), len(self.held_out)) != (snapshot.corpus.training, snapshot.corpus.validation):
+        self.streams, self.held_out, self.known = reading.of(corpus, snapshot.training)
+        if (self.streams.size, self.held_out.size) != (snapshot.corpus.training, snapshot.corpus.validation):
             raise CorpusError(f"the corpus {corpus.name} is split another way than when this training began")
-        self.streams = Streams(learned, snapshot.training.batch_size, snapshot.training.seq_length)
+        fits = snapshot.at.fits(self.streams.chunks, self.streams.offsets)
+        if not fits or snapshot.state.shape[2] != self.streams.rows:
+            raise CheckpointError("the training to resume is damaged: it stands at no place of its corpus")
+        self.epoch = lru_cache(maxsize=1)(self.streams.epoch)
+        """The chunks of an epoch by its offset; the last answer is kept, for it may take a sort to find."""
         self.final: Evaluation | None = None
         """The evaluation at the end, where no regular one falls on it: a resumed run knows nothing of it."""
         n = min(snapshot.training.threads, self.streams.rows)
@@ -147,7 +149,8 @@ class Training:
     def latest(self) -> Model:
         """The model as it is now; it doesn't change when the training goes on."""
         s = self.snapshot
-        return Model(s.model, s.vocabulary, {name: p.copy() for name, p in s.params.items()}, self.engine)
+        params = {name: p.copy() for name, p in s.params.items()}
+        return Model(s.model, s.vocabulary, params, self.engine, self.known)
 
     @property
     def best(self) -> Model:
@@ -161,7 +164,7 @@ class Training:
 
     def _latest_is_best(self) -> bool:
         history = self.snapshot.history
-        if not history or not len(self.held_out):
+        if not history or not self.held_out.size:
             return True
         return self.final is not None and _loss(self.final) < _loss(_best(history))
 
@@ -200,13 +203,12 @@ class Training:
         s, config, at = self.snapshot, self.snapshot.training, self.snapshot.at
         if at.chunk == 0:
             at.offset = int(s.rng.integers(self.streams.offsets))
-            s.state = np.zeros_like(s.state)
-        s.state[:, :, at.chunk % AFRESH :: AFRESH] = 0
-        inputs, targets = self.streams.chunk(at.offset, at.chunk)
-        T, B = inputs.shape
+        chunk = self.epoch(at.offset)(at.chunk)
+        s.state[:, :, chunk.afresh] = 0
+        T, B = chunk.inputs.shape
         masks = network.dropout_masks(s.model, T, B, s.rng)
         with np.errstate(all="ignore"):  # what is no number is found below, not where it arises
-            loss, grads, next_state = self._loss_and_gradients(inputs, targets, masks, pool)
+            loss, grads, next_state = self._loss_and_gradients(chunk, masks, pool)
         lr = optimizers.learning_rate(at.step, at.epoch, config)
         with np.errstate(all="ignore"):
             norm = optimizers.clip(grads, config)
@@ -217,28 +219,32 @@ class Training:
             raise DivergenceError(f"the training diverged at step {at.step + 1}: try a lower --lr or --clip")
         s.state = next_state
         at.step, at.chunk = at.step + 1, at.chunk + 1
-        at.loss_sum, at.loss_steps = at.loss_sum + loss, at.loss_steps + 1
+        at.loss_sum, at.loss_steps = at.loss_sum + loss * chunk.share, at.loss_steps + chunk.share
         if at.chunk == self.streams.chunks:
             at.epoch, at.chunk = at.epoch + 1, 0
-        return Progress(at.step, at.epoch, loss, lr, norm, inputs.size)
+        return Progress(at.step, at.epoch, loss, lr, norm, chunk.chars)
 
     def _loss_and_gradients(
-        self, inputs: Ids, targets: Ids, masks: Array | None, pool: ThreadPoolExecutor
+        self, chunk: Chunk, masks: Array | None, pool: ThreadPoolExecutor
     ) -> tuple[float, Params, Array]:
-        """The mean loss of a chunk, its gradients and the next state. Each shard of rows has a thread of its own."""
+        """The mean loss of a chunk, the gradients of that times its share, and the next state.
+
+        Each shard of rows has a thread of its own.
+        """
         s = self.snapshot
 
         def run(rows: slice, memory: Memory) -> tuple[float, Params, Array]:
             with np.errstate(all="ignore"):  # the caller looks at the loss and the norm
                 return network.loss_and_gradients(
                     s.params,
-                    inputs[:, rows],
-                    targets[:, rows],
+                    chunk.inputs[:, rows],
+                    chunk.targets[:, rows],
                     s.state[:, :, rows],
                     s.model,
                     self.engine,
                     None if masks is None else masks[:, :, rows],
                     memory,
+                    None if chunk.real is None else chunk.real[:, rows],
                 )
 
         # One shard needs no thread of its own: with a small network the way there and back costs more than the work
@@ -248,9 +254,10 @@ class Training:
             nats += more
             for name, d in grads.items():
                 d += more_grads[name]
+        chars = chunk.chars
         for d in grads.values():
-            d *= 1 / inputs.size
-        return nats / inputs.size, grads, np.concatenate((state, *(state for _, _, state in others)), axis=2)
+            d *= chunk.share / chars
+        return nats / chars, grads, np.concatenate((state, *(state for _, _, state in others)), axis=2)
 
     def _evaluate(self, final: bool = False) -> Iterator[Progress]:
         """Reads the held-out text, then adds a row to the history; until that row is there, nothing has changed."""
@@ -259,7 +266,7 @@ class Training:
         train_loss = at.loss_sum / at.loss_steps if at.loss_steps else None
         here = Progress(at.step, at.epoch, train_loss or math.nan, lr, math.nan, 0)
         nats, chars = 0.0, 0
-        for more, n in self.latest.losses(self.held_out):
+        for more, n in self.held_out.losses(self.latest):
             nats, chars = nats + more, chars + n
             yield here
         if not math.isfinite(nats):
@@ -269,7 +276,7 @@ class Training:
             self.final = row
         else:
             s.history.append(row)
-            at.loss_sum, at.loss_steps = 0.0, 0
+            at.loss_sum, at.loss_steps = 0.0, 0.0
             if not chars or _best(s.history) is row:
                 s.best, at.best_step = {name: p.copy() for name, p in s.params.items()}, at.step
         yield replace(here, evaluation=row)

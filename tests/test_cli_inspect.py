@@ -80,7 +80,10 @@ def test_the_metadata_agree_with_the_training(model: Path, tmp_path: Path) -> No
         "digest": hashlib.sha256(content).hexdigest(),
         "training": len(TEXT) - held_out,
         "validation": held_out,
+        "training_lines": 0,
+        "validation_lines": 0,
     }
+    assert data["records"] is None
     assert [row["step"] for row in data["history"]] == [10, 20, 30, 35]
     assert [row["val_loss"] for row in data["history"]] == [row.val_loss for row in saved.history]
     best = min(data["history"], key=lambda row: row["val_loss"])

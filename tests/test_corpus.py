@@ -15,8 +15,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from charrnn import corpus
-from charrnn.corpus import Source, Streams, from_text, read, read_prime
+from charrnn.corpus import Source, from_text, read, read_prime
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
+from charrnn.streams import Streams
 from charrnn.vocabulary import Vocabulary
 
 CHUNKS = st.sampled_from([1, 2, 3, 5, 1 << 20])

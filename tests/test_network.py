@@ -243,3 +243,130 @@ def test_the_first_loss_is_near_that_of_a_guess(engine, cell, layers):
     inputs, targets = np.random.default_rng(1).integers(V, size=(2, T, B), dtype=np.uint8)
     loss, _ = network.loss(params, inputs, targets, network.zero_state(config, engine, B), config, engine)
     assert loss / inputs.size == pytest.approx(math.log(V), abs=0.25)
+
+
+# Rows that end before others of their batch
+
+
+def padded(config, engine, lengths, seed=0):
+    """A problem whose rows end at some lengths, and the places before those."""
+    T = max(lengths)
+    params, inputs, targets, state, masks = problem(config, engine, T, len(lengths), seed)
+    return (params, inputs, targets, state, masks), np.arange(T)[:, None] < lengths
+
+
+@pytest.mark.parametrize("lengths", [[1, 4, 7], [3, 3, 3], [0, 5, 2, 0], [6]], ids=str)
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize(("cell", "layers"), [("rnn", 1), ("gru", 2), ("lstm", 3)])
+def test_a_batch_that_is_filled_up_equals_its_rows_alone(engine, cell, layers, dropout, lengths):
+    config = ModelConfig(V, cell, H, layers, dropout)
+    (params, inputs, targets, state, masks), real = padded(config, engine, lengths)
+    loss, grads, next_state = network.loss_and_gradients(
+        params, inputs, targets, state, config, engine, masks, real=real
+    )
+    alone = {}
+    for row, T in enumerate(lengths):
+        if T:
+            rows = slice(row, row + 1)
+            alone[row] = network.loss_and_gradients(
+                params,
+                inputs[:T, rows],
+                targets[:T, rows],
+                state[:, :, rows],
+                config,
+                engine,
+                None if masks is None else masks[:, :T, rows],
+            )
+    assert loss == pytest.approx(sum(nats for nats, _, _ in alone.values()), rel=1e-12)
+    assert list(grads) == list(params)
+    for name, d in grads.items():
+        np.testing.assert_allclose(sum(part[name] for _, part, _ in alone.values()), d, rtol=0, atol=1e-12)
+    for row, (_, _, state_alone) in alone.items():
+        if lengths[row] == max(lengths):
+            np.testing.assert_allclose(next_state[:, :, row], state_alone[:, :, 0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_loss_of_a_batch_that_is_filled_up_equals_the_naive_twin(engine, cell):
+    config = ModelConfig(V, cell, H, 2)
+    (params, inputs, targets, state, _), real = padded(config, engine, [2, 5, 4])
+    wanted = 0.0
+    for row, T in enumerate([2, 5, 4]):
+        rows = slice(row, row + 1)
+        logits, _ = naive.network(params, inputs[:T, rows], state[:, :, rows], cell, 2)
+        wanted += naive.loss(logits, targets[:T, rows])
+    assert network.loss(params, inputs, targets, state, config, engine, real=real)[0] == pytest.approx(
+        wanted, rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_of_the_places_that_count_in_random_directions(engine, cell, layers):
+    config, rng = ModelConfig(V, cell, H, layers, 0.3), np.random.default_rng(5)
+    params, inputs, targets, state, masks = problem(config, engine, T=6, seed=layers)
+    real = rng.random(inputs.shape) < 0.5  # any places at all, not only the ends of rows
+
+    def run(params):
+        return network.loss_and_gradients(params, inputs, targets, state, config, engine, masks, real=real)
+
+    _, grads, _ = run(params)
+    for _ in range(4):
+        direction = {name: rng.normal(size=p.shape) for name, p in params.items()}
+        slope, eps = sum((grads[name] * direction[name]).sum() for name in params), 1e-4
+        f = {n: run({name: p + n * eps * direction[name] for name, p in params.items()})[0] for n in (-2, -1, 1, 2)}
+        narrow, wide = (f[1] - f[-1]) / (2 * eps), (f[2] - f[-2]) / (4 * eps)
+        assert slope == pytest.approx((4 * narrow - wide) / 3, rel=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_fills_a_row_up_changes_nothing(engine, cell):
+    config = ModelConfig(V, cell, H, 2)
+    (params, inputs, targets, state, _), real = padded(config, engine, [1, 4, 7])
+    results = []
+    for seed in (1, 2):
+        filled = np.random.default_rng(seed).integers(V, size=(2, *inputs.shape), dtype=np.uint8)
+        x, y = (np.where(real, ids, other) for ids, other in zip((inputs, targets), filled, strict=True))
+        results.append(network.loss_and_gradients(params, x, y, state, config, engine, real=real))
+    (loss, grads, _), (other_loss, other_grads, _) = results
+    assert loss == other_loss
+    for name, d in grads.items():
+        np.testing.assert_allclose(d, other_grads[name], rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_places_that_all_count_are_no_different_from_none_named(engine, cell):
+    config = ModelConfig(V, cell, H, 2, dropout=0.3)
+    params, inputs, targets, state, masks = problem(config, engine, T=5)
+    args = (params, inputs, targets, state, config, engine, masks)
+    (loss, grads, _), (named, named_grads, _) = (
+        network.loss_and_gradients(*args, real=real) for real in (None, np.ones(inputs.shape, bool))
+    )
+    assert loss == named
+    for name, d in grads.items():
+        np.testing.assert_array_equal(d, named_grads[name])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_shard_in_which_all_rows_have_ended_adds_nothing(engine, cell):
+    config = ModelConfig(V, cell, H, 2, dropout=0.3)
+    params, inputs, targets, state, masks = problem(config, engine, T=4, dtype=np.float32)
+    args, nowhere = (params, inputs, targets, state, config, engine), np.zeros(inputs.shape, bool)
+    loss, grads, _ = network.loss_and_gradients(*args, masks, real=nowhere)
+    assert loss == network.loss(*args, real=nowhere)[0] == 0
+    for name, p in params.items():
+        assert grads[name].shape == p.shape
+        assert not grads[name].any()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_memory_that_was_used_before_changes_nothing_where_rows_end(engine, cell):
+    config, memory = ModelConfig(V, cell, H, 2), Memory()
+    for lengths in ([7, 3, 2], [1, 1], [0, 4, 9, 9, 1], [2, 5]):
+        (params, inputs, targets, state, _), real = padded(config, engine, lengths, seed=len(lengths))
+        args = (params, inputs, targets, state, config, engine)
+        loss, grads, _ = network.loss_and_gradients(*args, memory=memory, real=real)
+        wanted_loss, wanted, _ = network.loss_and_gradients(*args, real=real)
+        assert loss == wanted_loss == network.loss(*args, memory, real)[0]
+        for name, d in grads.items():
+            np.testing.assert_array_equal(d, wanted[name])

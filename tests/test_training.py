@@ -21,7 +21,8 @@ from charrnn.config import CELLS, OPTIMIZERS, SCHEDULES, Config, ModelConfig, Sa
 from charrnn.corpus import Corpus, from_text
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergenceError, EngineError, VocabularyError
 from charrnn.snapshot import CorpusRecord, Evaluation, Position
-from charrnn.training import AFRESH, Training, resume, train
+from charrnn.streams import AFRESH
+from charrnn.training import Training, resume, train
 
 SMALL: dict[str, Any] = {
     "hidden_size": 16,
@@ -260,7 +261,7 @@ def test_it_yields_each_step_and_each_evaluation() -> None:
 def test_the_state_is_carried_until_the_epoch_ends_or_the_stream_begins_afresh(
     afresh: int, engine_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("charrnn.training.AFRESH", afresh)
+    monkeypatch.setattr("charrnn.streams.AFRESH", afresh)
     training = begun(steps=15, lr=0, engine=engine_name, layers=2)
     model, streams = training.latest, training.streams
     expected, seen = model.zero_state(streams.rows), 0
@@ -300,7 +301,7 @@ def test_validation_reads_all_of_the_held_out_text(steps: int) -> None:
 
 def test_dropout_does_not_disturb_the_validation() -> None:
     training = run(begun(steps=10, dropout=0.9))
-    scored = charrnn.score(training.latest, TEXT[-len(training.held_out) :])
+    scored = charrnn.score(training.latest, TEXT[-training.held_out.size :])
     assert training.history[-1].val_loss == pytest.approx(scored.nats_per_char, rel=1e-6)
 
 

@@ -67,9 +67,14 @@ def _about(data: dict[str, Any]) -> "Table":
         "vocabulary": f"{vocabulary['size']} {vocabulary['kind']}",
         "characters": _characters(vocabulary.get("characters", [])),
     }
+    if records := data["records"]:
+        known = "not known" if records["known"] is None else f"{records['known']:,} different lines known"
+        rows["records"] = f"{known}, the longest of {records['longest']:,} {vocabulary['kind']}"
     if corpus := data["corpus"]:
         rows["corpus"] = f"{corpus['name']}, {corpus['size']:,} bytes, SHA-256 {corpus['digest'][:12]}…"
         rows["split"] = f"{corpus['training']:,} characters to learn from, {corpus['validation']:,} held out"
+        if corpus["training_lines"]:
+            rows["split"] += f"; {corpus['training_lines']:,} lines and {corpus['validation_lines']:,}"
     if training := data["training"]:
         rows["training"] = ", ".join(f"{name} {value}" for name, value in training.items())
     if data["step"] is not None:

@@ -16,12 +16,12 @@ from tqdm import tqdm
 
 from charrnn import checkpoint as checkpoints
 from charrnn import corpus as corpora
-from charrnn import sampling
+from charrnn import listing, sampling
 from charrnn.cli.console import asked_to_stop, tell_of_compilation, visible, voice
 from charrnn.config import SamplingConfig
 from charrnn.corpus import STDIN, Source
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
-from charrnn.snapshot import Evaluation
+from charrnn.snapshot import CorpusRecord, Evaluation
 from charrnn.training import Progress, Training, resume, train
 
 FOLDER = Path("checkpoints")
@@ -30,6 +30,7 @@ SAVE_AFTER = 120.0
 LOGGED = 1000
 """Lines of the log, at most, beside those of the evaluations."""
 SAMPLE_LENGTH = 200
+SAMPLE_RECORDS = 5
 
 
 def started(
@@ -180,7 +181,8 @@ class Run:
             self.say(f"interrupted at step {at.step:,}, and saved: go on with {command}")
             return 128 + signals[0]
         step = self.rival.step if self.rival else self.training.best_step
-        self.say(f"done: {self.path} holds the weights of step {step:,}; try charrnn sample --temp 0.8")
+        following = "charrnn sample --count 20" if self.training.known else "charrnn sample --temp 0.8"
+        self.say(f"done: {self.path} holds the weights of step {step:,}; try {following}")
         return 0
 
     def result(self) -> dict[str, Any]:
@@ -205,25 +207,32 @@ class Run:
     def _announce(self) -> None:
         training, s = self.training, self.training.snapshot
         model, config, corpus, at = s.model, s.training, s.corpus, s.at
-        kind = "bytes" if s.vocabulary.is_bytes else "characters"
         n = len(training.shards)
         threads = f"{n} threads" if n > 1 else "1 thread"
-        self.say(f"{corpus.name}: {corpus.training + corpus.validation:,} {kind}, {len(s.vocabulary)} distinct")
-        if corpus.validation:
-            self.say(f"learns from the first {corpus.training:,}, validates on the last {corpus.validation:,}")
-        elif config.val_fraction:
-            self.say("too short to hold any out for validation: learns from all, and keeps the last weights")
+        self._tell_of_corpus(corpus)
         self.say(
             f"{model.cell}, {model.layers} × {model.hidden_size}: {training.latest.size:,} parameters; "
             f"{config.engine} engine, {threads}"
         )
-        T = min(config.seq_length, training.streams.length)
-        epochs = config.steps / training.streams.chunks
+        B, epochs = training.streams.rows, config.steps / training.streams.chunks
+        each = f"{B} lines" if config.lines else f"{B} × {training.streams.per_step / B:.0f} characters"
         self.say(
-            f"{config.steps:,} steps of {training.streams.rows} × {T} characters, {epochs:.3g} epochs, "
+            f"{config.steps:,} steps of {each}, {epochs:.3g} epochs, "
             f"{config.optimizer} at {config.lr:g}, {config.schedule}; seed {config.seed}"
         )
         self.say(f"{'goes on at step ' + format(at.step, ',') + ', ' if at.step else ''}writes {self.path}")
+
+    def _tell_of_corpus(self, corpus: CorpusRecord) -> None:
+        vocabulary, lines = self.training.snapshot.vocabulary, corpus.training_lines + corpus.validation_lines
+        characters = f"{corpus.training + corpus.validation:,} {'bytes' if vocabulary.is_bytes else 'characters'}"
+        self.say(f"{corpus.name}: {f'{lines:,} lines, ' * bool(lines)}{characters}, {len(vocabulary)} distinct")
+        if corpus.validation and lines:
+            learned, held_out = corpus.training_lines, corpus.validation_lines
+            self.say(f"learns from {learned:,} of the lines, validates on the other {held_out:,}, drawn at random")
+        elif corpus.validation:
+            self.say(f"learns from the first {corpus.training:,}, validates on the last {corpus.validation:,}")
+        elif self.training.snapshot.training.val_fraction:
+            self.say("too short to hold any out for validation: learns from all, and keeps the last weights")
 
     def _show(self, bar: "tqdm[Any]", progress: Progress) -> None:
         if not progress.chars:
@@ -269,15 +278,13 @@ class Run:
             self.log = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the run
 
     def _sample(self, step: int) -> None:
+        model, seed = self.training.latest, self.training.snapshot.training.seed + step
         config = SamplingConfig(temp=0.8)
-        text = "".join(
-            sampling.generate(
-                self.training.latest,
-                length=SAMPLE_LENGTH,
-                seed=self.training.snapshot.training.seed + step,
-                config=config,
-            )
-        )
+        if model.known is None:
+            text = "".join(sampling.generate(model, length=SAMPLE_LENGTH, seed=seed, config=config))
+        else:
+            drawn = listing.draw_records(model, count=SAMPLE_RECORDS, seed=seed, config=config)
+            text = "\n".join(record.text for record in drawn)
         self.say("    " + visible(text).strip().replace("\n", "\n    "))
 
     def _save(self) -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 NAME = "sample"
 HELP = "Write text with a trained model."
+LENGTH = 1000
+"""Of a sample that is no record, where none is given."""
 EXAMPLES = """\b
 The filters apply in this order: --allow, --ban, --match and --max-copy, then
 --penalty, --temp, --top-k, --top-p, --min-p, --typical.
@@ -33,6 +35,7 @@ Examples:
   charrnn sample --temp 0.3 --max-copy 20 --corpus corpus.txt
   cut -c-20 lines.txt | charrnn sample --prime - --per-line
   charrnn sample model.safetensors --count 5 --json
+  charrnn sample names.safetensors --count 20 --novel --unique
 """
 LINES = "lines to go on from, as --prime - or --prime-file"
 AT_ONCE = 1 << 16
@@ -49,7 +52,15 @@ def command(
     checkpoint: Annotated[
         Path | None, typer.Argument(help="The model's file. [the newest in checkpoints/]", show_default=False)
     ] = None,
-    length: Annotated[int, _option("Characters to write, at the most; -1: without end.", "--length", "-n")] = 1000,
+    length: Annotated[
+        int | None,
+        _option(
+            "Characters to write, at the most; -1: without end. [1000; of a record twice the longest]",
+            "--length",
+            "-n",
+            default=False,
+        ),
+    ] = None,
     temp: Annotated[
         str, _option("Below 1 bolder, above 1 wilder; 0: always the likeliest; 0.4:1.2: from one to the other.")
     ] = "1",
@@ -86,7 +97,13 @@ def command(
         Path | None, _option("Write the state of the text at its end to this file.", default=False)
     ] = None,
     force: Annotated[bool, _option("Overwrite --state-out.", "--force")] = False,
-    count: Annotated[int, _option("Samples to write, each ended by a line end.", "--count", "-c")] = 1,
+    count: Annotated[int, _option("Samples, or records, to write, each ended by a line end.", "--count", "-c")] = 1,
+    novel: Annotated[
+        bool, _option("Leave out records that stand in the text of the training, and draw others.", "--novel")
+    ] = False,
+    unique: Annotated[
+        bool, _option("Leave out records that were written before, and draw others.", "--unique")
+    ] = False,
     seed: Annotated[int | None, _option("Same seed, same text. [drawn]", default=False)] = None,
     as_json: Annotated[
         bool, _option("One JSON object a line for each sample.", "--json", envvar="CHARRNN_SAMPLE_JSON")
@@ -99,11 +116,11 @@ def command(
     quiet: Annotated[bool, _option("Nothing on stderr but errors.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn import checkpoint as checkpoints
+    from charrnn import engine as engines
     from charrnn import sampling
     from charrnn.config import SamplingConfig, between
     from charrnn.continuation import Continuation
-    from charrnn.engine import resolve
-    from charrnn.errors import CheckpointError
+    from charrnn.errors import CheckpointError, ConfigError
 
     between("count", count, 1)
     first, last = _temperatures(temp)
@@ -131,10 +148,15 @@ def command(
     path = checkpoint or checkpoints.newest(Path("checkpoints"))
     if checkpoint is None:
         notice(f"model: {path}")
-    chosen = resolve(engine, math.inf if per_line or interactive or length < 0 else count * length)
+    model = checkpoints.load(path).model
+    if model.known is None and (novel or unique):
+        raise ConfigError("--novel and --unique are for models of records, from `charrnn train --lines`; this is none")
+    if length is None:
+        length = LENGTH if model.known is None else 2 * model.known.longest
+    chosen = engines.resolve(engine, math.inf if per_line or interactive or length < 0 else count * length)
     tell_of_compilation(chosen, quiet)
-    model = checkpoints.load(path, chosen).model
-    stops = [*(stop or []), *(["\n"] if line or per_line else [])]
+    model = replace(model, engine=engines.load(chosen))
+    stops = [*(stop or []), *(["\n"] if line or per_line or model.known is not None else [])]
     constraints = _constraints(model, match, max_copy, corpus, stops)
     after = None if state_in is None else Continuation.load(state_in, model)
     if seed is None:
@@ -150,13 +172,20 @@ def command(
         from charrnn.cli.interactive import converse
 
         converse(model, admit, output, asked)
-    elif per_line or as_json or count > 1:
+    elif per_line or as_json or count > 1 or model.known is not None:
         if per_line:
             drawn = sampling.continuations(model, _primes(prime_file, model, admit), **asked)
+        elif model.known is not None:
+            from charrnn.listing import draw_records
+
+            given = admit(_prime(prime, prime_file, model))
+            drawn = draw_records(model, count=count, prime=given, novel=novel, unique=unique, **asked)
         else:
             drawn = sampling.samples(model, count=count, prime=admit(_prime(prime, prime_file, model)), **asked)
         for sample in drawn:
             output.write(_json(sample, model, logprobs) if as_json else sample.prime + sample.text)
+            if model.known is not None and not as_json:
+                output.write("\n")  # an empty record is a line too
             output.line()
             if per_line:
                 output.flush()

@@ -18,6 +18,7 @@ Examples:
   cat *.txt | charrnn train - --out all.safetensors
   charrnn train --resume --steps 20000
   charrnn train song.mid --bytes
+  charrnn train names.txt --lines && charrnn sample --count 20
 """
 LENGTHS = {"steps", "epochs"}
 
@@ -45,12 +46,15 @@ def command(
     errors: Annotated[
         str | None, _option("What isn't in it: strict, replace, ignore, backslashreplace, surrogateescape. [strict]")
     ] = None,
-    val_fraction: Annotated[float | None, _option("Share of the text, at its end, to validate on. [0.1]")] = None,
+    lines: Annotated[bool | None, _option("Each line is a text of its own, as in a list of names.", "--lines")] = None,
+    val_fraction: Annotated[
+        float | None, _option("Share of the text, at its end, or of its lines, to validate on. [0.1]")
+    ] = None,
     cell: Annotated[str | None, _option("lstm, gru or rnn. [lstm]")] = None,
     hidden_size: Annotated[int | None, _option("Units of a layer. [128]")] = None,
     layers: Annotated[int | None, _option("Layers, one above the other. [2]")] = None,
     dropout: Annotated[float | None, _option("Probability that a unit is left out in training. [0]")] = None,
-    batch_size: Annotated[int | None, _option("Places of the text that are read side by side. [50]")] = None,
+    batch_size: Annotated[int | None, _option("Places of the text, or lines, that are read side by side. [50]")] = None,
     seq_length: Annotated[int | None, _option("Characters through which gradients go back. [50]")] = None,
     steps: Annotated[int | None, _option("Updates of the weights. [ten million characters, or 50 epochs]")] = None,
     epochs: Annotated[int | None, _option("Readings of the text, instead of --steps.")] = None,

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from charrnn import checkpoint, engine, network
 from charrnn.config import ModelConfig, TrainingConfig
-from charrnn.corpus import Corpus, Streams
+from charrnn.corpus import Corpus
 from charrnn.model import CHUNK
 from charrnn.notation import Ids, Params
 from charrnn.optimizers import learning_rate
 from charrnn.snapshot import Evaluation
-from charrnn.training import AFRESH
+from charrnn.streams import AFRESH, Streams
 
 State = Tensor | tuple[Tensor, Tensor] | None
 """h [L, B, H], or h and c of an LSTM; None for zeros."""

@@ -14,7 +14,7 @@ from twin import State, Twin, afresh, chunks, train_step
 
 from charrnn import corpus
 from charrnn.config import LEARNING_RATES, ModelConfig
-from charrnn.corpus import Streams
+from charrnn.streams import Streams
 from speeds import texts
 from speeds.race import Step, fastest, warm_up
 from speeds.shape import Shape, V

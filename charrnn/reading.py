@@ -1,0 +1,119 @@
+"""The reading: what of a corpus is learned from, chunk by chunk, and what is held out; as running text or records."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from charrnn.chunk import Chunk
+from charrnn.config import TrainingConfig
+from charrnn.corpus import MIN_VALIDATION, Corpus
+from charrnn.known import Known
+from charrnn.model import Model
+from charrnn.notation import Ids
+from charrnn.records import Batches
+from charrnn.streams import Streams
+
+
+class Learned(Protocol):
+    """What training goes through, in epochs that all have as many chunks: `Streams` or `Batches`."""
+
+    @property
+    def size(self) -> int:
+        """The characters there are to learn from."""
+
+    @property
+    def lines(self) -> int:
+        """The records among them; 0 for running text."""
+
+    @property
+    def rows(self) -> int:
+        """B: what is read side by side."""
+
+    @property
+    def per_step(self) -> float:
+        """The characters that a step reads, about."""
+
+    @property
+    def offsets(self) -> int:
+        """How many ways there are for an epoch to go; which one it goes is drawn."""
+
+    @property
+    def chunks(self) -> int:
+        """The chunks of one epoch, which is its steps."""
+
+    def epoch(self, offset: int, /) -> Callable[[int], Chunk]:
+        """The chunks of an epoch that goes this way, by their numbers."""
+
+
+class HeldOut(Protocol):
+    """What is never learned from, and read as a whole to validate a model."""
+
+    @property
+    def size(self) -> int:
+        """Its characters; 0 where nothing is held out."""
+
+    @property
+    def lines(self) -> int:
+        """Its records; 0 for running text."""
+
+    def losses(self, model: Model, /) -> Iterator[tuple[float, int]]:
+        """The loss of all of it, piece by piece: nats, and how many characters they are for."""
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The end of a running text, read in order with the state carried."""
+
+    ids: Ids
+    lines: int = 0
+
+    @property
+    def size(self) -> int:
+        """Its characters."""
+        return len(self.ids)
+
+    def losses(self, model: Model) -> Iterator[tuple[float, int]]:
+        """As `HeldOut.losses`."""
+        return model.losses(self.ids)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Records that are held out, each read from a fresh state, many side by side."""
+
+    batches: Batches
+
+    @property
+    def size(self) -> int:
+        """Their characters, line ends included."""
+        return self.batches.size
+
+    @property
+    def lines(self) -> int:
+        """How many there are."""
+        return self.batches.lines
+
+    def losses(self, model: Model) -> Iterator[tuple[float, int]]:
+        """As `HeldOut.losses`."""
+        return model.chunk_losses(map(self.batches.epoch(0), range(self.batches.chunks)), self.batches.rows)
+
+
+class Reading(NamedTuple):
+    """The two parts of a corpus, and what a model will know of its lines; None where it has no lines to know."""
+
+    learned: Learned
+    held_out: HeldOut
+    known: Known | None
+
+
+def of(corpus: Corpus, config: TrainingConfig) -> Reading:
+    """How a training with this configuration reads a corpus; raises `CorpusError` for one that has too few lines."""
+    B, T = config.batch_size, config.seq_length
+    if config.lines:
+        records = corpus.records
+        learned, held_out = records.split(config.val_fraction, MIN_VALIDATION, config.seed)
+        return Reading(
+            Batches(learned, B, T), Apart(Batches(held_out, B, T)), Known.of(records.longest, records.digests)
+        )
+    running, tail = corpus.split(config.val_fraction)
+    return Reading(Streams(running, B, T), Tail(tail), None)
