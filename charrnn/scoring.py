@@ -109,11 +109,12 @@ def follow(model: Model, pieces: Iterable[Text], *, unknown: str = "error") -> I
     """`surprises` of a text that comes in pieces: those of each piece [N] before the next is asked for."""
     one_of("unknown", unknown, UNKNOWN)
     before, state, memory = model.vocabulary.start, model.zero_state(1), Memory()
-    for piece in pieces:
-        ids, known = _encode(model.vocabulary, piece, unknown)
-        nats = np.full(len(known), np.nan, state.dtype)
-        nats[known], before, state = _read(model, ids, before, state, memory)
-        yield nats
+    with threadpool_limits(1):  # with a single row, threads of BLAS are in each other's way
+        for piece in pieces:
+            ids, known = _encode(model.vocabulary, piece, unknown)
+            nats = np.full(len(known), np.nan, state.dtype)
+            nats[known], before, state = _read(model, ids, before, state, memory)
+            yield nats
 
 
 def _encode(vocabulary: Vocabulary, text: Text, unknown: str) -> tuple[Ids, NDArray[np.bool_]]:
@@ -240,12 +241,13 @@ def _first_refused(vocabulary: Vocabulary, lines: Sequence[Text]) -> tuple[int, 
 def _carried(model: Model, batches: Iterable[_Batch]) -> Iterator[list[Score]]:
     """The scores of lines that are one text."""
     before, state, memory = model.vocabulary.start, model.zero_state(1), Memory()
-    for batch in batches:
-        nats, before, state = _read(model, batch.ids, before, state, memory)
-        losses, filled = np.zeros(len(batch.counts)), np.flatnonzero(batch.counts)
-        if len(filled):
-            losses[filled] = np.add.reduceat(nats, batch.starts[filled], dtype=np.float64)
-        yield batch.scores(losses)
+    with threadpool_limits(1):
+        for batch in batches:
+            nats, before, state = _read(model, batch.ids, before, state, memory)
+            losses, filled = np.zeros(len(batch.counts)), np.flatnonzero(batch.counts)
+            if len(filled):
+                losses[filled] = np.add.reduceat(nats, batch.starts[filled], dtype=np.float64)
+            yield batch.scores(losses)
 
 
 def _fresh(model: Model, batches: Iterable[_Batch], threads: int) -> Iterator[list[Score]]:
