@@ -27,8 +27,10 @@ UNKNOWN = ("error", "skip")
 """What becomes of characters that the model has never seen."""
 BATCH = 1024
 """Lines that are taken at once from those who have many."""
-ROWS = 32
+ROWS = 48
 """Lines that a thread reads side by side, at the most."""
+AT_ONCE = 2048
+"""Characters of such lines that it reads at once: as many as a step of training does, and so in as much memory."""
 
 Text = str | bytes
 Counts = NDArray[np.intp]
@@ -107,11 +109,12 @@ def follow(model: Model, pieces: Iterable[Text], *, unknown: str = "error") -> I
     """`surprises` of a text that comes in pieces: those of each piece [N] before the next is asked for."""
     one_of("unknown", unknown, UNKNOWN)
     before, state, memory = model.vocabulary.start, model.zero_state(1), Memory()
-    for piece in pieces:
-        ids, known = _encode(model.vocabulary, piece, unknown)
-        nats = np.full(len(known), np.nan, state.dtype)
-        nats[known], before, state = _read(model, ids, before, state, memory)
-        yield nats
+    with threadpool_limits(1):  # with a single row, threads of BLAS are in each other's way
+        for piece in pieces:
+            ids, known = _encode(model.vocabulary, piece, unknown)
+            nats = np.full(len(known), np.nan, state.dtype)
+            nats[known], before, state = _read(model, ids, before, state, memory)
+            yield nats
 
 
 def _encode(vocabulary: Vocabulary, text: Text, unknown: str) -> tuple[Ids, NDArray[np.bool_]]:
@@ -238,12 +241,13 @@ def _first_refused(vocabulary: Vocabulary, lines: Sequence[Text]) -> tuple[int, 
 def _carried(model: Model, batches: Iterable[_Batch]) -> Iterator[list[Score]]:
     """The scores of lines that are one text."""
     before, state, memory = model.vocabulary.start, model.zero_state(1), Memory()
-    for batch in batches:
-        nats, before, state = _read(model, batch.ids, before, state, memory)
-        losses, filled = np.zeros(len(batch.counts)), np.flatnonzero(batch.counts)
-        if len(filled):
-            losses[filled] = np.add.reduceat(nats, batch.starts[filled], dtype=np.float64)
-        yield batch.scores(losses)
+    with threadpool_limits(1):
+        for batch in batches:
+            nats, before, state = _read(model, batch.ids, before, state, memory)
+            losses, filled = np.zeros(len(batch.counts)), np.flatnonzero(batch.counts)
+            if len(filled):
+                losses[filled] = np.add.reduceat(nats, batch.starts[filled], dtype=np.float64)
+            yield batch.scores(losses)
 
 
 def _fresh(model: Model, batches: Iterable[_Batch], threads: int) -> Iterator[list[Score]]:
@@ -286,14 +290,11 @@ def _losses(model: Model, ids: Ids, starts: Counts, counts: Counts, memory: Memo
     before = np.full(B, model.vocabulary.start, ids.dtype)
     while t < counts[0]:
         B = int(np.count_nonzero(counts > t))
-        T = min(-(-CHUNK // B), int(counts[0]) - t)
+        T = min(-(-AT_ONCE // B), int(counts[0]) - t)
         steps = np.arange(t, t + T)[:, None]
         targets = ids.take(starts[:B] + steps, mode="clip")
         inputs = np.concatenate((before[None, :B], targets[:-1]))
         nats, state = _surprises(model, inputs, targets, state[:, :, :B], memory)
-        nats = np.where(steps < counts[:B], nats, 0).astype(np.float64)
-        # One after the other, so that a sum is the same to the last bit wherever a line is cut
-        nats[0] += total[:B]
-        total[:B] = np.cumsum(nats, axis=0)[-1]
+        total[:B] += np.where(steps < counts[:B], nats, 0).sum(axis=0, dtype=np.float64)
         before, t = targets[-1], t + T
     return total

@@ -129,6 +129,9 @@ def test_a_model_of_bytes_scores_bytes(of_bytes: Path, tmp_path: Path) -> None:
     (found,) = objects(score(of_bytes, "--json", cwd=tmp_path, input=text))
     assert found["chars"] == len(text)
     assert found["bpc"] == pytest.approx(loaded(of_bytes).score(text).bpc)
+    shown = score(of_bytes, cwd=tmp_path, input=text).stdout.splitlines()
+    assert shown[0].startswith("bits per byte ")
+    assert shown[3].split() == ["bytes", str(len(text))]
 
 
 def test_the_engines_agree(model: Path, tmp_path: Path) -> None:
@@ -389,12 +392,12 @@ def test_unknown_characters_may_be_skipped(model: Path, tmp_path: Path) -> None:
     given = CELEBRATED.replace(" ", " Ж", 3)
     done = score(model, "--unknown", "skip", "--json", cwd=tmp_path, input=given)
     assert objects(done) == [loaded(model).score(CELEBRATED).as_dict() | {"unknown": 3}]
-    assert done.stderr == "left out: 3 characters that the model has never seen\n"
+    assert done.stderr == "characters left out, as the model has never seen them: 3\n"
     assert score(model, "--unknown", "skip", "--quiet", cwd=tmp_path, input=given).stderr == ""
     lines = score(model, "--unknown", "skip", "--per-line", cwd=tmp_path, input="Жa truth\nЖ\n")
     found = list(loaded(model).score_lines(["a truth\n", "\n"]))
     assert lines.stdout == scored(["Жa truth", "Ж"], found)
-    assert "left out: 2 characters" in lines.stderr
+    assert lines.stderr.endswith("never seen them: 2\n")
     assert "none of its characters" in refused(charrnn("score", model, "--unknown=skip", cwd=tmp_path, input="Ж"), 1)
 
 
@@ -557,4 +560,4 @@ def test_skipped_characters_have_a_colour_of_their_own(model: Path, tmp_path: Pa
     colours = {colour for c, colour in coloured(done.stdout) if c == "Ж"}
     assert not colours & {colour for c, colour in coloured(done.stdout) if c != "Ж"}
     assert "unknown" in done.stderr.splitlines()[0]
-    assert "left out: 1 characters" in done.stderr
+    assert done.stderr.endswith("never seen them: 1\n")

@@ -134,7 +134,7 @@ def test_there_is_no_score_of_nothing(text):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("cell", naive.CELLS)
 def test_lines_are_scored_as_texts_of_their_own_in_their_order(engine, cell, threads, monkeypatch):
-    monkeypatch.setattr(scoring, "CHUNK", 10)
+    monkeypatch.setattr(scoring, "AT_ONCE", 10)
     monkeypatch.setattr(scoring, "ROWS", 3)
     model = random_model(cell, engine=engine)
     found = list(score_lines(model, LINES, threads=threads))
@@ -168,11 +168,11 @@ def test_a_line_has_its_score_wherever_it_stands(lines, random):
 
 def test_with_the_compiled_engine_a_score_is_the_same_to_the_bit_in_any_company(monkeypatch):
     numba = pytest.importorskip("numba") and charrnn.engine.load("numba")
-    model = random_model(engine=numba)
-    alone = [next(score_lines(model, [line])) for line in LINES]
-    assert list(score_lines(model, LINES)) == alone
-    monkeypatch.setattr(scoring, "CHUNK", 10)
-    assert list(score_lines(model, LINES * 20, threads=2)) == alone * 20
+    model, lines = random_model(engine=numba), [*LINES, "a bad cab\né " * 30]
+    alone = [next(score_lines(model, [line])) for line in lines]
+    assert list(score_lines(model, lines)) == alone
+    monkeypatch.setattr(scoring, "AT_ONCE", 10)
+    assert list(score_lines(model, lines * 20, threads=2)) == alone * 20
 
 
 @pytest.mark.parametrize("carry", [False, True])

@@ -104,12 +104,13 @@ def command(
             left_out = ranking.show(model, parts, carry, unknown, wanted, form)
         else:
             score = scoring.score(model, corpus.texts(parts, model.vocabulary), unknown=unknown)
-            typer.echo(json.dumps(score.as_dict()) if as_json else _table(score))
+            unit = "byte" if model.vocabulary.is_bytes else "character"
+            typer.echo(json.dumps(score.as_dict()) if as_json else _table(score, unit))
             left_out = score.unknown
     except VocabularyError as error:
         raise VocabularyError(f"{error}; --unknown skip scores the rest") from None
     if left_out:
-        notice(f"left out: {left_out:,} characters that the model has never seen")
+        notice(f"characters left out, as the model has never seen them: {left_out:,}")
 
 
 def _opened(
@@ -152,12 +153,13 @@ def _looked_ahead(parts: Iterator["Part"], enough: int) -> tuple[float, Iterator
     return amount, iter(seen)
 
 
-def _table(score: "Score") -> str:
+def _table(score: "Score", unit: str) -> str:
+    """A score for the eye: a number a line, what it is before it."""
     rows = {
-        "bits per character": f"{score.bpc:.4f}",
-        "nats per character": f"{score.nats_per_char:.4f}",
+        f"bits per {unit}": f"{score.bpc:.4f}",
+        f"nats per {unit}": f"{score.nats_per_char:.4f}",
         "perplexity": f"{score.perplexity:.4f}",
-        "characters": f"{score.chars}",
+        f"{unit}s": f"{score.chars}",
     }
-    width = max(map(len, rows.values()))
-    return "\n".join(f"{name:<18}  {value:>{width}}" for name, value in rows.items())
+    names, values = (max(map(len, column)) for column in (rows.keys(), rows.values()))
+    return "\n".join(f"{name:<{names}}  {value:>{values}}" for name, value in rows.items())
