@@ -480,6 +480,60 @@ def test_a_training_out_of_range(key, change, small, tmp_path):
     assert refused("training", tmp_path / "bad.safetensors")
 
 
+@pytest.fixture(scope="module")
+def of_records(tmp_path_factory):
+    """The two files of a small training on records. Not to be changed."""
+    folder = tmp_path_factory.mktemp("records")
+    training = run_of("ab\nabc\nca\n" * 50, lines=True, hidden_size=2, layers=1, steps=3, val_fraction=0)
+    checkpoint.save(folder / "a.safetensors", checkpoint_of(training))
+    checkpoint.save_snapshot(folder / "a.resume.safetensors", training.snapshot)
+    return {"model": folder / "a.safetensors", "training": folder / "a.resume.safetensors"}
+
+
+@pytest.mark.parametrize("text", ["", "null", "1", "[]", "{}", '{"longest": 3}', '{"longest": 3, "digests": "AAAA"}'])
+def test_knowledge_of_lines_that_is_none(text, of_records, tmp_path):
+    tensors, metadata = parts_of(of_records["model"])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | {"records": text})
+    assert "its 'records' is not what it should be" in refused("model", tmp_path / "bad.safetensors")
+
+
+def test_a_model_of_records_that_can_not_end_a_line(of_records, tmp_path):
+    tensors, metadata = parts_of(of_records["model"])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | {"vocabulary": '["d", "a", "b", "c"]'})
+    assert "'vocabulary'" in refused("model", tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("corpus", {"training_lines": 0}),
+        ("corpus", {"training_lines": -1}),
+        ("corpus", {"training_lines": 5}),
+        ("corpus", {"training_lines": "150"}),
+        ("corpus", {"validation_lines": -1}),
+        ("training", {"lines": False}),  # whose epochs go fewer ways
+        ("training", {"lines": 1}),
+        ("training", {"batch_size": 5}),
+        ("position", {"chunk": -1}),
+        ("position", {"offset": -1}),
+    ],
+)
+def test_a_training_on_records_out_of_range(key, change, of_records, tmp_path):
+    tensors, metadata = parts_of(of_records["training"])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | {key: json.dumps(json.loads(metadata[key]) | change)})
+    assert refused("training", tmp_path / "bad.safetensors")
+
+
+def test_what_was_written_before_there_were_records_is_read(small, tmp_path):
+    for kind, load in LOAD.items():
+        tensors, metadata = parts_of(small[kind])
+        training, corpus = (json.loads(metadata[key]) for key in ("training", "corpus"))
+        del training["lines"], corpus["training_lines"], corpus["validation_lines"]
+        older = metadata | {"training": json.dumps(training), "corpus": json.dumps(corpus)}
+        save_file(tensors, tmp_path / "old.safetensors", older)
+        assert load(tmp_path / "old.safetensors").training == load(small[kind]).training
+
+
 ROW = {"step": 4, "epoch": 0, "lr": 0.1, "train_loss": 1.0, "val_loss": None}
 
 
