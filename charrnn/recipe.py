@@ -60,7 +60,7 @@ def check(options: dict[str, Any]) -> None:
         raise ConfigError(f"epochs can't be {epochs!r}")
     between("epochs", epochs, 0, 2**31)
     ModelConfig(1, **{name: options[name] for name in MODEL & set(options)})
-    engine.resolve(options.get("engine", "numpy"))
+    engine.resolve(options.get("engine", "numpy"), 0)
     config = TrainingConfig(**{"steps": 0} | {name: options[name] for name in TRAINING & set(options) - {"engine"}})
     for name, other, fits in (
         ("momentum", "optimizer sgd", config.optimizer == "sgd"),

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config import one_of
-from charrnn.errors import VocabularyError
+from charrnn.errors import ConfigError, VocabularyError
 from charrnn.notation import Ids
 
 UNKNOWN = np.uint32(0xFFFFFFFF)
@@ -119,7 +118,8 @@ class Vocabulary:
         accents gone, then a plain dash, quote or space for one that is not; else it is left out too. Raises
         `ConfigError` for another policy.
         """
-        one_of("unknown", policy, ("error", "skip", "nearest"))
+        if policy not in ("error", "skip", "nearest"):
+            raise ConfigError(f"unknown can't be {policy!r}: choose one of error, skip, nearest")
         strangers = set() if self.is_bytes else set(text) - set(self.characters)
         if not strangers or policy == "error":
             return text, 0

@@ -1,6 +1,7 @@
 """A conversation with a model: a prime is typed, what follows is written, and settings change with commands."""
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,6 @@ from charrnn.cli.console import Output, say
 from charrnn.errors import CharRNNError
 
 if TYPE_CHECKING:
-    from charrnn.cli.sample import Admission
     from charrnn.model import Model
 
 HELP = """type a prime and read what follows; an empty line begins afresh
@@ -21,7 +21,7 @@ SETTINGS = {"temp": float, "top_k": int, "top_p": float, "min_p": float, "typica
 TEXTS = ("allow", "ban")
 
 
-def converse(model: "Model", admit: "Admission", output: Output, asked: dict[str, Any]) -> None:
+def converse(model: "Model", admit: Callable[[str], str], output: Output, asked: dict[str, Any]) -> None:
     """Reads primes and commands until there are no more; `asked` are the arguments of `sampling.generate`."""
     with suppress(ImportError):
         import readline  # noqa: F401 - gives input() history and editing

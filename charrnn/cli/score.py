@@ -125,7 +125,7 @@ def _opened(
     from charrnn import engine as engines
 
     notice = voice(quiet)
-    engines.resolve(engine)  # what is wrong with it is said before anything is read
+    engines.resolve(engine, 0)  # what is wrong with it is said before anything is read
     paths = corpus.files(files)
     amount = corpus.size(paths)
     path = Path(checkpoint) if checkpoint else checkpoints.newest(Path("checkpoints"))
