@@ -161,7 +161,7 @@ class _Raw:
 def _bytes(raw: _Raw) -> Ids:
     """The bytes of `raw`: of a single file they stay on disk, and are mapped into memory as they are wanted."""
     (path, *others) = raw.paths
-    if not others and os.path.isfile(path) and os.path.getsize(path):
+    if not others and path != STDIN and os.path.isfile(path) and os.path.getsize(path):
         for _ in raw:  # to take the digest
             pass
         return np.asarray(np.memmap(path, np.uint8, "r"))[: raw.size]

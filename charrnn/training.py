@@ -207,9 +207,10 @@ class Training:
         s.state[:, :, chunk.afresh] = 0
         T, B = chunk.inputs.shape
         masks = network.dropout_masks(s.model, T, B, s.rng)
-        loss, grads, next_state = self._loss_and_gradients(chunk, masks, pool)
+        with np.errstate(all="ignore"):  # what is no number is found below, not where it arises
+            loss, grads, next_state = self._loss_and_gradients(chunk, masks, pool)
         lr = optimizers.learning_rate(at.step, at.epoch, config)
-        with np.errstate(all="ignore"):  # what is no number is found here, not where it arises
+        with np.errstate(all="ignore"):
             norm = optimizers.clip(grads, config)
             if math.isfinite(loss + norm):
                 optimizers.update(s.params, grads, s.moments, lr, at.step + 1, config)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from subprocess import DEVNULL
+from subprocess import DEVNULL, PIPE
 
 import pytest
 import typer.main
@@ -116,6 +116,22 @@ def test_a_reader_that_wants_no_more_is_no_error(line: str, read: int, model: Pa
         _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, b"")
     assert "CORPUS" not in line or api.load(tmp_path / "m.safetensors")
+
+
+@posix
+@pytest.mark.parametrize("name", ["train", "sample", "inspect"])
+def test_where_nobody_listens_to_the_notices_the_work_is_done(name: str, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "model.safetensors").write_bytes(model.read_bytes())
+    args = {"train": [model.parent / "corpus.txt", *LITTLE_TRAINING], "sample": ["-n", 50], "inspect": []}[name]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    line, env = command(name, *args, "--json"), environment()
+    done = subprocess.run(line, cwd=tmp_path, env=env, stdin=DEVNULL, stdout=PIPE, stderr=theirs, timeout=60)
+    os.close(theirs)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)
+    assert name != "train" or api.load(tmp_path / "m.safetensors").history[-1].step == 5
 
 
 CLOSED = pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

@@ -679,6 +679,20 @@ def test_two_interruptions_at_once_are_one(stuck: "subprocess.Popen[bytes]", her
 
 
 @posix
+@pytest.mark.parametrize("gap", [0.01, 0.05, 0.2])
+def test_an_interruption_that_comes_twice_loses_nothing(gap: float, here: Path) -> None:
+    with started("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors", cwd=here) as process:
+        first_report(process)
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(gap)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode in (130, -signal.SIGINT)  # to a shell they are the same
+    at = checkpoint.load_snapshot(here / "m.resume.safetensors").at
+    assert err.decode().splitlines()[-1].startswith(f"interrupted at step {at.step:,}, and saved")
+
+
+@posix
 def test_a_second_interruption_later_stops_at_once(stuck: "subprocess.Popen[bytes]", here: Path) -> None:
     before = files(here)
     stuck.send_signal(signal.SIGINT)

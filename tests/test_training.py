@@ -334,8 +334,10 @@ def test_a_divergence_is_told_before_it_reaches_the_weights() -> None:
     np.testing.assert_array_equal(flat(training.snapshot.params), flat(huge))
 
 
-def test_weights_that_overflow_are_told_and_not_evaluated(engine_name: str) -> None:
-    training = begun(steps=40, optimizer="sgd", lr=1e6, weight_decay=1e3, clip=0, eval_every=1, engine=engine_name)
+@pytest.mark.parametrize("cell", CELLS)
+def test_weights_that_overflow_are_told_and_not_evaluated(cell: str, engine_name: str) -> None:
+    wild = {"optimizer": "sgd", "lr": 1e6, "weight_decay": 1e3, "clip": 0}
+    training = begun(steps=40, eval_every=1, cell=cell, engine=engine_name, **wild)
     with pytest.raises(DivergenceError, match=r"diverged at step [2-9]: try a lower --lr"):
         run(training)
     assert len(training.history) == training.snapshot.at.step < 9

@@ -67,11 +67,18 @@ def resumed(
         )
     source = replace(before, paths=paths or before.paths)
     if not paths and STDIN in before.paths:
-        command = f"… | charrnn train - --resume --out {shlex.quote(str(path))}"
+        command = _resumption(before, path)
         raise CorpusError(f"this training reads stdin: give it the same text again, {command}")
     if not source.paths:
         raise CorpusError("this training did not begin with a file: name the corpus before --resume")
     return resume(corpora.read(source), replace(snapshot, source=source.absolute()), **options), path
+
+
+def _resumption(source: Source | None, path: Path) -> str:
+    """The command that goes on with a run: where a part of its text came from stdin, it wants the text again."""
+    paths = source.paths if source is not None and STDIN in source.paths else ()
+    words = ["charrnn", "train", *paths, "--resume", "--out", str(path)]
+    return ("… | " if paths else "") + shlex.join(words)
 
 
 def _suited(path: Path) -> Path:
@@ -163,18 +170,13 @@ class Run:
                     self._save()
                     break
         if signals:
-            self.say(f"interrupted at step {at.step:,}, and saved: go on with {self._resumption()}")
+            command = _resumption(self.training.snapshot.source, self.path)
+            self.say(f"interrupted at step {at.step:,}, and saved: go on with {command}")
             return 128 + signals[0]
         step = self.rival.step if self.rival else self.training.best_step
         following = "charrnn sample --count 20" if self.training.known else "charrnn sample --temp 0.8"
         self.say(f"done: {self.path} holds the weights of step {step:,}; try {following}")
         return 0
-
-    def _resumption(self) -> str:
-        """The command that goes on with this run."""
-        source = self.training.snapshot.source
-        text = "… | charrnn train -" if source is not None and STDIN in source.paths else "charrnn train"
-        return f"{text} --resume --out {shlex.quote(str(self.path))}"
 
     def result(self) -> dict[str, Any]:
         """What the run has come to; the losses are those of the weights in the checkpoint, where they are known."""

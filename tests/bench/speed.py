@@ -13,6 +13,7 @@ tell a BLAS or OpenMP what to do are left out. The course of things goes to stde
 import argparse
 import importlib.util
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -76,6 +77,7 @@ def some_of(names: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
 def main() -> None:
     """Measures what is wanted and prints each section as soon as it is there."""
     args = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # not before large files are removed
     forgotten = machine.forget_settings()
     subjects = [name for name in SUBJECTS if name in (args.only or SUBJECTS)]
     if any(SUBJECTS[name] for name in subjects) and not importlib.util.find_spec("torch"):

@@ -7,13 +7,13 @@ from charrnn import sampling
 from charrnn.config import SamplingConfig
 from charrnn.model import Model
 from speeds import texts
-from speeds.race import Step
+from speeds.race import Step, warm_up
 from speeds.shape import Shape
 
 ENDLESS = 1 << 40
 """Steps: of a run that comes neither to its end nor to an evaluation."""
-WARM = 3
-"""Steps before the first that is timed; in the very first on a machine numba compiles."""
+WARM = 1, 4
+"""Steps before the first that is timed, at least and at most; in the very first on a machine numba compiles."""
 AT_ONCE = 64
 """Characters that are drawn between two looks at the clock."""
 TEMPERATURE = SamplingConfig(temp=0.8)
@@ -45,8 +45,7 @@ def training(engine: str, shape: Shape, threads: int) -> tuple[Step, str]:
     def step() -> float:
         return next(steps).chars
 
-    for _ in range(WARM):
-        step()
+    warm_up(step, *WARM)
     return step, ""
 
 
@@ -54,8 +53,7 @@ def sampler(engine: str, shape: Shape, streams: int) -> tuple[Step, str]:
     """Draws some characters: of one stream as text by `generate`, of several as ids."""
     model = untrained(engine, shape)
     step = one_stream(model) if streams == 1 else many_streams(model, streams)
-    for _ in range(WARM):
-        step()
+    warm_up(step, *WARM)
     return step, ""
 
 

@@ -16,6 +16,8 @@ from typing import Any
 
 READY = 900.0
 """Seconds that a competitor may take to get ready (PyTorch may be compiling), or to finish one timing."""
+PATIENCE = 10.0
+"""Seconds after which there has been enough of a warm-up."""
 PAUSE = 0.05
 """Seconds between two timings, in which threads that are still waiting for work fall asleep."""
 
@@ -165,13 +167,28 @@ def rate(step: Step, seconds: float) -> float:
 
 
 def fastest(candidates: Mapping[str, Step], rounds: int = 3, seconds: float = 0.3) -> tuple[Step, str]:
-    """The step with the highest median rate in a short race within this process, and its name."""
+    """The step with the highest median rate in a short race within this process, and its name.
+
+    Where steps are slow there are fewer rounds.
+    """
     rates: dict[str, list[float]] = {name: [] for name in candidates}
-    for _ in range(rounds if len(candidates) > 1 else 0):
+    began = time.perf_counter()
+    for n in range(rounds):
+        if n and time.perf_counter() - began > PATIENCE:
+            break
         for name, step in candidates.items():
             rates[name].append(rate(step, seconds))
-    name = max(candidates, key=lambda name: median(rates[name] or [0.0]))
+    name = max(candidates, key=lambda name: median(rates[name]))
     return candidates[name], name
+
+
+def warm_up(step: Step, least: int, most: int) -> None:
+    """Takes some steps before the first that is timed, fewer where they are slow."""
+    began = time.perf_counter()
+    for n in range(most):
+        if n >= least and time.perf_counter() - began > PATIENCE:
+            break
+        step()
 
 
 def line(error: BaseException) -> str:

@@ -41,6 +41,7 @@ def measure(options: Options) -> Iterator[Section]:
                 pytorch.remark if pytorch.rates else "",
             ]
             section.add(title, cells, outcomes)
+            options.tell(f"sampling, {title}: {section.last()}")
     section.remarks.append(
         "PyTorch is a loop under `torch.inference_mode` that feeds each character back, softmax and "
         "`torch.multinomial`. One stream is drawn by `charrnn.generate`, many by `charrnn.sampling.draw`."

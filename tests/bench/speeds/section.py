@@ -28,6 +28,10 @@ class Section:
             if not what.rates:
                 self.remarks.append(f"{name}, {who}: {what.remark}.")
 
+    def last(self) -> str:
+        """The last row, in a line of text: so that it is known before the table is printed."""
+        return "; ".join(f"{name} {cell}" for name, cell in zip(self.header[1:], self.rows[-1][1:], strict=True))
+
     def markdown(self) -> str:
         """The section as Markdown."""
         ruler = ["---", *["---:"] * (len(self.header) - 1)]

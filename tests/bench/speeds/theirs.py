@@ -16,11 +16,11 @@ from charrnn import corpus
 from charrnn.config import LEARNING_RATES, ModelConfig
 from charrnn.streams import Streams
 from speeds import texts
-from speeds.race import Step, fastest
+from speeds.race import Step, fastest, warm_up
 from speeds.shape import Shape, V
 
-WARM = 4
-"""Steps before the first that is timed: the compiler sees a state of None, and one of tensors."""
+WARM = 2, 4
+"""Steps before the first that is timed, at least and at most: the compiler sees a state of None, and one of tensors."""
 AT_ONCE = 64
 """Characters that are drawn between two looks at the clock."""
 CLIP = 5.0
@@ -141,6 +141,5 @@ def choose(candidates: dict[str, tuple[int, Step]]) -> tuple[Step, str]:
 
     steps = {name: with_threads(n, step) for name, (n, step) in candidates.items()}
     for step in steps.values():
-        for _ in range(WARM):
-            step()
+        warm_up(step, *WARM)
     return fastest(steps)

@@ -52,6 +52,7 @@ def table(
         names = ("numba", "numpy", "eager", "compile", "bf16")
         cells = [quantity(outcomes[name].median) for name in names]
         section.add(shape.title, cells + ratios([found[-1]]), outcomes)
+        options.tell(f"training, {shape.title}: {section.last()}")
         variants.update(f"{name}: {outcomes[name].remark}" for name in names[2:] if outcomes[name].rates)
     if len(found) > 1:
         section.rows.append(["geometric mean", *[""] * 5, *ratios(found)])
