@@ -20,8 +20,10 @@ def digests(lines: Iterable[str]) -> Digests:
 
     Different lines have the same one once in 4,294,967,296 times.
     """
-    found = (blake2b(line.encode("utf-8", "surrogatepass"), digest_size=4).digest() for line in lines)
-    return np.frombuffer(b"".join(found), "<u4")
+    found = bytearray()
+    for line in lines:
+        found += blake2b(line.encode("utf-8", "surrogatepass"), digest_size=4).digest()
+    return np.frombuffer(found, "<u4")
 
 
 @dataclass(frozen=True)

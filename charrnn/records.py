@@ -118,8 +118,8 @@ class Batches:
     """Records in batches of B side by side, and these cut into chunks of at most T characters.
 
     Each epoch has another order, in which the batches are put together anew. The records of a batch are of similar
-    length, and are filled up to that of the longest. All epochs have the same number of chunks: the batches take from
-    the records in the order of the chunks that these need, whichever record comes first among equals.
+    length, and are filled up to that of the longest. All epochs have the same number of chunks: records go to batches
+    by how many chunks they need, and it is drawn only which of those that need as many goes where.
     """
 
     records: Records

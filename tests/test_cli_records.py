@@ -288,7 +288,7 @@ def test_inspect_shows_what_it_knows(model: Path, running: Path, tmp_path: Path)
     shown = charrnn("inspect", model, cwd=tmp_path).stdout
     longest = max(map(len, NAMES.splitlines()))
     assert f"300 different lines known, the longest of {longest} characters" in " ".join(shown.split())
-    assert "270 lines and 30" in " ".join(shown.split())
+    assert "split 270 lines of " in " ".join(shown.split())
     data = json.loads(charrnn("inspect", model, "--json", cwd=tmp_path).stdout)
     assert data["records"] == {"longest": longest, "known": 300}
     assert data["training"]["lines"] is True

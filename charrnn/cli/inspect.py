@@ -72,9 +72,13 @@ def _about(data: dict[str, Any]) -> "Table":
         rows["records"] = f"{known}, the longest of {records['longest']:,} {vocabulary['kind']}"
     if corpus := data["corpus"]:
         rows["corpus"] = f"{corpus['name']}, {corpus['size']:,} bytes, SHA-256 {corpus['digest'][:12]}…"
-        rows["split"] = f"{corpus['training']:,} characters to learn from, {corpus['validation']:,} held out"
-        if corpus["training_lines"]:
-            rows["split"] += f"; {corpus['training_lines']:,} lines and {corpus['validation_lines']:,}"
+        learned, apart = (
+            f"{corpus[part + '_lines']:,} lines of {corpus[part]:,}"
+            if corpus["training_lines"]
+            else f"{corpus[part]:,}"
+            for part in ("training", "validation")
+        )
+        rows["split"] = f"{learned} characters to learn from, {apart} held out"
     if training := data["training"]:
         rows["training"] = ", ".join(f"{name} {value}" for name, value in training.items())
     if data["step"] is not None:
