@@ -3,7 +3,7 @@
 from itertools import islice
 
 import charrnn
-from charrnn import sampling
+from charrnn import drawing
 from charrnn.config import SamplingConfig
 from charrnn.model import Model
 from speeds import texts
@@ -68,10 +68,6 @@ def one_stream(model: Model) -> Step:
 
 
 def many_streams(model: Model, streams: int) -> Step:
-    drawn = sampling.draw(model, "", range(streams), TEMPERATURE)
-
-    def step() -> float:
-        ids, _ = next(drawn)
-        return ids.size
-
-    return step
+    drawn = drawing.begin(model, [""] * streams, range(streams), TEMPERATURE)
+    temps = [TEMPERATURE.temp] * AT_ONCE
+    return lambda: drawn.draw(temps)[0].size

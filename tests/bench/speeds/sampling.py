@@ -44,6 +44,6 @@ def measure(options: Options) -> Iterator[Section]:
             options.tell(f"sampling, {title}: {section.last()}")
     section.remarks.append(
         "PyTorch is a loop under `torch.inference_mode` that feeds each character back, softmax and "
-        "`torch.multinomial`. One stream is drawn by `charrnn.generate`, many by `charrnn.sampling.draw`."
+        "`torch.multinomial`. One stream is drawn by `charrnn.generate`, many by `charrnn.drawing`."
     )
     yield section
