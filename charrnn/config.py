@@ -165,11 +165,12 @@ class SamplingConfig(Config):
 
     def check(self) -> None:
         between("temp", self.temp, 0, 1e6)
-        between("temp", 0 if self.to_temp is None else self.to_temp, 0, 1e6)
+        between("to_temp", self.to_temp or 0.0, 0, 1e6)
         between("typical", self.typical, 0, 1)
         between("penalty", self.penalty, 0, 1e6)
         between("top_k", self.top_k, 0, 0x110000)
         between("top_p", self.top_p, 0, 1)
         between("min_p", self.min_p, 0, 1)
-        if self.top_p == 0 or self.typical == 0:
-            raise ConfigError("top_p and typical must be above 0; for the likeliest character alone use --temp 0")
+        for name in ("top_p", "typical"):
+            if getattr(self, name) == 0:
+                raise ConfigError(f"{name} must be above 0; for the likeliest character alone use --temp 0")

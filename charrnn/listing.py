@@ -50,7 +50,7 @@ def draw_records(
     if "\n" in prime:
         raise ConfigError("a record is one line, and this prime has several: give the beginning of one")
 
-    def drawn(seeds: range) -> Iterator[Sample]:
+    def up_to(length: int, seeds: range) -> Iterator[Sample]:
         return continuations(
             model,
             [[prime] * len(seeds)],
@@ -60,6 +60,13 @@ def draw_records(
             stops=[*stops, "\n"],
             constraints=constraints,
         )
+
+    def drawn(seeds: range) -> Iterator[Sample]:
+        for record in up_to(length + 1, seeds):  # the character more may be the line end
+            if len(model.vocabulary.encode(record.text)) <= length:
+                yield record
+            else:
+                yield from up_to(length, range(record.seed, record.seed + 1))
 
     return _wanted(model, drawn, count, seed, novel, unique)
 

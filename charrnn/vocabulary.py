@@ -153,9 +153,7 @@ class Vocabulary:
     def _unknown(self, text: str) -> str:
         strangers = sorted(set(text) - set(self.characters))
         named = ", ".join(map(describe, strangers[:3])) + (f" and {len(strangers) - 3} more" * (len(strangers) > 3))
-        return (
-            f"the model has never seen {named}: leave these out, as --unknown skip does, or train on a text with them"
-        )
+        return f"the model has never seen {named}: leave these out, or train on a text that has them"
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids; of bytes, those that are no UTF-8 become lone surrogates, as `surrogateescape` does."""

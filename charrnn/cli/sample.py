@@ -215,23 +215,23 @@ def _temperatures(text: str) -> tuple[float, float | None]:
     try:
         return float(first), float(last) if colon else None
     except ValueError:
-        raise ConfigError(f"temp can't be {text!r}: give a number, or two as in 0.4:1.2") from None
+        raise ConfigError(f"--temp can't be {text!r}: give a number, or two as in 0.4:1.2") from None
 
 
 def _refuse_contradictions(given: dict[str, bool]) -> None:
     """Raises `ConfigError` for options that exclude each other, or want each other and come alone."""
     from charrnn.errors import ConfigError
 
-    alone, states = "one text alone has a state: ", ("--state-in", "--state-out")
+    alone, states = "one text alone has a state", ("--state-in", "--state-out")
     for a, b, why in (
-        ("--prime", "--prime-file", "these are two primes: "),
-        ("--per-line", "--count", "each line is gone on from once: "),
+        ("--prime", "--prime-file", "they are two primes"),
+        ("--per-line", "--count", "each line is gone on from once"),
         *((state, other, alone) for state in states for other in ("--count", "--per-line", "--json")),
-        *(("--interactive", other, "the primes are typed: ") for other in ("--prime", "--prime-file", "--per-line")),
+        *(("--interactive", other, "the primes are typed") for other in ("--prime", "--prime-file", "--per-line")),
         *(("--interactive", other, "") for other in ("--json", "--count", *states)),
     ):
         if given[a] and given[b]:
-            raise ConfigError(f"{why}{a} or {b}, not both")
+            raise ConfigError(f"{a} and {b} can't both be given{why and ': '}{why}")
     for a, b in (
         ("--max-copy", "--corpus"),
         ("--corpus", "--max-copy"),
@@ -273,7 +273,13 @@ class Admission:
     notice: Any
 
     def __call__(self, text: str) -> str:
+        from charrnn.errors import VocabularyError
+
         admitted, strangers = self.model.vocabulary.admit(text, self.unknown)
+        try:
+            self.model.vocabulary.encode(admitted)
+        except VocabularyError as error:
+            raise VocabularyError(f"{error}; --unknown skip or nearest does without them") from None
         if strangers:
             done = "left out" if self.unknown == "skip" else "replaced by the nearest"
             self.notice(f"{strangers} characters of the prime, which the model has never seen, were {done}")
