@@ -110,7 +110,7 @@ def test_strangers_in_a_prime(model: Path, tmp_path: Path) -> None:
     done = sample(model, "--prime", "the Ω", "--unknown", "skip", "-n", 5, cwd=tmp_path)
     assert done.stdout.startswith("the ")
     assert "left out" in done.stderr
-    assert sample(model, "--prime", "THÉ", "--unknown", "nearest", "-n", 5, cwd=tmp_path).stdout.startswith("thé"[:2])
+    assert sample(model, "--prime", "THÉ", "--unknown", "nearest", "-n", 5, cwd=tmp_path).stdout.startswith("tHe")
 
 
 def test_json_with_the_alternatives(model: Path, tmp_path: Path) -> None:
