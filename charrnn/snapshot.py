@@ -1,5 +1,6 @@
 """The snapshot: everything that training needs to go on as if it had never stopped."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,11 @@ class Evaluation(Config):
     """Over the steps since the row before; None where there were none."""
     val_loss: float | None
     """Over the whole held-out text; None where nothing is held out."""
+
+    @property
+    def rank(self) -> float:
+        """The lower, the better: the validation loss, or infinity without one."""
+        return math.inf if self.val_loss is None else self.val_loss
 
     def check(self) -> None:
         between("step", self.step, 0, 2**53)

@@ -166,7 +166,7 @@ class Training:
         history = self.snapshot.history
         if not history or not self.held_out.size:
             return True
-        return self.final is not None and _loss(self.final) < _loss(_best(history))
+        return self.final is not None and self.final.rank < _best(history).rank
 
     @property
     def history(self) -> list[Evaluation]:
@@ -207,10 +207,9 @@ class Training:
         s.state[:, :, chunk.afresh] = 0
         T, B = chunk.inputs.shape
         masks = network.dropout_masks(s.model, T, B, s.rng)
+        lr = optimizers.learning_rate(at.step, at.epoch, config)
         with np.errstate(all="ignore"):  # what is no number is found below, not where it arises
             loss, grads, next_state = self._loss_and_gradients(chunk, masks, pool)
-        lr = optimizers.learning_rate(at.step, at.epoch, config)
-        with np.errstate(all="ignore"):
             norm = optimizers.clip(grads, config)
             if math.isfinite(loss + norm):
                 optimizers.update(s.params, grads, s.moments, lr, at.step + 1, config)
@@ -282,10 +281,6 @@ class Training:
         yield replace(here, evaluation=row)
 
 
-def _loss(row: Evaluation) -> float:
-    return math.inf if row.val_loss is None else row.val_loss
-
-
 def _best(history: list[Evaluation]) -> Evaluation:
     """The row with the lowest validation loss, the first of equals."""
-    return min(history, key=_loss)
+    return min(history, key=lambda row: row.rank)

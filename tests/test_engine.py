@@ -136,8 +136,9 @@ def test_what_is_compiled_is_of_these_sources(tmp_path: Path) -> None:
 
 
 def test_numba_is_told_of_the_folder_for_this_engine_alone(tmp_path: Path) -> None:
-    code = "import numba; numba.config.CACHE_DIR = 'mine'; from charrnn import engine; engine.load('numba')"
-    python(code + "; assert numba.config.CACHE_DIR == 'mine'", HOME=os.environ.get("HOME", str(tmp_path)))
+    mine = str(tmp_path / "mine")
+    code = f"import numba; numba.config.CACHE_DIR = {mine!r}; from charrnn import engine; engine.load('numba')"
+    python(f"{code}; assert numba.config.CACHE_DIR == {mine!r}", HOME=os.environ.get("HOME", str(tmp_path)))
 
 
 def test_names() -> None:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,17 @@ def silent(text: str) -> None:
 def voice(quiet: bool) -> Callable[[str], None]:
     """What to say notices with."""
     return silent if quiet else say
+
+
+def model_file(given: Path | None, notice: Callable[[str], None]) -> Path:
+    """The file of the model that was asked for: where none is named the newest, and a notice says which that is."""
+    if given is not None:
+        return given
+    from charrnn.checkpoint import newest
+
+    path = newest(Path("checkpoints"))
+    notice(f"model: {path}")
+    return path
 
 
 def visible(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.console import visible, voice
+from charrnn.cli.console import model_file, visible, voice
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,9 +38,7 @@ def command(
     from charrnn import checkpoint as checkpoints
     from charrnn.inspection import summary
 
-    path = checkpoint or checkpoints.newest(Path("checkpoints"))
-    if checkpoint is None:
-        voice(quiet)(f"model: {path}")
+    path = model_file(checkpoint, voice(quiet))
     data: dict[str, Any] = {"file": str(path), "bytes": path.stat().st_size if path.exists() else 0} | summary(
         checkpoints.load(path)
     )

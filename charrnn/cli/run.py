@@ -292,7 +292,7 @@ class Run:
         checkpoints.save_snapshot(checkpoints.resume_path(self.path), s)
         checkpoint = checkpoints.Checkpoint(training.best, training.best_step, s.training, s.corpus, training.history)
         row = self._best()
-        if self.rival and row and _loss(row) < _loss(self.rival):
+        if self.rival and row and row.rank < self.rival.rank:
             self.rival = None
         if not self.rival and (s.at.step or not s.training.steps):
             checkpoints.save(self.path, checkpoint)
@@ -327,10 +327,6 @@ class Run:
             return None
         row = next((row for row in kept.history if row.step == kept.step), None)
         return row if row and row.val_loss is not None and row not in self.training.history else None
-
-
-def _loss(row: Evaluation) -> float:
-    return math.inf if row.val_loss is None else row.val_loss
 
 
 def _validation(row: Evaluation | None) -> dict[str, float | None]:

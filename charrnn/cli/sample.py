@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.console import Output, silent, tell_of_compilation, voice
+from charrnn.cli.console import Output, model_file, silent, tell_of_compilation, voice
 
 if TYPE_CHECKING:
     from charrnn.constraints import Makes
@@ -145,10 +145,7 @@ def command(
     if state_out is not None and state_out.exists() and not force:
         raise CheckpointError(f"{state_out} is there already: overwrite it with --force, or give another --state-out")
     notice = voice(quiet)
-    path = checkpoint or checkpoints.newest(Path("checkpoints"))
-    if checkpoint is None:
-        notice(f"model: {path}")
-    model = checkpoints.load(path).model
+    model = checkpoints.load(model_file(checkpoint, notice)).model
     if model.known is None and (novel or unique):
         raise ConfigError("--novel and --unique are for models of records, from `charrnn train --lines`; this is none")
     if length is None:

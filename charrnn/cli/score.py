@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.console import tell_of_compilation, voice
+from charrnn.cli.console import model_file, tell_of_compilation, voice
 
 if TYPE_CHECKING:
     from charrnn.corpus import Part
@@ -128,10 +128,7 @@ def _opened(
     engines.resolve(engine, 0)  # what is wrong with it is said before anything is read
     paths = corpus.files(files)
     amount = corpus.size(paths)
-    path = Path(checkpoint) if checkpoint else checkpoints.newest(Path("checkpoints"))
-    if checkpoint is None:
-        notice(f"model: {path}")
-    model = checkpoints.load(path).model
+    model = checkpoints.load(model_file(Path(checkpoint) if checkpoint else None, notice)).model
     if corpus.STDIN in paths and sys.stdin.isatty():
         notice("reads what you type, up to Ctrl-D")
     parts = corpus.chunks(paths, arriving)
