@@ -13,6 +13,7 @@ from charrnn import filters
 from charrnn.cells.softmax import log_softmax
 from charrnn.config import SamplingConfig
 from charrnn.continuation import Continuation
+from charrnn.engine import available_cores
 from charrnn.errors import CheckpointError
 from charrnn.memory import Memory
 from charrnn.model import Model
@@ -43,7 +44,8 @@ class Drawing:
         self.context, self.recent, self.rngs = context, recent, list(rngs)
         self._mask = filters.mask(config, model.vocabulary.characters)
         self._memory = Memory()
-        self._sampler: Any = model.engine.Sampler and model.engine.Sampler(model.config.cell, model.params, state)
+        Sampler = model.engine.Sampler
+        self._sampler: Any = Sampler and Sampler(model.config.cell, model.params, state, available_cores())
         self._state = state
         self._long = False
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 import tempfile
 from collections.abc import Callable
 from importlib import import_module
@@ -27,8 +28,8 @@ class Cell(Protocol):
     """A cell: a pair of pure functions over a whole sequence, and what it needs beside its input.
 
     `forward(x, *recurrent, state)` returns outputs, next state and cache; `backward(d_outputs, cache)` returns dx, the
-    gradients of the recurrent parameters and the gradient of the initial state. All but the states is in the `memory`
-    that both take last, and holds until that is used again.
+    gradients of the recurrent parameters and the gradient of the initial state, and uses the cache up. All but the
+    states is in the `memory` that both take last, and holds until that is used again; who gives one gives x up too.
     """
 
     GATES: int
@@ -65,6 +66,8 @@ class Engine(Protocol):
     softmax: Softmax
     Sampler: Any
     """Draws runs of characters, where the engine has a faster way than step by step; else None."""
+    adam: Callable[..., None] | None
+    """`optimizers.adam`, where the engine has a faster one; else None."""
 
 
 def resolve(name: str, characters: float = math.inf) -> str:
@@ -133,6 +136,16 @@ def _cache_folder(given: str) -> str:
     global _folder
     _folder = tempfile.TemporaryDirectory(prefix="charrnn-")
     return _folder.name
+
+
+def available_cores() -> int:
+    """The processors that this process may use, as the scheduler and, in a container, its share of time allow."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such file, or no limit: "max"
+        return cores
 
 
 def on_compilation(begin: Callable[[], None], end: Callable[[], None]) -> None:

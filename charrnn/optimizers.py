@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.config import TrainingConfig
+from charrnn.engine import Engine
 from charrnn.notation import Array, Params
 
 
@@ -90,16 +91,19 @@ def initial_moments(params: Params, config: TrainingConfig) -> Params:
     return {f"{moment}.{name}": np.zeros_like(p) for name, p in params.items() for moment in names}
 
 
-def update(params: Params, grads: Params, moments: Params, rate: float, t: int, config: TrainingConfig) -> None:
+def update(
+    params: Params, grads: Params, moments: Params, rate: float, t: int, config: TrainingConfig, engine: Engine
+) -> None:
     """Takes step t (from 1) with all parameters, in place; the moments move too."""
     optimizer = OPTIMIZERS[config.optimizer]
+    step = engine.adam if optimizer.update is adam and engine.adam else optimizer.update
     for name, p in params.items():
         d = grads[name]
         if config.weight_decay and config.optimizer == "adamw":
             p *= 1 - rate * config.weight_decay
         elif config.weight_decay:
             d = d + config.weight_decay * p
-        optimizer.update(p, d, *(moments[f"{moment}.{name}"] for moment in optimizer.moments), rate, t, config)
+        step(p, d, *(moments[f"{moment}.{name}"] for moment in optimizer.moments), rate, t, config)
 
 
 def global_norm(arrays: Iterable[Array]) -> float:

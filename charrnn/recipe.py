@@ -1,10 +1,7 @@
 """The recipe: from a corpus and the options that were given to a whole configuration."""
 
-import math
-import os
 import secrets
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from charrnn import engine, reading
@@ -30,7 +27,7 @@ def plan(corpus: Corpus, options: dict[str, Any]) -> tuple[ModelConfig, Training
     that don't exist or are out of bounds.
     """
     model = ModelConfig(len(corpus.vocabulary), **{name: options[name] for name in MODEL & set(options)})
-    chosen: dict[str, Any] = {"steps": 0, "seed": secrets.randbelow(1_000_000), "threads": available_cores()}
+    chosen: dict[str, Any] = {"steps": 0, "seed": secrets.randbelow(1_000_000), "threads": engine.available_cores()}
     if "optimizer" in options:
         chosen["lr"] = LEARNING_RATES.get(options["optimizer"], 0.0)
         chosen["weight_decay"] = 0.01 if options["optimizer"] == "adamw" else 0.0
@@ -70,13 +67,3 @@ def check(options: dict[str, Any]) -> None:
     ):
         if name in options and not fits:
             raise ConfigError(f"{name} is only for {other}")
-
-
-def available_cores() -> int:
-    """The processors that this process may use, as the scheduler and, in a container, its share of time allow."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return max(1, min(cores, math.ceil(int(quota) / int(period))))
-    except (OSError, ValueError):  # no such file, or no limit: "max"
-        return cores

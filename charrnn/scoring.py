@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from charrnn.config import between, one_of
+from charrnn.engine import available_cores
 from charrnn.errors import CorpusError, DivergenceError, VocabularyError
 from charrnn.memory import Memory
 from charrnn.model import CHUNK, Model
 from charrnn.notation import Array, Ids
-from charrnn.recipe import available_cores
 from charrnn.vocabulary import Vocabulary
 
 UNKNOWN = ("error", "skip")

@@ -212,7 +212,7 @@ class Training:
             loss, grads, next_state = self._loss_and_gradients(chunk, masks, pool)
             norm = optimizers.clip(grads, config)
             if math.isfinite(loss + norm):
-                optimizers.update(s.params, grads, s.moments, lr, at.step + 1, config)
+                optimizers.update(s.params, grads, s.moments, lr, at.step + 1, config, self.engine)
             sound = math.isfinite(loss + norm + sum(float(p.sum()) for p in s.params.values()))
         if not sound:
             raise DivergenceError(f"the training diverged at step {at.step + 1}: try a lower --lr or --clip")

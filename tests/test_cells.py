@@ -156,8 +156,8 @@ def test_memory_that_was_used_before_changes_nothing(engine, cell):
     for T, B, H in ((5, 3, 4), (2, 7, 3), (1, 1, 1), (6, 4, 17)):
         args = arguments(cell, T, B, H, seed=T)
         weights = np.random.default_rng(T).normal(size=(T, B, H))
-        outputs, state, cache = getattr(engine, cell).forward(*args, memory)
         wanted, wanted_state, wanted_cache = getattr(engine, cell).forward(*args)
+        outputs, state, cache = getattr(engine, cell).forward(*args, memory)  # which may overwrite its input
         np.testing.assert_array_equal(outputs, wanted)
         np.testing.assert_array_equal(state, wanted_state)
         grads = getattr(engine, cell).backward(weights, cache, memory)
@@ -234,12 +234,14 @@ def test_embedding_of_ids_that_are_a_transposed_view(engine):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize(("N", "into", "out"), [(1, 1, 1), (7, 3, 5), (13, 20, 70), (6, 131, 64), (50, 2, 129)])
+@pytest.mark.parametrize(
+    ("N", "into", "out"), [(1, 1, 1), (7, 3, 5), (13, 20, 70), (6, 131, 64), (50, 2, 129), (600, 131, 33)]
+)
 def test_linear_maps_equal_their_naive_twins(engine, N, into, out, dtype):
     rng = np.random.default_rng(N)
     x, W, b, dy = (rng.normal(size=shape).astype(dtype) for shape in ((N, into), (into, out), (out,), (N, out)))
     kept = [array.copy() for array in (x, W, b, dy)]
-    tolerance = {"rtol": 0, "atol": TOLERANCE[dtype]}
+    tolerance = {"rtol": 0, "atol": TOLERANCE[dtype] * N**0.5}
     y = engine.linear.forward(x, W, b, Memory())
     dx, dW, db = engine.linear.backward(dy, x, W, Memory())
     assert {array.dtype for array in (y, dx, dW, db)} == {np.dtype(dtype)}

@@ -131,6 +131,25 @@ def test_compiled_runs_draw_what_is_possible_at_the_ends_of_the_unit_interval(en
         assert ids[0].tolist() == [possible[0], possible[-1]]
 
 
+@pytest.mark.parametrize("cell", naive.CELLS)
+def test_rows_shared_out_to_threads_are_drawn_alike(engine, cell):
+    if engine.Sampler is None:
+        pytest.skip("this engine draws on one thread")
+    model, rng = random_model(cell, engine=engine), np.random.default_rng(1)
+    state, config = rng.normal(size=model.zero_state(21).shape).astype(np.float32), SamplingConfig(top_p=0.9)
+    context, u = rng.integers(len(CHARACTERS), size=21).astype(np.uint8), rng.random((40, 21))
+    recent = rng.integers(len(CHARACTERS), size=(21, filters.LOOKBACK))
+    mask = rng.random((21, len(CHARACTERS))) < 0.8
+    drawn = []
+    for threads in (1, 2, 5):
+        sampler = engine.Sampler(cell, model.params, state, threads)
+        ids, logps = sampler.run(context, u, [0.8] * 40, filters.settings(config), mask, recent)
+        drawn.append((ids, logps, sampler.state))
+    for others in drawn[1:]:
+        for array, other in zip(drawn[0], others, strict=True):
+            np.testing.assert_array_equal(array, other)
+
+
 # Primes
 
 

@@ -170,7 +170,7 @@ TORCH_OPTIMIZERS = {
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
 @pytest.mark.parametrize("name", TORCH_OPTIMIZERS)
-def test_optimizers_take_the_steps_of_pytorchs(name, weight_decay):
+def test_optimizers_take_the_steps_of_pytorchs(engine, name, weight_decay):
     config = TrainingConfig(steps=8, optimizer=name, lr=0.05, momentum=0.8, weight_decay=weight_decay)
     rng = np.random.default_rng(0)
     params = {"W": rng.normal(size=(3, 4)), "b": rng.normal(size=4)}
@@ -181,26 +181,26 @@ def test_optimizers_take_the_steps_of_pytorchs(name, weight_decay):
         grads = {key: rng.uniform(0.5, 2, p.shape) * rng.choice([-1, 1], p.shape) for key, p in params.items()}
         for key, d in grads.items():
             theirs[key].grad = torch.from_numpy(d.copy())
-        optimizers.update(params, grads, moments, config.lr, t, config)
+        optimizers.update(params, grads, moments, config.lr, t, config, engine)
         optimizer.step()
         for key, p in params.items():
             tolerance = 1e-7 if name == "adagrad" else 1e-12
             np.testing.assert_allclose(p, theirs[key].detach().numpy(), rtol=0, atol=tolerance)
 
 
-def test_adagrad_adds_its_epsilon_under_the_root():
+def test_adagrad_adds_its_epsilon_under_the_root(engine):
     config = TrainingConfig(steps=1, optimizer="adagrad", lr=1.0)
     params, grads = {"b": np.zeros(2)}, {"b": np.array([1e-4, 0])}
-    optimizers.update(params, grads, optimizers.initial_moments(params, config), 1.0, 1, config)
+    optimizers.update(params, grads, optimizers.initial_moments(params, config), 1.0, 1, config, engine)
     np.testing.assert_allclose(params["b"], [-(0.5**0.5), 0], rtol=1e-12)
 
 
-def test_momentum_is_of_sgd_alone_and_none_is_plain_descent():
+def test_momentum_is_of_sgd_alone_and_none_is_plain_descent(engine):
     config = TrainingConfig(steps=1, optimizer="sgd", lr=0.5, momentum=0.0)
     params, grads = {"b": np.array([1.0, 2.0])}, {"b": np.array([0.2, -0.4])}
     moments = optimizers.initial_moments(params, config)
     for t in (1, 2):
-        optimizers.update(params, grads, moments, config.lr, t, config)
+        optimizers.update(params, grads, moments, config.lr, t, config, engine)
     np.testing.assert_allclose(params["b"], [0.8, 2.4], rtol=0, atol=1e-15)
 
 

@@ -455,7 +455,7 @@ def test_the_recipe_completes_the_options() -> None:
     assert model == ModelConfig(len(corpus.vocabulary))
     drawn = {"steps": config.steps, "seed": config.seed, "threads": config.threads, "engine": config.engine}
     assert config == TrainingConfig(**drawn, schedule="cosine")
-    assert config.threads == recipe.available_cores() >= 1
+    assert config.threads == engine.available_cores() >= 1
     streams = begun(corpus, batch_size=50, seq_length=50).streams
     assert config.steps == 50 * streams.chunks
 

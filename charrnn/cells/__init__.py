@@ -2,6 +2,7 @@
 
 from charrnn.cells import embedding, gru, linear, lstm, rnn, softmax
 
-Sampler = None
+Sampler = adam = None
+"""Found where the engine has a faster way: see `charrnn.engine.Engine`."""
 
-__all__ = ["Sampler", "embedding", "gru", "linear", "lstm", "rnn", "softmax"]
+__all__ = ["Sampler", "adam", "embedding", "gru", "linear", "lstm", "rnn", "softmax"]

@@ -3,8 +3,8 @@
 import numpy as np
 from numba import njit
 
-from charrnn.cells.compiled.product import matmul, pack, product, scratch
-from charrnn.cells.compiled.vectors import Vector, fused, sigmoid, tanh
+from charrnn.cells.compiled.product import bias, outer, pack, product, scratch
+from charrnn.cells.compiled.vectors import Vector, fused, prefetch, sigmoid, tanh
 from charrnn.memory import Memory
 from charrnn.notation import Array
 
@@ -43,26 +43,27 @@ _fused_step_back = fused(_step_back, 5)
 
 
 @njit(nogil=True, cache=True)
-def _forward(x: Array, panels: Array, h: Array, c: Array, tanh_c: Array, gates: Array, a: Array) -> None:
-    T, B, GH = x.shape
+def _forward(gates: Array, panels: Array, h: Array, c: Array, tanh_c: Array, start: Array, a: Array) -> None:
+    T, B, GH = gates.shape  # they hold the projected input
     H = GH // 4
     N = a.shape[1]
     for t in range(T):
-        product(h[t], panels, a)
+        prefetch(gates, t * B * GH, B * GH)
+        product(h[t], panels, 4 * H, start, a)
         for b in range(B):
             m, n, s = (t * B + b) * H, (t * B + b) * GH, b * N
             _fused_step(
                 H,
                 (gates, gates, gates, gates, c, tanh_c, h),
                 (n, n + H, n + 2 * H, n + 3 * H, m + B * H, m, m + B * H),
-                (x, x, x, x, a, a, a, a, c),
+                (gates, gates, gates, gates, a, a, a, a, c),
                 (n, n + H, n + 2 * H, n + 3 * H, s, s + H, s + 2 * H, s + 3 * H, m),
             )
 
 
 @njit(nogil=True, cache=True)
 def _backward(
-    d_outputs: Array, panels: Array, c: Array, tanh_c: Array, gates: Array, dx: Array, dh: Array, dc: Array
+    d_outputs: Array, panels: Array, c: Array, tanh_c: Array, gates: Array, start: Array, dh: Array, dc: Array
 ) -> None:
     T, B, H = d_outputs.shape
     N = dh.shape[1]
@@ -72,21 +73,26 @@ def _backward(
             n = 4 * m
             _fused_step_back(
                 H,
-                (dx, dx, dx, dx, dc),
+                (gates, gates, gates, gates, dc),
                 (n, n + H, n + 2 * H, n + 3 * H, b * H),
                 (gates, gates, gates, gates, tanh_c, c, d_outputs, dh, dc),
                 (n, n + H, n + 2 * H, n + 3 * H, m, m, m, b * N, b * H),
             )
         # a = x[t] + h[t] @ W_hh
-        product(dx[t], panels, dh)
+        if t:
+            before = (t - 1) * B * H
+            prefetch(gates, 4 * before, 4 * B * H)
+            for array in (tanh_c, c, d_outputs):
+                prefetch(array, before, B * H)
+        product(gates[t], panels, H, start, dh)
 
 
 @njit(nogil=True, cache=True)
-def step(x: Array, panels: Array, b_hn: Array, state: Array, a: Array, spare: Array) -> None:
+def step(x: Array, panels: Array, start: Array, state: Array, a: Array, spare: Array) -> None:
     """One step without a way back: moves state [2, B, H] on, given x [B, 4H]; `a` and `spare` are overwritten."""
     _, B, H = state.shape
     N = a.shape[1]
-    product(state[0], panels, a)
+    product(state[0], panels, 4 * H, start, a)
     for b in range(B):
         n, s, m = 4 * b * H, b * N, b * H
         _fused_step(
@@ -102,12 +108,13 @@ def forward(x: Array, W_hh: Array, state: Array, memory: Memory | None = None) -
     """As `cells.lstm.forward`."""
     T, B, GH = x.shape
     H = GH // 4
-    memory, x = memory or Memory(), np.ascontiguousarray(x)
+    gates = np.ascontiguousarray(x) if memory else np.array(x, order="C")
+    memory = memory or Memory()
     h, c = memory.empty("h", (T + 1, B, H), x.dtype), memory.empty("c", (T + 1, B, H), x.dtype)
-    tanh_c, gates = memory.empty("tanh_c", (T, B, H), x.dtype), memory.empty("gates", x.shape, x.dtype)
+    tanh_c = memory.empty("tanh_c", (T, B, H), x.dtype)
     h[0], c[0] = state
     panels = pack(W_hh, memory)
-    _forward(x, panels, h, c, tanh_c, gates, scratch(B, panels, memory))
+    _forward(gates, panels, h, c, tanh_c, bias(panels, memory), scratch(B, panels, memory))
     return h[1:], np.stack((h[T], c[T])), (W_hh, h, c, tanh_c, gates)
 
 
@@ -116,10 +123,10 @@ def backward(d_outputs: Array, cache: Cache, memory: Memory | None = None) -> tu
     W_hh, h, c, tanh_c, gates = cache
     T, B, H = d_outputs.shape
     memory, d_outputs = memory or Memory(), np.ascontiguousarray(d_outputs)
-    dx = memory.empty("dx", gates.shape, h.dtype)
-    panels = pack(W_hh.T, memory)
+    panels = pack(W_hh, memory, transposed=True)
     dh, dc = scratch(B, panels, memory), np.zeros((B, H), h.dtype)
-    _backward(d_outputs, panels, c, tanh_c, gates, dx, dh, dc)
+    _backward(d_outputs, panels, c, tanh_c, gates, bias(panels, memory), dh, dc)
+    dx = gates
     # a = x[t] + h[t] @ W_hh, for all t at once
-    dW_hh = matmul(h[:-1].reshape(T * B, H).T, dx.reshape(T * B, 4 * H), memory.part("dW_hh"))
+    dW_hh = outer(h[:-1].reshape(T * B, H), dx.reshape(T * B, 4 * H), memory.part("dW_hh"))
     return dx, dW_hh, np.stack((dh[:, :H], dc))

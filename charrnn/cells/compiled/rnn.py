@@ -3,8 +3,8 @@
 import numpy as np
 from numba import njit
 
-from charrnn.cells.compiled.product import matmul, pack, product, scratch
-from charrnn.cells.compiled.vectors import Vector, fused, tanh
+from charrnn.cells.compiled.product import bias, outer, pack, product, scratch
+from charrnn.cells.compiled.vectors import Vector, fused, prefetch, tanh
 from charrnn.memory import Memory
 from charrnn.notation import Array
 
@@ -30,18 +30,19 @@ _fused_step_back = fused(_step_back, 1)
 
 
 @njit(nogil=True, cache=True)
-def _forward(x: Array, panels: Array, h: Array, a: Array) -> None:
+def _forward(x: Array, panels: Array, h: Array, start: Array, a: Array) -> None:
     T, B, H = x.shape
     N = a.shape[1]
     for t in range(T):
-        product(h[t], panels, a)
+        prefetch(x, t * B * H, B * H)
+        product(h[t], panels, H, start, a)
         for b in range(B):
             m = (t * B + b) * H
             _fused_step(H, (h,), (m + B * H,), (x, a), (m, b * N))
 
 
 @njit(nogil=True, cache=True)
-def _backward(d_outputs: Array, panels: Array, h: Array, dx: Array, dh: Array) -> None:
+def _backward(d_outputs: Array, panels: Array, h: Array, dx: Array, start: Array, dh: Array) -> None:
     T, B, H = d_outputs.shape
     N = dh.shape[1]
     for t in range(T - 1, -1, -1):
@@ -49,14 +50,17 @@ def _backward(d_outputs: Array, panels: Array, h: Array, dx: Array, dh: Array) -
             m = (t * B + b) * H
             _fused_step_back(H, (dx,), (m,), (h, d_outputs, dh), (m + B * H, m, b * N))
         # a = x[t] + h[t] @ W_hh
-        product(dx[t], panels, dh)
+        if t:
+            for array in (h, d_outputs):
+                prefetch(array, (t - 1) * B * H, B * H)
+        product(dx[t], panels, H, start, dh)
 
 
 @njit(nogil=True, cache=True)
-def step(x: Array, panels: Array, b_hn: Array, state: Array, a: Array, spare: Array) -> None:
+def step(x: Array, panels: Array, start: Array, state: Array, a: Array, spare: Array) -> None:
     """One step without a way back: moves state [1, B, H] on, given x [B, H]; `a` is overwritten."""
     _, B, H = state.shape
-    product(state[0], panels, a)
+    product(state[0], panels, H, start, a)
     for b in range(B):
         _fused_step(H, (state,), (b * H,), (x, a), (b * H, b * a.shape[1]))
 
@@ -68,7 +72,7 @@ def forward(x: Array, W_hh: Array, state: Array, memory: Memory | None = None) -
     h = memory.empty("h", (T + 1, B, H), x.dtype)
     h[0] = state[0]
     panels = pack(W_hh, memory)
-    _forward(x, panels, h, scratch(B, panels, memory))
+    _forward(x, panels, h, bias(panels, memory), scratch(B, panels, memory))
     return h[1:], h[T:].copy(), (W_hh, h)
 
 
@@ -78,9 +82,9 @@ def backward(d_outputs: Array, cache: Cache, memory: Memory | None = None) -> tu
     T, B, H = d_outputs.shape
     memory, d_outputs = memory or Memory(), np.ascontiguousarray(d_outputs)
     dx = memory.empty("dx", d_outputs.shape, h.dtype)
-    panels = pack(W_hh.T, memory)
+    panels = pack(W_hh, memory, transposed=True)
     dh = scratch(B, panels, memory)
-    _backward(d_outputs, panels, h, dx, dh)
+    _backward(d_outputs, panels, h, dx, bias(panels, memory), dh)
     # a = x[t] + h[t] @ W_hh, for all t at once
-    dW_hh = matmul(h[:-1].reshape(T * B, H).T, dx.reshape(T * B, H), memory.part("dW_hh"))
+    dW_hh = outer(h[:-1].reshape(T * B, H), dx.reshape(T * B, H), memory.part("dW_hh"))
     return dx, dW_hh, dh[None, :, :H].copy()

@@ -3,7 +3,9 @@
 What it computes is what `sampling` computes with the functions of `filters`, which are the ones to read.
 """
 
+import itertools
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,38 +13,58 @@ from numba import njit
 from numpy.typing import NDArray
 
 from charrnn.cells.compiled import gru, lstm, rnn
-from charrnn.cells.compiled.product import pack, product
+from charrnn.cells.compiled.product import bias, pack, product
+from charrnn.cells.compiled.vectors import exp, fused
 from charrnn.memory import Memory
 from charrnn.notation import Array, Ids, Params
 
 RNN, GRU, LSTM = range(3)
+FEW = 8
+"""Rows that are not worth a thread of their own."""
 
 
 class Sampler:
-    """A model's weights, packed, and B states that move on as characters are drawn."""
+    """A model's weights, packed, and B states that move on as characters are drawn: some rows in each thread."""
 
-    def __init__(self, cell: str, params: Params, state: Array):
+    def __init__(self, cell: str, params: Params, state: Array, threads: int = 1):
         """`state` [L, S, B, H] is where the samples begin."""
         L, _, B, H = state.shape
         self.cell = {"rnn": RNN, "gru": GRU, "lstm": LSTM}[cell]
-        self.table = params["W_ih0"] + params["b0"]
-        self.state = state.copy()
 
         def packed(names: list[str]) -> Array:
             return np.stack([pack(params[name], Memory()) for name in names])
 
         layers = range(L)
-        self.W_hh = packed([f"W_hh{layer}" for layer in layers])
+        W_hh = packed([f"W_hh{layer}" for layer in layers])
         # The first layer looks its input up: where the others have a product, it has a place that is never read
-        self.W_ih = packed([f"W_ih{max(layer, 1)}" for layer in layers]) if L > 1 else self.W_hh[:, :0]
-        self.b = np.stack([params[f"b{layer}"] for layer in layers])
-        self.b_hn = np.stack([params.get(f"b_hn{layer}", np.zeros(H, self.b.dtype)) for layer in layers])
-        self.W_out, self.b_out = pack(params["W_out"], Memory()), params["b_out"]
-        widths = {n: p.shape[-3] * p.shape[-1] for n, p in (("gates", self.W_hh), ("logits", self.W_out))}
-        self.a = np.zeros((B, widths["gates"]), self.b.dtype)
-        self.x = np.zeros((B, self.b.shape[1]), self.b.dtype)
-        self.spare = np.zeros((B, H), self.b.dtype)
-        self.logits = np.zeros((B, widths["logits"]), self.b.dtype)
+        W_ih = packed([f"W_ih{max(layer, 1)}" for layer in layers]) if L > 1 else W_hh[:, :0]
+        W_out = pack(params["W_out"], Memory())
+        self.weights = (
+            params["W_ih0"] + params["b0"],
+            W_hh,
+            np.stack([bias(W_hh[0], Memory(), params.get(f"b_hn{layer}"), 2 * H) for layer in layers]),
+            W_ih,
+            np.stack([bias(W_hh[0], Memory(), params[f"b{layer}"]) for layer in layers]),
+            W_out,
+            bias(W_out, Memory(), params["b_out"]),
+        )
+        self.V = len(params["b_out"])
+        n = max(1, min(threads, B // FEW))
+        self.shards = [slice(a, b) for a, b in itertools.pairwise(B * k // n for k in range(n + 1))]
+        self.states = [state[:, :, rows].copy() for rows in self.shards]
+        self.rooms = [self._room(s.shape[2]) for s in self.states]
+        self.pool = ThreadPoolExecutor(n) if n > 1 else None
+
+    def _room(self, B: int) -> tuple[Array, ...]:
+        """What a thread overwrites at every step: inputs, sums of the gates, what a step has to spare, and logits."""
+        table, W_hh, b_hh, _, _, _, b_out = self.weights
+        sizes = (table.shape[1], b_hh.shape[-1], W_hh.shape[2], b_out.shape[-1])
+        return tuple(np.zeros((B, size), table.dtype) for size in sizes)
+
+    @property
+    def state(self) -> Array:
+        """Where the samples are [L, S, B, H]."""
+        return np.concatenate(self.states, axis=2)
 
     def run(
         self,
@@ -59,46 +81,46 @@ class Sampler:
         `filters.apply` has them. Returns ids [N, B] and the model's own log-probabilities of them [N, B].
         """
         N, B = u.shape
-        V = len(self.b_out)
-        ids, logps = np.empty(u.shape, np.int64), np.empty(u.shape)
-        masks = np.empty((0, V), bool) if mask is None else np.array(np.broadcast_to(mask, (B, V)))
+        masks = np.empty((0, self.V), bool) if mask is None else np.array(np.broadcast_to(mask, (B, self.V)))
         W = 0 if recent is None else recent.shape[1]
         text = np.empty((B, W + N), np.int64)
         if recent is not None:
             text[:, :W] = recent
-        _run(
-            self.cell,
-            self.table,
-            self.W_hh,
-            self.W_ih,
-            self.b,
-            self.b_hn,
-            self.W_out,
-            self.b_out,
-            self.state,
-            (self.x, self.a, self.spare, self.logits),
-            context.astype(np.int64),
-            u,
-            np.array(temps, float),
-            settings,
-            masks,
-            text,
-            ids,
-            logps,
-        )
-        return ids.astype(context.dtype), logps
+        last, temperatures = context.astype(np.int64), np.array(temps, float)
+
+        def draw(rows: slice, state: Array, room: tuple[Array, ...]) -> tuple[Array, Array]:
+            own = np.ascontiguousarray(u[:, rows])
+            ids, logps = np.empty(own.shape, np.int64), np.empty(own.shape)
+            _run(
+                self.cell,
+                self.weights,
+                state,
+                room,
+                last[rows],
+                own,
+                temperatures,
+                settings,
+                masks[rows],
+                text[rows],
+                ids,
+                logps,
+            )
+            return ids, logps
+
+        through = self.pool.map if self.pool else map
+        drawn = list(through(draw, self.shards, self.states, self.rooms))
+        ids: Ids = np.concatenate([ids for ids, _ in drawn], axis=1, dtype=context.dtype, casting="unsafe")
+        return ids, np.concatenate([logps for _, logps in drawn], axis=1)
+
+
+_fused_copy = fused(lambda x: (x,), 1)
+_fused_exp = fused(lambda x: (exp(x),), 1)
 
 
 @njit(nogil=True, cache=True)
 def _run(
     cell: int,
-    table: Array,
-    W_hh: Array,
-    W_ih: Array,
-    b: Array,
-    b_hn: Array,
-    W_out: Array,
-    b_out: Array,
+    weights: tuple[Array, ...],
     state: Array,
     room: tuple[Array, ...],
     context: Ids,
@@ -110,42 +132,76 @@ def _run(
     ids: Ids,
     logps: Array,
 ) -> None:
+    table, W_hh, b_hh, W_ih, b_ih, W_out, b_out = weights
     x, a, spare, logits = room
     N, B = u.shape
     before = text.shape[1] - N
-    lengths = np.zeros(len(b_out), np.int64)
-    GH = b.shape[1]
-    V = len(b_out)
-    logp = np.empty(V)
+    GH, V = table.shape[1], masks.shape[1]
+    lengths, logp = np.zeros(V, np.int64), np.empty(V)
+    shifted, weight, upto = np.empty(V, table.dtype), np.empty(V, table.dtype), np.empty(V)
+    plain = not len(masks) and not before and _no_filters(settings, V)
     for n in range(N):
         for layer in range(len(state)):
             if layer == 0:
                 for row in range(B):
-                    x[row] = table[context[row]]
+                    _fused_copy(GH, (x,), (row * GH,), (table,), (context[row] * GH,))
             else:
-                product(state[layer - 1, 0], W_ih[layer], a)
+                product(state[layer - 1, 0], W_ih[layer], GH, b_ih[layer], a)
                 for row in range(B):
-                    x[row] = a[row, :GH] + b[layer]
+                    _fused_copy(GH, (x,), (row * GH,), (a,), (row * a.shape[1],))
             if cell == LSTM:
-                lstm.step(x, W_hh[layer], b_hn[layer], state[layer], a, spare)
+                lstm.step(x, W_hh[layer], b_hh[layer], state[layer], a, spare)
             elif cell == GRU:
-                gru.step(x, W_hh[layer], b_hn[layer], state[layer], a, spare)
+                gru.step(x, W_hh[layer], b_hh[layer], state[layer], a, spare)
             else:
-                rnn.step(x, W_hh[layer], b_hn[layer], state[layer], a, spare)
-        product(state[-1, 0], W_out, logits)
+                rnn.step(x, W_hh[layer], b_hh[layer], state[layer], a, spare)
+        product(state[-1, 0], W_out, V, b_out, logits)
         for row in range(B):
-            for v in range(V):
-                logp[v] = logits[row, v] + b_out[v]
-            _normalise(logp)
-            own = logp.copy()
-            if len(masks):
-                _only(logp, masks[row])
-            if before:
-                _discourage(logp, text[row, n : n + before], settings, lengths)
-            _filter(logp, temps[n], settings)
-            v = _choose(logp, u[n, row])
+            top = logits[row, 0]
+            for i in range(1, V):
+                top = max(top, logits[row, i])
+            total = _sum_up(logits[row], top, 1.0, shifted, weight, upto)
+            if plain and temps[n] == 0:
+                v = np.argmax(logits[row, :V])
+            elif plain:
+                if temps[n] != 1:
+                    _sum_up(logits[row], top, temps[n], shifted, weight, upto)
+                v = _choose(upto, u[n, row])
+            else:
+                for i in range(V):
+                    logp[i] = logits[row, i] - top - np.log(total)
+                if len(masks):
+                    _only(logp, masks[row])
+                if before:
+                    _discourage(logp, text[row, n : n + before], settings, lengths)
+                _filter(logp, temps[n], settings)
+                upto[0] = np.exp(logp[0])
+                for i in range(1, V):
+                    upto[i] = upto[i - 1] + np.exp(logp[i])
+                v = _choose(upto, u[n, row])
             ids[n, row] = context[row] = text[row, before + n] = v
-            logps[n, row] = own[v]
+            logps[n, row] = logits[row, v] - top - np.log(total)
+
+
+@njit(nogil=True, cache=True)
+def _no_filters(settings: tuple[Any, ...], V: int) -> bool:
+    """Whether nothing but a temperature is set."""
+    top_k, top_p, min_p, typical, _, _, _ = settings
+    return not 0 < top_k < V and top_p >= 1 and min_p <= 0 and typical >= 1
+
+
+@njit(nogil=True, cache=True)
+def _sum_up(logits: Array, top: float, temp: float, shifted: Array, weight: Array, upto: Array) -> float:
+    """Sums exp((y - top) / temp) for the logits y: upto[v] are the sums up to v; the last of them is returned."""
+    V = len(upto)
+    for v in range(V):
+        shifted[v] = (logits[v] - top) / temp
+    _fused_exp(V, (weight,), (0,), (shifted,), (0,))
+    total = 0.0
+    for v in range(V):
+        total += weight[v]
+        upto[v] = total
+    return total
 
 
 @njit(nogil=True, cache=True)
@@ -238,15 +294,11 @@ def _filter(logp: Array, temp: float, settings: tuple[Any, ...]) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _choose(logp: Array, u: float) -> int:
-    """`sampling.choose`, for one row."""
-    total = 0.0
-    for v in range(len(logp)):
-        total += np.exp(logp[v])
+def _choose(upto: Array, u: float) -> int:
+    """`drawing.choose`, for the sums [V] of one row."""
+    total = upto[-1]
     goal = min(u * total, np.nextafter(total, 0.0))
-    upto = 0.0
-    for v in range(len(logp)):
-        upto += np.exp(logp[v])
-        if upto > goal:
+    for v in range(len(upto)):
+        if upto[v] > goal:
             return v
-    return len(logp) - 1
+    return len(upto) - 1

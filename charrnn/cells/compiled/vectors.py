@@ -4,6 +4,7 @@ Numba compiles scalar loops, and LLVM often can't prove that they may run on vec
 `Vector`s that stand for registers, and each operator leaves an instruction behind; `fused` wraps those in a loop.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,10 @@ def _host_features() -> frozenset[str]:
 FEATURES = _host_features()
 REGISTER = 64 if "avx512f" in FEATURES else 32 if "avx2" in FEATURES else 16
 """Bytes of a vector register."""
+
+
+LINE = 64
+"""Bytes that caches keep together."""
 
 
 def lanes(itemsize: int) -> int:
@@ -114,6 +119,33 @@ def sigmoid(x: Vector) -> Vector:
     return tanh(x * 0.5) * 0.5 + 0.5
 
 
+# e^r for |r| <= ½ ln 2, by Taylor's series: 6e-9 off
+E = (1.0, 1.0, 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040)
+
+
+def exp(x: Vector) -> Vector:
+    """e^x for x <= 0: in float32 2^k e^r with a whole k, and 0 where that gets too small; in float64 libm's."""
+    builder, kind = x.builder, x.value.type
+    if kind == ir.DoubleType():
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), "exp")
+        return Vector(builder, builder.call(function, [x.value]))
+    held = x.within(87.0)
+    # A number so large has no room for fractions: adding it rounds, and leaves k in the last bits
+    rounding = 1.5 * 2**23
+    shifted = held * math.log2(math.e) + rounding
+    k = shifted - rounding
+    r = held - k * 0.693359375 - k * -2.12194440e-4  # ln 2 in two parts, the first of few bits
+    integer = ir.IntType(32) if kind == ir.FloatType() else ir.VectorType(ir.IntType(32), kind.count)
+
+    def whole(n: int) -> ir.Constant:
+        return ir.Constant(integer, n if kind == ir.FloatType() else [n] * kind.count)
+
+    exponent = builder.add(builder.shl(builder.bitcast(shifted.value, integer), whole(23)), whole(127 << 23))
+    power = Vector(builder, builder.bitcast(exponent, kind))
+    tiny = builder.fcmp_ordered("<", x.value, held.value)
+    return Vector(builder, builder.select(tiny, x._number(0.0), (power * _polynomial(E, r)).value))
+
+
 def element(builder: ir.IRBuilder, scalar: ir.Type, data: ir.Value, index: ir.Value, width: int) -> ir.Value:
     """The address of the numbers from `index`: as a vector's, or a single number's where the width is 1."""
     address = builder.gep(data, [index])
@@ -171,3 +203,24 @@ def fused(formula: Callable[..., tuple[Vector, ...]], outputs: int) -> Any:
         return types.void(n, to, at, of, start), codegen
 
     return run
+
+
+@intrinsic
+def prefetch(typingctx: Any, array: Any, at: Any, n: Any) -> Any:
+    """Asks for the numbers array.flat[at : at + n], which will be wanted soon, to be brought to the second cache."""
+    suit(array)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        value, at, n = args
+        data = builder.gep(context.make_array(array)(context, builder, value).data, [at])
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag]), "llvm.prefetch.p0i8"
+        )
+        step = ir.Constant(n.type, LINE // (array.dtype.bitwidth // 8))
+        with cgutils.for_range_slice(builder, ir.Constant(n.type, 0), n, step, n.type) as (k, _):
+            address = builder.bitcast(builder.gep(data, [k]), byte)
+            builder.call(function, [address, flag(0), flag(2), flag(1)])  # to read, second cache, data
+        return context.get_dummy_value()
+
+    return types.void(array, at, n), codegen

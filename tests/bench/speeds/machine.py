@@ -22,7 +22,7 @@ def forget_settings() -> list[str]:
 
 def facts() -> dict[str, str]:
     """Names and values, for the report's head."""
-    from charrnn.recipe import available_cores
+    from charrnn.engine import available_cores
 
     return {
         "CPU": f"{cpu()}, {available_cores()} cores",

@@ -14,7 +14,7 @@ from typing import Any
 import charrnn
 from charrnn import corpus
 from charrnn.corpus import Source
-from charrnn.recipe import available_cores
+from charrnn.engine import available_cores
 from speeds import ours, texts
 from speeds.options import Options
 from speeds.race import Outcome, line

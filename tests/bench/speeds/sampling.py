@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from charrnn.recipe import available_cores
+from charrnn.engine import available_cores
 from speeds import ours, theirs
 from speeds.options import Options
 from speeds.race import Competitor, race, ratio

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from charrnn.recipe import available_cores
+from charrnn.engine import available_cores
 from speeds import limit, ours, theirs
 from speeds.options import Options
 from speeds.race import Competitor, Outcome, Outcomes, mean, race, ratio

@@ -1,0 +1,60 @@
+"""The compiled twin of `cells.softmax`: one pass over each row while it is in the first cache."""
+
+import numpy as np
+from numba import njit
+
+from charrnn.cells.compiled.vectors import exp, fused
+from charrnn.cells.softmax import log_softmax
+from charrnn.notation import Array, Ids
+
+__all__ = ["cross_entropy", "log_softmax", "surprises"]
+
+_fused_exp = fused(lambda y: (exp(y),), 1)
+
+
+def surprises(logits: Array, targets: Ids) -> Array:
+    """As `cells.softmax.surprises`."""
+    found = np.empty(len(logits), logits.dtype)
+    _surprises(logits, targets.astype(np.intp), found)
+    return found
+
+
+def cross_entropy(logits: Array, targets: Ids) -> tuple[float, Array]:
+    """As `cells.softmax.cross_entropy`."""
+    return _cross_entropy(logits, targets.astype(np.intp)), logits
+
+
+@njit(nogil=True, cache=True)
+def _surprises(logits: Array, targets: Ids, found: Array) -> None:
+    for n in range(len(logits)):
+        total, at_target = _exponentials(logits, n, targets[n])
+        found[n] = np.log(total) - at_target
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _cross_entropy(logits: Array, targets: Ids) -> float:
+    loss = 0.0
+    for n in range(len(logits)):
+        total, at_target = _exponentials(logits, n, targets[n])
+        loss += np.log(total) - at_target
+        for v in range(logits.shape[1]):
+            logits[n, v] /= logits.dtype.type(total)
+        logits[n, targets[n]] -= 1
+    return loss
+
+
+@njit(nogil=True, cache=True)
+def _exponentials(logits: Array, n: int, target: int) -> tuple[float, float]:
+    """Makes exp(y - max y) of a row, in place; returns its sum, and y - max y at the target."""
+    y, V = logits[n], logits.shape[1]
+    top = y[0]
+    for v in range(1, V):
+        top = max(top, y[v])
+    for v in range(V):
+        y[v] -= top
+    at_target = y[target]
+    _fused_exp(V, (logits,), (n * V,), (logits,), (n * V,))
+    total = 0.0
+    for v in range(V):
+        total += y[v]
+    return total, at_target
