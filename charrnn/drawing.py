@@ -1,21 +1,18 @@
 """The drawing: texts in the making, each character drawn from the prediction that follows those before it."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from copy import deepcopy
-from functools import cache
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn import filters
-from charrnn.cells.softmax import log_softmax
 from charrnn.config import SamplingConfig
 from charrnn.continuation import Continuation
 from charrnn.engine import available_cores
 from charrnn.errors import CheckpointError
-from charrnn.memory import Memory
 from charrnn.model import Model
 from charrnn.notation import Array, Ids
 
@@ -43,11 +40,9 @@ class Drawing:
         self.model, self.config = model, config
         self.context, self.recent, self.rngs = context, recent, list(rngs)
         self._mask = filters.mask(config, model.vocabulary.characters)
-        self._memory = Memory()
         Sampler = model.engine.Sampler
         self._sampler: Any = Sampler and Sampler(model.config.cell, model.params, state, available_cores())
         self._state = state
-        self._long = False
 
     @property
     def state(self) -> Array:
@@ -67,10 +62,7 @@ class Drawing:
             settings = filters.settings(self.config)
             ids, logps = self._sampler.run(self.context, u, temps, settings, mask, recent)
         else:
-            # With few rows, threads wait for each other longer than they work; but to say so takes time to load as well
-            with _blas().limit(limits=1) if self._long else nullcontext():
-                ids, logps = self._step_by_step(u, temps, mask)
-            self._long = True
+            ids, logps = self._step_by_step(u, temps, mask)
         if not np.isfinite(logps).all():
             raise CheckpointError("the model's weights are too large: its predictions are no numbers")
         self.context = ids[-1]
@@ -79,30 +71,30 @@ class Drawing:
 
     def _step_by_step(self, u: Array, temps: Sequence[float], mask: Mask | None) -> tuple[Ids, Array]:
         """What the compiled sampler does without Python between the characters."""
+        plain = mask is None and replace(self.config, temp=1.0, to_temp=None) == SamplingConfig()
         rows, context = np.arange(len(self.context)), self.context
         ids, logps = np.empty(u.shape, context.dtype), np.empty(u.shape)
         text = np.concatenate((self.recent, np.empty(u.shape[::-1], np.int64)), axis=1)
         for n, temp in enumerate(temps):
             with np.errstate(all="ignore"):  # `draw` looks at the log-probabilities
-                logits, self._state = self.model.forward(context[None], self._state, self._memory)
-                logp = log_softmax(logits[0].astype(np.float64))
-                filtered = filters.apply(logp, self.config, temp, mask, text[:, n : n + filters.LOOKBACK])
+                logits, self._state = self.model.step(context, self._state)
+                y = logits.astype(np.float64)
+                y -= y.max(axis=-1, keepdims=True)
+                norm = np.log(np.exp(y).sum(axis=-1))
+                if plain and temp:
+                    filtered = y / temp  # `choose` does without what normalises
+                else:
+                    logp, recent = y - norm[:, None], text[:, n : n + filters.LOOKBACK]
+                    filtered = filters.apply(logp, self.config, temp, mask, recent)
             ids[n] = context = choose(filtered, u[n]).astype(ids.dtype)
             text[:, n + filters.LOOKBACK] = context
-            logps[n] = logp[rows, context]
+            logps[n] = y[rows, context] - norm
         return ids, logps
 
     def continuation(self) -> Continuation:
         """What the only text of this drawing goes on from."""
         (rng,), (context,), (recent,) = self.rngs, self.context, self.recent
         return Continuation(self.state.copy(), int(context), recent.copy(), deepcopy(rng))
-
-
-@cache
-def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def begin(model: Model, primes: Sequence[str | bytes], seeds: Sequence[int], config: SamplingConfig) -> Drawing:
@@ -134,7 +126,10 @@ def resume(model: Model, prime: str | bytes, after: Continuation, config: Sampli
 
 
 def choose(logp: Array, u: Array) -> Array:
-    """For each row of log-probabilities [B, V] the character whose share of the unit interval u [B] falls in."""
+    """For each row of log-probabilities [B, V] the character whose share of the unit interval u [B] falls in.
+
+    They need not be normalised.
+    """
     upto = np.cumsum(np.exp(logp), axis=-1)
     total = upto[:, -1]
     goal = np.minimum(u * total, np.nextafter(total, 0))  # never past the last character, however it rounds

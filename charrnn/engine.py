@@ -37,6 +37,8 @@ class Cell(Protocol):
     RECURRENT: tuple[str, ...]
     forward: Any
     backward: Any
+    step: Any
+    """`forward` for a single step with no way back; of the reference a pure function, which `network.step` calls."""
 
 
 class Embedding(Protocol):

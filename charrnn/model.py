@@ -40,6 +40,10 @@ class Model:
         """Logits [T, B, V] after each of the inputs [T, B], in the memory if one is given, and the next state."""
         return network.forward(self.params, inputs, state, self.config, self.engine, memory)
 
+    def step(self, ids: Ids, state: Array) -> tuple[Array, Array]:
+        """The same for one character of each row [B], where the engine is NumPy: logits [B, V], and the next state."""
+        return network.step(self.params, ids, state, self.config, self.engine)
+
     def read(self, ids: Ids, state: Array) -> Array:
         """The state [L, S, 1, H] after the text `ids` [N]."""
         memory = Memory()

@@ -151,6 +151,23 @@ def forward(
     return _linear(h, params["W_out"], params["b_out"], engine, memory), state
 
 
+def step(params: Params, ids: Ids, state: Array, config: ModelConfig, engine: Engine) -> tuple[Array, Array]:
+    """`forward` for one character of each row [B], by the NumPy engine: logits [B, V], and the next state.
+
+    It is what is left of it where a sequence is a single step, for there all that is around the mathematics costs more.
+    """
+    cell = cell_of(config, engine)
+    after = np.empty_like(state)
+    x = params["W_ih0"][ids] + params["b0"]
+    for layer in range(config.layers):
+        recurrent = (params[f"{name}{layer}"] for name in cell.RECURRENT)
+        after[layer] = cell.step(x, *recurrent, state[layer])
+        W, b = (f"W_ih{layer + 1}", f"b{layer + 1}") if layer + 1 < config.layers else ("W_out", "b_out")
+        x = after[layer, 0] @ params[W]
+        x += params[b]
+    return x, after
+
+
 def surprises(
     params: Params,
     inputs: Ids,

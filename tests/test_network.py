@@ -6,6 +6,7 @@ import naive
 import numpy as np
 import pytest
 
+import charrnn.engine
 from charrnn import network
 from charrnn.config import ModelConfig
 from charrnn.memory import Memory
@@ -54,6 +55,20 @@ def test_forward_and_loss_equal_the_naive_twin(engine, cell, layers):
     each = [[naive.loss(wanted[t, row][None, None], targets[t, row][None, None]) for row in range(B)] for t in range(T)]
     np.testing.assert_allclose(nats, each, rtol=1e-12)
     np.testing.assert_allclose(next_state, wanted_state, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_step_equals_forward_over_one(cell, layers):
+    reference = charrnn.engine.load("numpy")
+    config = ModelConfig(V, cell, hidden_size=H, layers=layers)
+    params, inputs, _, state, _ = problem(config, reference, T=1)
+    kept = state.copy()
+    logits, after = network.forward(params, inputs, state, config, reference)
+    step_logits, step_after = network.step(params, inputs[0], state, config, reference)
+    np.testing.assert_allclose(step_logits, logits[0], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(step_after, after, rtol=0, atol=1e-13)
+    np.testing.assert_array_equal(state, kept)
 
 
 @pytest.mark.parametrize("T", [1, 7])

@@ -61,6 +61,26 @@ def forward(
     return h[1:], h[T:].copy(), (W_hh, h, gates, q)
 
 
+def step(x: Array, W_hh: Array, b_hn: Array, state: Array) -> Array:
+    """One step of `forward`, with no way back: x [B, 3H] and the state [1, B, H] to the next state."""
+    H = state.shape[2]
+    a = state[0] @ W_hh
+    rz, n = a[:, : 2 * H], a[:, 2 * H :]
+    rz += x[:, : 2 * H]
+    rz *= 0.5
+    np.tanh(rz, out=rz)
+    rz *= 0.5
+    rz += 0.5
+    n += b_hn
+    n *= rz[:, :H]
+    n += x[:, 2 * H :]
+    np.tanh(n, out=n)
+    after: Array = state - n
+    after *= rz[:, H:]
+    after += n
+    return after
+
+
 def backward(d_outputs: Array, cache: Cache, memory: Memory | None = None) -> tuple[Array, Array, Array, Array]:
     """Undoes `forward`: from the gradient of the outputs [T, B, H] to those of x, W_hh, b_hn and the initial state."""
     W_hh, h, gates, q = cache

@@ -13,6 +13,9 @@ J. Schmidhuber, F. Cummins, "Learning to Forget" (2000). With x_t already projec
 ∂c_t/∂c_{t-1} is f itself, with no weight matrix in between: while f stays near 1, gradients pass unharmed.
 """
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 
 from charrnn.memory import Memory
@@ -39,10 +42,7 @@ def forward(x: Array, W_hh: Array, state: Array, memory: Memory | None = None) -
     tanh_c = memory.empty("tanh_c", (T, B, H), x.dtype)
     gates = memory.empty("gates", x.shape, x.dtype)  # i, f, g, o of every step
     ig = np.empty((B, H), x.dtype)
-    # σ(a) = ½ tanh(½ a) + ½, so one tanh over all four gates serves, scaled by s where a gate is a sigmoid
-    s = np.full(GH, 0.5, x.dtype)
-    s[2 * H : 3 * H] = 1
-    shift = 1 - s
+    s, shift = _sigmoids(H, x.dtype)
     h[0], c[0] = state
     for t in range(T):
         a = gates[t]
@@ -59,6 +59,38 @@ def forward(x: Array, W_hh: Array, state: Array, memory: Memory | None = None) -
         np.tanh(c[t + 1], out=tanh_c[t])
         np.multiply(o, tanh_c[t], out=h[t + 1])
     return h[1:], np.stack((h[T], c[T])), (W_hh, h, c, tanh_c, gates)
+
+
+def step(x: Array, W_hh: Array, state: Array) -> Array:
+    """One step of `forward`, with no way back: x [B, 4H] and the state [2, B, H] to the next state."""
+    h, c = state
+    H = h.shape[1]
+    s, shift = _sigmoids(H, x.dtype)
+    a = h @ W_hh
+    a += x
+    a *= s
+    np.tanh(a, out=a)
+    a *= s
+    a += shift
+    i, f, g, o = (a[:, k * H : (k + 1) * H] for k in range(4))
+    i *= g
+    after = np.empty_like(state)
+    h, c = after[0], np.multiply(f, c, out=after[1])
+    c += i
+    np.tanh(c, out=h)
+    h *= o
+    return after
+
+
+@cache
+def _sigmoids(H: int, dtype: Any) -> tuple[Array, Array]:
+    """s and 1 - s, with which one tanh serves all four gates: s tanh(s a) + (1 - s).
+
+    σ(a) = ½ tanh(½ a) + ½ where a gate is a sigmoid: s = ½. The candidate is a tanh: s = 1.
+    """
+    s = np.full(4 * H, 0.5, dtype)
+    s[2 * H : 3 * H] = 1
+    return s, 1 - s
 
 
 def backward(d_outputs: Array, cache: Cache, memory: Memory | None = None) -> tuple[Array, Array, Array]:

@@ -38,6 +38,14 @@ def forward(x: Array, W_hh: Array, state: Array, memory: Memory | None = None) -
     return h[1:], h[T:].copy(), (W_hh, h)
 
 
+def step(x: Array, W_hh: Array, state: Array) -> Array:
+    """One step of `forward`, with no way back: x [B, H] and the state [1, B, H] to the next state."""
+    after: Array = state @ W_hh
+    after += x
+    np.tanh(after, out=after)
+    return after
+
+
 def backward(d_outputs: Array, cache: Cache, memory: Memory | None = None) -> tuple[Array, Array, Array]:
     """Undoes `forward`: from the gradient of the outputs [T, B, H] to those of x, W_hh and the initial state."""
     W_hh, h = cache

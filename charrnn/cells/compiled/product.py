@@ -15,7 +15,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from charrnn.cells.compiled.vectors import REGISTER, element, fused, lanes, read, suit
+from charrnn.cells.compiled.vectors import REGISTER, element, fetch, fused, lanes, read, suit
 from charrnn.memory import Memory
 from charrnn.notation import Array
 
@@ -27,6 +27,10 @@ BLOCK = 65536
 """Numbers of the left side that all panels meet before the next ones: 256 KB stay in the second cache."""
 PAD = 16
 """Numbers between rows that are read one below the other: a power of two apart, they share few lines of a cache."""
+FEW = 2
+"""Rows of a tile that computes faster than a panel comes by itself: it asks for what comes later."""
+AHEAD = 2048
+"""How many numbers later."""
 VECTORS = 4 if REGISTER == 64 else 2
 """Vectors across a tile: 6 × 4 sums fill 24 of 32 registers of AVX-512, 6 × 2 fill 12 of 16 elsewhere."""
 ACROSS = sorted({1, 2, VECTORS})
@@ -154,6 +158,9 @@ def _tile(
             columns = [
                 read(builder, scalar, panel, builder.add(first, number(v * width)), width, size) for v in range(across)
             ]
+            if R <= FEW:
+                for v in range(across):
+                    fetch(builder, panel, builder.add(first, number(v * width + AHEAD)), cache=1)
             totals = []
             for r in range(R):
                 factor = read(builder, scalar, lefts[r], builder.mul(k, a_k), 1, size)

@@ -205,6 +205,16 @@ def fused(formula: Callable[..., tuple[Vector, ...]], outputs: int) -> Any:
     return run
 
 
+def fetch(builder: ir.IRBuilder, data: ir.Value, index: ir.Value, cache: int) -> None:
+    """Asks for the number at an index, and those beside it, to be brought to a cache; it need not exist."""
+    byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag]), "llvm.prefetch.p0i8"
+    )
+    # to read, how near from 0 to 3, and not an instruction
+    builder.call(function, [builder.bitcast(builder.gep(data, [index]), byte), flag(0), flag(4 - cache), flag(1)])
+
+
 @intrinsic
 def prefetch(typingctx: Any, array: Any, at: Any, n: Any) -> Any:
     """Asks for the numbers array.flat[at : at + n], which will be wanted soon, to be brought to the second cache."""
@@ -213,14 +223,9 @@ def prefetch(typingctx: Any, array: Any, at: Any, n: Any) -> Any:
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         value, at, n = args
         data = builder.gep(context.make_array(array)(context, builder, value).data, [at])
-        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag]), "llvm.prefetch.p0i8"
-        )
         step = ir.Constant(n.type, LINE // (array.dtype.bitwidth // 8))
         with cgutils.for_range_slice(builder, ir.Constant(n.type, 0), n, step, n.type) as (k, _):
-            address = builder.bitcast(builder.gep(data, [k]), byte)
-            builder.call(function, [address, flag(0), flag(2), flag(1)])  # to read, second cache, data
+            fetch(builder, data, k, cache=2)
         return context.get_dummy_value()
 
     return types.void(array, at, n), codegen
