@@ -137,9 +137,7 @@ def _run(
     N, B = u.shape
     before = text.shape[1] - N
     GH, V = table.shape[1], masks.shape[1]
-    lengths, logp = np.zeros(V, np.int64), np.empty(V)
-    shifted, weight, upto = np.empty(V, table.dtype), np.empty(V, table.dtype), np.empty(V)
-    plain = not len(masks) and not before and _no_filters(settings, V)
+    spares = np.empty(V), np.empty(V), np.empty(V, table.dtype), np.empty(V, table.dtype), np.empty(V, np.int64)
     for n in range(N):
         for layer in range(len(state)):
             if layer == 0:
@@ -157,37 +155,56 @@ def _run(
                 rnn.step(x, W_hh[layer], b_hh[layer], state[layer], a, spare)
         product(state[-1, 0], W_out, V, b_out, logits)
         for row in range(B):
-            top = logits[row, 0]
-            for i in range(1, V):
-                top = max(top, logits[row, i])
-            total = _sum_up(logits[row], top, 1.0, shifted, weight, upto)
-            if plain and temps[n] == 0:
-                v = np.argmax(logits[row, :V])
-            elif plain:
-                if temps[n] != 1:
-                    _sum_up(logits[row], top, temps[n], shifted, weight, upto)
-                v = _choose(upto, u[n, row])
-            else:
-                for i in range(V):
-                    logp[i] = logits[row, i] - top - np.log(total)
-                if len(masks):
-                    _only(logp, masks[row])
-                if before:
-                    _discourage(logp, text[row, n : n + before], settings, lengths)
-                _filter(logp, temps[n], settings)
-                upto[0] = np.exp(logp[0])
-                for i in range(1, V):
-                    upto[i] = upto[i - 1] + np.exp(logp[i])
-                v = _choose(upto, u[n, row])
+            recent = text[row, n : n + before]
+            v, logp = _draw(logits[row, :V], temps[n], u[n, row], settings, masks, row, recent, spares)
             ids[n, row] = context[row] = text[row, before + n] = v
-            logps[n, row] = logits[row, v] - top - np.log(total)
+            logps[n, row] = logp
 
 
 @njit(nogil=True, cache=True)
-def _no_filters(settings: tuple[Any, ...], V: int) -> bool:
-    """Whether nothing but a temperature is set."""
+def _draw(
+    y: Array,
+    temp: float,
+    u: float,
+    settings: tuple[Any, ...],
+    masks: NDArray[np.bool_],
+    row: int,
+    recent: Ids,
+    spares: tuple[Array, ...],
+) -> tuple[int, float]:
+    """Draws a character after logits y [V]: its id, and the model's own log-probability of it."""
+    logp, upto, shifted, weight, lengths = spares
+    V = len(y)
+    top = y[0]
+    for v in range(1, V):
+        top = max(top, y[v])
+    norm = top + np.log(_sum_up(y, top, 1.0, shifted, weight, upto))
+    if len(masks) or len(recent) or _filters(settings, V):
+        for v in range(V):
+            logp[v] = y[v] - norm
+        if len(masks):
+            _only(logp, masks[row])
+        if len(recent):
+            _discourage(logp, recent, settings, lengths)
+        _filter(logp, temp, settings)
+        total = 0.0
+        for v in range(V):
+            total += np.exp(logp[v])
+            upto[v] = total
+    elif temp == 0:
+        v = np.argmax(y)
+        return v, y[v] - norm
+    elif temp != 1:
+        _sum_up(y, top, temp, shifted, weight, upto)
+    v = _choose(upto, u)
+    return v, y[v] - norm
+
+
+@njit(nogil=True, cache=True)
+def _filters(settings: tuple[Any, ...], V: int) -> bool:
+    """Whether anything comes after the temperature."""
     top_k, top_p, min_p, typical, _, _, _ = settings
-    return not 0 < top_k < V and top_p >= 1 and min_p <= 0 and typical >= 1
+    return bool(0 < top_k < V or top_p < 1 or min_p > 0 or typical < 1)
 
 
 @njit(nogil=True, cache=True)
