@@ -169,23 +169,19 @@ def command(
         from charrnn.cli.interactive import converse
 
         converse(model, admit, output, asked)
-    elif per_line or as_json or count > 1 or model.known is not None:
-        if per_line:
-            drawn = sampling.continuations(model, _primes(prime_file, model, admit), **asked)
-        elif model.known is not None:
-            from charrnn.listing import draw_records
+    elif per_line:
+        for sample in sampling.continuations(model, _primes(prime_file, model, admit), **asked):
+            _write(sample, model, output, as_json, logprobs)
+            output.flush()
+    elif model.known is not None:
+        from charrnn.listing import draw_records
 
-            given = admit(_prime(prime, prime_file, model))
-            drawn = draw_records(model, count=count, prime=given, novel=novel, unique=unique, **asked)
-        else:
-            drawn = sampling.samples(model, count=count, prime=admit(_prime(prime, prime_file, model)), **asked)
-        for sample in drawn:
-            output.write(_json(sample, model, logprobs) if as_json else sample.prime + sample.text)
-            if model.known is not None and not as_json:
-                output.write("\n")  # an empty record is a line too
-            output.line()
-            if per_line:
-                output.flush()
+        given = admit(_prime(prime, prime_file, model))
+        for sample in draw_records(model, count=count, prime=given, novel=novel, unique=unique, **asked):
+            _write(sample, model, output, as_json, logprobs)
+    elif as_json or count > 1:
+        for sample in sampling.samples(model, count=count, prime=admit(_prime(prime, prime_file, model)), **asked):
+            _write(sample, model, output, as_json, logprobs)
     else:
         given = admit(_prime(prime, prime_file, model))
         writing = sampling.Writing(model, prime=given, after=after, **asked)
@@ -195,6 +191,14 @@ def command(
         if state_out is not None:
             writing.continuation.save(state_out, model)
     output.close()
+
+
+def _write(sample: "Sample", model: "Model", output: Output, as_json: bool, logprobs: bool) -> None:
+    """Writes one of several samples, ended by a line end."""
+    output.write(_json(sample, model, logprobs) if as_json else sample.prime + sample.text)
+    if model.known is not None and not as_json:
+        output.write("\n")  # an empty record is a line too
+    output.line()
 
 
 def draw_seed() -> int:
