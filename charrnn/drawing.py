@@ -34,12 +34,13 @@ class Drawing:
         context: Ids,
         recent: filters.Recent,
         rngs: Sequence[np.random.Generator],
+        ends: Sequence[str] = (),
     ):
         """Goes on from a state [L, S, B, H], the characters [B] that come after it, and the last ones before the draw,
         [B, LOOKBACK], filled up with V."""
         self.model, self.config = model, config
         self.context, self.recent, self.rngs = context, recent, list(rngs)
-        self._mask = filters.mask(config, model.vocabulary.characters)
+        self._mask = filters.mask(config, model.vocabulary.characters, ends)
         Sampler = model.engine.Sampler
         self._sampler: Any = Sampler and Sampler(model.config.cell, model.params, state, available_cores())
         self._state = state
@@ -97,10 +98,17 @@ class Drawing:
         return Continuation(self.state.copy(), int(context), recent.copy(), deepcopy(rng))
 
 
-def begin(model: Model, primes: Sequence[str | bytes], seeds: Sequence[int], config: SamplingConfig) -> Drawing:
+def begin(
+    model: Model,
+    primes: Sequence[str | bytes],
+    seeds: Sequence[int],
+    config: SamplingConfig,
+    ends: Sequence[str] = (),
+) -> Drawing:
     """A drawing of texts that go on from primes, one each; an empty one begins as a text does after a line's start.
 
-    Raises `VocabularyError` where a prime has characters that are not known.
+    `ends` are characters that stop a text: they may come, whatever is allowed. Raises `VocabularyError` where a prime
+    has characters that are not known.
     """
     vocabulary, B = model.vocabulary, len(primes)
     read = [np.concatenate(([vocabulary.start], vocabulary.encode(p))).astype(vocabulary.dtype) for p in primes]
@@ -113,16 +121,18 @@ def begin(model: Model, primes: Sequence[str | bytes], seeds: Sequence[int], con
         tail = ids[1:][-filters.LOOKBACK :]
         row[len(row) - len(tail) :] = tail
     context = np.array([ids[-1] for ids in read], vocabulary.dtype)
-    return Drawing(model, config, state, context, recent, [np.random.default_rng(seed) for seed in seeds])
+    return Drawing(model, config, state, context, recent, [np.random.default_rng(seed) for seed in seeds], ends)
 
 
-def resume(model: Model, prime: str | bytes, after: Continuation, config: SamplingConfig) -> Drawing:
-    """A drawing of one text that goes on from where another stopped, and then from a prime."""
+def resume(
+    model: Model, prime: str | bytes, after: Continuation, config: SamplingConfig, ends: Sequence[str] = ()
+) -> Drawing:
+    """A drawing of one text that goes on from where another stopped, and then from a prime; else as `begin`."""
     vocabulary = model.vocabulary
     read = np.concatenate(([after.context], vocabulary.encode(prime))).astype(vocabulary.dtype)
     state = model.read(read[:-1], after.state)
     recent = np.concatenate((after.recent, read[1:]))[None, -filters.LOOKBACK :]
-    return Drawing(model, config, state, read[-1:], recent, [deepcopy(after.rng)])
+    return Drawing(model, config, state, read[-1:], recent, [deepcopy(after.rng)], ends)
 
 
 def choose(logp: Array, u: Array) -> Array:

@@ -125,11 +125,15 @@ def loops(recent: Recent, V: int) -> Recent:
     return lengths[:V]
 
 
-def mask(config: SamplingConfig, characters: Sequence[str]) -> NDArray[np.bool_] | None:
-    """The characters [V] that `allow` and `ban` leave, or None for all. Raises `ConfigError` where they leave none."""
+def mask(config: SamplingConfig, characters: Sequence[str], ends: Sequence[str] = ()) -> NDArray[np.bool_] | None:
+    """The characters [V] that `allow` and `ban` leave, or None for all. Raises `ConfigError` where they leave none.
+
+    `ends`, with which a text stops, need not be allowed: they are no part of it.
+    """
     if not config.allow and not config.ban:
         return None
     left = which(config.allow, characters) if config.allow else np.ones(len(characters), bool)
+    left |= [c in ends for c in characters]
     left &= ~which(config.ban, characters)
     if not left.any():
         raise ConfigError("--allow and --ban leave no character of the model's vocabulary")

@@ -64,9 +64,9 @@ class Writing:
         _check(length, seed, config)
         self.model, self.config, self.length = model, config, length
         if after is None:
-            self.drawing = drawing.begin(model, [prime], [seed], config)
+            self.drawing = drawing.begin(model, [prime], [seed], config, stops)
         else:
-            self.drawing = drawing.resume(model, prime, after, config)
+            self.drawing = drawing.resume(model, prime, after, config, stops)
         self.text = _Text(model, length, stops, constraints, self.drawing.recent[0])
 
     def __iter__(self) -> Iterator[str]:
@@ -147,7 +147,7 @@ def continuations(
     for batch in primes:
         seeds = range(seed, seed + len(batch))
         seed += len(batch)
-        drawn = drawing.begin(model, batch, seeds, config)
+        drawn = drawing.begin(model, batch, seeds, config, stops)
         texts = [_Text(model, length, stops, constraints, recent) for recent in drawn.recent]
         wholes = [""] * len(batch)
         for pieces in _write(drawn, texts, config, length):

@@ -187,6 +187,13 @@ def test_as_many_lines_are_written_as_records_were_asked_for(count: int, model: 
     assert max(map(len, lines)) <= 2 * max(map(len, NAMES.splitlines()))
 
 
+def test_a_record_ends_though_its_end_is_not_named_among_what_may_come(model: Path, tmp_path: Path) -> None:
+    lines = sample(model, "-c", 20, "--seed", 1, "--allow", "A-Za-z", cwd=tmp_path).splitlines()
+    assert len(lines) == 20
+    assert all(line.isalpha() for line in lines if line)
+    assert max(map(len, lines)) < 2 * max(map(len, NAMES.splitlines()))
+
+
 def test_records_are_those_of_the_library(model: Path, tmp_path: Path) -> None:
     written = sample(model, "-c", 20, "--seed", 3, "--temp", 0.7, "--engine", "numpy", cwd=tmp_path)
     drawn = api.draw_records(api.load(model).model, count=20, seed=3, config=api.SamplingConfig(temp=0.7))
@@ -262,6 +269,7 @@ def test_records_stream_out_as_they_are_drawn(model: Path, tmp_path: Path) -> No
         ("-n -2 --novel", "length must be"),
         ("--seed -1", "seed must be"),
         ("--count 0", "count must be"),
+        ("--state-out a.state", "running text"),
     ],
 )
 def test_wrong_usage_is_refused_in_one_line(args: str, says: str, model: Path, tmp_path: Path) -> None:

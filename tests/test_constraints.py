@@ -78,6 +78,15 @@ def test_what_is_banned_never_comes(banned, seed):
     assert set(text_of(random_model(), length=80, seed=seed, config=SamplingConfig(allow="".join(banned)))) <= banned
 
 
+def test_what_ends_a_text_need_not_be_allowed(engine):
+    model, config = random_model(engine=engine), SamplingConfig(allow="abc")
+    written = text_of(model, length=500, config=config, stops=["d"])
+    assert len(written) < 500
+    assert set(written) <= set("abc")
+    banned = SamplingConfig(allow="abc", ban="d")
+    assert len(text_of(model, length=500, config=banned, stops=["d"])) == 500
+
+
 def test_nothing_left_to_draw_from_is_refused():
     with pytest.raises(ConfigError, match="leave no character"):
         text_of(random_model(), config=SamplingConfig(allow="z"))

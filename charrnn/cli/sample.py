@@ -148,6 +148,8 @@ def command(
     model = checkpoints.load(model_file(checkpoint, notice)).model
     if model.known is None and (novel or unique):
         raise ConfigError("--novel and --unique are for models of records, from `charrnn train --lines`; this is none")
+    if model.known is not None and (state_in is not None or state_out is not None):
+        raise ConfigError("--state-in and --state-out are for running text: a record ends, and nothing goes on from it")
     if length is None:
         length = LENGTH if model.known is None else 2 * model.known.longest
     chosen = engines.resolve(engine, math.inf if per_line or interactive or length < 0 else count * length)

@@ -1,6 +1,6 @@
 """How fast charrnn is, beside PyTorch and beside the limit: everything in one run, as Markdown tables.
 
-    python tests/bench/speed.py                                        # everything: about an hour
+    python tests/bench/speed.py                                        # everything: twenty minutes
     python tests/bench/speed.py --only training --cells lstm --shapes 2x128,1x512 --rounds 3
     python tests/bench/speed.py --only startup --json startup.json
 
