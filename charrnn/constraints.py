@@ -67,6 +67,10 @@ class Match:
         self.text += self.characters[v]
 
 
+AT_ONCE = 1 << 22
+"""Characters of a corpus that are hashed at once: what that takes for a while is no more for a larger one."""
+
+
 class Copies:
     """The pieces of N + 1 characters that stand in a corpus, as hashes: what a text must not hold to copy at most N.
 
@@ -83,7 +87,13 @@ class Copies:
         known = {c: v for v, c in enumerate(vocabulary.characters)}
         strange = self.V  # a character that the model doesn't know is in no text of it
         numbers = np.array([known.get(c, strange) for c in corpus.vocabulary.characters], np.uint64)
-        self.hashes = np.unique(_windows(numbers[corpus.ids] + np.uint64(1), N + 1))
+        self.hashes, waiting = np.empty(0, np.uint64), [np.empty(0, np.uint64)]
+        for start in range(0, len(corpus.ids), AT_ONCE):
+            piece = numbers[corpus.ids[start : start + AT_ONCE + N]] + np.uint64(1)
+            waiting.append(np.unique(_windows(piece, N + 1)))
+            # Merged when they are as many as those that were: so each is sorted a few times only
+            if sum(map(len, waiting)) >= len(self.hashes) or start + AT_ONCE >= len(corpus.ids):
+                self.hashes, waiting = np.unique(np.concatenate((self.hashes, *waiting))), []
 
     def followers(self, window: Recent) -> Mask:
         """Which characters [V] would make, of the last N characters, a piece that stands in the corpus."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sampling import random_model, text_of
 
-from charrnn import drawing, filters, sampling
+from charrnn import constraints, drawing, filters, sampling
 from charrnn.config import SamplingConfig
 from charrnn.constraints import Copies, Match, NoCopy
 from charrnn.continuation import Continuation
@@ -176,6 +176,14 @@ def test_followers_are_those_of_a_naive_search(text, window, N):
     window = (window * N)[-N:]
     followers = Copies(from_text(text), vocabulary, N).followers(vocabulary.encode(window))
     assert followers.tolist() == [window + c in text for c in vocabulary.characters]
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 64])
+def test_a_corpus_that_is_hashed_in_parts_has_the_pieces_of_the_whole(at_once, monkeypatch):
+    text = "abc cab abcd dcab bad cad " * 3 + "dabba"
+    whole = Copies(from_text(text), LETTERS, 5).hashes
+    monkeypatch.setattr(constraints, "AT_ONCE", at_once)
+    np.testing.assert_array_equal(Copies(from_text(text), LETTERS, 5).hashes, whole)
 
 
 def test_a_corpus_in_characters_that_the_model_does_not_know_is_no_obstacle():
