@@ -241,6 +241,12 @@ def _tiles(
 
 
 @njit(nogil=True, cache=True)
+def _vectors(columns: int, width: int) -> int:
+    """How many vectors of a panel there are columns for."""
+    return min(-(-columns * VECTORS // width), VECTORS)
+
+
+@njit(nogil=True, cache=True)
 def product(a: Array, panels: Array, N: int, start: Array, c: Array) -> None:
     """c = start + a @ W for a [R, K], the packed W [K, N], start [1, panels · width] and c [R, panels · width].
 
@@ -252,7 +258,7 @@ def product(a: Array, panels: Array, N: int, start: Array, c: Array) -> None:
     for r in range(0, R, block):
         rows = min(block, R - r)
         for n in range(count):
-            at, vectors = n * width, min(-(-(N - n * width) * VECTORS // width), VECTORS)
+            at, vectors = n * width, _vectors(N - n * width, width)
             to = r * c_row + at
             for k in range(0, K, DEPTH):
                 p_at, depth = (n * K + k) * width, min(DEPTH, K - k)
@@ -280,9 +286,10 @@ def outer(a: Array, b: Array, memory: Memory, columns: int | None = None) -> Arr
     width = panel_width(a.itemsize)
     count, depth = -(-N // width), min(DEPTH, K)
     left = memory.empty("left", (depth, M + PAD), a.dtype)
-    right = memory.zeros("right", (count, depth, width), a.dtype)
+    room = memory.zeros if N % width else memory.empty  # what no column fills is multiplied too
+    right = room("right", (count, depth, width), a.dtype)
     c = memory.empty("c", (M, count * width), a.dtype)
-    _outer(a, b, N, left, right, bias(right, memory), c)
+    _outer(np.ascontiguousarray(a), np.ascontiguousarray(b), N, left, right, bias(right, memory), c)
     return _columns(c, N, memory)
 
 
@@ -299,7 +306,7 @@ def _outer(a: Array, b: Array, N: int, left: Array, right: Array, start: Array, 
                 at = n * width
                 _copy(min(width, N - at), (right,), ((n * most + j) * width,), (b,), ((k + j) * b.shape[1] + at,))
         for n in range(count):
-            at, vectors = n * width, min(-(-(N - n * width) * VECTORS // width), VECTORS)
+            at, vectors = n * width, _vectors(N - n * width, width)
             if k == 0:
                 _tiles(M, vectors, left, 0, 1, M + PAD, right, at * most, depth, start, at, 0, c, at, c_row)
             else:
