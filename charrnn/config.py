@@ -160,8 +160,8 @@ class SamplingConfig(Config):
         """The temperatures of the characters from `first` to `stop` of a text of some length."""
         if self.to_temp is None:
             return [self.temp] * (stop - first)
-        rise = (self.to_temp - self.temp) / max(1, length - 1)
-        return [self.temp + rise * n for n in range(first, stop)]
+        parts = (n / max(1, length - 1) for n in range(first, stop))
+        return [self.temp * (1 - part) + self.to_temp * part for part in parts]  # which is exact at both ends
 
     def check(self) -> None:
         between("temp", self.temp, 0, 1e6)

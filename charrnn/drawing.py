@@ -40,7 +40,7 @@ class Drawing:
         [B, LOOKBACK], filled up with V."""
         self.model, self.config = model, config
         self.context, self.recent, self.rngs = context, recent, list(rngs)
-        self._mask = filters.mask(config, model.vocabulary.characters, ends)
+        self.mask = filters.mask(config, model.vocabulary.characters, ends)
         Sampler = model.engine.Sampler
         self._sampler: Any = Sampler and Sampler(model.config.cell, model.params, state, available_cores())
         self._state = state
@@ -57,7 +57,7 @@ class Drawing:
         `mask` [B, V] says which characters may come at all in each of them; there must be one.
         """
         u = np.stack([rng.random(len(temps)) for rng in self.rngs], axis=1)
-        mask = self._mask if mask is None else mask if self._mask is None else mask & self._mask
+        mask = self.mask if mask is None else mask if self.mask is None else mask & self.mask
         if self._sampler:
             recent = self.recent if self.config.penalty > 0 else None
             settings = filters.settings(self.config)

@@ -38,7 +38,7 @@ class Cell(Protocol):
     forward: Any
     backward: Any
     step: Any
-    """`forward` for a single step with no way back; of the reference a pure function, which `network.step` calls."""
+    """`forward` for a single step with no way back; only of the reference, for `network.step`."""
 
 
 class Embedding(Protocol):

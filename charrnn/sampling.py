@@ -67,7 +67,7 @@ class Writing:
             self.drawing = drawing.begin(model, [prime], [seed], config, stops)
         else:
             self.drawing = drawing.resume(model, prime, after, config, stops)
-        self.text = _Text(model, length, stops, constraints, self.drawing.recent[0])
+        self.text = _Text(self.drawing, length, stops, constraints, self.drawing.recent[0])
 
     def __iter__(self) -> Iterator[str]:
         for piece in self.pieces():
@@ -148,7 +148,7 @@ def continuations(
         seeds = range(seed, seed + len(batch))
         seed += len(batch)
         drawn = drawing.begin(model, batch, seeds, config, stops)
-        texts = [_Text(model, length, stops, constraints, recent) for recent in drawn.recent]
+        texts = [_Text(drawn, length, stops, constraints, recent) for recent in drawn.recent]
         wholes = [""] * len(batch)
         for pieces in _write(drawn, texts, config, length):
             wholes = [whole + piece for whole, piece in zip(wholes, pieces, strict=True)]
@@ -198,11 +198,14 @@ def _write(
 class _Text:
     """One text while it is drawn: it knows where it ends, and what of it may be part of a stop text still."""
 
-    def __init__(self, model: Model, length: int, stops: Sequence[str], constraints: Makes | None, before: Recent):
-        self.decode = _Decoder(model.vocabulary)
+    def __init__(
+        self, drawn: drawing.Drawing, length: int, stops: Sequence[str], constraints: Makes | None, before: Recent
+    ):
+        vocabulary = drawn.model.vocabulary
+        self.decode = _Decoder(vocabulary)
         self.length, self.stops = length, [stop for stop in stops if stop]
-        self.constraints = constraints(before[before < len(model.vocabulary)]) if constraints else ()
-        self.V = len(model.vocabulary)
+        self.constraints = constraints(before[before < len(vocabulary)]) if constraints else ()
+        self.mask = np.ones(len(vocabulary), bool) if drawn.mask is None else drawn.mask
         self.ended = length == 0
         self.drawn, self.logprob, self.held = 0, 0.0, ""
         if self.ended:
@@ -210,9 +213,9 @@ class _Text:
 
     def allowed(self) -> Mask:
         """Which characters [V] may come next; all, where it has ended, for they are thrown away."""
-        mask = np.ones(self.V, bool)
         if self.ended:
-            return mask
+            return np.ones_like(self.mask)
+        mask = self.mask.copy()
         for constraint in self.constraints:
             mask &= constraint.allowed()
         if not mask.any():

@@ -54,7 +54,7 @@ def train(
     with threadpool_limits(1):  # the decomposition in it rounds differently on more threads
         params = network.initial_params(model, engine, rng)
     if init_from is not None:
-        params = {name: p.astype(np.float32) for name, p in init_from.params.items()}
+        params = {name: np.array(p, np.float32, order="C") for name, p in init_from.params.items()}
     sizes = (learned.size, held_out.size, learned.lines, held_out.lines)
     return Training(
         corpus,

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charrnn import optimizers
+from charrnn.config import TrainingConfig
 from charrnn.memory import Memory
 
 CELLS = ("rnn", "gru", "lstm")
@@ -336,6 +338,33 @@ def test_huge_logits_stay_finite(engine, dtype):
     loss, d_logits = engine.softmax.cross_entropy(logits.copy(), np.array([1, 2, 0], np.uint8))
     assert loss == pytest.approx(2e4 + third + half, rel=1e-6)
     np.testing.assert_allclose(d_logits, [[1, -1, 0], [1 / 3, 1 / 3, -2 / 3], [-0.5, 0.5, 0]], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [5, 200])
+def test_an_id_that_no_character_has_is_an_error(engine, wrong):
+    ids, rng = np.array([[1, wrong]], np.uint8), np.random.default_rng(1)
+    for call in (
+        lambda: engine.embedding.forward(ids, rng.normal(size=(5, 3)), np.zeros(3), Memory()),
+        lambda: engine.softmax.surprises(rng.normal(size=(2, 5)), ids[0]),
+        lambda: engine.softmax.cross_entropy(rng.normal(size=(2, 5)), ids[0]),
+    ):
+        with pytest.raises(IndexError):
+            call()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_step_of_adam_is_that_of_its_naive_twin(engine, dtype):
+    if engine.adam is None:
+        pytest.skip("this engine has none of its own")
+    rng, config = np.random.default_rng(3), TrainingConfig(steps=1)
+    ours = [rng.normal(size=(5, 7)).astype(dtype), *np.zeros((2, 5, 7), dtype)]
+    theirs = [array.copy() for array in ours]
+    for t in range(1, 6):
+        d = rng.normal(size=(5, 7)).astype(dtype)
+        for step, (p, m, v) in ((engine.adam, ours), (optimizers.adam, theirs)):
+            step(p, d, m, v, 0.01, t, config)
+    for array, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(array, other, rtol=1e-6 if dtype == np.float32 else 1e-14)
 
 
 def test_a_single_character_is_certain(engine):

@@ -78,6 +78,31 @@ def test_what_is_banned_never_comes(banned, seed):
     assert set(text_of(random_model(), length=80, seed=seed, config=SamplingConfig(allow="".join(banned)))) <= banned
 
 
+def test_where_all_that_is_asked_leaves_nothing_there_is_an_error(engine):
+    model, config = random_model(engine=engine), SamplingConfig(allow="ab")
+    copies = Copies(from_text("aabb ab"), model.vocabulary, 1)
+    with pytest.raises(SamplingError, match="no character may come"):
+        text_of(model, config=config, length=20, constraints=lambda before: [NoCopy(copies, before)])
+
+
+def test_a_match_is_complete_where_nothing_else_is_allowed(engine):
+    model = random_model(engine=engine)
+
+    def makes(before):
+        return [Match("ab?", model.vocabulary)]
+
+    assert text_of(model, config=SamplingConfig(allow="a"), length=20, constraints=makes) == "a"
+
+
+@pytest.mark.parametrize(("first", "last"), [(0.9, 0.0), (0.0, 0.7), (0.1, 0.0), (1.6, 0.0)])
+@pytest.mark.parametrize("length", [1, 2, 50, 90, 5000])
+def test_a_range_of_temperatures_keeps_within_its_ends(first, last, length):
+    temps = SamplingConfig(temp=first, to_temp=last).temps(0, length, length)
+    assert temps[0] == first
+    assert length == 1 or temps[-1] == last
+    assert min(temps) >= 0
+
+
 def test_what_ends_a_text_need_not_be_allowed(engine):
     model, config = random_model(engine=engine), SamplingConfig(allow="abc")
     written = text_of(model, length=500, config=config, stops=["d"])

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import naive
 import numpy as np
@@ -129,6 +130,17 @@ def test_compiled_runs_draw_what_is_possible_at_the_ends_of_the_unit_interval(en
         sampler = engine.Sampler(model.config.cell, model.params, state)
         ids, _ = sampler.run(both[0], u, [config.temp], filters.settings(config))
         assert ids[0].tolist() == [possible[0], possible[-1]]
+
+
+@pytest.mark.parametrize("largest", [1e12, 1e30])
+def test_likelihoods_after_huge_logits_are_right(engine, largest):
+    model = random_model(engine=engine)
+    params = {name: np.zeros_like(p) for name, p in model.params.items()}
+    params["b_out"][:2] = largest
+    begun = drawing.begin(replace(model, params=params), [""], [1], SamplingConfig())
+    ids, logps = begun.draw([1.0] * 8)
+    assert ids.max() <= 1
+    np.testing.assert_allclose(logps, -np.log(2), rtol=1e-6)
 
 
 @pytest.mark.parametrize("cell", naive.CELLS)

@@ -72,9 +72,7 @@ def main() -> None:
         code = 128 + signal.SIGINT
     except (Exception, SystemExit) as error:
         if _is_closed_pipe(error):
-            # Whoever read our output wants no more of it. Python would complain again when it flushes at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            code = 0
+            code = 0  # whoever read our output wants no more of it
         elif debug or isinstance(error, SystemExit):
             raise
         else:
@@ -82,7 +80,17 @@ def main() -> None:
             text = file or f"{type(error).__name__}: {error}"
             say("charrnn: " + " ".join(f"{text} (CHARRNN_DEBUG=1 shows where)".split()))
             code = 1
+    _drop_what_nobody_takes()
     sys.exit(code)
+
+
+def _drop_what_nobody_takes() -> None:
+    """Empties the buffers that can't be written out: Python would try again at its end, and exit with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _open_streams() -> None:

@@ -24,16 +24,17 @@ def adam(
     """As `optimizers.adam`."""
     number = p.dtype.type
     unbias = number(1 / math.sqrt(1 - beta2**t))
-    _adam(p, d, m, v, number(beta1), number(beta2), unbias, number(epsilon), number(rate / (1 - beta1**t)))
+    shares = number(beta1), number(1 - beta1), number(beta2), number(1 - beta2)  # in float32, 1 - β₂ is another number
+    _adam(p, d, m, v, shares, unbias, number(epsilon), number(rate / (1 - beta1**t)))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _adam(
-    p: Array, d: Array, m: Array, v: Array, beta1: float, beta2: float, unbias: float, epsilon: float, rate: float
+    p: Array, d: Array, m: Array, v: Array, shares: tuple[float, ...], unbias: float, epsilon: float, rate: float
 ) -> None:
     p, d, m, v = p.reshape(p.size), d.reshape(p.size), m.reshape(p.size), v.reshape(p.size)
-    one = p.dtype.type(1)
+    old_m, new_m, old_v, new_v = shares
     for i in range(len(p)):
-        m[i] = beta1 * m[i] + (one - beta1) * d[i]
-        v[i] = beta2 * v[i] + (one - beta2) * d[i] * d[i]
+        m[i] = old_m * m[i] + new_m * d[i]
+        v[i] = old_v * v[i] + new_v * d[i] * d[i]
         p[i] -= rate * (m[i] / (unbias * np.sqrt(v[i]) + epsilon))

@@ -12,11 +12,17 @@ _fused_sum = fused(lambda row, total: (row + total,), 1)
 
 def forward(ids: Ids, W_ih: Array, b: Array, memory: Memory) -> Array:
     """As `cells.embedding.forward`."""
-    if ids.max(initial=0) >= len(W_ih):
-        raise IndexError(f"there are {len(W_ih)} characters, and none has the id {ids.max()}")
     x = memory.empty("x", (*ids.shape, len(b)), b.dtype)
-    _look_up(ids.astype(np.intp).ravel(), W_ih, b, x)
+    _look_up(places(ids, len(W_ih)), np.ascontiguousarray(W_ih), b, x)
     return x
+
+
+def places(ids: Ids, V: int) -> Ids:
+    """Ids as flat indices. Raises `IndexError` for one that no character has: compiled code doesn't look."""
+    found = ids.astype(np.uintp).ravel()  # one below 0 becomes huge
+    if found.max(initial=0) >= V:
+        raise IndexError(f"there are {V} characters, and an id is none of them")
+    return found.view(np.intp)
 
 
 @njit(nogil=True, cache=True)
@@ -29,7 +35,7 @@ def _look_up(ids: Ids, W_ih: Array, b: Array, x: Array) -> None:
 def backward(dx: Array, ids: Ids, V: int, memory: Memory) -> Array:
     """As `cells.embedding.backward`."""
     dW_ih = memory.zeros("dW_ih", (V, dx.shape[-1]), dx.dtype)
-    _add_rows(np.ascontiguousarray(dx), ids.astype(np.intp).ravel(), dW_ih)
+    _add_rows(np.ascontiguousarray(dx), places(ids, V), dW_ih)
     return dW_ih
 
 

@@ -88,7 +88,7 @@ def _backward(
 
 
 @njit(nogil=True, cache=True)
-def step(x: Array, panels: Array, start: Array, state: Array, a: Array, spare: Array) -> None:
+def advance(x: Array, panels: Array, start: Array, state: Array, a: Array, spare: Array) -> None:
     """One step without a way back: moves state [2, B, H] on, given x [B, 4H]; `a` and `spare` are overwritten."""
     _, B, H = state.shape
     N = a.shape[1]

@@ -22,11 +22,12 @@ from charrnn.notation import Array
 ROWS = 6
 """Rows of a tile, at the most."""
 DEPTH = 128
-"""Rows of a panel that all tiles read before the next ones: 128 of 256 bytes are 32 KB, and stay in the first cache."""
+"""Rows of a panel that all tiles read before the next ones: 128 of 256 bytes, at the most, stay in the first cache."""
 BLOCK = 65536
 """Numbers of the left side that all panels meet before the next ones: 256 KB stay in the second cache."""
 PAD = 16
-"""Numbers between rows that are read one below the other: a power of two apart, they share few lines of a cache."""
+"""Rows that are read one below the other are an odd multiple of this apart: a power of two, and they would share few
+lines of a cache."""
 FEW = 2
 """Rows of a tile that computes faster than a panel comes by itself: it asks for what comes later."""
 AHEAD = 2048
@@ -285,7 +286,7 @@ def outer(a: Array, b: Array, memory: Memory, columns: int | None = None) -> Arr
         return memory.zeros("c", (M, N), a.dtype)
     width = panel_width(a.itemsize)
     count, depth = -(-N // width), min(DEPTH, K)
-    left = memory.empty("left", (depth, M + PAD), a.dtype)
+    left = memory.empty("left", (depth, (-(-M // PAD) | 1) * PAD), a.dtype)
     room = memory.zeros if N % width else memory.empty  # what no column fills is multiplied too
     right = room("right", (count, depth, width), a.dtype)
     c = memory.empty("c", (M, count * width), a.dtype)
@@ -297,20 +298,20 @@ def outer(a: Array, b: Array, memory: Memory, columns: int | None = None) -> Arr
 def _outer(a: Array, b: Array, N: int, left: Array, right: Array, start: Array, c: Array) -> None:
     K, M = a.shape
     count, most, width = right.shape
-    c_row = c.shape[1]
+    a_k, c_row = left.shape[1], c.shape[1]
     for k in range(0, K, most):
         depth = min(most, K - k)
         for j in range(depth):  # whole rows, as they lie in memory
-            _copy(M, (left,), (j * (M + PAD),), (a,), ((k + j) * M,))
+            _copy(M, (left,), (j * a_k,), (a,), ((k + j) * M,))
             for n in range(count):
                 at = n * width
                 _copy(min(width, N - at), (right,), ((n * most + j) * width,), (b,), ((k + j) * b.shape[1] + at,))
         for n in range(count):
             at, vectors = n * width, _vectors(N - n * width, width)
             if k == 0:
-                _tiles(M, vectors, left, 0, 1, M + PAD, right, at * most, depth, start, at, 0, c, at, c_row)
+                _tiles(M, vectors, left, 0, 1, a_k, right, at * most, depth, start, at, 0, c, at, c_row)
             else:
-                _tiles(M, vectors, left, 0, 1, M + PAD, right, at * most, depth, c, at, c_row, c, at, c_row)
+                _tiles(M, vectors, left, 0, 1, a_k, right, at * most, depth, c, at, c_row, c, at, c_row)
 
 
 def _columns(c: Array, N: int, memory: Memory) -> Array:

@@ -51,13 +51,13 @@ def _backward(d_outputs: Array, panels: Array, h: Array, dx: Array, start: Array
             _fused_step_back(H, (dx,), (m,), (h, d_outputs, dh), (m + B * H, m, b * N))
         # a = x[t] + h[t] @ W_hh
         if t:
-            for array in (h, d_outputs):
-                prefetch(array, (t - 1) * B * H, B * H)
+            prefetch(h, t * B * H, B * H)
+            prefetch(d_outputs, (t - 1) * B * H, B * H)
         product(dx[t], panels, H, start, dh)
 
 
 @njit(nogil=True, cache=True)
-def step(x: Array, panels: Array, start: Array, state: Array, a: Array, spare: Array) -> None:
+def advance(x: Array, panels: Array, start: Array, state: Array, a: Array, spare: Array) -> None:
     """One step without a way back: moves state [1, B, H] on, given x [B, H]; `a` is overwritten."""
     _, B, H = state.shape
     product(state[0], panels, H, start, a)

@@ -1,6 +1,6 @@
 """The compiled sampler: runs of characters with no Python between them, from the look-up to the draw.
 
-What it computes is what `sampling` computes with the functions of `filters`, which are the ones to read.
+What it computes is what `drawing` computes with the functions of `filters`, which are the ones to read.
 """
 
 import itertools
@@ -40,7 +40,7 @@ class Sampler:
         W_ih = packed([f"W_ih{max(layer, 1)}" for layer in layers]) if L > 1 else W_hh[:, :0]
         W_out = pack(params["W_out"], Memory())
         self.weights = (
-            params["W_ih0"] + params["b0"],
+            np.ascontiguousarray(params["W_ih0"] + params["b0"]),
             W_hh,
             np.stack([bias(W_hh[0], Memory(), params.get(f"b_hn{layer}"), 2 * H) for layer in layers]),
             W_ih,
@@ -148,11 +148,11 @@ def _run(
                 for row in range(B):
                     _fused_copy(GH, (x,), (row * GH,), (a,), (row * a.shape[1],))
             if cell == LSTM:
-                lstm.step(x, W_hh[layer], b_hh[layer], state[layer], a, spare)
+                lstm.advance(x, W_hh[layer], b_hh[layer], state[layer], a, spare)
             elif cell == GRU:
-                gru.step(x, W_hh[layer], b_hh[layer], state[layer], a, spare)
+                gru.advance(x, W_hh[layer], b_hh[layer], state[layer], a, spare)
             else:
-                rnn.step(x, W_hh[layer], b_hh[layer], state[layer], a, spare)
+                rnn.advance(x, W_hh[layer], b_hh[layer], state[layer], a, spare)
         product(state[-1, 0], W_out, V, b_out, logits)
         for row in range(B):
             recent = text[row, n : n + before]
@@ -178,10 +178,10 @@ def _draw(
     top = y[0]
     for v in range(1, V):
         top = max(top, y[v])
-    norm = top + np.log(_sum_up(y, top, 1.0, shifted, weight, upto))
-    if len(masks) or len(recent) or _filters(settings, V):
+    norm = np.log(_sum_up(y, top, 1.0, shifted, weight, upto))
+    if len(masks) or len(recent) or _narrows(settings, V):
         for v in range(V):
-            logp[v] = y[v] - norm
+            logp[v] = y[v] - top - norm
         if len(masks):
             _only(logp, masks[row])
         if len(recent):
@@ -193,15 +193,15 @@ def _draw(
             upto[v] = total
     elif temp == 0:
         v = np.argmax(y)
-        return v, y[v] - norm
+        return v, y[v] - top - norm
     elif temp != 1:
         _sum_up(y, top, temp, shifted, weight, upto)
     v = _choose(upto, u)
-    return v, y[v] - norm
+    return v, y[v] - top - norm
 
 
 @njit(nogil=True, cache=True)
-def _filters(settings: tuple[Any, ...], V: int) -> bool:
+def _narrows(settings: tuple[Any, ...], V: int) -> bool:
     """Whether anything comes after the temperature."""
     top_k, top_p, min_p, typical, _, _, _ = settings
     return bool(0 < top_k < V or top_p < 1 or min_p > 0 or typical < 1)

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit
 
+from charrnn.cells.compiled.embedding import places
 from charrnn.cells.compiled.vectors import exp, fused
 from charrnn.cells.softmax import log_softmax
 from charrnn.notation import Array, Ids
@@ -15,13 +16,13 @@ _fused_exp = fused(lambda y: (exp(y),), 1)
 def surprises(logits: Array, targets: Ids) -> Array:
     """As `cells.softmax.surprises`."""
     found = np.empty(len(logits), logits.dtype)
-    _surprises(logits, targets.astype(np.intp), found)
+    _surprises(logits, places(targets, logits.shape[1]), found)
     return found
 
 
 def cross_entropy(logits: Array, targets: Ids) -> tuple[float, Array]:
     """As `cells.softmax.cross_entropy`."""
-    return _cross_entropy(logits, targets.astype(np.intp)), logits
+    return _cross_entropy(logits, places(targets, logits.shape[1])), logits
 
 
 @njit(nogil=True, cache=True)
