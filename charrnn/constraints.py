@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.corpus import Corpus
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, SamplingError
 from charrnn.filters import Recent
 from charrnn.vocabulary import Vocabulary
 
@@ -26,6 +26,10 @@ class Constraint(Protocol):
 
     def add(self, v: int) -> None:
         """The text goes on with character v."""
+
+
+PATIENCE = 2.0
+"""Seconds that a regular expression may take to say whether a character may come: some take longer than a life."""
 
 
 class Match:
@@ -51,17 +55,19 @@ class Match:
         self.text = ""
 
     def complete(self) -> bool:
-        """Whether the text, as it is, matches."""
-        return self.pattern.fullmatch(self.text) is not None
+        """Whether the text, as it is, matches. Raises `SamplingError` where that takes too long to find out."""
+        return self._fits(self.text)
 
     def allowed(self) -> Mask:
-        fits = self.pattern.fullmatch
         return np.array(
-            [
-                self.complete() if c in self.ends else fits(self.text + c, partial=True) is not None
-                for c in self.characters
-            ]
+            [self.complete() if c in self.ends else self._fits(self.text + c, partial=True) for c in self.characters]
         )
+
+    def _fits(self, text: str, partial: bool = False) -> bool:
+        try:
+            return self.pattern.fullmatch(text, partial=partial, timeout=PATIENCE) is not None
+        except TimeoutError:
+            raise SamplingError("the regular expression takes too long: one with fewer nested repeats may do") from None
 
     def add(self, v: int) -> None:
         self.text += self.characters[v]

@@ -26,8 +26,12 @@ def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
     """Writes a file that holds the tensors, and the metadata as JSON. The same contents give the same bytes.
 
     The bytes go to a temporary sibling, are flushed to disk and take the file's name in one step: whoever reads finds
-    the old file or the new one. Raises `CheckpointError` where the disk won't have it; the old file then stays.
+    the old file or the new one. A symbolic link stays one: what it leads to is written. Raises `CheckpointError` where
+    the disk won't have it, and the old file then stays, or for what is no file, such as a folder or a device.
     """
+    path = Path(os.path.realpath(path))
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise CheckpointError(f"can't write {path}: it is no file that could be replaced")
     texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
     texts |= {"charrnn": str(FORMAT), "version": json.dumps(_version())}
     # safetensors writes what lies in memory, in whatever order the array reads it

@@ -1,6 +1,7 @@
 """The options of `charrnn sample` that shape a text, as processes: matches, bans, copies, stops, lines, states."""
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -73,6 +74,12 @@ def test_each_line_is_gone_on_from(model: Path, tmp_path: Path) -> None:
         assert lines[n] == sample(model, "--prime", prime, "--line", "-n", 50, "--seed", 4 + n, cwd=tmp_path).stdout
 
 
+def test_there_is_a_line_for_each_line_whatever_it_says(model: Path, tmp_path: Path) -> None:
+    done = sample(model, "--prime", "-", "--per-line", "-n", 0, "--seed", 1, cwd=tmp_path, input="the\n\n\nman\n")
+    assert done.stdout == "the\n\n\nman\n"
+    assert sample(model, "-c", 3, "-n", 0, "--seed", 1, cwd=tmp_path).stdout == "\n\n\n"
+
+
 @posix
 def test_lines_come_out_as_they_come_in(model: Path, tmp_path: Path) -> None:
     args = (model, "--prime", "-", "--per-line", "-n", 20, "--quiet", "--engine", "numpy")
@@ -101,6 +108,21 @@ def test_a_text_goes_on_tomorrow(model: Path, tmp_path: Path) -> None:
     assert today + tomorrow == whole
     line = refused(charrnn("sample", model, "--state-out", "text.state", cwd=tmp_path), 1)
     assert "text.state is there already" in line
+
+
+@posix
+def test_the_state_takes_the_place_of_no_other_thing(model: Path, tmp_path: Path) -> None:
+    before = model.read_bytes()
+    assert "is read here" in refused(charrnn("sample", model, "--state-out", model, "--force", cwd=tmp_path), 1)
+    assert model.read_bytes() == before
+    os.mkfifo(tmp_path / "fifo")
+    for path in ("fifo", "."):
+        assert "is no file" in refused(charrnn("sample", model, "--state-out", path, "--force", cwd=tmp_path), 1)
+    assert (tmp_path / "fifo").is_fifo()
+    (tmp_path / "link").symlink_to("text.state")
+    sample(model, "-n", 5, "--state-out", "link", "--force", cwd=tmp_path)
+    assert (tmp_path / "link").is_symlink()
+    sample(model, "-n", 5, "--state-in", "text.state", cwd=tmp_path)
 
 
 def test_strangers_in_a_prime(model: Path, tmp_path: Path) -> None:
@@ -163,6 +185,9 @@ def test_wrong_use(args: list[str], says: str, model: Path, tmp_path: Path) -> N
 def test_what_can_not_be_drawn_is_an_error_and_no_text(model: Path, tmp_path: Path) -> None:
     line = refused(charrnn("sample", model, "--match", "[0-9]{4}", "--quiet", cwd=tmp_path), 1)
     assert "no character may come" in line
+    done = charrnn("sample", model, "--match", "the [a-z]{80}", "-n", 40, "--prime", "the ", "--quiet", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "larger --length" in done.stderr
 
 
 @posix

@@ -178,6 +178,14 @@ def test_a_match_may_end_at_a_line_end(engine):
     assert len({len(text) for text in texts}) > 3
 
 
+def test_a_regular_expression_that_takes_too_long_is_an_error(monkeypatch):
+    monkeypatch.setattr(constraints, "PATIENCE", 0.1)
+    match = Match("(a{1,1000}){1,1000}", LETTERS)
+    match.text = "a" * 40
+    with pytest.raises(SamplingError, match="takes too long"):
+        match.allowed()
+
+
 def test_a_match_that_can_not_be_is_an_error():
     pytest.importorskip("regex")
     model = random_model()

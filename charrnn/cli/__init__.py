@@ -76,8 +76,10 @@ def main() -> None:
         elif debug or isinstance(error, SystemExit):
             raise
         else:
-            file = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else ""
-            text = file or f"{type(error).__name__}: {error}"
+            if isinstance(error, OSError) and error.strerror:
+                text = f"{error.filename or 'the output'}: {error.strerror}"
+            else:
+                text = f"{type(error).__name__}: {error}"
             say("charrnn: " + " ".join(f"{text} (CHARRNN_DEBUG=1 shows where)".split()))
             code = 1
     _drop_what_nobody_takes()

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -145,7 +146,9 @@ def command(
     if state_out is not None and state_out.exists() and not force:
         raise CheckpointError(f"{state_out} is there already: overwrite it with --force, or give another --state-out")
     notice = voice(quiet)
-    model = checkpoints.load(model_file(checkpoint, notice)).model
+    path = model_file(checkpoint, notice)
+    _refuse_to_overwrite(state_out, (path, corpus, prime_file))
+    model = checkpoints.load(path).model
     if model.known is None and (novel or unique):
         raise ConfigError("--novel and --unique are for models of records, from `charrnn train --lines`; this is none")
     if model.known is not None and (state_in is not None or state_out is not None):
@@ -187,8 +190,10 @@ def command(
     else:
         given = admit(_prime(prime, prime_file, model))
         writing = sampling.Writing(model, prime=given, after=after, **asked)
+        # What has to match as a whole is shown when it does
+        pieces = writing.pieces() if match is None else ["".join(writing.pieces())]
         output.write(given)
-        for piece in writing.pieces():
+        for piece in pieces:
             output.write(piece)
         if state_out is not None:
             writing.continuation.save(state_out, model)
@@ -197,10 +202,23 @@ def command(
 
 def _write(sample: "Sample", model: "Model", output: Output, as_json: bool, logprobs: bool) -> None:
     """Writes one of several samples, ended by a line end."""
-    output.write(_json(sample, model, logprobs) if as_json else sample.prime + sample.text)
-    if model.known is not None and not as_json:
-        output.write("\n")  # an empty record is a line too
+    text = _json(sample, model, logprobs) if as_json else sample.prime + sample.text
+    output.write(text)
+    if (model.known is not None and not as_json) or not text:
+        output.write("\n")  # an empty one is a line too
     output.line()
+
+
+def _refuse_to_overwrite(state_out: Path | None, read: tuple[Path | None, ...]) -> None:
+    """Raises `CheckpointError` where the state would be written over what is no file, or over a file that is read."""
+    from charrnn.errors import CheckpointError
+
+    if state_out is None:
+        return
+    if state_out.exists() and not state_out.is_file():
+        raise CheckpointError(f"{state_out} is no file: give --state-out the name of one")
+    if any(path is not None and os.path.realpath(path) == os.path.realpath(state_out) for path in read):
+        raise CheckpointError(f"{state_out} is read here: give --state-out a file of its own")
 
 
 def draw_seed() -> int:
