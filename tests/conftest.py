@@ -23,6 +23,15 @@ def engine(request):
     return charrnn.engine.load(request.param)
 
 
+@pytest.fixture(params=["numpy", "numba"])
+def engine_name(request: pytest.FixtureRequest) -> str:
+    """The name of each engine in turn; one that is not installed is skipped."""
+    try:
+        return charrnn.engine.resolve(request.param)
+    except EngineError as error:
+        pytest.skip(str(error))
+
+
 def begin(text: str | bytes, **options) -> Training:
     """A short training on one thread of the reference engine, before its first step."""
     defaults = {"hidden_size": 8, "layers": 2, "steps": 40, "batch_size": 4, "seq_length": 16, "lr": 0.02, "seed": 1}

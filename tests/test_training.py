@@ -13,16 +13,17 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from processes import TEXT
+from trainings import files, run, taken_up
 
 import charrnn
 from charrnn import checkpoint, engine, optimizers, recipe
 from charrnn.cells.softmax import log_softmax
 from charrnn.config import CELLS, OPTIMIZERS, SCHEDULES, Config, ModelConfig, SamplingConfig, TrainingConfig
 from charrnn.corpus import Corpus, from_text
-from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergenceError, EngineError, VocabularyError
+from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergenceError, VocabularyError
 from charrnn.snapshot import CorpusRecord, Evaluation, Position
 from charrnn.streams import AFRESH
-from charrnn.training import Training, resume, train
+from charrnn.training import Training, train
 
 SMALL: dict[str, Any] = {
     "hidden_size": 16,
@@ -38,37 +39,8 @@ NOISE = "".join(np.random.default_rng(0).choice(list("abcdefghijklmnop"), 600))
 """What can't be learned, only learned by heart."""
 
 
-@pytest.fixture(params=["numpy", "numba"])
-def engine_name(request: pytest.FixtureRequest) -> str:
-    try:
-        return engine.resolve(request.param)
-    except EngineError as error:
-        pytest.skip(str(error))
-
-
 def begun(text: str | bytes | Corpus = TEXT, **options: Any) -> Training:
     return train(text, **(SMALL | options))
-
-
-def run(training: Training) -> Training:
-    for _ in training:
-        pass
-    return training
-
-
-def files(training: Training, folder: Path) -> tuple[bytes, bytes]:
-    """The bytes of the two files that the command line would write of a training."""
-    s, model, state = training.snapshot, folder / "m.safetensors", folder / "m.resume.safetensors"
-    made = checkpoint.Checkpoint(training.best, training.best_step, s.training, s.corpus, training.history)
-    checkpoint.save(model, made)
-    checkpoint.save_snapshot(state, s)
-    return model.read_bytes(), state.read_bytes()
-
-
-def taken_up(training: Training, text: str, folder: Path, **options: Any) -> Training:
-    """Another training that goes on from the file of this one's snapshot."""
-    checkpoint.save_snapshot(folder / "s.safetensors", training.snapshot)
-    return resume(from_text(text), checkpoint.load_snapshot(folder / "s.safetensors"), **options)
 
 
 def flat(params: dict[str, np.ndarray]) -> np.ndarray:

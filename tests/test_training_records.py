@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
+from trainings import files, run, taken_up
 
 import charrnn
 from charrnn import checkpoint, corpus, engine, network, recipe
 from charrnn.config import SamplingConfig
 from charrnn.corpus import from_text
-from charrnn.errors import CheckpointError, ConfigError, CorpusError, EngineError
+from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.known import digests
 from charrnn.reading import of
-from charrnn.training import Training, resume, train
+from charrnn.training import Training, train
 
 SMALL: dict[str, Any] = {
     "lines": True,
@@ -37,37 +38,8 @@ NAMES = "".join(Path(corpus.bundled()).with_name("names.txt").read_text(encoding
 FIVE = ["Ashby de la Zouch", "Barrow-in-Furness", "Cleobury Mortimer", "Dunfermline-on-Sea", "Eglwysfach ar Ddyfi"]
 
 
-@pytest.fixture(params=["numpy", "numba"])
-def engine_name(request: pytest.FixtureRequest) -> str:
-    try:
-        return engine.resolve(request.param)
-    except EngineError as error:
-        pytest.skip(str(error))
-
-
 def begun(text: str | bytes = NAMES, **options: Any) -> Training:
     return train(text, **(SMALL | options))
-
-
-def run(training: Training) -> Training:
-    for _ in training:
-        pass
-    return training
-
-
-def files(training: Training, folder: Path) -> tuple[bytes, bytes]:
-    """The bytes of the two files that the command line would write of a training."""
-    s, model, state = training.snapshot, folder / "m.safetensors", folder / "m.resume.safetensors"
-    made = checkpoint.Checkpoint(training.best, training.best_step, s.training, s.corpus, training.history)
-    checkpoint.save(model, made)
-    checkpoint.save_snapshot(state, s)
-    return model.read_bytes(), state.read_bytes()
-
-
-def taken_up(training: Training, folder: Path, text: str = NAMES, **options: Any) -> Training:
-    """Another training that goes on from the file of this one's snapshot."""
-    checkpoint.save_snapshot(folder / "s.safetensors", training.snapshot)
-    return resume(from_text(text), checkpoint.load_snapshot(folder / "s.safetensors"), **options)
 
 
 def held_out(training: Training) -> list[str]:
@@ -227,7 +199,7 @@ def test_some_steps_and_the_rest_equal_all_at_once(steps: int, cell: str, engine
     assert 20 < whole.streams.chunks < 40, "the borders of epochs are passed, and names are cut"
     part = run(begun(steps=steps, **options))
     assert part.snapshot.at.step == steps
-    assert files(run(taken_up(part, tmp_path, steps=80)), tmp_path) == files(whole, tmp_path)
+    assert files(run(taken_up(part, NAMES, tmp_path, steps=80)), tmp_path) == files(whole, tmp_path)
 
 
 LEFT = {"steps": 60, "schedule": "cosine", "threads": 2, "eval_every": 11}
@@ -252,16 +224,16 @@ def test_it_may_be_left_at_any_yield(
         for n, _ in enumerate(training, 1):
             if n == left_after:
                 break
-        training = taken_up(training, folder)
+        training = taken_up(training, NAMES, folder)
     assert files(run(training), folder) == expected
 
 
 def test_lines_can_not_become_running_text_on_the_way(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="lines is True in the training to resume"):
-        taken_up(run(begun(steps=2)), tmp_path, lines=False)
+        taken_up(run(begun(steps=2)), NAMES, tmp_path, lines=False)
     with pytest.raises(ConfigError, match="lines is False in the training to resume"):
-        taken_up(run(begun(steps=2, lines=False)), tmp_path, lines=True)
-    assert taken_up(run(begun(steps=2)), tmp_path, lines=True)
+        taken_up(run(begun(steps=2, lines=False)), NAMES, tmp_path, lines=True)
+    assert taken_up(run(begun(steps=2)), NAMES, tmp_path, lines=True)
 
 
 @pytest.mark.parametrize(

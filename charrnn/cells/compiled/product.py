@@ -15,7 +15,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from charrnn.cells.compiled.vectors import REGISTER, element, fetch, fused, lanes, read, suit
+from charrnn.cells.compiled.vectors import REGISTER, copy, element, fetch, lanes, read, suit
 from charrnn.memory import Memory
 from charrnn.notation import Array
 
@@ -56,9 +56,6 @@ def pack(W: Array, memory: Memory, transposed: bool = False) -> Array:
     return panels
 
 
-_copy = fused(lambda v: (v,), 1)
-
-
 @njit(nogil=True, cache=True)
 def _pack(W: Array, panels: Array) -> None:
     K, N = W.shape
@@ -67,7 +64,7 @@ def _pack(W: Array, panels: Array) -> None:
     for n in range(count):
         first = n * width
         for k in range(K):
-            _copy(min(width, N - first), (panels,), ((n * K + k) * width,), (W,), (k * N + first,))
+            copy(min(width, N - first), (panels,), ((n * K + k) * width,), (W,), (k * N + first,))
 
 
 @njit(nogil=True, cache=True)
@@ -302,10 +299,10 @@ def _outer(a: Array, b: Array, N: int, left: Array, right: Array, start: Array, 
     for k in range(0, K, most):
         depth = min(most, K - k)
         for j in range(depth):  # whole rows, as they lie in memory
-            _copy(M, (left,), (j * a_k,), (a,), ((k + j) * M,))
+            copy(M, (left,), (j * a_k,), (a,), ((k + j) * M,))
             for n in range(count):
                 at = n * width
-                _copy(min(width, N - at), (right,), ((n * most + j) * width,), (b,), ((k + j) * b.shape[1] + at,))
+                copy(min(width, N - at), (right,), ((n * most + j) * width,), (b,), ((k + j) * b.shape[1] + at,))
         for n in range(count):
             at, vectors = n * width, _vectors(N - n * width, width)
             if k == 0:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from charrnn.cells.compiled import gru, lstm, rnn
 from charrnn.cells.compiled.product import bias, pack, product
-from charrnn.cells.compiled.vectors import exp, fused
+from charrnn.cells.compiled.vectors import copy, exponentials
 from charrnn.memory import Memory
 from charrnn.notation import Array, Ids, Params
 
@@ -113,10 +113,6 @@ class Sampler:
         return ids, np.concatenate([logps for _, logps in drawn], axis=1)
 
 
-_fused_copy = fused(lambda x: (x,), 1)
-_fused_exp = fused(lambda x: (exp(x),), 1)
-
-
 @njit(nogil=True, cache=True)
 def _run(
     cell: int,
@@ -142,11 +138,11 @@ def _run(
         for layer in range(len(state)):
             if layer == 0:
                 for row in range(B):
-                    _fused_copy(GH, (x,), (row * GH,), (table,), (context[row] * GH,))
+                    copy(GH, (x,), (row * GH,), (table,), (context[row] * GH,))
             else:
                 product(state[layer - 1, 0], W_ih[layer], GH, b_ih[layer], a)
                 for row in range(B):
-                    _fused_copy(GH, (x,), (row * GH,), (a,), (row * a.shape[1],))
+                    copy(GH, (x,), (row * GH,), (a,), (row * a.shape[1],))
             if cell == LSTM:
                 lstm.advance(x, W_hh[layer], b_hh[layer], state[layer], a, spare)
             elif cell == GRU:
@@ -213,7 +209,7 @@ def _sum_up(logits: Array, top: float, temp: float, shifted: Array, weight: Arra
     V = len(upto)
     for v in range(V):
         shifted[v] = (logits[v] - top) / temp
-    _fused_exp(V, (weight,), (0,), (shifted,), (0,))
+    exponentials(V, (weight,), (0,), (shifted,), (0,))
     total = 0.0
     for v in range(V):
         total += weight[v]

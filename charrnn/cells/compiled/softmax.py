@@ -4,13 +4,11 @@ import numpy as np
 from numba import njit
 
 from charrnn.cells.compiled.embedding import places
-from charrnn.cells.compiled.vectors import exp, fused
+from charrnn.cells.compiled.vectors import exponentials
 from charrnn.cells.softmax import log_softmax
 from charrnn.notation import Array, Ids
 
 __all__ = ["cross_entropy", "log_softmax", "surprises"]
-
-_fused_exp = fused(lambda y: (exp(y),), 1)
 
 
 def surprises(logits: Array, targets: Ids) -> Array:
@@ -54,7 +52,7 @@ def _exponentials(logits: Array, n: int, target: int) -> tuple[float, float]:
     for v in range(V):
         y[v] -= top
     at_target = y[target]
-    _fused_exp(V, (logits,), (n * V,), (logits,), (n * V,))
+    exponentials(V, (logits,), (n * V,), (logits,), (n * V,))
     total = 0.0
     for v in range(V):
         total += y[v]

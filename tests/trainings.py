@@ -1,0 +1,29 @@
+"""Trainings as tests handle them: run to their end, kept as files, taken up again."""
+
+from pathlib import Path
+from typing import Any
+
+from charrnn import checkpoint
+from charrnn.corpus import from_text
+from charrnn.training import Training, resume
+
+
+def run(training: Training) -> Training:
+    for _ in training:
+        pass
+    return training
+
+
+def files(training: Training, folder: Path) -> tuple[bytes, bytes]:
+    """The bytes of the two files that the command line would write of a training."""
+    s, model, state = training.snapshot, folder / "m.safetensors", folder / "m.resume.safetensors"
+    made = checkpoint.Checkpoint(training.best, training.best_step, s.training, s.corpus, training.history)
+    checkpoint.save(model, made)
+    checkpoint.save_snapshot(state, s)
+    return model.read_bytes(), state.read_bytes()
+
+
+def taken_up(training: Training, text: str, folder: Path, **options: Any) -> Training:
+    """Another training that goes on from the file of this one's snapshot."""
+    checkpoint.save_snapshot(folder / "s.safetensors", training.snapshot)
+    return resume(from_text(text), checkpoint.load_snapshot(folder / "s.safetensors"), **options)
