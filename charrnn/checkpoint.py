@@ -161,7 +161,7 @@ def save_snapshot(path: Path, snapshot: Snapshot) -> None:
     """Writes the state of a training. Raises `CheckpointError` where it can't be written."""
     s = snapshot
     tensors = {"state": s.state}
-    for group, arrays in (("params", s.params), ("best", s.best), ("moments", s.moments)):
+    for group, arrays in (("params", s.params), ("best", s.best), ("moments", s.moments), ("average", s.average)):
         tensors |= {f"{group}.{name}": array for name, array in arrays.items()}
     metadata = {
         "model": asdict(s.model),
@@ -190,6 +190,7 @@ def load_snapshot(path: Path) -> Snapshot:
         raise file.damaged("position")
     shapes = {f"params.{name}": shape for name, shape in params.items()}
     shapes |= {f"best.{name}": shape for name, shape in params.items() if history}
+    shapes |= {f"average.{name}": shape for name, shape in params.items() if training.average}
     for moment in OPTIMIZERS[training.optimizer].moments:
         shapes |= {f"moments.{moment}.{name}": shape for name, shape in params.items()}
     shapes["state"] = (config.layers, cell.STATES, _rows(file, training, corpus, position), config.hidden_size)
@@ -206,6 +207,7 @@ def load_snapshot(path: Path) -> Snapshot:
         _source(file),
         group("params."),
         group("moments."),
+        group("average."),
         tensors["state"],
         file.generator("rng"),
         history,

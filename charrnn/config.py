@@ -9,6 +9,8 @@ from charrnn.errors import ConfigError
 CELLS = ("lstm", "gru", "rnn")
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad", "sgd")
 SCHEDULES = ("constant", "step", "linear", "cosine")
+ANNEALED = ("linear", "cosine")
+"""The schedules that end at zero."""
 CLIPPINGS = ("norm", "value")
 
 LAST_SEED = 2**63 - 1
@@ -71,6 +73,10 @@ class ModelConfig(Config):
     layers: int = 2
     dropout: float = 0.0
     """Probability that a unit is left out on its way to the next layer or to the decoder, in training."""
+    locked: bool = False
+    """The units that are left out stay so for a whole chunk."""
+    drop_connect: float = 0.0
+    """Probability that a recurrent weight is left out of a step of training."""
 
     def check(self) -> None:
         one_of("cell", self.cell, CELLS)
@@ -78,6 +84,7 @@ class ModelConfig(Config):
         between("hidden_size", self.hidden_size, 1, 65536)
         between("layers", self.layers, 1, 64)
         between("dropout", self.dropout, 0, 0.99)
+        between("drop_connect", self.drop_connect, 0, 0.99)
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,10 @@ class TrainingConfig(Config):
     schedule: str = "step"
     warmup: int = 0
     """Steps over which the rate rises from zero, whatever the schedule."""
+    hold: int = 0
+    """Of the linear and the cosine schedule: the steps after the warm-up before the rate begins to fall."""
+    cooldown: int = 0
+    """Of the same: the steps in which it falls to zero; 0 for those that are left."""
     lr_decay: float = 0.97
     """Of the step schedule: the factor per epoch."""
     lr_decay_after: int = 10
@@ -103,6 +114,10 @@ class TrainingConfig(Config):
     clip: float = 5.0
     """The largest norm (or value) of the gradient; 0 for no clipping."""
     clip_by: str = "norm"
+    average: float = 0.0
+    """What remains at each step of the average of the weights before it; 0: none is kept."""
+    patience: int = 0
+    """Evaluations without a new best after which to stop; 0: never."""
     lines: bool = False
     """Every line is a text of its own; else the text runs on over line ends."""
     val_fraction: float = 0.1
@@ -122,10 +137,14 @@ class TrainingConfig(Config):
         between("weight_decay", self.weight_decay, 0, 1e3)
         one_of("schedule", self.schedule, SCHEDULES)
         between("warmup", self.warmup, 0, 2**53)
+        between("hold", self.hold, 0, 2**53)
+        between("cooldown", self.cooldown, 0, 2**53)
         between("lr_decay", self.lr_decay, 1e-6, 1)
         between("lr_decay_after", self.lr_decay_after, 0, 2**53)
         between("clip", self.clip, 0, 1e9)
         one_of("clip_by", self.clip_by, CLIPPINGS)
+        between("average", self.average, 0, 0.999999)
+        between("patience", self.patience, 0, 2**53)
         between("val_fraction", self.val_fraction, 0, 0.9)
         between("eval_every", self.eval_every, 0, 2**53)
         between("seed", self.seed, 0, LAST_SEED)

@@ -106,6 +106,17 @@ def update(
         step(p, d, *(moments[f"{moment}.{name}"] for moment in optimizer.moments), rate, t, config)
 
 
+def average(averages: Params, params: Params, t: int, config: TrainingConfig) -> None:
+    """a ← α a + (1 - α) p for every average a, in place, after step t (from 1) (B. Polyak, A. Juditsky, 1992).
+
+    α is `config.average`, but at first (1 + t) / (10 + t), as the weights that a began with are not worth keeping.
+    """
+    alpha = min(config.average, (1 + t) / (10 + t))
+    for name, a in averages.items():
+        a *= alpha
+        a += (1 - alpha) * params[name]
+
+
 def global_norm(arrays: Iterable[Array]) -> float:
     """The Euclidean norm of all values of all arrays together."""
     return math.sqrt(sum(float(np.vdot(a, a)) for a in arrays))
@@ -131,11 +142,14 @@ def learning_rate(step: int, epoch: int, config: TrainingConfig) -> float:
     """The rate of a step (from 0) in an epoch (from 0).
 
     constant; step, which multiplies by `lr_decay` for every epoch past `lr_decay_after` (char-rnn's, and it needs no
-    plan of the end); linear, to zero at the last step; cosine, half a wave to zero (Loshchilov & Hutter, 2017). Over
-    the first `warmup` steps the rate rises in proportion, to spare the first estimates of the moments.
+    plan of the end); linear, to zero; cosine, half a wave to zero (Loshchilov & Hutter, 2017). Over the first `warmup`
+    steps the rate rises in proportion, to spare the first estimates of the moments. The way to zero begins `hold` steps
+    later and takes `cooldown` steps, or all that are left: a rate that stays, then falls to the end, learns as well as
+    one that falls all the time (A. Hägele et al., 2024), and nothing before the fall depends on when the end is.
     """
+    start = config.warmup + config.hold
     warm = min(1.0, (step + 1) / (config.warmup + 1))
-    done = min(1.0, max(0, step - config.warmup) / max(1, config.steps - config.warmup))
+    done = min(1.0, max(0, step - start) / max(1, config.cooldown or config.steps - start))
     match config.schedule:
         case "step":
             factor = config.lr_decay ** max(0, epoch - config.lr_decay_after)

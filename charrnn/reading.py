@@ -4,14 +4,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from charrnn.chunk import Chunk
 from charrnn.config import TrainingConfig
 from charrnn.corpus import MIN_VALIDATION, Corpus
 from charrnn.known import Known
-from charrnn.model import Model
+from charrnn.model import CHUNK, Model
 from charrnn.notation import Ids
 from charrnn.records import Batches
 from charrnn.streams import Streams
+
+PART = 16_384
+"""Characters of a held-out text, at least, that are read as a part of it, side by side with others."""
+PARTS = 64
+BEFORE = 1024
+"""Characters that are read before those of a part."""
 
 
 class Learned(Protocol):
@@ -20,6 +28,10 @@ class Learned(Protocol):
     @property
     def size(self) -> int:
         """The characters there are to learn from."""
+
+    @property
+    def text(self) -> Ids:
+        """These characters."""
 
     @property
     def lines(self) -> int:
@@ -53,6 +65,10 @@ class HeldOut(Protocol):
         """Its characters; 0 where nothing is held out."""
 
     @property
+    def text(self) -> Ids:
+        """These characters."""
+
+    @property
     def lines(self) -> int:
         """Its records; 0 for running text."""
 
@@ -72,9 +88,32 @@ class Tail:
         """Its characters."""
         return len(self.ids)
 
+    @property
+    def text(self) -> Ids:
+        """These characters: `ids`."""
+        return self.ids
+
     def losses(self, model: Model) -> Iterator[tuple[float, int]]:
-        """As `HeldOut.losses`."""
-        return model.losses(self.ids)
+        """As `HeldOut.losses`.
+
+        A long text is cut into parts that are read side by side, which is faster. Each of them first reads the `BEFORE`
+        characters that stand before it: after so many, no state tells any more where it began.
+        """
+        B = min(len(self.ids) // PART, PARTS)
+        return model.chunk_losses(self._side_by_side(B, model.vocabulary.start), B) if B > 1 else model.losses(self.ids)
+
+    def _side_by_side(self, B: int, start: int) -> Iterator[Chunk]:
+        """The text in B parts; before its first character stands `start`."""
+        length = -(-len(self.ids) // B)
+        T = CHUNK // B
+        ends = np.minimum(np.arange(1, B + 1) * length, len(self.ids))
+        for begin in (*range(-BEFORE, 0, T), *range(0, length, T)):
+            stop = min(begin + T, 0 if begin < 0 else length)
+            places = np.arange(begin, stop)[:, None] + np.arange(B) * length
+            inputs, targets = (self.ids.take(places - before, mode="clip") for before in (1, 0))
+            inputs[places == 0] = start
+            real = (places >= 0) & (places < ends) & (begin >= 0)
+            yield Chunk(inputs, targets, slice(0, 1) if begin == 0 else slice(0, 0), real)
 
 
 @dataclass(frozen=True)
@@ -87,6 +126,11 @@ class Apart:
     def size(self) -> int:
         """Their characters, line ends included."""
         return self.batches.size
+
+    @property
+    def text(self) -> Ids:
+        """These characters, record after record."""
+        return self.batches.text
 
     @property
     def lines(self) -> int:

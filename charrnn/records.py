@@ -67,6 +67,16 @@ class Records:
         return int(self.lengths.sum(dtype=np.int64)) + len(self)
 
     @property
+    def text(self) -> Ids:
+        """All of them one after the other, each with its line end: [size]."""
+        lengths = self.lengths.astype(np.int64) + 1
+        stops = np.cumsum(lengths)
+        places = np.arange(self.size) + np.repeat(self.starts - (stops - lengths), lengths)
+        text: Ids = self.ids.take(places, mode="clip").astype(smallest_type(self.end + 1))
+        text[stops - 1] = self.end
+        return text
+
+    @property
     def longest(self) -> int:
         """The length of the longest record, without its line end."""
         return int(self.lengths.max(initial=0))
@@ -130,6 +140,11 @@ class Batches:
     def size(self) -> int:
         """The characters of an epoch, line ends included."""
         return self.records.size
+
+    @property
+    def text(self) -> Ids:
+        """These characters, record after record."""
+        return self.records.text
 
     @property
     def lines(self) -> int:

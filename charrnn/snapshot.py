@@ -51,6 +51,8 @@ class Evaluation(Config):
     """Over the steps since the row before; None where there were none."""
     val_loss: float | None
     """Over the whole held-out text; None where nothing is held out."""
+    averaged: bool = False
+    """It is that of the average of the weights, which was lower than that of the weights themselves."""
 
     @property
     def rank(self) -> float:
@@ -106,6 +108,8 @@ class Snapshot:
     """Where the corpus was read from, if it was."""
     params: Params
     moments: Params
+    average: Params
+    """The running average of the weights; empty where none is kept."""
     state: Array
     """The hidden state [L, S, B, H] that the next chunk starts from."""
     rng: np.random.Generator

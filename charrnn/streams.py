@@ -36,6 +36,11 @@ class Streams:
         return len(self.ids)
 
     @property
+    def text(self) -> Ids:
+        """These characters: `ids`."""
+        return self.ids
+
+    @property
     def rows(self) -> int:
         """B: how many streams there really are."""
         return max(1, min(self.batch_size, (len(self.ids) - 1) // self.seq_length))

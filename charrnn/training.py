@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -11,14 +12,15 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from charrnn import budget, network, optimizers, reading, recipe
 from charrnn import engine as engines
-from charrnn import network, optimizers, reading, recipe
 from charrnn.chunk import Chunk
 from charrnn.corpus import Corpus, Source, from_text
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, DivergenceError
 from charrnn.memory import Memory
 from charrnn.model import Model
 from charrnn.notation import Array, Params
+from charrnn.pace import Pace
 from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
 
 FIXED = ("batch_size", "seq_length", "optimizer", "lines", "val_fraction", "seed")
@@ -36,18 +38,23 @@ def train(
         model = run.best
 
     The options are the fields of `ModelConfig` and `TrainingConfig`, or `epochs` instead of `steps`; `recipe.plan` says
-    what those not given become. With `init_from` the run starts from that model's weights, shape and vocabulary.
-    With `lines` every line is a record: a text of its own. Raises `ConfigError`, `CorpusError` for a text of less than
-    two characters or, with `lines`, two lines, and `VocabularyError` where it has characters that the other model has
-    never seen.
+    what those not given become. Without either the run takes `time` seconds, three minutes if that isn't given, and
+    what isn't given is chosen for them: see `recipe.timed`. With `init_from` the run starts from that model's weights,
+    shape and vocabulary. With `lines` every line is a record: a text of its own. Raises `ConfigError`, `CorpusError`
+    for a text of less than two characters or, with `lines`, two lines, and `VocabularyError` where it has characters
+    that the other model has never seen.
     """
     recipe.check(options)
+    seconds = None if {"steps", "epochs"} & set(options) else options.pop("time", recipe.TIME)
+    pace = None if seconds is None else Pace(seconds, budget.COOLDOWN)
     corpus = text if isinstance(text, Corpus) else from_text(text)
     if init_from is not None:
         corpus = corpus.written_in(init_from.vocabulary)
         for name in ("cell", "hidden_size", "layers"):
             if options.setdefault(name, getattr(init_from.config, name)) != getattr(init_from.config, name):
                 raise ConfigError(f"the model to start from has another {name}: {getattr(init_from.config, name)}")
+    if pace is not None:
+        options = recipe.timed(corpus, options, pace.left())
     model, config = recipe.plan(corpus, options)
     engine, rng = engines.load(config.engine), np.random.default_rng(config.seed)
     learned, held_out, _ = reading.of(corpus, config)
@@ -66,12 +73,14 @@ def train(
             source,
             params,
             optimizers.initial_moments(params, config),
+            {name: p.copy() for name, p in params.items()} if config.average else {},
             network.zero_state(model, engine, learned.rows),
             rng,
             history=[],
             best={},
             at=Position(),
         ),
+        pace,
     )
 
 
@@ -86,10 +95,16 @@ def resume(corpus: Corpus, snapshot: Snapshot, **options: Any) -> "Training":
         if name in options and options[name] != now[name]:
             raise ConfigError(f"{name} is {now[name]} in the training to resume, and can't become {options[name]}")
     recipe.check(options)
+    seconds = options.pop("time", None)
+    pace = None if seconds is None else Pace(seconds, budget.COOLDOWN)
     model, config = recipe.plan(corpus, {name: now[name] for name in recipe.MODEL | recipe.TRAINING} | options)
     if config.steps < snapshot.at.step:
         raise ConfigError(f"the training is at step {snapshot.at.step} already, past {config.steps}")
-    return Training(corpus, replace(snapshot, model=replace(snapshot.model, dropout=model.dropout), training=config))
+    average = snapshot.average if config.average else {}
+    if config.average and not average:
+        average = {name: p.copy() for name, p in snapshot.params.items()}
+    shape = replace(snapshot.model, **{name: getattr(model, name) for name in ("dropout", "locked", "drop_connect")})
+    return Training(corpus, replace(snapshot, model=shape, training=config, average=average), pace)
 
 
 @dataclass(frozen=True)
@@ -111,10 +126,11 @@ class Progress:
 class Training:
     """A run of training: iterate over it to move it on. Between two steps it may be left, saved and taken up again."""
 
-    def __init__(self, corpus: Corpus, snapshot: Snapshot):
-        """Goes on from a snapshot of a run on the same corpus.
+    def __init__(self, corpus: Corpus, snapshot: Snapshot, pace: Pace | None = None):
+        """Goes on from a snapshot of a run on the same corpus; with a pace, until that says that time is up.
 
-        Raises `CorpusError` where it is another, and `CheckpointError` for a snapshot of no place in it.
+        Raises `CorpusError` where it is another, `CheckpointError` for a snapshot of no place in it, and `ConfigError`
+        where it is to wait for a better validation loss that there is none of.
         """
         if corpus.digest != snapshot.corpus.digest:
             raise CorpusError(
@@ -123,6 +139,7 @@ class Training:
             )
         corpus = corpus.written_in(snapshot.vocabulary)
         self.snapshot = snapshot
+        self.pace = pace
         self.engine = engines.load(snapshot.training.engine)
         self.streams, self.held_out, self.known = reading.of(corpus, snapshot.training)
         if (self.streams.size, self.held_out.size) != (snapshot.corpus.training, snapshot.corpus.validation):
@@ -130,6 +147,8 @@ class Training:
         fits = snapshot.at.fits(self.streams.chunks, self.streams.offsets)
         if not fits or snapshot.state.shape[2] != self.streams.rows:
             raise CheckpointError("the training to resume is damaged: it stands at no place of its corpus")
+        if snapshot.training.patience and not self.held_out.size:
+            raise ConfigError("--patience waits for a better validation loss, but nothing is held out to validate on")
         self.epoch = lru_cache(maxsize=1)(self.streams.epoch)
         """The chunks of an epoch by its offset; the last answer is kept, for it may take a sort to find."""
         self.final: Evaluation | None = None
@@ -153,9 +172,16 @@ class Training:
         return Model(s.model, s.vocabulary, params, self.engine, self.known)
 
     @property
+    def _averaged(self) -> Model:
+        """The model with the average of its weights so far."""
+        return replace(self.latest, params={name: a.copy() for name, a in self.snapshot.average.items()})
+
+    @property
     def best(self) -> Model:
         """The model with the lowest validation loss so far; the latest where nothing is held out, or evaluated yet."""
-        return self.latest if self._latest_is_best() else replace(self.latest, params=self.snapshot.best)
+        if not self._latest_is_best():
+            return replace(self.latest, params=self.snapshot.best)
+        return self._averaged if self.final is not None and self.final.averaged else self.latest
 
     @property
     def best_step(self) -> int:
@@ -167,6 +193,12 @@ class Training:
         if not history or not self.held_out.size:
             return True
         return self.final is not None and self.final.rank < _best(history).rank
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether the latest `patience` evaluations have brought nothing better."""
+        patience, history = self.snapshot.training.patience, self.snapshot.history
+        return 0 < patience < len(history) and self.held_out.size > 0 and _best(history) not in history[-patience:]
 
     @property
     def history(self) -> list[Evaluation]:
@@ -190,7 +222,9 @@ class Training:
                 seen = s.history[-1].step if s.history else 0
                 if s.at.step > seen and s.at.step % self.eval_every == 0:
                     yield from self._evaluate()
-                if s.at.step >= s.training.steps:
+                if self.pace is not None:
+                    s.training = self.pace.planned(s.training, s.at.step)
+                if s.at.step >= s.training.steps or self.out_of_patience:
                     break
                 self._between_steps = False
                 progress = self._step(pool)
@@ -207,15 +241,20 @@ class Training:
         s.state[:, :, chunk.afresh] = 0
         T, B = chunk.inputs.shape
         masks = network.dropout_masks(s.model, T, B, s.rng)
+        thinned = network.recurrent_masks(s.model, self.engine, s.rng)
+        params = s.params | {name: s.params[name] * mask for name, mask in thinned.items()}
         lr = optimizers.learning_rate(at.step, at.epoch, config)
         with np.errstate(all="ignore"):  # what is no number is found below, not where it arises
-            loss, grads, next_state = self._loss_and_gradients(chunk, masks, pool)
+            loss, grads, next_state = self._loss_and_gradients(params, chunk, masks, pool)
+            for name, mask in thinned.items():
+                grads[name] *= mask
             norm = optimizers.clip(grads, config)
             if math.isfinite(loss + norm):
                 optimizers.update(s.params, grads, s.moments, lr, at.step + 1, config, self.engine)
             sound = math.isfinite(loss + norm + sum(float(p.sum()) for p in s.params.values()))
         if not sound:
             raise DivergenceError(f"the training diverged at step {at.step + 1}: try a lower --lr or --clip")
+        optimizers.average(s.average, s.params, at.step + 1, config)
         s.state = next_state
         at.step, at.chunk = at.step + 1, at.chunk + 1
         at.loss_sum, at.loss_steps = at.loss_sum + loss * chunk.share, at.loss_steps + chunk.share
@@ -224,7 +263,7 @@ class Training:
         return Progress(at.step, at.epoch, loss, lr, norm, chunk.chars)
 
     def _loss_and_gradients(
-        self, chunk: Chunk, masks: Array | None, pool: ThreadPoolExecutor
+        self, params: Params, chunk: Chunk, masks: Array | None, pool: ThreadPoolExecutor
     ) -> tuple[float, Params, Array]:
         """The mean loss of a chunk, the gradients of that times its share, and the next state.
 
@@ -235,7 +274,7 @@ class Training:
         def run(rows: slice, memory: Memory) -> tuple[float, Params, Array]:
             with np.errstate(all="ignore"):  # the caller looks at the loss and the norm
                 return network.loss_and_gradients(
-                    s.params,
+                    params,
                     chunk.inputs[:, rows],
                     chunk.targets[:, rows],
                     s.state[:, :, rows],
@@ -259,25 +298,35 @@ class Training:
         return nats / chars, grads, np.concatenate((state, *(state for _, _, state in others)), axis=2)
 
     def _evaluate(self, final: bool = False) -> Iterator[Progress]:
-        """Reads the held-out text, then adds a row to the history; until that row is there, nothing has changed."""
+        """Reads the held-out text, then adds a row to the history; until that row is there, nothing has changed.
+
+        Where an average of the weights is kept the text is read with that too, and the better of both counts.
+        """
         s, at = self.snapshot, self.snapshot.at
         lr = optimizers.learning_rate(max(0, at.step - 1), at.epoch, s.training)
         train_loss = at.loss_sum / at.loss_steps if at.loss_steps else None
-        here = Progress(at.step, at.epoch, train_loss or math.nan, lr, math.nan, 0)
-        nats, chars = 0.0, 0
-        for more, n in self.held_out.losses(self.latest):
-            nats, chars = nats + more, chars + n
-            yield here
-        if not math.isfinite(nats):
-            raise DivergenceError(f"the training diverged before step {at.step}: try a lower --lr or --clip")
-        row = Evaluation(at.step, at.epoch, lr, train_loss, nats / chars if chars else None)
+        here, began = Progress(at.step, at.epoch, train_loss or math.nan, lr, math.nan, 0), time.monotonic()
+        losses = []
+        for model in (self.latest, self._averaged) if s.average else (self.latest,):
+            nats, chars = 0.0, 0
+            for more, n in self.held_out.losses(model):
+                nats, chars = nats + more, chars + n
+                yield here
+            if not math.isfinite(nats):
+                raise DivergenceError(f"the training diverged before step {at.step}: try a lower --lr or --clip")
+            losses.append(nats / chars if chars else math.inf)
+        if self.pace is not None:
+            self.pace.evaluation = time.monotonic() - began
+        val_loss, averaged = (min(losses) if self.held_out.size else None), losses[-1] < losses[0]
+        row = Evaluation(at.step, at.epoch, lr, train_loss, val_loss, averaged)
         if final:
             self.final = row
         else:
             s.history.append(row)
             at.loss_sum, at.loss_steps = 0.0, 0.0
-            if not chars or _best(s.history) is row:
-                s.best, at.best_step = {name: p.copy() for name, p in s.params.items()}, at.step
+            if not self.held_out.size or _best(s.history) is row:
+                weights = s.average if averaged else s.params
+                s.best, at.best_step = {name: p.copy() for name, p in weights.items()}, at.step
         yield replace(here, evaluation=row)
 
 

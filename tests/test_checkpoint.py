@@ -114,6 +114,8 @@ def test_what_other_programs_find_in_the_metadata(trained, tmp_path):
         "hidden_size": 8,
         "layers": 2,
         "dropout": 0.0,
+        "locked": False,
+        "drop_connect": 0.0,
     }
     assert found["vocabulary"] == list(characters)
     assert found["seed"] == found["training"]["seed"] == 1

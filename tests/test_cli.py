@@ -261,11 +261,11 @@ def test_it_starts_about_as_fast_as_its_libraries(args: list[object], model: Pat
 
 FLOORS = (
     {"notation", "errors", "memory", "cells", "chunk"},
-    {"engine", "config", "vocabulary", "storage", "known"},
-    {"network", "optimizers", "recipe", "corpus", "lines", "streams", "records", "reading"}
-    | {"filters", "model", "snapshot"},
+    {"engine", "config", "vocabulary", "storage", "known", "budget"},
+    {"network", "optimizers", "pace", "recipe", "corpus", "lines", "streams", "records", "reading"}
+    | {"filters", "model", "snapshot", "yardstick"},
     {"constraints", "continuation", "drawing"},
-    {"training", "sampling", "listing", "scoring", "inspection", "checkpoint"},
+    {"training", "sampling", "listing", "scoring", "inspection", "checkpoint", "verdict"},
     {"cli"},
 )
 NEIGHBOURS = {
@@ -276,7 +276,9 @@ NEIGHBOURS = {
     "corpus": {"records"},
     "lines": {"corpus"},
     "reading": {"corpus", "streams", "records", "model"},
-    "recipe": {"corpus", "reading"},
+    "budget": {"config"},
+    "pace": {"network"},
+    "recipe": {"corpus", "reading", "pace"},
     "snapshot": {"corpus"},
     "listing": {"sampling"},
     "drawing": {"continuation"},

@@ -5,6 +5,7 @@ import math
 import os
 import random
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -761,3 +762,69 @@ def test_python_dash_m_is_the_same_program(tmp_path: Path) -> None:
         pytest.skip("not installed as a script")
     done = subprocess.run([script, "--help"], cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert done.stdout == charrnn("--help", cwd=tmp_path).stdout
+
+
+# In a given time
+
+
+TIMED = ("--engine", "numpy", "--threads", 1, "--hidden-size", 16, "--seed", 1)
+
+
+def test_a_run_ends_on_time_and_can_be_had_again(here: Path) -> None:
+    began = time.monotonic()
+    done = charrnn("train", "corpus.txt", "--time", "8s", *TIMED, "--out", "a.safetensors", cwd=here)
+    took = time.monotonic() - began
+    assert done.returncode == 0, done.stderr
+    assert 6.5 < took < 10
+    assert "chosen for" in done.stderr
+    assert "xz -9 needs" in done.stderr
+    (again,) = re.findall(r"^the same again on any machine: charrnn (train .*)$", done.stderr, re.MULTILINE)
+    assert {"--hidden-size", "--steps", "--hold", "--cooldown", "--dropout", "--lr"} <= set(shlex.split(again))
+    repeated = charrnn(*shlex.split(again), "--out", "b.safetensors", "--quiet", cwd=here)
+    assert repeated.returncode == 0, repeated.stderr
+    assert (here / "a.safetensors").read_bytes() == (here / "b.safetensors").read_bytes()
+
+
+def test_without_a_length_the_time_is_three_minutes(here: Path) -> None:
+    with started("train", "corpus.txt", *TIMED, cwd=here) as process:
+        assert process.stderr is not None
+        told = [process.stderr.readline().decode() for _ in range(5)]
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+    assert told[0].startswith("takes 3 minutes")
+    assert any(re.match(r"chosen for 1(79|80) seconds", line) for line in told)
+
+
+def test_a_run_goes_on_for_some_time(here: Path) -> None:
+    assert charrnn("train", "corpus.txt", *SMALL, "--steps", 20, cwd=here).returncode == 0
+    began = time.monotonic()
+    done = charrnn("train", "--resume", "--time", "4s", "--json", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - began < 7
+    assert json.loads(done.stdout)["steps"] > 40
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        ("--time 3m --steps 5", 2, "--steps and --time"),
+        ("--time soon", 2, "90s, 3m or 1h"),
+        ("--time 0", 2, "time must be"),
+        ("--time -5", 2, "no length of time"),
+        ("--time 9s --hold 7", 2, "--hold"),
+        ("--time 9s --cooldown 7", 2, "--cooldown"),
+    ],
+)
+def test_times_that_make_no_sense_are_refused(args: str, code: int, says: str, here: Path) -> None:
+    assert says in refused(charrnn("train", "corpus.txt", *args.split(), cwd=here), code)
+
+
+def test_a_run_that_is_out_of_patience_says_so(here: Path) -> None:
+    noise = "".join(random.Random(1).choices("abcdefgh", k=1200))
+    (here / "noise.txt").write_text(noise)
+    done = charrnn(
+        "train", "noise.txt", *SMALL, "--steps", 5000, "--eval-every", 10, "--patience", 3, "--lr", 0.02, cwd=here
+    )
+    assert done.returncode == 0, done.stderr
+    assert "3 evaluations have brought nothing better" in done.stderr
+    assert "learned by heart" in done.stderr

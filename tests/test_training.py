@@ -1,5 +1,6 @@
 """Training, in process: that it learns, that it follows from its seed alone, and that it can be left and taken up."""
 
+import copy
 import math
 from collections.abc import Iterable
 from dataclasses import MISSING, fields, replace
@@ -16,7 +17,7 @@ from processes import TEXT
 from trainings import files, run, taken_up
 
 import charrnn
-from charrnn import checkpoint, engine, optimizers, recipe
+from charrnn import checkpoint, engine, network, optimizers, reading, recipe
 from charrnn.cells.softmax import log_softmax
 from charrnn.config import CELLS, OPTIMIZERS, SCHEDULES, Config, ModelConfig, SamplingConfig, TrainingConfig
 from charrnn.corpus import Corpus, from_text
@@ -271,6 +272,20 @@ def test_validation_reads_all_of_the_held_out_text(steps: int) -> None:
     assert training.history[-1].val_loss == pytest.approx(scored.nats_per_char, rel=1e-6)
 
 
+@pytest.mark.parametrize("size", [160, 161, 399, 400, 1111, 5000])
+def test_a_long_text_read_in_parts_has_the_same_loss(
+    size: int, engine_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = run(begun(TEXT * 4, steps=30, engine=engine_name, layers=2)).latest
+    ids = model.vocabulary.encode((TEXT * 4)[:size])
+    nats = sum(nats for nats, _ in model.losses(ids))
+    for name, value in (("PART", 80), ("BEFORE", 300), ("CHUNK", 100)):
+        monkeypatch.setattr(reading, name, value)
+    pieces = list(reading.Tail(ids).losses(model))
+    assert sum(chars for _, chars in pieces) == size
+    assert sum(nats for nats, _ in pieces) == pytest.approx(nats, rel=1e-5)
+
+
 def test_dropout_does_not_disturb_the_validation() -> None:
     training = run(begun(steps=10, dropout=0.9))
     scored = charrnn.score(training.latest, TEXT[-training.held_out.size :])
@@ -359,6 +374,21 @@ def test_linear_and_cosine_fall_over_what_the_warmup_leaves() -> None:
         assert rates([(20, 0), (60, 0), (100, 0)], schedule=schedule, warmup=20) == pytest.approx([1, 0.5, 0])
 
 
+def test_linear_and_cosine_can_be_held_and_fall_faster() -> None:
+    points = [(0, 0), (30, 0), (50, 0), (70, 0), (100, 0)]
+    for schedule in ("linear", "cosine"):
+        found = rates(points, schedule=schedule, warmup=10, hold=20, cooldown=40)
+        assert found[1:] == pytest.approx([1, 0.5, 0, 0])
+        found = rates(points, schedule=schedule, hold=40)
+        assert found == pytest.approx([1, 1, 1 - (10 / 60 if schedule == "linear" else 0.0669873), 0.5, 0], abs=1e-6)
+
+
+def test_steps_that_the_rate_is_held_for_do_not_depend_on_the_end() -> None:
+    options = {"schedule": "linear", "hold": 12, "eval_every": 5}
+    short, long = (run(begun(steps=12, cooldown=n, **options)).snapshot for n in (5, 50))
+    np.testing.assert_array_equal(flat(short.params), flat(long.params))
+
+
 def clipped(**options: Any) -> tuple[float, dict[str, list[float]]]:
     grads = {"a": np.array([3.0, 0.0]), "b": np.array([[-4.0]])}
     norm = optimizers.clip(grads, TrainingConfig(steps=1, **options))
@@ -418,23 +448,108 @@ def test_it_can_not_start_from_a_model_that_does_not_fit() -> None:
     assert train(TEXT, init_from=model, cell="lstm", hidden_size=16, layers=1)
 
 
+# What keeps a network from learning by heart
+
+
+def test_a_locked_mask_is_the_same_for_a_whole_chunk() -> None:
+    rng, config = np.random.default_rng(0), ModelConfig(5, "lstm", 64, 2, dropout=0.25)
+    free = network.dropout_masks(config, 40, 30, rng)
+    locked = network.dropout_masks(replace(config, locked=True), 40, 30, rng)
+    assert (free.shape, locked.shape) == ((2, 40, 30, 64), (2, 1, 30, 64))
+    for mask in (free, locked):
+        assert set(np.unique(mask)) == {0, np.float32(4 / 3)}
+        assert mask.mean() == pytest.approx(1, abs=0.05)
+        assert (mask == 0).mean() == pytest.approx(0.25, abs=0.03)
+
+
+@pytest.mark.parametrize("dropped", [1e-9, 1e-4, 0.5, 0.99])
+def test_masks_keep_the_mean_for_any_probability(dropped: float) -> None:
+    masks = network.dropout_masks(ModelConfig(5, "rnn", 100, 1, dropout=dropped), 50, 200, np.random.default_rng(1))
+    assert masks.mean() == pytest.approx(1, abs=0.03)
+
+
+def test_what_drop_connect_leaves_out_of_a_step_the_step_does_not_change(engine_name: str) -> None:
+    training = begun(steps=1, drop_connect=0.5, optimizer="sgd", clip=0, engine=engine_name)
+    before = training.snapshot.params["W_hh0"].copy()
+    (masks,) = network.recurrent_masks(
+        training.snapshot.model, training.engine, np.random.Generator(_ahead(training))
+    ).values()
+    after = run(training).snapshot.params["W_hh0"]
+    assert 0.4 < (masks == 0).mean() < 0.6
+    np.testing.assert_array_equal(after[masks == 0], before[masks == 0])
+    assert (after[masks > 0] != before[masks > 0]).mean() > 0.9
+
+
+def _ahead(training: Training) -> np.random.BitGenerator:
+    """A copy of the random state of a training, as it will be when the masks of its first step are drawn."""
+    rng = copy.deepcopy(training.snapshot.rng)
+    rng.integers(training.streams.offsets)
+    return rng.bit_generator
+
+
+@pytest.mark.parametrize("option", [{"drop_connect": 0.4}, {"dropout": 0.4, "locked": True}, {"average": 0.9}])
+def test_runs_with_them_can_be_left_and_taken_up(option: dict[str, Any], engine_name: str, tmp_path: Path) -> None:
+    options = option | {"engine": engine_name, "eval_every": 5, "layers": 2}
+    whole = run(begun(steps=25, **options))
+    part = run(begun(steps=13, **options))
+    again = run(taken_up(part, TEXT, tmp_path, steps=25))
+    assert files(whole, tmp_path) == files(again, tmp_path)
+
+
+def test_the_average_is_that_of_the_formula() -> None:
+    training = begun(steps=9, average=0.6)
+    expected = {name: p.copy() for name, p in training.snapshot.params.items()}
+    for progress in training:
+        if progress.chars:
+            alpha = min(0.6, (1 + progress.step) / (10 + progress.step))
+            for name, p in training.snapshot.params.items():
+                expected[name] = alpha * expected[name] + (1 - alpha) * p
+    np.testing.assert_allclose(flat(training.snapshot.average), flat(expected), rtol=1e-4, atol=1e-6)
+
+
+def test_the_average_is_kept_where_it_is_better() -> None:
+    training = run(begun(TEXT * 4, steps=120, lr=0.03, average=0.97, eval_every=20))
+    assert any(row.averaged for row in training.history)
+    best = min(training.history, key=lambda row: row.rank)
+    assert best.averaged
+    tail = training.held_out.ids
+    nats = sum(nats for nats, _ in training.best.losses(tail))
+    assert nats / len(tail) == pytest.approx(best.val_loss, rel=1e-5)
+    plain = run(begun(TEXT * 4, steps=120, lr=0.03, eval_every=20))
+    assert best.val_loss < min(row.val_loss for row in plain.history)
+
+
+def test_an_average_can_begin_and_end_on_the_way(tmp_path: Path) -> None:
+    part = run(begun(steps=10))
+    again = run(taken_up(part, TEXT, tmp_path, steps=20, average=0.9))
+    assert set(again.snapshot.average) == set(again.snapshot.params)
+    assert run(taken_up(again, TEXT, tmp_path, steps=25, average=0.0)).snapshot.average == {}
+
+
+def test_patience_ends_a_run_that_learns_by_heart() -> None:
+    noise = "".join(np.random.default_rng(1).choice(list("abcdefgh"), 1500))
+    training = run(begun(noise, steps=3000, lr=0.02, eval_every=10, patience=3))
+    losses = [row.val_loss for row in training.history]
+    assert training.out_of_patience
+    assert losses.index(min(losses)) == len(losses) - 4
+    assert training.snapshot.at.step == 10 * len(losses) < 3000
+    assert training.best_step == 10 * (len(losses) - 3)
+
+
+def test_patience_needs_something_to_wait_for() -> None:
+    with pytest.raises(ConfigError, match="--patience"):
+        begun(patience=3, val_fraction=0)
+
+
 # The recipe
 
 
 def test_the_recipe_completes_the_options() -> None:
     corpus = from_text(TEXT * 40)
-    model, config = recipe.plan(corpus, {})
+    model, config = recipe.plan(corpus, {"steps": 7})
     assert model == ModelConfig(len(corpus.vocabulary))
-    drawn = {"steps": config.steps, "seed": config.seed, "threads": config.threads, "engine": config.engine}
-    assert config == TrainingConfig(**drawn, schedule="cosine")
+    assert config == TrainingConfig(7, seed=config.seed, threads=config.threads, engine=config.engine)
     assert config.threads == engine.available_cores() >= 1
-    streams = begun(corpus, batch_size=50, seq_length=50).streams
-    assert config.steps == 50 * streams.chunks
-
-
-def test_a_long_text_is_not_read_fifty_times() -> None:
-    _, config = recipe.plan(from_text("ab" * 500_000), {})
-    assert config.steps == 10_000_000 // (50 * 50)
 
 
 @pytest.mark.parametrize("option", [{"steps": 70}, {"epochs": 3}])
@@ -449,12 +564,12 @@ def test_a_run_of_given_length_keeps_the_step_schedule(option: dict[str, int]) -
 )
 def test_the_rate_is_the_optimizers(optimizer: str, lr: float) -> None:
     corpus = from_text(TEXT)
-    assert recipe.plan(corpus, {"optimizer": optimizer})[1].lr == lr
-    assert recipe.plan(corpus, {"optimizer": optimizer, "lr": 0.5})[1].lr == 0.5
+    assert recipe.plan(corpus, {"steps": 1, "optimizer": optimizer})[1].lr == lr
+    assert recipe.plan(corpus, {"steps": 1, "optimizer": optimizer, "lr": 0.5})[1].lr == 0.5
 
 
 def test_the_seed_is_drawn_where_none_is_given() -> None:
-    seeds = {recipe.plan(from_text(TEXT), {})[1].seed for _ in range(5)}
+    seeds = {recipe.plan(from_text(TEXT), {"steps": 1})[1].seed for _ in range(5)}
     assert len(seeds) > 1
     assert all(0 <= seed < 1_000_000 for seed in seeds)
 
@@ -472,6 +587,14 @@ def test_options_that_do_not_exist_are_refused() -> None:
         {"lr": math.nan},
         {"lr": -1.0},
         {"dropout": 1.0},
+        {"drop_connect": 1.0},
+        {"average": 1.0},
+        {"patience": -1},
+        {"hold": -1},
+        {"cooldown": -1},
+        {"time": 0},
+        {"time": math.nan},
+        {"time": "3m"},
         {"steps": -1},
         {"epochs": -1},
         {"cell": "cnn"},

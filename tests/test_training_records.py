@@ -285,22 +285,10 @@ def test_it_may_start_from_a_model_of_running_text() -> None:
 # The recipe
 
 
-def test_the_recipe_counts_the_characters_of_records() -> None:
+def test_the_recipe_counts_the_steps_of_records() -> None:
     text = from_text(NAMES)
-    _, config = recipe.plan(text, {"lines": True})
-    learned = of(text, config).learned
-    assert (config.steps, config.schedule) == (50 * learned.chunks, "cosine")
     _, config = recipe.plan(text, {"lines": True, "epochs": 7, "seed": 1})
     assert config.steps == 7 * of(text, config).learned.chunks
-
-
-def test_a_long_list_is_not_read_fifty_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipe, "CHARACTERS", 5000)
-    text = from_text(NAMES)
-    _, config = recipe.plan(text, {"lines": True, "batch_size": 20})
-    learned = of(text, config).learned
-    assert config.steps == int(5000 / (learned.size / learned.chunks))
-    assert 2 < config.steps / learned.chunks < 4
 
 
 # What the files carry

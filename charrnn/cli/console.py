@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.status import Status
 
+BEGAN = time.monotonic()
+"""When the program did."""
 FLUSH_AFTER = 0.05
 """Seconds that text may wait in a buffer before it is passed on."""
 ONE_PRESS = 0.5

@@ -80,11 +80,20 @@ def _about(data: dict[str, Any]) -> "Table":
     if training := data["training"]:
         rows["training"] = ", ".join(f"{name} {value}" for name, value in training.items())
     if data["step"] is not None:
-        rows["weights of"] = f"step {data['step']:,}"
+        rows["weights of"] = _moment(data["step"], data["history"])
     for name, value in rows.items():
         if value:
             table.add_row(name, _text(value))
     return table
+
+
+def _moment(step: int, history: list[dict[str, Any]]) -> str:
+    """The step that the weights are of, with its epoch and loss, where it was evaluated."""
+    row = next((row for row in history if row["step"] == step), None)
+    if row is None:
+        return f"step {step:,}"
+    loss = "" if row["val_loss"] is None else f", the best: validation loss {row['val_loss']:.3f}"
+    return f"{'the average up to ' * row['averaged']}step {step:,} in epoch {row['epoch'] + 1:,}{loss}"
 
 
 def _characters(characters: list[str]) -> str:

@@ -10,25 +10,33 @@ import time
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import IO, Any
 
 from tqdm import tqdm
 
 from charrnn import checkpoint as checkpoints
 from charrnn import corpus as corpora
-from charrnn import listing, sampling
-from charrnn.cli.console import asked_to_stop, tell_of_compilation, visible, voice
-from charrnn.config import SamplingConfig
+from charrnn import engine, listing, recipe, sampling, verdict, yardstick
+from charrnn.cli.console import BEGAN, asked_to_stop, tell_of_compilation, visible, voice
+from charrnn.config import ModelConfig, SamplingConfig, TrainingConfig
 from charrnn.corpus import STDIN, Source
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.snapshot import CorpusRecord, Evaluation
 from charrnn.training import Progress, Training, resume, train
+from charrnn.yardstick import ORDER, Yardstick
 
 FOLDER = Path("checkpoints")
+LEAVING = 0.3
+"""Seconds that Python takes to begin and to end."""
 SAVE_AFTER = 120.0
 """Seconds between saves, where evaluations are further apart."""
 LOGGED = 1000
 """Lines of the log, at most, beside those of the evaluations."""
+STATED = ("optimizer", "lr", "weight_decay", "steps", "seed", "engine", "threads")
+"""Settings that a command must state, for what they are where they aren't given may depend on others, or on chance."""
+PATIENCE = 1.0
+"""Seconds to wait at the end for what compressors need."""
 SAMPLE_LENGTH = 200
 SAMPLE_RECORDS = 5
 
@@ -40,6 +48,7 @@ def started(
     out: Path | None,
     init_from: Path | None,
     force: bool,
+    quiet: bool,
 ) -> tuple[Training, Path]:
     """A new training, and the file that its model goes to."""
     source = Source(paths or (corpora.bundled(),), **reading)
@@ -51,11 +60,15 @@ def started(
                 f"{taken} is there already: go on with --resume, overwrite with --force, or give another --out"
             )
     model = None if init_from is None else checkpoints.load(init_from).model
-    return train(corpora.read(source), source=source.absolute(), init_from=model, **options), path
+    corpus = corpora.read(source)
+    if "time" in options:
+        tell_of_compilation(engine.resolve(options.get("engine", "auto")), quiet)  # as the machine is measured first
+        options = options | {"time": left(options["time"])}
+    return train(corpus, source=source.absolute(), init_from=model, **options), path
 
 
 def resumed(
-    paths: tuple[str, ...], reading: dict[str, Any], options: dict[str, Any], out: Path | None
+    paths: tuple[str, ...], reading: dict[str, Any], options: dict[str, Any], out: Path | None, quiet: bool
 ) -> tuple[Training, Path]:
     """The training that was saved beside the model `out`, or the newest, and that model's file."""
     path = _suited(out) if out else checkpoints.newest_resumable(FOLDER)
@@ -71,7 +84,23 @@ def resumed(
         raise CorpusError(f"this training reads stdin: give it the same text again, {command}")
     if not source.paths:
         raise CorpusError("this training did not begin with a file: name the corpus before --resume")
-    return resume(corpora.read(source), replace(snapshot, source=source.absolute()), **options), path
+    corpus = corpora.read(source)
+    if "time" in options:
+        tell_of_compilation(snapshot.training.engine, quiet)
+        options = options | {"time": left(options["time"])}
+    return resume(corpus, replace(snapshot, source=source.absolute()), **options), path
+
+
+def left(seconds: float) -> float:
+    """What is left for a training of the time that the whole program was given."""
+    return max(recipe.SHORTEST, seconds - (time.monotonic() - BEGAN) - LEAVING)
+
+
+def words(paths: tuple[str, ...], reading: dict[str, Any], init_from: Path | None) -> list[str]:
+    """The command that begins a run, without its settings."""
+    given = [f"--{name}={value}" for name, value in reading.items() if name != "as_bytes"]
+    given += ["--bytes"] * reading.get("as_bytes", False) + [f"--init-from={init_from}"] * (init_from is not None)
+    return ["charrnn", "train", *paths, *given]
 
 
 def _resumption(source: Source | None, path: Path) -> str:
@@ -127,16 +156,26 @@ class Run:
     """One process's share of a training: shows it, saves it, and knows how to be interrupted."""
 
     def __init__(
-        self, training: Training, path: Path, quiet: bool, sample_every: int, log: Path | None, force: bool, new: bool
+        self,
+        training: Training,
+        path: Path,
+        quiet: bool,
+        sample_every: int,
+        log: Path | None,
+        force: bool,
+        begun_by: list[str] | None,
     ):
+        """`begun_by` is the command that began the run, without its settings; None where the run is resumed."""
         self.training = training
         self.path = path
         self.say = voice(quiet)
         self.quiet = quiet
         self.sample_every = sample_every
-        self.open_log = partial(open_log, log, not new, force)
-        self.new = new
-        self.rival = None if new else self._rival()
+        self.open_log = partial(open_log, log, begun_by is None, force)
+        self.begun_by = begun_by
+        self.others: list[Yardstick] = []
+        """What compressors need for the held-out text, once it is known: that is found out beside the learning."""
+        self.rival = self._rival() if begun_by is None else None
         """What the model's file holds, while that is better than anything this run has come to."""
         self.log_every = max(1, training.snapshot.training.steps // LOGGED)
         self.chars = 0
@@ -155,9 +194,15 @@ class Run:
         at, steps = self.training.snapshot.at, self.training.snapshot.training.steps
         self._announce()
         self._begin()
-        if self.new:  # with --force another run's model may lie here, and that doesn't belong to what was just saved
+        if (
+            self.begun_by
+        ):  # with --force another run's model may lie here, and that doesn't belong to what was just saved
             self.path.unlink(missing_ok=True)
-        tell_of_compilation(self.training.snapshot.training.engine, self.quiet)
+        if self.training.pace is None:
+            tell_of_compilation(self.training.snapshot.training.engine, self.quiet)
+        measuring = Thread(target=self._measure, daemon=True)
+        if not self.quiet:
+            measuring.start()
         self.began = time.monotonic()
         bar = tqdm(
             total=steps,
@@ -180,10 +225,47 @@ class Run:
             command = _resumption(self.training.snapshot.source, self.path)
             self.say(f"interrupted at step {at.step:,}, and saved: go on with {command}")
             return 128 + signals[0]
-        step = self.rival.step if self.rival else self.training.best_step
+        row = self.rival or self._best()
+        step = row.step if row else self.training.best_step
+        epoch = f" in epoch {row.epoch + 1}" if row else ""
         following = "charrnn sample --count 20" if self.training.known else "charrnn sample --temp 0.8"
-        self.say(f"done: {self.path} holds the weights of step {step:,}; try {following}")
+        self._explain(measuring)
+        self.say(f"done: {self.path} holds the weights of step {step:,}{epoch}; try {following}")
         return 0
+
+    def _explain(self, measuring: Thread) -> None:
+        """Says what the validation loss means, what would lower it, and, where options were chosen, which."""
+        training, row = self.training, self._best()
+        if not self.quiet:
+            measuring.join(PATIENCE)
+        if self.others and row and row.val_loss is not None:
+            others, bpc = self.others[0], row.val_loss / math.log(2)
+            self.say(
+                f"validation loss {row.val_loss:.3f} is {bpc:.2f} bits per character: for the same text xz -9 needs "
+                f"{others.xz:.2f}, a table of what follows up to {ORDER} characters {others.table:.2f}"
+            )
+        if hint := verdict.advice(training.history):
+            self.say(hint)
+        if training.out_of_patience:
+            self.say(f"stopped, as {training.snapshot.training.patience} evaluations have brought nothing better")
+        if training.pace is not None and self.begun_by:
+            self.say(f"the same again on any machine: {shlex.join(self._repetition())}")
+
+    def _repetition(self) -> list[str]:
+        """The command whose run would be this one, whatever the machine and its speed: all that was chosen is said."""
+        s = self.training.snapshot
+        usual = asdict(ModelConfig(s.model.vocab_size)) | asdict(TrainingConfig(0))
+        words = []
+        for name, value in (asdict(s.model) | asdict(s.training)).items():
+            if name in STATED or value != usual[name]:
+                words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+        return [*(self.begun_by or []), *words]
+
+    def _measure(self) -> None:
+        training = self.training
+        if training.held_out.size:
+            texts = training.streams.text, training.held_out.text
+            self.others.append(yardstick.measure(*texts, training.snapshot.vocabulary))
 
     def result(self) -> dict[str, Any]:
         """What the run has come to; the losses are those of the weights in the checkpoint, where they are known."""
@@ -216,9 +298,11 @@ class Run:
         )
         B, epochs = training.streams.rows, config.steps / training.streams.chunks
         each = f"{B} lines" if config.lines else f"{B} × {training.streams.per_step / B:.0f} characters"
+        if training.pace is not None:
+            self.say(f"chosen for {training.pace.seconds:.0f} seconds of this machine, and about so many steps:")
         self.say(
             f"{config.steps:,} steps of {each}, {epochs:.3g} epochs, "
-            f"{config.optimizer} at {config.lr:g}, {config.schedule}; seed {config.seed}"
+            f"{config.optimizer} at {config.lr:g}, {config.schedule}, {_dropped(model)}; seed {config.seed}"
         )
         self.say(f"{'goes on at step ' + format(at.step, ',') + ', ' if at.step else ''}writes {self.path}")
 
@@ -245,6 +329,7 @@ class Run:
             f"epoch {progress.epoch + 1} loss {self.loss:.3f} bpc {self.loss / math.log(2):.3f} {speed:,.0f} chars/s",
             refresh=False,
         )
+        bar.total = self.training.snapshot.training.steps  # which is an estimate where only the time is fixed
         bar.update()
         if progress.step % self.log_every == 0:
             self._log(
@@ -288,7 +373,7 @@ class Run:
         self.say("    " + visible(text).strip().replace("\n", "\n    "))
 
     def _save(self) -> None:
-        training, s = self.training, self.training.snapshot
+        training, s, began = self.training, self.training.snapshot, time.monotonic()
         checkpoints.save_snapshot(checkpoints.resume_path(self.path), s)
         checkpoint = checkpoints.Checkpoint(training.best, training.best_step, s.training, s.corpus, training.history)
         row = self._best()
@@ -297,6 +382,8 @@ class Run:
         if not self.rival and (s.at.step or not s.training.steps):
             checkpoints.save(self.path, checkpoint)
         self.saved = time.monotonic()
+        if training.pace is not None:
+            training.pace.saving = self.saved - began
 
     def _begin(self) -> None:
         """The first save: what can't be written is known before anything is learned."""
@@ -327,6 +414,11 @@ class Run:
             return None
         row = next((row for row in kept.history if row.step == kept.step), None)
         return row if row and row.val_loss is not None and row not in self.training.history else None
+
+
+def _dropped(model: ModelConfig) -> str:
+    found = f"dropout {model.dropout:g}{' (locked)' * (model.locked and model.dropout > 0)}"
+    return found + f" and {model.drop_connect:g} of the recurrent weights" * (model.drop_connect > 0)
 
 
 def _validation(row: Evaluation | None) -> dict[str, float | None]:

@@ -1,6 +1,7 @@
 """`charrnn train`: trains a model on a text; here are its options, in `run` what it then does."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,14 +14,14 @@ Each option can come from the environment too: CHARRNN_TRAIN_LR=0.001.
 
 \b
 Examples:
-  charrnn train corpus.txt
+  charrnn train corpus.txt --time 10m
   charrnn train src/ --cell gru --hidden-size 256 --epochs 20
   cat *.txt | charrnn train - --out all.safetensors
   charrnn train --resume --steps 20000
   charrnn train song.mid --bytes
   charrnn train names.txt --lines && charrnn sample --count 20
 """
-LENGTHS = {"steps", "epochs"}
+DURATION = re.compile(r"(?:(\d+(?:\.\d*)?)h)?(?:(\d+(?:\.\d*)?)m)?(?:(\d+(?:\.\d*)?)s?)?")
 
 
 def _option(help: str, *names: str, envvar: str | None = None) -> Any:
@@ -31,6 +32,14 @@ def from_environment(context: typer.Context, name: str) -> bool:
     """Whether an option has its value from the environment, not from the command line."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "ENVIRONMENT"
+
+
+def duration(text: str) -> float:
+    """The seconds that a length of time like 90s, 3m or 1h30m has."""
+    found = DURATION.fullmatch(text.strip().lower())
+    if not found or not any(found.groups()):
+        raise typer.BadParameter(f"{text!r} is no length of time: write 90s, 3m or 1h")
+    return sum(float(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True))
 
 
 def command(
@@ -54,22 +63,47 @@ def command(
     hidden_size: Annotated[int | None, _option("Units of a layer. [128]")] = None,
     layers: Annotated[int | None, _option("Layers, one above the other. [2]")] = None,
     dropout: Annotated[float | None, _option("Probability that a unit is left out in training. [0]")] = None,
+    locked: Annotated[
+        bool | None,
+        _option("Leave out the same units for a whole chunk. [anew for each character]", "--locked/--unlocked"),
+    ] = None,
+    drop_connect: Annotated[
+        float | None, _option("Probability that a recurrent weight is left out of a step. [0]")
+    ] = None,
     batch_size: Annotated[int | None, _option("Places of the text, or lines, that are read side by side. [50]")] = None,
     seq_length: Annotated[int | None, _option("Characters through which gradients go back. [50]")] = None,
-    steps: Annotated[int | None, _option("Updates of the weights. [ten million characters, or 50 epochs]")] = None,
-    epochs: Annotated[int | None, _option("Readings of the text, instead of --steps.")] = None,
+    time: Annotated[
+        float | None,
+        typer.Option(
+            help="Learn as much as this machine can in 90s, 3m or 1h: what isn't given is chosen. [3m]",
+            parser=duration,
+            metavar="TIME",
+            show_default=False,
+            show_envvar=False,
+        ),
+    ] = None,
+    steps: Annotated[int | None, _option("Updates of the weights, instead of --time.")] = None,
+    epochs: Annotated[int | None, _option("Readings of the text, instead of --time.")] = None,
     optimizer: Annotated[str | None, _option("adam, adamw, rmsprop, adagrad or sgd. [adam]")] = None,
     lr: Annotated[float | None, _option("Learning rate. [0.005; rmsprop: 0.002; adagrad and sgd: 0.1]")] = None,
     momentum: Annotated[float | None, _option("Of sgd. [0.9]")] = None,
     weight_decay: Annotated[float | None, _option("Pull of the weights towards zero. [0]")] = None,
     schedule: Annotated[
-        str | None, _option("Of the rate: constant, step, linear, cosine. [step; cosine where no length is given]")
+        str | None, _option("Of the rate: constant, step, linear, cosine. [step; linear with --time]")
     ] = None,
     warmup: Annotated[int | None, _option("Steps over which the rate rises from zero. [0]")] = None,
+    hold: Annotated[int | None, _option("Steps after these before linear and cosine begin to fall. [0]")] = None,
+    cooldown: Annotated[int | None, _option("Steps over which these fall to zero. [all that are left]")] = None,
     lr_decay: Annotated[float | None, _option("Factor of the step schedule for each epoch. [0.97]")] = None,
     lr_decay_after: Annotated[int | None, _option("Epochs before its first decay. [10]")] = None,
     clip: Annotated[float | None, _option("Largest norm, or value, of the gradient; 0: any. [5]")] = None,
     clip_by: Annotated[str | None, _option("norm or value. [norm]")] = None,
+    average: Annotated[
+        float | None, _option("Keep an average of the weights, of which this much remains at each step. [0: none]")
+    ] = None,
+    patience: Annotated[
+        int | None, _option("Stop after so many evaluations without a better validation loss. [0: never]")
+    ] = None,
     out: Annotated[Path | None, _option("The model's file. [checkpoints/CORPUS.safetensors]", "--out", "-o")] = None,
     resume: Annotated[bool, _option("Go on with the training of --out, or with the newest.", "--resume")] = False,
     init_from: Annotated[Path | None, _option("Start from the weights of this model.")] = None,
@@ -87,16 +121,19 @@ def command(
     ] = False,
     quiet: Annotated[bool, _option("Nothing on stderr but errors.", "--quiet", "-q")] = False,
 ) -> None:
+    from charrnn import recipe
+
     given = {name: value for name, value in context.params.items() if value is not None}
     # What the environment says is for new runs: a resumed one has its settings in its file; and of two lengths the one
     # that was typed counts
-    overruled = given.keys() if resume else {"steps", "epochs"} if steps is not None and epochs is not None else set()
+    lengths = recipe.LENGTHS & given.keys()
+    overruled = given.keys() if resume else lengths if len(lengths) > 1 else set()
     given = {
         name: value for name, value in given.items() if name not in overruled or not from_environment(context, name)
     }
 
-    from charrnn import recipe
     from charrnn.cli import run
+    from charrnn.cli.console import voice
     from charrnn.config import between
     from charrnn.errors import ConfigError
 
@@ -107,15 +144,19 @@ def command(
     if as_bytes and (encoding or errors):
         raise ConfigError("--bytes decodes nothing: --encoding and --errors are for text")
     between("sample_every", sample_every or 0, 0)
-    options = {name: given[name] for name in given.keys() & (recipe.MODEL | recipe.TRAINING | {"epochs"})}
+    options = {name: given[name] for name in given.keys() & (recipe.MODEL | recipe.TRAINING | recipe.LENGTHS)}
     reading = {name: given[name] for name in ("encoding", "errors", "as_bytes") if given.get(name)}
     recipe.check(options)
+    if not resume and not recipe.LENGTHS & options.keys():
+        options["time"] = recipe.TIME
+        voice(quiet)(f"takes {recipe.TIME / 60:g} minutes: --time says another time, --steps or --epochs another end")
     if resume:
-        training, path = run.resumed(paths, reading, options, out)
+        training, path = run.resumed(paths, reading, options, out, quiet)
     else:
-        training, path = run.started(paths, reading, options, out, init_from, force)
+        training, path = run.started(paths, reading, options, out, init_from, force, quiet)
     every = max(200, training.snapshot.training.steps // 8) if sample_every is None else sample_every
-    this = run.Run(training, path, quiet, every, log, force, new=not resume)
+    begun_by = None if resume else run.words(paths, reading, init_from)
+    this = run.Run(training, path, quiet, every, log, force, begun_by)
     code = this.go()
     if as_json:
         typer.echo(json.dumps(this.result()))

@@ -1,0 +1,55 @@
+"""The budget: which network learns most from a text with so many operations of a machine, and how.
+
+Everything follows from three numbers: the operations W that can be spent, the characters N that there are to learn
+from, and the size V of their vocabulary. The constants are fits to what `tests/bench/budget.py` measures.
+"""
+
+import math
+from typing import Any
+
+from charrnn.config import ModelConfig
+
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+WIDTH, OPERATIONS, RATE = 256, 2.5e13, 0.008
+"""The width of an LSTM that is best for so many operations, and the rate that is best for it."""
+WARMUP = 100
+"""Steps in which the rate rises."""
+COOLDOWN = 0.6
+"""The share of the time in which the rate falls to zero."""
+
+
+def operations(config: ModelConfig) -> float:
+    """The additions and multiplications of the products that learning from one character takes, there and back."""
+    H, G = config.hidden_size, GATES[config.cell]
+    return 6.0 * (G * H * H * (2 * config.layers - 1) + H * config.vocab_size)
+
+
+def choose(W: float, N: int, V: int, given: dict[str, Any]) -> dict[str, Any]:
+    """The options of a run on N characters of V kinds that may take W operations, around those that are given.
+
+    The width grows with the fourth root of W, so that half of what more operations bring goes into weights, which grow
+    with the square of the width, and half into reading more often. How often all of the text is then read says how much
+    has to be done against learning it by heart.
+    """
+    chosen: dict[str, Any] = {"cell": "lstm", "layers": 1} | given
+    chosen.setdefault("hidden_size", width(W, chosen["cell"], chosen["layers"]))
+    H = chosen["hidden_size"]
+    epochs = W / operations(ModelConfig(V, chosen["cell"], H, chosen["layers"])) / N
+    if given.get("optimizer", "adam") in ("adam", "adamw"):
+        chosen.setdefault("lr", round(RATE * math.sqrt(WIDTH / H), 5))
+    often = math.log2(max(epochs, 1.0))
+    return {
+        "batch_size": 32,
+        "seq_length": 64,
+        "schedule": "linear",
+        "dropout": 0.25,
+        "locked": True,
+        "drop_connect": round(min(max(0.15 * (often - 3), 0.0), 0.5), 2),
+    } | chosen
+
+
+def width(W: float, cell: str, layers: int) -> int:
+    """The units of a layer, a multiple of 32, of a network for W operations."""
+    blocks = GATES[cell] * (2 * layers - 1) / GATES["lstm"]  # of H × H weights, as against one layer of an LSTM
+    units = WIDTH * math.sqrt(math.sqrt(W / OPERATIONS / blocks))
+    return 32 * min(max(round(units / 32), 1), 128)

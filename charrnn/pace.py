@@ -1,0 +1,105 @@
+"""The pace: how fast this machine learns, and so how many steps a run takes that has to end on time."""
+
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from charrnn import budget, network
+from charrnn.config import ANNEALED, ModelConfig, TrainingConfig
+from charrnn.engine import Engine
+from charrnn.memory import Memory
+
+PROBE = ModelConfig(64, "lstm", 256, 1)
+"""The network by which a machine is measured, with `ROWS` rows of `LENGTH` characters for each thread."""
+ROWS, LENGTH = 16, 64
+PROBED = 0.5
+"""Seconds of measuring, after a first step which may compile."""
+OPTIMISM = 0.97
+"""The share of the time of the steps until now that each of the steps to come is planned with.
+
+The last hundredths of a cooldown change next to nothing. So it is better for the time to end a little before the steps
+do than after them, with nothing left to learn at a rate of zero.
+"""
+
+
+def speed(engine: Engine, threads: int) -> float:
+    """The operations a second that this machine learns with: the median of half a second of steps."""
+    rng = np.random.default_rng(0)
+    params = network.initial_params(PROBE, engine, rng)
+    state = network.zero_state(PROBE, engine, ROWS)
+    inputs, targets = rng.integers(PROBE.vocab_size, size=(2, LENGTH, ROWS)).astype(np.uint8)
+    memories = [Memory() for _ in range(threads)]
+
+    def step(memory: Memory) -> None:
+        network.loss_and_gradients(params, inputs, targets, state, PROBE, engine, None, memory)
+
+    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+        list(pool.map(step, memories))
+        took: list[float] = []
+        while sum(took) < PROBED:
+            began = time.perf_counter()
+            list(pool.map(step, memories))
+            took.append(time.perf_counter() - began)
+    chars = threads * ROWS * LENGTH
+    return chars * budget.operations(PROBE) / statistics.median(took)
+
+
+class Pace:
+    """The clock of a run that has so many seconds, from when it is made to the end of what comes after the last step.
+
+    It keeps the rate of a schedule that anneals where it is, until it is time to let it fall, in as many steps as fit.
+    """
+
+    def __init__(self, seconds: float, cooldown: float):
+        """`cooldown` is the share of the time for steps in which the rate falls."""
+        self.seconds = seconds
+        self.end = time.monotonic() + seconds
+        self.cooldown = cooldown
+        self.evaluation = 0.0
+        """Seconds of an evaluation, as one will follow the last step."""
+        self.saving = 0.0
+        """Seconds of a save, as one will follow that."""
+        self.start: int | None = None
+        """The step before the first; which counts for nothing, since it may compile."""
+        self.since = 0.0
+        """When the first step was done."""
+        self.marks = [(0, 0.0), (0, 0.0)]
+        """Steps done since then and when: by these a step's time is that of the later ones, half of all at least."""
+        self.cooling = False
+
+    def left(self) -> float:
+        """The seconds for more steps."""
+        return self.end - self.evaluation - self.saving - time.monotonic()
+
+    def planned(self, config: TrainingConfig, step: int) -> TrainingConfig:
+        """The configuration with the end that the time allows, to be asked for after every step."""
+        now, left = time.monotonic(), self.left()
+        if self.start is None:
+            self.start = step
+            return replace(config, steps=max(config.steps, step + 1))
+        done = step - self.start - 1
+        if not done:
+            self.since = now
+            self.marks = [(0, now), (0, now)]
+        elif done >= 2 * self.marks[1][0]:
+            self.marks = [self.marks[1], (done, now)]
+        if left <= 0:
+            return replace(config, steps=step)
+        anneals = config.schedule in ANNEALED
+        if anneals and not self.cooling and left <= self.cooldown * (left + now - self.since):
+            self.cooling = True
+            steps, when = self.marks[0]
+            each = (now - when) / (done - steps) if done else left
+            cooldown = max(1, int(left / (OPTIMISM * each)))
+            return replace(config, hold=max(0, step - config.warmup), cooldown=cooldown, steps=step + cooldown)
+        more = max(1, step // 20)  # what is planned now matters only to who stops here and resumes without the clock
+        if anneals and not self.cooling and step >= config.warmup + config.hold:
+            hold = step - config.warmup + more
+            return replace(config, hold=hold, steps=config.warmup + hold + config.cooldown)
+        if not anneals and step >= config.steps:
+            return replace(config, steps=step + more)
+        return config

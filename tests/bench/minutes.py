@@ -1,0 +1,252 @@
+"""What is learned in some minutes of wall-clock time, ours beside PyTorch's.
+
+    python tests/bench/minutes.py CORPUS --times 90s,3m --seeds 3 --picture minutes.svg
+
+Ours is the command `charrnn train CORPUS --time …` and nothing else. PyTorch has two settings: those of char-rnn, and
+an LSTM with a one-cycle rate, 256 units or, from ten minutes on, 512 with dropout. Its clock stands still while it
+validates, and it is told how far its time has gone, so that its rate ends at zero on time too. One Markdown table goes
+to stdout; the picture shows validation losses over seconds.
+"""
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from charrnn import corpus, reading
+from charrnn.chunk import Chunk
+from charrnn.cli.train import duration
+from charrnn.config import ModelConfig, TrainingConfig
+from charrnn.corpus import Corpus, Source
+
+LOOKS = 10
+"""Evaluations of the twin on its way."""
+
+
+@dataclass
+class Run:
+    """A training: who, for how long, and its validation losses over the seconds that it took."""
+
+    name: str
+    seconds: float
+    seed: int
+    curve: list[tuple[float, float]] = field(default_factory=list)
+    wall: float = 0.0
+    best: float = math.inf
+
+
+def arguments() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description="What is learned in some minutes, ours beside PyTorch's.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("corpus", help="a text")
+    parser.add_argument("--times", default="90s,3m", help="separated by commas")
+    parser.add_argument("--seeds", type=int, default=1, help="how many of ours: 1, 2, …; PyTorch has one")
+    parser.add_argument("--lines", action="store_true", help="each line is a text of its own")
+    parser.add_argument("--runs", default="ours,char-rnn,one-cycle", help="which of these, separated by commas")
+    parser.add_argument("--picture", type=Path, help="an SVG, PNG or PDF to draw the curves to (extra bench)")
+    parser.add_argument("--keep", type=Path, help="a JSON file: what it has of these runs isn't run again")
+    return parser.parse_args()
+
+
+def ours(path: str, run: Run, lines: bool) -> None:
+    """Runs the command, as a user would, and reads its log."""
+    with tempfile.TemporaryDirectory() as folder:
+        log, out = Path(folder, "log.jsonl"), Path(folder, "m.safetensors")
+        words = ["train", path, "--time", f"{run.seconds:g}s", "--seed", str(run.seed), "--log", log, "--out", out]
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "charrnn", *map(str, words), *["--lines"] * lines, "--quiet", "--json"]
+        result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        run.wall, run.best = time.perf_counter() - began, result["val_loss"]
+        late = run.wall - result["seconds"]
+        rows = map(json.loads, log.read_text().splitlines())
+        run.curve = [(row["seconds"] + late, row["val_loss"]) for row in rows if "val_loss" in row]
+
+
+def char_rnn(run: Run) -> tuple[ModelConfig, TrainingConfig]:
+    """A. Karpathy's defaults: two layers of 128, RMSprop at 0.002, times 0.97 for each epoch after ten."""
+    return ModelConfig(1, "lstm", 128, 2), TrainingConfig(1, 50, 50, "rmsprop", 0.002, threads=2, seed=run.seed)
+
+
+def one_cycle(run: Run) -> tuple[ModelConfig, TrainingConfig]:
+    """One layer, Adam, the rate rising for three tenths of the time and falling to zero in the rest."""
+    if run.seconds < 600:
+        return ModelConfig(1, "lstm", 256, 1), TrainingConfig(1, 32, 64, "adam", 0.005, threads=2, seed=run.seed)
+    model = ModelConfig(1, "lstm", 512, 1, dropout=0.3)
+    return model, TrainingConfig(1, 64, 128, "adam", 0.004, threads=2, seed=run.seed)
+
+
+def theirs(text: Corpus, run: Run, settings: tuple[ModelConfig, TrainingConfig], lines: bool) -> None:
+    """Trains a twin for as long by the clock, on the chunks that ours would have with these settings."""
+    import torch
+    import twin
+
+    model, config = replace(settings[0], vocab_size=len(text.vocabulary)), replace(settings[1], lines=lines)
+    torch.manual_seed(run.seed)
+    torch.set_num_threads(config.threads)
+    learned, held_out, _ = reading.of(text, config)
+    net = twin.Twin(model)
+    adam = config.optimizer == "adam"
+    optimizer = torch.optim.Adam(net.parameters()) if adam else torch.optim.RMSprop(net.parameters(), alpha=0.95)
+    rng, state, step, spent = np.random.default_rng(run.seed), None, 0, 0.0
+    while spent < run.seconds:
+        began = time.perf_counter()
+        epoch, k = divmod(step, learned.chunks)
+        if k == 0:
+            chunks = learned.epoch(int(rng.integers(learned.offsets)))
+        done = spent / run.seconds
+        if adam:
+            rate = config.lr * (done / 0.3 if done < 0.3 else 0.5 * (1 + math.cos(math.pi * (done - 0.3) / 0.7)))
+        else:
+            rate = config.lr * config.lr_decay ** max(0, epoch - config.lr_decay_after)
+        state = learn(net, optimizer, chunks(k), state, rate, config.clip)
+        step, spent = step + 1, spent + time.perf_counter() - began
+        if spent >= run.seconds * (len(run.curve) + 1) / LOOKS:
+            run.curve.append((spent, validate(net, held_out, text.vocabulary.start)))
+    run.wall, run.best = spent, min(loss for _, loss in run.curve)
+
+
+def learn(net: Any, optimizer: Any, chunk: Chunk, state: Any, rate: float, clip: float) -> Any:
+    """One update; returns the next state, cut off from its past."""
+    import torch
+
+    net.train()
+    optimizer.zero_grad()
+    loss, state = losses(net, chunk, state)
+    loss.mean().backward()
+    torch.nn.utils.clip_grad_norm_(net.parameters(), clip)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
+    return tuple(part.detach() for part in state)
+
+
+def losses(net: Any, chunk: Chunk, state: Any) -> tuple[Any, Any]:
+    """The losses of the characters of a chunk that count, and the next state of an LSTM."""
+    import torch
+    import twin
+
+    if state is not None:
+        for part in state:
+            part[:, chunk.afresh] = 0
+    logits, state = net(twin.to_tensor(chunk.inputs), state)
+    found = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), twin.to_tensor(chunk.targets).flatten(), reduction="none"
+    )
+    return found if chunk.real is None else found[torch.from_numpy(chunk.real.ravel())], state
+
+
+def validate(net: Any, held_out: reading.HeldOut, start: int) -> float:
+    """The mean loss of all that is held out: running text with the state carried, or line by line."""
+    import torch
+    import twin
+
+    if isinstance(held_out, reading.Tail):
+        return float(twin.validate(net, held_out.ids, start) or math.nan)
+    net.eval()
+    nats, state = 0.0, None
+    with torch.no_grad():
+        for k in range(held_out.batches.chunks):
+            found, state = losses(net, held_out.batches.epoch(0)(k), state)
+            nats += float(found.sum())
+    return nats / held_out.size
+
+
+def draw(runs: list[Run], path: Path) -> None:
+    """Draws the validation losses over the seconds, one line for each run."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    pyplot.rcParams.update({"font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "charrnn"})
+    figure, axes = pyplot.subplots(figsize=(7.2, 4.2), layout="constrained")
+    colours = dict(zip(RUNS, ("#0b6e4f", "#c9622c", "#5b6c9e"), strict=True))
+    told = set()
+    for run in runs:
+        label = None if run.name in told else LABELS[run.name]
+        told.add(run.name)
+        x, y = zip(*run.curve, strict=True)
+        axes.plot(x, y, color=colours[run.name], linewidth=1.4, label=label)
+        axes.plot(x[-1], y[-1], "o", color=colours[run.name], markersize=4)
+    best = min(run.best for run in runs)
+    axes.set(
+        xscale="log", ylim=(best - 0.03, best + 0.5), xlabel="seconds", ylabel="validation loss, nats per character"
+    )
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+RUNS: dict[str, Callable[[Run], tuple[ModelConfig, TrainingConfig]] | None] = {
+    "ours": None,
+    "char-rnn": char_rnn,
+    "one-cycle": one_cycle,
+}
+LABELS = {
+    "ours": "charrnn train --time",
+    "char-rnn": "PyTorch, char-rnn's defaults",
+    "one-cycle": "PyTorch, one-cycle Adam",
+}
+
+
+def main() -> None:
+    """Runs everything in turn, then prints the table and draws the picture."""
+    args = arguments()
+    text = corpus.read(Source((args.corpus,)))
+    kept = [Run(**run) for run in json.loads(args.keep.read_text())] if args.keep and args.keep.exists() else []
+    runs = []
+    for seconds in map(duration, args.times.split(",")):
+        for name in args.runs.split(","):
+            for seed in range(1, args.seeds + 1 if name == "ours" else 2):
+                run = Run(name, seconds, seed)
+                before = [old for old in kept if (old.name, old.seconds, old.seed) == (name, seconds, seed)]
+                if before:
+                    run = before[0]
+                elif (settings := RUNS[name]) is None:
+                    ours(args.corpus, run, args.lines)
+                else:
+                    theirs(text, run, settings(run), args.lines)
+                runs.append(run)
+                print(
+                    f"{name}, {seconds:g} s, seed {seed}: {run.best:.4f} in {run.wall:.1f} s",
+                    file=sys.stderr,
+                    flush=True,
+                )
+                if args.keep:
+                    others = [
+                        old
+                        for old in kept
+                        if (old.name, old.seconds, old.seed) not in {(r.name, r.seconds, r.seed) for r in runs}
+                    ]
+                    args.keep.write_text(json.dumps([asdict(run) for run in [*others, *runs]]))
+    print("| time |", " | ".join(LABELS[name] for name in args.runs.split(",")), "|")
+    print("|---:|", "---:|" * len(args.runs.split(",")), sep="")
+    for seconds in map(duration, args.times.split(",")):
+        cells = []
+        for name in args.runs.split(","):
+            found = [run.best for run in runs if (run.name, run.seconds) == (name, seconds)]
+            spread = f" ({min(found):.3f} to {max(found):.3f})" if len(found) > 1 else ""
+            cells.append(f"{fmean(found):.3f}{spread}")
+        print(f"| {seconds:g} s |", " | ".join(cells), "|")
+    if args.picture:
+        draw(runs, args.picture)
+
+
+if __name__ == "__main__":
+    main()

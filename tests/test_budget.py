@@ -1,0 +1,52 @@
+"""The budget: what is chosen for some operations on some text."""
+
+from typing import Any
+
+import pytest
+
+from charrnn import budget
+from charrnn.config import CELLS, ModelConfig, TrainingConfig
+
+MINUTE = 1.7e13
+"""Operations in a minute of two cores, about."""
+
+
+def test_operations_are_those_of_the_products() -> None:
+    H, V, T = 3, 5, 1
+    products = [(H, 4 * H), (H, 4 * H), (H, 4 * H), (H, V)]  # W_hh twice, W_ih of the second layer, W_out
+    assert budget.operations(ModelConfig(V, "lstm", H, 2)) == sum(3 * 2 * T * a * b for a, b in products)
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"cell": "gru"}, {"cell": "rnn", "layers": 3}, {"hidden_size": 77}, {"batch_size": 7}]
+)
+@pytest.mark.parametrize("N", [2, 1000, 10**5, 10**6, 10**9])
+@pytest.mark.parametrize("minutes", [0.01, 1, 10, 600])
+def test_what_is_given_is_kept_and_all_is_within_bounds(given: dict[str, Any], N: int, minutes: float) -> None:
+    chosen = budget.choose(minutes * MINUTE, N, 65, given)
+    assert given.items() <= chosen.items()
+    model = ModelConfig(
+        65,
+        **{name: chosen.pop(name) for name in ("cell", "hidden_size", "layers", "dropout", "locked", "drop_connect")},
+    )
+    assert 32 <= model.hidden_size <= 4096
+    assert 0 <= model.dropout < 0.8
+    assert 0 <= model.drop_connect < 0.8
+    assert 1e-4 < TrainingConfig(0, **chosen).lr < 0.05
+
+
+def test_more_time_makes_a_bigger_network() -> None:
+    sizes = [budget.choose(minutes * MINUTE, 10**6, 65, {})["hidden_size"] for minutes in (0.1, 1, 10, 100)]
+    assert sizes == sorted(set(sizes))
+
+
+def test_less_text_is_kept_from_being_learned_by_heart() -> None:
+    found = [budget.choose(3 * MINUTE, N, 65, {}) for N in (10**7, 10**6, 10**5)]
+    assert [each["drop_connect"] for each in found] == sorted(each["drop_connect"] for each in found)
+    assert found[-1]["drop_connect"] > found[0]["drop_connect"]
+    assert found[-1]["dropout"] >= found[0]["dropout"]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_no_cell_is_left_out(cell: str) -> None:
+    assert budget.choose(MINUTE, 10**6, 65, {"cell": cell})["cell"] == cell
