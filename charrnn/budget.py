@@ -12,6 +12,11 @@ from charrnn.config import ModelConfig
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 WIDTH, OPERATIONS, RATE = 256, 2.5e13, 0.008
 """The width of an LSTM that is best for so many operations, and the rate that is best for it."""
+FRESH, DROPPED, MOST_DROPPED = 4, 0.1, 0.5
+"""The epochs in which nothing is learned by heart, and how much more of the outputs and of the recurrent weights has to
+be left out for each doubling of them, and at most."""
+ROWS, LENGTH = 32, 64
+"""The rows and the characters of a chunk: more of either read faster, but learn less in the end."""
 WARMUP = 100
 """Steps in which the rate rises."""
 COOLDOWN = 0.6
@@ -24,8 +29,10 @@ def operations(config: ModelConfig) -> float:
     return 6.0 * (G * H * H * (2 * config.layers - 1) + H * config.vocab_size)
 
 
-def choose(W: float, N: int, V: int, given: dict[str, Any]) -> dict[str, Any]:
+def choose(W: float, N: int, V: int, given: dict[str, Any], record: float = LENGTH) -> dict[str, Any]:
     """The options of a run on N characters of V kinds that may take W operations, around those that are given.
+
+    `record` is the mean length of records, where the text is made of them: of short ones a step reads more side by side.
 
     The width grows with the fourth root of W, so that half of what more operations bring goes into weights, which grow
     with the square of the width, and half into reading more often. How often all of the text is then read says how much
@@ -37,14 +44,14 @@ def choose(W: float, N: int, V: int, given: dict[str, Any]) -> dict[str, Any]:
     epochs = W / operations(ModelConfig(V, chosen["cell"], H, chosen["layers"])) / N
     if given.get("optimizer", "adam") in ("adam", "adamw"):
         chosen.setdefault("lr", round(RATE * math.sqrt(WIDTH / H), 5))
-    often = math.log2(max(epochs, 1.0))
+    dropped = round(min(max(DROPPED * math.log2(epochs / FRESH), 0.0), MOST_DROPPED), 2) if epochs > FRESH else 0.0
     return {
-        "batch_size": 32,
-        "seq_length": 64,
+        "batch_size": max(ROWS, min(round(ROWS * LENGTH / record), 8 * ROWS)),
+        "seq_length": LENGTH,
         "schedule": "linear",
-        "dropout": 0.25,
+        "dropout": dropped,
         "locked": True,
-        "drop_connect": round(min(max(0.15 * (often - 3), 0.0), 0.5), 2),
+        "drop_connect": dropped,
     } | chosen
 
 

@@ -57,7 +57,8 @@ def timed(corpus: Corpus, options: dict[str, Any], seconds: float) -> dict[str, 
     options["engine"] = engine.resolve(options.get("engine", "auto"))
     speed = pace.speed(engine.load(options["engine"]), options["threads"])
     V, (learned, held_out, _) = len(corpus.vocabulary), reading.of(corpus, _training(options))
-    options = budget.choose(speed * seconds, learned.size, V, options)
+    records = {"record": learned.size / learned.lines} if learned.lines else {}
+    options = budget.choose(speed * seconds, learned.size, V, options, **records)
     model = ModelConfig(V, **{name: options[name] for name in MODEL & set(options)})
     a_character = budget.operations(model) / speed
     evaluation = VALIDATING * a_character * held_out.size

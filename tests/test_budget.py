@@ -40,6 +40,11 @@ def test_more_time_makes_a_bigger_network() -> None:
     assert sizes == sorted(set(sizes))
 
 
+def test_of_short_records_more_are_read_side_by_side() -> None:
+    sizes = [budget.choose(MINUTE, 10**6, 65, {}, record)["batch_size"] for record in (1, 8, 20, 64, 5000)]
+    assert sizes == [256, 256, 102, 32, 32]
+
+
 def test_less_text_is_kept_from_being_learned_by_heart() -> None:
     found = [budget.choose(3 * MINUTE, N, 65, {}) for N in (10**7, 10**6, 10**5)]
     assert [each["drop_connect"] for each in found] == sorted(each["drop_connect"] for each in found)
