@@ -10,13 +10,15 @@ from typing import Any
 from charrnn.config import ModelConfig
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
-WIDTH, OPERATIONS, RATE = 256, 2.5e13, 0.008
+WIDTH, OPERATIONS, RATE = 288, 2.5e13, 0.012
 """The width of an LSTM that is best for so many operations, and the rate that is best for it."""
-FRESH, DROPPED, MOST_DROPPED = 4, 0.1, 0.5
+FRESH, DROPPED, MOST_DROPPED = 4, 0.1, 0.4
 """The epochs in which nothing is learned by heart, and how much more of the outputs and of the recurrent weights has to
 be left out for each doubling of them, and at most."""
 ROWS, LENGTH = 32, 64
 """The rows and the characters of a chunk: more of either read faster, but learn less in the end."""
+CLIP = 1.0
+"""A few times the norm that gradients have after the first steps."""
 WARMUP = 100
 """Steps in which the rate rises."""
 COOLDOWN = 0.6
@@ -49,6 +51,7 @@ def choose(W: float, N: int, V: int, given: dict[str, Any], record: float = LENG
         "batch_size": max(ROWS, min(round(ROWS * LENGTH / record), 8 * ROWS)),
         "seq_length": LENGTH,
         "schedule": "linear",
+        "clip": CLIP,
         "dropout": dropped,
         "locked": True,
         "drop_connect": dropped,
