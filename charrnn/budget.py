@@ -34,7 +34,7 @@ def operations(config: ModelConfig) -> float:
 def choose(W: float, N: int, V: int, given: dict[str, Any], record: float = LENGTH) -> dict[str, Any]:
     """The options of a run on N characters of V kinds that may take W operations, around those that are given.
 
-    `record` is the mean length of records, where the text is made of them: of short ones a step reads more side by side.
+    `record` is the mean length of records, where the text is made of them: of short ones a step reads more at once.
 
     The width grows with the fourth root of W, so that half of what more operations bring goes into weights, which grow
     with the square of the width, and half into reading more often. How often all of the text is then read says how much

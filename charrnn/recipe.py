@@ -5,10 +5,11 @@ import secrets
 from dataclasses import fields
 from typing import Any
 
-from charrnn import budget, engine, pace, reading
-from charrnn.config import LEARNING_RATES, ModelConfig, TrainingConfig, between
+from charrnn import budget, engine, reading
+from charrnn.config import ANNEALED, LEARNING_RATES, ModelConfig, TrainingConfig, between
 from charrnn.corpus import Corpus
 from charrnn.errors import ConfigError
+from charrnn.pace import Pace, speed
 
 TIME = 180.0
 """Seconds of a run of unstated length."""
@@ -44,34 +45,37 @@ def plan(corpus: Corpus, options: dict[str, Any]) -> tuple[ModelConfig, Training
     return model, TrainingConfig(**chosen)
 
 
-def timed(corpus: Corpus, options: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """Completes the options of a run of so many seconds, by what this machine does in one: see `budget.choose`.
+def timed(corpus: Corpus, options: dict[str, Any], pace: Pace) -> dict[str, Any]:
+    """Completes the options of a run that is to end with the pace, by what this machine does: see `budget.choose`.
 
-    The number of steps is an estimate, which `Pace` corrects on the way. Where it would take longer than a tenth of the
-    time to read what is held out, less of the text is. Raises `ConfigError` for options that only a run of a known
+    The number of steps is an estimate, which the pace corrects on the way. Where it would take longer than a tenth of
+    the time to read what is held out, less of the text is. Raises `ConfigError` for options that only a run of a known
     length can have.
     """
     if known := sorted({"hold", "cooldown"} & set(options)):
         raise ConfigError(f"--{known[0]} is for runs of known length, with --steps or --epochs: --time finds it out")
     options = {"seed": secrets.randbelow(1_000_000), "threads": engine.available_cores()} | options
+    if {"lr_decay", "lr_decay_after"} & set(options):
+        options.setdefault("schedule", "step")
     options["engine"] = engine.resolve(options.get("engine", "auto"))
-    speed = pace.speed(engine.load(options["engine"]), options["threads"])
+    rate, seconds = speed(engine.load(options["engine"]), options["threads"]), pace.left()
     V, (learned, held_out, _) = len(corpus.vocabulary), reading.of(corpus, _training(options))
     records = {"record": learned.size / learned.lines} if learned.lines else {}
-    options = budget.choose(speed * seconds, learned.size, V, options, **records)
+    options = budget.choose(rate * seconds, learned.size, V, options, **records)
     model = ModelConfig(V, **{name: options[name] for name in MODEL & set(options)})
-    a_character = budget.operations(model) / speed
+    a_character = budget.operations(model) / rate
     evaluation = VALIDATING * a_character * held_out.size
     if evaluation > seconds / 10 and not {"val_fraction", "lines"} & set(options):
         options["val_fraction"] = float(f"{_training(options).val_fraction * seconds / 10 / evaluation:.1g}")
         evaluation = seconds / 10
+    pace.evaluation = evaluation
     steps = max(1, int(seconds / a_character / reading.of(corpus, _training(options)).learned.per_step))
     evaluations = int(EVALUATING * seconds / evaluation) if evaluation else MOST
+    ends = {"hold": int(steps * (1 - budget.COOLDOWN)), "cooldown": math.ceil(steps * budget.COOLDOWN)}
     return {
         "steps": steps,
         "warmup": min(budget.WARMUP, steps // 10),
-        "hold": int(steps * (1 - budget.COOLDOWN)),
-        "cooldown": math.ceil(steps * budget.COOLDOWN),
+        **(ends if options["schedule"] in ANNEALED else {}),
         "eval_every": max(1, steps // min(max(evaluations, 1), MOST)),
     } | options
 
@@ -102,6 +106,8 @@ def check(options: dict[str, Any]) -> None:
         ("momentum", "optimizer sgd", config.optimizer == "sgd"),
         ("lr_decay", "schedule step", options.get("schedule", "step") == "step"),
         ("lr_decay_after", "schedule step", options.get("schedule", "step") == "step"),
+        ("hold", "schedule linear or cosine", config.schedule in ANNEALED),
+        ("cooldown", "schedule linear or cosine", config.schedule in ANNEALED),
         ("clip_by", "a clip above 0", config.clip > 0),
     ):
         if name in options and not fits:

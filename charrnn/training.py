@@ -54,7 +54,7 @@ def train(
             if options.setdefault(name, getattr(init_from.config, name)) != getattr(init_from.config, name):
                 raise ConfigError(f"the model to start from has another {name}: {getattr(init_from.config, name)}")
     if pace is not None:
-        options = recipe.timed(corpus, options, pace.left())
+        options = recipe.timed(corpus, options, pace)
     model, config = recipe.plan(corpus, options)
     engine, rng = engines.load(config.engine), np.random.default_rng(config.seed)
     learned, held_out, _ = reading.of(corpus, config)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import time
 from collections.abc import Iterable
 from dataclasses import MISSING, fields, replace
 from itertools import pairwise
@@ -17,11 +18,12 @@ from processes import TEXT
 from trainings import files, run, taken_up
 
 import charrnn
-from charrnn import checkpoint, engine, network, optimizers, reading, recipe
+from charrnn import budget, checkpoint, engine, network, optimizers, reading, recipe
 from charrnn.cells.softmax import log_softmax
 from charrnn.config import CELLS, OPTIMIZERS, SCHEDULES, Config, ModelConfig, SamplingConfig, TrainingConfig
 from charrnn.corpus import Corpus, from_text
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergenceError, VocabularyError
+from charrnn.pace import Pace
 from charrnn.snapshot import CorpusRecord, Evaluation, Position
 from charrnn.streams import AFRESH
 from charrnn.training import Training, train
@@ -574,6 +576,54 @@ def test_the_seed_is_drawn_where_none_is_given() -> None:
     assert all(0 <= seed < 1_000_000 for seed in seeds)
 
 
+@pytest.fixture
+def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that learns with a billion operations a second."""
+    monkeypatch.setattr(recipe, "speed", lambda engine, threads: 1e9)
+
+
+def test_in_a_given_time_what_is_not_given_is_chosen(slow_machine: None) -> None:
+    corpus = from_text(TEXT * 40)
+    found = recipe.timed(corpus, {"seed": 3, "cell": "gru", "eval_every": 7, "engine": "numpy"}, Pace(100, 0.6))
+    assert found.items() >= {"seed": 3, "cell": "gru", "eval_every": 7, "engine": "numpy", "schedule": "linear"}.items()
+    model, config = recipe.plan(corpus, found)
+    assert config.hold + config.cooldown == config.steps
+    read = config.steps * begun(corpus, batch_size=config.batch_size, seq_length=config.seq_length).streams.per_step
+    assert read * budget.operations(model) == pytest.approx(100e9, rel=0.05)
+    assert config.val_fraction == 0.1
+
+
+def test_a_text_too_long_to_validate_on_in_time_is_held_out_in_part(slow_machine: None) -> None:
+    corpus, pace = from_text(TEXT * 700), Pace(20, 0.6)
+    found = recipe.timed(corpus, {"hidden_size": 128}, pace)
+    assert 0.001 < found["val_fraction"] < 0.1
+    assert pace.evaluation == pytest.approx(2, rel=0.1)
+    assert recipe.timed(corpus, {"hidden_size": 128, "val_fraction": 0.2}, pace)["val_fraction"] == 0.2
+
+
+@pytest.mark.parametrize(("option", "schedule"), [({"lr_decay": 0.5}, "step"), ({"schedule": "constant"}, "constant")])
+def test_a_schedule_that_does_not_anneal_is_not_told_when_to(
+    option: dict[str, Any], schedule: str, slow_machine: None
+) -> None:
+    found = recipe.timed(from_text(TEXT * 40), option, Pace(10, 0.6))
+    assert found["schedule"] == schedule
+    assert not {"hold", "cooldown"} & set(found)
+
+
+@pytest.mark.parametrize("option", ["hold", "cooldown"])
+def test_in_a_given_time_the_rate_can_not_be_told_when_to_fall(option: str) -> None:
+    with pytest.raises(ConfigError, match=f"--{option}"):
+        train(TEXT, time=5, **{option: 10})
+
+
+def test_the_same_time_of_another_engine_is_kept(engine_name: str) -> None:
+    began = time.monotonic()
+    training = run(train(TEXT, time=2, hidden_size=16, engine=engine_name, seed=1))
+    assert 1.5 < time.monotonic() - began < (3 if engine_name == "numpy" else 60)  # which may have to compile
+    assert training.snapshot.training.engine == engine_name
+    assert training.snapshot.at.step == training.snapshot.training.steps > 1
+
+
 def test_options_that_do_not_exist_are_refused() -> None:
     with pytest.raises(ConfigError, match="no option hiden_size, step"):
         recipe.check({"hiden_size": 3, "step": 1})
@@ -592,6 +642,8 @@ def test_options_that_do_not_exist_are_refused() -> None:
         {"patience": -1},
         {"hold": -1},
         {"cooldown": -1},
+        {"hold": 5},
+        {"schedule": "step", "cooldown": 5},
         {"time": 0},
         {"time": math.nan},
         {"time": "3m"},
@@ -614,7 +666,7 @@ def test_options_that_do_not_exist_are_refused() -> None:
     ids=lambda option: "{}={:.9}".format(*(str(part) for part in next(iter(option.items())))),
 )
 def test_settings_out_of_range_are_refused(option: dict[str, Any]) -> None:
-    (name,) = option
+    *_, name = option
     with pytest.raises(ConfigError, match=name):
         train(TEXT, **option)
 

@@ -1,34 +1,29 @@
-"""A run of `charrnn train`: from files to a training, its progress on stderr, its results to disk."""
+"""A run of `charrnn train`: a training with its progress on stderr and its results on disk."""
 
 import json
 import math
 import os
-import re
 import shlex
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import IO, Any
+from typing import Any
 
 from tqdm import tqdm
 
 from charrnn import checkpoint as checkpoints
-from charrnn import corpus as corpora
-from charrnn import engine, listing, recipe, sampling, verdict, yardstick
-from charrnn.cli.console import BEGAN, asked_to_stop, tell_of_compilation, visible, voice
+from charrnn import listing, sampling, verdict, yardstick
+from charrnn.cli.console import asked_to_stop, tell_of_compilation, visible, voice
+from charrnn.cli.files import open_log, resumption
 from charrnn.config import ModelConfig, SamplingConfig, TrainingConfig
-from charrnn.corpus import STDIN, Source
-from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.errors import CheckpointError
 from charrnn.snapshot import CorpusRecord, Evaluation
-from charrnn.training import Progress, Training, resume, train
+from charrnn.training import Progress, Training
 from charrnn.yardstick import ORDER, Yardstick
 
-FOLDER = Path("checkpoints")
-LEAVING = 0.3
-"""Seconds that Python takes to begin and to end."""
 SAVE_AFTER = 120.0
 """Seconds between saves, where evaluations are further apart."""
 LOGGED = 1000
@@ -39,117 +34,6 @@ PATIENCE = 1.0
 """Seconds to wait at the end for what compressors need."""
 SAMPLE_LENGTH = 200
 SAMPLE_RECORDS = 5
-
-
-def started(
-    paths: tuple[str, ...],
-    reading: dict[str, Any],
-    options: dict[str, Any],
-    out: Path | None,
-    init_from: Path | None,
-    force: bool,
-    quiet: bool,
-) -> tuple[Training, Path]:
-    """A new training, and the file that its model goes to."""
-    source = Source(paths or (corpora.bundled(),), **reading)
-    name = f"{_stem(source.paths[0])}{checkpoints.SUFFIX}"
-    path = _free(FOLDER / name, force) if out is None else _suited(out)
-    for taken in (path, checkpoints.resume_path(path)):
-        if taken.exists() and not force:
-            raise CheckpointError(
-                f"{taken} is there already: go on with --resume, overwrite with --force, or give another --out"
-            )
-    model = None if init_from is None else checkpoints.load(init_from).model
-    corpus = corpora.read(source)
-    if "time" in options:
-        tell_of_compilation(engine.resolve(options.get("engine", "auto")), quiet)  # as the machine is measured first
-        options = options | {"time": left(options["time"])}
-    return train(corpus, source=source.absolute(), init_from=model, **options), path
-
-
-def resumed(
-    paths: tuple[str, ...], reading: dict[str, Any], options: dict[str, Any], out: Path | None, quiet: bool
-) -> tuple[Training, Path]:
-    """The training that was saved beside the model `out`, or the newest, and that model's file."""
-    path = _suited(out) if out else checkpoints.newest_resumable(FOLDER)
-    snapshot = checkpoints.load_snapshot(checkpoints.resume_path(path))
-    before = snapshot.source or Source(())
-    if any(getattr(before, name) != value for name, value in reading.items()):
-        raise ConfigError(
-            "the text of a resumed training is read as it was: leave out --bytes, --encoding and --errors"
-        )
-    source = replace(before, paths=paths or before.paths)
-    if not paths and STDIN in before.paths:
-        command = _resumption(before, path)
-        raise CorpusError(f"this training reads stdin: give it the same text again, {command}")
-    if not source.paths:
-        raise CorpusError("this training did not begin with a file: name the corpus before --resume")
-    corpus = corpora.read(source)
-    if "time" in options:
-        tell_of_compilation(snapshot.training.engine, quiet)
-        options = options | {"time": left(options["time"])}
-    return resume(corpus, replace(snapshot, source=source.absolute()), **options), path
-
-
-def left(seconds: float) -> float:
-    """What is left for a training of the time that the whole program was given."""
-    return max(recipe.SHORTEST, seconds - (time.monotonic() - BEGAN) - LEAVING)
-
-
-def words(paths: tuple[str, ...], reading: dict[str, Any], init_from: Path | None) -> list[str]:
-    """The command that begins a run, without its settings."""
-    given = [f"--{name}={value}" for name, value in reading.items() if name != "as_bytes"]
-    given += ["--bytes"] * reading.get("as_bytes", False) + [f"--init-from={init_from}"] * (init_from is not None)
-    return ["charrnn", "train", *paths, *given]
-
-
-def _resumption(source: Source | None, path: Path) -> str:
-    """The command that goes on with a run: where a part of its text came from stdin, it wants the text again."""
-    paths = source.paths if source is not None and STDIN in source.paths else ()
-    words = ["charrnn", "train", *paths, "--resume", "--out", str(path)]
-    return ("… | " if paths else "") + shlex.join(words)
-
-
-def _suited(path: Path) -> Path:
-    """The path, if a model's file may have it."""
-    if path.is_dir():
-        raise CheckpointError(f"{path} is a folder: give --out the name of a file in it")
-    if path.suffix != checkpoints.SUFFIX or path.name.endswith(checkpoints.RESUME_SUFFIX):
-        name = path.name.removesuffix(checkpoints.RESUME_SUFFIX).removesuffix(checkpoints.SUFFIX) + checkpoints.SUFFIX
-        raise ConfigError(f"a model's file is named like {path.with_name(name)}: give that to --out")
-    return path
-
-
-def _stem(path: str) -> str:
-    name = "stdin" if path == STDIN else Path(path).resolve().stem.removesuffix(".resume")
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "corpus"
-
-
-def _free(path: Path, force: bool) -> Path:
-    """The path, or the first of its kind with a number that is not taken: what nobody has named is never in the way."""
-    tries = (path.with_stem(f"{path.stem}-{n}") if n > 1 else path for n in range(1, sys.maxsize))
-    return path if force else next(p for p in tries if not p.exists() and not checkpoints.resume_path(p).exists())
-
-
-def check_log(log: Path | None, others: tuple[str | Path | None, ...]) -> None:
-    """Raises `ConfigError` where the log would be written over a file that the run reads or writes."""
-    for other in others:
-        if log is not None and other is not None and os.path.realpath(log) == os.path.realpath(other):
-            raise ConfigError(f"{log} can't be the log too: give --log a file of its own")
-
-
-def open_log(path: Path | None, resumes: bool, force: bool) -> IO[str]:
-    """The file for the log: a new one, but a resumed training adds to its own."""
-    try:
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        return open(path or os.devnull, "a" if resumes or path is None else "w" if force else "x", encoding="utf-8")
-    except OSError as error:
-        if isinstance(error, FileExistsError) and path is not None and path.exists():
-            raise CheckpointError(
-                f"{path} is there already: overwrite it with --force, or give another --log"
-            ) from None
-        raise CheckpointError(f"can't write {path}: {error.strerror}") from None
 
 
 class Run:
@@ -222,7 +106,7 @@ class Run:
                     self._save()
                     break
         if signals:
-            command = _resumption(self.training.snapshot.source, self.path)
+            command = resumption(self.training.snapshot.source, self.path)
             self.say(f"interrupted at step {at.step:,}, and saved: go on with {command}")
             return 128 + signals[0]
         row = self.rival or self._best()

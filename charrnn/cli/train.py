@@ -132,15 +132,16 @@ def command(
         name: value for name, value in given.items() if name not in overruled or not from_environment(context, name)
     }
 
-    from charrnn.cli import run
+    from charrnn.cli import files
     from charrnn.cli.console import voice
+    from charrnn.cli.run import Run
     from charrnn.config import between
     from charrnn.errors import ConfigError
 
     if resume and ("init_from" in given or given.get("force")):
         raise ConfigError("--resume goes on with files of its own: --init-from and --force are for new runs")
     paths = tuple(corpus or ())
-    run.check_log(log, (*paths, out))
+    files.check_log(log, (*paths, out))
     if as_bytes and (encoding or errors):
         raise ConfigError("--bytes decodes nothing: --encoding and --errors are for text")
     between("sample_every", sample_every or 0, 0)
@@ -151,12 +152,12 @@ def command(
         options["time"] = recipe.TIME
         voice(quiet)(f"takes {recipe.TIME / 60:g} minutes: --time says another time, --steps or --epochs another end")
     if resume:
-        training, path = run.resumed(paths, reading, options, out, quiet)
+        training, path = files.resumed(paths, reading, options, out, quiet)
     else:
-        training, path = run.started(paths, reading, options, out, init_from, force, quiet)
+        training, path = files.started(paths, reading, options, out, init_from, force, quiet)
     every = max(200, training.snapshot.training.steps // 8) if sample_every is None else sample_every
-    begun_by = None if resume else run.words(paths, reading, init_from)
-    this = run.Run(training, path, quiet, every, log, force, begun_by)
+    begun_by = None if resume else files.words(paths, reading, init_from)
+    this = Run(training, path, quiet, every, log, force, begun_by)
     code = this.go()
     if as_json:
         typer.echo(json.dumps(this.result()))
