@@ -12,6 +12,8 @@ from charrnn.config import ModelConfig
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 WIDTH, OPERATIONS, RATE = 288, 2.5e13, 0.012
 """The width of an LSTM that is best for so many operations, and the rate that is best for it."""
+HIGHEST = 0.02
+"""The rate of narrow networks: a higher one gains nothing, and may lose all."""
 FRESH, DROPPED, MOST_DROPPED = 4, 0.1, 0.4
 """The epochs in which nothing is learned by heart, and how much more of the outputs and of the recurrent weights has to
 be left out for each doubling of them, and at most."""
@@ -45,7 +47,7 @@ def choose(W: float, N: int, V: int, given: dict[str, Any], record: float = LENG
     H = chosen["hidden_size"]
     epochs = W / operations(ModelConfig(V, chosen["cell"], H, chosen["layers"])) / N
     if given.get("optimizer", "adam") in ("adam", "adamw"):
-        chosen.setdefault("lr", round(RATE * math.sqrt(WIDTH / H), 5))
+        chosen.setdefault("lr", round(min(RATE * math.sqrt(WIDTH / H), HIGHEST), 5))
     dropped = round(min(max(DROPPED * math.log2(epochs / FRESH), 0.0), MOST_DROPPED), 2) if epochs > FRESH else 0.0
     return {
         "batch_size": max(ROWS, min(round(ROWS * LENGTH / record), 8 * ROWS)),

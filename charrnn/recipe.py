@@ -22,7 +22,7 @@ EVALUATING, MOST = 0.04, 12
 
 MODEL = {field.name for field in fields(ModelConfig)} - {"vocab_size"}
 TRAINING = {field.name for field in fields(TrainingConfig)}
-LENGTHS = {"steps", "epochs", "time"}
+LENGTHS = ("steps", "epochs", "time")
 
 
 def plan(corpus: Corpus, options: dict[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
@@ -58,7 +58,7 @@ def timed(corpus: Corpus, options: dict[str, Any], pace: Pace) -> dict[str, Any]
     if {"lr_decay", "lr_decay_after"} & set(options):
         options.setdefault("schedule", "step")
     options["engine"] = engine.resolve(options.get("engine", "auto"))
-    rate, seconds = speed(engine.load(options["engine"]), options["threads"]), pace.left()
+    rate, seconds = speed(engine.load(options["engine"]), options["threads"]), max(pace.left(), SHORTEST)
     V, (learned, held_out, _) = len(corpus.vocabulary), reading.of(corpus, _training(options))
     records = {"record": learned.size / learned.lines} if learned.lines else {}
     options = budget.choose(rate * seconds, learned.size, V, options, **records)
@@ -89,10 +89,10 @@ def check(options: dict[str, Any]) -> None:
 
     It needs no corpus, which may take long to read: only what is given is looked at.
     """
-    if unknown := set(options) - MODEL - TRAINING - LENGTHS:
+    if unknown := set(options) - MODEL - TRAINING - set(LENGTHS):
         raise ConfigError(f"there is no option {', '.join(sorted(unknown))}")
-    if len(lengths := sorted(LENGTHS & set(options))) > 1:
-        raise ConfigError(f"{' and '.join(f'--{name}' for name in lengths)} all say how long: give one")
+    if len(lengths := [f"--{name}" for name in LENGTHS if name in options]) > 1:
+        raise ConfigError(f"{' and '.join(lengths)} all say how long: give one")
     if type(seconds := options.get("time", TIME)) not in (int, float):
         raise ConfigError(f"time can't be {seconds!r}")
     between("time", seconds, SHORTEST, LONGEST)
@@ -106,8 +106,8 @@ def check(options: dict[str, Any]) -> None:
         ("momentum", "optimizer sgd", config.optimizer == "sgd"),
         ("lr_decay", "schedule step", options.get("schedule", "step") == "step"),
         ("lr_decay_after", "schedule step", options.get("schedule", "step") == "step"),
-        ("hold", "schedule linear or cosine", config.schedule in ANNEALED),
-        ("cooldown", "schedule linear or cosine", config.schedule in ANNEALED),
+        ("hold", "schedule linear or cosine", options.get("schedule", "linear") in ANNEALED),
+        ("cooldown", "schedule linear or cosine", options.get("schedule", "linear") in ANNEALED),
         ("clip_by", "a clip above 0", config.clip > 0),
     ):
         if name in options and not fits:

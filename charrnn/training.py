@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from charrnn import budget, network, optimizers, reading, recipe
 from charrnn import engine as engines
 from charrnn.chunk import Chunk
+from charrnn.config import ANNEALED
 from charrnn.corpus import Corpus, Source, from_text
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, DivergenceError
 from charrnn.memory import Memory
@@ -56,6 +57,8 @@ def train(
     if pace is not None:
         options = recipe.timed(corpus, options, pace)
     model, config = recipe.plan(corpus, options)
+    if {"hold", "cooldown"} & set(options) and config.schedule not in ANNEALED:
+        raise ConfigError("hold and cooldown are only for schedule linear or cosine")
     engine, rng = engines.load(config.engine), np.random.default_rng(config.seed)
     learned, held_out, _ = reading.of(corpus, config)
     with threadpool_limits(1):  # the decomposition in it rounds differently on more threads
@@ -97,6 +100,8 @@ def resume(corpus: Corpus, snapshot: Snapshot, **options: Any) -> "Training":
     recipe.check(options)
     seconds = options.pop("time", None)
     pace = None if seconds is None else Pace(seconds, budget.COOLDOWN)
+    if options.get("schedule", "linear") not in ANNEALED:
+        now |= {"hold": 0, "cooldown": 0}
     model, config = recipe.plan(corpus, {name: now[name] for name in recipe.MODEL | recipe.TRAINING} | options)
     if config.steps < snapshot.at.step:
         raise ConfigError(f"the training is at step {snapshot.at.step} already, past {config.steps}")
@@ -242,9 +247,9 @@ class Training:
         T, B = chunk.inputs.shape
         masks = network.dropout_masks(s.model, T, B, s.rng)
         thinned = network.recurrent_masks(s.model, self.engine, s.rng)
-        params = s.params | {name: s.params[name] * mask for name, mask in thinned.items()}
         lr = optimizers.learning_rate(at.step, at.epoch, config)
         with np.errstate(all="ignore"):  # what is no number is found below, not where it arises
+            params = s.params | {name: s.params[name] * mask for name, mask in thinned.items()}
             loss, grads, next_state = self._loss_and_gradients(params, chunk, masks, pool)
             for name, mask in thinned.items():
                 grads[name] *= mask
@@ -252,9 +257,9 @@ class Training:
             if math.isfinite(loss + norm):
                 optimizers.update(s.params, grads, s.moments, lr, at.step + 1, config, self.engine)
             sound = math.isfinite(loss + norm + sum(float(p.sum()) for p in s.params.values()))
+            optimizers.average(s.average, s.params, at.step + 1, config)
         if not sound:
             raise DivergenceError(f"the training diverged at step {at.step + 1}: try a lower --lr or --clip")
-        optimizers.average(s.average, s.params, at.step + 1, config)
         s.state = next_state
         at.step, at.chunk = at.step + 1, at.chunk + 1
         at.loss_sum, at.loss_steps = at.loss_sum + loss * chunk.share, at.loss_steps + chunk.share

@@ -20,6 +20,8 @@ from charrnn.cli.console import asked_to_stop, tell_of_compilation, visible, voi
 from charrnn.cli.files import open_log, resumption
 from charrnn.config import ModelConfig, SamplingConfig, TrainingConfig
 from charrnn.errors import CheckpointError
+from charrnn.reading import Tail
+from charrnn.recipe import TIME
 from charrnn.snapshot import CorpusRecord, Evaluation
 from charrnn.training import Progress, Training
 from charrnn.yardstick import ORDER, Yardstick
@@ -32,6 +34,8 @@ STATED = ("optimizer", "lr", "weight_decay", "steps", "seed", "engine", "threads
 """Settings that a command must state, for what they are where they aren't given may depend on others, or on chance."""
 PATIENCE = 1.0
 """Seconds to wait at the end for what compressors need."""
+PIECE = 16_000
+"""Characters by which it is seen how well a model knows what it has learned from."""
 SAMPLE_LENGTH = 200
 SAMPLE_RECORDS = 5
 
@@ -48,8 +52,12 @@ class Run:
         log: Path | None,
         force: bool,
         begun_by: list[str] | None,
+        unasked: bool,
     ):
-        """`begun_by` is the command that began the run, without its settings; None where the run is resumed."""
+        """`begun_by` is the command that began the run, without its settings; None where the run is resumed.
+
+        `unasked` says that nobody has asked for the time that the run takes.
+        """
         self.training = training
         self.path = path
         self.say = voice(quiet)
@@ -57,6 +65,7 @@ class Run:
         self.sample_every = sample_every
         self.open_log = partial(open_log, log, begun_by is None, force)
         self.begun_by = begun_by
+        self.unasked = unasked
         self.others: list[Yardstick] = []
         """What compressors need for the held-out text, once it is known: that is found out beside the learning."""
         self.rival = self._rival() if begun_by is None else None
@@ -128,12 +137,20 @@ class Run:
                 f"validation loss {row.val_loss:.3f} is {bpc:.2f} bits per character: for the same text xz -9 needs "
                 f"{others.xz:.2f}, a table of what follows up to {ORDER} characters {others.table:.2f}"
             )
-        if hint := verdict.advice(training.history):
+        if hint := verdict.advice(training.history, self._known()):
             self.say(hint)
         if training.out_of_patience:
             self.say(f"stopped, as {training.snapshot.training.patience} evaluations have brought nothing better")
         if training.pace is not None and self.begun_by:
             self.say(f"the same again on any machine: {shlex.join(self._repetition())}")
+
+    def _known(self) -> float | None:
+        """The loss of the best weights on a piece of the running text that they learned from, with nothing dropped."""
+        training = self.training
+        if self.quiet or training.known:
+            return None
+        piece = Tail(training.streams.text[-PIECE:])
+        return sum(nats for nats, _ in piece.losses(training.best)) / piece.size
 
     def _repetition(self) -> list[str]:
         """The command whose run would be this one, whatever the machine and its speed: all that was chosen is said."""
@@ -175,6 +192,8 @@ class Run:
         model, config, corpus, at = s.model, s.training, s.corpus, s.at
         n = len(training.shards)
         threads = f"{n} threads" if n > 1 else "1 thread"
+        if self.unasked:
+            self.say(f"takes {TIME / 60:g} minutes: --time says another time, --steps or --epochs another end")
         self._tell_of_corpus(corpus)
         self.say(
             f"{model.cell}, {model.layers} × {model.hidden_size}: {training.latest.size:,} parameters; "

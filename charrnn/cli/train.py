@@ -126,14 +126,13 @@ def command(
     given = {name: value for name, value in context.params.items() if value is not None}
     # What the environment says is for new runs: a resumed one has its settings in its file; and of two lengths the one
     # that was typed counts
-    lengths = recipe.LENGTHS & given.keys()
+    lengths = given.keys() & set(recipe.LENGTHS)
     overruled = given.keys() if resume else lengths if len(lengths) > 1 else set()
     given = {
         name: value for name, value in given.items() if name not in overruled or not from_environment(context, name)
     }
 
     from charrnn.cli import files
-    from charrnn.cli.console import voice
     from charrnn.cli.run import Run
     from charrnn.config import between
     from charrnn.errors import ConfigError
@@ -145,19 +144,19 @@ def command(
     if as_bytes and (encoding or errors):
         raise ConfigError("--bytes decodes nothing: --encoding and --errors are for text")
     between("sample_every", sample_every or 0, 0)
-    options = {name: given[name] for name in given.keys() & (recipe.MODEL | recipe.TRAINING | recipe.LENGTHS)}
+    options = {name: given[name] for name in given.keys() & (recipe.MODEL | recipe.TRAINING | set(recipe.LENGTHS))}
     reading = {name: given[name] for name in ("encoding", "errors", "as_bytes") if given.get(name)}
     recipe.check(options)
-    if not resume and not recipe.LENGTHS & options.keys():
+    unasked = not resume and not options.keys() & set(recipe.LENGTHS)
+    if unasked:
         options["time"] = recipe.TIME
-        voice(quiet)(f"takes {recipe.TIME / 60:g} minutes: --time says another time, --steps or --epochs another end")
     if resume:
         training, path = files.resumed(paths, reading, options, out, quiet)
     else:
         training, path = files.started(paths, reading, options, out, init_from, force, quiet)
     every = max(200, training.snapshot.training.steps // 8) if sample_every is None else sample_every
     begun_by = None if resume else files.words(paths, reading, init_from)
-    this = Run(training, path, quiet, every, log, force, begun_by)
+    this = Run(training, path, quiet, every, log, force, begun_by, unasked)
     code = this.go()
     if as_json:
         typer.echo(json.dumps(this.result()))
