@@ -29,9 +29,8 @@ class Learned(Protocol):
     def size(self) -> int:
         """The characters there are to learn from."""
 
-    @property
-    def text(self) -> Ids:
-        """These characters."""
+    def text(self, most: int, /) -> Ids:
+        """Some of these characters, so many at most, as they stand one after the other."""
 
     @property
     def lines(self) -> int:
@@ -64,9 +63,8 @@ class HeldOut(Protocol):
     def size(self) -> int:
         """Its characters; 0 where nothing is held out."""
 
-    @property
-    def text(self) -> Ids:
-        """These characters."""
+    def text(self, most: int, /) -> Ids:
+        """Some of these characters, so many at most, as they stand one after the other."""
 
     @property
     def lines(self) -> int:
@@ -88,10 +86,9 @@ class Tail:
         """Its characters."""
         return len(self.ids)
 
-    @property
-    def text(self) -> Ids:
-        """These characters: `ids`."""
-        return self.ids
+    def text(self, most: int) -> Ids:
+        """The first of these characters, so many at most."""
+        return self.ids[:most]
 
     def losses(self, model: Model) -> Iterator[tuple[float, int]]:
         """As `HeldOut.losses`.
@@ -127,10 +124,9 @@ class Apart:
         """Their characters, line ends included."""
         return self.batches.size
 
-    @property
-    def text(self) -> Ids:
-        """These characters, record after record."""
-        return self.batches.text
+    def text(self, most: int) -> Ids:
+        """As `Records.text`."""
+        return self.batches.text(most)
 
     @property
     def lines(self) -> int:

@@ -66,12 +66,13 @@ class Records:
         """How many characters there are to predict, line ends included."""
         return int(self.lengths.sum(dtype=np.int64)) + len(self)
 
-    @property
-    def text(self) -> Ids:
-        """All of them one after the other, each with its line end: [size]."""
+    def text(self, most: int) -> Ids:
+        """The last of them, in at most so many characters, one after the other, each with its line end."""
         lengths = self.lengths.astype(np.int64) + 1
+        first = int(np.searchsorted(np.cumsum(lengths[::-1]), most, side="right"))
+        lengths, starts = lengths[len(self) - first :], self.starts[len(self) - first :]
         stops = np.cumsum(lengths)
-        places = np.arange(self.size) + np.repeat(self.starts - (stops - lengths), lengths)
+        places = np.arange(lengths.sum()) + np.repeat(starts - (stops - lengths), lengths)
         text: Ids = self.ids.take(places, mode="clip").astype(smallest_type(self.end + 1))
         text[stops - 1] = self.end
         return text
@@ -141,10 +142,9 @@ class Batches:
         """The characters of an epoch, line ends included."""
         return self.records.size
 
-    @property
-    def text(self) -> Ids:
-        """These characters, record after record."""
-        return self.records.text
+    def text(self, most: int) -> Ids:
+        """As `Records.text`."""
+        return self.records.text(most)
 
     @property
     def lines(self) -> int:

@@ -35,10 +35,9 @@ class Streams:
         """N: the characters there are to learn from."""
         return len(self.ids)
 
-    @property
-    def text(self) -> Ids:
-        """These characters: `ids`."""
-        return self.ids
+    def text(self, most: int) -> Ids:
+        """The last of these characters, so many at most."""
+        return self.ids[-most:]
 
     @property
     def rows(self) -> int:

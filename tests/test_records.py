@@ -68,8 +68,13 @@ def test_the_end_of_the_last_line_makes_no_difference(end):
 @given(st.lists(st.text("abé ", min_size=1, max_size=9), min_size=2, max_size=20), st.booleans())
 def test_the_text_of_records_is_their_lines_one_after_the_other(lines, ends):
     text = from_text("\n\n".join(lines) + "\n" * ends)
-    assert text.vocabulary.decode(text.records.text) == "".join(f"{line}\n" for line in lines)
-    assert len(text.records.text) == text.records.size
+    whole = "".join(f"{line}\n" for line in lines)
+    assert text.vocabulary.decode(text.records.text(10**6)) == whole
+    for most in range(len(whole)):
+        part = text.vocabulary.decode(text.records.text(most))
+        assert len(part) <= most
+        assert whole.endswith("\n" + part) or not part
+        assert len(part) + len(lines[len(lines) - part.count("\n") - 1]) + 1 > most
 
 
 def test_a_text_without_line_ends_is_one_line():

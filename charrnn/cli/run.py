@@ -24,7 +24,7 @@ from charrnn.reading import Tail
 from charrnn.recipe import TIME
 from charrnn.snapshot import CorpusRecord, Evaluation
 from charrnn.training import Progress, Training
-from charrnn.yardstick import ORDER, Yardstick
+from charrnn.yardstick import AT_MOST, ORDER, Yardstick
 
 SAVE_AFTER = 120.0
 """Seconds between saves, where evaluations are further apart."""
@@ -149,7 +149,7 @@ class Run:
         training = self.training
         if self.quiet or training.known:
             return None
-        piece = Tail(training.streams.text[-PIECE:])
+        piece = Tail(training.streams.text(PIECE))
         return sum(nats for nats, _ in piece.losses(training.best)) / piece.size
 
     def _repetition(self) -> list[str]:
@@ -165,8 +165,8 @@ class Run:
     def _measure(self) -> None:
         training = self.training
         if training.held_out.size:
-            texts = training.streams.text, training.held_out.text
-            self.others.append(yardstick.measure(*texts, training.snapshot.vocabulary))
+            learned, held_out = training.streams.text(AT_MOST), training.held_out.text(AT_MOST)
+            self.others.append(yardstick.measure(learned, held_out, training.snapshot.vocabulary))
 
     def result(self) -> dict[str, Any]:
         """What the run has come to; the losses are those of the weights in the checkpoint, where they are known."""
