@@ -8,14 +8,11 @@ from dataclasses import replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from charrnn import budget, network
+from charrnn import network
 from charrnn.config import ANNEALED, ModelConfig, TrainingConfig
 from charrnn.engine import Engine
 from charrnn.memory import Memory
 
-PROBE = ModelConfig(64, "lstm", 256, 1)
-"""The network by which a machine is measured, with `ROWS` rows of `LENGTH` characters for each thread."""
-ROWS, LENGTH = 16, 64
 PROBED = 0.5
 """Seconds of measuring, after a first step which may compile."""
 OPTIMISM = 0.97
@@ -26,16 +23,19 @@ do than after them, with nothing left to learn at a rate of zero.
 """
 
 
-def speed(engine: Engine, threads: int) -> float:
-    """The operations a second that this machine learns with: the median of half a second of steps."""
+def speed(engine: Engine, threads: int, model: ModelConfig, B: int, T: int) -> float:
+    """The characters a second that this machine learns from, with such a network and B rows of T in each thread.
+
+    It is the median of half a second of steps, of which the products, the gates and the loss are measured.
+    """
     rng = np.random.default_rng(0)
-    params = network.initial_params(PROBE, engine, rng)
-    state = network.zero_state(PROBE, engine, ROWS)
-    inputs, targets = rng.integers(PROBE.vocab_size, size=(2, LENGTH, ROWS)).astype(np.uint8)
+    params = network.initial_params(model, engine, rng)
+    state = network.zero_state(model, engine, B)
+    inputs, targets = rng.integers(min(model.vocab_size, 256), size=(2, T, B)).astype(np.uint8)
     memories = [Memory() for _ in range(threads)]
 
     def step(memory: Memory) -> None:
-        network.loss_and_gradients(params, inputs, targets, state, PROBE, engine, None, memory)
+        network.loss_and_gradients(params, inputs, targets, state, model, engine, None, memory)
 
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
         list(pool.map(step, memories))
@@ -44,8 +44,7 @@ def speed(engine: Engine, threads: int) -> float:
             began = time.perf_counter()
             list(pool.map(step, memories))
             took.append(time.perf_counter() - began)
-    chars = threads * ROWS * LENGTH
-    return chars * budget.operations(PROBE) / statistics.median(took)
+    return threads * B * T / statistics.median(took)
 
 
 class Pace:
@@ -95,7 +94,8 @@ class Pace:
             steps, when = self.marks[0]
             each = (now - when) / (done - steps) if done else left
             cooldown = max(1, int(left / (OPTIMISM * each)))
-            return replace(config, hold=max(0, step - config.warmup), cooldown=cooldown, steps=step + cooldown)
+            end, start = step + cooldown, max(step, config.warmup)  # it can't fall before it has risen
+            return replace(config, hold=start - config.warmup, cooldown=max(1, end - start), steps=end)
         more = max(1, step // 20)  # what is planned now matters only to who stops here and resumes without the clock
         if anneals and not self.cooling and step >= config.warmup + config.hold:
             hold = step - config.warmup + more

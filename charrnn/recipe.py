@@ -2,7 +2,7 @@
 
 import math
 import secrets
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from charrnn import budget, engine, reading
@@ -15,10 +15,12 @@ TIME = 180.0
 """Seconds of a run of unstated length."""
 SHORTEST, LONGEST = 1.0, 1e7
 """Seconds that can be asked for."""
-VALIDATING = 0.7
-"""What validating on a character takes of the time that learning from one does."""
-EVALUATING, MOST = 0.04, 12
-"""The share of the time that evaluations on the way may take, and how many there are at most."""
+COMMON = ModelConfig(64, "lstm", 256, 1)
+"""The network by which machines are compared."""
+VALIDATING, VALIDATION = 0.7, 1 / 15
+"""What validating on a character takes of the time that learning from one does; the share of all that it may take."""
+EVALUATING, LEAST, MOST = 0.04, 2, 12
+"""The share of the time that evaluations on the way may take, and how many there are at least and at most."""
 
 MODEL = {field.name for field in fields(ModelConfig)} - {"vocab_size"}
 TRAINING = {field.name for field in fields(TrainingConfig)}
@@ -32,7 +34,7 @@ def plan(corpus: Corpus, options: dict[str, Any]) -> tuple[ModelConfig, Training
     the weight decay, 0.01 for adamw, and the threads, one for each core. Raises `ConfigError` for options that don't
     exist or are out of bounds.
     """
-    model = ModelConfig(len(corpus.vocabulary), **{name: options[name] for name in MODEL & set(options)})
+    model = _model(len(corpus.vocabulary), options)
     chosen: dict[str, Any] = {"steps": 0, "seed": secrets.randbelow(1_000_000), "threads": engine.available_cores()}
     if "optimizer" in options:
         chosen["lr"] = LEARNING_RATES.get(options["optimizer"], 0.0)
@@ -42,42 +44,70 @@ def plan(corpus: Corpus, options: dict[str, Any]) -> tuple[ModelConfig, Training
     config = TrainingConfig(**chosen)
     if "epochs" in options:
         chosen["steps"] = options["epochs"] * reading.of(corpus, config).learned.chunks
+    if config.schedule not in ANNEALED and (config.hold or config.cooldown):
+        raise ConfigError("hold and cooldown are only for schedule linear or cosine")
     return model, TrainingConfig(**chosen)
 
 
 def timed(corpus: Corpus, options: dict[str, Any], pace: Pace) -> dict[str, Any]:
     """Completes the options of a run that is to end with the pace, by what this machine does: see `budget.choose`.
 
-    The number of steps is an estimate, which the pace corrects on the way. Where it would take longer than a tenth of
-    the time to read what is held out, less of the text is. Raises `ConfigError` for options that only a run of a known
-    length can have.
+    The width is chosen by what the machine does with a common network, the rest by what it does with that. The number
+    of steps is an estimate, which the pace corrects on the way. Where it would take too long to read what is held out,
+    less of the text is.
     """
-    if known := sorted({"hold", "cooldown"} & set(options)):
-        raise ConfigError(f"--{known[0]} is for runs of known length, with --steps or --epochs: --time finds it out")
     options = {"seed": secrets.randbelow(1_000_000), "threads": engine.available_cores()} | options
     if {"lr_decay", "lr_decay_after"} & set(options):
         options.setdefault("schedule", "step")
     options["engine"] = engine.resolve(options.get("engine", "auto"))
-    rate, seconds = speed(engine.load(options["engine"]), options["threads"]), max(pace.left(), SHORTEST)
     V, (learned, held_out, _) = len(corpus.vocabulary), reading.of(corpus, _training(options))
     records = {"record": learned.size / learned.lines} if learned.lines else {}
-    options = budget.choose(rate * seconds, learned.size, V, options, **records)
-    model = ModelConfig(V, **{name: options[name] for name in MODEL & set(options)})
-    a_character = budget.operations(model) / rate
-    evaluation = VALIDATING * a_character * held_out.size
-    if evaluation > seconds / 10 and not {"val_fraction", "lines"} & set(options):
-        options["val_fraction"] = float(f"{_training(options).val_fraction * seconds / 10 / evaluation:.1g}")
-        evaluation = seconds / 10
-    pace.evaluation = evaluation
-    steps = max(1, int(seconds / a_character / reading.of(corpus, _training(options)).learned.per_step))
-    evaluations = int(EVALUATING * seconds / evaluation) if evaluation else MOST
-    ends = {"hold": int(steps * (1 - budget.COOLDOWN)), "cooldown": math.ceil(steps * budget.COOLDOWN)}
+    machine = (engine.load(options["engine"]), options["threads"])
+    W = speed(*machine, COMMON, budget.ROWS // 2, budget.LENGTH) * budget.operations(COMMON)
+    found = budget.choose(W * max(pace.left(), SHORTEST), learned.size, V, options, **records)
+    model, config = _model(V, found), _training(found)
+    a_second = speed(*machine, model, *_shard(config, records.get("record", math.inf)))
+    W = a_second * budget.operations(model) * max(pace.left(), SHORTEST)
+    found = budget.choose(W, learned.size, V, options | {"hidden_size": model.hidden_size}, **records)
+    seconds = max(pace.left(), SHORTEST)
+    pace.evaluation = VALIDATING * held_out.size / a_second * (2 if "average" in options else 1)
+    if pace.evaluation > VALIDATION * seconds and "val_fraction" not in options:
+        fraction = float(f"{config.val_fraction * VALIDATION * seconds / pace.evaluation:.1g}")
+        pace.evaluation *= fraction / config.val_fraction
+        found["val_fraction"] = fraction
+    steps = max(1, int(a_second * max(pace.left(), SHORTEST) / reading.of(corpus, _training(found)).learned.per_step))
+    evaluations = int(EVALUATING * seconds / pace.evaluation) if pace.evaluation else MOST
+    warmup = min(budget.WARMUP, steps // 10)
+    fall = {"cooldown": math.ceil(steps * budget.COOLDOWN), "hold": int(steps * (1 - budget.COOLDOWN)) - warmup}
     return {
         "steps": steps,
-        "warmup": min(budget.WARMUP, steps // 10),
-        **(ends if options["schedule"] in ANNEALED else {}),
-        "eval_every": max(1, steps // min(max(evaluations, 1), MOST)),
-    } | options
+        "warmup": warmup,
+        **(fall if found["schedule"] in ANNEALED else {}),
+        "eval_every": max(1, steps // min(max(evaluations, LEAST), MOST)),
+    } | found
+
+
+def prolonged(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int, pace: Pace) -> TrainingConfig:
+    """The configuration of a run that goes on from a step until the pace ends: its rate is full, then falls anew."""
+    learned, held_out, _ = reading.of(corpus, config)
+    record = learned.size / learned.lines if learned.lines else math.inf
+    a_second = speed(engine.load(config.engine), config.threads, model, *_shard(config, record))
+    pace.evaluation = VALIDATING * held_out.size / a_second * (2 if config.average else 1)
+    more = max(1, int(a_second * max(pace.left(), SHORTEST) / learned.per_step))
+    if config.schedule not in ANNEALED:
+        return replace(config, steps=step + more)
+    cooldown = math.ceil(more * budget.COOLDOWN)
+    hold = max(0, step + more - cooldown - config.warmup)
+    return replace(config, steps=step + more, hold=hold, cooldown=cooldown)
+
+
+def _shard(config: TrainingConfig, record: float) -> tuple[int, int]:
+    """The rows and the steps of time that a thread has of a chunk, where records are of this mean length."""
+    return -(-config.batch_size // config.threads), max(1, int(min(config.seq_length, record)))
+
+
+def _model(V: int, options: dict[str, Any]) -> ModelConfig:
+    return ModelConfig(V, **{name: options[name] for name in MODEL & set(options)})
 
 
 def _training(options: dict[str, Any]) -> TrainingConfig:
@@ -106,8 +136,8 @@ def check(options: dict[str, Any]) -> None:
         ("momentum", "optimizer sgd", config.optimizer == "sgd"),
         ("lr_decay", "schedule step", options.get("schedule", "step") == "step"),
         ("lr_decay_after", "schedule step", options.get("schedule", "step") == "step"),
-        ("hold", "schedule linear or cosine", options.get("schedule", "linear") in ANNEALED),
-        ("cooldown", "schedule linear or cosine", options.get("schedule", "linear") in ANNEALED),
+        ("hold", "a known length, with --steps or --epochs", "time" not in options),
+        ("cooldown", "a known length, with --steps or --epochs", "time" not in options),
         ("clip_by", "a clip above 0", config.clip > 0),
     ):
         if name in options and not fits:

@@ -45,9 +45,10 @@ def train(
     for a text of less than two characters or, with `lines`, two lines, and `VocabularyError` where it has characters
     that the other model has never seen.
     """
+    if not set(recipe.LENGTHS) & set(options):
+        options["time"] = recipe.TIME
     recipe.check(options)
-    seconds = None if {"steps", "epochs"} & set(options) else options.pop("time", recipe.TIME)
-    pace = None if seconds is None else Pace(seconds, budget.COOLDOWN)
+    pace = Pace(options.pop("time"), budget.COOLDOWN) if "time" in options else None
     corpus = text if isinstance(text, Corpus) else from_text(text)
     if init_from is not None:
         corpus = corpus.written_in(init_from.vocabulary)
@@ -57,8 +58,6 @@ def train(
     if pace is not None:
         options = recipe.timed(corpus, options, pace)
     model, config = recipe.plan(corpus, options)
-    if {"hold", "cooldown"} & set(options) and config.schedule not in ANNEALED:
-        raise ConfigError("hold and cooldown are only for schedule linear or cosine")
     engine, rng = engines.load(config.engine), np.random.default_rng(config.seed)
     learned, held_out, _ = reading.of(corpus, config)
     with threadpool_limits(1):  # the decomposition in it rounds differently on more threads
@@ -98,13 +97,18 @@ def resume(corpus: Corpus, snapshot: Snapshot, **options: Any) -> "Training":
         if name in options and options[name] != now[name]:
             raise ConfigError(f"{name} is {now[name]} in the training to resume, and can't become {options[name]}")
     recipe.check(options)
-    seconds = options.pop("time", None)
-    pace = None if seconds is None else Pace(seconds, budget.COOLDOWN)
+    pace = Pace(options.pop("time"), budget.COOLDOWN) if "time" in options else None
     if options.get("schedule", "linear") not in ANNEALED:
         now |= {"hold": 0, "cooldown": 0}
+    step = snapshot.at.step
     model, config = recipe.plan(corpus, {name: now[name] for name in recipe.MODEL | recipe.TRAINING} | options)
-    if config.steps < snapshot.at.step:
-        raise ConfigError(f"the training is at step {snapshot.at.step} already, past {config.steps}")
+    if config.steps < step:
+        raise ConfigError(f"the training is at step {step} already, past {config.steps}")
+    if pace is not None:
+        config = recipe.prolonged(corpus, model, config, step, pace)
+    elif 0 < config.cooldown < config.steps - config.warmup - config.hold and "cooldown" not in options:
+        # What was to be the end isn't any more: rather than to go on with a rate of zero, it falls anew
+        config = replace(config, hold=max(0, step - config.warmup), cooldown=0)
     average = snapshot.average if config.average else {}
     if config.average and not average:
         average = {name: p.copy() for name, p in snapshot.params.items()}
@@ -154,6 +158,8 @@ class Training:
             raise CheckpointError("the training to resume is damaged: it stands at no place of its corpus")
         if snapshot.training.patience and not self.held_out.size:
             raise ConfigError("--patience waits for a better validation loss, but nothing is held out to validate on")
+        if snapshot.training.average and not self.held_out.size:
+            raise ConfigError("--average is kept where it validates better, but nothing is held out to validate on")
         self.epoch = lru_cache(maxsize=1)(self.streams.epoch)
         """The chunks of an epoch by its offset; the last answer is kept, for it may take a sort to find."""
         self.final: Evaluation | None = None
@@ -257,7 +263,8 @@ class Training:
             if math.isfinite(loss + norm):
                 optimizers.update(s.params, grads, s.moments, lr, at.step + 1, config, self.engine)
             sound = math.isfinite(loss + norm + sum(float(p.sum()) for p in s.params.values()))
-            optimizers.average(s.average, s.params, at.step + 1, config)
+            if sound:
+                optimizers.average(s.average, s.params, at.step + 1, config)
         if not sound:
             raise DivergenceError(f"the training diverged at step {at.step + 1}: try a lower --lr or --clip")
         s.state = next_state

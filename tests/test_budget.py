@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from charrnn import budget
+from charrnn import budget, cells
 from charrnn.config import CELLS, ModelConfig, TrainingConfig
 
 MINUTE = 1.7e13
@@ -50,6 +50,10 @@ def test_less_text_is_kept_from_being_learned_by_heart() -> None:
     assert [each["drop_connect"] for each in found] == sorted(each["drop_connect"] for each in found)
     assert found[-1]["drop_connect"] > found[0]["drop_connect"]
     assert found[-1]["dropout"] >= found[0]["dropout"]
+
+
+def test_cells_have_as_many_gates_as_they_say() -> None:
+    assert {cell: getattr(cells, cell).GATES for cell in CELLS} == budget.GATES
 
 
 @pytest.mark.parametrize("cell", CELLS)

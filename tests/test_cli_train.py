@@ -778,7 +778,7 @@ def test_a_run_ends_on_time_and_can_be_had_again(here: Path) -> None:
     assert 6.5 < took < 10
     assert "chosen for" in done.stderr
     assert "xz -9 needs" in done.stderr
-    (again,) = re.findall(r"^the same again on any machine: charrnn (train .*)$", done.stderr, re.MULTILINE)
+    (again,) = re.findall(r"^the same steps again, on any machine: charrnn (train .*)$", done.stderr, re.MULTILINE)
     assert {"--hidden-size", "--steps", "--hold", "--cooldown", "--dropout", "--lr"} <= set(shlex.split(again))
     repeated = charrnn(*shlex.split(again), "--out", "b.safetensors", "--quiet", cwd=here)
     assert repeated.returncode == 0, repeated.stderr
@@ -793,6 +793,29 @@ def test_without_a_length_the_time_is_three_minutes(here: Path) -> None:
         process.wait(20)
     assert told[0].startswith("takes 3 minutes")
     assert any(re.match(r"chosen for 1(79|80) seconds", line) for line in told)
+
+
+@posix
+def test_waiting_for_a_text_takes_no_time_from_the_run(here: Path) -> None:
+    line = shlex.join(command("train", "-", "--time", "5s", *TIMED, "--out", "m.safetensors"))
+    done = subprocess.run(
+        ["bash", "-c", f"(sleep 4; cat corpus.txt) | {line}"],
+        cwd=here,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "chosen for 5 seconds" in done.stderr
+    assert int(re.findall(r"weights of step ([\d,]+)", done.stderr)[0].replace(",", "")) > 20
+
+
+def test_records_train_for_some_time(here: Path) -> None:
+    names = ["".join(random.Random(n).choices("abcdefgh", k=7)) for n in range(400)]
+    (here / "names.txt").write_text("\n".join(names))
+    done = charrnn("train", "names.txt", "--lines", "--time", "4s", *TIMED, "--average", 0.99, cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert "bits per character" in done.stderr
 
 
 def test_a_run_goes_on_for_some_time(here: Path) -> None:
@@ -811,8 +834,8 @@ def test_a_run_goes_on_for_some_time(here: Path) -> None:
         ("--time soon", 2, "90s, 3m or 1h"),
         ("--time 0", 2, "time must be"),
         ("--time -5", 2, "no length of time"),
-        ("--time 9s --hold 7", 2, "--hold"),
-        ("--time 9s --cooldown 7", 2, "--cooldown"),
+        ("--time 9s --hold 7", 2, "hold is only for"),
+        ("--time 9s --cooldown 7", 2, "cooldown is only for"),
     ],
 )
 def test_times_that_make_no_sense_are_refused(args: str, code: int, says: str, here: Path) -> None:

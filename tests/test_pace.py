@@ -69,6 +69,13 @@ def test_it_is_over_at_once_where_the_machine_stands_still(clock: Clock) -> None
     assert config.steps == len(rates)
 
 
+def test_a_rate_that_has_not_risen_yet_falls_to_zero_too(clock: Clock) -> None:
+    config, took, rates = run(clock, replace(LINEAR, warmup=200), 60.0, [0.2])
+    assert took == pytest.approx(60, rel=0.05)
+    assert rates[-1] < 0.1
+    assert config.warmup + config.hold + config.cooldown == pytest.approx(config.steps, rel=0.05)
+
+
 def test_one_step_is_taken_however_late_it_is(clock: Clock) -> None:
     assert run(clock, LINEAR, 1.0, [5.0])[0].steps == 1
 

@@ -18,7 +18,7 @@ from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.training import Training, resume, train
 
 FOLDER = Path("checkpoints")
-LEAVING = 0.3
+LEAVING = 0.4
 """Seconds that Python takes to begin and to end."""
 
 
@@ -44,7 +44,7 @@ def started(
     corpus = corpora.read(source)
     if "time" in options:
         tell_of_compilation(engine.resolve(options.get("engine", "auto")), quiet)  # as the machine is measured first
-        options = options | {"time": left(options["time"])}
+        options = options | {"time": left(options["time"], source)}
     return train(corpus, source=source.absolute(), init_from=model, **options), path
 
 
@@ -68,13 +68,14 @@ def resumed(
     corpus = corpora.read(source)
     if "time" in options:
         tell_of_compilation(snapshot.training.engine, quiet)
-        options = options | {"time": left(options["time"])}
+        options = options | {"time": left(options["time"], source)}
     return resume(corpus, replace(snapshot, source=source.absolute()), **options), path
 
 
-def left(seconds: float) -> float:
-    """What is left for a training of the time that the whole program was given."""
-    return max(recipe.SHORTEST, seconds - (time.monotonic() - BEGAN) - LEAVING)
+def left(seconds: float, source: Source) -> float:
+    """What is left for a training of the time that the whole program was given: to wait for stdin isn't part of it."""
+    spent = 0.0 if STDIN in source.paths else time.monotonic() - BEGAN
+    return max(recipe.SHORTEST, seconds - spent - LEAVING)
 
 
 def words(paths: tuple[str, ...], reading: dict[str, Any], init_from: Path | None) -> list[str]:

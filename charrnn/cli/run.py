@@ -3,39 +3,30 @@
 import json
 import math
 import os
-import shlex
 import sys
 import time
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from tqdm import tqdm
 
 from charrnn import checkpoint as checkpoints
-from charrnn import listing, sampling, verdict, yardstick
+from charrnn import listing, sampling
+from charrnn.cli.conclusion import Conclusion
 from charrnn.cli.console import asked_to_stop, tell_of_compilation, visible, voice
 from charrnn.cli.files import open_log, resumption
-from charrnn.config import ModelConfig, SamplingConfig, TrainingConfig
+from charrnn.config import ModelConfig, SamplingConfig
 from charrnn.errors import CheckpointError
-from charrnn.reading import Tail
 from charrnn.recipe import TIME
 from charrnn.snapshot import CorpusRecord, Evaluation
 from charrnn.training import Progress, Training
-from charrnn.yardstick import AT_MOST, ORDER, Yardstick
 
 SAVE_AFTER = 120.0
 """Seconds between saves, where evaluations are further apart."""
 LOGGED = 1000
 """Lines of the log, at most, beside those of the evaluations."""
-STATED = ("optimizer", "lr", "weight_decay", "steps", "seed", "engine", "threads")
-"""Settings that a command must state, for what they are where they aren't given may depend on others, or on chance."""
-PATIENCE = 1.0
-"""Seconds to wait at the end for what compressors need."""
-PIECE = 16_000
-"""Characters by which it is seen how well a model knows what it has learned from."""
 SAMPLE_LENGTH = 200
 SAMPLE_RECORDS = 5
 
@@ -66,8 +57,7 @@ class Run:
         self.open_log = partial(open_log, log, begun_by is None, force)
         self.begun_by = begun_by
         self.unasked = unasked
-        self.others: list[Yardstick] = []
-        """What compressors need for the held-out text, once it is known: that is found out beside the learning."""
+        self.conclusion = Conclusion(training)
         self.rival = self._rival() if begun_by is None else None
         """What the model's file holds, while that is better than anything this run has come to."""
         self.log_every = max(1, training.snapshot.training.steps // LOGGED)
@@ -84,27 +74,17 @@ class Run:
             self.log.close()
 
     def _go(self) -> int:
-        at, steps = self.training.snapshot.at, self.training.snapshot.training.steps
+        at = self.training.snapshot.at
         self._announce()
         self._begin()
-        if (
-            self.begun_by
-        ):  # with --force another run's model may lie here, and that doesn't belong to what was just saved
+        if self.begun_by:  # with --force another run's model may lie here, which what was just saved isn't of
             self.path.unlink(missing_ok=True)
         if self.training.pace is None:
             tell_of_compilation(self.training.snapshot.training.engine, self.quiet)
-        measuring = Thread(target=self._measure, daemon=True)
         if not self.quiet:
-            measuring.start()
+            self.conclusion.start()
         self.began = time.monotonic()
-        bar = tqdm(
-            total=steps,
-            initial=at.step,
-            disable=self.quiet or not sys.stderr.isatty(),
-            dynamic_ncols=True,
-            bar_format="{percentage:3.0f}% {bar} step {n_fmt}/{total_fmt} {postfix} {elapsed}, {remaining} left",
-        )
-        with bar, asked_to_stop() as signals:
+        with self._bar() as bar, asked_to_stop() as signals:
             for progress in self.training:
                 self._show(bar, progress)
                 if progress.evaluation:
@@ -118,60 +98,20 @@ class Run:
             command = resumption(self.training.snapshot.source, self.path)
             self.say(f"interrupted at step {at.step:,}, and saved: go on with {command}")
             return 128 + signals[0]
-        row = self.rival or self._best()
+        row = self._kept()
         step = row.step if row else self.training.best_step
         epoch = f" in epoch {row.epoch + 1}" if row else ""
         following = "charrnn sample --count 20" if self.training.known else "charrnn sample --temp 0.8"
-        self._explain(measuring)
+        if not self.quiet:
+            for line in self.conclusion.lines(row, self.begun_by, held=not self.rival):
+                self.say(line)
         self.say(f"done: {self.path} holds the weights of step {step:,}{epoch}; try {following}")
         return 0
-
-    def _explain(self, measuring: Thread) -> None:
-        """Says what the validation loss means, what would lower it, and, where options were chosen, which."""
-        training, row = self.training, self._best()
-        if not self.quiet:
-            measuring.join(PATIENCE)
-        if self.others and row and row.val_loss is not None:
-            others, bpc = self.others[0], row.val_loss / math.log(2)
-            self.say(
-                f"validation loss {row.val_loss:.3f} is {bpc:.2f} bits per character: for the same text xz -9 needs "
-                f"{others.xz:.2f}, a table of what follows up to {ORDER} characters {others.table:.2f}"
-            )
-        if hint := verdict.advice(training.history, self._known()):
-            self.say(hint)
-        if training.out_of_patience:
-            self.say(f"stopped, as {training.snapshot.training.patience} evaluations have brought nothing better")
-        if training.pace is not None and self.begun_by:
-            self.say(f"the same again on any machine: {shlex.join(self._repetition())}")
-
-    def _known(self) -> float | None:
-        """The loss of the best weights on a piece of the running text that they learned from, with nothing dropped."""
-        training = self.training
-        if self.quiet or training.known:
-            return None
-        piece = Tail(training.streams.text(PIECE))
-        return sum(nats for nats, _ in piece.losses(training.best)) / piece.size
-
-    def _repetition(self) -> list[str]:
-        """The command whose run would be this one, whatever the machine and its speed: all that was chosen is said."""
-        s = self.training.snapshot
-        usual = asdict(ModelConfig(s.model.vocab_size)) | asdict(TrainingConfig(0))
-        words = []
-        for name, value in (asdict(s.model) | asdict(s.training)).items():
-            if name in STATED or value != usual[name]:
-                words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
-        return [*(self.begun_by or []), *words]
-
-    def _measure(self) -> None:
-        training = self.training
-        if training.held_out.size:
-            learned, held_out = training.streams.text(AT_MOST), training.held_out.text(AT_MOST)
-            self.others.append(yardstick.measure(learned, held_out, training.snapshot.vocabulary))
 
     def result(self) -> dict[str, Any]:
         """What the run has come to; the losses are those of the weights in the checkpoint, where they are known."""
         training, s = self.training, self.training.snapshot
-        row = self.rival or self._best()
+        row = self._kept()
         seconds = time.monotonic() - self.began
         return {
             "checkpoint": str(self.path),
@@ -186,6 +126,18 @@ class Run:
             "threads": len(training.shards),
             "seed": s.training.seed,
         }
+
+    def _bar(self) -> "tqdm[Any]":
+        """A bar over the steps, or over the seconds where only these are given."""
+        pace, steps = self.training.pace, self.training.snapshot.training.steps
+        count = "{postfix}" if pace else "step {n_fmt}/{total_fmt} {postfix}"
+        return tqdm(
+            total=pace.end - self.began if pace else steps,
+            initial=0 if pace else self.training.snapshot.at.step,
+            disable=self.quiet or not sys.stderr.isatty(),
+            dynamic_ncols=True,
+            bar_format="{percentage:3.0f}% {bar} " + count + " {elapsed}, {remaining} left",
+        )
 
     def _announce(self) -> None:
         training, s = self.training, self.training.snapshot
@@ -202,7 +154,8 @@ class Run:
         B, epochs = training.streams.rows, config.steps / training.streams.chunks
         each = f"{B} lines" if config.lines else f"{B} × {training.streams.per_step / B:.0f} characters"
         if training.pace is not None:
-            self.say(f"chosen for {training.pace.seconds:.0f} seconds of this machine, and about so many steps:")
+            what = "goes on for" if at.step else "chosen for"
+            self.say(f"{what} {training.pace.seconds:.0f} seconds of this machine, and about so many steps:")
         self.say(
             f"{config.steps:,} steps of {each}, {epochs:.3g} epochs, "
             f"{config.optimizer} at {config.lr:g}, {config.schedule}, {_dropped(model)}; seed {config.seed}"
@@ -232,8 +185,7 @@ class Run:
             f"epoch {progress.epoch + 1} loss {self.loss:.3f} bpc {self.loss / math.log(2):.3f} {speed:,.0f} chars/s",
             refresh=False,
         )
-        bar.total = self.training.snapshot.training.steps  # which is an estimate where only the time is fixed
-        bar.update()
+        bar.update(time.monotonic() - self.began - bar.n if self.training.pace else 1)
         if progress.step % self.log_every == 0:
             self._log(
                 step=progress.step,
@@ -285,8 +237,8 @@ class Run:
         if not self.rival and (s.at.step or not s.training.steps):
             checkpoints.save(self.path, checkpoint)
         self.saved = time.monotonic()
-        if training.pace is not None:
-            training.pace.saving = self.saved - began
+        if training.pace is not None:  # the first save may wait for what others have written
+            training.pace.saving = min(training.pace.saving or math.inf, self.saved - began)
 
     def _begin(self) -> None:
         """The first save: what can't be written is known before anything is learned."""
@@ -297,6 +249,10 @@ class Run:
             if self.log.mode == "x":  # an empty log would be in the way of the next try
                 Path(self.log.name).unlink()
             raise
+
+    def _kept(self) -> Evaluation | None:
+        """The evaluation of the weights that the model's file has, if there was one."""
+        return self.rival or self._best()
 
     def _best(self) -> Evaluation | None:
         """The evaluation of the weights that `training.best` has, if there was one."""

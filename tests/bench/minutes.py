@@ -9,6 +9,7 @@ to stdout; the picture shows validation losses over seconds.
 """
 
 import argparse
+import itertools
 import json
 import math
 import subprocess
@@ -35,8 +36,9 @@ LOOKS = 10
 
 @dataclass
 class Run:
-    """A training: who, for how long, and its validation losses over the seconds that it took."""
+    """A training: of what, whose, for how long, and its validation losses over the seconds that it took."""
 
+    text: str
     name: str
     seconds: float
     seed: int
@@ -67,7 +69,7 @@ def ours(path: str, run: Run, lines: bool) -> None:
         log, out = Path(folder, "log.jsonl"), Path(folder, "m.safetensors")
         words = ["train", path, "--time", f"{run.seconds:g}s", "--seed", str(run.seed), "--log", log, "--out", out]
         began = time.perf_counter()
-        command = [sys.executable, "-m", "charrnn", *map(str, words), *["--lines"] * lines, "--quiet", "--json"]
+        command = [sys.executable, "-m", "charrnn", *map(str, words), *["--lines"] * lines, "--json"]
         result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         run.wall, run.best = time.perf_counter() - began, result["val_loss"]
         late = run.wall - result["seconds"]
@@ -208,38 +210,33 @@ LABELS = {
 def main() -> None:
     """Runs everything in turn, then prints the table and draws the picture."""
     args = arguments()
-    text = corpus.read(Source((args.corpus,)))
+    text, names, times = corpus.read(Source((args.corpus,))), args.runs.split(","), args.times.split(",")
+    of = text.digest + " by line" * args.lines
     kept = [Run(**run) for run in json.loads(args.keep.read_text())] if args.keep and args.keep.exists() else []
-    runs = []
-    for seconds in map(duration, args.times.split(",")):
-        for name in args.runs.split(","):
-            for seed in range(1, args.seeds + 1 if name == "ours" else 2):
-                run = Run(name, seconds, seed)
-                before = [old for old in kept if (old.name, old.seconds, old.seed) == (name, seconds, seed)]
-                if before:
-                    run = before[0]
-                elif (settings := RUNS[name]) is None:
-                    ours(args.corpus, run, args.lines)
-                else:
-                    theirs(text, run, settings(run), args.lines)
-                runs.append(run)
-                print(
-                    f"{name}, {seconds:g} s, seed {seed}: {run.best:.4f} in {run.wall:.1f} s",
-                    file=sys.stderr,
-                    flush=True,
-                )
-                if args.keep:
-                    others = [
-                        old
-                        for old in kept
-                        if (old.name, old.seconds, old.seed) not in {(r.name, r.seconds, r.seed) for r in runs}
-                    ]
-                    args.keep.write_text(json.dumps([asdict(run) for run in [*others, *runs]]))
-    print("| time |", " | ".join(LABELS[name] for name in args.runs.split(",")), "|")
-    print("|---:|", "---:|" * len(args.runs.split(",")), sep="")
-    for seconds in map(duration, args.times.split(",")):
+    runs: list[Run] = []
+    for seconds, name in itertools.product(map(duration, times), names):
+        for seed in range(1, args.seeds + 1 if name == "ours" else 2):
+            run = Run(of, name, seconds, seed)
+            before = [old for old in kept if (old.text, old.name, old.seconds, old.seed) == (of, name, seconds, seed)]
+            if before:
+                runs += before
+                continue
+            if (settings := RUNS[name]) is None:
+                ours(args.corpus, run, args.lines)
+            else:
+                theirs(text, run, settings(run), args.lines)
+            runs.append(run)
+            kept.append(run)
+            print(
+                f"{name}, {seconds:g} s, seed {seed}: {run.best:.4f} in {run.wall:.1f} s", file=sys.stderr, flush=True
+            )
+            if args.keep:
+                args.keep.write_text(json.dumps([asdict(run) for run in kept]))
+    print("| time |", " | ".join(LABELS[name] for name in names), "|")
+    print("|---:|", "---:|" * len(names), sep="")
+    for seconds in map(duration, times):
         cells = []
-        for name in args.runs.split(","):
+        for name in names:
             found = [run.best for run in runs if (run.name, run.seconds) == (name, seconds)]
             spread = f" ({min(found):.3f} to {max(found):.3f})" if len(found) > 1 else ""
             cells.append(f"{fmean(found):.3f}{spread}")
