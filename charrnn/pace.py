@@ -61,7 +61,7 @@ class Pace:
         self.evaluation = 0.0
         """Seconds of an evaluation, as one will follow the last step."""
         self.saving = 0.0
-        """Seconds of a save, as one will follow that."""
+        """Seconds of a save, as one will follow that; if a disk is slow for once, no more than a twentieth of all."""
         self.start: int | None = None
         """The step before the first; which counts for nothing, since it may compile."""
         self.since = 0.0
@@ -72,7 +72,7 @@ class Pace:
 
     def left(self) -> float:
         """The seconds for more steps."""
-        return self.end - self.evaluation - self.saving - time.monotonic()
+        return self.end - self.evaluation - min(self.saving, self.seconds / 20) - time.monotonic()
 
     def planned(self, config: TrainingConfig, step: int) -> TrainingConfig:
         """The configuration with the end that the time allows, to be asked for after every step."""
