@@ -10,8 +10,8 @@ import typer
 NAME = "train"
 HELP = "Train a model on a text."
 EXAMPLES = """\b
-What stands in [brackets] is the default with --steps or --epochs; with --time,
-or none of them, what isn't given is chosen for this machine and this text.
+What stands in [brackets] is the default with --steps or --epochs; with
+--time, or none of them, it is chosen for this machine and this text.
 Each option can come from the environment too: CHARRNN_TRAIN_LR=0.001.
 
 \b
