@@ -122,10 +122,10 @@ def check(options: dict[str, Any]) -> None:
     if unknown := set(options) - MODEL - TRAINING - set(LENGTHS):
         raise ConfigError(f"there is no option {', '.join(sorted(unknown))}")
     if len(lengths := [f"--{name}" for name in LENGTHS if name in options]) > 1:
-        raise ConfigError(f"{' and '.join(lengths)} all say how long: give one")
+        raise ConfigError(f"{' and '.join(lengths)} each say how long: give one")
     if type(seconds := options.get("time", TIME)) not in (int, float):
         raise ConfigError(f"time can't be {seconds!r}")
-    between("time", seconds, SHORTEST, LONGEST)
+    between("time, in seconds,", seconds, SHORTEST, LONGEST)
     if type(epochs := options.get("epochs", 0)) is not int:
         raise ConfigError(f"epochs can't be {epochs!r}")
     between("epochs", epochs, 0, 2**31)

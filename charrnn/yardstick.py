@@ -74,7 +74,7 @@ def context_bits(learned: Ids, held_out: Ids, order: int = ORDER) -> float:
         mass = np.where(there, n[event] - discount, 0) + discount * kinds * p
         p = np.where(found, mass / total, p)
         contexts = longer
-    return float(-np.log2(p).mean())
+    return float(np.log2(1 / p).mean())
 
 
 def _mixed(key: Keys, ids: Keys) -> Keys:

@@ -832,7 +832,7 @@ def test_a_run_goes_on_for_some_time(here: Path) -> None:
     [
         ("--time 3m --steps 5", 2, "--steps and --time"),
         ("--time soon", 2, "90s, 3m or 1h"),
-        ("--time 0", 2, "time must be"),
+        ("--time 0", 2, "time, in seconds, must be from 1"),
         ("--time -5", 2, "no length of time"),
         ("--time 9s --hold 7", 2, "hold is only for"),
         ("--time 9s --cooldown 7", 2, "cooldown is only for"),

@@ -60,7 +60,12 @@ class Conclusion:
             bpc = row.val_loss / math.log(2)
             yield f"validation loss {row.val_loss:.3f} is {bpc:.2f} bits per character{''.join(compared)}"
         if training.pace is not None and config.steps <= config.warmup:
-            yield "the time was over before anything much was learned: give it more --time"
+            yield (
+                "the time was over before anything much was learned: give it more --time, "
+                "and, where the engine had to be compiled first, try again"
+            )
+        elif row and self.others and row.rank / math.log(2) > self.others[0].xz > 0:
+            yield "it has not come as far as xz yet: more time would help most, or there is nothing to learn"
         elif hint := verdict.advice(training.history, self._known() if held else None):
             yield hint
         if training.out_of_patience:
