@@ -5,7 +5,7 @@
 Ours is the command `charrnn train CORPUS --time …` and nothing else. PyTorch has two settings: those of char-rnn, and
 an LSTM with a one-cycle rate, 256 units or, from ten minutes on, 512 with dropout. Its clock stands still while it
 validates, and it is told how far its time has gone, so that its rate ends at zero on time too. One Markdown table goes
-to stdout; the picture shows validation losses over seconds.
+to stdout; the picture shows validation losses over seconds, of all runs of this text that are kept.
 """
 
 import argparse
@@ -30,6 +30,8 @@ from charrnn.cli.train import duration
 from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.corpus import Corpus, Source
 
+TICKS = (1, 3, 10, 20, 30, 60, 90, 180, 300, 600, 1800, 3600, 7200)
+"""Seconds that are marked on the axis of the picture."""
 LOOKS = 10
 """Evaluations of the twin on its way."""
 
@@ -187,6 +189,9 @@ def draw(runs: list[Run], path: Path) -> None:
     axes.set(
         xscale="log", ylim=(best - 0.03, best + 0.5), xlabel="seconds", ylabel="validation loss, nats per character"
     )
+    ends = [x for run in runs for x, _ in (run.curve[0], run.curve[-1])]
+    axes.set_xticks([x for x in TICKS if min(ends) / 1.5 <= x <= 1.2 * max(ends)], minor=False)
+    axes.set_xticks([], minor=True)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
@@ -242,7 +247,7 @@ def main() -> None:
             cells.append(f"{fmean(found):.3f}{spread}")
         print(f"| {seconds:g} s |", " | ".join(cells), "|")
     if args.picture:
-        draw(runs, args.picture)
+        draw([run for run in kept if run.text == of], args.picture)
 
 
 if __name__ == "__main__":
