@@ -55,7 +55,6 @@ def choose(W: float, N: int, V: int, given: dict[str, Any], record: float = LENG
         "schedule": "linear",
         "clip": CLIP,
         "dropout": dropped,
-        "locked": True,
         "drop_connect": dropped,
     } | chosen
 

@@ -27,7 +27,7 @@ def test_what_is_given_is_kept_and_all_is_within_bounds(given: dict[str, Any], N
     assert given.items() <= chosen.items()
     model = ModelConfig(
         65,
-        **{name: chosen.pop(name) for name in ("cell", "hidden_size", "layers", "dropout", "locked", "drop_connect")},
+        **{name: chosen.pop(name) for name in ("cell", "hidden_size", "layers", "dropout", "drop_connect")},
     )
     assert 32 <= model.hidden_size <= 4096
     assert 0 <= model.dropout < 0.8

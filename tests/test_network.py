@@ -229,11 +229,14 @@ def test_recurrent_weights_begin_orthogonal_gate_by_gate(engine, cell, H):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_other_weights_begin_within_glorots_limits(engine, cell):
+def test_other_weights_begin_with_unit_variance_or_within_glorots_limits(engine, cell):
     V, H = 40, 64
     params = network.initial_params(ModelConfig(V, cell, H, 2), engine, np.random.default_rng(0), np.float64)
-    for name, total in (("W_ih0", V + H), ("W_ih1", H + H), ("W_out", H + V)):
-        limit = math.sqrt(6 / total)
+    for name, limit in (
+        ("W_ih0", math.sqrt(3)),
+        ("W_ih1", math.sqrt(6 / (H + H))),
+        ("W_out", math.sqrt(6 / (H + V))),
+    ):
         assert 0.99 * limit < np.abs(params[name]).max() <= limit
         assert params[name].std() == pytest.approx(limit / math.sqrt(3), rel=0.05)
         assert abs(params[name].mean()) < 0.05 * limit
