@@ -12,7 +12,10 @@ from charrnn import network
 from charrnn.config import ANNEALED, ModelConfig, TrainingConfig
 from charrnn.engine import Engine
 from charrnn.memory import Memory
+from charrnn.vocabulary import smallest_type
 
+SHORTEST = 1.0
+"""Seconds of a run, at the least."""
 PROBED = 0.5
 """Seconds of measuring, after a first step which may compile."""
 OPTIMISM = 0.97
@@ -31,7 +34,7 @@ def speed(engine: Engine, threads: int, model: ModelConfig, B: int, T: int) -> f
     rng = np.random.default_rng(0)
     params = network.initial_params(model, engine, rng)
     state = network.zero_state(model, engine, B)
-    inputs, targets = rng.integers(min(model.vocab_size, 256), size=(2, T, B)).astype(np.uint8)
+    inputs, targets = rng.integers(model.vocab_size, size=(2, T, B)).astype(smallest_type(model.vocab_size))
     memories = [Memory() for _ in range(threads)]
 
     def step(memory: Memory) -> None:
@@ -39,6 +42,7 @@ def speed(engine: Engine, threads: int, model: ModelConfig, B: int, T: int) -> f
 
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
         list(pool.map(step, memories))
+        network.loss(params, inputs, targets, state, model, engine, memories[0])  # which evaluations will want compiled
         took: list[float] = []
         while sum(took) < PROBED:
             began = time.perf_counter()
@@ -73,6 +77,10 @@ class Pace:
     def left(self) -> float:
         """The seconds for more steps."""
         return self.end - self.evaluation - min(self.saving, self.seconds / 20) - time.monotonic()
+
+    def budgeted(self) -> float:
+        """The seconds for more steps that are planned with: a second, where even that isn't left."""
+        return max(self.left(), SHORTEST)
 
     def planned(self, config: TrainingConfig, step: int) -> TrainingConfig:
         """The configuration with the end that the time allows, to be asked for after every step."""

@@ -9,11 +9,11 @@ from charrnn import budget, engine, reading
 from charrnn.config import ANNEALED, LEARNING_RATES, ModelConfig, TrainingConfig, between
 from charrnn.corpus import Corpus
 from charrnn.errors import ConfigError
-from charrnn.pace import Pace, speed
+from charrnn.pace import SHORTEST, Pace, speed
 
 TIME = 180.0
 """Seconds of a run of unstated length."""
-SHORTEST, LONGEST = 1.0, 1e7
+LONGEST = 1e7
 """Seconds that can be asked for."""
 COMMON = ModelConfig(64, "lstm", 256, 1)
 """The network by which machines are compared."""
@@ -35,18 +35,16 @@ def plan(corpus: Corpus, options: dict[str, Any]) -> tuple[ModelConfig, Training
     exist or are out of bounds.
     """
     model = _model(len(corpus.vocabulary), options)
-    chosen: dict[str, Any] = {"steps": 0, "seed": secrets.randbelow(1_000_000), "threads": engine.available_cores()}
+    chosen = _settled(options)
     if "optimizer" in options:
-        chosen["lr"] = LEARNING_RATES.get(options["optimizer"], 0.0)
-        chosen["weight_decay"] = 0.01 if options["optimizer"] == "adamw" else 0.0
-    chosen |= {name: options[name] for name in TRAINING & set(options)}
-    chosen["engine"] = engine.resolve(chosen.get("engine", "auto"))
-    config = TrainingConfig(**chosen)
+        chosen.setdefault("lr", LEARNING_RATES.get(options["optimizer"], 0.0))
+        chosen.setdefault("weight_decay", 0.01 if options["optimizer"] == "adamw" else 0.0)
+    config = _training(chosen)
     if "epochs" in options:
-        chosen["steps"] = options["epochs"] * reading.of(corpus, config).learned.chunks
+        config = replace(config, steps=options["epochs"] * reading.of(corpus, config).learned.chunks)
     if config.schedule not in ANNEALED and (config.hold or config.cooldown):
         raise ConfigError("hold and cooldown are only for schedule linear or cosine")
-    return model, TrainingConfig(**chosen)
+    return model, config
 
 
 def timed(corpus: Corpus, options: dict[str, Any], pace: Pace) -> dict[str, Any]:
@@ -56,26 +54,24 @@ def timed(corpus: Corpus, options: dict[str, Any], pace: Pace) -> dict[str, Any]
     of steps is an estimate, which the pace corrects on the way. Where it would take too long to read what is held out,
     less of the text is.
     """
-    options = {"seed": secrets.randbelow(1_000_000), "threads": engine.available_cores()} | options
+    options = _settled(options)
     if {"lr_decay", "lr_decay_after"} & set(options):
         options.setdefault("schedule", "step")
-    options["engine"] = engine.resolve(options.get("engine", "auto"))
     V, (learned, held_out, _) = len(corpus.vocabulary), reading.of(corpus, _training(options))
-    records = {"record": learned.size / learned.lines} if learned.lines else {}
+    record = learned.size / learned.lines if learned.lines else math.inf
     machine = (engine.load(options["engine"]), options["threads"])
     W = speed(*machine, COMMON, budget.ROWS // 2, budget.LENGTH) * budget.operations(COMMON)
-    found = budget.choose(W * max(pace.left(), SHORTEST), learned.size, V, options, **records)
+    found = budget.choose(W * pace.budgeted(), learned.size, V, options, record)
     model, config = _model(V, found), _training(found)
-    a_second = speed(*machine, model, *_shard(config, records.get("record", math.inf)))
-    W = a_second * budget.operations(model) * max(pace.left(), SHORTEST)
-    found = budget.choose(W, learned.size, V, options | {"hidden_size": model.hidden_size}, **records)
-    seconds = max(pace.left(), SHORTEST)
-    pace.evaluation = VALIDATING * held_out.size / a_second * (2 if "average" in options else 1)
+    a_second = _measured(model, config, record, held_out.size, pace)
+    W = a_second * budget.operations(model) * pace.budgeted()
+    found = budget.choose(W, learned.size, V, options | {"hidden_size": model.hidden_size}, record)
+    seconds = pace.budgeted()
     if pace.evaluation > VALIDATION * seconds and "val_fraction" not in options:
         fraction = float(f"{config.val_fraction * VALIDATION * seconds / pace.evaluation:.1g}")
         pace.evaluation *= fraction / config.val_fraction
         found["val_fraction"] = fraction
-    steps = max(1, int(a_second * max(pace.left(), SHORTEST) / reading.of(corpus, _training(found)).learned.per_step))
+    steps = max(1, int(a_second * pace.budgeted() / reading.of(corpus, _training(found)).learned.per_step))
     evaluations = int(EVALUATING * seconds / pace.evaluation) if pace.evaluation else MOST
     warmup = min(budget.WARMUP, steps // 10)
     fall = {"cooldown": math.ceil(steps * budget.COOLDOWN), "hold": int(steps * (1 - budget.COOLDOWN)) - warmup}
@@ -91,9 +87,8 @@ def prolonged(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: 
     """The configuration of a run that goes on from a step until the pace ends: its rate is full, then falls anew."""
     learned, held_out, _ = reading.of(corpus, config)
     record = learned.size / learned.lines if learned.lines else math.inf
-    a_second = speed(engine.load(config.engine), config.threads, model, *_shard(config, record))
-    pace.evaluation = VALIDATING * held_out.size / a_second * (2 if config.average else 1)
-    more = max(1, int(a_second * max(pace.left(), SHORTEST) / learned.per_step))
+    a_second = _measured(model, config, record, held_out.size, pace)
+    more = max(1, int(a_second * pace.budgeted() / learned.per_step))
     if config.schedule not in ANNEALED:
         return replace(config, steps=step + more)
     cooldown = math.ceil(more * budget.COOLDOWN)
@@ -101,9 +96,22 @@ def prolonged(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: 
     return replace(config, steps=step + more, hold=hold, cooldown=cooldown)
 
 
-def _shard(config: TrainingConfig, record: float) -> tuple[int, int]:
-    """The rows and the steps of time that a thread has of a chunk, where records are of this mean length."""
-    return -(-config.batch_size // config.threads), max(1, int(min(config.seq_length, record)))
+def _measured(model: ModelConfig, config: TrainingConfig, record: float, held_out: int, pace: Pace) -> float:
+    """The characters a second that this machine learns from so; the pace is told what an evaluation will take.
+
+    `record` is the mean length of records, beyond which no step reads.
+    """
+    rows = -(-config.batch_size // config.threads)
+    steps = max(1, int(min(config.seq_length, record)))
+    a_second = speed(engine.load(config.engine), config.threads, model, rows, steps)
+    pace.evaluation = VALIDATING * held_out / a_second * (2 if config.average else 1)
+    return a_second
+
+
+def _settled(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with a seed, a number of threads and the name of an engine."""
+    settled = {"seed": secrets.randbelow(1_000_000), "threads": engine.available_cores()} | options
+    return settled | {"engine": engine.resolve(options.get("engine", "auto"))}
 
 
 def _model(V: int, options: dict[str, Any]) -> ModelConfig:
@@ -129,9 +137,9 @@ def check(options: dict[str, Any]) -> None:
     if type(epochs := options.get("epochs", 0)) is not int:
         raise ConfigError(f"epochs can't be {epochs!r}")
     between("epochs", epochs, 0, 2**31)
-    ModelConfig(1, **{name: options[name] for name in MODEL & set(options)})
+    _model(1, options)
     engine.resolve(options.get("engine", "numpy"), 0)
-    config = TrainingConfig(**{"steps": 0} | {name: options[name] for name in TRAINING & set(options) - {"engine"}})
+    config = _training({name: value for name, value in options.items() if name != "engine"})
     for name, other, fits in (
         ("momentum", "optimizer sgd", config.optimizer == "sgd"),
         ("lr_decay", "schedule step", options.get("schedule", "step") == "step"),

@@ -156,10 +156,12 @@ class Training:
         fits = snapshot.at.fits(self.streams.chunks, self.streams.offsets)
         if not fits or snapshot.state.shape[2] != self.streams.rows:
             raise CheckpointError("the training to resume is damaged: it stands at no place of its corpus")
-        if snapshot.training.patience and not self.held_out.size:
-            raise ConfigError("--patience waits for a better validation loss, but nothing is held out to validate on")
-        if snapshot.training.average and not self.held_out.size:
-            raise ConfigError("--average is kept where it validates better, but nothing is held out to validate on")
+        for option, why in (
+            ("patience", "waits for a better validation loss"),
+            ("average", "is kept where it is better"),
+        ):
+            if getattr(snapshot.training, option) and not self.held_out.size:
+                raise ConfigError(f"--{option} {why}, but nothing is held out to validate on")
         self.epoch = lru_cache(maxsize=1)(self.streams.epoch)
         """The chunks of an epoch by its offset; the last answer is kept, for it may take a sort to find."""
         self.final: Evaluation | None = None
@@ -178,21 +180,21 @@ class Training:
     @property
     def latest(self) -> Model:
         """The model as it is now; it doesn't change when the training goes on."""
-        s = self.snapshot
-        params = {name: p.copy() for name, p in s.params.items()}
-        return Model(s.model, s.vocabulary, params, self.engine, self.known)
+        return self._model(self.snapshot.params)
 
-    @property
-    def _averaged(self) -> Model:
-        """The model with the average of its weights so far."""
-        return replace(self.latest, params={name: a.copy() for name, a in self.snapshot.average.items()})
+    def _model(self, params: Params) -> Model:
+        """The model with a copy of some weights."""
+        s = self.snapshot
+        copies = {name: p.copy() for name, p in params.items()}
+        return Model(s.model, s.vocabulary, copies, self.engine, self.known)
 
     @property
     def best(self) -> Model:
         """The model with the lowest validation loss so far; the latest where nothing is held out, or evaluated yet."""
         if not self._latest_is_best():
-            return replace(self.latest, params=self.snapshot.best)
-        return self._averaged if self.final is not None and self.final.averaged else self.latest
+            return self._model(self.snapshot.best)
+        averaged = self.final is not None and self.final.averaged
+        return self._model(self.snapshot.average if averaged else self.snapshot.params)
 
     @property
     def best_step(self) -> int:
@@ -209,7 +211,7 @@ class Training:
     def out_of_patience(self) -> bool:
         """Whether the latest `patience` evaluations have brought nothing better."""
         patience, history = self.snapshot.training.patience, self.snapshot.history
-        return 0 < patience < len(history) and self.held_out.size > 0 and _best(history) not in history[-patience:]
+        return 0 < patience < len(history) and _best(history) not in history[-patience:]
 
     @property
     def history(self) -> list[Evaluation]:
@@ -319,7 +321,7 @@ class Training:
         train_loss = at.loss_sum / at.loss_steps if at.loss_steps else None
         here, began = Progress(at.step, at.epoch, train_loss or math.nan, lr, math.nan, 0), time.monotonic()
         losses = []
-        for model in (self.latest, self._averaged) if s.average else (self.latest,):
+        for model in (self.latest, self._model(self.snapshot.average)) if s.average else (self.latest,):
             nats, chars = 0.0, 0
             for more, n in self.held_out.losses(model):
                 nats, chars = nats + more, chars + n

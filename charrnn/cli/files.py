@@ -11,10 +11,11 @@ from typing import IO, Any
 
 from charrnn import checkpoint as checkpoints
 from charrnn import corpus as corpora
-from charrnn import engine, recipe
+from charrnn import engine
 from charrnn.cli.console import BEGAN, tell_of_compilation
 from charrnn.corpus import STDIN, Source
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.pace import SHORTEST
 from charrnn.training import Training, resume, train
 
 FOLDER = Path("checkpoints")
@@ -75,7 +76,7 @@ def resumed(
 def left(seconds: float, source: Source) -> float:
     """What is left for a training of the time that the whole program was given: to wait for stdin isn't part of it."""
     spent = 0.0 if STDIN in source.paths else time.monotonic() - BEGAN
-    return max(recipe.SHORTEST, seconds - spent - LEAVING)
+    return max(SHORTEST, seconds - spent - LEAVING)
 
 
 def words(paths: tuple[str, ...], reading: dict[str, Any], init_from: Path | None) -> list[str]:

@@ -1,0 +1,49 @@
+"""The inspector: what there is to know of a checkpoint, as data."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from charrnn import network
+from charrnn.checkpoint import Checkpoint, to_torch
+from charrnn.known import Known
+
+
+def summary(checkpoint: Checkpoint) -> dict[str, Any]:
+    """A checkpoint as plain data: its metadata, its tensors with shape, norm and share of all values, its history.
+
+    The tensors are those of the file, under PyTorch's names.
+    """
+    model = checkpoint.model
+    tensors = to_torch(model.params, model.config, network.cell_of(model.config, model.engine))
+    total = sum(tensor.size for tensor in tensors.values())
+    return {
+        "model": asdict(model.config),
+        "parameters": model.size,
+        "vocabulary": {"kind": "bytes" if model.vocabulary.is_bytes else "characters", "size": len(model.vocabulary)}
+        | ({} if model.vocabulary.is_bytes else {"characters": list(model.vocabulary.characters)}),
+        "records": _records(model.known),
+        "tensors": [
+            {
+                "name": name,
+                "shape": list(tensor.shape),
+                "dtype": str(tensor.dtype),
+                "norm": float(np.linalg.norm(tensor.astype(np.float64))),
+                "share": tensor.size / total,
+            }
+            for name, tensor in tensors.items()
+        ],
+        "step": checkpoint.step,
+        "training": asdict(checkpoint.training) if checkpoint.training else None,
+        "corpus": asdict(checkpoint.corpus) if checkpoint.corpus else None,
+        "history": [asdict(row) for row in checkpoint.history],
+        "version": checkpoint.version,
+    }
+
+
+def _records(known: Known | None) -> dict[str, int | None] | None:
+    """What a model of records knows of the lines it was made from; None for a model of running text."""
+    if known is None:
+        return None
+    return {"longest": known.longest, "known": None if known.digests is None else len(known.digests)}
