@@ -39,6 +39,8 @@ class Cell(Protocol):
     backward: Any
     step: Any
     """`forward` for a single step with no way back; only of the reference, for `network.step`."""
+    inside: Any
+    """From the cache of `forward`, what the units stand at and their gates; only of the reference, for `network`."""
 
 
 class Embedding(Protocol):

@@ -1,7 +1,7 @@
 """The model: a network's weights with the vocabulary they were learned for, ready to be run."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy as np
 from charrnn import engine as engines
 from charrnn import network
 from charrnn.chunk import Chunk
-from charrnn.config import ModelConfig
+from charrnn.config import ModelConfig, between
 from charrnn.engine import Engine
+from charrnn.errors import ConfigError
 from charrnn.known import Known
 from charrnn.memory import Memory
 from charrnn.notation import Array, Ids, Params
@@ -31,10 +32,39 @@ class Model:
     engine: Engine = field(default_factory=lambda: engines.load("numpy"), repr=False)
     known: Known | None = None
     """What it knows of the lines it was made from, if it is a model of records: each a text that ends with its line."""
+    held: Array | None = field(default=None, repr=False)
+    """The state [L, S, 1, H] of units that are held where they are, and NaN for the others; None where none is."""
 
     def zero_state(self, B: int) -> Array:
         """The state [L, S, B, H] before anything was read."""
-        return network.zero_state(self.config, self.engine, B, self.params["W_out"].dtype)
+        return self.kept(network.zero_state(self.config, self.engine, B, self.params["W_out"].dtype))
+
+    def kept(self, state: Array) -> Array:
+        """A state [L, S, B, H] with the units that are held where they are held."""
+        return state if self.held is None else np.where(np.isnan(self.held), state, self.held)
+
+    def holding(self, units: Mapping[tuple[int, int], float]) -> "Model":
+        """The same model with some units (layer, index) held at a value, as `network.hold` does.
+
+        Raises `ConfigError` for a unit that there isn't, and for a value below -1 or above 1.
+        """
+        if not units:
+            return self
+        values = np.full((self.config.layers, self.config.hidden_size), np.nan)
+        for unit, value in units.items():
+            self.check_unit(*unit)
+            between("the value of a unit", value, -1, 1)
+            values[unit] = value
+        params, held = network.hold(self.params, self.config, values)
+        return replace(self, params=params, held=held)
+
+    def check_unit(self, layer: int, index: int) -> None:
+        """Raises `ConfigError` where there is no such unit."""
+        L, H = self.config.layers, self.config.hidden_size
+        if not (0 <= layer < L and 0 <= index < H):
+            raise ConfigError(
+                f"there is no unit {layer}:{index}: layers go from 0 to {L - 1}, the units of each from 0 to {H - 1}"
+            )
 
     def forward(self, inputs: Ids, state: Array, memory: Memory | None = None) -> tuple[Array, Array]:
         """Logits [T, B, V] after each of the inputs [T, B], in the memory if one is given, and the next state."""

@@ -14,9 +14,12 @@ from typing import Any
 import numpy as np
 
 from charrnn.config import ModelConfig
-from charrnn.engine import Cell, Engine
+from charrnn.engine import Cell, Engine, load
 from charrnn.memory import Memory
 from charrnn.notation import Array, Ids, Params, Places
+
+HELD = 1 - 1e-6
+"""The value next to 1 at which a unit can be held."""
 
 
 def cell_of(config: ModelConfig, engine: Engine) -> Cell:
@@ -44,8 +47,9 @@ def initial_params(config: ModelConfig, engine: Engine, rng: np.random.Generator
     W_hh: each gate's H×H block orthogonal, so that the recurrence neither shrinks nor stretches a state (A. Saxe,
     J. McClelland, S. Ganguli, 2014). W_ih and W_out: uniform within ±√(6 / (in + out)) of a gate (X. Glorot,
     Y. Bengio, 2010); but of the first layer within ±√3, whose variance is 1: it is a look-up, which adds up a single
-    row, however many there are, and with less the network can't tell the characters apart at first. Biases zero, but for the LSTM's forget gate, which starts at 1: open, so that the memory lasts
-    before anything is learned (F. Gers et al., 2000; R. Jozefowicz et al., 2015).
+    row, however many there are, and with less the network can't tell the characters apart at first. Biases zero, but
+    for the LSTM's forget gate, which starts at 1: open, so that the memory lasts before anything is learned (F. Gers et
+    al., 2000; R. Jozefowicz et al., 2015).
     """
     cell, H = cell_of(config, engine), config.hidden_size
     params: Params = {}
@@ -66,6 +70,33 @@ def initial_params(config: ModelConfig, engine: Engine, rng: np.random.Generator
         for layer in range(config.layers):
             params[f"b{layer}"][H : 2 * H] = 1
     return params
+
+
+def hold(params: Params, config: ModelConfig, values: Array) -> tuple[Params, Array]:
+    """Weights with which some units stay where they are, and the state [L, S, 1, H] they stay in, NaN for the others.
+
+    `values` [L, H] has where they are held, between -1 and 1, and NaN for the others: as `look_inside` has it, that is
+    tanh c of an LSTM and h of the others. Nothing of what runs the network has to know of it: the unit hears nothing
+    but biases, with which its value is where it comes to rest. A GRU's candidate is the value itself; an LSTM's memory
+    loses a sixteenth at every step, and gets as much back.
+    """
+    H, kept = config.hidden_size, np.clip(values, -HELD, HELD)
+    fixed = {name: p.copy() for name, p in params.items()}
+    state = np.full_like(zero_state(config, load("numpy"), 1, params["W_out"].dtype), np.nan)
+    for layer, index in np.argwhere(~np.isnan(values)):
+        value, inverse = kept[layer, index], np.arctanh(kept[layer, index])
+        if config.cell == "lstm":  # i = 1/2, f = 15/16 and g = c/8, so that f c + i g = c
+            biases = {index: 0.0, H + index: np.log(15), 2 * H + index: np.arctanh(inverse / 8)}
+        elif config.cell == "gru":  # n = h, so that (1 - z) n + z h = h, whatever z is
+            biases = {2 * H + index: inverse}
+            fixed[f"b_hn{layer}"][index] = 0
+        else:
+            biases = {index: inverse}
+        for column, bias in biases.items():
+            fixed[f"W_ih{layer}"][:, column] = fixed[f"W_hh{layer}"][:, column] = 0
+            fixed[f"b{layer}"][column] = bias
+        state[layer, -1, 0, index] = inverse if config.cell == "lstm" else value
+    return fixed, state
 
 
 def zero_state(config: ModelConfig, engine: Engine, B: int, dtype: Any = np.float32) -> Array:
@@ -189,6 +220,20 @@ def step(params: Params, ids: Ids, state: Array, config: ModelConfig, engine: En
     return x, after
 
 
+def look_inside(
+    params: Params, inputs: Ids, state: Array, config: ModelConfig, memory: Memory | None = None
+) -> tuple[Array, Array, list[dict[str, Array]], Array]:
+    """`forward` by the NumPy engine, with what happens on the way.
+
+    Returns the logits [T, B, V]; what each unit stands at [L, T, B, H], which is tanh c of an LSTM and h of the others;
+    the gates of each layer by name, [T, B, H]; and the next state.
+    """
+    memory, engine = memory or Memory(), load("numpy")
+    h, state, caches, _ = _run(params, inputs, state, config, engine, None, memory)
+    units, gates = zip(*map(cell_of(config, engine).inside, caches), strict=True)
+    return _linear(h, params["W_out"], params["b_out"], engine, memory), np.stack(units), list(gates), state
+
+
 def surprises(
     params: Params,
     inputs: Ids,
@@ -246,15 +291,46 @@ def loss_and_gradients(
     With `real` [T, B] only the targets at those places count: texts that end before others of their batch are filled
     up with anything at all. There may be none in a shard.
     """
+    memory = memory or Memory()
+    total, grads, next_state, _ = _there_and_back(params, inputs, targets, state, config, engine, masks, memory, real)
+    return total, grads, next_state
+
+
+def state_gradient(
+    params: Params, inputs: Ids, targets: Ids, state: Array, config: ModelConfig, engine: Engine
+) -> Array:
+    """The gradient [L, S, B, H] of the loss of the last targets alone with respect to the state before the inputs.
+
+    inputs [T, B]; targets [B]. It is the ∂loss_t/∂h_{t-k}, and for an LSTM ∂loss_t/∂c_{t-k}, of which backpropagation
+    through time is made: what vanishes, or doesn't (Y. Bengio, P. Simard, P. Frasconi, 1994).
+    """
+    real = np.zeros(inputs.shape, bool)
+    real[-1] = True
+    everywhere = np.broadcast_to(targets, inputs.shape)
+    return _there_and_back(params, inputs, everywhere, state, config, engine, None, Memory(), real)[3]
+
+
+def _there_and_back(
+    params: Params,
+    inputs: Ids,
+    targets: Ids,
+    state: Array,
+    config: ModelConfig,
+    engine: Engine,
+    masks: Array | None,
+    memory: Memory,
+    real: Places | None,
+) -> tuple[float, Params, Array, Array]:
+    """`loss_and_gradients`, and last the gradient of the state."""
     cell, V = cell_of(config, engine), config.vocab_size
     T, B = inputs.shape
-    memory = memory or Memory()
     h, next_state, caches, below = _run(params, inputs, state, config, engine, masks, memory)
     h_real, targets = _gathered(h, targets, real, memory)
     logits = engine.linear.forward(h_real, params["W_out"], params["b_out"], memory)
     total, d_logits = engine.softmax.cross_entropy(logits, targets)
 
     grads: Params = {}
+    d_state = np.empty_like(state)
 
     def undo(dy: Array, x: Array, W: str, b: str) -> Array:
         dx, grads[W], grads[b] = engine.linear.backward(dy, x, params[W], memory.part(W))
@@ -269,7 +345,7 @@ def loss_and_gradients(
         if masks is not None:
             dh *= masks[layer]
         # h, state, cache = cell.forward(x, …)
-        dx, *recurrent, _ = cell.backward(dh, caches[layer], memory.part(f"layer {layer}"))
+        dx, *recurrent, d_state[layer] = cell.backward(dh, caches[layer], memory.part(f"layer {layer}"))
         grads.update((f"{name}{layer}", d) for name, d in zip(cell.RECURRENT, recurrent, strict=True))
         if layer:
             # x = below W_ih + b
@@ -279,4 +355,4 @@ def loss_and_gradients(
             # x = (W_ih + b)[inputs]
             grads["W_ih0"] = engine.embedding.backward(dx, inputs, V, memory)
             grads["b0"] = grads["W_ih0"].sum(axis=0)
-    return total, {name: grads[name] for name in params}, next_state
+    return total, {name: grads[name] for name in params}, next_state, d_state

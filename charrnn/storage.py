@@ -29,14 +29,18 @@ def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
     the old file or the new one. A symbolic link stays one: what it leads to is written. Raises `CheckpointError` where
     the disk won't have it, and the old file then stays, or for what is no file, such as a folder or a device.
     """
-    path = Path(os.path.realpath(path))
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise CheckpointError(f"can't write {path}: it is no file that could be replaced")
     texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
     texts |= {"charrnn": str(FORMAT), "version": json.dumps(_version())}
     # safetensors writes what lies in memory, in whatever order the array reads it
     whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    content = _sorted_header(serialise(whole, texts))
+    write_bytes(path, _sorted_header(serialise(whole, texts)))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes any file as `write` does."""
+    path = Path(os.path.realpath(path))
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise CheckpointError(f"can't write {path}: it is no file that could be replaced")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -265,7 +265,7 @@ FLOORS = (
     {"network", "optimizers", "pace", "recipe", "corpus", "lines", "streams", "records", "reading"}
     | {"filters", "model", "snapshot", "yardstick"},
     {"constraints", "continuation", "drawing"},
-    {"training", "sampling", "listing", "scoring", "inspection", "checkpoint", "verdict"},
+    {"training", "sampling", "listing", "scoring", "inspection", "checkpoint", "verdict", "figures", "page"},
     {"cli"},
 )
 NEIGHBOURS = {
@@ -283,6 +283,7 @@ NEIGHBOURS = {
     "listing": {"sampling"},
     "drawing": {"continuation"},
     "inspection": {"checkpoint"},
+    "page": {"checkpoint", "inspection", "figures"},
 }
 SHOWN_BY_CLI = {"typer", "rich", "tqdm"}
 

@@ -81,6 +81,13 @@ def step(x: Array, W_hh: Array, b_hn: Array, state: Array) -> Array:
     return after
 
 
+def inside(cache: Cache) -> tuple[Array, dict[str, Array]]:
+    """What `forward` did on its way, of the reference engine: its outputs and its gates by name, each [T, B, H]."""
+    _, h, gates, _ = cache
+    r, z, _ = np.split(gates, 3, axis=2)
+    return h[1:], {"reset": r, "update": z}
+
+
 def backward(d_outputs: Array, cache: Cache, memory: Memory | None = None) -> tuple[Array, Array, Array, Array]:
     """Undoes `forward`: from the gradient of the outputs [T, B, H] to those of x, W_hh, b_hn and the initial state."""
     W_hh, h, gates, q = cache

@@ -82,6 +82,17 @@ def step(x: Array, W_hh: Array, state: Array) -> Array:
     return after
 
 
+def inside(cache: Cache) -> tuple[Array, dict[str, Array]]:
+    """What `forward` did on its way, of the reference engine: what the memory says, tanh c, and the gates by name.
+
+    Each is [T, B, H]. It is tanh c that A. Karpathy, J. Johnson, L. Fei-Fei show ("Visualizing and Understanding
+    Recurrent Networks", 2016).
+    """
+    _, _, _, tanh_c, gates = cache
+    i, f, _, o = np.split(gates, 4, axis=2)
+    return tanh_c, {"input": i, "forget": f, "output": o}
+
+
 @cache
 def _sigmoids(H: int, dtype: Any) -> tuple[Array, Array]:
     """s and 1 - s, with which one tanh serves all four gates: s tanh(s a) + (1 - s).

@@ -46,6 +46,11 @@ def step(x: Array, W_hh: Array, state: Array) -> Array:
     return after
 
 
+def inside(cache: Cache) -> tuple[Array, dict[str, Array]]:
+    """What `forward` did on its way, of the reference engine: its outputs [T, B, H]; it has no gates."""
+    return cache[1][1:], {}
+
+
 def backward(d_outputs: Array, cache: Cache, memory: Memory | None = None) -> tuple[Array, Array, Array]:
     """Undoes `forward`: from the gradient of the outputs [T, B, H] to those of x, W_hh and the initial state."""
     W_hh, h = cache

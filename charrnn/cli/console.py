@@ -57,6 +57,16 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
+def unit(text: str) -> tuple[int, int]:
+    """A unit by its layer and index. Raises `ConfigError` for what is none."""
+    from charrnn.errors import ConfigError
+
+    layer, _, index = text.partition(":")
+    if not all(number.isascii() and number.isdigit() and len(number) < 9 for number in (layer, index)):
+        raise ConfigError(f"a unit is LAYER:INDEX, such as 0:17, not {text!r}")
+    return int(layer), int(index)
+
+
 def tell_of_compilation(engine: str, quiet: bool) -> None:
     """Says so while the numba engine is compiled: else a first step seems to hang. On a terminal something turns."""
     if engine != "numba" or quiet:
@@ -84,6 +94,18 @@ def tell_of_compilation(engine: str, quiet: bool) -> None:
             status.stop()
 
     on_compilation(begin, end)
+
+
+@contextmanager
+def spinning(text: str, quiet: bool) -> Iterator[None]:
+    """Something that turns on the terminal while work is done that may take seconds; where it is none, nothing."""
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text):
+        yield
 
 
 class Output:

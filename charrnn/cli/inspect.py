@@ -1,156 +1,280 @@
-"""`charrnn inspect`: shows what a model is, what it was trained on, and how its loss fell."""
+"""`charrnn inspect`: shows what models are and what they have learned, as text, data, a picture or a page."""
 
 import json
-import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.console import model_file, visible, voice
+from charrnn.cli.console import model_file, spinning, visible, voice
+from charrnn.cli.console import unit as place
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from charrnn.cli.subject import Subject
+    from charrnn.inspection import Feature
+    from charrnn.model import Model
 
 NAME = "inspect"
-HELP = "Show what a model is and how it learned."
+HELP = "Show what a model is, how it learned, and what it has learned."
 EXAMPLES = """\b
+Views can be combined. Units are LAYER:INDEX, both from 0; where the unit of
+an LSTM stands is the tanh of its memory c, where another does is its output h.
+What a model has never seen is left out. --memory and --page read what the
+training held out, if it is where it was.
+
+\b
 Examples:
   charrnn inspect
-  charrnn inspect model.safetensors
-  charrnn inspect --json | jq .history
+  charrnn inspect model.safetensors --json | jq .history
+  charrnn inspect --neurons chapter.txt --follow '[A-Z]+:'
+  charrnn inspect --neurons 'To be, or not to be' --unit 0:17
+  charrnn inspect rnn.safetensors gru.safetensors lstm.safetensors --memory
+  charrnn inspect --surprise chapter.txt
+  charrnn inspect --weights --vocabulary
+  charrnn inspect --history --plot history.svg
+  charrnn inspect --page model.html
 """
-BARS = "▁▂▃▄▅▆▇█"
+SHOWN = 1000
+"""Characters of a text that are shown in the terminal."""
+TOGETHER = ("history", "memory")
+"""Views that show several models in one chart."""
+
+
+def _option(help: str, *names: str, envvar: str | None = None, metavar: str | None = None) -> Any:
+    return typer.Option(*names, help=help, show_default=False, envvar=envvar, show_envvar=False, metavar=metavar)
 
 
 def command(
-    checkpoint: Annotated[
-        Path | None, typer.Argument(help="The model's file. [the newest in checkpoints/]", show_default=False)
+    checkpoints: Annotated[
+        list[Path] | None, typer.Argument(help="The models' files. [the newest in checkpoints/]", show_default=False)
     ] = None,
+    history: Annotated[bool, _option("Losses and learning rates over the steps, as charts.", "--history")] = False,
+    neurons: Annotated[
+        str | None, _option("Units that follow what has a name, in this text; -: stdin.", metavar="TEXT|FILE")
+    ] = None,
+    follow: Annotated[
+        list[str] | None, _option("With --neurons: look for this pattern too; can be repeated.", metavar="REGEX")
+    ] = None,
+    unit: Annotated[str | None, _option("With --neurons: show the text by this unit.", metavar="LAYER:INDEX")] = None,
+    memory: Annotated[bool, _option("How far back predictions reach: gradients, contexts, gates.", "--memory")] = False,
+    surprise: Annotated[
+        str | None, _option("How little each character of this text is expected.", metavar="TEXT|FILE")
+    ] = None,
+    weights: Annotated[bool, _option("The tensors: spread, spectral radius, dead units.", "--weights")] = False,
+    vocabulary: Annotated[bool, _option("The nearest neighbours of each character.", "--vocabulary")] = False,
+    corpus: Annotated[Path | None, _option("A text for --memory and --page. [what was held out]")] = None,
+    page: Annotated[Path | None, _option("Write all views to a page, FILE.html: needs charrnn[page].")] = None,
+    plot: Annotated[Path | None, _option("Draw the view to FILE.png, .svg or .pdf: needs charrnn[plot].")] = None,
+    force: Annotated[bool, _option("Overwrite the page or the picture.", "--force")] = False,
     as_json: Annotated[
-        bool,
-        typer.Option("--json", help="The same as one JSON object.", envvar="CHARRNN_INSPECT_JSON", show_envvar=False),
+        bool, _option("One JSON object a line for each model.", "--json", envvar="CHARRNN_INSPECT_JSON")
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.", show_envvar=False)
-    ] = False,
+    quiet: Annotated[bool, _option("Nothing on stderr but errors.", "--quiet", "-q")] = False,
 ) -> None:
-    from charrnn import checkpoint as checkpoints
-    from charrnn.inspection import summary
-
-    path = model_file(checkpoint, voice(quiet))
-    data: dict[str, Any] = {"file": str(path), "bytes": path.stat().st_size if path.exists() else 0} | summary(
-        checkpoints.load(path)
-    )
-    if as_json:
-        typer.echo(json.dumps(data, allow_nan=False))
-        return
-
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    for part in (_about(data), _tensors(data), *_history(data["history"], console.width)):
-        console.print(part)
-
-
-def _about(data: dict[str, Any]) -> "Table":
-    table = _table()
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    model, vocabulary = data["model"], data["vocabulary"]
-    rows = {
-        "file": f"{data['file']}, {data['bytes']:,} bytes",
-        "model": f"{model['cell']}, {model['layers']} × {model['hidden_size']}, dropout {model['dropout']:g}",
-        "parameters": f"{data['parameters']:,}",
-        "vocabulary": f"{vocabulary['size']} {vocabulary['kind']}",
-        "characters": _characters(vocabulary.get("characters", [])),
+    views: dict[str, Any] = {
+        "history": history,
+        "neurons": neurons,
+        "memory": memory,
+        "surprise": surprise,
+        "weights": weights,
+        "vocabulary": vocabulary,
     }
-    if records := data["records"]:
-        known = "not known" if records["known"] is None else f"{records['known']:,} different lines known"
-        rows["records"] = f"{known}, the longest of {records['longest']:,} {vocabulary['kind']}"
-    if corpus := data["corpus"]:
-        rows["corpus"] = f"{corpus['name']}, {corpus['size']:,} bytes, SHA-256 {corpus['digest'][:12]}…"
-        learned, apart = (
-            f"{corpus[part + '_lines']:,} lines of {corpus[part]:,}"
-            if corpus["training_lines"]
-            else f"{corpus[part]:,}"
-            for part in ("training", "validation")
-        )
-        rows["split"] = f"{learned} characters to learn from, {apart} held out"
-    if training := data["training"]:
-        rows["training"] = ", ".join(f"{name} {value}" for name, value in training.items())
-    if data["step"] is not None:
-        rows["weights of"] = _moment(data["step"], data["history"])
-    for name, value in rows.items():
-        if value:
-            table.add_row(name, _text(value))
-    return table
+    views = {name: given for name, given in views.items() if given not in (None, False)}
+    _refuse_contradictions(views, bool(follow), unit is not None, corpus is not None, page, plot, as_json)
+    from charrnn.cli.subject import subjects
+    from charrnn.inspection import following
+
+    asked = Asked(views, [following(pattern) for pattern in follow or []], None if unit is None else place(unit))
+    notice = voice(quiet)
+    for path, suffixes in ((page, (".html", ".htm")), (plot, (".png", ".svg", ".pdf"))):
+        _refuse_to_overwrite(path, suffixes, force)
+    found = subjects(checkpoints or [model_file(None, notice)], corpus)
+    if plot is not None and len(found) > 1 and not set(views) <= set(TOGETHER):
+        raise _wrong(f"--plot draws --{next(iter(views))} of one model: name one")
+    with spinning("looking inside", quiet):
+        if page is not None:
+            written = _write_page(page, found, asked)
+        else:
+            looks = [(subject, _look(subject, asked, whole=as_json)) for subject in found]
+            if plot is not None:
+                written = _draw(plot, asked, looks)
+    for path in (page, plot):
+        if path is not None:
+            notice(f"wrote {path}, {written:,} bytes")
+            return
+    if as_json:
+        for _, data in looks:
+            typer.echo(json.dumps(data, allow_nan=False))
+    else:
+        _print(asked, looks)
 
 
-def _moment(step: int, history: list[dict[str, Any]]) -> str:
-    """The step that the weights are of, with its epoch and loss, where it was evaluated."""
-    row = next((row for row in history if row["step"] == step), None)
-    if row is None:
-        return f"step {step:,}"
-    loss = "" if row["val_loss"] is None else f", the best: validation loss {row['val_loss']:.3f}"
-    return f"{'the average up to ' * row['averaged']}step {step:,} in epoch {row['epoch'] + 1:,}{loss}"
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for: views by name, with the text of those that have one; features beside those that are named;
+    and a unit, where it is not to be the best."""
+
+    views: dict[str, Any]
+    features: list["Feature"]
+    unit: tuple[int, int] | None
 
 
-def _characters(characters: list[str]) -> str:
-    shown = "".join({"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(c, c) for c in characters[:256])
-    return shown + (f" … and {len(characters) - 256:,} more" if len(characters) > 256 else "")
+Looks = list[tuple["Subject", dict[str, Any]]]
 
 
-def _tensors(data: dict[str, Any]) -> "Table":
-    table = _table("tensor", "shape", "norm", "share")
-    for tensor in data["tensors"]:
-        shape = " × ".join(map(str, tensor["shape"]))
-        table.add_row(_text(tensor["name"]), shape, f"{tensor['norm']:.3g}", f"{tensor['share']:.1%}")
-    return table
+def _look(subject: "Subject", asked: Asked, whole: bool) -> dict[str, Any]:
+    """What was asked for of a checkpoint, as data; where a unit stands in the `whole` text, or in what is shown."""
+    from charrnn import inspection
+
+    about = {"file": str(subject.path), "bytes": subject.path.stat().st_size if subject.path.exists() else 0}
+    if not asked.views:
+        return about | inspection.summary(subject.checkpoint)
+    model, data = subject.model, about
+    for name, given in asked.views.items():
+        match name:
+            case "history":
+                data["history"] = inspection.summary(subject.checkpoint)["history"]
+            case "neurons":
+                text = subject.text(given)
+                data["neurons"] = found = inspection.neurons(model, text, asked.features)
+                found["unit"] = _standing(model, found, asked.unit, text if whole else text[:SHOWN])
+            case "memory":
+                data["memory"] = inspection.remembrance(model, subject.held_out)
+            case "surprise":
+                text = subject.text(given)
+                data["surprise"] = {"text": text} | inspection.surprise(model, text)
+            case "weights":
+                data["weights"] = inspection.weights(model)
+            case "vocabulary":
+                data["vocabulary"] = inspection.neighbours(model)
+    return data
 
 
-def _history(history: list[dict[str, Any]], width: int) -> list[Any]:
-    """The validation loss (the training loss where nothing is held out) as bars, and the last rows as a table."""
-    if not history:
-        return []
-    table = _table("step", "epoch", "training loss", "validation loss", "bits per character")
-    for row in history[-8:]:
-        val_loss = row["val_loss"]
-        bpc = "" if val_loss is None else f"{val_loss / math.log(2):.3f}"
-        table.add_row(f"{row['step']:,}", f"{row['epoch']:,}", _loss(row["train_loss"]), _loss(val_loss), bpc)
-    name = "val_loss" if history[-1]["val_loss"] is not None else "train_loss"
-    losses = [row[name] for row in history if row[name] is not None]
-    if not losses:
-        return [table]
-    label = f"{'validation' if name == 'val_loss' else 'training'} loss, {losses[0]:.2f} → {losses[-1]:.2f} nats  "
-    return [_text(label + _bars(losses, max(8, width - len(label)))), table]
+def _standing(model: "Model", found: dict[str, Any], unit: tuple[int, int] | None, text: str) -> dict[str, Any] | None:
+    """Where a unit stands after each character of a text: the one asked for, or the best that was found, if any was."""
+    import numpy as np
+
+    from charrnn.inspection import activations
+
+    follows = None
+    if unit is None:
+        if not found["features"]:
+            return None
+        follows, best = found["features"][0]["follows"], found["features"][0]["units"][0]
+        unit = best["layer"], best["index"]
+    stands = [None if np.isnan(a) else float(a) for a in activations(model, text, [unit])[0]]
+    return {"layer": unit[0], "index": unit[1], "follows": follows, "text": text, "stands": stands}
 
 
-def _bars(values: list[float], width: int) -> str:
-    """Values as a row of bars, at most `width` of them: of values that share a bar the mean is drawn."""
-    n = min(width, len(values))
-    groups = [values[k * len(values) // n : (k + 1) * len(values) // n] for k in range(n)]
-    means = [sum(group) / len(group) for group in groups]
-    low, high = min(means), max(means)
-    return "".join(BARS[round((mean - low) / ((high - low) or 1) * (len(BARS) - 1))] for mean in means)
-
-
-def _loss(loss: float | None) -> str:
-    return "" if loss is None else f"{loss:.4f}"
-
-
-def _table(*columns: str) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD if columns else None, show_header=bool(columns), pad_edge=False)
-    for k, column in enumerate(columns):
-        table.add_column(column, justify="left" if k == 0 else "right")
-    return table
-
-
-def _text(text: str) -> Any:
-    """Text out of a file: as it is, for brackets are no markup in it, but with control characters made harmless."""
+def _print(asked: Asked, looks: Looks) -> None:
+    """Prints the views in their order: those of all models together, and then the others of one after the other."""
+    from rich.console import Console
     from rich.text import Text
 
-    return Text(visible(text))
+    console = Console(highlight=False)
+    if not asked.views:
+        from charrnn.cli.outline import outline
+    else:
+        from charrnn.cli import views
+
+    def show(parts: Iterable[Any]) -> None:
+        for part in parts:
+            console.print(part)
+
+    names = [(subject.name, data) for subject, data in looks]
+    if "history" in asked.views:
+        show(views.history(names, console))
+    if "memory" in asked.views:
+        show(views.memory([(name, data["memory"]) for name, data in names], console))
+    for subject, data in looks:
+        if len(looks) > 1 and not set(asked.views) <= set(TOGETHER):
+            show([Text(f"\n{visible(str(subject.path))}", style="bold")])
+        if not asked.views:
+            show(outline(data, console.width))
+        if "neurons" in asked.views:
+            show(views.neurons(data["neurons"], console))
+        if "surprise" in asked.views:
+            show(views.surprise(data["surprise"], SHOWN, console))
+        if "weights" in asked.views:
+            show(views.weights(data["weights"]))
+        if "vocabulary" in asked.views:
+            show(views.vocabulary(data["vocabulary"]))
+
+
+def _draw(path: Path, asked: Asked, looks: Looks) -> int:
+    """Draws the only view to a file; returns its size."""
+    from charrnn import figures
+    from charrnn.storage import write_bytes
+
+    (view,) = asked.views
+    names = [(visible(subject.name), data if view == "history" else data[view]) for subject, data in looks]
+    (_, data), *_ = names
+    match view:
+        case "history":
+            panels = figures.history(names)
+        case "memory":
+            panels = figures.memory(names) + (figures.gates(data) if len(names) == 1 else [])
+        case "neurons" if asked.unit is not None:
+            panels = figures.unit(data["unit"]["text"], data["unit"]["stands"])
+        case "surprise":
+            panels = figures.surprise(data["text"], data)
+        case _:
+            panels = getattr(figures, view)(data)
+    content = figures.picture(panels, path.suffix)
+    write_bytes(path, content)
+    return len(content)
+
+
+def _write_page(path: Path, found: list["Subject"], asked: Asked) -> int:
+    """Writes a page of all views; returns its size."""
+    from charrnn.page import Subject, render
+    from charrnn.storage import write_bytes
+
+    given = asked.views.get("neurons") or asked.views.get("surprise")
+    models = [
+        Subject(visible(subject.name), subject.checkpoint, subject.held_out, subject.text(given) if given else None)
+        for subject in found
+    ]
+    content = render(models, asked.features).encode("utf-8", "replace")
+    write_bytes(path, content)
+    return len(content)
+
+
+def _refuse_contradictions(
+    views: dict[str, Any], follow: bool, unit: bool, corpus: bool, page: Path | None, plot: Path | None, as_json: bool
+) -> None:
+    """Raises `ConfigError` for options that exclude each other, or want each other and come alone."""
+    for wrong, why in (
+        (follow and "neurons" not in views, "--follow is for --neurons TEXT: give the text, too"),
+        (unit and "neurons" not in views, "--unit is for --neurons TEXT: give the text, too"),
+        (corpus and not (page or "memory" in views), "--corpus is for --memory and --page"),
+        (page and plot, "--page and --plot can't both be given"),
+        ((page or plot) and as_json, "--json can't be given with a page or a picture"),
+        (page and set(views) - {"neurons", "surprise"}, "--page has all views: leave out those that it is given with"),
+        (page and {"neurons", "surprise"} <= set(views), "--page has one text: give --neurons or --surprise"),
+        (page and unit, "--unit can't be given with --page, where any unit can be chosen"),
+        (plot and len(views) != 1, "--plot draws a single view: name one, such as --history"),
+        ([*views.values()].count("-") > 1, "stdin is one text: give - once"),
+    ):
+        if wrong:
+            raise _wrong(why)
+
+
+def _refuse_to_overwrite(path: Path | None, suffixes: tuple[str, ...], force: bool) -> None:
+    """Raises `CheckpointError` where a file is in the way, and `ConfigError` where its name says it is no such file."""
+    from charrnn.errors import CheckpointError
+
+    if path is None:
+        return
+    if path.suffix.lower() not in suffixes:
+        raise _wrong(f"{path} should end in {' or '.join(suffixes)}")
+    if path.exists() and not force:
+        raise CheckpointError(f"{path} is there already: overwrite it with --force, or give another name")
+
+
+def _wrong(text: str) -> Exception:
+    from charrnn.errors import ConfigError
+
+    return ConfigError(text)

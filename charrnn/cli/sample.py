@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.console import Output, model_file, silent, tell_of_compilation, voice
+from charrnn.cli.console import Output, model_file, silent, tell_of_compilation, unit, voice
 
 if TYPE_CHECKING:
     from charrnn.constraints import Makes
@@ -34,6 +34,7 @@ Examples:
   charrnn sample --line --count 10 --ban '0-9'
   charrnn sample --match '[A-Z][a-z]+, [0-9]{1,2} (May|June)'
   charrnn sample --temp 0.3 --max-copy 20 --corpus corpus.txt
+  charrnn sample --set 0:17=0.9 --prime 'ROMEO:'
   cut -c-20 lines.txt | charrnn sample --prime - --per-line
   charrnn sample model.safetensors --count 5 --json
   charrnn sample names.safetensors --count 20 --novel --unique
@@ -45,8 +46,8 @@ ALTERNATIVES = 5
 """Characters that --logprobs tells beside the one that was drawn."""
 
 
-def _option(help: str, *names: str, default: bool = True, envvar: str | None = None) -> Any:
-    return typer.Option(*names, help=help, show_default=default, envvar=envvar, show_envvar=False)
+def _option(help: str, *names: str, default: bool = True, envvar: str | None = None, metavar: str | None = None) -> Any:
+    return typer.Option(*names, help=help, show_default=default, envvar=envvar, show_envvar=False, metavar=metavar)
 
 
 def command(
@@ -91,6 +92,15 @@ def command(
     unknown: Annotated[
         str, _option("Characters of a prime that the model has never seen: error, skip, or take the nearest.")
     ] = "error",
+    held: Annotated[
+        list[str] | None,
+        _option(
+            "Hold this unit where `inspect` shows it to stand, from -1 to 1; can be repeated.",
+            "--set",
+            default=False,
+            metavar="LAYER:INDEX=VALUE",
+        ),
+    ] = None,
     state_in: Annotated[
         Path | None, _option("Go on with the text that this file is the state of.", default=False)
     ] = None,
@@ -126,6 +136,7 @@ def command(
     between("count", count, 1)
     first, last = _temperatures(temp)
     config = SamplingConfig(first, top_k, top_p, min_p, typical, penalty, allow, ban, last)
+    units = dict(map(_held, held or []))
     _refuse_contradictions(
         {
             "--prime": prime is not None,
@@ -157,7 +168,7 @@ def command(
         length = LENGTH if model.known is None else 2 * model.known.longest
     chosen = engines.resolve(engine, math.inf if per_line or interactive or length < 0 else count * length)
     tell_of_compilation(chosen, quiet)
-    model = replace(model, engine=engines.load(chosen))
+    model = replace(model, engine=engines.load(chosen)).holding(units)
     stops = [*(stop or []), *(["\n"] if line or per_line or model.known is not None else [])]
     constraints = _constraints(model, match, max_copy, corpus, stops)
     after = None if state_in is None else Continuation.load(state_in, model)
@@ -237,6 +248,17 @@ def _temperatures(text: str) -> tuple[float, float | None]:
         return float(first), float(last) if colon else None
     except ValueError:
         raise ConfigError(f"--temp can't be {text!r}: give a number, or two as in 0.4:1.2") from None
+
+
+def _held(text: str) -> tuple[tuple[int, int], float]:
+    """A unit, and where it is to be held."""
+    from charrnn.errors import ConfigError
+
+    name, _, value = text.partition("=")
+    try:
+        return unit(name), float(value)
+    except (ValueError, ConfigError):
+        raise ConfigError(f"--set is LAYER:INDEX=VALUE, such as 0:17=0.9, not {text!r}") from None
 
 
 def _refuse_contradictions(given: dict[str, bool]) -> None:

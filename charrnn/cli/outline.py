@@ -1,0 +1,101 @@
+"""The outline: what `charrnn inspect` prints where no view is asked for, which is the summary."""
+
+import math
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from charrnn.cli.shading import BARS
+from charrnn.cli.tables import plain, plain_table
+
+
+def outline(data: dict[str, Any], width: int) -> list[RenderableType]:
+    """What a model is, its tensors, and how its loss fell."""
+    return [_about(data), _tensors(data), *_history(data["history"], width)]
+
+
+def _about(data: dict[str, Any]) -> Table:
+    table = plain_table()
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    model, vocabulary = data["model"], data["vocabulary"]
+    rows = {
+        "file": f"{data['file']}, {data['bytes']:,} bytes",
+        "model": f"{model['cell']}, {model['layers']} × {model['hidden_size']}, dropout {model['dropout']:g}",
+        "parameters": f"{data['parameters']:,}",
+        "vocabulary": f"{vocabulary['size']} {vocabulary['kind']}",
+        "characters": _characters(vocabulary.get("characters", [])),
+    }
+    if records := data["records"]:
+        known = "not known" if records["known"] is None else f"{records['known']:,} different lines known"
+        rows["records"] = f"{known}, the longest of {records['longest']:,} {vocabulary['kind']}"
+    if corpus := data["corpus"]:
+        rows["corpus"] = f"{corpus['name']}, {corpus['size']:,} bytes, SHA-256 {corpus['digest'][:12]}…"
+        learned, apart = (
+            f"{corpus[part + '_lines']:,} lines of {corpus[part]:,}"
+            if corpus["training_lines"]
+            else f"{corpus[part]:,}"
+            for part in ("training", "validation")
+        )
+        rows["split"] = f"{learned} characters to learn from, {apart} held out"
+    if training := data["training"]:
+        rows["training"] = ", ".join(f"{name} {value}" for name, value in training.items())
+    if data["step"] is not None:
+        rows["weights of"] = _moment(data["step"], data["history"])
+    for name, value in rows.items():
+        if value:
+            table.add_row(name, plain(value))
+    return table
+
+
+def _moment(step: int, history: list[dict[str, Any]]) -> str:
+    """The step that the weights are of, with its epoch and loss, where it was evaluated."""
+    row = next((row for row in history if row["step"] == step), None)
+    if row is None:
+        return f"step {step:,}"
+    loss = "" if row["val_loss"] is None else f", the best: validation loss {row['val_loss']:.3f}"
+    return f"{'the average up to ' * row['averaged']}step {step:,} in epoch {row['epoch'] + 1:,}{loss}"
+
+
+def _characters(characters: list[str]) -> str:
+    shown = "".join({"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(c, c) for c in characters[:256])
+    return shown + (f" … and {len(characters) - 256:,} more" if len(characters) > 256 else "")
+
+
+def _tensors(data: dict[str, Any]) -> Table:
+    table = plain_table("tensor", "shape", "norm", "share")
+    for tensor in data["tensors"]:
+        shape = " × ".join(map(str, tensor["shape"]))
+        table.add_row(plain(tensor["name"]), shape, f"{tensor['norm']:.3g}", f"{tensor['share']:.1%}")
+    return table
+
+
+def _history(history: list[dict[str, Any]], width: int) -> list[RenderableType]:
+    """The validation loss (the training loss where nothing is held out) as bars, and the last rows as a table."""
+    if not history:
+        return []
+    table = plain_table("step", "epoch", "training loss", "validation loss", "bits per character")
+    for row in history[-8:]:
+        val_loss = row["val_loss"]
+        bpc = "" if val_loss is None else f"{val_loss / math.log(2):.3f}"
+        table.add_row(f"{row['step']:,}", f"{row['epoch']:,}", _loss(row["train_loss"]), _loss(val_loss), bpc)
+    name = "val_loss" if history[-1]["val_loss"] is not None else "train_loss"
+    losses = [row[name] for row in history if row[name] is not None]
+    if not losses:
+        return [table]
+    label = f"{'validation' if name == 'val_loss' else 'training'} loss, {losses[0]:.2f} → {losses[-1]:.2f} nats  "
+    return [plain(label + _bars(losses, max(8, width - len(label)))), table]
+
+
+def _bars(values: list[float], width: int) -> str:
+    """Values as a row of bars, at most `width` of them: of values that share a bar the mean is drawn."""
+    n = min(width, len(values))
+    groups = [values[k * len(values) // n : (k + 1) * len(values) // n] for k in range(n)]
+    means = [sum(group) / len(group) for group in groups]
+    low, high = min(means), max(means)
+    return "".join(BARS[round((mean - low) / ((high - low) or 1) * (len(BARS) - 1))] for mean in means)
+
+
+def _loss(loss: float | None) -> str:
+    return "" if loss is None else f"{loss:.4f}"

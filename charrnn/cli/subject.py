@@ -1,0 +1,106 @@
+"""The subject: a checkpoint that is inspected, and the text that it is inspected on."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from charrnn import checkpoint as checkpoints
+from charrnn import corpus as corpora
+from charrnn import reading
+from charrnn.checkpoint import Checkpoint
+from charrnn.corpus import STDIN, Corpus, Source
+from charrnn.errors import CharRNNError, CorpusError
+from charrnn.model import Model
+from charrnn.reading import Reading
+
+MEASURED = 20_000
+"""Characters of a corpus that are read, at the most."""
+
+
+@dataclass
+class Subject:
+    """A checkpoint by the name that it has among others, and the corpus that was given for it, if one was."""
+
+    path: Path
+    name: str
+    corpus: Path | None
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint. Raises `CheckpointError`."""
+        return checkpoints.load(self.path)
+
+    @property
+    def model(self) -> Model:
+        """Its model."""
+        return self.checkpoint.model
+
+    def text(self, given: str) -> str:
+        """The text of a file, of stdin where `-` is given, or else what is given itself. Raises `CorpusError`."""
+        try:
+            named = given == STDIN or (given != "" and Path(given).exists())
+        except (OSError, ValueError):  # too long for a name, or with what no name has
+            named = False
+        if named:
+            return corpora.read_prime(given, self.model.vocabulary)
+        if Path(given).suffix in (".txt", ".text", ".md", ".py") and not any(map(str.isspace, given)):
+            raise CorpusError(f"there is no file {given}")
+        return given
+
+    @cached_property
+    def held_out(self) -> str:
+        """Text that the model has not learned from, where it can be had: the first characters of what was held out.
+
+        It is taken from the corpus that was given; or else from that of the training, if it lies where it lay or is
+        the one that comes with the package. A corpus that is another one is read from its beginning. Raises
+        `CorpusError` where there is none.
+        """
+        corpus = self._corpus()
+        training = self.checkpoint.training
+        if training is not None and self._is_known(corpus):
+            found: Reading = reading.of(corpus, training)
+            part = found.held_out if found.held_out.size else found.learned
+            ids = part.text(MEASURED)
+        else:
+            ids = corpus.ids[:MEASURED]
+        if corpus.vocabulary.is_bytes:
+            return bytes(ids).decode("utf-8", "surrogateescape")
+        return corpus.vocabulary.decode(ids)
+
+    def _corpus(self) -> Corpus:
+        as_bytes = self.model.vocabulary.is_bytes
+        if self.corpus is not None:
+            return corpora.read(Source((str(self.corpus),), as_bytes, errors="replace"))
+        for source in self._sources():
+            try:
+                corpus = corpora.read(source)
+            except CorpusError:
+                continue
+            if self._is_known(corpus):
+                return corpus
+        raise CorpusError(f"the text that {self.path} was trained on isn't where it was: give one with --corpus FILE")
+
+    def _sources(self) -> list[Source]:
+        """Where the corpus of the training may lie."""
+        found = []
+        try:
+            kept = checkpoints.load_snapshot(checkpoints.resume_path(self.path)).source
+            if kept is not None and STDIN not in kept.paths:
+                found.append(kept)
+        except CharRNNError:
+            pass  # the model alone was passed on
+        return [*found, Source((corpora.bundled(),), self.model.vocabulary.is_bytes)]
+
+    def _is_known(self, corpus: Corpus) -> bool:
+        """Whether it is the corpus of the training."""
+        record = self.checkpoint.corpus
+        return record is not None and record.digest == corpus.digest
+
+
+def subjects(paths: list[Path], corpus: Path | None) -> list[Subject]:
+    """The checkpoints at some paths, each by its file's name, or by the whole path where others have that name too."""
+    stems = [path.name.removesuffix(checkpoints.SUFFIX) for path in paths]
+    return [
+        Subject(path, stem if stems.count(stem) == 1 else str(path), corpus)
+        for path, stem in zip(paths, stems, strict=True)
+    ]
