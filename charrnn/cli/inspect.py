@@ -20,7 +20,7 @@ NAME = "inspect"
 HELP = "Show what a model is, how it learned, and what it has learned."
 EXAMPLES = """\b
 Views can be combined. Units are LAYER:INDEX, both from 0; where the unit of
-an LSTM stands is the tanh of its memory c, where another does is its output h.
+an LSTM stands is the tanh of its memory c, and of the others its output h.
 What a model has never seen is left out. --memory and --page read what the
 training held out, if it is where it was.
 
