@@ -63,10 +63,11 @@ def timed(corpus: Corpus, options: dict[str, Any], pace: Pace) -> dict[str, Any]
     W = speed(*machine, COMMON, budget.ROWS // 2, budget.LENGTH) * budget.operations(COMMON)
     found = budget.choose(W * pace.budgeted(), learned.size, V, options, record)
     model, config = _model(V, found), _training(found)
-    a_second = _measured(model, config, record, held_out.size, pace)
-    W = a_second * budget.operations(model) * pace.budgeted()
-    found = budget.choose(W, learned.size, V, options | {"hidden_size": model.hidden_size}, record)
+    a_second = _speed(model, config, record)
     seconds = pace.budgeted()
+    W = a_second * budget.operations(model) * seconds
+    found = budget.choose(W, learned.size, V, options | {"hidden_size": model.hidden_size}, record)
+    pace.evaluation = _validating(held_out.size, a_second, config)
     if pace.evaluation > VALIDATION * seconds and "val_fraction" not in options:
         fraction = float(f"{config.val_fraction * VALIDATION * seconds / pace.evaluation:.1g}")
         pace.evaluation *= fraction / config.val_fraction
@@ -87,7 +88,8 @@ def prolonged(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: 
     """The configuration of a run that goes on from a step until the pace ends: its rate is full, then falls anew."""
     learned, held_out, _ = reading.of(corpus, config)
     record = learned.size / learned.lines if learned.lines else math.inf
-    a_second = _measured(model, config, record, held_out.size, pace)
+    a_second = _speed(model, config, record)
+    pace.evaluation = _validating(held_out.size, a_second, config)
     more = max(1, int(a_second * pace.budgeted() / learned.per_step))
     if config.schedule not in ANNEALED:
         return replace(config, steps=step + more)
@@ -96,16 +98,16 @@ def prolonged(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: 
     return replace(config, steps=step + more, hold=hold, cooldown=cooldown)
 
 
-def _measured(model: ModelConfig, config: TrainingConfig, record: float, held_out: int, pace: Pace) -> float:
-    """The characters a second that this machine learns from so; the pace is told what an evaluation will take.
-
-    `record` is the mean length of records, beyond which no step reads.
-    """
+def _speed(model: ModelConfig, config: TrainingConfig, record: float) -> float:
+    """The characters a second that this machine learns from so; no step reads beyond a record of this mean length."""
     rows = -(-config.batch_size // config.threads)
     steps = max(1, int(min(config.seq_length, record)))
-    a_second = speed(engine.load(config.engine), config.threads, model, rows, steps)
-    pace.evaluation = VALIDATING * held_out / a_second * (2 if config.average else 1)
-    return a_second
+    return speed(engine.load(config.engine), config.threads, model, rows, steps)
+
+
+def _validating(held_out: int, a_second: float, config: TrainingConfig) -> float:
+    """The seconds that an evaluation takes, on so many characters."""
+    return VALIDATING * held_out / a_second * (2 if config.average else 1)
 
 
 def _settled(options: dict[str, Any]) -> dict[str, Any]:

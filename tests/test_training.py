@@ -510,14 +510,14 @@ def test_the_average_is_that_of_the_formula() -> None:
 
 
 def test_the_average_is_kept_where_it_is_better() -> None:
-    training = run(begun(TEXT * 4, steps=120, lr=0.03, average=0.97, eval_every=20))
+    training = run(begun(TEXT * 4, steps=120, lr=0.08, average=0.97, eval_every=20))
     assert any(row.averaged for row in training.history)
     best = min(training.history, key=lambda row: row.rank)
     assert best.averaged
     tail = training.held_out.ids
     nats = sum(nats for nats, _ in training.best.losses(tail))
     assert nats / len(tail) == pytest.approx(best.val_loss, rel=1e-5)
-    plain = run(begun(TEXT * 4, steps=120, lr=0.03, eval_every=20))
+    plain = run(begun(TEXT * 4, steps=120, lr=0.08, eval_every=20))
     assert best.val_loss < min(row.val_loss for row in plain.history)
 
 
