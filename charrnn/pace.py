@@ -82,6 +82,10 @@ class Pace:
         """The seconds for more steps that are planned with: a second, where even that isn't left."""
         return max(self.left(), SHORTEST)
 
+    def restart(self) -> None:
+        """Forgets the steps until now: the training was taken back, and what is left of the time is planned anew."""
+        self.start, self.cooling = None, False
+
     def planned(self, config: TrainingConfig, step: int) -> TrainingConfig:
         """The configuration with the end that the time allows, to be asked for after every step."""
         now, left = time.monotonic(), self.left()

@@ -1,7 +1,8 @@
 """The snapshot: everything that training needs to go on as if it had never stopped."""
 
 import math
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,9 +86,11 @@ class Position(Config):
     """Of the mean losses of the steps since the last evaluation, each times its `Chunk.share`."""
     loss_steps: float = 0.0
     """The number of those steps, each counted as its share."""
+    tries: int = 0
+    """How often it had diverged, and was taken back."""
 
     def check(self) -> None:
-        for name in ("step", "epoch", "chunk", "offset", "best_step", "loss_steps"):
+        for name in ("step", "epoch", "chunk", "offset", "best_step", "loss_steps", "tries"):
             between(name, getattr(self, name), 0, 2**53)
         between("loss_sum", self.loss_sum, 0, LARGEST)
 
@@ -117,3 +120,24 @@ class Snapshot:
     best: Params
     """The weights with the lowest validation loss so far; empty before the first evaluation."""
     at: Position
+
+    def copy(self) -> "Snapshot":
+        """The same, of which nothing changes when the run goes on. The best weights are never changed in place."""
+        return replace(
+            self,
+            params=_copied(self.params),
+            moments=_copied(self.moments),
+            average=_copied(self.average),
+            state=self.state.copy(),
+            rng=deepcopy(self.rng),
+            history=[*self.history],
+            at=replace(self.at),
+        )
+
+    def restore(self, other: "Snapshot") -> None:
+        """Becomes like a copy of the other, in place."""
+        vars(self).update(vars(other.copy()))
+
+
+def _copied(params: Params) -> Params:
+    return {name: p.copy() for name, p in params.items()}

@@ -27,6 +27,9 @@ from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
 FIXED = ("batch_size", "seq_length", "optimizer", "lines", "val_fraction", "seed")
 """Settings that stay what they are when a training is resumed: what is kept of it depends on them."""
 
+TRIES = 8
+"""How often a training that diverges goes back to where it was sound and on at half the rate, before it gives up."""
+
 
 def train(
     text: str | bytes | Corpus, *, source: Source | None = None, init_from: Model | None = None, **options: Any
@@ -130,6 +133,8 @@ class Progress:
     """Characters read by this step; 0 while evaluating."""
     evaluation: Evaluation | None = None
     """The new row of the history, where an evaluation has just ended."""
+    diverged: int | None = None
+    """The step at which the training had diverged, where it has just been taken back to this one."""
 
 
 class Training:
@@ -164,6 +169,8 @@ class Training:
                 raise ConfigError(f"--{option} {why}, but nothing is held out to validate on")
         self.epoch = lru_cache(maxsize=1)(self.streams.epoch)
         """The chunks of an epoch by its offset; the last answer is kept, for it may take a sort to find."""
+        self._exploded = 2 + 2 * math.log(len(snapshot.vocabulary))
+        """A loss that no sound network has: more than twice that of a blind guess, in nats."""
         self.final: Evaluation | None = None
         """The evaluation at the end, where no regular one falls on it: a resumed run knows nothing of it."""
         n = min(snapshot.training.threads, self.streams.rows)
@@ -223,28 +230,48 @@ class Training:
 
         It yields after every step and every piece of an evaluation, and may be left at each yield: what is in the
         snapshot then goes on exactly as this run would have done. While it runs, BLAS has one thread for each shard.
-        Raises `DivergenceError` where the loss or the gradients are no numbers any more, before they reach the weights,
-        and `CharRNNError` where a step was left in its middle.
+        Where the loss, the gradients or the weights are no numbers any more, or the loss is far above that of a blind
+        guess, the training goes back to the last evaluation, or to where it began, and on at half the rate. After
+        `TRIES` times `DivergenceError` is raised, and it is left where it was sound. Raises `CharRNNError` where a step
+        was left in its middle.
         """
         s = self.snapshot
         if not self._between_steps:
             raise CharRNNError("this training was interrupted within a step: resume it from what was saved")
         self.final = None
+        sound = s.copy()
         with threadpool_limits(1), ThreadPoolExecutor(len(self.shards)) as pool:
             while True:
-                seen = s.history[-1].step if s.history else 0
-                if s.at.step > seen and s.at.step % self.eval_every == 0:
-                    yield from self._evaluate()
-                if self.pace is not None:
-                    s.training = self.pace.planned(s.training, s.at.step)
-                if s.at.step >= s.training.steps or self.out_of_patience:
-                    break
-                self._between_steps = False
-                progress = self._step(pool)
-                self._between_steps = True
+                try:
+                    seen = s.history[-1].step if s.history else 0
+                    if s.at.step > seen and s.at.step % self.eval_every == 0:
+                        yield from self._evaluate()
+                        sound = s.copy()
+                    if self.pace is not None:
+                        s.training = self.pace.planned(s.training, s.at.step)
+                    if s.at.step >= s.training.steps or self.out_of_patience:
+                        if not s.history or s.history[-1].step != s.at.step:
+                            yield from self._evaluate(final=True)
+                        break
+                    self._between_steps = False
+                    progress = self._step(pool)
+                    self._between_steps = True
+                except DivergenceError as error:
+                    progress = self._taken_back(sound, error)
                 yield progress
-            if not s.history or s.history[-1].step != s.at.step:
-                yield from self._evaluate(final=True)
+
+    def _taken_back(self, sound: Snapshot, error: DivergenceError) -> Progress:
+        """Goes back to where the training was sound, at half the rate; raises the error where that is of no use."""
+        s, step, tries = self.snapshot, self.snapshot.at.step, self.snapshot.at.tries
+        rate = s.training.lr / 2
+        s.restore(sound)
+        self._between_steps = True
+        if tries == TRIES:
+            raise error
+        s.training, s.at.tries = replace(s.training, lr=rate), tries + 1
+        if self.pace is not None:
+            self.pace.restart()
+        return Progress(s.at.step, s.at.epoch, math.nan, rate, math.nan, 0, diverged=step)
 
     def _step(self, pool: ThreadPoolExecutor) -> Progress:
         s, config, at = self.snapshot, self.snapshot.training, self.snapshot.at
@@ -262,9 +289,10 @@ class Training:
             for name, mask in thinned.items():
                 grads[name] *= mask
             norm = optimizers.clip(grads, config)
-            if math.isfinite(loss + norm):
+            if math.isfinite(loss + norm) and loss < self._exploded:
                 optimizers.update(s.params, grads, s.moments, lr, at.step + 1, config, self.engine)
-            sound = math.isfinite(loss + norm + sum(float(p.sum()) for p in s.params.values()))
+            sum_of_all = loss + norm + sum(float(p.sum()) for p in s.params.values())
+            sound = math.isfinite(sum_of_all) and loss < self._exploded
             if sound:
                 optimizers.average(s.average, s.params, at.step + 1, config)
         if not sound:
@@ -326,7 +354,7 @@ class Training:
             for more, n in self.held_out.losses(model):
                 nats, chars = nats + more, chars + n
                 yield here
-            if not math.isfinite(nats):
+            if not nats < max(chars, 1) * self._exploded:  # which is so of NaN too
                 raise DivergenceError(f"the training diverged before step {at.step}: try a lower --lr or --clip")
             losses.append(nats / chars if chars else math.inf)
         if self.pace is not None:

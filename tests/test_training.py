@@ -26,7 +26,7 @@ from charrnn.errors import CheckpointError, ConfigError, CorpusError, Divergence
 from charrnn.pace import Pace
 from charrnn.snapshot import CorpusRecord, Evaluation, Position
 from charrnn.streams import AFRESH
-from charrnn.training import Training, train
+from charrnn.training import TRIES, Training, train
 
 SMALL: dict[str, Any] = {
     "hidden_size": 16,
@@ -319,7 +319,7 @@ def test_a_divergence_is_told_before_it_reaches_the_weights() -> None:
     training = begun(init_from=replace(start, params=huge), steps=5, optimizer="sgd", lr=1e6, clip=0)
     with pytest.raises(DivergenceError, match="diverged at step 1: try a lower --lr"):
         run(training)
-    assert training.snapshot.at.step == 0
+    assert (training.snapshot.at.step, training.snapshot.at.tries) == (0, 0)
     np.testing.assert_array_equal(flat(training.snapshot.params), flat(huge))
 
 
@@ -327,10 +327,62 @@ def test_a_divergence_is_told_before_it_reaches_the_weights() -> None:
 def test_weights_that_overflow_are_told_and_not_evaluated(cell: str, engine_name: str) -> None:
     wild = {"optimizer": "sgd", "lr": 1e6, "weight_decay": 1e3, "clip": 0}
     training = begun(steps=40, eval_every=1, cell=cell, engine=engine_name, **wild)
-    with pytest.raises(DivergenceError, match=r"diverged at step [2-9]: try a lower --lr"):
+    with pytest.raises(DivergenceError, match=r"diverged (at|before) step [1-9]: try a lower --lr"):
         run(training)
     assert len(training.history) == training.snapshot.at.step < 9
-    assert np.isfinite(flat(training.snapshot.best)).all()
+    assert np.isfinite(flat(training.snapshot.params)).all()
+
+
+def test_a_rate_that_is_too_high_is_halved_until_it_is_not() -> None:
+    training = begun(steps=60, eval_every=20, optimizer="sgd", lr=200, clip=0)
+    found = list(training)
+    taken_back = [progress for progress in found if progress.diverged is not None]
+    assert 1 <= len(taken_back) <= TRIES
+    assert [progress.lr for progress in taken_back] == [200 / 2**n for n in range(1, len(taken_back) + 1)]
+    assert training.snapshot.at.tries == len(taken_back)
+    assert (training.snapshot.at.step, training.snapshot.training.lr) == (60, 200 / 2 ** len(taken_back))
+    assert all(progress.step in (0, 20, 40) for progress in taken_back)
+    assert min(row.val_loss for row in training.history) < math.log(len(training.snapshot.vocabulary))
+    again = begun(steps=60, eval_every=20, optimizer="sgd", lr=200, clip=0)
+    run(again)
+    np.testing.assert_array_equal(flat(again.snapshot.params), flat(training.snapshot.params))
+
+
+@pytest.mark.parametrize("poison", [math.nan, math.inf, -math.inf])
+def test_a_poisoned_gradient_costs_the_steps_since_the_last_evaluation(poison: float, monkeypatch: Any) -> None:
+    training, poisoned = begun(steps=30, eval_every=10), []
+    real = training._loss_and_gradients
+
+    def once(*args: Any) -> Any:
+        loss, grads, state = real(*args)
+        if training.snapshot.at.step == 17 and not poisoned:
+            poisoned.append(True)
+            grads["W_hh0"][0, 0] = poison
+        return loss, grads, state
+
+    monkeypatch.setattr(training, "_loss_and_gradients", once)
+    at_ten = None
+    for progress in training:
+        if progress.evaluation and progress.step == 10:
+            at_ten = training.snapshot.copy()
+        if progress.diverged is not None:
+            assert (progress.diverged, progress.step, training.snapshot.at.tries) == (17, 10, 1)
+            np.testing.assert_array_equal(flat(training.snapshot.params), flat(at_ten.params))
+            np.testing.assert_array_equal(flat(training.snapshot.moments), flat(at_ten.moments))
+            np.testing.assert_array_equal(training.snapshot.state, at_ten.state)
+            assert training.snapshot.rng.bit_generator.state == at_ten.rng.bit_generator.state
+            assert training.snapshot.training == replace(at_ten.training, lr=at_ten.training.lr / 2)
+    assert (training.snapshot.at.step, len(training.history)) == (30, 3)
+    assert training.history[-1].val_loss < training.history[0].val_loss
+
+
+def test_a_loss_that_explodes_is_a_divergence() -> None:
+    training = begun(steps=30, eval_every=10)
+    for progress in training:
+        if progress.step == 15 and progress.diverged is None and not training.snapshot.at.tries:
+            training.snapshot.params["W_out"] *= 1000
+    assert training.snapshot.at.tries == 1
+    assert training.history[-1].val_loss < training.history[0].val_loss
 
 
 # Rates and gradients

@@ -70,7 +70,7 @@ class Conclusion:
             yield hint
         if training.out_of_patience:
             yield f"stopped, as {config.patience} evaluations have brought nothing better"
-        if training.pace is not None and begun_by:
+        if training.pace is not None and begun_by and not training.snapshot.at.tries:
             yield f"the same steps again, on any machine: {shlex.join([*begun_by, *self._settings()])}"
 
     def _known(self) -> float | None:

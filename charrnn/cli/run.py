@@ -5,6 +5,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -18,10 +19,10 @@ from charrnn.cli.conclusion import Conclusion
 from charrnn.cli.console import asked_to_stop, tell_of_compilation, visible, voice
 from charrnn.cli.files import open_log, resumption
 from charrnn.config import ModelConfig, SamplingConfig
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, DivergenceError
 from charrnn.recipe import TIME
 from charrnn.snapshot import CorpusRecord, Evaluation
-from charrnn.training import Progress, Training
+from charrnn.training import TRIES, Progress, Training
 
 SAVE_AFTER = 120.0
 """Seconds between saves, where evaluations are further apart."""
@@ -61,6 +62,8 @@ class Run:
         self.rival = self._rival() if begun_by is None else None
         """What the model's file holds, while that is better than anything this run has come to."""
         self.log_every = max(1, training.snapshot.training.steps // LOGGED)
+        self.unsaved = False
+        """The last save could not be done."""
         self.chars = 0
         self.began = self.saved = time.monotonic()
         self.loss = math.nan
@@ -74,7 +77,6 @@ class Run:
             self.log.close()
 
     def _go(self) -> int:
-        at = self.training.snapshot.at
         self._announce()
         self._begin()
         if self.begun_by:  # with --force another run's model may lie here, which what was just saved isn't of
@@ -85,18 +87,20 @@ class Run:
             self.conclusion.start()
         self.began = time.monotonic()
         with self._bar() as bar, asked_to_stop() as signals:
-            for progress in self.training:
+            for progress in self._followed():
                 self._show(bar, progress)
                 if progress.evaluation:
                     self._report(progress.evaluation)
                 if progress.evaluation or time.monotonic() - self.saved > SAVE_AFTER:
-                    self._save()
+                    self._save_if_possible()
                 if signals:
-                    self._save()
                     break
+            if signals or self.unsaved:
+                self._save()
         if signals:
             command = resumption(self.training.snapshot.source, self.path)
-            self.say(f"interrupted at step {at.step:,}, and saved: go on with {command}")
+            step = self.training.snapshot.at.step
+            self.say(f"interrupted at step {step:,}, and saved: go on with {command}")
             return 128 + signals[0]
         row = self._kept()
         step = row.step if row else self.training.best_step
@@ -107,6 +111,14 @@ class Run:
                 self.say(line)
         self.say(f"done: {self.path} holds the weights of step {step:,}{epoch}; try {following}")
         return 0
+
+    def _followed(self) -> Iterator[Progress]:
+        """The training, of which the last sound state is saved where it gives up."""
+        try:
+            yield from self.training
+        except DivergenceError:
+            self._save()
+            raise
 
     def result(self) -> dict[str, Any]:
         """What the run has come to; the losses are those of the weights in the checkpoint, where they are known."""
@@ -175,6 +187,15 @@ class Run:
             self.say("too short to hold any out for validation: learns from all, and keeps the last weights")
 
     def _show(self, bar: "tqdm[Any]", progress: Progress) -> None:
+        if progress.diverged is not None:
+            self.say(
+                f"the training diverged at step {progress.diverged + 1:,}: back to step {progress.step:,}, and on at "
+                f"half the rate, {progress.lr:g} (try {self.training.snapshot.at.tries} of {TRIES})"
+            )
+            self._log(step=progress.step, diverged=progress.diverged + 1, lr=progress.lr)
+            if not self.training.pace:
+                bar.update(progress.step - bar.n)
+            return
         if not progress.chars:
             bar.set_postfix_str("evaluating" if not progress.evaluation else "", refresh=True)
             return
@@ -239,6 +260,15 @@ class Run:
         self.saved = time.monotonic()
         if training.pace is not None:  # the first save may wait for what others have written
             training.pace.saving = min(training.pace.saving or math.inf, self.saved - began)
+        self.unsaved = False
+
+    def _save_if_possible(self) -> None:
+        """Saves on the way; where that can't be done the last files stay, and the training is worth going on."""
+        try:
+            self._save()
+        except CheckpointError as error:
+            self.say(f"{error}: the training goes on, and is saved as soon as that can be done")
+            self.saved, self.unsaved = time.monotonic(), True
 
     def _begin(self) -> None:
         """The first save: what can't be written is known before anything is learned."""
