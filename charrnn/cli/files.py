@@ -1,17 +1,20 @@
 """The files of a run of `charrnn train`: the text that it learns from, its model, its log; and its command lines."""
 
+import itertools
 import os
 import re
 import shlex
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
+from filelock import FileLock
+
 from charrnn import checkpoint as checkpoints
 from charrnn import corpus as corpora
 from charrnn import engine
+from charrnn.cli.claim import TakenError, claim
 from charrnn.cli.console import BEGAN, tell_of_compilation
 from charrnn.corpus import STDIN, Source
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
@@ -31,11 +34,13 @@ def started(
     init_from: Path | None,
     force: bool,
     quiet: bool,
-) -> tuple[Training, Path]:
-    """A new training, and the file that its model goes to."""
+) -> tuple[Training, Path, FileLock]:
+    """A new training, the file that its model goes to, and the claim to that."""
     source = Source(paths or (corpora.bundled(),), **reading)
-    name = f"{_stem(source.paths[0])}{checkpoints.SUFFIX}"
-    path = _free(FOLDER / name, force) if out is None else _suited(out)
+    if out is None:
+        path, held = _free(FOLDER / f"{_stem(source.paths[0])}{checkpoints.SUFFIX}", force)
+    else:
+        path, held = _suited(out), claim(_suited(out))
     for taken in (path, checkpoints.resume_path(path)):
         if taken.exists() and not force:
             raise CheckpointError(
@@ -46,14 +51,15 @@ def started(
     if "time" in options:
         tell_of_compilation(engine.resolve(options.get("engine", "auto")), quiet)  # as the machine is measured first
         options = options | {"time": left(options["time"], source)}
-    return train(corpus, source=source.absolute(), init_from=model, **options), path
+    return train(corpus, source=source.absolute(), init_from=model, **options), path, held
 
 
 def resumed(
     paths: tuple[str, ...], reading: dict[str, Any], options: dict[str, Any], out: Path | None, quiet: bool
-) -> tuple[Training, Path]:
-    """The training that was saved beside the model `out`, or the newest, and that model's file."""
+) -> tuple[Training, Path, FileLock]:
+    """The training that was saved beside the model `out`, or the newest, that model's file, and the claim to it."""
     path = _suited(out) if out else checkpoints.newest_resumable(FOLDER)
+    held = claim(path)
     snapshot = checkpoints.load_snapshot(checkpoints.resume_path(path))
     before = snapshot.source or Source(())
     if any(getattr(before, name) != value for name, value in reading.items()):
@@ -70,7 +76,7 @@ def resumed(
     if "time" in options:
         tell_of_compilation(snapshot.training.engine, quiet)
         options = options | {"time": left(options["time"], source)}
-    return resume(corpus, replace(snapshot, source=source.absolute()), **options), path
+    return resume(corpus, replace(snapshot, source=source.absolute()), **options), path, held
 
 
 def left(seconds: float, source: Source) -> float:
@@ -108,10 +114,26 @@ def _stem(path: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "corpus"
 
 
-def _free(path: Path, force: bool) -> Path:
+def _free(path: Path, force: bool) -> tuple[Path, FileLock]:
     """The path, or the first of its kind with a number that is not taken: what nobody has named is never in the way."""
-    tries = (path.with_stem(f"{path.stem}-{n}") if n > 1 else path for n in range(1, sys.maxsize))
-    return path if force else next(p for p in tries if not p.exists() and not checkpoints.resume_path(p).exists())
+    if force:
+        return path, claim(path)
+    for n in itertools.count(1):
+        numbered = path.with_stem(f"{path.stem}-{n}") if n > 1 else path
+        if _is_taken(numbered):
+            continue
+        try:
+            held = claim(numbered)
+        except TakenError:
+            continue
+        if not _is_taken(numbered):  # by a run that has ended since
+            return numbered, held
+        held.release()
+    raise AssertionError("all numbers are taken")
+
+
+def _is_taken(path: Path) -> bool:
+    return path.exists() or checkpoints.resume_path(path).exists()
 
 
 def check_log(log: Path | None, others: tuple[str | Path | None, ...]) -> None:

@@ -153,13 +153,16 @@ def command(
     if unasked:
         options["time"] = recipe.TIME
     if resume:
-        training, path = files.resumed(paths, reading, options, out, quiet)
+        training, path, held = files.resumed(paths, reading, options, out, quiet)
     else:
-        training, path = files.started(paths, reading, options, out, init_from, force, quiet)
+        training, path, held = files.started(paths, reading, options, out, init_from, force, quiet)
     every = max(200, training.snapshot.training.steps // 8) if sample_every is None else sample_every
     begun_by = None if resume else files.words(paths, reading, init_from)
     this = Run(training, path, quiet, every, log, force, begun_by, unasked)
-    code = this.go()
+    try:
+        code = this.go()
+    finally:
+        held.release()
     if as_json:
         typer.echo(json.dumps(this.result()))
     raise typer.Exit(code)

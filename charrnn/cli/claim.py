@@ -1,0 +1,37 @@
+"""The claim: a run's hold on the name of its model, which no other run on this machine writes meanwhile."""
+
+import glob
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from charrnn import checkpoint as checkpoints
+from charrnn.errors import CheckpointError
+
+
+class TakenError(CheckpointError):
+    """A name that another run holds."""
+
+
+def claim(path: Path) -> FileLock:
+    """Holds the name of a model until it is released, or the process ends, however it does; nobody is waited for.
+
+    What earlier runs of this name left half written is removed. Raises `TakenError` where another run holds it, and
+    `CheckpointError` where its folder can't be written to.
+    """
+    path = Path(os.path.realpath(path))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise TakenError(f"another run is writing {path}: wait for its end, or give another --out") from None
+    except OSError as error:
+        raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
+    for name in (path.name, checkpoints.resume_path(path).name):
+        for left in path.parent.glob(f".{glob.escape(name)}.*.tmp"):
+            with suppress(OSError):
+                left.unlink()
+    return lock

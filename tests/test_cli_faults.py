@@ -1,0 +1,142 @@
+"""Runs to which something happens: another run, a full disk, a kill, a loss that explodes; nothing is lost."""
+
+import json
+import os
+import random
+import sys
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import numpy as np
+import pytest
+from processes import SMALL, TEXT, charrnn, posix, refused, started
+
+import charrnn as api
+from charrnn import checkpoint
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's limits of a running process")
+ENDLESS = (*SMALL, "--steps", 10**6, "--eval-every", 20)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A folder with a corpus."""
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    return tmp_path
+
+
+def until(process: "Popen[bytes]", word: str) -> str:
+    """Reads what the process says up to a line that has the word."""
+    for line in process.stderr:
+        if word in line.decode():
+            return line.decode()
+    raise AssertionError(f"it ended without {word!r}")
+
+
+# Two runs
+
+
+def test_two_runs_do_not_write_the_same_files(here: Path) -> None:
+    with started("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors", cwd=here) as first:
+        until(first, "step 20/")
+        for again in (("--force",), ("--resume",)):
+            options = SMALL if again == ("--force",) else ()
+            done = charrnn(
+                "train", *(["corpus.txt"] if options else []), *options, "--out", "m.safetensors", *again, cwd=here
+            )
+            assert "another run is writing" in refused(done, 1)
+        until(first, "step 60/")
+    assert api.load(here / "m.safetensors").history
+
+
+def test_a_name_that_nobody_gave_is_another_one_while_a_run_has_it(here: Path) -> None:
+    with started("train", "corpus.txt", *ENDLESS, cwd=here) as first:
+        assert "checkpoints/corpus.safetensors" in until(first, "writes ").replace(os.sep, "/")
+        done = charrnn("train", "corpus.txt", *SMALL, "--steps", 2, "--json", cwd=here)
+        assert Path(json.loads(done.stdout)["checkpoint"]).name == "corpus-2.safetensors"
+
+
+@posix
+def test_a_run_that_was_killed_is_in_nobodys_way_and_what_it_left_is_swept(here: Path) -> None:
+    with started("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors", cwd=here) as first:
+        until(first, "step 20/")
+        first.kill()
+    left, others = here / ".m.safetensors.0123abcd.tmp", here / ".other.safetensors.0123abcd.tmp"
+    for path in (left, here / ".m.resume.safetensors.89efabcd.tmp", others):
+        path.write_bytes(b"half")
+    done = charrnn("train", "--resume", "--steps", 100, "--out", "m.safetensors", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in here.glob(".*.tmp")] == [others.name]
+
+
+# Kills
+
+
+@posix
+def test_killed_at_any_moment_it_goes_on_to_the_same_weights(here: Path) -> None:
+    """Ten kills; `tests/bench/kill.py` does as many as one likes."""
+    sys.path.insert(0, str(Path(__file__).parent / "bench"))
+    import kill
+
+    told = kill.harness(here, kills=10, seed=random.randrange(10**6))
+    assert told["equal"], told
+    assert told["kills"] == 10
+
+
+# Disks
+
+
+@linux
+@pytest.mark.parametrize("mended", [True, False])
+def test_where_a_save_fails_the_training_goes_on(mended: bool, here: Path) -> None:
+    import resource
+
+    steps = ("--steps", 4000, "--eval-every", 100)
+    with started("train", "corpus.txt", *SMALL, *steps, "--out", "m.safetensors", cwd=here) as run:
+        until(run, "step 100/")
+        until(run, "step 200/")
+        unlimited = resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+        line = until(run, "the training goes on")
+        assert "can't write" in line
+        last = (here / "m.resume.safetensors").read_bytes()
+        assert checkpoint.load_snapshot(here / "m.resume.safetensors").at.step >= 100
+        if mended:
+            resource.prlimit(run.pid, resource.RLIMIT_FSIZE, unlimited)
+        rest = run.stderr.read().decode()
+        assert run.wait(60) == (0 if mended else 1)
+    assert "Traceback" not in rest
+    step = checkpoint.load_snapshot(here / "m.resume.safetensors").at.step
+    assert not list(here.glob(".*.tmp"))
+    if mended:
+        assert step == 4000
+    else:
+        assert rest.splitlines()[-1].startswith("charrnn: can't write")
+        assert (here / "m.resume.safetensors").read_bytes() == last
+        assert api.load(here / "m.safetensors").step <= step
+
+
+# Divergence
+
+
+def test_a_rate_that_is_too_high_is_mended_and_said(here: Path) -> None:
+    wild = ("--optimizer", "sgd", "--lr", 200, "--clip", 0, "--steps", 60, "--eval-every", 20)
+    done = charrnn(
+        "train", "corpus.txt", *SMALL, *wild, "--out", "m.safetensors", "--log", "l.jsonl", "--json", cwd=here
+    )
+    assert done.returncode == 0, done.stderr
+    assert "and on at half the rate, 100 (try 1 of 8)" in done.stderr
+    assert np.isfinite(json.loads(done.stdout)["val_loss"])
+    rows = [json.loads(line) for line in (here / "l.jsonl").read_text().splitlines()]
+    assert next(row["lr"] for row in rows if "diverged" in row) == 100
+    assert checkpoint.load_snapshot(here / "m.resume.safetensors").at.tries >= 1
+
+
+def test_a_training_that_can_not_be_mended_ends_with_the_last_good_weights(here: Path) -> None:
+    wild: tuple[Any, ...] = ("--optimizer", "sgd", "--lr", 1e6, "--weight-decay", 1e3, "--clip", 0, "--eval-every", 1)
+    done = charrnn("train", "corpus.txt", *SMALL, *wild, "--steps", 40, "--out", "m.safetensors", cwd=here)
+    assert done.returncode == 1
+    assert "try 8 of 8" in done.stderr
+    assert "diverged" in done.stderr.splitlines()[-1]
+    saved = checkpoint.load_snapshot(here / "m.resume.safetensors")
+    assert all(np.isfinite(p).all() for p in saved.params.values())
