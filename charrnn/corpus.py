@@ -133,7 +133,11 @@ def read(source: Source) -> Corpus:
 
 def read_prime(path: str, vocabulary: Vocabulary) -> str:
     """The text of one file, or of standard input, read as a corpus of that vocabulary is: see `texts`."""
-    parts = chunks(files((path,)))
+    return joined(chunks(files((path,))), vocabulary)
+
+
+def joined(parts: Iterable[Part], vocabulary: Vocabulary) -> str:
+    """All parts as one text, read as a corpus of that vocabulary is."""
     if vocabulary.is_bytes:
         return b"".join(chunk for _, chunk in parts).decode("utf-8", "surrogateescape")
     return "".join(_decoded(parts, "utf-8", "surrogateescape"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from charrnn.errors import ConfigError
+from charrnn.inspection.signs import sign
 
 try:
     import matplotlib
@@ -140,17 +141,24 @@ def memory(named: Named) -> list[Panel]:
             axes.plot(k, norm / norm[0], label=name)
         for share in (0.1, 0.01):
             axes.axhline(share, linestyle=":", linewidth=0.8, color="gray")
-        axes.set(yscale="log", ylim=(1e-5, None), xlabel="k characters back", ylabel="gradient, relative to k = 1")
+        axes.set(
+            yscale="log", ylim=(1e-5, None), xlabel=f"k {_units(named)} back", ylabel="gradient, relative to k = 1"
+        )
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         _legend(axes)
 
     def contexts(axes: "Axes") -> None:
         for name, data in named:
             axes.plot(data["context"]["n"], data["context"]["loss"], label=name)
-        axes.set(xscale="log", xlabel="characters of context", ylabel="loss, nats per character")
+        axes.set(xscale="log", xlabel=f"{_units(named)} of context", ylabel="loss, nats")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
     return [Panel(gradients), Panel(contexts)]
+
+
+def _units(named: Named) -> str:
+    """What the models read: characters, bytes, or both."""
+    return " or ".join(dict.fromkeys(f"{data['unit']}s" for _, data in named))
 
 
 def gates(data: Data) -> list[Panel]:
@@ -189,7 +197,7 @@ def vocabulary(data: Data) -> list[Panel]:
         x, y = np.array([row["plane"][way] for row in data["characters"]]).T
         axes.scatter(x, y, s=0)
         for row, a, b in zip(data["characters"], x, y, strict=True):
-            axes.text(a, b, _shown(row["character"]), ha="center", va="center", clip_on=True)
+            axes.text(a, b, sign(row["character"]), ha="center", va="center", clip_on=True)
         axes.set_title(f"as they are {way}", fontsize=10)
         axes.set_xticks([])
         axes.set_yticks([])
@@ -214,7 +222,7 @@ def _text(text: str, values: Sequence[float | None], colours: Any, low: float, h
         if character == "\n" or len(lines[-1]) == COLUMNS:
             lines.append([])
         if character != "\n":
-            lines[-1].append((_shown(character), value))
+            lines[-1].append((sign(character), value))
     lines = lines[:LINES]
 
     def cells(axes: "Axes") -> None:
@@ -231,11 +239,6 @@ def _text(text: str, values: Sequence[float | None], colours: Any, low: float, h
         axes.set_axis_off()
 
     return Panel(cells, 10, 0.3 + 0.24 * len(lines))
-
-
-def _shown(character: str) -> str:
-    """A character that a picture can show."""
-    return {" ": "␣", "\n": "⏎", "\t": "→"}.get(character, character if character.isprintable() else "·")
 
 
 def _line(axes: "Axes", points: Sequence[tuple[float, float]], label: str, **style: Any) -> None:

@@ -107,6 +107,7 @@ class Model:
         state, memory = self.zero_state(B), Memory()
         for chunk in chunks:
             state[:, :, chunk.afresh] = 0
+            state = self.kept(state)
             with np.errstate(all="ignore"):  # as in `losses`
                 nats, state = network.loss(
                     self.params, chunk.inputs, chunk.targets, state, self.config, self.engine, memory, chunk.real

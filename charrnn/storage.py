@@ -20,6 +20,8 @@ from charrnn.notation import Array, Params
 FORMAT = 1
 """The version of what charrnn writes; a reader refuses higher ones."""
 FLOATS = ("F16", "F32", "F64")
+NESTED, LISTED = 100_000, 1_200_000
+"""Brackets and commas that a piece of metadata may have: a hundred thousand evaluations, and all of Unicode."""
 
 
 def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
@@ -116,10 +118,13 @@ class Reader:
         return key in self.metadata
 
     def json(self, key: str) -> Any:
-        """The metadata under a key, as data."""
+        """The metadata under a key, as data. What would take much more memory than its text does is refused unread."""
+        text = self.metadata.get(key, "")
+        if text.count("[") + text.count("{") > NESTED or text.count(",") > LISTED:
+            raise self.damaged(key)
         try:
-            return json.loads(self.metadata[key])
-        except (KeyError, ValueError, RecursionError):
+            return json.loads(text)
+        except (ValueError, RecursionError):
             raise self.damaged(key) from None
 
     def generator(self, key: str) -> np.random.Generator:

@@ -283,6 +283,7 @@ NEIGHBOURS = {
     "listing": {"sampling"},
     "drawing": {"continuation"},
     "inspection": {"checkpoint"},
+    "figures": {"inspection"},
     "page": {"checkpoint", "inspection", "figures"},
 }
 SHOWN_BY_CLI = {"typer", "rich", "tqdm"}

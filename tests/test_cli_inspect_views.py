@@ -106,7 +106,7 @@ def test_memory_reads_what_was_held_out_where_it_is(models: dict[str, Path], tmp
     assert data["memory"] == wanted
     (tmp_path / "other.txt").write_text(TEXT[3:700])
     data = json.loads(inspect("alone.safetensors", "--memory", "--corpus", "other.txt", "--json", cwd=tmp_path))
-    assert data["memory"]["chars"] == 697
+    assert data["memory"]["read"] == 697
 
 
 def test_several_models_stand_side_by_side(models: dict[str, Path], tmp_path: Path) -> None:
@@ -126,6 +126,34 @@ def test_several_models_stand_side_by_side(models: dict[str, Path], tmp_path: Pa
 def test_a_text_comes_from_stdin_too(models: dict[str, Path], tmp_path: Path) -> None:
     done = charrnn("inspect", models["text"], "--surprise", "-", "--json", cwd=tmp_path, input="a man of fortune")
     assert json.loads(done.stdout)["surprise"]["text"] == "a man of fortune"
+
+
+def test_a_text_from_a_pipe_is_read_once_for_all_models(models: dict[str, Path], tmp_path: Path) -> None:
+    text = "a man of fortune, in want of a wife\n"
+    pair = (models["text"], models["cyrillic"])
+    done = charrnn("inspect", *pair, "--surprise", "-", "--json", cwd=tmp_path, input=text)
+    assert [json.loads(line)["surprise"]["text"] for line in done.stdout.splitlines()] == [text, text]
+    pytest.importorskip("jinja2")
+    args = ("inspect", models["text"], models["text"], "--corpus", models["text"].parent / "corpus.txt")
+    assert charrnn(*args, "--neurons", "-", "--page", "p.html", cwd=tmp_path, input=text).returncode == 0
+    assert (tmp_path / "p.html").read_text(encoding="utf-8").count(">f</i><i>o</i><i>r</i><i>t</i><i>u</i>") == 4
+
+
+def test_what_stands_before_the_first_known_character_is_passed_over(models: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("☃" * 5000 + TEXT, encoding="utf-8")
+    shown = inspect(models["text"], "--neurons", "t.txt", cwd=tmp_path)
+    assert "It is a truth universally acknowledged" in shown
+
+
+def test_a_word_that_names_a_folder_is_a_text(models: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "fortune").mkdir()
+    data = json.loads(inspect(models["text"], "--surprise", "fortune", "--json", cwd=tmp_path))
+    assert data["surprise"]["text"] == "fortune"
+
+
+def test_a_pattern_that_is_not_there_is_told(models: dict[str, Path], tmp_path: Path) -> None:
+    shown = inspect(models["text"], "--neurons", TEXT, "--follow", "zzz+", cwd=tmp_path)
+    assert "not in both halves of the text: matches zzz+" in shown
 
 
 # Pictures
@@ -180,7 +208,10 @@ def test_pictures_and_pages_say_what_they_need(models: dict[str, Path], tmp_path
         (["--surprise", ""], 1, "it is empty"),
         (["--surprise", "☃☃"], 1, "knows none"),
         (["--surprise", "missing.txt"], 1, "no file missing.txt"),
-        (["--surprise", "."], 1, ""),
+        (["--corpus", "-", "--memory"], 2, "--corpus is a file"),
+        (["--force", "--history"], 2, "--page and --plot"),
+        (["missing.safetensors", "--memory"], 1, "missing.safetensors"),
+        (["--page", "x.html", "--neurons", ""], 1, "it is empty"),
         (["--neurons", "-", "--surprise", "-"], 2, "stdin"),
         (["--corpus", "x.txt"], 2, "--memory and --page"),
         (["--memory", "--corpus", "missing.txt"], 1, "missing.txt"),
@@ -222,3 +253,5 @@ def test_a_held_unit_changes_what_is_written_and_the_same_seed_writes_it_again(
 @pytest.mark.parametrize("value", ["", "1:3", "1:3=", "1:3=x", "1:3=1.1", "1:3=nan", "7:0=0", "0:99=0", "1=0", "a:b=0"])
 def test_what_can_not_be_held_is_refused(value: str, models: dict[str, Path], tmp_path: Path) -> None:
     refused(charrnn("sample", models["text"], "--set", value, cwd=tmp_path), 2)
+    done = charrnn("sample", models["text"], "--set", "0:1=0", "--set", "0:1=1", cwd=tmp_path)
+    assert "unit 0:1 can't be held twice" in refused(done, 2)

@@ -10,11 +10,12 @@ import pytest
 
 import charrnn.engine
 from charrnn import inspection, network, scoring
+from charrnn.chunk import Chunk
 from charrnn.config import ModelConfig
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.inspection import trace as traces
 from charrnn.inspection.features import NAMED, following
-from charrnn.inspection.remembrance import _before, _first, gradient_norms
+from charrnn.inspection.remembrance import _before, _since, gradient_norms
 from charrnn.inspection.trace import Text, trace
 from charrnn.known import Known
 from charrnn.model import Model
@@ -23,6 +24,7 @@ from charrnn.vocabulary import Vocabulary
 
 CELLS = ("rnn", "gru", "lstm")
 LINES = "Ann\nBo, and\nCarl (9)\nDora\n"
+STEPS = "aaaaaaaaaa\nbb\ncc\n"
 VERSE = 'the cat sat.\nthe "rat" sat (on it)!\nNOBODY sat 12 times.\n' * 40
 
 
@@ -30,7 +32,7 @@ def made(
     cell: str = "lstm",
     layers: int = 1,
     H: int = 6,
-    characters: str | None = LINES + VERSE,
+    characters: str | None = LINES + VERSE + STEPS,
     known: bool = False,
     dtype: Any = np.float32,
     scale: float = 0.7,
@@ -94,15 +96,11 @@ def test_gates_are_those_of_the_equations(cell: str) -> None:
 
 
 @pytest.mark.parametrize("known", [False, True])
-@pytest.mark.parametrize("text", [LINES, LINES[:-1], "a", "at", "\n\na\n\n", VERSE])
+@pytest.mark.parametrize("text", [LINES, LINES[:-1], "a", "at", "\n\na\n\n", VERSE, STEPS, STEPS[:-1]])
 def test_every_character_is_predicted_once_and_read_once(text: str, known: bool, monkeypatch: Any) -> None:
     monkeypatch.setattr(traces, "PART", 50)
     monkeypatch.setattr(traces, "BEFORE", 20)
     monkeypatch.setattr(traces, "CHUNK", 70)
-    if len(text) < 2:
-        with pytest.raises(CorpusError, match="nothing to read"):
-            Text(made(known=known), text)
-        return
     read = Text(made(known=known), text)
     expected, after = np.zeros(len(text) + 1, int), np.zeros(len(text) + 1, int)
     for piece in trace(read):
@@ -120,17 +118,18 @@ def test_parts_side_by_side_are_read_as_the_whole_is(monkeypatch: Any) -> None:
     np.testing.assert_allclose(inspection.activations(model, VERSE), whole, rtol=0, atol=1e-5)
 
 
-def test_a_model_of_records_reads_each_afresh() -> None:
+@pytest.mark.parametrize("text", [LINES, LINES[:-1], STEPS, STEPS[:-1]])
+def test_a_model_of_records_reads_each_afresh(text: str) -> None:
     model = made(known=True)
-    found = inspection.activations(model, LINES)
+    found = inspection.activations(model, text)
     start = 0
-    for line in LINES.splitlines():
+    for line in text.splitlines():
         wanted = stands(model, line)
         np.testing.assert_allclose(found[..., start : start + len(line)], wanted, rtol=0, atol=1e-6)
         start += len(line) + 1
-    bits = inspection.surprise(model, LINES)["bits"]
-    scores = [score.bpc * score.chars for score in scoring.score_lines(model, LINES.splitlines(keepends=True))]
-    ends = np.cumsum([0] + [len(line) + 1 for line in LINES.splitlines()])
+    bits = inspection.surprise(model, text)["bits"]
+    scores = [score.bpc * score.chars for score in scoring.score_lines(model, text.splitlines(keepends=True))]
+    ends = np.cumsum([0] + [len(line) for line in text.splitlines(keepends=True)])
     np.testing.assert_allclose([sum(bits[a:b]) for a, b in itertools.pairwise(ends)], scores, rtol=1e-5)
 
 
@@ -177,6 +176,8 @@ FOLLOWED = [
     ("since the last full stop", "ab. c!d", [0, 1, 0, 1, 2, 0, 1]),
     ("inside quotes", 'a "b" “c” d', [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 0]),
     ("inside quotes", '"a\n\nb"c', [1, 1, 1, 0, 0, 1, 1]),
+    ("inside quotes", '"""D.\n\nM."""\nx"y"', [1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 0, 0, 1, 1, 0]),
+    ("inside quotes", "„ja“ «n» “x", [1, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1]),
     ("depth of brackets", "a(b[c])d)", [0, 1, 1, 2, 2, 1, 0, 0, 0]),
     ("indentation", "  a b\n\tc\nd", [1, 2, 2, 2, 2, 0, 8, 8, 0, 0]),
     ("inside a comment", "a # b\nc", [0, 0, 1, 1, 1, 0, 0]),
@@ -211,8 +212,9 @@ def test_every_feature_tells_the_beginning_of_a_text_without_its_end() -> None:
 
 def test_a_pattern_is_a_feature() -> None:
     assert following("[0-9]+").of("a12b3").tolist() == [0, 1, 1, 0, 1]
-    with pytest.raises(ConfigError, match="no regular expression"):
-        following("(")
+    for wrong in ("(", "a{99999999999}"):
+        with pytest.raises(ConfigError, match="no regular expression"):
+            following(wrong)
 
 
 # Neurons
@@ -237,7 +239,7 @@ def test_correlations_are_those_of_the_halves(cell: str, known: bool, monkeypatc
     monkeypatch.setattr(traces, "CHUNK", 100)
     model, text = made(cell, 2, known=known), VERSE[:599].replace("sat", "s☃t")
     found = inspection.neurons(model, text, [following("cat|rat")])
-    assert {row["follows"] for row in found["features"]} >= {"inside cat|rat", "digit", "inside quotes"}
+    assert {row["follows"] for row in found["features"]} >= {"matches cat|rat", "digit", "inside quotes"}
     read = np.array([c != "☃" for c in text])
     units = inspection.activations(model, text)[..., read].astype(float)
     half = len(units[0, 0]) // 2 + len(units[0, 0]) % 2
@@ -257,7 +259,9 @@ def test_correlations_are_those_of_the_halves(cell: str, known: bool, monkeypatc
 
 def test_what_a_text_lacks_is_not_followed() -> None:
     found = inspection.neurons(made(), "the cat sat on it " * 10)
-    assert not {"digit", "inside quotes", "after a line end"} & {row["follows"] for row in found["features"]}
+    lacking = {"digit", "inside quotes", "after a line end"}
+    assert not lacking & {row["follows"] for row in found["features"]}
+    assert lacking <= set(found["absent"])
 
 
 def test_a_dead_unit_follows_nothing() -> None:
@@ -349,8 +353,10 @@ def test_a_network_that_only_adds_up_forgets_nothing() -> None:
 
 @pytest.mark.parametrize("first", range(1, 40))
 def test_the_first_number_is_found_between_the_steps(first: int) -> None:
-    assert _first(lambda k: k >= first, [1, 2, 4, 9, 20, 39]) == first
-    assert _first(lambda k: False, [1, 2, 4]) is None
+    assert _since(lambda k: k >= first, [1, 2, 4, 9, 20, 39]) == first
+    if first > 20:  # that it holds for once before is nothing
+        assert _since(lambda k: k >= first or k == 9, [1, 2, 4, 9, 20, 39]) == first
+    assert _since(lambda k: k < first, [1, 2, 4, 39]) is None
 
 
 def test_the_loss_with_a_context_is_that_of_a_network_that_has_read_no_more() -> None:
@@ -436,6 +442,27 @@ def test_of_bytes_those_that_are_no_ascii_have_names() -> None:
     assert (characters[65], characters[200]) == ("A", "\\xc8")
 
 
+def test_of_a_large_vocabulary_the_characters_that_are_expected_most_are_compared() -> None:
+    model = made(characters="".join(map(chr, range(0x4E00, 0x4E00 + 700))) + "\n", H=3)
+    told = inspection.neighbours(model)
+    assert (len(told["characters"]), told["left_out"]) == (500, 201)
+    bias = dict(zip(model.vocabulary.characters, model.params["b_out"], strict=True))
+    kept = {row["character"] for row in told["characters"]}
+    assert min(bias[c] for c in kept) >= max(bias[c] for c in bias if c not in kept)
+
+
+def test_of_a_character_in_several_bytes_what_was_expected_in_the_stead_of_the_worst() -> None:
+    model = made(characters=None, scale=0.3)
+    read = Text(model, "cat жук sat")
+    (place,) = (place for place in inspection.surprise(model, read.text, places=None)["places"] if place["at"] == 4)
+    nats = scoring.surprises(model, read.text)
+    worst = 4 + int(nats[4:6].argmax())
+    ids = np.concatenate(([model.vocabulary.start], read.ids[:worst])).astype(np.uint8)
+    logits, _ = model.forward(ids[:, None], model.zero_state(1))
+    best = int(logits[-1, 0].argmax())
+    assert place["expected"][0]["character"] == (chr(best) if best < 128 else f"\\x{best:02x}")
+
+
 # Held units
 
 
@@ -454,6 +481,16 @@ def test_a_unit_that_is_held_stays_where_it_is_held(engine: Any, cell: str, valu
     stand = np.tanh(state[:, 1, 0]) if cell == "lstm" else state[:, 0, 0]
     np.testing.assert_allclose((stand[0, 1], stand[1, 4]), (value, -value), rtol=0, atol=2e-6)
     assert text != "".join(charrnn.generate(model, length=3000, seed=1))
+
+
+def test_a_held_unit_is_held_where_rows_begin_afresh() -> None:
+    model = made().holding({(0, 1): 0.9})
+    ids = model.vocabulary.encode("the cat sat")
+    inputs, targets = ids[:-1, None], ids[1:, None]
+    chunk = Chunk(inputs, targets, slice(0, 1), np.ones(targets.shape, bool))
+    ((nats, chars),) = model.chunk_losses([chunk], 1)
+    found, _ = model.surprises(inputs, targets, model.zero_state(1))
+    assert nats / chars == pytest.approx(found.mean(), rel=1e-5)
 
 
 def test_only_units_that_there_are_can_be_held_and_within_bounds() -> None:

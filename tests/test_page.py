@@ -62,7 +62,7 @@ def data_of(page: str) -> list[dict[str, Any]]:
 def test_the_page_has_where_all_units_stand(cell: str) -> None:
     model = made(cell, 2)
     text = VERSE[:400].replace("12", "1☃")
-    (data,) = data_of(page.render([page.Subject("m", Checkpoint(model), VERSE, text)]))
+    (data,) = data_of(page.render([page.Exhibit("m", Checkpoint(model), VERSE, text)]))
     stands = inspection.activations(model, text)
     rows = unpacked(data)
     assert sorted(map(tuple, data["units"])) == [(layer, index) for layer in range(2) for index in range(6)]
@@ -77,7 +77,7 @@ def test_the_page_has_where_all_units_stand(cell: str) -> None:
 
 def test_the_page_needs_nothing_else_and_shows_mischief_as_text() -> None:
     model = made(characters=MISCHIEF)
-    shown = page.render([page.Subject("<i>&</i>", Checkpoint(model), MISCHIEF, None)])
+    shown = page.render([page.Exhibit("<i>&</i>", Checkpoint(model), MISCHIEF, None)])
     parser = Links()
     parser.feed(shown)
     assert all(link.startswith(("#", "data:,")) for link in parser.links)
@@ -91,7 +91,7 @@ def test_the_page_needs_nothing_else_and_shows_mischief_as_text() -> None:
 
 def test_a_page_of_512_units_and_5000_characters_takes_less_than_two_megabytes() -> None:
     model = made("lstm", H=512, scale=0.15)
-    text = page.render([page.Subject("m", Checkpoint(model), VERSE[:60], (VERSE * 9)[:5200])])
+    text = page.render([page.Exhibit("m", Checkpoint(model), VERSE[:60], (VERSE * 9)[:5200])])
     assert len(text.encode()) < 2_000_000
     (data,) = data_of(text)
     assert unpacked(data).shape == (512, 5000)
@@ -110,8 +110,22 @@ def test_where_units_are_too_many_those_that_move_least_are_left_out(most: int) 
     assert unpacked(found).shape == (len(units), 200)
 
 
+def test_a_page_about_a_large_vocabulary_is_no_larger() -> None:
+    text = "".join(map(chr, range(0x4E00, 0x4E00 + 2500))) + "\n"
+    shown = page.render([page.Exhibit("m", Checkpoint(made(characters=text, H=8)), text, text * 2)])
+    assert len(shown.encode()) < 2_000_000
+    assert "2,001 others are left out" in shown
+
+
+def test_what_can_not_be_seen_is_shown() -> None:
+    text = "the cat\r\nsat\0 on\x1b it.\n" * 3
+    shown = page.render([page.Exhibit("m", Checkpoint(made(characters=text)), text, text)])
+    assert not {"\r", "\0", "\x1b"} & set(shown)
+    assert shown.count("<i>\\r</i>") == 6
+
+
 def test_several_models_share_charts_and_have_texts_of_their_own() -> None:
-    subjects = [page.Subject(cell, Checkpoint(made(cell)), VERSE, LINES) for cell in ("rnn", "gru", "lstm")]
+    subjects = [page.Exhibit(cell, Checkpoint(made(cell)), VERSE, LINES) for cell in ("rnn", "gru", "lstm")]
     shown = page.render(subjects)
     assert shown.count("<pre") == 6
     assert len(data_of(shown)) == 3

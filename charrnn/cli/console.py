@@ -111,14 +111,16 @@ def spinning(text: str, quiet: bool) -> Iterator[None]:
 class Output:
     """Standard output as a stream of text in UTF-8, passed on as it is made; on a terminal it ends with a line end."""
 
-    def __init__(self) -> None:
+    def __init__(self, safe: bool = False) -> None:
+        """With `safe` control characters are shown, and not sent: a terminal might obey them."""
         self.buffer = sys.stdout.buffer
+        self.safe = safe
         self.last = "\n"
         self.flushed = 0.0
 
     def write(self, text: str) -> None:
         """Writes text; bytes that were no UTF-8 when they were read come out as they went in."""
-        self.buffer.write(text.encode("utf-8", "surrogateescape"))
+        self.buffer.write((visible(text) if self.safe else text).encode("utf-8", "surrogateescape"))
         self.last = text[-1:] or self.last
         if (now := time.monotonic()) - self.flushed > FLUSH_AFTER:
             self.buffer.flush()

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from charrnn import scoring
 from charrnn.cli.console import say, visible
+from charrnn.cli.shading import UNKNOWN
 from charrnn.corpus import Part, texts
 from charrnn.model import Model
 from charrnn.notation import Array
@@ -26,7 +27,6 @@ SCALE = (
     ("9 and more", 9, "white on #87005f"),
 )
 """Bits from which on a character has a colour; they are told apart where a terminal knows sixteen colours only."""
-UNKNOWN = "white on #5f5faf"
 
 
 def show(model: Model, parts: Iterable[Part], unknown: str, quiet: bool) -> int:

@@ -36,8 +36,8 @@ Examples:
   charrnn inspect --history --plot history.svg
   charrnn inspect --page model.html
 """
-SHOWN = 1000
-"""Characters of a text that are shown in the terminal."""
+SHOWN, DRAWN, MOST = 1000, 3200, 10**6
+"""Characters of a text that are shown in the terminal, drawn to a picture, and read, at the most."""
 TOGETHER = ("history", "memory")
 """Views that show several models in one chart."""
 
@@ -82,7 +82,7 @@ def command(
         "vocabulary": vocabulary,
     }
     views = {name: given for name, given in views.items() if given not in (None, False)}
-    _refuse_contradictions(views, bool(follow), unit is not None, corpus is not None, page, plot, as_json)
+    _refuse_contradictions(views, bool(follow), unit is not None, corpus, page, plot, as_json, force)
     from charrnn.cli.subject import subjects
     from charrnn.inspection import following
 
@@ -93,11 +93,20 @@ def command(
     found = subjects(checkpoints or [model_file(None, notice)], corpus)
     if plot is not None and len(found) > 1 and not set(views) <= set(TOGETHER):
         raise _wrong(f"--plot draws --{next(iter(views))} of one model: name one")
+    for subject in found:  # what is wrong with any of them, and what is missing, is known before the long work
+        model = subject.model
+        if asked.unit is not None:
+            model.check_unit(*asked.unit)
+    if page is not None:
+        import charrnn.page
+    if plot is not None:
+        import charrnn.figures  # noqa: F401
     with spinning("looking inside", quiet):
         if page is not None:
             written = _write_page(page, found, asked)
         else:
-            looks = [(subject, _look(subject, asked, whole=as_json)) for subject in found]
+            most = MOST if as_json else DRAWN if plot is not None else SHOWN
+            looks = [(subject, _look(subject, asked, most)) for subject in found]
             if plot is not None:
                 written = _draw(plot, asked, looks)
     for path in (page, plot):
@@ -124,9 +133,10 @@ class Asked:
 Looks = list[tuple["Subject", dict[str, Any]]]
 
 
-def _look(subject: "Subject", asked: Asked, whole: bool) -> dict[str, Any]:
-    """What was asked for of a checkpoint, as data; where a unit stands in the `whole` text, or in what is shown."""
+def _look(subject: "Subject", asked: Asked, most: int) -> dict[str, Any]:
+    """What was asked for of a checkpoint, as data; where a unit stands in so many characters, at the most."""
     from charrnn import inspection
+    from charrnn.inspection.trace import beginning
 
     about = {"file": str(subject.path), "bytes": subject.path.stat().st_size if subject.path.exists() else 0}
     if not asked.views:
@@ -139,7 +149,7 @@ def _look(subject: "Subject", asked: Asked, whole: bool) -> dict[str, Any]:
             case "neurons":
                 text = subject.text(given)
                 data["neurons"] = found = inspection.neurons(model, text, asked.features)
-                found["unit"] = _standing(model, found, asked.unit, text if whole else text[:SHOWN])
+                found["unit"] = _standing(model, found, asked.unit, beginning(model, text, most))
             case "memory":
                 data["memory"] = inspection.remembrance(model, subject.held_out)
             case "surprise":
@@ -222,19 +232,21 @@ def _draw(path: Path, asked: Asked, looks: Looks) -> int:
             panels = figures.surprise(data["text"], data)
         case _:
             panels = getattr(figures, view)(data)
-    content = figures.picture(panels, path.suffix)
+    content = figures.picture(panels, path.suffix.lower())
     write_bytes(path, content)
     return len(content)
 
 
 def _write_page(path: Path, found: list["Subject"], asked: Asked) -> int:
     """Writes a page of all views; returns its size."""
-    from charrnn.page import Subject, render
+    from charrnn.page import Exhibit, render
     from charrnn.storage import write_bytes
 
-    given = asked.views.get("neurons") or asked.views.get("surprise")
+    given = asked.views.get("neurons", asked.views.get("surprise"))
     models = [
-        Subject(visible(subject.name), subject.checkpoint, subject.held_out, subject.text(given) if given else None)
+        Exhibit(
+            visible(subject.name), subject.checkpoint, subject.held_out, None if given is None else subject.text(given)
+        )
         for subject in found
     ]
     content = render(models, asked.features).encode("utf-8", "replace")
@@ -243,13 +255,22 @@ def _write_page(path: Path, found: list["Subject"], asked: Asked) -> int:
 
 
 def _refuse_contradictions(
-    views: dict[str, Any], follow: bool, unit: bool, corpus: bool, page: Path | None, plot: Path | None, as_json: bool
+    views: dict[str, Any],
+    follow: bool,
+    unit: bool,
+    corpus: Path | None,
+    page: Path | None,
+    plot: Path | None,
+    as_json: bool,
+    force: bool,
 ) -> None:
     """Raises `ConfigError` for options that exclude each other, or want each other and come alone."""
     for wrong, why in (
         (follow and "neurons" not in views, "--follow is for --neurons TEXT: give the text, too"),
         (unit and "neurons" not in views, "--unit is for --neurons TEXT: give the text, too"),
         (corpus and not (page or "memory" in views), "--corpus is for --memory and --page"),
+        (corpus and str(corpus) == "-", "--corpus is a file: stdin is for --neurons and --surprise"),
+        (force and not (page or plot), "--force is for --page and --plot"),
         (page and plot, "--page and --plot can't both be given"),
         ((page or plot) and as_json, "--json can't be given with a page or a picture"),
         (page and set(views) - {"neurons", "surprise"}, "--page has all views: leave out those that it is given with"),

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,6 +124,10 @@ def command(
         bool, _option("With --json: each character's log-probability, and the likeliest in its place.", "--logprobs")
     ] = False,
     interactive: Annotated[bool, _option("Type a prime, read what follows, type the next.", "--interactive")] = False,
+    safe_text: Annotated[
+        bool | None,
+        _option("Show control characters, do not send them. [on a terminal]", "--safe-text/--raw-text", default=False),
+    ] = None,
     engine: Annotated[str, _option("auto, numpy or numba.")] = "auto",
     quiet: Annotated[bool, _option("Nothing on stderr but errors.", "--quiet", "-q")] = False,
 ) -> None:
@@ -136,7 +141,7 @@ def command(
     between("count", count, 1)
     first, last = _temperatures(temp)
     config = SamplingConfig(first, top_k, top_p, min_p, typical, penalty, allow, ban, last)
-    units = dict(map(_held, held or []))
+    units = _held(held or [])
     _refuse_contradictions(
         {
             "--prime": prime is not None,
@@ -180,7 +185,7 @@ def command(
     admit = Admission(model, unknown, notice if not interactive else silent)
     asked: dict[str, Any] = {"length": length, "seed": seed, "config": config, "stops": stops}
     asked["constraints"] = constraints
-    output = Output()
+    output = Output(sys.stdout.isatty() if safe_text is None else safe_text)
     if interactive:
         from charrnn.cli.interactive import converse
 
@@ -250,15 +255,21 @@ def _temperatures(text: str) -> tuple[float, float | None]:
         raise ConfigError(f"--temp can't be {text!r}: give a number, or two as in 0.4:1.2") from None
 
 
-def _held(text: str) -> tuple[tuple[int, int], float]:
-    """A unit, and where it is to be held."""
+def _held(texts: list[str]) -> dict[tuple[int, int], float]:
+    """Units, and where each is to be held."""
     from charrnn.errors import ConfigError
 
-    name, _, value = text.partition("=")
-    try:
-        return unit(name), float(value)
-    except (ValueError, ConfigError):
-        raise ConfigError(f"--set is LAYER:INDEX=VALUE, such as 0:17=0.9, not {text!r}") from None
+    found: dict[tuple[int, int], float] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            where, number = unit(name), float(value)
+        except (ValueError, ConfigError):
+            raise ConfigError(f"--set is LAYER:INDEX=VALUE, such as 0:17=0.9, not {text!r}") from None
+        if where in found:
+            raise ConfigError(f"unit {name} can't be held twice")
+        found[where] = number
+    return found
 
 
 def _refuse_contradictions(given: dict[str, bool]) -> None:

@@ -41,7 +41,7 @@ def shaded(text: str, values: Sequence[float | None], scale: Scale, top: float, 
     bottom = scale[0][1]
     line, bars, columns = Text(no_wrap=True), "", 0
     for character, value in zip(text, values, strict=True):
-        shown = "→" if character == "\t" else "" if character == "\n" else visible(character)
+        shown = "⇥" if character == "\t" else "" if character == "\n" else visible(character)
         if character == "\n" or columns + cell_len(shown) > console.width:
             yield from _ended(line, "" if coloured else bars)
             line, bars, columns = Text(no_wrap=True), "", 0
@@ -56,7 +56,7 @@ def shaded(text: str, values: Sequence[float | None], scale: Scale, top: float, 
 def _ended(line: Text, bars: str) -> Iterator[Text]:
     yield line
     if bars:
-        yield Text(bars.rstrip(), no_wrap=True)
+        yield Text(bars, no_wrap=True)
 
 
 def _style(value: float | None, scale: Scale) -> str:

@@ -1,20 +1,20 @@
 """The subject: a checkpoint that is inspected, and the text that it is inspected on."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from charrnn import checkpoint as checkpoints
 from charrnn import corpus as corpora
 from charrnn import reading
 from charrnn.checkpoint import Checkpoint
-from charrnn.corpus import STDIN, Corpus, Source
+from charrnn.corpus import STDIN, Corpus, Part, Source
 from charrnn.errors import CharRNNError, CorpusError
 from charrnn.model import Model
 from charrnn.reading import Reading
 
-MEASURED = 20_000
-"""Characters of a corpus that are read, at the most."""
+MOST, MEASURED = 1_000_000, 20_000
+"""Characters of a text that is given, and of what was held out, that are read, at the most."""
 
 
 @dataclass
@@ -36,16 +36,19 @@ class Subject:
         return self.checkpoint.model
 
     def text(self, given: str) -> str:
-        """The text of a file, of stdin where `-` is given, or else what is given itself. Raises `CorpusError`."""
+        """The text of a file, of stdin where `-` is given, or else what is given itself: its first `MOST` characters.
+
+        Raises `CorpusError` for what looks like a file, and is none.
+        """
         try:
-            named = given == STDIN or (given != "" and Path(given).exists())
+            named = given == STDIN or (given != "" and Path(given).exists() and not Path(given).is_dir())
         except (OSError, ValueError):  # too long for a name, or with what no name has
             named = False
         if named:
-            return corpora.read_prime(given, self.model.vocabulary)
+            return corpora.joined(_parts(given), self.model.vocabulary)[:MOST]
         if Path(given).suffix in (".txt", ".text", ".md", ".py") and not any(map(str.isspace, given)):
             raise CorpusError(f"there is no file {given}")
-        return given
+        return given[:MOST]
 
     @cached_property
     def held_out(self) -> str:
@@ -85,7 +88,7 @@ class Subject:
         found = []
         try:
             kept = checkpoints.load_snapshot(checkpoints.resume_path(self.path)).source
-            if kept is not None and STDIN not in kept.paths:
+            if kept is not None and all(Path(path).is_file() or Path(path).is_dir() for path in kept.paths):
                 found.append(kept)
         except CharRNNError:
             pass  # the model alone was passed on
@@ -95,6 +98,18 @@ class Subject:
         """Whether it is the corpus of the training."""
         record = self.checkpoint.corpus
         return record is not None and record.digest == corpus.digest
+
+
+@cache
+def _parts(path: str) -> list[Part]:
+    """What a file or stdin holds, as far as it is read; it is read once, however many models it is for."""
+    found, size = [], 0
+    for part in corpora.chunks(corpora.files((path,))):
+        found.append(part)
+        size += len(part[1])
+        if size > 4 * MOST:  # no character has more bytes
+            break
+    return found
 
 
 def subjects(paths: list[Path], corpus: Path | None) -> list[Subject]:

@@ -12,6 +12,8 @@ from charrnn.cli.console import visible
 from charrnn.cli.heat import SCALE
 from charrnn.cli.shading import BARS, DIVERGING, legend, shaded
 from charrnn.cli.tables import plain, plain_table
+from charrnn.inspection.features import PATTERN
+from charrnn.inspection.signs import sign
 
 Data = dict[str, Any]
 MOST_BITS = 12.0
@@ -49,6 +51,8 @@ def neurons(data: Data, console: Console) -> Iterator[RenderableType]:
     yield Text(
         "r is the correlation on the first half of the text, confirmed that on the second; units are LAYER:INDEX"
     )
+    if asked := [name for name in data["absent"] if name.startswith(PATTERN)]:
+        yield Text(visible(f"not in both halves of the text: {', '.join(asked)}"))
     if unit := data["unit"]:
         follows = f", which follows: {unit['follows']}" if unit["follows"] else ""
         yield Text(visible(f"\nunit {_unit(unit)}{follows}\n")).append_text(legend(DIVERGING))
@@ -57,6 +61,7 @@ def neurons(data: Data, console: Console) -> Iterator[RenderableType]:
 
 def memory(named: Sequence[tuple[str, Data]], console: Console) -> Iterator[RenderableType]:
     """How far back each checkpoint remembers: gradients, contexts and gates."""
+    units = " or ".join(dict.fromkeys(f"{data['unit']}s" for _, data in named))
     lines = [
         Line(
             name,
@@ -64,13 +69,13 @@ def memory(named: Sequence[tuple[str, Data]], console: Console) -> Iterator[Rend
         )
         for name, d in named
     ]
-    yield chart(lines, console.width, "k characters back", "norm of ∂loss/∂h, k characters back", "y")
+    yield chart(lines, console.width, f"k {units} back", f"norm of ∂loss/∂h, k {units} back", "y")
     table = plain_table("gradient falls below", *(name for name, _ in named))
     for share, label in (("0.1", "a tenth"), ("0.01", "a hundredth")):
         table.add_row(label, *(_back(d["gradient"], share) for _, d in named))
     yield table
     lines = [Line(name, _pairs(d["context"], "n", "loss")) for name, d in named]
-    yield chart(lines, console.width, "n characters of context", "loss with n characters of context, nats", "x")
+    yield chart(lines, console.width, f"n {units} of context", f"loss with n {units} of context, nats", "x")
     for name, data in named:
         if not data["gates"]:
             yield Text(visible(f"\n{name} has no gates"))
@@ -93,12 +98,12 @@ def surprise(data: Data, most: int, console: Console) -> Iterator[RenderableType
     table.columns[2].justify = "left"
     table.columns[3].justify = "left"
     for place in data["places"]:
-        expected = ", ".join(f"{shown(e['character'])} {e['probability']:.0%}" for e in place["expected"])
+        expected = ", ".join(f"{sign(e['character'])} {e['probability']:.0%}" for e in place["expected"])
         before = place["after"].rpartition("\n")[2]
         table.add_row(
             f"{place['at']:,}",
             f"{place['bits']:.1f}",
-            Text.assemble(visible(before), (shown(place["character"]), "bold underline")),
+            Text.assemble(visible(before), (sign(place["character"]), "bold underline")),
             plain(expected),
         )
     yield table
@@ -129,21 +134,18 @@ def vocabulary(data: Data) -> Iterator[RenderableType]:
     for row in data["characters"]:
         cells: list[Text | str] = []
         for way in ("read", "expected"):
-            cells += [plain(" ".join(shown(near["character"]) for near in row[way]))]
+            cells += [plain(" ".join(sign(near["character"]) for near in row[way]))]
             cells += [f"{row[way][0]['cosine']:.2f}" if row[way] else ""]
-        table.add_row(plain(shown(row["character"])), *cells)
+        table.add_row(plain(sign(row["character"])), *cells)
     yield table
+    if data["left_out"]:
+        yield Text(f"the {len(data['characters']):,} that are expected most; {data['left_out']:,} others are left out")
 
 
 def bars(values: Sequence[float]) -> str:
     """Values from 0 on as a row of bars."""
     top = max(values, default=0) or 1
     return "".join(" " if not value else BARS[math.ceil(value / top * (len(BARS) - 1))] for value in values)
-
-
-def shown(character: str) -> str:
-    """A character fit to stand in a table: blanks and control characters by their names."""
-    return {" ": "␣", "\n": "\\n", "\t": "\\t"}.get(character, visible(character))
 
 
 def _unit(which: Data) -> str:

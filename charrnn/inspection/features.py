@@ -9,16 +9,16 @@ import numpy as np
 from charrnn.errors import ConfigError
 from charrnn.notation import Array
 
+PATTERN = "matches "
+"""How the names of features begin that are patterns."""
 OPENING, CLOSING = "([{", ")]}"
-QUOTES = {"«": 1, "»": -1, "“": 1, "”": -1, "„": 1}
-"""How those that have a direction open or close; `"` does both by turns, up to the end of a paragraph."""
 TAB = 8
 """Columns of a tab in an indentation."""
 
 
 @dataclass(frozen=True)
 class Feature:
-    """Something to name: a value for every character of a text, which is all that its own and those before tell."""
+    """Something to name: a value for every character of a text, by that and those before it, but for a pattern."""
 
     name: str
     of: Callable[[str], Array]
@@ -60,14 +60,25 @@ def _sentence(text: str) -> Array:
 
 
 def _quotes(text: str) -> Array:
-    inside, values = 0, np.zeros(len(text))
+    """Whether a quotation is open: “ ” and « », „ “, and `"`, which does both by turns.
+
+    One that was forgotten ends with the paragraph, as printers have it where a speech goes on; but not after
+    three of them, as in Python.
+    """
+    inside, low, triple, marks, values = False, False, False, 0, np.zeros(len(text))
     for n, (c, before) in enumerate(zip(text, "\n" + text, strict=False)):
-        if c == before == "\n":
-            inside = 0  # an end that was forgotten, or is left out where a speech goes on: as printers do
+        marks = marks + 1 if c == '"' else 0
+        if c == before == "\n" and not triple:
+            inside = low = False
         elif c == '"':
-            inside = 0 if inside else 1
-        else:
-            inside = min(max(inside + QUOTES.get(c, 0), 0), 1)
+            inside = not inside
+            triple = inside and (marks == 3 or triple)
+        elif c in "«„":
+            inside, low = True, c == "„"
+        elif c == "“":
+            inside, low = not low, False
+        elif c in "»”":
+            inside = False
         values[n] = inside
     return values
 
@@ -96,8 +107,8 @@ def _indentation(text: str) -> Array:
 
 def _comment(text: str) -> Array:
     """From a number sign to the end of its line."""
-    marks, line = _are(text, "#".__eq__), _line(text)
-    return (_since(marks) <= line) & (_since(marks) <= np.arange(len(text))) & (np.maximum.accumulate(marks))
+    marks = _are(text, "#".__eq__)
+    return (_since(marks) <= _line(text)) & np.maximum.accumulate(marks)
 
 
 NAMED = (
@@ -121,7 +132,7 @@ def following(pattern: str) -> Feature:
     """The feature of standing inside a match of a regular expression. Raises `ConfigError` where it is none."""
     try:
         compiled = re.compile(pattern, re.MULTILINE)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ConfigError(f"--follow {pattern!r} is no regular expression: {error}") from None
 
     def inside(text: str) -> Array:
@@ -130,4 +141,4 @@ def following(pattern: str) -> Feature:
             values[match.start() : match.end()] = 1
         return values
 
-    return Feature(f"inside {pattern}", inside)
+    return Feature(f"{PATTERN}{pattern}", inside)

@@ -27,8 +27,8 @@ def neurons(model: Model, text: str, follow: Sequence[Feature] = ()) -> dict[str
     """Which units follow which features in a text, as plain data; the feature that is followed best comes first.
 
     For each feature that the text has in both halves: the units whose correlation |r| with it is largest on the first
-    half, with that r and the `confirmed` one on the second. Characters that the model has never seen are left out, and
-    counted. Raises `CorpusError` for a text that is too short.
+    half, with that r and the `confirmed` one on the second. What one of the halves doesn't have is `absent`. Characters
+    that the model has never seen are left out, and counted. Raises `CorpusError` for a text that is too short.
     """
     read = Text(model, text)
     if len(read.last) < LEAST:
@@ -37,9 +37,11 @@ def neurons(model: Model, text: str, follow: Sequence[Feature] = ()) -> dict[str
     values = np.stack([np.asarray(feature.of(text), np.float64)[read.known] for feature in features], axis=1)
     r = _correlations(read, values)
     found: list[dict[str, Any]] = []
+    absent: list[str] = []
     for k, feature in enumerate(features):
         first, second = (np.abs(half[..., k]) for half in r)
         if np.isnan(first).all() or np.isnan(second).all():
+            absent.append(feature.name)
             continue
         order = np.argsort(-np.nan_to_num(first, nan=-1.0), axis=None, kind="stable")[:BEST]
         units = [tuple(int(n) for n in np.unravel_index(place, first.shape)) for place in order]
@@ -54,7 +56,7 @@ def neurons(model: Model, text: str, follow: Sequence[Feature] = ()) -> dict[str
             }
         )
     found.sort(key=lambda row: -abs(row["units"][0]["confirmed"] or 0.0))
-    return {"chars": len(read.last), "unknown": int((~read.known).sum()), "features": found}
+    return {"chars": len(read.last), "unknown": int((~read.known).sum()), "features": found, "absent": absent}
 
 
 def activations(model: Model, text: str, units: Sequence[tuple[int, int]] | None = None) -> Array:

@@ -33,7 +33,7 @@ SHARES = (0.1, 0.01)
 
 
 def remembrance(model: Model, text: str) -> dict[str, Any]:
-    """How far back the model remembers while it reads a text, as plain data.
+    """How far back the model remembers while it reads a text, as plain data; for a model of bytes, in bytes.
 
     `gradient`: for each k the norm of ∂loss_t/∂h_{t-k}, over all layers, in nats, averaged over characters t of the
     text; and the k from which on it is less than a tenth, and a hundredth, of what it is at k = 1, or None where that
@@ -47,7 +47,8 @@ def remembrance(model: Model, text: str) -> dict[str, Any]:
     if _farthest(read, before, FARTHEST) < 1:
         raise CorpusError("this text is too short to look back in: give a longer one")
     return {
-        "chars": len(read.ids),
+        "unit": "byte" if model.vocabulary.is_bytes else "character",
+        "read": len(read.ids),
         "gradient": _gradient(read, before),
         "context": _context(read, before),
         "gates": _gates(read),
@@ -137,7 +138,7 @@ def _gradient(read: Text, before: Numbers) -> dict[str, Any]:
         return float(norms(k).mean())
 
     def falls_below(share: float) -> int | None:
-        return _first(lambda k: norm(k) < share * norm(1), steps)
+        return _since(lambda k: norm(k) < share * norm(1), steps)
 
     steps = _steps(farthest)
     found = {k: norm(k) for k in reversed(steps)}  # the farthest first: from there a state is read on to the next
@@ -145,12 +146,14 @@ def _gradient(read: Text, before: Numbers) -> dict[str, Any]:
     return {"k": steps, "norm": [found[k] for k in steps], "below": falls, "over": len(ends)}
 
 
-def _first(holds: Callable[[int], bool], steps: list[int]) -> int | None:
-    """The number, of the steps or between two of them, from which on something holds; None where it never does."""
-    n = next((n for n, k in enumerate(steps) if holds(k)), None)
-    if not n:
-        return None if n is None else steps[0]
-    no, yes = steps[n - 1], steps[n]
+def _since(holds: Callable[[int], bool], steps: list[int]) -> int | None:
+    """The number, of the steps or between two of them, from which on something holds for good; None where none is."""
+    last = next((n for n in reversed(range(len(steps))) if not holds(steps[n])), None)
+    if last is None:
+        return steps[0]
+    if last + 1 == len(steps):
+        return None
+    no, yes = steps[last], steps[last + 1]
     while yes - no > 1:
         middle = (no + yes) // 2
         no, yes = (no, middle) if holds(middle) else (middle, yes)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from charrnn.cells.softmax import log_softmax
+from charrnn.inspection.signs import named
 from charrnn.inspection.trace import Numbers, Text, trace
 from charrnn.model import Model
 from charrnn.notation import Array
-from charrnn.vocabulary import Vocabulary
 
 PLACES = 10
 """The most surprising places that are told."""
@@ -25,18 +25,19 @@ def surprise(model: Model, text: str, places: int | None = PLACES, expected: int
     `bits` has a number for each character, or None where the model has never seen it; that of a character in several
     bytes, for a model of bytes, is the sum of theirs. `places` tells the most surprising characters, all of them if
     `places` is None: `at` which place, after what, and the `expected` likeliest in its stead, each with its
-    probability. Raises `CorpusError` where there is nothing to read.
+    probability; of a character in several bytes, the likeliest in the stead of the byte that surprised most. Raises
+    `CorpusError` where there is nothing to read.
     """
     read = Text(model, text)
     bits, top, chances = _look(read, expected)
-    # A character that has several ids is as surprising as all of them, and its place is that of the first
+    # A character that has several ids is as surprising as all of them, and the worst of them is where it surprised
     ends = np.cumsum(read.lengths)
     sums = np.concatenate(([0.0], np.cumsum(bits)))
     each = sums[ends] - sums[ends - read.lengths]
-    firsts = ends - read.lengths
     known = np.flatnonzero(read.known)
     most = len(known) if places is None else places
     chosen = heapq.nsmallest(most, known.tolist(), key=lambda n: (-each[n], n))
+    worst = {n: int(bits[ends[n] - read.lengths[n] : ends[n]].argmax() + ends[n] - read.lengths[n]) for n in chosen}
     characters = named(model.vocabulary)
     return {
         "chars": len(known),
@@ -51,19 +52,12 @@ def surprise(model: Model, text: str, places: int | None = PLACES, expected: int
                 "after": text[max(0, n - AROUND) : n],
                 "expected": [
                     {"character": characters[v], "probability": float(p)}
-                    for v, p in zip(top[firsts[n]], chances[firsts[n]], strict=True)
+                    for v, p in zip(top[worst[n]], chances[worst[n]], strict=True)
                 ],
             }
             for n in chosen
         ],
     }
-
-
-def named(vocabulary: Vocabulary) -> list[str]:
-    """The characters of a vocabulary as they are told; a byte that is no ASCII as `\\xNN`."""
-    if not vocabulary.is_bytes:
-        return list(vocabulary.characters)
-    return [chr(v) if v < 128 else f"\\x{v:02x}" for v in range(256)]
 
 
 def _look(read: Text, expected: int) -> tuple[Array, Numbers, Array]:

@@ -31,7 +31,7 @@ class Text:
     text: str
 
     def __post_init__(self) -> None:
-        if len(self.ids) < 2:
+        if not len(self.ids):
             why = "the model knows none of its characters" if self.text else "it is empty"
             raise CorpusError(f"there is nothing to read in this text: {why}")
 
@@ -85,6 +85,15 @@ class Text:
         return [(starts[group], stops[group], starts[group]) for group in groups]
 
 
+def beginning(model: Model, text: str, most: int) -> str:
+    """So many characters of a text, from the first that the model knows on: what stands before is nothing to it."""
+    if model.vocabulary.is_bytes:
+        return text[:most]
+    known = set(model.vocabulary.characters)
+    start = next((n for n, character in enumerate(text) if character in known), 0)
+    return text[start : start + most]
+
+
 @dataclass(frozen=True)
 class Piece:
     """T steps of B rows. Before step t of row b stood the id at place `places[t, b] - 1`, or `vocabulary.start`."""
@@ -133,5 +142,5 @@ def _trace(text: Text, starts: Numbers, stops: Numbers, begins: Numbers) -> Iter
         if model.known is None:
             read = (places > starts) & (places <= stops)
         else:
-            read = (places > 0) & (places >= starts) & ((places < stops) | (places == N))
+            read = (places > 0) & (places >= starts) & ((places < stops) | ((places == N) & (stops == N)))
         yield Piece(places, expected, logits, units, gates, read)

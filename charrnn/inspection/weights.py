@@ -6,7 +6,7 @@ import numpy as np
 
 from charrnn import network
 from charrnn.checkpoint import to_torch
-from charrnn.inspection.surprise import named
+from charrnn.inspection.signs import named
 from charrnn.model import Model
 from charrnn.notation import Array
 
@@ -14,6 +14,8 @@ BINS = 24
 """Bars of a histogram."""
 DEAD = 0.01
 """A unit whose weights to all that hears it are less than this share of the median unit's says nothing any more."""
+CHARACTERS = 500
+"""Characters that are compared with each other, at most."""
 NEIGHBOURS = 5
 """Characters that are told as the nearest to another."""
 GATES = {"rnn": ("",), "gru": ("reset", "update", "candidate"), "lstm": ("input", "forget", "candidate", "output")}
@@ -72,13 +74,16 @@ def neighbours(model: Model) -> dict[str, Any]:
 
     Two characters are near each other by what they tell the network when they are read, the rows of W_ih, and by when
     they are expected, the columns of W_out; `cosine` is that between these, without what all have in common. `plane`
-    has the first two principal components of either.
+    has the first two principal components of either. Of a large vocabulary only the `CHARACTERS` that the model expects
+    most, by their bias, are compared, and the others `left_out`.
     """
-    characters = named(model.vocabulary)
-    vectors = {"read": _centred(model.params["W_ih0"]), "expected": _centred(model.params["W_out"].T)}
+    kept = np.sort(np.argsort(-model.params["b_out"], kind="stable")[:CHARACTERS])
+    characters = [named(model.vocabulary)[v] for v in kept]
+    vectors = {"read": _centred(model.params["W_ih0"][kept]), "expected": _centred(model.params["W_out"].T[kept])}
     near = {way: _nearest(rows) for way, rows in vectors.items()}
     planes = {way: _plane(rows) for way, rows in vectors.items()}
     return {
+        "left_out": len(model.vocabulary) - len(kept),
         "characters": [
             {"character": character}
             | {
@@ -87,7 +92,7 @@ def neighbours(model: Model) -> dict[str, Any]:
             }
             | {"plane": {way: places[v].tolist() for way, places in planes.items()}}
             for v, character in enumerate(characters)
-        ]
+        ],
     }
 
 

@@ -17,6 +17,8 @@ from charrnn import figures, inspection
 from charrnn.checkpoint import Checkpoint
 from charrnn.errors import ConfigError
 from charrnn.inspection import Feature
+from charrnn.inspection.signs import legible, sign
+from charrnn.inspection.trace import beginning
 from charrnn.notation import Array
 
 try:
@@ -33,7 +35,7 @@ MOST = 1_100_000
 """Bytes that all units of a page may take; where there are too many, those that move least are left out."""
 
 
-class Subject(NamedTuple):
+class Exhibit(NamedTuple):
     """A model of the page: what it is called, its checkpoint, the text that it is measured on and the one to show."""
 
     name: str
@@ -43,7 +45,7 @@ class Subject(NamedTuple):
     """None for the beginning of the other."""
 
 
-def render(subjects: Sequence[Subject], follow: Sequence[Feature] = ()) -> str:
+def render(exhibits: Sequence[Exhibit], follow: Sequence[Feature] = ()) -> str:
     """The page about some models. Raises what the views of `inspection` do."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("charrnn", "page"),
@@ -52,10 +54,11 @@ def render(subjects: Sequence[Subject], follow: Sequence[Feature] = ()) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shown"] = _shown
+    environment.filters["shown"] = sign
+    environment.filters["legible"] = legible
     environment.filters["svg"] = lambda panel: markupsafe.Markup(figures.inline(panel))
     environment.filters["signed"] = lambda r: "" if r is None else f"{r:+.2f}".replace("-", "\N{MINUS SIGN}")
-    models = [_model(subject, follow, MOST // len(subjects)) for subject in subjects]
+    models = [_model(exhibit, follow, MOST // len(exhibits)) for exhibit in exhibits]
     named = [(model["name"], model) for model in models]
     source = files("charrnn") / "page"
     page: str = environment.get_template("page.html").render(
@@ -70,20 +73,20 @@ def render(subjects: Sequence[Subject], follow: Sequence[Feature] = ()) -> str:
     return page
 
 
-def _model(subject: Subject, follow: Sequence[Feature], most: int) -> dict[str, Any]:
+def _model(exhibit: Exhibit, follow: Sequence[Feature], most: int) -> dict[str, Any]:
     """All that the page tells of a model."""
-    model, read = subject.checkpoint.model, subject.text or subject.held_out
-    shown = read[:SHOWN]
+    model, read = exhibit.checkpoint.model, exhibit.held_out if exhibit.text is None else exhibit.text
+    shown = beginning(model, read, SHOWN)
     neurons = inspection.neurons(model, read, follow)
     surprise = inspection.surprise(model, shown, places=None)
     best = dict.fromkeys((row["units"][0]["layer"], row["units"][0]["index"]) for row in neurons["features"])
     return {
-        "name": subject.name,
-        "summary": inspection.summary(subject.checkpoint),
+        "name": exhibit.name,
+        "summary": inspection.summary(exhibit.checkpoint),
         "neurons": neurons,
         "surprise": surprise,
         "places": sorted(surprise["places"], key=lambda place: -place["bits"])[:10],
-        "memory": inspection.remembrance(model, subject.held_out),
+        "memory": inspection.remembrance(model, exhibit.held_out),
         "weights": inspection.weights(model),
         "vocabulary": inspection.neighbours(model),
         "text": shown,
@@ -103,13 +106,10 @@ def _units(stands: Array, best: Sequence[tuple[int, int]], most: int) -> dict[st
     for n in np.flatnonzero(unread[1:]) + 1:
         levels[:, n] = levels[:, n - 1]
     chosen = [layer * H + index for layer, index in best]
-    movement = levels.std(axis=1)
-    movement[chosen] = np.inf
-    kept = np.argsort(-movement, kind="stable")
-    while len(packed := _packed(levels[kept])) > most and len(kept) > len(chosen):
-        kept = kept[: max(len(chosen), int(0.95 * len(kept) * most / len(packed)))]
-    order = [*chosen, *sorted(set(kept.tolist()) - set(chosen))]
-    return {"units": [divmod(unit, H) for unit in order], "steps": STEPS, "packed": _packed(levels[order])}
+    others = sorted({*range(L * H)} - {*chosen}, key=lambda unit: -levels[unit].std())
+    while len(packed := _packed(levels[order := [*chosen, *sorted(others)]])) > most and others:
+        others = others[: int(0.95 * (len(order) * most / len(packed) - len(chosen)))] if len(packed) < 9 * most else []
+    return {"units": [divmod(unit, H) for unit in order], "steps": STEPS, "packed": packed}
 
 
 def _packed(levels: Array) -> str:
@@ -119,15 +119,9 @@ def _packed(levels: Array) -> str:
 
 
 def _expectations(surprise: dict[str, Any], N: int) -> dict[str, Any]:
-    """What was expected at each character: bits, and pairs of what would have been likelier and its percentage."""
+    """What was expected at each character: bits, and the likeliest, each with its percentage."""
     told: list[Any] = [None] * N
     for place in surprise["places"]:
-        expected = [[_shown(e["character"]), math.floor(100 * e["probability"] + 0.5)] for e in place["expected"]]
+        expected = [[sign(e["character"]), math.floor(100 * e["probability"] + 0.5)] for e in place["expected"]]
         told[place["at"]] = [round(place["bits"], 1), expected]
     return {"expected": told}
-
-
-def _shown(character: str) -> str:
-    """A character that can be seen."""
-    names = {" ": "␣", "\n": "⏎", "\t": "⇥"}
-    return names.get(character, character if character.isprintable() else ascii(character)[1:-1])

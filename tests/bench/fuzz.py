@@ -1,0 +1,229 @@
+"""Changes checkpoints at random, and looks whether each is read, or refused as it should be.
+
+    python tests/bench/fuzz.py --mutations 100000
+
+The files are small ones of every kind; what is changed is their bytes, the length of the header, the tensors that it
+tells of, and the metadata, as JSON or as text. Each is to load, or to raise `CheckpointError` with one line, within two
+seconds, and in memory of one and a half times its size and 64 MB. What fails is printed, with the seed that makes it
+again: `--seed N --mutations 1`.
+"""
+
+import argparse
+import json
+import random
+import struct
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import charrnn
+from charrnn import checkpoint
+from charrnn.errors import CheckpointError
+
+LINES = "".join(f"name {n}\n" for n in range(60))
+KINDS: tuple[dict[str, Any], ...] = (
+    {"cell": "lstm", "layers": 2, "average": 0.9},
+    {"cell": "gru", "optimizer": "sgd"},
+    {"cell": "rnn", "lines": True},
+)
+ODD: tuple[Any, ...] = (
+    None, True, False, 0, 1, -1, 2, 255, 65536, 2**31, 2**53, 2**63, 2**64, 10**30, 0.5, -0.0, 1e308, 1e-320,
+    "", "x", "\n", "\x1b[31m", "\ud800", "lstm", "numba", "F32", "I64", "bytes", "9" * 400, "ж" * 1000,
+    [], {}, [[]], [0], [-1, 2**62], [[[[[[[[]]]]]]]], {"a": {}}, {"steps": 1}, ["a", "a"], [None] * 50,
+)  # fmt: skip
+WILD = (
+    "NaN",
+    "Infinity",
+    "[" * 5000,
+    "{" * 200,
+    '"' + "\\ud800" * 50 + '"',
+    "1e999",
+    "",
+    "[0," * 3000,
+    "[" + "0," * 99999 + "0]",
+)
+SECONDS, MEMORY = 2.0, 64 << 20
+
+
+def originals(folder: Path) -> list[bytes]:
+    """A model and a training state of each kind."""
+    files = []
+    for options in KINDS:
+        defaults = {
+            "hidden_size": 4,
+            "layers": 1,
+            "steps": 3,
+            "batch_size": 2,
+            "seq_length": 4,
+            "seed": 1,
+            "threads": 1,
+        }
+        run = charrnn.train(LINES * 3, **defaults | {"engine": "numpy", "eval_every": 1} | options)
+        for _ in run:
+            pass
+        s, path = run.snapshot, folder / "one.safetensors"
+        checkpoint.save(path, checkpoint.Checkpoint(run.best, run.best_step, s.training, s.corpus, run.history))
+        files.append(path.read_bytes())
+        checkpoint.save_snapshot(path, s)
+        files.append(path.read_bytes())
+    return files
+
+
+def mutated(content: bytes, rng: random.Random) -> bytes:
+    """The content with one to four changes."""
+    for _ in range(rng.choice((1, 1, 1, 2, 4))):
+        content = rng.choice((of_bytes, of_length, of_header, of_metadata, of_metadata, of_metadata))(content, rng)
+    return content
+
+
+def of_bytes(content: bytes, rng: random.Random) -> bytes:
+    """Some bytes changed, cut out, put in, or cut off."""
+    data, at, n = bytearray(content), rng.randrange(len(content) + 1), rng.choice((1, 1, 2, 8, 64, 1000))
+    match rng.randrange(4):
+        case 0:
+            for k in range(at, min(at + n, len(data))):
+                data[k] = rng.randrange(256)
+        case 1:
+            del data[at : at + n]
+        case 2:
+            data[at:at] = rng.randbytes(n)
+        case _:
+            del data[at:]
+    return bytes(data)
+
+
+def of_length(content: bytes, rng: random.Random) -> bytes:
+    """Another length of the header."""
+    if len(content) < 8:
+        return content
+    (length,) = struct.unpack("<Q", content[:8])
+    other = rng.choice((0, 1, 7, length - 1, length + 1, length + 8, len(content), 10**8, 10**9, 2**63, 2**64 - 1))
+    return struct.pack("<Q", max(0, other)) + content[8:]
+
+
+def parsed(content: bytes) -> tuple[dict[str, Any], bytes] | None:
+    """The header and what follows it, where it is one still."""
+    try:
+        (length,) = struct.unpack("<Q", content[:8])
+        header = json.loads(content[8 : 8 + length])
+        return (header, content[8 + length :]) if isinstance(header, dict) else None
+    except (ValueError, struct.error, RecursionError, OverflowError):
+        return None
+
+
+def joined(header: dict[str, Any], rest: bytes) -> bytes:
+    text = json.dumps(header).encode("utf-8", "surrogatepass")
+    return struct.pack("<Q", len(text)) + text + rest
+
+
+def of_header(content: bytes, rng: random.Random) -> bytes:
+    """What the header says of a tensor: its name, type, shape or place."""
+    if (parts := parsed(content)) is None:
+        return of_bytes(content, rng)
+    header, rest = parts
+    name = rng.choice([*header])
+    match rng.randrange(4):
+        case 0:
+            header[str(rng.choice(ODD))] = header.pop(name)
+        case 1:
+            del header[name]
+        case 2:
+            header[name] = rng.choice(ODD)
+        case _:
+            changed(header[name], rng)
+    return joined(header, rest)
+
+
+def of_metadata(content: bytes, rng: random.Random) -> bytes:
+    """A value somewhere in the metadata."""
+    parts = parsed(content)
+    if parts is None or not isinstance(parts[0].get("__metadata__"), dict) or not parts[0]["__metadata__"]:
+        return of_bytes(content, rng)
+    metadata = parts[0]["__metadata__"]
+    key = rng.choice([*metadata])
+    try:
+        data = [json.loads(metadata[key])]
+    except (ValueError, TypeError, RecursionError):
+        data = [None]
+    match rng.randrange(5):
+        case 0:
+            metadata[key] = rng.choice(WILD)
+        case 1:
+            metadata[rng.choice([*metadata])] = metadata[key]
+        case 2:
+            del metadata[key]
+        case _:
+            changed(data, rng)
+            metadata[key] = json.dumps(data[0])
+    return joined(*parts)
+
+
+def changed(data: Any, rng: random.Random) -> None:
+    """Changes one value within lists and dictionaries."""
+    while isinstance(data, list | dict) and data:
+        key = rng.choice([*data] if isinstance(data, dict) else range(len(data)))
+        if not isinstance(data[key], list | dict) or not data[key] or rng.random() < 0.15:
+            if isinstance(data, dict) and rng.random() < 0.15:
+                del data[key]
+            else:
+                data[key] = rng.choice(ODD)
+            return
+        data = data[key]
+
+
+def judged(path: Path, content: bytes) -> tuple[str, str]:
+    """What becomes of a file: read, or refused, or what is wrong."""
+    path.write_bytes(content)
+    wrong, read = "", 0
+    for load in (checkpoint.load, checkpoint.load_snapshot):
+        tracemalloc.reset_peak()
+        held, began = tracemalloc.get_traced_memory()[0], time.perf_counter()
+        try:
+            load(path)
+            read += 1
+        except CheckpointError as error:
+            if "\n" in str(error):
+                wrong = f"{load.__name__}: more than a line: {error!r}"
+        except Exception as error:
+            wrong = f"{load.__name__}: {type(error).__name__}: {error}"
+        took, peak = time.perf_counter() - began, tracemalloc.get_traced_memory()[1] - held
+        if took > SECONDS:
+            wrong = f"{load.__name__}: {took:.1f} s"
+        if peak > 1.5 * len(content) + MEMORY:
+            wrong = f"{load.__name__}: {peak / 2**20:.0f} MB for {len(content):,} bytes"
+    return ("wrong", wrong) if wrong else ("read" if read else "refused", "")
+
+
+def fuzz(mutations: int, seed: int, say: Callable[[str], None]) -> dict[str, int]:
+    """Tries so many changes, each by a seed of its own; returns how many files were read, refused, and wrong."""
+    found = {"read": 0, "refused": 0, "wrong": 0}
+    with tempfile.TemporaryDirectory() as folder:
+        files, path = originals(Path(folder)), Path(folder, "changed.safetensors")
+        tracemalloc.start()
+        for n in range(seed, seed + mutations):
+            rng = random.Random(n)
+            verdict, why = judged(path, mutated(rng.choice(files), rng))
+            found[verdict] += 1
+            if why:
+                say(f"seed {n}: {why[:300]}")
+        tracemalloc.stop()
+    return found
+
+
+def main() -> None:
+    """Prints what was found as JSON; exit code 1 where anything was wrong."""
+    parser = argparse.ArgumentParser(description="Changes checkpoints at random.")
+    parser.add_argument("--mutations", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    found = fuzz(args.mutations, args.seed, lambda text: print(text, file=sys.stderr, flush=True))
+    print(json.dumps(found))
+    raise SystemExit(bool(found["wrong"]))
+
+
+if __name__ == "__main__":
+    main()
