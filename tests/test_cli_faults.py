@@ -84,6 +84,20 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_weights(here: Path) -> None
     assert told["kills"] == 10
 
 
+# Files
+
+
+def test_files_that_were_changed_at_random_are_read_or_refused() -> None:
+    """Some hundred changes; `tests/bench/fuzz.py` makes as many as one likes."""
+    sys.path.insert(0, str(Path(__file__).parent / "bench"))
+    import fuzz
+
+    wrong: list[str] = []
+    found = fuzz.fuzz(300, random.randrange(10**9), wrong.append)
+    assert not wrong
+    assert found["read"] > 0 < found["refused"]
+
+
 # Disks
 
 
