@@ -64,6 +64,8 @@ class Run:
         self.log_every = max(1, training.snapshot.training.steps // LOGGED)
         self.unsaved = False
         """The last save could not be done."""
+        self.saved_with = training.snapshot.training
+        """The configuration that was saved last."""
         self.chars = 0
         self.began = self.saved = time.monotonic()
         self.loss = math.nan
@@ -95,7 +97,8 @@ class Run:
                     self._save_if_possible()
                 if signals:
                     break
-            if signals or self.unsaved:
+            # The pace may have moved the end to a step that was saved before it was the last
+            if signals or self.unsaved or self.saved_with != self.training.snapshot.training:
                 self._save()
         if signals:
             command = resumption(self.training.snapshot.source, self.path)
@@ -260,7 +263,7 @@ class Run:
         self.saved = time.monotonic()
         if training.pace is not None:  # the first save may wait for what others have written
             training.pace.saving = min(training.pace.saving or math.inf, self.saved - began)
-        self.unsaved = False
+        self.unsaved, self.saved_with = False, s.training
 
     def _save_if_possible(self) -> None:
         """Saves on the way; where that can't be done the last files stay, and the training is worth going on."""
