@@ -101,7 +101,7 @@ class Reader:
             self.file = safe_open(path, framework="numpy")
             self.metadata = self.file.metadata() or {}
         except (SafetensorError, OSError, ValueError) as error:
-            raise CheckpointError(f"{path} is no checkpoint, or damaged: {error}") from None
+            raise CheckpointError(f"{path} is no checkpoint, or damaged: {_line(error)}") from None
         if "charrnn" not in self.metadata:
             raise CheckpointError(f"{path} was not written for charrnn: its metadata lack the key `charrnn`")
         written = self.json("charrnn")
@@ -156,7 +156,7 @@ class Reader:
             with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as that
                 tensors = {name: self._tensor(name).astype(dtype, copy=False) for name in shapes}
         except (SafetensorError, OSError, ValueError) as error:
-            raise CheckpointError(f"{self.path} is damaged: {error}") from None
+            raise CheckpointError(f"{self.path} is damaged: {_line(error)}") from None
         for name, tensor in tensors.items():
             if not np.isfinite(tensor).all():
                 raise CheckpointError(f"{self.path} is damaged: tensor {name!r} holds values that are no numbers")
@@ -165,3 +165,8 @@ class Reader:
     def _tensor(self, name: str) -> Array:
         tensor: Array = self.file.get_tensor(name)
         return tensor
+
+
+def _line(error: Exception) -> str:
+    """What an error of another library says, in one line: it may quote the file."""
+    return " ".join(str(error).split())

@@ -102,7 +102,7 @@ def of_length(content: bytes, rng: random.Random) -> bytes:
         return content
     (length,) = struct.unpack("<Q", content[:8])
     other = rng.choice((0, 1, 7, length - 1, length + 1, length + 8, len(content), 10**8, 10**9, 2**63, 2**64 - 1))
-    return struct.pack("<Q", max(0, other)) + content[8:]
+    return struct.pack("<Q", max(0, other) % 2**64) + content[8:]
 
 
 def parsed(content: bytes) -> tuple[dict[str, Any], bytes] | None:
