@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from charrnn import budget, network, optimizers, reading, recipe
+from charrnn import budget, footprint, network, optimizers, reading, recipe
 from charrnn import engine as engines
 from charrnn.chunk import Chunk
 from charrnn.config import ANNEALED
@@ -62,6 +62,7 @@ def train(
         options = recipe.timed(corpus, options, pace)
     model, config = recipe.plan(corpus, options)
     engine, rng = engines.load(config.engine), np.random.default_rng(config.seed)
+    footprint.check(model, config, corpus.ids.nbytes)
     learned, held_out, _ = reading.of(corpus, config)
     with threadpool_limits(1):  # the decomposition in it rounds differently on more threads
         params = network.initial_params(model, engine, rng)

@@ -262,7 +262,7 @@ def test_it_starts_about_as_fast_as_its_libraries(args: list[object], model: Pat
 FLOORS = (
     {"notation", "errors", "memory", "cells", "chunk"},
     {"engine", "config", "vocabulary", "storage", "known", "budget"},
-    {"network", "optimizers", "pace", "recipe", "corpus", "lines", "streams", "records", "reading"}
+    {"network", "optimizers", "pace", "footprint", "recipe", "corpus", "lines", "streams", "records", "reading"}
     | {"filters", "model", "snapshot", "yardstick"},
     {"constraints", "continuation", "drawing"},
     {"training", "sampling", "listing", "scoring", "inspection", "checkpoint", "verdict", "figures", "page"},

@@ -18,7 +18,7 @@ from processes import TEXT
 from trainings import files, run, taken_up
 
 import charrnn
-from charrnn import budget, checkpoint, engine, network, optimizers, reading, recipe
+from charrnn import budget, checkpoint, engine, footprint, network, optimizers, reading, recipe
 from charrnn.cells.softmax import log_softmax
 from charrnn.config import CELLS, OPTIMIZERS, SCHEDULES, Config, ModelConfig, SamplingConfig, TrainingConfig
 from charrnn.corpus import Corpus, from_text
@@ -383,6 +383,19 @@ def test_a_loss_that_explodes_is_a_divergence() -> None:
             training.snapshot.params["W_out"] *= 1000
     assert training.snapshot.at.tries == 1
     assert training.history[-1].val_loss < training.history[0].val_loss
+
+
+def test_a_network_that_does_not_fit_is_refused_before_it_is_made() -> None:
+    with pytest.raises(ConfigError, match=r"would take about [\d.]+ GB of memory, and [\d.]+ GB are free: a smaller"):
+        begun(hidden_size=65_000, layers=64, steps=1)
+
+
+@pytest.mark.parametrize("change", [{"hidden_size": 2}, {"layers": 2}, {"batch_size": 2}, {"seq_length": 2}])
+def test_more_of_anything_takes_more_memory(change: dict[str, int]) -> None:
+    model, config = ModelConfig(65, "lstm", 100, 1), TrainingConfig(1, 32, 64)
+    (name, factor), *_ = change.items()
+    more = [replace(c, **{name: getattr(c, name) * factor}) if hasattr(c, name) else c for c in (model, config)]
+    assert footprint.footprint(*more, 10**6) > footprint.footprint(model, config, 10**6) > footprint.REST
 
 
 # Rates and gradients

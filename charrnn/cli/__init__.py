@@ -69,6 +69,7 @@ def main() -> None:
         say("charrnn: " + " ".join(text.split()))
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
+        say("charrnn: interrupted")
         code = 128 + signal.SIGINT
     except (Exception, SystemExit) as error:
         if _is_closed_pipe(error):

@@ -2,7 +2,8 @@
 
 import glob
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -35,3 +36,15 @@ def claim(path: Path) -> FileLock:
             with suppress(OSError):
                 left.unlink()
     return lock
+
+
+@contextmanager
+def given_up_on_failure(lock: FileLock) -> Iterator[None]:
+    """Leaves nothing of a claim where what is done with it fails: nothing was written under the name then."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(lock.lock_file)
+        lock.release()
+        raise

@@ -14,7 +14,7 @@ from filelock import FileLock
 from charrnn import checkpoint as checkpoints
 from charrnn import corpus as corpora
 from charrnn import engine
-from charrnn.cli.claim import TakenError, claim
+from charrnn.cli.claim import TakenError, claim, given_up_on_failure
 from charrnn.cli.console import BEGAN, tell_of_compilation
 from charrnn.corpus import STDIN, Source
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
@@ -41,17 +41,19 @@ def started(
         path, held = _free(FOLDER / f"{_stem(source.paths[0])}{checkpoints.SUFFIX}", force)
     else:
         path, held = _suited(out), claim(_suited(out))
-    for taken in (path, checkpoints.resume_path(path)):
-        if taken.exists() and not force:
-            raise CheckpointError(
-                f"{taken} is there already: go on with --resume, overwrite with --force, or give another --out"
-            )
-    model = None if init_from is None else checkpoints.load(init_from).model
-    corpus = corpora.read(source)
-    if "time" in options:
-        tell_of_compilation(engine.resolve(options.get("engine", "auto")), quiet)  # as the machine is measured first
-        options = options | {"time": left(options["time"], source)}
-    return train(corpus, source=source.absolute(), init_from=model, **options), path, held
+    with given_up_on_failure(held):
+        for taken in (path, checkpoints.resume_path(path)):
+            if taken.exists() and not force:
+                raise CheckpointError(
+                    f"{taken} is there already: go on with --resume, overwrite with --force, or give another --out"
+                )
+        model = None if init_from is None else checkpoints.load(init_from).model
+        corpus = corpora.read(source)
+        if "time" in options:
+            # Now, as the machine is measured first
+            tell_of_compilation(engine.resolve(options.get("engine", "auto")), quiet)
+            options = options | {"time": left(options["time"], source)}
+        return train(corpus, source=source.absolute(), init_from=model, **options), path, held
 
 
 def resumed(
@@ -60,23 +62,24 @@ def resumed(
     """The training that was saved beside the model `out`, or the newest, that model's file, and the claim to it."""
     path = _suited(out) if out else checkpoints.newest_resumable(FOLDER)
     held = claim(path)
-    snapshot = checkpoints.load_snapshot(checkpoints.resume_path(path))
-    before = snapshot.source or Source(())
-    if any(getattr(before, name) != value for name, value in reading.items()):
-        raise ConfigError(
-            "the text of a resumed training is read as it was: leave out --bytes, --encoding and --errors"
-        )
-    source = replace(before, paths=paths or before.paths)
-    if not paths and STDIN in before.paths:
-        command = resumption(before, path)
-        raise CorpusError(f"this training reads stdin: give it the same text again, {command}")
-    if not source.paths:
-        raise CorpusError("this training did not begin with a file: name the corpus before --resume")
-    corpus = corpora.read(source)
-    if "time" in options:
-        tell_of_compilation(snapshot.training.engine, quiet)
-        options = options | {"time": left(options["time"], source)}
-    return resume(corpus, replace(snapshot, source=source.absolute()), **options), path, held
+    with given_up_on_failure(held):
+        snapshot = checkpoints.load_snapshot(checkpoints.resume_path(path))
+        before = snapshot.source or Source(())
+        if any(getattr(before, name) != value for name, value in reading.items()):
+            raise ConfigError(
+                "the text of a resumed training is read as it was: leave out --bytes, --encoding and --errors"
+            )
+        source = replace(before, paths=paths or before.paths)
+        if not paths and STDIN in before.paths:
+            command = resumption(before, path)
+            raise CorpusError(f"this training reads stdin: give it the same text again, {command}")
+        if not source.paths:
+            raise CorpusError("this training did not begin with a file: name the corpus before --resume")
+        corpus = corpora.read(source)
+        if "time" in options:
+            tell_of_compilation(snapshot.training.engine, quiet)
+            options = options | {"time": left(options["time"], source)}
+        return resume(corpus, replace(snapshot, source=source.absolute()), **options), path, held
 
 
 def left(seconds: float, source: Source) -> float:

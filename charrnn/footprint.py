@@ -1,0 +1,54 @@
+"""The footprint: how much memory a training takes, and whether this machine has it."""
+
+from pathlib import Path
+
+import psutil
+
+from charrnn.cells import gru, lstm, rnn
+from charrnn.config import ModelConfig, TrainingConfig
+from charrnn.errors import ConfigError
+
+CELLS = {"rnn": rnn, "gru": gru, "lstm": lstm}
+MOMENTS = {"adam": 2, "adamw": 2}
+"""Of the other optimizers each has one."""
+FLOAT = 4
+"""Bytes."""
+REST = 200 << 20
+"""Bytes of the interpreter, its libraries and what is compiled."""
+
+
+def footprint(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
+    """The bytes that a training on a corpus of so many takes at its most, about; that is while it is saved.
+
+    Of the weights there are many copies: the moments, the best ones, those of the last sound state, gradients and
+    packed ones for each thread, the file in the making. Of a chunk there are the inputs of the gates, the gates and
+    their gradients for every layer, and the logits.
+    """
+    V, H, L = model.vocab_size, model.hidden_size, model.layers
+    GH, moments = CELLS[model.cell].GATES * H, MOMENTS.get(config.optimizer, 1)
+    weights = V * GH + (2 * L - 1) * H * GH + L * GH + H * V + V
+    copies = 8 + 2 * moments + 4 * config.threads + 2 * (2 + moments) + 3 * bool(config.average)
+    steps = config.batch_size * config.seq_length
+    activations = steps * (L * (3 * GH + 7 * H) + 2 * V)
+    masks = steps * L * H * bool(model.dropout) + 2 * L * H * GH * bool(model.drop_connect)
+    return int(FLOAT * (weights * copies + activations + masks) + 2 * corpus + REST)
+
+
+def available() -> int:
+    """The bytes that this process may still take: what the machine has to give, or its container's limit leaves."""
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit, used = (int(Path("/sys/fs/cgroup", f"memory.{name}").read_text()) for name in ("max", "current"))
+    except (OSError, ValueError):  # no such file, or no limit: "max"
+        return free
+    return min(free, limit - used)
+
+
+def check(model: ModelConfig, config: TrainingConfig, corpus: int) -> None:
+    """Raises `ConfigError` where a training would take more memory than there is."""
+    wanted, there = footprint(model, config, corpus), available()
+    if wanted > there:
+        raise ConfigError(
+            f"this training would take about {wanted / 2**30:.1f} GB of memory, and {there / 2**30:.1f} GB are free: a "
+            "smaller --hidden-size, fewer --layers, a smaller --batch-size or --seq-length would do"
+        )
