@@ -40,7 +40,10 @@ def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes any file as `write` does."""
-    path = Path(os.path.realpath(path))
+    try:
+        path = Path(os.path.realpath(path))
+    except OSError as error:  # the working folder is gone
+        raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
     if os.path.exists(path) and not os.path.isfile(path):
         raise CheckpointError(f"can't write {path}: it is no file that could be replaced")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")

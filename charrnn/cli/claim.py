@@ -28,6 +28,8 @@ def claim(path: Path) -> FileLock:
         lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
         lock.acquire()
     except Timeout:
+        if not os.path.exists(lock.lock_file):  # as in folders that the system makes up
+            raise CheckpointError(f"can't write {path}: its folder takes no files") from None
         raise TakenError(f"another run is writing {path}: wait for its end, or give another --out") from None
     except OSError as error:
         raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None

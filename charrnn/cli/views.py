@@ -18,6 +18,8 @@ from charrnn.inspection.signs import sign
 Data = dict[str, Any]
 MOST_BITS = 12.0
 """Of surprise: a bar is not higher for more."""
+FAINTEST = 0.1
+"""The correlation, confirmed, from which on a unit follows something at all."""
 FAINT = 1e-6
 """The share of a gradient one step back below which nothing is drawn."""
 
@@ -43,7 +45,9 @@ def history(named: Sequence[tuple[str, Data]], console: Console) -> Iterator[Ren
 def neurons(data: Data, console: Console) -> Iterator[RenderableType]:
     """Which units follow what, and the text by where the best of them stands, or the one that was asked for."""
     table = plain_table("follows", "unit", "r", "confirmed", "next best", "confirmed")
-    for row in data["features"]:
+    followed = [row for row in data["features"] if abs(row["units"][0]["confirmed"] or 0) >= FAINTEST]
+    missed = [row for row in data["features"] if row not in followed]
+    for row in followed:
         first, *others = row["units"]
         next_best = (_unit(others[0]), _signed(others[0]["confirmed"])) if others else ()
         table.add_row(plain(row["follows"]), _unit(first), _signed(first["r"]), _signed(first["confirmed"]), *next_best)
@@ -51,6 +55,8 @@ def neurons(data: Data, console: Console) -> Iterator[RenderableType]:
     yield Text(
         "r is the correlation on the first half of the text, confirmed that on the second; units are LAYER:INDEX"
     )
+    if missed:
+        yield Text(visible(f"followed by no unit, |r| below {FAINTEST}: {', '.join(row['follows'] for row in missed)}"))
     if asked := [name for name in data["absent"] if name.startswith(PATTERN)]:
         yield Text(visible(f"not in both halves of the text: {', '.join(asked)}"))
     if unit := data["unit"]:

@@ -56,7 +56,8 @@ def _word(text: str) -> Array:
 
 
 def _sentence(text: str) -> Array:
-    return _since(_are(text, ".!?…".__contains__))
+    marks = _are(text, ".!?…".__contains__)
+    return _since(marks) * np.maximum.accumulate(marks)  # before the first there is nothing to follow
 
 
 def _quotes(text: str) -> Array:
