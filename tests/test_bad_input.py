@@ -5,13 +5,17 @@ import os
 import shlex
 import shutil
 import struct
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from processes import SMALL, TEXT, charrnn, posix, trained
 from safetensors.numpy import load_file, save_file
 
 from charrnn import checkpoint
+from charrnn.engine import available_cores
 from charrnn.storage import Reader
 
 TABLE = """
@@ -77,9 +81,9 @@ train corpus.txt --log corpus.txt             | 2 | corpus.txt
 train --resume                                | 1 | nothing is in checkpoints
 train --resume --out missing.safetensors      | 1 | no training to resume
 train --resume --out alone.safetensors        | 1 | no training to resume
-train other.txt --resume --out model.safetensors | 1 | not the one
-train --resume --out model.safetensors --hidden-size 99 | 2 | hidden_size
-train --resume --out model.safetensors --steps 1 | 2 | already
+train other.txt --resume --out model0.safetensors | 1 | not the one
+train --resume --out model1.safetensors --hidden-size 99 | 2 | hidden_size
+train --resume --out model2.safetensors --steps 1 | 2 | already
 train corpus.txt --init-from missing.safetensors | 1 | there is no missing.safetensors
 train corpus.txt --init-from cut.safetensors  | 1 | cut.safetensors
 train corpus.txt --init-from model.safetensors --cell gru | 2 | cell
@@ -173,6 +177,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }.items():
         (folder / name).write_bytes(content)
     shutil.copy(model, folder / "alone.safetensors")
+    for n in range(3):  # for rows that run side by side
+        shutil.copy(model, folder / f"model{n}.safetensors")
+        shutil.copy(checkpoint.resume_path(model), folder / f"model{n}.resume.safetensors")
     if os.name == "posix":
         (folder / "loop.txt").symlink_to("loop.txt")
     tensors = load_file(model)
@@ -196,20 +203,35 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
 
 
+def words(line: str) -> list[str]:
+    """The arguments of a row; a training is a small and short one, where the row doesn't say otherwise."""
+    found = shlex.split(line)
+    if found[0] == "train" and "--resume" not in found:
+        given = {word for word in found if word.startswith("--")}
+        found += [word for pair in zip(SMALL[::2], SMALL[1::2], strict=True) if pair[0] not in given for word in pair]
+        found += [] if {"--steps", "--epochs", "--time"} & given else ["--steps", "2"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def outcomes(stage: Path) -> Iterator[dict[str, CompletedProcess[str]]]:
+    """What becomes of each row; they are run side by side, as none may change anything."""
+    before = contents(stage)
+    with ThreadPoolExecutor(available_cores()) as pool:
+        lines = [row[0] for row in ROWS]
+        done = dict(zip(lines, pool.map(lambda line: charrnn(*words(line), cwd=stage), lines), strict=True))
+    yield done
+    assert contents(stage) == before
+
+
 @posix
 @pytest.mark.parametrize(("line", "code", "why"), ROWS, ids=[row[0] for row in ROWS])
-def test_bad_input_is_refused_in_one_line(line: str, code: str, why: str, stage: Path) -> None:
-    before = contents(stage)
-    words = shlex.split(line)
-    if words[0] == "train" and not {"--hidden-size", "--resume"} & set(words):
-        given = {word for word in words if word.startswith("--")}
-        pairs = zip(SMALL[::2], SMALL[1::2], strict=True)
-        lengths = [] if {"--steps", "--epochs", "--time"} & given else ["--steps", "2"]
-        words += [word for pair in pairs if pair[0] not in given for word in pair] + lengths
-    done = charrnn(*words, cwd=stage)
+def test_bad_input_is_refused_in_one_line(
+    line: str, code: str, why: str, outcomes: dict[str, CompletedProcess[str]]
+) -> None:
+    done = outcomes[line]
     *notices, last = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (int(code), ""), done
     assert last.startswith("charrnn: ")
     assert why in last
     assert not [line for line in notices if line.startswith(("charrnn", "Traceback", " "))]
-    assert contents(stage) == before

@@ -20,7 +20,7 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
 }
 
 
-COMPILED = ("no home", "a home that is not there", "warnings are errors")
+COMPILED = ("a home that is not there", "warnings are errors")
 """What matters to numba, too."""
 
 

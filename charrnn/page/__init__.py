@@ -51,11 +51,11 @@ def render(exhibits: Sequence[Exhibit], follow: Sequence[Feature] = ()) -> str:
         loader=jinja2.PackageLoader("charrnn", "page"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_legible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["shown"] = sign
-    environment.filters["legible"] = legible
     environment.filters["svg"] = lambda panel: markupsafe.Markup(figures.inline(panel))
     environment.filters["signed"] = lambda r: "" if r is None else f"{r:+.2f}".replace("-", "\N{MINUS SIGN}")
     models = [_model(exhibit, follow, MOST // len(exhibits)) for exhibit in exhibits]
@@ -71,6 +71,12 @@ def render(exhibits: Sequence[Exhibit], follow: Sequence[Feature] = ()) -> str:
         steps=STEPS,
     )
     return page
+
+
+def _legible(value: Any) -> Any:
+    """What is printed, of which all that can't be seen is told; but what is markup already stays as it is."""
+    plain = isinstance(value, str) and not isinstance(value, markupsafe.Markup)
+    return "".join(map(legible, value)) if plain else value
 
 
 def _model(exhibit: Exhibit, follow: Sequence[Feature], most: int) -> dict[str, Any]:
