@@ -82,6 +82,11 @@ class Pace:
         """The seconds for more steps that are planned with: a second, where even that isn't left."""
         return max(self.left(), SHORTEST)
 
+    def pause(self, seconds: float) -> None:
+        """Takes note of seconds in which something else was done than steps, and may never be again."""
+        self.since += seconds
+        self.marks = [(done, when + seconds) for done, when in self.marks]
+
     def restart(self) -> None:
         """Forgets the steps until now: the training was taken back, and what is left of the time is planned anew."""
         self.start, self.cooling = None, False

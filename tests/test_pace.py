@@ -85,3 +85,16 @@ def test_a_rate_that_does_not_anneal_goes_on_until_the_end(clock: Clock) -> None
     assert took == pytest.approx(60, abs=0.2)
     assert set(rates[10:]) == {1.0}
     assert math.isclose(config.steps, 600, abs_tol=2)
+
+
+def test_what_was_no_step_is_not_taken_for_slow_ones(clock: Clock) -> None:
+    pace, step, config = Pace(60, COOLDOWN), 0, LINEAR
+    began = clock.now
+    while step < (config := pace.planned(config, step)).steps:
+        clock.now += 0.1
+        step += 1
+        if step == 30:
+            clock.now += 12  # something that had to be compiled
+            pace.pause(12)
+    assert clock.now - began == pytest.approx(60, rel=0.05)
+    assert step == pytest.approx(480, rel=0.05)

@@ -242,6 +242,7 @@ class Run:
             self.log = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the run
 
     def _sample(self, step: int) -> None:
+        began = time.monotonic()
         model, seed = self.training.latest, self.training.snapshot.training.seed + step
         config = SamplingConfig(temp=0.8)
         if model.known is None:
@@ -250,6 +251,8 @@ class Run:
             drawn = listing.draw_records(model, count=SAMPLE_RECORDS, seed=seed, config=config)
             text = "\n".join(record.text for record in drawn)
         self.say("    " + visible(text).strip().replace("\n", "\n    "))
+        if self.training.pace is not None:  # the first sample may have to be compiled
+            self.training.pace.pause(time.monotonic() - began)
 
     def _save(self) -> None:
         training, s, began = self.training, self.training.snapshot, time.monotonic()
