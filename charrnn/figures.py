@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from charrnn.errors import ConfigError
+from charrnn.inspection.remembrance import units_of
 from charrnn.inspection.signs import sign
 
 try:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 Data = dict[str, Any]
 Named = Sequence[tuple[str, Data]]
 
-FORMATS = (".png", ".svg", ".pdf")
 COLOURS = ("#1f9268", "#b8549c", "#4488d0", "#c0801a", "#d0564a", "#8478d8")
 """Of models side by side: to be told apart on white and on black."""
 DIVERGING = LinearSegmentedColormap.from_list("units", ["#3d86d8", "#ffffff", "#ee8434"])
@@ -142,7 +142,10 @@ def memory(named: Named) -> list[Panel]:
         for share in (0.1, 0.01):
             axes.axhline(share, linestyle=":", linewidth=0.8, color="gray")
         axes.set(
-            yscale="log", ylim=(1e-5, None), xlabel=f"k {_units(named)} back", ylabel="gradient, relative to k = 1"
+            yscale="log",
+            ylim=(1e-5, None),
+            xlabel=f"k {units_of(data for _, data in named)} back",
+            ylabel="gradient, relative to k = 1",
         )
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         _legend(axes)
@@ -150,15 +153,10 @@ def memory(named: Named) -> list[Panel]:
     def contexts(axes: "Axes") -> None:
         for name, data in named:
             axes.plot(data["context"]["n"], data["context"]["loss"], label=name)
-        axes.set(xscale="log", xlabel=f"{_units(named)} of context", ylabel="loss, nats")
+        axes.set(xscale="log", xlabel=f"{units_of(data for _, data in named)} of context", ylabel="loss, nats")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
     return [Panel(gradients), Panel(contexts)]
-
-
-def _units(named: Named) -> str:
-    """What the models read: characters, bytes, or both."""
-    return " or ".join(dict.fromkeys(f"{data['unit']}s" for _, data in named))
 
 
 def gates(data: Data) -> list[Panel]:

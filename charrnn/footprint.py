@@ -1,16 +1,16 @@
 """The footprint: how much memory a training takes, and whether this machine has it."""
 
+import math
 from pathlib import Path
 
 import psutil
 
-from charrnn.cells import gru, lstm, rnn
+from charrnn import network
 from charrnn.config import ModelConfig, TrainingConfig
+from charrnn.engine import load
 from charrnn.errors import ConfigError
+from charrnn.optimizers import OPTIMIZERS
 
-CELLS = {"rnn": rnn, "gru": gru, "lstm": lstm}
-MOMENTS = {"adam": 2, "adamw": 2}
-"""Of the other optimizers each has one."""
 FLOAT = 4
 """Bytes."""
 REST = 200 << 20
@@ -25,8 +25,9 @@ def footprint(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
     their gradients for every layer, and the logits.
     """
     V, H, L = model.vocab_size, model.hidden_size, model.layers
-    GH, moments = CELLS[model.cell].GATES * H, MOMENTS.get(config.optimizer, 1)
-    weights = V * GH + (2 * L - 1) * H * GH + L * GH + H * V + V
+    cell = network.cell_of(model, load("numpy"))
+    GH, moments = cell.GATES * H, len(OPTIMIZERS[config.optimizer].moments)
+    weights = sum(map(math.prod, network.shapes(model, cell).values()))
     copies = 8 + 2 * moments + 4 * config.threads + 2 * (2 + moments) + 3 * bool(config.average)
     steps = config.batch_size * config.seq_length
     activations = steps * (L * (3 * GH + 7 * H) + 2 * V)

@@ -125,9 +125,9 @@ class Snapshot:
         """The same, of which nothing changes when the run goes on. The best weights are never changed in place."""
         return replace(
             self,
-            params=_copied(self.params),
-            moments=_copied(self.moments),
-            average=_copied(self.average),
+            params=copied(self.params),
+            moments=copied(self.moments),
+            average=copied(self.average),
             state=self.state.copy(),
             rng=deepcopy(self.rng),
             history=[*self.history],
@@ -139,5 +139,6 @@ class Snapshot:
         vars(self).update(vars(other.copy()))
 
 
-def _copied(params: Params) -> Params:
+def copied(params: Params) -> Params:
+    """The same arrays, which don't change when these do."""
     return {name: p.copy() for name, p in params.items()}

@@ -22,7 +22,7 @@ from charrnn.memory import Memory
 from charrnn.model import Model
 from charrnn.notation import Array, Params
 from charrnn.pace import Pace
-from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
+from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot, copied
 
 FIXED = ("batch_size", "seq_length", "optimizer", "lines", "val_fraction", "seed")
 """Settings that stay what they are when a training is resumed: what is kept of it depends on them."""
@@ -79,7 +79,7 @@ def train(
             source,
             params,
             optimizers.initial_moments(params, config),
-            {name: p.copy() for name, p in params.items()} if config.average else {},
+            copied(params) if config.average else {},
             network.zero_state(model, engine, learned.rows),
             rng,
             history=[],
@@ -115,7 +115,7 @@ def resume(corpus: Corpus, snapshot: Snapshot, **options: Any) -> "Training":
         config = replace(config, hold=max(0, step - config.warmup), cooldown=0)
     average = snapshot.average if config.average else {}
     if config.average and not average:
-        average = {name: p.copy() for name, p in snapshot.params.items()}
+        average = copied(snapshot.params)
     shape = replace(snapshot.model, **{name: getattr(model, name) for name in ("dropout", "locked", "drop_connect")})
     return Training(corpus, replace(snapshot, model=shape, training=config, average=average), pace)
 
@@ -193,8 +193,7 @@ class Training:
     def _model(self, params: Params) -> Model:
         """The model with a copy of some weights."""
         s = self.snapshot
-        copies = {name: p.copy() for name, p in params.items()}
-        return Model(s.model, s.vocabulary, copies, self.engine, self.known)
+        return Model(s.model, s.vocabulary, copied(params), self.engine, self.known)
 
     @property
     def best(self) -> Model:
@@ -369,7 +368,7 @@ class Training:
             at.loss_sum, at.loss_steps = 0.0, 0.0
             if not self.held_out.size or _best(s.history) is row:
                 weights = s.average if averaged else s.params
-                s.best, at.best_step = {name: p.copy() for name, p in weights.items()}, at.step
+                s.best, at.best_step = copied(weights), at.step
         yield replace(here, evaluation=row)
 
 

@@ -278,6 +278,7 @@ NEIGHBOURS = {
     "reading": {"corpus", "streams", "records", "model"},
     "budget": {"config"},
     "pace": {"network"},
+    "footprint": {"network", "optimizers"},
     "recipe": {"corpus", "reading", "pace"},
     "snapshot": {"corpus"},
     "listing": {"sampling"},

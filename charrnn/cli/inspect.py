@@ -36,8 +36,8 @@ Examples:
   charrnn inspect --history --plot history.svg
   charrnn inspect --page model.html
 """
-SHOWN, DRAWN, MOST = 1000, 3200, 10**6
-"""Characters of a text that are shown in the terminal, drawn to a picture, and read, at the most."""
+SHOWN, DRAWN = 1000, 3200
+"""Characters of a text that are shown in the terminal, and drawn to a picture, at the most."""
 TOGETHER = ("history", "memory")
 """Views that show several models in one chart."""
 
@@ -83,7 +83,7 @@ def command(
     }
     views = {name: given for name, given in views.items() if given not in (None, False)}
     _refuse_contradictions(views, bool(follow), unit is not None, corpus, page, plot, as_json, force)
-    from charrnn.cli.subject import subjects
+    from charrnn.cli.subject import MOST, subjects
     from charrnn.inspection import following
 
     asked = Asked(views, [following(pattern) for pattern in follow or []], None if unit is None else place(unit))

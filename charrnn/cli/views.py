@@ -13,6 +13,7 @@ from charrnn.cli.heat import SCALE
 from charrnn.cli.shading import BARS, DIVERGING, legend, shaded
 from charrnn.cli.tables import plain, plain_table
 from charrnn.inspection.features import PATTERN
+from charrnn.inspection.remembrance import units_of
 from charrnn.inspection.signs import sign
 
 Data = dict[str, Any]
@@ -67,7 +68,7 @@ def neurons(data: Data, console: Console) -> Iterator[RenderableType]:
 
 def memory(named: Sequence[tuple[str, Data]], console: Console) -> Iterator[RenderableType]:
     """How far back each checkpoint remembers: gradients, contexts and gates."""
-    units = " or ".join(dict.fromkeys(f"{data['unit']}s" for _, data in named))
+    units = units_of(data for _, data in named)
     lines = [
         Line(
             name,

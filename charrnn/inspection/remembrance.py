@@ -7,7 +7,7 @@ that has read only the n before it. The gates: how often each is shut or open (A
 2016).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -53,6 +53,11 @@ def remembrance(model: Model, text: str) -> dict[str, Any]:
         "context": _context(read, before),
         "gates": _gates(read),
     }
+
+
+def units_of(told: Iterable[dict[str, Any]]) -> str:
+    """What some models read that `remembrance` has told of: characters, bytes, or both."""
+    return " or ".join(dict.fromkeys(f"{data['unit']}s" for data in told))
 
 
 def gradient_norms(read: Text, ends: Numbers, before: Numbers, farthest: int) -> Callable[[int], Array]:
