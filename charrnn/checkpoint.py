@@ -20,7 +20,7 @@ from charrnn.notation import Array, Params
 from charrnn.optimizers import OPTIMIZERS
 from charrnn.records import rows_of
 from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
-from charrnn.storage import Reader, write
+from charrnn.storage import Draft, Reader, draft
 from charrnn.streams import Streams
 from charrnn.vocabulary import Vocabulary
 
@@ -42,6 +42,8 @@ class Checkpoint:
     history: list[Evaluation] = field(default_factory=list)
     version: str = ""
     """The version of charrnn that wrote it."""
+    run: str = ""
+    """The run that it is of, as in the `Snapshot` beside it."""
 
 
 def resume_path(path: Path) -> Path:
@@ -73,6 +75,11 @@ def _newest(folder: Path, paths: list[Path]) -> Path:
 
 def save(path: str | Path, checkpoint: Checkpoint) -> None:
     """Writes the model's file. Raises `CheckpointError` where it can't be written."""
+    with _draft(Path(path), checkpoint) as model:
+        model.publish()
+
+
+def _draft(path: Path, checkpoint: Checkpoint) -> Draft:
     model, corpus, training = checkpoint.model, checkpoint.corpus, checkpoint.training
     metadata: dict[str, Any] = {"model": asdict(model.config), "vocabulary": _vocabulary_to_json(model.vocabulary)}
     if model.known is not None:
@@ -85,8 +92,9 @@ def save(path: str | Path, checkpoint: Checkpoint) -> None:
             "corpus": asdict(corpus),
             "split": {"training": corpus.training, "validation": corpus.validation},
             "history": [asdict(row) for row in checkpoint.history],
+            "run": checkpoint.run,
         }
-    write(Path(path), to_torch(model.params, model.config, network.cell_of(model.config, model.engine)), metadata)
+    return draft(path, to_torch(model.params, model.config, network.cell_of(model.config, model.engine)), metadata)
 
 
 def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
@@ -115,7 +123,8 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
         _record(file, "training", TrainingConfig) if file.has("training") else None,
         _record(file, "corpus", CorpusRecord) if file.has("corpus") else None,
         _history(file) if file.has("history") else [],
-        str(file.json("version")) if file.has("version") else "",
+        _text(file, "version"),
+        _text(file, "run"),
     )
 
 
@@ -159,6 +168,11 @@ def from_torch(tensors: Mapping[str, Array], config: ModelConfig, cell: Cell) ->
 
 def save_snapshot(path: Path, snapshot: Snapshot) -> None:
     """Writes the state of a training. Raises `CheckpointError` where it can't be written."""
+    with _draft_of_state(path, snapshot) as state:
+        state.publish()
+
+
+def _draft_of_state(path: Path, snapshot: Snapshot) -> Draft:
     s = snapshot
     tensors = {"state": s.state}
     for group, arrays in (("params", s.params), ("best", s.best), ("moments", s.moments), ("average", s.average)):
@@ -172,8 +186,9 @@ def save_snapshot(path: Path, snapshot: Snapshot) -> None:
         "history": [asdict(row) for row in s.history],
         "rng": s.rng.bit_generator.state,
         "position": asdict(s.at),
+        "run": s.run,
     }
-    write(path, tensors, metadata)
+    return draft(path, tensors, metadata)
 
 
 def load_snapshot(path: Path) -> Snapshot:
@@ -213,6 +228,7 @@ def load_snapshot(path: Path) -> Snapshot:
         history,
         group("best."),
         position,
+        _text(file, "run"),
     )
 
 
@@ -230,7 +246,40 @@ def _rows(file: Reader, training: TrainingConfig, corpus: CorpusRecord, position
     return streams.rows
 
 
+# Both files
+
+
+def save_both(path: Path, checkpoint: Checkpoint, snapshot: Snapshot) -> None:
+    """Writes the model's file, and the state of its training beside it: both are on disk before either has its name.
+
+    The state comes first. It holds all that the model's file does, so whatever happens between the two, what lies there
+    belongs together, and a resumed run makes the model's file again. Raises `CheckpointError` where one of them can't
+    be written.
+    """
+    with _draft_of_state(resume_path(path), snapshot) as state, _draft(path, checkpoint) as model:
+        state.publish()
+        model.publish()
+
+
+def begin_both(path: Path, snapshot: Snapshot) -> None:
+    """Writes the state of a training that begins; a model of another run that lies there is removed before.
+
+    Before, as the state that goes with that model still holds its weights.
+    """
+    with _draft_of_state(resume_path(path), snapshot) as state:
+        try:
+            Path(os.path.realpath(path)).unlink(missing_ok=True)
+        except OSError as error:
+            raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
+        state.publish()
+
+
 # The metadata that both have
+
+
+def _text(file: Reader, key: str) -> str:
+    """What is a text where it is written at all."""
+    return str(file.json(key)) if file.has(key) else ""
 
 
 def _model(file: Reader) -> tuple[ModelConfig, Vocabulary]:

@@ -1,8 +1,10 @@
 """The snapshot: everything that training needs to go on as if it had never stopped."""
 
+import hashlib
+import json
 import math
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -120,6 +122,8 @@ class Snapshot:
     best: Params
     """The weights with the lowest validation loss so far; empty before the first evaluation."""
     at: Position
+    run: str = ""
+    """What tells this run from others, for as long as it goes: see `identity`."""
 
     def copy(self) -> "Snapshot":
         """The same, of which nothing changes when the run goes on. The best weights are never changed in place."""
@@ -137,6 +141,18 @@ class Snapshot:
     def restore(self, other: "Snapshot") -> None:
         """Becomes like a copy of the other, in place."""
         vars(self).update(vars(other.copy()))
+
+
+def identity(corpus: CorpusRecord, config: TrainingConfig, params: Params) -> str:
+    """A digest (SHA-256) of all that a run begins with but for its length: runs that have the same are the same.
+
+    It follows from the options alone, so that the same command writes the same bytes.
+    """
+    begun = {name: value for name, value in asdict(config).items() if name not in ("steps", "hold", "cooldown")}
+    found = hashlib.sha256(json.dumps([asdict(corpus), begun], sort_keys=True).encode())
+    for name in sorted(params):
+        found.update(np.ascontiguousarray(params[name]).data)
+    return found.hexdigest()
 
 
 def copied(params: Params) -> Params:

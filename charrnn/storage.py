@@ -4,11 +4,11 @@ import json
 import os
 import secrets
 import struct
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -24,42 +24,77 @@ NESTED, LISTED = 100_000, 1_200_000
 """Brackets and commas that a piece of metadata may have: a hundred thousand evaluations, and all of Unicode."""
 
 
-def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
-    """Writes a file that holds the tensors, and the metadata as JSON. The same contents give the same bytes.
+class Draft:
+    """A file as it is to be, flushed to disk beside the place that it will take. Left unpublished, it goes again.
 
-    The bytes go to a temporary sibling, are flushed to disk and take the file's name in one step: whoever reads finds
-    the old file or the new one. A symbolic link stays one: what it leads to is written. Raises `CheckpointError` where
-    the disk won't have it, and the old file then stays, or for what is no file, such as a folder or a device.
+        with Draft(path, content) as draft:
+            draft.publish()
+
+    Whoever reads finds the old file or the new one. A symbolic link stays one: what it leads to is written. Raises
+    `CheckpointError` where the disk won't have it, and the old file then stays, or for what is no file, such as a
+    folder or a device.
     """
+
+    def __init__(self, path: Path, content: bytes):
+        self.path = path
+        with self._writing():
+            self.path = Path(os.path.realpath(path))
+            if os.path.exists(self.path) and not os.path.isfile(self.path):
+                raise CheckpointError(f"can't write {self.path}: it is no file that could be replaced")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
+            try:
+                with open(self.temporary, "xb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except BaseException:
+                self._discard()
+                raise
+
+    def publish(self) -> None:
+        """Gives the file its name, in one step, and has that last through a power cut."""
+        with self._writing():
+            os.replace(self.temporary, self.path)
+            _flush_folder(self.path.parent)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._discard()
+
+    def _discard(self) -> None:
+        with suppress(OSError):  # it may have its name already; or be in nobody's way, and is swept later
+            os.unlink(self.temporary)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:  # the disk is full, the folder gone, …
+            raise CheckpointError(f"can't write {self.path}: {error.strerror or error}") from None
+
+
+def draft(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> Draft:
+    """A file that holds the tensors, and the metadata as JSON. The same contents give the same bytes."""
     texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
     texts |= {"charrnn": str(FORMAT), "version": json.dumps(_version())}
     # safetensors writes what lies in memory, in whatever order the array reads it
     whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    write_bytes(path, _sorted_header(serialise(whole, texts)))
+    return Draft(path, _sorted_header(serialise(whole, texts)))
+
+
+def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
+    """Writes such a file: whole, or not at all."""
+    with draft(path, tensors, metadata) as file:
+        file.publish()
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes any file as `write` does."""
-    try:
-        path = Path(os.path.realpath(path))
-    except OSError as error:  # the working folder is gone
-        raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise CheckpointError(f"can't write {path}: it is no file that could be replaced")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, "xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _flush_folder(path.parent)
-    except OSError as error:
-        raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
+    with Draft(path, content) as file:
+        file.publish()
 
 
 def _version() -> str:

@@ -22,7 +22,7 @@ from charrnn.memory import Memory
 from charrnn.model import Model
 from charrnn.notation import Array, Params
 from charrnn.pace import Pace
-from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot, copied
+from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot, copied, identity
 
 FIXED = ("batch_size", "seq_length", "optimizer", "lines", "val_fraction", "seed")
 """Settings that stay what they are when a training is resumed: what is kept of it depends on them."""
@@ -69,13 +69,14 @@ def train(
     if init_from is not None:
         params = {name: np.array(p, np.float32, order="C") for name, p in init_from.params.items()}
     sizes = (learned.size, held_out.size, learned.lines, held_out.lines)
+    record = CorpusRecord(corpus.name, corpus.size, corpus.digest, *sizes)
     return Training(
         corpus,
         Snapshot(
             model,
             config,
             corpus.vocabulary,
-            CorpusRecord(corpus.name, corpus.size, corpus.digest, *sizes),
+            record,
             source,
             params,
             optimizers.initial_moments(params, config),
@@ -85,6 +86,7 @@ def train(
             history=[],
             best={},
             at=Position(),
+            run=identity(record, config, params),
         ),
         pace,
     )

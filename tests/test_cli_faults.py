@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import subprocess
 import sys
 from pathlib import Path
 from subprocess import Popen
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from processes import SMALL, TEXT, charrnn, posix, refused, started
+from processes import SMALL, TEXT, charrnn, environment, posix, refused, started
 
 import charrnn as api
 from charrnn import checkpoint
@@ -82,6 +83,79 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_weights(here: Path) -> None
     told = kill.harness(here, kills=10, seed=random.randrange(10**6))
     assert told["equal"], told
     assert told["kills"] == 10
+
+
+# Faults within a save
+
+
+@posix
+@pytest.mark.parametrize(("scenario", "least"), [("both", 32), ("first", 32), ("begin", 18), ("file", 16)])
+def test_whatever_fails_in_a_save_the_files_are_the_old_ones_or_the_new(scenario: str, least: int) -> None:
+    script = Path(__file__).with_name("faults.py")
+    env = environment({"OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})  # it forks, and so has no threads
+    done = subprocess.run([sys.executable, script, scenario], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["wrong"] == []
+    assert told["faults"] >= least
+    calls = told["calls"]
+    for name in [call.split()[1] for call in calls if call.startswith("replace ")]:
+        at = calls.index(f"replace {name}")
+        assert calls.index(f"write {name}") + 1 == calls.index("fsync", calls.index(f"write {name}")) < at
+        assert calls[at + 1].startswith("open ")
+        assert calls[at + 2] == "fsync"
+
+
+def test_a_killed_save_is_made_up_for_by_the_resumed_run(here: Path) -> None:
+    """Between the two renames: the state is newer than the model beside it."""
+    for steps, how in ((20, "corpus.txt"), (40, "--resume")):
+        options = (*SMALL, "--eval-every", 10) if how == "corpus.txt" else ()
+        done = charrnn("train", how, *options, "--steps", steps, "--out", "m.safetensors", "--quiet", cwd=here)
+        assert done.returncode == 0, done.stderr
+        if steps == 20:
+            older = (here / "m.safetensors").read_bytes()
+    newer = (here / "m.safetensors").read_bytes()
+    assert older != newer
+    for left in (older, newer[: len(newer) // 2], None):
+        (here / "m.safetensors").unlink(missing_ok=True)
+        if left is not None:
+            (here / "m.safetensors").write_bytes(left)
+        done = charrnn("train", "--resume", "--steps", 40, "--out", "m.safetensors", "--quiet", cwd=here)
+        assert done.returncode == 0, done.stderr
+        assert (here / "m.safetensors").read_bytes() == newer
+
+
+def test_a_model_of_another_run_is_not_written_over(here: Path) -> None:
+    for name, seed in (("a", 1), ("b", 2)):
+        options = (*SMALL, "--seed", seed, "--steps", 5, "--out", f"{name}.safetensors", "--quiet")
+        assert charrnn("train", "corpus.txt", *options, cwd=here).returncode == 0
+    (here / "a.safetensors").replace(here / "b.safetensors")
+    other = (here / "b.safetensors").read_bytes()
+    line = refused(charrnn("train", "--resume", "--steps", 9, "--out", "b.safetensors", cwd=here), 1)
+    assert "b.safetensors is of another run than b.resume.safetensors" in line
+    assert (here / "b.safetensors").read_bytes() == other
+
+
+# The log
+
+
+LOG = (*SMALL, "--eval-every", 20, "--log", "l.jsonl", "--out", "m.safetensors")
+
+
+@posix
+def test_after_a_kill_the_log_tells_each_step_once(here: Path) -> None:
+    with started("train", "corpus.txt", *LOG, "--steps", 10**6, "--log", "l.jsonl", cwd=here) as run:
+        until(run, "step 40/")
+        run.kill()
+    at = checkpoint.load_snapshot(here / "m.resume.safetensors").at.step
+    rows = [json.dumps({"step": step, "loss": 1.0}) + "\n" for step in range(at - 3, at + 5)]
+    (here / "l.jsonl").write_text("not of this run\n" + "".join(rows) + '{"step": 99, "lo')
+    resumed = ("train", "--resume", "--steps", at + 5, "--log", "l.jsonl", "--out", "m.safetensors", "--quiet")
+    assert charrnn(*resumed, cwd=here).returncode == 0
+    first, *rest = (here / "l.jsonl").read_text().splitlines()
+    assert first == "not of this run"
+    steps = [json.loads(line)["step"] for line in rest if "loss" in json.loads(line)]
+    assert steps == list(range(at - 3, at + 6))
 
 
 # Files

@@ -1,13 +1,12 @@
-"""The files of a run of `charrnn train`: the text that it learns from, its model, its log; and its command lines."""
+"""The files of a run of `charrnn train`: the text that it learns from and its model; and its command lines."""
 
 import itertools
-import os
 import re
 import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from filelock import FileLock
 
@@ -64,6 +63,7 @@ def resumed(
     held = claim(path)
     with given_up_on_failure(held):
         snapshot = checkpoints.load_snapshot(checkpoints.resume_path(path))
+        _check_pair(path, snapshot.run)
         before = snapshot.source or Source(())
         if any(getattr(before, name) != value for name, value in reading.items()):
             raise ConfigError(
@@ -80,6 +80,22 @@ def resumed(
             tell_of_compilation(snapshot.training.engine, quiet)
             options = options | {"time": left(options["time"], source)}
         return resume(corpus, replace(snapshot, source=source.absolute()), **options), path, held
+
+
+def _check_pair(path: Path, run: str) -> None:
+    """Raises `CheckpointError` where a model lies at the path that is of another run than the one to go on with.
+
+    One that is damaged, or gone, is in nobody's way: the run makes it again.
+    """
+    try:
+        other = checkpoints.load(path).run
+    except CheckpointError:
+        return
+    if other != run:
+        raise CheckpointError(
+            f"{path} is of another run than {checkpoints.resume_path(path).name} beside it: move it elsewhere, and "
+            "this run makes its own again"
+        )
 
 
 def left(seconds: float, source: Source) -> float:
@@ -137,24 +153,3 @@ def _free(path: Path, force: bool) -> tuple[Path, FileLock]:
 
 def _is_taken(path: Path) -> bool:
     return path.exists() or checkpoints.resume_path(path).exists()
-
-
-def check_log(log: Path | None, others: tuple[str | Path | None, ...]) -> None:
-    """Raises `ConfigError` where the log would be written over a file that the run reads or writes."""
-    for other in others:
-        if log is not None and other is not None and os.path.realpath(log) == os.path.realpath(other):
-            raise ConfigError(f"{log} can't be the log too: give --log a file of its own")
-
-
-def open_log(path: Path | None, resumes: bool, force: bool) -> IO[str]:
-    """The file for the log: a new one, but a resumed training adds to its own."""
-    try:
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        return open(path or os.devnull, "a" if resumes or path is None else "w" if force else "x", encoding="utf-8")
-    except OSError as error:
-        if isinstance(error, FileExistsError) and path is not None and path.exists():
-            raise CheckpointError(
-                f"{path} is there already: overwrite it with --force, or give another --log"
-            ) from None
-        raise CheckpointError(f"can't write {path}: {error.strerror}") from None

@@ -1,8 +1,6 @@
 """A run of `charrnn train`: a training with its progress on stderr and its results on disk."""
 
-import json
 import math
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -17,7 +15,8 @@ from charrnn import checkpoint as checkpoints
 from charrnn import listing, sampling
 from charrnn.cli.conclusion import Conclusion
 from charrnn.cli.console import asked_to_stop, tell_of_compilation, visible, voice
-from charrnn.cli.files import open_log, resumption
+from charrnn.cli.files import resumption
+from charrnn.cli.log import Log
 from charrnn.config import ModelConfig, SamplingConfig
 from charrnn.errors import CheckpointError, DivergenceError
 from charrnn.recipe import TIME
@@ -55,17 +54,15 @@ class Run:
         self.say = voice(quiet)
         self.quiet = quiet
         self.sample_every = sample_every
-        self.open_log = partial(open_log, log, begun_by is None, force)
+        self.open_log = partial(Log, log, training.snapshot.at.step if begun_by is None else None, force)
         self.begun_by = begun_by
         self.unasked = unasked
         self.conclusion = Conclusion(training)
         self.rival = self._rival() if begun_by is None else None
         """What the model's file holds, while that is better than anything this run has come to."""
         self.log_every = max(1, training.snapshot.training.steps // LOGGED)
-        self.unsaved = False
-        """The last save could not be done."""
-        self.saved_with = training.snapshot.training
-        """The configuration that was saved last."""
+        self.last_saved: tuple[object, ...] = ()
+        """What was saved last: see `_state`."""
         self.chars = 0
         self.began = self.saved = time.monotonic()
         self.loss = math.nan
@@ -81,8 +78,6 @@ class Run:
     def _go(self) -> int:
         self._announce()
         self._begin()
-        if self.begun_by:  # with --force another run's model may lie here, which what was just saved isn't of
-            self.path.unlink(missing_ok=True)
         if self.training.pace is None:
             tell_of_compilation(self.training.snapshot.training.engine, self.quiet)
         if not self.quiet:
@@ -97,8 +92,7 @@ class Run:
                     self._save_if_possible()
                 if signals:
                     break
-            # The pace may have moved the end to a step that was saved before it was the last
-            if signals or self.unsaved or self.saved_with != self.training.snapshot.training:
+            if self.last_saved != self._state():
                 self._save()
         if signals:
             command = resumption(self.training.snapshot.source, self.path)
@@ -235,11 +229,9 @@ class Run:
         seconds = time.monotonic() - self.began
         line |= {"seconds": round(seconds, 3), "chars_per_second": round(self.chars / max(seconds, 1e-9), 1)}
         try:
-            self.log.write(json.dumps(line) + "\n")
-            self.log.flush()
-        except (OSError, ValueError) as error:  # the training is worth more than its log
+            self.log.write(line)
+        except OSError as error:  # the training is worth more than its log
             self.say(f"can't write the log any more ({error}): the training goes on without it")
-            self.log = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the run
 
     def _sample(self, step: int) -> None:
         began = time.monotonic()
@@ -254,19 +246,31 @@ class Run:
         if self.training.pace is not None:  # the first sample may have to be compiled
             self.training.pace.pause(time.monotonic() - began)
 
+    def _state(self) -> tuple[object, ...]:
+        """What changes where there is something new to save. A pace may move the end to a step that has passed."""
+        s = self.training.snapshot
+        return s.at.step, len(self.training.history), s.training
+
     def _save(self) -> None:
         training, s, began = self.training, self.training.snapshot, time.monotonic()
-        checkpoints.save_snapshot(checkpoints.resume_path(self.path), s)
-        checkpoint = checkpoints.Checkpoint(training.best, training.best_step, s.training, s.corpus, training.history)
+        self.log.settle()
         row = self._best()
         if self.rival and row and row.rank < self.rival.rank:
             self.rival = None
-        if not self.rival and (s.at.step or not s.training.steps):
-            checkpoints.save(self.path, checkpoint)
+        untrained = not s.at.step and s.training.steps > 0
+        if untrained and self.begun_by and not self.last_saved:
+            checkpoints.begin_both(self.path, s)
+        elif untrained or self.rival:
+            checkpoints.save_snapshot(checkpoints.resume_path(self.path), s)
+        else:
+            checkpoint = checkpoints.Checkpoint(
+                training.best, training.best_step, s.training, s.corpus, training.history, run=s.run
+            )
+            checkpoints.save_both(self.path, checkpoint, s)
         self.saved = time.monotonic()
         if training.pace is not None:  # the first save may wait for what others have written
             training.pace.saving = min(training.pace.saving or math.inf, self.saved - began)
-        self.unsaved, self.saved_with = False, s.training
+        self.last_saved = self._state()
 
     def _save_if_possible(self) -> None:
         """Saves on the way; where that can't be done the last files stay, and the training is worth going on."""
@@ -274,16 +278,14 @@ class Run:
             self._save()
         except CheckpointError as error:
             self.say(f"{error}: the training goes on, and is saved as soon as that can be done")
-            self.saved, self.unsaved = time.monotonic(), True
+            self.saved = time.monotonic()
 
     def _begin(self) -> None:
         """The first save: what can't be written is known before anything is learned."""
         try:
             self._save()
         except CheckpointError:
-            self.log.close()
-            if self.log.mode == "x":  # an empty log would be in the way of the next try
-                Path(self.log.name).unlink()
+            self.log.discard()
             raise
 
     def _kept(self) -> Evaluation | None:
@@ -305,7 +307,7 @@ class Run:
         except CheckpointError:
             return None
         now = self.training.snapshot
-        if kept.training is None or (kept.training.seed, kept.corpus) != (now.training.seed, now.corpus):
+        if kept.run != now.run:
             return None
         row = next((row for row in kept.history if row.step == kept.step), None)
         return row if row and row.val_loss is not None and row not in self.training.history else None

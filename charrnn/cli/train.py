@@ -135,6 +135,7 @@ def command(
     }
 
     from charrnn.cli import files
+    from charrnn.cli.log import check_log
     from charrnn.cli.run import Run
     from charrnn.config import between
     from charrnn.errors import ConfigError
@@ -142,7 +143,7 @@ def command(
     if resume and ("init_from" in given or given.get("force")):
         raise ConfigError("--resume goes on with files of its own: --init-from and --force are for new runs")
     paths = tuple(corpus or ())
-    files.check_log(log, (*paths, out))
+    check_log(log, (*paths, out))
     if as_bytes and (encoding or errors):
         raise ConfigError("--bytes decodes nothing: --encoding and --errors are for text")
     between("sample_every", sample_every or 0, 0)
