@@ -3,15 +3,17 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
 import numpy as np
 import pytest
-from processes import SMALL, TEXT, charrnn, environment, posix, refused, started
+from processes import SMALL, TEXT, charrnn, command, environment, posix, refused, started
 
 import charrnn as api
 from charrnn import checkpoint
@@ -134,6 +136,98 @@ def test_a_model_of_another_run_is_not_written_over(here: Path) -> None:
     line = refused(charrnn("train", "--resume", "--steps", 9, "--out", "b.safetensors", cwd=here), 1)
     assert "b.safetensors is of another run than b.resume.safetensors" in line
     assert (here / "b.safetensors").read_bytes() == other
+
+
+# Signals within a save
+
+
+@pytest.fixture
+def slow_disk(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which each flush to disk takes 0.4 seconds, and leaves a mark in a file `flushed`."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "sitecustomize.py").write_text(
+        "import os, time\n"
+        "flush = os.fsync\n"
+        "def slow(descriptor):\n"
+        "    open('flushed', 'a').write('.')\n"
+        "    time.sleep(0.4)\n"
+        "    flush(descriptor)\n"
+        "os.fsync = slow\n"
+    )
+    return {"PYTHONPATH": str(folder)}
+
+
+def flushes(here: Path, more: int) -> None:
+    """Waits until so much more has been flushed than a run's first save does: a file, and its folder."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if (here / "flushed").exists() and (here / "flushed").stat().st_size >= 2 + more:
+            return
+        time.sleep(0.01)
+    raise AssertionError("nothing is saved")
+
+
+@posix
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+@pytest.mark.parametrize("flush", [1, 3])
+def test_a_signal_within_a_save_waits_for_that_and_for_no_other(
+    name: str, code: int, flush: int, slow_disk: dict[str, str], here: Path
+) -> None:
+    with started("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors", cwd=here, env=slow_disk) as run:
+        flushes(here, flush)
+        began = time.monotonic()
+        run.send_signal(getattr(signal, name))
+        _, err = run.communicate(timeout=30)
+        took = time.monotonic() - began
+    assert run.returncode == code
+    assert err.decode().splitlines()[-1].startswith("interrupted at step 20, and saved")
+    assert (here / "flushed").stat().st_size == 2 + 4
+    assert took < 4 * 0.4 + 2
+    assert (
+        api.load(here / "m.safetensors").step == checkpoint.load_snapshot(here / "m.resume.safetensors").at.step == 20
+    )
+
+
+@posix
+@pytest.mark.parametrize("flush", [1, 2, 3, 4])
+def test_a_second_one_leaves_at_once_and_the_files_are_whole(flush: int, slow_disk: dict[str, str], here: Path) -> None:
+    slow = {"PYTHONPATH": slow_disk["PYTHONPATH"]}
+    site = Path(slow["PYTHONPATH"], "sitecustomize.py")
+    site.write_text(site.read_text().replace("0.4", "2.0"))
+    with started("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors", cwd=here, env=slow) as run:
+        flushes(here, flush)
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.7)
+        began = time.monotonic()
+        run.send_signal(signal.SIGINT)
+        _, err = run.communicate(timeout=30)
+        took = time.monotonic() - began
+    assert run.returncode == 130
+    assert b"Traceback" not in err
+    assert took < 1.2, "without waiting for this flush and those to come"
+    assert checkpoint.load_snapshot(here / "m.resume.safetensors").at.step == (20 if flush > 2 else 0)
+    assert (here / "m.safetensors").exists() == (flush > 3)
+    assert not list(here.glob(".*.tmp"))
+    resumed = ("train", "--resume", "--steps", 40, "--out", "m.safetensors", "--json")
+    done = charrnn(*resumed, cwd=here)
+    assert json.loads(done.stdout)["steps"] == 40
+
+
+@posix
+def test_a_terminal_that_closes_loses_nothing(here: Path) -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    leader = "import fcntl, os, sys, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    args = [sys.executable, "-c", leader, *command("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors")]
+    terminal = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    with Popen(args, cwd=here, env=environment({"TERM": "xterm"}), start_new_session=True, **terminal) as run:
+        os.close(theirs)
+        shown = b""
+        while b"step 40/" not in shown:
+            shown += os.read(ours, 4096)
+        os.close(ours)
+        assert run.wait(30) == 129
+    assert checkpoint.load_snapshot(here / "m.resume.safetensors").at.step >= 40
 
 
 # The log
