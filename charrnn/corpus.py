@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from charrnn.config import one_of
 from charrnn.errors import CorpusError, VocabularyError
+from charrnn.mapping import Mapping
 from charrnn.notation import Ids
 from charrnn.records import Records
 from charrnn.vocabulary import Vocabulary, code_points, smallest_type
@@ -46,7 +47,7 @@ class Source:
     @property
     def name(self) -> str:
         """The corpus's name: that of its first file or folder, without where it lies."""
-        first = "stdin" if self.paths[0] == STDIN else Path(self.paths[0]).resolve().name
+        first = "stdin" if self.paths[0] == STDIN else os.path.basename(os.path.realpath(self.paths[0]))
         return first + (f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else "")
 
     def absolute(self) -> "Source":
@@ -63,6 +64,8 @@ class Corpus:
     name: str
     size: int
     digest: str
+    mapping: Mapping | None = None
+    """The file that the ids are read from as they are wanted, if they are."""
 
     def __post_init__(self) -> None:
         if len(self.ids) < 2:
@@ -117,12 +120,19 @@ def from_text(text: str | bytes, name: str = "text") -> Corpus:
 def read(source: Source) -> Corpus:
     """Reads a corpus: the texts of all its files one behind the other, as `cat` would join them.
 
-    A byte order mark is dropped and `\\r\\n` and `\\r` become `\\n`; for a model of bytes all stays as it is.
+    A byte order mark is dropped and `\\r\\n` and `\\r` become `\\n`; for a model of bytes all stays as it is, and the
+    bytes of a single file stay on disk, and are mapped into memory as they are wanted.
     Raises `CorpusError` where something can't be found, read or decoded, or is too short to learn from.
     """
+    if source.as_bytes and len(source.paths) == 1 and _has_bytes(source.paths[0]):
+        mapping = Mapping(source.paths[0])
+        return Corpus(mapping.ids, Vocabulary(None), source.name, mapping.size, mapping.digest, mapping)
     raw = _Raw(source)
     if source.as_bytes:
-        ids, vocabulary = _bytes(raw), Vocabulary(None)
+        content = bytearray()
+        for _, chunk in raw:
+            content += chunk
+        ids, vocabulary = np.frombuffer(content, np.uint8), Vocabulary(None)
     else:
         numbering = _Numbering()
         for text in _decoded(raw, source.encoding, source.errors):
@@ -183,6 +193,11 @@ def size(paths: Iterable[str]) -> float:
     return total
 
 
+def _has_bytes(path: str) -> bool:
+    """Whether a path is that of a regular file with something in it."""
+    return path != STDIN and os.path.isfile(path) and os.path.getsize(path) > 0
+
+
 def _stdin() -> AbstractContextManager[io.BufferedReader]:
     """Standard input, which stays open."""
     return nullcontext(cast(io.BufferedReader, sys.stdin.buffer))
@@ -201,19 +216,6 @@ class _Raw:
             self.sha256.update(chunk)
             self.size += len(chunk)
             yield path, chunk
-
-
-def _bytes(raw: _Raw) -> Ids:
-    """The bytes of `raw`: of a single file they stay on disk, and are mapped into memory as they are wanted."""
-    (path, *others) = raw.paths
-    if not others and path != STDIN and os.path.isfile(path) and os.path.getsize(path):
-        for _ in raw:  # to take the digest
-            pass
-        return np.asarray(np.memmap(path, np.uint8, "r"))[: raw.size]
-    content = bytearray()
-    for _, chunk in raw:
-        content += chunk
-    return np.frombuffer(content, np.uint8)
 
 
 def files(paths: Iterable[str]) -> list[str]:

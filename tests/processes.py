@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, CompletedProcess, Popen
@@ -30,6 +30,16 @@ def command(*args: object) -> list[str]:
     return [sys.executable, "-m", "charrnn", *map(str, args)]
 
 
+def bound(*args: object) -> list[str]:
+    """The same, and not even root may read or write what permissions forbid; skips the test where that can't be had."""
+    if os.geteuid() != 0:
+        return command(*args)
+    drop = "import ctypes; prctl = ctypes.CDLL(None).prctl; failed = prctl(24, 1, 0, 0, 0) or prctl(24, 2, 0, 0, 0)"
+    if not sys.platform.startswith("linux") or subprocess.call([sys.executable, "-c", f"{drop}; exit(failed)"]):
+        pytest.skip("root may read and write everything here")
+    return [sys.executable, "-c", f"{drop}; import os, sys; os.execv(sys.argv[1], sys.argv[1:])", *command(*args)]
+
+
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of the tests, without what would change what the program does; and something more."""
     strange = ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS", "LINES", "PYTHONIOENCODING", "PYTHONUTF8")
@@ -43,6 +53,7 @@ def charrnn(
     input: str | bytes = b"",
     env: Mapping[str, str] | None = None,
     timeout: float = 60,
+    command: Callable[..., list[str]] = command,
 ) -> CompletedProcess[str]:
     """Runs `charrnn` to its end. What it wrote is decoded so that no byte is lost: see `raw`."""
     given = input.encode() if isinstance(input, str) else input
@@ -60,7 +71,11 @@ def raw(text: str) -> bytes:
 
 @contextmanager
 def started(
-    *args: object, cwd: Path, env: Mapping[str, str] | None = None, stdout: int = PIPE
+    *args: object,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    stdout: int = PIPE,
+    command: Callable[..., list[str]] = command,
 ) -> Iterator[Popen[bytes]]:
     """A `charrnn` that runs, with pipes for its streams; what still runs at the end is killed."""
     pipes = {"stdin": PIPE, "stdout": stdout, "stderr": PIPE}
@@ -70,6 +85,14 @@ def started(
             yield process
         finally:
             process.kill()
+
+
+def until(process: "Popen[bytes]", word: str) -> str:
+    """Reads what the process says up to a line that has the word."""
+    for line in process.stderr:
+        if word in line.decode():
+            return line.decode()
+    raise AssertionError(f"it ended without {word!r}")
 
 
 def refused(done: CompletedProcess[str], *codes: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from processes import SMALL, TEXT, charrnn, command, environment, posix, refused, started
+from processes import SMALL, TEXT, bound, charrnn, command, environment, posix, refused, started, until
 
 import charrnn as api
 from charrnn import checkpoint
@@ -27,14 +27,6 @@ def here(tmp_path: Path) -> Path:
     """A folder with a corpus."""
     (tmp_path / "corpus.txt").write_text(TEXT)
     return tmp_path
-
-
-def until(process: "Popen[bytes]", word: str) -> str:
-    """Reads what the process says up to a line that has the word."""
-    for line in process.stderr:
-        if word in line.decode():
-            return line.decode()
-    raise AssertionError(f"it ended without {word!r}")
 
 
 # Two runs
@@ -221,12 +213,15 @@ def test_a_terminal_that_closes_loses_nothing(here: Path) -> None:
     args = [sys.executable, "-c", leader, *command("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors")]
     terminal = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
     with Popen(args, cwd=here, env=environment({"TERM": "xterm"}), start_new_session=True, **terminal) as run:
-        os.close(theirs)
-        shown = b""
-        while b"step 40/" not in shown:
-            shown += os.read(ours, 4096)
-        os.close(ours)
-        assert run.wait(30) == 129
+        try:
+            os.close(theirs)
+            shown = b""
+            while b"step 40/" not in shown:
+                shown += os.read(ours, 4096)
+            os.close(ours)
+            assert run.wait(30) == 129
+        finally:
+            run.kill()
     assert checkpoint.load_snapshot(here / "m.resume.safetensors").at.step >= 40
 
 
@@ -296,6 +291,38 @@ def test_where_a_save_fails_the_training_goes_on(mended: bool, here: Path) -> No
         assert rest.splitlines()[-1].startswith("charrnn: can't write")
         assert (here / "m.resume.safetensors").read_bytes() == last
         assert api.load(here / "m.safetensors").step <= step
+
+
+@posix
+def test_a_folder_that_takes_nothing_is_told_before_anything_is_learned(here: Path) -> None:
+    (here / "closed").mkdir(mode=0o555)
+    args = ("train", "corpus.txt", *SMALL, "--steps", 5)
+    for option, name in (("--out", "m.safetensors"), ("--out", "new/m.safetensors"), ("--log", "l.jsonl")):
+        line = refused(charrnn(*args, option, f"closed/{name}", cwd=here, command=bound), 1)
+        assert "can't write" in line
+        assert f"closed/{name}: Permission denied" in line
+    assert not list((here / "closed").iterdir())
+
+
+@posix
+def test_a_folder_that_closes_or_vanishes_costs_only_the_saves_meanwhile(here: Path) -> None:
+    folder = here / "models"
+    args = ("train", "corpus.txt", *ENDLESS, "--out", "models/m.safetensors")
+    with started(*args, cwd=here, command=bound) as run:
+        until(run, "step 20/")
+        until(run, "step 40/")
+        folder.chmod(0o555)
+        assert "Permission denied: the training goes on" in until(run, "goes on")
+        folder.chmod(0o755)
+        until(run, "step ")
+        until(run, "step ")
+        folder.rename(here / "elsewhere")  # in one step, whatever is written there
+        until(run, "step ")
+        until(run, "step ")
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(30) == 143
+    assert checkpoint.load_snapshot(folder / "m.resume.safetensors").at.step > 40
+    assert api.load(folder / "m.safetensors").history
 
 
 # Divergence

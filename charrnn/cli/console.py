@@ -26,9 +26,9 @@ def say(text: str) -> None:
     """A line for the person at the terminal, if anybody listens: never on stdout, which carries the product alone."""
     with suppress(OSError):
         if "tqdm" in sys.modules:  # a bar may stand where the line goes
-            sys.modules["tqdm"].tqdm.write(visible(text), file=sys.stderr)
+            sys.modules["tqdm"].tqdm.write(one_line(text), file=sys.stderr)
         else:
-            print(visible(text), file=sys.stderr)
+            print(one_line(text), file=sys.stderr)
         sys.stderr.flush()
 
 
@@ -52,9 +52,14 @@ def model_file(given: Path | None, notice: Callable[[str], None]) -> Path:
     return path
 
 
-def visible(text: str) -> str:
-    """A text with its control characters, but for line ends and tabs, shown instead of sent to the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+def visible(text: str, sent: str = "\n\t") -> str:
+    """A text with its control characters shown instead of sent to the terminal, but for these."""
+    return "".join(c if c.isprintable() or c in sent else ascii(c)[1:-1] for c in text)
+
+
+def one_line(text: str) -> str:
+    """A text with all its control characters shown, line ends too: a name may have any."""
+    return visible(text, "")
 
 
 def unit(text: str) -> tuple[int, int]:

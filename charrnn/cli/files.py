@@ -1,6 +1,7 @@
 """The files of a run of `charrnn train`: the text that it learns from and its model; and its command lines."""
 
 import itertools
+import os
 import re
 import shlex
 import time
@@ -75,6 +76,9 @@ def resumed(
             raise CorpusError(f"this training reads stdin: give it the same text again, {command}")
         if not source.paths:
             raise CorpusError("this training did not begin with a file: name the corpus before --resume")
+        gone = [path for path in source.paths if path != STDIN and not (os.path.isfile(path) or os.path.isdir(path))]
+        if gone and not paths:  # a pipe would be waited for
+            raise CorpusError(f"{gone[0]} is no file any more: give the text of this training again, before --resume")
         corpus = corpora.read(source)
         if "time" in options:
             tell_of_compilation(snapshot.training.engine, quiet)
@@ -129,7 +133,7 @@ def _suited(path: Path) -> Path:
 
 
 def _stem(path: str) -> str:
-    name = "stdin" if path == STDIN else Path(path).resolve().stem.removesuffix(".resume")
+    name = "stdin" if path == STDIN else Path(os.path.realpath(path)).stem.removesuffix(".resume")
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "corpus"
 
 

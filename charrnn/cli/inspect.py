@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.console import model_file, spinning, visible, voice
+from charrnn.cli.console import model_file, one_line, spinning, voice
 from charrnn.cli.console import unit as place
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _print(asked: Asked, looks: Looks) -> None:
         show(views.memory([(name, data["memory"]) for name, data in names], console))
     for subject, data in looks:
         if len(looks) > 1 and not set(asked.views) <= set(TOGETHER):
-            show([Text(f"\n{visible(str(subject.path))}", style="bold")])
+            show([Text(f"\n{one_line(str(subject.path))}", style="bold")])
         if not asked.views:
             show(outline(data, console.width))
         if "neurons" in asked.views:
@@ -219,7 +219,7 @@ def _draw(path: Path, asked: Asked, looks: Looks) -> int:
     from charrnn.storage import write_bytes
 
     (view,) = asked.views
-    names = [(visible(subject.name), data if view == "history" else data[view]) for subject, data in looks]
+    names = [(one_line(subject.name), data if view == "history" else data[view]) for subject, data in looks]
     (_, data), *_ = names
     match view:
         case "history":
@@ -245,7 +245,10 @@ def _write_page(path: Path, found: list["Subject"], asked: Asked) -> int:
     given = asked.views.get("neurons", asked.views.get("surprise"))
     models = [
         Exhibit(
-            visible(subject.name), subject.checkpoint, subject.held_out, None if given is None else subject.text(given)
+            one_line(subject.name),
+            subject.checkpoint,
+            subject.held_out,
+            None if given is None else subject.text(given),
         )
         for subject in found
     ]

@@ -14,11 +14,11 @@ from tqdm import tqdm
 from charrnn import checkpoint as checkpoints
 from charrnn import listing, sampling
 from charrnn.cli.conclusion import Conclusion
-from charrnn.cli.console import asked_to_stop, tell_of_compilation, visible, voice
+from charrnn.cli.console import asked_to_stop, tell_of_compilation, voice
 from charrnn.cli.files import resumption
 from charrnn.cli.log import Log
 from charrnn.config import ModelConfig, SamplingConfig
-from charrnn.errors import CheckpointError, DivergenceError
+from charrnn.errors import CheckpointError, CorpusError, DivergenceError
 from charrnn.recipe import TIME
 from charrnn.snapshot import CorpusRecord, Evaluation
 from charrnn.training import TRIES, Progress, Training
@@ -110,10 +110,10 @@ class Run:
         return 0
 
     def _followed(self) -> Iterator[Progress]:
-        """The training, of which the last sound state is saved where it gives up."""
+        """The training, of which the last sound state is saved where it can't go on."""
         try:
             yield from self.training
-        except DivergenceError:
+        except (DivergenceError, CorpusError):
             self._save()
             raise
 
@@ -242,7 +242,8 @@ class Run:
         else:
             drawn = listing.draw_records(model, count=SAMPLE_RECORDS, seed=seed, config=config)
             text = "\n".join(record.text for record in drawn)
-        self.say("    " + visible(text).strip().replace("\n", "\n    "))
+        for line in text.strip().split("\n"):
+            self.say(f"    {line}")
         if self.training.pace is not None:  # the first sample may have to be compiled
             self.training.pace.pause(time.monotonic() - began)
 

@@ -4,12 +4,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.cli.console import visible
+from charrnn.cli.console import one_line
 
 
 def plain(text: str) -> Text:
     """Text out of a file: as it is, for brackets are no markup in it, but with control characters made harmless."""
-    return Text(visible(text))
+    return Text(one_line(text))
 
 
 def plain_table(*columns: str) -> Table:
