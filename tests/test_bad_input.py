@@ -121,6 +121,10 @@ sample model.safetensors --penalty -1         | 2 | penalty
 sample model.safetensors --seed -1            | 2 | seed
 sample model.safetensors --count 0            | 2 | count
 sample model.safetensors --allow ☃            | 2 |
+sample model.safetensors --allow ''           | 2 | empty
+sample model.safetensors --ban ''             | 2 | empty
+sample model.safetensors --stop ''            | 2 | empty
+sample model.safetensors --prime-file .       | 2 | folder
 sample model.safetensors --match '('          | 2 | regular expression
 sample model.safetensors --max-copy 5         | 2 | --corpus
 sample model.safetensors --max-copy 5 --corpus missing.txt | 1 | missing.txt

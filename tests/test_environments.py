@@ -1,10 +1,13 @@
 """Strange environments, as processes: the program does its work in each of them."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
-from processes import SMALL, TEXT, charrnn, posix
+from processes import SMALL, TEXT, bound, charrnn, posix
+
+from charrnn import checkpoint
 
 ENVIRONMENTS: dict[str, dict[str, str]] = {
     "no home": {"HOME": ""},
@@ -44,3 +47,40 @@ def test_the_work_is_done(name: str, engine: str, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)
         assert "Warning" not in done.stderr
+
+
+@posix
+def test_without_a_place_to_keep_it_what_is_compiled_is_compiled_for_the_time_being(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    (tmp_path / "closed").mkdir(mode=0o555)
+    options = [word for word in SMALL if word not in ("--engine", "numpy")]
+    args = ("train", "corpus.txt", *options, "--engine", "numba", "--steps", 2, "--out", "m.safetensors", "--json")
+    done = charrnn(*args, cwd=tmp_path, env={"NUMBA_CACHE_DIR": str(tmp_path / "closed")}, command=bound, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["engine"] == "numba"
+    assert not list((tmp_path / "closed").iterdir())
+
+
+@posix
+def test_a_clock_that_goes_back_is_no_matter(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import itertools, os, time\n"
+        "seconds = itertools.count(2_000_000_000, -3600)\n"
+        "time.time = lambda: float(next(seconds))\n"
+        "time.time_ns = lambda: next(seconds) * 10**9\n"
+    )
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    env = {"PYTHONPATH": str(tmp_path)}
+    log = ("--log", "l.jsonl", "--out", "m.safetensors")
+    timed = ("train", "corpus.txt", "--time", "3s", "--engine", "numpy", "--seed", 1, *log, "--json")
+    done = charrnn(*timed, cwd=tmp_path, env=env)
+    assert done.returncode == 0, done.stderr
+    assert 0 < json.loads(done.stdout)["seconds"] < 6
+    for path in tmp_path.glob("m.*"):  # as a clock that was ahead has left them
+        os.utime(path, (4_000_000_000, 4_000_000_000))
+    steps = json.loads(done.stdout)["steps"]
+    resumed = charrnn("train", "--resume", "--steps", steps + 5, *log, cwd=tmp_path, env=env)
+    assert resumed.returncode == 0, resumed.stderr
+    rows = [json.loads(line) for line in (tmp_path / "l.jsonl").read_text().splitlines()]
+    assert all(row["seconds"] >= 0 for row in rows)
+    assert checkpoint.load_snapshot(tmp_path / "m.resume.safetensors").at.step == steps + 5

@@ -78,7 +78,9 @@ def resumed(
             raise CorpusError("this training did not begin with a file: name the corpus before --resume")
         gone = [path for path in source.paths if path != STDIN and not (os.path.isfile(path) or os.path.isdir(path))]
         if gone and not paths:  # a pipe would be waited for
-            raise CorpusError(f"{gone[0]} is no file any more: give the text of this training again, before --resume")
+            raise CorpusError(
+                f"can't read {gone[0]}, which is no file any more: give the text of this training again, before --resume"
+            )
         corpus = corpora.read(source)
         if "time" in options:
             tell_of_compilation(snapshot.training.engine, quiet)

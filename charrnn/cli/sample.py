@@ -74,8 +74,10 @@ def command(
         float, _option("Draw from those of the most expected surprise that together have this probability.")
     ] = 1.0,
     penalty: Annotated[float, _option("Nats off a character for each by which it would lengthen a loop.")] = 0.0,
-    allow: Annotated[str, _option("Only these characters, such as 'a-z .'; \\n is a line end.", default=False)] = "",
-    ban: Annotated[str, _option("None of these characters.", default=False)] = "",
+    allow: Annotated[
+        str | None, _option("Only these characters, such as 'a-z .'; \\n is a line end.", default=False)
+    ] = None,
+    ban: Annotated[str | None, _option("None of these characters.", default=False)] = None,
     match: Annotated[
         str | None, _option("Only texts that match this regular expression as a whole.", default=False)
     ] = None,
@@ -140,7 +142,9 @@ def command(
 
     between("count", count, 1)
     first, last = _temperatures(temp)
-    config = SamplingConfig(first, top_k, top_p, min_p, typical, penalty, allow, ban, last)
+    if "" in (allow, ban, *(stop or [])):
+        raise ConfigError("--allow, --ban and --stop take characters: leave out the one that is empty")
+    config = SamplingConfig(first, top_k, top_p, min_p, typical, penalty, allow or "", ban or "", last)
     units = _held(held or [])
     _refuse_contradictions(
         {
@@ -164,6 +168,8 @@ def command(
     notice = voice(quiet)
     path = model_file(checkpoint, notice)
     _refuse_to_overwrite(state_out, (path, corpus, prime_file))
+    if prime_file is not None and prime_file.is_dir():
+        raise ConfigError(f"{prime_file} is a folder: --prime-file takes a file")
     model = checkpoints.load(path).model
     if model.known is None and (novel or unique):
         raise ConfigError("--novel and --unique are for models of records, from `charrnn train --lines`; this is none")
@@ -309,7 +315,8 @@ def _constraints(
     if max_copy is not None:
         from charrnn.corpus import Source, read
 
-        copies = Copies(read(Source((str(corpus),), as_bytes=model.vocabulary.is_bytes)), model.vocabulary, max_copy)
+        source = Source((str(corpus),), as_bytes=model.vocabulary.is_bytes, errors="surrogateescape")
+        copies = Copies(read(source), model.vocabulary, max_copy)
     if match is None and copies is None:
         return None
     return lambda before: [
