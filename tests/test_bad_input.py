@@ -124,7 +124,7 @@ sample model.safetensors --allow ☃            | 2 |
 sample model.safetensors --allow ''           | 2 | empty
 sample model.safetensors --ban ''             | 2 | empty
 sample model.safetensors --stop ''            | 2 | empty
-sample model.safetensors --prime-file .       | 2 | folder
+sample model.safetensors --prime-file .       | 1 | folder
 sample model.safetensors --match '('          | 2 | regular expression
 sample model.safetensors --max-copy 5         | 2 | --corpus
 sample model.safetensors --max-copy 5 --corpus missing.txt | 1 | missing.txt

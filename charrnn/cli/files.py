@@ -79,7 +79,7 @@ def resumed(
         gone = [path for path in source.paths if path != STDIN and not (os.path.isfile(path) or os.path.isdir(path))]
         if gone and not paths:  # a pipe would be waited for
             raise CorpusError(
-                f"can't read {gone[0]}, which is no file any more: give the text of this training again, before --resume"
+                f"can't read {gone[0]}, which is no file any more: give this training its text again before --resume"
             )
         corpus = corpora.read(source)
         if "time" in options:

@@ -138,7 +138,7 @@ def command(
     from charrnn import sampling
     from charrnn.config import SamplingConfig, between
     from charrnn.continuation import Continuation
-    from charrnn.errors import CheckpointError, ConfigError
+    from charrnn.errors import CheckpointError, ConfigError, CorpusError
 
     between("count", count, 1)
     first, last = _temperatures(temp)
@@ -169,7 +169,7 @@ def command(
     path = model_file(checkpoint, notice)
     _refuse_to_overwrite(state_out, (path, corpus, prime_file))
     if prime_file is not None and prime_file.is_dir():
-        raise ConfigError(f"{prime_file} is a folder: --prime-file takes a file")
+        raise CorpusError(f"can't read {prime_file}: it is a folder")
     model = checkpoints.load(path).model
     if model.known is None and (novel or unique):
         raise ConfigError("--novel and --unique are for models of records, from `charrnn train --lines`; this is none")
