@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -263,6 +264,17 @@ class Training:
                     progress = self._taken_back(sound, error)
                 yield progress
 
+    def rehearse(self) -> None:
+        """Takes a step, and begins an evaluation, of which no trace is left but what the engine compiles for them.
+
+        All in this thread, so that it can be interrupted: later it might keep a run for many seconds from that.
+        """
+        before = self.snapshot.copy()
+        with threadpool_limits(1), suppress(DivergenceError):
+            self._step(None)
+        next(iter(self.held_out.losses(self.latest)), None)
+        self.snapshot.restore(before)
+
     def _taken_back(self, sound: Snapshot, error: DivergenceError) -> Progress:
         """Goes back to where the training was sound, at half the rate; raises the error where that is of no use."""
         s, step, tries = self.snapshot, self.snapshot.at.step, self.snapshot.at.tries
@@ -276,7 +288,7 @@ class Training:
             self.pace.restart()
         return Progress(s.at.step, s.at.epoch, math.nan, rate, math.nan, 0, diverged=step)
 
-    def _step(self, pool: ThreadPoolExecutor) -> Progress:
+    def _step(self, pool: ThreadPoolExecutor | None) -> Progress:
         s, config, at = self.snapshot, self.snapshot.training, self.snapshot.at
         if at.chunk == 0:
             at.offset = int(s.rng.integers(self.streams.offsets))
@@ -316,11 +328,11 @@ class Training:
         return chunk._replace(inputs=chunk.inputs.copy(), targets=chunk.targets.copy())
 
     def _loss_and_gradients(
-        self, params: Params, chunk: Chunk, masks: Array | None, pool: ThreadPoolExecutor
+        self, params: Params, chunk: Chunk, masks: Array | None, pool: ThreadPoolExecutor | None
     ) -> tuple[float, Params, Array]:
         """The mean loss of a chunk, the gradients of that times its share, and the next state.
 
-        Each shard of rows has a thread of its own.
+        Each shard of rows has a thread of its own, if there is a pool.
         """
         s = self.snapshot
 
@@ -339,7 +351,7 @@ class Training:
                 )
 
         # One shard needs no thread of its own: with a small network the way there and back costs more than the work
-        through = pool.map if len(self.shards) > 1 else map
+        through = pool.map if pool is not None and len(self.shards) > 1 else map
         (nats, grads, state), *others = through(run, self.shards, self.memories)
         for more, more_grads, _ in others:
             nats += more

@@ -206,6 +206,24 @@ def test_a_second_one_leaves_at_once_and_the_files_are_whole(flush: int, slow_di
 
 
 @posix
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", -signal.SIGTERM)])
+def test_while_it_compiles_there_is_nothing_to_wait_for(name: str, code: int, here: Path) -> None:
+    pytest.importorskip("numba")
+    (here / "cache").mkdir()
+    args = [word for word in ENDLESS if word not in ("--engine", "numpy")]
+    env = {"NUMBA_CACHE_DIR": str(here / "cache")}
+    with started("train", "corpus.txt", *args, "--engine", "numba", "--out", "m.safetensors", cwd=here, env=env) as run:
+        until(run, "compiling")
+        time.sleep(0.5)
+        began = time.monotonic()
+        run.send_signal(getattr(signal, name))
+        assert run.wait(30) == code
+        assert time.monotonic() - began < 2
+    done = charrnn("train", "--resume", "--steps", 3, "--out", "m.safetensors", "--json", cwd=here)
+    assert json.loads(done.stdout)["steps"] == 3, done.stderr
+
+
+@posix
 def test_a_terminal_that_closes_loses_nothing(here: Path) -> None:
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()

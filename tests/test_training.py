@@ -313,6 +313,24 @@ def test_where_nothing_is_held_out_the_latest_weights_are_the_best() -> None:
     np.testing.assert_array_equal(flat(training.best.params), flat(training.snapshot.params))
 
 
+def test_a_rehearsal_leaves_no_trace() -> None:
+    options: dict[str, Any] = {"hidden_size": 8, "batch_size": 4, "seq_length": 8, "steps": 12, "seed": 1}
+    options |= {"dropout": 0.3, "drop_connect": 0.2, "average": 0.9, "eval_every": 5, "threads": 2, "engine": "numpy"}
+    plain, rehearsed = train(TEXT, **options), train(TEXT, **options)
+    for progress in rehearsed:
+        if progress.step == 7:
+            break
+    rehearsed.rehearse()
+    rehearsed.rehearse()
+    run(rehearsed)
+    run(plain)
+    for group in ("params", "moments", "average", "best"):
+        ours, theirs = getattr(rehearsed.snapshot, group), getattr(plain.snapshot, group)
+        assert {name: p.tobytes() for name, p in ours.items()} == {name: p.tobytes() for name, p in theirs.items()}
+    assert rehearsed.history == plain.history
+    assert rehearsed.snapshot.at == plain.snapshot.at
+
+
 def test_a_divergence_is_told_before_it_reaches_the_weights() -> None:
     start = run(begun(steps=0)).latest
     huge = {name: np.float32(3e38) * np.sign(p) for name, p in start.params.items()}

@@ -80,6 +80,7 @@ class Run:
         self._begin()
         if self.training.pace is None:
             tell_of_compilation(self.training.snapshot.training.engine, self.quiet)
+        self._rehearse()
         if not self.quiet:
             self.conclusion.start()
         self.began = time.monotonic()
@@ -108,6 +109,15 @@ class Run:
                 self.say(line)
         self.say(f"done: {self.path} holds the weights of step {step:,}{epoch}; try {following}")
         return 0
+
+    def _rehearse(self) -> None:
+        """Has compiled what the run needs, while it may still be ended at once: there is nothing to save yet."""
+        if self.training.snapshot.training.engine != "numba":
+            return
+        if self.training.pace is None:  # else it has been done, to measure the machine
+            self.training.rehearse()
+        if self.sample_every and not self.quiet:
+            self._drawn(length=1, count=1)
 
     def _followed(self) -> Iterator[Progress]:
         """The training, of which the last sound state is saved where it can't go on."""
@@ -213,7 +223,7 @@ class Run:
                 grad_norm=progress.grad_norm,
             )
         if self.sample_every and progress.step % self.sample_every == 0 and not self.quiet:
-            self._sample(progress.step)
+            self._sample()
 
     def _report(self, row: Evaluation) -> None:
         validation = _validation(row)
@@ -233,19 +243,20 @@ class Run:
         except OSError as error:  # the training is worth more than its log
             self.say(f"can't write the log any more ({error}): the training goes on without it")
 
-    def _sample(self, step: int) -> None:
+    def _sample(self) -> None:
         began = time.monotonic()
-        model, seed = self.training.latest, self.training.snapshot.training.seed + step
-        config = SamplingConfig(temp=0.8)
-        if model.known is None:
-            text = "".join(sampling.generate(model, length=SAMPLE_LENGTH, seed=seed, config=config))
-        else:
-            drawn = listing.draw_records(model, count=SAMPLE_RECORDS, seed=seed, config=config)
-            text = "\n".join(record.text for record in drawn)
-        for line in text.strip().split("\n"):
+        for line in self._drawn(SAMPLE_LENGTH, SAMPLE_RECORDS).strip().split("\n"):
             self.say(f"    {line}")
         if self.training.pace is not None:  # the first sample may have to be compiled
             self.training.pace.pause(time.monotonic() - began)
+
+    def _drawn(self, length: int, count: int) -> str:
+        """A text of the model as it is now, so long at the most, or so many of its records."""
+        model, s = self.training.latest, self.training.snapshot
+        seed, config = s.training.seed + s.at.step, SamplingConfig(temp=0.8)
+        if model.known is None:
+            return "".join(sampling.generate(model, length=length, seed=seed, config=config))
+        return "\n".join(record.text for record in listing.draw_records(model, count=count, seed=seed, config=config))
 
     def _state(self) -> tuple[object, ...]:
         """What changes where there is something new to save. A pace may move the end to a step that has passed."""
