@@ -90,13 +90,18 @@ def test_the_same_contents_give_the_same_bytes(tmp_path):
     assert second.read_bytes() != first.read_bytes()
 
 
+def has_no_pair(text):
+    """Whether no two halves of a character stand side by side: JSON has no other way to write that character."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass") == text
+
+
 @given(
     st.recursive(
         st.none()
         | st.booleans()
         | st.integers()
         | st.floats(allow_nan=False, allow_infinity=False)
-        | st.text(st.characters(codec="utf-8") | st.characters(categories=["Cs"])),
+        | st.text(st.characters(codec="utf-8") | st.characters(categories=["Cs"])).filter(has_no_pair),
         lambda inner: st.lists(inner),
     )
 )
