@@ -20,7 +20,7 @@ from charrnn.notation import Array, Params
 from charrnn.optimizers import OPTIMIZERS
 from charrnn.records import rows_of
 from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
-from charrnn.storage import Draft, Reader, draft
+from charrnn.storage import Draft, Reader, draft, set_aside
 from charrnn.streams import Streams
 from charrnn.vocabulary import Vocabulary
 
@@ -63,6 +63,7 @@ def newest_resumable(folder: Path) -> Path:
 
 
 def _newest(folder: Path, paths: list[Path]) -> Path:
+    paths = [path for path in paths if path.is_file()]  # which what a link leads to may not be
     if not paths:
         raise CheckpointError(
             f"nothing is in {folder}{os.sep} yet: make a model with `charrnn train`, or name its file"
@@ -262,16 +263,26 @@ def save_both(path: Path, checkpoint: Checkpoint, snapshot: Snapshot) -> None:
 
 
 def begin_both(path: Path, snapshot: Snapshot) -> None:
-    """Writes the state of a training that begins; a model of another run that lies there is removed before.
+    """Writes the state of a training that begins; a model of another run that lies there goes.
 
-    Before, as the state that goes with that model still holds its weights.
+    It goes first, as the state that it belongs to holds its weights too, and comes back where the new one can't be
+    written.
     """
-    with _draft_of_state(resume_path(path), snapshot) as state:
-        try:
-            Path(os.path.realpath(path)).unlink(missing_ok=True)
-        except OSError as error:
-            raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
+    with _draft_of_state(resume_path(path), snapshot) as state, set_aside(path):
         state.publish()
+
+
+def check_own(path: Path, run: str) -> None:
+    """Raises `CheckpointError` where a file that a run is about to write is there, and isn't its own."""
+    for each in (path, resume_path(path)):
+        if not os.path.exists(each):
+            continue
+        try:
+            own = _text(Reader(each), "run") == run
+        except CheckpointError as error:
+            raise CheckpointError(f"{error}; move it elsewhere, and this run makes its own again") from None
+        if not own:
+            raise CheckpointError(f"{each} is of another run: move it elsewhere, and this run makes its own again")
 
 
 # The metadata that both have

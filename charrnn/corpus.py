@@ -7,6 +7,7 @@ import math
 import os
 import stat
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -19,7 +20,6 @@ from numpy.typing import NDArray
 
 from charrnn.config import one_of
 from charrnn.errors import CorpusError, VocabularyError
-from charrnn.mapping import Mapping
 from charrnn.notation import Ids
 from charrnn.records import Records
 from charrnn.vocabulary import Vocabulary, code_points, smallest_type
@@ -64,8 +64,6 @@ class Corpus:
     name: str
     size: int
     digest: str
-    mapping: Mapping | None = None
-    """The file that the ids are read from as they are wanted, if they are."""
 
     def __post_init__(self) -> None:
         if len(self.ids) < 2:
@@ -120,19 +118,13 @@ def from_text(text: str | bytes, name: str = "text") -> Corpus:
 def read(source: Source) -> Corpus:
     """Reads a corpus: the texts of all its files one behind the other, as `cat` would join them.
 
-    A byte order mark is dropped and `\\r\\n` and `\\r` become `\\n`; for a model of bytes all stays as it is, and the
-    bytes of a single file stay on disk, and are mapped into memory as they are wanted.
+    A byte order mark is dropped and `\\r\\n` and `\\r` become `\\n`; for a model of bytes all stays as it is, and
+    lies on disk rather than in memory: see `_bytes`.
     Raises `CorpusError` where something can't be found, read or decoded, or is too short to learn from.
     """
-    if source.as_bytes and len(source.paths) == 1 and _has_bytes(source.paths[0]):
-        mapping = Mapping(source.paths[0])
-        return Corpus(mapping.ids, Vocabulary(None), source.name, mapping.size, mapping.digest, mapping)
     raw = _Raw(source)
     if source.as_bytes:
-        content = bytearray()
-        for _, chunk in raw:
-            content += chunk
-        ids, vocabulary = np.frombuffer(content, np.uint8), Vocabulary(None)
+        ids, vocabulary = _bytes(raw), Vocabulary(None)
     else:
         numbering = _Numbering()
         for text in _decoded(raw, source.encoding, source.errors):
@@ -193,11 +185,6 @@ def size(paths: Iterable[str]) -> float:
     return total
 
 
-def _has_bytes(path: str) -> bool:
-    """Whether a path is that of a regular file with something in it."""
-    return path != STDIN and os.path.isfile(path) and os.path.getsize(path) > 0
-
-
 def _stdin() -> AbstractContextManager[io.BufferedReader]:
     """Standard input, which stays open."""
     return nullcontext(cast(io.BufferedReader, sys.stdin.buffer))
@@ -216,6 +203,25 @@ class _Raw:
             self.sha256.update(chunk)
             self.size += len(chunk)
             yield path, chunk
+
+
+def _bytes(raw: _Raw) -> Ids:
+    """The bytes of `raw`, in a temporary file without a name that is mapped into memory, as much of it as is wanted.
+
+    A copy, as others may cut or change the files themselves, and to read what is gone of one that is mapped ends the
+    process. Raises `CorpusError` where there is no room for it.
+    """
+    with tempfile.TemporaryFile(prefix="charrnn-") as copy:
+        for path, chunk in raw:
+            try:
+                copy.write(chunk)
+                copy.flush()
+            except OSError as error:
+                raise CorpusError(
+                    f"can't keep a copy of {path} in {tempfile.gettempdir()}: {error.strerror}; TMPDIR may name "
+                    "another folder"
+                ) from None
+        return np.asarray(np.memmap(copy, np.uint8, "r")) if raw.size else np.zeros(0, np.uint8)
 
 
 def files(paths: Iterable[str]) -> list[str]:

@@ -143,13 +143,15 @@ class Snapshot:
         vars(self).update(vars(other.copy()))
 
 
-def identity(corpus: CorpusRecord, config: TrainingConfig, params: Params) -> str:
+def identity(
+    model: ModelConfig, config: TrainingConfig, vocabulary: Vocabulary, corpus: CorpusRecord, params: Params
+) -> str:
     """A digest (SHA-256) of all that a run begins with but for its length: runs that have the same are the same.
 
     It follows from the options alone, so that the same command writes the same bytes.
     """
     begun = {name: value for name, value in asdict(config).items() if name not in ("steps", "hold", "cooldown")}
-    found = hashlib.sha256(json.dumps([asdict(corpus), begun], sort_keys=True).encode())
+    found = hashlib.sha256(json.dumps([asdict(model), begun, vocabulary.characters, asdict(corpus)]).encode())
     for name in sorted(params):
         found.update(np.ascontiguousarray(params[name]).data)
     return found.hexdigest()

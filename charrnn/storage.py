@@ -42,7 +42,7 @@ class Draft:
             if os.path.exists(self.path) and not os.path.isfile(self.path):
                 raise CheckpointError(f"can't write {self.path}: it is no file that could be replaced")
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
+            self.temporary = _sibling(self.path)
             try:
                 with open(self.temporary, "xb") as file:
                     file.write(content)
@@ -97,6 +97,34 @@ def write_bytes(path: Path, content: bytes) -> None:
         file.publish()
 
 
+@contextmanager
+def set_aside(path: Path) -> Iterator[None]:
+    """Has a file, if there is one, out of the way while something is done; then it is removed, or put back on an error.
+
+    Raises `CheckpointError` where that can't be done.
+    """
+    path = Path(os.path.realpath(path))
+    aside = _sibling(path)
+    try:
+        with suppress(FileNotFoundError):
+            os.replace(path, aside)
+    except OSError as error:
+        raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            os.replace(aside, path)
+        raise
+    with suppress(OSError):  # it is swept later
+        os.unlink(aside)
+
+
+def _sibling(path: Path) -> Path:
+    """A name beside a file's that nobody has, and that is swept where it is left."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+
 def _version() -> str:
     try:
         return version("charrnn")
@@ -115,14 +143,14 @@ def _sorted_header(content: bytes) -> bytes:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Makes a rename last through a power cut, where the system has a way to."""
+    """Makes a rename last through a power cut, where the system has a way to; the rename is done in any case."""
     if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_DIRECTORY)
-        try:
-            with suppress(OSError):  # some file systems of a network know no such thing
+        with suppress(OSError):  # some file systems of a network know no such thing
+            descriptor = os.open(folder, os.O_DIRECTORY)
+            try:
                 os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 class Reader:
@@ -138,8 +166,10 @@ class Reader:
         try:
             self.file = safe_open(path, framework="numpy")
             self.metadata = self.file.metadata() or {}
-        except (SafetensorError, OSError, ValueError) as error:
+        except (SafetensorError, ValueError) as error:
             raise CheckpointError(f"{path} is no checkpoint, or damaged: {_line(error)}") from None
+        except OSError as error:
+            raise CheckpointError(f"can't read {path}: {error.strerror or error}") from None
         if "charrnn" not in self.metadata:
             raise CheckpointError(f"{path} was not written for charrnn: its metadata lack the key `charrnn`")
         written = self.json("charrnn")

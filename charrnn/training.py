@@ -87,7 +87,7 @@ def train(
             history=[],
             best={},
             at=Position(),
-            run=identity(record, config, params),
+            run=identity(model, config, corpus.vocabulary, record, params),
         ),
         pace,
     )
@@ -158,7 +158,6 @@ class Training:
         corpus = corpus.written_in(snapshot.vocabulary)
         self.snapshot = snapshot
         self.pace = pace
-        self.mapping = corpus.mapping
         self.engine = engines.load(snapshot.training.engine)
         self.streams, self.held_out, self.known = reading.of(corpus, snapshot.training)
         if (self.streams.size, self.held_out.size) != (snapshot.corpus.training, snapshot.corpus.validation):
@@ -292,7 +291,7 @@ class Training:
         s, config, at = self.snapshot, self.snapshot.training, self.snapshot.at
         if at.chunk == 0:
             at.offset = int(s.rng.integers(self.streams.offsets))
-        chunk = self._chunk(at)
+        chunk = self.epoch(at.offset)(at.chunk)
         s.state[:, :, chunk.afresh] = 0
         T, B = chunk.inputs.shape
         masks = network.dropout_masks(s.model, T, B, s.rng)
@@ -318,14 +317,6 @@ class Training:
         if at.chunk == self.streams.chunks:
             at.epoch, at.chunk = at.epoch + 1, 0
         return Progress(at.step, at.epoch, loss, lr, norm, chunk.chars)
-
-    def _chunk(self, at: Position) -> Chunk:
-        """The chunk at a position: of a file that is mapped a copy, as that may be cut at any time."""
-        if self.mapping is None:
-            return self.epoch(at.offset)(at.chunk)
-        self.mapping.check_size()
-        chunk = self.epoch(at.offset)(at.chunk)
-        return chunk._replace(inputs=chunk.inputs.copy(), targets=chunk.targets.copy())
 
     def _loss_and_gradients(
         self, params: Params, chunk: Chunk, masks: Array | None, pool: ThreadPoolExecutor | None
@@ -372,14 +363,10 @@ class Training:
         train_loss = at.loss_sum / at.loss_steps if at.loss_steps else None
         here, began = Progress(at.step, at.epoch, train_loss or math.nan, lr, math.nan, 0), time.monotonic()
         losses = []
-        if self.mapping is not None:
-            self.mapping.check()
         for model in (self.latest, self._model(self.snapshot.average)) if s.average else (self.latest,):
             nats, chars = 0.0, 0
             for more, n in self.held_out.losses(model):
                 nats, chars = nats + more, chars + n
-                if self.mapping is not None:
-                    self.mapping.check_size()
                 yield here
             if not nats < max(chars, 1) * self._exploded:  # which is so of NaN too
                 raise DivergenceError(f"the training diverged before step {at.step}: try a lower --lr or --clip")

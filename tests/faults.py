@@ -1,6 +1,6 @@
 """Has something go wrong at each thing that a save does to the disk: an error, or a crash right there.
 
-    python tests/faults.py both | first | begin | file
+    python tests/faults.py both | first | begin | alone | file
 
 For each of these things, and each way to fail, a process of its own saves; then the files are looked at. Prints, as
 JSON, how many faults there were, what was wrong after any of them, and what the save does when it is left in peace.
@@ -120,7 +120,16 @@ def scenario(name: str) -> tuple[Callable[[Path], None] | None, Callable[[Path],
     def file(path: Path) -> None:
         storage.write_bytes(path, b"a picture" * 1000)
 
-    return {"both": (before, both), "first": (None, both), "begin": (before, begin), "file": (None, file)}[name]
+    def model_alone(path: Path) -> None:
+        checkpoint.save(path, partial)
+
+    return {
+        "both": (before, both),
+        "first": (None, both),
+        "begin": (before, begin),
+        "alone": (model_alone, begin),
+        "file": (None, file),
+    }[name]
 
 
 def saved(path: Path, save: Callable[[Path], None], fault: Fault) -> int:
@@ -154,7 +163,7 @@ def looked_at(path: Path, old: Files, new: Files, code: int) -> list[str]:
     if code not in (0, REFUSED, CRASHED):
         wrong.append(f"it ends with {code}")
     resumed = checkpoint.resume_path(path)
-    if old and not resumed.exists():
+    if resumed.name in old and not resumed.exists():
         wrong.append("there is nothing to go on with")
     if path.exists() and resumed.exists() and checkpoint.load(path).run != checkpoint.load_snapshot(resumed).run:
         wrong.append("model and state are of two runs")
@@ -177,10 +186,12 @@ def inject(name: str) -> dict[str, Any]:
         peace = Fault(0, False)
         read, written = os.pipe()
         if os.fork() == 0:
-            peace.install()
-            save(path)
-            os.write(written, json.dumps(peace.seen).encode())
-            os._exit(0)
+            try:
+                peace.install()
+                save(path)
+                os.write(written, json.dumps(peace.seen).encode())
+            finally:
+                os._exit(0)
         os.wait()
         calls, new = json.loads(os.read(read, 1 << 16)), contents(path.parent)
         for at, crash in itertools.product(range(1, len(calls) + 1), (False, True)):

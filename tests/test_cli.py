@@ -261,7 +261,7 @@ def test_it_starts_about_as_fast_as_its_libraries(args: list[object], model: Pat
 
 FLOORS = (
     {"notation", "errors", "memory", "cells", "chunk"},
-    {"engine", "config", "vocabulary", "storage", "known", "budget", "mapping"},
+    {"engine", "config", "vocabulary", "storage", "known", "budget"},
     {"network", "optimizers", "pace", "footprint", "recipe", "corpus", "lines", "streams", "records", "reading"}
     | {"filters", "model", "snapshot", "yardstick"},
     {"constraints", "continuation", "drawing"},

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from processes import SMALL, TEXT, bound, charrnn, command, environment, posix, refused, started, until
+from safetensors.numpy import load_file, save_file
 
 import charrnn as api
 from charrnn import checkpoint
@@ -83,7 +84,9 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_weights(here: Path) -> None
 
 
 @posix
-@pytest.mark.parametrize(("scenario", "least"), [("both", 32), ("first", 32), ("begin", 18), ("file", 16)])
+@pytest.mark.parametrize(
+    ("scenario", "least"), [("both", 32), ("first", 32), ("begin", 20), ("alone", 20), ("file", 16)]
+)
 def test_whatever_fails_in_a_save_the_files_are_the_old_ones_or_the_new(scenario: str, least: int) -> None:
     script = Path(__file__).with_name("faults.py")
     env = environment({"OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})  # it forks, and so has no threads
@@ -91,9 +94,9 @@ def test_whatever_fails_in_a_save_the_files_are_the_old_ones_or_the_new(scenario
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["wrong"] == []
-    assert told["faults"] >= least
+    assert told["faults"] >= {"file": 16, "begin": 20, "alone": 20}.get(scenario, 32)
     calls = told["calls"]
-    for name in [call.split()[1] for call in calls if call.startswith("replace ")]:
+    for name in [call.split()[1] for call in calls if call.startswith("write ")]:
         at = calls.index(f"replace {name}")
         assert calls.index(f"write {name}") + 1 == calls.index("fsync", calls.index(f"write {name}")) < at
         assert calls[at + 1].startswith("open ")
@@ -110,13 +113,17 @@ def test_a_killed_save_is_made_up_for_by_the_resumed_run(here: Path) -> None:
             older = (here / "m.safetensors").read_bytes()
     newer = (here / "m.safetensors").read_bytes()
     assert older != newer
-    for left in (older, newer[: len(newer) // 2], None):
+    for left in (older, None):
         (here / "m.safetensors").unlink(missing_ok=True)
         if left is not None:
             (here / "m.safetensors").write_bytes(left)
         done = charrnn("train", "--resume", "--steps", 40, "--out", "m.safetensors", "--quiet", cwd=here)
         assert done.returncode == 0, done.stderr
         assert (here / "m.safetensors").read_bytes() == newer
+    (here / "m.safetensors").write_bytes(newer[: len(newer) // 2])
+    line = refused(charrnn("train", "--resume", "--steps", 40, "--out", "m.safetensors", cwd=here), 1)
+    assert "damaged" in line
+    assert "move it elsewhere, and this run makes its own again" in line
 
 
 def test_a_model_of_another_run_is_not_written_over(here: Path) -> None:
@@ -126,8 +133,12 @@ def test_a_model_of_another_run_is_not_written_over(here: Path) -> None:
     (here / "a.safetensors").replace(here / "b.safetensors")
     other = (here / "b.safetensors").read_bytes()
     line = refused(charrnn("train", "--resume", "--steps", 9, "--out", "b.safetensors", cwd=here), 1)
-    assert "b.safetensors is of another run than b.resume.safetensors" in line
+    assert "b.safetensors is of another run: move it elsewhere" in line
     assert (here / "b.safetensors").read_bytes() == other
+    save_file({"x": np.zeros(3)}, here / "b.safetensors")
+    line = refused(charrnn("train", "--resume", "--steps", 9, "--out", "b.safetensors", cwd=here), 1)
+    assert "was not written for charrnn" in line
+    assert list(load_file(here / "b.safetensors")) == ["x"]
 
 
 # Signals within a save
@@ -141,7 +152,8 @@ def slow_disk(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "import os, time\n"
         "flush = os.fsync\n"
         "def slow(descriptor):\n"
-        "    open('flushed', 'a').write('.')\n"
+        "    with open('flushed', 'a') as file:\n"
+        "        file.write('.')\n"
         "    time.sleep(0.4)\n"
         "    flush(descriptor)\n"
         "os.fsync = slow\n"
@@ -183,10 +195,10 @@ def test_a_signal_within_a_save_waits_for_that_and_for_no_other(
 @posix
 @pytest.mark.parametrize("flush", [1, 2, 3, 4])
 def test_a_second_one_leaves_at_once_and_the_files_are_whole(flush: int, slow_disk: dict[str, str], here: Path) -> None:
-    slow = {"PYTHONPATH": slow_disk["PYTHONPATH"]}
-    site = Path(slow["PYTHONPATH"], "sitecustomize.py")
-    site.write_text(site.read_text().replace("0.4", "2.0"))
-    with started("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors", cwd=here, env=slow) as run:
+    site = Path(slow_disk["PYTHONPATH"], "sitecustomize.py")
+    stuck = f"60 if os.path.getsize('flushed') == {2 + flush} else 0"
+    site.write_text(site.read_text().replace("0.4", stuck))
+    with started("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors", cwd=here, env=slow_disk) as run:
         flushes(here, flush)
         run.send_signal(signal.SIGINT)
         time.sleep(0.7)
@@ -196,7 +208,7 @@ def test_a_second_one_leaves_at_once_and_the_files_are_whole(flush: int, slow_di
         took = time.monotonic() - began
     assert run.returncode == 130
     assert b"Traceback" not in err
-    assert took < 1.2, "without waiting for this flush and those to come"
+    assert took < 30, "without waiting for this flush"
     assert checkpoint.load_snapshot(here / "m.resume.safetensors").at.step == (20 if flush > 2 else 0)
     assert (here / "m.safetensors").exists() == (flush > 3)
     assert not list(here.glob(".*.tmp"))
@@ -206,7 +218,7 @@ def test_a_second_one_leaves_at_once_and_the_files_are_whole(flush: int, slow_di
 
 
 @posix
-@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", -signal.SIGTERM)])
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", -signal.SIGINT), ("SIGTERM", -signal.SIGTERM)])
 def test_while_it_compiles_there_is_nothing_to_wait_for(name: str, code: int, here: Path) -> None:
     pytest.importorskip("numba")
     (here / "cache").mkdir()
@@ -218,7 +230,7 @@ def test_while_it_compiles_there_is_nothing_to_wait_for(name: str, code: int, he
         began = time.monotonic()
         run.send_signal(getattr(signal, name))
         assert run.wait(30) == code
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
     done = charrnn("train", "--resume", "--steps", 3, "--out", "m.safetensors", "--json", cwd=here)
     assert json.loads(done.stdout)["steps"] == 3, done.stderr
 
@@ -243,7 +255,48 @@ def test_a_terminal_that_closes_loses_nothing(here: Path) -> None:
     assert checkpoint.load_snapshot(here / "m.resume.safetensors").at.step >= 40
 
 
+def test_files_that_others_put_there_while_it_trains_are_not_written_over(here: Path) -> None:
+    other = ("train", "corpus.txt", *SMALL, "--seed", 2, "--steps", 5, "--out", "other/m.safetensors", "--quiet")
+    assert charrnn(*other, cwd=here).returncode == 0
+    theirs = (here / "other" / "m.safetensors").read_bytes()
+    with started("train", "corpus.txt", *ENDLESS, "--out", "models/m.safetensors", cwd=here) as run:
+        until(run, "step 40/")
+        (here / "models").rename(here / "elsewhere")
+        (here / "other").rename(here / "models")
+        assert "is of another run" in until(run, "the training goes on")
+        run.send_signal(signal.SIGTERM)
+        run.stderr.read()
+        assert run.wait(30) == 1
+    assert (here / "models" / "m.safetensors").read_bytes() == theirs
+    assert checkpoint.load_snapshot(here / "elsewhere" / "m.resume.safetensors").at.step >= 40
+
+
 # The log
+
+
+def test_a_log_is_a_file_of_its_own(here: Path) -> None:
+    (here / "texts").mkdir()
+    (here / "texts" / "a.txt").write_text(TEXT)
+    out = ("--out", "m.safetensors", "--steps", 5)
+    assert charrnn("train", "texts", *SMALL, *out, "--quiet", cwd=here).returncode == 0
+    before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    for name in ("texts/a.txt", "m.safetensors", "m.resume.safetensors"):
+        for how in (("texts", "--force", *SMALL), ("--resume",)):
+            refused(charrnn("train", *how, *out, "--log", name, cwd=here), 2)
+    (here / "notes.txt").write_text("precious")
+    before[here / "notes.txt"] = b"precious"
+    resumed = ("train", "--resume", *out[:2], "--steps", 9, "--log", "notes.txt")
+    assert "is no log of a training" in refused(charrnn(*resumed, cwd=here), 1)
+    assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
+
+
+@posix
+def test_a_run_that_can_not_begin_empties_no_log(here: Path) -> None:
+    (here / "l.jsonl").write_text("{}\n")
+    (here / "closed").mkdir(mode=0o555)
+    args = ("train", "corpus.txt", *SMALL, "--steps", 5, "--force", "--log", "l.jsonl")
+    refused(charrnn(*args, "--out", "closed/m.safetensors", cwd=here, command=bound), 1)
+    assert (here / "l.jsonl").read_text() == "{}\n"
 
 
 LOG = (*SMALL, "--eval-every", 20, "--log", "l.jsonl", "--out", "m.safetensors")
@@ -255,12 +308,18 @@ def test_after_a_kill_the_log_tells_each_step_once(here: Path) -> None:
         until(run, "step 40/")
         run.kill()
     at = checkpoint.load_snapshot(here / "m.resume.safetensors").at.step
-    rows = [json.dumps({"step": step, "loss": 1.0}) + "\n" for step in range(at - 3, at + 5)]
-    (here / "l.jsonl").write_text("not of this run\n" + "".join(rows) + '{"step": 99, "lo')
+    told = (here / "l.jsonl").read_text().splitlines()
+    run_of = json.loads(told[0])["run"]
+    others = json.dumps({"step": at + 9, "loss": 1.0, "run": "another"}) + "\n"
+    again = [{"step": at, "diverged": at + 2, "tries": 1}, *({"step": at + n, "loss": 1.0} for n in (1, 2, 3))]
+    rows = [{"step": step, "loss": 1.0} for step in range(at - 3, at + 5)] + again
+    lines = [json.dumps(row | {"run": run_of}) + "\n" for row in rows]
+    (here / "l.jsonl").write_text(others + "".join(lines) + '{"step": 99, "lo')
     resumed = ("train", "--resume", "--steps", at + 5, "--log", "l.jsonl", "--out", "m.safetensors", "--quiet")
     assert charrnn(*resumed, cwd=here).returncode == 0
-    first, *rest = (here / "l.jsonl").read_text().splitlines()
-    assert first == "not of this run"
+    text = (here / "l.jsonl").read_text()
+    assert text.startswith(others)
+    rest = text.removeprefix(others).splitlines()
     steps = [json.loads(line)["step"] for line in rest if "loss" in json.loads(line)]
     assert steps == list(range(at - 3, at + 6))
 

@@ -71,6 +71,11 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         say("charrnn: interrupted")
         code = 128 + signal.SIGINT
+    except MemoryError:
+        if debug:
+            raise
+        say("charrnn: there is not enough memory for this")
+        code = 1
     except (Exception, SystemExit) as error:
         if _is_closed_pipe(error):
             code = 0  # whoever read our output wants no more of it

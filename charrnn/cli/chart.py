@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.text import Text
 
-from charrnn.cli.console import visible
+from charrnn.cli.console import one_line
 
 MARKS = "●○▲△■□◆◇"
 COLOURS = ("green", "bright_magenta", "cyan", "yellow", "red", "blue", "magenta", "bright_black")
@@ -64,7 +64,7 @@ def _names(lines: Sequence[Line], width: int) -> Text:
     """Which mark is whose, in as many lines as it takes."""
     text, columns = Text(no_wrap=True), 0
     for n, line in enumerate(lines):
-        entry = f"{visible(line.name)}   "
+        entry = f"{one_line(line.name)}   "
         if columns and columns + 2 + cell_len(entry) > width:
             text.append("\n")
             columns = 0

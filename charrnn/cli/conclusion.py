@@ -39,8 +39,7 @@ class Conclusion:
         training = self.training
         with suppress(MemoryError, LZMAError):  # it is nothing that a training should fail for
             if training.held_out.size:
-                # Copies, as a file that is mapped may be cut at any time
-                learned, held_out = (part.text(AT_MOST).copy() for part in (training.streams, training.held_out))
+                learned, held_out = training.streams.text(AT_MOST), training.held_out.text(AT_MOST)
                 self.others.append(yardstick.measure(learned, held_out, training.snapshot.vocabulary))
 
     def lines(self, row: Evaluation | None, begun_by: list[str] | None, held: bool) -> Iterator[str]:

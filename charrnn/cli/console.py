@@ -25,9 +25,9 @@ STOPS = ("SIGINT", "SIGTERM", "SIGHUP")
 def say(text: str) -> None:
     """A line for the person at the terminal, if anybody listens: never on stdout, which carries the product alone."""
     with suppress(OSError):
-        if "tqdm" in sys.modules:  # a bar may stand where the line goes
+        try:  # a bar may stand where the line goes, once there is one
             sys.modules["tqdm"].tqdm.write(one_line(text), file=sys.stderr)
-        else:
+        except (KeyError, AttributeError):
             print(one_line(text), file=sys.stderr)
         sys.stderr.flush()
 
@@ -58,8 +58,8 @@ def visible(text: str, sent: str = "\n\t") -> str:
 
 
 def one_line(text: str) -> str:
-    """A text with all its control characters shown, line ends too: a name may have any."""
-    return visible(text, "")
+    """A text with its control characters shown, line ends too: a name may have any."""
+    return visible(text, "\t")
 
 
 def unit(text: str) -> tuple[int, int]:
@@ -125,7 +125,11 @@ class Output:
 
     def write(self, text: str) -> None:
         """Writes text; bytes that were no UTF-8 when they were read come out as they went in."""
-        self.buffer.write((visible(text) if self.safe else text).encode("utf-8", "surrogateescape"))
+        sent = visible(text) if self.safe else text
+        try:
+            self.buffer.write(sent.encode("utf-8", "surrogateescape"))
+        except UnicodeEncodeError:  # half a character of another encoding, which no reading of a file makes
+            self.buffer.write(sent.encode("utf-8", "replace"))
         self.last = text[-1:] or self.last
         if (now := time.monotonic()) - self.flushed > FLUSH_AFTER:
             self.buffer.flush()
@@ -144,6 +148,18 @@ class Output:
         if sys.stdout.isatty():
             self.line()
         self.flush()
+
+
+@contextmanager
+def ended_at_once() -> Iterator[None]:
+    """Has Ctrl-C end the process without a word: a compiler may take what Python makes of it for an error of its own."""
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def resumed(
     held = claim(path)
     with given_up_on_failure(held):
         snapshot = checkpoints.load_snapshot(checkpoints.resume_path(path))
-        _check_pair(path, snapshot.run)
+        checkpoints.check_own(path, snapshot.run)
         before = snapshot.source or Source(())
         if any(getattr(before, name) != value for name, value in reading.items()):
             raise ConfigError(
@@ -86,22 +86,6 @@ def resumed(
             tell_of_compilation(snapshot.training.engine, quiet)
             options = options | {"time": left(options["time"], source)}
         return resume(corpus, replace(snapshot, source=source.absolute()), **options), path, held
-
-
-def _check_pair(path: Path, run: str) -> None:
-    """Raises `CheckpointError` where a model lies at the path that is of another run than the one to go on with.
-
-    One that is damaged, or gone, is in nobody's way: the run makes it again.
-    """
-    try:
-        other = checkpoints.load(path).run
-    except CheckpointError:
-        return
-    if other != run:
-        raise CheckpointError(
-            f"{path} is of another run than {checkpoints.resume_path(path).name} beside it: move it elsewhere, and "
-            "this run makes its own again"
-        )
 
 
 def left(seconds: float, source: Source) -> float:

@@ -2,43 +2,51 @@
 
 import json
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from charrnn.errors import CheckpointError, ConfigError
+from charrnn.snapshot import Position, Snapshot
+
+SHORT = 12
+"""Digits of a run's identity by which its lines are told from those of others."""
 
 
 class Log:
     """The file that a run is told in, line by line; without a path there is none, and nothing is done."""
 
-    def __init__(self, path: Path | None, resumes_at: int | None, force: bool):
-        """A new file; but a training that is resumed at a step adds to its own, and there begins to tell anew.
+    def __init__(self, path: Path | None, snapshot: Snapshot, resumes: bool, force: bool):
+        """A new file; but a training that is resumed adds to one, and goes on in its own where the snapshot stands.
 
-        Raises `CheckpointError` where it is there already, or can't be written.
+        Raises `CheckpointError` where it is there already, is no log, or can't be written.
         """
-        self.path, self.is_new, self.file = path, False, None
+        self.path, self.file, self.run, self.clears = path, None, snapshot.run[:SHORT], force
         if path is None:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if resumes_at is not None:
-                _cut(path, resumes_at)
-            self.is_new = not path.exists()
-            self.file = open(path, "w" if force else "x" if resumes_at is None else "a", encoding="utf-8")  # noqa: SIM115
+            self.is_new = not path.exists() or (path.is_file() and not path.stat().st_size)
+            if resumes:
+                self._cut(path, snapshot.at)
+            elif not (self.is_new or force):
+                raise CheckpointError(f"{path} is there already: overwrite it with --force, or give another --log")
+            self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - as long as the run
         except OSError as error:
-            if isinstance(error, FileExistsError) and path.exists():
-                raise CheckpointError(
-                    f"{path} is there already: overwrite it with --force, or give another --log"
-                ) from None
             raise CheckpointError(f"can't write {path}: {error.strerror}") from None
+
+    def begin(self) -> None:
+        """Called when the run has begun: what was there before, and may be overwritten, goes now."""
+        if self.clears and self.file is not None and os.path.isfile(self.file.name):
+            self.file.truncate(0)
 
     def write(self, line: dict[str, Any]) -> None:
         """Adds a line. Raises `OSError` where that can't be done; the file is closed then, and takes no more."""
         if self.file is None:
             return
         try:
-            self.file.write(json.dumps(line) + "\n")
+            self.file.write(json.dumps(line | {"run": self.run}) + "\n")
             self.file.flush()
         except OSError:
             self.close()
@@ -60,38 +68,54 @@ class Log:
     def discard(self) -> None:
         """Closes it, and removes it if it is new: an empty one would be in the way of the next try."""
         self.close()
-        if self.is_new and self.path is not None:
+        if self.path is not None and self.is_new:
             self.path.unlink(missing_ok=True)
 
+    def _cut(self, path: Path, at: Position) -> None:
+        """Takes from the end of the file what this run had told, before it was killed, of what comes again.
 
-def check_log(log: Path | None, others: tuple[str | Path | None, ...]) -> None:
+        A last line that is but begun goes too; lines of other runs stay. Raises `CheckpointError` for what is no log.
+        """
+        if not path.is_file() or self.is_new:  # nothing yet; or a pipe, which has no end to look at
+            return
+        lines = path.read_bytes().splitlines(keepends=True)
+        if _told(lines[0]) is None:
+            raise CheckpointError(f"{path} is no log of a training: give --log a file of its own")
+        if _told(lines[-1]) is not None and not lines[-1].endswith(b"\n"):
+            with open(path, "ab") as file:
+                file.write(b"\n")
+            lines[-1] += b"\n"
+        kept = len(lines)
+        while kept and self._comes_again(_told(lines[kept - 1]), at):
+            kept -= 1
+        if kept < len(lines):
+            os.truncate(path, sum(map(len, lines[:kept])))
+
+    def _comes_again(self, told: dict[str, Any] | None, at: Position) -> bool:
+        """Whether what a line of the file tells is of this run and later than a position, or isn't whole."""
+        if told is None:
+            return True
+        return told.get("run") == self.run and (told["step"] > at.step or told.get("tries", 0) > at.tries)
+
+
+def _told(line: bytes) -> dict[str, Any] | None:
+    """What a line of a log tells; None where it is none, or not whole."""
+    try:
+        told = json.loads(line)
+        return told if isinstance(told["step"], int) and isinstance(told.get("tries", 0), int) else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def check_log(log: Path | None, others: Iterable[str | Path | None]) -> None:
     """Raises `ConfigError` where the log would be written over a file that the run reads or writes."""
     for other in others:
-        if log is not None and other is not None and os.path.realpath(log) == os.path.realpath(other):
+        if log is not None and other is not None and _same(log, other):
             raise ConfigError(f"{log} can't be the log too: give --log a file of its own")
 
 
-def _cut(path: Path, step: int) -> None:
-    """Takes from the end of a log what a run that was killed had told of steps after this one, which come again.
-
-    A last line that is but begun goes too. What is no line of a log stays, and so does all that stands before it.
-    """
-    if not path.is_file():  # nothing yet; or a pipe, which has no end to look at
-        return
-    lines = path.read_bytes().splitlines(keepends=True)
-    kept = len(lines)
-    while kept and _tells_of(lines[kept - 1], step):
-        kept -= 1
-    if kept < len(lines):
-        os.truncate(path, sum(map(len, lines[:kept])))
-
-
-def _tells_of(line: bytes, step: int) -> bool:
-    """Whether a line of a log is of a later step, or isn't whole."""
-    if not line.endswith(b"\n"):
-        return line.startswith(b'{"step": '[: len(line)])
-    try:
-        told = json.loads(line)
-        return isinstance(told, dict) and told["step"] > step
-    except (ValueError, KeyError, TypeError):
-        return False
+def _same(a: str | Path, b: str | Path) -> bool:
+    """Whether two paths lead to one file."""
+    return os.path.realpath(a) == os.path.realpath(b) or (
+        os.path.exists(a) and os.path.exists(b) and os.path.samefile(a, b)
+    )

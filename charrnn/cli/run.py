@@ -14,11 +14,11 @@ from tqdm import tqdm
 from charrnn import checkpoint as checkpoints
 from charrnn import listing, sampling
 from charrnn.cli.conclusion import Conclusion
-from charrnn.cli.console import asked_to_stop, tell_of_compilation, voice
+from charrnn.cli.console import asked_to_stop, ended_at_once, tell_of_compilation, voice
 from charrnn.cli.files import resumption
 from charrnn.cli.log import Log
 from charrnn.config import ModelConfig, SamplingConfig
-from charrnn.errors import CheckpointError, CorpusError, DivergenceError
+from charrnn.errors import CheckpointError, DivergenceError
 from charrnn.recipe import TIME
 from charrnn.snapshot import CorpusRecord, Evaluation
 from charrnn.training import TRIES, Progress, Training
@@ -54,7 +54,7 @@ class Run:
         self.say = voice(quiet)
         self.quiet = quiet
         self.sample_every = sample_every
-        self.open_log = partial(Log, log, training.snapshot.at.step if begun_by is None else None, force)
+        self.open_log = partial(Log, log, training.snapshot, begun_by is None, force)
         self.begun_by = begun_by
         self.unasked = unasked
         self.conclusion = Conclusion(training)
@@ -112,18 +112,20 @@ class Run:
 
     def _rehearse(self) -> None:
         """Has compiled what the run needs, while it may still be ended at once: there is nothing to save yet."""
-        if self.training.snapshot.training.engine != "numba":
+        config = self.training.snapshot.training
+        if config.engine != "numba":
             return
-        if self.training.pace is None:  # else it has been done, to measure the machine
-            self.training.rehearse()
-        if self.sample_every and not self.quiet:
-            self._drawn(length=1, count=1)
+        with ended_at_once():
+            if self.training.pace is None:  # else it has been done, to measure the machine
+                self.training.rehearse()
+            if 0 < self.sample_every <= config.steps and not self.quiet:
+                self._drawn(length=1, count=1)
 
     def _followed(self) -> Iterator[Progress]:
-        """The training, of which the last sound state is saved where it can't go on."""
+        """The training, of which the last sound state is saved where it gives up."""
         try:
             yield from self.training
-        except (DivergenceError, CorpusError):
+        except DivergenceError:
             self._save()
             raise
 
@@ -199,7 +201,8 @@ class Run:
                 f"the training diverged at step {progress.diverged + 1:,}: back to step {progress.step:,}, and on at "
                 f"half the rate, {progress.lr:g} (try {self.training.snapshot.at.tries} of {TRIES})"
             )
-            self._log(step=progress.step, diverged=progress.diverged + 1, lr=progress.lr)
+            tries = self.training.snapshot.at.tries
+            self._log(step=progress.step, diverged=progress.diverged + 1, tries=tries, lr=progress.lr)
             if not self.training.pace:
                 bar.update(progress.step - bar.n)
             return
@@ -267,19 +270,20 @@ class Run:
         training, s, began = self.training, self.training.snapshot, time.monotonic()
         self.log.settle()
         row = self._best()
-        if self.rival and row and row.rank < self.rival.rank:
-            self.rival = None
+        rival = None if self.rival and row and row.rank < self.rival.rank else self.rival
         untrained = not s.at.step and s.training.steps > 0
+        if self.last_saved:
+            checkpoints.check_own(self.path, s.run)
         if untrained and self.begun_by and not self.last_saved:
             checkpoints.begin_both(self.path, s)
-        elif untrained or self.rival:
+        elif untrained or rival:
             checkpoints.save_snapshot(checkpoints.resume_path(self.path), s)
         else:
             checkpoint = checkpoints.Checkpoint(
                 training.best, training.best_step, s.training, s.corpus, training.history, run=s.run
             )
             checkpoints.save_both(self.path, checkpoint, s)
-        self.saved = time.monotonic()
+        self.saved, self.rival = time.monotonic(), rival
         if training.pace is not None:  # the first save may wait for what others have written
             training.pace.saving = min(training.pace.saving or math.inf, self.saved - began)
         self.last_saved = self._state()
@@ -296,9 +300,10 @@ class Run:
         """The first save: what can't be written is known before anything is learned."""
         try:
             self._save()
-        except CheckpointError:
+        except BaseException:
             self.log.discard()
             raise
+        self.log.begin()
 
     def _kept(self) -> Evaluation | None:
         """The evaluation of the weights that the model's file has, if there was one."""

@@ -51,10 +51,11 @@ def soak(corpus: Path, seconds: float, folder: Path) -> dict[str, Any]:
     """What three processes took of memory, in MB, and of files, at the beginning and at the end of this time."""
     program, model = [sys.executable, "-m", "charrnn"], folder / "m.safetensors"
     often = ("--eval-every", "50", "--sample-every", "20", "--hidden-size", "64", "--layers", "1", "--seed", "1")
-    train = [*program, "train", str(corpus), *often, "--out", str(model), "--log", str(folder / "log.jsonl")]
+    log = ("--log", str(folder / "log.jsonl"))
+    train = [*program, "train", str(corpus), *often, "--out", str(model), *log]
     subprocess.run([*train, "--steps", "50", "--quiet"], check=True)
     commands = {
-        "training": [*program, "train", "--resume", "--out", str(model), "--steps", str(10**8), *often[2:4]],
+        "training": [*program, "train", "--resume", "--out", str(model), "--steps", str(10**8), *often[2:4], *log],
         "sampling": [*program, "sample", str(model), "-n", "-1", "--seed", "1"],
         "by turns": [sys.executable, "-c", TURNS, str(folder), str(corpus)],
     }
