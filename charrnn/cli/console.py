@@ -152,7 +152,7 @@ class Output:
 
 @contextmanager
 def ended_at_once() -> Iterator[None]:
-    """Has Ctrl-C end the process without a word: a compiler may take what Python makes of it for an error of its own."""
+    """Has Ctrl-C end the process without a word: a compiler may take the exception for an error of its own."""
     before = signal.getsignal(signal.SIGINT)
     if before != signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
