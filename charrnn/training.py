@@ -28,6 +28,8 @@ from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot, copie
 FIXED = ("batch_size", "seq_length", "optimizer", "lines", "val_fraction", "seed")
 """Settings that stay what they are when a training is resumed: what is kept of it depends on them."""
 
+OFTEN = 10_000
+"""Evaluations before they become rarer."""
 TRIES = 8
 """How often a training that diverges goes back to where it was sound and on at half the rate, before it gives up."""
 
@@ -188,6 +190,14 @@ class Training:
         """Steps between evaluations. It doesn't depend on the length of the run, so a longer one begins alike."""
         return self.snapshot.training.eval_every or min(max(self.streams.chunks, 50), 1000)
 
+    def _evaluates_at(self, step: int) -> bool:
+        """Whether a step is one of the regular ones: after `OFTEN` every second is, after twice as many every fourth, …
+
+        So the history, which is kept whole, grows with the logarithm of the steps in the end, and can still be read.
+        """
+        every = self.eval_every
+        return step % (every << (step // (every * OFTEN)).bit_length()) == 0
+
     @property
     def latest(self) -> Model:
         """The model as it is now; it doesn't change when the training goes on."""
@@ -247,7 +257,7 @@ class Training:
             while True:
                 try:
                     seen = s.history[-1].step if s.history else 0
-                    if s.at.step > seen and s.at.step % self.eval_every == 0:
+                    if s.at.step > seen and self._evaluates_at(s.at.step):
                         yield from self._evaluate()
                         sound = s.copy()
                     if self.pace is not None:

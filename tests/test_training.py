@@ -313,6 +313,13 @@ def test_where_nothing_is_held_out_the_latest_weights_are_the_best() -> None:
     np.testing.assert_array_equal(flat(training.best.params), flat(training.snapshot.params))
 
 
+def test_evaluations_become_rarer_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("charrnn.training.OFTEN", 4)
+    options: dict[str, Any] = {"hidden_size": 8, "batch_size": 4, "seq_length": 8, "seed": 1, "engine": "numpy"}
+    done = run(train(TEXT, steps=70, eval_every=2, **options))
+    assert [row.step for row in done.history] == [2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 70]
+
+
 def test_a_rehearsal_leaves_no_trace() -> None:
     options: dict[str, Any] = {"hidden_size": 8, "batch_size": 4, "seq_length": 8, "steps": 12, "seed": 1}
     options |= {"dropout": 0.3, "drop_connect": 0.2, "average": 0.9, "eval_every": 5, "threads": 2, "engine": "numpy"}
