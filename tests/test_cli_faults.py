@@ -290,6 +290,33 @@ def test_a_log_is_a_file_of_its_own(here: Path) -> None:
     assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize(
+    ("there", "kept"),
+    [
+        ("", ""),
+        ('{"ste', ""),
+        ('{"step": 1, "loss": 2.0}', '{"step": 1, "loss": 2.0}\n'),
+        ('{"step": 99, "loss": 2.0}\nby hand\n', '{"step": 99, "loss": 2.0}\nby hand\n'),
+        ("my notes", None),
+        ("[1, 2]\n", None),
+        ("[" * 200_000, None),
+    ],
+)
+def test_a_log_is_gone_on_with_where_it_is_one(there: str, kept: str | None, here: Path) -> None:
+    out = ("--out", "m.safetensors", "--quiet")
+    assert charrnn("train", "corpus.txt", *SMALL, "--steps", 5, *out, cwd=here).returncode == 0
+    (here / "l.jsonl").write_text(there)
+    done = charrnn("train", "--resume", "--steps", 7, "--log", "l.jsonl", *out, cwd=here)
+    text = (here / "l.jsonl").read_text()
+    if kept is None:
+        assert "is no log of a training" in refused(done, 1)
+        assert text == there
+    else:
+        assert done.returncode == 0, done.stderr
+        assert text.startswith(kept)
+        assert [json.loads(line)["step"] for line in text.removeprefix(kept).splitlines()] == [6, 7, 7]
+
+
 @posix
 def test_a_run_that_can_not_begin_empties_no_log(here: Path) -> None:
     (here / "l.jsonl").write_text("{}\n")

@@ -13,6 +13,9 @@ from charrnn.snapshot import Position, Snapshot
 SHORT = 12
 """Digits of a run's identity by which its lines are told from those of others."""
 
+BEGUN = b'{"step": '
+"""How each line begins."""
+
 
 class Log:
     """The file that a run is told in, line by line; without a path there is none, and nothing is done."""
@@ -78,24 +81,25 @@ class Log:
         """
         if not path.is_file() or self.is_new:  # nothing yet; or a pipe, which has no end to look at
             return
-        lines = path.read_bytes().splitlines(keepends=True)
-        if _told(lines[0]) is None:
-            raise CheckpointError(f"{path} is no log of a training: give --log a file of its own")
-        if _told(lines[-1]) is not None and not lines[-1].endswith(b"\n"):
+        *lines, last = path.read_bytes().splitlines(keepends=True)
+        if not last.endswith(b"\n") and _told(last) is not None:
             with open(path, "ab") as file:
                 file.write(b"\n")
-            lines[-1] += b"\n"
-        kept = len(lines)
-        while kept and self._comes_again(_told(lines[kept - 1]), at):
-            kept -= 1
-        if kept < len(lines):
-            os.truncate(path, sum(map(len, lines[:kept])))
+            last += b"\n"
+        if last.endswith(b"\n") or not BEGUN.startswith(last[: len(BEGUN)]):
+            lines.append(last)
+        if lines and _told(lines[0]) is None:
+            raise CheckpointError(f"{path} is no log of a training: give --log a file of its own")
+        while lines and self._comes_again(_told(lines[-1]), at):
+            lines.pop()
+        if (size := sum(map(len, lines))) < path.stat().st_size:
+            os.truncate(path, size)
 
     def _comes_again(self, told: dict[str, Any] | None, at: Position) -> bool:
-        """Whether what a line of the file tells is of this run and later than a position, or isn't whole."""
-        if told is None:
-            return True
-        return told.get("run") == self.run and (told["step"] > at.step or told.get("tries", 0) > at.tries)
+        """Whether what a line of the file tells is of this run and later than a position."""
+        if told is None or told.get("run") != self.run:
+            return False
+        return bool(told["step"] > at.step or told.get("tries", 0) > at.tries)
 
 
 def _told(line: bytes) -> dict[str, Any] | None:
