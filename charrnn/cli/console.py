@@ -164,7 +164,10 @@ def ended_at_once() -> Iterator[None]:
 
 @contextmanager
 def asked_to_stop() -> Iterator[list[int]]:
-    """Collects the signals that ask the program to stop, instead of stopping; a second Ctrl-C does stop it."""
+    """Collects the signals that ask the program to stop, instead of stopping; a second Ctrl-C does stop it.
+
+    When one has come, those that come after all this end the process without a word, as they should at its very end.
+    """
     received: list[int] = []
     last = -math.inf
 
@@ -183,4 +186,4 @@ def asked_to_stop() -> Iterator[list[int]]:
         yield received
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if received else handler)

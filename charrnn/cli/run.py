@@ -95,11 +95,11 @@ class Run:
                     break
             if self.last_saved != self._state():
                 self._save()
-        if signals:
-            command = resumption(self.training.snapshot.source, self.path)
-            step = self.training.snapshot.at.step
-            self.say(f"interrupted at step {step:,}, and saved: go on with {command}")
-            return 128 + signals[0]
+            if signals:
+                command = resumption(self.training.snapshot.source, self.path)
+                step = self.training.snapshot.at.step
+                self.say(f"interrupted at step {step:,}, and saved: go on with {command}")
+                return 128 + signals[0]
         row = self._kept()
         step = row.step if row else self.training.best_step
         epoch = f" in epoch {row.epoch + 1}" if row else ""

@@ -9,6 +9,7 @@ files again and again; the first tenth of the time is for warming up. Prints JSO
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,7 +51,8 @@ def drained(stream: IO[bytes]) -> None:
 def soak(corpus: Path, seconds: float, folder: Path) -> dict[str, Any]:
     """What three processes took of memory, in MB, and of files, at the beginning and at the end of this time."""
     program, model = [sys.executable, "-m", "charrnn"], folder / "m.safetensors"
-    often = ("--eval-every", "50", "--sample-every", "20", "--hidden-size", "64", "--layers", "1", "--seed", "1")
+    # Not too often: a row of the history for each evaluation is what does grow, and is meant to
+    often = ("--eval-every", "1000", "--sample-every", "20", "--hidden-size", "64", "--layers", "1", "--seed", "1")
     log = ("--log", str(folder / "log.jsonl"))
     train = [*program, "train", str(corpus), *often, "--out", str(model), *log]
     subprocess.run([*train, "--steps", "50", "--quiet"], check=True)
@@ -103,6 +105,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, default=Path(__file__).parents[2] / "data" / "saltmarrow.txt")
     parser.add_argument("--minutes", type=float, default=60)
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends what it has begun
     with tempfile.TemporaryDirectory() as folder:
         told = soak(args.corpus, 60 * args.minutes, Path(folder))
     print(json.dumps(told))
