@@ -97,11 +97,7 @@ class Tail:
         characters that stand before it: after so many, no state tells any more where it began.
         """
         B = min(len(self.ids) // PART, PARTS)
-        return (
-            model.chunk_losses(self._side_by_side(B, model.vocabulary.start), B)
-            if B > 1
-            else model.losses(self.ids.copy())
-        )
+        return model.chunk_losses(self._side_by_side(B, model.vocabulary.start), B) if B > 1 else model.losses(self.ids)
 
     def _side_by_side(self, B: int, start: int) -> Iterator[Chunk]:
         """The text in B parts; before its first character stands `start`."""

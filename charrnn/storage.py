@@ -24,6 +24,15 @@ NESTED, LISTED = 100_000, 1_200_000
 """Brackets and commas that a piece of metadata may have: a hundred thousand evaluations, and all of Unicode."""
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raises `CheckpointError`, which names the path, for what the system says: the disk is full, the folder gone, …"""
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
+
+
 class Draft:
     """A file as it is to be, flushed to disk beside the place that it will take. Left unpublished, it goes again.
 
@@ -36,9 +45,9 @@ class Draft:
     """
 
     def __init__(self, path: Path, content: bytes):
-        self.path = path
-        with self._writing():
+        with writing(path):  # the working folder may be gone
             self.path = Path(os.path.realpath(path))
+        with writing(self.path):
             if os.path.exists(self.path) and not os.path.isfile(self.path):
                 raise CheckpointError(f"can't write {self.path}: it is no file that could be replaced")
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +63,7 @@ class Draft:
 
     def publish(self) -> None:
         """Gives the file its name, in one step, and has that last through a power cut."""
-        with self._writing():
+        with writing(self.path):
             os.replace(self.temporary, self.path)
             _flush_folder(self.path.parent)
 
@@ -67,13 +76,6 @@ class Draft:
     def _discard(self) -> None:
         with suppress(OSError):  # it may have its name already; or be in nobody's way, and is swept later
             os.unlink(self.temporary)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:  # the disk is full, the folder gone, …
-            raise CheckpointError(f"can't write {self.path}: {error.strerror or error}") from None
 
 
 def draft(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> Draft:
@@ -105,11 +107,8 @@ def set_aside(path: Path) -> Iterator[None]:
     """
     path = Path(os.path.realpath(path))
     aside = _sibling(path)
-    try:
-        with suppress(FileNotFoundError):
-            os.replace(path, aside)
-    except OSError as error:
-        raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
+    with writing(path), suppress(FileNotFoundError):
+        os.replace(path, aside)
     try:
         yield
     except BaseException:

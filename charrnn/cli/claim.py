@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from charrnn import checkpoint as checkpoints
 from charrnn.errors import CheckpointError
+from charrnn.storage import writing
 
 
 class TakenError(CheckpointError):
@@ -23,16 +24,15 @@ def claim(path: Path) -> FileLock:
     `CheckpointError` where its folder can't be written to.
     """
     path = Path(os.path.realpath(path))
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
-        lock.acquire()
-    except Timeout:
-        if not os.path.exists(lock.lock_file):  # as in folders that the system makes up
-            raise CheckpointError(f"can't write {path}: its folder takes no files") from None
-        raise TakenError(f"another run is writing {path}: wait for its end, or give another --out") from None
-    except OSError as error:
-        raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
+        try:
+            lock.acquire()
+        except Timeout:  # an OSError too
+            if not os.path.exists(lock.lock_file):  # as in folders that the system makes up
+                raise CheckpointError(f"can't write {path}: its folder takes no files") from None
+            raise TakenError(f"another run is writing {path}: wait for its end, or give another --out") from None
     for name in (path.name, checkpoints.resume_path(path).name):
         for left in path.parent.glob(f".{glob.escape(name)}.*.tmp"):
             with suppress(OSError):

@@ -9,6 +9,7 @@ from typing import Any
 
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.snapshot import Position, Snapshot
+from charrnn.storage import writing
 
 SHORT = 12
 """Digits of a run's identity by which its lines are told from those of others."""
@@ -28,7 +29,7 @@ class Log:
         self.path, self.file, self.run, self.clears = path, None, snapshot.run[:SHORT], force
         if path is None:
             return
-        try:
+        with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self.is_new = not path.exists() or (path.is_file() and not path.stat().st_size)
             if resumes:
@@ -36,8 +37,6 @@ class Log:
             elif not (self.is_new or force):
                 raise CheckpointError(f"{path} is there already: overwrite it with --force, or give another --log")
             self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - as long as the run
-        except OSError as error:
-            raise CheckpointError(f"can't write {path}: {error.strerror}") from None
 
     def begin(self) -> None:
         """Called when the run has begun: what was there before, and may be overwritten, goes now."""

@@ -197,11 +197,11 @@ class Run:
 
     def _show(self, bar: "tqdm[Any]", progress: Progress) -> None:
         if progress.diverged is not None:
+            tries = self.training.snapshot.at.tries
             self.say(
                 f"the training diverged at step {progress.diverged + 1:,}: back to step {progress.step:,}, and on at "
-                f"half the rate, {progress.lr:g} (try {self.training.snapshot.at.tries} of {TRIES})"
+                f"half the rate, {progress.lr:g} (try {tries} of {TRIES})"
             )
-            tries = self.training.snapshot.at.tries
             self._log(step=progress.step, diverged=progress.diverged + 1, tries=tries, lr=progress.lr)
             if not self.training.pace:
                 bar.update(progress.step - bar.n)
