@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from processes import SMALL, TEXT, bound, charrnn, posix
+from processes import SMALL, TEXT, bound, charrnn, command, posix, refused, trained
 
 from charrnn import checkpoint
 
@@ -47,6 +47,23 @@ def test_the_work_is_done(name: str, engine: str, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)
         assert "Warning" not in done.stderr
+
+
+@posix
+def test_where_the_folder_is_gone_what_lies_elsewhere_is_used(tmp_path: Path) -> None:
+    def from_nowhere(*args: object) -> list[str]:
+        return ["sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', "sh", *command(*args)]
+
+    model = trained(tmp_path, TEXT)
+    line = refused(charrnn("train", tmp_path / "corpus.txt", *SMALL, cwd=tmp_path, command=from_nowhere), 1)
+    assert "the current folder is gone: change to one that is there" in line
+    for args in (
+        ("train", tmp_path / "corpus.txt", *SMALL, "--steps", 2, "--out", tmp_path / "m.safetensors", "--json"),
+        ("sample", model, "--seed", 1, "-n", 20, "--json"),
+    ):
+        done = charrnn(*args, cwd=tmp_path, command=from_nowhere)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)
 
 
 @posix

@@ -82,7 +82,9 @@ def main() -> None:
         elif debug or isinstance(error, SystemExit):
             raise
         else:
-            if isinstance(error, OSError) and error.strerror:
+            if isinstance(error, FileNotFoundError) and error.filename is None:  # asked for where it is
+                text = "the current folder is gone: change to one that is there"
+            elif isinstance(error, OSError) and error.strerror:
                 text = f"{error.filename or 'the output'}: {error.strerror}"
             else:
                 text = f"{type(error).__name__}: {error}"
