@@ -92,7 +92,7 @@ def _draft(path: Path, checkpoint: Checkpoint) -> Draft:
             "seed": training.seed,
             "corpus": asdict(corpus),
             "split": {"training": corpus.training, "validation": corpus.validation},
-            "history": [asdict(row) for row in checkpoint.history],
+            "history": _history_to_json(checkpoint.history),
             "run": checkpoint.run,
         }
     return draft(path, to_torch(model.params, model.config, network.cell_of(model.config, model.engine)), metadata)
@@ -184,7 +184,7 @@ def _draft_of_state(path: Path, snapshot: Snapshot) -> Draft:
         "training": asdict(s.training),
         "corpus": asdict(s.corpus),
         "source": asdict(s.source) if s.source else None,
-        "history": [asdict(row) for row in s.history],
+        "history": _history_to_json(s.history),
         "rng": s.rng.bit_generator.state,
         "position": asdict(s.at),
         "run": s.run,
@@ -329,6 +329,10 @@ def _history(file: Reader) -> list[Evaluation]:
     if not isinstance(rows, list):
         raise file.damaged("history")
     return [_made(file, "history", Evaluation.from_dict, row) for row in rows]
+
+
+def _history_to_json(rows: list[Evaluation]) -> list[dict[str, Any]]:
+    return [vars(row) for row in rows]  # there may be many, and `asdict` takes ten times as long
 
 
 def _made(file: Reader, key: str, make: Callable[[Any], Record], data: Any) -> Record:
