@@ -211,17 +211,19 @@ def _bytes(raw: _Raw) -> Ids:
     A copy, as others may cut or change the files themselves, and to read what is gone of one that is mapped ends the
     process. Raises `CorpusError` where there is no room for it.
     """
-    with tempfile.TemporaryFile(prefix="charrnn-") as copy:
-        for path, chunk in raw:
-            try:
+    where = "a temporary folder"
+    try:
+        where = tempfile.gettempdir()
+        with tempfile.TemporaryFile(prefix="charrnn-") as copy:
+            for _, chunk in raw:
                 copy.write(chunk)
-                copy.flush()
-            except OSError as error:
-                raise CorpusError(
-                    f"can't keep a copy of {path} in {tempfile.gettempdir()}: {error.strerror}; TMPDIR may name "
-                    "another folder"
-                ) from None
-        return np.asarray(np.memmap(copy, np.uint8, "r")) if raw.size else np.zeros(0, np.uint8)
+            copy.flush()
+            return np.asarray(np.memmap(copy, np.uint8, "r")) if raw.size else np.zeros(0, np.uint8)
+    except OSError as error:
+        text = error.strerror or error
+        raise CorpusError(
+            f"can't keep a copy of the bytes in {where}: {text}; TMPDIR may name another folder"
+        ) from None
 
 
 def files(paths: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import SMALL, TEXT, bound, charrnn, posix, refused, started, until
+from processes import SMALL, TEXT, bound, charrnn, command, posix, refused, started, until
 
 import charrnn as api
 
@@ -98,6 +98,17 @@ def test_a_file_that_fails_while_it_is_read_is_refused(here: Path) -> None:
     for how in ((), ("--bytes",)):
         done = charrnn("train", "/proc/self/mem", *how, *SMALL, cwd=here)
         assert "can't read /proc/self/mem: Input/output error" in refused(done, 1)
+
+
+@posix
+def test_bytes_that_there_is_no_room_for_are_refused(here: Path) -> None:
+    def with_little_room(*args: object) -> list[str]:
+        return ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh", *command(*args)]
+
+    (here / "large.bin").write_bytes(bytes(range(256)) * 100)
+    line = refused(charrnn("train", "large.bin", "--bytes", *SMALL, cwd=here, command=with_little_room), 1)
+    assert "can't keep a copy of the bytes in " in line
+    assert "File too large; TMPDIR may name another folder" in line
 
 
 def test_a_line_of_a_hundred_megabytes_is_learned_from(tmp_path: Path) -> None:
