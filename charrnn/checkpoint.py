@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,12 +21,16 @@ from charrnn.notation import Array, Params
 from charrnn.optimizers import OPTIMIZERS
 from charrnn.records import rows_of
 from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
-from charrnn.storage import Draft, Reader, draft, set_aside
+from charrnn.storage import Draft, Reader, aside, draft, set_aside
 from charrnn.streams import Streams
 from charrnn.vocabulary import Vocabulary
 
 SUFFIX = ".safetensors"
 RESUME_SUFFIX = ".resume.safetensors"
+LONGEST = 1000
+"""Characters of a text in the metadata, such as a version."""
+TOKEN = 8
+"""Digits of a run's identity in the name of what it had set aside."""
 
 Record = TypeVar("Record", bound=Config)
 
@@ -113,7 +118,7 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
     blank = {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes.items()}
     tensors = file.tensors({name: t.shape for name, t in _torch_views(blank, config, cell).items()})
     step = file.json("step") if file.has("step") else None
-    if step is not None and (type(step) is not int or step < 0):
+    if step is not None and (type(step) is not int or not 0 <= step <= 2**53):
         raise file.damaged("step")
     params = from_torch(tensors, config, cell)
     if not all(np.isfinite(p).all() for p in params.values()):
@@ -257,6 +262,7 @@ def save_both(path: Path, checkpoint: Checkpoint, snapshot: Snapshot) -> None:
     belongs together, and a resumed run makes the model's file again. Raises `CheckpointError` where one of them can't
     be written.
     """
+    _check_apart(path)
     with _draft_of_state(resume_path(path), snapshot) as state, _draft(path, checkpoint) as model:
         state.publish()
         model.publish()
@@ -265,15 +271,49 @@ def save_both(path: Path, checkpoint: Checkpoint, snapshot: Snapshot) -> None:
 def begin_both(path: Path, snapshot: Snapshot) -> None:
     """Writes the state of a training that begins; a model of another run that lies there goes.
 
-    It goes first, as the state that it belongs to holds its weights too, and comes back where the new one can't be
-    written.
+    It never stands beside the new state: it is set aside before that has its name, and settled after. Raises
+    `CheckpointError` where the state can't be written; all is as it was then.
     """
-    with _draft_of_state(resume_path(path), snapshot) as state, set_aside(path):
-        state.publish()
+    _check_apart(path)
+    with _draft_of_state(resume_path(path), snapshot) as state:
+        try:
+            set_aside(path, snapshot.run[:TOKEN])
+            state.publish()
+        finally:
+            settle(path)
+
+
+def settle(path: Path) -> None:
+    """Removes the model that was set aside where the run that wanted its place has begun, and else puts it back.
+
+    Called where that run begins, and again by the next run, as the process may have been killed in between.
+    """
+    for old, token in aside(path):
+        with suppress(OSError):
+            if _has_begun(resume_path(path), token) or path.exists():
+                old.unlink()
+            else:
+                os.replace(old, os.path.realpath(path))
+
+
+def _has_begun(path: Path, token: str) -> bool:
+    """Whether a state is the first of a run, and so newer than any model that there was."""
+    try:
+        file = Reader(path)
+        return _text(file, "run").startswith(token) and _record(file, "position", Position).step == 0
+    except CheckpointError:
+        return False
+
+
+def _check_apart(path: Path) -> None:
+    state = resume_path(path)
+    if os.path.realpath(path) == os.path.realpath(state):
+        raise CheckpointError(f"can't write {path}: by a link {state.name} is the same file; remove that")
 
 
 def check_own(path: Path, run: str) -> None:
     """Raises `CheckpointError` where a file that a run is about to write is there, and isn't its own."""
+    _check_apart(path)
     for each in (path, resume_path(path)):
         if not os.path.exists(each):
             continue
@@ -289,8 +329,11 @@ def check_own(path: Path, run: str) -> None:
 
 
 def _text(file: Reader, key: str) -> str:
-    """What is a text where it is written at all."""
-    return str(file.json(key)) if file.has(key) else ""
+    """What is a text, and no long one, where it is written at all."""
+    text = file.json(key) if file.has(key) else ""
+    if not isinstance(text, str) or len(text) > LONGEST:
+        raise file.damaged(key)
+    return text
 
 
 def _model(file: Reader) -> tuple[ModelConfig, Vocabulary]:

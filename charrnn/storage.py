@@ -1,8 +1,10 @@
 """A file of tensors and JSON, in the safetensors format: written whole or not at all, and distrusted when read."""
 
+import glob
 import json
 import os
 import secrets
+import shutil
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,7 +15,6 @@ from typing import Any, Self
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as serialise
 
 from charrnn.errors import CheckpointError
 from charrnn.notation import Array, Params
@@ -40,22 +41,25 @@ class Draft:
         with Draft(path, content) as draft:
             draft.publish()
 
-    Whoever reads finds the old file or the new one. A symbolic link stays one: what it leads to is written. Raises
-    `CheckpointError` where the disk won't have it, and the old file then stays, or for what is no file, such as a
-    folder or a device.
+    Whoever reads finds the old file or the new one, whose permissions are those of the old. A symbolic link stays one:
+    what it leads to is written. Raises `CheckpointError` where the disk won't have it, and the old file then stays, or
+    for what is no file, such as a folder or a device.
     """
 
-    def __init__(self, path: Path, content: bytes):
+    def __init__(self, path: Path, *parts: bytes | memoryview):
         with writing(path):  # the working folder may be gone
             self.path = Path(os.path.realpath(path))
         with writing(self.path):
             if os.path.exists(self.path) and not os.path.isfile(self.path):
                 raise CheckpointError(f"can't write {self.path}: it is no file that could be replaced")
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.temporary = _sibling(self.path)
+            self.temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
             try:
                 with open(self.temporary, "xb") as file:
-                    file.write(content)
+                    with suppress(OSError):
+                        shutil.copymode(self.path, self.temporary)
+                    for part in parts:
+                        file.write(part)
                     file.flush()
                     os.fsync(file.fileno())
             except BaseException:
@@ -80,12 +84,24 @@ class Draft:
 
 
 def draft(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> Draft:
-    """A file that holds the tensors, and the metadata as JSON. The same contents give the same bytes."""
+    """A file that holds the tensors, and the metadata as JSON. The same contents give the same bytes.
+
+    Not by the library's own writer: that shuffles the metadata, takes three times the memory, and ends the process
+    where there isn't as much.
+    """
     texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
     texts |= {"charrnn": str(FORMAT), "version": json.dumps(_version())}
-    # safetensors writes what lies in memory, in whatever order the array reads it
-    whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    return Draft(path, _sorted_header(serialise(whole, texts)))
+    header: dict[str, Any] = {"__metadata__": dict(sorted(texts.items()))}
+    parts = []
+    end = 0
+    for name in sorted(tensors, key=lambda name: (-tensors[name].itemsize, name)):  # so that each is aligned
+        tensor = np.ascontiguousarray(tensors[name], tensors[name].dtype.newbyteorder("<"))
+        begin, end = end, end + tensor.nbytes
+        header[name] = {"dtype": f"F{8 * tensor.itemsize}", "shape": tensor.shape, "data_offsets": (begin, end)}
+        parts.append(tensor.ravel().view(np.uint8).data)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return Draft(path, struct.pack("<Q", len(text)) + text, *parts)
 
 
 def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
@@ -100,29 +116,32 @@ def write_bytes(path: Path, content: bytes) -> None:
         file.publish()
 
 
-@contextmanager
-def set_aside(path: Path) -> Iterator[None]:
-    """Has a file, if there is one, out of the way while something is done; then it is removed, or put back on an error.
+def sweep(path: Path) -> None:
+    """Removes what processes that were killed have left of drafts of a file."""
+    for left in _siblings(path, ".tmp"):
+        with suppress(OSError):
+            left.unlink()
+
+
+def set_aside(path: Path, token: str) -> None:
+    """Gives a file, if there is one, a name under which `aside` finds it, with a token of eight hexadecimal digits.
 
     Raises `CheckpointError` where that can't be done.
     """
     path = Path(os.path.realpath(path))
-    aside = _sibling(path)
     with writing(path), suppress(FileNotFoundError):
-        os.replace(path, aside)
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):
-            os.replace(aside, path)
-        raise
-    with suppress(OSError):  # it is swept later
-        os.unlink(aside)
+        os.replace(path, path.with_name(f".{path.name}.{token}.old"))
 
 
-def _sibling(path: Path) -> Path:
-    """A name beside a file's that nobody has, and that is swept where it is left."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+def aside(path: Path) -> list[tuple[Path, str]]:
+    """What was set aside of a file, each with its token."""
+    return [(old, old.name.split(".")[-2]) for old in _siblings(path, ".old")]
+
+
+def _siblings(path: Path, suffix: str) -> list[Path]:
+    """The hidden files beside a file, or beside what it leads to: named as it is, with eight digits and a suffix."""
+    path = Path(os.path.realpath(path))
+    return list(path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}{suffix}"))
 
 
 @cache
@@ -131,16 +150,6 @@ def _version() -> str:
         return version("charrnn")
     except PackageNotFoundError:  # run from its sources, without having been installed
         return "unknown"
-
-
-def _sorted_header(content: bytes) -> bytes:
-    """The same file with its metadata in the order of their keys: safetensors shuffles them at every call."""
-    (length,) = struct.unpack("<Q", content[:8])
-    header = json.loads(content[8 : 8 + length])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # the tensors stay aligned
-    return struct.pack("<Q", len(text)) + text + content[8 + length :]
 
 
 def _flush_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Has something go wrong at each thing that a save does to the disk: an error, or a crash right there.
+"""Has something go wrong at each thing that a save does to the disk: an error, a Ctrl-C, or a crash right there.
 
     python tests/faults.py both | first | begin | alone | file
 
@@ -31,15 +31,15 @@ from charrnn.training import Training
 CALLS = ("open", "close", "fsync", "replace", "unlink")
 """What of `os` changes the disk, or might tell late that something before has failed."""
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS)
-REFUSED, CRASHED = 3, 9
+REFUSED, INTERRUPTED, CRASHED = 3, 4, 9
 Files = dict[str, bytes]
 
 
 class Fault:
-    """Counts what is done to the disk, and fails at the nth thing: with an error, or by ending the process."""
+    """Counts what is done to the disk, and fails at the nth thing: with an error, a Ctrl-C, or the process's end."""
 
-    def __init__(self, at: int, crash: bool):
-        self.at, self.crash = at, crash
+    def __init__(self, at: int, how: str):
+        self.at, self.how = at, how
         self.seen: list[str] = []
 
     def strike(self, what: str, half: Callable[[], object] = lambda: None) -> None:
@@ -47,8 +47,10 @@ class Fault:
         self.seen.append(what)
         if len(self.seen) == self.at:
             half()
-            if self.crash:
+            if self.how == "crash":
                 os._exit(CRASHED)
+            if self.how == "interrupt":
+                raise KeyboardInterrupt
             raise OSError(ERRORS[self.at % len(ERRORS)], "a fault")
 
     def install(self) -> None:
@@ -75,7 +77,7 @@ class Written:
     def __init__(self, file: io.FileIO, strike: Callable[[Callable[[], object]], None]):
         self.file, self.strike, self.fileno = file, strike, file.fileno
 
-    def write(self, content: bytes) -> None:
+    def write(self, content: bytes | memoryview) -> None:
         self.strike(lambda: self.file.write(content[: len(content) // 2]))
         self.file.write(content)
 
@@ -141,6 +143,8 @@ def saved(path: Path, save: Callable[[Path], None], fault: Fault) -> int:
             save(path)
         except CheckpointError:
             os._exit(REFUSED)
+        except KeyboardInterrupt:
+            os._exit(INTERRUPTED)
         except BaseException as error:
             os.write(2, repr(error).encode())
             os._exit(1)
@@ -153,22 +157,25 @@ def contents(folder: Path) -> Files:
     return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
 
 
-def looked_at(path: Path, old: Files, new: Files, code: int) -> list[str]:
-    """What is wrong with the files after a fault."""
-    now = contents(path.parent)
+def looked_at(path: Path, old: Files, new: Files, code: int, begins: bool) -> list[str]:
+    """What is wrong with the files after a fault, and what is left of it when the next run has claimed the name."""
+    now, resumed = contents(path.parent), checkpoint.resume_path(path)
     names = old.keys() | new.keys() | now.keys()
     wrong = [f"{name} is neither" for name in names if now.get(name) not in (old.get(name), new.get(name))]
     if code == 0 and now != new:
         wrong.append("it says that it is saved, and isn't")
-    if code not in (0, REFUSED, CRASHED):
+    if code == REFUSED and begins and now != old:
+        wrong.append("it says that it has not begun, and has")
+    if code not in (0, REFUSED, INTERRUPTED, CRASHED):
         wrong.append(f"it ends with {code}")
-    resumed = checkpoint.resume_path(path)
     if resumed.name in old and not resumed.exists():
         wrong.append("there is nothing to go on with")
     if path.exists() and resumed.exists() and checkpoint.load(path).run != checkpoint.load_snapshot(resumed).run:
         wrong.append("model and state are of two runs")
     claim(path).release()
-    wrong += [f"{left} is left" for left in path.parent.glob(".*.tmp")]
+    if begins and contents(path.parent) not in (old, new):
+        wrong.append("what was there is lost")
+    wrong += [f"{left} is left" for left in path.parent.iterdir() if left.suffix in (".tmp", ".old")]
     return wrong
 
 
@@ -183,7 +190,7 @@ def inject(name: str) -> dict[str, Any]:
             before(path)
         old, kept = contents(path.parent), Path(place, "kept")
         shutil.copytree(path.parent, kept)
-        peace = Fault(0, False)
+        peace = Fault(0, "never")
         read, written = os.pipe()
         if os.fork() == 0:
             try:
@@ -194,13 +201,13 @@ def inject(name: str) -> dict[str, Any]:
                 os._exit(0)
         os.wait()
         calls, new = json.loads(os.read(read, 1 << 16)), contents(path.parent)
-        for at, crash in itertools.product(range(1, len(calls) + 1), (False, True)):
+        for at, how in itertools.product(range(1, len(calls) + 1), ("error", "interrupt", "crash")):
             shutil.rmtree(path.parent)
             shutil.copytree(kept, path.parent)
-            code = saved(path, save, Fault(at, crash))
+            code = saved(path, save, Fault(at, how))
             done += 1
-            how = f"{'crash' if crash else 'error'} at {calls[at - 1]}"
-            wrong += [f"{how}: {what}" for what in looked_at(path, old, new, code)]
+            found = looked_at(path, old, new, code, name in ("begin", "alone"))
+            wrong += [f"{how} at {calls[at - 1]}: {what}" for what in found]
     return {"faults": done, "wrong": wrong, "calls": calls}
 
 

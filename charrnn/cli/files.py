@@ -14,14 +14,16 @@ from filelock import FileLock
 from charrnn import checkpoint as checkpoints
 from charrnn import corpus as corpora
 from charrnn import engine
-from charrnn.cli.claim import TakenError, claim, given_up_on_failure
-from charrnn.cli.console import BEGAN, tell_of_compilation
+from charrnn.cli.claim import TakenError, claim
+from charrnn.cli.console import BEGAN, ended_at_once, tell_of_compilation
 from charrnn.corpus import STDIN, Source
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.pace import SHORTEST
 from charrnn.training import Training, resume, train
 
 FOLDER = Path("checkpoints")
+LONGEST = 150
+"""Bytes of a name that is made of another: systems take 255, and suffixes follow."""
 LEAVING = 0.4
 """Seconds that Python takes to begin and to end."""
 
@@ -37,22 +39,24 @@ def started(
 ) -> tuple[Training, Path, FileLock]:
     """A new training, the file that its model goes to, and the claim to that."""
     source = Source(paths or (corpora.bundled(),), **reading)
+    corpora.size(source.paths)  # before anything is made: a name that is mistyped leaves nothing
     if out is None:
         path, held = _free(FOLDER / f"{_stem(source.paths[0])}{checkpoints.SUFFIX}", force)
     else:
-        path, held = _suited(out), claim(_suited(out))
-    with given_up_on_failure(held):
-        for taken in (path, checkpoints.resume_path(path)):
-            if taken.exists() and not force:
-                raise CheckpointError(
-                    f"{taken} is there already: go on with --resume, overwrite with --force, or give another --out"
-                )
-        model = None if init_from is None else checkpoints.load(init_from).model
-        corpus = corpora.read(source)
-        if "time" in options:
-            # Now, as the machine is measured first
-            tell_of_compilation(engine.resolve(options.get("engine", "auto")), quiet)
-            options = options | {"time": left(options["time"], source)}
+        path = _suited(out)
+        held = claim(path)
+    for taken in (path, checkpoints.resume_path(path)):
+        if taken.exists() and not force:
+            raise CheckpointError(
+                f"{taken} is there already: go on with --resume, overwrite with --force, or give another --out"
+            )
+    model = None if init_from is None else checkpoints.load(init_from).model
+    corpus = corpora.read(source)
+    if "time" in options:
+        # Now, as the machine is measured first
+        tell_of_compilation(engine.resolve(options.get("engine", "auto")), quiet)
+        options = options | {"time": left(options["time"], source)}
+    with ended_at_once():  # the measuring has things compiled
         return train(corpus, source=source.absolute(), init_from=model, **options), path, held
 
 
@@ -62,29 +66,29 @@ def resumed(
     """The training that was saved beside the model `out`, or the newest, that model's file, and the claim to it."""
     path = _suited(out) if out else checkpoints.newest_resumable(FOLDER)
     held = claim(path)
-    with given_up_on_failure(held):
-        snapshot = checkpoints.load_snapshot(checkpoints.resume_path(path))
-        checkpoints.check_own(path, snapshot.run)
-        before = snapshot.source or Source(())
-        if any(getattr(before, name) != value for name, value in reading.items()):
-            raise ConfigError(
-                "the text of a resumed training is read as it was: leave out --bytes, --encoding and --errors"
-            )
-        source = replace(before, paths=paths or before.paths)
-        if not paths and STDIN in before.paths:
-            command = resumption(before, path)
-            raise CorpusError(f"this training reads stdin: give it the same text again, {command}")
-        if not source.paths:
-            raise CorpusError("this training did not begin with a file: name the corpus before --resume")
-        gone = [path for path in source.paths if path != STDIN and not (os.path.isfile(path) or os.path.isdir(path))]
-        if gone and not paths:  # a pipe would be waited for
-            raise CorpusError(
-                f"can't read {gone[0]}, which is no file any more: give this training its text again before --resume"
-            )
-        corpus = corpora.read(source)
-        if "time" in options:
-            tell_of_compilation(snapshot.training.engine, quiet)
-            options = options | {"time": left(options["time"], source)}
+    snapshot = checkpoints.load_snapshot(checkpoints.resume_path(path))
+    checkpoints.check_own(path, snapshot.run)
+    before = snapshot.source or Source(())
+    if any(getattr(before, name) != value for name, value in reading.items()):
+        raise ConfigError(
+            "the text of a resumed training is read as it was: leave out --bytes, --encoding and --errors"
+        )
+    source = replace(before, paths=paths or before.paths)
+    if not paths and STDIN in before.paths:
+        command = resumption(before, path)
+        raise CorpusError(f"this training reads stdin: give it the same text again, {command}")
+    if not source.paths:
+        raise CorpusError("this training did not begin with a file: name the corpus before --resume")
+    gone = [path for path in source.paths if path != STDIN and not (os.path.isfile(path) or os.path.isdir(path))]
+    if gone and not paths:  # a pipe would be waited for
+        raise CorpusError(
+            f"can't read {gone[0]}, which is no file any more: give this training its text again before --resume"
+        )
+    corpus = corpora.read(source, snapshot.corpus.size)
+    if "time" in options:
+        tell_of_compilation(snapshot.training.engine, quiet)
+        options = options | {"time": left(options["time"], source)}
+    with ended_at_once():
         return resume(corpus, replace(snapshot, source=source.absolute()), **options), path, held
 
 
@@ -110,17 +114,20 @@ def resumption(source: Source | None, path: Path) -> str:
 
 def _suited(path: Path) -> Path:
     """The path, if a model's file may have it."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise CheckpointError(f"{path} is a folder: give --out the name of a file in it")
-    if path.suffix != checkpoints.SUFFIX or path.name.endswith(checkpoints.RESUME_SUFFIX):
+    names = (path.name, os.path.basename(os.path.realpath(path)))  # a link may lead to the state of another run
+    if path.suffix != checkpoints.SUFFIX or any(name.endswith(checkpoints.RESUME_SUFFIX) for name in names):
         name = path.name.removesuffix(checkpoints.RESUME_SUFFIX).removesuffix(checkpoints.SUFFIX) + checkpoints.SUFFIX
         raise ConfigError(f"a model's file is named like {path.with_name(name)}: give that to --out")
     return path
 
 
 def _stem(path: str) -> str:
+    """What a model is called for its text: of that one's name what every system lets stand, and not too much of it."""
     name = "stdin" if path == STDIN else Path(os.path.realpath(path)).stem.removesuffix(".resume")
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "corpus"
+    short = re.sub(r"[^\w.-]+", "-", name).encode()[:LONGEST].decode(errors="ignore")
+    return short.strip("-.") or "corpus"
 
 
 def _free(path: Path, force: bool) -> tuple[Path, FileLock]:
