@@ -45,11 +45,15 @@ def available() -> int:
     return min(free, limit - used)
 
 
-def check(model: ModelConfig, config: TrainingConfig, corpus: int) -> None:
-    """Raises `ConfigError` where a training would take more memory than there is."""
+def check(model: ModelConfig, config: TrainingConfig, corpus: int, begun: bool = False) -> None:
+    """Raises `ConfigError` where a training, which may have begun elsewhere, would take more memory than there is."""
     wanted, there = footprint(model, config, corpus), available()
     if wanted > there:
         raise ConfigError(
-            f"this training would take about {wanted / 2**30:.1f} GB of memory, and {there / 2**30:.1f} GB are free: a "
-            "smaller --hidden-size, fewer --layers, a smaller --batch-size or --seq-length would do"
+            f"this training would take about {wanted / 2**30:.1f} GB of memory, and {there / 2**30:.1f} GB are free: "
+            + (
+                "fewer --threads take less, or a larger machine has more"
+                if begun
+                else "a smaller --hidden-size, fewer --layers, a smaller --batch-size or --seq-length would do"
+            )
         )

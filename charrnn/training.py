@@ -17,7 +17,7 @@ from charrnn import budget, footprint, network, optimizers, reading, recipe
 from charrnn import engine as engines
 from charrnn.chunk import Chunk
 from charrnn.config import ANNEALED
-from charrnn.corpus import Corpus, Source, from_text
+from charrnn.corpus import Corpus, Source, changed, from_text
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, DivergenceError
 from charrnn.memory import Memory
 from charrnn.model import Model
@@ -122,6 +122,7 @@ def resume(corpus: Corpus, snapshot: Snapshot, **options: Any) -> "Training":
     if config.average and not average:
         average = copied(snapshot.params)
     shape = replace(snapshot.model, **{name: getattr(model, name) for name in ("dropout", "locked", "drop_connect")})
+    footprint.check(shape, config, corpus.ids.nbytes, begun=True)
     return Training(corpus, replace(snapshot, model=shape, training=config, average=average), pace)
 
 
@@ -153,10 +154,7 @@ class Training:
         where it is to wait for a better validation loss that there is none of.
         """
         if corpus.digest != snapshot.corpus.digest:
-            raise CorpusError(
-                f"the corpus {corpus.name} is not the one that this training began with: restore that, or start a "
-                "new run on this one with --init-from"
-            )
+            raise changed(corpus.name)
         corpus = corpus.written_in(snapshot.vocabulary)
         self.snapshot = snapshot
         self.pace = pace

@@ -1,6 +1,5 @@
 """What the commands share of the terminal: notices on stderr, text on stdout, and signals."""
 
-import math
 import signal
 import sys
 import time
@@ -163,20 +162,18 @@ def ended_at_once() -> Iterator[None]:
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[list[int]]:
-    """Collects the signals that ask the program to stop, instead of stopping; a second Ctrl-C does stop it.
+def asked_to_stop() -> Iterator[dict[int, float]]:
+    """Collects the signals that ask the program to stop, and when each came, instead of stopping; a second does stop.
 
     When one has come, those that come after all this end the process without a word, as they should at its very end.
     """
-    received: list[int] = []
-    last = -math.inf
+    received: dict[int, float] = {}
 
     def note(number: int, frame: FrameType | None) -> None:
-        nonlocal last
-        if number in received and time.monotonic() - last > ONE_PRESS:
+        if number not in received:
+            received[number] = time.monotonic()
+        elif time.monotonic() - received[number] > ONE_PRESS:
             raise KeyboardInterrupt
-        received.append(number)
-        last = time.monotonic()
 
     numbers = [getattr(signal, name) for name in STOPS if hasattr(signal, name)]
     # What the parent had ignored, as nohup has SIGHUP, stays so

@@ -31,10 +31,13 @@ class Log:
             return
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.is_new = not path.exists() or (path.is_file() and not path.stat().st_size)
+            self.is_new = not path.exists()
+            self.is_empty = self.is_new or (path.is_file() and not path.stat().st_size)
+            if path.is_dir():
+                raise CheckpointError(f"{path} is a folder: give --log the name of a file in it")
             if resumes:
                 self._cut(path, snapshot.at)
-            elif not (self.is_new or force):
+            elif not (self.is_empty or force):
                 raise CheckpointError(f"{path} is there already: overwrite it with --force, or give another --log")
             self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - as long as the run
 
@@ -78,7 +81,7 @@ class Log:
 
         A last line that is but begun goes too; lines of other runs stay. Raises `CheckpointError` for what is no log.
         """
-        if not path.is_file() or self.is_new:  # nothing yet; or a pipe, which has no end to look at
+        if not path.is_file() or self.is_empty:  # nothing yet; or a pipe, which has no end to look at
             return
         *lines, last = path.read_bytes().splitlines(keepends=True)
         if not last.endswith(b"\n") and _told(last) is not None:
@@ -111,10 +114,16 @@ def _told(line: bytes) -> dict[str, Any] | None:
 
 
 def check_log(log: Path | None, others: Iterable[str | Path | None]) -> None:
-    """Raises `ConfigError` where the log would be written over a file that the run reads or writes."""
+    """Raises `ConfigError` where the log would be a file that the run reads or writes, or a part of its text."""
+    if log is not None and str(log) == "-":
+        raise ConfigError("--log can't be -: give it the name of a file")
     for other in others:
-        if log is not None and other is not None and _same(log, other):
+        if log is None or other is None:
+            continue
+        if _same(log, other):
             raise ConfigError(f"{log} can't be the log too: give --log a file of its own")
+        if os.path.isdir(other) and Path(os.path.realpath(log)).is_relative_to(os.path.realpath(other)):
+            raise ConfigError(f"{log} would be a part of the text, all that is in {other}: give --log another folder")
 
 
 def _same(a: str | Path, b: str | Path) -> bool:

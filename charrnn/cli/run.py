@@ -17,8 +17,8 @@ from charrnn.cli.conclusion import Conclusion
 from charrnn.cli.console import asked_to_stop, ended_at_once, tell_of_compilation, voice
 from charrnn.cli.files import resumption
 from charrnn.cli.log import Log
-from charrnn.config import ModelConfig, SamplingConfig
-from charrnn.errors import CheckpointError, DivergenceError
+from charrnn.config import LAST_SEED, ModelConfig, SamplingConfig
+from charrnn.errors import CharRNNError, CheckpointError, DivergenceError
 from charrnn.recipe import TIME
 from charrnn.snapshot import CorpusRecord, Evaluation
 from charrnn.training import TRIES, Progress, Training
@@ -99,7 +99,7 @@ class Run:
                 command = resumption(self.training.snapshot.source, self.path)
                 step = self.training.snapshot.at.step
                 self.say(f"interrupted at step {step:,}, and saved: go on with {command}")
-                return 128 + signals[0]
+                return 128 + next(iter(signals))
         row = self._kept()
         step = row.step if row else self.training.best_step
         epoch = f" in epoch {row.epoch + 1}" if row else ""
@@ -244,22 +244,26 @@ class Run:
         try:
             self.log.write(line)
         except OSError as error:  # the training is worth more than its log
-            self.say(f"can't write the log any more ({error}): the training goes on without it")
+            self.say(f"can't write the log any more ({error.strerror or error}): the training goes on without it")
 
     def _sample(self) -> None:
         began = time.monotonic()
-        for line in self._drawn(SAMPLE_LENGTH, SAMPLE_RECORDS).strip().split("\n"):
-            self.say(f"    {line}")
+        try:
+            for line in self._drawn(SAMPLE_LENGTH, SAMPLE_RECORDS).strip().split("\n"):
+                self.say(f"    {line}")
+        except CharRNNError as error:  # the training is worth more than a sample
+            self.say(f"no sample: {error}")
         if self.training.pace is not None:  # the first sample may have to be compiled
             self.training.pace.pause(time.monotonic() - began)
 
     def _drawn(self, length: int, count: int) -> str:
-        """A text of the model as it is now, so long at the most, or so many of its records."""
+        """A text of the model as it is now, or so many of its records, so long at the most."""
         model, s = self.training.latest, self.training.snapshot
-        seed, config = s.training.seed + s.at.step, SamplingConfig(temp=0.8)
+        asked: dict[str, Any] = {"seed": (s.training.seed + s.at.step) % LAST_SEED, "config": SamplingConfig(temp=0.8)}
         if model.known is None:
-            return "".join(sampling.generate(model, length=length, seed=seed, config=config))
-        return "\n".join(record.text for record in listing.draw_records(model, count=count, seed=seed, config=config))
+            return "".join(sampling.generate(model, length=length, **asked))
+        length = min(length, 2 * model.known.longest)
+        return "\n".join(record.text for record in listing.draw_records(model, count=count, length=length, **asked))
 
     def _state(self) -> tuple[object, ...]:
         """What changes where there is something new to save. A pace may move the end to a step that has passed."""
@@ -292,8 +296,9 @@ class Run:
         """Saves on the way; where that can't be done the last files stay, and the training is worth going on."""
         try:
             self._save()
-        except CheckpointError as error:
-            self.say(f"{error}: the training goes on, and is saved as soon as that can be done")
+        except (CheckpointError, MemoryError) as error:
+            why = error if isinstance(error, CheckpointError) else f"there is not enough memory to save {self.path}"
+            self.say(f"{why}: the training goes on, and is saved as soon as that can be done")
             self.saved = time.monotonic()
 
     def _begin(self) -> None:

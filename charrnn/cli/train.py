@@ -137,6 +137,7 @@ def command(
     from charrnn import corpus as corpora
     from charrnn.checkpoint import resume_path
     from charrnn.cli import files
+    from charrnn.cli.claim import lock_path
     from charrnn.cli.log import check_log
     from charrnn.cli.run import Run
     from charrnn.config import between
@@ -160,8 +161,8 @@ def command(
     else:
         training, path, held = files.started(paths, reading, options, out, init_from, force, quiet)
     source = training.snapshot.source
-    read = corpora.files(source.paths) if log is not None and source is not None else ()
-    check_log(log, (path, resume_path(path), init_from, *read))
+    read = (*source.paths, *corpora.files(source.paths)) if log is not None and source is not None else ()
+    check_log(log, (path, resume_path(path), lock_path(path), init_from, *read))
     every = max(200, training.snapshot.training.steps // 8) if sample_every is None else sample_every
     begun_by = None if resume else files.words(paths, reading, init_from)
     this = Run(training, path, quiet, every, log, force, begun_by, unasked)
