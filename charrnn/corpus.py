@@ -115,14 +115,23 @@ def from_text(text: str | bytes, name: str = "text") -> Corpus:
     return Corpus(vocabulary.encode(text), vocabulary, name, len(raw), hashlib.sha256(raw).hexdigest())
 
 
-def read(source: Source) -> Corpus:
+def changed(name: str) -> CorpusError:
+    """The error for a text that is not the one that a training began with."""
+    return CorpusError(
+        f"the corpus {name} is not the one that this training began with: restore that, or start a new run on this one "
+        "with --init-from"
+    )
+
+
+def read(source: Source, size: int | None = None) -> Corpus:
     """Reads a corpus: the texts of all its files one behind the other, as `cat` would join them.
 
     A byte order mark is dropped and `\\r\\n` and `\\r` become `\\n`; for a model of bytes all stays as it is, and
     lies on disk rather than in memory: see `_bytes`.
-    Raises `CorpusError` where something can't be found, read or decoded, or is too short to learn from.
+    Raises `CorpusError` where something can't be found, read or decoded, or is too short to learn from; and, where it
+    is to be a corpus of a `size` in bytes that is known, as soon as there are more.
     """
-    raw = _Raw(source)
+    raw = _Raw(source, size)
     if source.as_bytes:
         ids, vocabulary = _bytes(raw), Vocabulary(None)
     else:
@@ -166,7 +175,7 @@ def chunks(paths: Iterable[str], arriving: int = 0) -> Iterator[Part]:
                 while chunk := file.read1(arriving) if arriving else file.read(CHUNK):
                     yield path, chunk
         except OSError as error:
-            raise CorpusError(f"can't read {path}: {error.strerror or error}") from None
+            raise CorpusError(f"can't read {path or repr(path)}: {error.strerror or error}") from None
         yield path, b""
 
 
@@ -180,7 +189,7 @@ def size(paths: Iterable[str]) -> float:
         try:
             found = os.fstat(sys.stdin.fileno()) if path == STDIN else os.stat(path)
         except OSError as error:
-            raise CorpusError(f"can't read {path}: {error.strerror or error}") from None
+            raise CorpusError(f"can't read {path or repr(path)}: {error.strerror or error}") from None
         total += found.st_size if stat.S_ISREG(found.st_mode) else math.inf
     return total
 
@@ -193,8 +202,8 @@ def _stdin() -> AbstractContextManager[io.BufferedReader]:
 class _Raw:
     """The bytes of all the files of a source, in chunks, counted and digested as they pass; b"" ends each file."""
 
-    def __init__(self, source: Source):
-        self.paths = files(source.paths)
+    def __init__(self, source: Source, most: int | None):
+        self.name, self.paths, self.most = source.name, files(source.paths), most
         self.sha256 = hashlib.sha256()
         self.size = 0
 
@@ -202,6 +211,8 @@ class _Raw:
         for path, chunk in chunks(self.paths):
             self.sha256.update(chunk)
             self.size += len(chunk)
+            if self.most is not None and self.size > self.most:  # who knows how much would come
+                raise changed(self.name)
             yield path, chunk
 
 
@@ -229,8 +240,12 @@ def _bytes(raw: _Raw) -> Ids:
 def files(paths: Iterable[str]) -> list[str]:
     """The files that paths stand for: a folder's are those below it, sorted, but for hidden ones and checkpoints.
 
-    What is no file in a folder, such as a pipe, is left out too.
+    What is no file in a folder, such as a pipe, is left out too. Raises `CorpusError` for a folder of none, and where
+    stdin, which can be read once, is there twice.
     """
+    paths = list(paths)
+    if paths.count(STDIN) > 1:
+        raise CorpusError("stdin is one text: give - once")
     return [file for path in paths for file in (_below(path) if os.path.isdir(path) else [path])]
 
 

@@ -40,7 +40,7 @@ class Sample:
     @property
     def bpc(self) -> float:
         """Mean surprise in bits per character drawn."""
-        return -self.logprob / math.log(2) / self.chars if self.chars else 0.0
+        return abs(self.logprob) / math.log(2) / self.chars if self.chars else 0.0
 
 
 class Writing:

@@ -36,6 +36,7 @@ class CorpusRecord(Config):
     """Records held out."""
 
     def check(self) -> None:
+        between("length of the name", len(self.name), 0, 10_000)
         between("size", self.size, 0, 2**53)
         between("training", self.training, 2, 2**53)
         between("validation", self.validation, 0, 2**53)

@@ -78,6 +78,10 @@ train corpus.txt --out nothing                | 1 | is a folder
 train corpus.txt --out corpus.txt/m.safetensors | 1 | can't write
 train corpus.txt --log log.jsonl              | 1 | is there already
 train corpus.txt --log corpus.txt             | 2 | corpus.txt
+train corpus.txt --log .                      | 1 | is a folder
+train corpus.txt --log -                      | 2 | the name of a file
+train - -                                     | 1 | give - once
+train ''                                      | 1 | can't read ''
 train --resume                                | 1 | nothing is in checkpoints
 train --resume --out missing.safetensors      | 1 | no training to resume
 train --resume --out alone.safetensors        | 1 | no training to resume
@@ -135,11 +139,15 @@ sample model.safetensors --unknown perhaps    | 2 |
 sample model.safetensors --logprobs           | 2 | --json
 sample model.safetensors --novel              | 2 | --lines
 sample model.safetensors --state-in corpus.txt | 1 | corpus.txt
-sample model.safetensors --state-out model.safetensors | 1 | is there already
+sample model.safetensors --state-out model.safetensors | 1 | is read here
+sample model.safetensors --state-out corpus.txt | 1 | is there already
+sample model.safetensors --state-out .        | 1 | is no file
+sample model.safetensors --state-out -        | 1 | is no file
 sample model.safetensors --set 0:99=1         | 2 | no unit
 sample model.safetensors --engine fortran     | 2 | numpy
 # what is scored
 score model.safetensors missing.txt           | 1 | missing.txt
+score model.safetensors - -                   | 1 | give - once
 score model.safetensors empty.txt             | 1 | empty
 score model.safetensors cyrillic.txt          | 1 | --unknown skip
 score corpus.txt model.safetensors            | 2 | before the texts

@@ -185,7 +185,7 @@ def test_pictures_and_pages_say_what_they_need(models: dict[str, Path], tmp_path
     done = charrnn("inspect", models["text"], "--history", "--plot", "h.svg", cwd=tmp_path, env=env)
     assert "pip install 'charrnn[plot]'" in refused(done, 2)
     done = charrnn("inspect", models["text"], "--page", "p.html", cwd=tmp_path, env=env)
-    assert "pip install 'charrnn[p" in refused(done, 2)
+    assert "pip install 'charrnn[page]'" in refused(done, 2)
     assert not list(tmp_path.glob("*.svg")) + list(tmp_path.glob("*.html"))
 
 

@@ -81,6 +81,16 @@ def test_it_tells_how_many_lines_there_are_and_how_they_are_split(here: Path) ->
     assert done.stdout == ""
 
 
+def test_samples_of_long_records_are_their_beginnings(tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("\n".join(letter * 20_000 for letter in "abcd"))
+    options = ("--lines", *SMALL, "--batch-size", 4, "--seq-length", 4, "--val-fraction", 0)
+    done = charrnn("train", "long.txt", *options, "--steps", 4, "--sample-every", 2, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    shown = [line for line in done.stderr.splitlines() if line.startswith("    ")]
+    assert shown
+    assert max(map(len, shown)) <= 4 + 200
+
+
 def test_epochs_are_readings_of_all_lines(here: Path) -> None:
     result = json.loads(train("names.txt", "--epochs", 2, "--seq-length", 40, "--json", cwd=here).stdout)
     assert result["steps"] == 2 * math.ceil(270 / 8)

@@ -333,6 +333,18 @@ def test_a_pipe_that_closes_ends_an_endless_text(model: Path, tmp_path: Path) ->
 
 
 @posix
+def test_a_pipe_that_closes_leaves_a_state_to_go_on_from(model: Path, tmp_path: Path) -> None:
+    options = ("--seed", "1", "--engine", "numpy")
+    line = " ".join(command("sample", model, "-n", "-1", *options, "--state-out", "st")) + " | head -c 2000"
+    done = subprocess.run(line, shell=True, cwd=tmp_path, env=environment(), capture_output=True, timeout=60)
+    assert done.returncode == 0
+    rest = sample(model, "-n", 50, "--state-in", "st", "--engine", "numpy", cwd=tmp_path).stdout
+    whole = sample(model, "-n", 400_000, *options, cwd=tmp_path).stdout
+    assert whole.startswith(done.stdout.decode())
+    assert rest in whole[2000:]
+
+
+@posix
 def test_an_interrupted_endless_text_ends_quietly(model: Path, tmp_path: Path) -> None:
     options = ("--seed", 1, "--engine", "numpy")
     with started("sample", model, "-n", "-1", *options, cwd=tmp_path) as process:

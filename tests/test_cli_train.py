@@ -130,6 +130,19 @@ def test_samples_on_the_way_go_to_stderr(here: Path) -> None:
     assert done.stdout == ""
 
 
+def test_a_sample_on_the_way_has_a_seed_however_large_that_of_the_run_is(here: Path) -> None:
+    done = train("corpus.txt", "--sample-every", 2, "--steps", 5, "--seed", 2**63 - 1, cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert sum(line.startswith("    ") for line in done.stderr.splitlines()) >= 2
+
+
+def test_a_text_with_a_long_name_has_a_model_with_one_that_is_not_too_long(tmp_path: Path) -> None:
+    (tmp_path / f"{'ж' * 115}.txt").write_text(TEXT)
+    done = train(f"{'ж' * 115}.txt", "--steps", 2, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "checkpoints" / f"{'ж' * 75}.safetensors").exists()
+
+
 @posix
 def test_a_terminal_gets_a_bar_on_stderr(here: Path) -> None:
     import pty

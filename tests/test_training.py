@@ -26,7 +26,7 @@ from charrnn.errors import CheckpointError, ConfigError, CorpusError, Divergence
 from charrnn.pace import Pace
 from charrnn.snapshot import CorpusRecord, Evaluation, Position
 from charrnn.streams import AFRESH
-from charrnn.training import TRIES, Training, train
+from charrnn.training import TRIES, Training, resume, train
 
 SMALL: dict[str, Any] = {
     "hidden_size": 16,
@@ -413,6 +413,13 @@ def test_a_loss_that_explodes_is_a_divergence() -> None:
 def test_a_network_that_does_not_fit_is_refused_before_it_is_made() -> None:
     with pytest.raises(ConfigError, match=r"would take about [\d.]+ GB of memory, and [\d.]+ GB are free: a smaller"):
         begun(hidden_size=65_000, layers=64, steps=1)
+
+
+def test_a_training_that_does_not_fit_here_is_not_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = run(begun(steps=1))
+    monkeypatch.setattr(footprint, "available", lambda: 1 << 20)
+    with pytest.raises(ConfigError, match=r"about [\d.]+ GB of memory, and 0\.0 GB are free: fewer --threads"):
+        resume(from_text(TEXT), training.snapshot, steps=2)
 
 
 @pytest.mark.parametrize("change", [{"hidden_size": 2}, {"layers": 2}, {"batch_size": 2}, {"seq_length": 2}])

@@ -13,6 +13,10 @@ from charrnn.cli import inspect, sample, score, train
 from charrnn.cli.console import say
 from charrnn.errors import CharRNNError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LONGEST = 2000
+"""Characters of an error that are said."""
+
 app = typer.Typer(
     name="charrnn",
     help="Train a character-level recurrent network on a text, and write new text in its manner.",
@@ -66,15 +70,14 @@ def main() -> None:
         if debug:
             raise
         text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-        say("charrnn: " + " ".join(text.split()))
+        _complain(text)
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        say("charrnn: interrupted")
         code = 128 + signal.SIGINT
     except MemoryError:
         if debug:
             raise
-        say("charrnn: there is not enough memory for this")
+        _complain("there is not enough memory for this")
         code = 1
     except (Exception, SystemExit) as error:
         if _is_closed_pipe(error):
@@ -82,13 +85,15 @@ def main() -> None:
         elif debug or isinstance(error, SystemExit):
             raise
         else:
-            if isinstance(error, FileNotFoundError) and error.filename is None:  # asked for where it is
+            if _folder_is_gone():
                 text = "the current folder is gone: change to one that is there"
+            elif isinstance(error, OSError) and error.errno in FULL:
+                text = f"can't write the output: {error.strerror}"
             elif isinstance(error, OSError) and error.strerror:
-                text = f"{error.filename or 'the output'}: {error.strerror}"
+                text = f"{error.filename or 'the output'}: {error.strerror} (CHARRNN_DEBUG=1 shows where)"
             else:
-                text = f"{type(error).__name__}: {error}"
-            say("charrnn: " + " ".join(f"{text} (CHARRNN_DEBUG=1 shows where)".split()))
+                text = f"{type(error).__name__}: {error} (CHARRNN_DEBUG=1 shows where)"
+            _complain(text)
             code = 1
     _drop_what_nobody_takes()
     sys.exit(code)
@@ -114,6 +119,20 @@ def _open_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def _complain(text: str) -> None:
+    """Says in one line, and no endless one, what went wrong: it may quote a file."""
+    line = " ".join(text.split())
+    say("charrnn: " + (line if len(line) <= LONGEST else f"{line[:LONGEST]} …"))
+
+
+def _folder_is_gone() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _is_closed_pipe(error: BaseException | None) -> bool:

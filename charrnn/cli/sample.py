@@ -138,7 +138,7 @@ def command(
     from charrnn import sampling
     from charrnn.config import SamplingConfig, between
     from charrnn.continuation import Continuation
-    from charrnn.errors import CheckpointError, ConfigError, CorpusError
+    from charrnn.errors import ConfigError, CorpusError
 
     between("count", count, 1)
     first, last = _temperatures(temp)
@@ -163,11 +163,9 @@ def command(
             "--match": match is not None,
         }
     )
-    if state_out is not None and state_out.exists() and not force:
-        raise CheckpointError(f"{state_out} is there already: overwrite it with --force, or give another --state-out")
     notice = voice(quiet)
     path = model_file(checkpoint, notice)
-    _refuse_to_overwrite(state_out, (path, corpus, prime_file))
+    _refuse_to_overwrite(state_out, (path, corpus, prime_file), force)
     if prime_file is not None and prime_file.is_dir():
         raise CorpusError(f"can't read {prime_file}: it is a folder")
     model = checkpoints.load(path).model
@@ -215,8 +213,11 @@ def command(
         # What has to match as a whole is shown when it does
         pieces = writing.pieces() if match is None else ["".join(writing.pieces())]
         output.write(given)
-        for piece in pieces:
-            output.write(piece)
+        try:
+            for piece in pieces:
+                output.write(piece)
+        except BrokenPipeError:
+            pass  # nobody reads on, but what was drawn can be gone on from: `close` meets the same error
         if state_out is not None:
             writing.continuation.save(state_out, model)
     output.close()
@@ -231,16 +232,18 @@ def _write(sample: "Sample", model: "Model", output: Output, as_json: bool, logp
     output.line()
 
 
-def _refuse_to_overwrite(state_out: Path | None, read: tuple[Path | None, ...]) -> None:
-    """Raises `CheckpointError` where the state would be written over what is no file, or over a file that is read."""
+def _refuse_to_overwrite(state_out: Path | None, read: tuple[Path | None, ...], force: bool) -> None:
+    """Raises `CheckpointError` where the state would be written over what is no file, or is read, or is not forced."""
     from charrnn.errors import CheckpointError
 
     if state_out is None:
         return
-    if state_out.exists() and not state_out.is_file():
+    if str(state_out) == "-" or (os.path.exists(state_out) and not os.path.isfile(state_out)):
         raise CheckpointError(f"{state_out} is no file: give --state-out the name of one")
     if any(path is not None and os.path.realpath(path) == os.path.realpath(state_out) for path in read):
         raise CheckpointError(f"{state_out} is read here: give --state-out a file of its own")
+    if os.path.exists(state_out) and not force:
+        raise CheckpointError(f"{state_out} is there already: overwrite it with --force, or give another --state-out")
 
 
 def draw_seed() -> int:

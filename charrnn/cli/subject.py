@@ -74,9 +74,10 @@ class Subject:
         as_bytes = self.model.vocabulary.is_bytes
         if self.corpus is not None:
             return corpora.read(Source((str(self.corpus),), as_bytes, errors="replace"))
+        record = self.checkpoint.corpus
         for source in self._sources():
             try:
-                corpus = corpora.read(source)
+                corpus = corpora.read(source, record.size if record is not None else 0)
             except CorpusError:
                 continue
             if self._is_known(corpus):

@@ -32,7 +32,7 @@ def neurons(model: Model, text: str, follow: Sequence[Feature] = ()) -> dict[str
     """
     read = Text(model, text)
     if len(read.last) < LEAST:
-        raise CorpusError(f"a text of {len(read.last)} characters is too short: give {LEAST} or more")
+        raise CorpusError(f"the text is too short: it has to have {LEAST} characters, and has {len(read.last)}")
     features = [*follow, *NAMED]
     values = np.stack([np.asarray(feature.of(text), np.float64)[read.known] for feature in features], axis=1)
     r = _correlations(read, values)

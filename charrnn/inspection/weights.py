@@ -65,7 +65,8 @@ def _tensor(name: str, values: Array) -> dict[str, Any]:
 def _dead(model: Model, layer: int) -> Array:
     """The units of a layer that neither the layer itself nor the one above, or the decoder, listens to."""
     above = model.params[f"W_ih{layer + 1}" if layer + 1 < model.config.layers else "W_out"]
-    heard = np.hypot(*(np.linalg.norm(W, axis=1) for W in (above, model.params[f"W_hh{layer}"])))
+    both = (W.astype(np.float64) for W in (above, model.params[f"W_hh{layer}"]))  # whose squares may be large
+    heard = np.hypot(*(np.linalg.norm(W, axis=1) for W in both))
     return np.flatnonzero(heard < DEAD * np.median(heard))
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn import figures, inspection
+from charrnn import inspection
 from charrnn.checkpoint import Checkpoint
 from charrnn.errors import ConfigError
 from charrnn.inspection import Feature
@@ -24,8 +24,11 @@ from charrnn.notation import Array
 try:
     import jinja2
     import markupsafe
+    import matplotlib  # noqa: F401 - which `figures` would ask for by the name of another extra
 except ImportError:
-    raise ConfigError("the page is made by Jinja2: pip install 'charrnn[page]'") from None
+    raise ConfigError("the page is made by Jinja2 and matplotlib: pip install 'charrnn[page]'") from None
+
+from charrnn import figures
 
 SHOWN = 5000
 """Characters of a text that are shown."""

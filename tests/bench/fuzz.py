@@ -181,7 +181,7 @@ def judged(path: Path, content: bytes) -> tuple[str, str]:
     wrong, read = "", 0
     for load in (checkpoint.load, checkpoint.load_snapshot):
         tracemalloc.reset_peak()
-        held, began = tracemalloc.get_traced_memory()[0], time.perf_counter()
+        held, began = tracemalloc.get_traced_memory()[0], time.process_time()
         try:
             load(path)
             read += 1
@@ -190,7 +190,7 @@ def judged(path: Path, content: bytes) -> tuple[str, str]:
                 wrong = f"{load.__name__}: more than a line: {error!r}"
         except Exception as error:
             wrong = f"{load.__name__}: {type(error).__name__}: {error}"
-        took, peak = time.perf_counter() - began, tracemalloc.get_traced_memory()[1] - held
+        took, peak = time.process_time() - began, tracemalloc.get_traced_memory()[1] - held
         if took > SECONDS:
             wrong = f"{load.__name__}: {took:.1f} s"
         if peak > 1.5 * len(content) + MEMORY:
