@@ -306,6 +306,7 @@ def _has_begun(path: Path, token: str) -> bool:
 
 
 def _check_apart(path: Path) -> None:
+    """Raises `CheckpointError` where model and state would be written over each other."""
     state = resume_path(path)
     if os.path.realpath(path) == os.path.realpath(state):
         raise CheckpointError(f"can't write {path}: by a link {state.name} is the same file; remove that")

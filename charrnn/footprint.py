@@ -28,7 +28,7 @@ def footprint(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
     cell = network.cell_of(model, load("numpy"))
     GH, moments = cell.GATES * H, len(OPTIMIZERS[config.optimizer].moments)
     weights = sum(map(math.prod, network.shapes(model, cell).values()))
-    copies = 8 + 2 * moments + 4 * config.threads + 2 * (2 + moments) + 3 * bool(config.average)
+    copies = 10 + 2 * moments + 4 * config.threads + 3 * bool(config.average)
     steps = config.batch_size * config.seq_length
     activations = steps * (L * (3 * GH + 7 * H) + 2 * V)
     masks = steps * L * H * bool(model.dropout) + 2 * L * H * GH * bool(model.drop_connect)
