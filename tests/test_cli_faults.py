@@ -277,7 +277,7 @@ def test_who_presses_again_and_again_is_heard_too(slow_disk: dict[str, str], her
             assert time.monotonic() < deadline, "it waits for this flush"
             run.send_signal(signal.SIGINT)
             time.sleep(0.2)
-    assert run.returncode == 130
+    assert run.returncode in (130, -signal.SIGINT)  # to a shell they are the same
 
 
 @posix

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from processes import SMALL, TEXT, charrnn, command, environment, posix, raw, refused, trained
-from safetensors.numpy import load_file
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 import charrnn as api
 
@@ -178,6 +179,30 @@ def test_no_color_is_honoured_on_a_terminal(model: Path, tmp_path: Path) -> None
     os.close(ours)
     codes = {code for found in re.findall(rb"\x1b\[([\d;]*)m", shown) for code in found.split(b";")}
     assert not {code for code in codes if len(code) == 2}, "30 to 49 and 90 to 97 are colours"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model", {"cell": "x" * 10**6}),
+        ("version", "x" * 10**6),
+        ("run", "x" * 10**6),
+        ("run", [1]),
+        ("charrnn", int("9" * 4000)),
+        ("step", int("9" * 4000)),
+        ("corpus", {"name": "x" * 10**6, "size": 1, "digest": "", "training": 2, "validation": 0}),
+    ],
+    ids=["cell", "version", "run", "list", "format", "step", "name"],
+)
+def test_what_is_too_long_is_refused_in_a_line_that_is_not(
+    key: str, value: object, model: Path, tmp_path: Path
+) -> None:
+    with safe_open(model, framework="numpy") as file:
+        metadata = file.metadata()
+    save_file(load_file(model), tmp_path / "long.safetensors", metadata | {key: json.dumps(value)})
+    line = refused(charrnn("inspect", "long.safetensors", cwd=tmp_path), 1)
+    assert "long.safetensors" in line
+    assert len(line) < 2100
 
 
 def test_mischief_in_names_and_vocabularies_is_shown_and_not_done(hostile: Path, tmp_path: Path) -> None:

@@ -243,6 +243,13 @@ def test_a_file_that_is_missing(tmp_path):
         read(Source((str(tmp_path / "nowhere.txt"),)))
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs a file without end")
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_what_is_larger_than_the_text_that_is_wanted_is_not_read_to_its_end(as_bytes):
+    with pytest.raises(CorpusError, match="zero is not the one"):
+        read(Source(("/dev/zero",), as_bytes), 100)
+
+
 @pytest.mark.parametrize("as_bytes", [False, True])
 def test_a_text_needs_two_characters(folder, as_bytes):
     with pytest.raises(CorpusError, match=r"0\.txt is empty"):

@@ -422,6 +422,15 @@ def test_weights_are_told_by_their_numbers() -> None:
     assert inspection.weights(model)["dead"] == [{"layer": 0, "index": 2}, {"layer": 1, "index": 1}]
 
 
+@pytest.mark.parametrize("by", [1e-30, 1e36])
+def test_weights_of_any_size_are_told(by: float) -> None:
+    model = made("lstm", 2, H=4)
+    dead = inspection.weights(model)["dead"]
+    for name, p in model.params.items():
+        model.params[name] = (p * by).astype(np.float32)
+    assert inspection.weights(model)["dead"] == dead
+
+
 def test_characters_that_mean_the_same_are_neighbours() -> None:
     model = made(characters="abcdef\n")
     model.params["W_ih0"][1] = model.params["W_ih0"][4]  # a and d are read alike

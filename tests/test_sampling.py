@@ -222,6 +222,7 @@ def test_a_length_of_0_is_no_text(engine):
     assert text_of(random_model(engine=engine), length=0) == ""
     (sample,) = samples(random_model(engine=engine), count=1, length=0)
     assert (sample.text, sample.logprob, sample.chars, sample.bpc) == ("", 0, 0, 0)
+    assert str(sampling.Sample("a", "", 1, 1.0, 0.0, 1).bpc) == "0.0"  # what is certain is no surprise, nor -0.0
 
 
 def test_no_samples():
