@@ -2,6 +2,7 @@
 
 import glob
 import json
+import math
 import os
 import secrets
 import shutil
@@ -19,6 +20,8 @@ from safetensors import SafetensorError, safe_open
 from charrnn.errors import CheckpointError
 from charrnn.notation import Array, Params
 
+ROOM = 32 << 20
+"""Bytes that are to be free beside those of the tensors when these are read."""
 FORMAT = 1
 """The version of what charrnn writes; a reader refuses higher ones."""
 FLOATS = ("F16", "F32", "F64")
@@ -231,6 +234,8 @@ class Reader:
                         f"{self.path} does not fit its configuration: tensor {name!r} is {part.get_dtype()} "
                         f"{part.get_shape()}, not floating-point {list(shape)}"
                     )
+            # Raises MemoryError where there is no such room; in the library that would end the process
+            np.empty(sum(map(math.prod, shapes.values())) * np.dtype(dtype).itemsize + ROOM, np.uint8)
             with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as that
                 tensors = {name: self._tensor(name).astype(dtype, copy=False) for name in shapes}
         except (SafetensorError, OSError, ValueError) as error:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from charrnn import storage
 from charrnn.errors import CheckpointError
 from charrnn.storage import FORMAT, Reader, write
 
@@ -62,6 +63,13 @@ def test_tensors_and_metadata_come_back(path):
     assert file.json("charrnn") == FORMAT
     assert file.has("lr")
     assert not file.has("charm")
+
+
+def test_where_there_is_no_room_it_is_said_before_the_library_finds_out(path, monkeypatch):
+    write(path, TENSORS, METADATA)
+    monkeypatch.setattr(storage, "ROOM", 1 << 60)
+    with pytest.raises(MemoryError):
+        Reader(path).tensors(SHAPES)
 
 
 def test_the_file_is_one_that_others_read(path):
