@@ -389,6 +389,7 @@ def test_a_log_is_a_file_of_its_own(here: Path) -> None:
         ("[1, 2]\n", None),
         ("[" * 200_000, None),
     ],
+    ids=["empty", "begun", "unended", "by hand", "notes", "list", "deep"],
 )
 def test_a_log_is_gone_on_with_where_it_is_one(there: str, kept: str | None, here: Path) -> None:
     out = ("--out", "m.safetensors", "--quiet")
