@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +20,7 @@ from charrnn.notation import Array, Params
 from charrnn.optimizers import OPTIMIZERS
 from charrnn.records import rows_of
 from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
-from charrnn.storage import Draft, Reader, aside, draft, set_aside
+from charrnn.storage import Draft, Reader, draft, draft_path, set_aside, settle, tokens_aside
 from charrnn.streams import Streams
 from charrnn.vocabulary import Vocabulary
 
@@ -29,8 +28,6 @@ SUFFIX = ".safetensors"
 RESUME_SUFFIX = ".resume.safetensors"
 LONGEST = 1000
 """Characters of a text in the metadata, such as a version."""
-TOKEN = 8
-"""Digits of a run's identity in the name of what it had set aside."""
 
 Record = TypeVar("Record", bound=Config)
 
@@ -85,7 +82,7 @@ def save(path: str | Path, checkpoint: Checkpoint) -> None:
         model.publish()
 
 
-def _draft(path: Path, checkpoint: Checkpoint) -> Draft:
+def _draft(path: Path, checkpoint: Checkpoint, like: Path | None = None) -> Draft:
     model, corpus, training = checkpoint.model, checkpoint.corpus, checkpoint.training
     metadata: dict[str, Any] = {"model": asdict(model.config), "vocabulary": _vocabulary_to_json(model.vocabulary)}
     if model.known is not None:
@@ -100,7 +97,8 @@ def _draft(path: Path, checkpoint: Checkpoint) -> Draft:
             "history": _history_to_json(checkpoint.history),
             "run": checkpoint.run,
         }
-    return draft(path, to_torch(model.params, model.config, network.cell_of(model.config, model.engine)), metadata)
+    tensors = to_torch(model.params, model.config, network.cell_of(model.config, model.engine))
+    return draft(path, tensors, metadata, like)
 
 
 def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
@@ -263,7 +261,8 @@ def save_both(path: Path, checkpoint: Checkpoint, snapshot: Snapshot) -> None:
     be written.
     """
     _check_apart(path)
-    with _draft_of_state(resume_path(path), snapshot) as state, _draft(path, checkpoint) as model:
+    state_path = resume_path(path)
+    with _draft_of_state(state_path, snapshot) as state, _draft(path, checkpoint, like=state_path) as model:
         state.publish()
         model.publish()
 
@@ -277,32 +276,16 @@ def begin_both(path: Path, snapshot: Snapshot) -> None:
     _check_apart(path)
     with _draft_of_state(resume_path(path), snapshot) as state:
         try:
-            set_aside(path, snapshot.run[:TOKEN])
+            set_aside(path, state.token)
             state.publish()
         finally:
-            settle(path)
+            settle(path, state.token, state.temporary)
 
 
-def settle(path: Path) -> None:
-    """Removes the model that was set aside where the run that wanted its place has begun, and else puts it back.
-
-    Called where that run begins, and again by the next run, as the process may have been killed in between.
-    """
-    for old, token in aside(path):
-        with suppress(OSError):
-            if _has_begun(resume_path(path), token) or path.exists():
-                old.unlink()
-            else:
-                os.replace(old, os.path.realpath(path))
-
-
-def _has_begun(path: Path, token: str) -> bool:
-    """Whether a state is the first of a run, and so newer than any model that there was."""
-    try:
-        file = Reader(path)
-        return _text(file, "run").startswith(token) and _record(file, "position", Position).step == 0
-    except CheckpointError:
-        return False
+def settle_left(path: Path) -> None:
+    """Removes or puts back a model that was set aside by a run which was killed as it began."""
+    for token in tokens_aside(path):
+        settle(path, token, draft_path(resume_path(path), token))
 
 
 def _check_apart(path: Path) -> None:

@@ -40,6 +40,8 @@ def available() -> int:
     free = int(psutil.virtual_memory().available)
     try:
         limit, used = (int(Path("/sys/fs/cgroup", f"memory.{name}").read_text()) for name in ("max", "current"))
+        parts = dict(line.split() for line in Path("/sys/fs/cgroup/memory.stat").read_text().splitlines())
+        used -= int(parts.get("inactive_file", 0))  # what is kept of files only as long as nobody wants the room
     except (OSError, ValueError):  # no such file, or no limit: "max"
         return free
     return min(free, limit - used)

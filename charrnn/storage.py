@@ -5,7 +5,7 @@ import json
 import math
 import os
 import secrets
-import shutil
+import stat
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +22,8 @@ from charrnn.notation import Array, Params
 
 ROOM = 32 << 20
 """Bytes that are to be free beside those of the tensors when these are read."""
+OURS = 0o600
+"""What the owner may do with a file: read it and write it."""
 FORMAT = 1
 """The version of what charrnn writes; a reader refuses higher ones."""
 FLOATS = ("F16", "F32", "F64")
@@ -44,23 +46,25 @@ class Draft:
         with Draft(path, content) as draft:
             draft.publish()
 
-    Whoever reads finds the old file or the new one, whose permissions are those of the old. A symbolic link stays one:
-    what it leads to is written. Raises `CheckpointError` where the disk won't have it, and the old file then stays, or
-    for what is no file, such as a folder or a device.
+    Whoever reads finds the old file or the new one, which others may read as they could the old one, or, where there is
+    none, the one that it is to be `like`. A symbolic link stays one: what it leads to is written. Raises
+    `CheckpointError` where the disk won't have it, and the old file then stays, or for what is no file, such as a
+    folder or a device.
     """
 
-    def __init__(self, path: Path, *parts: bytes | memoryview):
+    def __init__(self, path: Path, *parts: bytes | memoryview, like: Path | None = None):
         with writing(path):  # the working folder may be gone
             self.path = Path(os.path.realpath(path))
         with writing(self.path):
-            if os.path.exists(self.path) and not os.path.isfile(self.path):
-                raise CheckpointError(f"can't write {self.path}: it is no file that could be replaced")
+            _check_file(self.path)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
+            self.token = secrets.token_hex(4)
+            self.temporary = draft_path(self.path, self.token)
             try:
                 with open(self.temporary, "xb") as file:
-                    with suppress(OSError):
-                        shutil.copymode(self.path, self.temporary)
+                    for model in filter(None, (like, self.path)):
+                        with suppress(OSError):
+                            os.chmod(self.temporary, stat.S_IMODE(os.stat(model).st_mode) | OURS)
                     for part in parts:
                         file.write(part)
                     file.flush()
@@ -86,7 +90,7 @@ class Draft:
             os.unlink(self.temporary)
 
 
-def draft(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> Draft:
+def draft(path: Path, tensors: Params, metadata: Mapping[str, Any], like: Path | None = None) -> Draft:
     """A file that holds the tensors, and the metadata as JSON. The same contents give the same bytes.
 
     Not by the library's own writer: that shuffles the metadata, takes three times the memory, and ends the process
@@ -104,7 +108,7 @@ def draft(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> Draft:
         parts.append(tensor.ravel().view(np.uint8).data)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    return Draft(path, struct.pack("<Q", len(text)) + text, *parts)
+    return Draft(path, struct.pack("<Q", len(text)) + text, *parts, like=like)
 
 
 def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
@@ -121,30 +125,56 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def sweep(path: Path) -> None:
     """Removes what processes that were killed have left of drafts of a file."""
-    for left in _siblings(path, ".tmp"):
+    for left in _siblings(path, "tmp"):
         with suppress(OSError):
             left.unlink()
 
 
 def set_aside(path: Path, token: str) -> None:
-    """Gives a file, if there is one, a name under which `aside` finds it, with a token of eight hexadecimal digits.
+    """Gives a file, if there is one, a hidden name with a token, until it is `settled`.
 
-    Raises `CheckpointError` where that can't be done.
+    Raises `CheckpointError` where that can't be done, or for what is no file.
     """
-    path = Path(os.path.realpath(path))
     with writing(path), suppress(FileNotFoundError):
-        os.replace(path, path.with_name(f".{path.name}.{token}.old"))
+        _check_file(path)
+        os.replace(os.path.realpath(path), _sibling(path, token, "old"))
 
 
-def aside(path: Path) -> list[tuple[Path, str]]:
-    """What was set aside of a file, each with its token."""
-    return [(old, old.name.split(".")[-2]) for old in _siblings(path, ".old")]
+def settle(path: Path, token: str, draft: Path) -> None:
+    """Removes a file that was set aside for what a draft was to be, or puts it back where the draft is one still."""
+    old, real = _sibling(path, token, "old"), os.path.realpath(path)
+    with suppress(OSError):  # there was none
+        if os.path.exists(draft) and not os.path.exists(real):
+            os.replace(old, real)
+        else:
+            os.unlink(old)
+
+
+def tokens_aside(path: Path) -> list[str]:
+    """Those with which a file was set aside by processes that were killed before they had settled it."""
+    return [old.name.split(".")[-2] for old in _siblings(path, "old")]
+
+
+def draft_path(path: Path, token: str) -> Path:
+    """Where the draft with that token lies."""
+    return _sibling(path, token, "tmp")
+
+
+def _sibling(path: Path, token: str, suffix: str) -> Path:
+    """A hidden name beside a file, or beside what it leads to."""
+    real = Path(os.path.realpath(path))
+    return real.with_name(f".{real.name}.{token}.{suffix}")
 
 
 def _siblings(path: Path, suffix: str) -> list[Path]:
-    """The hidden files beside a file, or beside what it leads to: named as it is, with eight digits and a suffix."""
-    path = Path(os.path.realpath(path))
-    return list(path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}{suffix}"))
+    """The files that have such names, with whatever token."""
+    real = Path(os.path.realpath(path))
+    return list(real.parent.glob(f".{glob.escape(real.name)}.{'[0-9a-f]' * 8}.{suffix}"))
+
+
+def _check_file(path: Path) -> None:
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise CheckpointError(f"can't write {path}: it is no file that could be replaced")
 
 
 @cache

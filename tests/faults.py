@@ -1,6 +1,6 @@
 """Has something go wrong at each thing that a save does to the disk: an error, a Ctrl-C, or a crash right there.
 
-    python tests/faults.py both | first | begin | alone | file
+    python tests/faults.py both | first | begin | again | alone | file
 
 For each of these things, and each way to fail, a process of its own saves; then the files are looked at. Prints, as
 JSON, how many faults there were, what was wrong after any of them, and what the save does when it is left in peace.
@@ -125,10 +125,14 @@ def scenario(name: str) -> tuple[Callable[[Path], None] | None, Callable[[Path],
     def model_alone(path: Path) -> None:
         checkpoint.save(path, partial)
 
+    def untrained(path: Path) -> None:
+        checkpoint.save_both(path, replace(partial, run=other.run), other)
+
     return {
         "both": (before, both),
         "first": (None, both),
         "begin": (before, begin),
+        "again": (untrained, begin),
         "alone": (model_alone, begin),
         "file": (None, file),
     }[name]
@@ -206,7 +210,7 @@ def inject(name: str) -> dict[str, Any]:
             shutil.copytree(kept, path.parent)
             code = saved(path, save, Fault(at, how))
             done += 1
-            found = looked_at(path, old, new, code, name in ("begin", "alone"))
+            found = looked_at(path, old, new, code, name in ("begin", "again", "alone"))
             wrong += [f"{how} at {calls[at - 1]}: {what}" for what in found]
     return {"faults": done, "wrong": wrong, "calls": calls}
 

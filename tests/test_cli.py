@@ -179,7 +179,7 @@ def test_a_closed_stdin_is_an_empty_corpus_and_no_prime(closed: str, model: Path
     done = with_closed(closed, "train", "-", *LITTLE_TRAINING, cwd=tmp_path)
     said = b"charrnn: stdin is empty: a corpus needs two characters, and wants a hundred thousand\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"" if "2>" in closed else said)
-    assert [path.name for path in tmp_path.iterdir()] == [".m.safetensors.lock"]
+    assert {path.name for path in tmp_path.iterdir()} <= {".m.safetensors.lock"}
     done = with_closed(closed, "sample", model, "--prime", "-", "-n", 5, "--seed", 1, cwd=tmp_path)
     assert (done.returncode, len(done.stdout)) == (0, 5 * (closed == "<&-"))
 

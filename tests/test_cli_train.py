@@ -143,6 +143,14 @@ def test_a_text_with_a_long_name_has_a_model_with_one_that_is_not_too_long(tmp_p
     assert (tmp_path / "checkpoints" / f"{'ж' * 75}.safetensors").exists()
 
 
+@pytest.mark.parametrize("name", ["book.resume!.txt", f"{'a' * 143}.resumed.txt", "-.resume.-.txt"])
+def test_no_model_is_called_what_states_are(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(TEXT)
+    done = train(f"./{name}", "--steps", 2, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert charrnn("sample", "-n", 5, "--seed", 1, cwd=tmp_path).returncode == 0
+
+
 @posix
 def test_a_terminal_gets_a_bar_on_stderr(here: Path) -> None:
     import pty

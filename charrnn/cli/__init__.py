@@ -85,10 +85,10 @@ def main() -> None:
         elif debug or isinstance(error, SystemExit):
             raise
         else:
-            if _folder_is_gone():
+            if isinstance(error, FileNotFoundError) and _folder_is_gone():
                 text = "the current folder is gone: change to one that is there"
             elif isinstance(error, OSError) and error.errno in FULL:
-                text = f"can't write the output: {error.strerror}"
+                text = f"can't write {error.filename or 'the output'}: {error.strerror}"
             elif isinstance(error, OSError) and error.strerror:
                 text = f"{error.filename or 'the output'}: {error.strerror} (CHARRNN_DEBUG=1 shows where)"
             else:

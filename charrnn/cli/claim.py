@@ -15,7 +15,7 @@ class TakenError(CheckpointError):
 
 
 def lock_path(path: Path) -> Path:
-    """The file by which a name is held. It stays, as to remove it would let two runs hold two files of that name."""
+    """The file by which a name is held. We leave it: to remove it might let two runs hold two files of that name."""
     real = Path(os.path.realpath(path))
     return real.with_name(f".{real.name}.lock")
 
@@ -36,7 +36,7 @@ def claim(path: Path) -> FileLock:
             if not os.path.exists(lock.lock_file):  # as in folders that the system makes up
                 raise CheckpointError(f"can't write {path}: its folder takes no files") from None
             raise TakenError(f"another run is writing {path}: wait for its end, or give another --out") from None
-    checkpoints.settle(path)
+    checkpoints.settle_left(path)
     for each in (path, checkpoints.resume_path(path)):
         sweep(each)
     return lock

@@ -163,7 +163,7 @@ def ended_at_once() -> Iterator[None]:
 
 @contextmanager
 def asked_to_stop() -> Iterator[dict[int, float]]:
-    """Collects the signals that ask the program to stop, and when each came, instead of stopping; a second does stop.
+    """Collects the signals that ask the program to stop, and when each came; a second one of its kind does stop it.
 
     When one has come, those that come after all this end the process without a word, as they should at its very end.
     """
@@ -173,7 +173,7 @@ def asked_to_stop() -> Iterator[dict[int, float]]:
         if number not in received:
             received[number] = time.monotonic()
         elif time.monotonic() - received[number] > ONE_PRESS:
-            raise KeyboardInterrupt
+            raise SystemExit(128 + number)
 
     numbers = [getattr(signal, name) for name in STOPS if hasattr(signal, name)]
     # What the parent had ignored, as nohup has SIGHUP, stays so

@@ -125,9 +125,9 @@ def _suited(path: Path) -> Path:
 
 def _stem(path: str) -> str:
     """What a model is called for its text: of that one's name what every system lets stand, and not too much of it."""
-    name = "stdin" if path == STDIN else Path(os.path.realpath(path)).stem.removesuffix(".resume")
+    name = "stdin" if path == STDIN else Path(os.path.realpath(path)).stem
     short = re.sub(r"[^\w.-]+", "-", name).encode()[:LONGEST].decode(errors="ignore")
-    return short.strip("-.") or "corpus"
+    return re.sub(r"(\.resume|[-.])+$", "", short.lstrip("-.")) or "corpus"
 
 
 def _free(path: Path, force: bool) -> tuple[Path, FileLock]:
@@ -136,17 +136,11 @@ def _free(path: Path, force: bool) -> tuple[Path, FileLock]:
         return path, claim(path)
     for n in itertools.count(1):
         numbered = path.with_stem(f"{path.stem}-{n}") if n > 1 else path
-        if _is_taken(numbered):
-            continue
         try:
-            held = claim(numbered)
+            held = claim(numbered)  # first, as it puts right what a killed run has left
         except TakenError:
             continue
-        if not _is_taken(numbered):  # by a run that has ended since
+        if not (numbered.exists() or checkpoints.resume_path(numbered).exists()):
             return numbered, held
         held.release()
     raise AssertionError("all numbers are taken")
-
-
-def _is_taken(path: Path) -> bool:
-    return path.exists() or checkpoints.resume_path(path).exists()

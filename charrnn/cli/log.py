@@ -113,17 +113,19 @@ def _told(line: bytes) -> dict[str, Any] | None:
         return None
 
 
-def check_log(log: Path | None, others: Iterable[str | Path | None]) -> None:
-    """Raises `ConfigError` where the log would be a file that the run reads or writes, or a part of its text."""
-    if log is not None and str(log) == "-":
+def check_log(log: Path | None, texts: Iterable[str], others: Iterable[str | Path | None]) -> None:
+    """Raises `ConfigError` where the log would be a file that the run reads or writes, or in a folder of its texts."""
+    if log is None:
+        return
+    if str(log) == "-":
         raise ConfigError("--log can't be -: give it the name of a file")
-    for other in others:
-        if log is None or other is None:
-            continue
-        if _same(log, other):
-            raise ConfigError(f"{log} can't be the log too: give --log a file of its own")
-        if os.path.isdir(other) and Path(os.path.realpath(log)).is_relative_to(os.path.realpath(other)):
-            raise ConfigError(f"{log} would be a part of the text, all that is in {other}: give --log another folder")
+    if any(other is not None and _same(log, other) for other in (*texts, *others)):
+        raise ConfigError(f"{log} can't be the log too: give --log a file of its own")
+    for text in texts:
+        real, folder = Path(os.path.realpath(log)), Path(os.path.realpath(text))
+        hidden = any(part.startswith(".") for part in real.parts[len(folder.parts) :])
+        if os.path.isdir(folder) and real.is_relative_to(folder) and not hidden:
+            raise ConfigError(f"{log} would be a part of the text, all that is in {text}: give --log another folder")
 
 
 def _same(a: str | Path, b: str | Path) -> bool:

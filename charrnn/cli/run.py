@@ -251,7 +251,7 @@ class Run:
         try:
             for line in self._drawn(SAMPLE_LENGTH, SAMPLE_RECORDS).strip().split("\n"):
                 self.say(f"    {line}")
-        except CharRNNError as error:  # the training is worth more than a sample
+        except (CharRNNError, MemoryError) as error:  # the training is worth more than a sample
             self.say(f"no sample: {error}")
         if self.training.pace is not None:  # the first sample may have to be compiled
             self.training.pace.pause(time.monotonic() - began)
@@ -275,14 +275,14 @@ class Run:
         self.log.settle()
         row = self._best()
         rival = None if self.rival and row and row.rank < self.rival.rank else self.rival
-        untrained = not s.at.step and s.training.steps > 0
+        untrained, begins = not s.at.step and s.training.steps > 0, self.begun_by and not self.last_saved
         if self.last_saved:
             checkpoints.check_own(self.path, s.run)
-        if untrained and self.begun_by and not self.last_saved:
+        if begins:
             checkpoints.begin_both(self.path, s)
         elif untrained or rival:
             checkpoints.save_snapshot(checkpoints.resume_path(self.path), s)
-        else:
+        if not (untrained or rival):
             checkpoint = checkpoints.Checkpoint(
                 training.best, training.best_step, s.training, s.corpus, training.history, run=s.run
             )

@@ -212,8 +212,8 @@ def command(
         writing = sampling.Writing(model, prime=given, after=after, **asked)
         # What has to match as a whole is shown when it does
         pieces = writing.pieces() if match is None else ["".join(writing.pieces())]
-        output.write(given)
         try:
+            output.write(given)
             for piece in pieces:
                 output.write(piece)
         except BrokenPipeError:

@@ -146,7 +146,7 @@ def command(
     if resume and ("init_from" in given or given.get("force")):
         raise ConfigError("--resume goes on with files of its own: --init-from and --force are for new runs")
     paths = tuple(corpus or ())
-    check_log(log, (*paths, out))
+    check_log(log, paths, (out,))
     if as_bytes and (encoding or errors):
         raise ConfigError("--bytes decodes nothing: --encoding and --errors are for text")
     between("sample_every", sample_every or 0, 0)
@@ -161,8 +161,8 @@ def command(
     else:
         training, path, held = files.started(paths, reading, options, out, init_from, force, quiet)
     source = training.snapshot.source
-    read = (*source.paths, *corpora.files(source.paths)) if log is not None and source is not None else ()
-    check_log(log, (path, resume_path(path), lock_path(path), init_from, *read))
+    texts = source.paths if log is not None and source is not None else ()
+    check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *corpora.files(texts)))
     every = max(200, training.snapshot.training.steps // 8) if sample_every is None else sample_every
     begun_by = None if resume else files.words(paths, reading, init_from)
     this = Run(training, path, quiet, every, log, force, begun_by, unasked)
