@@ -5,7 +5,6 @@ import json
 import math
 import os
 import secrets
-import stat
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,8 +21,8 @@ from charrnn.notation import Array, Params
 
 ROOM = 32 << 20
 """Bytes that are to be free beside those of the tensors when these are read."""
-OURS = 0o600
-"""What the owner may do with a file: read it and write it."""
+OURS, ANYBODY = 0o600, 0o777
+"""Permissions: what the owner always may do with a file, and all that there are."""
 FORMAT = 1
 """The version of what charrnn writes; a reader refuses higher ones."""
 FLOATS = ("F16", "F32", "F64")
@@ -64,7 +63,7 @@ class Draft:
                 with open(self.temporary, "xb") as file:
                     for model in filter(None, (like, self.path)):
                         with suppress(OSError):
-                            os.chmod(self.temporary, stat.S_IMODE(os.stat(model).st_mode) | OURS)
+                            os.chmod(self.temporary, os.stat(model).st_mode & ANYBODY | OURS)
                     for part in parts:
                         file.write(part)
                     file.flush()
