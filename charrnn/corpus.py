@@ -175,7 +175,7 @@ def chunks(paths: Iterable[str], arriving: int = 0) -> Iterator[Part]:
                 while chunk := file.read1(arriving) if arriving else file.read(CHUNK):
                     yield path, chunk
         except OSError as error:
-            raise CorpusError(f"can't read {path or repr(path)}: {error.strerror or error}") from None
+            raise _unreadable(path, error) from None
         yield path, b""
 
 
@@ -189,9 +189,13 @@ def size(paths: Iterable[str]) -> float:
         try:
             found = os.fstat(sys.stdin.fileno()) if path == STDIN else os.stat(path)
         except OSError as error:
-            raise CorpusError(f"can't read {path or repr(path)}: {error.strerror or error}") from None
+            raise _unreadable(path, error) from None
         total += found.st_size if stat.S_ISREG(found.st_mode) else math.inf
     return total
+
+
+def _unreadable(path: str, error: OSError) -> CorpusError:
+    return CorpusError(f"can't read {path or repr(path)}: {error.strerror or error}")
 
 
 def _stdin() -> AbstractContextManager[io.BufferedReader]:
@@ -253,7 +257,7 @@ def _below(path: str) -> list[str]:
     found = []
 
     def fail(error: OSError) -> None:
-        raise CorpusError(f"can't read {error.filename}: {error.strerror}")
+        raise _unreadable(error.filename, error)
 
     for folder, below, names in os.walk(path, onerror=fail):
         below[:] = sorted(name for name in below if not name.startswith("."))

@@ -45,6 +45,11 @@ class Known:
         distinct = np.unique(digests)
         return cls(longest, distinct if len(distinct) <= MOST else None)
 
+    @property
+    def enough(self) -> int:
+        """Characters at which a record that is drawn is cut, where nothing else is said: twice the longest line."""
+        return 2 * self.longest
+
     def to_json(self) -> dict[str, Any]:
         """The same as data, with the digests in base64."""
         text = None if self.digests is None else base64.b64encode(self.digests.astype("<u4").tobytes()).decode()

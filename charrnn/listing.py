@@ -43,7 +43,7 @@ def draw_records(
         raise ConfigError("this is a model of running text, not of records: those come from `charrnn train --lines`")
     if novel and model.known.digests is None:
         raise ConfigError("this model can't tell what is novel: it was made from too many lines to know them all")
-    length = 2 * model.known.longest if length is None else length
+    length = model.known.enough if length is None else length
     between("seed", seed, 0, LAST_SEED)
     between("length", length, 0)
     prime = prime.removesuffix("\n")

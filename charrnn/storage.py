@@ -130,7 +130,7 @@ def sweep(path: Path) -> None:
 
 
 def set_aside(path: Path, token: str) -> None:
-    """Gives a file, if there is one, a hidden name with a token, until it is `settled`.
+    """Gives a file, if there is one, a hidden name with a token, until `settle` is called.
 
     Raises `CheckpointError` where that can't be done, or for what is no file.
     """
@@ -139,11 +139,14 @@ def set_aside(path: Path, token: str) -> None:
         os.replace(os.path.realpath(path), _sibling(path, token, "old"))
 
 
-def settle(path: Path, token: str, draft: Path) -> None:
-    """Removes a file that was set aside for what a draft was to be, or puts it back where the draft is one still."""
+def settle(path: Path, token: str, temporary: Path) -> None:
+    """Removes a file that was set aside for what a draft was to be, or puts it back where the draft is one still.
+
+    That is so as long as its temporary file is there.
+    """
     old, real = _sibling(path, token, "old"), os.path.realpath(path)
     with suppress(OSError):  # there was none
-        if os.path.exists(draft) and not os.path.exists(real):
+        if os.path.exists(temporary) and not os.path.exists(real):
             os.replace(old, real)
         else:
             os.unlink(old)

@@ -40,6 +40,11 @@ def bound(*args: object) -> list[str]:
     return [sys.executable, "-c", f"{drop}; import os, sys; os.execv(sys.argv[1], sys.argv[1:])", *command(*args)]
 
 
+def after(script: str) -> Callable[..., list[str]]:
+    """What makes the command line of `charrnn` as a shell runs it that has done something before."""
+    return lambda *args: ["sh", "-c", f'{script} && exec "$@"', "sh", *command(*args)]
+
+
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of the tests, without what would change what the program does; and something more."""
     strange = ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS", "LINES", "PYTHONIOENCODING", "PYTHONUTF8")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import SMALL, TEXT, bound, charrnn, command, posix, refused, started, until
+from processes import SMALL, TEXT, after, bound, charrnn, posix, refused, started, until
 
 import charrnn as api
 
@@ -105,11 +105,8 @@ def test_a_file_that_fails_while_it_is_read_is_refused(here: Path) -> None:
     ("room", "why"), [(8, "File too large"), (0, "No usable temporary directory")], ids=["some", "none"]
 )
 def test_bytes_that_there_is_no_room_for_are_refused(room: int, why: str, here: Path) -> None:
-    def with_little_room(*args: object) -> list[str]:
-        return ["sh", "-c", f'ulimit -f {room}; exec "$@"', "sh", *command(*args)]
-
     (here / "large.bin").write_bytes(bytes(range(256)) * 100)
-    line = refused(charrnn("train", "large.bin", "--bytes", *SMALL, cwd=here, command=with_little_room), 1)
+    line = refused(charrnn("train", "large.bin", "--bytes", *SMALL, cwd=here, command=after(f"ulimit -f {room}")), 1)
     assert "can't keep a copy of the bytes in " in line
     assert why in line
     assert line.endswith("; TMPDIR may name another folder")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from processes import SMALL, TEXT, bound, charrnn, command, environment, posix, refused, started, until
+from processes import SMALL, TEXT, after, bound, charrnn, command, environment, posix, refused, started, until
 from safetensors.numpy import load_file, save_file
 
 import charrnn as api
@@ -21,11 +21,6 @@ from charrnn import checkpoint
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's limits of a running process")
 ENDLESS = (*SMALL, "--steps", 10**6, "--eval-every", 20)
-
-
-def unable(*args: object) -> list[str]:
-    """The command line, for a process that can write nothing into a file."""
-    return ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *command(*args)]
 
 
 @pytest.fixture
@@ -448,7 +443,7 @@ def test_a_log_that_was_empty_is_not_removed(here: Path) -> None:
     (here / "empty.jsonl").touch()
     for log in ("empty.jsonl", "new.jsonl"):
         options = ("--out", "m.safetensors", "--log", log, "--engine", "numpy")
-        done = charrnn("train", "corpus.txt", *SMALL, *options, cwd=here, command=unable)
+        done = charrnn("train", "corpus.txt", *SMALL, *options, cwd=here, command=after("ulimit -f 0"))
         assert done.returncode == 1
     assert (here / "empty.jsonl").exists()
     assert not (here / "new.jsonl").exists()

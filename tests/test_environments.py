@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from processes import SMALL, TEXT, bound, charrnn, command, posix, refused, trained
+from processes import SMALL, TEXT, after, bound, charrnn, posix, refused, trained
 
 from charrnn import checkpoint
 
@@ -51,9 +51,7 @@ def test_the_work_is_done(name: str, engine: str, tmp_path: Path) -> None:
 
 @posix
 def test_where_the_folder_is_gone_what_lies_elsewhere_is_used(tmp_path: Path) -> None:
-    def from_nowhere(*args: object) -> list[str]:
-        return ["sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', "sh", *command(*args)]
-
+    from_nowhere = after("mkdir gone && cd gone && rmdir ../gone")
     model = trained(tmp_path, TEXT)
     line = refused(charrnn("train", tmp_path / "corpus.txt", *SMALL, cwd=tmp_path, command=from_nowhere), 1)
     assert "the current folder is gone: change to one that is there" in line

@@ -74,26 +74,13 @@ def main() -> None:
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = 128 + signal.SIGINT
-    except MemoryError:
-        if debug:
-            raise
-        _complain("there is not enough memory for this")
-        code = 1
     except (Exception, SystemExit) as error:
         if _is_closed_pipe(error):
             code = 0  # whoever read our output wants no more of it
         elif debug or isinstance(error, SystemExit):
             raise
         else:
-            if isinstance(error, FileNotFoundError) and _folder_is_gone():
-                text = "the current folder is gone: change to one that is there"
-            elif isinstance(error, OSError) and error.errno in FULL:
-                text = f"can't write {error.filename or 'the output'}: {error.strerror}"
-            elif isinstance(error, OSError) and error.strerror:
-                text = f"{error.filename or 'the output'}: {error.strerror} (CHARRNN_DEBUG=1 shows where)"
-            else:
-                text = f"{type(error).__name__}: {error} (CHARRNN_DEBUG=1 shows where)"
-            _complain(text)
+            _complain(_unforeseen(error))
             code = 1
     _drop_what_nobody_takes()
     sys.exit(code)
@@ -125,6 +112,21 @@ def _complain(text: str) -> None:
     """Says in one line, and no endless one, what went wrong: it may quote a file."""
     line = " ".join(text.split())
     say("charrnn: " + (line if len(line) <= LONGEST else f"{line[:LONGEST]} …"))
+
+
+def _unforeseen(error: Exception) -> str:
+    """What is said of an error that no command knows of."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this"
+    if isinstance(error, FileNotFoundError) and _folder_is_gone():
+        return "the current folder is gone: change to one that is there"
+    if isinstance(error, OSError) and error.errno in FULL:
+        return f"can't write {error.filename or 'the output'}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename or 'the output'}: {error.strerror}"
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return f"{text} (CHARRNN_DEBUG=1 shows where)"
 
 
 def _folder_is_gone() -> bool:

@@ -262,7 +262,7 @@ class Run:
         asked: dict[str, Any] = {"seed": (s.training.seed + s.at.step) % LAST_SEED, "config": SamplingConfig(temp=0.8)}
         if model.known is None:
             return "".join(sampling.generate(model, length=length, **asked))
-        length = min(length, 2 * model.known.longest)
+        length = min(length, model.known.enough)
         return "\n".join(record.text for record in listing.draw_records(model, count=count, length=length, **asked))
 
     def _state(self) -> tuple[object, ...]:
@@ -275,18 +275,19 @@ class Run:
         self.log.settle()
         row = self._best()
         rival = None if self.rival and row and row.rank < self.rival.rank else self.rival
-        untrained, begins = not s.at.step and s.training.steps > 0, self.begun_by and not self.last_saved
+        begins = self.begun_by is not None and not self.last_saved
+        untrained = not s.at.step and s.training.steps > 0
         if self.last_saved:
             checkpoints.check_own(self.path, s.run)
         if begins:
             checkpoints.begin_both(self.path, s)
-        elif untrained or rival:
-            checkpoints.save_snapshot(checkpoints.resume_path(self.path), s)
         if not (untrained or rival):
             checkpoint = checkpoints.Checkpoint(
                 training.best, training.best_step, s.training, s.corpus, training.history, run=s.run
             )
             checkpoints.save_both(self.path, checkpoint, s)
+        elif not begins:
+            checkpoints.save_snapshot(checkpoints.resume_path(self.path), s)
         self.saved, self.rival = time.monotonic(), rival
         if training.pace is not None:  # the first save may wait for what others have written
             training.pace.saving = min(training.pace.saving or math.inf, self.saved - began)

@@ -174,7 +174,7 @@ def command(
     if model.known is not None and (state_in is not None or state_out is not None):
         raise ConfigError("--state-in and --state-out are for running text: a record ends, and nothing goes on from it")
     if length is None:
-        length = LENGTH if model.known is None else 2 * model.known.longest
+        length = LENGTH if model.known is None else model.known.enough
     chosen = engines.resolve(engine, math.inf if per_line or interactive or length < 0 else count * length)
     tell_of_compilation(chosen, quiet)
     model = replace(model, engine=engines.load(chosen)).holding(units)
