@@ -9,20 +9,20 @@ from typing import Any, TypeVar
 import numpy as np
 
 from charrnn import engine as engines
-from charrnn import network
 from charrnn.config import Config, ModelConfig, TrainingConfig
-from charrnn.corpus import Source
+from charrnn.dataset.files import Source
+from charrnn.dataset.line_set import LineSet
+from charrnn.dataset.lines import even_batch_size
+from charrnn.dataset.streams import Streams
+from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import Cell
 from charrnn.errors import CheckpointError, ConfigError, VocabularyError
-from charrnn.known import Known
-from charrnn.model import Model
-from charrnn.notation import Array, Params
+from charrnn.model import network
+from charrnn.model.model import Model
 from charrnn.optimizers import OPTIMIZERS
-from charrnn.records import rows_of
 from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
 from charrnn.storage import Draft, Reader, draft, draft_path, set_aside, settle, tokens_aside
-from charrnn.streams import Streams
-from charrnn.vocabulary import Vocabulary
+from charrnn.types import Array, Params
 
 SUFFIX = ".safetensors"
 RESUME_SUFFIX = ".resume.safetensors"
@@ -112,7 +112,7 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
     config, vocabulary = _model(file)
     loaded = engines.load(engines.resolve(engine))
     cell = network.cell_of(config, loaded)
-    shapes = network.shapes(config, cell)
+    shapes = network.param_shapes(config, cell)
     blank = {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes.items()}
     tensors = file.tensors({name: t.shape for name, t in _torch_views(blank, config, cell).items()})
     step = file.json("step") if file.has("step") else None
@@ -164,7 +164,7 @@ def from_torch(tensors: Mapping[str, Array], config: ModelConfig, cell: Cell) ->
         params[f"W_hh{layer}"] = tensors[f"rnn.weight_hh_l{layer}"].T
         with np.errstate(over="ignore"):
             params[f"b{layer}"] = tensors[f"rnn.bias_ih_l{layer}"] + bias_hh
-    return {name: np.ascontiguousarray(params[name]) for name in network.shapes(config, cell)}
+    return {name: np.ascontiguousarray(params[name]) for name in network.param_shapes(config, cell)}
 
 
 # The training's file
@@ -204,7 +204,7 @@ def load_snapshot(path: Path) -> Snapshot:
     training, corpus = _record(file, "training", TrainingConfig), _record(file, "corpus", CorpusRecord)
     position, history = _record(file, "position", Position), _history(file)
     cell = network.cell_of(config, engines.load("numpy"))
-    params = network.shapes(config, cell)
+    params = network.param_shapes(config, cell)
     if position.best_step not in (0, *(row.step for row in history)):
         raise file.damaged("position")
     shapes = {f"params.{name}": shape for name, shape in params.items()}
@@ -242,7 +242,7 @@ def _rows(file: Reader, training: TrainingConfig, corpus: CorpusRecord, position
     Among records it may be at any: how many chunks these make is seen when the corpus is there, and then looked at.
     """
     if training.lines:
-        return rows_of(corpus.training_lines, training.batch_size)
+        return even_batch_size(corpus.training_lines, training.batch_size)
     # Of the streams only their number matters here, so a text that takes no memory stands for the corpus
     streams = Streams(np.broadcast_to(np.uint8(0), corpus.training), training.batch_size, training.seq_length)
     if not position.fits(streams.chunks, streams.offsets):
@@ -337,9 +337,9 @@ def _vocabulary_to_json(vocabulary: Vocabulary) -> list[str] | str:
     return "bytes" if vocabulary.is_bytes else list(vocabulary.characters)
 
 
-def _known(file: Reader, vocabulary: Vocabulary) -> Known:
+def _known(file: Reader, vocabulary: Vocabulary) -> LineSet:
     try:
-        known = Known.from_json(file.json("records"))
+        known = LineSet.from_json(file.json("records"))
     except ValueError:
         raise file.damaged("records") from None
     if "\n" not in vocabulary.characters:

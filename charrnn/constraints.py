@@ -6,10 +6,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.corpus import Corpus
+from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, SamplingError
 from charrnn.filters import Recent
-from charrnn.vocabulary import Vocabulary
 
 Mask = NDArray[np.bool_]
 """[V]: which characters may come."""

@@ -8,9 +8,9 @@ import numpy as np
 
 from charrnn import filters, storage
 from charrnn.errors import CheckpointError
-from charrnn.model import Model
-from charrnn.notation import Array
+from charrnn.model.model import Model
 from charrnn.storage import Reader
+from charrnn.types import Array
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from charrnn.config import SamplingConfig
 from charrnn.continuation import Continuation
 from charrnn.engine import available_cores
 from charrnn.errors import CheckpointError
-from charrnn.model import Model
-from charrnn.notation import Array, Ids
+from charrnn.model.model import Model
+from charrnn.types import Array, Ids
 
 Mask = NDArray[np.bool_]
 
@@ -41,14 +41,14 @@ class Drawing:
         self.model, self.config = model, config
         self.context, self.recent, self.rngs = context, recent, list(rngs)
         self.mask = filters.mask(config, model.vocabulary.characters, ends)
-        Sampler = model.engine.Sampler
-        self._sampler: Any = Sampler and Sampler(model.config.cell, model.params, state, available_cores())
+        Decoder = model.engine.Decoder
+        self._decoder: Any = Decoder and Decoder(model.config.cell, model.params, state, available_cores())
         self._state = state
 
     @property
     def state(self) -> Array:
         """What the network remembers [L, S, B, H], of all but the last characters."""
-        state: Array = self._sampler.state if self._sampler else self._state
+        state: Array = self._decoder.state if self._decoder else self._state
         return state
 
     def draw(self, temps: Sequence[float], mask: Mask | None = None) -> tuple[Ids, Array]:
@@ -58,10 +58,10 @@ class Drawing:
         """
         u = np.stack([rng.random(len(temps)) for rng in self.rngs], axis=1)
         mask = self.mask if mask is None else mask if self.mask is None else mask & self.mask
-        if self._sampler:
+        if self._decoder:
             recent = self.recent if self.config.penalty > 0 else None
             settings = filters.settings(self.config)
-            ids, logps = self._sampler.run(self.context, u, temps, settings, mask, recent)
+            ids, logps = self._decoder.run(self.context, u, temps, settings, mask, recent)
         else:
             ids, logps = self._step_by_step(u, temps, mask)
         if not np.isfinite(logps).all():

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.cells.softmax import log_softmax
 from charrnn.config import SamplingConfig
 from charrnn.errors import ConfigError
-from charrnn.notation import Array
+from charrnn.layers.softmax import log_softmax
+from charrnn.types import Array
 
 Recent = NDArray[np.integer[Any]]
 """The last characters of a text, V in the place of those it hasn't got."""

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import psutil
 
-from charrnn import network
 from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.engine import load
 from charrnn.errors import ConfigError
+from charrnn.model import network
 from charrnn.optimizers import OPTIMIZERS
 
 FLOAT = 4
@@ -27,7 +27,7 @@ def footprint(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
     V, H, L = model.vocab_size, model.hidden_size, model.layers
     cell = network.cell_of(model, load("numpy"))
     GH, moments = cell.GATES * H, len(OPTIMIZERS[config.optimizer].moments)
-    weights = sum(map(math.prod, network.shapes(model, cell).values()))
+    weights = sum(map(math.prod, network.param_shapes(model, cell).values()))
     copies = 10 + 2 * moments + 4 * config.threads + 3 * bool(config.average)
     steps = config.batch_size * config.seq_length
     activations = steps * (L * (3 * GH + 7 * H) + 2 * V)

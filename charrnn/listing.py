@@ -7,7 +7,7 @@ import numpy as np
 from charrnn.config import LAST_SEED, SamplingConfig, between
 from charrnn.constraints import Makes
 from charrnn.errors import ConfigError, SamplingError
-from charrnn.model import Model
+from charrnn.model.model import Model
 from charrnn.sampling import BATCH, Sample, continuations
 
 TRIES = 1000

@@ -11,7 +11,7 @@ import numpy as np
 
 from charrnn.config import TrainingConfig
 from charrnn.engine import Engine
-from charrnn.notation import Array, Params
+from charrnn.types import Array, Params
 
 
 def sgd(p: Array, d: Array, v: Array, rate: float, t: int, config: TrainingConfig) -> None:

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from charrnn import network
 from charrnn.config import ANNEALED, ModelConfig, TrainingConfig
+from charrnn.dataset.vocabulary import smallest_type
 from charrnn.engine import Engine
-from charrnn.memory import Memory
-from charrnn.vocabulary import smallest_type
+from charrnn.layers.workspace import Workspace
+from charrnn.model import initialization, network
 
 SHORTEST = 1.0
 """Seconds of a run, at the least."""
@@ -32,21 +32,23 @@ def speed(engine: Engine, threads: int, model: ModelConfig, B: int, T: int) -> f
     It is the median of half a second of steps, of which the products, the gates and the loss are measured.
     """
     rng = np.random.default_rng(0)
-    params = network.initial_params(model, engine, rng)
+    params = initialization.initial_params(model, engine, rng)
     state = network.zero_state(model, engine, B)
     inputs, targets = rng.integers(model.vocab_size, size=(2, T, B)).astype(smallest_type(model.vocab_size))
-    memories = [Memory() for _ in range(threads)]
+    workspaces = [Workspace() for _ in range(threads)]
 
-    def step(memory: Memory) -> None:
-        network.loss_and_gradients(params, inputs, targets, state, model, engine, None, memory)
+    def step(workspace: Workspace) -> None:
+        network.loss_and_gradients(params, inputs, targets, state, model, engine, None, workspace)
 
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
-        list(pool.map(step, memories))
-        network.loss(params, inputs, targets, state, model, engine, memories[0])  # which evaluations will want compiled
+        list(pool.map(step, workspaces))
+        network.loss(
+            params, inputs, targets, state, model, engine, workspaces[0]
+        )  # which evaluations will want compiled
         took: list[float] = []
         while sum(took) < PROBED:
             began = time.perf_counter()
-            list(pool.map(step, memories))
+            list(pool.map(step, workspaces))
             took.append(time.perf_counter() - began)
     return threads * B * T / statistics.median(took)
 

@@ -5,9 +5,11 @@ import secrets
 from dataclasses import fields, replace
 from typing import Any
 
-from charrnn import budget, engine, reading
+from charrnn import budget
+from charrnn import engine as engines
 from charrnn.config import ANNEALED, LEARNING_RATES, ModelConfig, TrainingConfig, between
-from charrnn.corpus import Corpus
+from charrnn.dataset import split
+from charrnn.dataset.corpus import Corpus
 from charrnn.errors import ConfigError
 from charrnn.pace import SHORTEST, Pace, speed
 
@@ -41,7 +43,7 @@ def plan(corpus: Corpus, options: dict[str, Any]) -> tuple[ModelConfig, Training
         chosen.setdefault("weight_decay", 0.01 if options["optimizer"] == "adamw" else 0.0)
     config = _training(chosen)
     if "epochs" in options:
-        config = replace(config, steps=options["epochs"] * reading.of(corpus, config).learned.chunks)
+        config = replace(config, steps=options["epochs"] * split.split_corpus(corpus, config).learned.chunks)
     if config.schedule not in ANNEALED and (config.hold or config.cooldown):
         raise ConfigError("hold and cooldown are only for schedule linear or cosine")
     return model, config
@@ -57,9 +59,9 @@ def timed(corpus: Corpus, options: dict[str, Any], pace: Pace) -> dict[str, Any]
     options = _settled(options)
     if {"lr_decay", "lr_decay_after"} & set(options):
         options.setdefault("schedule", "step")
-    V, (learned, held_out, _) = len(corpus.vocabulary), reading.of(corpus, _training(options))
+    V, (learned, held_out, _) = len(corpus.vocabulary), split.split_corpus(corpus, _training(options))
     record = learned.size / learned.lines if learned.lines else math.inf
-    machine = (engine.load(options["engine"]), options["threads"])
+    machine = (engines.load(options["engine"]), options["threads"])
     W = speed(*machine, COMMON, budget.ROWS // 2, budget.LENGTH) * budget.operations(COMMON)
     found = budget.choose(W * pace.budgeted(), learned.size, V, options, record)
     model, config = _model(V, found), _training(found)
@@ -72,7 +74,7 @@ def timed(corpus: Corpus, options: dict[str, Any], pace: Pace) -> dict[str, Any]
         fraction = float(f"{config.val_fraction * VALIDATION * seconds / pace.evaluation:.1g}")
         pace.evaluation *= fraction / config.val_fraction
         found["val_fraction"] = fraction
-    steps = max(1, int(a_second * pace.budgeted() / reading.of(corpus, _training(found)).learned.per_step))
+    steps = max(1, int(a_second * pace.budgeted() / split.split_corpus(corpus, _training(found)).learned.per_step))
     evaluations = int(EVALUATING * seconds / pace.evaluation) if pace.evaluation else MOST
     warmup = min(budget.WARMUP, steps // 10)
     fall = {"cooldown": math.ceil(steps * budget.COOLDOWN), "hold": int(steps * (1 - budget.COOLDOWN)) - warmup}
@@ -86,7 +88,7 @@ def timed(corpus: Corpus, options: dict[str, Any], pace: Pace) -> dict[str, Any]
 
 def prolonged(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int, pace: Pace) -> TrainingConfig:
     """The configuration of a run that goes on from a step until the pace ends: its rate is full, then falls anew."""
-    learned, held_out, _ = reading.of(corpus, config)
+    learned, held_out, _ = split.split_corpus(corpus, config)
     record = learned.size / learned.lines if learned.lines else math.inf
     a_second = _speed(model, config, record)
     pace.evaluation = _validating(held_out.size, a_second, config)
@@ -102,7 +104,7 @@ def _speed(model: ModelConfig, config: TrainingConfig, record: float) -> float:
     """The characters a second that this machine learns from so; no step reads beyond a record of this mean length."""
     rows = -(-config.batch_size // config.threads)
     steps = max(1, int(min(config.seq_length, record)))
-    return speed(engine.load(config.engine), config.threads, model, rows, steps)
+    return speed(engines.load(config.engine), config.threads, model, rows, steps)
 
 
 def _validating(held_out: int, a_second: float, config: TrainingConfig) -> float:
@@ -112,8 +114,8 @@ def _validating(held_out: int, a_second: float, config: TrainingConfig) -> float
 
 def _settled(options: dict[str, Any]) -> dict[str, Any]:
     """The options with a seed, a number of threads and the name of an engine."""
-    settled = {"seed": secrets.randbelow(1_000_000), "threads": engine.available_cores()} | options
-    return settled | {"engine": engine.resolve(options.get("engine", "auto"))}
+    settled = {"seed": secrets.randbelow(1_000_000), "threads": engines.available_cores()} | options
+    return settled | {"engine": engines.resolve(options.get("engine", "auto"))}
 
 
 def _model(V: int, options: dict[str, Any]) -> ModelConfig:
@@ -140,7 +142,7 @@ def check(options: dict[str, Any]) -> None:
         raise ConfigError(f"epochs can't be {epochs!r}")
     between("epochs", epochs, 0, 2**31)
     _model(1, options)
-    engine.resolve(options.get("engine", "numpy"), 0)
+    engines.resolve(options.get("engine", "numpy"), 0)
     config = _training({name: value for name, value in options.items() if name != "engine"})
     for name, other, fits in (
         ("momentum", "optimizer sgd", config.optimizer == "sgd"),

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from charrnn import drawing
-from charrnn.cells.softmax import log_softmax
 from charrnn.config import LAST_SEED, SamplingConfig, between
 from charrnn.constraints import Makes, Mask, Match
 from charrnn.continuation import Continuation
+from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, SamplingError
 from charrnn.filters import Recent
-from charrnn.model import Model
-from charrnn.notation import Array, Ids
-from charrnn.vocabulary import Vocabulary
+from charrnn.layers.softmax import log_softmax
+from charrnn.model.model import Model
+from charrnn.types import Array, Ids
 
 BATCH = 64
 """Samples that are drawn side by side."""

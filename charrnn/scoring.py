@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from charrnn.config import between, one_of
+from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import available_cores
 from charrnn.errors import CorpusError, DivergenceError, VocabularyError
-from charrnn.memory import Memory
-from charrnn.model import CHUNK, Model
-from charrnn.notation import Array, Ids
-from charrnn.vocabulary import Vocabulary
+from charrnn.layers.workspace import Workspace
+from charrnn.model.model import READ_CHUNK, Model
+from charrnn.types import Array, Ids
 
 UNKNOWN = ("error", "skip")
 """What becomes of characters that the model has never seen."""
@@ -108,12 +108,12 @@ def surprises(model: Model, text: Text, *, unknown: str = "error") -> Array:
 def follow(model: Model, pieces: Iterable[Text], *, unknown: str = "error") -> Iterator[Array]:
     """`surprises` of a text that comes in pieces: those of each piece [N] before the next is asked for."""
     one_of("unknown", unknown, UNKNOWN)
-    before, state, memory = model.vocabulary.start, model.zero_state(1), Memory()
+    before, state, workspace = model.vocabulary.start, model.zero_state(1), Workspace()
     with threadpool_limits(1):  # with a single row, threads of BLAS are in each other's way
         for piece in pieces:
             ids, known = _encode(model.vocabulary, piece, unknown)
             nats = np.full(len(known), np.nan, state.dtype)
-            nats[known], before, state = _read(model, ids, before, state, memory)
+            nats[known], before, state = _read(model, ids, before, state, workspace)
             yield nats
 
 
@@ -125,21 +125,21 @@ def _encode(vocabulary: Vocabulary, text: Text, unknown: str) -> tuple[Ids, NDAr
     return ids, np.ones(len(ids), bool)
 
 
-def _read(model: Model, ids: Ids, before: int, state: Array, memory: Memory) -> tuple[Array, int, Array]:
+def _read(model: Model, ids: Ids, before: int, state: Array, workspace: Workspace) -> tuple[Array, int, Array]:
     """The surprises of the characters `ids` [N] after one `before` them; the last character, and the next state."""
     nats = np.empty(len(ids), state.dtype)
-    for start in range(0, len(ids), CHUNK):
-        targets = ids[start : start + CHUNK]
+    for start in range(0, len(ids), READ_CHUNK):
+        targets = ids[start : start + READ_CHUNK]
         inputs = np.concatenate(([before], targets[:-1])).astype(ids.dtype)
-        found, state = _surprises(model, inputs[:, None], targets[:, None], state, memory)
-        nats[start : start + CHUNK], before = found[:, 0], int(targets[-1])
+        found, state = _surprises(model, inputs[:, None], targets[:, None], state, workspace)
+        nats[start : start + READ_CHUNK], before = found[:, 0], int(targets[-1])
     return nats, before, state
 
 
-def _surprises(model: Model, inputs: Ids, targets: Ids, state: Array, memory: Memory) -> tuple[Array, Array]:
+def _surprises(model: Model, inputs: Ids, targets: Ids, state: Array, workspace: Workspace) -> tuple[Array, Array]:
     """`model.surprises`, where they are numbers."""
     with np.errstate(all="ignore"):  # where weights are too large the surprises show it
-        nats, state = model.surprises(inputs, targets, state, memory)
+        nats, state = model.surprises(inputs, targets, state, workspace)
     if not np.isfinite(nats).all():
         raise DivergenceError("the model predicts what is no number: its weights are too large")
     return nats, state
@@ -240,10 +240,10 @@ def _first_refused(vocabulary: Vocabulary, lines: Sequence[Text]) -> tuple[int, 
 
 def _carried(model: Model, batches: Iterable[_Batch]) -> Iterator[list[Score]]:
     """The scores of lines that are one text."""
-    before, state, memory = model.vocabulary.start, model.zero_state(1), Memory()
+    before, state, workspace = model.vocabulary.start, model.zero_state(1), Workspace()
     with threadpool_limits(1):
         for batch in batches:
-            nats, before, state = _read(model, batch.ids, before, state, memory)
+            nats, before, state = _read(model, batch.ids, before, state, workspace)
             losses, filled = np.zeros(len(batch.counts)), np.flatnonzero(batch.counts)
             if len(filled):
                 losses[filled] = np.add.reduceat(nats, batch.starts[filled], dtype=np.float64)
@@ -252,14 +252,14 @@ def _carried(model: Model, batches: Iterable[_Batch]) -> Iterator[list[Score]]:
 
 def _fresh(model: Model, batches: Iterable[_Batch], threads: int) -> Iterator[list[Score]]:
     """The scores of lines that are each a text; they are read side by side, on several threads."""
-    memories = [Memory() for _ in range(threads)]
+    workspaces = [Workspace() for _ in range(threads)]
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
         for batch in batches:
             losses = np.zeros(len(batch.counts))
             shards = _shards(batch.counts, threads)
             # One shard needs no thread of its own
             through = pool.map if len(shards) > 1 else map
-            for _ in through(partial(_run, model, batch, losses), shards, memories):
+            for _ in through(partial(_run, model, batch, losses), shards, workspaces):
                 pass
             yield batch.scores(losses)
 
@@ -272,14 +272,14 @@ def _shards(counts: Counts, threads: int) -> list[list[Counts]]:
     return [groups[k::threads] for k in range(min(threads, len(groups)))]
 
 
-def _run(model: Model, batch: _Batch, losses: Array, shard: list[Counts], memory: Memory) -> None:
+def _run(model: Model, batch: _Batch, losses: Array, shard: list[Counts], workspace: Workspace) -> None:
     """Computes the losses of the lines in a shard."""
     starts = batch.starts
     for lines in shard:
-        losses[lines] = _losses(model, batch.ids, starts[lines], batch.counts[lines], memory)
+        losses[lines] = _losses(model, batch.ids, starts[lines], batch.counts[lines], workspace)
 
 
-def _losses(model: Model, ids: Ids, starts: Counts, counts: Counts, memory: Memory) -> Array:
+def _losses(model: Model, ids: Ids, starts: Counts, counts: Counts, workspace: Workspace) -> Array:
     """The losses in nats of B lines [B], which stand in `ids` from `starts` [B] on; the longest is the first.
 
     Where a line is shorter than others it is read on past its end, but what comes there isn't counted; and a line
@@ -294,7 +294,7 @@ def _losses(model: Model, ids: Ids, starts: Counts, counts: Counts, memory: Memo
         steps = np.arange(t, t + T)[:, None]
         targets = ids.take(starts[:B] + steps, mode="clip")
         inputs = np.concatenate((before[None, :B], targets[:-1]))
-        nats, state = _surprises(model, inputs, targets, state[:, :, :B], memory)
+        nats, state = _surprises(model, inputs, targets, state[:, :, :B], workspace)
         total[:B] += np.where(steps < counts[:B], nats, 0).sum(axis=0, dtype=np.float64)
         before, t = targets[-1], t + T
     return total

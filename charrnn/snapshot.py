@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from charrnn.config import Config, ModelConfig, TrainingConfig, between
-from charrnn.corpus import Source
-from charrnn.notation import Array, Params
-from charrnn.vocabulary import Vocabulary
+from charrnn.dataset.files import Source
+from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.types import Array, Params
 
 LARGEST = 1e300
 """Losses above it are not numbers."""

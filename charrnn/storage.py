@@ -17,7 +17,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from charrnn.errors import CheckpointError
-from charrnn.notation import Array, Params
+from charrnn.types import Array, Params
 
 ROOM = 32 << 20
 """Bytes that are to be free beside those of the tensors when these are read."""

@@ -13,17 +13,20 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from charrnn import budget, footprint, network, optimizers, reading, recipe
+from charrnn import budget, footprint, optimizers, recipe
 from charrnn import engine as engines
-from charrnn.chunk import Chunk
 from charrnn.config import ANNEALED
-from charrnn.corpus import Corpus, Source, changed, from_text
+from charrnn.dataset import split
+from charrnn.dataset.batch import Batch
+from charrnn.dataset.corpus import Corpus, corpus_mismatch_error, from_text
+from charrnn.dataset.files import Source
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, DivergenceError
-from charrnn.memory import Memory
-from charrnn.model import Model
-from charrnn.notation import Array, Params
+from charrnn.layers.workspace import Workspace
+from charrnn.model import dropout, initialization, network
+from charrnn.model.model import Model
 from charrnn.pace import Pace
 from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot, copied, identity
+from charrnn.types import Array, Params
 
 FIXED = ("batch_size", "seq_length", "optimizer", "lines", "val_fraction", "seed")
 """Settings that stay what they are when a training is resumed: what is kept of it depends on them."""
@@ -66,9 +69,9 @@ def train(
     model, config = recipe.plan(corpus, options)
     engine, rng = engines.load(config.engine), np.random.default_rng(config.seed)
     footprint.check(model, config, corpus.ids.nbytes)
-    learned, held_out, _ = reading.of(corpus, config)
+    learned, held_out, _ = split.split_corpus(corpus, config)
     with threadpool_limits(1):  # the decomposition in it rounds differently on more threads
-        params = network.initial_params(model, engine, rng)
+        params = initialization.initial_params(model, engine, rng)
     if init_from is not None:
         params = {name: np.array(p, np.float32, order="C") for name, p in init_from.params.items()}
     sizes = (learned.size, held_out.size, learned.lines, held_out.lines)
@@ -154,12 +157,12 @@ class Training:
         where it is to wait for a better validation loss that there is none of.
         """
         if corpus.digest != snapshot.corpus.digest:
-            raise changed(corpus.name)
+            raise corpus_mismatch_error(corpus.name)
         corpus = corpus.written_in(snapshot.vocabulary)
         self.snapshot = snapshot
         self.pace = pace
         self.engine = engines.load(snapshot.training.engine)
-        self.streams, self.held_out, self.known = reading.of(corpus, snapshot.training)
+        self.streams, self.held_out, self.known = split.split_corpus(corpus, snapshot.training)
         if (self.streams.size, self.held_out.size) != (snapshot.corpus.training, snapshot.corpus.validation):
             raise CorpusError(f"the corpus {corpus.name} is split another way than when this training began")
         fits = snapshot.at.fits(self.streams.chunks, self.streams.offsets)
@@ -180,7 +183,7 @@ class Training:
         n = min(snapshot.training.threads, self.streams.rows)
         borders = [self.streams.rows * k // n for k in range(n + 1)]
         self.shards = [slice(a, b) for a, b in itertools.pairwise(borders)]
-        self.memories = [Memory() for _ in self.shards]
+        self.workspaces = [Workspace() for _ in self.shards]
         self._between_steps = True
 
     @property
@@ -302,8 +305,8 @@ class Training:
         chunk = self.epoch(at.offset)(at.chunk)
         s.state[:, :, chunk.afresh] = 0
         T, B = chunk.inputs.shape
-        masks = network.dropout_masks(s.model, T, B, s.rng)
-        thinned = network.recurrent_masks(s.model, self.engine, s.rng)
+        masks = dropout.dropout_masks(s.model, T, B, s.rng)
+        thinned = dropout.dropconnect_masks(s.model, self.engine, s.rng)
         lr = optimizers.learning_rate(at.step, at.epoch, config)
         with np.errstate(all="ignore"):  # what is no number is found below, not where it arises
             params = s.params | {name: s.params[name] * mask for name, mask in thinned.items()}
@@ -327,7 +330,7 @@ class Training:
         return Progress(at.step, at.epoch, loss, lr, norm, chunk.chars)
 
     def _loss_and_gradients(
-        self, params: Params, chunk: Chunk, masks: Array | None, pool: ThreadPoolExecutor | None
+        self, params: Params, chunk: Batch, masks: Array | None, pool: ThreadPoolExecutor | None
     ) -> tuple[float, Params, Array]:
         """The mean loss of a chunk, the gradients of that times its share, and the next state.
 
@@ -335,7 +338,7 @@ class Training:
         """
         s = self.snapshot
 
-        def run(rows: slice, memory: Memory) -> tuple[float, Params, Array]:
+        def run(rows: slice, workspace: Workspace) -> tuple[float, Params, Array]:
             with np.errstate(all="ignore"):  # the caller looks at the loss and the norm
                 return network.loss_and_gradients(
                     params,
@@ -345,13 +348,13 @@ class Training:
                     s.model,
                     self.engine,
                     None if masks is None else masks[:, :, rows],
-                    memory,
+                    workspace,
                     None if chunk.real is None else chunk.real[:, rows],
                 )
 
         # One shard needs no thread of its own: with a small network the way there and back costs more than the work
         through = pool.map if pool is not None and len(self.shards) > 1 else map
-        (nats, grads, state), *others = through(run, self.shards, self.memories)
+        (nats, grads, state), *others = through(run, self.shards, self.workspaces)
         for more, more_grads, _ in others:
             nats += more
             for name, d in grads.items():

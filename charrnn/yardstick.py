@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.notation import Ids
-from charrnn.vocabulary import Vocabulary
+from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.types import Ids
 
 ORDER = 6
 """Characters of context that the table knows at most; with more it gains nothing on a few megabytes."""

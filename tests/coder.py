@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from charrnn.cells.softmax import log_softmax
+from charrnn.layers.softmax import log_softmax
 
 WHOLE = 1 << 48
 HALF, QUARTER = WHOLE >> 1, WHOLE >> 2

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import settings
 
-import charrnn.engine
+import charrnn.engine.protocols
 from charrnn.errors import EngineError
 from charrnn.training import Training, train
 

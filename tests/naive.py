@@ -52,7 +52,7 @@ def lstm(x, W_hh, state):
     T, B, H = x.shape[0], x.shape[1], x.shape[2] // 4
     outputs, last = np.zeros((T, B, H)), np.zeros((2, B, H))
     for row in range(B):
-        h, c = ([float(value) for value in part[row]] for part in state)
+        h, c = ([float(value) for value in scope[row]] for scope in state)
         for t in range(T):
             new_h, new_c = [], []
             for j in range(H):

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from charrnn import budget, cells
+from charrnn import budget
+from charrnn import layers as cells
 from charrnn.config import CELLS, ModelConfig, TrainingConfig
 
 MINUTE = 1.7e13

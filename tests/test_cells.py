@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from charrnn import optimizers
 from charrnn.config import TrainingConfig
-from charrnn.memory import Memory
+from charrnn.layers.workspace import Workspace
 
 CELLS = ("rnn", "gru", "lstm")
 SHAPES = [
@@ -154,15 +154,15 @@ def test_what_is_no_number_stays_none(engine, cell, dtype):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_memory_that_was_used_before_changes_nothing(engine, cell):
-    memory = Memory()
+    workspace = Workspace()
     for T, B, H in ((5, 3, 4), (2, 7, 3), (1, 1, 1), (6, 4, 17)):
         args = arguments(cell, T, B, H, seed=T)
         weights = np.random.default_rng(T).normal(size=(T, B, H))
         wanted, wanted_state, wanted_cache = getattr(engine, cell).forward(*args)
-        outputs, state, cache = getattr(engine, cell).forward(*args, memory)  # which may overwrite its input
+        outputs, state, cache = getattr(engine, cell).forward(*args, workspace)  # which may overwrite its input
         np.testing.assert_array_equal(outputs, wanted)
         np.testing.assert_array_equal(state, wanted_state)
-        grads = getattr(engine, cell).backward(weights, cache, memory)
+        grads = getattr(engine, cell).backward(weights, cache, workspace)
         for d, wanted_d in zip(grads, getattr(engine, cell).backward(weights, wanted_cache), strict=True):
             np.testing.assert_array_equal(d, wanted_d)
 
@@ -201,7 +201,7 @@ def test_embedding_forward_equals_its_naive_twin(engine, V, T, B, columns, seed)
     rng = np.random.default_rng(seed)
     ids, W_ih, b = rng.integers(V, size=(T, B), dtype=np.uint8), rng.normal(size=(V, columns)), rng.normal(size=columns)
     np.testing.assert_allclose(
-        engine.embedding.forward(ids, W_ih, b, Memory()), naive.embedding(ids, W_ih, b), rtol=0, atol=1e-14
+        engine.embedding.forward(ids, W_ih, b, Workspace()), naive.embedding(ids, W_ih, b), rtol=0, atol=1e-14
     )
 
 
@@ -211,7 +211,7 @@ def test_embedding_backward_equals_finite_differences(engine, dtype):
     ids, W_ih, b = rng.integers(4, size=(3, 2)).astype(dtype), rng.normal(size=(5, 6)), rng.normal(size=6)
     dx = rng.normal(size=(3, 2, 6))
     wanted = differences(lambda: (dx * naive.embedding(ids, W_ih, b)).sum(), W_ih)
-    dW_ih = engine.embedding.backward(dx, ids, 5, Memory())
+    dW_ih = engine.embedding.backward(dx, ids, 5, Workspace())
     np.testing.assert_allclose(dW_ih, wanted, rtol=0, atol=1e-9)
     assert (dW_ih[4] == 0).all()  # a character that was never read
     np.testing.assert_allclose(dW_ih.sum(axis=0), dx.sum(axis=(0, 1)), rtol=0, atol=1e-12)  # db
@@ -221,12 +221,12 @@ def test_embedding_of_ids_that_are_a_transposed_view(engine):
     rng = np.random.default_rng(4)
     ids, W_ih, b = rng.integers(5, size=(2, 7), dtype=np.uint8).T, rng.normal(size=(5, 3)), rng.normal(size=3)
     np.testing.assert_allclose(
-        engine.embedding.forward(ids, W_ih, b, Memory()), naive.embedding(ids, W_ih, b), rtol=0, atol=1e-14
+        engine.embedding.forward(ids, W_ih, b, Workspace()), naive.embedding(ids, W_ih, b), rtol=0, atol=1e-14
     )
     dx = rng.normal(size=(7, 2, 3))
     np.testing.assert_allclose(
-        engine.embedding.backward(dx, ids, 5, Memory()),
-        engine.embedding.backward(dx, ids.copy(), 5, Memory()),
+        engine.embedding.backward(dx, ids, 5, Workspace()),
+        engine.embedding.backward(dx, ids.copy(), 5, Workspace()),
         rtol=0,
         atol=1e-14,
     )
@@ -244,8 +244,8 @@ def test_linear_maps_equal_their_naive_twins(engine, N, into, out, dtype):
     x, W, b, dy = (rng.normal(size=shape).astype(dtype) for shape in ((N, into), (into, out), (out,), (N, out)))
     kept = [array.copy() for array in (x, W, b, dy)]
     tolerance = {"rtol": 0, "atol": TOLERANCE[dtype] * N**0.5}
-    y = engine.linear.forward(x, W, b, Memory())
-    dx, dW, db = engine.linear.backward(dy, x, W, Memory())
+    y = engine.linear.forward(x, W, b, Workspace())
+    dx, dW, db = engine.linear.backward(dy, x, W, Workspace())
     assert {array.dtype for array in (y, dx, dW, db)} == {np.dtype(dtype)}
     for array, copy in zip((x, W, b, dy), kept, strict=True):
         np.testing.assert_array_equal(array, copy)
@@ -260,22 +260,22 @@ def test_linear_maps_equal_their_naive_twins(engine, N, into, out, dtype):
 def test_linear_backward_undoes_forward(engine, N, into, out, seed):
     rng = np.random.default_rng(seed)
     x, W, b, dy = (rng.normal(size=shape) for shape in ((N, into), (into, out), (out,), (N, out)))
-    given_loss = (dy * engine.linear.forward(x, W, b, Memory())).sum()
-    dx, dW, db = engine.linear.backward(dy, x, W, Memory())
+    given_loss = (dy * engine.linear.forward(x, W, b, Workspace())).sum()
+    dx, dW, db = engine.linear.backward(dy, x, W, Workspace())
     # The loss is linear in each of the three, so each gradient times its own array is what that adds to it
     assert (dx * x).sum() + (db * b).sum() == pytest.approx(given_loss, rel=1e-9, abs=1e-9)
     assert (dW * W).sum() + (db * b).sum() == pytest.approx(given_loss, rel=1e-9, abs=1e-9)
 
 
 def test_look_up_and_map_in_memory_that_was_used_before(engine):
-    memory, rng = Memory(), np.random.default_rng(0)
+    workspace, rng = Workspace(), np.random.default_rng(0)
     for V, T, B, G in ((5, 4, 3, 8), (3, 2, 2, 5), (9, 5, 7, 20)):
         ids, W, b = rng.integers(V, size=(T, B), dtype=np.uint8), rng.normal(size=(V, G)), rng.normal(size=G)
         x, dx = rng.normal(size=(T * B, V)), rng.normal(size=(T, B, G))
         for used, fresh in (
-            (engine.embedding.forward(ids, W, b, memory), engine.embedding.forward(ids, W, b, Memory())),
-            (engine.embedding.backward(dx, ids, V, memory), engine.embedding.backward(dx, ids, V, Memory())),
-            (engine.linear.forward(x, W, b, memory), engine.linear.forward(x, W, b, Memory())),
+            (engine.embedding.forward(ids, W, b, workspace), engine.embedding.forward(ids, W, b, Workspace())),
+            (engine.embedding.backward(dx, ids, V, workspace), engine.embedding.backward(dx, ids, V, Workspace())),
+            (engine.linear.forward(x, W, b, workspace), engine.linear.forward(x, W, b, Workspace())),
         ):
             np.testing.assert_array_equal(used, fresh)
 
@@ -315,7 +315,7 @@ def test_surprises_equal_their_naive_twin(engine, N, V, scale, seed):
     rng = np.random.default_rng(seed)
     logits, targets = rng.normal(size=(N, V)) * scale, rng.integers(V, size=N, dtype=np.uint8)
     wanted = [-naive.log_softmax(row)[v] for row, v in zip(logits, targets, strict=True)]
-    np.testing.assert_allclose(engine.softmax.surprises(logits, targets), wanted, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(engine.softmax.token_nll(logits, targets), wanted, rtol=1e-12, atol=1e-12)
 
 
 def test_cross_entropy_backward_equals_finite_differences(engine):
@@ -344,8 +344,8 @@ def test_huge_logits_stay_finite(engine, dtype):
 def test_an_id_that_no_character_has_is_an_error(engine, wrong):
     ids, rng = np.array([[1, wrong]], np.uint8), np.random.default_rng(1)
     for call in (
-        lambda: engine.embedding.forward(ids, rng.normal(size=(5, 3)), np.zeros(3), Memory()),
-        lambda: engine.softmax.surprises(rng.normal(size=(2, 5)), ids[0]),
+        lambda: engine.embedding.forward(ids, rng.normal(size=(5, 3)), np.zeros(3), Workspace()),
+        lambda: engine.softmax.token_nll(rng.normal(size=(2, 5)), ids[0]),
         lambda: engine.softmax.cross_entropy(rng.normal(size=(2, 5)), ids[0]),
     ):
         with pytest.raises(IndexError):

@@ -16,15 +16,17 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from charrnn import checkpoint, network
+from charrnn import checkpoint
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import ModelConfig
-from charrnn.corpus import Source, from_text
+from charrnn.dataset.corpus import from_text
+from charrnn.dataset.files import Source
+from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CharRNNError, CheckpointError
-from charrnn.model import Model
+from charrnn.model import network
+from charrnn.model.model import Model
 from charrnn.sampling import generate
 from charrnn.training import Training
-from charrnn.vocabulary import Vocabulary
 
 
 def checkpoint_of(training):
@@ -79,7 +81,7 @@ def same(one, other):
 def test_a_model_comes_back(engine, cell, layers, characters, tmp_path):
     vocabulary = Vocabulary(characters)
     config, rng = ModelConfig(len(vocabulary), cell, 5, layers, 0.25), np.random.default_rng(0)
-    shapes = network.shapes(config, network.cell_of(config, engine))
+    shapes = network.param_shapes(config, network.cell_of(config, engine))
     params = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     checkpoint.save(tmp_path / "a.safetensors", Checkpoint(Model(config, vocabulary, params, engine)))
     found = checkpoint.load(tmp_path / "a.safetensors")

@@ -20,9 +20,10 @@ import typer.main
 from processes import SMALL, charrnn, command, environment, posix, refused, started, trained
 
 import charrnn as api
-from charrnn import cli, corpus
+from charrnn import cli
 from charrnn.cli import console
-from charrnn.corpus import Source
+from charrnn.dataset import corpus, files
+from charrnn.dataset.files import Source
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = typer.main.get_command(cli.app).commands
@@ -344,7 +345,7 @@ def test_no_modules_import_each_other() -> None:
         order = [*graphlib.TopologicalSorter(graph).static_order()]
     except graphlib.CycleError as error:
         pytest.fail(f"a cycle of imports: {error.args[1]}")
-    assert order.index("charrnn.cells.lstm") < order.index("charrnn.cli")
+    assert order.index("charrnn.layers.lstm") < order.index("charrnn.cli")
 
 
 def test_only_the_command_line_knows_the_terminal() -> None:
@@ -365,7 +366,7 @@ def test_numba_is_imported_only_when_asked_for() -> None:
         if isinstance(node, ast.Import | ast.ImportFrom)
         and {"numba", "llvmlite"} & {name.partition(".")[0] for name in imports_of(node)}
     }
-    assert all(module.startswith("charrnn.cells.compiled") for module in tops)
+    assert all(module.startswith("charrnn.engine.kernels") for module in tops)
 
 
 def imports_of(node: ast.Import | ast.ImportFrom) -> list[str]:
@@ -401,7 +402,7 @@ def test_the_top_level_is_as_fixed() -> None:
 
 
 def test_the_tales_are_there_to_be_learned_from() -> None:
-    path = corpus.bundled()
+    path = files.bundled_corpus()
     assert Path(path).name == "saltmarrow.txt"
     read = corpus.read(Source((path,)))
     assert read.size >= 150_000
@@ -411,6 +412,6 @@ def test_the_tales_are_there_to_be_learned_from() -> None:
 
 
 def test_the_names_are_there_to_be_learned_from() -> None:
-    names = (Path(corpus.bundled()).parent / "names.txt").read_text(encoding="utf-8").splitlines()
+    names = (Path(files.bundled_corpus()).parent / "names.txt").read_text(encoding="utf-8").splitlines()
     assert len(names) == len(set(names)) >= 2000
     assert all(name == name.strip() != "" for name in names)

@@ -12,9 +12,10 @@ import pytest
 from processes import SMALL, TEXT, charrnn, command, environment, posix, raw, refused, started, trained
 
 import charrnn as api
-from charrnn import checkpoint, corpus
+from charrnn import checkpoint
+from charrnn.dataset import files
 
-NAMES = "".join(Path(corpus.bundled()).with_name("names.txt").read_text(encoding="utf-8").splitlines(True)[:300])
+NAMES = "".join(Path(files.bundled_corpus()).with_name("names.txt").read_text(encoding="utf-8").splitlines(True)[:300])
 BY_HEART = ("--steps", 300, "--lr", 0.01, "--schedule", "constant", "--hidden-size", 32)
 """Options with which a few lines are learned by heart."""
 

@@ -15,7 +15,7 @@ import pytest
 from processes import CELEBRATED, TEXT, charrnn, command, environment, posix, raw, refused, started, trained
 
 import charrnn as api
-from charrnn.model import Model
+from charrnn.model.model import Model
 from charrnn.scoring import Score
 
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему.\n" * 8

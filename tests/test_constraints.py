@@ -13,11 +13,11 @@ from charrnn import constraints, drawing, filters, sampling
 from charrnn.config import SamplingConfig
 from charrnn.constraints import Copies, Match, NoCopy
 from charrnn.continuation import Continuation
-from charrnn.corpus import from_text
+from charrnn.dataset.corpus import from_text
+from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError, SamplingError
 from charrnn.filters import LOOP
 from charrnn.sampling import Writing, alternatives, continuations, samples
-from charrnn.vocabulary import Vocabulary
 
 LETTERS = Vocabulary("\n abcde")
 CONFIGS = [
@@ -363,8 +363,8 @@ def test_frequencies_are_the_probabilities(engine):
         begun = drawing.begin(model, [""] * 500, range(500), config)
         counts = np.zeros(len(p))
         for part in np.split(u, 400):
-            if engine.Sampler:
-                sampler = engine.Sampler(model.config.cell, model.params, model.zero_state(500))
+            if engine.Decoder:
+                sampler = engine.Decoder(model.config.cell, model.params, model.zero_state(500))
                 ids, _ = sampler.run(begun.context, part[None], [temp], filters.settings(config))
             else:
                 ids = drawing.choose(np.log(np.broadcast_to(p, (500, len(p)))), part)[None]

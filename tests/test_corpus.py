@@ -14,11 +14,12 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from charrnn import corpus
-from charrnn.corpus import Source, from_text, read, read_prime
+from charrnn.dataset import files
+from charrnn.dataset.corpus import from_text, read
+from charrnn.dataset.files import Source, read_prime
+from charrnn.dataset.streams import Streams
+from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
-from charrnn.streams import Streams
-from charrnn.vocabulary import Vocabulary
 
 CHUNKS = st.sampled_from([1, 2, 3, 5, 1 << 20])
 LINES = st.text(st.sampled_from("a\r\né😀\ufeff"), min_size=2)  # what goes wrong, should anything
@@ -127,7 +128,7 @@ def test_an_unknown_error_handler_is_wrong_usage(folder, errors):
         read(source_of(folder, b"abc", errors=errors))
 
 
-@pytest.mark.parametrize("errors", corpus.ERROR_HANDLERS[1:])
+@pytest.mark.parametrize("errors", files.ERROR_HANDLERS[1:])
 @pytest.mark.parametrize("chunk", [1, 2, 3, 1000])
 @pytest.mark.parametrize("raw", [b"ab\xff\xfecd", b"ab\xe2\x82", "ж".encode()[:1] + b"ab\r\n\x80"])
 def test_error_handlers(folder, errors, chunk, raw):
@@ -136,7 +137,7 @@ def test_error_handlers(folder, errors, chunk, raw):
     assert found.digest == hashlib.sha256(raw).hexdigest()
 
 
-@given(st.binary(min_size=4), CHUNKS, st.sampled_from(corpus.ERROR_HANDLERS))
+@given(st.binary(min_size=4), CHUNKS, st.sampled_from(files.ERROR_HANDLERS))
 def test_any_bytes_are_decoded_as_python_does_or_refused(folder, raw, chunk, errors):
     source = source_of(folder, raw, errors=errors)
     try:
@@ -299,7 +300,7 @@ def test_sources_can_be_named_from_any_folder(tmp_path, monkeypatch):
 
 
 def test_the_corpus_that_comes_with_the_package():
-    assert len(read(Source((corpus.bundled(),))).ids) > 100_000
+    assert len(read(Source((files.bundled_corpus(),))).ids) > 100_000
 
 
 def test_a_prime_is_decoded_as_a_corpus_is(tmp_path):
@@ -317,10 +318,10 @@ def test_a_prime_is_decoded_as_a_corpus_is(tmp_path):
 def test_files_know_how_long_they_are_and_pipes_do_not(tmp_path):
     (tmp_path / "a").write_bytes(b"ab")
     (tmp_path / "b").write_bytes("ж".encode())
-    assert corpus.size([str(tmp_path / "a"), str(tmp_path / "b")]) == 4
-    assert corpus.size([str(tmp_path / "a"), os.devnull]) == math.inf
+    assert files.total_size([str(tmp_path / "a"), str(tmp_path / "b")]) == 4
+    assert files.total_size([str(tmp_path / "a"), os.devnull]) == math.inf
     with pytest.raises(CorpusError, match=r"can't read .*c: No such file"):
-        corpus.size([str(tmp_path / "c")])
+        files.total_size([str(tmp_path / "c")])
 
 
 # Texts that are no files

@@ -11,7 +11,8 @@ import pytest
 from processes import SMALL, TEXT, command, environment
 
 import charrnn
-from charrnn import engine
+from charrnn import engine as engines
+from charrnn.engine import selection
 from charrnn.errors import ConfigError, EngineError
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba")
@@ -21,12 +22,12 @@ AGREE = """
 import sys
 import numpy as np
 from charrnn import engine, network, sampling
-from charrnn.cells.compiled import vectors
+from charrnn.engine.kernels import simd
 from charrnn.config import ModelConfig, SamplingConfig
 from charrnn.model import Model
 from charrnn.vocabulary import Vocabulary
 
-assert vectors.REGISTER == int(sys.argv[1]), vectors.REGISTER
+assert simd.REGISTER == int(sys.argv[1]), simd.REGISTER
 rng = np.random.default_rng(1)
 for cell in ("rnn", "gru", "lstm"):
     config = ModelConfig(11, cell, 37, 2)
@@ -142,14 +143,14 @@ def test_numba_is_told_of_the_folder_for_this_engine_alone(tmp_path: Path) -> No
 
 
 def test_names() -> None:
-    assert engine.resolve("auto") == engine.resolve("numba") == "numba"
-    assert engine.resolve("auto", engine.LITTLE) == engine.resolve("numpy") == "numpy"
+    assert engines.resolve("auto") == engines.resolve("numba") == "numba"
+    assert engines.resolve("auto", engines.MAX_NUMPY_CHARS) == engines.resolve("numpy") == "numpy"
     with pytest.raises(ConfigError, match="choose one of auto, numpy, numba"):
-        engine.resolve("fortran")
+        engines.resolve("fortran")
 
 
 def test_numba_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "find_spec", lambda name: None)
-    assert engine.resolve("auto") == "numpy"
+    monkeypatch.setattr(selection, "find_spec", lambda name: None)
+    assert engines.resolve("auto") == "numpy"
     with pytest.raises(EngineError, match=r"pip install 'charrnn\[fast\]'"):
-        engine.resolve("numba")
+        engines.resolve("numba")

@@ -6,8 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from charrnn import drawing, filters
-from charrnn.cells.softmax import log_softmax
 from charrnn.config import SamplingConfig
+from charrnn.layers.softmax import log_softmax
 
 WEIGHTS = st.lists(st.integers(1, 1000), min_size=1, max_size=12)  # of one row: probabilities times their sum
 LOGITS = st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=12)

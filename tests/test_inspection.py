@@ -8,19 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-import charrnn.engine
-from charrnn import inspection, network, scoring
-from charrnn.chunk import Chunk
+import charrnn.engine.protocols
+from charrnn import inspection, scoring
 from charrnn.config import ModelConfig
+from charrnn.dataset.batch import Batch
+from charrnn.dataset.line_set import LineSet
+from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.inspection import trace as traces
 from charrnn.inspection.features import NAMED, following
 from charrnn.inspection.remembrance import _before, _since, gradient_norms
 from charrnn.inspection.trace import Text, trace
-from charrnn.known import Known
-from charrnn.model import Model
-from charrnn.notation import Array
-from charrnn.vocabulary import Vocabulary
+from charrnn.model import network
+from charrnn.model.model import Model
+from charrnn.types import Array
 
 CELLS = ("rnn", "gru", "lstm")
 LINES = "Ann\nBo, and\nCarl (9)\nDora\n"
@@ -41,9 +42,9 @@ def made(
     vocabulary = Vocabulary(None if characters is None else sorted(set(characters)))
     config, engine = ModelConfig(len(vocabulary), cell, H, layers), charrnn.engine.load("numpy")
     rng = np.random.default_rng(1)
-    shapes = network.shapes(config, network.cell_of(config, engine))
+    shapes = network.param_shapes(config, network.cell_of(config, engine))
     params = {name: rng.normal(0, scale, shape).astype(dtype) for name, shape in shapes.items()}
-    return Model(config, vocabulary, params, engine, Known.of(8, None) if known else None)
+    return Model(config, vocabulary, params, engine, LineSet.of(8, None) if known else None)
 
 
 def stands(model: Model, text: str) -> Array:
@@ -73,7 +74,7 @@ def test_units_stand_where_the_steps_of_the_network_leave_them(cell: str, layers
 def test_gates_are_those_of_the_equations(cell: str) -> None:
     model = made(cell, H=3, dtype=np.float64)
     p, ids = model.params, model.vocabulary.encode("cat")
-    _, units, gates, _ = network.look_inside(p, ids[:, None], model.zero_state(1), model.config)
+    _, units, gates, _ = network.forward_with_activations(p, ids[:, None], model.zero_state(1), model.config)
     h = c = np.zeros(3)
     for t, v in enumerate(ids):
         x, a = p["W_ih0"][v] + p["b0"], h @ p["W_hh0"]
@@ -288,7 +289,7 @@ def test_the_gradient_of_the_state_is_that_of_finite_differences(engine: Any, ce
 
     def losses(state: Array) -> Array:
         logits, _ = model.forward(inputs, state.copy())
-        return engine.softmax.surprises(logits[-1].copy(), targets)
+        return engine.softmax.token_nll(logits[-1].copy(), targets)
 
     found = network.state_gradient(model.params, inputs, targets, state, model.config, engine)
     for place in np.ndindex(state.shape[:2] + state.shape[3:]):
@@ -312,7 +313,7 @@ def test_the_norms_are_of_the_gradients_in_the_text(cell: str, known: bool) -> N
 
     def loss(state: Array) -> float:
         logits, _ = model.forward(ids[-k:], state.copy())
-        return float(model.engine.softmax.surprises(logits[-1].copy(), read.ids[t : t + 1])[0])
+        return float(model.engine.softmax.token_nll(logits[-1].copy(), read.ids[t : t + 1])[0])
 
     slopes = []
     for layer, unit in np.ndindex(2, 3):
@@ -365,7 +366,7 @@ def test_the_loss_with_a_context_is_that_of_a_network_that_has_read_no_more() ->
         nats = []
         for t in targets:
             logits, _ = model.forward(read.ids[t - n : t, None], model.zero_state(1))
-            nats.append(model.engine.softmax.surprises(logits[-1], read.ids[t : t + 1])[0])
+            nats.append(model.engine.softmax.token_nll(logits[-1], read.ids[t : t + 1])[0])
         assert told["loss"][told["n"].index(n)] == pytest.approx(np.mean(nats), rel=1e-5)
 
 
@@ -377,7 +378,7 @@ def test_saturated_gates_are_counted() -> None:
     assert [told[1, gate]["open"][0] for gate in ("input", "forget", "output")] == [1, 1, 0]
     assert [told[1, gate]["shut"][0] for gate in ("input", "forget", "output")] == [0, 0, 1]
     ids = np.concatenate(([model.vocabulary.start], model.vocabulary.encode(VERSE))).astype(np.uint8)
-    gates = network.look_inside(model.params, ids[:, None], model.zero_state(1), model.config)[2]
+    gates = network.forward_with_activations(model.params, ids[:, None], model.zero_state(1), model.config)[2]
     np.testing.assert_allclose(told[0, "forget"]["open"], (gates[0]["forget"][1:, 0] > 0.9).mean(axis=0), atol=1e-9)
     assert inspection.remembrance(made("rnn"), VERSE)["gates"] == []
 
@@ -492,7 +493,7 @@ def test_a_held_unit_is_held_where_rows_begin_afresh() -> None:
     model = made().holding({(0, 1): 0.9})
     ids = model.vocabulary.encode("the cat sat")
     inputs, targets = ids[:-1, None], ids[1:, None]
-    chunk = Chunk(inputs, targets, slice(0, 1), np.ones(targets.shape, bool))
+    chunk = Batch(inputs, targets, slice(0, 1), np.ones(targets.shape, bool))
     ((nats, chars),) = model.chunk_losses([chunk], 1)
     found, _ = model.surprises(inputs, targets, model.zero_state(1))
     assert nats / chars == pytest.approx(found.mean(), rel=1e-5)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.corpus import chunks, texts
+from charrnn.dataset.files import decoded_texts, read_chunks
+from charrnn.dataset.line_reader import read_lines
+from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
-from charrnn.lines import arriving
-from charrnn.vocabulary import Vocabulary
 
 CHARACTERS, BYTES = Vocabulary("\na"), Vocabulary(None)
 PIECES = st.sampled_from([b"a", b"\n", b"\r", b"\r\n", "ж😀".encode(), b"\xff", b"\xe2\x82", codecs.BOM_UTF8, b"\0"])
@@ -18,7 +18,7 @@ PIECES = st.sampled_from([b"a", b"\n", b"\r", b"\r\n", "ж😀".encode(), b"\xff
 def of(content, vocabulary, at_once=1 << 20):
     """The batches of lines in a file's content that arrives so many bytes at a time."""
     parts = [("file", content[n : n + at_once]) for n in range(0, len(content), at_once)]
-    return list(arriving([*parts, ("file", b"")], vocabulary))
+    return list(read_lines([*parts, ("file", b"")], vocabulary))
 
 
 @given(st.lists(PIECES).map(b"".join), st.integers(1, 5))
@@ -33,7 +33,7 @@ def test_no_byte_is_lost_or_changed(content, at_once):
 @given(st.lists(PIECES).map(b"".join), st.integers(1, 5))
 def test_a_model_reads_lines_as_it_reads_a_corpus(content, at_once):
     text = "".join(line.text for batch in of(content, CHARACTERS, at_once) for line in batch)
-    assert text == "".join(texts([("-", content), ("-", b"")], CHARACTERS))
+    assert text == "".join(decoded_texts([("-", content), ("-", b"")], CHARACTERS))
 
 
 def test_a_model_of_bytes_reads_them_as_they_are():
@@ -53,14 +53,14 @@ def test_lines_come_as_soon_as_they_are_whole():
 def test_a_file_ends_its_last_line(tmp_path):
     for name, content in (("1", b"a\nb"), ("2", b""), ("3", codecs.BOM_UTF8 + b"c"), ("4", b"\n")):
         (tmp_path / name).write_bytes(content)
-    parts = chunks([str(tmp_path / name) for name in "1234"])
-    found = [line for batch in arriving(parts, CHARACTERS) for line in batch]
+    parts = read_chunks([str(tmp_path / name) for name in "1234"])
+    found = [line for batch in read_lines(parts, CHARACTERS) for line in batch]
     assert found == [("a\n", "a\n"), ("b", "b"), ("\ufeffc", "c"), ("\n", "\n")]
 
 
 def test_a_missing_file_comes_after_the_lines_of_those_before_it(tmp_path):
     (tmp_path / "1").write_bytes(b"a\n")
-    batches = arriving(chunks([str(tmp_path / "1"), str(tmp_path / "missing")]), CHARACTERS)
+    batches = read_lines(read_chunks([str(tmp_path / "1"), str(tmp_path / "missing")]), CHARACTERS)
     assert next(batches) == [("a\n", "a\n")]
     with pytest.raises(CorpusError, match=r"can't read .*missing: No such file"):
         next(batches)

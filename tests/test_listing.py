@@ -5,14 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
-from charrnn import listing, network, scoring
+from charrnn import listing, scoring
 from charrnn.config import ModelConfig, SamplingConfig
+from charrnn.dataset.line_set import LineSet, line_digests
+from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, SamplingError, VocabularyError
-from charrnn.known import Known, digests
 from charrnn.listing import draw_records
-from charrnn.model import Model
+from charrnn.model import network
+from charrnn.model.model import Model
 from charrnn.sampling import generate
-from charrnn.vocabulary import Vocabulary
 
 LEARNED = ["a", "b", "ab", "ba", "aa", "c", "bé"]
 """Lines that come often, being short."""
@@ -23,9 +24,9 @@ def random_model(characters="\nabcé", engine=None, learned=LEARNED, longest=6):
     vocabulary = Vocabulary(characters)
     config, rng = ModelConfig(len(vocabulary), "gru", 12, 2), np.random.default_rng(3)
     given_engine = {} if engine is None else {"engine": engine}
-    known = None if learned is None else Known.of(longest, digests(learned))
+    known = None if learned is None else LineSet.of(longest, line_digests(learned))
     model = Model(config, vocabulary, {}, known=known, **given_engine)
-    shapes = network.shapes(config, network.cell_of(config, model.engine))
+    shapes = network.param_shapes(config, network.cell_of(config, model.engine))
     scales = {name: 0.15 if name.startswith("W_hh") else 0.7 for name in shapes}
     params = {name: rng.normal(scale=scales[name], size=shape).astype(np.float32) for name, shape in shapes.items()}
     params["b_out"][:] = 0
@@ -184,7 +185,7 @@ def test_a_model_of_running_text_has_no_records():
 
 
 def test_a_model_that_does_not_know_its_lines_can_not_tell_what_is_novel(monkeypatch):
-    monkeypatch.setattr("charrnn.known.MOST", 3)
+    monkeypatch.setattr("charrnn.dataset.line_set.MAX_LINES", 3)
     assert lines(random_model(), 3, unique=True)
     with pytest.raises(ConfigError, match="too many lines"):
         draw_records(random_model(), count=1, novel=True)

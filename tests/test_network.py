@@ -6,10 +6,10 @@ import naive
 import numpy as np
 import pytest
 
-import charrnn.engine
-from charrnn import network
+import charrnn.engine.protocols
 from charrnn.config import ModelConfig
-from charrnn.memory import Memory
+from charrnn.layers.workspace import Workspace
+from charrnn.model import dropout, initialization, network
 
 CELLS = ("rnn", "gru", "lstm")
 V, B, H = 5, 3, 4
@@ -18,12 +18,12 @@ V, B, H = 5, 3, 4
 def problem(config, engine, T, B=B, seed=0, dtype=np.float64):
     """Random parameters, inputs, targets, state and dropout masks of a network."""
     rng = np.random.default_rng(seed)
-    shapes = network.shapes(config, network.cell_of(config, engine))
+    shapes = network.param_shapes(config, network.cell_of(config, engine))
     params = {name: rng.normal(scale=0.5, size=shape).astype(dtype) for name, shape in shapes.items()}
     inputs, targets = rng.integers(config.vocab_size, size=(2, T, B), dtype=np.uint8)
     zeros = network.zero_state(config, engine, B, dtype)
     state = rng.uniform(-0.9, 0.9, zeros.shape).astype(dtype)
-    return params, inputs, targets, state, network.dropout_masks(config, T, B, rng, dtype)
+    return params, inputs, targets, state, dropout.dropout_masks(config, T, B, rng, dtype)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
@@ -50,7 +50,7 @@ def test_forward_and_loss_equal_the_naive_twin(engine, cell, layers):
     loss, next_state = network.loss(params, inputs, targets, state, config, engine)
     assert loss == pytest.approx(naive.loss(wanted, targets), rel=1e-12)
     np.testing.assert_allclose(next_state, wanted_state, rtol=0, atol=1e-12)
-    nats, next_state = network.surprises(params, inputs, targets, state, config, engine)
+    nats, next_state = network.token_nll(params, inputs, targets, state, config, engine)
     T, B = targets.shape
     each = [[naive.loss(wanted[t, row][None, None], targets[t, row][None, None]) for row in range(B)] for t in range(T)]
     np.testing.assert_allclose(nats, each, rtol=1e-12)
@@ -136,9 +136,9 @@ def test_the_gradients_of_shards_add_up_to_those_of_the_batch(engine, cell, bord
         )
         for rows in map(slice, borders, borders[1:])
     ]
-    assert sum(part for part, _, _ in parts) == pytest.approx(loss, rel=1e-12)
+    assert sum(scope for scope, _, _ in parts) == pytest.approx(loss, rel=1e-12)
     for name, d in grads.items():
-        np.testing.assert_allclose(sum(part[name] for _, part, _ in parts), d, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(sum(scope[name] for _, scope, _ in parts), d, rtol=0, atol=1e-12)
     np.testing.assert_allclose(np.concatenate([s for _, _, s in parts], axis=2), next_state, rtol=0, atol=1e-12)
 
 
@@ -161,17 +161,17 @@ def test_losses_and_gradients_follow_the_dtype_of_the_parameters(engine, cell):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_memory_that_was_used_before_changes_nothing(engine, cell):
-    config, memory = ModelConfig(V, cell, H, 3, dropout=0.3), Memory()
+    config, workspace = ModelConfig(V, cell, H, 3, dropout=0.3), Workspace()
     for T, B in ((7, 3), (6, 3), (1, 5), (9, 8)):
         params, inputs, targets, state, masks = problem(config, engine, T, B, seed=T)
         args = (params, inputs, targets, state, config, engine)
-        loss, grads, next_state = network.loss_and_gradients(*args, masks, memory)
+        loss, grads, next_state = network.loss_and_gradients(*args, masks, workspace)
         wanted_loss, wanted, wanted_state = network.loss_and_gradients(*args, masks)
         assert loss == wanted_loss
         np.testing.assert_array_equal(next_state, wanted_state)
         for name, d in grads.items():
             np.testing.assert_array_equal(d, wanted[name])
-        assert network.loss(*args, memory)[0] == network.loss(*args)[0]
+        assert network.loss(*args, workspace)[0] == network.loss(*args)[0]
 
 
 # Dropout
@@ -180,7 +180,7 @@ def test_memory_that_was_used_before_changes_nothing(engine, cell):
 @pytest.mark.parametrize("dropout", [0.1, 0.5, 0.9])
 def test_dropout_masks_leave_the_mean_as_it_is(dropout):
     config = ModelConfig(V, "lstm", 64, 2, dropout)
-    masks = network.dropout_masks(config, 20, 10, np.random.default_rng(0), np.float64)
+    masks = dropout.dropout_masks(config, 20, 10, np.random.default_rng(0), np.float64)
     assert np.unique(masks) == pytest.approx([0, 1 / (1 - dropout)], rel=1e-4)
     n = masks.size  # 25,600 draws: the share left out is within five of its standard deviations
     assert abs((masks == 0).mean() - dropout) < 5 * math.sqrt(dropout * (1 - dropout) / n)
@@ -189,7 +189,7 @@ def test_dropout_masks_leave_the_mean_as_it_is(dropout):
 
 def test_dropout_masks_follow_from_the_seed():
     config = ModelConfig(V, "gru", 16, 2, 0.5)
-    first, again, other = (network.dropout_masks(config, 3, 2, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (dropout.dropout_masks(config, 3, 2, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first.dtype == np.float32
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
@@ -198,7 +198,7 @@ def test_dropout_masks_follow_from_the_seed():
 
 def test_without_dropout_no_random_number_is_drawn():
     rng = np.random.default_rng(1)
-    assert network.dropout_masks(ModelConfig(V), 3, 2, rng) is None
+    assert dropout.dropout_masks(ModelConfig(V), 3, 2, rng) is None
     assert rng.random() == np.random.default_rng(1).random()
 
 
@@ -207,7 +207,7 @@ def test_without_dropout_no_random_number_is_drawn():
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_biases_begin_at_zero_but_for_the_forget_gate(engine, cell):
-    params = network.initial_params(ModelConfig(V, cell, H, 3), engine, np.random.default_rng(0))
+    params = initialization.initial_params(ModelConfig(V, cell, H, 3), engine, np.random.default_rng(0))
     gates = naive.GATES[cell]
     for layer in range(3):
         forget = [0, 1, 0, 0] if cell == "lstm" else [0] * gates
@@ -220,7 +220,7 @@ def test_biases_begin_at_zero_but_for_the_forget_gate(engine, cell):
 @pytest.mark.parametrize("H", [1, 2, 33])
 @pytest.mark.parametrize("cell", CELLS)
 def test_recurrent_weights_begin_orthogonal_gate_by_gate(engine, cell, H):
-    params = network.initial_params(ModelConfig(V, cell, H, 2), engine, np.random.default_rng(0), np.float64)
+    params = initialization.initial_params(ModelConfig(V, cell, H, 2), engine, np.random.default_rng(0), np.float64)
     blocks = [block for layer in range(2) for block in np.split(params[f"W_hh{layer}"], naive.GATES[cell], axis=1)]
     for block in blocks:
         np.testing.assert_allclose(block @ block.T, np.eye(H), rtol=0, atol=1e-12)
@@ -231,7 +231,7 @@ def test_recurrent_weights_begin_orthogonal_gate_by_gate(engine, cell, H):
 @pytest.mark.parametrize("cell", CELLS)
 def test_other_weights_begin_with_unit_variance_or_within_glorots_limits(engine, cell):
     V, H = 40, 64
-    params = network.initial_params(ModelConfig(V, cell, H, 2), engine, np.random.default_rng(0), np.float64)
+    params = initialization.initial_params(ModelConfig(V, cell, H, 2), engine, np.random.default_rng(0), np.float64)
     for name, limit in (
         ("W_ih0", math.sqrt(3)),
         ("W_ih1", math.sqrt(6 / (H + H))),
@@ -244,7 +244,8 @@ def test_other_weights_begin_with_unit_variance_or_within_glorots_limits(engine,
 
 def test_initial_parameters_follow_from_the_seed_and_are_single_precision(engine):
     first, again, other = (
-        network.initial_params(ModelConfig(V, "lstm", H), engine, np.random.default_rng(seed)) for seed in (1, 1, 2)
+        initialization.initial_params(ModelConfig(V, "lstm", H), engine, np.random.default_rng(seed))
+        for seed in (1, 1, 2)
     )
     assert all(p.dtype == np.float32 for p in first.values())
     for name, p in first.items():
@@ -257,7 +258,7 @@ def test_initial_parameters_follow_from_the_seed_and_are_single_precision(engine
 def test_the_first_loss_is_near_that_of_a_guess(engine, cell, layers):
     V, T, B = 60, 30, 20
     config = ModelConfig(V, cell, 64, layers)
-    params = network.initial_params(config, engine, np.random.default_rng(0))
+    params = initialization.initial_params(config, engine, np.random.default_rng(0))
     inputs, targets = np.random.default_rng(1).integers(V, size=(2, T, B), dtype=np.uint8)
     loss, _ = network.loss(params, inputs, targets, network.zero_state(config, engine, B), config, engine)
     assert loss / inputs.size == pytest.approx(math.log(V), abs=0.25)
@@ -298,7 +299,7 @@ def test_a_batch_that_is_filled_up_equals_its_rows_alone(engine, cell, layers, d
     assert loss == pytest.approx(sum(nats for nats, _, _ in alone.values()), rel=1e-12)
     assert list(grads) == list(params)
     for name, d in grads.items():
-        np.testing.assert_allclose(sum(part[name] for _, part, _ in alone.values()), d, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(sum(scope[name] for _, scope, _ in alone.values()), d, rtol=0, atol=1e-12)
     for row, (_, _, state_alone) in alone.items():
         if lengths[row] == max(lengths):
             np.testing.assert_allclose(next_state[:, :, row], state_alone[:, :, 0], rtol=0, atol=1e-12)
@@ -379,12 +380,12 @@ def test_a_shard_in_which_all_rows_have_ended_adds_nothing(engine, cell):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_memory_that_was_used_before_changes_nothing_where_rows_end(engine, cell):
-    config, memory = ModelConfig(V, cell, H, 2), Memory()
+    config, workspace = ModelConfig(V, cell, H, 2), Workspace()
     for lengths in ([7, 3, 2], [1, 1], [0, 4, 9, 9, 1], [2, 5]):
         (params, inputs, targets, state, _), real = padded(config, engine, lengths, seed=len(lengths))
         args = (params, inputs, targets, state, config, engine)
-        loss, grads, _ = network.loss_and_gradients(*args, memory=memory, real=real)
+        loss, grads, _ = network.loss_and_gradients(*args, workspace=workspace, real=real)
         wanted_loss, wanted, _ = network.loss_and_gradients(*args, real=real)
-        assert loss == wanted_loss == pytest.approx(network.loss(*args, memory, real)[0], rel=1e-6)
+        assert loss == wanted_loss == pytest.approx(network.loss(*args, workspace, real)[0], rel=1e-6)
         for name, d in grads.items():
             np.testing.assert_array_equal(d, wanted[name])

@@ -9,16 +9,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from charrnn import corpus, known, records
 from charrnn.config import TrainingConfig
-from charrnn.corpus import Source, from_text
+from charrnn.dataset import corpus, files
+from charrnn.dataset import line_set as known
+from charrnn.dataset import lines as records
+from charrnn.dataset.corpus import from_text
+from charrnn.dataset.files import Source
+from charrnn.dataset.line_set import LineSet, line_digests
+from charrnn.dataset.lines import LineBatches, Lines, even_batch_size
+from charrnn.dataset.split import split_corpus
+from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
-from charrnn.known import Known, digests
-from charrnn.reading import of
-from charrnn.records import Batches, Records, rows_of
-from charrnn.vocabulary import Vocabulary
 
-NAMES = Path(corpus.bundled()).with_name("names.txt").read_text(encoding="utf-8")
+NAMES = Path(files.bundled_corpus()).with_name("names.txt").read_text(encoding="utf-8")
 TEXTS = st.text(st.sampled_from("ab\né😀\udcff"), max_size=60)
 LINES = st.lists(st.text(st.sampled_from("abc"), min_size=1, max_size=12), min_size=1, max_size=40)
 
@@ -31,7 +34,7 @@ def lines_of(found):
 def records_of(lines):
     """The records of some lines of ASCII."""
     text = "".join(line + "\n" for line in lines)
-    return Records.of(np.frombuffer(text.encode(), np.uint8), Vocabulary(None))
+    return Lines.of(np.frombuffer(text.encode(), np.uint8), Vocabulary(None))
 
 
 def text_of(found, vocabulary=None):
@@ -49,10 +52,10 @@ def test_the_lines_of_a_text_are_found_wherever_the_blocks_end(text, block, as_b
     vocabulary = Vocabulary(None) if as_bytes else Vocabulary(sorted({*text, "\n"}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "BLOCK", block)
-        found = Records.of(vocabulary.encode(text), vocabulary)
+        found = Lines.of(vocabulary.encode(text), vocabulary)
     wanted = [line for line in text.split("\n") if line]
     assert text_of(found, vocabulary) == wanted
-    assert found.digests.tolist() == digests(wanted).tolist()
+    assert found.digests.tolist() == line_digests(wanted).tolist()
     assert len(found) == len(wanted)
     assert found.size == sum(len(vocabulary.encode(line)) + 1 for line in wanted)
     assert found.longest == max((len(vocabulary.encode(line)) for line in wanted), default=0)
@@ -61,7 +64,7 @@ def test_the_lines_of_a_text_are_found_wherever_the_blocks_end(text, block, as_b
 @pytest.mark.parametrize("end", ["", "\n", "\n\n"])
 def test_the_end_of_the_last_line_makes_no_difference(end):
     assert text_of(records_of(["ab", "c"])) == text_of(
-        Records.of(np.frombuffer(b"ab\nc" + end.encode(), np.uint8), Vocabulary(None))
+        Lines.of(np.frombuffer(b"ab\nc" + end.encode(), np.uint8), Vocabulary(None))
     )
 
 
@@ -79,7 +82,7 @@ def test_the_text_of_records_is_their_lines_one_after_the_other(lines, ends):
 
 def test_a_text_without_line_ends_is_one_line():
     vocabulary = Vocabulary(" ab")  # whose start is the space
-    assert text_of(Records.of(vocabulary.encode("a b a"), vocabulary), vocabulary) == ["a b a"]
+    assert text_of(Lines.of(vocabulary.encode("a b a"), vocabulary), vocabulary) == ["a b a"]
 
 
 def test_line_ends_of_every_kind_end_lines_of_text_but_bytes_stay_as_they_are(tmp_path):
@@ -113,41 +116,41 @@ def test_a_text_of_less_than_two_lines_is_refused(text, says):
 
 @pytest.mark.parametrize(("line", "printed"), [("Abberley", "f0e51aa5"), ("щука", "9fc3be23")])
 def test_a_digest_is_what_b2sum_prints(line, printed):
-    assert digests([line]).astype("<u4").tobytes().hex() == printed
+    assert line_digests([line]).astype("<u4").tobytes().hex() == printed
     assert blake2b(line.encode(), digest_size=4).hexdigest() == printed
 
 
 @given(st.lists(st.text(max_size=5), min_size=1), st.text(max_size=5))
 def test_the_lines_of_a_text_are_known_and_others_are_not(lines, other):
-    found = Known.of(5, digests(lines))
+    found = LineSet.of(5, line_digests(lines))
     assert all(line in found for line in lines)
     assert (other in found) == (other in lines)
     assert len(found.digests) == len(set(lines))
 
 
 def test_nearly_no_line_is_taken_for_another():
-    found = Known.of(20, digests(NAMES.splitlines()))
+    found = LineSet.of(20, line_digests(NAMES.splitlines()))
     strangers = [f"{name}{n}" for name in NAMES.splitlines() for n in range(5)]
     assert sum(stranger in found for stranger in strangers) <= 2  # 40,560 · 8,112 / 2³² = 0.08 of them are expected
 
 
 @given(st.lists(st.text(max_size=5), min_size=1))
 def test_what_is_known_comes_back_from_json(lines):
-    found = Known.of(7, digests(lines))
-    again = Known.from_json(found.to_json())
+    found = LineSet.of(7, line_digests(lines))
+    again = LineSet.from_json(found.to_json())
     assert again.longest == 7
     assert again.digests.tolist() == found.digests.tolist()
-    assert Known.from_json(Known(7, None).to_json()) == Known(7, None)
+    assert LineSet.from_json(LineSet(7, None).to_json()) == LineSet(7, None)
 
 
 def test_of_too_many_lines_none_are_known(monkeypatch):
     monkeypatch.setattr(known, "MOST", 3)
-    assert Known.of(5, digests("abca")).digests is not None
-    assert Known.of(5, digests("abcd")).digests is None
-    assert "a" not in Known.of(5, digests("abcd"))
+    assert LineSet.of(5, line_digests("abca")).digests is not None
+    assert LineSet.of(5, line_digests("abcd")).digests is None
+    assert "a" not in LineSet.of(5, line_digests("abcd"))
 
 
-GOOD = Known.of(3, digests("abc")).to_json()
+GOOD = LineSet.of(3, line_digests("abc")).to_json()
 
 
 @pytest.mark.parametrize(
@@ -174,7 +177,7 @@ GOOD = Known.of(3, digests("abc")).to_json()
 )
 def test_what_is_no_knowledge_of_lines_is_refused(data):
     with pytest.raises(ValueError):
-        Known.from_json(data)
+        LineSet.from_json(data)
 
 
 # The split
@@ -189,7 +192,7 @@ def test_a_split_is_honest(lines, fraction, seed, least):
     assert one, "there is something to learn"
     assert len(other) <= len(lines) * fraction
     assert not other or held_out.size >= least
-    assert learned.digests.tolist() == digests(one).tolist()
+    assert learned.digests.tolist() == line_digests(one).tolist()
 
 
 def test_a_split_is_a_random_part_that_follows_from_the_seed():
@@ -246,7 +249,7 @@ def read_again(batches, offset):
 @given(LINES, st.integers(1, 9), st.integers(1, 15), st.integers(0, 2**53 - 1))
 @example(["a" * 12, "b"], 2, 1, 0)
 def test_an_epoch_reads_every_record_once_from_line_end_to_line_end(lines, B, T, offset):
-    batches, found = Batches(records_of(lines), B, T), []
+    batches, found = LineBatches(records_of(lines), B, T), []
     for inputs, targets, real in read_again(batches, offset):
         n = sum(real)
         assert real == [True] * n + [False] * (len(real) - n)
@@ -262,7 +265,7 @@ def test_an_epoch_reads_every_record_once_from_line_end_to_line_end(lines, B, T,
 def test_every_epoch_has_as_many_chunks_and_a_share_of_one_in_the_mean(lines, B, T, pool):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "POOL", pool + 1)
-        batches = Batches(records_of(lines), B, T)
+        batches = LineBatches(records_of(lines), B, T)
         for offset in range(3):
             chunks = [batches.epoch(offset)(k) for k in range(batches.chunks)]
             assert sum(chunk.afresh == slice(None) for chunk in chunks) == -(-len(lines) // B)
@@ -273,7 +276,7 @@ def test_every_epoch_has_as_many_chunks_and_a_share_of_one_in_the_mean(lines, B,
 
 
 def test_the_pieces_of_a_long_line_are_as_even_as_can_be():
-    batches = Batches(records_of(["abcdefghij" * 3, "k" * 29]), 2, 12)
+    batches = LineBatches(records_of(["abcdefghij" * 3, "k" * 29]), 2, 12)
     assert [len(batches.epoch(0)(k).inputs) for k in range(batches.chunks)] == [10, 10, 11]
 
 
@@ -281,8 +284,8 @@ def test_the_pieces_of_a_long_line_are_as_even_as_can_be():
     ("R", "B", "rows"), [(0, 50, 0), (1, 50, 1), (50, 50, 50), (51, 50, 26), (101, 50, 34), (7301, 50, 50)]
 )
 def test_batches_are_as_even_as_can_be(R, B, rows):
-    assert rows_of(R, B) == rows
-    batches = Batches(records_of([f"{n:04}" for n in range(R)]), B, 50)
+    assert even_batch_size(R, B) == rows
+    batches = LineBatches(records_of([f"{n:04}" for n in range(R)]), B, 50)
     assert batches.rows == rows
     counts = [int(batches.epoch(3)(k).real.any(axis=0).sum()) for k in range(batches.chunks)]
     assert all(count in (rows, rows - 1) for count in counts)
@@ -291,12 +294,12 @@ def test_batches_are_as_even_as_can_be(R, B, rows):
 
 def test_nothing_held_out_is_no_chunks():
     _, nothing = records_of(["a", "b"]).split(0, 0, 1)
-    batches = Batches(nothing, 50, 50)
+    batches = LineBatches(nothing, 50, 50)
     assert (batches.chunks, batches.rows, batches.size, batches.lines) == (0, 0, 0, 0)
 
 
 def test_an_order_follows_from_its_number():
-    batches = Batches(from_text(NAMES).records, 50, 50)
+    batches = LineBatches(from_text(NAMES).records, 50, 50)
 
     def order(offset):
         chunk_of = batches.epoch(offset)
@@ -310,13 +313,13 @@ def test_an_order_follows_from_its_number():
 
 
 def test_records_of_a_batch_are_of_similar_length():
-    batches = Batches(from_text(NAMES).records, 50, 50)
+    batches = LineBatches(from_text(NAMES).records, 50, 50)
     read = sum(batches.epoch(1)(k).inputs.size for k in range(batches.chunks))
     assert batches.size / read > 0.9
 
 
 def test_any_record_may_come_with_any_other_of_its_length():
-    batches = Batches(records_of([f"{n:03}" for n in range(300)]), 10, 5)
+    batches = LineBatches(records_of([f"{n:03}" for n in range(300)]), 10, 5)
     companions = set()
     for offset in range(200):
         for k in range(batches.chunks):
@@ -332,10 +335,10 @@ def test_any_record_may_come_with_any_other_of_its_length():
 def test_a_corpus_is_read_as_the_configuration_says():
     found = from_text(NAMES)
     config = TrainingConfig(1, batch_size=20, seq_length=10, val_fraction=0.2, seed=3)
-    learned, held_out, lines = of(found, config)
+    learned, held_out, lines = split_corpus(found, config)
     assert (learned.lines, held_out.lines, lines) == (0, 0, None)
     assert learned.size + held_out.size == len(NAMES)
-    learned, held_out, lines = of(found, TrainingConfig(1, 20, 10, lines=True, val_fraction=0.2, seed=3))
+    learned, held_out, lines = split_corpus(found, TrainingConfig(1, 20, 10, lines=True, val_fraction=0.2, seed=3))
     assert (learned.lines, held_out.lines) == (6490, 1622)
     assert learned.size + held_out.size == len(NAMES)
     assert learned.rows == 20

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import drawing, filters, network, sampling, scoring
-from charrnn.cells.softmax import log_softmax
+from charrnn import drawing, filters, sampling, scoring
 from charrnn.config import ModelConfig, SamplingConfig
+from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
-from charrnn.model import Model
+from charrnn.layers.softmax import log_softmax
+from charrnn.model import network
+from charrnn.model.model import Model
 from charrnn.sampling import generate, samples
-from charrnn.vocabulary import Vocabulary
 
 CHARACTERS = "\n abcdeé😀"
 
@@ -27,7 +28,7 @@ def random_model(cell="lstm", characters=CHARACTERS, engine=None, layers=2):
     config, rng = ModelConfig(len(vocabulary), cell, 20, layers), np.random.default_rng(3)
     given_engine = {} if engine is None else {"engine": engine}
     model = Model(config, vocabulary, {}, **given_engine)
-    shapes = network.shapes(config, network.cell_of(config, model.engine))
+    shapes = network.param_shapes(config, network.cell_of(config, model.engine))
     scales = {name: 0.15 if name.startswith("W_hh") else 1.0 for name in shapes}
     params = {name: rng.normal(scale=scales[name], size=shape).astype(np.float32) for name, shape in shapes.items()}
     return Model(config, vocabulary, params, **given_engine)
@@ -120,14 +121,14 @@ def test_each_draw_is_the_character_whose_share_the_random_number_falls_in(engin
 
 @pytest.mark.parametrize("config", [SamplingConfig(), SamplingConfig(top_k=2), SamplingConfig(min_p=0.5)], ids=str)
 def test_compiled_runs_draw_what_is_possible_at_the_ends_of_the_unit_interval(engine, config):
-    if engine.Sampler is None:
+    if engine.Decoder is None:
         pytest.skip("this engine draws step by step, with drawing.choose")
     model, u = random_model(engine=engine), np.array([[0.0, 1 - 2**-53]])
     for context in range(len(CHARACTERS)):
         both, state = np.repeat(np.array([[context]], np.uint8), 2, axis=1), model.zero_state(2)
         logits, _ = model.forward(both, state)
         possible = np.flatnonzero(filters.apply(log_softmax(logits[0].astype(np.float64)), config)[0] > -np.inf)
-        sampler = engine.Sampler(model.config.cell, model.params, state)
+        sampler = engine.Decoder(model.config.cell, model.params, state)
         ids, _ = sampler.run(both[0], u, [config.temp], filters.settings(config))
         assert ids[0].tolist() == [possible[0], possible[-1]]
 
@@ -145,7 +146,7 @@ def test_likelihoods_after_huge_logits_are_right(engine, largest):
 
 @pytest.mark.parametrize("cell", naive.CELLS)
 def test_rows_shared_out_to_threads_are_drawn_alike(engine, cell):
-    if engine.Sampler is None:
+    if engine.Decoder is None:
         pytest.skip("this engine draws on one thread")
     model, rng = random_model(cell, engine=engine), np.random.default_rng(1)
     state, config = rng.normal(size=model.zero_state(21).shape).astype(np.float32), SamplingConfig(top_p=0.9)
@@ -154,7 +155,7 @@ def test_rows_shared_out_to_threads_are_drawn_alike(engine, cell):
     mask = rng.random((21, len(CHARACTERS))) < 0.8
     drawn = []
     for threads in (1, 2, 5):
-        sampler = engine.Sampler(cell, model.params, state, threads)
+        sampler = engine.Decoder(cell, model.params, state, threads)
         ids, logps = sampler.run(context, u, [0.8] * 40, filters.settings(config), mask, recent)
         drawn.append((ids, logps, sampler.state))
     for others in drawn[1:]:
@@ -291,7 +292,7 @@ def test_the_logprob_of_a_primed_sample_is_a_difference_of_scores():
 def test_a_text_in_two_chunks_is_scored_as_in_one(monkeypatch):
     model, text = random_model(), "a bad cab\né😀" * 7
     whole = scoring.score(model, text)
-    monkeypatch.setattr("charrnn.model.CHUNK", 10)
+    monkeypatch.setattr("charrnn.model.model.READ_CHUNK", 10)
     assert len(list(model.losses(model.vocabulary.encode(text)))) == -(-len(text) // 10)
     assert scoring.score(model, text).nats == pytest.approx(whole.nats, rel=1e-6)
 

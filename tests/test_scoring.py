@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charrnn
-from charrnn import network, scoring
+from charrnn import scoring
 from charrnn.config import ModelConfig
+from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError, DivergenceError, VocabularyError
-from charrnn.model import Model
+from charrnn.model import network
+from charrnn.model.model import Model
 from charrnn.scoring import Score, follow, score, score_batches, score_lines, surprises
-from charrnn.vocabulary import Vocabulary
 
 LINES = ["a bad cab\n", "\n", "", "dead\n", "é\n", "a cab" * 9 + "\n", "b" * 40, "ace\n", "\n", "bed"]
 
@@ -30,7 +31,7 @@ def random_model(cell="lstm", characters="\n abcdeé", engine=None, layers=2):
     model = Model(
         ModelConfig(len(vocabulary), cell, 12, layers), vocabulary, {}, **({"engine": engine} if engine else {})
     )
-    shapes = network.shapes(model.config, network.cell_of(model.config, model.engine))
+    shapes = network.param_shapes(model.config, network.cell_of(model.config, model.engine))
     scales = {name: 0.15 if name.startswith("W_hh") else 1.0 for name in shapes}
     params = {name: rng.normal(scale=scales[name], size=shape).astype(np.float32) for name, shape in shapes.items()}
     return replace(model, params=params)

@@ -6,11 +6,12 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from charrnn import checkpoint, network, optimizers
+from charrnn import checkpoint, optimizers
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import ModelConfig, TrainingConfig
-from charrnn.model import Model
-from charrnn.vocabulary import Vocabulary
+from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.model import network
+from charrnn.model.model import Model
 
 torch = pytest.importorskip("torch")
 safetensors_torch = pytest.importorskip("safetensors.torch")
@@ -41,7 +42,7 @@ def run(module, ids, state):
 def random_model(cell, layers, engine, dtype=np.float32):
     """A model whose parameters, biases and all, are random."""
     config, rng = ModelConfig(V, cell, H, layers), np.random.default_rng(layers)
-    shapes = network.shapes(config, network.cell_of(config, engine))
+    shapes = network.param_shapes(config, network.cell_of(config, engine))
     params = {name: rng.normal(scale=0.5, size=shape).astype(dtype) for name, shape in shapes.items()}
     return Model(config, Vocabulary(CHARACTERS), params, engine)
 

@@ -18,14 +18,17 @@ from processes import TEXT
 from trainings import files, run, taken_up
 
 import charrnn
-from charrnn import budget, checkpoint, engine, footprint, network, optimizers, reading, recipe
-from charrnn.cells.softmax import log_softmax
+from charrnn import budget, checkpoint, footprint, optimizers, recipe
 from charrnn.config import CELLS, OPTIMIZERS, SCHEDULES, Config, ModelConfig, SamplingConfig, TrainingConfig
-from charrnn.corpus import Corpus, from_text
+from charrnn.dataset import split
+from charrnn.dataset.corpus import Corpus, from_text
+from charrnn.dataset.streams import RESET_EVERY
+from charrnn.engine import cores
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergenceError, VocabularyError
+from charrnn.layers.softmax import log_softmax
+from charrnn.model import dropout
 from charrnn.pace import Pace
 from charrnn.snapshot import CorpusRecord, Evaluation, Position
-from charrnn.streams import AFRESH
 from charrnn.training import TRIES, Training, resume, train
 
 SMALL: dict[str, Any] = {
@@ -232,11 +235,11 @@ def test_it_yields_each_step_and_each_evaluation() -> None:
     assert [p.epoch for p in progress if p.chars] == [k // len(T) for k in range(1, 13)]
 
 
-@pytest.mark.parametrize("afresh", [AFRESH, 3])
+@pytest.mark.parametrize("afresh", [RESET_EVERY, 3])
 def test_the_state_is_carried_until_the_epoch_ends_or_the_stream_begins_afresh(
     afresh: int, engine_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("charrnn.streams.AFRESH", afresh)
+    monkeypatch.setattr("charrnn.dataset.streams.RESET_EVERY", afresh)
     training = begun(steps=15, lr=0, engine=engine_name, layers=2)
     model, streams = training.latest, training.streams
     expected, seen = model.zero_state(streams.rows), 0
@@ -283,7 +286,7 @@ def test_a_long_text_read_in_parts_has_the_same_loss(
     nats = sum(nats for nats, _ in model.losses(ids))
     for name, value in (("PART", 80), ("BEFORE", 300), ("CHUNK", 100)):
         monkeypatch.setattr(reading, name, value)
-    pieces = list(reading.Tail(ids).losses(model))
+    pieces = list(split.ValidationStream(ids).losses(model))
     assert sum(chars for _, chars in pieces) == size
     assert sum(nats for nats, _ in pieces) == pytest.approx(nats, rel=1e-5)
 
@@ -552,8 +555,8 @@ def test_it_can_not_start_from_a_model_that_does_not_fit() -> None:
 
 def test_a_locked_mask_is_the_same_for_a_whole_chunk() -> None:
     rng, config = np.random.default_rng(0), ModelConfig(5, "lstm", 64, 2, dropout=0.25)
-    free = network.dropout_masks(config, 40, 30, rng)
-    locked = network.dropout_masks(replace(config, locked=True), 40, 30, rng)
+    free = dropout.dropout_masks(config, 40, 30, rng)
+    locked = dropout.dropout_masks(replace(config, locked=True), 40, 30, rng)
     assert (free.shape, locked.shape) == ((2, 40, 30, 64), (2, 1, 30, 64))
     for mask in (free, locked):
         assert set(np.unique(mask)) == {0, np.float32(4 / 3)}
@@ -563,14 +566,14 @@ def test_a_locked_mask_is_the_same_for_a_whole_chunk() -> None:
 
 @pytest.mark.parametrize("dropped", [1e-9, 1e-4, 0.5, 0.99])
 def test_masks_keep_the_mean_for_any_probability(dropped: float) -> None:
-    masks = network.dropout_masks(ModelConfig(5, "rnn", 100, 1, dropout=dropped), 50, 200, np.random.default_rng(1))
+    masks = dropout.dropout_masks(ModelConfig(5, "rnn", 100, 1, dropout=dropped), 50, 200, np.random.default_rng(1))
     assert masks.mean() == pytest.approx(1, abs=0.03)
 
 
 def test_what_drop_connect_leaves_out_of_a_step_the_step_does_not_change(engine_name: str) -> None:
     training = begun(steps=1, drop_connect=0.5, optimizer="sgd", clip=0, engine=engine_name)
     before = training.snapshot.params["W_hh0"].copy()
-    (masks,) = network.recurrent_masks(
+    (masks,) = dropout.dropconnect_masks(
         training.snapshot.model, training.engine, np.random.Generator(_ahead(training))
     ).values()
     after = run(training).snapshot.params["W_hh0"]
@@ -649,7 +652,7 @@ def test_the_recipe_completes_the_options() -> None:
     model, config = recipe.plan(corpus, {"steps": 7})
     assert model == ModelConfig(len(corpus.vocabulary))
     assert config == TrainingConfig(7, seed=config.seed, threads=config.threads, engine=config.engine)
-    assert config.threads == engine.available_cores() >= 1
+    assert config.threads == cores.available_cores() >= 1
 
 
 @pytest.mark.parametrize("option", [{"steps": 70}, {"epochs": 3}])

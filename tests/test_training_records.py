@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from trainings import files, run, taken_up
 
 import charrnn
-from charrnn import checkpoint, corpus, engine, network, recipe
+from charrnn import checkpoint, recipe
+from charrnn import engine as engines
 from charrnn.config import SamplingConfig
-from charrnn.corpus import from_text
+from charrnn.dataset import files
+from charrnn.dataset.corpus import from_text
+from charrnn.dataset.line_set import line_digests
+from charrnn.dataset.split import split_corpus
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
-from charrnn.known import digests
-from charrnn.reading import of
+from charrnn.model import network
 from charrnn.training import Training, train
 
 SMALL: dict[str, Any] = {
@@ -34,7 +37,9 @@ SMALL: dict[str, Any] = {
     "threads": 1,
 }
 """Of chunks that most names are longer than."""
-NAMES = "".join(Path(corpus.bundled()).with_name("names.txt").read_text(encoding="utf-8").splitlines(True)[3000:3200])
+NAMES = "".join(
+    Path(files.bundled_corpus()).with_name("names.txt").read_text(encoding="utf-8").splitlines(True)[3000:3200]
+)
 FIVE = ["Ashby de la Zouch", "Barrow-in-Furness", "Cleobury Mortimer", "Dunfermline-on-Sea", "Eglwysfach ar Ddyfi"]
 
 
@@ -45,7 +50,7 @@ def begun(text: str | bytes = NAMES, **options: Any) -> Training:
 def held_out(training: Training) -> list[str]:
     """The lines that a training validates on."""
     s = training.snapshot
-    records = of(from_text(NAMES), s.training).held_out.batches.records  # type: ignore[attr-defined]
+    records = split_corpus(from_text(NAMES), s.training).held_out.batches.records  # type: ignore[attr-defined]
     return [NAMES[start : start + n] for start, n in zip(records.starts, records.lengths, strict=True)]
 
 
@@ -111,7 +116,7 @@ def test_every_character_of_an_epoch_weighs_the_same() -> None:
     options = {"optimizer": "sgd", "momentum": 0, "clip": 0, "dropout": 0, "seq_length": 60, "val_fraction": 0}
     training = begun(lr=1e-4, epochs=1, **options)
     before = {name: p.astype(np.float64) for name, p in training.snapshot.params.items()}
-    streams, numpy = training.streams, engine.load("numpy")
+    streams, numpy = training.streams, engines.load("numpy")
     wanted = {name: np.zeros_like(p) for name, p in before.items()}
     run(training)
     chunk_of = streams.epoch(training.snapshot.at.offset)
@@ -288,7 +293,7 @@ def test_it_may_start_from_a_model_of_running_text() -> None:
 def test_the_recipe_counts_the_steps_of_records() -> None:
     text = from_text(NAMES)
     _, config = recipe.plan(text, {"lines": True, "epochs": 7, "seed": 1})
-    assert config.steps == 7 * of(text, config).learned.chunks
+    assert config.steps == 7 * split_corpus(text, config).learned.chunks
 
 
 # What the files carry
@@ -300,7 +305,7 @@ def test_the_model_knows_its_lines_again_and_the_training_needs_no_such_thing(tm
     saved = checkpoint.load(tmp_path / "m.safetensors")
     known = saved.model.known
     assert known is not None
-    assert known.digests.tolist() == sorted(digests(NAMES.splitlines()).tolist())
+    assert known.digests.tolist() == sorted(line_digests(NAMES.splitlines()).tolist())
     assert all(name in known for name in NAMES.splitlines())
     assert known.longest == max(map(len, NAMES.splitlines()))
     assert saved.training.lines

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charrnn.dataset.vocabulary import Vocabulary, code_points, describe
 from charrnn.errors import VocabularyError
-from charrnn.vocabulary import Vocabulary, code_points, describe
 
 CHARACTERS = st.characters(codec="utf-8") | st.characters(categories=["Cs"])  # all of Unicode, many lone surrogates
 STRANGE = ["\0", "\ud800", "\udcff", "\udbff\udfff", "👩‍👩‍👧‍👦", "e\u0301", "\U0010ffff", "\ufeff", "\u2028", "ﷺ"]

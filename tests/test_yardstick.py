@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn import yardstick
-from charrnn.vocabulary import Vocabulary
+from charrnn.dataset.vocabulary import Vocabulary
 
 
 def naive_bits(learned: list[int], held_out: list[int], order: int) -> float:

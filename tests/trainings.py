@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn import checkpoint
-from charrnn.corpus import from_text
+from charrnn.dataset.corpus import from_text
 from charrnn.training import Training, resume
 
 

@@ -10,7 +10,7 @@ from threading import Thread
 
 from charrnn import verdict, yardstick
 from charrnn.config import ModelConfig, TrainingConfig
-from charrnn.reading import Tail
+from charrnn.dataset.split import ValidationStream
 from charrnn.snapshot import Evaluation
 from charrnn.training import Training
 from charrnn.yardstick import AT_MOST, ORDER, Yardstick
@@ -77,7 +77,7 @@ class Conclusion:
         """The loss of the best weights on a piece of the running text that they learned from, with nothing dropped."""
         if self.training.known:
             return None
-        piece = Tail(self.training.streams.text(PIECE))
+        piece = ValidationStream(self.training.streams.text(PIECE))
         return sum(nats for nats, _ in piece.losses(self.training.best)) / piece.size
 
     def _settings(self) -> list[str]:

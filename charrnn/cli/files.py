@@ -12,11 +12,12 @@ from typing import Any
 from filelock import FileLock
 
 from charrnn import checkpoint as checkpoints
-from charrnn import corpus as corpora
-from charrnn import engine
+from charrnn import engine as engines
 from charrnn.cli.claim import TakenError, claim
 from charrnn.cli.console import BEGAN, ended_at_once, tell_of_compilation
-from charrnn.corpus import STDIN, Source
+from charrnn.dataset import corpus as corpora
+from charrnn.dataset import files
+from charrnn.dataset.files import STDIN, Source
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.pace import SHORTEST
 from charrnn.training import Training, resume, train
@@ -38,8 +39,8 @@ def started(
     quiet: bool,
 ) -> tuple[Training, Path, FileLock]:
     """A new training, the file that its model goes to, and the claim to that."""
-    source = Source(paths or (corpora.bundled(),), **reading)
-    corpora.size(source.paths)  # before anything is made: a name that is mistyped leaves nothing
+    source = Source(paths or (files.bundled_corpus(),), **reading)
+    files.total_size(source.paths)  # before anything is made: a name that is mistyped leaves nothing
     if out is None:
         path, held = _free(FOLDER / f"{_stem(source.paths[0])}{checkpoints.SUFFIX}", force)
     else:
@@ -54,7 +55,7 @@ def started(
     corpus = corpora.read(source)
     if "time" in options:
         # Now, as the machine is measured first
-        tell_of_compilation(engine.resolve(options.get("engine", "auto")), quiet)
+        tell_of_compilation(engines.resolve(options.get("engine", "auto")), quiet)
         options = options | {"time": left(options["time"], source)}
     with ended_at_once():  # the measuring has things compiled
         return train(corpus, source=source.absolute(), init_from=model, **options), path, held

@@ -14,9 +14,9 @@ from rich.text import Text
 from charrnn import scoring
 from charrnn.cli.console import say, visible
 from charrnn.cli.shading import UNKNOWN
-from charrnn.corpus import Part, texts
-from charrnn.model import Model
-from charrnn.notation import Array
+from charrnn.dataset.files import Part, decoded_texts
+from charrnn.model.model import Model
+from charrnn.types import Array
 
 SCALE = (
     ("under 1", 0, ""),
@@ -39,7 +39,7 @@ def show(model: Model, parts: Iterable[Part], unknown: str, quiet: bool) -> int:
         _explain(console, unknown)
     styles = [Style.parse(style) for _, _, style in SCALE] + [Style.parse(UNKNOWN)]
     bounds = [start for _, start, _ in SCALE[1:]]
-    pieces, again = itertools.tee(texts(parts, model.vocabulary))
+    pieces, again = itertools.tee(decoded_texts(parts, model.vocabulary))
     left_out, last = 0, "\n"
     for text, nats in _characters(again, scoring.follow(model, pieces, unknown=unknown)):
         left_out += int(np.isnan(nats).sum())

@@ -14,7 +14,7 @@ from charrnn.cli.console import unit as place
 if TYPE_CHECKING:
     from charrnn.cli.subject import Subject
     from charrnn.inspection import Feature
-    from charrnn.model import Model
+    from charrnn.model.model import Model
 
 NAME = "inspect"
 HELP = "Show what a model is, how it learned, and what it has learned."

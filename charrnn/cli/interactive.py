@@ -11,7 +11,7 @@ from charrnn.cli.console import Output, say
 from charrnn.errors import CharRNNError
 
 if TYPE_CHECKING:
-    from charrnn.model import Model
+    from charrnn.model.model import Model
 
 HELP = """type a prime and read what follows; an empty line begins afresh
 /temp 0.7  /top-k 10  /top-p 0.9  /min-p 0.05  /typical 0.9  /penalty 1  /ban a-z  /allow a-z

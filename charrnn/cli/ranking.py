@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from charrnn import scoring
 from charrnn.cli.console import Output
 from charrnn.config import between
-from charrnn.corpus import Part
+from charrnn.dataset.files import Part
+from charrnn.dataset.line_reader import Line, read_lines
 from charrnn.errors import ConfigError
-from charrnn.lines import Line, arriving
-from charrnn.model import Model
+from charrnn.model.model import Model
 from charrnn.scoring import Score
 
 Scored = tuple[Line, Score]
@@ -114,7 +114,7 @@ def _scored(model: Model, parts: Iterable[Part], carry: bool, unknown: str) -> I
 
     def texts() -> Iterator[list[str]]:
         nonlocal lines
-        for lines in arriving(parts, model.vocabulary):
+        for lines in read_lines(parts, model.vocabulary):
             yield [line.text for line in lines]
 
     for scores in scoring.score_batches(model, texts(), carry=carry, unknown=unknown):

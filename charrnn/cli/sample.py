@@ -15,7 +15,7 @@ from charrnn.cli.console import Output, model_file, silent, tell_of_compilation,
 
 if TYPE_CHECKING:
     from charrnn.constraints import Makes
-    from charrnn.model import Model
+    from charrnn.model.model import Model
     from charrnn.sampling import Sample
 
 NAME = "sample"
@@ -316,7 +316,8 @@ def _constraints(
         Match(match, model.vocabulary)  # what is wrong with it is said before anything is read
     copies = None
     if max_copy is not None:
-        from charrnn.corpus import Source, read
+        from charrnn.dataset.corpus import read
+        from charrnn.dataset.files import Source
 
         source = Source((str(corpus),), as_bytes=model.vocabulary.is_bytes, errors="surrogateescape")
         copies = Copies(read(source), model.vocabulary, max_copy)
@@ -351,20 +352,20 @@ class Admission:
 
 
 def _prime(prime: str | None, prime_file: Path | None, model: "Model") -> str:
-    from charrnn import corpus
+    from charrnn.dataset import files
 
     if prime == "-" or prime_file is not None:
-        return corpus.read_prime("-" if prime_file is None else str(prime_file), model.vocabulary)
+        return files.read_prime("-" if prime_file is None else str(prime_file), model.vocabulary)
     return prime or ""
 
 
 def _primes(prime_file: Path | None, model: "Model", admit: Admission) -> Iterator[list[str]]:
     """The lines of a file, or of stdin as they arrive, in batches that can be drawn side by side."""
-    from charrnn import corpus, lines
+    from charrnn.dataset import files, line_reader
     from charrnn.sampling import BATCH
 
-    parts = corpus.chunks(["-" if prime_file is None else str(prime_file)], AT_ONCE)
-    for arrived in lines.arriving(parts, model.vocabulary):
+    parts = files.read_chunks(["-" if prime_file is None else str(prime_file)], AT_ONCE)
+    for arrived in line_reader.read_lines(parts, model.vocabulary):
         texts = [admit(text.removesuffix("\n")) for _, text in arrived]
         for start in range(0, len(texts), BATCH):
             yield texts[start : start + BATCH]

@@ -14,8 +14,8 @@ import typer
 from charrnn.cli.console import model_file, tell_of_compilation, voice
 
 if TYPE_CHECKING:
-    from charrnn.corpus import Part
-    from charrnn.model import Model
+    from charrnn.dataset.files import Part
+    from charrnn.model.model import Model
     from charrnn.scoring import Score
 
 AT_ONCE = 1 << 15
@@ -72,9 +72,10 @@ def command(
     quiet: Annotated[bool, _option("Nothing on stderr but errors.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn import checkpoint as checkpoints
-    from charrnn import corpus, scoring
+    from charrnn import scoring
     from charrnn.cli import ranking
     from charrnn.config import one_of
+    from charrnn.dataset import files
     from charrnn.errors import ConfigError, VocabularyError
 
     wanted = ranking.Ranking(sort, top, above, below)
@@ -92,7 +93,7 @@ def command(
     notice = voice(quiet)
     waits = wanted.orders or not (by_line or heat)
     arriving = AT_ONCE if by_line or heat else 0
-    model, parts = _opened(checkpoint, files or [corpus.STDIN], engine, waits, arriving, quiet)
+    model, parts = _opened(checkpoint, files or [files.STDIN], engine, waits, arriving, quiet)
     try:
         if heat:
             from charrnn.cli import heat as colours
@@ -103,7 +104,7 @@ def command(
             form = ranking.as_object if as_json else plain
             left_out = ranking.show(model, parts, carry, unknown, wanted, form)
         else:
-            score = scoring.score(model, corpus.texts(parts, model.vocabulary), unknown=unknown)
+            score = scoring.score(model, files.decoded_texts(parts, model.vocabulary), unknown=unknown)
             unit = "byte" if model.vocabulary.is_bytes else "character"
             typer.echo(json.dumps(score.as_dict()) if as_json else _table(score, unit))
             left_out = score.unknown
@@ -121,19 +122,19 @@ def _opened(
     Only where nothing is printed before the end anyway, which `waits` says, is a stream looked into for its length.
     """
     from charrnn import checkpoint as checkpoints
-    from charrnn import corpus
     from charrnn import engine as engines
+    from charrnn.dataset import files
 
     notice = voice(quiet)
     engines.resolve(engine, 0)  # what is wrong with it is said before anything is read
-    paths = corpus.files(files)
-    amount = corpus.size(paths)
+    paths = files.list_files(files)
+    amount = files.total_size(paths)
     model = checkpoints.load(model_file(Path(checkpoint) if checkpoint else None, notice)).model
-    if corpus.STDIN in paths and sys.stdin.isatty():
+    if files.STDIN in paths and sys.stdin.isatty():
         notice("reads what you type, up to Ctrl-D")
-    parts = corpus.chunks(paths, arriving)
+    parts = files.read_chunks(paths, arriving)
     if amount == math.inf and waits:
-        amount, parts = _looked_ahead(parts, engines.LITTLE)
+        amount, parts = _looked_ahead(parts, engines.MAX_NUMPY_CHARS)
     chosen = engines.resolve(engine, amount)
     tell_of_compilation(chosen, quiet)
     return replace(model, engine=engines.load(chosen)), parts

@@ -5,13 +5,14 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from charrnn import checkpoint as checkpoints
-from charrnn import corpus as corpora
-from charrnn import reading
 from charrnn.checkpoint import Checkpoint
-from charrnn.corpus import STDIN, Corpus, Part, Source
+from charrnn.dataset import corpus as corpora
+from charrnn.dataset import files, split
+from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.files import STDIN, Part, Source
+from charrnn.dataset.split import Split
 from charrnn.errors import CharRNNError, CorpusError
-from charrnn.model import Model
-from charrnn.reading import Reading
+from charrnn.model.model import Model
 
 MOST, MEASURED = 1_000_000, 20_000
 """Characters of a text that is given, and of what was held out, that are read, at the most."""
@@ -45,7 +46,7 @@ class Subject:
         except (OSError, ValueError):  # too long for a name, or with what no name has
             named = False
         if named:
-            return corpora.joined(_parts(given), self.model.vocabulary)[:MOST]
+            return files.read_text(_parts(given), self.model.vocabulary)[:MOST]
         if Path(given).suffix in (".txt", ".text", ".md", ".py") and not any(map(str.isspace, given)):
             raise CorpusError(f"there is no file {given}")
         return given[:MOST]
@@ -61,7 +62,7 @@ class Subject:
         corpus = self._corpus()
         training = self.checkpoint.training
         if training is not None and self._is_known(corpus):
-            found: Reading = reading.of(corpus, training)
+            found: Split = split.split_corpus(corpus, training)
             part = found.held_out if found.held_out.size else found.learned
             ids = part.text(MEASURED)
         else:
@@ -93,7 +94,7 @@ class Subject:
                 found.append(kept)
         except CharRNNError:
             pass  # the model alone was passed on
-        return [*found, Source((corpora.bundled(),), self.model.vocabulary.is_bytes)]
+        return [*found, Source((files.bundled_corpus(),), self.model.vocabulary.is_bytes)]
 
     def _is_known(self, corpus: Corpus) -> bool:
         """Whether it is the corpus of the training."""
@@ -105,7 +106,7 @@ class Subject:
 def _parts(path: str) -> list[Part]:
     """What a file or stdin holds, as far as it is read; it is read once, however many models it is for."""
     found, size = [], 0
-    for part in corpora.chunks(corpora.files((path,))):
+    for part in files.read_chunks(files.list_files((path,))):
         found.append(part)
         size += len(part[1])
         if size > 4 * MOST:  # no character has more bytes

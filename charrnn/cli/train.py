@@ -134,13 +134,13 @@ def command(
         name: value for name, value in given.items() if name not in overruled or not from_environment(context, name)
     }
 
-    from charrnn import corpus as corpora
     from charrnn.checkpoint import resume_path
     from charrnn.cli import files
     from charrnn.cli.claim import lock_path
     from charrnn.cli.log import check_log
     from charrnn.cli.run import Run
     from charrnn.config import between
+    from charrnn.dataset import files
     from charrnn.errors import ConfigError
 
     if resume and ("init_from" in given or given.get("force")):
@@ -162,7 +162,7 @@ def command(
         training, path, held = files.started(paths, reading, options, out, init_from, force, quiet)
     source = training.snapshot.source
     texts = source.paths if log is not None and source is not None else ()
-    check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *corpora.files(texts)))
+    check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *files.list_files(texts)))
     every = max(200, training.snapshot.training.steps // 8) if sample_every is None else sample_every
     begun_by = None if resume else files.words(paths, reading, init_from)
     this = Run(training, path, quiet, every, log, force, begun_by, unasked)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from charrnn.errors import ConfigError
-from charrnn.notation import Array
+from charrnn.types import Array
 
 PATTERN = "matches "
 """How the names of features begin that are patterns."""

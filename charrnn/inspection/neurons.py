@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from charrnn.errors import CorpusError
 from charrnn.inspection.features import NAMED, Feature
 from charrnn.inspection.trace import Text, trace
-from charrnn.model import Model
-from charrnn.notation import Array
+from charrnn.model.model import Model
+from charrnn.types import Array
 
 LEAST = 20
 """Characters of a text in which anything can be found."""

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from charrnn import network
 from charrnn.errors import CorpusError
 from charrnn.inspection.trace import Numbers, Text, trace
-from charrnn.memory import Memory
-from charrnn.model import CHUNK, Model
-from charrnn.notation import Array, Ids
+from charrnn.layers.workspace import Workspace
+from charrnn.model import network
+from charrnn.model.model import READ_CHUNK, Model
+from charrnn.types import Array, Ids
 
 FARTHEST = 256
 """Characters back to which gradients are followed; a context has up to twice as many."""
@@ -95,10 +95,10 @@ def _state(model: Model, ids: Ids, places: Numbers, before: Numbers, most: int) 
 
 def _read(model: Model, inputs: Ids, state: Array) -> tuple[Array, Array]:
     """Reads the ids [T, B] after a state: the logits [B, V] at their end, and the state then."""
-    memory, (n, B) = Memory(), inputs.shape
-    T = max(1, CHUNK // B)
+    workspace, (n, B) = Workspace(), inputs.shape
+    T = max(1, READ_CHUNK // B)
     for t in range(0, n, T):
-        logits, state = model.forward(inputs[t : t + T], state, memory)
+        logits, state = model.forward(inputs[t : t + T], state, workspace)
     return logits[-1], state
 
 
@@ -174,7 +174,7 @@ def _context(read: Text, before: Numbers) -> dict[str, Any]:
     losses = []
     for n in counts:
         logits, _ = _read(model, ids[targets + np.arange(-n, 0)[:, None]], model.zero_state(len(targets)))
-        losses.append(float(model.engine.softmax.surprises(logits, ids[targets]).mean(dtype=np.float64)))
+        losses.append(float(model.engine.softmax.token_nll(logits, ids[targets]).mean(dtype=np.float64)))
     return {"n": counts, "loss": losses, "over": len(targets)}
 
 

@@ -1,6 +1,6 @@
 """The signs: characters and bytes as they can be seen."""
 
-from charrnn.vocabulary import Vocabulary
+from charrnn.dataset.vocabulary import Vocabulary
 
 SIGNS = {" ": "␣", "\n": "⏎", "\t": "⇥"}
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from charrnn import network
 from charrnn.checkpoint import Checkpoint, to_torch
-from charrnn.known import Known
+from charrnn.dataset.line_set import LineSet
+from charrnn.model import network
 
 
 def summary(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def summary(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def _records(known: Known | None) -> dict[str, int | None] | None:
+def _records(known: LineSet | None) -> dict[str, int | None] | None:
     """What a model of records knows of the lines it was made from; None for a model of running text."""
     if known is None:
         return None

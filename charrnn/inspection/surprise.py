@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.cells.softmax import log_softmax
 from charrnn.inspection.signs import named
 from charrnn.inspection.trace import Numbers, Text, trace
-from charrnn.model import Model
-from charrnn.notation import Array
+from charrnn.layers.softmax import log_softmax
+from charrnn.model.model import Model
+from charrnn.types import Array
 
 PLACES = 10
 """The most surprising places that are told."""

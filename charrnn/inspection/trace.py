@@ -7,11 +7,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn import network
 from charrnn.errors import CorpusError
-from charrnn.memory import Memory
-from charrnn.model import CHUNK, Model
-from charrnn.notation import Array, Ids, Places
+from charrnn.layers.workspace import Workspace
+from charrnn.model import network
+from charrnn.model.model import READ_CHUNK, Model
+from charrnn.types import Array, Ids, Mask
 
 PART, PARTS, BEFORE = 4096, 32, 1024
 """Characters of a long text that are read as a part of it, side by side with others; how many parts there are at most;
@@ -100,7 +100,7 @@ class Piece:
 
     places: Numbers
     """[T, B]: the place in `Text.ids` of what is read next: it is predicted here, and read in the step after this."""
-    expected: Places
+    expected: Mask
     """[T, B]: whether the prediction counts: every place of the text does once."""
     logits: Array
     """[T, B, V] for what comes at the places."""
@@ -108,7 +108,7 @@ class Piece:
     """[L, T, B, H]: what the units stand at before that."""
     gates: list[dict[str, Array]]
     """Of each layer by name, [T, B, H]."""
-    read: Places
+    read: Mask
     """[T, B]: whether what the units stand at counts, as where they stand after the place before has been read.
 
     It does once for every place of the text; after a line end that parts two records it is how the second begins.
@@ -129,15 +129,17 @@ def trace(text: Text) -> Iterator[Piece]:
 
 def _trace(text: Text, starts: Numbers, stops: Numbers, begins: Numbers) -> Iterator[Piece]:
     """`trace` of a group of rows."""
-    model, memory, N = text.model, Memory(), len(text.ids)
+    model, workspace, N = text.model, Workspace(), len(text.ids)
     state, fresh = model.zero_state(len(starts)), starts == begins
-    T = max(1, CHUNK // len(starts))
+    T = max(1, READ_CHUNK // len(starts))
     steps = int((stops - begins).max()) + 1  # one more than there are characters: the last of them is read, too
     for t in range(0, steps, T):
         places = np.arange(t, min(t + T, steps))[:, None] + begins
         inputs = text.ids.take(places - 1, mode="clip")
         inputs[(places == begins) & fresh] = model.vocabulary.start
-        logits, units, gates, state = network.look_inside(model.params, inputs, state, model.config, memory)
+        logits, units, gates, state = network.forward_with_activations(
+            model.params, inputs, state, model.config, workspace
+        )
         expected = (places >= starts) & (places < stops)
         if model.known is None:
             read = (places > starts) & (places <= stops)

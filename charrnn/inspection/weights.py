@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from charrnn import network
 from charrnn.checkpoint import to_torch
 from charrnn.inspection.signs import named
-from charrnn.model import Model
-from charrnn.notation import Array
+from charrnn.model import network
+from charrnn.model.model import Model
+from charrnn.types import Array
 
 BINS = 24
 """Bars of a histogram."""

@@ -19,7 +19,7 @@ from charrnn.errors import ConfigError
 from charrnn.inspection import Feature
 from charrnn.inspection.signs import legible, sign
 from charrnn.inspection.trace import beginning
-from charrnn.notation import Array
+from charrnn.types import Array
 
 try:
     import jinja2

@@ -12,9 +12,10 @@ import sys
 from typing import Any
 
 import charrnn
-from charrnn import corpus
 from charrnn.cli.train import duration
-from charrnn.corpus import Corpus, Source
+from charrnn.dataset import corpus
+from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.files import Source
 
 SHOWN = ("cell", "hidden_size", "layers", "dropout", "drop_connect", "batch_size", "seq_length", "lr")
 

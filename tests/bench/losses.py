@@ -16,9 +16,11 @@ from statistics import fmean
 from typing import Any
 
 import charrnn
-from charrnn import corpus, recipe
+from charrnn import recipe
 from charrnn.config import CELLS
-from charrnn.corpus import Corpus, Source
+from charrnn.dataset import corpus
+from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.files import Source
 from charrnn.errors import CharRNNError
 from charrnn.snapshot import Evaluation
 

@@ -24,11 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from charrnn import corpus, reading
-from charrnn.chunk import Chunk
 from charrnn.cli.train import duration
 from charrnn.config import ModelConfig, TrainingConfig
-from charrnn.corpus import Corpus, Source
+from charrnn.dataset import corpus, split
+from charrnn.dataset.batch import Batch
+from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.files import Source
 
 TICKS = (1, 3, 10, 20, 30, 60, 90, 180, 300, 600, 1800, 3600, 7200)
 """Seconds that are marked on the axis of the picture."""
@@ -100,7 +101,7 @@ def theirs(text: Corpus, run: Run, settings: tuple[ModelConfig, TrainingConfig],
     model, config = replace(settings[0], vocab_size=len(text.vocabulary)), replace(settings[1], lines=lines)
     torch.manual_seed(run.seed)
     torch.set_num_threads(config.threads)
-    learned, held_out, _ = reading.of(text, config)
+    learned, held_out, _ = split.split_corpus(text, config)
     net = twin.Twin(model)
     adam = config.optimizer == "adam"
     optimizer = torch.optim.Adam(net.parameters()) if adam else torch.optim.RMSprop(net.parameters(), alpha=0.95)
@@ -122,7 +123,7 @@ def theirs(text: Corpus, run: Run, settings: tuple[ModelConfig, TrainingConfig],
     run.wall, run.best = spent, min(loss for _, loss in run.curve)
 
 
-def learn(net: Any, optimizer: Any, chunk: Chunk, state: Any, rate: float, clip: float) -> Any:
+def learn(net: Any, optimizer: Any, chunk: Batch, state: Any, rate: float, clip: float) -> Any:
     """One update; returns the next state, cut off from its past."""
     import torch
 
@@ -137,7 +138,7 @@ def learn(net: Any, optimizer: Any, chunk: Chunk, state: Any, rate: float, clip:
     return tuple(part.detach() for part in state)
 
 
-def losses(net: Any, chunk: Chunk, state: Any) -> tuple[Any, Any]:
+def losses(net: Any, chunk: Batch, state: Any) -> tuple[Any, Any]:
     """The losses of the characters of a chunk that count, and the next state of an LSTM."""
     import torch
     import twin
@@ -152,12 +153,12 @@ def losses(net: Any, chunk: Chunk, state: Any) -> tuple[Any, Any]:
     return found if chunk.real is None else found[torch.from_numpy(chunk.real.ravel())], state
 
 
-def validate(net: Any, held_out: reading.HeldOut, start: int) -> float:
+def validate(net: Any, held_out: split.ValidationData, start: int) -> float:
     """The mean loss of all that is held out: running text with the state carried, or line by line."""
     import torch
     import twin
 
-    if isinstance(held_out, reading.Tail):
+    if isinstance(held_out, split.ValidationStream):
         return float(twin.validate(net, held_out.ids, start) or math.nan)
     net.eval()
     nats, state = 0.0, None

@@ -11,14 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from charrnn import checkpoint, engine, network
+from charrnn import checkpoint
+from charrnn import engine as engines
 from charrnn.config import ModelConfig, TrainingConfig
-from charrnn.corpus import Corpus
-from charrnn.model import CHUNK
-from charrnn.notation import Ids, Params
+from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.streams import RESET_EVERY, Streams
+from charrnn.model import dropout, initialization, network
+from charrnn.model.model import READ_CHUNK
 from charrnn.optimizers import learning_rate
 from charrnn.snapshot import Evaluation
-from charrnn.streams import AFRESH, Streams
+from charrnn.types import Ids, Params
 
 State = Tensor | tuple[Tensor, Tensor] | None
 """h [L, B, H], or h and c of an LSTM; None for zeros."""
@@ -44,7 +46,7 @@ class Twin(nn.Module):
 
     def begin_with(self, params: Params, config: ModelConfig) -> None:
         """Takes over weights of ours; of PyTorch's two biases the second is zero where we have one only."""
-        tensors = checkpoint.to_torch(params, config, network.cell_of(config, engine.load("numpy")))
+        tensors = checkpoint.to_torch(params, config, network.cell_of(config, engines.load("numpy")))
         self.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
@@ -84,7 +86,7 @@ def evaluations(
     every = config.eval_every or min(max(streams.chunks, 50), 1000)  # as `Training.eval_every`
     # What charrnn draws is drawn here too, in its order, so that the same seed gives the same chunks
     rng = np.random.default_rng(config.seed)
-    params = network.initial_params(model, engine.load("numpy"), rng)
+    params = initialization.initial_params(model, engines.load("numpy"), rng)
     twin = Twin(model)
     if our_weights:
         twin.begin_with(params, model)
@@ -119,7 +121,7 @@ def chunks(
             offset = int(rng.integers(streams.offsets))
         inputs, targets = streams.chunk(offset, k)
         T, B = inputs.shape
-        network.dropout_masks(model, T, B, rng)
+        dropout.dropout_masks(model, T, B, rng)
         yield k, to_tensor(inputs), to_tensor(targets)
 
 
@@ -127,7 +129,7 @@ def afresh(state: State, k: int) -> State:
     """The state that chunk k of an epoch starts from: at the first one zero for all streams, later for some in turn."""
     if k:
         for tensor in state if isinstance(state, tuple) else (state,):
-            tensor[:, k % AFRESH :: AFRESH] = 0
+            tensor[:, k % RESET_EVERY :: RESET_EVERY] = 0
         return state
     return None
 
@@ -167,8 +169,8 @@ def validate(twin: Twin, ids: Ids, start: int) -> float | None:
     state: State = None
     nats = 0.0
     with torch.inference_mode():
-        for at in range(0, len(ids), CHUNK):
-            inputs, targets = text[:-1][at : at + CHUNK], text[1:][at : at + CHUNK]
+        for at in range(0, len(ids), READ_CHUNK):
+            inputs, targets = text[:-1][at : at + READ_CHUNK], text[1:][at : at + READ_CHUNK]
             loss, state = twin.loss(inputs, targets, state)
             nats += loss.item() * len(targets)
     return nats / len(ids) if len(ids) else None

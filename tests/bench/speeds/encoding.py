@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from charrnn import corpus
-from charrnn.corpus import Source
+from charrnn.dataset import corpus
+from charrnn.dataset.files import Source
 from speeds import texts
 from speeds.options import Options
 from speeds.race import Competitor, Step, race, ratio

@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import charrnn
-from charrnn import corpus
-from charrnn.corpus import Source
+from charrnn.dataset import corpus
+from charrnn.dataset.files import Source
 from charrnn.engine import available_cores
 from speeds import ours, texts
 from speeds.options import Options

@@ -5,7 +5,7 @@ from itertools import islice
 import charrnn
 from charrnn import drawing
 from charrnn.config import SamplingConfig
-from charrnn.model import Model
+from charrnn.model.model import Model
 from speeds import texts
 from speeds.race import Step, warm_up
 from speeds.shape import Shape

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from twin import State, Twin, afresh, chunks, train_step
 
-from charrnn import corpus
 from charrnn.config import LEARNING_RATES, ModelConfig
-from charrnn.streams import Streams
+from charrnn.dataset import corpus
+from charrnn.dataset.streams import Streams
 from speeds import texts
 from speeds.race import Step, fastest, warm_up
 from speeds.shape import Shape, V

@@ -1,0 +1,166 @@
+"""The files that a text is read from: paths, folders and standard input, as bytes and as decoded text."""
+
+import codecs
+import io
+import math
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from charrnn.config import one_of
+from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.errors import CorpusError
+
+STDIN = "-"
+READ_BLOCK = 1 << 20
+Part = tuple[str, bytes]
+"""A chunk of a file, with the file's path; b"" where the file ends."""
+ERROR_HANDLERS = ("strict", "replace", "ignore", "backslashreplace", "surrogateescape")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a corpus is read from, and how: enough to read it again."""
+
+    paths: tuple[str, ...]
+    as_bytes: bool = False
+    encoding: str = "utf-8"
+    errors: str = "strict"
+
+    @property
+    def name(self) -> str:
+        """The corpus's name: that of its first file or folder, without where it lies."""
+        first = "stdin" if self.paths[0] == STDIN else os.path.basename(os.path.realpath(self.paths[0]))
+        return first + (f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else "")
+
+    def absolute(self) -> "Source":
+        """The same source, named so that it can be found from any folder."""
+        return replace(self, paths=tuple(p if p == STDIN else os.path.abspath(p) for p in self.paths))
+
+
+def bundled_corpus() -> str:
+    """The path of the corpus that comes with the package: in the wheel inside it, in a checkout beside it."""
+    package = Path(__file__).parent.parent
+    folder = next((path for path in (package / "data", package.parent / "data") if path.is_dir()), None)
+    if folder is None:
+        raise CorpusError("the corpus that comes with charrnn is not installed: name one of your own")
+    return str(folder / "saltmarrow.txt")
+
+
+def read_prime(path: str, vocabulary: Vocabulary) -> str:
+    """The text of one file, or of standard input, read as a corpus of that vocabulary is: see `decoded_texts`."""
+    return read_text(read_chunks(list_files((path,))), vocabulary)
+
+
+def read_text(parts: Iterable[Part], vocabulary: Vocabulary) -> str:
+    """All parts as one text, read as a corpus of that vocabulary is."""
+    if vocabulary.is_bytes:
+        return b"".join(chunk for _, chunk in parts).decode("utf-8", "surrogateescape")
+    return "".join(_decoded(parts, "utf-8", "surrogateescape"))
+
+
+def decoded_texts(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[str | bytes]:
+    """The text of all parts, piece by piece, read as a corpus of that vocabulary is: as bytes for one of bytes.
+
+    What is no UTF-8 becomes lone surrogates, as `surrogateescape` does.
+    """
+    if vocabulary.is_bytes:
+        return (chunk for _, chunk in parts)
+    return _decoded(parts, "utf-8", "surrogateescape")
+
+
+def read_chunks(paths: Iterable[str], arriving: int = 0) -> Iterator[Part]:
+    """The bytes of files, in parts of `READ_BLOCK` bytes; or of what has arrived, but at most `arriving` bytes if given.
+
+    Raises `CorpusError` where a file can't be found or read.
+    """
+    for path in paths:
+        try:
+            with _stdin() if path == STDIN else open(path, "rb") as file:
+                while chunk := file.read1(arriving) if arriving else file.read(READ_BLOCK):
+                    yield path, chunk
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        yield path, b""
+
+
+def total_size(paths: Iterable[str]) -> float:
+    """How many bytes files hold: infinitely many where one is a pipe or a terminal, and so can't be told.
+
+    Raises `CorpusError` where a file can't be found.
+    """
+    total = 0.0
+    for path in paths:
+        try:
+            found = os.fstat(sys.stdin.fileno()) if path == STDIN else os.stat(path)
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        total += found.st_size if stat.S_ISREG(found.st_mode) else math.inf
+    return total
+
+
+def _unreadable(path: str, error: OSError) -> CorpusError:
+    return CorpusError(f"can't read {path or repr(path)}: {error.strerror or error}")
+
+
+def _stdin() -> AbstractContextManager[io.BufferedReader]:
+    """Standard input, which stays open."""
+    return nullcontext(cast(io.BufferedReader, sys.stdin.buffer))
+
+
+def list_files(paths: Iterable[str]) -> list[str]:
+    """The files that paths stand for: a folder's are those below it, sorted, but for hidden ones and checkpoints.
+
+    What is no file in a folder, such as a pipe, is left out too. Raises `CorpusError` for a folder of none, and where
+    stdin, which can be read once, is there twice.
+    """
+    paths = list(paths)
+    if paths.count(STDIN) > 1:
+        raise CorpusError("stdin is one text: give - once")
+    return [file for path in paths for file in (_below(path) if os.path.isdir(path) else [path])]
+
+
+def _below(path: str) -> list[str]:
+    found = []
+
+    def fail(error: OSError) -> None:
+        raise _unreadable(error.filename, error)
+
+    for folder, below, names in os.walk(path, onerror=fail):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        wanted = (name for name in sorted(names) if not name.startswith(".") and not name.endswith(".safetensors"))
+        found += [file for name in wanted if os.path.isfile(file := os.path.join(folder, name))]
+    if not found:
+        raise CorpusError(f"the folder {path} holds no files")
+    return found
+
+
+def _decoded(raw: Iterable[Part], encoding: str, errors: str) -> Iterator[str]:
+    """The text of raw chunks, without byte order marks and with `\\n` for the end of every line."""
+    one_of("errors", errors, ERROR_HANDLERS)
+    try:
+        "".encode(encoding)  # a codec from bytes to bytes, such as zip, is none for text
+        decoder_of = codecs.getincrementaldecoder("utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding)
+    except (LookupError, ValueError):
+        raise CorpusError(f"there is no text encoding {encoding!r}: try utf-8, latin-1, cp1251, utf-16") from None
+    decoder, offset = None, 0
+    for path, chunk in raw:
+        if decoder is None:  # each file is decoded on its own: it may have a mark, or end within a character
+            decoder, offset = io.IncrementalNewlineDecoder(decoder_of(errors), translate=True), 0
+        offset += len(chunk)
+        try:
+            yield decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError as error:
+            at = offset - len(error.object) + error.start
+            raise CorpusError(
+                f"{path} is not {encoding} at byte {at}: give its --encoding, or --errors replace, or --bytes"
+            ) from None
+        except UnicodeError as error:  # utf-16 without its mark, for one
+            raise CorpusError(f"{path} is not {encoding}: {error}; give its --encoding, or --bytes") from None
+        if not chunk:
+            decoder = None

@@ -1,0 +1,8 @@
+"""Who computes: the engines, chosen by name; NumPy is the reference, numba the compiled one."""
+
+from charrnn.engine.compile_cache import on_compilation
+from charrnn.engine.cores import available_cores
+from charrnn.engine.protocols import Cell, Engine
+from charrnn.engine.selection import ENGINES, MAX_NUMPY_CHARS, load, resolve
+
+__all__ = ["ENGINES", "MAX_NUMPY_CHARS", "Cell", "Engine", "available_cores", "load", "on_compilation", "resolve"]

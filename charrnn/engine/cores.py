@@ -1,0 +1,15 @@
+"""The processor cores that this process may use."""
+
+import math
+import os
+from pathlib import Path
+
+
+def available_cores() -> int:
+    """The processors that this process may use, as the scheduler and, in a container, its share of time allow."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such file, or no limit: "max"
+        return cores

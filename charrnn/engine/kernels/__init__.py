@@ -1,0 +1,7 @@
+"""The numba engine: the cells compiled for the registers of the host, with the names and signatures of `cells`."""
+
+from charrnn.engine.kernels import embedding, gru, linear, lstm, rnn, softmax
+from charrnn.engine.kernels.adam import adam
+from charrnn.engine.kernels.decoder import Decoder
+
+__all__ = ["Decoder", "adam", "embedding", "gru", "linear", "lstm", "rnn", "softmax"]

@@ -1,0 +1,1 @@
+"""The model: a network of layers with its weights and vocabulary."""
