@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from charrnn.listing import draw_records
     from charrnn.sampling import generate, samples
     from charrnn.scoring import Score, score, score_lines, surprises
-    from charrnn.training import resume, train
+    from charrnn.training.trainer import resume, train
 
 _HOMES = {
     "Checkpoint": "checkpoint",

@@ -19,9 +19,9 @@ from charrnn.engine import Cell
 from charrnn.errors import CheckpointError, ConfigError, VocabularyError
 from charrnn.model import network
 from charrnn.model.model import Model
-from charrnn.optimizers import OPTIMIZERS
-from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot
 from charrnn.storage import Draft, Reader, draft, draft_path, set_aside, settle, tokens_aside
+from charrnn.training.optimizers import OPTIMIZERS
+from charrnn.training.state import CorpusInfo, Counters, Evaluation, TrainingState
 from charrnn.types import Array, Params
 
 SUFFIX = ".safetensors"
@@ -40,7 +40,7 @@ class Checkpoint:
     step: int | None = None
     """The step that these weights are of: the best by validation loss."""
     training: TrainingConfig | None = None
-    corpus: CorpusRecord | None = None
+    corpus: CorpusInfo | None = None
     history: list[Evaluation] = field(default_factory=list)
     version: str = ""
     """The version of charrnn that wrote it."""
@@ -125,7 +125,7 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
         Model(config, vocabulary, params, loaded, _known(file, vocabulary) if file.has("records") else None),
         step,
         _record(file, "training", TrainingConfig) if file.has("training") else None,
-        _record(file, "corpus", CorpusRecord) if file.has("corpus") else None,
+        _record(file, "corpus", CorpusInfo) if file.has("corpus") else None,
         _history(file) if file.has("history") else [],
         _text(file, "version"),
         _text(file, "run"),
@@ -170,13 +170,13 @@ def from_torch(tensors: Mapping[str, Array], config: ModelConfig, cell: Cell) ->
 # The training's file
 
 
-def save_snapshot(path: Path, snapshot: Snapshot) -> None:
+def save_snapshot(path: Path, snapshot: TrainingState) -> None:
     """Writes the state of a training. Raises `CheckpointError` where it can't be written."""
     with _draft_of_state(path, snapshot) as state:
         state.publish()
 
 
-def _draft_of_state(path: Path, snapshot: Snapshot) -> Draft:
+def _draft_of_state(path: Path, snapshot: TrainingState) -> Draft:
     s = snapshot
     tensors = {"state": s.state}
     for group, arrays in (("params", s.params), ("best", s.best), ("moments", s.moments), ("average", s.average)):
@@ -195,14 +195,14 @@ def _draft_of_state(path: Path, snapshot: Snapshot) -> Draft:
     return draft(path, tensors, metadata)
 
 
-def load_snapshot(path: Path) -> Snapshot:
+def load_snapshot(path: Path) -> TrainingState:
     """Reads the state of a training. Raises `CheckpointError` where it is missing or not what it says it is."""
     if not path.exists():
         raise CheckpointError(f"there is no training to resume: {path} is missing")
     file = Reader(path)
     config, vocabulary = _model(file)
-    training, corpus = _record(file, "training", TrainingConfig), _record(file, "corpus", CorpusRecord)
-    position, history = _record(file, "position", Position), _history(file)
+    training, corpus = _record(file, "training", TrainingConfig), _record(file, "corpus", CorpusInfo)
+    position, history = _record(file, "position", Counters), _history(file)
     cell = network.cell_of(config, engines.load("numpy"))
     params = network.param_shapes(config, cell)
     if position.best_step not in (0, *(row.step for row in history)):
@@ -218,7 +218,7 @@ def load_snapshot(path: Path) -> Snapshot:
     def group(prefix: str) -> Params:
         return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
-    return Snapshot(
+    return TrainingState(
         config,
         training,
         vocabulary,
@@ -236,7 +236,7 @@ def load_snapshot(path: Path) -> Snapshot:
     )
 
 
-def _rows(file: Reader, training: TrainingConfig, corpus: CorpusRecord, position: Position) -> int:
+def _rows(file: Reader, training: TrainingConfig, corpus: CorpusInfo, position: Counters) -> int:
     """How much is read side by side. Raises `CheckpointError` where the position is at no place of a running text.
 
     Among records it may be at any: how many chunks these make is seen when the corpus is there, and then looked at.
@@ -253,7 +253,7 @@ def _rows(file: Reader, training: TrainingConfig, corpus: CorpusRecord, position
 # Both files
 
 
-def save_both(path: Path, checkpoint: Checkpoint, snapshot: Snapshot) -> None:
+def save_both(path: Path, checkpoint: Checkpoint, snapshot: TrainingState) -> None:
     """Writes the model's file, and the state of its training beside it: both are on disk before either has its name.
 
     The state comes first. It holds all that the model's file does, so whatever happens between the two, what lies there
@@ -267,7 +267,7 @@ def save_both(path: Path, checkpoint: Checkpoint, snapshot: Snapshot) -> None:
         model.publish()
 
 
-def begin_both(path: Path, snapshot: Snapshot) -> None:
+def begin_both(path: Path, snapshot: TrainingState) -> None:
     """Writes the state of a training that begins; a model of another run that lies there goes.
 
     It never stands beside the new state: it is set aside before that has its name, and settled after. Raises

@@ -5,7 +5,7 @@ from hypothesis import settings
 
 import charrnn.engine.protocols
 from charrnn.errors import EngineError
-from charrnn.training import Training, train
+from charrnn.training.trainer import Trainer, train
 
 settings.register_profile("charrnn", max_examples=50, deadline=None)
 settings.load_profile("charrnn")
@@ -32,13 +32,13 @@ def engine_name(request: pytest.FixtureRequest) -> str:
         pytest.skip(str(error))
 
 
-def begin(text: str | bytes, **options) -> Training:
+def begin(text: str | bytes, **options) -> Trainer:
     """A short training on one thread of the reference engine, before its first step."""
     defaults = {"hidden_size": 8, "layers": 2, "steps": 40, "batch_size": 4, "seq_length": 16, "lr": 0.02, "seed": 1}
     return train(text, **defaults | {"engine": "numpy", "threads": 1, "eval_every": 10} | options)
 
 
-def run_of(text: str | bytes, **options) -> Training:
+def run_of(text: str | bytes, **options) -> Trainer:
     """The same, come to its end."""
     training = begin(text, **options)
     for _ in training:

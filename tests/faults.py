@@ -25,8 +25,8 @@ import charrnn
 from charrnn import checkpoint, storage
 from charrnn.cli.claim import claim
 from charrnn.errors import CheckpointError
-from charrnn.snapshot import Snapshot
-from charrnn.training import Training
+from charrnn.training.state import TrainingState
+from charrnn.training.trainer import Trainer
 
 CALLS = ("open", "close", "fsync", "replace", "unlink")
 """What of `os` changes the disk, or might tell late that something before has failed."""
@@ -91,7 +91,7 @@ class Written:
         self.file.close()
 
 
-def snapshots() -> tuple[Training, Snapshot, Snapshot, Snapshot]:
+def snapshots() -> tuple[Trainer, TrainingState, TrainingState, TrainingState]:
     """A training, a snapshot of it, a later one, and one of another run that has just begun."""
     options: dict[str, Any] = {"hidden_size": 8, "layers": 1, "batch_size": 4, "seq_length": 8, "engine": "numpy"}
     run = charrnn.train(TEXT, seed=1, steps=20, eval_every=5, threads=1, **options)

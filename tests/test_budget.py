@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from charrnn import budget
 from charrnn import layers as cells
 from charrnn.config import CELLS, ModelConfig, TrainingConfig
+from charrnn.training import budget
 
 MINUTE = 1.7e13
 """Operations in a minute of two cores, about."""

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import optimizers
 from charrnn.config import TrainingConfig
 from charrnn.layers.workspace import Workspace
+from charrnn.training import optimizers
 
 CELLS = ("rnn", "gru", "lstm")
 SHAPES = [

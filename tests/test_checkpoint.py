@@ -26,7 +26,7 @@ from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.model import network
 from charrnn.model.model import Model
 from charrnn.sampling import generate
-from charrnn.training import Training
+from charrnn.training.trainer import Trainer
 
 
 def checkpoint_of(training):
@@ -157,7 +157,7 @@ def test_a_snapshot_goes_on_as_the_training_would_have(optimizer, tmp_path):
         next(steps)
     checkpoint.save_snapshot(tmp_path / "a.resume.safetensors", begun.snapshot)
     steps.close()
-    again = Training(from_text(VERSE), checkpoint.load_snapshot(tmp_path / "a.resume.safetensors"))
+    again = Trainer(from_text(VERSE), checkpoint.load_snapshot(tmp_path / "a.resume.safetensors"))
     for _ in again:
         pass
     for name in ("params", "moments", "best"):

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from charrnn import pace as pace_module
 from charrnn.config import TrainingConfig
-from charrnn.optimizers import learning_rate
-from charrnn.pace import Pace
+from charrnn.training import deadline
+from charrnn.training.deadline import Deadline
+from charrnn.training.schedules import learning_rate
 
 COOLDOWN = 0.6
 
@@ -26,13 +26,13 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(pace_module.time, "monotonic", clock.monotonic)
+    monkeypatch.setattr(deadline.time, "monotonic", clock.monotonic)
     return clock
 
 
 def run(clock: Clock, config: TrainingConfig, seconds: float, of_step: "list[float]", evaluation: float = 0.0):
     """A run whose steps take these seconds, the last of them for ever on; its pace, end and rates."""
-    began, pace, step, rates = clock.now, Pace(seconds, COOLDOWN), 0, []
+    began, pace, step, rates = clock.now, Deadline(seconds, COOLDOWN), 0, []
     pace.evaluation = evaluation
     while True:
         config = pace.planned(config, step)
@@ -88,7 +88,7 @@ def test_a_rate_that_does_not_anneal_goes_on_until_the_end(clock: Clock) -> None
 
 
 def test_what_was_no_step_is_not_taken_for_slow_ones(clock: Clock) -> None:
-    pace, step, config = Pace(60, COOLDOWN), 0, LINEAR
+    pace, step, config = Deadline(60, COOLDOWN), 0, LINEAR
     began = clock.now
     while step < (config := pace.planned(config, step)).steps:
         clock.now += 0.1

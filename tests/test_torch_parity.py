@@ -6,12 +6,13 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from charrnn import checkpoint, optimizers
+from charrnn import checkpoint
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.model import network
 from charrnn.model.model import Model
+from charrnn.training import optimizers
 
 torch = pytest.importorskip("torch")
 safetensors_torch = pytest.importorskip("safetensors.torch")

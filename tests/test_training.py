@@ -18,7 +18,7 @@ from processes import TEXT
 from trainings import files, run, taken_up
 
 import charrnn
-from charrnn import budget, checkpoint, footprint, optimizers, recipe
+from charrnn import checkpoint
 from charrnn.config import CELLS, OPTIMIZERS, SCHEDULES, Config, ModelConfig, SamplingConfig, TrainingConfig
 from charrnn.dataset import split
 from charrnn.dataset.corpus import Corpus, from_text
@@ -27,9 +27,10 @@ from charrnn.engine import cores
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergenceError, VocabularyError
 from charrnn.layers.softmax import log_softmax
 from charrnn.model import dropout
-from charrnn.pace import Pace
-from charrnn.snapshot import CorpusRecord, Evaluation, Position
-from charrnn.training import TRIES, Training, resume, train
+from charrnn.training import autoconfig, budget, memory_estimate, optimizers, options, schedules
+from charrnn.training.deadline import Deadline
+from charrnn.training.state import CorpusInfo, Counters, Evaluation
+from charrnn.training.trainer import MAX_ROLLBACKS, Trainer, resume, train
 
 SMALL: dict[str, Any] = {
     "hidden_size": 16,
@@ -45,7 +46,7 @@ NOISE = "".join(np.random.default_rng(0).choice(list("abcdefghijklmnop"), 600))
 """What can't be learned, only learned by heart."""
 
 
-def begun(text: str | bytes | Corpus = TEXT, **options: Any) -> Training:
+def begun(text: str | bytes | Corpus = TEXT, **options: Any) -> Trainer:
     return train(text, **(SMALL | options))
 
 
@@ -53,7 +54,7 @@ def flat(params: dict[str, np.ndarray]) -> np.ndarray:
     return np.concatenate([params[name].ravel() for name in sorted(params)])
 
 
-def mean_losses(training: Training, text: str) -> tuple[float, float]:
+def mean_losses(training: Trainer, text: str) -> tuple[float, float]:
     """The loss of a text before and after the training."""
     before = charrnn.score(training.latest, text).nats_per_char
     return before, charrnn.score(run(training).latest, text).nats_per_char
@@ -317,7 +318,7 @@ def test_where_nothing_is_held_out_the_latest_weights_are_the_best() -> None:
 
 
 def test_evaluations_become_rarer_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("charrnn.training.OFTEN", 4)
+    monkeypatch.setattr("charrnn.training.trainer.MAX_DENSE_EVALUATIONS", 4)
     options: dict[str, Any] = {"hidden_size": 8, "batch_size": 4, "seq_length": 8, "seed": 1, "engine": "numpy"}
     done = run(train(TEXT, steps=70, eval_every=2, **options))
     assert [row.step for row in done.history] == [2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 70]
@@ -365,7 +366,7 @@ def test_a_rate_that_is_too_high_is_halved_until_it_is_not() -> None:
     training = begun(steps=60, eval_every=20, optimizer="sgd", lr=200, clip=0)
     found = list(training)
     taken_back = [progress for progress in found if progress.diverged is not None]
-    assert 1 <= len(taken_back) <= TRIES
+    assert 1 <= len(taken_back) <= MAX_ROLLBACKS
     assert [progress.lr for progress in taken_back] == [200 / 2**n for n in range(1, len(taken_back) + 1)]
     assert training.snapshot.at.tries == len(taken_back)
     assert (training.snapshot.at.step, training.snapshot.training.lr) == (60, 200 / 2 ** len(taken_back))
@@ -430,7 +431,11 @@ def test_more_of_anything_takes_more_memory(change: dict[str, int]) -> None:
     model, config = ModelConfig(65, "lstm", 100, 1), TrainingConfig(1, 32, 64)
     (name, factor), *_ = change.items()
     more = [replace(c, **{name: getattr(c, name) * factor}) if hasattr(c, name) else c for c in (model, config)]
-    assert footprint.footprint(*more, 10**6) > footprint.footprint(model, config, 10**6) > footprint.REST
+    assert (
+        memory_estimate.estimate(*more, 10**6)
+        > memory_estimate.estimate(model, config, 10**6)
+        > memory_estimate.BASE_BYTES
+    )
 
 
 # Rates and gradients
@@ -439,7 +444,7 @@ def test_more_of_anything_takes_more_memory(change: dict[str, int]) -> None:
 def rates(points: Iterable[tuple[int, int]], **options: Any) -> list[float]:
     """The rate at some (step, epoch), where it is 1 before any schedule."""
     config = TrainingConfig(lr=1, **({"steps": 100} | options))
-    return [optimizers.learning_rate(step, epoch, config) for step, epoch in points]
+    return [schedules.learning_rate(step, epoch, config) for step, epoch in points]
 
 
 def test_the_constant_rate() -> None:
@@ -582,7 +587,7 @@ def test_what_drop_connect_leaves_out_of_a_step_the_step_does_not_change(engine_
     assert (after[masks > 0] != before[masks > 0]).mean() > 0.9
 
 
-def _ahead(training: Training) -> np.random.BitGenerator:
+def _ahead(training: Trainer) -> np.random.BitGenerator:
     """A copy of the random state of a training, as it will be when the masks of its first step are drawn."""
     rng = copy.deepcopy(training.snapshot.rng)
     rng.integers(training.streams.offsets)
@@ -649,7 +654,7 @@ def test_what_compares_validation_losses_needs_some(option: str, value: float) -
 
 def test_the_recipe_completes_the_options() -> None:
     corpus = from_text(TEXT * 40)
-    model, config = recipe.plan(corpus, {"steps": 7})
+    model, config = options.plan(corpus, {"steps": 7})
     assert model == ModelConfig(len(corpus.vocabulary))
     assert config == TrainingConfig(7, seed=config.seed, threads=config.threads, engine=config.engine)
     assert config.threads == cores.available_cores() >= 1
@@ -657,7 +662,7 @@ def test_the_recipe_completes_the_options() -> None:
 
 @pytest.mark.parametrize("option", [{"steps": 70}, {"epochs": 3}])
 def test_a_run_of_given_length_keeps_the_step_schedule(option: dict[str, int]) -> None:
-    _, config = recipe.plan(from_text(TEXT * 40), option)
+    _, config = options.plan(from_text(TEXT * 40), option)
     assert config.schedule == "step"
     assert config.steps == option.get("steps", 3 * begun(TEXT * 40, batch_size=50, seq_length=50).streams.chunks)
 
@@ -667,12 +672,12 @@ def test_a_run_of_given_length_keeps_the_step_schedule(option: dict[str, int]) -
 )
 def test_the_rate_is_the_optimizers(optimizer: str, lr: float) -> None:
     corpus = from_text(TEXT)
-    assert recipe.plan(corpus, {"steps": 1, "optimizer": optimizer})[1].lr == lr
-    assert recipe.plan(corpus, {"steps": 1, "optimizer": optimizer, "lr": 0.5})[1].lr == 0.5
+    assert options.plan(corpus, {"steps": 1, "optimizer": optimizer})[1].lr == lr
+    assert options.plan(corpus, {"steps": 1, "optimizer": optimizer, "lr": 0.5})[1].lr == 0.5
 
 
 def test_the_seed_is_drawn_where_none_is_given() -> None:
-    seeds = {recipe.plan(from_text(TEXT), {"steps": 1})[1].seed for _ in range(5)}
+    seeds = {options.plan(from_text(TEXT), {"steps": 1})[1].seed for _ in range(5)}
     assert len(seeds) > 1
     assert all(0 <= seed < 1_000_000 for seed in seeds)
 
@@ -685,9 +690,11 @@ def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_in_a_given_time_what_is_not_given_is_chosen(slow_machine: None) -> None:
     corpus = from_text(TEXT * 40)
-    found = recipe.timed(corpus, {"seed": 3, "cell": "gru", "eval_every": 7, "engine": "numpy"}, Pace(100, 0.6))
+    found = autoconfig.fit_to_time(
+        corpus, {"seed": 3, "cell": "gru", "eval_every": 7, "engine": "numpy"}, Deadline(100, 0.6)
+    )
     assert found.items() >= {"seed": 3, "cell": "gru", "eval_every": 7, "engine": "numpy", "schedule": "linear"}.items()
-    model, config = recipe.plan(corpus, found)
+    model, config = options.plan(corpus, found)
     assert config.warmup + config.hold + config.cooldown == pytest.approx(config.steps, abs=1)
     read = config.steps * begun(corpus, batch_size=config.batch_size, seq_length=config.seq_length).streams.per_step
     assert read * budget.operations(model) == pytest.approx(100e9, rel=0.1)
@@ -695,18 +702,18 @@ def test_in_a_given_time_what_is_not_given_is_chosen(slow_machine: None) -> None
 
 
 def test_a_text_too_long_to_validate_on_in_time_is_held_out_in_part(slow_machine: None) -> None:
-    corpus, pace = from_text(TEXT * 700), Pace(20, 0.6)
-    found = recipe.timed(corpus, {"hidden_size": 128}, pace)
+    corpus, pace = from_text(TEXT * 700), Deadline(20, 0.6)
+    found = autoconfig.fit_to_time(corpus, {"hidden_size": 128}, pace)
     assert 0.001 < found["val_fraction"] < 0.1
     assert pace.evaluation == pytest.approx(20 / 15, rel=0.5)
-    assert recipe.timed(corpus, {"hidden_size": 128, "val_fraction": 0.2}, pace)["val_fraction"] == 0.2
+    assert autoconfig.fit_to_time(corpus, {"hidden_size": 128, "val_fraction": 0.2}, pace)["val_fraction"] == 0.2
 
 
 @pytest.mark.parametrize(("option", "schedule"), [({"lr_decay": 0.5}, "step"), ({"schedule": "constant"}, "constant")])
 def test_a_schedule_that_does_not_anneal_is_not_told_when_to(
     option: dict[str, Any], schedule: str, slow_machine: None
 ) -> None:
-    found = recipe.timed(from_text(TEXT * 40), option, Pace(10, 0.6))
+    found = autoconfig.fit_to_time(from_text(TEXT * 40), option, Deadline(10, 0.6))
     assert found["schedule"] == schedule
     assert not {"hold", "cooldown"} & set(found)
 
@@ -727,9 +734,9 @@ def test_the_same_time_of_another_engine_is_kept(engine_name: str) -> None:
 
 
 def test_an_average_doubles_what_an_evaluation_takes(slow_machine: None) -> None:
-    paces = [Pace(100, 0.6) for _ in range(2)]
+    paces = [Deadline(100, 0.6) for _ in range(2)]
     for pace, options in zip(paces, ({}, {"average": 0.9}), strict=True):
-        recipe.timed(from_text(TEXT * 40), {"hidden_size": 32, "val_fraction": 0.1} | options, pace)
+        autoconfig.fit_to_time(from_text(TEXT * 40), {"hidden_size": 32, "val_fraction": 0.1} | options, pace)
     assert paces[1].evaluation == pytest.approx(2 * paces[0].evaluation)
 
 
@@ -764,9 +771,9 @@ def test_what_was_told_when_to_fall_can_become_what_does_not(tmp_path: Path) -> 
 
 def test_options_that_do_not_exist_are_refused() -> None:
     with pytest.raises(ConfigError, match="no option hiden_size, step"):
-        recipe.check({"hiden_size": 3, "step": 1})
+        options.check({"hiden_size": 3, "step": 1})
     with pytest.raises(ConfigError, match="vocab_size"):
-        recipe.check({"vocab_size": 3})
+        options.check({"vocab_size": 3})
 
 
 @pytest.mark.parametrize(
@@ -809,7 +816,7 @@ def test_settings_out_of_range_are_refused(option: dict[str, Any]) -> None:
         train(TEXT, **option)
 
 
-@pytest.mark.parametrize("kind", [ModelConfig, TrainingConfig, SamplingConfig, CorpusRecord, Evaluation, Position])
+@pytest.mark.parametrize("kind", [ModelConfig, TrainingConfig, SamplingConfig, CorpusInfo, Evaluation, Counters])
 @pytest.mark.parametrize(
     "value", [10**400, -(10**400), math.inf, -math.inf, math.nan, "5", b"5", True, [5], 5j], ids=lambda v: f"{v!r:.9}"
 )

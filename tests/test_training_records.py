@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from trainings import files, run, taken_up
 
 import charrnn
-from charrnn import checkpoint, recipe
+from charrnn import checkpoint
 from charrnn import engine as engines
 from charrnn.config import SamplingConfig
 from charrnn.dataset import files
@@ -22,7 +22,8 @@ from charrnn.dataset.line_set import line_digests
 from charrnn.dataset.split import split_corpus
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.model import network
-from charrnn.training import Training, train
+from charrnn.training import options
+from charrnn.training.trainer import Trainer, train
 
 SMALL: dict[str, Any] = {
     "lines": True,
@@ -43,11 +44,11 @@ NAMES = "".join(
 FIVE = ["Ashby de la Zouch", "Barrow-in-Furness", "Cleobury Mortimer", "Dunfermline-on-Sea", "Eglwysfach ar Ddyfi"]
 
 
-def begun(text: str | bytes = NAMES, **options: Any) -> Training:
+def begun(text: str | bytes = NAMES, **options: Any) -> Trainer:
     return train(text, **(SMALL | options))
 
 
-def held_out(training: Training) -> list[str]:
+def held_out(training: Trainer) -> list[str]:
     """The lines that a training validates on."""
     s = training.snapshot
     records = split_corpus(from_text(NAMES), s.training).held_out.batches.records  # type: ignore[attr-defined]
@@ -68,7 +69,7 @@ def test_five_names_are_learned_by_heart_and_written(cell: str, engine_name: str
     assert set(drawn) == set(FIVE)
 
 
-def logprob(training: Training, line: str) -> float:
+def logprob(training: Trainer, line: str) -> float:
     return -charrnn.score(training.latest, line + "\n").nats
 
 
@@ -250,14 +251,14 @@ def test_a_place_that_is_none_in_the_corpus_is_refused(change: dict[str, int]) -
     for name, value in change.items():
         setattr(training.snapshot.at, name, value)
     with pytest.raises(CheckpointError, match="damaged"):
-        Training(from_text(NAMES), training.snapshot)
+        Trainer(from_text(NAMES), training.snapshot)
 
 
 def test_a_state_of_other_rows_is_refused() -> None:
     snapshot = run(begun(steps=5)).snapshot
     snapshot.state = snapshot.state[:, :, 1:]
     with pytest.raises(CheckpointError, match="damaged"):
-        Training(from_text(NAMES), snapshot)
+        Trainer(from_text(NAMES), snapshot)
 
 
 # Corpora and other models
@@ -292,7 +293,7 @@ def test_it_may_start_from_a_model_of_running_text() -> None:
 
 def test_the_recipe_counts_the_steps_of_records() -> None:
     text = from_text(NAMES)
-    _, config = recipe.plan(text, {"lines": True, "epochs": 7, "seed": 1})
+    _, config = options.plan(text, {"lines": True, "epochs": 7, "seed": 1})
     assert config.steps == 7 * split_corpus(text, config).learned.chunks
 
 

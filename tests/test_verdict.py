@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from charrnn.snapshot import Evaluation
-from charrnn.verdict import advice
+from charrnn.training.diagnosis import diagnose
+from charrnn.training.state import Evaluation
 
 
 def history(losses: Iterable[tuple[float | None, float | None]]) -> list[Evaluation]:
@@ -24,9 +24,9 @@ def history(losses: Iterable[tuple[float | None, float | None]]) -> list[Evaluat
     ],
 )
 def test_it_tells_what_would_help(losses: list[tuple[float, float]], learned: float | None, says: str) -> None:
-    assert says in (advice(history(losses), learned) or "")
+    assert says in (diagnose(history(losses), learned) or "")
 
 
 @pytest.mark.parametrize("losses", [[], [(2.0, 2.0)], [(2.0, 2.0), (1.9, 1.9)], [(2.0, None)] * 5])
 def test_it_says_nothing_where_there_is_too_little_to_go_by(losses: list[tuple[float, float | None]]) -> None:
-    assert advice(history(losses), 1.0) is None
+    assert diagnose(history(losses), 1.0) is None

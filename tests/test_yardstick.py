@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import yardstick
 from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.training import baselines
 
 
 def naive_bits(learned: list[int], held_out: list[int], order: int) -> float:
@@ -49,14 +49,14 @@ def naive_bits(learned: list[int], held_out: list[int], order: int) -> float:
     st.integers(0, 4),
 )
 def test_the_table_is_that_of_the_papers(learned: list[int], held_out: list[int], order: int) -> None:
-    found = yardstick.context_bits(np.array(learned, np.uint8), np.array(held_out, np.uint8), order)
+    found = baselines.context_bits(np.array(learned, np.uint8), np.array(held_out, np.uint8), order)
     expected = naive_bits(learned, held_out, order)
     assert found == pytest.approx(expected)
 
 
 def test_longer_contexts_tell_more() -> None:
     text = np.frombuffer(b"the cat sat on the mat and the rat sat on the hat. " * 40, np.uint8)
-    bits = [yardstick.context_bits(text[:1500], text[1500:], order) for order in (0, 1, 2, 4)]
+    bits = [baselines.context_bits(text[:1500], text[1500:], order) for order in (0, 1, 2, 4)]
     assert bits == sorted(bits, reverse=True)
     assert bits[-1] < 0.5 < 3 < bits[0]
 
@@ -65,7 +65,7 @@ def test_xz_is_xz() -> None:
     text = "Ein Häuschen mit Gärtchen. " * 30
     vocabulary = Vocabulary.of(text)
     ids = vocabulary.encode(text)
-    found = yardstick.measure(ids[:600], ids[600:], vocabulary)
+    found = baselines.measure(ids[:600], ids[600:], vocabulary)
     sizes = [len(lzma.compress(part.encode(), preset=9)) for part in (text, text[:600])]
     assert found.xz == 8 * (sizes[0] - sizes[1]) / len(ids[600:])
     if xz := shutil.which("xz"):
@@ -74,6 +74,6 @@ def test_xz_is_xz() -> None:
 
 
 def test_bytes_that_are_no_text_are_measured_too() -> None:
-    found = yardstick.measure(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8), Vocabulary(None))
+    found = baselines.measure(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8), Vocabulary(None))
     assert found.xz < 8
     assert math.isfinite(found.table)

@@ -5,16 +5,16 @@ from typing import Any
 
 from charrnn import checkpoint
 from charrnn.dataset.corpus import from_text
-from charrnn.training import Training, resume
+from charrnn.training.trainer import Trainer, resume
 
 
-def run(training: Training) -> Training:
+def run(training: Trainer) -> Trainer:
     for _ in training:
         pass
     return training
 
 
-def files(training: Training, folder: Path) -> tuple[bytes, bytes]:
+def files(training: Trainer, folder: Path) -> tuple[bytes, bytes]:
     """The bytes of the two files that the command line would write of a training."""
     s, model, state = training.snapshot, folder / "m.safetensors", folder / "m.resume.safetensors"
     made = checkpoint.Checkpoint(training.best, training.best_step, s.training, s.corpus, training.history)
@@ -23,7 +23,7 @@ def files(training: Training, folder: Path) -> tuple[bytes, bytes]:
     return model.read_bytes(), state.read_bytes()
 
 
-def taken_up(training: Training, text: str, folder: Path, **options: Any) -> Training:
+def taken_up(training: Trainer, text: str, folder: Path, **options: Any) -> Trainer:
     """Another training that goes on from the file of this one's snapshot."""
     checkpoint.save_snapshot(folder / "s.safetensors", training.snapshot)
     return resume(from_text(text), checkpoint.load_snapshot(folder / "s.safetensors"), **options)

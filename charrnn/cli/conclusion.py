@@ -8,12 +8,12 @@ from dataclasses import asdict
 from lzma import LZMAError
 from threading import Thread
 
-from charrnn import verdict, yardstick
 from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.dataset.split import ValidationStream
-from charrnn.snapshot import Evaluation
-from charrnn.training import Training
-from charrnn.yardstick import AT_MOST, ORDER, Yardstick
+from charrnn.training import baselines, diagnosis
+from charrnn.training.baselines import MAX_CHARS, MAX_ORDER, Baselines
+from charrnn.training.state import Evaluation
+from charrnn.training.trainer import Trainer
 
 STATED = ("optimizer", "lr", "weight_decay", "steps", "seed", "engine", "threads")
 """Settings that a command must state, for what they are where they aren't given may depend on others, or on chance."""
@@ -26,9 +26,9 @@ PIECE = 8_000
 class Conclusion:
     """What is said at the end of a training; what compressors need for the held-out text is found out meanwhile."""
 
-    def __init__(self, training: Training):
+    def __init__(self, training: Trainer):
         self.training = training
-        self.others: list[Yardstick] = []
+        self.others: list[Baselines] = []
         self.measuring = Thread(target=self._measure, daemon=True)
 
     def start(self) -> None:
@@ -39,8 +39,8 @@ class Conclusion:
         training = self.training
         with suppress(MemoryError, LZMAError):  # it is nothing that a training should fail for
             if training.held_out.size:
-                learned, held_out = training.streams.text(AT_MOST), training.held_out.text(AT_MOST)
-                self.others.append(yardstick.measure(learned, held_out, training.snapshot.vocabulary))
+                learned, held_out = training.streams.text(MAX_CHARS), training.held_out.text(MAX_CHARS)
+                self.others.append(baselines.measure(learned, held_out, training.snapshot.vocabulary))
 
     def lines(self, row: Evaluation | None, begun_by: list[str] | None, held: bool) -> Iterator[str]:
         """What there is to say, when `start` was called at the beginning.
@@ -54,7 +54,7 @@ class Conclusion:
         if row and row.val_loss is not None:
             compared = [
                 f": for the same text xz -9 needs {others.xz:.2f}, "
-                f"a table of what follows up to {ORDER} characters {others.table:.2f}"
+                f"a table of what follows up to {MAX_ORDER} characters {others.table:.2f}"
                 for others in self.others
             ]
             bpc = row.val_loss / math.log(2)
@@ -66,7 +66,7 @@ class Conclusion:
             )
         elif row and self.others and row.rank / math.log(2) > self.others[0].xz > 0:
             yield "it has not come as far as xz yet: more time would help most, or there is nothing to learn"
-        elif hint := verdict.advice(training.history, self._known() if held else None):
+        elif hint := diagnosis.diagnose(training.history, self._known() if held else None):
             yield hint
         if training.out_of_patience:
             yield f"stopped, as {config.patience} evaluations have brought nothing better"

@@ -19,8 +19,8 @@ from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files
 from charrnn.dataset.files import STDIN, Source
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
-from charrnn.pace import SHORTEST
-from charrnn.training import Training, resume, train
+from charrnn.training.deadline import MIN_SECONDS
+from charrnn.training.trainer import Trainer, resume, train
 
 FOLDER = Path("checkpoints")
 LONGEST = 150
@@ -37,7 +37,7 @@ def started(
     init_from: Path | None,
     force: bool,
     quiet: bool,
-) -> tuple[Training, Path, FileLock]:
+) -> tuple[Trainer, Path, FileLock]:
     """A new training, the file that its model goes to, and the claim to that."""
     source = Source(paths or (files.bundled_corpus(),), **reading)
     files.total_size(source.paths)  # before anything is made: a name that is mistyped leaves nothing
@@ -63,7 +63,7 @@ def started(
 
 def resumed(
     paths: tuple[str, ...], reading: dict[str, Any], options: dict[str, Any], out: Path | None, quiet: bool
-) -> tuple[Training, Path, FileLock]:
+) -> tuple[Trainer, Path, FileLock]:
     """The training that was saved beside the model `out`, or the newest, that model's file, and the claim to it."""
     path = _suited(out) if out else checkpoints.newest_resumable(FOLDER)
     held = claim(path)
@@ -96,7 +96,7 @@ def resumed(
 def left(seconds: float, source: Source) -> float:
     """What is left for a training of the time that the whole program was given: to wait for stdin isn't part of it."""
     spent = 0.0 if STDIN in source.paths else time.monotonic() - BEGAN
-    return max(SHORTEST, seconds - spent - LEAVING)
+    return max(MIN_SECONDS, seconds - spent - LEAVING)
 
 
 def words(paths: tuple[str, ...], reading: dict[str, Any], init_from: Path | None) -> list[str]:

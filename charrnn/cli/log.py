@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.snapshot import Position, Snapshot
 from charrnn.storage import writing
+from charrnn.training.state import Counters, TrainingState
 
 SHORT = 12
 """Digits of a run's identity by which its lines are told from those of others."""
@@ -21,7 +21,7 @@ BEGUN = b'{"step": '
 class Log:
     """The file that a run is told in, line by line; without a path there is none, and nothing is done."""
 
-    def __init__(self, path: Path | None, snapshot: Snapshot, resumes: bool, force: bool):
+    def __init__(self, path: Path | None, snapshot: TrainingState, resumes: bool, force: bool):
         """A new file; but a training that is resumed adds to one, and goes on in its own where the snapshot stands.
 
         Raises `CheckpointError` where it is there already, is no log, or can't be written.
@@ -76,7 +76,7 @@ class Log:
         if self.path is not None and self.is_new:
             self.path.unlink(missing_ok=True)
 
-    def _cut(self, path: Path, at: Position) -> None:
+    def _cut(self, path: Path, at: Counters) -> None:
         """Takes from the end of the file what this run had told, before it was killed, of what comes again.
 
         A last line that is but begun goes too; lines of other runs stay. Raises `CheckpointError` for what is no log.
@@ -97,7 +97,7 @@ class Log:
         if (size := sum(map(len, lines))) < path.stat().st_size:
             os.truncate(path, size)
 
-    def _comes_again(self, told: dict[str, Any] | None, at: Position) -> bool:
+    def _comes_again(self, told: dict[str, Any] | None, at: Counters) -> bool:
         """Whether what a line of the file tells is of this run and later than a position."""
         if told is None or told.get("run") != self.run:
             return False

@@ -19,9 +19,9 @@ from charrnn.cli.files import resumption
 from charrnn.cli.log import Log
 from charrnn.config import LAST_SEED, ModelConfig, SamplingConfig
 from charrnn.errors import CharRNNError, CheckpointError, DivergenceError
-from charrnn.recipe import TIME
-from charrnn.snapshot import CorpusRecord, Evaluation
-from charrnn.training import TRIES, Progress, Training
+from charrnn.training.options import DEFAULT_TIME
+from charrnn.training.state import CorpusInfo, Evaluation
+from charrnn.training.trainer import MAX_ROLLBACKS, Progress, Trainer
 
 SAVE_AFTER = 120.0
 """Seconds between saves, where evaluations are further apart."""
@@ -36,7 +36,7 @@ class Run:
 
     def __init__(
         self,
-        training: Training,
+        training: Trainer,
         path: Path,
         quiet: bool,
         sample_every: int,
@@ -166,7 +166,7 @@ class Run:
         n = len(training.shards)
         threads = f"{n} threads" if n > 1 else "1 thread"
         if self.unasked:
-            self.say(f"takes {TIME / 60:g} minutes: --time says another time, --steps or --epochs another end")
+            self.say(f"takes {DEFAULT_TIME / 60:g} minutes: --time says another time, --steps or --epochs another end")
         self._tell_of_corpus(corpus)
         self.say(
             f"{model.cell}, {model.layers} × {model.hidden_size}: {training.latest.size:,} parameters; "
@@ -183,7 +183,7 @@ class Run:
         )
         self.say(f"{'goes on at step ' + format(at.step, ',') + ', ' if at.step else ''}writes {self.path}")
 
-    def _tell_of_corpus(self, corpus: CorpusRecord) -> None:
+    def _tell_of_corpus(self, corpus: CorpusInfo) -> None:
         vocabulary, lines = self.training.snapshot.vocabulary, corpus.training_lines + corpus.validation_lines
         characters = f"{corpus.training + corpus.validation:,} {'bytes' if vocabulary.is_bytes else 'characters'}"
         self.say(f"{corpus.name}: {f'{lines:,} lines, ' * bool(lines)}{characters}, {len(vocabulary)} distinct")
@@ -200,7 +200,7 @@ class Run:
             tries = self.training.snapshot.at.tries
             self.say(
                 f"the training diverged at step {progress.diverged + 1:,}: back to step {progress.step:,}, and on at "
-                f"half the rate, {progress.lr:g} (try {tries} of {TRIES})"
+                f"half the rate, {progress.lr:g} (try {tries} of {MAX_ROLLBACKS})"
             )
             self._log(step=progress.step, diverged=progress.diverged + 1, tries=tries, lr=progress.lr)
             if not self.training.pace:

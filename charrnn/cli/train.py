@@ -123,12 +123,12 @@ def command(
     ] = False,
     quiet: Annotated[bool, _option("Nothing on stderr but errors.", "--quiet", "-q")] = False,
 ) -> None:
-    from charrnn import recipe
+    from charrnn.training import options
 
     given = {name: value for name, value in context.params.items() if value is not None}
     # What the environment says is for new runs: a resumed one has its settings in its file; and of two lengths the one
     # that was typed counts
-    lengths = given.keys() & set(recipe.LENGTHS)
+    lengths = given.keys() & set(options.LENGTH_OPTIONS)
     overruled = given.keys() if resume else lengths if len(lengths) > 1 else set()
     given = {
         name: value for name, value in given.items() if name not in overruled or not from_environment(context, name)
@@ -150,12 +150,15 @@ def command(
     if as_bytes and (encoding or errors):
         raise ConfigError("--bytes decodes nothing: --encoding and --errors are for text")
     between("sample_every", sample_every or 0, 0)
-    options = {name: given[name] for name in given.keys() & (recipe.MODEL | recipe.TRAINING | set(recipe.LENGTHS))}
+    options = {
+        name: given[name]
+        for name in given.keys() & (options.MODEL_OPTIONS | options.TRAINING_OPTIONS | set(options.LENGTH_OPTIONS))
+    }
     reading = {name: given[name] for name in ("encoding", "errors", "as_bytes") if given.get(name)}
-    recipe.check(options)
-    unasked = not resume and not options.keys() & set(recipe.LENGTHS)
+    options.check(options)
+    unasked = not resume and not options.keys() & set(options.LENGTH_OPTIONS)
     if unasked:
-        options["time"] = recipe.TIME
+        options["time"] = options.DEFAULT_TIME
     if resume:
         training, path, held = files.resumed(paths, reading, options, out, quiet)
     else:

@@ -16,13 +16,12 @@ from statistics import fmean
 from typing import Any
 
 import charrnn
-from charrnn import recipe
 from charrnn.config import CELLS
 from charrnn.dataset import corpus
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import Source
 from charrnn.errors import CharRNNError
-from charrnn.snapshot import Evaluation
+from charrnn.training.state import Evaluation
 
 Trainer = Callable[[Corpus, dict[str, Any]], Iterator[Evaluation]]
 
@@ -71,7 +70,7 @@ def theirs(text: Corpus, options: dict[str, Any], our_weights: bool = False) -> 
     """The evaluations of a training of its twin."""
     import twin  # PyTorch is not needed for --ours-only
 
-    return twin.evaluations(text, *recipe.plan(text, options), our_weights)
+    return twin.evaluations(text, *options.plan(text, options), our_weights)
 
 
 def final_loss(label: str, rows: Iterator[Evaluation]) -> float:

@@ -18,8 +18,8 @@ from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.streams import RESET_EVERY, Streams
 from charrnn.model import dropout, initialization, network
 from charrnn.model.model import READ_CHUNK
-from charrnn.optimizers import learning_rate
-from charrnn.snapshot import Evaluation
+from charrnn.training.schedules import learning_rate
+from charrnn.training.state import Evaluation
 from charrnn.types import Ids, Params
 
 State = Tensor | tuple[Tensor, Tensor] | None

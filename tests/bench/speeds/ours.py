@@ -19,7 +19,7 @@ AT_ONCE = 64
 TEMPERATURE = SamplingConfig(temp=0.8)
 
 
-def run(engine: str, shape: Shape, threads: int) -> "charrnn.training.Training":
+def run(engine: str, shape: Shape, threads: int) -> "charrnn.training.trainer.Trainer":
     """A training on a made-up text that goes on for ever and never evaluates."""
     return charrnn.train(
         texts.lesson(shape.batch_size, shape.seq_length),

@@ -12,12 +12,12 @@ from charrnn.config import ModelConfig
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 WIDTH, OPERATIONS, RATE = 288, 2.5e13, 0.012
 """The width of an LSTM that is best for so many operations, and the rate that is best for it."""
-HIGHEST = 0.02
+MAX_RATE = 0.02
 """The rate of narrow networks: a higher one gains nothing, and may lose all."""
-FRESH, DROPPED, MOST_DROPPED = 4, 0.1, 0.4
+EPOCHS_BEFORE_OVERFITTING, DROPOUT_PER_DOUBLING, MAX_DROPOUT = 4, 0.1, 0.4
 """The epochs in which nothing is learned by heart, and how much more of the outputs and of the recurrent weights has to
 be left out for each doubling of them, and at most."""
-ROWS, LENGTH = 32, 64
+BATCH_SIZE, SEQ_LENGTH = 32, 64
 """The rows and the characters of a chunk: more of either read faster, but learn less in the end."""
 CLIP = 1.0
 """A few times the norm that gradients have after the first steps."""
@@ -33,7 +33,7 @@ def operations(config: ModelConfig) -> float:
     return 6.0 * (G * H * H * (2 * config.layers - 1) + H * config.vocab_size)
 
 
-def choose(W: float, N: int, V: int, given: dict[str, Any], record: float = LENGTH) -> dict[str, Any]:
+def choose(W: float, N: int, V: int, given: dict[str, Any], record: float = SEQ_LENGTH) -> dict[str, Any]:
     """The options of a run on N characters of V kinds that may take W operations, around those that are given.
 
     `record` is the mean length of records, where the text is made of them: of short ones a step reads more at once.
@@ -47,11 +47,15 @@ def choose(W: float, N: int, V: int, given: dict[str, Any], record: float = LENG
     H = chosen["hidden_size"]
     epochs = W / operations(ModelConfig(V, chosen["cell"], H, chosen["layers"])) / N
     if given.get("optimizer", "adam") in ("adam", "adamw"):
-        chosen.setdefault("lr", round(min(RATE * math.sqrt(WIDTH / H), HIGHEST), 5))
-    dropped = round(min(max(DROPPED * math.log2(epochs / FRESH), 0.0), MOST_DROPPED), 2) if epochs > FRESH else 0.0
+        chosen.setdefault("lr", round(min(RATE * math.sqrt(WIDTH / H), MAX_RATE), 5))
+    dropped = (
+        round(min(max(DROPOUT_PER_DOUBLING * math.log2(epochs / EPOCHS_BEFORE_OVERFITTING), 0.0), MAX_DROPOUT), 2)
+        if epochs > EPOCHS_BEFORE_OVERFITTING
+        else 0.0
+    )
     return {
-        "batch_size": max(ROWS, min(round(ROWS * LENGTH / record), 8 * ROWS)),
-        "seq_length": LENGTH,
+        "batch_size": max(BATCH_SIZE, min(round(BATCH_SIZE * SEQ_LENGTH / record), 8 * BATCH_SIZE)),
+        "seq_length": SEQ_LENGTH,
         "schedule": "linear",
         "clip": CLIP,
         "dropout": dropped,

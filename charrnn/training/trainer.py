@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from charrnn import budget, footprint, optimizers, recipe
 from charrnn import engine as engines
 from charrnn.config import ANNEALED
 from charrnn.dataset import split
@@ -24,22 +23,23 @@ from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusErr
 from charrnn.layers.workspace import Workspace
 from charrnn.model import dropout, initialization, network
 from charrnn.model.model import Model
-from charrnn.pace import Pace
-from charrnn.snapshot import CorpusRecord, Evaluation, Position, Snapshot, copied, identity
+from charrnn.training import autoconfig, budget, memory_estimate, optimizers, schedules
+from charrnn.training.deadline import Deadline
+from charrnn.training.state import CorpusInfo, Counters, Evaluation, TrainingState, copy_params, run_id
 from charrnn.types import Array, Params
 
 FIXED = ("batch_size", "seq_length", "optimizer", "lines", "val_fraction", "seed")
 """Settings that stay what they are when a training is resumed: what is kept of it depends on them."""
 
-OFTEN = 10_000
+MAX_DENSE_EVALUATIONS = 10_000
 """Evaluations before they become rarer."""
-TRIES = 8
+MAX_ROLLBACKS = 8
 """How often a training that diverges goes back to where it was sound and on at half the rate, before it gives up."""
 
 
 def train(
     text: str | bytes | Corpus, *, source: Source | None = None, init_from: Model | None = None, **options: Any
-) -> "Training":
+) -> "Trainer":
     """A new training on a text, or on bytes for a model of bytes; iterate over it to let it run.
 
         run = charrnn.train(text, hidden_size=64, steps=1000, seed=1)
@@ -54,10 +54,10 @@ def train(
     for a text of less than two characters or, with `lines`, two lines, and `VocabularyError` where it has characters
     that the other model has never seen.
     """
-    if not set(recipe.LENGTHS) & set(options):
-        options["time"] = recipe.TIME
-    recipe.check(options)
-    pace = Pace(options.pop("time"), budget.COOLDOWN) if "time" in options else None
+    if not set(options.LENGTH_OPTIONS) & set(options):
+        options["time"] = options.DEFAULT_TIME
+    options.check(options)
+    pace = Deadline(options.pop("time"), budget.COOLDOWN) if "time" in options else None
     corpus = text if isinstance(text, Corpus) else from_text(text)
     if init_from is not None:
         corpus = corpus.written_in(init_from.vocabulary)
@@ -65,20 +65,20 @@ def train(
             if options.setdefault(name, getattr(init_from.config, name)) != getattr(init_from.config, name):
                 raise ConfigError(f"the model to start from has another {name}: {getattr(init_from.config, name)}")
     if pace is not None:
-        options = recipe.timed(corpus, options, pace)
-    model, config = recipe.plan(corpus, options)
+        options = autoconfig.fit_to_time(corpus, options, pace)
+    model, config = options.plan(corpus, options)
     engine, rng = engines.load(config.engine), np.random.default_rng(config.seed)
-    footprint.check(model, config, corpus.ids.nbytes)
+    memory_estimate.check(model, config, corpus.ids.nbytes)
     learned, held_out, _ = split.split_corpus(corpus, config)
     with threadpool_limits(1):  # the decomposition in it rounds differently on more threads
         params = initialization.initial_params(model, engine, rng)
     if init_from is not None:
         params = {name: np.array(p, np.float32, order="C") for name, p in init_from.params.items()}
     sizes = (learned.size, held_out.size, learned.lines, held_out.lines)
-    record = CorpusRecord(corpus.name, corpus.size, corpus.digest, *sizes)
-    return Training(
+    record = CorpusInfo(corpus.name, corpus.size, corpus.digest, *sizes)
+    return Trainer(
         corpus,
-        Snapshot(
+        TrainingState(
             model,
             config,
             corpus.vocabulary,
@@ -86,19 +86,19 @@ def train(
             source,
             params,
             optimizers.initial_moments(params, config),
-            copied(params) if config.average else {},
+            copy_params(params) if config.average else {},
             network.zero_state(model, engine, learned.rows),
             rng,
             history=[],
             best={},
-            at=Position(),
-            run=identity(model, config, corpus.vocabulary, record, params),
+            at=Counters(),
+            run=run_id(model, config, corpus.vocabulary, record, params),
         ),
         pace,
     )
 
 
-def resume(corpus: Corpus, snapshot: Snapshot, **options: Any) -> "Training":
+def resume(corpus: Corpus, snapshot: TrainingState, **options: Any) -> "Trainer":
     """Goes on with a training from a snapshot of it, with some options changed: more `steps` or `epochs`, for instance.
 
     Raises `CorpusError` where the corpus is not the one that the training began with, and `ConfigError` for options
@@ -108,25 +108,27 @@ def resume(corpus: Corpus, snapshot: Snapshot, **options: Any) -> "Training":
     for name in ("cell", "hidden_size", "layers", *FIXED):
         if name in options and options[name] != now[name]:
             raise ConfigError(f"{name} is {now[name]} in the training to resume, and can't become {options[name]}")
-    recipe.check(options)
-    pace = Pace(options.pop("time"), budget.COOLDOWN) if "time" in options else None
+    options.check(options)
+    pace = Deadline(options.pop("time"), budget.COOLDOWN) if "time" in options else None
     if options.get("schedule", "linear") not in ANNEALED:
         now |= {"hold": 0, "cooldown": 0}
     step = snapshot.at.step
-    model, config = recipe.plan(corpus, {name: now[name] for name in recipe.MODEL | recipe.TRAINING} | options)
+    model, config = options.plan(
+        corpus, {name: now[name] for name in options.MODEL_OPTIONS | options.TRAINING_OPTIONS} | options
+    )
     if config.steps < step:
         raise ConfigError(f"the training is at step {step} already, past {config.steps}")
     if pace is not None:
-        config = recipe.prolonged(corpus, model, config, step, pace)
+        config = autoconfig.extend(corpus, model, config, step, pace)
     elif 0 < config.cooldown < config.steps - config.warmup - config.hold and "cooldown" not in options:
         # What was to be the end isn't any more: rather than to go on with a rate of zero, it falls anew
         config = replace(config, hold=max(0, step - config.warmup), cooldown=0)
     average = snapshot.average if config.average else {}
     if config.average and not average:
-        average = copied(snapshot.params)
+        average = copy_params(snapshot.params)
     shape = replace(snapshot.model, **{name: getattr(model, name) for name in ("dropout", "locked", "drop_connect")})
-    footprint.check(shape, config, corpus.ids.nbytes, begun=True)
-    return Training(corpus, replace(snapshot, model=shape, training=config, average=average), pace)
+    memory_estimate.check(shape, config, corpus.ids.nbytes, begun=True)
+    return Trainer(corpus, replace(snapshot, model=shape, training=config, average=average), pace)
 
 
 @dataclass(frozen=True)
@@ -147,10 +149,10 @@ class Progress:
     """The step at which the training had diverged, where it has just been taken back to this one."""
 
 
-class Training:
+class Trainer:
     """A run of training: iterate over it to move it on. Between two steps it may be left, saved and taken up again."""
 
-    def __init__(self, corpus: Corpus, snapshot: Snapshot, pace: Pace | None = None):
+    def __init__(self, corpus: Corpus, snapshot: TrainingState, pace: Deadline | None = None):
         """Goes on from a snapshot of a run on the same corpus; with a pace, until that says that time is up.
 
         Raises `CorpusError` where it is another, `CheckpointError` for a snapshot of no place in it, and `ConfigError`
@@ -192,12 +194,12 @@ class Training:
         return self.snapshot.training.eval_every or min(max(self.streams.chunks, 50), 1000)
 
     def _evaluates_at(self, step: int) -> bool:
-        """Whether a step is one of the regular ones: after `OFTEN` every second is, after twice as many every fourth, …
+        """Whether a step is one of the regular ones: after `MAX_DENSE_EVALUATIONS` every second is, after twice as many every fourth, …
 
         So the history, which is kept whole, grows with the logarithm of the steps in the end, and can still be read.
         """
         every = self.eval_every
-        return step % (every << (step // (every * OFTEN)).bit_length()) == 0
+        return step % (every << (step // (every * MAX_DENSE_EVALUATIONS)).bit_length()) == 0
 
     @property
     def latest(self) -> Model:
@@ -207,7 +209,7 @@ class Training:
     def _model(self, params: Params) -> Model:
         """The model with a copy of some weights."""
         s = self.snapshot
-        return Model(s.model, s.vocabulary, copied(params), self.engine, self.known)
+        return Model(s.model, s.vocabulary, copy_params(params), self.engine, self.known)
 
     @property
     def best(self) -> Model:
@@ -246,7 +248,7 @@ class Training:
         snapshot then goes on exactly as this run would have done. While it runs, BLAS has one thread for each shard.
         Where the loss, the gradients or the weights are no numbers any more, or the loss is far above that of a blind
         guess, the training goes back to the last evaluation, or to where it began, and on at half the rate. After
-        `TRIES` times `DivergenceError` is raised, and it is left where it was sound. Raises `CharRNNError` where a step
+        `MAX_ROLLBACKS` times `DivergenceError` is raised, and it is left where it was sound. Raises `CharRNNError` where a step
         was left in its middle.
         """
         s = self.snapshot
@@ -285,13 +287,13 @@ class Training:
         next(iter(self.held_out.losses(self.latest)), None)
         self.snapshot.restore(before)
 
-    def _taken_back(self, sound: Snapshot, error: DivergenceError) -> Progress:
+    def _taken_back(self, sound: TrainingState, error: DivergenceError) -> Progress:
         """Goes back to where the training was sound, at half the rate; raises the error where that is of no use."""
         s, step, tries = self.snapshot, self.snapshot.at.step, self.snapshot.at.tries
         rate = s.training.lr / 2
         s.restore(sound)
         self._between_steps = True
-        if tries == TRIES:
+        if tries == MAX_ROLLBACKS:
             raise error
         s.training, s.at.tries = replace(s.training, lr=rate), tries + 1
         if self.pace is not None:
@@ -307,7 +309,7 @@ class Training:
         T, B = chunk.inputs.shape
         masks = dropout.dropout_masks(s.model, T, B, s.rng)
         thinned = dropout.dropconnect_masks(s.model, self.engine, s.rng)
-        lr = optimizers.learning_rate(at.step, at.epoch, config)
+        lr = schedules.learning_rate(at.step, at.epoch, config)
         with np.errstate(all="ignore"):  # what is no number is found below, not where it arises
             params = s.params | {name: s.params[name] * mask for name, mask in thinned.items()}
             loss, grads, next_state = self._loss_and_gradients(params, chunk, masks, pool)
@@ -370,7 +372,7 @@ class Training:
         Where an average of the weights is kept the text is read with that too, and the better of both counts.
         """
         s, at = self.snapshot, self.snapshot.at
-        lr = optimizers.learning_rate(max(0, at.step - 1), at.epoch, s.training)
+        lr = schedules.learning_rate(max(0, at.step - 1), at.epoch, s.training)
         train_loss = at.loss_sum / at.loss_steps if at.loss_steps else None
         here, began = Progress(at.step, at.epoch, train_loss or math.nan, lr, math.nan, 0), time.monotonic()
         losses = []
@@ -393,7 +395,7 @@ class Training:
             at.loss_sum, at.loss_steps = 0.0, 0.0
             if not self.held_out.size or _best(s.history) is row:
                 weights = s.average if averaged else s.params
-                s.best, at.best_step = copied(weights), at.step
+                s.best, at.best_step = copy_params(weights), at.step
         yield replace(here, evaluation=row)
 
 

@@ -13,12 +13,12 @@ from charrnn.dataset.files import Source
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.types import Array, Params
 
-LARGEST = 1e300
+MAX_LOSS = 1e300
 """Losses above it are not numbers."""
 
 
 @dataclass(frozen=True)
-class CorpusRecord(Config):
+class CorpusInfo(Config):
     """What is remembered of a corpus: enough to tell it again, nothing of where it lay."""
 
     name: str
@@ -68,11 +68,11 @@ class Evaluation(Config):
         between("epoch", self.epoch, 0, 2**53)
         between("lr", self.lr, 0, 1e6)
         for name in ("train_loss", "val_loss"):
-            between(name, getattr(self, name) or 0.0, 0, LARGEST)
+            between(name, getattr(self, name) or 0.0, 0, MAX_LOSS)
 
 
 @dataclass
-class Position(Config):
+class Counters(Config):
     """Where a run is, between two steps."""
 
     step: int = 0
@@ -95,7 +95,7 @@ class Position(Config):
     def check(self) -> None:
         for name in ("step", "epoch", "chunk", "offset", "best_step", "loss_steps", "tries"):
             between(name, getattr(self, name), 0, 2**53)
-        between("loss_sum", self.loss_sum, 0, LARGEST)
+        between("loss_sum", self.loss_sum, 0, MAX_LOSS)
 
     def fits(self, chunks: int, offsets: int) -> bool:
         """Whether a run through epochs of so many chunks, which can go so many ways, comes to this position."""
@@ -103,13 +103,13 @@ class Position(Config):
 
 
 @dataclass
-class Snapshot:
+class TrainingState:
     """The state of a run between two steps; `training.Training` moves it on in place."""
 
     model: ModelConfig
     training: TrainingConfig
     vocabulary: Vocabulary
-    corpus: CorpusRecord
+    corpus: CorpusInfo
     source: Source | None
     """Where the corpus was read from, if it was."""
     params: Params
@@ -122,30 +122,30 @@ class Snapshot:
     history: list[Evaluation]
     best: Params
     """The weights with the lowest validation loss so far; empty before the first evaluation."""
-    at: Position
+    at: Counters
     run: str = ""
-    """What tells this run from others, for as long as it goes: see `identity`."""
+    """What tells this run from others, for as long as it goes: see `run_id`."""
 
-    def copy(self) -> "Snapshot":
+    def copy(self) -> "TrainingState":
         """The same, of which nothing changes when the run goes on. The best weights are never changed in place."""
         return replace(
             self,
-            params=copied(self.params),
-            moments=copied(self.moments),
-            average=copied(self.average),
+            params=copy_params(self.params),
+            moments=copy_params(self.moments),
+            average=copy_params(self.average),
             state=self.state.copy(),
             rng=deepcopy(self.rng),
             history=[*self.history],
             at=replace(self.at),
         )
 
-    def restore(self, other: "Snapshot") -> None:
+    def restore(self, other: "TrainingState") -> None:
         """Becomes like a copy of the other, in place."""
         vars(self).update(vars(other.copy()))
 
 
-def identity(
-    model: ModelConfig, config: TrainingConfig, vocabulary: Vocabulary, corpus: CorpusRecord, params: Params
+def run_id(
+    model: ModelConfig, config: TrainingConfig, vocabulary: Vocabulary, corpus: CorpusInfo, params: Params
 ) -> str:
     """A digest (SHA-256) of all that a run begins with but for its length: runs that have the same are the same.
 
@@ -158,6 +158,6 @@ def identity(
     return found.hexdigest()
 
 
-def copied(params: Params) -> Params:
+def copy_params(params: Params) -> Params:
     """The same arrays, which don't change when these do."""
     return {name: p.copy() for name, p in params.items()}

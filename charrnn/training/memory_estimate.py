@@ -9,15 +9,15 @@ from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.engine import load
 from charrnn.errors import ConfigError
 from charrnn.model import network
-from charrnn.optimizers import OPTIMIZERS
+from charrnn.training.optimizers import OPTIMIZERS
 
-FLOAT = 4
+FLOAT_BYTES = 4
 """Bytes."""
-REST = 200 << 20
+BASE_BYTES = 200 << 20
 """Bytes of the interpreter, its libraries and what is compiled."""
 
 
-def footprint(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
+def estimate(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
     """The bytes that a training on a corpus of so many takes at its most, about; that is while it is saved.
 
     Of the weights there are many copies: the moments, the best ones, those of the last sound state, gradients and
@@ -32,7 +32,7 @@ def footprint(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
     steps = config.batch_size * config.seq_length
     activations = steps * (L * (3 * GH + 7 * H) + 2 * V)
     masks = steps * L * H * bool(model.dropout) + 2 * L * H * GH * bool(model.drop_connect)
-    return int(FLOAT * (weights * copies + activations + masks) + 2 * corpus + REST)
+    return int(FLOAT_BYTES * (weights * copies + activations + masks) + 2 * corpus + BASE_BYTES)
 
 
 def available() -> int:
@@ -49,7 +49,7 @@ def available() -> int:
 
 def check(model: ModelConfig, config: TrainingConfig, corpus: int, begun: bool = False) -> None:
     """Raises `ConfigError` where a training, which may have begun elsewhere, would take more memory than there is."""
-    wanted, there = footprint(model, config, corpus), available()
+    wanted, there = estimate(model, config, corpus), available()
     if wanted > there:
         raise ConfigError(
             f"this training would take about {wanted / 2**30:.1f} GB of memory, and {there / 2**30:.1f} GB are free: "

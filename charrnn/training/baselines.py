@@ -9,32 +9,32 @@ from numpy.typing import NDArray
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.types import Ids
 
-ORDER = 6
+MAX_ORDER = 6
 """Characters of context that the table knows at most; with more it gains nothing on a few megabytes."""
-AT_MOST = 2_000_000
+MAX_CHARS = 2_000_000
 """Characters of a text that are measured in some seconds."""
-ODD = np.uint64(0x9E3779B97F4A7C15)
+HASH_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """2⁶⁴ over the golden ratio: multiplying by it spreads keys that lie close (D. Knuth, TAOCP 3, 6.4)."""
 
 Keys = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
-class Yardstick:
+class Baselines:
     """What the same characters, after the same text to learn from, cost elsewhere; in bits per character."""
 
     xz: float
     """By `xz -9`: LZMA, which finds what was there before."""
     table: float
-    """By the frequencies of what follows up to `ORDER` characters, as PPM knows them."""
+    """By the frequencies of what follows up to `MAX_ORDER` characters, as PPM knows them."""
 
 
-def measure(learned: Ids, held_out: Ids, vocabulary: Vocabulary) -> Yardstick:
-    """Measures a held-out text [M] after one to learn from [N], either of `AT_MOST` at the most to be done in time."""
+def measure(learned: Ids, held_out: Ids, vocabulary: Vocabulary) -> Baselines:
+    """Measures a held-out text [M] after one to learn from [N], either of `MAX_CHARS` at the most to be done in time."""
     errors = "surrogateescape" if vocabulary.is_bytes else "surrogatepass"
     text, continuation = (vocabulary.decode(ids).encode("utf-8", errors) for ids in (learned, held_out))
     bits = 8 * (_compressed(text + continuation) - _compressed(text))
-    return Yardstick(bits / len(held_out), context_bits(learned, held_out))
+    return Baselines(bits / len(held_out), context_bits(learned, held_out))
 
 
 def _compressed(text: bytes) -> int:
@@ -42,7 +42,7 @@ def _compressed(text: bytes) -> int:
     return len(lzma.compress(text, preset=9))
 
 
-def context_bits(learned: Ids, held_out: Ids, order: int = ORDER) -> float:
+def context_bits(learned: Ids, held_out: Ids, order: int = MAX_ORDER) -> float:
     """Bits per character of M held-out ids by contexts of up to `order` ids, counted in N others.
 
         p_k(x | context of k) = (n(context, x) - D + D d(context) p_{k-1}(x | context of k - 1)) / n(context)
@@ -79,7 +79,7 @@ def context_bits(learned: Ids, held_out: Ids, order: int = ORDER) -> float:
 
 def _mixed(key: Keys, ids: Keys) -> Keys:
     """A key for each pair of a key and an id: 64 bits, so that no two of some million meet."""
-    mixed: Keys = (key ^ (ids + np.uint64(1))) * ODD
+    mixed: Keys = (key ^ (ids + np.uint64(1))) * HASH_MULTIPLIER
     return mixed ^ (mixed >> np.uint64(29))
 
 

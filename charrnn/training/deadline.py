@@ -1,24 +1,13 @@
 """The pace: how fast this machine learns, and so how many steps a run takes that has to end on time."""
 
-import statistics
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import numpy as np
-from threadpoolctl import threadpool_limits
+from charrnn.config import ANNEALED, TrainingConfig
 
-from charrnn.config import ANNEALED, ModelConfig, TrainingConfig
-from charrnn.dataset.vocabulary import smallest_type
-from charrnn.engine import Engine
-from charrnn.layers.workspace import Workspace
-from charrnn.model import initialization, network
-
-SHORTEST = 1.0
+MIN_SECONDS = 1.0
 """Seconds of a run, at the least."""
-PROBED = 0.5
-"""Seconds of measuring, after a first step which may compile."""
-OPTIMISM = 0.97
+STEP_TIME_SHARE = 0.97
 """The share of the time of the steps until now that each of the steps to come is planned with.
 
 The last hundredths of a cooldown change next to nothing. So it is better for the time to end a little before the steps
@@ -26,34 +15,7 @@ do than after them, with nothing left to learn at a rate of zero.
 """
 
 
-def speed(engine: Engine, threads: int, model: ModelConfig, B: int, T: int) -> float:
-    """The characters a second that this machine learns from, with such a network and B rows of T in each thread.
-
-    It is the median of half a second of steps, of which the products, the gates and the loss are measured.
-    """
-    rng = np.random.default_rng(0)
-    params = initialization.initial_params(model, engine, rng)
-    state = network.zero_state(model, engine, B)
-    inputs, targets = rng.integers(model.vocab_size, size=(2, T, B)).astype(smallest_type(model.vocab_size))
-    workspaces = [Workspace() for _ in range(threads)]
-
-    def step(workspace: Workspace) -> None:
-        network.loss_and_gradients(params, inputs, targets, state, model, engine, None, workspace)
-
-    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
-        list(pool.map(step, workspaces))
-        network.loss(
-            params, inputs, targets, state, model, engine, workspaces[0]
-        )  # which evaluations will want compiled
-        took: list[float] = []
-        while sum(took) < PROBED:
-            began = time.perf_counter()
-            list(pool.map(step, workspaces))
-            took.append(time.perf_counter() - began)
-    return threads * B * T / statistics.median(took)
-
-
-class Pace:
+class Deadline:
     """The clock of a run that has so many seconds, from when it is made to the end of what comes after the last step.
 
     It keeps the rate of a schedule that anneals where it is, until it is time to let it fall, in as many steps as fit.
@@ -82,7 +44,7 @@ class Pace:
 
     def budgeted(self) -> float:
         """The seconds for more steps that are planned with: a second, where even that isn't left."""
-        return max(self.left(), SHORTEST)
+        return max(self.left(), MIN_SECONDS)
 
     def pause(self, seconds: float) -> None:
         """Takes note of seconds in which something else was done than steps, and may never be again."""
@@ -112,7 +74,7 @@ class Pace:
             self.cooling = True
             steps, when = self.marks[0]
             each = (now - when) / (done - steps) if done else left
-            cooldown = max(1, int(left / (OPTIMISM * each)))
+            cooldown = max(1, int(left / (STEP_TIME_SHARE * each)))
             end, start = step + cooldown, max(step, config.warmup)  # it can't fall before it has risen
             return replace(config, hold=start - config.warmup, cooldown=max(1, end - start), steps=end)
         more = max(1, step // 20)  # what is planned now matters only to who stops here and resumes without the clock
