@@ -19,7 +19,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from charrnn.checkpoint import Checkpoint, load, load_snapshot, save, save_snapshot
+    from charrnn.checkpoint.model_file import Checkpoint, load, save
+    from charrnn.checkpoint.training_file import load_state, save_state
     from charrnn.config import SamplingConfig
     from charrnn.listing import draw_records
     from charrnn.sampling import generate, samples

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn import filters, storage
+from charrnn import filters
+from charrnn.checkpoint import tensor_file
+from charrnn.checkpoint.tensor_file import TensorFile
 from charrnn.errors import CheckpointError
 from charrnn.model.model import Model
-from charrnn.storage import Reader
 from charrnn.types import Array
 
 
@@ -30,12 +31,12 @@ class Continuation:
         """Writes a file. Raises `CheckpointError` where it can't be written."""
         metadata = {"continuation": _digest(model), "context": self.context, "rng": self.rng.bit_generator.state}
         recent = self.recent.astype(np.float64)  # the file holds floating-point numbers, which these fit into
-        storage.write(path, {"state": self.state, "recent": recent}, metadata)
+        tensor_file.write(path, {"state": self.state, "recent": recent}, metadata)
 
     @classmethod
     def load(cls, path: Path, model: Model) -> "Continuation":
         """Reads a file. Raises `CheckpointError` where it is missing, damaged, or of a text by another model."""
-        file = Reader(path)
+        file = TensorFile(path)
         if not file.has("continuation"):
             raise CheckpointError(f"{path} is no state of a text: those are written by charrnn sample --state-out")
         if file.json("continuation") != _digest(model):

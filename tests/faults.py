@@ -22,8 +22,8 @@ from typing import Any
 from processes import TEXT
 
 import charrnn
-from charrnn import checkpoint, storage
-from charrnn.cli.claim import claim
+from charrnn.checkpoint import atomic_file, file_pair, model_file, naming, tensor_file, training_file
+from charrnn.checkpoint.lock import acquire
 from charrnn.errors import CheckpointError
 from charrnn.training.state import TrainingState
 from charrnn.training.trainer import Trainer
@@ -57,7 +57,7 @@ class Fault:
         """Lets everything go through it."""
         for name in CALLS:
             setattr(os, name, self._wrapped(name, getattr(os, name)))
-        storage.open = self._open
+        tensor_file.open = self._open
 
     def _wrapped(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def through(*args: Any, **options: Any) -> Any:
@@ -107,26 +107,26 @@ def snapshots() -> tuple[Trainer, TrainingState, TrainingState, TrainingState]:
 def scenario(name: str) -> tuple[Callable[[Path], None] | None, Callable[[Path], None]]:
     """What was done before, undisturbed, and what is done now, each to a path."""
     run, early, late, other = snapshots()
-    whole = checkpoint.Checkpoint(run.best, run.best_step, late.training, late.corpus, run.history, run=late.run)
+    whole = model_file.Checkpoint(run.best, run.best_step, late.training, late.corpus, run.history, run=late.run)
     partial = replace(whole, step=10, history=early.history)
 
     def before(path: Path) -> None:
-        checkpoint.save_both(path, partial, early)
+        file_pair.save_pair(path, partial, early)
 
     def both(path: Path) -> None:
-        checkpoint.save_both(path, whole, late)
+        file_pair.save_pair(path, whole, late)
 
     def begin(path: Path) -> None:
-        checkpoint.begin_both(path, other)
+        file_pair.begin_pair(path, other)
 
     def file(path: Path) -> None:
-        storage.write_bytes(path, b"a picture" * 1000)
+        atomic_file.write_bytes(path, b"a picture" * 1000)
 
     def model_alone(path: Path) -> None:
-        checkpoint.save(path, partial)
+        model_file.save(path, partial)
 
     def untrained(path: Path) -> None:
-        checkpoint.save_both(path, replace(partial, run=other.run), other)
+        file_pair.save_pair(path, replace(partial, run=other.run), other)
 
     return {
         "both": (before, both),
@@ -163,7 +163,7 @@ def contents(folder: Path) -> Files:
 
 def looked_at(path: Path, old: Files, new: Files, code: int, begins: bool) -> list[str]:
     """What is wrong with the files after a fault, and what is left of it when the next run has claimed the name."""
-    now, resumed = contents(path.parent), checkpoint.resume_path(path)
+    now, resumed = contents(path.parent), naming.resume_path(path)
     names = old.keys() | new.keys() | now.keys()
     wrong = [f"{name} is neither" for name in names if now.get(name) not in (old.get(name), new.get(name))]
     if code == 0 and now != new:
@@ -174,9 +174,9 @@ def looked_at(path: Path, old: Files, new: Files, code: int, begins: bool) -> li
         wrong.append(f"it ends with {code}")
     if resumed.name in old and not resumed.exists():
         wrong.append("there is nothing to go on with")
-    if path.exists() and resumed.exists() and checkpoint.load(path).run != checkpoint.load_snapshot(resumed).run:
+    if path.exists() and resumed.exists() and model_file.load(path).run != training_file.load_state(resumed).run:
         wrong.append("model and state are of two runs")
-    claim(path).release()
+    acquire(path).release()
     if begins and contents(path.parent) not in (old, new):
         wrong.append("what was there is lost")
     wrong += [f"{left} is left" for left in path.parent.iterdir() if left.suffix in (".tmp", ".old")]

@@ -14,9 +14,9 @@ import pytest
 from processes import SMALL, TEXT, charrnn, posix, trained
 from safetensors.numpy import load_file, save_file
 
-from charrnn import checkpoint
+from charrnn.checkpoint import model_file, naming
+from charrnn.checkpoint.tensor_file import TensorFile
 from charrnn.engine import available_cores
-from charrnn.storage import Reader
 
 TABLE = """
 # the texts to learn from
@@ -166,7 +166,7 @@ ROWS = [tuple(part.strip() for part in line.split("|")) for line in TABLE.splitl
 
 def with_metadata(source: Path, to: Path, **changes: str) -> None:
     """A copy of a model with other metadata."""
-    save_file(load_file(source), to, metadata=dict(Reader(source).metadata) | changes)
+    save_file(load_file(source), to, metadata=dict(TensorFile(source).metadata) | changes)
 
 
 @pytest.fixture(scope="module")
@@ -191,17 +191,17 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(model, folder / "alone.safetensors")
     for n in range(3):  # for rows that run side by side
         shutil.copy(model, folder / f"model{n}.safetensors")
-        shutil.copy(checkpoint.resume_path(model), folder / f"model{n}.resume.safetensors")
+        shutil.copy(naming.resume_path(model), folder / f"model{n}.resume.safetensors")
     if os.name == "posix":
         (folder / "loop.txt").symlink_to("loop.txt")
     tensors = load_file(model)
     tensors["decoder.bias"][0] = float("nan")
-    save_file(tensors, folder / "nan.safetensors", metadata=dict(Reader(model).metadata))
+    save_file(tensors, folder / "nan.safetensors", metadata=dict(TensorFile(model).metadata))
     save_file(load_file(model), folder / "foreign.safetensors", metadata={"format": "pt"})
     with_metadata(model, folder / "newer.safetensors", charrnn="99")
     with_metadata(model, folder / "deep.safetensors", vocabulary="[" * 100_000)
     with_metadata(model, folder / "wide.safetensors", vocabulary=json.dumps([0] * 1_300_000))
-    assert checkpoint.load(folder / "alone.safetensors")
+    assert model_file.load(folder / "alone.safetensors")
     return folder
 
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from charrnn import checkpoint
-from charrnn.checkpoint import Checkpoint
+from charrnn.checkpoint import model_file, naming, training_file
+from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.config import ModelConfig
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.files import Source
@@ -40,12 +40,12 @@ def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
     training = run_of("abcab " * 50, hidden_size=2, layers=1, steps=3, eval_every=1, val_fraction=0.4)
     training.snapshot.source = Source(("a.txt", "-"))
-    checkpoint.save(folder / "a.safetensors", checkpoint_of(training))
-    checkpoint.save_snapshot(folder / "a.resume.safetensors", training.snapshot)
+    model_file.save(folder / "a.safetensors", checkpoint_of(training))
+    training_file.save_state(folder / "a.resume.safetensors", training.snapshot)
     return {"model": folder / "a.safetensors", "training": folder / "a.resume.safetensors"}
 
 
-LOAD = {"model": checkpoint.load, "training": checkpoint.load_snapshot}
+LOAD = {"model": model_file.load, "training": training_file.load_state}
 
 
 def refused(kind, path):
@@ -83,8 +83,8 @@ def test_a_model_comes_back(engine, cell, layers, characters, tmp_path):
     config, rng = ModelConfig(len(vocabulary), cell, 5, layers, 0.25), np.random.default_rng(0)
     shapes = network.param_shapes(config, network.cell_of(config, engine))
     params = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-    checkpoint.save(tmp_path / "a.safetensors", Checkpoint(Model(config, vocabulary, params, engine)))
-    found = checkpoint.load(tmp_path / "a.safetensors")
+    model_file.save(tmp_path / "a.safetensors", Checkpoint(Model(config, vocabulary, params, engine)))
+    found = model_file.load(tmp_path / "a.safetensors")
     assert (found.model.config, found.model.vocabulary) == (config, vocabulary)
     assert same(found.model.params, params)
     assert list(found.model.params) == list(params)
@@ -93,8 +93,8 @@ def test_a_model_comes_back(engine, cell, layers, characters, tmp_path):
 
 def test_how_a_model_came_to_be_comes_back(trained, tmp_path):
     saved = checkpoint_of(trained)
-    checkpoint.save(tmp_path / "a.safetensors", saved)
-    found = checkpoint.load(tmp_path / "a.safetensors")
+    model_file.save(tmp_path / "a.safetensors", saved)
+    found = model_file.load(tmp_path / "a.safetensors")
     assert replace(found, model=None, version="") == replace(saved, model=None)
     assert found.version == version("charrnn")
     assert len(found.history) == 4
@@ -103,7 +103,7 @@ def test_how_a_model_came_to_be_comes_back(trained, tmp_path):
 
 
 def test_what_other_programs_find_in_the_metadata(trained, tmp_path):
-    checkpoint.save(tmp_path / "a.safetensors", checkpoint_of(trained))
+    model_file.save(tmp_path / "a.safetensors", checkpoint_of(trained))
     tensors, metadata = parts_of(tmp_path / "a.safetensors")
     found = {key: json.loads(text) for key, text in metadata.items()}
     characters = "".join(sorted(set(VERSE)))
@@ -135,8 +135,8 @@ def test_what_other_programs_find_in_the_metadata(trained, tmp_path):
 @pytest.mark.parametrize("run", ["trained", "trained_on_bytes"])
 def test_a_snapshot_comes_back(run, request, tmp_path):
     saved = request.getfixturevalue(run).snapshot
-    checkpoint.save_snapshot(tmp_path / "a.resume.safetensors", saved)
-    found = checkpoint.load_snapshot(tmp_path / "a.resume.safetensors")
+    training_file.save_state(tmp_path / "a.resume.safetensors", saved)
+    found = training_file.load_state(tmp_path / "a.resume.safetensors")
     for name in ("model", "training", "vocabulary", "corpus", "source", "history", "at"):
         assert getattr(found, name) == getattr(saved, name), name
     for name in ("params", "moments", "best"):
@@ -155,9 +155,9 @@ def test_a_snapshot_goes_on_as_the_training_would_have(optimizer, tmp_path):
     steps = iter(begun)
     while begun.snapshot.at.step < 7:
         next(steps)
-    checkpoint.save_snapshot(tmp_path / "a.resume.safetensors", begun.snapshot)
+    training_file.save_state(tmp_path / "a.resume.safetensors", begun.snapshot)
     steps.close()
-    again = Trainer(from_text(VERSE), checkpoint.load_snapshot(tmp_path / "a.resume.safetensors"))
+    again = Trainer(from_text(VERSE), training_file.load_state(tmp_path / "a.resume.safetensors"))
     for _ in again:
         pass
     for name in ("params", "moments", "best"):
@@ -168,24 +168,24 @@ def test_a_snapshot_goes_on_as_the_training_would_have(optimizer, tmp_path):
 
 def test_a_snapshot_before_the_first_step_comes_back(tmp_path):
     saved = begin(VERSE).snapshot
-    checkpoint.save_snapshot(tmp_path / "a.resume.safetensors", saved)
-    found = checkpoint.load_snapshot(tmp_path / "a.resume.safetensors")
+    training_file.save_state(tmp_path / "a.resume.safetensors", saved)
+    found = training_file.load_state(tmp_path / "a.resume.safetensors")
     assert same(found.params, saved.params)
     assert (found.best, found.history, found.at) == ({}, [], saved.at)
 
 
 def test_the_same_model_and_the_same_training_give_the_same_bytes(trained, tmp_path):
     for name in ("one", "other"):
-        checkpoint.save(tmp_path / name, checkpoint_of(trained))
-        checkpoint.save_snapshot(tmp_path / f"{name}.resume", trained.snapshot)
+        model_file.save(tmp_path / name, checkpoint_of(trained))
+        training_file.save_state(tmp_path / f"{name}.resume", trained.snapshot)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
     assert (tmp_path / "one.resume").read_bytes() == (tmp_path / "other.resume").read_bytes()
 
 
 def test_a_model_that_is_read_and_written_again_is_the_same(small, tmp_path):
-    checkpoint.save(tmp_path / "again", checkpoint.load(small["model"]))
+    model_file.save(tmp_path / "again", model_file.load(small["model"]))
     assert (tmp_path / "again").read_bytes() == small["model"].read_bytes()
-    checkpoint.save_snapshot(tmp_path / "again", checkpoint.load_snapshot(small["training"]))
+    training_file.save_state(tmp_path / "again", training_file.load_state(small["training"]))
     assert (tmp_path / "again").read_bytes() == small["training"].read_bytes()
 
 
@@ -193,8 +193,8 @@ def test_a_model_that_is_read_and_written_again_is_the_same(small, tmp_path):
 
 
 def test_the_training_lies_beside_its_model(tmp_path):
-    assert checkpoint.resume_path(tmp_path / "a.safetensors") == tmp_path / "a.resume.safetensors"
-    assert checkpoint.resume_path(tmp_path / "a.b") == tmp_path / "a.b.resume.safetensors"
+    assert naming.resume_path(tmp_path / "a.safetensors") == tmp_path / "a.resume.safetensors"
+    assert naming.resume_path(tmp_path / "a.b") == tmp_path / "a.b.resume.safetensors"
 
 
 def test_the_newest_is_the_one_written_last(tmp_path):
@@ -202,16 +202,16 @@ def test_the_newest_is_the_one_written_last(tmp_path):
         (tmp_path / f"{name}.safetensors").write_bytes(b"")
         os.utime(tmp_path / f"{name}.safetensors", (1000 - age, 1000 - age))
     (tmp_path / ".d.safetensors.1.tmp").write_bytes(b"")
-    assert checkpoint.newest(tmp_path) == tmp_path / "b.safetensors"
-    assert checkpoint.newest_resumable(tmp_path) == tmp_path / "c.safetensors"
+    assert naming.newest(tmp_path) == tmp_path / "b.safetensors"
+    assert naming.newest_resumable(tmp_path) == tmp_path / "c.safetensors"
 
 
 def test_there_may_be_no_newest(tmp_path):
     (tmp_path / "a.resume.safetensors").write_bytes(b"")
     for folder, newest in (
-        (tmp_path, checkpoint.newest),
-        (tmp_path / "nowhere", checkpoint.newest),
-        (tmp_path / "nowhere", checkpoint.newest_resumable),
+        (tmp_path, naming.newest),
+        (tmp_path / "nowhere", naming.newest),
+        (tmp_path / "nowhere", naming.newest_resumable),
     ):
         with pytest.raises(CheckpointError, match=r"nothing is in .* yet"):
             newest(folder)
@@ -311,8 +311,8 @@ def test_what_a_model_can_do_without(small, tmp_path):
     for key in OPTIONAL:
         metadata.pop(key)
         save_file(tensors, tmp_path / "a.safetensors", metadata)
-        found = checkpoint.load(tmp_path / "a.safetensors")
-        assert same(found.model.params, checkpoint.load(small["model"]).model.params)
+        found = model_file.load(tmp_path / "a.safetensors")
+        assert same(found.model.params, model_file.load(small["model"]).model.params)
     assert (found.step, found.training, found.corpus, found.history, found.version) == (None, None, None, [], "")
 
 
@@ -420,7 +420,7 @@ def test_biases_that_add_up_to_no_number(small, tmp_path):
     huge = {name: np.full_like(tensors[name], 3e38) for name in ("rnn.bias_ih_l0", "rnn.bias_hh_l0")}
     for name, bias in huge.items():  # each is a number
         save_file(tensors | {name: bias}, tmp_path / "a.safetensors", metadata)
-        checkpoint.load(tmp_path / "a.safetensors")
+        model_file.load(tmp_path / "a.safetensors")
     save_file(tensors | huge, tmp_path / "bad.safetensors", metadata)
     assert "biases" in refused("model", tmp_path / "bad.safetensors")
 
@@ -489,8 +489,8 @@ def of_records(tmp_path_factory):
     """The two files of a small training on records. Not to be changed."""
     folder = tmp_path_factory.mktemp("records")
     training = run_of("ab\nabc\nca\n" * 50, lines=True, hidden_size=2, layers=1, steps=3, val_fraction=0)
-    checkpoint.save(folder / "a.safetensors", checkpoint_of(training))
-    checkpoint.save_snapshot(folder / "a.resume.safetensors", training.snapshot)
+    model_file.save(folder / "a.safetensors", checkpoint_of(training))
+    training_file.save_state(folder / "a.resume.safetensors", training.snapshot)
     return {"model": folder / "a.safetensors", "training": folder / "a.resume.safetensors"}
 
 

@@ -17,7 +17,7 @@ from processes import SMALL, TEXT, after, bound, charrnn, command, environment, 
 from safetensors.numpy import load_file, save_file
 
 import charrnn as api
-from charrnn import checkpoint
+from charrnn.checkpoint import training_file
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's limits of a running process")
 ENDLESS = (*SMALL, "--steps", 10**6, "--eval-every", 20)
@@ -118,7 +118,7 @@ def test_a_state_that_can_not_be_read_is_written_over_where_that_is_forced(here:
     again = ("train", "corpus.txt", *SMALL, "--steps", 5, "--seed", 2, "--force", "--out", "m.safetensors", "--json")
     done = charrnn(*again, cwd=here, command=bound)
     assert done.returncode == 0, done.stderr
-    assert api.load(here / "m.safetensors").run == checkpoint.load_snapshot(here / "m.resume.safetensors").run
+    assert api.load(here / "m.safetensors").run == training_file.load_state(here / "m.resume.safetensors").run
 
 
 @posix
@@ -268,7 +268,7 @@ def test_a_signal_within_a_save_waits_for_that_and_for_no_other(
     assert (here / "flushed").stat().st_size == 2 + 4
     assert took < 4 * 0.4 + 2
     assert (
-        api.load(here / "m.safetensors").step == checkpoint.load_snapshot(here / "m.resume.safetensors").at.step == 20
+        api.load(here / "m.safetensors").step == training_file.load_state(here / "m.resume.safetensors").at.step == 20
     )
 
 
@@ -289,7 +289,7 @@ def test_a_second_one_leaves_at_once_and_the_files_are_whole(flush: int, slow_di
     assert run.returncode == 130
     assert b"Traceback" not in err
     assert took < 30, "without waiting for this flush"
-    assert checkpoint.load_snapshot(here / "m.resume.safetensors").at.step == (20 if flush > 2 else 0)
+    assert training_file.load_state(here / "m.resume.safetensors").at.step == (20 if flush > 2 else 0)
     assert (here / "m.safetensors").exists() == (flush > 3)
     assert not list(here.glob(".*.tmp"))
     resumed = ("train", "--resume", "--steps", 40, "--out", "m.safetensors", "--json")
@@ -322,10 +322,10 @@ def test_a_save_that_there_is_no_memory_for_is_made_up_for(slow_disk: dict[str, 
         (here / "short").touch()
         line = until(run, "memory")
         assert "there is not enough memory to save m.safetensors: the training goes on" in line
-        before = checkpoint.load_snapshot(here / "m.resume.safetensors").at.step
+        before = training_file.load_state(here / "m.resume.safetensors").at.step
         (here / "short").unlink()
         deadline = time.monotonic() + 30
-        while checkpoint.load_snapshot(here / "m.resume.safetensors").at.step == before:
+        while training_file.load_state(here / "m.resume.safetensors").at.step == before:
             assert time.monotonic() < deadline, "it is not saved any more"
             time.sleep(0.05)
     assert api.load(here / "m.safetensors").history
@@ -371,7 +371,7 @@ def test_a_terminal_that_closes_loses_nothing(here: Path) -> None:
             assert run.wait(30) == 129
         finally:
             run.kill()
-    assert checkpoint.load_snapshot(here / "m.resume.safetensors").at.step >= 40
+    assert training_file.load_state(here / "m.resume.safetensors").at.step >= 40
 
 
 def test_files_that_others_put_there_while_it_trains_are_not_written_over(here: Path) -> None:
@@ -388,7 +388,7 @@ def test_files_that_others_put_there_while_it_trains_are_not_written_over(here: 
         run.stderr.read()
         assert run.wait(30) == 1
     assert (here / "models" / "m.safetensors").read_bytes() == theirs
-    assert checkpoint.load_snapshot(here / "models" / "m.resume.safetensors").at.step == 2000
+    assert training_file.load_state(here / "models" / "m.resume.safetensors").at.step == 2000
 
 
 # The log
@@ -488,7 +488,7 @@ def test_after_a_kill_the_log_tells_each_step_once(here: Path) -> None:
     with started("train", "corpus.txt", *LOG, "--steps", 10**6, "--log", "l.jsonl", cwd=here) as run:
         until(run, "step 40/")
         run.kill()
-    at = checkpoint.load_snapshot(here / "m.resume.safetensors").at.step
+    at = training_file.load_state(here / "m.resume.safetensors").at.step
     told = (here / "l.jsonl").read_text().splitlines()
     run_of = json.loads(told[0])["run"]
     others = json.dumps({"step": at + 9, "loss": 1.0, "run": "another"}) + "\n"
@@ -535,13 +535,13 @@ def test_where_a_save_fails_the_training_goes_on(mended: bool, here: Path) -> No
         line = until(run, "the training goes on")
         assert "can't write" in line
         last = (here / "m.resume.safetensors").read_bytes()
-        assert checkpoint.load_snapshot(here / "m.resume.safetensors").at.step >= 100
+        assert training_file.load_state(here / "m.resume.safetensors").at.step >= 100
         if mended:
             resource.prlimit(run.pid, resource.RLIMIT_FSIZE, unlimited)
         rest = run.stderr.read().decode()
         assert run.wait(60) == (0 if mended else 1)
     assert "Traceback" not in rest
-    step = checkpoint.load_snapshot(here / "m.resume.safetensors").at.step
+    step = training_file.load_state(here / "m.resume.safetensors").at.step
     assert not list(here.glob(".*.tmp"))
     if mended:
         assert step == 4000
@@ -579,7 +579,7 @@ def test_a_folder_that_closes_or_vanishes_costs_only_the_saves_meanwhile(here: P
         until(run, "step ")
         run.send_signal(signal.SIGTERM)
         assert run.wait(30) == 143
-    assert checkpoint.load_snapshot(folder / "m.resume.safetensors").at.step > 40
+    assert training_file.load_state(folder / "m.resume.safetensors").at.step > 40
     assert api.load(folder / "m.safetensors").history
 
 
@@ -596,7 +596,7 @@ def test_a_rate_that_is_too_high_is_mended_and_said(here: Path) -> None:
     assert np.isfinite(json.loads(done.stdout)["val_loss"])
     rows = [json.loads(line) for line in (here / "l.jsonl").read_text().splitlines()]
     assert next(row["lr"] for row in rows if "diverged" in row) == 100
-    assert checkpoint.load_snapshot(here / "m.resume.safetensors").at.tries >= 1
+    assert training_file.load_state(here / "m.resume.safetensors").at.tries >= 1
 
 
 def test_a_training_that_can_not_be_mended_ends_with_the_last_good_weights(here: Path) -> None:
@@ -605,5 +605,5 @@ def test_a_training_that_can_not_be_mended_ends_with_the_last_good_weights(here:
     assert done.returncode == 1
     assert "try 8 of 8" in done.stderr
     assert "diverged" in done.stderr.splitlines()[-1]
-    saved = checkpoint.load_snapshot(here / "m.resume.safetensors")
+    saved = training_file.load_state(here / "m.resume.safetensors")
     assert all(np.isfinite(p).all() for p in saved.params.values())

@@ -12,7 +12,7 @@ import pytest
 from processes import SMALL, TEXT, charrnn, command, environment, posix, raw, refused, started, trained
 
 import charrnn as api
-from charrnn import checkpoint
+from charrnn.checkpoint import model_file
 from charrnn.dataset import files
 
 NAMES = "".join(Path(files.bundled_corpus()).with_name("names.txt").read_text(encoding="utf-8").splitlines(True)[:300])
@@ -318,8 +318,8 @@ def test_inspect_shows_what_it_knows(model: Path, running: Path, tmp_path: Path)
 def test_the_digests_take_four_bytes_a_line(model: Path) -> None:
     saved = api.load(model)
     with_lines = model.stat().st_size
-    checkpoint.save(model.with_name("without.safetensors"), api.Checkpoint(saved.model))
+    model_file.save(model.with_name("without.safetensors"), api.Checkpoint(saved.model))
     object.__setattr__(saved.model, "known", None)
-    checkpoint.save(model.with_name("less.safetensors"), api.Checkpoint(saved.model))
+    model_file.save(model.with_name("less.safetensors"), api.Checkpoint(saved.model))
     less, without = (model.with_name(f"{name}.safetensors").stat().st_size for name in ("less", "without"))
     assert 1500 < without - less < 1800 < with_lines  # 300 lines, in base64

@@ -20,7 +20,7 @@ from processes import SMALL, TEXT, charrnn, command, environment, posix, raw, re
 from safetensors.numpy import load_file
 
 import charrnn as api
-from charrnn import checkpoint
+from charrnn.checkpoint import training_file
 
 RESULTS = {
     "checkpoint",
@@ -532,7 +532,7 @@ def test_a_corpus_named_from_another_folder_is_found_from_a_third(here: Path) ->
         done = charrnn("train", *args, *resume, "--steps", steps, cwd=here / folder)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["steps"] == steps
-        snapshot = checkpoint.load_snapshot(here / "m.resume.safetensors")
+        snapshot = training_file.load_state(here / "m.resume.safetensors")
         assert snapshot.source.paths == (os.path.abspath(here / "moved.txt"),)
 
 
@@ -598,7 +598,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         assert b"Traceback" not in err
         *_, last = err.decode().splitlines()
         assert last.endswith("go on with charrnn train --resume --out m.safetensors")
-        at = checkpoint.load_snapshot(tmp_path / "m.resume.safetensors").at
+        at = training_file.load_state(tmp_path / "m.resume.safetensors").at
         assert last.startswith(f"interrupted at step {at.step:,}, and saved")
         args = tuple(last.partition("go on with charrnn ")[2].split())
     assert charrnn(*args, cwd=tmp_path).returncode == 0
@@ -641,7 +641,7 @@ def test_the_way_on_can_be_pasted_into_a_shell(here: Path) -> None:
         first_report(process)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
-    at = checkpoint.load_snapshot(here / "my models" / "a 'b'.resume.safetensors").at
+    at = training_file.load_state(here / "my models" / "a 'b'.resume.safetensors").at
     _, _, way_on = err.decode().splitlines()[-1].partition("go on with ")
     script = f'charrnn() {{ "$0" -m charrnn "$@"; }}; {way_on} --json --quiet --steps {at.step + 1}'
     done = subprocess.run(["sh", "-c", script, sys.executable], cwd=here, env=environment(), capture_output=True)
@@ -662,11 +662,11 @@ def test_the_way_on_with_stdin_is_to_pipe_the_text_again(here: Path) -> None:
     told = "… | charrnn train - --resume --out 'a b.safetensors'"
     assert last.endswith(f"and saved: go on with {told}")
     assert refused(charrnn("train", "--resume", "--out", "a b.safetensors", cwd=here), 1).endswith(told)
-    at = checkpoint.load_snapshot(here / "a b.resume.safetensors").at
+    at = training_file.load_state(here / "a b.resume.safetensors").at
     script = f'charrnn() {{ "$0" -m charrnn "$@"; }}; {told.replace("…", "cat corpus.txt")} --steps {at.step + 1}'
     done = subprocess.run(["sh", "-c", script, sys.executable], cwd=here, env=environment(), capture_output=True)
     assert done.returncode == 0, done.stderr
-    assert checkpoint.load_snapshot(here / "a b.resume.safetensors").at.step == at.step + 1
+    assert training_file.load_state(here / "a b.resume.safetensors").at.step == at.step + 1
 
 
 @pytest.fixture
@@ -694,7 +694,7 @@ def test_two_interruptions_at_once_are_one(stuck: "subprocess.Popen[bytes]", her
         time.sleep(0.05)
     _, err = stuck.communicate(timeout=30)
     assert stuck.returncode == 130
-    at = checkpoint.load_snapshot(here / "m.resume.safetensors").at
+    at = training_file.load_state(here / "m.resume.safetensors").at
     assert at.step > 0
     assert err.decode().splitlines()[-1].startswith(f"interrupted at step {at.step:,}, and saved")
     assert api.load(here / "m.safetensors").step == at.step
@@ -710,7 +710,7 @@ def test_an_interruption_that_comes_twice_loses_nothing(gap: float, here: Path) 
             time.sleep(gap)
         _, err = process.communicate(timeout=30)
     assert process.returncode in (130, -signal.SIGINT)  # to a shell they are the same
-    at = checkpoint.load_snapshot(here / "m.resume.safetensors").at
+    at = training_file.load_state(here / "m.resume.safetensors").at
     assert err.decode().splitlines()[-1].startswith(f"interrupted at step {at.step:,}, and saved")
 
 
@@ -774,7 +774,7 @@ def test_weights_that_overflow_reach_no_file(cell: str, here: Path) -> None:
     assert "m.resume.safetensors" in files(here)
     for name in files(here):
         assert all(np.isfinite(tensor).all() for tensor in load_file(here / name).values()), name
-    assert checkpoint.load_snapshot(here / "m.resume.safetensors").at.step < 9
+    assert training_file.load_state(here / "m.resume.safetensors").at.step < 9
 
 
 def test_python_dash_m_is_the_same_program(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from processes import SMALL, TEXT, after, bound, charrnn, posix, refused, trained
 
-from charrnn import checkpoint
+from charrnn.checkpoint import training_file
 
 ENVIRONMENTS: dict[str, dict[str, str]] = {
     "no home": {"HOME": ""},
@@ -98,4 +98,4 @@ def test_a_clock_that_goes_back_is_no_matter(tmp_path: Path) -> None:
     assert resumed.returncode == 0, resumed.stderr
     rows = [json.loads(line) for line in (tmp_path / "l.jsonl").read_text().splitlines()]
     assert all(row["seconds"] >= 0 for row in rows)
-    assert checkpoint.load_snapshot(tmp_path / "m.resume.safetensors").at.step == steps + 5
+    assert training_file.load_state(tmp_path / "m.resume.safetensors").at.step == steps + 5

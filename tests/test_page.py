@@ -16,7 +16,7 @@ from processes import charrnn, trained
 from test_inspection import LINES, VERSE, made
 
 from charrnn import inspection
-from charrnn.checkpoint import Checkpoint
+from charrnn.checkpoint.model_file import Checkpoint
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")

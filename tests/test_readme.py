@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from processes import charrnn
 
-from charrnn import checkpoint
+from charrnn.checkpoint import model_file
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -26,7 +26,7 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     torch = pytest.importorskip("torch")
     found: dict[str, object] = {}
     exec(theirs, found)
-    model = checkpoint.load("model.safetensors").model
+    model = model_file.load("model.safetensors").model
     logits, _ = model.forward(np.array([[3], [1], [4]]), model.zero_state(1))
     torch.testing.assert_close(found["logits"], torch.from_numpy(logits[:, 0]), rtol=1e-5, atol=1e-5)
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from charrnn import storage
+from charrnn.checkpoint import tensor_file as storage
+from charrnn.checkpoint.tensor_file import FORMAT, TensorFile, write
 from charrnn.errors import CheckpointError
-from charrnn.storage import FORMAT, Reader, write
 
 TENSORS = {
     "b": np.array([-0.0, 1e-45, 3.4028235e38], np.float32),
@@ -53,7 +53,7 @@ def file_of(header, data=b""):
 
 def test_tensors_and_metadata_come_back(path):
     write(path, TENSORS, METADATA)
-    file = Reader(path)
+    file = TensorFile(path)
     found = file.tensors(SHAPES)
     assert set(found) == set(TENSORS)
     for name, tensor in TENSORS.items():
@@ -69,7 +69,7 @@ def test_where_there_is_no_room_it_is_said_before_the_library_finds_out(path, mo
     write(path, TENSORS, METADATA)
     monkeypatch.setattr(storage, "ROOM", 1 << 60)
     with pytest.raises(MemoryError):
-        Reader(path).tensors(SHAPES)
+        TensorFile(path).tensors(SHAPES)
 
 
 def test_the_file_is_one_that_others_read(path):
@@ -116,7 +116,7 @@ def has_no_pair(text):
 def test_all_that_json_knows_comes_back(tmp_path_factory, value):
     path = tmp_path_factory.getbasetemp() / "json.safetensors"
     write(path, {}, {"value": value})
-    assert Reader(path).json("value") == value
+    assert TensorFile(path).json("value") == value
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_all_that_json_knows_comes_back(tmp_path_factory, value):
 )
 def test_views_are_written_as_what_they_are_not_as_what_lies_in_memory(path, view):
     write(path, {"view": view, "other": SQUARE}, {})
-    found = Reader(path).tensors({"view": view.shape, "other": SQUARE.shape})
+    found = TensorFile(path).tensors({"view": view.shape, "other": SQUARE.shape})
     np.testing.assert_array_equal(found["view"], view)
     np.testing.assert_array_equal(found["other"], SQUARE)
 
@@ -144,13 +144,13 @@ def test_views_are_written_as_what_they_are_not_as_what_lies_in_memory(path, vie
 def test_a_file_takes_the_place_of_the_old_one(path):
     write(path, TENSORS, {"n": 1})
     write(path, {"W": np.zeros(3)}, {"n": 2})
-    assert Reader(path).json("n") == 2
+    assert TensorFile(path).json("n") == 2
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
 def test_folders_are_made(tmp_path):
     write(tmp_path / "a" / "b" / "c.safetensors", TENSORS, {})
-    assert Reader(tmp_path / "a" / "b" / "c.safetensors").tensors(SHAPES)
+    assert TensorFile(tmp_path / "a" / "b" / "c.safetensors").tensors(SHAPES)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such modes")
@@ -223,7 +223,7 @@ def test_a_reader_sees_the_old_file_or_the_new_one(path):
     writer.start()
     try:
         while len(seen) < 20 and writer.is_alive():
-            file = Reader(path)
+            file = TensorFile(path)
             n = file.json("n")
             assert (file.tensors({"W": (20_000,)})["W"] == n).all()
             seen.add(n)
@@ -237,15 +237,15 @@ def test_a_reader_sees_the_old_file_or_the_new_one(path):
 
 
 def test_a_missing_file_and_a_folder(tmp_path):
-    assert refused(lambda: Reader(tmp_path / "nowhere")) == f"there is no {tmp_path / 'nowhere'}"
-    assert refused(lambda: Reader(tmp_path)) == f"{tmp_path} is no file"
+    assert refused(lambda: TensorFile(tmp_path / "nowhere")) == f"there is no {tmp_path / 'nowhere'}"
+    assert refused(lambda: TensorFile(tmp_path)) == f"{tmp_path} is no file"
 
 
 @given(st.binary(max_size=200))
 def test_random_bytes(tmp_path_factory, raw):
     path = tmp_path_factory.getbasetemp() / "random.safetensors"
     path.write_bytes(raw)
-    assert "is no checkpoint, or damaged" in refused(lambda: Reader(path))
+    assert "is no checkpoint, or damaged" in refused(lambda: TensorFile(path))
 
 
 W_HEADER = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
@@ -278,38 +278,38 @@ W_HEADER = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 )
 def test_what_is_no_file_of_tensors(path, raw):
     path.write_bytes(raw)
-    assert "is no checkpoint, or damaged" in refused(lambda: Reader(path))
+    assert "is no checkpoint, or damaged" in refused(lambda: TensorFile(path))
 
 
 def test_a_file_cut_short_anywhere(path):
     write(path, TENSORS, METADATA)
     for length in reversed(range(path.stat().st_size)):
         os.truncate(path, length)
-        assert "is no checkpoint, or damaged" in refused(lambda: Reader(path))
+        assert "is no checkpoint, or damaged" in refused(lambda: TensorFile(path))
 
 
 @pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
 def test_a_file_of_tensors_that_is_none_of_ours(path, metadata):
     save_file(TENSORS, path, metadata)
-    assert "not written for charrnn" in refused(lambda: Reader(path))
+    assert "not written for charrnn" in refused(lambda: TensorFile(path))
 
 
 @pytest.mark.parametrize("written", ["", "x", "0", "-1", "1.0", "true", "null", '"1"', "[1]", "NaN", "1" * 5000])
 def test_a_format_that_is_no_number(path, written):
     save_file(TENSORS, path, {"charrnn": written})
-    assert "its 'charrnn' is not what it should be" in refused(lambda: Reader(path))
+    assert "its 'charrnn' is not what it should be" in refused(lambda: TensorFile(path))
 
 
 @pytest.mark.parametrize("written", ["2", "1000"])
 def test_a_newer_format(path, written):
     save_file(TENSORS, path, {"charrnn": written})
-    assert f"newer charrnn (format {written}): upgrade" in refused(lambda: Reader(path))
+    assert f"newer charrnn (format {written}): upgrade" in refused(lambda: TensorFile(path))
 
 
 @pytest.mark.parametrize("text", ["", "x", "{", "[" * 100_000, '{"a":' * 100_000, "1" * 5000, "'a'"])
 def test_metadata_that_are_no_json(path, text):
     save_file(TENSORS, path, {"charrnn": "1", "model": text})
-    file = Reader(path)
+    file = TensorFile(path)
     assert "its 'model' is not what it should be" in refused(lambda: file.json("model"))
     assert "its 'missing' is not what it should be" in refused(lambda: file.json("missing"))
 
@@ -336,17 +336,17 @@ def test_metadata_that_are_no_json(path, text):
 )
 def test_tensors_that_do_not_fit(path, tensors, told):
     save_file(tensors, path, {"charrnn": "1"})
-    assert told in refused(lambda: Reader(path).tensors(SHAPES))
+    assert told in refused(lambda: TensorFile(path).tensors(SHAPES))
 
 
 def test_the_shape_is_checked_before_memory_is_taken(path):
     save_file(TENSORS, path, {"charrnn": "1"})
-    assert "tensor 'W'" in refused(lambda: Reader(path).tensors(SHAPES | {"W": (2**30, 2**30)}))
+    assert "tensor 'W'" in refused(lambda: TensorFile(path).tensors(SHAPES | {"W": (2**30, 2**30)}))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_every_floating_point_type_is_read_as_single_precision(path, dtype):
     save_file({"W": np.array([0.5, -1.25, 3], dtype)}, path, {"charrnn": "1"})
-    W = Reader(path).tensors({"W": (3,)})["W"]
+    W = TensorFile(path).tensors({"W": (3,)})["W"]
     assert W.dtype == np.float32
     np.testing.assert_array_equal(W, [0.5, -1.25, 3])

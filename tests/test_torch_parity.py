@@ -6,8 +6,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from charrnn import checkpoint
-from charrnn.checkpoint import Checkpoint
+from charrnn.checkpoint import model_file, pytorch_format
+from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.model import network
@@ -60,7 +60,7 @@ def random_text(model, T=T, B=B):
 @pytest.mark.parametrize("cell", CELLS)
 def test_pytorch_loads_a_file_of_ours_and_computes_the_same_logits(engine, cell, layers, tmp_path):
     model = random_model(cell, layers, engine)
-    checkpoint.save(tmp_path / "ours.safetensors", Checkpoint(model))
+    model_file.save(tmp_path / "ours.safetensors", Checkpoint(model))
     module = module_of(cell, layers)
     module.load_state_dict(safetensors_torch.load_file(tmp_path / "ours.safetensors"), strict=True)
     inputs, _, state = random_text(model)
@@ -75,7 +75,7 @@ def test_pytorch_loads_a_file_of_ours_and_computes_the_same_logits(engine, cell,
 def test_logits_stay_the_same_over_a_long_text(engine, cell):
     model = random_model(cell, 2, engine, np.float64)
     module = module_of(cell, 2, torch.float64)
-    state_dict = checkpoint.to_torch(model.params, model.config, network.cell_of(model.config, engine))
+    state_dict = pytorch_format.to_torch(model.params, model.config, network.cell_of(model.config, engine))
     module.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in state_dict.items()}, strict=True)
     inputs, _, state = random_text(model, T=300)
     with torch.no_grad():
@@ -93,7 +93,7 @@ def test_gradients_are_those_of_autograd(engine, cell, layers):
     loss, grads, _ = network.loss_and_gradients(model.params, inputs, targets, state, model.config, engine)
 
     module = module_of(cell, layers, torch.float64)
-    tensors = checkpoint.to_torch(model.params, model.config, network.cell_of(model.config, engine))
+    tensors = pytorch_format.to_torch(model.params, model.config, network.cell_of(model.config, engine))
     module.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()}, strict=True)
     logits, _ = run(module, inputs, state)
     wanted_loss = torch.nn.functional.cross_entropy(
@@ -129,7 +129,7 @@ def test_we_load_a_file_of_pytorchs_and_compute_the_same_logits(cell, layers, dt
         "vocabulary": json.dumps(list(CHARACTERS)),
     }
     safetensors_torch.save_file(module.state_dict(), tmp_path / "theirs.safetensors", metadata)
-    found = checkpoint.load(tmp_path / "theirs.safetensors")
+    found = model_file.load(tmp_path / "theirs.safetensors")
     assert found.model.config == ModelConfig(V, cell, H, layers)
     assert found.model.vocabulary == Vocabulary(CHARACTERS)
     assert (found.step, found.training, found.corpus, found.history, found.version) == (None, None, None, [], "")
@@ -148,7 +148,7 @@ def test_a_file_of_pytorchs_that_we_write_again_is_the_same_network_there(cell, 
     config = ModelConfig(V, cell, H, 2)
     metadata = {"charrnn": "1", "model": json.dumps(asdict(config)), "vocabulary": json.dumps(list(CHARACTERS))}
     safetensors_torch.save_file(module.state_dict(), tmp_path / "theirs.safetensors", metadata)
-    checkpoint.save(tmp_path / "ours.safetensors", checkpoint.load(tmp_path / "theirs.safetensors"))
+    model_file.save(tmp_path / "ours.safetensors", model_file.load(tmp_path / "theirs.safetensors"))
     again = module_of(cell, 2)
     again.load_state_dict(safetensors_torch.load_file(tmp_path / "ours.safetensors"), strict=True)
     ids, state = np.array([[1, 2], [3, 4]], np.uint8), np.zeros((2, 2 if cell == "lstm" else 1, 2, H), np.float32)

@@ -18,7 +18,7 @@ from processes import TEXT
 from trainings import files, run, taken_up
 
 import charrnn
-from charrnn import checkpoint
+from charrnn.checkpoint import model_file, training_file
 from charrnn.config import CELLS, OPTIMIZERS, SCHEDULES, Config, ModelConfig, SamplingConfig, TrainingConfig
 from charrnn.dataset import split
 from charrnn.dataset.corpus import Corpus, from_text
@@ -219,7 +219,7 @@ def test_what_is_free_may_change_on_the_way(tmp_path: Path) -> None:
 
 def test_there_is_nothing_to_resume(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no training to resume"):
-        checkpoint.load_snapshot(tmp_path / "none.resume.safetensors")
+        training_file.load_state(tmp_path / "none.resume.safetensors")
 
 
 # What it tells of itself
@@ -854,7 +854,7 @@ def test_the_public_face(tmp_path: Path) -> None:
     assert sample.bpc == pytest.approx(charrnn.score(training.best, text).bpc)
 
     path = tmp_path / "m.safetensors"
-    charrnn.save(path, checkpoint.Checkpoint(training.best))
+    charrnn.save(path, model_file.Checkpoint(training.best))
     model = charrnn.load(path).model
     assert "".join(charrnn.generate(model, length=200, seed=1)) == text
     assert charrnn.score(model, TEXT) == charrnn.score(training.best, TEXT)
@@ -863,7 +863,7 @@ def test_the_public_face(tmp_path: Path) -> None:
 def test_the_public_face_hands_on_all_that_it_promises() -> None:
     assert {name for name in charrnn.__all__ if callable(getattr(charrnn, name))} == set(charrnn.__all__)
     assert dir(charrnn) == sorted(charrnn.__all__)
-    assert charrnn.Checkpoint is checkpoint.Checkpoint
+    assert charrnn.Checkpoint is model_file.Checkpoint
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = charrnn.trian
 

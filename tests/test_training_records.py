@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from trainings import files, run, taken_up
 
 import charrnn
-from charrnn import checkpoint
 from charrnn import engine as engines
+from charrnn.checkpoint import model_file, training_file
 from charrnn.config import SamplingConfig
 from charrnn.dataset import files
 from charrnn.dataset.corpus import from_text
@@ -303,7 +303,7 @@ def test_the_recipe_counts_the_steps_of_records() -> None:
 def test_the_model_knows_its_lines_again_and_the_training_needs_no_such_thing(tmp_path: Path) -> None:
     training = run(begun(steps=3))
     files(training, tmp_path)
-    saved = checkpoint.load(tmp_path / "m.safetensors")
+    saved = model_file.load(tmp_path / "m.safetensors")
     known = saved.model.known
     assert known is not None
     assert known.digests.tolist() == sorted(line_digests(NAMES.splitlines()).tolist())
@@ -311,14 +311,14 @@ def test_the_model_knows_its_lines_again_and_the_training_needs_no_such_thing(tm
     assert known.longest == max(map(len, NAMES.splitlines()))
     assert saved.training.lines
     assert (saved.corpus.training_lines, saved.corpus.validation_lines) == (180, 20)
-    checkpoint.save(tmp_path / "again", saved)
+    model_file.save(tmp_path / "again", saved)
     assert (tmp_path / "again").read_bytes() == (tmp_path / "m.safetensors").read_bytes()
-    found = checkpoint.load_snapshot(tmp_path / "m.resume.safetensors")
+    found = training_file.load_state(tmp_path / "m.resume.safetensors")
     assert found.at == training.snapshot.at
     assert found.state.tobytes() == training.snapshot.state.tobytes()
 
 
 def test_a_model_of_running_text_knows_no_lines(tmp_path: Path) -> None:
     files(run(begun(lines=False, steps=3)), tmp_path)
-    assert checkpoint.load(tmp_path / "m.safetensors").model.known is None
+    assert model_file.load(tmp_path / "m.safetensors").model.known is None
     assert b'"records"' not in (tmp_path / "m.safetensors").read_bytes()

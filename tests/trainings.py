@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from charrnn import checkpoint
+from charrnn.checkpoint import model_file, training_file
 from charrnn.dataset.corpus import from_text
 from charrnn.training.trainer import Trainer, resume
 
@@ -17,13 +17,13 @@ def run(training: Trainer) -> Trainer:
 def files(training: Trainer, folder: Path) -> tuple[bytes, bytes]:
     """The bytes of the two files that the command line would write of a training."""
     s, model, state = training.snapshot, folder / "m.safetensors", folder / "m.resume.safetensors"
-    made = checkpoint.Checkpoint(training.best, training.best_step, s.training, s.corpus, training.history)
-    checkpoint.save(model, made)
-    checkpoint.save_snapshot(state, s)
+    made = model_file.Checkpoint(training.best, training.best_step, s.training, s.corpus, training.history)
+    model_file.save(model, made)
+    training_file.save_state(state, s)
     return model.read_bytes(), state.read_bytes()
 
 
 def taken_up(training: Trainer, text: str, folder: Path, **options: Any) -> Trainer:
     """Another training that goes on from the file of this one's snapshot."""
-    checkpoint.save_snapshot(folder / "s.safetensors", training.snapshot)
-    return resume(from_text(text), checkpoint.load_snapshot(folder / "s.safetensors"), **options)
+    training_file.save_state(folder / "s.safetensors", training.snapshot)
+    return resume(from_text(text), training_file.load_state(folder / "s.safetensors"), **options)

@@ -44,7 +44,7 @@ def model_file(given: Path | None, notice: Callable[[str], None]) -> Path:
     """The file of the model that was asked for: where none is named the newest, and a notice says which that is."""
     if given is not None:
         return given
-    from charrnn.checkpoint import newest
+    from charrnn.checkpoint.naming import newest
 
     path = newest(Path("checkpoints"))
     notice(f"model: {path}")

@@ -11,9 +11,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from charrnn import checkpoint as checkpoints
 from charrnn import engine as engines
-from charrnn.cli.claim import TakenError, claim
+from charrnn.checkpoint import file_pair, model_file, naming, training_file
+from charrnn.checkpoint.lock import LockedError, acquire
 from charrnn.cli.console import BEGAN, ended_at_once, tell_of_compilation
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files
@@ -42,16 +42,16 @@ def started(
     source = Source(paths or (files.bundled_corpus(),), **reading)
     files.total_size(source.paths)  # before anything is made: a name that is mistyped leaves nothing
     if out is None:
-        path, held = _free(FOLDER / f"{_stem(source.paths[0])}{checkpoints.SUFFIX}", force)
+        path, held = _free(FOLDER / f"{_stem(source.paths[0])}{naming.SUFFIX}", force)
     else:
         path = _suited(out)
-        held = claim(path)
-    for taken in (path, checkpoints.resume_path(path)):
+        held = acquire(path)
+    for taken in (path, naming.resume_path(path)):
         if taken.exists() and not force:
             raise CheckpointError(
                 f"{taken} is there already: go on with --resume, overwrite with --force, or give another --out"
             )
-    model = None if init_from is None else checkpoints.load(init_from).model
+    model = None if init_from is None else model_file.load(init_from).model
     corpus = corpora.read(source)
     if "time" in options:
         # Now, as the machine is measured first
@@ -65,10 +65,10 @@ def resumed(
     paths: tuple[str, ...], reading: dict[str, Any], options: dict[str, Any], out: Path | None, quiet: bool
 ) -> tuple[Trainer, Path, FileLock]:
     """The training that was saved beside the model `out`, or the newest, that model's file, and the claim to it."""
-    path = _suited(out) if out else checkpoints.newest_resumable(FOLDER)
-    held = claim(path)
-    snapshot = checkpoints.load_snapshot(checkpoints.resume_path(path))
-    checkpoints.check_own(path, snapshot.run)
+    path = _suited(out) if out else naming.newest_resumable(FOLDER)
+    held = acquire(path)
+    snapshot = training_file.load_state(naming.resume_path(path))
+    file_pair.check_same_run(path, snapshot.run)
     before = snapshot.source or Source(())
     if any(getattr(before, name) != value for name, value in reading.items()):
         raise ConfigError(
@@ -118,8 +118,8 @@ def _suited(path: Path) -> Path:
     if os.path.isdir(path):
         raise CheckpointError(f"{path} is a folder: give --out the name of a file in it")
     names = (path.name, os.path.basename(os.path.realpath(path)))  # a link may lead to the state of another run
-    if path.suffix != checkpoints.SUFFIX or any(name.endswith(checkpoints.RESUME_SUFFIX) for name in names):
-        name = path.name.removesuffix(checkpoints.RESUME_SUFFIX).removesuffix(checkpoints.SUFFIX) + checkpoints.SUFFIX
+    if path.suffix != naming.SUFFIX or any(name.endswith(naming.RESUME_SUFFIX) for name in names):
+        name = path.name.removesuffix(naming.RESUME_SUFFIX).removesuffix(naming.SUFFIX) + naming.SUFFIX
         raise ConfigError(f"a model's file is named like {path.with_name(name)}: give that to --out")
     return path
 
@@ -134,14 +134,14 @@ def _stem(path: str) -> str:
 def _free(path: Path, force: bool) -> tuple[Path, FileLock]:
     """The path, or the first of its kind with a number that is not taken: what nobody has named is never in the way."""
     if force:
-        return path, claim(path)
+        return path, acquire(path)
     for n in itertools.count(1):
         numbered = path.with_stem(f"{path.stem}-{n}") if n > 1 else path
         try:
-            held = claim(numbered)  # first, as it puts right what a killed run has left
-        except TakenError:
+            held = acquire(numbered)  # first, as it puts right what a killed run has left
+        except LockedError:
             continue
-        if not (numbered.exists() or checkpoints.resume_path(numbered).exists()):
+        if not (numbered.exists() or naming.resume_path(numbered).exists()):
             return numbered, held
         held.release()
     raise AssertionError("all numbers are taken")

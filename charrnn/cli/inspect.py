@@ -216,7 +216,7 @@ def _print(asked: Asked, looks: Looks) -> None:
 def _draw(path: Path, asked: Asked, looks: Looks) -> int:
     """Draws the only view to a file; returns its size."""
     from charrnn import figures
-    from charrnn.storage import write_bytes
+    from charrnn.checkpoint.atomic_file import write_bytes
 
     (view,) = asked.views
     names = [(one_line(subject.name), data if view == "history" else data[view]) for subject, data in looks]
@@ -239,8 +239,8 @@ def _draw(path: Path, asked: Asked, looks: Looks) -> int:
 
 def _write_page(path: Path, found: list["Subject"], asked: Asked) -> int:
     """Writes a page of all views; returns its size."""
+    from charrnn.checkpoint.atomic_file import write_bytes
     from charrnn.page import Exhibit, render
-    from charrnn.storage import write_bytes
 
     given = asked.views.get("neurons", asked.views.get("surprise"))
     models = [

@@ -11,12 +11,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from charrnn import checkpoint as checkpoints
 from charrnn import listing, sampling
+from charrnn.checkpoint import file_pair, model_file, naming, training_file
+from charrnn.checkpoint.log import Log
 from charrnn.cli.conclusion import Conclusion
 from charrnn.cli.console import asked_to_stop, ended_at_once, tell_of_compilation, voice
 from charrnn.cli.files import resumption
-from charrnn.cli.log import Log
 from charrnn.config import LAST_SEED, ModelConfig, SamplingConfig
 from charrnn.errors import CharRNNError, CheckpointError, DivergenceError
 from charrnn.training.options import DEFAULT_TIME
@@ -278,16 +278,16 @@ class Run:
         begins = self.begun_by is not None and not self.last_saved
         untrained = not s.at.step and s.training.steps > 0
         if self.last_saved:
-            checkpoints.check_own(self.path, s.run)
+            file_pair.check_same_run(self.path, s.run)
         if begins:
-            checkpoints.begin_both(self.path, s)
+            file_pair.begin_pair(self.path, s)
         if not (untrained or rival):
-            checkpoint = checkpoints.Checkpoint(
+            checkpoint = model_file.Checkpoint(
                 training.best, training.best_step, s.training, s.corpus, training.history, run=s.run
             )
-            checkpoints.save_both(self.path, checkpoint, s)
+            file_pair.save_pair(self.path, checkpoint, s)
         elif not begins:
-            checkpoints.save_snapshot(checkpoints.resume_path(self.path), s)
+            training_file.save_state(naming.resume_path(self.path), s)
         self.saved, self.rival = time.monotonic(), rival
         if training.pace is not None:  # the first save may wait for what others have written
             training.pace.saving = min(training.pace.saving or math.inf, self.saved - began)
@@ -326,7 +326,7 @@ class Run:
         so a snapshot knows nothing of it. Yet if it was the best, its weights are not given up for worse ones.
         """
         try:
-            kept = checkpoints.load(self.path)
+            kept = model_file.load(self.path)
         except CheckpointError:
             return None
         now = self.training.snapshot

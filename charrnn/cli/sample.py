@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.console import Output, model_file, silent, tell_of_compilation, unit, voice
+from charrnn.cli.console import Output, silent, tell_of_compilation, unit, voice
 
 if TYPE_CHECKING:
     from charrnn.constraints import Makes
@@ -133,9 +133,9 @@ def command(
     engine: Annotated[str, _option("auto, numpy or numba.")] = "auto",
     quiet: Annotated[bool, _option("Nothing on stderr but errors.", "--quiet", "-q")] = False,
 ) -> None:
-    from charrnn import checkpoint as checkpoints
     from charrnn import engine as engines
     from charrnn import sampling
+    from charrnn.checkpoint import model_file
     from charrnn.config import SamplingConfig, between
     from charrnn.continuation import Continuation
     from charrnn.errors import ConfigError, CorpusError
@@ -168,7 +168,7 @@ def command(
     _refuse_to_overwrite(state_out, (path, corpus, prime_file), force)
     if prime_file is not None and prime_file.is_dir():
         raise CorpusError(f"can't read {prime_file}: it is a folder")
-    model = checkpoints.load(path).model
+    model = model_file.load(path).model
     if model.known is None and (novel or unique):
         raise ConfigError("--novel and --unique are for models of records, from `charrnn train --lines`; this is none")
     if model.known is not None and (state_in is not None or state_out is not None):

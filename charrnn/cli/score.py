@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.console import model_file, tell_of_compilation, voice
+from charrnn.cli.console import tell_of_compilation, voice
 
 if TYPE_CHECKING:
     from charrnn.dataset.files import Part
@@ -71,8 +71,8 @@ def command(
     engine: Annotated[str, _option("auto, numpy or numba.", default=True)] = "auto",
     quiet: Annotated[bool, _option("Nothing on stderr but errors.", "--quiet", "-q")] = False,
 ) -> None:
-    from charrnn import checkpoint as checkpoints
     from charrnn import scoring
+    from charrnn.checkpoint import naming
     from charrnn.cli import ranking
     from charrnn.config import one_of
     from charrnn.dataset import files
@@ -85,9 +85,9 @@ def command(
         raise ConfigError("--carry is for lines: add --per-line, or leave it out, as a whole text is read on anyway")
     if heat and (by_line or as_json):
         raise ConfigError("--heat shows a text as it stands: leave out --json and what is for lines")
-    if checkpoint is not None and not checkpoint.endswith(checkpoints.SUFFIX):
+    if checkpoint is not None and not checkpoint.endswith(naming.SUFFIX):
         files, checkpoint = [checkpoint, *(files or [])], None
-        if models := [file for file in files if file.endswith(checkpoints.SUFFIX)]:
+        if models := [file for file in files if file.endswith(naming.SUFFIX)]:
             raise ConfigError(f"the model comes before the texts: charrnn score {models[0]} {files[0]}")
 
     notice = voice(quiet)
@@ -121,15 +121,15 @@ def _opened(
 
     Only where nothing is printed before the end anyway, which `waits` says, is a stream looked into for its length.
     """
-    from charrnn import checkpoint as checkpoints
     from charrnn import engine as engines
+    from charrnn.checkpoint import model_file
     from charrnn.dataset import files
 
     notice = voice(quiet)
     engines.resolve(engine, 0)  # what is wrong with it is said before anything is read
     paths = files.list_files(files)
     amount = files.total_size(paths)
-    model = checkpoints.load(model_file(Path(checkpoint) if checkpoint else None, notice)).model
+    model = model_file.load(model_file(Path(checkpoint) if checkpoint else None, notice)).model
     if files.STDIN in paths and sys.stdin.isatty():
         notice("reads what you type, up to Ctrl-D")
     parts = files.read_chunks(paths, arriving)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from charrnn import checkpoint as checkpoints
-from charrnn.checkpoint import Checkpoint
+from charrnn.checkpoint import model_file, naming, training_file
+from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files, split
 from charrnn.dataset.corpus import Corpus
@@ -29,7 +29,7 @@ class Subject:
     @cached_property
     def checkpoint(self) -> Checkpoint:
         """The checkpoint. Raises `CheckpointError`."""
-        return checkpoints.load(self.path)
+        return model_file.load(self.path)
 
     @property
     def model(self) -> Model:
@@ -89,7 +89,7 @@ class Subject:
         """Where the corpus of the training may lie."""
         found = []
         try:
-            kept = checkpoints.load_snapshot(checkpoints.resume_path(self.path)).source
+            kept = training_file.load_state(naming.resume_path(self.path)).source
             if kept is not None and all(Path(path).is_file() or Path(path).is_dir() for path in kept.paths):
                 found.append(kept)
         except CharRNNError:
@@ -116,7 +116,7 @@ def _parts(path: str) -> list[Part]:
 
 def subjects(paths: list[Path], corpus: Path | None) -> list[Subject]:
     """The checkpoints at some paths, each by its file's name, or by the whole path where others have that name too."""
-    stems = [path.name.removesuffix(checkpoints.SUFFIX) for path in paths]
+    stems = [path.name.removesuffix(naming.SUFFIX) for path in paths]
     return [
         Subject(path, stem if stems.count(stem) == 1 else str(path), corpus)
         for path, stem in zip(paths, stems, strict=True)

@@ -134,10 +134,10 @@ def command(
         name: value for name, value in given.items() if name not in overruled or not from_environment(context, name)
     }
 
-    from charrnn.checkpoint import resume_path
+    from charrnn.checkpoint.lock import lock_path
+    from charrnn.checkpoint.log import check_log
+    from charrnn.checkpoint.naming import resume_path
     from charrnn.cli import files
-    from charrnn.cli.claim import lock_path
-    from charrnn.cli.log import check_log
     from charrnn.cli.run import Run
     from charrnn.config import between
     from charrnn.dataset import files

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.checkpoint import Checkpoint, to_torch
+from charrnn.checkpoint.model_file import Checkpoint
+from charrnn.checkpoint.pytorch_format import to_torch
 from charrnn.dataset.line_set import LineSet
 from charrnn.model import network
 

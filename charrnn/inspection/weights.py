@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.checkpoint import to_torch
+from charrnn.checkpoint.pytorch_format import to_torch
 from charrnn.inspection.signs import named
 from charrnn.model import network
 from charrnn.model.model import Model

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from charrnn import inspection
-from charrnn.checkpoint import Checkpoint
+from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.errors import ConfigError
 from charrnn.inspection import Feature
 from charrnn.inspection.signs import legible, sign

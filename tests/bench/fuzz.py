@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import charrnn
-from charrnn import checkpoint
+from charrnn.checkpoint import model_file, training_file
 from charrnn.errors import CheckpointError
 
 LINES = "".join(f"name {n}\n" for n in range(60))
@@ -66,9 +66,9 @@ def originals(folder: Path) -> list[bytes]:
         for _ in run:
             pass
         s, path = run.snapshot, folder / "one.safetensors"
-        checkpoint.save(path, checkpoint.Checkpoint(run.best, run.best_step, s.training, s.corpus, run.history))
+        model_file.save(path, model_file.Checkpoint(run.best, run.best_step, s.training, s.corpus, run.history))
         files.append(path.read_bytes())
-        checkpoint.save_snapshot(path, s)
+        training_file.save_state(path, s)
         files.append(path.read_bytes())
     return files
 
@@ -179,7 +179,7 @@ def judged(path: Path, content: bytes) -> tuple[str, str]:
     """What becomes of a file: read, or refused, or what is wrong."""
     path.write_bytes(content)
     wrong, read = "", 0
-    for load in (checkpoint.load, checkpoint.load_snapshot):
+    for load in (model_file.load, training_file.load_state):
         tracemalloc.reset_peak()
         held, began = tracemalloc.get_traced_memory()[0], time.process_time()
         try:

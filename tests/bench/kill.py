@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from charrnn import checkpoint
+from charrnn.checkpoint import model_file, naming, training_file
 from charrnn.errors import CheckpointError
 
 TEXT = "She sells sea shells by the sea shore; the shells that she sells are sea shells, I am sure.\n" * 40
@@ -39,7 +39,7 @@ def harness(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     resume = command("--resume", "--out", out, "--quiet")
     while done < kills:
         process = subprocess.Popen(resume if done else begin)
-        resumed = checkpoint.resume_path(out)
+        resumed = naming.resume_path(out)
         first = resumed.stat().st_mtime_ns if resumed.exists() else 0
         while process.poll() is None and not (resumed.exists() and resumed.stat().st_mtime_ns > first):
             time.sleep(0.005)
@@ -47,18 +47,18 @@ def harness(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         process.kill()
         process.wait()
         done += 1
-        for load, path in ((checkpoint.load_snapshot, resumed), (checkpoint.load, out)):
+        for load, path in ((training_file.load_state, resumed), (model_file.load, out)):
             try:
                 if path.exists() or path == resumed:
                     load(path)
             except CheckpointError as error:
                 unreadable.append(str(error))
-    steps = checkpoint.load_snapshot(resumed).at.step + 7
+    steps = training_file.load_state(resumed).at.step + 7
     subprocess.run([*resume, "--steps", str(steps)], check=True)
     plain = folder / "plain.safetensors"
     subprocess.run(command(corpus, *OPTIONS.split(), "--steps", steps, "--out", plain, "--quiet"), check=True)
     equal = plain.read_bytes() == out.read_bytes()
-    a, b = (checkpoint.load_snapshot(checkpoint.resume_path(path)) for path in (plain, out))
+    a, b = (training_file.load_state(naming.resume_path(path)) for path in (plain, out))
     equal &= all(a.params[name].tobytes() == b.params[name].tobytes() for name in a.params)
     left = [path.name for path in folder.iterdir() if path.suffix == ".tmp"]
     return {

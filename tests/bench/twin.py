@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from charrnn import checkpoint
 from charrnn import engine as engines
+from charrnn.checkpoint import pytorch_format
 from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.streams import RESET_EVERY, Streams
@@ -46,7 +46,7 @@ class Twin(nn.Module):
 
     def begin_with(self, params: Params, config: ModelConfig) -> None:
         """Takes over weights of ours; of PyTorch's two biases the second is zero where we have one only."""
-        tensors = checkpoint.to_torch(params, config, network.cell_of(config, engines.load("numpy")))
+        tensors = pytorch_format.to_torch(params, config, network.cell_of(config, engines.load("numpy")))
         self.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:

@@ -1,95 +1,31 @@
 """A file of tensors and JSON, in the safetensors format: written whole or not at all, and distrusted when read."""
 
-import glob
 import json
 import math
-import os
-import secrets
 import struct
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from charrnn.checkpoint.atomic_file import AtomicFile
 from charrnn.errors import CheckpointError
 from charrnn.types import Array, Params
 
-ROOM = 32 << 20
+SPARE_BYTES = 32 << 20
 """Bytes that are to be free beside those of the tensors when these are read."""
-OURS, ANYBODY = 0o600, 0o777
-"""Permissions: what the owner always may do with a file, and all that there are."""
 FORMAT = 1
 """The version of what charrnn writes; a reader refuses higher ones."""
 FLOATS = ("F16", "F32", "F64")
-NESTED, LISTED = 100_000, 1_200_000
+MAX_BRACKETS, MAX_COMMAS = 100_000, 1_200_000
 """Brackets and commas that a piece of metadata may have: a hundred thousand evaluations, and all of Unicode."""
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Raises `CheckpointError`, which names the path, for what the system says: the disk is full, the folder gone, …"""
-    try:
-        yield
-    except OSError as error:
-        raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
-
-
-class Draft:
-    """A file as it is to be, flushed to disk beside the place that it will take. Left unpublished, it goes again.
-
-        with Draft(path, content) as draft:
-            draft.publish()
-
-    Whoever reads finds the old file or the new one, which others may read as they could the old one, or, where there is
-    none, the one that it is to be `like`. A symbolic link stays one: what it leads to is written. Raises
-    `CheckpointError` where the disk won't have it, and the old file then stays, or for what is no file, such as a
-    folder or a device.
-    """
-
-    def __init__(self, path: Path, *parts: bytes | memoryview, like: Path | None = None):
-        with writing(path):  # the working folder may be gone
-            self.path = Path(os.path.realpath(path))
-        with writing(self.path):
-            _check_file(self.path)
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.token = secrets.token_hex(4)
-            self.temporary = draft_path(self.path, self.token)
-            try:
-                with open(self.temporary, "xb") as file:
-                    for model in filter(None, (like, self.path)):
-                        with suppress(OSError):
-                            os.chmod(self.temporary, os.stat(model).st_mode & ANYBODY | OURS)
-                    for part in parts:
-                        file.write(part)
-                    file.flush()
-                    os.fsync(file.fileno())
-            except BaseException:
-                self._discard()
-                raise
-
-    def publish(self) -> None:
-        """Gives the file its name, in one step, and has that last through a power cut."""
-        with writing(self.path):
-            os.replace(self.temporary, self.path)
-            _flush_folder(self.path.parent)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._discard()
-
-    def _discard(self) -> None:
-        with suppress(OSError):  # it may have its name already; or be in nobody's way, and is swept later
-            os.unlink(self.temporary)
-
-
-def draft(path: Path, tensors: Params, metadata: Mapping[str, Any], like: Path | None = None) -> Draft:
+def create(path: Path, tensors: Params, metadata: Mapping[str, Any], like: Path | None = None) -> AtomicFile:
     """A file that holds the tensors, and the metadata as JSON. The same contents give the same bytes.
 
     Not by the library's own writer: that shuffles the metadata, takes three times the memory, and ends the process
@@ -107,76 +43,13 @@ def draft(path: Path, tensors: Params, metadata: Mapping[str, Any], like: Path |
         parts.append(tensor.ravel().view(np.uint8).data)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    return Draft(path, struct.pack("<Q", len(text)) + text, *parts, like=like)
+    return AtomicFile(path, struct.pack("<Q", len(text)) + text, *parts, like=like)
 
 
 def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
     """Writes such a file: whole, or not at all."""
-    with draft(path, tensors, metadata) as file:
+    with create(path, tensors, metadata) as file:
         file.publish()
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes any file as `write` does."""
-    with Draft(path, content) as file:
-        file.publish()
-
-
-def sweep(path: Path) -> None:
-    """Removes what processes that were killed have left of drafts of a file."""
-    for left in _siblings(path, "tmp"):
-        with suppress(OSError):
-            left.unlink()
-
-
-def set_aside(path: Path, token: str) -> None:
-    """Gives a file, if there is one, a hidden name with a token, until `settle` is called.
-
-    Raises `CheckpointError` where that can't be done, or for what is no file.
-    """
-    with writing(path), suppress(FileNotFoundError):
-        _check_file(path)
-        os.replace(os.path.realpath(path), _sibling(path, token, "old"))
-
-
-def settle(path: Path, token: str, temporary: Path) -> None:
-    """Removes a file that was set aside for what a draft was to be, or puts it back where the draft is one still.
-
-    That is so as long as its temporary file is there.
-    """
-    old, real = _sibling(path, token, "old"), os.path.realpath(path)
-    with suppress(OSError):  # there was none
-        if os.path.exists(temporary) and not os.path.exists(real):
-            os.replace(old, real)
-        else:
-            os.unlink(old)
-
-
-def tokens_aside(path: Path) -> list[str]:
-    """Those with which a file was set aside by processes that were killed before they had settled it."""
-    return [old.name.split(".")[-2] for old in _siblings(path, "old")]
-
-
-def draft_path(path: Path, token: str) -> Path:
-    """Where the draft with that token lies."""
-    return _sibling(path, token, "tmp")
-
-
-def _sibling(path: Path, token: str, suffix: str) -> Path:
-    """A hidden name beside a file, or beside what it leads to."""
-    real = Path(os.path.realpath(path))
-    return real.with_name(f".{real.name}.{token}.{suffix}")
-
-
-def _siblings(path: Path, suffix: str) -> list[Path]:
-    """The files that have such names, with whatever token."""
-    real = Path(os.path.realpath(path))
-    return list(real.parent.glob(f".{glob.escape(real.name)}.{'[0-9a-f]' * 8}.{suffix}"))
-
-
-def _check_file(path: Path) -> None:
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise CheckpointError(f"can't write {path}: it is no file that could be replaced")
 
 
 @cache
@@ -187,18 +60,7 @@ def _version() -> str:
         return "unknown"
 
 
-def _flush_folder(folder: Path) -> None:
-    """Makes a rename last through a power cut, where the system has a way to; the rename is done in any case."""
-    if hasattr(os, "O_DIRECTORY"):
-        with suppress(OSError):  # some file systems of a network know no such thing
-            descriptor = os.open(folder, os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-
-
-class Reader:
+class TensorFile:
     """An open file, which is believed in nothing: each thing is checked when it is asked for.
 
     Raises `CheckpointError`, here and in the methods, for all that is not as it should be.
@@ -212,7 +74,7 @@ class Reader:
             self.file = safe_open(path, framework="numpy")
             self.metadata = self.file.metadata() or {}
         except (SafetensorError, ValueError) as error:
-            raise CheckpointError(f"{path} is no checkpoint, or damaged: {_line(error)}") from None
+            raise CheckpointError(f"{path} is no checkpoint, or damaged: {_one_line(error)}") from None
         except OSError as error:
             raise CheckpointError(f"can't read {path}: {error.strerror or error}") from None
         if "charrnn" not in self.metadata:
@@ -233,7 +95,7 @@ class Reader:
     def json(self, key: str) -> Any:
         """The metadata under a key, as data. What would take much more memory than its text does is refused unread."""
         text = self.metadata.get(key, "")
-        if text.count("[") + text.count("{") > NESTED or text.count(",") > LISTED:
+        if text.count("[") + text.count("{") > MAX_BRACKETS or text.count(",") > MAX_COMMAS:
             raise self.damaged(key)
         try:
             return json.loads(text)
@@ -267,11 +129,11 @@ class Reader:
                         f"{part.get_shape()}, not floating-point {list(shape)}"
                     )
             # Raises MemoryError where there is no such room; in the library that would end the process
-            np.empty(sum(map(math.prod, shapes.values())) * np.dtype(dtype).itemsize + ROOM, np.uint8)
+            np.empty(sum(map(math.prod, shapes.values())) * np.dtype(dtype).itemsize + SPARE_BYTES, np.uint8)
             with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as that
                 tensors = {name: self._tensor(name).astype(dtype, copy=False) for name in shapes}
         except (SafetensorError, OSError, ValueError) as error:
-            raise CheckpointError(f"{self.path} is damaged: {_line(error)}") from None
+            raise CheckpointError(f"{self.path} is damaged: {_one_line(error)}") from None
         for name, tensor in tensors.items():
             if not np.isfinite(tensor).all():
                 raise CheckpointError(f"{self.path} is damaged: tensor {name!r} holds values that are no numbers")
@@ -282,6 +144,6 @@ class Reader:
         return tensor
 
 
-def _line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     """What an error of another library says, in one line: it may quote the file."""
     return " ".join(str(error).split())

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from charrnn import checkpoint as checkpoints
+from charrnn.checkpoint import file_pair, naming
+from charrnn.checkpoint.atomic_file import remove_stale_temp, write_errors
 from charrnn.errors import CheckpointError
-from charrnn.storage import sweep, writing
 
 
-class TakenError(CheckpointError):
+class LockedError(CheckpointError):
     """A name that another run holds."""
 
 
@@ -20,14 +20,14 @@ def lock_path(path: Path) -> Path:
     return real.with_name(f".{real.name}.lock")
 
 
-def claim(path: Path) -> FileLock:
+def acquire(path: Path) -> FileLock:
     """Holds the name of a model until it is released, or the process ends, however it does; nobody is waited for.
 
-    What earlier runs of this name left half done is removed, or undone. Raises `TakenError` where another run holds it,
+    What earlier runs of this name left half done is removed, or undone. Raises `LockedError` where another run holds it,
     and `CheckpointError` where its folder can't be written to.
     """
     held = lock_path(path)
-    with writing(path):
+    with write_errors(path):
         held.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(held, timeout=0)
         try:
@@ -35,8 +35,8 @@ def claim(path: Path) -> FileLock:
         except Timeout:  # an OSError too
             if not os.path.exists(lock.lock_file):  # as in folders that the system makes up
                 raise CheckpointError(f"can't write {path}: its folder takes no files") from None
-            raise TakenError(f"another run is writing {path}: wait for its end, or give another --out") from None
-    checkpoints.settle_left(path)
-    for each in (path, checkpoints.resume_path(path)):
-        sweep(each)
+            raise LockedError(f"another run is writing {path}: wait for its end, or give another --out") from None
+    file_pair.restore_backups(path)
+    for each in (path, naming.resume_path(path)):
+        remove_stale_temp(each)
     return lock

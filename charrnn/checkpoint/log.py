@@ -7,14 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from charrnn.checkpoint.atomic_file import write_errors
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.storage import writing
 from charrnn.training.state import Counters, TrainingState
 
-SHORT = 12
+RUN_ID_DIGITS = 12
 """Digits of a run's identity by which its lines are told from those of others."""
 
-BEGUN = b'{"step": '
+LINE_START = b'{"step": '
 """How each line begins."""
 
 
@@ -26,10 +26,10 @@ class Log:
 
         Raises `CheckpointError` where it is there already, is no log, or can't be written.
         """
-        self.path, self.file, self.run, self.clears = path, None, snapshot.run[:SHORT], force
+        self.path, self.file, self.run, self.clears = path, None, snapshot.run[:RUN_ID_DIGITS], force
         if path is None:
             return
-        with writing(path):
+        with write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self.is_new = not path.exists()
             self.is_empty = self.is_new or (path.is_file() and not path.stat().st_size)
@@ -88,7 +88,7 @@ class Log:
             with open(path, "ab") as file:
                 file.write(b"\n")
             last += b"\n"
-        if last.endswith(b"\n") or not BEGUN.startswith(last[: len(BEGUN)]):
+        if last.endswith(b"\n") or not LINE_START.startswith(last[: len(LINE_START)]):
             lines.append(last)
         if lines and _told(lines[0]) is None:
             raise CheckpointError(f"{path} is no log of a training: give --log a file of its own")
