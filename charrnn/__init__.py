@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from charrnn.checkpoint.model_file import Checkpoint, load, save
     from charrnn.checkpoint.training_file import load_state, save_state
     from charrnn.config import SamplingConfig
-    from charrnn.listing import draw_records
-    from charrnn.sampling import generate, samples
-    from charrnn.scoring import Score, score, score_lines, surprises
+    from charrnn.sampling.generate import generate, samples
+    from charrnn.sampling.lines import sample_lines
+    from charrnn.scoring.lines import score_lines
+    from charrnn.scoring.score import Score, score, surprisal
     from charrnn.training.trainer import resume, train
 
 _HOMES = {

@@ -25,7 +25,7 @@ from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.model import network
 from charrnn.model.model import Model
-from charrnn.sampling import generate
+from charrnn.sampling.generate import generate
 from charrnn.training.trainer import Trainer
 
 

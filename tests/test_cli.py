@@ -229,7 +229,7 @@ def test_commands_import_only_what_they_use(model: Path, tmp_path: Path) -> None
     text = model.parent / "corpus.txt"
     scoring = imported("score", model, text, cwd=tmp_path)
     assert scoring & HEAVY == {"numpy", "safetensors", "threadpoolctl"}
-    assert not {"charrnn.training.trainer", "charrnn.sampling", "charrnn.cli.heat"} & scoring
+    assert not {"charrnn.training.trainer", "charrnn.sampling.generate", "charrnn.cli.heat"} & scoring
     assert imported("score", model, text, "--heat", cwd=tmp_path) & HEAVY == scoring & HEAVY | {"rich"}
     assert imported("inspect", model, "--json", cwd=tmp_path) & HEAVY == {"numpy", "safetensors"}
     assert imported("inspect", model, cwd=tmp_path) & HEAVY == {"numpy", "safetensors", "rich"}

@@ -16,7 +16,7 @@ from processes import CELEBRATED, TEXT, charrnn, command, environment, posix, ra
 
 import charrnn as api
 from charrnn.model.model import Model
-from charrnn.scoring import Score
+from charrnn.scoring.score import Score
 
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему.\n" * 8
 LINES = ["It is a truth", "", "a wife in want of a man", "htruthh", "some one or other of them", "a"]

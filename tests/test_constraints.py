@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sampling import random_model, text_of
 
-from charrnn import constraints, drawing, filters, sampling
 from charrnn.config import SamplingConfig
-from charrnn.constraints import Copies, Match, NoCopy
-from charrnn.continuation import Continuation
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError, SamplingError
-from charrnn.filters import LOOP
-from charrnn.sampling import Writing, alternatives, continuations, samples
+from charrnn.sampling import constraints, decoder, filters, generate
+from charrnn.sampling.constraints import Copies, Match, NoCopy
+from charrnn.sampling.filters import FREE_REPEAT
+from charrnn.sampling.generate import TextGenerator, alternatives, continuations, samples
+from charrnn.sampling.state import GenerationState
 
 LETTERS = Vocabulary("\n abcde")
 CONFIGS = [
@@ -52,9 +52,9 @@ def matching(pattern, vocabulary, ends=()):
 )
 def test_expressions_name_characters_and_ranges(expression, wanted):
     characters = "\n -abcde\\"
-    assert {c for c, named in zip(characters, filters.which(expression, characters), strict=True) if named} == set(
-        wanted
-    )
+    assert {
+        c for c, named in zip(characters, filters.parse_charset(expression, characters), strict=True) if named
+    } == set(wanted)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
@@ -66,7 +66,7 @@ def test_each_sample_is_the_one_drawn_alone_whatever_the_filter(engine, config):
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 def test_a_compiled_draw_is_what_the_filters_make_of_the_prediction(engine, config):
-    ours, reference = (drawing.begin(random_model(engine=e), ["cab"] * 3, [3, 4, 5], config) for e in (engine, None))
+    ours, reference = (decoder.start(random_model(engine=e), ["cab"] * 3, [3, 4, 5], config) for e in (engine, None))
     temps = config.temps(0, 150, 150)
     np.testing.assert_array_equal(ours.draw(temps)[0], reference.draw(temps)[0])
 
@@ -125,7 +125,7 @@ def test_loops_are_the_ends_that_stood_before(text):
     ids = np.array([2] * 3 + ["ab".index(c) for c in text], np.int64)  # 2 is no character
     for v, c in enumerate("ab"):
         longest = max((k for k in range(1, len(text)) if text[-k:] + c in text), default=0)
-        assert filters.loops(ids, 2)[v] == longest
+        assert filters.repeat_lengths(ids, 2)[v] == longest
 
 
 def test_a_penalty_ends_a_loop(engine):
@@ -134,7 +134,7 @@ def test_a_penalty_ends_a_loop(engine):
     assert looping[-100:-50] in looping[:-80]  # a greedy text comes into a loop at last
     text = text_of(model, length=400, config=SamplingConfig(temp=0, penalty=100.0))
     assert len({text[n : n + 40] for n in range(300)}) == 300
-    assert text[: LOOP + 1] == looping[: LOOP + 1]
+    assert text[: FREE_REPEAT + 1] == looping[: FREE_REPEAT + 1]
 
 
 # Temperatures
@@ -144,7 +144,7 @@ def test_a_range_of_temperatures_goes_from_one_to_the_other():
     np.testing.assert_allclose(SamplingConfig(temp=0.4, to_temp=1.2).temps(0, 5, 5), [0.4, 0.6, 0.8, 1.0, 1.2])
     assert SamplingConfig(temp=0.4, to_temp=1.2).temps(3, 4, 5) == pytest.approx([1.0])
     with pytest.raises(ConfigError, match="needs its length"):
-        Writing(random_model(), length=-1, config=SamplingConfig(to_temp=2.0))
+        TextGenerator(random_model(), length=-1, config=SamplingConfig(to_temp=2.0))
 
 
 # Matches
@@ -323,25 +323,25 @@ def test_the_alternatives_are_the_likeliest(engine):
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_a_text_goes_on_exactly_where_it_stopped(engine, cell, config, tmp_path):
     model = random_model(cell, engine=engine)
-    begun = Writing(model, length=150, seed=5, prime="cab", config=config)
+    begun = TextGenerator(model, length=150, seed=5, prime="cab", config=config)
     first = "".join(begun)
     begun.continuation.save(tmp_path / "text.safetensors", model)
-    after = Continuation.load(tmp_path / "text.safetensors", model)
-    rest = "".join(Writing(model, length=100, config=config, after=after))
+    after = GenerationState.load(tmp_path / "text.safetensors", model)
+    rest = "".join(TextGenerator(model, length=100, config=config, after=after))
     assert first + rest == text_of(model, length=250, seed=5, prime="cab", config=config)
-    primed = Writing(model, length=20, config=SamplingConfig(temp=0), after=after, prime="abc")
+    primed = TextGenerator(model, length=20, config=SamplingConfig(temp=0), after=after, prime="abc")
     assert "".join(primed) == text_of(model, prime="cab" + first + "abc", length=20, config=SamplingConfig(temp=0))
 
 
 def test_a_text_goes_on_with_its_own_model_alone(tmp_path):
     model, path = random_model(), tmp_path / "text.safetensors"
-    writing = Writing(model, length=10)
+    writing = TextGenerator(model, length=10)
     "".join(writing)
     writing.continuation.save(path, model)
     with pytest.raises(CheckpointError, match="another model"):
-        Continuation.load(path, random_model("gru"))
+        GenerationState.load(path, random_model("gru"))
     with pytest.raises(CheckpointError, match="there is no"):
-        Continuation.load(tmp_path / "missing.safetensors", model)
+        GenerationState.load(tmp_path / "missing.safetensors", model)
 
 
 def test_no_text_is_made_of_predictions_that_are_no_numbers(engine):
@@ -360,14 +360,14 @@ def test_frequencies_are_the_probabilities(engine):
         config = SamplingConfig(temp=temp)
         p = np.exp(filters.apply(filters.log_softmax(logits[0].astype(np.float64)), config))[0]
         u = np.random.default_rng(1).random(200_000)
-        begun = drawing.begin(model, [""] * 500, range(500), config)
+        begun = decoder.start(model, [""] * 500, range(500), config)
         counts = np.zeros(len(p))
         for part in np.split(u, 400):
             if engine.Decoder:
                 sampler = engine.Decoder(model.config.cell, model.params, model.zero_state(500))
                 ids, _ = sampler.run(begun.context, part[None], [temp], filters.settings(config))
             else:
-                ids = drawing.choose(np.log(np.broadcast_to(p, (500, len(p)))), part)[None]
+                ids = decoder.sample_categorical(np.log(np.broadcast_to(p, (500, len(p)))), part)[None]
             counts += np.bincount(ids[0], minlength=len(p))
         chi2 = ((counts - 200_000 * p) ** 2 / (200_000 * p)).sum()
         assert chi2 < 26.12  # 8 degrees of freedom, p > 0.001
@@ -376,4 +376,4 @@ def test_frequencies_are_the_probabilities(engine):
 def test_samples_without_an_end_are_refused():
     with pytest.raises(ConfigError, match="need an end"):
         list(samples(random_model(), count=2, length=-1))
-    assert len(list(sampling.samples(random_model(), count=2, length=-1, stops=["a"]))) == 2
+    assert len(list(generate.samples(random_model(), count=2, length=-1, stops=["a"]))) == 2

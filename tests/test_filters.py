@@ -5,9 +5,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from charrnn import drawing, filters
 from charrnn.config import SamplingConfig
 from charrnn.layers.softmax import log_softmax
+from charrnn.sampling import decoder, filters
 
 WEIGHTS = st.lists(st.integers(1, 1000), min_size=1, max_size=12)  # of one row: probabilities times their sum
 LOGITS = st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=12)
@@ -183,7 +183,7 @@ def chi_square(counts, p):
 def test_draws_come_as_often_as_they_are_probable(weights, bound):
     p = np.array(weights) / np.sum(weights)
     u = np.random.default_rng(17).random(200_000)
-    drawn = drawing.choose(np.broadcast_to(np.log(p), (200_000, len(p))), u)
+    drawn = decoder.sample_categorical(np.broadcast_to(np.log(p), (200_000, len(p))), u)
     assert chi_square(np.bincount(drawn, minlength=len(p)), p) < bound
 
 
@@ -191,7 +191,7 @@ def test_filtered_draws_come_as_often_as_they_are_probable():
     p = np.array([0.4, 0.3, 0.2, 0.07, 0.03])
     logp = np.repeat(np.log(p)[None], 200_000, axis=0)
     filtered = filters.apply(logp, SamplingConfig(temp=0.5, top_k=4, min_p=0.2))
-    counts = np.bincount(drawing.choose(filtered, np.random.default_rng(18).random(200_000)), minlength=5)
+    counts = np.bincount(decoder.sample_categorical(filtered, np.random.default_rng(18).random(200_000)), minlength=5)
     assert counts[3] == counts[4] == 0
     squares = np.array([0.16, 0.09, 0.04])
     assert chi_square(counts[:3], squares / squares.sum()) < 18.42
@@ -200,7 +200,7 @@ def test_filtered_draws_come_as_often_as_they_are_probable():
 def test_the_statistic_sees_a_small_fault():
     p = np.array([0.5, 0.3, 0.2])
     u = np.random.default_rng(19).random(200_000)
-    drawn = drawing.choose(np.broadcast_to(np.log([0.505, 0.3, 0.195]), (200_000, 3)), u)
+    drawn = decoder.sample_categorical(np.broadcast_to(np.log([0.505, 0.3, 0.195]), (200_000, 3)), u)
     assert chi_square(np.bincount(drawn), p) > 18.42
 
 
@@ -210,7 +210,7 @@ def test_what_has_no_probability_is_never_drawn(weights, data):
     with np.errstate(divide="ignore"):
         logp = logp_of(weights)
     u = data.draw(st.sampled_from([0.0, 5e-324, 1e-17, 0.5, 1 - 2**-52, 1 - 2**-53]) | st.floats(0, 1 - 2**-53))
-    drawn = drawing.choose(logp, np.array([u]))[0]
+    drawn = decoder.sample_categorical(logp, np.array([u]))[0]
     assert weights[drawn] > 0
     shares = np.cumsum(weights) / np.sum(weights)
     assert (shares[drawn - 1] if drawn else 0) <= u + 1e-12
@@ -220,7 +220,7 @@ def test_what_has_no_probability_is_never_drawn(weights, data):
 @given(LOGITS, st.sampled_from([0.0, 1 - 2**-53]))
 def test_the_ends_of_the_unit_interval_draw_what_is_possible(logits, u):
     logp = log_softmax(np.array([logits]))
-    drawn = drawing.choose(logp, np.array([u]))[0]
+    drawn = decoder.sample_categorical(logp, np.array([u]))[0]
     possible = np.flatnonzero(np.exp(logp[0]))
     assert drawn in possible
     assert drawn == possible[0] or u > 0

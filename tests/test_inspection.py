@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import charrnn.engine.protocols
-from charrnn import inspection, scoring
+from charrnn import inspection
 from charrnn.config import ModelConfig
 from charrnn.dataset.batch import Batch
 from charrnn.dataset.line_set import LineSet
@@ -21,6 +21,7 @@ from charrnn.inspection.remembrance import _before, _since, gradient_norms
 from charrnn.inspection.trace import Text, trace
 from charrnn.model import network
 from charrnn.model.model import Model
+from charrnn.scoring import lines, score
 from charrnn.types import Array
 
 CELLS = ("rnn", "gru", "lstm")
@@ -129,7 +130,7 @@ def test_a_model_of_records_reads_each_afresh(text: str) -> None:
         np.testing.assert_allclose(found[..., start : start + len(line)], wanted, rtol=0, atol=1e-6)
         start += len(line) + 1
     bits = inspection.surprise(model, text)["bits"]
-    scores = [score.bpc * score.chars for score in scoring.score_lines(model, text.splitlines(keepends=True))]
+    scores = [score.bpc * score.chars for score in lines.score_lines(model, text.splitlines(keepends=True))]
     ends = np.cumsum([0] + [len(line) for line in text.splitlines(keepends=True)])
     np.testing.assert_allclose([sum(bits[a:b]) for a, b in itertools.pairwise(ends)], scores, rtol=1e-5)
 
@@ -145,7 +146,7 @@ def test_characters_of_several_bytes_stand_for_all_of_them() -> None:
         _, state = model.step(np.array([v]), state)
         wanted.append(np.tanh(state[:, 1, 0]))
     np.testing.assert_allclose(found, np.stack(wanted[1:], axis=2)[..., ends], rtol=0, atol=1e-6)
-    nats = scoring.surprises(model, text)
+    nats = score.surprisal(model, text)
     parts = np.split(nats, ends + 1)[:-1]
     np.testing.assert_allclose(
         inspection.surprise(model, text)["bits"], [p.sum() / math.log(2) for p in parts], rtol=1e-5
@@ -389,8 +390,8 @@ def test_saturated_gates_are_counted() -> None:
 def test_surprises_are_those_of_the_scorer_and_say_what_was_expected() -> None:
     model = made()
     told = inspection.surprise(model, VERSE)
-    np.testing.assert_allclose(told["bits"], scoring.surprises(model, VERSE) / math.log(2), rtol=1e-5)
-    assert told["mean_bits"] == pytest.approx(scoring.score(model, VERSE).bpc, rel=1e-6)
+    np.testing.assert_allclose(told["bits"], score.surprisal(model, VERSE) / math.log(2), rtol=1e-5)
+    assert told["mean_bits"] == pytest.approx(score.score(model, VERSE).bpc, rel=1e-6)
     assert [place["bits"] for place in told["places"]] == sorted(told["bits"], reverse=True)[:10]
     for place in told["places"]:
         n = place["at"]
@@ -461,7 +462,7 @@ def test_of_a_character_in_several_bytes_what_was_expected_in_the_stead_of_the_w
     model = made(characters=None, scale=0.3)
     read = Text(model, "cat жук sat")
     (place,) = (place for place in inspection.surprise(model, read.text, places=None)["places"] if place["at"] == 4)
-    nats = scoring.surprises(model, read.text)
+    nats = score.surprisal(model, read.text)
     worst = 4 + int(nats[4:6].argmax())
     ids = np.concatenate(([model.vocabulary.start], read.ids[:worst])).astype(np.uint8)
     logits, _ = model.forward(ids[:, None], model.zero_state(1))

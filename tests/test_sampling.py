@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import drawing, filters, sampling, scoring
 from charrnn.config import ModelConfig, SamplingConfig
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.layers.softmax import log_softmax
 from charrnn.model import network
 from charrnn.model.model import Model
-from charrnn.sampling import generate, samples
+from charrnn.sampling import decoder, filters, generate
+from charrnn.sampling.generate import generate, samples
+from charrnn.scoring import score
 
 CHARACTERS = "\n abcdeé😀"
 
@@ -102,7 +103,7 @@ CONFIGS = [
 def test_each_draw_is_the_character_whose_share_the_random_number_falls_in(engine, cell, layers, config):
     model, reference = random_model(cell, engine=engine, layers=layers), random_model(cell, layers=layers)
     seeds, near = [3, 4, 5], 1e-5  # what rounds otherwise may fall on the other side of a border
-    begun = drawing.begin(model, ["cab"] * 3, seeds, config)
+    begun = decoder.start(model, ["cab"] * 3, seeds, config)
     drawn = [begun.draw([config.temp] * 64) for _ in range(3)]
     ids, logps = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
     u = np.stack([np.random.default_rng(seed).random(len(ids)) for seed in seeds], axis=1)
@@ -138,7 +139,7 @@ def test_likelihoods_after_huge_logits_are_right(engine, largest):
     model = random_model(engine=engine)
     params = {name: np.zeros_like(p) for name, p in model.params.items()}
     params["b_out"][:2] = largest
-    begun = drawing.begin(replace(model, params=params), [""], [1], SamplingConfig())
+    begun = decoder.start(replace(model, params=params), [""], [1], SamplingConfig())
     ids, logps = begun.draw([1.0] * 8)
     assert ids.max() <= 1
     np.testing.assert_allclose(logps, -np.log(2), rtol=1e-6)
@@ -179,7 +180,7 @@ def test_a_prime_read_at_once_is_one_read_by_character(engine, cell):
 @pytest.mark.parametrize("cell", naive.CELLS)
 def test_the_first_prediction_is_that_of_the_whole_prime(engine, cell):
     model, prime = random_model(cell, engine=engine), "a bad cab"
-    ids, logp = drawing.begin(model, [prime] * 2, [3, 4], SamplingConfig()).draw([1.0])
+    ids, logp = decoder.start(model, [prime] * 2, [3, 4], SamplingConfig()).draw([1.0])
     read = np.concatenate(([model.vocabulary.start], model.vocabulary.encode(prime)))[:, None]
     doubles = {name: p.astype(np.float64) for name, p in model.params.items()}
     logits, _ = naive.network(doubles, read, model.zero_state(1).astype(np.float64), cell, 2)
@@ -223,7 +224,7 @@ def test_a_length_of_0_is_no_text(engine):
     assert text_of(random_model(engine=engine), length=0) == ""
     (sample,) = samples(random_model(engine=engine), count=1, length=0)
     assert (sample.text, sample.logprob, sample.chars, sample.bpc) == ("", 0, 0, 0)
-    assert str(sampling.Sample("a", "", 1, 1.0, 0.0, 1).bpc) == "0.0"  # what is certain is no surprise, nor -0.0
+    assert str(generate.Sample("a", "", 1, 1.0, 0.0, 1).bpc) == "0.0"  # what is certain is no surprise, nor -0.0
 
 
 def test_no_samples():
@@ -266,7 +267,7 @@ def test_a_score_is_that_of_the_naive_twin(engine, cell):
     inputs = np.concatenate(([[model.vocabulary.start]], targets[:-1]))
     doubles = {name: p.astype(np.float64) for name, p in model.params.items()}
     logits, _ = naive.network(doubles, inputs, model.zero_state(1).astype(np.float64), cell, 2)
-    score = scoring.score(model, text)
+    score = score.score(model, text)
     assert score.chars == len(text)
     assert score.nats == pytest.approx(naive.loss(logits, targets), rel=1e-5)
     assert score.nats_per_char == score.nats / len(text)
@@ -277,7 +278,7 @@ def test_a_score_is_that_of_the_naive_twin(engine, cell):
 def test_the_logprob_of_a_sample_is_its_score(engine, cell):
     model = random_model(cell, engine=engine)
     for sample in samples(model, count=3, length=1100, seed=2, config=SamplingConfig(temp=1.3, top_k=6)):
-        score = scoring.score(model, sample.text)
+        score = score.score(model, sample.text)
         assert sample.logprob == pytest.approx(-score.nats, rel=1e-5)
         assert sample.bpc == pytest.approx(score.bpc, rel=1e-5)
 
@@ -285,33 +286,33 @@ def test_the_logprob_of_a_sample_is_its_score(engine, cell):
 def test_the_logprob_of_a_primed_sample_is_a_difference_of_scores():
     model, prime = random_model(), "a bad cab"
     (sample,) = samples(model, count=1, length=50, seed=2, prime=prime)
-    both, alone = scoring.score(model, prime + sample.text), scoring.score(model, prime)
+    both, alone = score.score(model, prime + sample.text), score.score(model, prime)
     assert sample.logprob == pytest.approx(alone.nats - both.nats, rel=1e-5)
 
 
 def test_a_text_in_two_chunks_is_scored_as_in_one(monkeypatch):
     model, text = random_model(), "a bad cab\né😀" * 7
-    whole = scoring.score(model, text)
+    whole = score.score(model, text)
     monkeypatch.setattr("charrnn.model.model.READ_CHUNK", 10)
     assert len(list(model.losses(model.vocabulary.encode(text)))) == -(-len(text) // 10)
-    assert scoring.score(model, text).nats == pytest.approx(whole.nats, rel=1e-6)
+    assert score.score(model, text).nats == pytest.approx(whole.nats, rel=1e-6)
 
 
 @pytest.mark.parametrize("text", ["", b""])
 def test_there_is_no_score_of_nothing(text):
     with pytest.raises(CorpusError, match="empty"):
-        scoring.score(random_model(), text)
+        score.score(random_model(), text)
 
 
 def test_a_text_with_unknown_characters_is_not_scored():
     with pytest.raises(VocabularyError, match=r"U\+007A"):
-        scoring.score(random_model(), "abz")
+        score.score(random_model(), "abz")
 
 
 def test_a_trained_model_expects_its_own_text_more_than_another(trained):
     model = trained.best
-    assert scoring.score(model, "the cat sat on the mat").bpc < 0.8 * scoring.score(model, "tam eht no tas tac eht").bpc
-    assert scoring.score(model, "the cat sat on the mat").bpc < 0.8 * math.log2(len(model.vocabulary))
+    assert score.score(model, "the cat sat on the mat").bpc < 0.8 * score.score(model, "tam eht no tas tac eht").bpc
+    assert score.score(model, "the cat sat on the mat").bpc < 0.8 * math.log2(len(model.vocabulary))
 
 
 # Bytes
@@ -319,7 +320,7 @@ def test_a_trained_model_expects_its_own_text_more_than_another(trained):
 
 @given(st.text(min_size=1, max_size=8))
 def test_pieces_of_a_model_of_bytes_are_whole_characters(text):
-    decode = sampling._Decoder(Vocabulary(None))
+    decode = generate._TextDecoder(Vocabulary(None))
     pieces = [decode([byte]) for byte in text.encode()]
     assert "".join(pieces) == text
     assert decode([], final=True) == ""
@@ -328,7 +329,7 @@ def test_pieces_of_a_model_of_bytes_are_whole_characters(text):
 
 @given(st.binary(max_size=12))
 def test_bytes_that_are_no_utf8_become_surrogates(raw):
-    decode = sampling._Decoder(Vocabulary(None))
+    decode = generate._TextDecoder(Vocabulary(None))
     pieces = [decode([byte]) for byte in raw]
     assert "".join(pieces) + decode([], final=True) == raw.decode("utf-8", "surrogateescape")
 
@@ -339,7 +340,7 @@ def test_a_text_in_bytes_is_that_of_its_sample_decoded(engine):
     assert sample.text == text_of(model, length=400, seed=9)
     raw = sample.text.encode("utf-8", "surrogateescape")
     assert len(raw) == sample.chars == 400
-    assert sample.logprob == pytest.approx(-scoring.score(model, raw).nats, rel=1e-5)
+    assert sample.logprob == pytest.approx(-score.score(model, raw).nats, rel=1e-5)
 
 
 def test_a_model_of_bytes_writes_characters_of_several_bytes(trained_on_bytes):

@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charrnn
-from charrnn import scoring
 from charrnn.config import ModelConfig
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError, DivergenceError, VocabularyError
 from charrnn.model import network
 from charrnn.model.model import Model
-from charrnn.scoring import Score, follow, score, score_batches, score_lines, surprises
+from charrnn.scoring import lines as scoring
+from charrnn.scoring.lines import score_batches, score_lines
+from charrnn.scoring.score import Score, score, stream_surprisal, surprisal
 
 LINES = ["a bad cab\n", "\n", "", "dead\n", "é\n", "a cab" * 9 + "\n", "b" * 40, "ace\n", "\n", "bed"]
 
@@ -83,7 +84,7 @@ def test_a_text_is_coded_in_as_many_bits_as_its_score_says(engine, kind, request
 def test_surprises_are_those_of_the_naive_twin(engine, cell, monkeypatch):
     monkeypatch.setattr(scoring, "CHUNK", 7)
     model, text = random_model(cell, engine=engine), "a bad cab\n\né dead bee"
-    found, wanted = surprises(model, text), naive_surprises(model, text)
+    found, wanted = surprisal(model, text), naive_surprises(model, text)
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
     whole = score(model, text)
     assert (whole.chars, whole.unknown) == (len(text), 0)
@@ -96,9 +97,9 @@ def test_surprises_are_those_of_the_naive_twin(engine, cell, monkeypatch):
 @given(st.lists(st.text("\n abcdeé", max_size=6)))
 def test_a_text_in_pieces_is_scored_as_the_whole(pieces):
     model, text = random_model(layers=1), "".join(pieces)
-    found = list(follow(model, pieces))
+    found = list(stream_surprisal(model, pieces))
     assert [*map(len, found)] == [*map(len, pieces)]
-    np.testing.assert_allclose(np.concatenate([np.zeros(0), *found]), surprises(model, text), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(np.concatenate([np.zeros(0), *found]), surprisal(model, text), rtol=1e-5, atol=1e-6)
     if text:
         assert score(model, pieces).nats == pytest.approx(score(model, text).nats, rel=1e-6)
 
@@ -111,22 +112,22 @@ def test_pieces_are_scored_as_they_come():
             asked.append(piece)
             yield piece
 
-    scored = follow(random_model(), pieces())
+    scored = stream_surprisal(random_model(), pieces())
     assert len(next(scored)) == 5
     assert asked == ["a bad"]
 
 
 def test_surprises_of_bytes_are_of_bytes():
     model = random_model(characters=None)
-    assert len(surprises(model, "é")) == 2
-    np.testing.assert_array_equal(surprises(model, "é\udcff"), surprises(model, "é".encode() + b"\xff"))
+    assert len(surprisal(model, "é")) == 2
+    np.testing.assert_array_equal(surprisal(model, "é\udcff"), surprisal(model, "é".encode() + b"\xff"))
 
 
 @pytest.mark.parametrize("text", ["", b"", [], ["", ""]])
 def test_there_is_no_score_of_nothing(text):
     with pytest.raises(CorpusError, match="it is empty"):
         score(random_model(), text)
-    assert len(surprises(random_model(), "")) == 0
+    assert len(surprisal(random_model(), "")) == 0
 
 
 # Lines
@@ -234,10 +235,10 @@ def test_no_bytes_stand_for_a_surrogate():
 
 def test_unknown_characters_can_be_left_out_as_if_they_were_not_there():
     model, text = random_model(), "жa bжad cabж\nж"
-    found = surprises(model, text, unknown="skip")
+    found = surprisal(model, text, unknown="skip")
     known = np.array([c != "ж" for c in text])
     np.testing.assert_array_equal(np.isnan(found), ~known)
-    np.testing.assert_array_equal(found[known], surprises(model, "a bad cab\n"))
+    np.testing.assert_array_equal(found[known], surprisal(model, "a bad cab\n"))
     assert score(model, text, unknown="skip") == replace(score(model, "a bad cab\n"), unknown=4)
     lines, known_lines = [text, "ж", "", "abж"], ["a bad cab\n", "", "", "ab"]
     for carry in (False, True):
@@ -282,7 +283,7 @@ def test_a_perplexity_beyond_all_numbers_is_none_in_json():
 def test_a_model_whose_predictions_are_no_numbers_has_no_scores():
     model = random_model()
     huge = replace(model, params={name: p * np.float32(1e38) for name, p in model.params.items()})
-    for scored in (surprises, score, lambda model, text: list(score_lines(model, [text] * 100, threads=2))):
+    for scored in (surprisal, score, lambda model, text: list(score_lines(model, [text] * 100, threads=2))):
         with pytest.raises(DivergenceError, match="weights are too large"):
             scored(huge, "a bad cab")
 

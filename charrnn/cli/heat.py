@@ -11,11 +11,11 @@ from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.text import Text
 
-from charrnn import scoring
 from charrnn.cli.console import say, visible
 from charrnn.cli.shading import UNKNOWN
 from charrnn.dataset.files import Part, decoded_texts
 from charrnn.model.model import Model
+from charrnn.scoring import score
 from charrnn.types import Array
 
 SCALE = (
@@ -41,7 +41,7 @@ def show(model: Model, parts: Iterable[Part], unknown: str, quiet: bool) -> int:
     bounds = [start for _, start, _ in SCALE[1:]]
     pieces, again = itertools.tee(decoded_texts(parts, model.vocabulary))
     left_out, last = 0, "\n"
-    for text, nats in _characters(again, scoring.follow(model, pieces, unknown=unknown)):
+    for text, nats in _characters(again, score.stream_surprisal(model, pieces, unknown=unknown)):
         left_out += int(np.isnan(nats).sum())
         levels = np.searchsorted(bounds, nats / np.log(2), side="right")
         levels[np.isnan(nats)] = len(SCALE)

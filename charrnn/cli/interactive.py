@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from charrnn import sampling
 from charrnn.cli.console import Output, say
 from charrnn.errors import CharRNNError
+from charrnn.sampling import generate
 
 if TYPE_CHECKING:
     from charrnn.model.model import Model
@@ -42,7 +42,7 @@ def converse(model: "Model", admit: Callable[[str], str], output: Output, asked:
             prime = admit(typed)
             output.write(prime)
             try:
-                for piece in sampling.Writing(model, prime=prime, **asked).pieces():
+                for piece in generate.TextGenerator(model, prime=prime, **asked).pieces():
                     output.write(piece)
             except KeyboardInterrupt:  # ends this text, not the conversation
                 pass

@@ -6,14 +6,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from charrnn import scoring
 from charrnn.cli.console import Output
 from charrnn.config import between
 from charrnn.dataset.files import Part
 from charrnn.dataset.line_reader import Line, read_lines
 from charrnn.errors import ConfigError
 from charrnn.model.model import Model
-from charrnn.scoring import Score
+from charrnn.scoring.score import Score
 
 Scored = tuple[Line, Score]
 
@@ -117,7 +116,7 @@ def _scored(model: Model, parts: Iterable[Part], carry: bool, unknown: str) -> I
         for lines in read_lines(parts, model.vocabulary):
             yield [line.text for line in lines]
 
-    for scores in scoring.score_batches(model, texts(), carry=carry, unknown=unknown):
+    for scores in lines.score_batches(model, texts(), carry=carry, unknown=unknown):
         yield [*zip(lines, scores, strict=False)]  # the last ones may be missing, before an error that says so
 
 

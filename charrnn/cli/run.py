@@ -11,7 +11,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from charrnn import listing, sampling
 from charrnn.checkpoint import file_pair, model_file, naming, training_file
 from charrnn.checkpoint.log import Log
 from charrnn.cli.conclusion import Conclusion
@@ -19,6 +18,7 @@ from charrnn.cli.console import asked_to_stop, ended_at_once, tell_of_compilatio
 from charrnn.cli.files import resumption
 from charrnn.config import LAST_SEED, ModelConfig, SamplingConfig
 from charrnn.errors import CharRNNError, CheckpointError, DivergenceError
+from charrnn.sampling import generate, lines
 from charrnn.training.options import DEFAULT_TIME
 from charrnn.training.state import CorpusInfo, Evaluation
 from charrnn.training.trainer import MAX_ROLLBACKS, Progress, Trainer
@@ -261,9 +261,9 @@ class Run:
         model, s = self.training.latest, self.training.snapshot
         asked: dict[str, Any] = {"seed": (s.training.seed + s.at.step) % LAST_SEED, "config": SamplingConfig(temp=0.8)}
         if model.known is None:
-            return "".join(sampling.generate(model, length=length, **asked))
+            return "".join(generate.generate(model, length=length, **asked))
         length = min(length, model.known.enough)
-        return "\n".join(record.text for record in listing.draw_records(model, count=count, length=length, **asked))
+        return "\n".join(record.text for record in lines.sample_lines(model, count=count, length=length, **asked))
 
     def _state(self) -> tuple[object, ...]:
         """What changes where there is something new to save. A pace may move the end to a step that has passed."""

@@ -14,9 +14,8 @@ import typer
 from charrnn.cli.console import Output, silent, tell_of_compilation, unit, voice
 
 if TYPE_CHECKING:
-    from charrnn.constraints import Makes
     from charrnn.model.model import Model
-    from charrnn.sampling import Sample
+    from charrnn.sampling.generate import Sample
 
 NAME = "sample"
 HELP = "Write text with a trained model."
@@ -134,11 +133,11 @@ def command(
     quiet: Annotated[bool, _option("Nothing on stderr but errors.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn import engine as engines
-    from charrnn import sampling
     from charrnn.checkpoint import model_file
     from charrnn.config import SamplingConfig, between
-    from charrnn.continuation import Continuation
     from charrnn.errors import ConfigError, CorpusError
+    from charrnn.sampling import generate
+    from charrnn.sampling.state import GenerationState
 
     between("count", count, 1)
     first, last = _temperatures(temp)
@@ -180,7 +179,7 @@ def command(
     model = replace(model, engine=engines.load(chosen)).holding(units)
     stops = [*(stop or []), *(["\n"] if line or per_line or model.known is not None else [])]
     constraints = _constraints(model, match, max_copy, corpus, stops)
-    after = None if state_in is None else Continuation.load(state_in, model)
+    after = None if state_in is None else GenerationState.load(state_in, model)
     if seed is None:
         seed = draw_seed()
         if after is None:
@@ -195,21 +194,21 @@ def command(
 
         converse(model, admit, output, asked)
     elif per_line:
-        for sample in sampling.continuations(model, _primes(prime_file, model, admit), **asked):
+        for sample in generate.continuations(model, _primes(prime_file, model, admit), **asked):
             _write(sample, model, output, as_json, logprobs)
             output.flush()
     elif model.known is not None:
-        from charrnn.listing import draw_records
+        from charrnn.sampling.lines import sample_lines
 
         given = admit(_prime(prime, prime_file, model))
-        for sample in draw_records(model, count=count, prime=given, novel=novel, unique=unique, **asked):
+        for sample in sample_lines(model, count=count, prime=given, novel=novel, unique=unique, **asked):
             _write(sample, model, output, as_json, logprobs)
     elif as_json or count > 1:
-        for sample in sampling.samples(model, count=count, prime=admit(_prime(prime, prime_file, model)), **asked):
+        for sample in generate.samples(model, count=count, prime=admit(_prime(prime, prime_file, model)), **asked):
             _write(sample, model, output, as_json, logprobs)
     else:
         given = admit(_prime(prime, prime_file, model))
-        writing = sampling.Writing(model, prime=given, after=after, **asked)
+        writing = generate.TextGenerator(model, prime=given, after=after, **asked)
         # What has to match as a whole is shown when it does
         pieces = writing.pieces() if match is None else ["".join(writing.pieces())]
         try:
@@ -309,7 +308,7 @@ def _constraints(
     model: "Model", match: str | None, max_copy: int | None, corpus: Path | None, stops: list[str]
 ) -> "Makes | None":
     """What makes the constraints that were asked for, of every text."""
-    from charrnn.constraints import Copies, Match, NoCopy
+    from charrnn.sampling.constraints import Copies, Match, NoCopy
 
     ends = [stop for stop in stops if len(stop) == 1]
     if match is not None:
@@ -362,17 +361,17 @@ def _prime(prime: str | None, prime_file: Path | None, model: "Model") -> str:
 def _primes(prime_file: Path | None, model: "Model", admit: Admission) -> Iterator[list[str]]:
     """The lines of a file, or of stdin as they arrive, in batches that can be drawn side by side."""
     from charrnn.dataset import files, line_reader
-    from charrnn.sampling import BATCH
+    from charrnn.sampling.generate import MAX_BATCH
 
     parts = files.read_chunks(["-" if prime_file is None else str(prime_file)], AT_ONCE)
     for arrived in line_reader.read_lines(parts, model.vocabulary):
         texts = [admit(text.removesuffix("\n")) for _, text in arrived]
-        for start in range(0, len(texts), BATCH):
-            yield texts[start : start + BATCH]
+        for start in range(0, len(texts), MAX_BATCH):
+            yield texts[start : start + MAX_BATCH]
 
 
 def _json(sample: "Sample", model: "Model", logprobs: bool) -> str:
-    from charrnn.sampling import alternatives
+    from charrnn.sampling.generate import alternatives
 
     data = {name: getattr(sample, name) for name in ("text", "prime", "seed", "temp", "logprob", "bpc")}
     if logprobs:

@@ -16,7 +16,7 @@ from charrnn.cli.console import tell_of_compilation, voice
 if TYPE_CHECKING:
     from charrnn.dataset.files import Part
     from charrnn.model.model import Model
-    from charrnn.scoring import Score
+    from charrnn.scoring.score import Score
 
 AT_ONCE = 1 << 15
 """Bytes of a stream that are read at once, at the most: five hundred lines or so, enough to be scored side by side."""
@@ -71,16 +71,16 @@ def command(
     engine: Annotated[str, _option("auto, numpy or numba.", default=True)] = "auto",
     quiet: Annotated[bool, _option("Nothing on stderr but errors.", "--quiet", "-q")] = False,
 ) -> None:
-    from charrnn import scoring
     from charrnn.checkpoint import naming
     from charrnn.cli import ranking
     from charrnn.config import one_of
     from charrnn.dataset import files
     from charrnn.errors import ConfigError, VocabularyError
+    from charrnn.scoring import score
 
     wanted = ranking.Ranking(sort, top, above, below)
     by_line = per_line or wanted.filters or wanted.orders
-    one_of("unknown", unknown, scoring.UNKNOWN)
+    one_of("unknown", unknown, score.UNKNOWN_POLICIES)
     if carry and not by_line:
         raise ConfigError("--carry is for lines: add --per-line, or leave it out, as a whole text is read on anyway")
     if heat and (by_line or as_json):
@@ -104,7 +104,7 @@ def command(
             form = ranking.as_object if as_json else plain
             left_out = ranking.show(model, parts, carry, unknown, wanted, form)
         else:
-            score = scoring.score(model, files.decoded_texts(parts, model.vocabulary), unknown=unknown)
+            score = score.score(model, files.decoded_texts(parts, model.vocabulary), unknown=unknown)
             unit = "byte" if model.vocabulary.is_bytes else "character"
             typer.echo(json.dumps(score.as_dict()) if as_json else _table(score, unit))
             left_out = score.unknown

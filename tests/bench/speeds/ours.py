@@ -3,9 +3,9 @@
 from itertools import islice
 
 import charrnn
-from charrnn import drawing
 from charrnn.config import SamplingConfig
 from charrnn.model.model import Model
+from charrnn.sampling import decoder
 from speeds import texts
 from speeds.race import Step, warm_up
 from speeds.shape import Shape
@@ -68,6 +68,6 @@ def one_stream(model: Model) -> Step:
 
 
 def many_streams(model: Model, streams: int) -> Step:
-    drawn = drawing.begin(model, [""] * streams, range(streams), TEMPERATURE)
+    drawn = decoder.start(model, [""] * streams, range(streams), TEMPERATURE)
     temps = [TEMPERATURE.temp] * AT_ONCE
     return lambda: drawn.draw(temps)[0].size

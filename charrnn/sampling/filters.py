@@ -21,20 +21,20 @@ Recent = NDArray[np.integer[Any]]
 
 LOOKBACK = 512
 """Characters in which a loop is looked for."""
-LOOP = 8
+FREE_REPEAT = 8
 """Characters that may come again as they came before: names and turns of phrase are no loops."""
-LONGEST = 64
+MAX_REPEAT = 64
 """Characters after which a loop counts as no longer."""
 
 
-def only(logp: Array, mask: NDArray[np.bool_]) -> Array:
+def apply_mask(logp: Array, mask: NDArray[np.bool_]) -> Array:
     """The characters that the mask [B, V] or [V] has, of which there must be one in each row."""
     return log_softmax(np.where(mask, logp, -np.inf))
 
 
-def discourage(logp: Array, lengths: Array, penalty: float) -> Array:
-    """Each character that would lengthen a loop [B, V] loses `penalty` nats for every character past `LOOP`."""
-    return log_softmax(logp - penalty * np.maximum(lengths - LOOP, 0))
+def loop_penalty(logp: Array, lengths: Array, penalty: float) -> Array:
+    """Each character that would lengthen a loop [B, V] loses `penalty` nats for every character past `FREE_REPEAT`."""
+    return log_softmax(logp - penalty * np.maximum(lengths - FREE_REPEAT, 0))
 
 
 def temperature(logp: Array, temp: float) -> Array:
@@ -51,12 +51,12 @@ def top_k(logp: Array, k: int) -> Array:
     """The k likeliest characters; of equally likely ones those that come first in the vocabulary."""
     if k >= logp.shape[-1]:
         return logp
-    return _keep(logp, _by_probability(logp)[:, :k])
+    return _keep_characters(logp, _by_probability(logp)[:, :k])
 
 
 def top_p(logp: Array, p: float) -> Array:
     """The likeliest characters, as many as reach probability p together: the nucleus (Holtzman et al., 2020)."""
-    return _until(logp, _by_probability(logp), p)
+    return _keep_mass(logp, _by_probability(logp), p)
 
 
 def min_p(logp: Array, p: float) -> Array:
@@ -71,7 +71,7 @@ def typical(logp: Array, p: float) -> Array:
     """
     surprise = -np.where(logp > -np.inf, logp, -1e300)  # finite, so that 0 · ∞ doesn't arise
     entropy = (np.exp(logp) * surprise).sum(axis=-1, keepdims=True)
-    return _until(logp, np.argsort(np.abs(surprise - entropy), axis=-1, kind="stable"), p)
+    return _keep_mass(logp, np.argsort(np.abs(surprise - entropy), axis=-1, kind="stable"), p)
 
 
 def apply(
@@ -87,9 +87,9 @@ def apply(
     holds the text so far, with V where it is shorter; `temp` goes before the configuration's, which may be a range.
     """
     if mask is not None:
-        logp = only(logp, mask)
+        logp = apply_mask(logp, mask)
     if config.penalty > 0 and recent is not None:
-        logp = discourage(logp, np.stack([loops(row, logp.shape[-1]) for row in recent]), config.penalty)
+        logp = loop_penalty(logp, np.stack([repeat_lengths(row, logp.shape[-1]) for row in recent]), config.penalty)
     if (temp := config.temp if temp is None else temp) != 1:
         logp = temperature(logp, temp)
     if config.top_k > 0:
@@ -105,19 +105,19 @@ def apply(
 
 def settings(config: SamplingConfig) -> tuple[int, float, float, float, float, int, int]:
     """The filters' settings as plain numbers, for an engine that has filters of its own."""
-    return config.top_k, config.top_p, config.min_p, config.typical, config.penalty, LOOP, LONGEST
+    return config.top_k, config.top_p, config.min_p, config.typical, config.penalty, FREE_REPEAT, MAX_REPEAT
 
 
-def loops(recent: Recent, V: int) -> Recent:
+def repeat_lengths(recent: Recent, V: int) -> Recent:
     """For each character [V], how long an end of the text `recent` [N] stood in it before, followed by that character.
 
-    At most `LONGEST`. An id of V, or above, is no character and part of no loop.
+    At most `MAX_REPEAT`. An id of V, or above, is no character and part of no loop.
     """
     lengths = np.zeros(V + 1, np.int64)
     last = len(recent) - 1
     here = np.flatnonzero(recent[:last] == recent[last]) if last >= 0 and recent[last] < V else recent[:0]
     k = 1
-    while len(here) and k <= LONGEST:  # at each place the k characters up to it are the last k
+    while len(here) and k <= MAX_REPEAT:  # at each place the k characters up to it are the last k
         lengths[recent[here + 1]] = k
         here = here[here >= k]
         here = here[recent[here - k] == recent[last - k]] if k <= last and recent[last - k] < V else here[:0]
@@ -132,15 +132,15 @@ def mask(config: SamplingConfig, characters: Sequence[str], ends: Sequence[str] 
     """
     if not config.allow and not config.ban:
         return None
-    left = which(config.allow, characters) if config.allow else np.ones(len(characters), bool)
+    left = parse_charset(config.allow, characters) if config.allow else np.ones(len(characters), bool)
     left |= [c in ends for c in characters]
-    left &= ~which(config.ban, characters)
+    left &= ~parse_charset(config.ban, characters)
     if not left.any():
         raise ConfigError("--allow and --ban leave no character of the model's vocabulary")
     return left
 
 
-def which(expression: str, characters: Sequence[str]) -> NDArray[np.bool_]:
+def parse_charset(expression: str, characters: Sequence[str]) -> NDArray[np.bool_]:
     r"""Which of the characters [V] an expression of `allow` or `ban` names: `abc`, `a-z`, `\n`, `\-`."""
     ranges = [(a, z or a) for a, z in _ranges(expression)]
     return np.array([any(a <= c <= z for a, z in ranges) for c in characters])
@@ -161,7 +161,7 @@ def _by_probability(logp: Array) -> Array:
     return np.argsort(-logp, axis=-1, kind="stable")
 
 
-def _until(logp: Array, order: Array, p: float) -> Array:
+def _keep_mass(logp: Array, order: Array, p: float) -> Array:
     """The distribution [B, V] left of the first characters in that order [B, V] that reach probability p together."""
     before = np.cumsum(np.exp(np.take_along_axis(logp, order, axis=-1)), axis=-1, dtype=np.float64)
     before = np.concatenate((np.zeros_like(before[:, :1]), before[:, :-1]), axis=-1)
@@ -170,7 +170,7 @@ def _until(logp: Array, order: Array, p: float) -> Array:
     return log_softmax(np.where(kept, logp, -np.inf))
 
 
-def _keep(logp: Array, characters: Array) -> Array:
+def _keep_characters(logp: Array, characters: Array) -> Array:
     """The distribution [B, V] left of `logp` when only the given characters [B, K] of each row may come."""
     left = np.full_like(logp, -np.inf)
     np.put_along_axis(left, characters, np.take_along_axis(logp, characters, axis=-1), axis=-1)

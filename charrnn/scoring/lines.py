@@ -1,11 +1,6 @@
-"""The scorer: how well a model expects a text, in nats and bits per character.
-
-The surprise of a character is -log p, where p is what the model had given it after all that came before; a score is the
-mean of surprises. Before a text, and before a line that is scored by itself, stands `vocabulary.start`.
-"""
+"""The scores of lines: each a text of its own, many read side by side."""
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,134 +13,19 @@ from threadpoolctl import threadpool_limits
 from charrnn.config import between, one_of
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import available_cores
-from charrnn.errors import CorpusError, DivergenceError, VocabularyError
+from charrnn.errors import VocabularyError
 from charrnn.layers.workspace import Workspace
-from charrnn.model.model import READ_CHUNK, Model
+from charrnn.model.model import Model
+from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, checked_nll, encode_known, read_nll
 from charrnn.types import Array, Ids
 
-UNKNOWN = ("error", "skip")
-"""What becomes of characters that the model has never seen."""
-BATCH = 1024
+LINES_PER_BATCH = 1024
 """Lines that are taken at once from those who have many."""
-ROWS = 48
+MAX_ROWS = 48
 """Lines that a thread reads side by side, at the most."""
-AT_ONCE = 2048
+CHARS_PER_CALL = 2048
 """Characters of such lines that it reads at once: as many as a step of training does, and so in as much memory."""
-
-Text = str | bytes
 Counts = NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class Score:
-    """The loss of a text of `chars` characters, in all; scores of parts add up to that of the whole."""
-
-    chars: int
-    nats: float
-    unknown: int = 0
-    """Characters beside these, which were left out since the model has never seen them."""
-
-    def __add__(self, other: "Score") -> "Score":
-        return Score(self.chars + other.chars, self.nats + other.nats, self.unknown + other.unknown)
-
-    @property
-    def nats_per_char(self) -> float:
-        """Mean loss in nats per character; 0 where there are none."""
-        return self.nats / self.chars if self.chars else 0.0
-
-    @property
-    def bpc(self) -> float:
-        """Mean loss in bits per character."""
-        return self.nats_per_char / math.log(2)
-
-    @property
-    def perplexity(self) -> float:
-        """Among how many characters, all as likely as each other, the choice would have been as hard."""
-        try:
-            return math.exp(self.nats_per_char)
-        except OverflowError:
-            return math.inf
-
-    def as_dict(self) -> dict[str, float | None]:
-        """The score as plain data, fit for JSON, which has no infinity: a perplexity beyond all numbers is None."""
-        return {
-            "unknown": self.unknown,
-            "chars": self.chars,
-            "nats_per_char": self.nats_per_char,
-            "bpc": self.bpc,
-            "perplexity": self.perplexity if self.perplexity < math.inf else None,
-        }
-
-
-# A text
-
-
-def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") -> Score:
-    """Scores a text, or its pieces one after the other: -log of the probability that the model writes it, unprimed.
-
-    Raises `VocabularyError` for characters the model has never seen, unless `unknown` is `skip`, which leaves them out;
-    `CorpusError` where there is nothing to score.
-    """
-    total = Score(0, 0.0)
-    for nats in follow(model, [text] if isinstance(text, Text) else text, unknown=unknown):
-        left_out = int(np.isnan(nats).sum())
-        total += Score(len(nats) - left_out, float(np.nansum(nats, dtype=np.float64)), left_out)
-    if not total.chars:
-        why = "the model knows none of its characters" if total.unknown else "it is empty"
-        raise CorpusError(f"there is no text to score: {why}")
-    return total
-
-
-def surprises(model: Model, text: Text, *, unknown: str = "error") -> Array:
-    """The surprise of each character [N] of a text, in nats: of each byte, for a model of bytes.
-
-    Characters that the model has never seen raise `VocabularyError`, or with `skip` have NaN for their surprise.
-    """
-    (nats,) = follow(model, [text], unknown=unknown)
-    return nats
-
-
-def follow(model: Model, pieces: Iterable[Text], *, unknown: str = "error") -> Iterator[Array]:
-    """`surprises` of a text that comes in pieces: those of each piece [N] before the next is asked for."""
-    one_of("unknown", unknown, UNKNOWN)
-    before, state, workspace = model.vocabulary.start, model.zero_state(1), Workspace()
-    with threadpool_limits(1):  # with a single row, threads of BLAS are in each other's way
-        for piece in pieces:
-            ids, known = _encode(model.vocabulary, piece, unknown)
-            nats = np.full(len(known), np.nan, state.dtype)
-            nats[known], before, state = _read(model, ids, before, state, workspace)
-            yield nats
-
-
-def _encode(vocabulary: Vocabulary, text: Text, unknown: str) -> tuple[Ids, NDArray[np.bool_]]:
-    """The ids of the known characters of a text [N], and which of them these are, a mask [N]."""
-    if unknown == "skip":
-        return vocabulary.select(text)
-    ids = vocabulary.encode(text)
-    return ids, np.ones(len(ids), bool)
-
-
-def _read(model: Model, ids: Ids, before: int, state: Array, workspace: Workspace) -> tuple[Array, int, Array]:
-    """The surprises of the characters `ids` [N] after one `before` them; the last character, and the next state."""
-    nats = np.empty(len(ids), state.dtype)
-    for start in range(0, len(ids), READ_CHUNK):
-        targets = ids[start : start + READ_CHUNK]
-        inputs = np.concatenate(([before], targets[:-1])).astype(ids.dtype)
-        found, state = _surprises(model, inputs[:, None], targets[:, None], state, workspace)
-        nats[start : start + READ_CHUNK], before = found[:, 0], int(targets[-1])
-    return nats, before, state
-
-
-def _surprises(model: Model, inputs: Ids, targets: Ids, state: Array, workspace: Workspace) -> tuple[Array, Array]:
-    """`model.surprises`, where they are numbers."""
-    with np.errstate(all="ignore"):  # where weights are too large the surprises show it
-        nats, state = model.surprises(inputs, targets, state, workspace)
-    if not np.isfinite(nats).all():
-        raise DivergenceError("the model predicts what is no number: its weights are too large")
-    return nats, state
-
-
-# Lines
 
 
 def score_lines(
@@ -159,7 +39,7 @@ def score_lines(
     names the line, after the scores of the lines before it.
     """
     rest = iter(lines)
-    batches = iter(lambda: [*itertools.islice(rest, BATCH)], [])  # up to the first that is empty
+    batches = iter(lambda: [*itertools.islice(rest, LINES_PER_BATCH)], [])  # up to the first that is empty
     scores = score_batches(model, batches, carry=carry, unknown=unknown, threads=threads)
     return itertools.chain.from_iterable(scores)
 
@@ -173,11 +53,11 @@ def score_batches(
     threads: int | None = None,
 ) -> Iterator[list[Score]]:
     """`score_lines` of lines that come in batches: the scores of each batch before the next is asked for."""
-    one_of("unknown", unknown, UNKNOWN)
+    one_of("unknown", unknown, UNKNOWN_POLICIES)
     threads = available_cores() if threads is None else threads
     between("threads", threads, 1)
     encoded = _encoded(model.vocabulary, batches, unknown)
-    return _carried(model, encoded) if carry else _fresh(model, encoded, threads)
+    return _stateful(model, encoded) if carry else _stateless(model, encoded, threads)
 
 
 @dataclass(frozen=True)
@@ -216,11 +96,11 @@ def _joined(vocabulary: Vocabulary, lines: Sequence[Text], unknown: str) -> _Bat
     """All lines at once: to look up a character takes less time than to call for it."""
     if vocabulary.is_bytes:
         parts = [line if isinstance(line, bytes) else bytes(vocabulary.encode(line)) for line in lines]
-        ids, known = _encode(vocabulary, b"".join(parts), unknown)
+        ids, known = encode_known(vocabulary, b"".join(parts), unknown)
         lengths = np.array([*map(len, parts)], np.intp)
     else:
         texts = [line if isinstance(line, str) else line.decode("utf-8", "surrogateescape") for line in lines]
-        ids, known = _encode(vocabulary, "".join(texts), unknown)
+        ids, known = encode_known(vocabulary, "".join(texts), unknown)
         lengths = np.array([*map(len, texts)], np.intp)
     upto = np.concatenate(([0], np.cumsum(known)))  # the known characters before each
     ends = np.cumsum(lengths)
@@ -238,19 +118,19 @@ def _first_refused(vocabulary: Vocabulary, lines: Sequence[Text]) -> tuple[int, 
     raise AssertionError("all of the lines are known")
 
 
-def _carried(model: Model, batches: Iterable[_Batch]) -> Iterator[list[Score]]:
+def _stateful(model: Model, batches: Iterable[_Batch]) -> Iterator[list[Score]]:
     """The scores of lines that are one text."""
     before, state, workspace = model.vocabulary.start, model.zero_state(1), Workspace()
     with threadpool_limits(1):
         for batch in batches:
-            nats, before, state = _read(model, batch.ids, before, state, workspace)
+            nats, before, state = read_nll(model, batch.ids, before, state, workspace)
             losses, filled = np.zeros(len(batch.counts)), np.flatnonzero(batch.counts)
             if len(filled):
                 losses[filled] = np.add.reduceat(nats, batch.starts[filled], dtype=np.float64)
             yield batch.scores(losses)
 
 
-def _fresh(model: Model, batches: Iterable[_Batch], threads: int) -> Iterator[list[Score]]:
+def _stateless(model: Model, batches: Iterable[_Batch], threads: int) -> Iterator[list[Score]]:
     """The scores of lines that are each a text; they are read side by side, on several threads."""
     workspaces = [Workspace() for _ in range(threads)]
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
@@ -267,7 +147,7 @@ def _fresh(model: Model, batches: Iterable[_Batch], threads: int) -> Iterator[li
 def _shards(counts: Counts, threads: int) -> list[list[Counts]]:
     """Which lines are read by each thread, and which of these side by side: lines of like length, the longest first."""
     order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
-    B = max(1, min(ROWS, -(-len(order) // threads)))
+    B = max(1, min(MAX_ROWS, -(-len(order) // threads)))
     groups = [order[k : k + B] for k in range(0, len(order), B)]
     return [groups[k::threads] for k in range(min(threads, len(groups)))]
 
@@ -290,11 +170,11 @@ def _losses(model: Model, ids: Ids, starts: Counts, counts: Counts, workspace: W
     before = np.full(B, model.vocabulary.start, ids.dtype)
     while t < counts[0]:
         B = int(np.count_nonzero(counts > t))
-        T = min(-(-AT_ONCE // B), int(counts[0]) - t)
+        T = min(-(-CHARS_PER_CALL // B), int(counts[0]) - t)
         steps = np.arange(t, t + T)[:, None]
         targets = ids.take(starts[:B] + steps, mode="clip")
         inputs = np.concatenate((before[None, :B], targets[:-1]))
-        nats, state = _surprises(model, inputs, targets, state[:, :, :B], workspace)
+        nats, state = checked_nll(model, inputs, targets, state[:, :, :B], workspace)
         total[:B] += np.where(steps < counts[:B], nats, 0).sum(axis=0, dtype=np.float64)
         before, t = targets[-1], t + T
     return total

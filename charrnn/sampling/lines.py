@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from charrnn.config import LAST_SEED, SamplingConfig, between
-from charrnn.constraints import Makes
 from charrnn.errors import ConfigError, SamplingError
 from charrnn.model.model import Model
-from charrnn.sampling import BATCH, Sample, continuations
+from charrnn.sampling.constraints import ConstraintFactory
+from charrnn.sampling.generate import MAX_BATCH, Sample, continuations
 
-TRIES = 1000
+MAX_SKIPPED = 1000
 """Records that are left out in a row before it is said that there are no others."""
 
 
-def draw_records(
+def sample_lines(
     model: Model,
     *,
     count: int,
@@ -25,7 +25,7 @@ def draw_records(
     novel: bool = False,
     unique: bool = False,
     stops: Sequence[str] = (),
-    constraints: Makes | None = None,
+    constraints: ConstraintFactory | None = None,
 ) -> Iterator[Sample]:
     """Draws `count` records, each up to its line end, or cut at `length` characters: at twice the longest one learned.
 
@@ -37,7 +37,7 @@ def draw_records(
 
     The text of a record is without its line end, its likelihood is with it. Raises `ConfigError` where the model is
     none of records, where it can't tell what is novel, or where the prime has several lines; `VocabularyError` where
-    the prime has characters that are not known; and `SamplingError` where `TRIES` records in a row were left out.
+    the prime has characters that are not known; and `SamplingError` where `MAX_SKIPPED` records in a row were left out.
     """
     if model.known is None:
         raise ConfigError("this is a model of running text, not of records: those come from `charrnn train --lines`")
@@ -79,14 +79,14 @@ def _wanted(
     drawn_before: set[str] = set()
     left, in_vain = count, 0
     while left:
-        seeds = range(seed, seed + min(BATCH, left + in_vain))
+        seeds = range(seed, seed + min(MAX_BATCH, left + in_vain))
         seed = seeds.stop
         for record in drawn(seeds):
             line = _line(record, model)
             if (novel and (not line or line in model.known)) or line in drawn_before:
                 in_vain += 1
-                if in_vain == TRIES:
-                    raise SamplingError(_told(novel, unique))
+                if in_vain == MAX_SKIPPED:
+                    raise SamplingError(_exhausted_message(novel, unique))
                 continue
             if unique:
                 drawn_before.add(line)
@@ -96,9 +96,9 @@ def _wanted(
                 break
 
 
-def _told(novel: bool, unique: bool) -> str:
+def _exhausted_message(novel: bool, unique: bool) -> str:
     why = " or ".join(["stands in the text it was made from"] * novel + ["was drawn before"] * unique)
-    return f"the model has no more to say: each of {TRIES:,} records {why}; try a higher --temp, or ask for fewer"
+    return f"the model has no more to say: each of {MAX_SKIPPED:,} records {why}; try a higher --temp, or ask for fewer"
 
 
 def _line(record: Sample, model: Model) -> str:

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn import filters
 from charrnn.checkpoint import tensor_file
 from charrnn.checkpoint.tensor_file import TensorFile
 from charrnn.errors import CheckpointError
 from charrnn.model.model import Model
+from charrnn.sampling import filters
 from charrnn.types import Array
 
 
 @dataclass(frozen=True)
-class Continuation:
+class GenerationState:
     """The state of one text between two characters."""
 
     state: Array
@@ -34,7 +34,7 @@ class Continuation:
         tensor_file.write(path, {"state": self.state, "recent": recent}, metadata)
 
     @classmethod
-    def load(cls, path: Path, model: Model) -> "Continuation":
+    def load(cls, path: Path, model: Model) -> "GenerationState":
         """Reads a file. Raises `CheckpointError` where it is missing, damaged, or of a text by another model."""
         file = TensorFile(path)
         if not file.has("continuation"):

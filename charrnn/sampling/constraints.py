@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, SamplingError
-from charrnn.filters import Recent
+from charrnn.sampling.filters import Recent
 
 Mask = NDArray[np.bool_]
 """[V]: which characters may come."""
 
-Makes = Callable[[Recent], Sequence["Constraint"]]
+ConstraintFactory = Callable[[Recent], Sequence["Constraint"]]
 """Makes the constraints of a text that goes on from some characters."""
 
 
@@ -28,7 +28,7 @@ class Constraint(Protocol):
         """The text goes on with character v."""
 
 
-PATIENCE = 2.0
+REGEX_TIMEOUT = 2.0
 """Seconds that a regular expression may take to say whether a character may come: some take longer than a life."""
 
 
@@ -65,7 +65,7 @@ class Match:
 
     def _fits(self, text: str, partial: bool = False) -> bool:
         try:
-            return self.pattern.fullmatch(text, partial=partial, timeout=PATIENCE) is not None
+            return self.pattern.fullmatch(text, partial=partial, timeout=REGEX_TIMEOUT) is not None
         except TimeoutError:
             raise SamplingError("the regular expression takes too long: one with fewer nested repeats may do") from None
 
@@ -73,7 +73,7 @@ class Match:
         self.text += self.characters[v]
 
 
-AT_ONCE = 1 << 22
+HASH_BLOCK = 1 << 22
 """Characters of a corpus that are hashed at once: what that takes for a while is no more for a larger one."""
 
 
@@ -94,11 +94,11 @@ class Copies:
         strange = self.V  # a character that the model doesn't know is in no text of it
         numbers = np.array([known.get(c, strange) for c in corpus.vocabulary.characters], np.uint64)
         self.hashes, waiting = np.empty(0, np.uint64), [np.empty(0, np.uint64)]
-        for start in range(0, len(corpus.ids), AT_ONCE):
-            piece = numbers[corpus.ids[start : start + AT_ONCE + N]] + np.uint64(1)
+        for start in range(0, len(corpus.ids), HASH_BLOCK):
+            piece = numbers[corpus.ids[start : start + HASH_BLOCK + N]] + np.uint64(1)
             waiting.append(np.unique(_windows(piece, N + 1)))
             # Merged when they are as many as those that were: so each is sorted a few times only
-            if sum(map(len, waiting)) >= len(self.hashes) or start + AT_ONCE >= len(corpus.ids):
+            if sum(map(len, waiting)) >= len(self.hashes) or start + HASH_BLOCK >= len(corpus.ids):
                 self.hashes, waiting = np.unique(np.concatenate((self.hashes, *waiting))), []
 
     def followers(self, window: Recent) -> Mask:

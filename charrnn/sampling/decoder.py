@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn import filters
 from charrnn.config import SamplingConfig
-from charrnn.continuation import Continuation
 from charrnn.engine import available_cores
 from charrnn.errors import CheckpointError
 from charrnn.model.model import Model
+from charrnn.sampling import filters
+from charrnn.sampling.state import GenerationState
 from charrnn.types import Array, Ids
 
 Mask = NDArray[np.bool_]
 
 
-class Drawing:
+class BatchDecoder:
     """B texts in the making: what the network remembers of each, its last characters, its randomness.
 
     A text follows from what it goes on from and from its randomness alone: with the compiled engine exactly, with NumPy
@@ -83,28 +83,28 @@ class Drawing:
                 y -= y.max(axis=-1, keepdims=True)
                 norm = np.log(np.exp(y).sum(axis=-1))
                 if plain and temp:
-                    filtered = y / temp  # `choose` does without what normalises
+                    filtered = y / temp  # `sample_categorical` does without what normalises
                 else:
                     logp, recent = y - norm[:, None], text[:, n : n + filters.LOOKBACK]
                     filtered = filters.apply(logp, self.config, temp, mask, recent)
-            ids[n] = context = choose(filtered, u[n]).astype(ids.dtype)
+            ids[n] = context = sample_categorical(filtered, u[n]).astype(ids.dtype)
             text[:, n + filters.LOOKBACK] = context
             logps[n] = y[rows, context] - norm
         return ids, logps
 
-    def continuation(self) -> Continuation:
+    def continuation(self) -> GenerationState:
         """What the only text of this drawing goes on from."""
         (rng,), (context,), (recent,) = self.rngs, self.context, self.recent
-        return Continuation(self.state.copy(), int(context), recent.copy(), deepcopy(rng))
+        return GenerationState(self.state.copy(), int(context), recent.copy(), deepcopy(rng))
 
 
-def begin(
+def start(
     model: Model,
     primes: Sequence[str | bytes],
     seeds: Sequence[int],
     config: SamplingConfig,
     ends: Sequence[str] = (),
-) -> Drawing:
+) -> BatchDecoder:
     """A drawing of texts that go on from primes, one each; an empty one begins as a text does after a line's start.
 
     `ends` are characters that stop a text: they may come, whatever is allowed. Raises `VocabularyError` where a prime
@@ -121,21 +121,21 @@ def begin(
         tail = ids[1:][-filters.LOOKBACK :]
         row[len(row) - len(tail) :] = tail
     context = np.array([ids[-1] for ids in read], vocabulary.dtype)
-    return Drawing(model, config, state, context, recent, [np.random.default_rng(seed) for seed in seeds], ends)
+    return BatchDecoder(model, config, state, context, recent, [np.random.default_rng(seed) for seed in seeds], ends)
 
 
 def resume(
-    model: Model, prime: str | bytes, after: Continuation, config: SamplingConfig, ends: Sequence[str] = ()
-) -> Drawing:
-    """A drawing of one text that goes on from where another stopped, and then from a prime; else as `begin`."""
+    model: Model, prime: str | bytes, after: GenerationState, config: SamplingConfig, ends: Sequence[str] = ()
+) -> BatchDecoder:
+    """A drawing of one text that goes on from where another stopped, and then from a prime; else as `start`."""
     vocabulary = model.vocabulary
     read = np.concatenate(([after.context], vocabulary.encode(prime))).astype(vocabulary.dtype)
     state = model.read(read[:-1], model.kept(after.state))
     recent = np.concatenate((after.recent, read[1:]))[None, -filters.LOOKBACK :]
-    return Drawing(model, config, state, read[-1:], recent, [deepcopy(after.rng)], ends)
+    return BatchDecoder(model, config, state, read[-1:], recent, [deepcopy(after.rng)], ends)
 
 
-def choose(logp: Array, u: Array) -> Array:
+def sample_categorical(logp: Array, u: Array) -> Array:
     """For each row of log-probabilities [B, V] the character whose share of the unit interval u [B] falls in.
 
     They need not be normalised.

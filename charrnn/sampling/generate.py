@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn import drawing
 from charrnn.config import LAST_SEED, SamplingConfig, between
-from charrnn.constraints import Makes, Mask, Match
-from charrnn.continuation import Continuation
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, SamplingError
-from charrnn.filters import Recent
 from charrnn.layers.softmax import log_softmax
 from charrnn.model.model import Model
+from charrnn.sampling import decoder
+from charrnn.sampling.constraints import ConstraintFactory, Mask, Match
+from charrnn.sampling.filters import Recent
+from charrnn.sampling.state import GenerationState
 from charrnn.types import Array, Ids
 
-BATCH = 64
+MAX_BATCH = 64
 """Samples that are drawn side by side."""
-AHEAD = 64
+DRAW_AHEAD = 64
 """Characters that are drawn between two looks at what they were drawn for."""
 
 
@@ -43,7 +43,7 @@ class Sample:
         return abs(self.logprob) / math.log(2) / self.chars if self.chars else 0.0
 
 
-class Writing:
+class TextGenerator:
     """One text: iterate over it for its characters, or over its `pieces`, after which it can be taken up again."""
 
     def __init__(
@@ -55,8 +55,8 @@ class Writing:
         seed: int = 0,
         config: SamplingConfig | None = None,
         stops: Sequence[str] = (),
-        constraints: Makes | None = None,
-        after: Continuation | None = None,
+        constraints: ConstraintFactory | None = None,
+        after: GenerationState | None = None,
     ):
         """As `generate`. With `after` the text goes on from where another stopped, then from the prime; no seed is used
         then, for the randomness goes on as well."""
@@ -64,10 +64,10 @@ class Writing:
         _check(length, seed, config)
         self.model, self.config, self.length = model, config, length
         if after is None:
-            self.drawing = drawing.begin(model, [prime], [seed], config, stops)
+            self.drawing = decoder.start(model, [prime], [seed], config, stops)
         else:
-            self.drawing = drawing.resume(model, prime, after, config, stops)
-        self.text = _Text(self.drawing, length, stops, constraints, self.drawing.recent[0])
+            self.drawing = decoder.resume(model, prime, after, config, stops)
+        self.text = _GrowingText(self.drawing, length, stops, constraints, self.drawing.recent[0])
 
     def __iter__(self) -> Iterator[str]:
         for piece in self.pieces():
@@ -80,7 +80,7 @@ class Writing:
                 yield piece
 
     @property
-    def continuation(self) -> Continuation:
+    def continuation(self) -> GenerationState:
         """What the text goes on from, exactly, at the end of all `pieces` so far."""
         return self.drawing.continuation()
 
@@ -93,7 +93,7 @@ def generate(
     seed: int = 0,
     config: SamplingConfig | None = None,
     stops: Sequence[str] = (),
-    constraints: Makes | None = None,
+    constraints: ConstraintFactory | None = None,
 ) -> Iterator[str]:
     """Writes `length` characters (-1: without end) that go on from a prime, one by one as they are drawn.
 
@@ -103,7 +103,7 @@ def generate(
     where no character may come, or the length is not enough for a match.
     """
     return iter(
-        Writing(model, prime=prime, length=length, seed=seed, config=config, stops=stops, constraints=constraints)
+        TextGenerator(model, prime=prime, length=length, seed=seed, config=config, stops=stops, constraints=constraints)
     )
 
 
@@ -116,13 +116,13 @@ def samples(
     seed: int = 0,
     config: SamplingConfig | None = None,
     stops: Sequence[str] = (),
-    constraints: Makes | None = None,
+    constraints: ConstraintFactory | None = None,
 ) -> Iterator[Sample]:
     """Draws `count` samples of `length` characters, many of them side by side; sample i has the seed `seed + i`.
 
     All else is as in `generate`.
     """
-    primes = ([prime] * min(BATCH, count - first) for first in range(0, count, BATCH))
+    primes = ([prime] * min(MAX_BATCH, count - first) for first in range(0, count, MAX_BATCH))
     return continuations(model, primes, length=length, seed=seed, config=config, stops=stops, constraints=constraints)
 
 
@@ -134,7 +134,7 @@ def continuations(
     seed: int = 0,
     config: SamplingConfig | None = None,
     stops: Sequence[str] = (),
-    constraints: Makes | None = None,
+    constraints: ConstraintFactory | None = None,
 ) -> Iterator[Sample]:
     """Goes on from each of the primes, which come in batches that are drawn side by side; prime i has `seed + i`.
 
@@ -147,8 +147,8 @@ def continuations(
     for batch in primes:
         seeds = range(seed, seed + len(batch))
         seed += len(batch)
-        drawn = drawing.begin(model, batch, seeds, config, stops)
-        texts = [_Text(drawn, length, stops, constraints, recent) for recent in drawn.recent]
+        drawn = decoder.start(model, batch, seeds, config, stops)
+        texts = [_GrowingText(drawn, length, stops, constraints, recent) for recent in drawn.recent]
         wholes = [""] * len(batch)
         for pieces in _write(drawn, texts, config, length):
             wholes = [whole + piece for whole, piece in zip(wholes, pieces, strict=True)]
@@ -178,12 +178,12 @@ def _check(length: int, seed: int, config: SamplingConfig) -> None:
 
 
 def _write(
-    drawn: drawing.Drawing, texts: Sequence["_Text"], config: SamplingConfig, length: int
+    drawn: decoder.BatchDecoder, texts: Sequence["_Text"], config: SamplingConfig, length: int
 ) -> Iterator[list[str]]:
     """Draws until all texts have ended; yields what each of them has grown by. Those that have ended grow no more."""
     n = 0
     while not all(text.ended for text in texts):
-        mask, ahead = None, AHEAD
+        mask, ahead = None, DRAW_AHEAD
         if any(text.constraints for text in texts):
             mask, ahead = np.stack([text.allowed() for text in texts]), 1
             if all(text.ended for text in texts):
@@ -195,14 +195,19 @@ def _write(
     yield [text.rest() for text in texts]
 
 
-class _Text:
+class _GrowingText:
     """One text while it is drawn: it knows where it ends, and what of it may be part of a stop text still."""
 
     def __init__(
-        self, drawn: drawing.Drawing, length: int, stops: Sequence[str], constraints: Makes | None, before: Recent
+        self,
+        drawn: decoder.BatchDecoder,
+        length: int,
+        stops: Sequence[str],
+        constraints: ConstraintFactory | None,
+        before: Recent,
     ):
         vocabulary = drawn.model.vocabulary
-        self.decode = _Decoder(vocabulary)
+        self.decode = _TextDecoder(vocabulary)
         self.length, self.stops = length, [stop for stop in stops if stop]
         self.constraints = constraints(before[before < len(vocabulary)]) if constraints else ()
         self.mask = np.ones(len(vocabulary), bool) if drawn.mask is None else drawn.mask
@@ -278,7 +283,7 @@ class _Text:
             raise SamplingError(f"after {self.drawn} characters the text doesn't match yet: give it a larger --length")
 
 
-class _Decoder:
+class _TextDecoder:
     """Ids to text, where a character of a model of bytes may come in several pieces."""
 
     def __init__(self, vocabulary: Vocabulary):

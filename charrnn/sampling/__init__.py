@@ -1,0 +1,1 @@
+"""Sampling: text drawn from a model, character by character."""

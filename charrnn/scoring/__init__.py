@@ -1,0 +1,1 @@
+"""Scoring: how well a model expects a text."""
