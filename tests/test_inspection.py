@@ -16,8 +16,8 @@ from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.inspection import trace as traces
+from charrnn.inspection.context import _before, _since, gradient_norms
 from charrnn.inspection.features import NAMED, following
-from charrnn.inspection.remembrance import _before, _since, gradient_norms
 from charrnn.inspection.trace import Text, trace
 from charrnn.model import network
 from charrnn.model.model import Model

@@ -21,7 +21,7 @@ from charrnn.checkpoint.model_file import Checkpoint
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
-from charrnn import page
+from charrnn.inspection import report
 
 MISCHIEF = (
     "<script>alert('&amp;')</script>\n</pre><img src=x onerror=alert(1)> & \"quoted\" </script><!-- \\u003c {{ 7 }}\n"
@@ -62,13 +62,13 @@ def data_of(page: str) -> list[dict[str, Any]]:
 def test_the_page_has_where_all_units_stand(cell: str) -> None:
     model = made(cell, 2)
     text = VERSE[:400].replace("12", "1☃")
-    (data,) = data_of(page.render([page.Exhibit("m", Checkpoint(model), VERSE, text)]))
+    (data,) = data_of(report.render([report.ReportEntry("m", Checkpoint(model), VERSE, text)]))
     stands = inspection.activations(model, text)
     rows = unpacked(data)
     assert sorted(map(tuple, data["units"])) == [(layer, index) for layer in range(2) for index in range(6)]
     for (layer, index), row in zip(data["units"], rows, strict=True):
         known = ~np.isnan(stands[layer, index])
-        assert np.abs(row[known] / page.STEPS - stands[layer, index][known]).max() <= 0.5 / page.STEPS + 1e-6
+        assert np.abs(row[known] / report.STEPS - stands[layer, index][known]).max() <= 0.5 / report.STEPS + 1e-6
     best = inspection.neurons(model, text)["features"][0]["units"][0]
     assert data["units"][0] == [best["layer"], best["index"]]
     bits = inspection.surprise(model, text)["bits"]
@@ -77,7 +77,7 @@ def test_the_page_has_where_all_units_stand(cell: str) -> None:
 
 def test_the_page_needs_nothing_else_and_shows_mischief_as_text() -> None:
     model = made(characters=MISCHIEF)
-    shown = page.render([page.Exhibit("<i>&</i>", Checkpoint(model), MISCHIEF, None)])
+    shown = report.render([report.ReportEntry("<i>&</i>", Checkpoint(model), MISCHIEF, None)])
     parser = Links()
     parser.feed(shown)
     assert all(link.startswith(("#", "data:")) for link in parser.links)
@@ -91,7 +91,7 @@ def test_the_page_needs_nothing_else_and_shows_mischief_as_text() -> None:
 
 def test_a_page_of_512_units_and_5000_characters_takes_less_than_two_megabytes() -> None:
     model = made("lstm", H=512, scale=0.15)
-    text = page.render([page.Exhibit("m", Checkpoint(model), VERSE[:60], (VERSE * 9)[:5200])])
+    text = report.render([report.ReportEntry("m", Checkpoint(model), VERSE[:60], (VERSE * 9)[:5200])])
     assert len(text.encode()) < 2_000_000
     (data,) = data_of(text)
     assert unpacked(data).shape == (512, 5000)
@@ -100,7 +100,7 @@ def test_a_page_of_512_units_and_5000_characters_takes_less_than_two_megabytes()
 @pytest.mark.parametrize("most", [0, 500, 2000])
 def test_where_units_are_too_many_those_that_move_least_are_left_out(most: int) -> None:
     stands = np.random.default_rng(0).uniform(-1, 1, (2, 8, 200)) * np.linspace(0, 1, 16).reshape(2, 8, 1)
-    found = page._units(stands, [(0, 1), (1, 0)], most)
+    found = report._units(stands, [(0, 1), (1, 0)], most)
     units = [tuple(unit) for unit in found["units"]]
     assert units[:2] == [(0, 1), (1, 0)]
     assert units[2:] == sorted(units[2:])
@@ -112,21 +112,21 @@ def test_where_units_are_too_many_those_that_move_least_are_left_out(most: int) 
 
 def test_a_page_about_a_large_vocabulary_is_no_larger() -> None:
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 2500))) + "\n"
-    shown = page.render([page.Exhibit("m", Checkpoint(made(characters=text, H=8)), text, text * 2)])
+    shown = report.render([report.ReportEntry("m", Checkpoint(made(characters=text, H=8)), text, text * 2)])
     assert len(shown.encode()) < 2_000_000
     assert "2,001 others are left out" in shown
 
 
 def test_what_can_not_be_seen_is_shown() -> None:
     text = "the cat\r\nsat\0 on\x1b it.\n" * 3
-    shown = page.render([page.Exhibit("m", Checkpoint(made(characters=text)), text, text)])
+    shown = report.render([report.ReportEntry("m", Checkpoint(made(characters=text)), text, text)])
     assert not {"\r", "\0", "\x1b"} & set(shown)
     assert shown.count("<i>\\r</i>") == 6
 
 
 def test_several_models_share_charts_and_have_texts_of_their_own() -> None:
-    subjects = [page.Exhibit(cell, Checkpoint(made(cell)), VERSE, LINES) for cell in ("rnn", "gru", "lstm")]
-    shown = page.render(subjects)
+    subjects = [report.ReportEntry(cell, Checkpoint(made(cell)), VERSE, LINES) for cell in ("rnn", "gru", "lstm")]
+    shown = report.render(subjects)
     assert shown.count("<pre") == 6
     assert len(data_of(shown)) == 3
     assert all(f"<h3>{cell}</h3>" in shown for cell in ("rnn", "gru", "lstm"))
@@ -243,7 +243,7 @@ def test_the_chooser_recolours_the_text(browser: Any, written: Path) -> None:
         classes = browser.execute_script(
             "return Array.from(document.querySelector('#neurons .reading').children).map((c) => c.className)"
         )
-        assert classes == [f"u{step + page.STEPS}" for step in rows[unit]]
+        assert classes == [f"u{step + report.STEPS}" for step in rows[unit]]
     assert len(seen) == 3
     buttons = browser.find_elements("css selector", "#neurons .subject:first-of-type button.unit")
     buttons[-1].click()

@@ -98,9 +98,9 @@ def command(
         if asked.unit is not None:
             model.check_unit(*asked.unit)
     if page is not None:
-        import charrnn.page
+        import charrnn.inspection.report
     if plot is not None:
-        import charrnn.figures  # noqa: F401
+        import charrnn.inspection.figures  # noqa: F401
     with spinning("looking inside", quiet):
         if page is not None:
             written = _write_page(page, found, asked)
@@ -215,8 +215,8 @@ def _print(asked: Asked, looks: Looks) -> None:
 
 def _draw(path: Path, asked: Asked, looks: Looks) -> int:
     """Draws the only view to a file; returns its size."""
-    from charrnn import figures
     from charrnn.checkpoint.atomic_file import write_bytes
+    from charrnn.inspection import figures
 
     (view,) = asked.views
     names = [(one_line(subject.name), data if view == "history" else data[view]) for subject, data in looks]
@@ -240,11 +240,11 @@ def _draw(path: Path, asked: Asked, looks: Looks) -> int:
 def _write_page(path: Path, found: list["Subject"], asked: Asked) -> int:
     """Writes a page of all views; returns its size."""
     from charrnn.checkpoint.atomic_file import write_bytes
-    from charrnn.page import Exhibit, render
+    from charrnn.inspection.report import ReportEntry, render
 
     given = asked.views.get("neurons", asked.views.get("surprise"))
     models = [
-        Exhibit(
+        ReportEntry(
             one_line(subject.name),
             subject.checkpoint,
             subject.held_out,

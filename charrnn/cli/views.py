@@ -12,9 +12,9 @@ from charrnn.cli.console import visible
 from charrnn.cli.heat import SCALE
 from charrnn.cli.shading import BARS, DIVERGING, legend, shaded
 from charrnn.cli.tables import plain, plain_table
+from charrnn.inspection.context import units_of
 from charrnn.inspection.features import PATTERN
-from charrnn.inspection.remembrance import units_of
-from charrnn.inspection.signs import sign
+from charrnn.inspection.symbols import symbol
 
 Data = dict[str, Any]
 MOST_BITS = 12.0
@@ -105,12 +105,12 @@ def surprise(data: Data, most: int, console: Console) -> Iterator[RenderableType
     table.columns[2].justify = "left"
     table.columns[3].justify = "left"
     for place in data["places"]:
-        expected = ", ".join(f"{sign(e['character'])} {e['probability']:.0%}" for e in place["expected"])
+        expected = ", ".join(f"{symbol(e['character'])} {e['probability']:.0%}" for e in place["expected"])
         before = place["after"].rpartition("\n")[2]
         table.add_row(
             f"{place['at']:,}",
             f"{place['bits']:.1f}",
-            Text.assemble(visible(before), (sign(place["character"]), "bold underline")),
+            Text.assemble(visible(before), (symbol(place["character"]), "bold underline")),
             plain(expected),
         )
     yield table
@@ -141,9 +141,9 @@ def vocabulary(data: Data) -> Iterator[RenderableType]:
     for row in data["characters"]:
         cells: list[Text | str] = []
         for way in ("read", "expected"):
-            cells += [plain(" ".join(sign(near["character"]) for near in row[way]))]
+            cells += [plain(" ".join(symbol(near["character"]) for near in row[way]))]
             cells += [f"{row[way][0]['cosine']:.2f}" if row[way] else ""]
-        table.add_row(plain(sign(row["character"])), *cells)
+        table.add_row(plain(symbol(row["character"])), *cells)
     yield table
     if data["left_out"]:
         yield Text(f"the {len(data['characters']):,} that are expected most; {data['left_out']:,} others are left out")

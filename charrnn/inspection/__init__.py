@@ -3,11 +3,11 @@
 What the views return goes to JSON as it is: dictionaries, lists, numbers and text.
 """
 
+from charrnn.inspection.context import context
 from charrnn.inspection.features import NAMED, Feature, following
 from charrnn.inspection.neurons import activations, neurons
-from charrnn.inspection.remembrance import remembrance
 from charrnn.inspection.summary import summary
-from charrnn.inspection.surprise import surprise
+from charrnn.inspection.surprisal import surprisal
 from charrnn.inspection.weights import neighbours, weights
 
 __all__ = [

@@ -9,10 +9,10 @@ import numpy as np
 from charrnn.errors import ConfigError
 from charrnn.types import Array
 
-PATTERN = "matches "
+PATTERN_PREFIX = "matches "
 """How the names of features begin that are patterns."""
 OPENING, CLOSING = "([{", ")]}"
-TAB = 8
+TAB_COLUMNS = 8
 """Columns of a tab in an indentation."""
 
 
@@ -99,7 +99,7 @@ def _indentation(text: str) -> Array:
         if c == "\n":
             columns, within = 0, True
         elif within and c in " \t":
-            columns += TAB - columns % TAB if c == "\t" else 1
+            columns += TAB_COLUMNS - columns % TAB_COLUMNS if c == "\t" else 1
         else:
             within = False
         values[n] = columns
@@ -112,7 +112,7 @@ def _comment(text: str) -> Array:
     return (_since(marks) <= _line(text)) & np.maximum.accumulate(marks)
 
 
-NAMED = (
+BUILT_IN = (
     Feature("position in the line", _line),
     Feature("position in the word", _word),
     Feature("after a line end", _after_newline),
@@ -129,7 +129,7 @@ NAMED = (
 """What is always looked for."""
 
 
-def following(pattern: str) -> Feature:
+def pattern_feature(pattern: str) -> Feature:
     """The feature of standing inside a match of a regular expression. Raises `ConfigError` where it is none."""
     try:
         compiled = re.compile(pattern, re.MULTILINE)
@@ -142,4 +142,4 @@ def following(pattern: str) -> Feature:
             values[match.start() : match.end()] = 1
         return values
 
-    return Feature(f"{PATTERN}{pattern}", inside)
+    return Feature(f"{PATTERN_PREFIX}{pattern}", inside)

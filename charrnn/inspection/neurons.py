@@ -17,9 +17,9 @@ from charrnn.inspection.trace import Text, trace
 from charrnn.model.model import Model
 from charrnn.types import Array
 
-LEAST = 20
+MIN_CHARS = 20
 """Characters of a text in which anything can be found."""
-BEST = 3
+UNITS_PER_FEATURE = 3
 """Units that are told for each feature."""
 
 
@@ -31,8 +31,8 @@ def neurons(model: Model, text: str, follow: Sequence[Feature] = ()) -> dict[str
     that the model has never seen are left out, and counted. Raises `CorpusError` for a text that is too short.
     """
     read = Text(model, text)
-    if len(read.last) < LEAST:
-        raise CorpusError(f"the text is too short: it has to have {LEAST} characters, and has {len(read.last)}")
+    if len(read.last) < MIN_CHARS:
+        raise CorpusError(f"the text is too short: it has to have {MIN_CHARS} characters, and has {len(read.last)}")
     features = [*follow, *NAMED]
     values = np.stack([np.asarray(feature.of(text), np.float64)[read.known] for feature in features], axis=1)
     r = _correlations(read, values)
@@ -43,7 +43,7 @@ def neurons(model: Model, text: str, follow: Sequence[Feature] = ()) -> dict[str
         if np.isnan(first).all() or np.isnan(second).all():
             absent.append(feature.name)
             continue
-        order = np.argsort(-np.nan_to_num(first, nan=-1.0), axis=None, kind="stable")[:BEST]
+        order = np.argsort(-np.nan_to_num(first, nan=-1.0), axis=None, kind="stable")[:UNITS_PER_FEATURE]
         units = [tuple(int(n) for n in np.unravel_index(place, first.shape)) for place in order]
         found.append(
             {

@@ -13,11 +13,11 @@ from charrnn.model import network
 from charrnn.model.model import READ_CHUNK, Model
 from charrnn.types import Array, Ids, Mask
 
-PART, PARTS, BEFORE = 4096, 32, 1024
+MIN_PART, MAX_PARTS, WARM_UP = 4096, 32, 1024
 """Characters of a long text that are read as a part of it, side by side with others; how many parts there are at most;
 and the characters before it that each part reads first, after which no state tells any more where it began."""
 
-Numbers = NDArray[np.intp]
+Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -54,19 +54,19 @@ class Text:
         return self._selected[1]
 
     @cached_property
-    def lengths(self) -> Numbers:
+    def lengths(self) -> Indices:
         """How many ids each character has: one, or none if it is unknown; its bytes, for a model of bytes."""
         if not self.model.vocabulary.is_bytes:
             return self.known.astype(np.intp)
         return np.array([len(c.encode("utf-8", "surrogateescape")) for c in self.text], np.intp)
 
     @cached_property
-    def last(self) -> Numbers:
+    def last(self) -> Indices:
         """The place in `ids` of the last id of each character that is known."""
         return (np.cumsum(self.lengths) - 1)[self.known]
 
     @cached_property
-    def rows(self) -> list[tuple[Numbers, Numbers, Numbers]]:
+    def rows(self) -> list[tuple[Indices, Indices, Indices]]:
         """What is read side by side, group by group: where each row begins to count [B], ends [B], begins to read [B].
 
         A row that begins to read where it counts has `vocabulary.start` before it and a fresh state: it is the
@@ -74,14 +74,14 @@ class Text:
         """
         N = len(self.ids)
         if self.model.known is None:
-            B = max(1, min(N // PART, PARTS))
+            B = max(1, min(N // MIN_PART, MAX_PARTS))
             starts = np.arange(B) * -(-N // B)
-            return [(starts, np.minimum(starts + -(-N // B), N), np.maximum(starts - BEFORE, 0))]
+            return [(starts, np.minimum(starts + -(-N // B), N), np.maximum(starts - WARM_UP, 0))]
         ends = np.flatnonzero(self.ids == self.model.vocabulary.start) + 1
         borders = np.unique(np.concatenate(([0], ends, [N])))
         starts, stops = borders[:-1], borders[1:]
         order = np.argsort(starts - stops, kind="stable")  # rows of like length, the longest first
-        groups = [order[k : k + PARTS] for k in range(0, len(order), PARTS)]
+        groups = [order[k : k + MAX_PARTS] for k in range(0, len(order), MAX_PARTS)]
         return [(starts[group], stops[group], starts[group]) for group in groups]
 
 
@@ -98,7 +98,7 @@ def beginning(model: Model, text: str, most: int) -> str:
 class Piece:
     """T steps of B rows. Before step t of row b stood the id at place `places[t, b] - 1`, or `vocabulary.start`."""
 
-    places: Numbers
+    places: Indices
     """[T, B]: the place in `Text.ids` of what is read next: it is predicted here, and read in the step after this."""
     expected: Mask
     """[T, B]: whether the prediction counts: every place of the text does once."""
@@ -127,7 +127,7 @@ def trace(text: Text) -> Iterator[Piece]:
             yield from _trace(text, *rows)
 
 
-def _trace(text: Text, starts: Numbers, stops: Numbers, begins: Numbers) -> Iterator[Piece]:
+def _trace(text: Text, starts: Indices, stops: Indices, begins: Indices) -> Iterator[Piece]:
     """`trace` of a group of rows."""
     model, workspace, N = text.model, Workspace(), len(text.ids)
     state, fresh = model.zero_state(len(starts)), starts == begins

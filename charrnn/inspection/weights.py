@@ -5,18 +5,18 @@ from typing import Any
 import numpy as np
 
 from charrnn.checkpoint.pytorch_format import to_torch
-from charrnn.inspection.signs import named
+from charrnn.inspection.symbols import character_names
 from charrnn.model import network
 from charrnn.model.model import Model
 from charrnn.types import Array
 
-BINS = 24
+HISTOGRAM_BINS = 24
 """Bars of a histogram."""
-DEAD = 0.01
+DEAD_SHARE = 0.01
 """A unit whose weights to all that hears it are less than this share of the median unit's says nothing any more."""
-CHARACTERS = 500
+MAX_CHARACTERS = 500
 """Characters that are compared with each other, at most."""
-NEIGHBOURS = 5
+MAX_NEIGHBOURS = 5
 """Characters that are told as the nearest to another."""
 GATES = {"rnn": ("",), "gru": ("reset", "update", "candidate"), "lstm": ("input", "forget", "candidate", "output")}
 
@@ -49,7 +49,7 @@ def weights(model: Model) -> dict[str, Any]:
 
 def _tensor(name: str, values: Array) -> dict[str, Any]:
     low, high = float(values.min()), float(values.max())
-    counts, _ = np.histogram(values, BINS, (low, high) if low < high else (low - 0.5, low + 0.5))
+    counts, _ = np.histogram(values, HISTOGRAM_BINS, (low, high) if low < high else (low - 0.5, low + 0.5))
     return {
         "name": name,
         "shape": list(values.shape),
@@ -67,7 +67,7 @@ def _dead(model: Model, layer: int) -> Array:
     above = model.params[f"W_ih{layer + 1}" if layer + 1 < model.config.layers else "W_out"]
     both = (W.astype(np.float64) for W in (above, model.params[f"W_hh{layer}"]))  # whose squares may be large
     heard = np.hypot(*(np.linalg.norm(W, axis=1) for W in both))
-    return np.flatnonzero(heard < DEAD * np.median(heard))
+    return np.flatnonzero(heard < DEAD_SHARE * np.median(heard))
 
 
 def neighbours(model: Model) -> dict[str, Any]:
@@ -75,11 +75,11 @@ def neighbours(model: Model) -> dict[str, Any]:
 
     Two characters are near each other by what they tell the network when they are read, the rows of W_ih, and by when
     they are expected, the columns of W_out; `cosine` is that between these, without what all have in common. `plane`
-    has the first two principal components of either. Of a large vocabulary only the `CHARACTERS` that the model expects
+    has the first two principal components of either. Of a large vocabulary only the `MAX_CHARACTERS` that the model expects
     most, by their bias, are compared, and the others `left_out`.
     """
-    kept = np.sort(np.argsort(-model.params["b_out"], kind="stable")[:CHARACTERS])
-    characters = [named(model.vocabulary)[v] for v in kept]
+    kept = np.sort(np.argsort(-model.params["b_out"], kind="stable")[:MAX_CHARACTERS])
+    characters = [character_names(model.vocabulary)[v] for v in kept]
     vectors = {"read": _centred(model.params["W_ih0"][kept]), "expected": _centred(model.params["W_out"].T[kept])}
     near = {way: _nearest(rows) for way, rows in vectors.items()}
     planes = {way: _plane(rows) for way, rows in vectors.items()}
@@ -120,6 +120,6 @@ def _nearest(vectors: Array) -> list[list[tuple[int, float]]]:
     for v, direction in enumerate(directions):
         cosines = directions @ direction
         cosines[v] = -np.inf
-        order = np.argsort(-cosines, kind="stable")[: min(NEIGHBOURS, len(vectors) - 1)]
+        order = np.argsort(-cosines, kind="stable")[: min(MAX_NEIGHBOURS, len(vectors) - 1)]
         found.append([(int(other), float(cosines[other])) for other in order])
     return found

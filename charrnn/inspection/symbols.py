@@ -2,20 +2,20 @@
 
 from charrnn.dataset.vocabulary import Vocabulary
 
-SIGNS = {" ": "␣", "\n": "⏎", "\t": "⇥"}
+SYMBOLS = {" ": "␣", "\n": "⏎", "\t": "⇥"}
 
 
-def sign(character: str) -> str:
+def symbol(character: str) -> str:
     """A character by itself, fit to be seen: blanks as signs, control characters as escapes."""
-    return SIGNS.get(character, legible(character))
+    return SYMBOLS.get(character, printable(character))
 
 
-def legible(character: str) -> str:
+def printable(character: str) -> str:
     """A character within a text: line ends and tabs as they are, and what else can't be seen as an escape."""
     return character if character.isprintable() or character in "\n\t" else ascii(character)[1:-1]
 
 
-def named(vocabulary: Vocabulary) -> list[str]:
+def character_names(vocabulary: Vocabulary) -> list[str]:
     """The characters of a vocabulary; a byte that is no ASCII as `\\xNN`."""
     if not vocabulary.is_bytes:
         return list(vocabulary.characters)

@@ -5,21 +5,21 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.inspection.signs import named
+from charrnn.inspection.symbols import character_names
 from charrnn.inspection.trace import Numbers, Text, trace
 from charrnn.layers.softmax import log_softmax
 from charrnn.model.model import Model
 from charrnn.types import Array
 
-PLACES = 10
+MAX_PLACES = 10
 """The most surprising places that are told."""
-AROUND = 30
+CHARS_BEFORE = 30
 """Characters that are told of what stands before such a place."""
-EXPECTED = 3
+MAX_EXPECTED = 3
 """Characters that would have been the likeliest."""
 
 
-def surprise(model: Model, text: str, places: int | None = PLACES, expected: int = EXPECTED) -> dict[str, Any]:
+def surprisal(model: Model, text: str, places: int | None = MAX_PLACES, expected: int = MAX_EXPECTED) -> dict[str, Any]:
     """How a model expects a text, as plain data.
 
     `bits` has a number for each character, or None where the model has never seen it; that of a character in several
@@ -29,7 +29,7 @@ def surprise(model: Model, text: str, places: int | None = PLACES, expected: int
     `CorpusError` where there is nothing to read.
     """
     read = Text(model, text)
-    bits, top, chances = _look(read, expected)
+    bits, top, chances = _predictions(read, expected)
     # A character that has several ids is as surprising as all of them, and the worst of them is where it surprised
     ends = np.cumsum(read.lengths)
     sums = np.concatenate(([0.0], np.cumsum(bits)))
@@ -38,7 +38,7 @@ def surprise(model: Model, text: str, places: int | None = PLACES, expected: int
     most = len(known) if places is None else places
     chosen = heapq.nsmallest(most, known.tolist(), key=lambda n: (-each[n], n))
     worst = {n: int(bits[ends[n] - read.lengths[n] : ends[n]].argmax() + ends[n] - read.lengths[n]) for n in chosen}
-    characters = named(model.vocabulary)
+    characters = character_names(model.vocabulary)
     return {
         "chars": len(known),
         "unknown": len(text) - len(known),
@@ -49,7 +49,7 @@ def surprise(model: Model, text: str, places: int | None = PLACES, expected: int
                 "at": n,
                 "character": text[n],
                 "bits": float(each[n]),
-                "after": text[max(0, n - AROUND) : n],
+                "after": text[max(0, n - CHARS_BEFORE) : n],
                 "expected": [
                     {"character": characters[v], "probability": float(p)}
                     for v, p in zip(top[worst[n]], chances[worst[n]], strict=True)
@@ -60,7 +60,7 @@ def surprise(model: Model, text: str, places: int | None = PLACES, expected: int
     }
 
 
-def _look(read: Text, expected: int) -> tuple[Array, Numbers, Array]:
+def _predictions(read: Text, expected: int) -> tuple[Array, Numbers, Array]:
     """Of each id the surprise in bits [N], the ids that were likeliest in its place [N, E], and how likely [N, E]."""
     N, E = len(read.ids), min(expected, len(read.model.vocabulary))
     bits, top, chances = np.empty(N), np.empty((N, E), np.intp), np.empty((N, E), np.float32)

@@ -14,25 +14,25 @@ from typing import Any
 import numpy as np
 
 from charrnn.errors import CorpusError
-from charrnn.inspection.trace import Numbers, Text, trace
+from charrnn.inspection.trace import Indices, Text, trace
 from charrnn.layers.workspace import Workspace
 from charrnn.model import network
 from charrnn.model.model import READ_CHUNK, Model
 from charrnn.types import Array, Ids
 
-FARTHEST = 256
+MAX_LAG = 256
 """Characters back to which gradients are followed; a context has up to twice as many."""
-WINDOWS, TARGETS = 64, 256
+GRADIENT_TARGETS, LOSS_TARGETS = 64, 256
 """Characters of the text whose gradients, and whose losses, are averaged."""
 CONTEXTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256)
 """Characters of context that are tried."""
-SHUT, OPEN = 0.1, 0.9
+CLOSED_BELOW, OPEN_ABOVE = 0.1, 0.9
 """A gate below the one is saturated left, above the other right."""
 SHARES = (0.1, 0.01)
 """Of the gradient a single step back."""
 
 
-def remembrance(model: Model, text: str) -> dict[str, Any]:
+def context(model: Model, text: str) -> dict[str, Any]:
     """How far back the model remembers while it reads a text, as plain data; for a model of bytes, in bytes.
 
     `gradient`: for each k the norm of ∂loss_t/∂h_{t-k}, over all layers, in nats, averaged over characters t of the
@@ -44,30 +44,30 @@ def remembrance(model: Model, text: str) -> dict[str, Any]:
     """
     read = Text(model, text)
     before = _before(read)
-    if _farthest(read, before, FARTHEST) < 1:
+    if _farthest(read, before, MAX_LAG) < 1:
         raise CorpusError("this text is too short to look back in: give a longer one")
     return {
         "unit": "byte" if model.vocabulary.is_bytes else "character",
         "read": len(read.ids),
         "gradient": _gradient(read, before),
-        "context": _context(read, before),
+        "context": _loss_by_context(read, before),
         "gates": _gates(read),
     }
 
 
 def units_of(told: Iterable[dict[str, Any]]) -> str:
-    """What some models read that `remembrance` has told of: characters, bytes, or both."""
+    """What some models read that `context` has told of: characters, bytes, or both."""
     return " or ".join(dict.fromkeys(f"{data['unit']}s" for data in told))
 
 
-def gradient_norms(read: Text, ends: Numbers, before: Numbers, farthest: int) -> Callable[[int], Array]:
+def gradient_norms(read: Text, ends: Indices, before: Indices, farthest: int) -> Callable[[int], Array]:
     """|∂loss_t/∂h_{t-k}| of the characters t at `ends` [B], over the h of all layers together, in nats [B], for a k.
 
     `before` [N] says how many ids each can be predicted from; no k is above `farthest`, and in front of that the state
-    has read all, or `FARTHEST` of them.
+    has read all, or `MAX_LAG` of them.
     """
     model, ids, places = read.model, read.ids, ends - farthest
-    states = {farthest: _state(model, ids, places, before[places], FARTHEST)}
+    states = {farthest: _state(model, ids, places, before[places], MAX_LAG)}
 
     def norms(k: int) -> Array:
         if k not in states:
@@ -81,7 +81,7 @@ def gradient_norms(read: Text, ends: Numbers, before: Numbers, farthest: int) ->
     return norms
 
 
-def _state(model: Model, ids: Ids, places: Numbers, before: Numbers, most: int) -> Array:
+def _state(model: Model, ids: Ids, places: Indices, before: Indices, most: int) -> Array:
     """The state [L, S, B, H] in front of some places [B], after so many ids [B] that stand before, or after `most`."""
     state = model.zero_state(len(places))
     for n in np.unique(before):
@@ -102,7 +102,7 @@ def _read(model: Model, inputs: Ids, state: Array) -> tuple[Array, Array]:
     return logits[-1], state
 
 
-def _before(read: Text) -> Numbers:
+def _before(read: Text) -> Indices:
     """How many ids stand before each, in the same text or record [N]: these it can be predicted from."""
     n = np.arange(len(read.ids))
     if read.model.known is None:
@@ -112,12 +112,12 @@ def _before(read: Text) -> Numbers:
     return n - begins
 
 
-def _farthest(read: Text, before: Numbers, most: int) -> int:
+def _farthest(read: Text, before: Indices, most: int) -> int:
     """How far back is looked: so far that there are characters enough to look back from."""
     return min(most, len(before) // 2 if read.model.known is None else int(np.quantile(before, 0.9)))
 
 
-def _chosen(before: Numbers, least: int, most: int) -> Numbers:
+def _chosen(before: Indices, least: int, most: int) -> Indices:
     """So many places at most with so much before them, evenly over the text."""
     fit = np.flatnonzero(before >= least)
     return fit[np.linspace(0, len(fit) - 1, min(most, len(fit))).astype(np.intp)]
@@ -131,10 +131,10 @@ def _steps(most: int) -> list[int]:
     return steps
 
 
-def _gradient(read: Text, before: Numbers) -> dict[str, Any]:
-    """`remembrance` of the gradient; all k are for the same characters."""
-    farthest = _farthest(read, before, FARTHEST)
-    ends = _chosen(before, farthest, WINDOWS)
+def _gradient(read: Text, before: Indices) -> dict[str, Any]:
+    """`context` of the gradient; all k are for the same characters."""
+    farthest = _farthest(read, before, MAX_LAG)
+    ends = _chosen(before, farthest, GRADIENT_TARGETS)
 
     norms = gradient_norms(read, ends, before, farthest)
 
@@ -165,11 +165,11 @@ def _since(holds: Callable[[int], bool], steps: list[int]) -> int | None:
     return yes
 
 
-def _context(read: Text, before: Numbers) -> dict[str, Any]:
-    """`remembrance` of the context; all n are for the same characters."""
+def _loss_by_context(read: Text, before: Indices) -> dict[str, Any]:
+    """`context` of the context; all n are for the same characters."""
     model, ids = read.model, read.ids
-    farthest = _farthest(read, before, 2 * FARTHEST)
-    targets = _chosen(before, farthest, TARGETS)
+    farthest = _farthest(read, before, 2 * MAX_LAG)
+    targets = _chosen(before, farthest, LOSS_TARGETS)
     counts = [n for n in CONTEXTS if n < farthest] + [farthest]
     losses = []
     for n in counts:
@@ -179,7 +179,7 @@ def _context(read: Text, before: Numbers) -> dict[str, Any]:
 
 
 def _gates(read: Text) -> list[dict[str, Any]]:
-    """`remembrance` of the gates, a row for each layer and gate: units' shares of steps [H]."""
+    """`context` of the gates, a row for each layer and gate: units' shares of steps [H]."""
     config, steps = read.model.config, 0
     shut: dict[tuple[int, str], Array] = {}
     opened: dict[tuple[int, str], Array] = {}
@@ -188,8 +188,8 @@ def _gates(read: Text) -> list[dict[str, Any]]:
         for layer, gates in enumerate(piece.gates):
             for name, gate in gates.items():
                 zero, values = np.zeros(config.hidden_size), gate[piece.read]
-                shut[layer, name] = shut.get((layer, name), zero) + (values < SHUT).sum(axis=0)
-                opened[layer, name] = opened.get((layer, name), zero) + (values > OPEN).sum(axis=0)
+                shut[layer, name] = shut.get((layer, name), zero) + (values < CLOSED_BELOW).sum(axis=0)
+                opened[layer, name] = opened.get((layer, name), zero) + (values > OPEN_ABOVE).sum(axis=0)
     return [
         {"layer": layer, "gate": name, "shut": (shut[layer, name] / steps).tolist()}
         | {"open": (opened[layer, name] / steps).tolist()}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from charrnn.errors import ConfigError
-from charrnn.inspection.remembrance import units_of
-from charrnn.inspection.signs import sign
+from charrnn.inspection.context import units_of
+from charrnn.inspection.symbols import symbol
 
 try:
     import matplotlib
@@ -29,8 +29,8 @@ Named = Sequence[tuple[str, Data]]
 COLOURS = ("#1f9268", "#b8549c", "#4488d0", "#c0801a", "#d0564a", "#8478d8")
 """Of models side by side: to be told apart on white and on black."""
 DIVERGING = LinearSegmentedColormap.from_list("units", ["#3d86d8", "#ffffff", "#ee8434"])
-SURPRISED = LinearSegmentedColormap.from_list("bits", ["#ffffff", "#ffe27a", "#ef6f3c", "#8c1d4f"])
-MOST_BITS = 12.0
+SURPRISAL_COLOURS = LinearSegmentedColormap.from_list("bits", ["#ffffff", "#ffe27a", "#ef6f3c", "#8c1d4f"])
+MAX_BITS = 12.0
 """The surprise that has the last of the colours."""
 COLUMNS, LINES = 80, 40
 """Of a text in a picture, at the most."""
@@ -195,7 +195,7 @@ def vocabulary(data: Data) -> list[Panel]:
         x, y = np.array([row["plane"][way] for row in data["characters"]]).T
         axes.scatter(x, y, s=0)
         for row, a, b in zip(data["characters"], x, y, strict=True):
-            axes.text(a, b, sign(row["character"]), ha="center", va="center", clip_on=True)
+            axes.text(a, b, symbol(row["character"]), ha="center", va="center", clip_on=True)
         axes.set_title(f"as they are {way}", fontsize=10)
         axes.set_xticks([])
         axes.set_yticks([])
@@ -210,7 +210,7 @@ def unit(text: str, stands: Sequence[float | None]) -> list[Panel]:
 
 def surprise(text: str, data: Data) -> list[Panel]:
     """A text by how little each character was expected, in bits."""
-    return [_text(text, data["bits"], SURPRISED, 0.0, MOST_BITS)]
+    return [_text(text, data["bits"], SURPRISAL_COLOURS, 0.0, MAX_BITS)]
 
 
 def _text(text: str, values: Sequence[float | None], colours: Any, low: float, high: float) -> Panel:
@@ -220,7 +220,7 @@ def _text(text: str, values: Sequence[float | None], colours: Any, low: float, h
         if character == "\n" or len(lines[-1]) == COLUMNS:
             lines.append([])
         if character != "\n":
-            lines[-1].append((sign(character), value))
+            lines[-1].append((symbol(character), value))
     lines = lines[:LINES]
 
     def cells(axes: "Axes") -> None:

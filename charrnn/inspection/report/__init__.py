@@ -17,7 +17,7 @@ from charrnn import inspection
 from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.errors import ConfigError
 from charrnn.inspection import Feature
-from charrnn.inspection.signs import legible, sign
+from charrnn.inspection.symbols import printable, symbol
 from charrnn.inspection.trace import beginning
 from charrnn.types import Array
 
@@ -28,17 +28,17 @@ try:
 except ImportError:
     raise ConfigError("the page is made by Jinja2 and matplotlib: pip install 'charrnn[page]'") from None
 
-from charrnn import figures
+from charrnn.inspection import figures
 
-SHOWN = 5000
+MAX_SHOWN = 5000
 """Characters of a text that are shown."""
 STEPS = 7
 """Shades on either side of 0: where a unit stands is told in so many."""
-MOST = 1_100_000
+MAX_UNIT_BYTES = 1_100_000
 """Bytes that all units of a page may take; where there are too many, those that move least are left out."""
 
 
-class Exhibit(NamedTuple):
+class ReportEntry(NamedTuple):
     """A model of the page: what it is called, its checkpoint, the text that it is measured on and the one to show."""
 
     name: str
@@ -48,7 +48,7 @@ class Exhibit(NamedTuple):
     """None for the beginning of the other."""
 
 
-def render(exhibits: Sequence[Exhibit], follow: Sequence[Feature] = ()) -> str:
+def render(exhibits: Sequence[ReportEntry], follow: Sequence[Feature] = ()) -> str:
     """The page about some models. Raises what the views of `inspection` do."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("charrnn", "page"),
@@ -58,10 +58,10 @@ def render(exhibits: Sequence[Exhibit], follow: Sequence[Feature] = ()) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shown"] = sign
+    environment.filters["shown"] = symbol
     environment.filters["svg"] = lambda panel: markupsafe.Markup(figures.inline(panel))
     environment.filters["signed"] = lambda r: "" if r is None else f"{r:+.2f}".replace("-", "\N{MINUS SIGN}")
-    models = [_model(exhibit, follow, MOST // len(exhibits)) for exhibit in exhibits]
+    models = [_model(exhibit, follow, MAX_UNIT_BYTES // len(exhibits)) for exhibit in exhibits]
     named = [(model["name"], model) for model in models]
     source = files("charrnn") / "page"
     page: str = environment.get_template("page.html").render(
@@ -79,13 +79,13 @@ def render(exhibits: Sequence[Exhibit], follow: Sequence[Feature] = ()) -> str:
 def _legible(value: Any) -> Any:
     """What is printed, of which all that can't be seen is told; but what is markup already stays as it is."""
     plain = isinstance(value, str) and not isinstance(value, markupsafe.Markup)
-    return "".join(map(legible, value)) if plain else value
+    return "".join(map(printable, value)) if plain else value
 
 
-def _model(exhibit: Exhibit, follow: Sequence[Feature], most: int) -> dict[str, Any]:
+def _model(exhibit: ReportEntry, follow: Sequence[Feature], most: int) -> dict[str, Any]:
     """All that the page tells of a model."""
     model, read = exhibit.checkpoint.model, exhibit.held_out if exhibit.text is None else exhibit.text
-    shown = beginning(model, read, SHOWN)
+    shown = beginning(model, read, MAX_SHOWN)
     neurons = inspection.neurons(model, read, follow)
     surprise = inspection.surprise(model, shown, places=None)
     best = dict.fromkeys((row["units"][0]["layer"], row["units"][0]["index"]) for row in neurons["features"])
@@ -131,6 +131,6 @@ def _expectations(surprise: dict[str, Any], N: int) -> dict[str, Any]:
     """What was expected at each character: bits, and the likeliest, each with its percentage."""
     told: list[Any] = [None] * N
     for place in surprise["places"]:
-        expected = [[sign(e["character"]), math.floor(100 * e["probability"] + 0.5)] for e in place["expected"]]
+        expected = [[symbol(e["character"]), math.floor(100 * e["probability"] + 0.5)] for e in place["expected"]]
         told[place["at"]] = [round(place["bits"], 1), expected]
     return {"expected": told}
