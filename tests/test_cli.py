@@ -21,7 +21,7 @@ from processes import SMALL, charrnn, command, environment, posix, refused, star
 
 import charrnn as api
 from charrnn import cli
-from charrnn.cli import console
+from charrnn.cli.terminal import console
 from charrnn.dataset import corpus, files
 from charrnn.dataset.files import Source
 
@@ -225,11 +225,11 @@ def test_help_imports_nothing_heavy(args: list[str], tmp_path: Path) -> None:
 def test_commands_import_only_what_they_use(model: Path, tmp_path: Path) -> None:
     sampling = imported("sample", model, "-n", 1, cwd=tmp_path)
     assert sampling & HEAVY == {"numpy", "safetensors"}
-    assert not {"charrnn.training.trainer", "charrnn.cli.run", "charrnn.inspection"} & sampling
+    assert not {"charrnn.training.trainer", "charrnn.cli.train.run", "charrnn.inspection"} & sampling
     text = model.parent / "corpus.txt"
     scoring = imported("score", model, text, cwd=tmp_path)
     assert scoring & HEAVY == {"numpy", "safetensors", "threadpoolctl"}
-    assert not {"charrnn.training.trainer", "charrnn.sampling.generate", "charrnn.cli.heat"} & scoring
+    assert not {"charrnn.training.trainer", "charrnn.sampling.generate", "charrnn.cli.score.text_heatmap"} & scoring
     assert imported("score", model, text, "--heat", cwd=tmp_path) & HEAVY == scoring & HEAVY | {"rich"}
     assert imported("inspect", model, "--json", cwd=tmp_path) & HEAVY == {"numpy", "safetensors"}
     assert imported("inspect", model, cwd=tmp_path) & HEAVY == {"numpy", "safetensors", "rich"}

@@ -9,8 +9,11 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli import inspect, sample, score, train
-from charrnn.cli.console import say
+from charrnn.cli.inspect import command as inspect
+from charrnn.cli.sample import command as sample
+from charrnn.cli.score import command as score
+from charrnn.cli.terminal.console import notice
+from charrnn.cli.train import command as train
 from charrnn.errors import CharRNNError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -111,7 +114,7 @@ def _open_streams() -> None:
 def _complain(text: str) -> None:
     """Says in one line, and no endless one, what went wrong: it may quote a file."""
     line = " ".join(text.split())
-    say("charrnn: " + (line if len(line) <= LONGEST else f"{line[:LONGEST]} …"))
+    notice("charrnn: " + (line if len(line) <= LONGEST else f"{line[:LONGEST]} …"))
 
 
 def _unforeseen(error: Exception) -> str:

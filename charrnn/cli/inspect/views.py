@@ -7,11 +7,11 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from charrnn.cli.chart import Line, chart
-from charrnn.cli.console import visible
-from charrnn.cli.heat import SCALE
-from charrnn.cli.shading import BARS, DIVERGING, legend, shaded
-from charrnn.cli.tables import plain, plain_table
+from charrnn.cli.score.text_heatmap import SCALE
+from charrnn.cli.terminal.chart import Line, chart
+from charrnn.cli.terminal.console import visible
+from charrnn.cli.terminal.heatmap import BARS, DIVERGING, legend, shaded
+from charrnn.cli.terminal.tables import plain, plain_table
 from charrnn.inspection.context import units_of
 from charrnn.inspection.features import PATTERN
 from charrnn.inspection.symbols import symbol

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.console import tell_of_compilation, voice
+from charrnn.cli.terminal.console import notifier, tell_of_compilation
 
 if TYPE_CHECKING:
     from charrnn.dataset.files import Part
@@ -72,13 +72,13 @@ def command(
     quiet: Annotated[bool, _option("Nothing on stderr but errors.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn.checkpoint import naming
-    from charrnn.cli import ranking
+    from charrnn.cli.score import line_filter
     from charrnn.config import one_of
     from charrnn.dataset import files
     from charrnn.errors import ConfigError, VocabularyError
     from charrnn.scoring import score
 
-    wanted = ranking.Ranking(sort, top, above, below)
+    wanted = line_filter.LineFilter(sort, top, above, below)
     by_line = per_line or wanted.filters or wanted.orders
     one_of("unknown", unknown, score.UNKNOWN_POLICIES)
     if carry and not by_line:
@@ -90,19 +90,19 @@ def command(
         if models := [file for file in files if file.endswith(naming.SUFFIX)]:
             raise ConfigError(f"the model comes before the texts: charrnn score {models[0]} {files[0]}")
 
-    notice = voice(quiet)
+    notice = notifier(quiet)
     waits = wanted.orders or not (by_line or heat)
     arriving = AT_ONCE if by_line or heat else 0
     model, parts = _opened(checkpoint, files or [files.STDIN], engine, waits, arriving, quiet)
     try:
         if heat:
-            from charrnn.cli import heat as colours
+            from charrnn.cli.score import text_heatmap
 
-            left_out = colours.show(model, parts, unknown, quiet)
+            left_out = text_heatmap.show(model, parts, unknown, quiet)
         elif by_line:
-            plain = ranking.alone if wanted.filters and not per_line else ranking.with_score
-            form = ranking.as_object if as_json else plain
-            left_out = ranking.show(model, parts, carry, unknown, wanted, form)
+            plain = line_filter.alone if wanted.filters and not per_line else line_filter.with_score
+            form = line_filter.as_object if as_json else plain
+            left_out = line_filter.show(model, parts, carry, unknown, wanted, form)
         else:
             score = score.score(model, files.decoded_texts(parts, model.vocabulary), unknown=unknown)
             unit = "byte" if model.vocabulary.is_bytes else "character"
@@ -125,7 +125,7 @@ def _opened(
     from charrnn.checkpoint import model_file
     from charrnn.dataset import files
 
-    notice = voice(quiet)
+    notice = notifier(quiet)
     engines.resolve(engine, 0)  # what is wrong with it is said before anything is read
     paths = files.list_files(files)
     amount = files.total_size(paths)

@@ -11,8 +11,8 @@ from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.text import Text
 
-from charrnn.cli.console import say, visible
-from charrnn.cli.shading import UNKNOWN
+from charrnn.cli.terminal.console import notice, visible
+from charrnn.cli.terminal.heatmap import UNKNOWN
 from charrnn.dataset.files import Part, decoded_texts
 from charrnn.model.model import Model
 from charrnn.scoring import score
@@ -65,9 +65,9 @@ def _explain(console: Console, unknown: str) -> None:
         legend.append((" unknown ", UNKNOWN))
     Console(stderr=True, highlight=False).print(Text.assemble("surprise in bits: ", *legend), soft_wrap=True)
     if console.no_color:
-        say("no colours, since NO_COLOR is set")
+        notice("no colours, since NO_COLOR is set")
     elif console.color_system is None:
-        say("no colours, since stdout is no terminal: FORCE_COLOR=1 colours all the same")
+        notice("no colours, since stdout is no terminal: FORCE_COLOR=1 colours all the same")
 
 
 def _characters(pieces: Iterable[str | bytes], surprises: Iterable[Array]) -> Iterator[tuple[str, Array]]:

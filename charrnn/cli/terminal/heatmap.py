@@ -6,7 +6,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from charrnn.cli.console import visible
+from charrnn.cli.terminal.console import visible
 
 BARS = "▁▂▃▄▅▆▇█"
 UNKNOWN = "white on #5f5faf"

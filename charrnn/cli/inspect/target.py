@@ -14,12 +14,12 @@ from charrnn.dataset.split import Split
 from charrnn.errors import CharRNNError, CorpusError
 from charrnn.model.model import Model
 
-MOST, MEASURED = 1_000_000, 20_000
+MAX_TEXT, MAX_VALIDATION = 1_000_000, 20_000
 """Characters of a text that is given, and of what was held out, that are read, at the most."""
 
 
 @dataclass
-class Subject:
+class Target:
     """A checkpoint by the name that it has among others, and the corpus that was given for it, if one was."""
 
     path: Path
@@ -37,7 +37,7 @@ class Subject:
         return self.checkpoint.model
 
     def text(self, given: str) -> str:
-        """The text of a file, of stdin where `-` is given, or else what is given itself: its first `MOST` characters.
+        """The text of a file, of stdin where `-` is given, or else what is given itself: its first `MAX_TEXT` characters.
 
         Raises `CorpusError` for what looks like a file, and is none.
         """
@@ -46,10 +46,10 @@ class Subject:
         except (OSError, ValueError):  # too long for a name, or with what no name has
             named = False
         if named:
-            return files.read_text(_parts(given), self.model.vocabulary)[:MOST]
+            return files.read_text(_parts(given), self.model.vocabulary)[:MAX_TEXT]
         if Path(given).suffix in (".txt", ".text", ".md", ".py") and not any(map(str.isspace, given)):
             raise CorpusError(f"there is no file {given}")
-        return given[:MOST]
+        return given[:MAX_TEXT]
 
     @cached_property
     def held_out(self) -> str:
@@ -64,9 +64,9 @@ class Subject:
         if training is not None and self._is_known(corpus):
             found: Split = split.split_corpus(corpus, training)
             part = found.held_out if found.held_out.size else found.learned
-            ids = part.text(MEASURED)
+            ids = part.text(MAX_VALIDATION)
         else:
-            ids = corpus.ids[:MEASURED]
+            ids = corpus.ids[:MAX_VALIDATION]
         if corpus.vocabulary.is_bytes:
             return bytes(ids).decode("utf-8", "surrogateescape")
         return corpus.vocabulary.decode(ids)
@@ -109,15 +109,15 @@ def _parts(path: str) -> list[Part]:
     for part in files.read_chunks(files.list_files((path,))):
         found.append(part)
         size += len(part[1])
-        if size > 4 * MOST:  # no character has more bytes
+        if size > 4 * MAX_TEXT:  # no character has more bytes
             break
     return found
 
 
-def subjects(paths: list[Path], corpus: Path | None) -> list[Subject]:
+def targets(paths: list[Path], corpus: Path | None) -> list[Target]:
     """The checkpoints at some paths, each by its file's name, or by the whole path where others have that name too."""
     stems = [path.name.removesuffix(naming.SUFFIX) for path in paths]
     return [
-        Subject(path, stem if stems.count(stem) == 1 else str(path), corpus)
+        Target(path, stem if stems.count(stem) == 1 else str(path), corpus)
         for path, stem in zip(paths, stems, strict=True)
     ]

@@ -14,7 +14,7 @@ from filelock import FileLock
 from charrnn import engine as engines
 from charrnn.checkpoint import file_pair, model_file, naming, training_file
 from charrnn.checkpoint.lock import LockedError, acquire
-from charrnn.cli.console import BEGAN, ended_at_once, tell_of_compilation
+from charrnn.cli.terminal.console import STARTED, default_interrupt, tell_of_compilation
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files
 from charrnn.dataset.files import STDIN, Source
@@ -23,9 +23,9 @@ from charrnn.training.deadline import MIN_SECONDS
 from charrnn.training.trainer import Trainer, resume, train
 
 FOLDER = Path("checkpoints")
-LONGEST = 150
+MAX_NAME_BYTES = 150
 """Bytes of a name that is made of another: systems take 255, and suffixes follow."""
-LEAVING = 0.4
+INTERPRETER_SECONDS = 0.4
 """Seconds that Python takes to begin and to end."""
 
 
@@ -56,8 +56,8 @@ def started(
     if "time" in options:
         # Now, as the machine is measured first
         tell_of_compilation(engines.resolve(options.get("engine", "auto")), quiet)
-        options = options | {"time": left(options["time"], source)}
-    with ended_at_once():  # the measuring has things compiled
+        options = options | {"time": time_left(options["time"], source)}
+    with default_interrupt():  # the measuring has things compiled
         return train(corpus, source=source.absolute(), init_from=model, **options), path, held
 
 
@@ -76,7 +76,7 @@ def resumed(
         )
     source = replace(before, paths=paths or before.paths)
     if not paths and STDIN in before.paths:
-        command = resumption(before, path)
+        command = resume_command(before, path)
         raise CorpusError(f"this training reads stdin: give it the same text again, {command}")
     if not source.paths:
         raise CorpusError("this training did not begin with a file: name the corpus before --resume")
@@ -88,29 +88,29 @@ def resumed(
     corpus = corpora.read(source, snapshot.corpus.size)
     if "time" in options:
         tell_of_compilation(snapshot.training.engine, quiet)
-        options = options | {"time": left(options["time"], source)}
-    with ended_at_once():
+        options = options | {"time": time_left(options["time"], source)}
+    with default_interrupt():
         return resume(corpus, replace(snapshot, source=source.absolute()), **options), path, held
 
 
-def left(seconds: float, source: Source) -> float:
+def time_left(seconds: float, source: Source) -> float:
     """What is left for a training of the time that the whole program was given: to wait for stdin isn't part of it."""
-    spent = 0.0 if STDIN in source.paths else time.monotonic() - BEGAN
-    return max(MIN_SECONDS, seconds - spent - LEAVING)
+    spent = 0.0 if STDIN in source.paths else time.monotonic() - STARTED
+    return max(MIN_SECONDS, seconds - spent - INTERPRETER_SECONDS)
 
 
-def words(paths: tuple[str, ...], reading: dict[str, Any], init_from: Path | None) -> list[str]:
+def command_words(paths: tuple[str, ...], reading: dict[str, Any], init_from: Path | None) -> list[str]:
     """The command that begins a run, without its settings."""
     given = [f"--{name}={value}" for name, value in reading.items() if name != "as_bytes"]
     given += ["--bytes"] * reading.get("as_bytes", False) + [f"--init-from={init_from}"] * (init_from is not None)
     return ["charrnn", "train", *paths, *given]
 
 
-def resumption(source: Source | None, path: Path) -> str:
+def resume_command(source: Source | None, path: Path) -> str:
     """The command that goes on with a run: where a part of its text came from stdin, it wants the text again."""
     paths = source.paths if source is not None and STDIN in source.paths else ()
-    words = ["charrnn", "train", *paths, "--resume", "--out", str(path)]
-    return ("… | " if paths else "") + shlex.join(words)
+    command_words = ["charrnn", "train", *paths, "--resume", "--out", str(path)]
+    return ("… | " if paths else "") + shlex.join(command_words)
 
 
 def _suited(path: Path) -> Path:
@@ -127,7 +127,7 @@ def _suited(path: Path) -> Path:
 def _stem(path: str) -> str:
     """What a model is called for its text: of that one's name what every system lets stand, and not too much of it."""
     name = "stdin" if path == STDIN else Path(os.path.realpath(path)).stem
-    short = re.sub(r"[^\w.-]+", "-", name).encode()[:LONGEST].decode(errors="ignore")
+    short = re.sub(r"[^\w.-]+", "-", name).encode()[:MAX_NAME_BYTES].decode(errors="ignore")
     return re.sub(r"(\.resume|[-.])+$", "", short.lstrip("-.")) or "corpus"
 
 

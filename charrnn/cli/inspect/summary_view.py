@@ -6,11 +6,11 @@ from typing import Any
 from rich.console import RenderableType
 from rich.table import Table
 
-from charrnn.cli.shading import BARS
-from charrnn.cli.tables import plain, plain_table
+from charrnn.cli.terminal.heatmap import BARS
+from charrnn.cli.terminal.tables import plain, plain_table
 
 
-def outline(data: dict[str, Any], width: int) -> list[RenderableType]:
+def summary_view(data: dict[str, Any], width: int) -> list[RenderableType]:
     """What a model is, its tensors, and how its loss fell."""
     return [_about(data), _tensors(data), *_history(data["history"], width)]
 

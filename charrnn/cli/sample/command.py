@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.console import Output, silent, tell_of_compilation, unit, voice
+from charrnn.cli.terminal.console import Output, notifier, silent, tell_of_compilation, unit
 
 if TYPE_CHECKING:
     from charrnn.model.model import Model
@@ -162,7 +162,7 @@ def command(
             "--match": match is not None,
         }
     )
-    notice = voice(quiet)
+    notice = notifier(quiet)
     path = model_file(checkpoint, notice)
     _refuse_to_overwrite(state_out, (path, corpus, prime_file), force)
     if prime_file is not None and prime_file.is_dir():
@@ -190,7 +190,7 @@ def command(
     asked["constraints"] = constraints
     output = Output(sys.stdout.isatty() if safe_text is None else safe_text)
     if interactive:
-        from charrnn.cli.interactive import converse
+        from charrnn.cli.sample.interactive import converse
 
         converse(model, admit, output, asked)
     elif per_line:

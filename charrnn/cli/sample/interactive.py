@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from charrnn.cli.console import Output, say
+from charrnn.cli.terminal.console import Output, notice
 from charrnn.errors import CharRNNError
 from charrnn.sampling import generate
 
@@ -27,7 +27,7 @@ def converse(model: "Model", admit: Callable[[str], str], output: Output, asked:
         import readline  # noqa: F401 - gives input() history and editing
     asked = dict(asked)
     if sys.stdin.isatty():
-        say(HELP)
+        notice(HELP)
     while True:
         try:
             typed = input("> " if sys.stdin.isatty() else "")
@@ -50,7 +50,7 @@ def converse(model: "Model", admit: Callable[[str], str], output: Output, asked:
             output.line()
             output.flush()
         except CharRNNError as error:
-            say(f"charrnn: {error}")
+            notice(f"charrnn: {error}")
 
 
 def _change(asked: dict[str, Any], typed: str) -> None:
@@ -65,6 +65,6 @@ def _change(asked: dict[str, Any], typed: str) -> None:
         elif name in TEXTS:
             asked["config"] = replace(asked["config"], **{name: value})
         else:
-            say(HELP)
+            notice(HELP)
     except ValueError:
-        say(f"charrnn: {typed!r} wants a number")
+        notice(f"charrnn: {typed!r} wants a number")

@@ -137,8 +137,8 @@ def command(
     from charrnn.checkpoint.lock import lock_path
     from charrnn.checkpoint.log import check_log
     from charrnn.checkpoint.naming import resume_path
-    from charrnn.cli import files
-    from charrnn.cli.run import Run
+    from charrnn.cli.train import files
+    from charrnn.cli.train.run import Run
     from charrnn.config import between
     from charrnn.dataset import files
     from charrnn.errors import ConfigError
@@ -167,7 +167,7 @@ def command(
     texts = source.paths if log is not None and source is not None else ()
     check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *files.list_files(texts)))
     every = max(200, training.snapshot.training.steps // 8) if sample_every is None else sample_every
-    begun_by = None if resume else files.words(paths, reading, init_from)
+    begun_by = None if resume else files.command_words(paths, reading, init_from)
     this = Run(training, path, quiet, every, log, force, begun_by, unasked)
     try:
         code = this.go()

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.console import model_file, one_line, spinning, voice
-from charrnn.cli.console import unit as place
+from charrnn.cli.terminal.console import model_file, notifier, one_line, spinning
+from charrnn.cli.terminal.console import unit as place
 
 if TYPE_CHECKING:
-    from charrnn.cli.subject import Subject
     from charrnn.inspection import Feature
     from charrnn.model.model import Model
 
@@ -38,7 +37,7 @@ Examples:
 """
 SHOWN, DRAWN = 1000, 3200
 """Characters of a text that are shown in the terminal, and drawn to a picture, at the most."""
-TOGETHER = ("history", "memory")
+COMBINED = ("history", "memory")
 """Views that show several models in one chart."""
 
 
@@ -83,15 +82,17 @@ def command(
     }
     views = {name: given for name, given in views.items() if given not in (None, False)}
     _refuse_contradictions(views, bool(follow), unit is not None, corpus, page, plot, as_json, force)
-    from charrnn.cli.subject import MOST, subjects
+    from charrnn.cli.inspect.target import MAX_TEXT, targets
     from charrnn.inspection import following
 
-    asked = Asked(views, [following(pattern) for pattern in follow or []], None if unit is None else place(unit))
-    notice = voice(quiet)
+    asked = InspectRequest(
+        views, [following(pattern) for pattern in follow or []], None if unit is None else place(unit)
+    )
+    notice = notifier(quiet)
     for path, suffixes in ((page, (".html", ".htm")), (plot, (".png", ".svg", ".pdf"))):
         _refuse_to_overwrite(path, suffixes, force)
-    found = subjects(checkpoints or [model_file(None, notice)], corpus)
-    if plot is not None and len(found) > 1 and not set(views) <= set(TOGETHER):
+    found = targets(checkpoints or [model_file(None, notice)], corpus)
+    if plot is not None and len(found) > 1 and not set(views) <= set(COMBINED):
         raise _wrong(f"--plot draws --{next(iter(views))} of one model: name one")
     for subject in found:  # what is wrong with any of them, and what is missing, is known before the long work
         model = subject.model
@@ -105,7 +106,7 @@ def command(
         if page is not None:
             written = _write_page(page, found, asked)
         else:
-            most = MOST if as_json else DRAWN if plot is not None else SHOWN
+            most = MAX_TEXT if as_json else DRAWN if plot is not None else SHOWN
             looks = [(subject, _look(subject, asked, most)) for subject in found]
             if plot is not None:
                 written = _draw(plot, asked, looks)
@@ -121,7 +122,7 @@ def command(
 
 
 @dataclass(frozen=True)
-class Asked:
+class InspectRequest:
     """What is asked for: views by name, with the text of those that have one; features beside those that are named;
     and a unit, where it is not to be the best."""
 
@@ -130,10 +131,10 @@ class Asked:
     unit: tuple[int, int] | None
 
 
-Looks = list[tuple["Subject", dict[str, Any]]]
+Results = list[tuple["Subject", dict[str, Any]]]
 
 
-def _look(subject: "Subject", asked: Asked, most: int) -> dict[str, Any]:
+def _look(subject: "Subject", asked: InspectRequest, most: int) -> dict[str, Any]:
     """What was asked for of a checkpoint, as data; where a unit stands in so many characters, at the most."""
     from charrnn import inspection
     from charrnn.inspection.trace import beginning
@@ -178,16 +179,16 @@ def _standing(model: "Model", found: dict[str, Any], unit: tuple[int, int] | Non
     return {"layer": unit[0], "index": unit[1], "follows": follows, "text": text, "stands": stands}
 
 
-def _print(asked: Asked, looks: Looks) -> None:
+def _print(asked: InspectRequest, looks: Results) -> None:
     """Prints the views in their order: those of all models together, and then the others of one after the other."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False)
     if not asked.views:
-        from charrnn.cli.outline import outline
+        from charrnn.cli.inspect.summary_view import summary_view
     else:
-        from charrnn.cli import views
+        from charrnn.cli.inspect import views
 
     def show(parts: Iterable[Any]) -> None:
         for part in parts:
@@ -199,10 +200,10 @@ def _print(asked: Asked, looks: Looks) -> None:
     if "memory" in asked.views:
         show(views.memory([(name, data["memory"]) for name, data in names], console))
     for subject, data in looks:
-        if len(looks) > 1 and not set(asked.views) <= set(TOGETHER):
+        if len(looks) > 1 and not set(asked.views) <= set(COMBINED):
             show([Text(f"\n{one_line(str(subject.path))}", style="bold")])
         if not asked.views:
-            show(outline(data, console.width))
+            show(summary_view(data, console.width))
         if "neurons" in asked.views:
             show(views.neurons(data["neurons"], console))
         if "surprise" in asked.views:
@@ -213,7 +214,7 @@ def _print(asked: Asked, looks: Looks) -> None:
             show(views.vocabulary(data["vocabulary"]))
 
 
-def _draw(path: Path, asked: Asked, looks: Looks) -> int:
+def _draw(path: Path, asked: InspectRequest, looks: Results) -> int:
     """Draws the only view to a file; returns its size."""
     from charrnn.checkpoint.atomic_file import write_bytes
     from charrnn.inspection import figures
@@ -237,7 +238,7 @@ def _draw(path: Path, asked: Asked, looks: Looks) -> int:
     return len(content)
 
 
-def _write_page(path: Path, found: list["Subject"], asked: Asked) -> int:
+def _write_page(path: Path, found: list["Subject"], asked: InspectRequest) -> int:
     """Writes a page of all views; returns its size."""
     from charrnn.checkpoint.atomic_file import write_bytes
     from charrnn.inspection.report import ReportEntry, render

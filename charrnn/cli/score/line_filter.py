@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from charrnn.cli.console import Output
+from charrnn.cli.terminal.console import Output
 from charrnn.config import between
 from charrnn.dataset.files import Part
 from charrnn.dataset.line_reader import Line, read_lines
@@ -18,7 +18,7 @@ Scored = tuple[Line, Score]
 
 
 @dataclass(frozen=True)
-class Ranking:
+class LineFilter:
     """Which lines are wanted, and in what order. Raises `ConfigError` where that makes no sense."""
 
     sort: bool = False
@@ -84,7 +84,12 @@ def _text(line: Line) -> str:
 
 
 def show(
-    model: Model, parts: Iterable[Part], carry: bool, unknown: str, wanted: Ranking, form: Callable[[Line, Score], str]
+    model: Model,
+    parts: Iterable[Part],
+    carry: bool,
+    unknown: str,
+    wanted: LineFilter,
+    form: Callable[[Line, Score], str],
 ) -> int:
     """Prints the lines that are wanted of a text; returns how many characters were left out as unknown.
 

@@ -15,15 +15,15 @@ from charrnn.training.baselines import MAX_CHARS, MAX_ORDER, Baselines
 from charrnn.training.state import Evaluation
 from charrnn.training.trainer import Trainer
 
-STATED = ("optimizer", "lr", "weight_decay", "steps", "seed", "engine", "threads")
+ALWAYS_STATED = ("optimizer", "lr", "weight_decay", "steps", "seed", "engine", "threads")
 """Settings that a command must state, for what they are where they aren't given may depend on others, or on chance."""
-PATIENCE = 1.0
+BASELINE_WAIT = 1.0
 """Seconds to wait at the end for what compressors need."""
-PIECE = 8_000
+TRAINING_SAMPLE = 8_000
 """Characters by which it is seen how well a model knows what it has learned from."""
 
 
-class Conclusion:
+class RunSummary:
     """What is said at the end of a training; what compressors need for the held-out text is found out meanwhile."""
 
     def __init__(self, training: Trainer):
@@ -50,7 +50,7 @@ class Conclusion:
         """
         training = self.training
         config = training.snapshot.training
-        self.measuring.join(PATIENCE)
+        self.measuring.join(BASELINE_WAIT)
         if row and row.val_loss is not None:
             compared = [
                 f": for the same text xz -9 needs {others.xz:.2f}, "
@@ -77,7 +77,7 @@ class Conclusion:
         """The loss of the best weights on a piece of the running text that they learned from, with nothing dropped."""
         if self.training.known:
             return None
-        piece = ValidationStream(self.training.streams.text(PIECE))
+        piece = ValidationStream(self.training.streams.text(TRAINING_SAMPLE))
         return sum(nats for nats, _ in piece.losses(self.training.best)) / piece.size
 
     def _settings(self) -> list[str]:
@@ -86,6 +86,6 @@ class Conclusion:
         usual = asdict(ModelConfig(s.model.vocab_size)) | asdict(TrainingConfig(0))
         words = []
         for name, value in (asdict(s.model) | asdict(s.training)).items():
-            if name in STATED or value != usual[name]:
+            if name in ALWAYS_STATED or value != usual[name]:
                 words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
         return words

@@ -4,7 +4,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.cli.console import one_line
+from charrnn.cli.terminal.console import one_line
 
 
 def plain(text: str) -> Text:

@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from charrnn.checkpoint import file_pair, model_file, naming, training_file
 from charrnn.checkpoint.log import Log
-from charrnn.cli.conclusion import Conclusion
-from charrnn.cli.console import asked_to_stop, ended_at_once, tell_of_compilation, voice
-from charrnn.cli.files import resumption
+from charrnn.cli.terminal.console import default_interrupt, notifier, stop_signals, tell_of_compilation
+from charrnn.cli.train.files import resume_command
+from charrnn.cli.train.run_summary import RunSummary
 from charrnn.config import LAST_SEED, ModelConfig, SamplingConfig
 from charrnn.errors import CharRNNError, CheckpointError, DivergenceError
 from charrnn.sampling import generate, lines
@@ -51,13 +51,13 @@ class Run:
         """
         self.training = training
         self.path = path
-        self.say = voice(quiet)
+        self.say = notifier(quiet)
         self.quiet = quiet
         self.sample_every = sample_every
         self.open_log = partial(Log, log, training.snapshot, begun_by is None, force)
         self.begun_by = begun_by
         self.unasked = unasked
-        self.conclusion = Conclusion(training)
+        self.conclusion = RunSummary(training)
         self.rival = self._rival() if begun_by is None else None
         """What the model's file holds, while that is better than anything this run has come to."""
         self.log_every = max(1, training.snapshot.training.steps // LOGGED)
@@ -84,7 +84,7 @@ class Run:
         if not self.quiet:
             self.conclusion.start()
         self.began = time.monotonic()
-        with self._bar() as bar, asked_to_stop() as signals:
+        with self._bar() as bar, stop_signals() as signals:
             for progress in self._followed():
                 self._show(bar, progress)
                 if progress.evaluation:
@@ -96,7 +96,7 @@ class Run:
             if self.last_saved != self._state():
                 self._save()
             if signals:
-                command = resumption(self.training.snapshot.source, self.path)
+                command = resume_command(self.training.snapshot.source, self.path)
                 step = self.training.snapshot.at.step
                 self.say(f"interrupted at step {step:,}, and saved: go on with {command}")
                 return 128 + next(iter(signals))
@@ -115,7 +115,7 @@ class Run:
         config = self.training.snapshot.training
         if config.engine != "numba":
             return
-        with ended_at_once():
+        with default_interrupt():
             if self.training.pace is None:  # else it has been done, to measure the machine
                 self.training.rehearse()
             if 0 < self.sample_every <= config.steps and not self.quiet:

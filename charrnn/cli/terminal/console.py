@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.status import Status
 
-BEGAN = time.monotonic()
+STARTED = time.monotonic()
 """When the program did."""
 FLUSH_AFTER = 0.05
 """Seconds that text may wait in a buffer before it is passed on."""
-ONE_PRESS = 0.5
+REPEAT_WINDOW = 0.5
 """Seconds within which a signal that comes twice was meant once: a shell and a wrapper may both pass it on."""
 STOPS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
-def say(text: str) -> None:
+def notice(text: str) -> None:
     """A line for the person at the terminal, if anybody listens: never on stdout, which carries the product alone."""
     with suppress(OSError):
         try:  # a bar may stand where the line goes, once there is one
@@ -32,12 +32,12 @@ def say(text: str) -> None:
 
 
 def silent(text: str) -> None:
-    """`say` for those who asked for quiet."""
+    """`notice` for those who asked for quiet."""
 
 
-def voice(quiet: bool) -> Callable[[str], None]:
+def notifier(quiet: bool) -> Callable[[str], None]:
     """What to say notices with."""
-    return silent if quiet else say
+    return silent if quiet else notice
 
 
 def model_file(given: Path | None, notice: Callable[[str], None]) -> Path:
@@ -90,7 +90,7 @@ def tell_of_compilation(engine: str, quiet: bool) -> None:
                 shown.append(Status(text, console=Console(stderr=True)))
             shown[0].start()
         elif not told:
-            say(text)
+            notice(text)
             told.append(True)
 
     def end() -> None:
@@ -150,7 +150,7 @@ class Output:
 
 
 @contextmanager
-def ended_at_once() -> Iterator[None]:
+def default_interrupt() -> Iterator[None]:
     """Has Ctrl-C end the process without a word: a compiler may take the exception for an error of its own."""
     before = signal.getsignal(signal.SIGINT)
     if before != signal.SIG_IGN:
@@ -162,7 +162,7 @@ def ended_at_once() -> Iterator[None]:
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[dict[int, float]]:
+def stop_signals() -> Iterator[dict[int, float]]:
     """Collects the signals that ask the program to stop, and when each came; a second one of its kind does stop it.
 
     When one has come, those that come after all this end the process without a word, as they should at its very end.
@@ -172,7 +172,7 @@ def asked_to_stop() -> Iterator[dict[int, float]]:
     def note(number: int, frame: FrameType | None) -> None:
         if number not in received:
             received[number] = time.monotonic()
-        elif time.monotonic() - received[number] > ONE_PRESS:
+        elif time.monotonic() - received[number] > REPEAT_WINDOW:
             raise SystemExit(128 + number)
 
     numbers = [getattr(signal, name) for name in STOPS if hasattr(signal, name)]

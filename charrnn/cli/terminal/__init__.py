@@ -1,0 +1,1 @@
+"""The terminal: notices, charts, heatmaps and tables."""
