@@ -2,7 +2,7 @@
 
     import charrnn
 
-    run = charrnn.train(Path("corpus.txt").read_text(), epochs=5, seed=1)
+    run = charrnn.train(Path("corpus.txt").read_text(), epochs=5, seed=1, checkpoint="model.safetensors")
     for progress in run:
         print(progress.step, progress.loss)
     print("".join(charrnn.generate(run.best, length=200, seed=1)))
@@ -10,9 +10,9 @@
     for score in charrnn.score_lines(run.best, ["To be,", "or not to be"]):
         print(score.perplexity)
 
-    model = charrnn.load("checkpoints/corpus.safetensors").model
+    model = charrnn.load("model.safetensors").model
 
-What stands here is handed on from the modules that define it, and imported when it is first asked for.
+The names here are defined in the modules of the package, and imported when they are first used.
 """
 
 from importlib import import_module
@@ -20,47 +20,87 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from charrnn.checkpoint.model_file import Checkpoint, load, save
-    from charrnn.checkpoint.training_file import load_state, save_state
-    from charrnn.config import SamplingConfig
-    from charrnn.sampling.generate import generate, samples
+    from charrnn.checkpoint.saved_training import SavedTraining, resume, train
+    from charrnn.config import ModelConfig, SamplingConfig, TrainingConfig
+    from charrnn.errors import (
+        CharRNNError,
+        CheckpointError,
+        ConfigError,
+        CorpusError,
+        DivergenceError,
+        EngineError,
+        SamplingError,
+        VocabularyError,
+    )
+    from charrnn.model.model import Model
+    from charrnn.sampling.generate import TextGenerator, generate, samples
     from charrnn.sampling.lines import sample_lines
+    from charrnn.sampling.request import SamplingRequest
     from charrnn.scoring.lines import score_lines
     from charrnn.scoring.score import Score, score, surprisal
-    from charrnn.training.trainer import resume, train
+    from charrnn.training.trainer import Progress, Trainer
 
-_HOMES = {
-    "Checkpoint": "checkpoint",
+_MODULES = {
+    "CharRNNError": "errors",
+    "Checkpoint": "checkpoint.model_file",
+    "CheckpointError": "errors",
+    "ConfigError": "errors",
+    "CorpusError": "errors",
+    "DivergenceError": "errors",
+    "EngineError": "errors",
+    "Model": "model.model",
+    "ModelConfig": "config",
+    "Progress": "training.trainer",
     "SamplingConfig": "config",
-    "Score": "scoring",
-    "draw_records": "listing",
-    "generate": "sampling",
-    "load": "checkpoint",
-    "load_snapshot": "checkpoint",
-    "resume": "training",
-    "samples": "sampling",
-    "save": "checkpoint",
-    "save_snapshot": "checkpoint",
-    "score": "scoring",
-    "score_lines": "scoring",
-    "surprises": "scoring",
-    "train": "training",
+    "SamplingError": "errors",
+    "SamplingRequest": "sampling.request",
+    "SavedTraining": "checkpoint.saved_training",
+    "Score": "scoring.score",
+    "TextGenerator": "sampling.generate",
+    "Trainer": "training.trainer",
+    "TrainingConfig": "config",
+    "VocabularyError": "errors",
+    "generate": "sampling.generate",
+    "load": "checkpoint.model_file",
+    "resume": "checkpoint.saved_training",
+    "sample_lines": "sampling.lines",
+    "samples": "sampling.generate",
+    "save": "checkpoint.model_file",
+    "score": "scoring.score",
+    "score_lines": "scoring.lines",
+    "surprisal": "scoring.score",
+    "train": "checkpoint.saved_training",
 }
 
 __all__ = [
+    "CharRNNError",
     "Checkpoint",
+    "CheckpointError",
+    "ConfigError",
+    "CorpusError",
+    "DivergenceError",
+    "EngineError",
+    "Model",
+    "ModelConfig",
+    "Progress",
     "SamplingConfig",
+    "SamplingError",
+    "SamplingRequest",
+    "SavedTraining",
     "Score",
-    "draw_records",
+    "TextGenerator",
+    "Trainer",
+    "TrainingConfig",
+    "VocabularyError",
     "generate",
     "load",
-    "load_snapshot",
     "resume",
+    "sample_lines",
     "samples",
     "save",
-    "save_snapshot",
     "score",
     "score_lines",
-    "surprises",
+    "surprisal",
     "train",
 ]
 
@@ -70,6 +110,6 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'charrnn' has no attribute {name!r}")
-    return getattr(import_module(f"charrnn.{_HOMES[name]}"), name)
+    return getattr(import_module(f"charrnn.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""The settings of a model, of a training run and of a sample: checked where they are made, never changed after."""
+"""The settings of a model, of a training and of a sample: validated where they are made, never changed after."""
 
 import math
 from dataclasses import dataclass, fields
@@ -11,16 +11,18 @@ OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad", "sgd")
 SCHEDULES = ("constant", "step", "linear", "cosine")
 ANNEALED = ("linear", "cosine")
 """The schedules that end at zero."""
+LAYOUTS = ("stream", "lines")
+"""How a text becomes batches: a continuous text with the state carried, or each line a text of its own."""
 CLIPPINGS = ("norm", "value")
 
-LAST_SEED = 2**63 - 1
+MAX_SEED = 2**63 - 1
 
 LEARNING_RATES = {"adam": 5e-3, "adamw": 5e-3, "rmsprop": 2e-3, "adagrad": 1e-1, "sgd": 1e-1}
-"""The rate where none is given: rmsprop's is char-rnn's, adagrad's is min-char-rnn's."""
+"""The default learning rates: rmsprop's is that of char-rnn, adagrad's that of min-char-rnn."""
 
 
 class Config:
-    """What all settings and records have in common: checked when made, and made of the plain values that JSON knows."""
+    """What all settings have in common: they are validated when they are made, and hold only values that JSON has."""
 
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]
@@ -33,34 +35,34 @@ class Config:
         self.check()
 
     def check(self) -> None:
-        """Raises `ConfigError` for a value outside its range."""
+        """Raises `ConfigError` for a value out of range."""
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:
-        """Makes it from data out of a file; raises `ConfigError` where that is not what it should be."""
+        """Makes it from JSON data; raises `ConfigError` for unknown, missing or invalid settings."""
         if not isinstance(values, dict) or not set(values) <= {f.name for f in fields(cls)}:  # type: ignore[arg-type]
-            raise ConfigError(f"these are no settings of a {cls.__name__}")
+            raise ConfigError(f"unknown settings of a {cls.__name__}")
         try:
             return cls(**values)
         except TypeError:
-            raise ConfigError(f"settings of the {cls.__name__} are missing") from None
+            raise ConfigError(f"a {cls.__name__} lacks settings") from None
 
 
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raises `ConfigError` where the value is none of the choices."""
+    """Raises `ConfigError` if the value is not one of the choices."""
     if value not in choices:
         raise ConfigError(f"{name} can't be {value!r}: choose one of {', '.join(choices)}")
 
 
 def between(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Raises `ConfigError` where the value is out of bounds, or not a number."""
+    """Raises `ConfigError` if the value is out of bounds or NaN."""
     if not low <= value <= high:  # false for NaN
         bounds = f"at least {_number(low)}" if high == math.inf else f"from {_number(low)} to {_number(high)}"
         raise ConfigError(f"{name} must be {bounds}, not {_number(value)}")
 
 
 def _number(value: float) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value) if abs(value) < 10**20 else "a number so large"
+    return f"{value:g}" if isinstance(value, float) else str(value) if abs(value) < 10**20 else "such a large number"
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,11 @@ class ModelConfig(Config):
     hidden_size: int = 128
     layers: int = 2
     dropout: float = 0.0
-    """Probability that a unit is left out on its way to the next layer or to the decoder, in training."""
-    locked: bool = False
-    """The units that are left out stay so for a whole chunk."""
+    """The probability that training drops a unit on its way to the next layer or to the decoder."""
+    locked_dropout: bool = False
+    """The same units are dropped for a whole batch, instead of others at each time step."""
     drop_connect: float = 0.0
-    """Probability that a recurrent weight is left out of a step of training."""
+    """The probability that a training step drops a recurrent weight."""
 
     def check(self) -> None:
         one_of("cell", self.cell, CELLS)
@@ -89,7 +91,7 @@ class ModelConfig(Config):
 
 @dataclass(frozen=True)
 class TrainingConfig(Config):
-    """How a network is trained: all that the weights follow from, beside the model's shape and the corpus."""
+    """How a network is trained: with the model's configuration and the corpus, all that determines the weights."""
 
     steps: int
     batch_size: int = 50
@@ -97,32 +99,32 @@ class TrainingConfig(Config):
     optimizer: str = "adam"
     lr: float = LEARNING_RATES["adam"]
     momentum: float = 0.9
-    """Of sgd alone."""
+    """Of sgd only."""
     weight_decay: float = 0.0
     """Decoupled from the gradient in adamw (Loshchilov & Hutter, 2019), added to it in the others."""
     schedule: str = "step"
     warmup: int = 0
-    """Steps over which the rate rises from zero, whatever the schedule."""
+    """Steps over which the learning rate rises from zero, in any schedule."""
     hold: int = 0
-    """Of the linear and the cosine schedule: the steps after the warm-up before the rate begins to fall."""
+    """Of the linear and cosine schedules: the steps after the warm-up before the rate begins to fall."""
     cooldown: int = 0
-    """Of the same: the steps in which it falls to zero; 0 for those that are left."""
+    """Of the linear and cosine schedules: the steps in which the rate falls to zero; 0: all remaining steps."""
     lr_decay: float = 0.97
-    """Of the step schedule: the factor per epoch."""
+    """Of the step schedule: the factor of each epoch."""
     lr_decay_after: int = 10
     """Of the step schedule: the epochs before the first decay."""
     clip: float = 5.0
-    """The largest norm (or value) of the gradient; 0 for no clipping."""
+    """The largest norm (or value) of the gradient; 0: no clipping."""
     clip_by: str = "norm"
-    average: float = 0.0
-    """What remains at each step of the average of the weights before it; 0: none is kept."""
+    ema_decay: float = 0.0
+    """The decay of the exponential moving average of the weights; 0: no average is kept."""
     patience: int = 0
-    """Evaluations without a new best after which to stop; 0: never."""
-    lines: bool = False
-    """Every line is a text of its own; else the text runs on over line ends."""
+    """Evaluations without a better validation loss after which training stops; 0: never."""
+    layout: str = "stream"
+    """How the text becomes batches: one of `LAYOUTS`."""
     val_fraction: float = 0.1
     eval_every: int = 0
-    """Steps between evaluations; 0 for those of an epoch, but at least 50 and at most 1,000."""
+    """Steps between evaluations; 0: those of an epoch, at least 50 and at most 1,000."""
     seed: int = 0
     engine: str = "numpy"
     threads: int = 1
@@ -143,11 +145,12 @@ class TrainingConfig(Config):
         between("lr_decay_after", self.lr_decay_after, 0, 2**53)
         between("clip", self.clip, 0, 1e9)
         one_of("clip_by", self.clip_by, CLIPPINGS)
-        between("average", self.average, 0, 0.999999)
+        between("ema_decay", self.ema_decay, 0, 0.999999)
+        one_of("layout", self.layout, LAYOUTS)
         between("patience", self.patience, 0, 2**53)
         between("val_fraction", self.val_fraction, 0, 0.9)
         between("eval_every", self.eval_every, 0, 2**53)
-        between("seed", self.seed, 0, LAST_SEED)
+        between("seed", self.seed, 0, MAX_SEED)
         one_of("engine", self.engine, ("numpy", "numba"))
         between("threads", self.threads, 1, 4096)
 
@@ -157,26 +160,26 @@ class SamplingConfig(Config):
     """How characters are drawn from the network's predictions."""
 
     temp: float = 1.0
-    """Divides the log-probabilities: below 1 bolder, above 1 wilder, 0 always the likeliest."""
+    """Divides the log-probabilities: below 1 more conservative, above 1 more varied, 0 always the likeliest."""
     top_k: int = 0
-    """Only the k likeliest characters; 0 for all."""
+    """Only the k likeliest characters; 0: all."""
     top_p: float = 1.0
-    """Only the likeliest characters that together reach probability p (Holtzman et al., 2020)."""
+    """Only the likeliest characters whose probabilities add up to p (Holtzman et al., 2020)."""
     min_p: float = 0.0
-    """Only characters at least min_p times as probable as the likeliest (Nguyen et al., 2024)."""
+    """Only characters at least min_p times as probable as the likeliest one (Nguyen et al., 2024)."""
     typical: float = 1.0
-    """Only the characters of the most expected surprise that together reach probability p (Meister et al., 2023)."""
-    penalty: float = 0.0
-    """Nats that a character loses for each character by which it would lengthen a loop."""
+    """Only the characters whose surprisal is nearest to the entropy, up to probability p (Meister et al., 2023)."""
+    loop_penalty: float = 0.0
+    """Nats that a character loses for each character by which it would lengthen a repetition."""
     allow: str = ""
-    """Only these characters and ranges, `a-zA-Z .`; empty for all."""
+    """Only these characters and ranges, such as `a-zA-Z .`; empty: all."""
     ban: str = ""
     """None of these characters and ranges."""
     to_temp: float | None = None
-    """The temperature at the end of the text, where it changes on the way there."""
+    """The temperature at the end of the text, if it changes along the text; None: it does not."""
 
     def temps(self, first: int, stop: int, length: int) -> list[float]:
-        """The temperatures of the characters from `first` to `stop` of a text of some length."""
+        """The temperatures of the characters from `first` to `stop` of a text of this length."""
         if self.to_temp is None:
             return [self.temp] * (stop - first)
         parts = (n / max(1, length - 1) for n in range(first, stop))
@@ -186,10 +189,10 @@ class SamplingConfig(Config):
         between("temp", self.temp, 0, 1e6)
         between("to_temp", self.to_temp or 0.0, 0, 1e6)
         between("typical", self.typical, 0, 1)
-        between("penalty", self.penalty, 0, 1e6)
+        between("loop_penalty", self.loop_penalty, 0, 1e6)
         between("top_k", self.top_k, 0, 0x110000)
         between("top_p", self.top_p, 0, 1)
         between("min_p", self.min_p, 0, 1)
         for name in ("top_p", "typical"):
             if getattr(self, name) == 0:
-                raise ConfigError(f"{name} must be above 0; for the likeliest character alone use --temp 0")
+                raise ConfigError(f"{name} must be above 0; for only the likeliest character use --temp 0")

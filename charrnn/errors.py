@@ -1,14 +1,14 @@
-"""What can go wrong, in words for the person who has to mend it: each text is one line, fit to be shown."""
+"""What can go wrong. Each message is one line that says what happened, then what to do."""
 
 
 class CharRNNError(Exception):
-    """The root of every error raised on purpose; `exit_code` is what the command line ends with."""
+    """The root of every error that is raised on purpose; `exit_code` is the exit code of the command line."""
 
     exit_code = 1
 
 
 class ConfigError(CharRNNError):
-    """A setting outside its range, or settings that contradict each other: wrong usage."""
+    """A setting out of range, or settings that contradict each other: wrong usage."""
 
     exit_code = 2
 
@@ -18,20 +18,20 @@ class CorpusError(CharRNNError):
 
 
 class VocabularyError(CharRNNError):
-    """A character that the model has never seen."""
+    """A character that is not in the model's vocabulary."""
 
 
 class CheckpointError(CharRNNError):
-    """A checkpoint that is missing, damaged, from another program, or in the way."""
+    """A checkpoint that is missing, damaged, written by another program, or in the way."""
 
 
 class SamplingError(CharRNNError):
-    """A text that can't go on, or can't end, as it was asked to."""
+    """A text that can't be continued, or ended, as requested."""
 
 
 class EngineError(CharRNNError):
-    """An engine that is not installed."""
+    """An engine that is not installed or can't be used."""
 
 
 class DivergenceError(CharRNNError):
-    """A training whose loss or gradients are no numbers any more, or a model whose predictions are none."""
+    """A training whose loss, gradients or weights are NaN or infinite, or a model whose predictions are."""

@@ -1,12 +1,12 @@
-"""The alphabet that every file of the package is written in: the letters of the axes and the types of the arrays.
+"""The types of the arrays, and the letters of their axes, which every file of the package uses.
 
-    T   time steps of a chunk             V   size of the vocabulary
-    B   batch rows, parallel streams      H   hidden size
+    T   time steps of a batch             V   vocabulary size
+    B   batch rows                        H   hidden size
     G   gates of a cell: 1, 3 or 4        L   layers
     S   arrays in a cell's state: 1 for h, 2 for h and c
 
-Arrays are time-major, `[T, B, …]`. Weights are `(in, out)`, so that the code reads `x @ W`. `dx` is the gradient of
-the loss with respect to `x`. A loss is in nats: natural logarithms.
+Arrays are time-major, `[T, B, …]`. Weights are `(in, out)`, so that the code reads `x @ W`. `dx` is the gradient of the
+loss with respect to `x`; `da_r` is the gradient of the pre-activation of gate `r`. Losses are in nats.
 """
 
 from typing import Any
@@ -20,8 +20,11 @@ Array = NDArray[Any]
 Ids = NDArray[np.unsignedinteger[Any]]
 """Characters as indices into the vocabulary."""
 
+Indices = NDArray[np.integer[Any]]
+"""Positions, lengths and counts."""
+
 Mask = NDArray[np.bool_]
-"""Which places [T, B] of a batch hold text, where some rows are shorter than others."""
+"""Which entries count: which targets [T, B] enter the loss, or which characters [V] may come next."""
 
 Params = dict[str, Array]
-"""Parameters, their gradients or their moments: one flat dictionary, so that each thing done to all is one loop."""
+"""Parameters, their gradients or their moments: one flat dictionary, so that clipping, updating and saving are loops."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import charrnn
+from support.processes import charrnn
 
 from charrnn.checkpoint import model_file
 

@@ -11,12 +11,12 @@ from typing import Self
 from charrnn.errors import CheckpointError
 
 OWNER_MODE, PERMISSION_BITS = 0o600, 0o777
-"""Permissions: what the owner always may do with a file, and all that there are."""
+"""What the owner of a file may always do with it, and all permission bits that are copied from another file."""
 
 
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Raises `CheckpointError`, which names the path, for what the system says: the disk is full, the folder gone, …"""
+    """Turns errors of the system, such as a full disk, into a `CheckpointError` that names the path."""
     try:
         yield
     except OSError as error:
@@ -24,22 +24,22 @@ def write_errors(path: Path) -> Iterator[None]:
 
 
 class AtomicFile:
-    """A file as it is to be, flushed to disk beside the place that it will take. Left unpublished, it goes again.
+    """New content of a file, flushed to disk under a temporary name beside it, until `commit` gives it its name.
 
-        with Draft(path, content) as draft:
-            draft.publish()
+        with AtomicFile(path, content) as file:
+            file.commit()
 
-    Whoever reads finds the old file or the new one, which others may read as they could the old one, or, where there is
-    none, the one that it is to be `like`. A symbolic link stays one: what it leads to is written. Raises
-    `CheckpointError` where the disk won't have it, and the old file then stays, or for what is no file, such as a
-    folder or a device.
+    Without a commit the content is removed again. A reader finds the old file or the new one. The new file has the
+    permissions of the old one or, if there is none, those of the file `like`. A symbolic link stays one: its target is
+    written. Raises `CheckpointError` if the disk does not take it, and then the old file stays, or if the path is not a
+    regular file, such as a folder or a device.
     """
 
     def __init__(self, path: Path, *parts: bytes | memoryview, like: Path | None = None):
-        with write_errors(path):  # the working folder may be gone
+        with write_errors(path):  # the current folder may be gone
             self.path = Path(os.path.realpath(path))
         with write_errors(self.path):
-            _check_file(self.path)
+            _check_regular(self.path)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.token = secrets.token_hex(4)
             self.temporary = temporary_path(self.path, self.token)
@@ -53,11 +53,11 @@ class AtomicFile:
                     file.flush()
                     os.fsync(file.fileno())
             except BaseException:
-                self._discard()
+                self._remove_temporary()
                 raise
 
-    def publish(self) -> None:
-        """Gives the file its name, in one step, and has that last through a power cut."""
+    def commit(self) -> None:
+        """Gives the content its name, in one step, and makes that survive a power cut."""
         with write_errors(self.path):
             os.replace(self.temporary, self.path)
             _flush_folder(self.path.parent)
@@ -66,21 +66,21 @@ class AtomicFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._discard()
+        self._remove_temporary()
 
-    def _discard(self) -> None:
-        with suppress(OSError):  # it may have its name already; or be in nobody's way, and is swept later
+    def _remove_temporary(self) -> None:
+        with suppress(OSError):  # it may have its name already; else a later run removes it
             os.unlink(self.temporary)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes any file as `write` does."""
+    """Writes a file whole, or not at all."""
     with AtomicFile(path, content) as file:
-        file.publish()
+        file.commit()
 
 
 def remove_stale_temp(path: Path) -> None:
-    """Removes what processes that were killed have left of drafts of a file."""
+    """Removes the temporary files that killed processes have left of a file."""
     for left in _siblings(path, "tmp"):
         with suppress(OSError):
             left.unlink()
@@ -89,57 +89,57 @@ def remove_stale_temp(path: Path) -> None:
 def move_to_backup(path: Path, token: str) -> None:
     """Gives a file, if there is one, a hidden name with a token, until `restore_or_delete_backup` is called.
 
-    Raises `CheckpointError` where that can't be done, or for what is no file.
+    Raises `CheckpointError` if that can't be done, or if the path is not a regular file.
     """
     with write_errors(path), suppress(FileNotFoundError):
-        _check_file(path)
+        _check_regular(path)
         os.replace(os.path.realpath(path), _sibling(path, token, "old"))
 
 
 def restore_or_delete_backup(path: Path, token: str, temporary: Path) -> None:
-    """Removes a file that was set aside for what a draft was to be, or puts it back where the draft is one still.
+    """Deletes the backup of a file, or restores it if the new content was not committed.
 
-    That is so as long as its temporary file is there.
+    The temporary file of the new content is there as long as it was not committed.
     """
-    old, real = _sibling(path, token, "old"), os.path.realpath(path)
-    with suppress(OSError):  # there was none
+    backup, real = _sibling(path, token, "old"), os.path.realpath(path)
+    with suppress(OSError):  # there may be no backup
         if os.path.exists(temporary) and not os.path.exists(real):
-            os.replace(old, real)
+            os.replace(backup, real)
         else:
-            os.unlink(old)
+            os.unlink(backup)
 
 
 def backup_tokens(path: Path) -> list[str]:
-    """Those with which a file was set aside by processes that were killed before they had settled it."""
-    return [old.name.split(".")[-2] for old in _siblings(path, "old")]
+    """The tokens of the backups that killed processes have left of a file."""
+    return [backup.name.split(".")[-2] for backup in _siblings(path, "old")]
 
 
 def temporary_path(path: Path, token: str) -> Path:
-    """Where the draft with that token lies."""
+    """The temporary name of the content with this token."""
     return _sibling(path, token, "tmp")
 
 
 def _sibling(path: Path, token: str, suffix: str) -> Path:
-    """A hidden name beside a file, or beside what it leads to."""
+    """A hidden name beside a file, or beside the target of a link."""
     real = Path(os.path.realpath(path))
     return real.with_name(f".{real.name}.{token}.{suffix}")
 
 
 def _siblings(path: Path, suffix: str) -> list[Path]:
-    """The files that have such names, with whatever token."""
+    """The files with such names, whatever their token."""
     real = Path(os.path.realpath(path))
     return list(real.parent.glob(f".{glob.escape(real.name)}.{'[0-9a-f]' * 8}.{suffix}"))
 
 
-def _check_file(path: Path) -> None:
+def _check_regular(path: Path) -> None:
     if os.path.exists(path) and not os.path.isfile(path):
-        raise CheckpointError(f"can't write {path}: it is no file that could be replaced")
+        raise CheckpointError(f"can't write {path}: it is not a regular file")
 
 
 def _flush_folder(folder: Path) -> None:
-    """Makes a rename last through a power cut, where the system has a way to; the rename is done in any case."""
+    """Makes a rename survive a power cut, if the system can do that; the rename itself is done in any case."""
     if hasattr(os, "O_DIRECTORY"):
-        with suppress(OSError):  # some file systems of a network know no such thing
+        with suppress(OSError):  # some network file systems can't
             descriptor = os.open(folder, os.O_DIRECTORY)
             try:
                 os.fsync(descriptor)

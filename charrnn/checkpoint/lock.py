@@ -1,42 +1,43 @@
-"""The claim: a run's hold on the name of its model, which no other run on this machine writes meanwhile."""
+"""The lock of a model's path: it keeps two runs on one machine from writing the same model."""
 
 import os
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from charrnn.checkpoint import file_pair, naming
+from charrnn.checkpoint import file_pair
 from charrnn.checkpoint.atomic_file import remove_stale_temp, write_errors
+from charrnn.checkpoint.paths import resume_path
 from charrnn.errors import CheckpointError
 
 
 class LockedError(CheckpointError):
-    """A name that another run holds."""
+    """A path that another run is writing."""
 
 
 def lock_path(path: Path) -> Path:
-    """The file by which a name is held. We leave it: to remove it might let two runs hold two files of that name."""
+    """The path of the lock file. It is never removed: otherwise two runs might hold two files of that name."""
     real = Path(os.path.realpath(path))
     return real.with_name(f".{real.name}.lock")
 
 
 def acquire(path: Path) -> FileLock:
-    """Holds the name of a model until it is released, or the process ends, however it does; nobody is waited for.
+    """Locks a model's path until the lock is released or the process ends; it never waits for another run.
 
-    What earlier runs of this name left half done is removed, or undone. Raises `LockedError` where another run holds it,
-    and `CheckpointError` where its folder can't be written to.
+    Cleans up what killed runs have left half done. Raises `LockedError` if another run has the lock, and
+    `CheckpointError` if its folder can't be written.
     """
-    held = lock_path(path)
+    file = lock_path(path)
     with write_errors(path):
-        held.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(held, timeout=0)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(file, timeout=0)
         try:
             lock.acquire()
         except Timeout:  # an OSError too
-            if not os.path.exists(lock.lock_file):  # as in folders that the system makes up
+            if not os.path.exists(lock.lock_file):  # as in folders like /proc
                 raise CheckpointError(f"can't write {path}: its folder takes no files") from None
-            raise LockedError(f"another run is writing {path}: wait for its end, or give another --out") from None
+            raise LockedError(f"another run is writing {path}: wait for it to end, or give another --out") from None
     file_pair.restore_backups(path)
-    for each in (path, naming.resume_path(path)):
+    for each in (path, resume_path(path)):
         remove_stale_temp(each)
     return lock

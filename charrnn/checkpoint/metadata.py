@@ -1,22 +1,33 @@
-"""The metadata that the model's file and the training's file share, as JSON."""
+"""The metadata that the model's file and the training's file share, as JSON, of every format that was ever written."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from charrnn.checkpoint import format_1
 from charrnn.checkpoint.tensor_file import TensorFile
-from charrnn.config import Config, ModelConfig
+from charrnn.config import LAYOUTS, Config, ModelConfig
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError, VocabularyError
 from charrnn.training.state import Evaluation
 
 MAX_TEXT = 1000
-"""Characters of a text in the metadata, such as a version."""
-Record = TypeVar("Record", bound=Config)
+"""The most characters of a text in the metadata, such as a version."""
+Settings = TypeVar("Settings", bound=Config)
+
+
+def has(file: TensorFile, key: str) -> bool:
+    """Whether the metadata have a key."""
+    return format_1.has(file, key) if file.format == 1 else file.has(key)
+
+
+def read_json(file: TensorFile, key: str) -> Any:
+    """The value of a key."""
+    return format_1.read_json(file, key) if file.format == 1 else file.json(key)
 
 
 def read_text(file: TensorFile, key: str) -> str:
-    """What is a text, and no long one, where it is written at all."""
+    """A short text; empty if the metadata lack the key."""
     text = file.json(key) if file.has(key) else ""
     if not isinstance(text, str) or len(text) > MAX_TEXT:
         raise file.damaged(key)
@@ -24,6 +35,7 @@ def read_text(file: TensorFile, key: str) -> str:
 
 
 def read_model(file: TensorFile) -> tuple[ModelConfig, Vocabulary]:
+    """The configuration of the model, and its vocabulary."""
     config, data = read_config(file, "model", ModelConfig), file.json("vocabulary")
     if data != "bytes" and not isinstance(data, list):
         raise file.damaged("vocabulary")
@@ -37,35 +49,49 @@ def read_model(file: TensorFile) -> tuple[ModelConfig, Vocabulary]:
 
 
 def vocabulary_to_json(vocabulary: Vocabulary) -> list[str] | str:
+    """The characters in the order of their ids, or `bytes`."""
     return "bytes" if vocabulary.is_bytes else list(vocabulary.characters)
 
 
-def read_line_set(file: TensorFile, vocabulary: Vocabulary) -> LineSet:
-    try:
-        known = LineSet.from_json(file.json("records"))
-    except ValueError:
-        raise file.damaged("records") from None
-    if "\n" not in vocabulary.characters:
+def read_layout(file: TensorFile, vocabulary: Vocabulary) -> str:
+    """The layout of the training text; `stream` if the metadata lack it, as those of other programs do."""
+    layout = read_json(file, "layout") if has(file, "layout") else "stream"
+    if layout not in LAYOUTS:
+        raise file.damaged("layout")
+    if layout == "lines" and "\n" not in vocabulary.characters:
         raise file.damaged("vocabulary")
-    return known
+    return str(layout)
 
 
-def read_config(file: TensorFile, key: str, kind: type[Record]) -> Record:
-    return _made(file, key, kind.from_dict, file.json(key))
+def read_line_set(file: TensorFile) -> LineSet | None:
+    """The lines of the training text, if the metadata have them."""
+    if not has(file, "line_set"):
+        return None
+    try:
+        return LineSet.from_json(read_json(file, "line_set"))
+    except ValueError:
+        raise file.damaged("line_set") from None
+
+
+def read_config(file: TensorFile, key: str, kind: type[Settings]) -> Settings:
+    """Settings of a kind."""
+    return _make(file, key, kind.from_dict, read_json(file, key))
 
 
 def read_history(file: TensorFile) -> list[Evaluation]:
-    rows = file.json("history")
+    """The evaluations."""
+    rows = read_json(file, "history")
     if not isinstance(rows, list):
         raise file.damaged("history")
-    return [_made(file, "history", Evaluation.from_dict, row) for row in rows]
+    return [_make(file, "history", Evaluation.from_dict, row) for row in rows]
 
 
 def history_to_json(rows: list[Evaluation]) -> list[dict[str, Any]]:
+    """The evaluations as JSON data."""
     return [vars(row) for row in rows]  # there may be many, and `asdict` takes ten times as long
 
 
-def _made(file: TensorFile, key: str, make: Callable[[Any], Record], data: Any) -> Record:
+def _make(file: TensorFile, key: str, make: Callable[[Any], Settings], data: Any) -> Settings:
     try:
         return make(data)
     except ConfigError as error:

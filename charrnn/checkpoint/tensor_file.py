@@ -1,4 +1,4 @@
-"""A file of tensors and JSON, in the safetensors format: written whole or not at all, and distrusted when read."""
+"""A file of tensors and JSON metadata, in the safetensors format; its reader trusts nothing in it."""
 
 import json
 import math
@@ -16,20 +16,20 @@ from charrnn.checkpoint.atomic_file import AtomicFile
 from charrnn.errors import CheckpointError
 from charrnn.types import Array, Params
 
+FORMAT = 2
+"""The format version that is written. All earlier ones are read; a file of a later one is refused."""
 SPARE_BYTES = 32 << 20
-"""Bytes that are to be free beside those of the tensors when these are read."""
-FORMAT = 1
-"""The version of what charrnn writes; a reader refuses higher ones."""
+"""The memory that has to be free besides that of the tensors when they are read."""
 FLOATS = ("F16", "F32", "F64")
 MAX_BRACKETS, MAX_COMMAS = 100_000, 1_200_000
-"""Brackets and commas that a piece of metadata may have: a hundred thousand evaluations, and all of Unicode."""
+"""The most brackets and commas in a metadata value: enough for 100,000 evaluations, and for all of Unicode."""
 
 
 def create(path: Path, tensors: Params, metadata: Mapping[str, Any], like: Path | None = None) -> AtomicFile:
-    """A file that holds the tensors, and the metadata as JSON. The same contents give the same bytes.
+    """A file of the tensors, and the metadata as JSON, to be committed. The same contents give the same bytes.
 
-    Not by the library's own writer: that shuffles the metadata, takes three times the memory, and ends the process
-    where there isn't as much.
+    The library's own writer shuffles the metadata, takes three times the memory, and ends the process if there isn't
+    enough.
     """
     texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
     texts |= {"charrnn": str(FORMAT), "version": json.dumps(_version())}
@@ -49,51 +49,52 @@ def create(path: Path, tensors: Params, metadata: Mapping[str, Any], like: Path 
 def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
     """Writes such a file: whole, or not at all."""
     with create(path, tensors, metadata) as file:
-        file.publish()
+        file.commit()
 
 
 @cache
 def _version() -> str:
     try:
         return version("charrnn")
-    except PackageNotFoundError:  # run from its sources, without having been installed
+    except PackageNotFoundError:  # run from the sources, without having been installed
         return "unknown"
 
 
 class TensorFile:
-    """An open file, which is believed in nothing: each thing is checked when it is asked for.
+    """An open file: everything is checked when it is read.
 
-    Raises `CheckpointError`, here and in the methods, for all that is not as it should be.
+    Raises `CheckpointError`, here and in the methods, for everything that is not as it should be.
     """
 
     def __init__(self, path: Path):
         self.path = path
         if not path.is_file():
-            raise CheckpointError(f"{path} is no file" if path.exists() else f"there is no {path}")
+            raise CheckpointError(f"{path} is not a file" if path.exists() else f"there is no {path}")
         try:
             self.file = safe_open(path, framework="numpy")
             self.metadata = self.file.metadata() or {}
         except (SafetensorError, ValueError) as error:
-            raise CheckpointError(f"{path} is no checkpoint, or damaged: {_one_line(error)}") from None
+            raise CheckpointError(f"{path} is not a checkpoint, or damaged: {_one_line(error)}") from None
         except OSError as error:
             raise CheckpointError(f"can't read {path}: {error.strerror or error}") from None
         if "charrnn" not in self.metadata:
             raise CheckpointError(f"{path} was not written for charrnn: its metadata lack the key `charrnn`")
-        written = self.json("charrnn")
-        if type(written) is not int or written < 1:
+        self.format = self.json("charrnn")
+        if type(self.format) is not int or self.format < 1:
             raise self.damaged("charrnn")
-        if written > FORMAT:
-            raise CheckpointError(f"{path} was written by a newer charrnn (format {written}): upgrade to read it")
+        if self.format > FORMAT:
+            raise CheckpointError(f"{path} was written by a newer charrnn (format {self.format}): upgrade to read it")
 
     def damaged(self, key: str) -> CheckpointError:
-        """The error for metadata that are not what they should be."""
+        """The error for a metadata value that is not as it should be."""
         return CheckpointError(f"{self.path} is damaged: its {key!r} is not what it should be")
 
     def has(self, key: str) -> bool:
+        """Whether the metadata have a key."""
         return key in self.metadata
 
     def json(self, key: str) -> Any:
-        """The metadata under a key, as data. What would take much more memory than its text does is refused unread."""
+        """The metadata value of a key. One that would take much more memory than its text is refused unread."""
         text = self.metadata.get(key, "")
         if text.count("[") + text.count("{") > MAX_BRACKETS or text.count(",") > MAX_COMMAS:
             raise self.damaged(key)
@@ -103,7 +104,7 @@ class TensorFile:
             raise self.damaged(key) from None
 
     def generator(self, key: str) -> np.random.Generator:
-        """The random generator whose state is under a key."""
+        """The random generator whose state is the value of a key."""
         rng = np.random.default_rng(0)
         try:
             rng.bit_generator.state = self.json(key)
@@ -112,9 +113,9 @@ class TensorFile:
         return rng
 
     def tensors(self, shapes: Mapping[str, tuple[int, ...]], dtype: Any = np.float32) -> Params:
-        """All tensors of the file, which must be these, of these shapes, of floating-point type and finite.
+        """All tensors of the file, which must have these names and shapes, and be floating-point and finite.
 
-        Names, types and shapes are compared before any memory is taken.
+        Names, types and shapes are compared before any memory is allocated.
         """
         try:
             found = set(self.file.keys())
@@ -128,15 +129,15 @@ class TensorFile:
                         f"{self.path} does not fit its configuration: tensor {name!r} is {part.get_dtype()} "
                         f"{part.get_shape()}, not floating-point {list(shape)}"
                     )
-            # Raises MemoryError where there is no such room; in the library that would end the process
+            # Raises MemoryError if there is not enough memory; within the library that would end the process
             np.empty(sum(map(math.prod, shapes.values())) * np.dtype(dtype).itemsize + SPARE_BYTES, np.uint8)
-            with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as that
+            with np.errstate(over="ignore"):  # a number that is too large becomes infinite, and is refused
                 tensors = {name: self._tensor(name).astype(dtype, copy=False) for name in shapes}
         except (SafetensorError, OSError, ValueError) as error:
             raise CheckpointError(f"{self.path} is damaged: {_one_line(error)}") from None
         for name, tensor in tensors.items():
             if not np.isfinite(tensor).all():
-                raise CheckpointError(f"{self.path} is damaged: tensor {name!r} holds values that are no numbers")
+                raise CheckpointError(f"{self.path} is damaged: tensor {name!r} has NaN or infinite values")
         return tensors
 
     def _tensor(self, name: str) -> Array:
@@ -145,5 +146,5 @@ class TensorFile:
 
 
 def _one_line(error: Exception) -> str:
-    """What an error of another library says, in one line: it may quote the file."""
+    """The message of another library's error in one line: it may quote the file."""
     return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""The training's file: all that a run needs to go on, bit for bit."""
+"""The training's file: the state from which a training continues, bit for bit."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,108 +6,105 @@ from pathlib import Path
 import numpy as np
 
 from charrnn import engine as engines
+from charrnn.checkpoint import format_1
+from charrnn.checkpoint import metadata as meta
 from charrnn.checkpoint.atomic_file import AtomicFile
-from charrnn.checkpoint.metadata import (
-    history_to_json,
-    read_config,
-    read_history,
-    read_model,
-    read_text,
-    vocabulary_to_json,
-)
 from charrnn.checkpoint.tensor_file import TensorFile, create
 from charrnn.config import TrainingConfig
 from charrnn.dataset.files import Source
 from charrnn.dataset.lines import even_batch_size
 from charrnn.dataset.streams import Streams
 from charrnn.errors import CheckpointError
-from charrnn.model import network
+from charrnn.model.network import Network
 from charrnn.training.optimizers import OPTIMIZERS
 from charrnn.training.state import CorpusInfo, Counters, TrainingState
 from charrnn.types import Params
 
 
-def save_state(path: Path, snapshot: TrainingState) -> None:
-    """Writes the state of a training. Raises `CheckpointError` where it can't be written."""
-    with create_state_file(path, snapshot) as state:
-        state.publish()
+def save_state(path: Path, state: TrainingState) -> None:
+    """Writes the file. Raises `CheckpointError` if it can't be written."""
+    with create_state_file(path, state) as file:
+        file.commit()
 
 
-def create_state_file(path: Path, snapshot: TrainingState) -> AtomicFile:
-    s = snapshot
-    tensors = {"state": s.state}
-    for group, arrays in (("params", s.params), ("best", s.best), ("moments", s.moments), ("average", s.average)):
+def create_state_file(path: Path, state: TrainingState) -> AtomicFile:
+    """The file, to be committed."""
+    s = state
+    tensors = {"state": s.rnn_state}
+    for group, arrays in (("params", s.params), ("best", s.best), ("moments", s.moments), ("ema", s.ema)):
         tensors |= {f"{group}.{name}": array for name, array in arrays.items()}
     metadata = {
-        "model": asdict(s.model),
-        "vocabulary": vocabulary_to_json(s.vocabulary),
-        "training": asdict(s.training),
+        "model": asdict(s.model_config),
+        "vocabulary": meta.vocabulary_to_json(s.vocabulary),
+        "training": asdict(s.training_config),
         "corpus": asdict(s.corpus),
         "source": asdict(s.source) if s.source else None,
-        "history": history_to_json(s.history),
+        "history": meta.history_to_json(s.history),
         "rng": s.rng.bit_generator.state,
-        "position": asdict(s.at),
-        "run": s.run,
+        "counters": asdict(s.counters),
+        "run": s.run_id,
     }
     return create(path, tensors, metadata)
 
 
 def load_state(path: Path) -> TrainingState:
-    """Reads the state of a training. Raises `CheckpointError` where it is missing or not what it says it is."""
+    """Reads the file. Raises `CheckpointError` if it is missing, damaged, or does not fit its configuration."""
     if not path.exists():
         raise CheckpointError(f"there is no training to resume: {path} is missing")
     file = TensorFile(path)
-    config, vocabulary = read_model(file)
-    training, corpus = read_config(file, "training", TrainingConfig), read_config(file, "corpus", CorpusInfo)
-    position, history = read_config(file, "position", Counters), read_history(file)
-    cell = network.cell_of(config, engines.load("numpy"))
-    params = network.param_shapes(config, cell)
-    if position.best_step not in (0, *(row.step for row in history)):
-        raise file.damaged("position")
+    model_config, vocabulary = meta.read_model(file)
+    config, corpus = meta.read_config(file, "training", TrainingConfig), meta.read_config(file, "corpus", CorpusInfo)
+    counters, history = meta.read_config(file, "counters", Counters), meta.read_history(file)
+    if counters.best_step not in (0, *(row.step for row in history)):
+        raise file.damaged("counters")
+    network = Network(model_config, engines.load("numpy"))
+    params = network.param_shapes
+    ema = format_1.EMA_PREFIX if file.format == 1 else "ema."
     shapes = {f"params.{name}": shape for name, shape in params.items()}
     shapes |= {f"best.{name}": shape for name, shape in params.items() if history}
-    shapes |= {f"average.{name}": shape for name, shape in params.items() if training.average}
-    for moment in OPTIMIZERS[training.optimizer].moments:
+    shapes |= {f"{ema}{name}": shape for name, shape in params.items() if config.ema_decay}
+    for moment in OPTIMIZERS[config.optimizer].moments:
         shapes |= {f"moments.{moment}.{name}": shape for name, shape in params.items()}
-    shapes["state"] = (config.layers, cell.STATES, _rows(file, training, corpus, position), config.hidden_size)
+    shapes["state"] = network.zero_state(_batch_size(file, config, corpus, counters)).shape
     tensors = file.tensors(shapes)
 
     def group(prefix: str) -> Params:
         return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
     return TrainingState(
+        model_config,
         config,
-        training,
         vocabulary,
         corpus,
-        _source(file),
-        group("params."),
-        group("moments."),
-        group("average."),
-        tensors["state"],
-        file.generator("rng"),
-        history,
-        group("best."),
-        position,
-        read_text(file, "run"),
+        _read_source(file),
+        params=group("params."),
+        moments=group("moments."),
+        ema=group(ema),
+        rnn_state=tensors["state"],
+        rng=file.generator("rng"),
+        history=history,
+        best=group("best."),
+        counters=counters,
+        run_id=meta.read_text(file, "run"),
     )
 
 
-def _rows(file: TensorFile, training: TrainingConfig, corpus: CorpusInfo, position: Counters) -> int:
-    """How much is read side by side. Raises `CheckpointError` where the position is at no place of a running text.
+def _batch_size(file: TensorFile, config: TrainingConfig, corpus: CorpusInfo, counters: Counters) -> int:
+    """The rows of a batch. Raises `CheckpointError` if the counters are not valid for a continuous text.
 
-    Among records it may be at any: how many chunks these make is seen when the corpus is there, and then looked at.
+    For lines that can't be checked without the corpus: the trainer checks it then.
     """
-    if training.lines:
-        return even_batch_size(corpus.training_lines, training.batch_size)
-    # Of the streams only their number matters here, so a text that takes no memory stands for the corpus
-    streams = Streams(np.broadcast_to(np.uint8(0), corpus.training), training.batch_size, training.seq_length)
-    if not position.fits(streams.chunks, streams.offsets):
-        raise file.damaged("position")
-    return streams.rows
+    if config.layout == "lines":
+        return even_batch_size(corpus.training_lines, config.batch_size)
+    # Only the number of streams matters here, so an array without memory stands for the corpus
+    ids = np.broadcast_to(np.uint8(0), corpus.training_chars)
+    streams = Streams(ids, config.batch_size, config.seq_length)
+    if not counters.is_valid_for(streams.steps_per_epoch, streams.n_orders):
+        raise file.damaged("counters")
+    return streams.batch_size
 
 
-def _source(file: TensorFile) -> Source | None:
+def _read_source(file: TensorFile) -> Source | None:
     data = file.json("source")
     if data is None:
         return None

@@ -1,4 +1,4 @@
-"""The chunk: what one step of training reads, T characters of B rows of text side by side, and what follows each."""
+"""The batch: what one training step reads, T characters of B rows side by side, and the targets that follow them."""
 
 from typing import NamedTuple
 
@@ -6,23 +6,34 @@ import numpy as np
 
 from charrnn.types import Ids, Mask
 
+CHARS_PER_READ = 1024
+"""Characters of a long text that are read at once: enough that the matrix products are large."""
+
+NO_ROWS = slice(0, 0)
+"""The rows of a batch whose state is reset, where none is."""
+
 
 class Batch(NamedTuple):
-    """The inputs [T, B] of a step and its targets [T, B], the characters that follow them."""
+    """The inputs [T, B] of a step and their targets [T, B], the next characters."""
 
     inputs: Ids
     targets: Ids
-    afresh: slice
-    """The rows whose text begins here: their state is zero before the first input."""
-    real: Mask | None = None
-    """The places [T, B] that hold text, where rows are filled up to the length of the longest; None: all do."""
-    share: float = 1.0
-    """What its mean loss counts for: its characters over those of a mean step, so that all characters weigh the same.
+    reset: slice = NO_ROWS
+    """The rows where a new text begins: their state is set to zero before the first input."""
+    mask: Mask | None = None
+    """The targets [T, B] that count in the loss; None: all of them."""
+    weight: float = 1.0
+    """The weight of its mean loss: its characters over those of a mean batch, so that all characters count alike.
 
-    1 where all chunks are of one size.
+    1 where all batches have the same size.
     """
 
     @property
     def chars(self) -> int:
-        """How many characters there are to be predicted."""
-        return self.targets.size if self.real is None else int(np.count_nonzero(self.real))
+        """The number of targets that count."""
+        return self.targets.size if self.mask is None else int(np.count_nonzero(self.mask))
+
+    def shard(self, rows: slice) -> "Batch":
+        """Some rows of the batch, whose state has been reset already."""
+        mask = None if self.mask is None else self.mask[:, rows]
+        return Batch(self.inputs[:, rows], self.targets[:, rows], NO_ROWS, mask, self.weight)

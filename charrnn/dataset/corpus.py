@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.dataset.files import READ_BLOCK, Part, Source, _decoded, list_files, read_chunks, total_size
+from charrnn.dataset.files import READ_BLOCK, Part, Source, decode, list_files, read_chunks
 from charrnn.dataset.lines import Lines
 from charrnn.dataset.vocabulary import Vocabulary, code_points, smallest_type
 from charrnn.errors import CorpusError, VocabularyError
@@ -22,60 +22,62 @@ MIN_VALIDATION = 100
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text as ids [N], with the vocabulary it is written in, and what tells it from others: its bytes and SHA-256."""
+    """A text as ids [N], with its vocabulary, and what identifies it: its size and SHA-256."""
 
     ids: Ids
     vocabulary: Vocabulary
     name: str
-    total_size: int
+    size: int
+    """In bytes, as read."""
     digest: str
+    """SHA-256 of its bytes."""
 
     def __post_init__(self) -> None:
         if len(self.ids) < 2:
-            held = "has one character only" if len(self.ids) else "is empty"
-            raise CorpusError(f"{self.name} {held}: a corpus needs two characters, and wants a hundred thousand")
+            found = "has only one character" if len(self.ids) else "is empty"
+            raise CorpusError(f"{self.name} {found}: a corpus needs at least two, and 100,000 or more work best")
 
-    def written_in(self, vocabulary: Vocabulary) -> "Corpus":
-        """The same text as ids of another vocabulary; raises `VocabularyError` where that lacks a character."""
+    def reencode(self, vocabulary: Vocabulary) -> "Corpus":
+        """The same text as ids of another vocabulary; raises `VocabularyError` if that lacks a character."""
         if vocabulary == self.vocabulary:
             return self
         if vocabulary.is_bytes != self.vocabulary.is_bytes:
             kind = "bytes" if vocabulary.is_bytes else "characters"
-            raise VocabularyError(f"the model is one of {kind}, but the corpus is not read as {kind}: see --bytes")
+            raise VocabularyError(f"the model reads {kind}, but the corpus is not read as {kind}: see --bytes")
         numbers = vocabulary.encode("".join(self.vocabulary.characters))
-        return replace(self, ids=_renumbered(self.ids, numbers), vocabulary=vocabulary)
+        return replace(self, ids=_renumber(self.ids, numbers), vocabulary=vocabulary)
 
     def split(self, val_fraction: float) -> tuple[Ids, Ids]:
-        """The ids to learn from and the held-out tail, which is empty where it would be under `MIN_VALIDATION`."""
-        held_out = int(len(self.ids) * val_fraction)
-        border = len(self.ids) - (held_out if held_out >= MIN_VALIDATION else 0)
+        """The ids to learn from and the held-out tail, which is empty if it would be shorter than `MIN_VALIDATION`."""
+        n = int(len(self.ids) * val_fraction)
+        border = len(self.ids) - (n if n >= MIN_VALIDATION else 0)
         return self.ids[:border], self.ids[border:]
 
     @cached_property
-    def records(self) -> Lines:
-        """Its lines; raises `CorpusError` where there are less than two that are not empty."""
-        found = Lines.of(self.ids, self.vocabulary)
+    def lines(self) -> Lines:
+        """Its lines; raises `CorpusError` if fewer than two are not empty."""
+        found = Lines.from_ids(self.ids, self.vocabulary)
         if not len(found):
-            raise CorpusError(f"{self.name} has no characters beside its line ends: --lines reads lines")
+            raise CorpusError(f"{self.name} has no characters except newlines: --lines needs at least two lines")
         if len(found) == 1:
-            raise CorpusError(f"{self.name} has one line only: --lines needs two, and wants a thousand")
+            raise CorpusError(f"{self.name} has only one line: --lines needs at least two, and 1,000 or more work best")
         return found
 
 
 def from_text(text: str | bytes, name: str = "text") -> Corpus:
-    """A corpus from a string, or from bytes for a model of bytes. Raises `CorpusError` where it is too short."""
+    """A corpus from a string, or from bytes for a model of bytes. Raises `CorpusError` if it is too short."""
     if isinstance(text, bytes):
         vocabulary, raw = Vocabulary(None), text
     else:
-        vocabulary, raw = Vocabulary.of(text or " "), text.encode("utf-8", "surrogatepass")
+        vocabulary, raw = Vocabulary.from_text(text or " "), text.encode("utf-8", "surrogatepass")
     return Corpus(vocabulary.encode(text), vocabulary, name, len(raw), hashlib.sha256(raw).hexdigest())
 
 
 def corpus_mismatch_error(name: str) -> CorpusError:
-    """The error for a text that is not the one that a training began with."""
+    """The error for a text that is not the one that the training began with."""
     return CorpusError(
-        f"the corpus {name} is not the one that this training began with: restore that, or start a new run on this one "
-        "with --init-from"
+        f"the corpus {name} is not the one that this training began with: restore that one, or start a new run on this "
+        "one with --init-from"
     )
 
 
@@ -87,12 +89,12 @@ def read(source: Source, size: int | None = None) -> Corpus:
     Raises `CorpusError` where something can't be found, read or decoded, or is too short to learn from; and, where it
     is to be a corpus of a `size` in bytes that is known, as soon as there are more.
     """
-    raw = _Raw(source, total_size)
+    raw = _Raw(source, size)
     if source.as_bytes:
         ids, vocabulary = _bytes(raw), Vocabulary(None)
     else:
         numbering = _Numbering()
-        for text in _decoded(raw, source.encoding, source.errors):
+        for text in decode(raw, source.encoding, source.errors):
             numbering.add(text)
         ids, vocabulary = numbering.finish()
     return Corpus(ids, vocabulary, source.name, raw.size, raw.sha256.hexdigest())
@@ -184,11 +186,11 @@ class _Numbering:
         order = np.argsort(self.points)
         rank = np.empty(len(order), smallest_type(len(order)))
         rank[order] = np.arange(len(order))
-        in_order = _renumbered(ids, rank, out=ids if ids.dtype == rank.dtype else None)
+        in_order = _renumber(ids, rank, out=ids if ids.dtype == rank.dtype else None)
         return in_order, Vocabulary(sorted(map(chr, self.points)) or " ")
 
 
-def _renumbered(ids: Ids, numbers: Ids, out: Ids | None = None) -> Ids:
+def _renumber(ids: Ids, numbers: Ids, out: Ids | None = None) -> Ids:
     """The ids with numbers[id] for every id: chunk by chunk, for NumPy takes eight bytes for an index."""
     found = np.empty_like(ids, numbers.dtype) if out is None else out
     for start in range(0, len(ids), READ_BLOCK):

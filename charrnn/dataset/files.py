@@ -61,7 +61,7 @@ def read_text(parts: Iterable[Part], vocabulary: Vocabulary) -> str:
     """All parts as one text, read as a corpus of that vocabulary is."""
     if vocabulary.is_bytes:
         return b"".join(chunk for _, chunk in parts).decode("utf-8", "surrogateescape")
-    return "".join(_decoded(parts, "utf-8", "surrogateescape"))
+    return "".join(decode(parts, "utf-8", "surrogateescape"))
 
 
 def decoded_texts(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[str | bytes]:
@@ -71,7 +71,7 @@ def decoded_texts(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[str
     """
     if vocabulary.is_bytes:
         return (chunk for _, chunk in parts)
-    return _decoded(parts, "utf-8", "surrogateescape")
+    return decode(parts, "utf-8", "surrogateescape")
 
 
 def read_chunks(paths: Iterable[str], arriving: int = 0) -> Iterator[Part]:
@@ -140,7 +140,7 @@ def _below(path: str) -> list[str]:
     return found
 
 
-def _decoded(raw: Iterable[Part], encoding: str, errors: str) -> Iterator[str]:
+def decode(raw: Iterable[Part], encoding: str, errors: str) -> Iterator[str]:
     """The text of raw chunks, without byte order marks and with `\\n` for the end of every line."""
     one_of("errors", errors, ERROR_HANDLERS)
     try:

@@ -1,119 +1,115 @@
-"""The records: the lines of a text, each a text of its own, read side by side in batches of similar length."""
+"""The `lines` layout: each line is a text of its own; lines of similar length are read side by side."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.dataset.batch import Batch
+from charrnn.dataset.batch import NO_ROWS, Batch
 from charrnn.dataset.line_set import Digests, line_digests
 from charrnn.dataset.vocabulary import Vocabulary, smallest_type
-from charrnn.types import Ids
-
-Indices = NDArray[np.integer[Any]]
+from charrnn.types import Ids, Indices
 
 SCAN_BLOCK = 1 << 20
-"""Characters that are looked through at once."""
+"""Ids that are searched for newlines at once."""
 POOL_BATCHES = 32
-"""Batches whose records are drawn together and then parted by length.
+"""Batches whose lines are drawn together, then sorted by length.
 
-More of them make batches of more equal length, fewer make batches more random. With 32 of 50 place names each, 96 of
-100 places hold text; with 16 it is 92, with 4 it is 79, and none has learned better than another.
+More of them give batches of more equal length, fewer give more random batches. With 32 batches of 50 place names each,
+96 of 100 positions hold text; with 16 it is 92, with 4 it is 79. None of them learned better than another.
 """
 N_ORDERS = 1 << 53
-"""How many orders of an epoch there are to draw from."""
+"""The number of orders of an epoch to draw from."""
 
 
 @dataclass(frozen=True)
 class Lines:
-    """R lines of a text, none of them empty, as places in its ids [N].
+    """R lines of a text, none of them empty, as positions in its ids [N].
 
-    A record is read after a line end, from a fresh state, up to and with its own line end, whether or not that stands
-    in the text: so one of n characters has n + 1 to predict. It counts as often as its line stands there.
+    A line is read after a newline, from a zero state, up to and with its own newline, whether or not that newline is in
+    the text: a line of n characters has n + 1 targets. A line that occurs several times counts as often.
     """
 
     ids: Ids
-    end: int
-    """The id of the line end."""
+    newline: int
+    """The id of the newline."""
     starts: Indices
     """[R]"""
     lengths: Indices
-    """[R], without line ends."""
-    line_digests: Digests
-    """[R], by which lines are known again."""
+    """[R], without newlines."""
+    digests: Digests
+    """[R], by which equal lines are recognised."""
 
     @classmethod
-    def of(cls, ids: Ids, vocabulary: Vocabulary) -> "Lines":
+    def from_ids(cls, ids: Ids, vocabulary: Vocabulary) -> "Lines":
         """All lines of a text that are not empty."""
-        end = vocabulary.characters.index("\n") if "\n" in vocabulary.characters else len(vocabulary)
+        newline = vocabulary.characters.index("\n") if "\n" in vocabulary.characters else len(vocabulary)
         dtype = np.promote_types(smallest_type(len(ids) + 2), np.uint32)
         blocks = (
-            start + np.flatnonzero(ids[start : start + SCAN_BLOCK] == end) for start in range(0, len(ids), SCAN_BLOCK)
+            start + np.flatnonzero(ids[start : start + SCAN_BLOCK] == newline)
+            for start in range(0, len(ids), SCAN_BLOCK)
         )
         ends = np.concatenate([np.asarray(found, dtype) for found in (*blocks, [len(ids)])])
         starts = np.concatenate([np.zeros(1, dtype), ends[:-1] + 1])
         lengths = ends - starts
         starts, lengths = starts[lengths > 0], lengths[lengths > 0]
-        return cls(ids, end, starts, lengths, line_digests(_lines(ids, starts, lengths, vocabulary)))
+        return cls(ids, newline, starts, lengths, line_digests(_texts(ids, starts, lengths, vocabulary)))
 
     def __len__(self) -> int:
         return len(self.starts)
 
     @property
     def size(self) -> int:
-        """How many characters there are to predict, line ends included."""
+        """The number of targets, newlines included."""
         return int(self.lengths.sum(dtype=np.int64)) + len(self)
 
-    def text(self, most: int) -> Ids:
-        """The last of them, in at most so many characters, one after the other, each with its line end."""
+    def excerpt(self, limit: int) -> Ids:
+        """The last lines that have at most `limit` ids together, one after the other, each with its newline."""
         lengths = self.lengths.astype(np.int64) + 1
-        first = int(np.searchsorted(np.cumsum(lengths[::-1]), most, side="right"))
+        first = int(np.searchsorted(np.cumsum(lengths[::-1]), limit, side="right"))
         lengths, starts = lengths[len(self) - first :], self.starts[len(self) - first :]
         stops = np.cumsum(lengths)
         places = np.arange(lengths.sum()) + np.repeat(starts - (stops - lengths), lengths)
-        text: Ids = self.ids.take(places, mode="clip").astype(smallest_type(self.end + 1))
-        text[stops - 1] = self.end
+        text: Ids = self.ids.take(places, mode="clip").astype(smallest_type(self.newline + 1))
+        text[stops - 1] = self.newline
         return text
 
     @property
     def longest(self) -> int:
-        """The length of the longest record, without its line end."""
+        """The length of the longest line, without its newline."""
         return int(self.lengths.max(initial=0))
 
     def split(self, fraction: float, least: int, seed: int) -> tuple["Lines", "Lines"]:
-        """The records to learn from and those to hold out, which the seed chooses.
+        """The lines to learn from and the held-out lines, which the seed chooses.
 
-        A line and its duplicates are on one side, so that none that is held out was learned. Different lines are held
-        out in random order while what they add up to is no more than the fraction of all: one that stands too often
-        for the room that is left is learned. None are held out if they have less than `least` characters together.
+        A line and its duplicates are on the same side, so that no held-out line was learned. Different lines are held
+        out in random order as long as they fit into the fraction: a line that occurs too often for what is left of it
+        is learned. No lines are held out if they have fewer than `least` characters together.
         """
         _, line, counts = np.unique(self.digests, return_inverse=True, return_counts=True)
-        room, apart = int(len(self) * fraction), np.zeros(len(counts), bool)
+        room, held_out = int(len(self) * fraction), np.zeros(len(counts), bool)
         for n in np.random.default_rng(seed).permutation(len(counts)):
             if not room:
                 break
             if counts[n] <= room:
-                apart[n] = True
+                held_out[n] = True
                 room -= int(counts[n])
-        held_out = self._only(apart[line])
-        if held_out.size < least:
-            apart[:] = False
-        return self._only(~apart[line]), self._only(apart[line])
+        validation = self._select(held_out[line])
+        if validation.size < least:
+            held_out[:] = False
+        return self._select(~held_out[line]), self._select(held_out[line])
 
-    def _only(self, which: NDArray[np.bool_]) -> "Lines":
-        return replace(self, starts=self.starts[which], lengths=self.lengths[which], digests=self.digests[which])
+    def _select(self, chosen: NDArray[np.bool_]) -> "Lines":
+        return replace(self, starts=self.starts[chosen], lengths=self.lengths[chosen], digests=self.digests[chosen])
 
 
-def _lines(ids: Ids, starts: Indices, lengths: Indices, vocabulary: Vocabulary) -> Iterator[str]:
-    """The text of each record."""
+def _texts(ids: Ids, starts: Indices, lengths: Indices, vocabulary: Vocabulary) -> Iterator[str]:
+    """The text of each line."""
     points = np.array([ord(c) for c in vocabulary.characters], "<u4")
-    firsts = np.searchsorted(
-        starts, np.arange(0, len(ids), SCAN_BLOCK)
-    )  # of the records that begin in a block, or later
+    firsts = np.searchsorted(starts, np.arange(0, len(ids), SCAN_BLOCK))  # the first line that starts in each block
     for a, b in pairwise(np.unique([*firsts, len(starts)]).tolist()):
         block = ids[starts[a] : starts[b - 1] + lengths[b - 1]]
         if vocabulary.is_bytes:
@@ -123,107 +119,112 @@ def _lines(ids: Ids, starts: Indices, lengths: Indices, vocabulary: Vocabulary) 
         yield from filter(None, text.split("\n"))
 
 
-def even_batch_size(R: int, batch_size: int) -> int:
-    """How many records stand side by side, of R, in batches of at most `batch_size` that are as even as can be."""
-    return -(-R // -(-R // batch_size)) if R else 0
+def even_batch_size(R: int, max_batch_size: int) -> int:
+    """The rows of batches of R lines that have at most `max_batch_size` rows and are as even as possible."""
+    return -(-R // -(-R // max_batch_size)) if R else 0
 
 
 @dataclass(frozen=True)
 class LineBatches:
-    """Records in batches of B side by side, and these cut into chunks of at most T characters.
+    """Lines in groups of B side by side, and each group cut into batches of at most T characters.
 
-    Each epoch has another order, in which the batches are put together anew. The records of a batch are of similar
-    length, and are filled up to that of the longest. All epochs have the same number of chunks: records go to batches
-    by how many chunks they need, and it is drawn only which of those that need as many goes where.
+    Each epoch has another order, in which the groups are formed anew. The lines of a group have similar lengths, and
+    are padded to the longest of them. All epochs have the same number of batches: lines go to groups by the number of
+    batches they need, and only which of the lines that need as many goes where is random.
     """
 
-    records: Lines
-    batch_size: int
+    lines: Lines
+    max_batch_size: int
     seq_length: int
 
     @property
     def size(self) -> int:
-        """The characters of an epoch, line ends included."""
-        return self.records.size
+        """The characters of an epoch, newlines included."""
+        return self.lines.size
 
-    def text(self, most: int) -> Ids:
-        """As `Lines.text`."""
-        return self.records.text(most)
-
-    @property
-    def lines(self) -> int:
-        """The records of an epoch."""
-        return len(self.records)
+    def excerpt(self, limit: int) -> Ids:
+        """As `Lines.excerpt`."""
+        return self.lines.excerpt(limit)
 
     @property
-    def rows(self) -> int:
-        """B; some batches have a record less than this, and a row in which nothing counts."""
-        return even_batch_size(self.lines, self.batch_size)
+    def n_lines(self) -> int:
+        """The lines of an epoch."""
+        return len(self.lines)
 
     @property
-    def offsets(self) -> int:
-        """How many orders there are of an epoch."""
+    def batch_size(self) -> int:
+        """B; some groups have one line less, and a row in which no target counts."""
+        return even_batch_size(self.n_lines, self.max_batch_size)
+
+    @property
+    def n_orders(self) -> int:
+        """The number of orders that an epoch can have."""
         return N_ORDERS
 
     @cached_property
-    def chunks(self) -> int:
-        """The chunks of one epoch, which is its steps."""
+    def steps_per_epoch(self) -> int:
+        """The batches of one epoch."""
         return int(self._pieces.sum())
 
     @property
-    def per_step(self) -> float:
-        """The characters that a mean step reads.
+    def chars_per_step(self) -> float:
+        """The characters of a mean batch.
 
-        By these a step is weighed. When each counted the same, the characters of short records, of which few make a
-        step, counted for more than others, and the validation loss on place names was 0.02 to 0.03 nats higher.
+        The weight of a batch is relative to it. When all batches had the same weight, the characters of short lines,
+        of which few make a batch, counted for more than others, and the validation loss on place names was 0.02 to
+        0.03 nats higher.
         """
-        return self.size / self.chunks
+        return self.size / self.steps_per_epoch
 
     @cached_property
     def _borders(self) -> Indices:
-        """Where the batches begin and end among the records in the order of an epoch: [batches + 1]."""
-        batches = -(-self.lines // self.batch_size)
-        return np.arange(batches + 1) * self.lines // max(1, batches)
+        """Where the groups begin and end among the lines in the order of an epoch: [groups + 1]."""
+        groups = -(-self.n_lines // self.max_batch_size)
+        return np.arange(groups + 1) * self.n_lines // max(1, groups)
 
     @cached_property
     def _pieces(self) -> Indices:
-        """The chunks that each batch is cut into: as many as its longest record needs. [batches]"""
+        """The batches that each group is cut into: as many as its longest line needs. [groups]"""
         return np.sort(self._needed())[self._borders[1:] - 1]
 
     def _needed(self) -> Indices:
-        """The chunks of each record alone: ⌈(n + 1) / T⌉ for n characters and a line end. [R]"""
-        return self.records.lengths // self.seq_length + 1
+        """The batches that each line needs alone: ⌈(n + 1) / T⌉ for n characters and a newline. [R]"""
+        return self.lines.lengths // self.seq_length + 1
 
-    def epoch(self, offset: int) -> Callable[[int], Batch]:
-        """The chunks of an epoch, whose order is that of this number, by their numbers."""
-        rng = np.random.default_rng(offset)
-        order, visits = self._shuffled(rng), rng.permutation(len(self._pieces))
+    def batches(self, start: int) -> Iterator[Batch]:
+        """All batches, once, in a fixed order; the first input of a line is the newline, whatever `start` is."""
+        return map(self.epoch(0), range(self.steps_per_epoch))
+
+    def epoch(self, order: int) -> Callable[[int], Batch]:
+        """The batches, by their number, of the epoch with this order."""
+        rng = np.random.default_rng(order)
+        lines, visits = self._shuffled(rng), rng.permutation(len(self._pieces))
         upto = np.cumsum(self._pieces[visits])
 
-        def chunk(k: int) -> Batch:
+        def batch(k: int) -> Batch:
             visit = int(np.searchsorted(upto, k, side="right"))
-            batch, left = visits[visit], int(upto[visit]) - k
-            which = order[self._borders[batch] : self._borders[batch + 1]]
-            return self._chunk(which, int(self._pieces[batch]) - left, int(self._pieces[batch]))
+            group, left = visits[visit], int(upto[visit]) - k
+            chosen = lines[self._borders[group] : self._borders[group + 1]]
+            return self._batch(chosen, int(self._pieces[group]) - left, int(self._pieces[group]))
 
-        return chunk
+        return batch
 
     def _shuffled(self, rng: np.random.Generator) -> Indices:
-        """The records in an order for batches: random, but first by the chunks they need, and in a pool by length."""
-        order = rng.permutation(self.lines)
+        """The lines in the order of an epoch: random, but sorted by the batches they need, and in a pool by length."""
+        order = rng.permutation(self.n_lines)
         order = order[np.argsort(self._needed()[order], kind="stable")]
         pool = np.repeat(np.arange(len(self._pieces)) // POOL_BATCHES, np.diff(self._borders))
-        return order[np.lexsort((self.records.lengths[order], pool))]
+        return order[np.lexsort((self.lines.lengths[order], pool))]
 
-    def _chunk(self, which: Indices, piece: int, pieces: int) -> Batch:
-        """One of the pieces, as even as can be, of a batch of some records."""
-        records, B = self.records, self.rows
-        starts, lengths = np.zeros(B, np.int64), np.full(B, -1)  # a row without a record has no place that counts
-        starts[: len(which)], lengths[: len(which)] = records.starts[which], records.lengths[which]
+    def _batch(self, chosen: Indices, piece: int, pieces: int) -> Batch:
+        """One of the pieces, as even as possible, of a group of lines."""
+        lines, B = self.lines, self.batch_size
+        starts, lengths = np.zeros(B, np.int64), np.full(B, -1)  # in a row without a line no target counts
+        starts[: len(chosen)], lengths[: len(chosen)] = lines.starts[chosen], lines.lengths[chosen]
         begin, end = ((int(lengths.max()) + 1) * border // pieces for border in (piece, piece + 1))
-        t = np.arange(begin - 1, end)[:, None]  # the first input stands before the first target
+        t = np.arange(begin - 1, end)[:, None]  # the first input is the character before the first target
         inside = (t >= 0) & (t < lengths)
-        text = np.where(inside, records.ids.take(starts + t, mode="clip"), records.ids.dtype.type(records.end))
-        real = t[1:] <= lengths
-        share = np.count_nonzero(real) / self.per_step
-        return Batch(text[:-1], text[1:], slice(None) if piece == 0 else slice(0, 0), real, share)
+        ids = np.where(inside, lines.ids.take(starts + t, mode="clip"), lines.ids.dtype.type(lines.newline))
+        mask = t[1:] <= lengths
+        weight = np.count_nonzero(mask) / self.chars_per_step
+        return Batch(ids[:-1], ids[1:], slice(None) if piece == 0 else NO_ROWS, mask, weight)

@@ -1,4 +1,4 @@
-"""The streams: a running text cut into parallel parts, which are read chunk by chunk with the state carried along."""
+"""The `stream` layout: a continuous text in parallel streams, read batch by batch with the state carried along."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,78 +7,78 @@ from charrnn.dataset.batch import Batch
 from charrnn.types import Ids
 
 RESET_EVERY = 100
-"""Chunks after which a stream's state is set to zero again, each stream at its own time.
+"""Batches after which the state of a stream is reset to zero, each stream at a time of its own.
 
-A sample starts from zeros, and an epoch may be the only one and long. A network that met them once in thousands of
-steps may take them for anything and never find into the text: with every stream carried to the epoch's end, half of
-some LSTMs had a validation loss of 5 nats after their first epoch, the others 2.
+A sample starts from a zero state, and an epoch may be long or the only one. A network that sees a zero state once in
+thousands of steps may never learn to start from it: when every stream was carried to the end of the epoch, half of some
+LSTMs had a validation loss of 5 nats after their first epoch, and the others 2.
 """
 
 
 @dataclass(frozen=True)
 class Streams:
-    """Ids [N] cut into B parallel streams, and these into chunks of at most T characters, the next one its target.
+    """Ids [N] cut into B parallel streams, and each stream into pieces of at most T characters, one for each batch.
 
-    Every epoch begins at another offset, so that the borders between chunks move; all have the same number of chunks.
-    A chunk is a view of the ids: a step costs the same however long the text is. Where the text is too short for B
-    streams of T characters there are fewer of them.
+    Every epoch begins at another offset, so that the borders between batches move; all epochs have the same number of
+    batches. A batch is a view of the ids: a step costs the same however long the text is. A text that is too short for
+    `max_batch_size` streams of `seq_length` characters has fewer streams.
     """
 
     ids: Ids
-    batch_size: int
+    max_batch_size: int
     seq_length: int
-    lines: int = 0
-    """A running text has no records."""
+    n_lines: int = 0
+    """A continuous text has no lines of their own."""
 
     @property
     def size(self) -> int:
-        """N: the characters there are to learn from."""
+        """N: the characters to learn from."""
         return len(self.ids)
 
-    def text(self, most: int) -> Ids:
-        """The last of these characters, so many at most."""
-        return self.ids[-most:]
+    def excerpt(self, limit: int) -> Ids:
+        """The last `limit` ids of the text."""
+        return self.ids[-limit:]
 
     @property
-    def rows(self) -> int:
-        """B: how many streams there really are."""
-        return max(1, min(self.batch_size, (len(self.ids) - 1) // self.seq_length))
+    def batch_size(self) -> int:
+        """B: the number of streams."""
+        return max(1, min(self.max_batch_size, (len(self.ids) - 1) // self.seq_length))
 
     @property
-    def offsets(self) -> int:
-        """How many places there are for an epoch to begin at: one chunk's, but no more than a tenth of the text."""
+    def n_orders(self) -> int:
+        """The number of offsets at which an epoch can begin: those of one batch, but at most a tenth of the text."""
         return min(self.seq_length, (len(self.ids) - 1) // 10 + 1)
 
     @property
-    def length(self) -> int:
+    def stream_length(self) -> int:
         """The characters of one stream."""
-        return (len(self.ids) - self.offsets) // self.rows
+        return (len(self.ids) - self.n_orders) // self.batch_size
 
     @property
-    def chunks(self) -> int:
-        """The chunks of one epoch, which is its steps."""
-        return -(-self.length // self.seq_length)
+    def steps_per_epoch(self) -> int:
+        """The batches of one epoch."""
+        return -(-self.stream_length // self.seq_length)
 
     @property
-    def per_step(self) -> float:
-        """The characters that a full step reads."""
-        return self.rows * min(self.seq_length, self.length)
+    def chars_per_step(self) -> float:
+        """The characters of a full batch."""
+        return self.batch_size * min(self.seq_length, self.stream_length)
 
-    def epoch(self, offset: int) -> Callable[[int], Batch]:
-        """The chunks of an epoch that begins at `offset`, by their numbers."""
+    def epoch(self, order: int) -> Callable[[int], Batch]:
+        """The batches, by their number, of an epoch that begins at the offset `order`."""
 
-        def chunk(k: int) -> Batch:
-            return Batch(*self.chunk(offset, k), slice(k % RESET_EVERY, None, RESET_EVERY) if k else slice(None))
+        def batch(k: int) -> Batch:
+            return Batch(*self.ids_of_batch(order, k), slice(k % RESET_EVERY, None, RESET_EVERY) if k else slice(None))
 
-        return chunk
+        return batch
 
-    def chunk(self, offset: int, k: int) -> tuple[Ids, Ids]:
-        """Chunk k of an epoch that begins at `offset`: inputs [T, B] and targets [T, B].
+    def ids_of_batch(self, order: int, k: int) -> tuple[Ids, Ids]:
+        """Inputs [T, B] and targets [T, B] of batch k of an epoch that begins at the offset `order`.
 
-        The chunks of an epoch are as even as can be: their lengths differ by one at the most.
+        The batches of an epoch are as even as possible: their lengths differ by one at most.
         """
-        start, stop = (self.length * border // self.chunks for border in (k, k + 1))
-        end = offset + self.rows * self.length
-        inputs = self.ids[offset:end].reshape(self.rows, self.length)
-        targets = self.ids[offset + 1 : end + 1].reshape(self.rows, self.length)
+        start, stop = (self.stream_length * border // self.steps_per_epoch for border in (k, k + 1))
+        end = order + self.batch_size * self.stream_length
+        inputs = self.ids[order:end].reshape(self.batch_size, self.stream_length)
+        targets = self.ids[order + 1 : end + 1].reshape(self.batch_size, self.stream_length)
         return inputs[:, start:stop].T, targets[:, start:stop].T

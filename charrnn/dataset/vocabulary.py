@@ -48,7 +48,7 @@ class Vocabulary:
             raise VocabularyError("a character stands twice in the vocabulary")
 
     @classmethod
-    def of(cls, text: str) -> "Vocabulary":
+    def from_text(cls, text: str) -> "Vocabulary":
         """The vocabulary of a text. Raises `VocabularyError` where the text is empty."""
         seen = np.zeros(0x110000, bool)
         for start in range(0, len(text), 1 << 20):
@@ -110,7 +110,7 @@ class Vocabulary:
             ids[start : start + len(points)] = found
         return ids
 
-    def admit(self, text: str, policy: str) -> tuple[str, int]:
+    def replace_unknown(self, text: str, policy: str) -> tuple[str, int]:
         """A text without strangers, and how many there were: `skip` leaves them out, `nearest` takes what is most like
         them, and with `error` they stay, to be refused by `encode`.
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.errors import CorpusError
 from charrnn.inspection.trace import Indices, Text, trace
 from charrnn.layers.workspace import Workspace
 from charrnn.model import network
-from charrnn.model.model import READ_CHUNK, Model
+from charrnn.model.model import Model
 from charrnn.types import Array, Ids
 
 MAX_LAG = 256
@@ -96,7 +97,7 @@ def _state(model: Model, ids: Ids, places: Indices, before: Indices, most: int) 
 def _read(model: Model, inputs: Ids, state: Array) -> tuple[Array, Array]:
     """Reads the ids [T, B] after a state: the logits [B, V] at their end, and the state then."""
     workspace, (n, B) = Workspace(), inputs.shape
-    T = max(1, READ_CHUNK // B)
+    T = max(1, CHARS_PER_READ // B)
     for t in range(0, n, T):
         logits, state = model.forward(inputs[t : t + T], state, workspace)
     return logits[-1], state
@@ -105,7 +106,7 @@ def _read(model: Model, inputs: Ids, state: Array) -> tuple[Array, Array]:
 def _before(read: Text) -> Indices:
     """How many ids stand before each, in the same text or record [N]: these it can be predicted from."""
     n = np.arange(len(read.ids))
-    if read.model.known is None:
+    if read.model.line_set is None:
         return n
     ends = read.ids == read.model.vocabulary.start
     begins = np.maximum.accumulate(np.where(np.concatenate(([False], ends[:-1])), n, 0))
@@ -114,7 +115,7 @@ def _before(read: Text) -> Indices:
 
 def _farthest(read: Text, before: Indices, most: int) -> int:
     """How far back is looked: so far that there are characters enough to look back from."""
-    return min(most, len(before) // 2 if read.model.known is None else int(np.quantile(before, 0.9)))
+    return min(most, len(before) // 2 if read.model.line_set is None else int(np.quantile(before, 0.9)))
 
 
 def _chosen(before: Indices, least: int, most: int) -> Indices:

@@ -24,7 +24,7 @@ def summary(checkpoint: Checkpoint) -> dict[str, Any]:
         "parameters": model.size,
         "vocabulary": {"kind": "bytes" if model.vocabulary.is_bytes else "characters", "size": len(model.vocabulary)}
         | ({} if model.vocabulary.is_bytes else {"characters": list(model.vocabulary.characters)}),
-        "records": _records(model.known),
+        "records": _records(model.line_set),
         "tensors": [
             {
                 "name": name,

@@ -7,10 +7,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.errors import CorpusError
 from charrnn.layers.workspace import Workspace
 from charrnn.model import network
-from charrnn.model.model import READ_CHUNK, Model
+from charrnn.model.model import Model
 from charrnn.types import Array, Ids, Mask
 
 MIN_PART, MAX_PARTS, WARM_UP = 4096, 32, 1024
@@ -73,7 +74,7 @@ class Text:
         beginning of the text, or a record of a model of records.
         """
         N = len(self.ids)
-        if self.model.known is None:
+        if self.model.line_set is None:
             B = max(1, min(N // MIN_PART, MAX_PARTS))
             starts = np.arange(B) * -(-N // B)
             return [(starts, np.minimum(starts + -(-N // B), N), np.maximum(starts - WARM_UP, 0))]
@@ -131,7 +132,7 @@ def _trace(text: Text, starts: Indices, stops: Indices, begins: Indices) -> Iter
     """`trace` of a group of rows."""
     model, workspace, N = text.model, Workspace(), len(text.ids)
     state, fresh = model.zero_state(len(starts)), starts == begins
-    T = max(1, READ_CHUNK // len(starts))
+    T = max(1, CHARS_PER_READ // len(starts))
     steps = int((stops - begins).max()) + 1  # one more than there are characters: the last of them is read, too
     for t in range(0, steps, T):
         places = np.arange(t, min(t + T, steps))[:, None] + begins
@@ -141,7 +142,7 @@ def _trace(text: Text, starts: Indices, stops: Indices, begins: Indices) -> Iter
             model.params, inputs, state, model.config, workspace
         )
         expected = (places >= starts) & (places < stops)
-        if model.known is None:
+        if model.line_set is None:
             read = (places > starts) & (places <= stops)
         else:
             read = (places > 0) & (places >= starts) & ((places < stops) | ((places == N) & (stops == N)))

@@ -1,31 +1,29 @@
-"""The initial weights."""
+"""The initial weights: orthogonal where the network is recurrent, uniform elsewhere."""
 
 from typing import Any
 
 import numpy as np
 
-from charrnn.config import ModelConfig
-from charrnn.engine import Engine
-from charrnn.model.network import cell_of, param_shapes
+from charrnn.model.network import Network
 from charrnn.types import Params
 
 
-def initial_params(config: ModelConfig, engine: Engine, rng: np.random.Generator, dtype: Any = np.float32) -> Params:
-    """Fresh parameters.
+def initial_params(network: Network, rng: np.random.Generator, dtype: Any = np.float32) -> Params:
+    """Initial parameters.
 
-    W_hh: each gate's H×H block orthogonal, so that the recurrence neither shrinks nor stretches a state (A. Saxe,
-    J. McClelland, S. Ganguli, 2014). W_ih and W_out: uniform within ±√(6 / (in + out)) of a gate (X. Glorot,
-    Y. Bengio, 2010); but of the first layer within ±√3, whose variance is 1: it is a look-up, which adds up a single
-    row, however many there are, and with less the network can't tell the characters apart at first. Biases zero, but
-    for the LSTM's forget gate, which starts at 1: open, so that the memory lasts before anything is learned (F. Gers et
-    al., 2000; R. Jozefowicz et al., 2015).
+    W_hh: the H×H block of each gate is orthogonal, so that the recurrence neither shrinks nor stretches a state (A.
+    Saxe, J. McClelland, S. Ganguli, 2014). W_ih and W_out: uniform within ±√(6 / (in + out)) of a gate (X. Glorot, Y.
+    Bengio, 2010). The W_ih of the first layer is uniform within ±√3, whose variance is 1: it is a look-up, in which a
+    single row is added, however many there are; with a smaller range the network can't tell the characters apart at
+    first. Biases are zero, except the LSTM's forget gate, which starts at 1, open, so that the cell state lasts before
+    anything is learned (F. Gers et al., 2000; R. Jozefowicz et al., 2015).
     """
-    cell, H = cell_of(config, engine), config.hidden_size
+    config, H = network.config, network.config.hidden_size
     params: Params = {}
-    for name, shape in param_shapes(config, cell).items():
+    for name, shape in network.param_shapes.items():
         if name.startswith("W_hh"):
             blocks = []
-            for _ in range(cell.GATES):
+            for _ in range(network.cell.GATES):
                 q, r = np.linalg.qr(rng.standard_normal((H, H)))
                 blocks.append(q * np.sign(np.diag(r)))  # the sign makes it uniform over all rotations
             params[name] = np.concatenate(blocks, axis=1).astype(dtype)

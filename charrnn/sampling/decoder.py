@@ -130,7 +130,7 @@ def resume(
     """A drawing of one text that goes on from where another stopped, and then from a prime; else as `start`."""
     vocabulary = model.vocabulary
     read = np.concatenate(([after.context], vocabulary.encode(prime))).astype(vocabulary.dtype)
-    state = model.read(read[:-1], model.kept(after.state))
+    state = model.read(read[:-1], model.clamp_state(after.state))
     recent = np.concatenate((after.recent, read[1:]))[None, -filters.LOOKBACK :]
     return BatchDecoder(model, config, state, read[-1:], recent, [deepcopy(after.rng)], ends)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.config import LAST_SEED, SamplingConfig, between
+from charrnn.config import MAX_SEED, SamplingConfig, between
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, SamplingError
 from charrnn.layers.softmax import log_softmax
@@ -170,7 +170,7 @@ def alternatives(model: Model, sample: Sample, k: int = 5) -> Iterator[tuple[str
 
 
 def _check(length: int, seed: int, config: SamplingConfig) -> None:
-    between("seed", seed, 0, LAST_SEED)
+    between("seed", seed, 0, MAX_SEED)
     if length < -1:
         raise ConfigError(f"the length can't be {length}: give the number of characters, or -1 for a text without end")
     if length < 0 and config.to_temp is not None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from charrnn.config import LAST_SEED, SamplingConfig, between
+from charrnn.config import MAX_SEED, SamplingConfig, between
 from charrnn.errors import ConfigError, SamplingError
 from charrnn.model.model import Model
 from charrnn.sampling.constraints import ConstraintFactory
@@ -39,12 +39,12 @@ def sample_lines(
     none of records, where it can't tell what is novel, or where the prime has several lines; `VocabularyError` where
     the prime has characters that are not known; and `SamplingError` where `MAX_SKIPPED` records in a row were left out.
     """
-    if model.known is None:
+    if model.line_set is None:
         raise ConfigError("this is a model of running text, not of records: those come from `charrnn train --lines`")
-    if novel and model.known.digests is None:
+    if novel and model.line_set.digests is None:
         raise ConfigError("this model can't tell what is novel: it was made from too many lines to know them all")
-    length = model.known.enough if length is None else length
-    between("seed", seed, 0, LAST_SEED)
+    length = model.line_set.default_length if length is None else length
+    between("seed", seed, 0, MAX_SEED)
     between("length", length, 0)
     prime = prime.removesuffix("\n")
     if "\n" in prime:
@@ -75,7 +75,7 @@ def _wanted(
     model: Model, drawn: Callable[[range], Iterator[Sample]], count: int, seed: int, novel: bool, unique: bool
 ) -> Iterator[Sample]:
     """The records that are not left out, in the order of their seeds."""
-    assert model.known is not None
+    assert model.line_set is not None
     drawn_before: set[str] = set()
     left, in_vain = count, 0
     while left:
@@ -83,7 +83,7 @@ def _wanted(
         seed = seeds.stop
         for record in drawn(seeds):
             line = _line(record, model)
-            if (novel and (not line or line in model.known)) or line in drawn_before:
+            if (novel and (not line or line in model.line_set)) or line in drawn_before:
                 in_vain += 1
                 if in_vain == MAX_SKIPPED:
                     raise SamplingError(_exhausted_message(novel, unique))

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from charrnn.config import one_of
+from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CorpusError, DivergenceError
 from charrnn.layers.workspace import Workspace
-from charrnn.model.model import READ_CHUNK, Model
+from charrnn.model.model import Model
 from charrnn.types import Array, Ids
 
 UNKNOWN_POLICIES = ("error", "skip")
@@ -113,11 +114,11 @@ def encode_known(vocabulary: Vocabulary, text: Text, unknown: str) -> tuple[Ids,
 def read_nll(model: Model, ids: Ids, before: int, state: Array, workspace: Workspace) -> tuple[Array, int, Array]:
     """The surprises of the characters `ids` [N] after one `before` them; the last character, and the next state."""
     nats = np.empty(len(ids), state.dtype)
-    for start in range(0, len(ids), READ_CHUNK):
-        targets = ids[start : start + READ_CHUNK]
+    for start in range(0, len(ids), CHARS_PER_READ):
+        targets = ids[start : start + CHARS_PER_READ]
         inputs = np.concatenate(([before], targets[:-1])).astype(ids.dtype)
         found, state = checked_nll(model, inputs[:, None], targets[:, None], state, workspace)
-        nats[start : start + READ_CHUNK], before = found[:, 0], int(targets[-1])
+        nats[start : start + CHARS_PER_READ], before = found[:, 0], int(targets[-1])
     return nats, before, state
 
 

@@ -1,1 +1,1 @@
-"""Training: from a corpus and options to a model; it yields its progress and touches no file."""
+"""Training: from a corpus and options to a model. The trainer yields its progress and touches no file."""

@@ -1,74 +1,77 @@
-"""The automatic configuration: options chosen for this machine, this text and the time there is."""
+"""The automatic configuration: options chosen for this machine, this text and the training time."""
 
 import math
 from dataclasses import replace
-from typing import Any
 
 from charrnn import engine as engines
 from charrnn.config import ANNEALED, ModelConfig, TrainingConfig
-from charrnn.dataset import split
 from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.split import TrainingData, split_corpus
 from charrnn.training import budget
 from charrnn.training.deadline import Deadline
-from charrnn.training.options import model_config, resolve_defaults, training_config
+from charrnn.training.options import TrainOptions, model_config, resolve_defaults, training_config
 from charrnn.training.throughput import measure_throughput
 
 REFERENCE_MODEL = ModelConfig(64, "lstm", 256, 1)
 """The network by which machines are compared."""
 VALIDATION_COST, MAX_VALIDATION_SHARE = 0.7, 1 / 15
-"""What validating on a character takes of the time that learning from one does; the share of all that it may take."""
+"""The time of validating on a character over that of learning from one; the largest share of the time for one pass."""
 EVALUATION_SHARE, MIN_EVALUATIONS, MAX_EVALUATIONS = 0.04, 2, 12
-"""The share of the time that evaluations on the way may take, and how many there are at least and at most."""
+"""The share of the time for evaluations along the way, and their smallest and largest number."""
 
 
-def fit_to_time(corpus: Corpus, options: dict[str, Any], pace: Deadline) -> dict[str, Any]:
-    """Completes the options of a run that is to end with the pace, by what this machine does: see `budget.choose`.
+def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> TrainOptions:
+    """Completes the options of a training with a deadline, by what this machine does: see `budget.choose`.
 
-    The width is chosen by what the machine does with a common network, the rest by what it does with that. The number
-    of steps is an estimate, which the pace corrects on the way. Where it would take too long to read what is held out,
-    less of the text is.
+    The width is chosen by what the machine does with a reference network, the rest by what it does with that width. The
+    number of steps is an estimate, which the deadline corrects along the way. If validation would take too long, less
+    of the text is held out.
     """
     options = resolve_defaults(options)
     if {"lr_decay", "lr_decay_after"} & set(options):
         options.setdefault("schedule", "step")
-    V, (learned, held_out, _) = len(corpus.vocabulary), split.split_corpus(corpus, training_config(options))
-    record = learned.size / learned.lines if learned.lines else math.inf
-    machine = (engines.load(options["engine"]), options["threads"])
-    W = measure_throughput(*machine, REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH) * budget.operations(
-        REFERENCE_MODEL
-    )
-    found = budget.choose(W * pace.budgeted(), learned.size, V, options, record)
-    model, config = model_config(V, found), training_config(found)
-    a_second = _throughput(model, config, record)
-    seconds = pace.budgeted()
-    W = a_second * budget.operations(model) * seconds
-    found = budget.choose(W, learned.size, V, options | {"hidden_size": model.hidden_size}, record)
-    pace.evaluation = _validation_seconds(held_out.size, a_second, config)
-    if pace.evaluation > MAX_VALIDATION_SHARE * seconds and "val_fraction" not in options:
-        fraction = float(f"{config.val_fraction * MAX_VALIDATION_SHARE * seconds / pace.evaluation:.1g}")
-        pace.evaluation *= fraction / config.val_fraction
-        found["val_fraction"] = fraction
-    steps = max(
-        1, int(a_second * pace.budgeted() / split.split_corpus(corpus, training_config(found)).learned.per_step)
-    )
-    evaluations = int(EVALUATION_SHARE * seconds / pace.evaluation) if pace.evaluation else MAX_EVALUATIONS
+    V, (training, validation, _) = len(corpus.vocabulary), split_corpus(corpus, training_config(options))
+    line = _line_length(training)
+    engine, threads = engines.load(options["engine"]), options["threads"]
+    throughput = measure_throughput(engine, threads, REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH)
+    W = throughput * budget.operations(REFERENCE_MODEL)
+    chosen = budget.choose(W * deadline.budget(), training.size, V, options, line)
+    model, config = model_config(V, chosen), training_config(chosen)
+    throughput = _throughput(model, config, line)
+    seconds = deadline.budget()
+    W = throughput * budget.operations(model) * seconds
+    chosen = budget.choose(W, training.size, V, options | {"hidden_size": model.hidden_size}, line)
+    deadline.evaluation = _validation_seconds(validation.size, throughput, config)
+    if deadline.evaluation > MAX_VALIDATION_SHARE * seconds and "val_fraction" not in options:
+        fraction = float(f"{config.val_fraction * MAX_VALIDATION_SHARE * seconds / deadline.evaluation:.1g}")
+        deadline.evaluation *= fraction / config.val_fraction
+        chosen["val_fraction"] = fraction
+    chars_per_step = split_corpus(corpus, training_config(chosen)).training.chars_per_step
+    steps = max(1, int(throughput * deadline.budget() / chars_per_step))
+    return _timing(steps, seconds, deadline, chosen) | chosen
+
+
+def _timing(steps: int, seconds: float, deadline: Deadline, chosen: TrainOptions) -> TrainOptions:
+    """The options that follow from the number of steps."""
+    evaluations = int(EVALUATION_SHARE * seconds / deadline.evaluation) if deadline.evaluation else MAX_EVALUATIONS
     warmup = min(budget.WARMUP, steps // 10)
-    fall = {"cooldown": math.ceil(steps * budget.COOLDOWN), "hold": int(steps * (1 - budget.COOLDOWN)) - warmup}
-    return {
+    options: TrainOptions = {
         "steps": steps,
         "warmup": warmup,
-        **(fall if found["schedule"] in ANNEALED else {}),
         "eval_every": max(1, steps // min(max(evaluations, MIN_EVALUATIONS), MAX_EVALUATIONS)),
-    } | found
+    }
+    if chosen["schedule"] in ANNEALED:
+        options["cooldown"] = math.ceil(steps * budget.COOLDOWN)
+        options["hold"] = int(steps * (1 - budget.COOLDOWN)) - warmup
+    return options
 
 
-def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int, pace: Deadline) -> TrainingConfig:
-    """The configuration of a run that goes on from a step until the pace ends: its rate is full, then falls anew."""
-    learned, held_out, _ = split.split_corpus(corpus, config)
-    record = learned.size / learned.lines if learned.lines else math.inf
-    a_second = _throughput(model, config, record)
-    pace.evaluation = _validation_seconds(held_out.size, a_second, config)
-    more = max(1, int(a_second * pace.budgeted() / learned.per_step))
+def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int, deadline: Deadline) -> TrainingConfig:
+    """The configuration of a training that continues from a step until the deadline: full rate, then a new cooldown."""
+    training, validation, _ = split_corpus(corpus, config)
+    throughput = _throughput(model, config, _line_length(training))
+    deadline.evaluation = _validation_seconds(validation.size, throughput, config)
+    more = max(1, int(throughput * deadline.budget() / training.chars_per_step))
     if config.schedule not in ANNEALED:
         return replace(config, steps=step + more)
     cooldown = math.ceil(more * budget.COOLDOWN)
@@ -76,13 +79,18 @@ def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int
     return replace(config, steps=step + more, hold=hold, cooldown=cooldown)
 
 
-def _throughput(model: ModelConfig, config: TrainingConfig, record: float) -> float:
-    """The characters a second that this machine learns from so; no step reads beyond a record of this mean length."""
+def _line_length(training: TrainingData) -> float:
+    """The mean length of the lines; infinite for a continuous text."""
+    return training.size / training.n_lines if training.n_lines else math.inf
+
+
+def _throughput(model: ModelConfig, config: TrainingConfig, line: float) -> float:
+    """The characters per second that this machine learns from; no step reads past the end of a line of this length."""
     rows = -(-config.batch_size // config.threads)
-    steps = max(1, int(min(config.seq_length, record)))
+    steps = max(1, int(min(config.seq_length, line)))
     return measure_throughput(engines.load(config.engine), config.threads, model, rows, steps)
 
 
-def _validation_seconds(held_out: int, a_second: float, config: TrainingConfig) -> float:
-    """The seconds that an evaluation takes, on so many characters."""
-    return VALIDATION_COST * held_out / a_second * (2 if config.average else 1)
+def _validation_seconds(chars: int, throughput: float, config: TrainingConfig) -> float:
+    """The seconds of an evaluation on so many characters; with averaged weights the text is read twice."""
+    return VALIDATION_COST * chars / throughput * (2 if config.ema_decay else 1)

@@ -1,4 +1,4 @@
-"""The yardstick: what a compressor and a table of contexts need for a text, to read the loss of a network by."""
+"""The baselines: what a compressor and a table of contexts need for a text, to compare a network's loss with."""
 
 import lzma
 from dataclasses import dataclass
@@ -10,31 +10,31 @@ from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.types import Ids
 
 MAX_ORDER = 6
-"""Characters of context that the table knows at most; with more it gains nothing on a few megabytes."""
+"""The most characters of context in the table; longer contexts gain nothing on a few megabytes."""
 MAX_CHARS = 2_000_000
-"""Characters of a text that are measured in some seconds."""
+"""The most characters of a text that are measured: they take some seconds."""
 HASH_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-"""2⁶⁴ over the golden ratio: multiplying by it spreads keys that lie close (D. Knuth, TAOCP 3, 6.4)."""
+"""2⁶⁴ over the golden ratio: multiplying by it spreads keys that are close (D. Knuth, TAOCP 3, 6.4)."""
 
 Keys = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
 class Baselines:
-    """What the same characters, after the same text to learn from, cost elsewhere; in bits per character."""
+    """What the validation text costs other methods that have seen the training text, in bits per character."""
 
     xz: float
-    """By `xz -9`: LZMA, which finds what was there before."""
+    """By `xz -9`: LZMA, which finds repetitions."""
     table: float
-    """By the frequencies of what follows up to `MAX_ORDER` characters, as PPM knows them."""
+    """By how often each character follows each context of up to `MAX_ORDER` characters, as in PPM."""
 
 
-def measure(learned: Ids, held_out: Ids, vocabulary: Vocabulary) -> Baselines:
-    """Measures a held-out text [M] after one to learn from [N], either of `MAX_CHARS` at the most to be done in time."""
+def measure(training: Ids, validation: Ids, vocabulary: Vocabulary) -> Baselines:
+    """The baselines of a validation text [M] after a training text [N]; give at most `MAX_CHARS` of each."""
     errors = "surrogateescape" if vocabulary.is_bytes else "surrogatepass"
-    text, continuation = (vocabulary.decode(ids).encode("utf-8", errors) for ids in (learned, held_out))
+    text, continuation = (vocabulary.decode(ids).encode("utf-8", errors) for ids in (training, validation))
     bits = 8 * (_compressed(text + continuation) - _compressed(text))
-    return Baselines(bits / len(held_out), context_bits(learned, held_out))
+    return Baselines(bits / len(validation), context_bits(training, validation))
 
 
 def _compressed(text: bytes) -> int:
@@ -42,48 +42,47 @@ def _compressed(text: bytes) -> int:
     return len(lzma.compress(text, preset=9))
 
 
-def context_bits(learned: Ids, held_out: Ids, order: int = MAX_ORDER) -> float:
-    """Bits per character of M held-out ids by contexts of up to `order` ids, counted in N others.
+def context_bits(training: Ids, validation: Ids, order: int = MAX_ORDER) -> float:
+    """Bits per character of M ids by contexts of up to `order` ids, counted in N training ids.
 
         p_k(x | context of k) = (n(context, x) - D + D d(context) p_{k-1}(x | context of k - 1)) / n(context)
 
-    n counts how often something stands there, or for contexts below the longest after how many different ids; d is
-    how many different ids follow a context; p_{-1} is uniform. The discount D is n₁ / (n₁ + 2 n₂), of how many n's are
-    1 and 2, or a half where none is 1. It is the smoothing of Kneser & Ney (1995), interpolated (S. Chen & J. Goodman,
-    1999).
+    n counts occurrences or, for contexts shorter than the longest, the different ids before them; d is the number of
+    different ids that follow a context; p_{-1} is uniform. The discount D is n₁ / (n₁ + 2 n₂), from how many n are 1
+    and 2, or a half if none is 1. This is Kneser & Ney smoothing (1995), interpolated (S. Chen & J. Goodman, 1999).
     """
-    V = int(max(learned.max(initial=0), held_out.max(initial=0))) + 1
-    p = np.full(len(held_out), 1 / V)
-    running = np.concatenate((learned, held_out)).astype(np.uint64)
-    here = slice(len(learned), None)
-    contexts = np.zeros(len(running), np.uint64)
+    V = int(max(training.max(initial=0), validation.max(initial=0))) + 1
+    p = np.full(len(validation), 1 / V)
+    ids = np.concatenate((training, validation)).astype(np.uint64)
+    here = slice(len(training), None)
+    contexts = np.zeros(len(ids), np.uint64)
     for k in range(order + 1):
         longer = contexts.copy()
-        longer[k + 1 :] = _mixed(contexts[k + 1 :], running[: -k - 1])
-        events = _mixed(contexts, running)
-        counted = np.arange(k, len(learned))
+        longer[k + 1 :] = _hash(contexts[k + 1 :], ids[: -k - 1])
+        events = _hash(contexts, ids)
+        counted = np.arange(k, len(training))
         if k < order:
-            counted = k + 1 + np.unique(_mixed(longer, running)[k + 1 : len(learned)], return_index=True)[1]
+            counted = k + 1 + np.unique(_hash(longer, ids)[k + 1 : len(training)], return_index=True)[1]
         seen, first, n = np.unique(events[counted], return_index=True, return_counts=True)
-        known, which, d = np.unique(contexts[counted[first]], return_inverse=True, return_counts=True)
+        distinct, which, d = np.unique(contexts[counted[first]], return_inverse=True, return_counts=True)
         once, twice = np.count_nonzero(n == 1), np.count_nonzero(n == 2)
         discount = once / (once + 2 * twice) if once else 0.5
-        place, found = _looked_up(known, contexts[here])
+        place, found = _look_up(distinct, contexts[here])
         total, kinds = np.bincount(which, weights=n)[place], d[place]
-        event, there = _looked_up(seen, events[here])
+        event, there = _look_up(seen, events[here])
         mass = np.where(there, n[event] - discount, 0) + discount * kinds * p
         p = np.where(found, mass / total, p)
         contexts = longer
     return float(np.log2(1 / p).mean())
 
 
-def _mixed(key: Keys, ids: Keys) -> Keys:
-    """A key for each pair of a key and an id: 64 bits, so that no two of some million meet."""
-    mixed: Keys = (key ^ (ids + np.uint64(1))) * HASH_MULTIPLIER
-    return mixed ^ (mixed >> np.uint64(29))
+def _hash(key: Keys, ids: Keys) -> Keys:
+    """A 64-bit key for each pair of a key and an id, so that no two of some millions collide."""
+    key_: Keys = (key ^ (ids + np.uint64(1))) * HASH_MULTIPLIER
+    return key_ ^ (key_ >> np.uint64(29))
 
 
-def _looked_up(table: Keys, keys: Keys) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Where each key would stand in a sorted table, and whether it is there."""
+def _look_up(table: Keys, keys: Keys) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """The place of each key in a sorted table, and whether it is there."""
     place = np.searchsorted(table, keys).clip(max=max(0, len(table) - 1))
     return place, table[place] == keys

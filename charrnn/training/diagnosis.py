@@ -1,40 +1,38 @@
-"""The verdict: what the losses of a run mean, and what would lower them."""
+"""The diagnosis: what the losses of a training mean, and what would lower them."""
 
 from charrnn.training.state import Evaluation
 
 FALLING_SHARE = 0.05
-"""Share of the validation loss that the second half of a run takes off where more time would take off more.
+"""The share of the validation loss that the second half of a training takes off, if more time would take off more.
 
-A rate that falls to zero takes off three or four hundredths at the end of any run.
+A learning rate that falls to zero takes off 3 or 4 % at the end of any training.
 """
 OVERFITTING_GAP = 0.1
-"""Share of the validation loss by which the loss on what was learned is lower where that is known too well."""
+"""The share of the validation loss by which the loss on the training text is lower, if the model overfits."""
 OVERFITTING_RISE = 0.005
-"""Share of the best validation loss by which the last is higher where the text is being learned by heart."""
+"""The share of the best validation loss by which the last one is higher, if the model overfits."""
 
 
-def diagnose(history: list[Evaluation], learned: float | None) -> str | None:
-    """What would help most: more text, more time or more units; None where there are too few losses to tell.
+def diagnose(history: list[Evaluation], loss_without_dropout: float | None) -> str | None:
+    """What would help most: more text, more time or more units; None for too few evaluations to tell.
 
-    `learned` is the loss of the best weights on a piece of the text that they were learned from, with nothing dropped;
-    if it isn't known the training loss stands for it. A network that does better there than on what is held out has
-    too little to learn from. One that does the same on both either has not come to its end, or has no room for more.
+    `loss_without_dropout` is the loss of the best weights on a piece of the training text; if it is None, the training
+    loss is used. A network that does better there than on the validation text has too little to learn from. One that
+    does the same on both has either not finished learning, or no capacity for more.
     """
     rows = [row for row in history if row.val_loss is not None and row.train_loss is not None]
     if len(rows) < 3:
         return None
     best, last = min(rows, key=lambda row: row.rank), rows[-1]
     half = min(rows, key=lambda row: abs(row.step - last.step / 2))
-    known = learned or best.train_loss or best.rank
+    train_loss = loss_without_dropout or best.train_loss or best.rank
     if last.rank > (1 + OVERFITTING_RISE) * best.rank:
         return (
-            f"after step {best.step:,} it learned by heart, which helps nobody: less time is enough; "
-            "more text, or more --dropout and --drop-connect, would help"
+            f"overfitting: the validation loss was lowest at step {best.step:,} and rose after that. "
+            "Less time is enough; more text, or more --dropout and --drop-connect, would help."
         )
-    if known < (1 - OVERFITTING_GAP) * best.rank:
-        return f"on the text that it has learned from the loss is {known:.3f}: more text would help most"
+    if train_loss < (1 - OVERFITTING_GAP) * best.rank:
+        return f"overfitting: the loss on the training text is {train_loss:.3f}. More text would help most."
     if last.rank < (1 - FALLING_SHARE) * half.rank:
-        return f"it was still falling fast, from {half.rank:.3f} half-way: more time would help most"
-    return (
-        "it does nearly as well on new text as on old, and has slowed down: a bigger model, with more time, would help"
-    )
+        return f"still improving: the validation loss fell from {half.rank:.3f} half-way. More time would help most."
+    return "underfitting: training and validation loss are close and flat. Try a larger model and more time."

@@ -1,4 +1,4 @@
-"""The optimizers, with the letters of their papers; gradient clipping; the schedules of the learning rate.
+"""The optimizers, with the letters of their papers; averaged weights; gradient clipping.
 
 Each optimizer updates one parameter p in place, given its gradient d, its moments and a rate; t counts from 1.
 """
@@ -57,7 +57,7 @@ def adam(
 ) -> None:
     """m ← β₁ m + (1 - β₁) d;  v ← β₂ v + (1 - β₂) d²;  p ← p - rate · m̂ / (√v̂ + ε) (Kingma & Ba, 2015).
 
-    m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) undo the pull of the zeros that the moments begin with.
+    m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) correct the bias of the moments towards the zeros that they begin with.
     """
     m *= beta1
     m += (1 - beta1) * d
@@ -72,6 +72,8 @@ def adam(
 
 
 class Optimizer(NamedTuple):
+    """An update rule and the names of its moments, in the order of its arguments."""
+
     update: Callable[..., None]
     moments: tuple[str, ...]
 
@@ -94,7 +96,7 @@ def initial_moments(params: Params, config: TrainingConfig) -> Params:
 def update(
     params: Params, grads: Params, moments: Params, rate: float, t: int, config: TrainingConfig, engine: Engine
 ) -> None:
-    """Takes step t (from 1) with all parameters, in place; the moments move too."""
+    """Takes step t (from 1) with all parameters and moments, in place."""
     optimizer = OPTIMIZERS[config.optimizer]
     step = engine.adam if optimizer.update is adam and engine.adam else optimizer.update
     for name, p in params.items():
@@ -106,13 +108,13 @@ def update(
         step(p, d, *(moments[f"{moment}.{name}"] for moment in optimizer.moments), rate, t, config)
 
 
-def average(averages: Params, params: Params, t: int, config: TrainingConfig) -> None:
+def update_ema(ema: Params, params: Params, t: int, config: TrainingConfig) -> None:
     """a ← α a + (1 - α) p for every average a, in place, after step t (from 1) (B. Polyak, A. Juditsky, 1992).
 
-    α is `config.average`, but at first (1 + t) / (10 + t), as the weights that a began with are not worth keeping.
+    α is `config.ema_decay`, but (1 + t) / (10 + t) at first: the initial weights are not worth keeping.
     """
-    alpha = min(config.average, (1 + t) / (10 + t))
-    for name, a in averages.items():
+    alpha = min(config.ema_decay, (1 + t) / (10 + t))
+    for name, a in ema.items():
         a *= alpha
         a += (1 - alpha) * params[name]
 
@@ -123,10 +125,10 @@ def global_norm(arrays: Iterable[Array]) -> float:
 
 
 def clip(grads: Params, config: TrainingConfig) -> float:
-    """Clips the gradients in place and returns their global norm before.
+    """Clips the gradients in place and returns their global norm before that.
 
-    By norm, all are scaled together so that it is `config.clip` at the most (Pascanu, Mikolov & Bengio, 2013); by
-    value, each is held within ± `config.clip`, as in min-char-rnn. 0 leaves them as they are.
+    By norm, all are scaled together so that the norm is at most `config.clip` (Pascanu, Mikolov & Bengio, 2013); by
+    value, each number is limited to ± `config.clip`, as in min-char-rnn. 0 does not clip.
     """
     norm = global_norm(grads.values())
     if config.clip and config.clip_by == "value":

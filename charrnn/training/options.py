@@ -1,31 +1,70 @@
-"""The options of a training: checked, and completed to a whole configuration."""
+"""The options of a training: typed, validated, and completed to a whole configuration."""
 
 import secrets
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from charrnn import engine as engines
 from charrnn.config import ANNEALED, LEARNING_RATES, ModelConfig, TrainingConfig, between
-from charrnn.dataset import split
 from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.split import split_corpus
 from charrnn.errors import ConfigError
 from charrnn.training.deadline import MIN_SECONDS
 
 DEFAULT_TIME = 180.0
-"""Seconds of a run of unstated length."""
+"""The training time in seconds, where no length is given."""
 MAX_TIME = 1e7
-"""Seconds that can be asked for."""
+"""The longest training time, in seconds."""
 MODEL_OPTIONS = {field.name for field in fields(ModelConfig)} - {"vocab_size"}
 TRAINING_OPTIONS = {field.name for field in fields(TrainingConfig)}
 LENGTH_OPTIONS = ("steps", "epochs", "time")
 
 
-def plan(corpus: Corpus, options: dict[str, Any]) -> tuple[ModelConfig, TrainingConfig]:
-    """Completes the options, named as the fields of `ModelConfig` and `TrainingConfig`, or `epochs` for `steps`.
+class TrainOptions(TypedDict, total=False):
+    """The options of `charrnn.train`: the fields of `ModelConfig` and `TrainingConfig`, `epochs` and `time`."""
 
-    What isn't given has the default of its field, but for the seed, which is drawn, the rate, which is the optimizer's,
-    the weight decay, 0.01 for adamw, and the threads, one for each core. Raises `ConfigError` for options that don't
-    exist or are out of bounds.
+    # ModelConfig
+    cell: str
+    hidden_size: int
+    layers: int
+    dropout: float
+    locked_dropout: bool
+    drop_connect: float
+    # TrainingConfig
+    steps: int
+    batch_size: int
+    seq_length: int
+    optimizer: str
+    lr: float
+    momentum: float
+    weight_decay: float
+    schedule: str
+    warmup: int
+    hold: int
+    cooldown: int
+    lr_decay: float
+    lr_decay_after: int
+    clip: float
+    clip_by: str
+    ema_decay: float
+    patience: int
+    layout: str
+    val_fraction: float
+    eval_every: int
+    seed: int
+    engine: str
+    threads: int
+    # The length, instead of `steps`
+    epochs: int
+    time: float
+
+
+def complete(corpus: Corpus, options: TrainOptions) -> tuple[ModelConfig, TrainingConfig]:
+    """Completes the options to a whole configuration.
+
+    An option that is not given has the default of its field, except the seed, which is random, the learning rate, which
+    depends on the optimizer, the weight decay, 0.01 for adamw, and the threads, one for each core. Raises `ConfigError`
+    for options that don't exist or are out of range.
     """
     model = model_config(len(corpus.vocabulary), options)
     chosen = resolve_defaults(options)
@@ -34,35 +73,40 @@ def plan(corpus: Corpus, options: dict[str, Any]) -> tuple[ModelConfig, Training
         chosen.setdefault("weight_decay", 0.01 if options["optimizer"] == "adamw" else 0.0)
     config = training_config(chosen)
     if "epochs" in options:
-        config = replace(config, steps=options["epochs"] * split.split_corpus(corpus, config).learned.chunks)
+        config = replace(config, steps=options["epochs"] * split_corpus(corpus, config).training.steps_per_epoch)
     if config.schedule not in ANNEALED and (config.hold or config.cooldown):
         raise ConfigError("hold and cooldown are only for schedule linear or cosine")
     return model, config
 
 
-def resolve_defaults(options: dict[str, Any]) -> dict[str, Any]:
+def resolve_defaults(options: TrainOptions) -> TrainOptions:
     """The options with a seed, a number of threads and the name of an engine."""
-    settled = {"seed": secrets.randbelow(1_000_000), "threads": engines.available_cores()} | options
-    return settled | {"engine": engines.resolve(options.get("engine", "auto"))}
+    defaults: TrainOptions = {"seed": secrets.randbelow(1_000_000), "threads": engines.available_cores()}
+    resolved: TrainOptions = {"engine": engines.resolve(options.get("engine", "auto"))}
+    return defaults | options | resolved
 
 
-def model_config(V: int, options: dict[str, Any]) -> ModelConfig:
-    return ModelConfig(V, **{name: options[name] for name in MODEL_OPTIONS & set(options)})
+def model_config(V: int, options: TrainOptions) -> ModelConfig:
+    """The model configuration of the options, for a vocabulary of V characters."""
+    given: dict[str, Any] = {**options}
+    return ModelConfig(V, **{name: given[name] for name in MODEL_OPTIONS & set(given)})
 
 
-def training_config(options: dict[str, Any]) -> TrainingConfig:
-    return TrainingConfig(**{"steps": 0} | {name: options[name] for name in TRAINING_OPTIONS & set(options)})
+def training_config(options: TrainOptions) -> TrainingConfig:
+    """The training configuration of the options; of 0 steps if no steps are given."""
+    given: dict[str, Any] = {"steps": 0, **options}
+    return TrainingConfig(**{name: given[name] for name in TRAINING_OPTIONS & set(given)})
 
 
-def check(options: dict[str, Any]) -> None:
-    """Raises `ConfigError` for options that don't exist, are out of bounds or contradict each other.
+def check(options: TrainOptions) -> None:
+    """Raises `ConfigError` for options that don't exist, are out of range or contradict each other.
 
-    It needs no corpus, which may take long to read: only what is given is looked at.
+    It checks what can be checked without a corpus, which may take long to read.
     """
     if unknown := set(options) - MODEL_OPTIONS - TRAINING_OPTIONS - set(LENGTH_OPTIONS):
         raise ConfigError(f"there is no option {', '.join(sorted(unknown))}")
     if len(lengths := [f"--{name}" for name in LENGTH_OPTIONS if name in options]) > 1:
-        raise ConfigError(f"{' and '.join(lengths)} each say how long: give one")
+        raise ConfigError(f"{' and '.join(lengths)} both set the length of the training: give one of them")
     if type(seconds := options.get("time", DEFAULT_TIME)) not in (int, float):
         raise ConfigError(f"time can't be {seconds!r}")
     between("time, in seconds,", seconds, MIN_SECONDS, MAX_TIME)
@@ -71,8 +115,8 @@ def check(options: dict[str, Any]) -> None:
     between("epochs", epochs, 0, 2**31)
     model_config(1, options)
     engines.resolve(options.get("engine", "numpy"), 0)
-    config = training_config({name: value for name, value in options.items() if name != "engine"})
-    for name, other, fits in (
+    config = training_config(cast(TrainOptions, {name: v for name, v in options.items() if name != "engine"}))
+    for name, condition, holds in (
         ("momentum", "optimizer sgd", config.optimizer == "sgd"),
         ("lr_decay", "schedule step", options.get("schedule", "step") == "step"),
         ("lr_decay_after", "schedule step", options.get("schedule", "step") == "step"),
@@ -80,5 +124,5 @@ def check(options: dict[str, Any]) -> None:
         ("cooldown", "a known length, with --steps or --epochs", "time" not in options),
         ("clip_by", "a clip above 0", config.clip > 0),
     ):
-        if name in options and not fits:
-            raise ConfigError(f"{name} is only for {other}")
+        if name in options and not holds:
+            raise ConfigError(f"{name} is only for {condition}")

@@ -6,13 +6,17 @@ from charrnn.config import TrainingConfig
 
 
 def learning_rate(step: int, epoch: int, config: TrainingConfig) -> float:
-    """The rate of a step (from 0) in an epoch (from 0).
+    """The learning rate of a step (from 0) in an epoch (from 0).
 
-    constant; step, which multiplies by `lr_decay` for every epoch past `lr_decay_after` (char-rnn's, and it needs no
-    plan of the end); linear, to zero; cosine, half a wave to zero (Loshchilov & Hutter, 2017). Over the first `warmup`
-    steps the rate rises in proportion, to spare the first estimates of the moments. The way to zero begins `hold` steps
-    later and takes `cooldown` steps, or all that are left: a rate that stays, then falls to the end, learns as well as
-    one that falls all the time (A. Hägele et al., 2024), and nothing before the fall depends on when the end is.
+    - constant
+    - step: multiplied by `lr_decay` for every epoch after `lr_decay_after`, as in char-rnn; needs no planned end
+    - linear: to zero
+    - cosine: half a wave to zero (Loshchilov & Hutter, 2017)
+
+    Over the first `warmup` steps the rate rises in proportion, while the moments are poor estimates. Linear and cosine
+    begin to fall `hold` steps later and take `cooldown` steps, or all that remain: a rate that stays constant and then
+    falls learns as well as one that falls all the time (A. Hägele et al., 2024), and nothing before the fall depends on
+    when the training ends.
     """
     start = config.warmup + config.hold
     warm = min(1.0, (step + 1) / (config.warmup + 1))

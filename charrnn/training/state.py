@@ -1,4 +1,4 @@
-"""The snapshot: everything that training needs to go on as if it had never stopped."""
+"""The training state: everything that a training needs to continue as if it had never stopped."""
 
 import hashlib
 import json
@@ -14,32 +14,32 @@ from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.types import Array, Params
 
 MAX_LOSS = 1e300
-"""Losses above it are not numbers."""
+"""The largest loss that a file may hold."""
 
 
 @dataclass(frozen=True)
 class CorpusInfo(Config):
-    """What is remembered of a corpus: enough to tell it again, nothing of where it lay."""
+    """What is kept of a corpus: enough to recognise it; no paths."""
 
     name: str
     size: int
     """In bytes, as read."""
     digest: str
     """SHA-256 of those bytes."""
-    training: int
-    """Characters learned from."""
-    validation: int
-    """Characters held out: of a running text those that follow."""
+    training_chars: int
+    """The characters to learn from."""
+    validation_chars: int
+    """The held-out characters: of a continuous text, its end."""
     training_lines: int = 0
-    """Records learned from; 0 for running text."""
+    """The lines to learn from; 0 for a continuous text."""
     validation_lines: int = 0
-    """Records held out."""
+    """The held-out lines."""
 
     def check(self) -> None:
         between("length of the name", len(self.name), 0, 10_000)
         between("size", self.size, 0, 2**53)
-        between("training", self.training, 2, 2**53)
-        between("validation", self.validation, 0, 2**53)
+        between("training_chars", self.training_chars, 2, 2**53)
+        between("validation_chars", self.validation_chars, 0, 2**53)
         between("training_lines", self.training_lines, 0, 2**53)
         between("validation_lines", self.validation_lines, 0, 2**53)
 
@@ -54,13 +54,13 @@ class Evaluation(Config):
     train_loss: float | None
     """Over the steps since the row before; None where there were none."""
     val_loss: float | None
-    """Over the whole held-out text; None where nothing is held out."""
-    averaged: bool = False
-    """It is that of the average of the weights, which was lower than that of the weights themselves."""
+    """Over the whole validation data; None where nothing is held out."""
+    ema: bool = False
+    """The losses are those of the averaged weights, which were better than the weights themselves."""
 
     @property
     def rank(self) -> float:
-        """The lower, the better: the validation loss, or infinity without one."""
+        """The validation loss, or infinity without one: the lower, the better."""
         return math.inf if self.val_loss is None else self.val_loss
 
     def check(self) -> None:
@@ -73,91 +73,92 @@ class Evaluation(Config):
 
 @dataclass
 class Counters(Config):
-    """Where a run is, between two steps."""
+    """Where a training is, between two steps."""
 
     step: int = 0
     """Steps taken."""
     epoch: int = 0
     """Epochs completed."""
-    chunk: int = 0
-    """Chunks of this epoch that were seen."""
-    offset: int = 0
-    """Which way this epoch goes: where in a running text it began, or the order of its records."""
+    batch: int = 0
+    """Batches of this epoch that were read."""
+    order: int = 0
+    """The order of this epoch: the offset at which it began, or the seed that its lines were shuffled with."""
     best_step: int = 0
-    """When the validation loss was lowest."""
+    """The step with the lowest validation loss."""
     loss_sum: float = 0.0
-    """Of the mean losses of the steps since the last evaluation, each times its `Chunk.share`."""
+    """The sum of the losses of the steps since the last evaluation, each times its batch's weight."""
     loss_steps: float = 0.0
-    """The number of those steps, each counted as its share."""
-    tries: int = 0
-    """How often it had diverged, and was taken back."""
+    """The sum of those weights."""
+    rollbacks: int = 0
+    """How often the training diverged and was rolled back."""
 
     def check(self) -> None:
-        for name in ("step", "epoch", "chunk", "offset", "best_step", "loss_steps", "tries"):
+        for name in ("step", "epoch", "batch", "order", "best_step", "loss_steps", "rollbacks"):
             between(name, getattr(self, name), 0, 2**53)
         between("loss_sum", self.loss_sum, 0, MAX_LOSS)
 
-    def fits(self, chunks: int, offsets: int) -> bool:
-        """Whether a run through epochs of so many chunks, which can go so many ways, comes to this position."""
-        return self.step == self.epoch * chunks + self.chunk and self.chunk < chunks and self.offset < offsets
+    def is_valid_for(self, steps_per_epoch: int, n_orders: int) -> bool:
+        """Whether a training with such epochs can come here."""
+        expected = self.epoch * steps_per_epoch + self.batch
+        return self.step == expected and self.batch < steps_per_epoch and self.order < n_orders
 
 
 @dataclass
 class TrainingState:
-    """The state of a run between two steps; `training.Training` moves it on in place."""
+    """The state of a training between two steps; the trainer changes it in place."""
 
-    model: ModelConfig
-    training: TrainingConfig
+    model_config: ModelConfig
+    training_config: TrainingConfig
     vocabulary: Vocabulary
     corpus: CorpusInfo
     source: Source | None
-    """Where the corpus was read from, if it was."""
+    """Where the corpus was read from, if it was read."""
     params: Params
     moments: Params
-    average: Params
-    """The running average of the weights; empty where none is kept."""
-    state: Array
-    """The hidden state [L, S, B, H] that the next chunk starts from."""
+    ema: Params
+    """The exponential moving average of the weights; empty where none is kept."""
+    rnn_state: Array
+    """The network's state [L, S, B, H] at the start of the next batch."""
     rng: np.random.Generator
     history: list[Evaluation]
     best: Params
     """The weights with the lowest validation loss so far; empty before the first evaluation."""
-    at: Counters
-    run: str = ""
-    """What tells this run from others, for as long as it goes: see `run_id`."""
+    counters: Counters
+    run_id: str = ""
+    """Identifies the run to which the files belong: see the function `run_id`."""
 
     def copy(self) -> "TrainingState":
-        """The same, of which nothing changes when the run goes on. The best weights are never changed in place."""
+        """A copy that does not change when the training continues. The best weights are never changed in place."""
         return replace(
             self,
             params=copy_params(self.params),
             moments=copy_params(self.moments),
-            average=copy_params(self.average),
-            state=self.state.copy(),
+            ema=copy_params(self.ema),
+            rnn_state=self.rnn_state.copy(),
             rng=deepcopy(self.rng),
             history=[*self.history],
-            at=replace(self.at),
+            counters=replace(self.counters),
         )
 
     def restore(self, other: "TrainingState") -> None:
-        """Becomes like a copy of the other, in place."""
+        """Becomes a copy of the other state, in place."""
         vars(self).update(vars(other.copy()))
 
 
 def run_id(
     model: ModelConfig, config: TrainingConfig, vocabulary: Vocabulary, corpus: CorpusInfo, params: Params
 ) -> str:
-    """A digest (SHA-256) of all that a run begins with but for its length: runs that have the same are the same.
+    """A digest (SHA-256) of all that a run begins with, except its length: equal for runs that are the same.
 
     It follows from the options alone, so that the same command writes the same bytes.
     """
-    begun = {name: value for name, value in asdict(config).items() if name not in ("steps", "hold", "cooldown")}
-    found = hashlib.sha256(json.dumps([asdict(model), begun, vocabulary.characters, asdict(corpus)]).encode())
+    start = {name: value for name, value in asdict(config).items() if name not in ("steps", "hold", "cooldown")}
+    sha256 = hashlib.sha256(json.dumps([asdict(model), start, vocabulary.characters, asdict(corpus)]).encode())
     for name in sorted(params):
-        found.update(np.ascontiguousarray(params[name]).data)
-    return found.hexdigest()
+        sha256.update(np.ascontiguousarray(params[name]).data)
+    return sha256.hexdigest()
 
 
 def copy_params(params: Params) -> Params:
-    """The same arrays, which don't change when these do."""
+    """A copy of all arrays."""
     return {name: p.copy() for name, p in params.items()}

@@ -1,44 +1,43 @@
-"""The throughput: how many characters a second this machine learns from."""
+"""The throughput: how many characters per second this machine learns from."""
 
 import statistics
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from charrnn.config import ModelConfig
+from charrnn.dataset.batch import Batch
 from charrnn.dataset.vocabulary import smallest_type
 from charrnn.engine import Engine
+from charrnn.engine.threads import Threads
 from charrnn.layers.workspace import Workspace
-from charrnn.model import initialization, network
+from charrnn.model.initialization import initial_params
+from charrnn.model.network import Network
 
 MEASURE_SECONDS = 0.5
-"""Seconds of measuring, after a first step which may compile."""
+"""The time of a measurement, after a first step that may compile."""
 
 
 def measure_throughput(engine: Engine, threads: int, model: ModelConfig, B: int, T: int) -> float:
-    """The characters a second that this machine learns from, with such a network and B rows of T in each thread.
+    """The characters per second that this machine learns from, with such a network and B rows of T in each thread.
 
-    It is the median of half a second of steps, of which the products, the gates and the loss are measured.
+    The median over half a second of steps; it measures the products, the gates and the loss.
     """
     rng = np.random.default_rng(0)
-    params = initialization.initial_params(model, engine, rng)
-    state = network.zero_state(model, engine, B)
+    network = Network(model, engine)
+    params, state = initial_params(network, rng), network.zero_state(B)
     inputs, targets = rng.integers(model.vocab_size, size=(2, T, B)).astype(smallest_type(model.vocab_size))
-    workspaces = [Workspace() for _ in range(threads)]
+    batch, workspaces = Batch(inputs, targets), [Workspace() for _ in range(threads)]
 
     def step(workspace: Workspace) -> None:
-        network.loss_and_gradients(params, inputs, targets, state, model, engine, None, workspace)
+        network.loss_and_gradients(params, batch, state, None, workspace)
 
-    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
-        list(pool.map(step, workspaces))
-        network.loss(
-            params, inputs, targets, state, model, engine, workspaces[0]
-        )  # which evaluations will want compiled
+    with Threads(threads) as pool:
+        pool.map(step, workspaces)
+        network.loss(params, batch, state, workspaces[0])  # evaluations need it compiled
         took: list[float] = []
         while sum(took) < MEASURE_SECONDS:
             began = time.perf_counter()
-            list(pool.map(step, workspaces))
+            pool.map(step, workspaces)
             took.append(time.perf_counter() - began)
     return threads * B * T / statistics.median(took)

@@ -44,9 +44,9 @@ def row(text: Corpus, options: dict[str, Any]) -> list[str]:
     training = charrnn.train(text, **options)
     for _ in training:
         pass
-    snapshot = training.snapshot
+    snapshot = training.state
     settings = vars(snapshot.model) | vars(snapshot.training)
-    epochs = snapshot.at.step / training.streams.chunks
+    epochs = snapshot.at.step / training.training_data.chunks
     best = min(row.rank for row in training.history)
     cells = [*(f"{settings[name]}" for name in SHOWN), f"{epochs:.1f}", f"{best:.4f}"]
     print(*cells, file=sys.stderr, flush=True)

@@ -65,7 +65,7 @@ def originals(folder: Path) -> list[bytes]:
         run = charrnn.train(LINES * 3, **defaults | {"engine": "numpy", "eval_every": 1} | options)
         for _ in run:
             pass
-        s, path = run.snapshot, folder / "one.safetensors"
+        s, path = run.state, folder / "one.safetensors"
         model_file.save(path, model_file.Checkpoint(run.best, run.best_step, s.training, s.corpus, run.history))
         files.append(path.read_bytes())
         training_file.save_state(path, s)

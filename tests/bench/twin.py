@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from charrnn import engine as engines
 from charrnn.checkpoint import pytorch_format
 from charrnn.config import ModelConfig, TrainingConfig
+from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.streams import RESET_EVERY, Streams
 from charrnn.model import dropout, initialization, network
-from charrnn.model.model import READ_CHUNK
 from charrnn.training.schedules import learning_rate
 from charrnn.training.state import Evaluation
 from charrnn.types import Ids, Params
@@ -169,8 +169,8 @@ def validate(twin: Twin, ids: Ids, start: int) -> float | None:
     state: State = None
     nats = 0.0
     with torch.inference_mode():
-        for at in range(0, len(ids), READ_CHUNK):
-            inputs, targets = text[:-1][at : at + READ_CHUNK], text[1:][at : at + READ_CHUNK]
+        for at in range(0, len(ids), CHARS_PER_READ):
+            inputs, targets = text[:-1][at : at + CHARS_PER_READ], text[1:][at : at + CHARS_PER_READ]
             loss, state = twin.loss(inputs, targets, state)
             nats += loss.item() * len(targets)
     return nats / len(ids) if len(ids) else None

@@ -168,16 +168,16 @@ def command(
     if prime_file is not None and prime_file.is_dir():
         raise CorpusError(f"can't read {prime_file}: it is a folder")
     model = model_file.load(path).model
-    if model.known is None and (novel or unique):
+    if model.line_set is None and (novel or unique):
         raise ConfigError("--novel and --unique are for models of records, from `charrnn train --lines`; this is none")
-    if model.known is not None and (state_in is not None or state_out is not None):
+    if model.line_set is not None and (state_in is not None or state_out is not None):
         raise ConfigError("--state-in and --state-out are for running text: a record ends, and nothing goes on from it")
     if length is None:
-        length = LENGTH if model.known is None else model.known.enough
+        length = LENGTH if model.line_set is None else model.line_set.default_length
     chosen = engines.resolve(engine, math.inf if per_line or interactive or length < 0 else count * length)
     tell_of_compilation(chosen, quiet)
-    model = replace(model, engine=engines.load(chosen)).holding(units)
-    stops = [*(stop or []), *(["\n"] if line or per_line or model.known is not None else [])]
+    model = replace(model, engine=engines.load(chosen)).clamp_units(units)
+    stops = [*(stop or []), *(["\n"] if line or per_line or model.line_set is not None else [])]
     constraints = _constraints(model, match, max_copy, corpus, stops)
     after = None if state_in is None else GenerationState.load(state_in, model)
     if seed is None:
@@ -197,7 +197,7 @@ def command(
         for sample in generate.continuations(model, _primes(prime_file, model, admit), **asked):
             _write(sample, model, output, as_json, logprobs)
             output.flush()
-    elif model.known is not None:
+    elif model.line_set is not None:
         from charrnn.sampling.lines import sample_lines
 
         given = admit(_prime(prime, prime_file, model))
@@ -226,7 +226,7 @@ def _write(sample: "Sample", model: "Model", output: Output, as_json: bool, logp
     """Writes one of several samples, ended by a line end."""
     text = _json(sample, model, logprobs) if as_json else sample.prime + sample.text
     output.write(text)
-    if (model.known is not None and not as_json) or not text:
+    if (model.line_set is not None and not as_json) or not text:
         output.write("\n")  # an empty one is a line too
     output.line()
 
@@ -339,7 +339,7 @@ class Admission:
     def __call__(self, text: str) -> str:
         from charrnn.errors import VocabularyError
 
-        admitted, strangers = self.model.vocabulary.admit(text, self.unknown)
+        admitted, strangers = self.model.vocabulary.replace_unknown(text, self.unknown)
         try:
             self.model.vocabulary.encode(admitted)
         except VocabularyError as error:

@@ -163,10 +163,10 @@ def command(
         training, path, held = files.resumed(paths, reading, options, out, quiet)
     else:
         training, path, held = files.started(paths, reading, options, out, init_from, force, quiet)
-    source = training.snapshot.source
+    source = training.state.source
     texts = source.paths if log is not None and source is not None else ()
     check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *files.list_files(texts)))
-    every = max(200, training.snapshot.training.steps // 8) if sample_every is None else sample_every
+    every = max(200, training.state.training_config.steps // 8) if sample_every is None else sample_every
     begun_by = None if resume else files.command_words(paths, reading, init_from)
     this = Run(training, path, quiet, every, log, force, begun_by, unasked)
     try:

@@ -16,7 +16,7 @@ from charrnn.checkpoint.log import Log
 from charrnn.cli.terminal.console import default_interrupt, notifier, stop_signals, tell_of_compilation
 from charrnn.cli.train.files import resume_command
 from charrnn.cli.train.run_summary import RunSummary
-from charrnn.config import LAST_SEED, ModelConfig, SamplingConfig
+from charrnn.config import MAX_SEED, ModelConfig, SamplingConfig
 from charrnn.errors import CharRNNError, CheckpointError, DivergenceError
 from charrnn.sampling import generate, lines
 from charrnn.training.options import DEFAULT_TIME
@@ -54,13 +54,13 @@ class Run:
         self.say = notifier(quiet)
         self.quiet = quiet
         self.sample_every = sample_every
-        self.open_log = partial(Log, log, training.snapshot, begun_by is None, force)
+        self.open_log = partial(Log, log, training.state, begun_by is None, force)
         self.begun_by = begun_by
         self.unasked = unasked
         self.conclusion = RunSummary(training)
         self.rival = self._rival() if begun_by is None else None
         """What the model's file holds, while that is better than anything this run has come to."""
-        self.log_every = max(1, training.snapshot.training.steps // LOGGED)
+        self.log_every = max(1, training.state.training_config.steps // LOGGED)
         self.last_saved: tuple[object, ...] = ()
         """What was saved last: see `_state`."""
         self.chars = 0
@@ -78,8 +78,8 @@ class Run:
     def _go(self) -> int:
         self._announce()
         self._begin()
-        if self.training.pace is None:
-            tell_of_compilation(self.training.snapshot.training.engine, self.quiet)
+        if self.training.deadline is None:
+            tell_of_compilation(self.training.state.training_config.engine, self.quiet)
         self._rehearse()
         if not self.quiet:
             self.conclusion.start()
@@ -96,8 +96,8 @@ class Run:
             if self.last_saved != self._state():
                 self._save()
             if signals:
-                command = resume_command(self.training.snapshot.source, self.path)
-                step = self.training.snapshot.at.step
+                command = resume_command(self.training.state.source, self.path)
+                step = self.training.state.counters.step
                 self.say(f"interrupted at step {step:,}, and saved: go on with {command}")
                 return 128 + next(iter(signals))
         row = self._kept()
@@ -112,11 +112,11 @@ class Run:
 
     def _rehearse(self) -> None:
         """Has compiled what the run needs, while it may still be ended at once: there is nothing to save yet."""
-        config = self.training.snapshot.training
+        config = self.training.state.training_config
         if config.engine != "numba":
             return
         with default_interrupt():
-            if self.training.pace is None:  # else it has been done, to measure the machine
+            if self.training.deadline is None:  # else it has been done, to measure the machine
                 self.training.rehearse()
             if 0 < self.sample_every <= config.steps and not self.quiet:
                 self._drawn(length=1, count=1)
@@ -131,13 +131,13 @@ class Run:
 
     def result(self) -> dict[str, Any]:
         """What the run has come to; the losses are those of the weights in the checkpoint, where they are known."""
-        training, s = self.training, self.training.snapshot
+        training, s = self.training, self.training.state
         row = self._kept()
         seconds = time.monotonic() - self.began
         return {
             "checkpoint": str(self.path),
             "steps": s.at.step,
-            "epochs": round(s.at.epoch + s.at.chunk / training.streams.chunks, 3),
+            "epochs": round(s.at.epoch + s.at.chunk / training.training_data.chunks, 3),
             "seconds": round(seconds, 3),
             "chars_per_second": round(self.chars / max(seconds, 1e-9), 1),
             "train_loss": row.train_loss if row else None,
@@ -150,18 +150,18 @@ class Run:
 
     def _bar(self) -> "tqdm[Any]":
         """A bar over the steps, or over the seconds where only these are given."""
-        pace, steps = self.training.pace, self.training.snapshot.training.steps
+        pace, steps = self.training.deadline, self.training.state.training_config.steps
         count = "{postfix}" if pace else "step {n_fmt}/{total_fmt} {postfix}"
         return tqdm(
             total=pace.end - self.began if pace else steps,
-            initial=0 if pace else self.training.snapshot.at.step,
+            initial=0 if pace else self.training.state.counters.step,
             disable=self.quiet or not sys.stderr.isatty(),
             dynamic_ncols=True,
             bar_format="{percentage:3.0f}% {bar} " + count + " {elapsed}, {remaining} left",
         )
 
     def _announce(self) -> None:
-        training, s = self.training, self.training.snapshot
+        training, s = self.training, self.training.state
         model, config, corpus, at = s.model, s.training, s.corpus, s.at
         n = len(training.shards)
         threads = f"{n} threads" if n > 1 else "1 thread"
@@ -172,11 +172,11 @@ class Run:
             f"{model.cell}, {model.layers} × {model.hidden_size}: {training.latest.size:,} parameters; "
             f"{config.engine} engine, {threads}"
         )
-        B, epochs = training.streams.rows, config.steps / training.streams.chunks
-        each = f"{B} lines" if config.lines else f"{B} × {training.streams.per_step / B:.0f} characters"
-        if training.pace is not None:
+        B, epochs = training.training_data.rows, config.steps / training.training_data.chunks
+        each = f"{B} lines" if config.lines else f"{B} × {training.training_data.per_step / B:.0f} characters"
+        if training.deadline is not None:
             what = "goes on for" if at.step else "chosen for"
-            self.say(f"{what} {training.pace.seconds:.0f} seconds of this machine, and about so many steps:")
+            self.say(f"{what} {training.deadline.seconds:.0f} seconds of this machine, and about so many steps:")
         self.say(
             f"{config.steps:,} steps of {each}, {epochs:.3g} epochs, "
             f"{config.optimizer} at {config.lr:g}, {config.schedule}, {_dropped(model)}; seed {config.seed}"
@@ -184,7 +184,7 @@ class Run:
         self.say(f"{'goes on at step ' + format(at.step, ',') + ', ' if at.step else ''}writes {self.path}")
 
     def _tell_of_corpus(self, corpus: CorpusInfo) -> None:
-        vocabulary, lines = self.training.snapshot.vocabulary, corpus.training_lines + corpus.validation_lines
+        vocabulary, lines = self.training.state.vocabulary, corpus.training_lines + corpus.validation_lines
         characters = f"{corpus.training + corpus.validation:,} {'bytes' if vocabulary.is_bytes else 'characters'}"
         self.say(f"{corpus.name}: {f'{lines:,} lines, ' * bool(lines)}{characters}, {len(vocabulary)} distinct")
         if corpus.validation and lines:
@@ -192,18 +192,18 @@ class Run:
             self.say(f"learns from {learned:,} of the lines, validates on the other {held_out:,}, drawn at random")
         elif corpus.validation:
             self.say(f"learns from the first {corpus.training:,}, validates on the last {corpus.validation:,}")
-        elif self.training.snapshot.training.val_fraction:
+        elif self.training.state.training_config.val_fraction:
             self.say("too short to hold any out for validation: learns from all, and keeps the last weights")
 
     def _show(self, bar: "tqdm[Any]", progress: Progress) -> None:
         if progress.diverged is not None:
-            tries = self.training.snapshot.at.tries
+            tries = self.training.state.counters.tries
             self.say(
                 f"the training diverged at step {progress.diverged + 1:,}: back to step {progress.step:,}, and on at "
                 f"half the rate, {progress.lr:g} (try {tries} of {MAX_ROLLBACKS})"
             )
             self._log(step=progress.step, diverged=progress.diverged + 1, tries=tries, lr=progress.lr)
-            if not self.training.pace:
+            if not self.training.deadline:
                 bar.update(progress.step - bar.n)
             return
         if not progress.chars:
@@ -216,7 +216,7 @@ class Run:
             f"epoch {progress.epoch + 1} loss {self.loss:.3f} bpc {self.loss / math.log(2):.3f} {speed:,.0f} chars/s",
             refresh=False,
         )
-        bar.update(time.monotonic() - self.began - bar.n if self.training.pace else 1)
+        bar.update(time.monotonic() - self.began - bar.n if self.training.deadline else 1)
         if progress.step % self.log_every == 0:
             self._log(
                 step=progress.step,
@@ -231,7 +231,7 @@ class Run:
     def _report(self, row: Evaluation) -> None:
         validation = _validation(row)
         self._log(**(asdict(row) | validation))
-        parts = [f"step {row.step:,}/{self.training.snapshot.training.steps:,}", f"epoch {row.epoch}"]
+        parts = [f"step {row.step:,}/{self.training.state.training_config.steps:,}", f"epoch {row.epoch}"]
         if row.train_loss is not None:
             parts.append(f"training loss {row.train_loss:.3f}")
         if row.val_loss is not None:
@@ -253,25 +253,25 @@ class Run:
                 self.say(f"    {line}")
         except (CharRNNError, MemoryError) as error:  # the training is worth more than a sample
             self.say(f"no sample: {error}")
-        if self.training.pace is not None:  # the first sample may have to be compiled
-            self.training.pace.pause(time.monotonic() - began)
+        if self.training.deadline is not None:  # the first sample may have to be compiled
+            self.training.deadline.pause(time.monotonic() - began)
 
     def _drawn(self, length: int, count: int) -> str:
         """A text of the model as it is now, or so many of its records, so long at the most."""
-        model, s = self.training.latest, self.training.snapshot
-        asked: dict[str, Any] = {"seed": (s.training.seed + s.at.step) % LAST_SEED, "config": SamplingConfig(temp=0.8)}
-        if model.known is None:
+        model, s = self.training.latest, self.training.state
+        asked: dict[str, Any] = {"seed": (s.training.seed + s.at.step) % MAX_SEED, "config": SamplingConfig(temp=0.8)}
+        if model.line_set is None:
             return "".join(generate.generate(model, length=length, **asked))
-        length = min(length, model.known.enough)
+        length = min(length, model.line_set.default_length)
         return "\n".join(record.text for record in lines.sample_lines(model, count=count, length=length, **asked))
 
     def _state(self) -> tuple[object, ...]:
         """What changes where there is something new to save. A pace may move the end to a step that has passed."""
-        s = self.training.snapshot
+        s = self.training.state
         return s.at.step, len(self.training.history), s.training
 
     def _save(self) -> None:
-        training, s, began = self.training, self.training.snapshot, time.monotonic()
+        training, s, began = self.training, self.training.state, time.monotonic()
         self.log.settle()
         row = self._best()
         rival = None if self.rival and row and row.rank < self.rival.rank else self.rival
@@ -289,8 +289,8 @@ class Run:
         elif not begins:
             training_file.save_state(naming.resume_path(self.path), s)
         self.saved, self.rival = time.monotonic(), rival
-        if training.pace is not None:  # the first save may wait for what others have written
-            training.pace.saving = min(training.pace.saving or math.inf, self.saved - began)
+        if training.deadline is not None:  # the first save may wait for what others have written
+            training.deadline.saving = min(training.deadline.saving or math.inf, self.saved - began)
         self.last_saved = self._state()
 
     def _save_if_possible(self) -> None:
@@ -329,7 +329,7 @@ class Run:
             kept = model_file.load(self.path)
         except CheckpointError:
             return None
-        now = self.training.snapshot
+        now = self.training.state
         if kept.run != now.run:
             return None
         row = next((row for row in kept.history if row.step == kept.step), None)

@@ -38,9 +38,9 @@ class RunSummary:
     def _measure(self) -> None:
         training = self.training
         with suppress(MemoryError, LZMAError):  # it is nothing that a training should fail for
-            if training.held_out.size:
-                learned, held_out = training.streams.text(MAX_CHARS), training.held_out.text(MAX_CHARS)
-                self.others.append(baselines.measure(learned, held_out, training.snapshot.vocabulary))
+            if training.validation_data.size:
+                learned, held_out = training.training_data.text(MAX_CHARS), training.validation_data.text(MAX_CHARS)
+                self.others.append(baselines.measure(learned, held_out, training.state.vocabulary))
 
     def lines(self, row: Evaluation | None, begun_by: list[str] | None, held: bool) -> Iterator[str]:
         """What there is to say, when `start` was called at the beginning.
@@ -49,7 +49,7 @@ class RunSummary:
         `begun_by` is the command that began it, without its settings, if it was begun.
         """
         training = self.training
-        config = training.snapshot.training
+        config = training.state.training_config
         self.measuring.join(BASELINE_WAIT)
         if row and row.val_loss is not None:
             compared = [
@@ -59,7 +59,7 @@ class RunSummary:
             ]
             bpc = row.val_loss / math.log(2)
             yield f"validation loss {row.val_loss:.3f} is {bpc:.2f} bits per character{''.join(compared)}"
-        if training.pace is not None and config.steps <= config.warmup:
+        if training.deadline is not None and config.steps <= config.warmup:
             yield (
                 "the time was over before anything much was learned: give it more --time, "
                 "and, where the engine had to be compiled first, try again"
@@ -70,19 +70,19 @@ class RunSummary:
             yield hint
         if training.out_of_patience:
             yield f"stopped, as {config.patience} evaluations have brought nothing better"
-        if training.pace is not None and begun_by and not training.snapshot.at.tries:
+        if training.deadline is not None and begun_by and not training.state.counters.tries:
             yield f"the same steps again, on any machine: {shlex.join([*begun_by, *self._settings()])}"
 
     def _known(self) -> float | None:
         """The loss of the best weights on a piece of the running text that they learned from, with nothing dropped."""
         if self.training.known:
             return None
-        piece = ValidationStream(self.training.streams.text(TRAINING_SAMPLE))
+        piece = ValidationStream(self.training.training_data.text(TRAINING_SAMPLE))
         return sum(nats for nats, _ in piece.losses(self.training.best)) / piece.size
 
     def _settings(self) -> list[str]:
         """Options by which a run is this one, whatever the machine and its speed: all that was chosen is said."""
-        s = self.training.snapshot
+        s = self.training.state
         usual = asdict(ModelConfig(s.model.vocab_size)) | asdict(TrainingConfig(0))
         words = []
         for name, value in (asdict(s.model) | asdict(s.training)).items():

@@ -1,0 +1,204 @@
+"""The checkpoint manager: saves a training while it runs, protects a better model, and writes the log."""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from filelock import FileLock
+
+from charrnn.checkpoint.file_pair import begin_pair, check_same_run, save_pair
+from charrnn.checkpoint.log import Log
+from charrnn.checkpoint.model_file import Checkpoint, load
+from charrnn.checkpoint.paths import resume_path
+from charrnn.checkpoint.training_file import save_state
+from charrnn.errors import CheckpointError, DivergenceError
+from charrnn.training.state import Evaluation
+from charrnn.training.trainer import Progress, Trainer
+
+SAVE_EVERY = 120.0
+"""Seconds between saves, if evaluations are further apart."""
+MAX_LOG_LINES = 1000
+"""The most lines of the log, besides those of the evaluations."""
+
+
+class CheckpointManager:
+    """Runs a training and keeps its two files: the best model and, beside it, the state to resume from.
+
+        with CheckpointManager(trainer, path, lock) as manager:
+            for progress in manager:
+                …
+            manager.save_if_changed()
+
+    To enter the block makes the first save: what can't be written is known before anything is learned. To leave it
+    closes the log and releases the lock. A save that fails along the way is a warning, as the files of the last one
+    stay; one that fails in `save_if_changed` raises `CheckpointError`.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        path: Path,
+        lock: FileLock,
+        *,
+        log: Path | None = None,
+        resumed: bool = False,
+        force: bool = False,
+        warn: Callable[[str], None] = warnings.warn,
+    ):
+        """`lock` is that of the path; `force` overwrites a log; `warn` gets what does not end the training."""
+        self.trainer = trainer
+        self.path = path
+        self.lock = lock
+        self.warn = warn
+        self.resumed = resumed
+        self.chars = 0
+        self.began = self.saved = time.monotonic()
+        self.log_every = max(1, trainer.state.training_config.steps // MAX_LOG_LINES)
+        self.previous_best = self._find_previous_best() if resumed else None
+        """The evaluation of the model in the file, as long as it is better than all of this run."""
+        self._last_saved: tuple[object, ...] = ()
+        self._log_options = (log, trainer.state, resumed, force)
+
+    def __enter__(self) -> Self:
+        self.log = Log(*self._log_options)
+        try:
+            self.save()
+        except BaseException:
+            self.log.discard()
+            raise
+        self.log.begin()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.log.close()
+        self.lock.release()
+
+    def __iter__(self) -> Iterator[Progress]:
+        """Runs the training, and saves it after each evaluation and every `SAVE_EVERY` seconds.
+
+        If the training diverges for good, its last good state is saved before the error is raised.
+        """
+        self.began = time.monotonic()
+        try:
+            for progress in self.trainer:
+                self.chars += progress.chars
+                self._log_progress(progress)
+                yield progress
+                if progress.evaluation or time.monotonic() - self.saved > SAVE_EVERY:
+                    self._save_or_warn()
+        except DivergenceError:
+            self.save()
+            raise
+
+    # Results
+
+    @property
+    def seconds(self) -> float:
+        """The time since the training began."""
+        return time.monotonic() - self.began
+
+    @property
+    def chars_per_second(self) -> float:
+        """The mean speed of the training so far."""
+        return self.chars / max(self.seconds, 1e-9)
+
+    @property
+    def kept(self) -> Evaluation | None:
+        """The evaluation of the weights in the model's file, if there was one."""
+        return self.previous_best or self._best()
+
+    def _best(self) -> Evaluation | None:
+        """The evaluation of the trainer's best weights, if there was one."""
+        return next((row for row in self.trainer.history if row.step == self.trainer.best_step), None)
+
+    # Saving
+
+    def save(self) -> None:
+        """Saves the state and, unless the file holds a better model of this run, the best model.
+
+        Never writes over a file of another run. Raises `CheckpointError` if it can't be written.
+        """
+        trainer, s, began = self.trainer, self.trainer.state, time.monotonic()
+        self.log.flush_to_disk()
+        best = self._best()
+        previous = None if self.previous_best and best and best.rank < self.previous_best.rank else self.previous_best
+        first = not self.resumed and not self._last_saved
+        untrained = not s.counters.step and s.training_config.steps > 0
+        if self._last_saved:
+            check_same_run(self.path, s.run_id)
+        if first:
+            begin_pair(self.path, s)
+        if not (untrained or previous):
+            save_pair(self.path, Checkpoint.from_trainer(trainer), s)
+        elif not first:
+            save_state(resume_path(self.path), s)
+        self.saved, self.previous_best = time.monotonic(), previous
+        if trainer.deadline is not None:  # the first save may have waited for what other programs have written
+            trainer.deadline.saving = min(trainer.deadline.saving or math.inf, self.saved - began)
+        self._last_saved = self._state()
+
+    def save_if_changed(self) -> None:
+        """Saves if there is anything new since the last save."""
+        if self._last_saved != self._state():
+            self.save()
+
+    def _state(self) -> tuple[object, ...]:
+        """What changes with anything new to save. A deadline may move the end to a step that has passed."""
+        s = self.trainer.state
+        return s.counters.step, len(self.trainer.history), s.training_config
+
+    def _save_or_warn(self) -> None:
+        """Saves along the way; if that fails the last files stay, and the training is worth continuing."""
+        try:
+            self.save()
+        except (CheckpointError, MemoryError) as error:
+            why = error if isinstance(error, CheckpointError) else f"there is not enough memory to save {self.path}"
+            self.warn(f"{why}: the training continues, and is saved as soon as possible")
+            self.saved = time.monotonic()
+
+    def _find_previous_best(self) -> Evaluation | None:
+        """The evaluation of the model in the file, if it is of this run and not in its state.
+
+        The last evaluation of a run may not be a regular one; a longer run would not have made it, so the state does
+        not have it. If it was the best, its weights must not be replaced by worse ones.
+        """
+        try:
+            checkpoint = load(self.path)
+        except CheckpointError:
+            return None
+        if checkpoint.run_id != self.trainer.state.run_id:
+            return None
+        row = next((row for row in checkpoint.history if row.step == checkpoint.step), None)
+        return row if row and row.val_loss is not None and row not in self.trainer.history else None
+
+    # The log
+
+    def _log_progress(self, progress: Progress) -> None:
+        if progress.diverged is not None:
+            rollbacks = self.trainer.state.counters.rollbacks
+            self._write_log(step=progress.step, diverged=progress.diverged + 1, rollbacks=rollbacks, lr=progress.lr)
+        elif progress.evaluation:
+            row = progress.evaluation
+            self._write_log(**asdict(row), val_bpc=None if row.val_loss is None else row.val_loss / math.log(2))
+        elif progress.chars and progress.step % self.log_every == 0:
+            self._write_log(
+                step=progress.step,
+                epoch=progress.epoch,
+                loss=progress.loss,
+                lr=progress.lr,
+                grad_norm=progress.grad_norm,
+            )
+
+    def _write_log(self, **line: Any) -> None:
+        line |= {"seconds": round(self.seconds, 3), "chars_per_second": round(self.chars_per_second, 1)}
+        try:
+            self.log.write(line)
+        except OSError as error:  # the training is worth more than its log
+            self.warn(f"can't write the log any more ({error.strerror or error}): the training continues without it")

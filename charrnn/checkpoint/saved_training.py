@@ -1,0 +1,149 @@
+"""A training in Python with the crash safety of the command line: a trainer whose files are kept while it runs."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Unpack, overload
+
+from charrnn.checkpoint.file_pair import check_same_run
+from charrnn.checkpoint.lock import acquire
+from charrnn.checkpoint.manager import CheckpointManager
+from charrnn.checkpoint.naming import check_model_path, reserve
+from charrnn.checkpoint.paths import resume_path
+from charrnn.checkpoint.training_file import load_state
+from charrnn.dataset import corpus as corpora
+from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.files import Source
+from charrnn.errors import CorpusError
+from charrnn.model.model import Model
+from charrnn.training import start as trainers
+from charrnn.training.options import TrainOptions
+from charrnn.training.state import Evaluation
+from charrnn.training.trainer import Progress, Trainer
+
+
+class SavedTraining:
+    """A training that is saved while it runs: iterate over it to run it, once."""
+
+    def __init__(self, manager: CheckpointManager):
+        self.manager = manager
+        self.trainer = manager.trainer
+        self.path = manager.path
+
+    def __iter__(self) -> Iterator[Progress]:
+        """As `Trainer`, with saves; what is new is saved as well when the loop is left early.
+
+        An interrupted step can't be saved: then the files are those of the last save.
+        """
+        with self.manager:
+            try:
+                yield from self.manager
+            except GeneratorExit:
+                self.manager.save_if_changed()
+                raise
+            self.manager.save_if_changed()
+
+    @property
+    def best(self) -> Model:
+        """The model with the lowest validation loss so far."""
+        return self.trainer.best
+
+    @property
+    def latest(self) -> Model:
+        """The model as it is now."""
+        return self.trainer.latest
+
+    @property
+    def history(self) -> list[Evaluation]:
+        """All evaluations so far."""
+        return self.trainer.history
+
+
+@overload
+def train(
+    text: str | bytes | Corpus,
+    *,
+    checkpoint: None = None,
+    source: Source | None = None,
+    init_from: Model | None = None,
+    **options: Unpack[TrainOptions],
+) -> Trainer: ...
+
+
+@overload
+def train(
+    text: str | bytes | Corpus,
+    *,
+    checkpoint: str | Path,
+    log: str | Path | None = None,
+    force: bool = False,
+    source: Source | None = None,
+    init_from: Model | None = None,
+    **options: Unpack[TrainOptions],
+) -> SavedTraining: ...
+
+
+def train(
+    text: str | bytes | Corpus,
+    *,
+    checkpoint: str | Path | None = None,
+    log: str | Path | None = None,
+    force: bool = False,
+    source: Source | None = None,
+    init_from: Model | None = None,
+    **options: Unpack[TrainOptions],
+) -> Trainer | SavedTraining:
+    """A new training on a text, or on bytes for a model of bytes; iterate over it to run it.
+
+        run = charrnn.train(text, hidden_size=64, steps=1000, seed=1, checkpoint="model.safetensors")
+        for progress in run:
+            print(progress.step, progress.loss)
+        model = run.best
+
+    With `checkpoint` the best model is kept in that file and the state to resume from beside it, as the command line
+    does: locked, replaced in one step, saved after each evaluation; `log` is a file of JSON lines, and `force`
+    overwrites files that exist. The options and the errors are those of `training.start.start`; with `checkpoint`
+    there is `CheckpointError` for files that exist, are locked, or can't be written.
+    """
+    corpus = text if isinstance(text, Corpus) else corpora.from_text(text)
+    if checkpoint is None:
+        return trainers.start(corpus, source=source, init_from=init_from, **options)
+    path = Path(checkpoint)
+    lock = reserve(path, force)
+    try:
+        trainer = trainers.start(corpus, source=source, init_from=init_from, **options)
+    except BaseException:
+        lock.release()
+        raise
+    return SavedTraining(CheckpointManager(trainer, path, lock, log=None if log is None else Path(log), force=force))
+
+
+def resume(
+    checkpoint: str | Path,
+    text: str | bytes | Corpus | None = None,
+    *,
+    log: str | Path | None = None,
+    **options: Unpack[TrainOptions],
+) -> SavedTraining:
+    """Continues the training that was saved with a checkpoint, with some options changed: more `steps`, for instance.
+
+    The text is read from where it was if it is not given. The options and the errors are those of
+    `training.start.resume`; raises `CheckpointError` if there is no such training, and `CorpusError` if the text is
+    missing.
+    """
+    path = check_model_path(Path(checkpoint))
+    lock = acquire(path)
+    try:
+        state = load_state(resume_path(path))
+        check_same_run(path, state.run_id)
+        if text is not None:
+            corpus = text if isinstance(text, Corpus) else corpora.from_text(text)
+        elif state.source is not None:
+            corpus = corpora.read(state.source, state.corpus.size)
+        else:
+            raise CorpusError("this training did not begin with a file: give its text")
+        trainer = trainers.resume(corpus, replace(state), **options)
+    except BaseException:
+        lock.release()
+        raise
+    return SavedTraining(CheckpointManager(trainer, path, lock, log=None if log is None else Path(log), resumed=True))

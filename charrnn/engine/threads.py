@@ -1,0 +1,41 @@
+"""The threads that compute shards side by side, each with single-threaded BLAS."""
+
+import itertools
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self, TypeVar
+
+Result = TypeVar("Result")
+
+
+def row_shards(B: int, n: int) -> list[slice]:
+    """B rows in n shards that are as even as possible."""
+    return [slice(a, b) for a, b in itertools.pairwise(B * k // n for k in range(n + 1))]
+
+
+class Threads:
+    """Threads that run a function on shards. A single shard runs in the calling thread: to pass it on would cost more.
+
+    Within a `with` block BLAS has one thread for each shard: it would only get in the way of the others.
+    """
+
+    def __init__(self, n: int):
+        self.pool = ThreadPoolExecutor(n) if n > 1 else None
+
+    def map(self, function: Callable[..., Result], *shards: Iterable[Any]) -> list[Result]:
+        """The results of the function for each shard, in their order."""
+        calls = list(zip(*shards, strict=False))
+        if self.pool is None or len(calls) < 2:
+            return [function(*call) for call in calls]
+        return list(self.pool.map(lambda call: function(*call), calls))
+
+    def __enter__(self) -> Self:
+        from threadpoolctl import threadpool_limits  # which a short sample does not need
+
+        self._limits = threadpool_limits(1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._limits.restore_original_limits()
+        if self.pool is not None:
+            self.pool.shutdown()

@@ -1,0 +1,123 @@
+"""The start of a training: a trainer from a corpus and options, or from the state of an earlier training."""
+
+from dataclasses import asdict, replace
+from typing import Any, Unpack, cast
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from charrnn import engine as engines
+from charrnn.config import ANNEALED, ModelConfig
+from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.files import Source
+from charrnn.dataset.split import split_corpus
+from charrnn.errors import ConfigError
+from charrnn.model.initialization import initial_params
+from charrnn.model.model import Model
+from charrnn.model.network import Network
+from charrnn.training import autoconfig, budget, memory_estimate, optimizers
+from charrnn.training import options as train_options
+from charrnn.training.deadline import Deadline
+from charrnn.training.options import TrainOptions
+from charrnn.training.state import CorpusInfo, Counters, TrainingState, copy_params, run_id
+from charrnn.training.trainer import Trainer
+
+FIXED = ("cell", "hidden_size", "layers", "batch_size", "seq_length", "optimizer", "layout", "val_fraction", "seed")
+"""Options that can't change when a training is resumed: its state depends on them."""
+
+
+def start(
+    corpus: Corpus, *, source: Source | None = None, init_from: Model | None = None, **options: Unpack[TrainOptions]
+) -> Trainer:
+    """A new training on a corpus.
+
+    `options.complete` says what options have that are not given. Without `steps`, `epochs` or `time` the training takes
+    three minutes; with `time`, `autoconfig.fit_to_time` chooses the options that are not given. With `init_from` the
+    training starts from that model's weights, shape and vocabulary. `source` is remembered for a resume. Raises
+    `ConfigError`; `CorpusError` for a text of less than two characters or, in the layout `lines`, two lines; and
+    `VocabularyError` for characters that the model of `init_from` does not know.
+    """
+    if not set(train_options.LENGTH_OPTIONS) & set(options):
+        options["time"] = train_options.DEFAULT_TIME
+    train_options.check(options)
+    deadline = _deadline(options)
+    if init_from is not None:
+        corpus = corpus.reencode(init_from.vocabulary)
+        options = _with_shape_of(init_from.config, options)
+    if deadline is not None:
+        options = autoconfig.fit_to_time(corpus, options, deadline)
+    model_config, config = train_options.complete(corpus, options)
+    network, rng = Network(model_config, engines.load(config.engine)), np.random.default_rng(config.seed)
+    memory_estimate.check(model_config, config, corpus.ids.nbytes)
+    training, validation, _ = split_corpus(corpus, config)
+    with threadpool_limits(1):  # the decomposition in it rounds differently on more threads
+        params = initial_params(network, rng)
+    if init_from is not None:
+        params = {name: np.array(p, np.float32, order="C") for name, p in init_from.params.items()}
+    sizes = (training.size, validation.size, training.n_lines, validation.n_lines)
+    info = CorpusInfo(corpus.name, corpus.size, corpus.digest, *sizes)
+    state = TrainingState(
+        model_config,
+        config,
+        corpus.vocabulary,
+        info,
+        source,
+        params,
+        moments=optimizers.initial_moments(params, config),
+        ema=copy_params(params) if config.ema_decay else {},
+        rnn_state=network.zero_state(training.batch_size),
+        rng=rng,
+        history=[],
+        best={},
+        counters=Counters(),
+        run_id=run_id(model_config, config, corpus.vocabulary, info, params),
+    )
+    return Trainer(corpus, state, deadline)
+
+
+def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]) -> Trainer:
+    """Continues a training from its state, with some options changed: more `steps` or `epochs`, for instance.
+
+    Raises `CorpusError` for another corpus than the one that the training began with, and `ConfigError` for options
+    that can't change, which are those in `FIXED`, and for a length that is already exceeded.
+    """
+    current: dict[str, Any] = asdict(state.model_config) | asdict(state.training_config)
+    given: dict[str, Any] = {**options}
+    for name in FIXED:
+        if name in given and given[name] != current[name]:
+            raise ConfigError(f"{name} is {current[name]} in the training to resume, and can't become {given[name]}")
+    train_options.check(options)
+    deadline = _deadline(options)
+    if options.get("schedule", "linear") not in ANNEALED:
+        current |= {"hold": 0, "cooldown": 0}
+    step = state.counters.step
+    kept = {name: current[name] for name in train_options.MODEL_OPTIONS | train_options.TRAINING_OPTIONS}
+    changed, config = train_options.complete(corpus, cast(TrainOptions, kept | {**options}))
+    if config.steps < step:
+        raise ConfigError(f"the training is already at step {step}, past {config.steps}")
+    if deadline is not None:
+        config = autoconfig.extend(corpus, changed, config, step, deadline)
+    elif 0 < config.cooldown < config.steps - config.warmup - config.hold and "cooldown" not in options:
+        # The planned end is not the end any more: rather than continue at a rate of zero, the cooldown begins anew
+        config = replace(config, hold=max(0, step - config.warmup), cooldown=0)
+    ema = state.ema if config.ema_decay else {}
+    if config.ema_decay and not ema:
+        ema = copy_params(state.params)
+    dropout = {name: getattr(changed, name) for name in ("dropout", "locked_dropout", "drop_connect")}
+    model_config = replace(state.model_config, **dropout)
+    memory_estimate.check(model_config, config, corpus.ids.nbytes, resumed=True)
+    return Trainer(corpus, replace(state, model_config=model_config, training_config=config, ema=ema), deadline)
+
+
+def _deadline(options: TrainOptions) -> Deadline | None:
+    """The deadline of a training with the option `time`, which is taken out of the options."""
+    return Deadline(options.pop("time"), budget.COOLDOWN) if "time" in options else None
+
+
+def _with_shape_of(config: ModelConfig, options: TrainOptions) -> TrainOptions:
+    """The options with another model's shape; raises `ConfigError` for options that give another shape."""
+    given: dict[str, Any] = {**options}
+    for name in ("cell", "hidden_size", "layers"):
+        if given.setdefault(name, getattr(config, name)) != getattr(config, name):
+            raise ConfigError(f"the model of --init-from has another {name}: {getattr(config, name)}")
+    return cast(TrainOptions, given)

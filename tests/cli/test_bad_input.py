@@ -1,0 +1,249 @@
+"""Bad input of every kind, for every command, as processes: which exit code it gets, and what the one line says."""
+
+import json
+import os
+import shlex
+import shutil
+import struct
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from safetensors.numpy import load_file, save_file
+from support.processes import SMALL, TEXT, charrnn, posix, trained
+
+from charrnn.checkpoint import model_file, naming
+from charrnn.checkpoint.tensor_file import TensorFile
+from charrnn.engine import available_cores
+
+TABLE = """
+# the texts to learn from
+train missing.txt                             | 1 | can't read missing.txt
+train empty.txt                               | 1 | empty.txt
+train one.txt                                 | 1 | one.txt
+train nothing/                                | 1 | nothing
+train latin1.txt                              | 1 | --encoding
+train binary.bin                              | 1 | --bytes
+train corpus.txt missing.txt                  | 1 | missing.txt
+train corpus.txt --encoding utf-9             | 1 | utf-9
+train corpus.txt --encoding utf-16            | 1 | utf-16
+train corpus.txt --errors sometimes           | 2 | sometimes
+train corpus.txt --bytes --encoding latin-1   | 2 | --bytes
+train loop.txt                                | 1 | loop.txt
+train one-line.txt --lines                    | 1 | line
+# the options of a training
+train corpus.txt --frobnicate                 | 2 | --frobnicate
+train corpus.txt --steps                      | 2 | --steps
+train corpus.txt --steps x                    | 2 | --steps
+train corpus.txt --steps -1                   | 2 | steps
+train corpus.txt --steps 5 --epochs 2         | 2 | --epochs
+train corpus.txt --steps 5 --time 3s          | 2 | --time
+train corpus.txt --time soon                  | 2 | soon
+train corpus.txt --time 0s                    | 2 | time
+train corpus.txt --epochs 1.5                 | 2 | --epochs
+train corpus.txt --cell transformer           | 2 | lstm, gru, rnn
+train corpus.txt --hidden-size 0              | 2 | hidden_size
+train corpus.txt --hidden-size 1000000        | 2 | hidden_size
+train corpus.txt --layers 0                   | 2 | layers
+train corpus.txt --layers 1000                | 2 | layers
+train corpus.txt --dropout 1                  | 2 | dropout
+train corpus.txt --dropout nan                | 2 | dropout
+train corpus.txt --drop-connect -0.1          | 2 | drop_connect
+train corpus.txt --lr -1                      | 2 | lr
+train corpus.txt --lr nan                     | 2 | lr
+train corpus.txt --lr inf                     | 2 | lr
+train corpus.txt --optimizer lion             | 2 | adam
+train corpus.txt --momentum 0.5               | 2 | sgd
+train corpus.txt --schedule square            | 2 | linear
+train corpus.txt --schedule linear --lr-decay 0.5 | 2 | step
+train corpus.txt --hold 5                     | 2 | hold
+train corpus.txt --clip -1                    | 2 | clip
+train corpus.txt --clip-by size               | 2 | norm
+train corpus.txt --average 1                  | 2 | average
+train corpus.txt --patience -1                | 2 | patience
+train corpus.txt --patience 2 --val-fraction 0 | 2 | --patience
+train corpus.txt --val-fraction 0.95          | 2 | val_fraction
+train corpus.txt --batch-size 0               | 2 | batch_size
+train corpus.txt --seq-length 0               | 2 | seq_length
+train corpus.txt --seed -1                    | 2 | seed
+train corpus.txt --seed 99999999999999999999  | 2 | seed
+train corpus.txt --threads 0                  | 2 | threads
+train corpus.txt --engine fortran             | 2 | numpy
+# the files of a training
+train corpus.txt --out model.safetensors      | 1 | is there already
+train corpus.txt --out model.txt              | 2 | is named like
+train corpus.txt --out nothing                | 1 | is a folder
+train corpus.txt --out corpus.txt/m.safetensors | 1 | can't write
+train corpus.txt --log log.jsonl              | 1 | is there already
+train corpus.txt --log corpus.txt             | 2 | corpus.txt
+train corpus.txt --log .                      | 1 | is a folder
+train corpus.txt --log -                      | 2 | the name of a file
+train - -                                     | 1 | give - once
+train ''                                      | 1 | can't read ''
+train --resume                                | 1 | nothing is in checkpoints
+train --resume --out missing.safetensors      | 1 | no training to resume
+train --resume --out alone.safetensors        | 1 | no training to resume
+train other.txt --resume --out model0.safetensors | 1 | not the one
+train --resume --out model1.safetensors --hidden-size 99 | 2 | hidden_size
+train --resume --out model2.safetensors --steps 1 | 2 | already
+train corpus.txt --init-from missing.safetensors | 1 | there is no missing.safetensors
+train corpus.txt --init-from cut.safetensors  | 1 | cut.safetensors
+train corpus.txt --init-from model.safetensors --cell gru | 2 | cell
+train cyrillic.txt --init-from model.safetensors | 1 | never seen
+# models
+sample                                        | 1 | nothing is in checkpoints
+sample missing.safetensors                    | 1 | there is no missing.safetensors
+sample corpus.txt                             | 1 | no checkpoint
+sample empty.txt                              | 1 | no checkpoint
+sample nothing                                | 1 | no file
+sample cut.safetensors                        | 1 | damaged
+sample header.safetensors                     | 1 | damaged
+sample nan.safetensors                        | 1 | no numbers
+sample newer.safetensors                      | 1 | newer charrnn
+sample foreign.safetensors                    | 1 | not written for charrnn
+sample deep.safetensors                       | 1 | damaged
+sample wide.safetensors                       | 1 | damaged
+sample model.resume.safetensors               | 1 | state of a training
+inspect cut.safetensors                       | 1 | damaged
+inspect model.resume.safetensors              | 1 | state of a training
+inspect model.safetensors nan.safetensors --history | 1 | no numbers
+score cut.safetensors corpus.txt              | 1 | damaged
+# what is written
+sample model.safetensors -n x                 | 2 | --length
+sample model.safetensors -n -2                | 2 | -2
+sample model.safetensors --temp -1            | 2 | temp
+sample model.safetensors --temp hot           | 2 | hot
+sample model.safetensors --temp nan           | 2 | temp
+sample model.safetensors --top-k -1           | 2 | top_k
+sample model.safetensors --top-p 0            | 2 | top_p
+sample model.safetensors --top-p 1.1          | 2 | top_p
+sample model.safetensors --min-p 2            | 2 | min_p
+sample model.safetensors --typical 0          | 2 | typical
+sample model.safetensors --penalty -1         | 2 | penalty
+sample model.safetensors --seed -1            | 2 | seed
+sample model.safetensors --count 0            | 2 | count
+sample model.safetensors --allow ☃            | 2 |
+sample model.safetensors --allow ''           | 2 | empty
+sample model.safetensors --ban ''             | 2 | empty
+sample model.safetensors --stop ''            | 2 | empty
+sample model.safetensors --prime-file .       | 1 | folder
+sample model.safetensors --match '('          | 2 | regular expression
+sample model.safetensors --max-copy 5         | 2 | --corpus
+sample model.safetensors --max-copy 5 --corpus missing.txt | 1 | missing.txt
+sample model.safetensors --prime a --prime-file corpus.txt | 2 | --prime
+sample model.safetensors --prime ☃            | 1 | never seen
+sample model.safetensors --prime-file missing.txt | 1 | missing.txt
+sample model.safetensors --unknown perhaps    | 2 |
+sample model.safetensors --logprobs           | 2 | --json
+sample model.safetensors --novel              | 2 | --lines
+sample model.safetensors --state-in corpus.txt | 1 | corpus.txt
+sample model.safetensors --state-out model.safetensors | 1 | is read here
+sample model.safetensors --state-out corpus.txt | 1 | is there already
+sample model.safetensors --state-out .        | 1 | is no file
+sample model.safetensors --state-out -        | 1 | is no file
+sample model.safetensors --set 0:99=1         | 2 | no unit
+sample model.safetensors --engine fortran     | 2 | numpy
+# what is scored
+score model.safetensors missing.txt           | 1 | missing.txt
+score model.safetensors - -                   | 1 | give - once
+score model.safetensors empty.txt             | 1 | empty
+score model.safetensors cyrillic.txt          | 1 | --unknown skip
+score corpus.txt model.safetensors            | 2 | before the texts
+score model.safetensors --carry corpus.txt    | 2 | --per-line
+score model.safetensors --heat --json corpus.txt | 2 | --heat
+score model.safetensors --unknown perhaps corpus.txt | 2 | unknown
+# what is looked at
+inspect model.safetensors --neurons           | 2 | --neurons
+inspect model.safetensors --memory --corpus missing.txt | 1 | missing.txt
+inspect model.safetensors --plot x.gif --history | 2 | .svg
+frobnicate                                    | 2 | frobnicate
+"""
+
+ROWS = [tuple(part.strip() for part in line.split("|")) for line in TABLE.splitlines() if line and line[0] != "#"]
+
+
+def with_metadata(source: Path, to: Path, **changes: str) -> None:
+    """A copy of a model with other metadata."""
+    save_file(load_file(source), to, metadata=dict(TensorFile(source).metadata) | changes)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all that the table names."""
+    folder = tmp_path_factory.mktemp("stage")
+    model = trained(folder, TEXT, steps=3)
+    (folder / "nothing").mkdir()
+    for name, content in {
+        "empty.txt": b"",
+        "one.txt": b"x",
+        "one-line.txt": b"a single line\n",
+        "latin1.txt": "café ".encode("latin-1") * 50,
+        "binary.bin": bytes(range(256)) * 4,
+        "other.txt": TEXT.replace("truth", "trout").encode(),
+        "cyrillic.txt": ("щука и рак\n" * 30).encode(),
+        "log.jsonl": b"{}\n",
+        "cut.safetensors": model.read_bytes()[:-100],
+        "header.safetensors": struct.pack("<Q", 50) + b"{" * 50 + model.read_bytes()[58:],
+    }.items():
+        (folder / name).write_bytes(content)
+    shutil.copy(model, folder / "alone.safetensors")
+    for n in range(3):  # for rows that run side by side
+        shutil.copy(model, folder / f"model{n}.safetensors")
+        shutil.copy(naming.resume_path(model), folder / f"model{n}.resume.safetensors")
+    if os.name == "posix":
+        (folder / "loop.txt").symlink_to("loop.txt")
+    tensors = load_file(model)
+    tensors["decoder.bias"][0] = float("nan")
+    save_file(tensors, folder / "nan.safetensors", metadata=dict(TensorFile(model).metadata))
+    save_file(load_file(model), folder / "foreign.safetensors", metadata={"format": "pt"})
+    with_metadata(model, folder / "newer.safetensors", charrnn="99")
+    with_metadata(model, folder / "deep.safetensors", vocabulary="[" * 100_000)
+    with_metadata(model, folder / "wide.safetensors", vocabulary=json.dumps([0] * 1_300_000))
+    assert model_file.load(folder / "alone.safetensors")
+    return folder
+
+
+def test_the_table_is_long_enough_and_has_every_command() -> None:
+    assert len(ROWS) >= 80
+    assert {row[0].split()[0] for row in ROWS} >= {"train", "sample", "score", "inspect"}
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """All files of a folder but for locks."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
+
+
+def words(line: str) -> list[str]:
+    """The arguments of a row; a training is a small and short one, where the row doesn't say otherwise."""
+    found = shlex.split(line)
+    if found[0] == "train" and "--resume" not in found:
+        given = {word for word in found if word.startswith("--")}
+        found += [word for pair in zip(SMALL[::2], SMALL[1::2], strict=True) if pair[0] not in given for word in pair]
+        found += [] if {"--steps", "--epochs", "--time"} & given else ["--steps", "2"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def outcomes(stage: Path) -> Iterator[dict[str, CompletedProcess[str]]]:
+    """What becomes of each row; they are run side by side, as none may change anything."""
+    before = contents(stage)
+    with ThreadPoolExecutor(available_cores()) as pool:
+        lines = [row[0] for row in ROWS]
+        done = dict(zip(lines, pool.map(lambda line: charrnn(*words(line), cwd=stage), lines), strict=True))
+    yield done
+    assert contents(stage) == before
+
+
+@posix
+@pytest.mark.parametrize(("line", "code", "why"), ROWS, ids=[row[0] for row in ROWS])
+def test_bad_input_is_refused_in_one_line(
+    line: str, code: str, why: str, outcomes: dict[str, CompletedProcess[str]]
+) -> None:
+    done = outcomes[line]
+    *notices, last = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (int(code), ""), done
+    assert last.startswith("charrnn: ")
+    assert why in last
+    assert not [line for line in notices if line.startswith(("charrnn", "Traceback", " "))]

@@ -1,0 +1,417 @@
+"""The command line as a whole, and the house it stands in: help, imports, time to start, floors, top level, data."""
+
+import ast
+import graphlib
+import json
+import os
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+
+import pytest
+import typer.main
+from support.processes import SMALL, charrnn, command, environment, posix, refused, started, trained
+
+import charrnn as api
+from charrnn import cli
+from charrnn.cli.terminal import console
+from charrnn.dataset import corpus, files
+from charrnn.dataset.files import Source
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = typer.main.get_command(cli.app).commands
+
+# Help
+
+
+def test_bare_charrnn_shows_the_help(tmp_path: Path) -> None:
+    bare, asked, short = (charrnn(*args, cwd=tmp_path) for args in ((), ("--help",), ("-h",)))
+    assert bare.returncode == asked.returncode == 0
+    assert bare.stdout == asked.stdout == short.stdout
+    assert bare.stderr == asked.stderr == ""
+    assert all(f"\n  {name} " in bare.stdout for name in COMMANDS)
+    assert "charrnn train corpus.txt" in bare.stdout
+
+
+def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
+    done = charrnn("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, f"charrnn {version('charrnn')}", "")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_an_example_and_every_option_a_help(name: str, tmp_path: Path) -> None:
+    done = charrnn(name, "--help", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"  charrnn {name} " in done.stdout.partition("Examples:")[2]
+    words = done.stdout.split()
+    for parameter in COMMANDS[name].params:
+        assert len(parameter.help or "") > 5, parameter.name
+        named = parameter.opts if parameter.param_type_name == "option" else []
+        assert all(word in " ".join(words) for word in named)
+        assert parameter.help.split()[0] in words
+
+
+def test_help_is_plain_text_that_fits_eighty_columns(tmp_path: Path) -> None:
+    for args in ((), *((name,) for name in COMMANDS)):
+        shown = charrnn(*args, "--help", cwd=tmp_path).stdout
+        assert "\x1b" not in shown
+        assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("args", [["frobnicate"], ["--frobnicate"], ["train", "--frobnicate"], ["sample", "a", "b"]])
+def test_wrong_usage_is_one_line(args: list[str], tmp_path: Path) -> None:
+    refused(charrnn(*args, cwd=tmp_path), 2)
+
+
+# Streams
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ж\tлюк\n", "ж\tлюк\n"),
+        ("\x1b[31m\r\0", "\\x1b[31m\\r\\x00"),
+        ("\x85\xad", "\\x85\\xad"),
+        ("a\u202eb\u2028", "a\\u202eb\\u2028"),
+        ("\ud800\udcff", "\\ud800\\udcff"),
+        ("\U000e0041", "\\U000e0041"),
+    ],
+)
+def test_notices_show_control_characters_and_do_not_send_them(text: str, shown: str) -> None:
+    assert console.visible(text) == shown
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("model"), steps=1)
+
+
+LITTLE_TRAINING = (*SMALL, "--steps", 5, "--eval-every", 2, "--out", "m.safetensors")
+
+
+@posix
+@pytest.mark.parametrize("read", [0, 1])
+@pytest.mark.parametrize(
+    "line",
+    ["", "--help", "--version", "sample --help", "inspect MODEL", "inspect MODEL --json", "train CORPUS --json --quiet"]
+    + [f"sample MODEL --seed 1 --engine numpy {options}" for options in ("-n -1", "-n 5", "--json", "--count 3")],
+)
+def test_a_reader_that_wants_no_more_is_no_error(line: str, read: int, model: Path, tmp_path: Path) -> None:
+    words = {"MODEL": [model], "CORPUS": [model.parent / "corpus.txt", *LITTLE_TRAINING]}
+    args = [arg for word in line.split() for arg in words.get(word, [word])]
+    ours, theirs = os.pipe()
+    if not read:
+        os.close(ours)
+    with started(*args, cwd=tmp_path, stdout=theirs) as process:
+        os.close(theirs)
+        if read:
+            with open(ours, "rb") as reader:
+                reader.read(read)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, b"")
+    assert "CORPUS" not in line or api.load(tmp_path / "m.safetensors")
+
+
+@posix
+@pytest.mark.parametrize("name", ["train", "sample", "inspect"])
+def test_where_nobody_listens_to_the_notices_the_work_is_done(name: str, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "model.safetensors").write_bytes(model.read_bytes())
+    args = {"train": [model.parent / "corpus.txt", *LITTLE_TRAINING], "sample": ["-n", 50], "inspect": []}[name]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    line, env = command(name, *args, "--json"), environment()
+    done = subprocess.run(line, cwd=tmp_path, env=env, stdin=DEVNULL, stdout=PIPE, stderr=theirs, timeout=60)
+    os.close(theirs)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)
+    assert name != "train" or api.load(tmp_path / "m.safetensors").history[-1].step == 5
+
+
+CLOSED = pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+
+
+def with_closed(closed: str, *args: object, cwd: Path) -> "subprocess.CompletedProcess[bytes]":
+    """Runs `charrnn` with some of its standard streams closed by the shell."""
+    line = f"{shlex.join(command(*args))} {closed}"
+    env = environment()
+    return subprocess.run(line, shell=True, cwd=cwd, env=env, stdin=DEVNULL, capture_output=True, timeout=60)
+
+
+@posix
+@CLOSED
+def test_training_with_closed_streams_writes_the_same_files(closed: str, model: Path, tmp_path: Path) -> None:
+    args = ("train", model.parent / "corpus.txt", *LITTLE_TRAINING, "--sample-every", 2, "--json")
+    for folder in ("open", "closed"):
+        (tmp_path / folder).mkdir()
+    usual = with_closed("", *args, "--log", "log", cwd=tmp_path / "open")
+    done = with_closed(closed, *args, "--log", "log", cwd=tmp_path / "closed")
+    assert usual.returncode == done.returncode == 0, done.stderr
+    if "2>" not in closed:
+        assert done.stderr == usual.stderr
+    if " >" not in f" {closed}":
+        assert json.loads(done.stdout).keys() == json.loads(usual.stdout).keys()
+    for name in ("m.safetensors", "m.resume.safetensors"):
+        assert (tmp_path / "closed" / name).read_bytes() == (tmp_path / "open" / name).read_bytes()
+    steps = [[json.loads(line)["step"] for line in path.read_text().splitlines()] for path in tmp_path.glob("*/log")]
+    assert steps == [[1, 2, 2, 3, 4, 4, 5, 5]] * 2
+
+
+@posix
+@CLOSED
+@pytest.mark.parametrize("line", ["sample MODEL -n 50 --seed 1", "inspect MODEL"])
+def test_closed_streams_change_nothing_on_the_others(closed: str, line: str, model: Path, tmp_path: Path) -> None:
+    args = [model if word == "MODEL" else word for word in line.split()]
+    done, usual = (with_closed(streams, *args, cwd=tmp_path) for streams in (closed, ""))
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == (b"" if " >" in f" {closed}" else usual.stdout)
+
+
+@posix
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_a_closed_stdin_is_an_empty_corpus_and_no_prime(closed: str, model: Path, tmp_path: Path) -> None:
+    done = with_closed(closed, "train", "-", *LITTLE_TRAINING, cwd=tmp_path)
+    said = b"charrnn: stdin is empty: a corpus needs two characters, and wants a hundred thousand\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"" if "2>" in closed else said)
+    assert {path.name for path in tmp_path.iterdir()} <= {".m.safetensors.lock"}
+    done = with_closed(closed, "sample", model, "--prime", "-", "-n", 5, "--seed", 1, cwd=tmp_path)
+    assert (done.returncode, len(done.stdout)) == (0, 5 * (closed == "<&-"))
+
+
+@posix
+def test_with_stderr_closed_an_error_is_its_exit_code(tmp_path: Path) -> None:
+    for args, code in ((("inspect", "nothing"), 1), (("train", "--frobnicate"), 2)):
+        done = with_closed("2>&-", *args, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (code, b"")
+
+
+# Imports and time
+
+
+def imported(*args: object, cwd: Path) -> set[str]:
+    """The modules that a successful `charrnn` imports."""
+    python, *rest = command(*args)
+    done = subprocess.run(
+        [python, "-X", "importtime", *rest],
+        cwd=cwd,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    )
+    lines = (line for line in done.stderr.splitlines() if line.startswith("import time:"))
+    found = {line.rpartition("|")[2].strip() for line in lines}
+    assert "charrnn.cli" in found
+    return found
+
+
+HEAVY = {"numpy", "safetensors", "numba", "llvmlite", "torch", "rich", "tqdm", "threadpoolctl"}
+
+
+@pytest.mark.parametrize("args", [["--help"], [], ["--version"], *([name, "--help"] for name in COMMANDS)])
+def test_help_imports_nothing_heavy(args: list[str], tmp_path: Path) -> None:
+    assert not imported(*args, cwd=tmp_path) & HEAVY
+
+
+def test_commands_import_only_what_they_use(model: Path, tmp_path: Path) -> None:
+    sampling = imported("sample", model, "-n", 1, cwd=tmp_path)
+    assert sampling & HEAVY == {"numpy", "safetensors"}
+    assert not {"charrnn.training.trainer", "charrnn.cli.train.run", "charrnn.inspection"} & sampling
+    text = model.parent / "corpus.txt"
+    scoring = imported("score", model, text, cwd=tmp_path)
+    assert scoring & HEAVY == {"numpy", "safetensors", "threadpoolctl"}
+    assert not {"charrnn.training.trainer", "charrnn.sampling.generate", "charrnn.cli.score.text_heatmap"} & scoring
+    assert imported("score", model, text, "--heat", cwd=tmp_path) & HEAVY == scoring & HEAVY | {"rich"}
+    assert imported("inspect", model, "--json", cwd=tmp_path) & HEAVY == {"numpy", "safetensors"}
+    assert imported("inspect", model, cwd=tmp_path) & HEAVY == {"numpy", "safetensors", "rich"}
+    training = imported("train", model.parent / "corpus.txt", *SMALL, "--steps", 1, cwd=tmp_path)
+    assert training & HEAVY == {"numpy", "safetensors", "tqdm", "threadpoolctl"}
+
+
+@pytest.mark.parametrize("args", [["--help"], ["sample", "-n", 1]], ids=lambda args: args[0])
+def test_it_starts_about_as_fast_as_its_libraries(args: list[object], model: Path, tmp_path: Path) -> None:
+    if args[0] == "sample":
+        args = [*args, model]
+    runs = {"charrnn": command(*args), "libraries": [sys.executable, "-c", "import numpy, typer"]}
+    env = environment({"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""})
+    for run in runs.values():  # the first run compiles
+        subprocess.run(run, cwd=tmp_path, env=env, capture_output=True, check=True)
+    for _ in range(5):  # other processes may disturb some attempts
+        times: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in range(7):
+            for name, run in runs.items():
+                before = time.perf_counter()
+                subprocess.run(run, cwd=tmp_path, env=env, capture_output=True, check=True)
+                times[name].append(time.perf_counter() - before)
+        ratio = statistics.median(times["charrnn"]) / statistics.median(times["libraries"])
+        if ratio <= 2.5:
+            return
+    pytest.fail(f"it takes {ratio:.2f} times as long as the import of numpy and typer")
+
+
+# Floors: a module imports from floors below its own, and from the neighbours that are named here
+
+FLOORS = (
+    {"notation", "errors", "memory", "cells", "chunk"},
+    {"engine", "config", "vocabulary", "storage", "known", "budget"},
+    {"network", "optimizers", "pace", "footprint", "recipe", "corpus", "lines", "streams", "records", "reading"}
+    | {"filters", "model", "snapshot", "yardstick"},
+    {"constraints", "continuation", "drawing"},
+    {"training", "sampling", "listing", "scoring", "inspection", "checkpoint", "verdict", "figures", "page"},
+    {"cli"},
+)
+NEIGHBOURS = {
+    "memory": {"notation"},
+    "cells": {"notation", "memory"},
+    "chunk": {"notation"},
+    "model": {"network"},
+    "corpus": {"records"},
+    "lines": {"corpus"},
+    "reading": {"corpus", "streams", "records", "model"},
+    "budget": {"config"},
+    "pace": {"network"},
+    "footprint": {"network", "optimizers"},
+    "recipe": {"corpus", "reading", "pace"},
+    "snapshot": {"corpus"},
+    "listing": {"sampling"},
+    "drawing": {"continuation"},
+    "inspection": {"checkpoint"},
+    "figures": {"inspection"},
+    "page": {"checkpoint", "inspection", "figures"},
+}
+SHOWN_BY_CLI = {"typer", "rich", "tqdm"}
+
+
+def modules() -> dict[str, Path]:
+    """The modules of the package by their names."""
+    found = {}
+    for path in sorted((ROOT / "charrnn").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path) -> Iterator[str]:
+    """What a file imports, at its top or within a function: modules, as long as they are known as such."""
+    known = modules()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            for name in node.names:
+                whole = f"{node.module}.{name.name}"
+                yield whole if whole in known else str(node.module)
+
+
+def room(module: str) -> str:
+    """The room that a module of the package lies in: `cells` for `charrnn.cells.lstm`."""
+    return module.split(".")[1] if "." in module else "charrnn"
+
+
+def inner() -> dict[str, Path]:
+    """The modules but for the public face and `python -m charrnn`, which stand above all."""
+    return {name: path for name, path in modules().items() if name not in ("charrnn", "charrnn.__main__")}
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {room(module) for module in inner()} == set().union(*FLOORS)
+
+
+def test_modules_import_only_from_floors_below() -> None:
+    wrong = []
+    for module, path in inner().items():
+        own = room(module)
+        (floor,) = (n for n, rooms in enumerate(FLOORS) if own in rooms)
+        allowed = {own} | NEIGHBOURS.get(own, set()) | set().union(*FLOORS[:floor])
+        ours = {name for name in imports(path) if name.partition(".")[0] == "charrnn"}
+        wrong += [f"{module} imports {name}" for name in ours if room(name) not in allowed]
+    assert not wrong
+
+
+def test_no_modules_import_each_other() -> None:
+    graph = {module: set(imports(path)) & set(modules()) for module, path in modules().items()}
+    graph["charrnn"] = set()  # imports on demand, which stand under TYPE_CHECKING too
+    try:
+        order = [*graphlib.TopologicalSorter(graph).static_order()]
+    except graphlib.CycleError as error:
+        pytest.fail(f"a cycle of imports: {error.args[1]}")
+    assert order.index("charrnn.layers.lstm") < order.index("charrnn.cli")
+
+
+def test_only_the_command_line_knows_the_terminal() -> None:
+    users = {
+        (room(module), name.partition(".")[0])
+        for module, path in inner().items()
+        for name in imports(path)
+        if name.partition(".")[0] in SHOWN_BY_CLI
+    }
+    assert users == {("cli", name) for name in SHOWN_BY_CLI}
+
+
+def test_numba_is_imported_only_when_asked_for() -> None:
+    tops = {
+        module
+        for module, path in modules().items()
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and {"numba", "llvmlite"} & {name.partition(".")[0] for name in imports_of(node)}
+    }
+    assert all(module.startswith("charrnn.engine.kernels") for module in tops)
+
+
+def imports_of(node: ast.Import | ast.ImportFrom) -> list[str]:
+    return [str(node.module)] if isinstance(node, ast.ImportFrom) else [name.name for name in node.names]
+
+
+def test_no_module_is_named_after_nothing() -> None:
+    assert not {"utils", "helpers", "common", "misc"} & {path.stem for path in modules().values()}
+
+
+def test_every_file_says_its_role_in_a_sentence() -> None:
+    for module, path in modules().items():
+        said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        assert said, f"{module} says nothing"
+        assert said.partition("\n\n")[0].endswith((".", ":")), f"{module} says no sentence"
+
+
+# The repository
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists() or not shutil.which("git"), reason="needs git and its repository")
+def test_the_top_level_is_as_fixed() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    paths = [path for path in listed.stdout.split("\0") if path and os.path.lexists(ROOT / path)]
+    visible = {path.split("/")[0] for path in paths if not path.startswith(".")}
+    assert visible == {"pyproject.toml", "charrnn", "data", "checkpoints", "tests", "README.md"}
+
+
+def test_the_tales_are_there_to_be_learned_from() -> None:
+    path = files.bundled_corpus()
+    assert Path(path).name == "saltmarrow.txt"
+    read = corpus.read(Source((path,)))
+    assert read.size >= 150_000
+    assert len(read.ids) >= 150_000
+    assert 40 <= len(read.vocabulary) <= 200
+    assert "\n" in read.vocabulary.characters
+
+
+def test_the_names_are_there_to_be_learned_from() -> None:
+    names = (Path(files.bundled_corpus()).parent / "names.txt").read_text(encoding="utf-8").splitlines()
+    assert len(names) == len(set(names)) >= 2000
+    assert all(name == name.strip() != "" for name in names)

@@ -1,0 +1,609 @@
+"""Runs to which something happens: another run, a full disk, a kill, a loss that explodes; nothing is lost."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from support.processes import SMALL, TEXT, after, bound, charrnn, command, environment, posix, refused, started, until
+
+import charrnn as api
+from charrnn.checkpoint import training_file
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's limits of a running process")
+ENDLESS = (*SMALL, "--steps", 10**6, "--eval-every", 20)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A folder with a corpus."""
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    return tmp_path
+
+
+# Two runs
+
+
+def test_two_runs_do_not_write_the_same_files(here: Path) -> None:
+    with started("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors", cwd=here) as first:
+        until(first, "step 20/")
+        for again in (("--force",), ("--resume",)):
+            options = SMALL if again == ("--force",) else ()
+            done = charrnn(
+                "train", *(["corpus.txt"] if options else []), *options, "--out", "m.safetensors", *again, cwd=here
+            )
+            assert "another run is writing" in refused(done, 1)
+        until(first, "step 60/")
+    assert api.load(here / "m.safetensors").history
+
+
+def test_a_name_that_nobody_gave_is_another_one_while_a_run_has_it(here: Path) -> None:
+    with started("train", "corpus.txt", *ENDLESS, cwd=here) as first:
+        assert "checkpoints/corpus.safetensors" in until(first, "writes ").replace(os.sep, "/")
+        done = charrnn("train", "corpus.txt", *SMALL, "--steps", 2, "--json", cwd=here)
+        assert Path(json.loads(done.stdout)["checkpoint"]).name == "corpus-2.safetensors"
+
+
+@posix
+def test_a_run_that_was_killed_is_in_nobodys_way_and_what_it_left_is_swept(here: Path) -> None:
+    with started("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors", cwd=here) as first:
+        until(first, "step 20/")
+        first.kill()
+    left = {f".{name}.safetensors.0123abcd.tmp" for name in ("m", "m.resume")}
+    others = {f".{name}.0123abcd.tmp" for name in ("other.safetensors", "m.safetensors.state", "m.safetensors.svg")}
+    for name in left | others:
+        (here / name).write_bytes(b"half")
+    done = charrnn("train", "--resume", "--steps", 100, "--out", "m.safetensors", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in here.glob(".*.tmp")} == others
+
+
+@posix
+def test_what_is_left_is_swept_where_a_link_leads_to(here: Path) -> None:
+    (here / "there").mkdir()
+    (here / "m.safetensors").symlink_to("there/n.safetensors")
+    left = (here / "there" / ".n.safetensors.0123abcd.tmp", here / ".m.resume.safetensors.0123abcd.tmp")
+    for path in left:
+        path.write_bytes(b"half")
+    done = charrnn("train", "corpus.txt", *SMALL, "--steps", 2, "--out", "m.safetensors", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert not any(path.exists() for path in left)
+
+
+@posix
+@pytest.mark.parametrize("link", ["m.safetensors", "m.resume.safetensors"])
+def test_a_link_that_makes_one_file_of_two_is_refused(link: str, here: Path) -> None:
+    other = {"m.safetensors": "m.resume.safetensors", "m.resume.safetensors": "m.safetensors"}[link]
+    (here / link).symlink_to(other)
+    done = charrnn("train", "corpus.txt", *SMALL, "--steps", 2, "--out", "m.safetensors", "--force", cwd=here)
+    assert done.returncode in (1, 2)
+    assert "m.safetensors" in done.stderr.splitlines()[-1]
+    assert not (here / other).exists()
+
+
+@posix
+def test_the_state_of_a_training_is_not_written_over_by_a_link(here: Path) -> None:
+    assert charrnn("train", "corpus.txt", *SMALL, "--steps", 2, "--out", "q.safetensors", cwd=here).returncode == 0
+    (here / "p.safetensors").symlink_to("q.resume.safetensors")
+    before = (here / "q.resume.safetensors").read_bytes()
+    done = charrnn("train", "corpus.txt", *SMALL, "--out", "p.safetensors", "--force", cwd=here)
+    assert "a model's file is named like" in refused(done, 2)
+    assert (here / "q.resume.safetensors").read_bytes() == before
+
+
+@posix
+def test_saves_leave_permissions_as_they_are(here: Path) -> None:
+    assert charrnn("train", "corpus.txt", *SMALL, "--steps", 2, "--out", "m.safetensors", cwd=here).returncode == 0
+    both = (here / "m.safetensors", here / "m.resume.safetensors")
+    for path in both:
+        path.chmod(0o600)
+    for how in (("--resume", "--steps", 4), ("corpus.txt", *SMALL, "--steps", 2, "--seed", 2, "--force")):
+        assert charrnn("train", *how, "--out", "m.safetensors", cwd=here).returncode == 0
+        assert [path.stat().st_mode & 0o777 for path in both] == [0o600, 0o600]
+
+
+@posix
+def test_a_state_that_can_not_be_read_is_written_over_where_that_is_forced(here: Path) -> None:
+    assert charrnn("train", "corpus.txt", *SMALL, "--steps", 2, "--out", "m.safetensors", cwd=here).returncode == 0
+    (here / "m.resume.safetensors").chmod(0o200)
+    again = ("train", "corpus.txt", *SMALL, "--steps", 5, "--seed", 2, "--force", "--out", "m.safetensors", "--json")
+    done = charrnn(*again, cwd=here, command=bound)
+    assert done.returncode == 0, done.stderr
+    assert api.load(here / "m.safetensors").run == training_file.load_state(here / "m.resume.safetensors").run
+
+
+@posix
+def test_what_is_no_file_is_not_set_aside(here: Path) -> None:
+    os.mkfifo(here / "pipe")
+    (here / "m.safetensors").symlink_to("pipe")
+    done = charrnn("train", "corpus.txt", *SMALL, "--force", "--out", "m.safetensors", cwd=here)
+    assert done.returncode == 1
+    assert "it is no file that could be replaced" in done.stderr.splitlines()[-1]
+    assert (here / "pipe").is_fifo()
+
+
+def test_a_model_that_was_set_aside_when_a_run_was_killed_comes_back(here: Path) -> None:
+    train = ("train", "corpus.txt", *SMALL, "--steps", 2)
+    assert charrnn(*train, cwd=here).returncode == 0
+    model = here / "checkpoints" / "corpus.safetensors"
+    before = model.read_bytes()
+    model.rename(model.with_name(".corpus.safetensors.0123abcd.old"))
+    model.with_name(".corpus.resume.safetensors.0123abcd.tmp").write_bytes(b"half")
+    done = charrnn(*train, cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert model.read_bytes() == before
+    names = {path.name for path in model.parent.iterdir() if path.suffix != ".lock"}
+    assert names == {f"corpus{n}{kind}.safetensors" for n in ("", "-2") for kind in ("", ".resume")}
+
+
+# Kills
+
+
+@posix
+def test_killed_at_any_moment_it_goes_on_to_the_same_weights(here: Path) -> None:
+    """Ten kills; `tests/bench/kill.py` does as many as one likes."""
+    sys.path.insert(0, str(Path(__file__).parent / "bench"))
+    import kill
+
+    told = kill.harness(here, kills=10, seed=random.randrange(10**6))
+    assert told["equal"], told
+    assert told["kills"] == 10
+
+
+# Faults within a save
+
+
+@posix
+@pytest.mark.parametrize(
+    ("scenario", "least"),
+    [("both", 100), ("first", 100), ("begin", 60), ("again", 60), ("alone", 60), ("file", 24)],
+)
+def test_whatever_fails_in_a_save_the_files_are_the_old_ones_or_the_new(scenario: str, least: int) -> None:
+    script = Path(__file__).with_name("faults.py")
+    env = environment({"OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})  # it forks, and so has no threads
+    done = subprocess.run([sys.executable, script, scenario], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["wrong"] == []
+    assert told["faults"] >= least
+    calls = told["calls"]
+    for name in {call.split()[1] for call in calls if call.startswith("write ")}:
+        written, at = max(n for n, call in enumerate(calls) if call == f"write {name}"), calls.index(f"replace {name}")
+        assert written + 1 == calls.index("fsync", written) < at
+        assert calls[at + 1].startswith("open ")
+        assert calls[at + 2] == "fsync"
+
+
+def test_a_killed_save_is_made_up_for_by_the_resumed_run(here: Path) -> None:
+    """Between the two renames: the state is newer than the model beside it."""
+    for steps, how in ((20, "corpus.txt"), (40, "--resume")):
+        options = (*SMALL, "--eval-every", 10) if how == "corpus.txt" else ()
+        done = charrnn("train", how, *options, "--steps", steps, "--out", "m.safetensors", "--quiet", cwd=here)
+        assert done.returncode == 0, done.stderr
+        if steps == 20:
+            older = (here / "m.safetensors").read_bytes()
+    newer = (here / "m.safetensors").read_bytes()
+    assert older != newer
+    for left in (older, None):
+        (here / "m.safetensors").unlink(missing_ok=True)
+        if left is not None:
+            (here / "m.safetensors").write_bytes(left)
+        done = charrnn("train", "--resume", "--steps", 40, "--out", "m.safetensors", "--quiet", cwd=here)
+        assert done.returncode == 0, done.stderr
+        assert (here / "m.safetensors").read_bytes() == newer
+    (here / "m.safetensors").write_bytes(newer[: len(newer) // 2])
+    line = refused(charrnn("train", "--resume", "--steps", 40, "--out", "m.safetensors", cwd=here), 1)
+    assert "damaged" in line
+    assert "move it elsewhere, and this run makes its own again" in line
+
+
+def test_a_model_of_another_run_is_not_written_over(here: Path) -> None:
+    for name, seed in (("a", 1), ("b", 2)):
+        options = (*SMALL, "--seed", seed, "--steps", 5, "--out", f"{name}.safetensors", "--quiet")
+        assert charrnn("train", "corpus.txt", *options, cwd=here).returncode == 0
+    (here / "a.safetensors").replace(here / "b.safetensors")
+    other = (here / "b.safetensors").read_bytes()
+    line = refused(charrnn("train", "--resume", "--steps", 9, "--out", "b.safetensors", cwd=here), 1)
+    assert "b.safetensors is of another run: move it elsewhere" in line
+    assert (here / "b.safetensors").read_bytes() == other
+    save_file({"x": np.zeros(3)}, here / "b.safetensors")
+    line = refused(charrnn("train", "--resume", "--steps", 9, "--out", "b.safetensors", cwd=here), 1)
+    assert "was not written for charrnn" in line
+    assert list(load_file(here / "b.safetensors")) == ["x"]
+
+
+# Signals within a save
+
+
+@pytest.fixture
+def slow_disk(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which each flush to disk takes 0.4 seconds, and leaves a mark in a file `flushed`."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "sitecustomize.py").write_text(
+        "import os, time\n"
+        "flush = os.fsync\n"
+        "def slow(descriptor):\n"
+        "    with open('flushed', 'a') as file:\n"
+        "        file.write('.')\n"
+        "    time.sleep(0.4)\n"
+        "    flush(descriptor)\n"
+        "os.fsync = slow\n"
+    )
+    return {"PYTHONPATH": str(folder)}
+
+
+def flushes(here: Path, more: int) -> None:
+    """Waits until so much more has been flushed than a run's first save does: a file, and its folder."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if (here / "flushed").exists() and (here / "flushed").stat().st_size >= 2 + more:
+            return
+        time.sleep(0.01)
+    raise AssertionError("nothing is saved")
+
+
+@posix
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+@pytest.mark.parametrize("flush", [1, 3])
+def test_a_signal_within_a_save_waits_for_that_and_for_no_other(
+    name: str, code: int, flush: int, slow_disk: dict[str, str], here: Path
+) -> None:
+    with started("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors", cwd=here, env=slow_disk) as run:
+        flushes(here, flush)
+        began = time.monotonic()
+        run.send_signal(getattr(signal, name))
+        _, err = run.communicate(timeout=30)
+        took = time.monotonic() - began
+    assert run.returncode == code
+    assert err.decode().splitlines()[-1].startswith("interrupted at step 20, and saved")
+    assert (here / "flushed").stat().st_size == 2 + 4
+    assert took < 4 * 0.4 + 2
+    assert (
+        api.load(here / "m.safetensors").step == training_file.load_state(here / "m.resume.safetensors").at.step == 20
+    )
+
+
+@posix
+@pytest.mark.parametrize("flush", [1, 2, 3, 4])
+def test_a_second_one_leaves_at_once_and_the_files_are_whole(flush: int, slow_disk: dict[str, str], here: Path) -> None:
+    site = Path(slow_disk["PYTHONPATH"], "sitecustomize.py")
+    stuck = f"60 if os.path.getsize('flushed') == {2 + flush} else 0"
+    site.write_text(site.read_text().replace("0.4", stuck))
+    with started("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors", cwd=here, env=slow_disk) as run:
+        flushes(here, flush)
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.7)
+        began = time.monotonic()
+        run.send_signal(signal.SIGINT)
+        _, err = run.communicate(timeout=30)
+        took = time.monotonic() - began
+    assert run.returncode == 130
+    assert b"Traceback" not in err
+    assert took < 30, "without waiting for this flush"
+    assert training_file.load_state(here / "m.resume.safetensors").at.step == (20 if flush > 2 else 0)
+    assert (here / "m.safetensors").exists() == (flush > 3)
+    assert not list(here.glob(".*.tmp"))
+    resumed = ("train", "--resume", "--steps", 40, "--out", "m.safetensors", "--json")
+    done = charrnn(*resumed, cwd=here)
+    assert json.loads(done.stdout)["steps"] == 40
+
+
+@posix
+def test_who_presses_again_and_again_is_heard_too(slow_disk: dict[str, str], here: Path) -> None:
+    site = Path(slow_disk["PYTHONPATH"], "sitecustomize.py")
+    site.write_text(site.read_text().replace("0.4", "60 if os.path.getsize('flushed') == 3 else 0"))
+    with started("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors", cwd=here, env=slow_disk) as run:
+        flushes(here, 1)
+        deadline = time.monotonic() + 30
+        while run.poll() is None:
+            assert time.monotonic() < deadline, "it waits for this flush"
+            run.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+    assert run.returncode in (130, -signal.SIGINT)  # to a shell they are the same
+
+
+@posix
+def test_a_save_that_there_is_no_memory_for_is_made_up_for(slow_disk: dict[str, str], here: Path) -> None:
+    site = Path(slow_disk["PYTHONPATH"], "sitecustomize.py")
+    site.write_text(
+        site.read_text().replace("    time.sleep(0.4)", "    if os.path.exists('short'): raise MemoryError")
+    )
+    with started("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors", cwd=here, env=slow_disk) as run:
+        until(run, "step 20/")
+        (here / "short").touch()
+        line = until(run, "memory")
+        assert "there is not enough memory to save m.safetensors: the training goes on" in line
+        before = training_file.load_state(here / "m.resume.safetensors").at.step
+        (here / "short").unlink()
+        deadline = time.monotonic() + 30
+        while training_file.load_state(here / "m.resume.safetensors").at.step == before:
+            assert time.monotonic() < deadline, "it is not saved any more"
+            time.sleep(0.05)
+    assert api.load(here / "m.safetensors").history
+
+
+@posix
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", -signal.SIGINT), ("SIGTERM", -signal.SIGTERM)])
+@pytest.mark.parametrize("length", [("--steps", 10**6), ("--time", "60s")], ids=["steps", "time"])
+def test_while_it_compiles_there_is_nothing_to_wait_for(
+    length: tuple[object, ...], name: str, code: int, here: Path
+) -> None:
+    pytest.importorskip("numba")
+    (here / "cache").mkdir()
+    args = [word for word in SMALL if word not in ("--engine", "numpy")]
+    args += [*map(str, length), "--engine", "numba", "--out", "m.safetensors"]
+    env = {"NUMBA_CACHE_DIR": str(here / "cache")}
+    with started("train", "corpus.txt", *args, cwd=here, env=env) as run:
+        until(run, "compiling")
+        time.sleep(0.5)
+        began = time.monotonic()
+        run.send_signal(getattr(signal, name))
+        assert run.wait(30) == code
+        assert time.monotonic() - began < 5
+    if "--steps" in length:  # else it measures the machine, before there is anything to save
+        done = charrnn("train", "--resume", "--steps", 3, "--out", "m.safetensors", "--json", cwd=here)
+        assert json.loads(done.stdout)["steps"] == 3, done.stderr
+
+
+@posix
+def test_a_terminal_that_closes_loses_nothing(here: Path) -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    leader = "import fcntl, os, sys, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    args = [sys.executable, "-c", leader, *command("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors")]
+    terminal = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    with Popen(args, cwd=here, env=environment({"TERM": "xterm"}), start_new_session=True, **terminal) as run:
+        try:
+            os.close(theirs)
+            shown = b""
+            while b"step 40/" not in shown:
+                shown += os.read(ours, 4096)
+            os.close(ours)
+            assert run.wait(30) == 129
+        finally:
+            run.kill()
+    assert training_file.load_state(here / "m.resume.safetensors").at.step >= 40
+
+
+def test_files_that_others_put_there_while_it_trains_are_not_written_over(here: Path) -> None:
+    other = ("train", "corpus.txt", *SMALL, "--seed", 2, "--steps", 5, "--out", "other/m.safetensors", "--quiet")
+    assert charrnn(*other, cwd=here).returncode == 0
+    theirs = (here / "other" / "m.safetensors").read_bytes()
+    rare = ("--eval-every", 2000, "--out", "models/m.safetensors")
+    with started("train", "corpus.txt", *ENDLESS, *rare, cwd=here) as run:
+        until(run, "step 2,000/")
+        time.sleep(0.3)  # it is saved then, and the next save is some time off
+        (here / "other" / "m.safetensors").replace(here / "models" / "m.safetensors")
+        assert "m.safetensors is of another run" in until(run, "the training goes on")
+        run.send_signal(signal.SIGTERM)
+        run.stderr.read()
+        assert run.wait(30) == 1
+    assert (here / "models" / "m.safetensors").read_bytes() == theirs
+    assert training_file.load_state(here / "models" / "m.resume.safetensors").at.step == 2000
+
+
+# The log
+
+
+def test_a_log_is_a_file_of_its_own(here: Path) -> None:
+    (here / "texts").mkdir()
+    (here / "texts" / "a.txt").write_text(TEXT)
+    out = ("--out", "m.safetensors", "--steps", 5)
+    assert charrnn("train", "texts", *SMALL, *out, "--quiet", cwd=here).returncode == 0
+    before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    for name in ("texts/a.txt", "m.safetensors", "m.resume.safetensors"):
+        for how in (("texts", "--force", *SMALL), ("--resume",)):
+            refused(charrnn("train", *how, *out, "--log", name, cwd=here), 2)
+    (here / "notes.txt").write_text("precious")
+    before[here / "notes.txt"] = b"precious"
+    resumed = ("train", "--resume", *out[:2], "--steps", 9, "--log", "notes.txt")
+    assert "is no log of a training" in refused(charrnn(*resumed, cwd=here), 1)
+    assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("there", "kept"),
+    [
+        ("", ""),
+        ('{"ste', ""),
+        ('{"step": 1, "loss": 2.0}', '{"step": 1, "loss": 2.0}\n'),
+        ('{"step": 99, "loss": 2.0}\nby hand\n', '{"step": 99, "loss": 2.0}\nby hand\n'),
+        ("my notes", None),
+        ("[1, 2]\n", None),
+        ("[" * 200_000, None),
+    ],
+    ids=["empty", "begun", "unended", "by hand", "notes", "list", "deep"],
+)
+def test_a_log_is_gone_on_with_where_it_is_one(there: str, kept: str | None, here: Path) -> None:
+    out = ("--out", "m.safetensors", "--quiet")
+    assert charrnn("train", "corpus.txt", *SMALL, "--steps", 5, *out, cwd=here).returncode == 0
+    (here / "l.jsonl").write_text(there)
+    done = charrnn("train", "--resume", "--steps", 7, "--log", "l.jsonl", *out, cwd=here)
+    text = (here / "l.jsonl").read_text()
+    if kept is None:
+        assert "is no log of a training" in refused(done, 1)
+        assert text == there
+    else:
+        assert done.returncode == 0, done.stderr
+        assert text.startswith(kept)
+        assert [json.loads(line)["step"] for line in text.removeprefix(kept).splitlines()] == [6, 7, 7]
+
+
+@posix
+def test_a_log_that_was_empty_is_not_removed(here: Path) -> None:
+    (here / "empty.jsonl").touch()
+    for log in ("empty.jsonl", "new.jsonl"):
+        options = ("--out", "m.safetensors", "--log", log, "--engine", "numpy")
+        done = charrnn("train", "corpus.txt", *SMALL, *options, cwd=here, command=after("ulimit -f 0"))
+        assert done.returncode == 1
+    assert (here / "empty.jsonl").exists()
+    assert not (here / "new.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("log", "why"),
+    [
+        ("texts/l.jsonl", "would be a part of the text, all that is in texts"),
+        ("texts", "texts can't be the log too"),
+        ("folder", "folder is a folder: give --log the name of a file in it"),
+        (".m.safetensors.lock", "can't be the log too"),
+        ("link/l.jsonl", "would be a part of the text, all that is in texts"),
+        ("-", "--log can't be -"),
+    ],
+)
+def test_what_can_be_no_log_is_refused(log: str, why: str, here: Path) -> None:
+    for name in ("texts", "folder"):
+        (here / name).mkdir()
+    (here / "texts" / "a.txt").write_text(TEXT)
+    if log.startswith("link"):
+        (here / "link").symlink_to("texts")
+    options = ("--steps", 2, "--out", "m.safetensors", "--log", log, "--force")
+    assert why in refused(charrnn("train", "texts", *SMALL, *options, cwd=here), 1, 2)
+    assert not list(here.glob("*.safetensors"))
+
+
+@posix
+def test_a_run_that_can_not_begin_empties_no_log(here: Path) -> None:
+    (here / "l.jsonl").write_text("{}\n")
+    (here / "closed").mkdir(mode=0o555)
+    args = ("train", "corpus.txt", *SMALL, "--steps", 5, "--force", "--log", "l.jsonl")
+    refused(charrnn(*args, "--out", "closed/m.safetensors", cwd=here, command=bound), 1)
+    assert (here / "l.jsonl").read_text() == "{}\n"
+
+
+LOG = (*SMALL, "--eval-every", 20, "--log", "l.jsonl", "--out", "m.safetensors")
+
+
+@posix
+def test_after_a_kill_the_log_tells_each_step_once(here: Path) -> None:
+    with started("train", "corpus.txt", *LOG, "--steps", 10**6, "--log", "l.jsonl", cwd=here) as run:
+        until(run, "step 40/")
+        run.kill()
+    at = training_file.load_state(here / "m.resume.safetensors").at.step
+    told = (here / "l.jsonl").read_text().splitlines()
+    run_of = json.loads(told[0])["run"]
+    others = json.dumps({"step": at + 9, "loss": 1.0, "run": "another"}) + "\n"
+    again = [{"step": at, "diverged": at + 2, "tries": 1}, *({"step": at + n, "loss": 1.0} for n in (1, 2, 3))]
+    rows = [{"step": step, "loss": 1.0} for step in range(at - 3, at + 5)] + again
+    lines = [json.dumps(row | {"run": run_of}) + "\n" for row in rows]
+    (here / "l.jsonl").write_text(others + "".join(lines) + '{"step": 99, "lo')
+    resumed = ("train", "--resume", "--steps", at + 5, "--log", "l.jsonl", "--out", "m.safetensors", "--quiet")
+    assert charrnn(*resumed, cwd=here).returncode == 0
+    text = (here / "l.jsonl").read_text()
+    assert text.startswith(others)
+    rest = text.removeprefix(others).splitlines()
+    steps = [json.loads(line)["step"] for line in rest if "loss" in json.loads(line)]
+    assert steps == list(range(at - 3, at + 6))
+
+
+# Files
+
+
+def test_files_that_were_changed_at_random_are_read_or_refused() -> None:
+    """Some hundred changes; `tests/bench/fuzz.py` makes as many as one likes."""
+    sys.path.insert(0, str(Path(__file__).parent / "bench"))
+    import fuzz
+
+    wrong: list[str] = []
+    found = fuzz.fuzz(300, random.randrange(10**9), wrong.append)
+    assert not wrong
+    assert found["read"] > 0 < found["refused"]
+
+
+# Disks
+
+
+@linux
+@pytest.mark.parametrize("mended", [True, False])
+def test_where_a_save_fails_the_training_goes_on(mended: bool, here: Path) -> None:
+    import resource
+
+    steps = ("--steps", 4000, "--eval-every", 100)
+    with started("train", "corpus.txt", *SMALL, *steps, "--out", "m.safetensors", cwd=here) as run:
+        until(run, "step 100/")
+        until(run, "step 200/")
+        unlimited = resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+        line = until(run, "the training goes on")
+        assert "can't write" in line
+        last = (here / "m.resume.safetensors").read_bytes()
+        assert training_file.load_state(here / "m.resume.safetensors").at.step >= 100
+        if mended:
+            resource.prlimit(run.pid, resource.RLIMIT_FSIZE, unlimited)
+        rest = run.stderr.read().decode()
+        assert run.wait(60) == (0 if mended else 1)
+    assert "Traceback" not in rest
+    step = training_file.load_state(here / "m.resume.safetensors").at.step
+    assert not list(here.glob(".*.tmp"))
+    if mended:
+        assert step == 4000
+    else:
+        assert rest.splitlines()[-1].startswith("charrnn: can't write")
+        assert (here / "m.resume.safetensors").read_bytes() == last
+        assert api.load(here / "m.safetensors").step <= step
+
+
+@posix
+def test_a_folder_that_takes_nothing_is_told_before_anything_is_learned(here: Path) -> None:
+    (here / "closed").mkdir(mode=0o555)
+    args = ("train", "corpus.txt", *SMALL, "--steps", 5)
+    for option, name in (("--out", "m.safetensors"), ("--out", "new/m.safetensors"), ("--log", "l.jsonl")):
+        line = refused(charrnn(*args, option, f"closed/{name}", cwd=here, command=bound), 1)
+        assert "can't write" in line
+        assert f"closed/{name}: Permission denied" in line
+    assert not list((here / "closed").iterdir())
+
+
+@posix
+def test_a_folder_that_closes_or_vanishes_costs_only_the_saves_meanwhile(here: Path) -> None:
+    folder = here / "models"
+    args = ("train", "corpus.txt", *ENDLESS, "--out", "models/m.safetensors")
+    with started(*args, cwd=here, command=bound) as run:
+        until(run, "step 20/")
+        until(run, "step 40/")
+        folder.chmod(0o555)
+        assert "Permission denied: the training goes on" in until(run, "goes on")
+        folder.chmod(0o755)
+        until(run, "step ")
+        until(run, "step ")
+        folder.rename(here / "elsewhere")  # in one step, whatever is written there
+        until(run, "step ")
+        until(run, "step ")
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(30) == 143
+    assert training_file.load_state(folder / "m.resume.safetensors").at.step > 40
+    assert api.load(folder / "m.safetensors").history
+
+
+# Divergence
+
+
+def test_a_rate_that_is_too_high_is_mended_and_said(here: Path) -> None:
+    wild = ("--optimizer", "sgd", "--lr", 200, "--clip", 0, "--steps", 60, "--eval-every", 20)
+    done = charrnn(
+        "train", "corpus.txt", *SMALL, *wild, "--out", "m.safetensors", "--log", "l.jsonl", "--json", cwd=here
+    )
+    assert done.returncode == 0, done.stderr
+    assert "and on at half the rate, 100 (try 1 of 8)" in done.stderr
+    assert np.isfinite(json.loads(done.stdout)["val_loss"])
+    rows = [json.loads(line) for line in (here / "l.jsonl").read_text().splitlines()]
+    assert next(row["lr"] for row in rows if "diverged" in row) == 100
+    assert training_file.load_state(here / "m.resume.safetensors").at.tries >= 1
+
+
+def test_a_training_that_can_not_be_mended_ends_with_the_last_good_weights(here: Path) -> None:
+    wild: tuple[Any, ...] = ("--optimizer", "sgd", "--lr", 1e6, "--weight-decay", 1e3, "--clip", 0, "--eval-every", 1)
+    done = charrnn("train", "corpus.txt", *SMALL, *wild, "--steps", 40, "--out", "m.safetensors", cwd=here)
+    assert done.returncode == 1
+    assert "try 8 of 8" in done.stderr
+    assert "diverged" in done.stderr.splitlines()[-1]
+    saved = training_file.load_state(here / "m.resume.safetensors")
+    assert all(np.isfinite(p).all() for p in saved.params.values())

@@ -1,0 +1,401 @@
+"""`charrnn sample` as a process: the text and nothing else on stdout, the same for the same seed, endless if asked."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, CompletedProcess
+
+import pytest
+from support.processes import TEXT, charrnn, command, environment, posix, raw, refused, started, trained
+
+import charrnn as api
+
+RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему.\n" * 8
+PROMISED = {"text", "prime", "seed", "temp", "logprob", "bpc"}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def russian(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("russian"), RUSSIAN)
+
+
+@pytest.fixture(scope="module")
+def of_bytes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("bytes"), b"\xff\xfe\x00" * 50, "--bytes", "--lr", 0.02, steps=100)
+
+
+def sample(*args: object, cwd: Path, **options: object) -> CompletedProcess[str]:
+    """A sample that succeeds."""
+    done = charrnn("sample", *args, cwd=cwd, **options)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def objects(done: CompletedProcess[str]) -> list[dict[str, object]]:
+    """What `--json` wrote."""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+# The text
+
+
+def test_a_pipe_gets_as_many_characters_as_were_asked_for_and_nothing_else(model: Path, tmp_path: Path) -> None:
+    done = sample(model, "-n", 2000, cwd=tmp_path)
+    assert len(done.stdout) == 2000
+    assert set(done.stdout) <= set(TEXT)
+
+
+def test_no_characters_are_none(model: Path, tmp_path: Path) -> None:
+    assert sample(model, "-n", 0, cwd=tmp_path).stdout == ""
+
+
+def test_the_text_is_that_of_the_library(model: Path, tmp_path: Path) -> None:
+    written = sample(model, "-n", 300, "--seed", 3, "--engine", "numpy", cwd=tmp_path).stdout
+    assert written == "".join(api.generate(api.load(model).model, length=300, seed=3))
+
+
+def test_same_seed_same_bytes(model: Path, tmp_path: Path) -> None:
+    first, again, other = (sample(model, "-n", 500, "--seed", seed, cwd=tmp_path).stdout for seed in (5, 5, 6))
+    assert first == again != other
+
+
+def test_the_shorter_text_is_the_beginning_of_the_longer(model: Path, tmp_path: Path) -> None:
+    short, long = (sample(model, "-n", n, "--seed", 5, cwd=tmp_path).stdout for n in (100, 600))
+    assert long.startswith(short)
+
+
+@pytest.mark.parametrize("options", [["--temp", "0"], ["--top-k", "1"], ["--top-p", "1e-9"], ["--min-p", "1"]])
+def test_where_only_the_likeliest_is_left_the_seed_does_not_matter(
+    options: list[str], model: Path, tmp_path: Path
+) -> None:
+    texts = {sample(model, "-n", 100, "--seed", seed, *options, cwd=tmp_path).stdout for seed in (1, 2)}
+    greedy = api.generate(api.load(model).model, length=100, config=api.SamplingConfig(temp=0))
+    assert texts == {"".join(greedy)}
+
+
+# Notices
+
+
+def test_the_seed_and_the_model_are_told_on_stderr(model: Path) -> None:
+    folder = model.parent / "place"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "m.safetensors").write_bytes(model.read_bytes())
+    done = sample("-n", 50, cwd=folder)
+    told, seed = done.stderr.splitlines()
+    assert told == f"model: {Path('checkpoints', 'm.safetensors')}"
+    assert seed.startswith("seed: ")
+    again = sample("-n", 50, "--seed", seed.removeprefix("seed: "), cwd=folder)
+    assert again.stdout == done.stdout
+    assert sample("-n", 50, "--quiet", cwd=folder).stderr == ""
+
+
+def test_there_is_nothing_to_tell_where_all_is_named(model: Path, tmp_path: Path) -> None:
+    assert sample(model, "-n", 5, "--seed", 1, cwd=tmp_path).stderr == ""
+
+
+def test_another_seed_is_drawn_each_time(model: Path, tmp_path: Path) -> None:
+    assert len({sample(model, "-n", 50, cwd=tmp_path).stdout for _ in range(3)}) > 1
+
+
+def test_the_newest_model_is_the_one_written_last(model: Path, russian: Path, tmp_path: Path) -> None:
+    folder, now = tmp_path / "checkpoints", time.time()
+    folder.mkdir()
+    for age, (name, source) in enumerate((("b", russian), ("c", model), ("a", model), ("b.resume", model))):
+        path = folder / f"{name}.safetensors"
+        path.write_bytes(source.read_bytes())
+        os.utime(path, (now - age, now - age))
+    os.utime(folder / "b.resume.safetensors", (now + 10, now + 10))
+    done = sample("-n", 20, cwd=tmp_path)
+    assert f"model: {Path('checkpoints', 'b.safetensors')}" in done.stderr
+    assert set(done.stdout) <= set(RUSSIAN)
+
+
+def test_options_come_from_the_environment(model: Path, tmp_path: Path) -> None:
+    env = {"CHARRNN_SAMPLE_SEED": "9", "CHARRNN_SAMPLE_LENGTH": "30", "CHARRNN_SAMPLE_TEMP": "0.5"}
+    told = sample(model, "--seed", 9, "-n", 30, "--temp", 0.5, cwd=tmp_path)
+    assert sample(model, cwd=tmp_path, env=env).stdout == told.stdout
+    (drawn,) = objects(sample(model, cwd=tmp_path, env=env | {"CHARRNN_SAMPLE_JSON": "1"}))
+    assert (drawn["text"], drawn["seed"], drawn["temp"]) == (told.stdout, 9, 0.5)
+
+
+# JSON, and several samples
+
+
+def test_json_says_how_likely_a_text_is(model: Path, tmp_path: Path) -> None:
+    (drawn,) = objects(sample(model, "-n", 200, "--seed", 4, "--temp", 0.7, "--json", cwd=tmp_path))
+    assert set(drawn) >= PROMISED
+    assert (drawn["seed"], drawn["temp"], drawn["prime"]) == (4, 0.7, "")
+    assert len(drawn["text"]) == 200
+    assert drawn["bpc"] == pytest.approx(-drawn["logprob"] / math.log(2) / 200)
+    score = api.score(api.load(model).model, drawn["text"])
+    assert drawn["logprob"] == pytest.approx(-score.nats, rel=1e-4)
+    assert drawn["text"] == sample(model, "-n", 200, "--seed", 4, "--temp", 0.7, cwd=tmp_path).stdout
+
+
+def test_the_prime_has_no_part_in_the_likelihood(model: Path, tmp_path: Path) -> None:
+    prime = "It is a truth "
+    (drawn,) = objects(sample(model, "-n", 50, "--seed", 4, "--prime", prime, "--json", cwd=tmp_path))
+    assert drawn["prime"] == prime
+    assert len(drawn["text"]) == 50
+    loaded = api.load(model).model
+    both, alone = (api.score(loaded, text).nats for text in (prime + drawn["text"], prime))
+    assert drawn["logprob"] == pytest.approx(alone - both, rel=1e-4)
+
+
+def test_each_of_several_samples_is_that_of_its_own_seed(model: Path, tmp_path: Path) -> None:
+    several = objects(sample(model, "--count", 3, "--seed", 5, "-n", 60, "--json", cwd=tmp_path))
+    assert [drawn["seed"] for drawn in several] == [5, 6, 7]
+    for drawn in several:
+        (alone,) = objects(sample(model, "--seed", drawn["seed"], "-n", 60, "--json", cwd=tmp_path))
+        assert alone["text"] == drawn["text"]
+        assert alone["logprob"] == pytest.approx(drawn["logprob"], rel=1e-4)
+
+
+def test_several_samples_each_end_their_line(model: Path, tmp_path: Path) -> None:
+    drawn = objects(sample(model, "--count", 3, "--seed", 5, "-n", 40, "--prime", "It", "--json", cwd=tmp_path))
+    plain = sample(model, "--count", 3, "--seed", 5, "-n", 40, "--prime", "It", cwd=tmp_path).stdout
+    lines = ["It" + d["text"] for d in drawn]
+    assert plain == "".join(line if line.endswith("\n") else line + "\n" for line in lines)
+
+
+# Primes
+
+
+def test_a_prime_comes_first_and_is_gone_on_from(model: Path, tmp_path: Path) -> None:
+    prime = "It is a truth"
+    written = sample(model, "-n", 80, "--seed", 1, "--prime", prime, cwd=tmp_path).stdout
+    assert written == prime + "".join(api.generate(api.load(model).model, prime=prime, length=80, seed=1))
+    assert written != prime + sample(model, "-n", 80, "--seed", 1, cwd=tmp_path).stdout
+
+
+def test_a_prime_may_come_from_stdin_or_from_a_file(model: Path, tmp_path: Path) -> None:
+    prime = TEXT[:300]
+    (tmp_path / "prime.txt").write_text("\ufeff" + prime, encoding="utf-8", newline="\r\n")
+    named = sample(model, "-n", 80, "--seed", 1, "--prime", prime, cwd=tmp_path).stdout
+    assert sample(model, "-n", 80, "--seed", 1, "--prime", "-", cwd=tmp_path, input=prime).stdout == named
+    assert sample(model, "-n", 80, "--seed", 1, "--prime-file", "prime.txt", cwd=tmp_path).stdout == named
+
+
+@pytest.mark.parametrize("options", [["--prime", "-"], ["--prime-file", "prime"]], ids=["stdin", "file"])
+def test_a_model_of_bytes_goes_on_from_the_very_bytes(options: list[str], of_bytes: Path, tmp_path: Path) -> None:
+    prime = b"\xef\xbb\xbfone\r\ntwo\rthree\n\0\xff\xd0"
+    (tmp_path / "prime").write_bytes(prime)
+    args = ("sample", of_bytes, "-n", 60, "--seed", 1, "--temp", 2, *options)
+    done = charrnn(*args, cwd=tmp_path, input=prime)
+    assert (done.returncode, done.stderr) == (0, "")
+    model, hot = api.load(of_bytes).model, api.SamplingConfig(temp=2)
+    text = "".join(api.generate(model, prime=prime, length=60, seed=1, config=hot))
+    assert raw(done.stdout) == prime + raw(text)
+    (drawn,) = objects(charrnn(*args, "--json", cwd=tmp_path, input=prime))
+    assert (raw(drawn["prime"]), drawn["text"]) == (prime, text)
+    both, alone = (api.score(model, read).nats for read in (prime + raw(text), prime))
+    assert drawn["logprob"] == pytest.approx(alone - both, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("prime", "named"),
+    [("Ж", "U+0416 CYRILLIC CAPITAL LETTER ZHE"), ("a\x1b[31m", "U+001B"), ("👩", "U+1F469"), ("0123", "U+0030")],
+)
+def test_a_prime_of_unknown_characters_is_refused(prime: str, named: str, model: Path, tmp_path: Path) -> None:
+    line = refused(charrnn("sample", model, "--seed", 1, "--prime", prime, cwd=tmp_path), 1)
+    assert named in line
+    assert "\x1b" not in line
+
+
+@pytest.mark.parametrize("options", [["--json"], ["--count", "2"], ["--count", "2", "--json"]])
+def test_an_unknown_prime_is_refused_before_anything_is_written(
+    options: list[str], model: Path, tmp_path: Path
+) -> None:
+    assert "U+0416" in refused(charrnn("sample", model, "--seed", 1, "--prime", "Ж", *options, cwd=tmp_path), 1)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        ("--temp -1", "temp must be"),
+        ("--temp nan", "temp must be"),
+        ("--temp warm", "--temp"),
+        ("--top-p 0", "top_p must be"),
+        ("--top-p 1.5", "top_p must be"),
+        ("--min-p 2", "min_p must be"),
+        ("--top-k -1", "top_k must be"),
+        ("--count 0", "count must be"),
+        ("-n -2", "length can't be -2"),
+        ("-n many", "-n"),
+        ("--count 2 -n -1", "need an end"),
+        ("--json -n -1", "need an end"),
+        ("--seed -1", "seed must be"),
+        ("--prime a --prime-file corpus.txt", "--prime and --prime-file"),
+        ("--frobnicate", "--frobnicate"),
+    ],
+)
+def test_wrong_usage_is_refused_in_one_line(args: str, says: str, model: Path) -> None:
+    options = args.split() if "--seed" in args else [*args.split(), "--seed", "1"]
+    assert says in refused(charrnn("sample", model, *options, cwd=model.parent), 2)
+
+
+def test_an_unknown_engine_is_refused(model: Path, tmp_path: Path) -> None:
+    assert "no engine 'foo'" in refused(charrnn("sample", model, "--engine", "foo", cwd=tmp_path), 2)
+
+
+def test_without_any_model_it_says_how_to_make_one(tmp_path: Path) -> None:
+    assert "charrnn train" in refused(charrnn("sample", cwd=tmp_path), 1)
+    (tmp_path / "checkpoints").mkdir()
+    assert "charrnn train" in refused(charrnn("sample", cwd=tmp_path), 1)
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "text", "cut", "folder", "resume", "header"])
+def test_what_is_no_model_is_refused_in_one_line(damage: str, model: Path, tmp_path: Path) -> None:
+    path, whole = tmp_path / "m.safetensors", model.read_bytes()
+    match damage:
+        case "empty":
+            path.write_bytes(b"")
+        case "text":
+            path.write_text(TEXT)
+        case "cut":
+            path.write_bytes(whole[:-100])
+        case "folder":
+            path.mkdir()
+        case "resume":
+            path.write_bytes((model.parent / "model.resume.safetensors").read_bytes())
+        case "header":
+            path.write_bytes(whole.replace(b"lstm", b"bstm", 1))
+    line = refused(charrnn("sample", path, "--seed", 1, cwd=tmp_path), 1)
+    assert "m.safetensors" in line
+
+
+@pytest.mark.parametrize("prime", ["missing.txt", "."])
+def test_a_prime_that_can_not_be_read_is_refused(prime: str, model: Path, tmp_path: Path) -> None:
+    line = refused(charrnn("sample", model, "--seed", 1, "--prime-file", prime, cwd=tmp_path), 1)
+    assert prime in line
+
+
+# Bytes and encodings
+
+
+def test_a_model_of_bytes_writes_them_as_they_are(of_bytes: Path, tmp_path: Path) -> None:
+    done = sample(of_bytes, "-n", 600, "--temp", 0, "--prime-file", of_bytes.parent / "corpus.txt", cwd=tmp_path)
+    corpus = (of_bytes.parent / "corpus.txt").read_bytes()
+    written = raw(done.stdout)
+    assert len(written) == len(corpus) + 600
+    assert written.startswith(corpus)
+    assert b"\xff\xfe\x00\xff\xfe\x00" in written[len(corpus) :]
+
+
+def test_the_bytes_survive_json(of_bytes: Path, tmp_path: Path) -> None:
+    plain = sample(of_bytes, "-n", 200, "--seed", 1, cwd=tmp_path)
+    (drawn,) = objects(sample(of_bytes, "-n", 200, "--seed", 1, "--json", cwd=tmp_path))
+    assert raw(drawn["text"]) == raw(plain.stdout)
+    assert len(raw(plain.stdout)) == 200
+
+
+@pytest.mark.parametrize("env", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+def test_text_is_written_in_utf8_whatever_the_locale(env: dict[str, str], russian: Path, tmp_path: Path) -> None:
+    expected = sample(russian, "-n", 100, "--seed", 1, cwd=tmp_path).stdout
+    assert not expected.isascii()
+    done = sample(russian, "-n", 100, "--seed", 1, cwd=tmp_path, env=env)
+    assert raw(done.stdout).decode() == expected
+    several = sample(russian, "-n", 100, "--seed", 1, "--count", 2, cwd=tmp_path, env=env)
+    assert raw(several.stdout).decode().startswith(expected)
+
+
+@posix
+def test_a_prime_is_read_in_utf8_whatever_the_locale(russian: Path, tmp_path: Path) -> None:
+    env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = sample(russian, "-n", 10, "--seed", 1, "--prime", "-", cwd=tmp_path, input="Все", env=env)
+    assert raw(done.stdout).decode().startswith("Все")
+
+
+# Streams
+
+
+@posix
+def test_a_pipe_that_closes_ends_an_endless_text(model: Path, tmp_path: Path) -> None:
+    line = " ".join(command("sample", model, "-n", "-1")) + " | head -c 2000"
+    done = subprocess.run(line, shell=True, cwd=tmp_path, env=environment(), capture_output=True, timeout=60)
+    assert done.returncode == 0
+    assert len(done.stdout) == 2000
+    said = [line for line in done.stderr.decode().splitlines() if not line.startswith("compiling the numba engine")]
+    assert [line.partition(" ")[0] for line in said] == ["seed:"]
+
+
+@posix
+def test_a_pipe_that_closes_leaves_a_state_to_go_on_from(model: Path, tmp_path: Path) -> None:
+    options = ("--seed", "1", "--engine", "numpy")
+    line = " ".join(command("sample", model, "-n", "-1", *options, "--state-out", "st")) + " | head -c 2000"
+    done = subprocess.run(line, shell=True, cwd=tmp_path, env=environment(), capture_output=True, timeout=60)
+    assert done.returncode == 0
+    rest = sample(model, "-n", 50, "--state-in", "st", "--engine", "numpy", cwd=tmp_path).stdout
+    whole = sample(model, "-n", 120_000, *options, cwd=tmp_path).stdout
+    assert whole.startswith(done.stdout.decode())
+    assert rest in whole[2000:]
+
+
+@posix
+def test_an_interrupted_endless_text_ends_quietly(model: Path, tmp_path: Path) -> None:
+    options = ("--seed", 1, "--engine", "numpy")
+    with started("sample", model, "-n", "-1", *options, cwd=tmp_path) as process:
+        first = process.stdout.read(100)
+        process.send_signal(signal.SIGINT)
+        rest, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == b""
+    whole = sample(model, "-n", len(first + rest), *options, cwd=tmp_path).stdout
+    assert (first + rest).decode() == whole
+
+
+@posix
+def test_text_streams_out_as_it_is_made(model: Path, tmp_path: Path) -> None:
+    with started("sample", model, "-n", "-1", "--seed", 1, "--engine", "numpy", cwd=tmp_path) as process:
+        assert os.read(process.stdout.fileno(), 1 << 20)
+        assert process.poll() is None
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("options", [[], ["--json"], ["--count", "3"], ["-n", "-1"]])
+def test_a_full_disk_is_an_error_in_one_line(options: list[str], model: Path, tmp_path: Path) -> None:
+    args = command("sample", model, "--seed", 1, "--engine", "numpy", *options)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(args, cwd=tmp_path, env=environment(), stdout=full, stderr=PIPE, timeout=60)
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("charrnn: ")
+    assert "No space left on device" in line
+
+
+@posix
+def test_it_needs_no_stdin(model: Path, tmp_path: Path) -> None:
+    expected = sample(model, "-n", 50, "--seed", 1, cwd=tmp_path).stdout.encode()
+    args = command("sample", model, "-n", 50, "--seed", 1)
+    done = subprocess.run(args, cwd=tmp_path, env=environment(), stdin=DEVNULL, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, expected)
+    shell = " ".join(args) + " <&-"
+    done = subprocess.run(shell, shell=True, cwd=tmp_path, env=environment(), capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, expected)
+
+
+@posix
+def test_a_terminal_gets_a_line_end_at_the_end(model: Path, tmp_path: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    args = command("sample", model, "-n", 10, "--temp", 0, "--quiet", "--prime", "It is")
+    subprocess.run(args, cwd=tmp_path, env=environment(), stdout=theirs, stderr=PIPE, check=True, timeout=60)
+    os.close(theirs)
+    shown = os.read(ours, 1000).decode()
+    os.close(ours)
+    piped = sample(model, "-n", 10, "--temp", 0, "--quiet", "--prime", "It is", cwd=tmp_path).stdout
+    assert shown.replace("\r\n", "\n") == (piped if piped.endswith("\n") else piped + "\n")

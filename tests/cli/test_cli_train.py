@@ -1,0 +1,873 @@
+"""`charrnn train` as a process: its streams, files, exit codes, refusals, and how it bears to be interrupted."""
+
+import json
+import math
+import os
+import random
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from support.processes import SMALL, TEXT, charrnn, command, environment, posix, raw, refused, started
+
+import charrnn as api
+from charrnn.checkpoint import training_file
+
+RESULTS = {
+    "checkpoint",
+    "steps",
+    "epochs",
+    "seconds",
+    "chars_per_second",
+    "train_loss",
+    "val_loss",
+    "val_bpc",
+    "parameters",
+    "engine",
+    "threads",
+    "seed",
+}
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A folder with a corpus."""
+    (tmp_path / "corpus.txt").write_text(TEXT, encoding="utf-8", newline="")
+    return tmp_path
+
+
+def train(*args: object, cwd: Path, **options: object) -> CompletedProcess[str]:
+    """A small training of few steps, that succeeds."""
+    done = charrnn("train", *args, *SMALL, *(() if "--steps" in args else ("--steps", 5)), cwd=cwd, **options)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """All checkpoints below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.safetensors")}
+
+
+def weights(path: Path) -> dict[str, bytes]:
+    return {name: p.tobytes() for name, p in api.load(path).model.params.items()}
+
+
+# Streams and results
+
+
+def test_notices_go_to_stderr_and_nothing_to_stdout(here: Path) -> None:
+    done = train("corpus.txt", cwd=here)
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[0] == f"corpus.txt: {len(TEXT):,} characters, {len(set(TEXT))} distinct"
+    held_out = len(TEXT) // 10
+    assert lines[1] == f"learns from the first {len(TEXT) - held_out:,}, validates on the last {held_out:,}"
+    assert "seed 1" in done.stderr
+    assert "checkpoints/corpus.safetensors" in lines[-1].replace(os.sep, "/")
+    assert "\r" not in done.stderr.replace("\r\n", "\n"), "no bar where there is no terminal"
+    assert "\x1b" not in done.stderr
+
+
+def test_quiet_is_silent(here: Path) -> None:
+    done = train("corpus.txt", "--quiet", "--sample-every", 2, cwd=here)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert (here / "checkpoints" / "corpus.safetensors").exists()
+
+
+def test_quiet_and_json_leave_json_alone(here: Path) -> None:
+    done = train("corpus.txt", "--quiet", "--json", cwd=here)
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 1
+    assert json.loads(done.stdout)["steps"] == 5
+
+
+def test_the_json_agrees_with_the_checkpoint(here: Path) -> None:
+    done = train("corpus.txt", "--json", "--steps", 30, "--eval-every", 10, "--out", "m.safetensors", cwd=here)
+    result = json.loads(done.stdout)
+    assert set(result) >= RESULTS
+    saved = api.load(here / result["checkpoint"])
+    row = min(saved.history, key=lambda row: row.val_loss)
+    assert [result[name] for name in ("checkpoint", "steps", "seed", "engine")] == ["m.safetensors", 30, 1, "numpy"]
+    assert result["parameters"] == saved.model.size == sum(p.size for p in saved.model.params.values())
+    assert (result["train_loss"], result["val_loss"]) == (row.train_loss, row.val_loss)
+    assert result["val_bpc"] == pytest.approx(row.val_loss / math.log(2))
+    assert saved.step == row.step
+    score = api.score(saved.model, TEXT[-saved.corpus.validation :])
+    assert score.nats_per_char == pytest.approx(result["val_loss"], rel=1e-6)
+    assert result["threads"] >= 1
+    assert result["epochs"] == pytest.approx(30 * 8 * 16 / saved.corpus.training, rel=0.1)
+    assert result["seconds"] > 0
+    assert result["chars_per_second"] > 0
+
+
+def test_without_validation_the_json_has_nulls(here: Path) -> None:
+    result = json.loads(train("corpus.txt", "--json", "--val-fraction", 0, cwd=here).stdout)
+    assert (result["val_loss"], result["val_bpc"]) == (None, None)
+    assert 0 < result["train_loss"] < 10
+
+
+def test_the_seed_is_drawn_and_told(here: Path) -> None:
+    options = ("--hidden-size", 4, "--layers", 1, "--engine", "numpy", "--steps", 1, "--json")
+    done = [charrnn("train", "corpus.txt", *options, cwd=here) for _ in range(2)]
+    seeds = [json.loads(run.stdout)["seed"] for run in done]
+    assert seeds[0] != seeds[1]
+    assert all(f"seed {seed}" in run.stderr for seed, run in zip(seeds, done, strict=True))
+
+
+def test_samples_on_the_way_go_to_stderr(here: Path) -> None:
+    done = train("corpus.txt", "--sample-every", 2, "--steps", 5, cwd=here)
+    assert sum(line.startswith("    ") for line in done.stderr.splitlines()) >= 2
+    assert done.stdout == ""
+
+
+def test_a_sample_on_the_way_has_a_seed_however_large_that_of_the_run_is(here: Path) -> None:
+    done = train("corpus.txt", "--sample-every", 2, "--steps", 5, "--seed", 2**63 - 1, cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert sum(line.startswith("    ") for line in done.stderr.splitlines()) >= 2
+
+
+def test_a_text_with_a_long_name_has_a_model_with_one_that_is_not_too_long(tmp_path: Path) -> None:
+    (tmp_path / f"{'ж' * 115}.txt").write_text(TEXT)
+    done = train(f"{'ж' * 115}.txt", "--steps", 2, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "checkpoints" / f"{'ж' * 75}.safetensors").exists()
+
+
+@pytest.mark.parametrize("name", ["book.resume!.txt", f"{'a' * 143}.resumed.txt", "-.resume.-.txt"])
+def test_no_model_is_called_what_states_are(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(TEXT)
+    done = train(f"./{name}", "--steps", 2, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert charrnn("sample", "-n", 5, "--seed", 1, cwd=tmp_path).returncode == 0
+
+
+@posix
+def test_a_terminal_gets_a_bar_on_stderr(here: Path) -> None:
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    args = command("train", "corpus.txt", *SMALL, "--steps", 30)
+    done = subprocess.run(args, cwd=here, env=environment(), stdout=subprocess.PIPE, stderr=theirs, check=True)
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 1 << 16):
+            shown += chunk
+    except OSError:  # how Linux ends a terminal that nobody has open
+        pass
+    os.close(ours)
+    assert done.stdout == b""
+    assert b"100%" in shown
+    assert b"step 30/30" in shown
+
+
+# The log
+
+
+def test_the_log_is_json_lines_and_a_resumed_run_adds_to_it(here: Path) -> None:
+    log = here / "log.jsonl"
+    options = ("--log", "log.jsonl", "--eval-every", 4)
+    train("corpus.txt", "--steps", 10, *options, cwd=here)
+    first = [json.loads(line) for line in log.read_text().splitlines()]
+    steps = [line for line in first if "loss" in line]
+    assert [line["step"] for line in steps] == list(range(1, 11))
+    assert all(line.keys() >= {"step", "epoch", "loss", "lr", "grad_norm", "seconds"} for line in steps)
+    rows = [line for line in first if "val_loss" in line]
+    assert [line["step"] for line in rows] == [4, 8, 10]
+    history = api.load(here / "checkpoints" / "corpus.safetensors").history
+    assert [line["val_loss"] for line in rows] == [row.val_loss for row in history]
+
+    done = charrnn("train", "--resume", "--steps", 12, "--log", "log.jsonl", cwd=here)
+    assert done.returncode == 0, done.stderr
+    both = [json.loads(line) for line in log.read_text().splitlines()]
+    assert both[: len(first)] == first
+    assert [line["step"] for line in both[len(first) :]] == [11, 12, 12]
+
+
+def test_a_log_that_exists_is_refused_unless_forced(here: Path) -> None:
+    log = here / "log.jsonl"
+    log.write_text("precious\n")
+    assert "log.jsonl is there already" in refused(
+        charrnn("train", "corpus.txt", *SMALL, "--steps", 2, "--log", "log.jsonl", cwd=here), 1
+    )
+    assert log.read_text() == "precious\n"
+    assert files(here) == {}, "nothing was begun"
+    train("corpus.txt", "--log", "log.jsonl", "--force", cwd=here)
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2, 3, 4, 5, 5]
+
+
+def test_the_folder_of_the_log_is_made(here: Path) -> None:
+    train("corpus.txt", "--log", "new/folder/log.jsonl", cwd=here)
+    lines = (here / "new" / "folder" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5, 5]
+
+
+# Where the model goes
+
+
+def test_the_default_file_is_named_after_the_corpus_and_never_taken(here: Path) -> None:
+    folder = here / "checkpoints"
+    train("corpus.txt", cwd=here)
+    first = files(folder)
+    assert set(first) == {"corpus.safetensors", "corpus.resume.safetensors"}
+    train("corpus.txt", cwd=here)
+    train("corpus.txt", cwd=here)
+    assert set(files(folder)) == set(first) | {
+        f"corpus-{n}{suffix}.safetensors" for n in (2, 3) for suffix in ("", ".resume")
+    }
+    assert files(folder).items() >= first.items()
+
+
+def test_an_awkward_name_becomes_a_file_name(here: Path) -> None:
+    (here / "corpus.txt").rename(here / "[bold] a b;c.txt")
+    train("[bold] a b;c.txt", cwd=here)
+    assert "bold-a-b-c.safetensors" in files(here / "checkpoints")
+
+
+@pytest.mark.parametrize("there", ["m.safetensors", "m.resume.safetensors"])
+def test_out_is_not_overwritten_unless_forced(there: str, here: Path) -> None:
+    (here / there).write_bytes(b"precious")
+    options = ("corpus.txt", *SMALL, "--steps", 2, "--out", "m.safetensors")
+    line = refused(charrnn("train", *options, cwd=here), 1)
+    assert there in line
+    assert "--force" in line
+    assert files(here) == {there: b"precious"}
+    train("corpus.txt", "--out", "m.safetensors", "--force", cwd=here)
+    assert files(here)[there] != b"precious"
+    assert api.load(here / "m.safetensors").step == 5
+
+
+def test_out_can_not_be_a_folder(here: Path) -> None:
+    (here / "models.safetensors").mkdir()
+    for folder in (".", "models.safetensors"):
+        assert "is a folder" in refused(charrnn("train", "corpus.txt", "--out", folder, cwd=here), 1, 2)
+
+
+def test_the_folder_of_out_is_made(here: Path) -> None:
+    train("corpus.txt", "--out", "a/b/m.safetensors", cwd=here)
+    assert api.load(here / "a" / "b" / "m.safetensors").step == 5
+
+
+@pytest.mark.parametrize("name", ["model", "model.bin", "model.resume.safetensors"])
+def test_out_needs_the_suffix(name: str, here: Path) -> None:
+    line = refused(charrnn("train", "corpus.txt", "--out", name, cwd=here), 2)
+    assert ".safetensors" in line
+    assert files(here) == {}
+
+
+def test_there_is_no_half_written_file(here: Path) -> None:
+    train("corpus.txt", "--eval-every", 1, cwd=here)
+    assert {path.name for path in (here / "checkpoints").iterdir() if path.suffix != ".lock"} == {
+        "corpus.safetensors",
+        "corpus.resume.safetensors",
+    }
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty"),
+        (b"a", "one character only"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"\xef\xbb\xbfa", "one character only"),
+        (b"abc\xff\xfe" * 20, "not utf-8 at byte 3"),
+        (b"abc\xd0", "not utf-8 at byte 3"),
+    ],
+)
+def test_texts_that_can_not_be_learned_from(content: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_bytes(content)
+    line = refused(charrnn("train", "bad.txt", "--steps", 1, cwd=tmp_path), 1)
+    assert "bad.txt" in line
+    assert says in line
+    assert files(tmp_path) == {}
+
+
+@pytest.mark.parametrize("how", [["--errors", "replace"], ["--errors", "surrogateescape"], ["--bytes"]])
+def test_what_is_no_utf8_trains_if_told_how(how: list[str], tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_bytes(b"abc\xff\xfe" * 20)
+    train("bad.txt", "--out", "m.safetensors", *how, cwd=tmp_path)
+    vocabulary = api.load(tmp_path / "m.safetensors").model.vocabulary
+    assert vocabulary.is_bytes == (how == ["--bytes"])
+    assert how != ["--errors", "replace"] or vocabulary.characters == ("a", "b", "c", "\ufffd")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        ("missing.txt", 1, "can't read missing.txt"),
+        ("void", 1, "the folder void holds no files"),
+        ("corpus.txt --encoding klingon", 1, "no text encoding 'klingon'"),
+        ("corpus.txt --encoding hex", 1, "no text encoding 'hex'"),
+        ("corpus.txt --encoding rot13", 1, "no text encoding 'rot13'"),
+        ("corpus.txt --encoding undefined", 1, "no text encoding 'undefined'"),
+        ("corpus.txt --encoding utf-16", 1, "corpus.txt is not utf-16"),
+        ("corpus.txt --errors shout", 2, "errors can't be 'shout'"),
+        ("corpus.txt --lr -1", 2, "lr must be"),
+        ("corpus.txt --lr nan", 2, "lr must be"),
+        ("corpus.txt --lr inf", 2, "lr must be"),
+        ("corpus.txt --lr fast", 2, "--lr"),
+        ("corpus.txt --dropout 1", 2, "dropout must be"),
+        ("corpus.txt --steps -1", 2, "steps must be"),
+        ("corpus.txt --steps 1.5", 2, "--steps"),
+        (f"corpus.txt --steps 1{'0' * 400}", 2, "steps must be"),
+        ("corpus.txt --epochs -1", 2, "epochs must be"),
+        ("corpus.txt --steps", 2, "--steps"),
+        ("corpus.txt --steps 5 --epochs 5", 2, "--steps and --epochs"),
+        ("corpus.txt --hidden-size 0", 2, "hidden_size must be"),
+        ("corpus.txt --layers 0", 2, "layers must be"),
+        ("corpus.txt --batch-size 0", 2, "batch_size must be"),
+        ("corpus.txt --seq-length 0", 2, "seq_length must be"),
+        ("corpus.txt --val-fraction 1", 2, "val_fraction must be"),
+        ("corpus.txt --clip nan", 2, "clip must be"),
+        ("corpus.txt --clip inf", 2, "clip must be"),
+        ("corpus.txt --threads 0", 2, "threads must be"),
+        ("corpus.txt --seed -1", 2, "seed must be"),
+        ("corpus.txt --sample-every -1", 2, "sample_every must be"),
+        ("corpus.txt --cell foo", 2, "cell can't be 'foo': choose one of lstm, gru, rnn"),
+        ("corpus.txt --optimizer foo", 2, "optimizer can't be 'foo'"),
+        ("corpus.txt --schedule foo", 2, "schedule can't be 'foo'"),
+        ("corpus.txt --engine foo", 2, "no engine 'foo'"),
+        ("corpus.txt --init-from missing.safetensors", 1, "missing.safetensors"),
+        ("corpus.txt --init-from corpus.txt", 1, "corpus.txt is no checkpoint"),
+        ("corpus.txt --log corpus.txt/log.jsonl", 1, "can't write"),
+        ("corpus.txt --out corpus.txt/m.safetensors --quiet", 1, "can't write"),
+        ("--resume", 1, "charrnn train"),
+        ("--resume --out m.safetensors", 1, "no training to resume"),
+        ("--resume --force", 2, "--resume"),
+        ("--resume --init-from m.safetensors", 2, "--resume"),
+        ("corpus.txt --hiden-size 3", 2, "--hidden-size"),
+        ("corpus.txt --frobnicate", 2, "--frobnicate"),
+    ],
+)
+def test_what_is_refused_is_refused_in_one_line(args: str, code: int, says: str, here: Path) -> None:
+    (here / "void").mkdir()
+    done = charrnn(
+        "train", *args.split(), cwd=here, env={"CHARRNN_TRAIN_ENGINE": "numpy", "CHARRNN_TRAIN_HIDDEN_SIZE": "16"}
+    )
+    assert says in refused(done, code)
+    assert files(here) == {}, "nothing was written"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="needs /dev/null")
+def test_dev_null_is_empty(tmp_path: Path) -> None:
+    assert "null is empty" in refused(charrnn("train", "/dev/null", cwd=tmp_path), 1)
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a corpus and a training of five steps: not to be changed."""
+    folder = tmp_path_factory.mktemp("begun")
+    (folder / "corpus.txt").write_text(TEXT, encoding="utf-8", newline="")
+    train("corpus.txt", cwd=folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        ("--hidden-size 32", 2, "hidden_size is 16"),
+        ("--cell gru", 2, "cell is lstm"),
+        ("--layers 2", 2, "layers is 1"),
+        ("--seed 2", 2, "seed is 1"),
+        ("--batch-size 4", 2, "batch_size is 8"),
+        ("--seq-length 4", 2, "seq_length is 16"),
+        ("--optimizer sgd", 2, "optimizer is adam"),
+        ("--val-fraction 0.2", 2, "val_fraction is 0.1"),
+        ("--bytes", 2, "--bytes"),
+        ("--encoding latin-1", 2, "--encoding"),
+        ("--errors replace", 2, "--errors"),
+        ("--steps 9 --epochs 9", 2, "--steps and --epochs"),
+        ("--out other.safetensors", 1, "other.resume.safetensors is missing"),
+    ],
+)
+def test_what_a_resumed_run_can_not_change(args: str, code: int, says: str, begun: Path) -> None:
+    before = files(begun)
+    assert says in refused(charrnn("train", "--resume", *args.split(), cwd=begun), code)
+    assert files(begun) == before
+
+
+def test_a_changed_corpus_is_not_gone_on_with(here: Path) -> None:
+    train("corpus.txt", cwd=here)
+    before = files(here)
+    with (here / "corpus.txt").open("a") as corpus:
+        corpus.write("more")
+    assert "corpus.txt is not the one" in refused(charrnn("train", "--resume", cwd=here), 1)
+    (here / "corpus.txt").unlink()
+    assert "can't read" in refused(charrnn("train", "--resume", cwd=here), 1)
+    assert files(here) == before
+
+
+# Texts of all kinds
+
+
+@pytest.mark.parametrize(
+    ("content", "characters"),
+    [
+        ("one\r\ntwo\r\n" * 30, "\nenotw"),
+        ("one\rtwo\r" * 30, "\nenotw"),
+        ("щука и рак\n" * 30, "\n акрущи"),
+        ("👩\u200d👩\u200d👧 and 🇪🇺 e\u0301\n" * 30, "\n adne\u0301\u200d🇪🇺👧👩"),
+        ("nul\0nul\n" * 30, "\0\nlnu"),
+        ("\ufeffmark\n" * 30, "\nakmr\ufeff"),
+    ],
+    ids=["crlf", "cr", "cyrillic", "emoji", "nul", "bom"],
+)
+def test_any_text_trains_and_samples(content: str, characters: str, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_bytes(content.encode())
+    done = train("text.txt", "--steps", 5, "--sample-every", 5, cwd=tmp_path)
+    assert "\0" not in done.stderr
+    known = api.load(tmp_path / "checkpoints" / "text.safetensors").model.vocabulary.characters
+    assert known == tuple(sorted(characters))
+    sampled = charrnn("sample", "-n", 200, "--seed", 1, cwd=tmp_path)
+    assert sampled.returncode == 0
+    written = raw(sampled.stdout).decode()
+    assert len(written) == 200
+    assert set(written) <= set(characters)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1251"])
+def test_a_text_in_another_encoding_is_the_same_text(encoding: str, tmp_path: Path) -> None:
+    text = "щука и рак\n" * 30
+    (tmp_path / "a.txt").write_bytes(text.encode())
+    (tmp_path / "b.txt").write_bytes(text.encode(encoding))
+    train("a.txt", cwd=tmp_path)
+    train("b.txt", "--encoding", encoding, cwd=tmp_path)
+    assert weights(tmp_path / "checkpoints" / "a.safetensors") == weights(tmp_path / "checkpoints" / "b.safetensors")
+
+
+def test_a_folder_is_all_its_files_in_order(here: Path) -> None:
+    folder = here / "texts"
+    (folder / "sub").mkdir(parents=True)
+    (folder / ".hidden").write_bytes(b"\xff\xfe")
+    third = len(TEXT) // 3
+    for name, part in (("b", TEXT[third : 2 * third]), ("a", TEXT[:third]), ("sub/c", TEXT[2 * third :])):
+        (folder / name).write_text(part, encoding="utf-8", newline="")
+    train("texts", cwd=here)
+    train("corpus.txt", cwd=here)
+    assert weights(here / "checkpoints" / "texts.safetensors") == weights(here / "checkpoints" / "corpus.safetensors")
+
+
+def test_several_files_are_one_text_as_cat_joins_them(here: Path) -> None:
+    parts = [TEXT[:700], TEXT[700:]]
+    for name, part in zip("ab", parts, strict=True):
+        (here / name).write_text(part, encoding="utf-8", newline="")
+    train("a", "b", cwd=here)
+    train("-", input="".join(parts), cwd=here)
+    train("a", "-", "--out", "mixed.safetensors", input=parts[1], cwd=here)
+    assert weights(here / "checkpoints" / "a.safetensors") == weights(here / "checkpoints" / "stdin.safetensors")
+    assert weights(here / "checkpoints" / "a.safetensors") == weights(here / "mixed.safetensors")
+
+
+def test_the_corpus_that_comes_with_it_is_the_default(tmp_path: Path) -> None:
+    done = train("--steps", 1, cwd=tmp_path)
+    assert done.stderr.startswith("saltmarrow.txt: ")
+    assert "saltmarrow.safetensors" in files(tmp_path / "checkpoints")
+
+
+# Resuming
+
+
+def test_a_resumed_run_ends_as_the_whole_one_byte_for_byte(here: Path) -> None:
+    options = ("--dropout", 0.3, "--eval-every", 4)
+    train("corpus.txt", "--steps", 25, *options, "--out", "whole/m.safetensors", cwd=here)
+    train("corpus.txt", "--steps", 7, *options, "--out", "parts/m.safetensors", cwd=here)
+    for steps in (14, 25):
+        done = charrnn("train", "--resume", "--steps", steps, "--out", "parts/m.safetensors", cwd=here)
+        assert done.returncode == 0, done.stderr
+        assert "goes on at step" in done.stderr
+    assert files(here / "parts") == files(here / "whole")
+
+
+def test_a_run_resumes_from_another_folder_by_its_file(here: Path) -> None:
+    train("corpus.txt", cwd=here)
+    (here / "elsewhere").mkdir()
+    out = Path("..") / "checkpoints" / "corpus.safetensors"
+    done = charrnn("train", "--resume", "--steps", 7, "--json", "--out", out, cwd=here / "elsewhere")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["steps"] == 7
+    assert api.load(here / "checkpoints" / "corpus.safetensors").training.steps == 7
+
+
+def test_the_newest_training_is_the_one_resumed(here: Path) -> None:
+    for name in ("a", "b", "c"):
+        train("corpus.txt", "--out", f"checkpoints/{name}.safetensors", cwd=here)
+    now = time.time()
+    for age, name in enumerate(("b", "c", "a")):
+        os.utime(here / "checkpoints" / f"{name}.resume.safetensors", (now - age, now - age))
+    done = charrnn("train", "--resume", "--steps", 6, "--json", cwd=here)
+    assert Path(json.loads(done.stdout)["checkpoint"]) == Path("checkpoints/b.safetensors")
+
+
+def test_a_corpus_that_was_moved_is_named_anew(here: Path) -> None:
+    train("corpus.txt", cwd=here)
+    (here / "corpus.txt").rename(here / "moved.txt")
+    assert "can't read" in refused(charrnn("train", "--resume", "--steps", 7, cwd=here), 1)
+    done = charrnn("train", "moved.txt", "--resume", "--steps", 7, "--json", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["steps"] == 7
+
+
+def test_a_corpus_named_from_another_folder_is_found_from_a_third(here: Path) -> None:
+    train("corpus.txt", "--out", "m.safetensors", cwd=here)
+    for name in ("second", "third"):
+        (here / name).mkdir()
+    (here / "corpus.txt").rename(here / "moved.txt")
+    resume = ("--resume", "--out", Path("..") / "m.safetensors", "--json")
+    for folder, args, steps in (("second", (Path("..") / "moved.txt",), 7), ("third", (), 9)):
+        done = charrnn("train", *args, *resume, "--steps", steps, cwd=here / folder)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["steps"] == steps
+        snapshot = training_file.load_state(here / "m.resume.safetensors")
+        assert snapshot.source.paths == (os.path.abspath(here / "moved.txt"),)
+
+
+def test_a_training_on_stdin_resumes_when_the_text_is_piped_in_again(here: Path) -> None:
+    train("-", "--steps", 8, "--out", "whole/m.safetensors", input=TEXT, cwd=here)
+    train("-", "--steps", 3, "--out", "parts/m.safetensors", input=TEXT, cwd=here)
+    resume = ("--resume", "--steps", 8, "--out", "parts/m.safetensors")
+    assert "stdin" in refused(charrnn("train", *resume, cwd=here), 1)
+    assert "not the one" in refused(charrnn("train", "-", *resume, cwd=here, input=TEXT[1:]), 1)
+    done = charrnn("train", "-", *resume, cwd=here, input=TEXT)
+    assert done.returncode == 0, done.stderr
+    assert files(here / "parts") == files(here / "whole")
+
+
+def test_a_run_starts_from_another_model(here: Path) -> None:
+    train("corpus.txt", "--out", "a.safetensors", "--steps", 20, cwd=here)
+    train("corpus.txt", "--out", "b.safetensors", "--init-from", "a.safetensors", "--steps", 0, cwd=here)
+    assert weights(here / "a.safetensors") == weights(here / "b.safetensors")
+    (here / "other.txt").write_text(TEXT + "Ж", encoding="utf-8")
+    line = refused(charrnn("train", "other.txt", "--init-from", "a.safetensors", cwd=here), 1)
+    assert "U+0416" in line
+
+
+# Interruption
+
+
+def first_report(process: "subprocess.Popen[bytes]") -> bytes:
+    """What a training says up to its first evaluation."""
+    said = b""
+    while b"\nstep " not in said:
+        line = process.stderr.readline()
+        assert line, f"it ended too soon: {said!r}"
+        said += line
+    return said
+
+
+STOPPED = (*SMALL, "--steps", 600, "--dropout", 0.3, "--eval-every", 7, "--out", "m.safetensors")
+ENDLESS = (*SMALL, "--steps", 10**6, "--eval-every", 7)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a training that nobody stopped."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    assert charrnn("train", begun / "corpus.txt", *STOPPED, "--quiet", cwd=folder).returncode == 0
+    return files(folder)
+
+
+@posix
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+@pytest.mark.parametrize("seed", range(2))
+def test_an_interrupted_run_is_saved_and_goes_on(
+    name: str, code: int, seed: int, begun: Path, uninterrupted: dict[str, bytes], tmp_path: Path
+) -> None:
+    delays, args = random.Random(seed), ("train", begun / "corpus.txt", *STOPPED)
+    for _ in range(3):
+        with started(*args, cwd=tmp_path) as process:
+            first_report(process)
+            time.sleep(delays.uniform(0, 0.04))
+            process.send_signal(getattr(signal, name))
+            out, err = process.communicate(timeout=30)
+        assert (process.returncode, out) == (code, b"")
+        assert b"Traceback" not in err
+        *_, last = err.decode().splitlines()
+        assert last.endswith("go on with charrnn train --resume --out m.safetensors")
+        at = training_file.load_state(tmp_path / "m.resume.safetensors").at
+        assert last.startswith(f"interrupted at step {at.step:,}, and saved")
+        args = tuple(last.partition("go on with charrnn ")[2].split())
+    assert charrnn(*args, cwd=tmp_path).returncode == 0
+    assert files(tmp_path) == uninterrupted
+
+
+@posix
+@pytest.mark.parametrize("args", [("train", "-"), ("sample", "m.safetensors", "--prime", "-")])
+def test_an_interruption_while_reading_stdin_is_no_crash(args: tuple[str, ...], begun: Path, tmp_path: Path) -> None:
+    (tmp_path / "m.safetensors").write_bytes((begun / "checkpoints" / "corpus.safetensors").read_bytes())
+    with started(*args, cwd=tmp_path) as process:
+        process.stdin.write(b"endless\n" * 40_000)  # more than a pipe holds: it is being read when this returns
+        process.stdin.flush()
+        time.sleep(0.2)  # now it waits for more
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        assert process.stdout.read() == b""
+        assert b"Traceback" not in process.stderr.read()
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGINT", "SIGTERM"])
+def test_a_signal_that_the_parent_has_ignored_stays_ignored(
+    name: str, begun: Path, uninterrupted: dict[str, bytes], tmp_path: Path
+) -> None:
+    shell = ("sh", "-c", 'trap "" "$0"; exec "$@"', name.removeprefix("SIG"))  # as nohup does
+    args = [*shell, *command("train", begun / "corpus.txt", *STOPPED)]
+    with subprocess.Popen(args, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, bufsize=0) as process:
+        first_report(process)
+        process.send_signal(getattr(signal, name))
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"interrupted" not in err
+    assert files(tmp_path) == uninterrupted
+
+
+@posix
+def test_the_way_on_can_be_pasted_into_a_shell(here: Path) -> None:
+    with started("train", "corpus.txt", *ENDLESS, "--out", "my models/a 'b'.safetensors", cwd=here) as process:
+        first_report(process)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    at = training_file.load_state(here / "my models" / "a 'b'.resume.safetensors").at
+    _, _, way_on = err.decode().splitlines()[-1].partition("go on with ")
+    script = f'charrnn() {{ "$0" -m charrnn "$@"; }}; {way_on} --json --quiet --steps {at.step + 1}'
+    done = subprocess.run(["sh", "-c", script, sys.executable], cwd=here, env=environment(), capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    result = json.loads(done.stdout)
+    assert (result["checkpoint"], result["steps"]) == ("my models/a 'b'.safetensors", at.step + 1)
+
+
+@posix
+def test_the_way_on_with_stdin_is_to_pipe_the_text_again(here: Path) -> None:
+    with started("train", "-", *ENDLESS, "--out", "a b.safetensors", cwd=here) as process:
+        process.stdin.write(TEXT.encode())
+        process.stdin.close()
+        first_report(process)
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+        *_, last = process.stderr.read().decode().splitlines()
+    told = "… | charrnn train - --resume --out 'a b.safetensors'"
+    assert last.endswith(f"and saved: go on with {told}")
+    assert refused(charrnn("train", "--resume", "--out", "a b.safetensors", cwd=here), 1).endswith(told)
+    at = training_file.load_state(here / "a b.resume.safetensors").at
+    script = f'charrnn() {{ "$0" -m charrnn "$@"; }}; {told.replace("…", "cat corpus.txt")} --steps {at.step + 1}'
+    done = subprocess.run(["sh", "-c", script, sys.executable], cwd=here, env=environment(), capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert training_file.load_state(here / "a b.resume.safetensors").at.step == at.step + 1
+
+
+@pytest.fixture
+def stuck(here: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A training that stands still in the midst of its steps, before its first save: nobody reads what it says."""
+    fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
+    if not hasattr(fcntl, "F_SETPIPE_SZ"):
+        pytest.skip("needs a pipe that is soon full")
+    options = ("--eval-every", 10**6, "--sample-every", 1, "--out", "m.safetensors")
+    with started("train", "corpus.txt", *ENDLESS, *options, cwd=here) as process:
+        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        held = 0
+        while held < 3000:  # soon there is no room for another sample of 200 characters
+            assert process.poll() is None
+            time.sleep(0.1)
+            held = int.from_bytes(fcntl.ioctl(process.stderr, termios.FIONREAD, bytes(4)), sys.byteorder)
+        time.sleep(0.5)
+        yield process
+
+
+@posix
+def test_two_interruptions_at_once_are_one(stuck: "subprocess.Popen[bytes]", here: Path) -> None:
+    for _ in range(2):  # a shell and a wrapper both pass on one Ctrl-C
+        stuck.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    _, err = stuck.communicate(timeout=30)
+    assert stuck.returncode == 130
+    at = training_file.load_state(here / "m.resume.safetensors").at
+    assert at.step > 0
+    assert err.decode().splitlines()[-1].startswith(f"interrupted at step {at.step:,}, and saved")
+    assert api.load(here / "m.safetensors").step == at.step
+
+
+@posix
+@pytest.mark.parametrize("gap", [0.01, 0.05, 0.2])
+def test_an_interruption_that_comes_twice_loses_nothing(gap: float, here: Path) -> None:
+    with started("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors", cwd=here) as process:
+        first_report(process)
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(gap)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode in (130, -signal.SIGINT)  # to a shell they are the same
+    at = training_file.load_state(here / "m.resume.safetensors").at
+    assert err.decode().splitlines()[-1].startswith(f"interrupted at step {at.step:,}, and saved")
+
+
+@posix
+def test_a_second_interruption_later_stops_at_once(stuck: "subprocess.Popen[bytes]", here: Path) -> None:
+    before = files(here)
+    stuck.send_signal(signal.SIGINT)
+    time.sleep(1.5)
+    stuck.send_signal(signal.SIGINT)
+    _, err = stuck.communicate(timeout=30)
+    assert stuck.returncode == 130
+    assert b"interrupted" not in err
+    assert b"Traceback" not in err
+    assert files(here) == before
+    assert charrnn("train", "--resume", "--steps", 1, "--out", "m.safetensors", cwd=here).returncode == 0
+
+
+# The environment
+
+
+def test_options_come_from_the_environment(here: Path) -> None:
+    env = {"CHARRNN_TRAIN_STEPS": "3", "CHARRNN_TRAIN_JSON": "1", "CHARRNN_TRAIN_SEED": "7", "CHARRNN_TRAIN_QUIET": "1"}
+    done = charrnn("train", "corpus.txt", "--hidden-size", 4, "--engine", "numpy", cwd=here, env=env)
+    assert done.stderr == ""
+    result = json.loads(done.stdout)
+    assert (result["steps"], result["seed"]) == (3, 7)
+    done = charrnn("train", "corpus.txt", *SMALL, "--steps", 2, cwd=here, env=env)
+    result = json.loads(done.stdout)
+    assert (result["steps"], result["seed"]) == (2, 1), "the command line goes before the environment"
+
+
+def test_nonsense_in_the_environment_is_wrong_usage(here: Path) -> None:
+    assert "--steps" in refused(charrnn("train", "corpus.txt", cwd=here, env={"CHARRNN_TRAIN_STEPS": "many"}), 2)
+
+
+def test_debugging_shows_the_traceback(here: Path) -> None:
+    done = charrnn("train", "missing.txt", cwd=here, env={"CHARRNN_DEBUG": "1"})
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "CorpusError: can't read missing.txt" in done.stderr
+
+
+def test_a_diverged_run_says_so(here: Path) -> None:
+    train("corpus.txt", "--out", "m.safetensors", cwd=here)
+    saved = api.load(here / "m.safetensors")
+    for p in saved.model.params.values():
+        p[...] = np.where(p < 0, -3e38, 3e38)
+    api.save(here / "huge.safetensors", saved)
+    done = charrnn("train", "corpus.txt", "--init-from", "huge.safetensors", "--engine", "numpy", "--quiet", cwd=here)
+    line = refused(done, 1)
+    assert "diverged at step 1" in line
+    assert "--lr" in line
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_weights_that_overflow_reach_no_file(cell: str, here: Path) -> None:
+    wild = ("--optimizer", "sgd", "--lr", 1e6, "--weight-decay", 1e3, "--clip", 0, "--eval-every", 1, "--steps", 40)
+    args = ("train", "corpus.txt", *SMALL, "--cell", cell, *wild, "--out", "m.safetensors", "--quiet")
+    line = refused(charrnn(*args, cwd=here, env={"PYTHONWARNINGS": "error"}), 1)
+    assert re.search(r"diverged (at|before) step [1-9]: try a lower --lr", line)
+    assert "m.resume.safetensors" in files(here)
+    for name in files(here):
+        assert all(np.isfinite(tensor).all() for tensor in load_file(here / name).values()), name
+    assert training_file.load_state(here / "m.resume.safetensors").at.step < 9
+
+
+def test_python_dash_m_is_the_same_program(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("charrnn" + (".exe" if os.name == "nt" else ""))
+    if not script.exists():
+        pytest.skip("not installed as a script")
+    done = subprocess.run([script, "--help"], cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert done.stdout == charrnn("--help", cwd=tmp_path).stdout
+
+
+# In a given time
+
+
+TIMED = ("--engine", "numpy", "--threads", 1, "--hidden-size", 16, "--seed", 1)
+
+
+def test_a_run_ends_on_time_and_can_be_had_again(here: Path) -> None:
+    began = time.monotonic()
+    done = charrnn("train", "corpus.txt", "--time", "8s", *TIMED, "--out", "a.safetensors", cwd=here)
+    took = time.monotonic() - began
+    assert done.returncode == 0, done.stderr
+    assert 6.5 < took < 10
+    assert "chosen for" in done.stderr
+    assert "xz -9 needs" in done.stderr
+    (again,) = re.findall(r"^the same steps again, on any machine: charrnn (train .*)$", done.stderr, re.MULTILINE)
+    assert {"--hidden-size", "--steps", "--hold", "--cooldown", "--dropout", "--lr"} <= set(shlex.split(again))
+    repeated = charrnn(*shlex.split(again), "--out", "b.safetensors", "--quiet", cwd=here)
+    assert repeated.returncode == 0, repeated.stderr
+    assert (here / "a.safetensors").read_bytes() == (here / "b.safetensors").read_bytes()
+
+
+def test_without_a_length_the_time_is_three_minutes(here: Path) -> None:
+    with started("train", "corpus.txt", *TIMED, cwd=here) as process:
+        assert process.stderr is not None
+        told = [process.stderr.readline().decode() for _ in range(5)]
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+    assert told[0].startswith("takes 3 minutes")
+    assert any(re.match(r"chosen for 1(79|80) seconds", line) for line in told)
+
+
+@posix
+def test_waiting_for_a_text_takes_no_time_from_the_run(here: Path) -> None:
+    line = shlex.join(command("train", "-", "--time", "5s", *TIMED, "--out", "m.safetensors"))
+    done = subprocess.run(
+        ["bash", "-c", f"(sleep 4; cat corpus.txt) | {line}"],
+        cwd=here,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "chosen for 5 seconds" in done.stderr
+
+
+def test_records_train_for_some_time(here: Path) -> None:
+    names = ["".join(random.Random(n).choices("abcdefgh", k=7)) for n in range(400)]
+    (here / "names.txt").write_text("\n".join(names))
+    done = charrnn("train", "names.txt", "--lines", "--time", "4s", *TIMED, "--average", 0.99, cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert "bits per character" in done.stderr
+
+
+def test_a_run_goes_on_for_some_time(here: Path) -> None:
+    assert charrnn("train", "corpus.txt", *SMALL, "--steps", 20, cwd=here).returncode == 0
+    began = time.monotonic()
+    done = charrnn("train", "--resume", "--time", "4s", "--json", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - began < 7
+    assert json.loads(done.stdout)["steps"] > 40
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        ("--time 3m --steps 5", 2, "--steps and --time"),
+        ("--time soon", 2, "90s, 3m or 1h"),
+        ("--time 0", 2, "time, in seconds, must be from 1"),
+        ("--time -5", 2, "no length of time"),
+        ("--time 9s --hold 7", 2, "hold is only for"),
+        ("--time 9s --cooldown 7", 2, "cooldown is only for"),
+    ],
+)
+def test_times_that_make_no_sense_are_refused(args: str, code: int, says: str, here: Path) -> None:
+    assert says in refused(charrnn("train", "corpus.txt", *args.split(), cwd=here), code)
+
+
+def test_a_run_that_is_out_of_patience_says_so(here: Path) -> None:
+    noise = "".join(random.Random(1).choices("abcdefgh", k=1200))
+    (here / "noise.txt").write_text(noise)
+    done = charrnn(
+        "train", "noise.txt", *SMALL, "--steps", 5000, "--eval-every", 10, "--patience", 3, "--lr", 0.02, cwd=here
+    )
+    assert done.returncode == 0, done.stderr
+    assert "3 evaluations have brought nothing better" in done.stderr
+    assert "learned by heart" in done.stderr

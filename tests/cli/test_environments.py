@@ -1,0 +1,101 @@
+"""Strange environments, as processes: the program does its work in each of them."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from support.processes import SMALL, TEXT, after, bound, charrnn, posix, refused, trained
+
+from charrnn.checkpoint import training_file
+
+ENVIRONMENTS: dict[str, dict[str, str]] = {
+    "no home": {"HOME": ""},
+    "a home that is not there": {"HOME": "/no/such/folder", "XDG_CACHE_HOME": "/no/such/cache"},
+    "no docstrings": {"PYTHONOPTIMIZE": "2"},
+    "warnings are errors": {"PYTHONWARNINGS": "error"},
+    "the C locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "a dumb terminal": {"TERM": "dumb"},
+    "forty columns": {"COLUMNS": "40"},
+    "no columns": {"COLUMNS": "nonsense"},
+    "no bytecode": {"PYTHONDONTWRITEBYTECODE": "1"},
+    "another time zone": {"TZ": "Nonsense/Nowhere"},
+}
+
+
+COMPILED = ("a home that is not there", "warnings are errors")
+"""What matters to numba, too."""
+
+
+@posix
+@pytest.mark.parametrize(
+    ("name", "engine"), [(name, "numpy") for name in ENVIRONMENTS] + [(name, "auto") for name in COMPILED]
+)
+def test_the_work_is_done(name: str, engine: str, tmp_path: Path) -> None:
+    env = ENVIRONMENTS[name]
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    options = [word for word in SMALL if word not in ("--engine", "numpy")]
+    train = ("train", "corpus.txt", *options, "--engine", engine, "--steps", 2, "--out", "m.safetensors", "--json")
+    for args in (
+        train,
+        ("train", "--resume", "--steps", 3, "--out", "m.safetensors", "--json"),
+        ("sample", "m.safetensors", "--seed", 1, "-n", 20, "--json", "--engine", engine),
+        ("score", "m.safetensors", "corpus.txt", "--json", "--engine", engine),
+        ("inspect", "m.safetensors", "--json"),
+    ):
+        done = charrnn(*args, cwd=tmp_path, env=env, timeout=300)  # it may have to be compiled
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)
+        assert "Warning" not in done.stderr
+
+
+@posix
+def test_where_the_folder_is_gone_what_lies_elsewhere_is_used(tmp_path: Path) -> None:
+    from_nowhere = after("mkdir gone && cd gone && rmdir ../gone")
+    model = trained(tmp_path, TEXT)
+    line = refused(charrnn("train", tmp_path / "corpus.txt", *SMALL, cwd=tmp_path, command=from_nowhere), 1)
+    assert "the current folder is gone: change to one that is there" in line
+    for args in (
+        ("train", tmp_path / "corpus.txt", *SMALL, "--steps", 2, "--out", tmp_path / "m.safetensors", "--json"),
+        ("sample", model, "--seed", 1, "-n", 20, "--json"),
+    ):
+        done = charrnn(*args, cwd=tmp_path, command=from_nowhere)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)
+
+
+@posix
+def test_without_a_place_to_keep_it_what_is_compiled_is_compiled_for_the_time_being(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    (tmp_path / "closed").mkdir(mode=0o555)
+    options = [word for word in SMALL if word not in ("--engine", "numpy")]
+    args = ("train", "corpus.txt", *options, "--engine", "numba", "--steps", 2, "--out", "m.safetensors", "--json")
+    done = charrnn(*args, cwd=tmp_path, env={"NUMBA_CACHE_DIR": str(tmp_path / "closed")}, command=bound, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["engine"] == "numba"
+    assert not list((tmp_path / "closed").iterdir())
+
+
+@posix
+def test_a_clock_that_goes_back_is_no_matter(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import itertools, os, time\n"
+        "seconds = itertools.count(2_000_000_000, -3600)\n"
+        "time.time = lambda: float(next(seconds))\n"
+        "time.time_ns = lambda: next(seconds) * 10**9\n"
+    )
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    env = {"PYTHONPATH": str(tmp_path)}
+    log = ("--log", "l.jsonl", "--out", "m.safetensors")
+    timed = ("train", "corpus.txt", "--time", "3s", "--engine", "numpy", "--seed", 1, *log, "--json")
+    done = charrnn(*timed, cwd=tmp_path, env=env)
+    assert done.returncode == 0, done.stderr
+    assert 0 < json.loads(done.stdout)["seconds"] < 6
+    for path in tmp_path.glob("m.*"):  # as a clock that was ahead has left them
+        os.utime(path, (4_000_000_000, 4_000_000_000))
+    steps = json.loads(done.stdout)["steps"]
+    resumed = charrnn("train", "--resume", "--steps", steps + 5, *log, cwd=tmp_path, env=env)
+    assert resumed.returncode == 0, resumed.stderr
+    rows = [json.loads(line) for line in (tmp_path / "l.jsonl").read_text().splitlines()]
+    assert all(row["seconds"] >= 0 for row in rows)
+    assert training_file.load_state(tmp_path / "m.resume.safetensors").at.step == steps + 5

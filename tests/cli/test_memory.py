@@ -1,0 +1,67 @@
+"""Memory: what is sampled and scored may be as long as one likes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.processes import command, environment, posix, trained
+
+SLACK = 24_000_000
+"""Bytes: what is read or written in one go, and what allocators like to keep."""
+LINE = "She sells sea shells by the sea shore, and so do I.\n"
+
+
+LAUNCHER = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, used = os.wait4(process.pid, 0)
+print(os.waitstatus_to_exitcode(status), used.ru_maxrss)
+"""
+"""A process that takes little itself: what a child takes is counted from what its parent has."""
+
+
+def peak(*args: object, cwd: Path) -> int:
+    """The largest memory that a `charrnn` had, in bytes."""
+    launched = [sys.executable, "-c", LAUNCHER, *command(*args)]
+    done = subprocess.run(launched, cwd=cwd, env=environment(), capture_output=True, text=True, check=True)
+    code, most = map(int, done.stdout.split())
+    assert code == 0, done.stderr
+    return most * (1 if sys.platform == "darwin" else 1024)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, a text of more than is read in one go, one of ten megabytes, and both in a single line."""
+    folder = tmp_path_factory.mktemp("memory")
+    trained(folder, LINE * 100)
+    for name, n in (("short", 30_000), ("long", 200_000)):
+        (folder / f"{name}.txt").write_text(LINE * n)
+        (folder / f"{name}-line.txt").write_text(LINE.replace("\n", " ") * n)
+    return folder
+
+
+@posix
+@pytest.mark.parametrize(
+    ("args", "short", "long"),
+    [
+        (("sample", "model.safetensors", "--quiet", "-n"), 50_000, 1_500_000),
+        (("sample", "model.safetensors", "--quiet", "--engine", "numpy", "-n"), 10_000, 100_000),
+        (("sample", "model.safetensors", "--quiet", "-n", 100, "--count"), 200, 6000),
+        (("score", "model.safetensors"), "short.txt", "long.txt"),
+        (("score", "model.safetensors"), "short-line.txt", "long-line.txt"),
+        (("score", "model.safetensors", "--per-line"), "short.txt", "long.txt"),
+        (("score", "model.safetensors", "--top", 5), "short.txt", "long.txt"),
+    ],
+)
+def test_it_does_not_grow_with_the_text(args: tuple[object, ...], short: object, long: object, folder: Path) -> None:
+    assert peak(*args, long, cwd=folder) < peak(*args, short, cwd=folder) + SLACK
+
+
+@posix
+def test_it_would_be_seen(folder: Path) -> None:
+    """To sort lines all of them are kept."""
+    long, short = (
+        peak("score", "model.safetensors", "--sort", f"{name}.txt", cwd=folder) for name in ("long", "short")
+    )
+    assert long > short + SLACK

@@ -1,0 +1,192 @@
+"""The vocabulary: any text goes to ids and comes back, and what is not known is named."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.dataset.vocabulary import Vocabulary, code_points, describe
+from charrnn.errors import VocabularyError
+
+CHARACTERS = st.characters(codec="utf-8") | st.characters(categories=["Cs"])  # all of Unicode, many lone surrogates
+STRANGE = ["\0", "\ud800", "\udcff", "\udbff\udfff", "👩‍👩‍👧‍👦", "e\u0301", "\U0010ffff", "\ufeff", "\u2028", "ﷺ"]
+
+
+@pytest.mark.parametrize("text", STRANGE)
+def test_strange_texts_come_back(text):
+    vocabulary = Vocabulary.from_text(text)
+    assert vocabulary.characters == tuple(sorted(set(text)))
+    assert vocabulary.decode(vocabulary.encode(text)) == text
+
+
+@given(st.text(CHARACTERS, min_size=1))
+def test_every_text_comes_back(text):
+    vocabulary = Vocabulary.from_text(text)
+    ids = vocabulary.encode(text)
+    assert vocabulary.characters == tuple(sorted(set(text)))
+    assert ids.tolist() == [vocabulary.characters.index(c) for c in text]
+    assert vocabulary.decode(ids) == text
+
+
+@given(st.lists(CHARACTERS, min_size=1, unique=True), st.data())
+def test_ids_follow_the_order_of_the_characters_given(characters, data):
+    vocabulary = Vocabulary(characters)
+    text = "".join(data.draw(st.lists(st.sampled_from(characters))))
+    assert vocabulary.encode(text).tolist() == [characters.index(c) for c in text]
+    assert vocabulary.decode(vocabulary.encode(text)) == text
+    assert vocabulary.decode(range(len(vocabulary))) == "".join(characters)
+
+
+@given(st.text(CHARACTERS))
+def test_code_points_are_those_of_ord(text):
+    assert code_points(text).tolist() == [ord(c) for c in text]
+
+
+@pytest.mark.parametrize(
+    ("V", "dtype"),
+    [(1, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)],
+)
+def test_ids_have_the_smallest_type_that_holds_them(V, dtype):
+    text = "".join(map(chr, range(V)))
+    vocabulary = Vocabulary(text)
+    ids = vocabulary.encode(text)
+    assert vocabulary.dtype == ids.dtype == dtype
+    np.testing.assert_array_equal(ids, np.arange(V))
+
+
+def test_a_text_of_more_than_a_million_characters():
+    text = "aé" * (1 << 19) + "z\ud800é"
+    vocabulary = Vocabulary.from_text(text)
+    assert vocabulary.characters == ("a", "z", "é", "\ud800")
+    np.testing.assert_array_equal(vocabulary.encode(text), [0, 2] * (1 << 19) + [1, 3, 2])
+    with pytest.raises(VocabularyError, match=r"U\+0071 LATIN SMALL LETTER Q"):
+        vocabulary.encode(text + "q")
+
+
+# What is not known
+
+
+@pytest.mark.parametrize(
+    ("character", "described"),
+    [
+        ("ж", "'ж' (U+0436 CYRILLIC SMALL LETTER ZHE)"),
+        ("😀", "'😀' (U+1F600 GRINNING FACE)"),
+        ("\n", "U+000A"),
+        ("\0", "U+0000"),
+        ("\u2028", "U+2028 LINE SEPARATOR"),
+        ("\u200d", "U+200D ZERO WIDTH JOINER"),
+        ("\ud800", "U+D800"),
+        ("\udce9", "the byte E9 (no UTF-8)"),
+        ("\U0010ffff", "U+10FFFF"),
+    ],
+)
+def test_characters_are_described_with_their_code_points(character, described):
+    assert describe(character) == described
+
+
+@pytest.mark.parametrize("stranger", ["a", "\0", "ж", "\ud800", "\U0010ffff"])
+def test_unknown_characters_are_named(stranger):
+    with pytest.raises(VocabularyError) as caught:
+        Vocabulary("bcdж"[:3]).encode(f"bc{stranger}d")
+    assert describe(stranger) in str(caught.value)
+
+
+@pytest.mark.parametrize(("strangers", "more"), [("cba", ""), ("dcba", " and 1 more"), ("gfedcba", " and 4 more")])
+def test_of_many_unknown_characters_the_first_three_are_named(strangers, more):
+    letters = ", ".join(f"'{c.lower()}' (U+006{n} LATIN SMALL LETTER {c})" for n, c in enumerate("ABC", 1))
+    with pytest.raises(VocabularyError) as caught:
+        Vocabulary("x").encode(f"x{strangers}x{strangers}")
+    told = f"the model has never seen {letters}{more}: leave these out, or train on a text that has them"
+    assert str(caught.value) == told
+
+
+@given(st.sets(CHARACTERS, min_size=1), st.text(CHARACTERS, min_size=1))
+def test_a_text_is_refused_if_and_only_if_it_has_unknown_characters(known, text):
+    vocabulary = Vocabulary(sorted(known))
+    if strangers := sorted(set(text) - known):
+        with pytest.raises(VocabularyError) as caught:
+            vocabulary.encode(text)
+        assert all(describe(c) in str(caught.value) for c in strangers[:3])
+        assert str(caught.value).isprintable()
+    else:
+        assert vocabulary.decode(vocabulary.encode(text)) == text
+
+
+@given(st.sets(CHARACTERS, min_size=1), st.text(CHARACTERS, min_size=1))
+def test_the_known_characters_of_a_text_can_be_selected(known, text):
+    vocabulary = Vocabulary(sorted(known))
+    ids, mask = vocabulary.select(text)
+    assert mask.tolist() == [c in known for c in text]
+    assert ids.dtype == vocabulary.dtype
+    np.testing.assert_array_equal(ids, vocabulary.encode("".join(c for c in text if c in known)))
+
+
+def test_bytes_are_selected_as_they_are_decoded():
+    ids, mask = Vocabulary("aй").select("йz".encode() + b"\xffa")
+    assert (ids.tolist(), mask.tolist()) == ([1, 0], [True, False, False, True])
+    ids, mask = Vocabulary(None).select(b"a\xff")
+    assert (ids.tolist(), mask.tolist()) == ([97, 255], [True, True])
+
+
+@pytest.mark.parametrize("characters", ["", [], ["ab"], ["a", ""], ["a", 1], ["a", None], ["a", b"b"]])
+def test_a_vocabulary_is_of_single_characters(characters):
+    with pytest.raises(VocabularyError, match="single characters"):
+        Vocabulary(characters)
+
+
+def test_a_vocabulary_has_no_character_twice():
+    with pytest.raises(VocabularyError, match="twice"):
+        Vocabulary("abca")
+
+
+# Bytes
+
+
+@given(st.binary())
+def test_bytes_are_their_own_ids(raw):
+    vocabulary = Vocabulary(None)
+    ids = vocabulary.encode(raw)
+    assert (len(vocabulary), vocabulary.dtype, ids.dtype) == (256, np.uint8, np.uint8)
+    assert bytes(ids) == raw
+    assert vocabulary.decode(ids) == raw.decode("utf-8", "surrogateescape")
+    assert bytes(vocabulary.encode(vocabulary.decode(ids))) == raw
+
+
+@given(st.text())
+def test_a_text_is_its_utf8_to_a_vocabulary_of_bytes(text):
+    vocabulary = Vocabulary(None)
+    assert bytes(vocabulary.encode(text)) == text.encode()
+    assert vocabulary.decode(vocabulary.encode(text)) == text
+
+
+@pytest.mark.parametrize("point", [0xD800, 0xDBFF, 0xDC00, 0xDC7F, 0xDD00, 0xDFFF])
+def test_no_bytes_stand_for_the_other_lone_surrogates(point):
+    with pytest.raises(VocabularyError, match=rf"no bytes stand for U\+{point:04X}"):
+        Vocabulary(None).encode(f"a\udc80é{chr(point)}b")
+    assert Vocabulary(None).encode("\udc80\udcff").tolist() == [0x80, 0xFF]
+
+
+def test_bytes_are_decoded_for_a_vocabulary_of_characters():
+    vocabulary = Vocabulary("aй\udcff")
+    assert vocabulary.encode("йa".encode() + b"\xff").tolist() == [1, 0, 2]
+
+
+# Where a text begins, and equality
+
+
+@pytest.mark.parametrize(("characters", "start"), [("a \nb", 2), ("ab c", 2), ("abc", 0), ("\n", 0)])
+def test_a_text_begins_after_a_newline_else_a_space(characters, start):
+    assert Vocabulary(characters).start == start
+
+
+def test_of_bytes_a_text_begins_after_a_newline():
+    assert Vocabulary(None).start == 10
+
+
+def test_vocabularies_are_equal_by_their_characters():
+    assert Vocabulary("abc") == Vocabulary(["a", "b", "c"])
+    assert hash(Vocabulary("abc")) == hash(Vocabulary.from_text("cabcab"))
+    assert Vocabulary("abc") != Vocabulary("acb")
+    assert Vocabulary("abc") != "abc"
+    assert Vocabulary(None) == Vocabulary(None)
+    assert Vocabulary(None) != Vocabulary(map(chr, range(256)))

@@ -1,0 +1,292 @@
+"""The page: what stands in it, how large it is, and how it behaves in a real browser."""
+
+import html.parser
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.processes import charrnn, trained
+from test_inspection import LINES, VERSE, made
+
+from charrnn import inspection
+from charrnn.checkpoint.model_file import Checkpoint
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("jinja2")
+
+from charrnn.inspection import report
+
+MISCHIEF = (
+    "<script>alert('&amp;')</script>\n</pre><img src=x onerror=alert(1)> & \"quoted\" </script><!-- \\u003c {{ 7 }}\n"
+    "плюс [[0]] <b>bold</b> $x^2$ && <svg/onload=alert(2)>\n" * 4
+)
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+
+def unpacked(data: dict[str, Any]) -> np.ndarray[Any, Any]:
+    """The steps of all units, as the script of the page has them."""
+    import base64
+    import zlib
+
+    rows = np.frombuffer(zlib.decompress(base64.b64decode(data["packed"])), np.int8)
+    return np.cumsum(rows.reshape(len(data["units"]), -1).astype(int), axis=1)
+
+
+class Links(html.parser.HTMLParser):
+    """Collects what a page refers to and what text it has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "action", "data")]
+
+
+def data_of(page: str) -> list[dict[str, Any]]:
+    """What the page hands to its script."""
+    (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
+    return json.loads(found)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_the_page_has_where_all_units_stand(cell: str) -> None:
+    model = made(cell, 2)
+    text = VERSE[:400].replace("12", "1☃")
+    (data,) = data_of(report.render([report.ReportEntry("m", Checkpoint(model), VERSE, text)]))
+    stands = inspection.activations(model, text)
+    rows = unpacked(data)
+    assert sorted(map(tuple, data["units"])) == [(layer, index) for layer in range(2) for index in range(6)]
+    for (layer, index), row in zip(data["units"], rows, strict=True):
+        known = ~np.isnan(stands[layer, index])
+        assert np.abs(row[known] / report.STEPS - stands[layer, index][known]).max() <= 0.5 / report.STEPS + 1e-6
+    best = inspection.neurons(model, text)["features"][0]["units"][0]
+    assert data["units"][0] == [best["layer"], best["index"]]
+    bits = inspection.surprise(model, text)["bits"]
+    assert [e and e[0] for e in data["expected"]] == [None if b is None else round(b, 1) for b in bits]
+
+
+def test_the_page_needs_nothing_else_and_shows_mischief_as_text() -> None:
+    model = made(characters=MISCHIEF)
+    shown = report.render([report.ReportEntry("<i>&</i>", Checkpoint(model), MISCHIEF, None)])
+    parser = Links()
+    parser.feed(shown)
+    assert all(link.startswith(("#", "data:")) for link in parser.links)
+    assert "img" not in parser.tags
+    assert parser.tags.count("script") == 2
+    assert "&lt;i&gt;&amp;&lt;/i&gt;" in shown
+    assert not re.search(
+        r"""(?i)url\((?!["']?(#|data:))|@import|https?://(?!www\.w3\.org|purl\.org|creativecommons)""", shown
+    )
+
+
+def test_a_page_of_512_units_and_5000_characters_takes_less_than_two_megabytes() -> None:
+    model = made("lstm", H=512, scale=0.15)
+    text = report.render([report.ReportEntry("m", Checkpoint(model), VERSE[:60], (VERSE * 9)[:5200])])
+    assert len(text.encode()) < 2_000_000
+    (data,) = data_of(text)
+    assert unpacked(data).shape == (512, 5000)
+
+
+@pytest.mark.parametrize("most", [0, 500, 2000])
+def test_where_units_are_too_many_those_that_move_least_are_left_out(most: int) -> None:
+    stands = np.random.default_rng(0).uniform(-1, 1, (2, 8, 200)) * np.linspace(0, 1, 16).reshape(2, 8, 1)
+    found = report._units(stands, [(0, 1), (1, 0)], most)
+    units = [tuple(unit) for unit in found["units"]]
+    assert units[:2] == [(0, 1), (1, 0)]
+    assert units[2:] == sorted(units[2:])
+    assert most == 0 or len(found["packed"]) <= most
+    others = [unit for unit in np.ndindex(2, 8) if unit not in units[:2]]  # each moves more than the one before
+    assert units[2:] == others[len(others) - len(units) + 2 :]
+    assert unpacked(found).shape == (len(units), 200)
+
+
+def test_a_page_about_a_large_vocabulary_is_no_larger() -> None:
+    text = "".join(map(chr, range(0x4E00, 0x4E00 + 2500))) + "\n"
+    shown = report.render([report.ReportEntry("m", Checkpoint(made(characters=text, H=8)), text, text * 2)])
+    assert len(shown.encode()) < 2_000_000
+    assert "2,001 others are left out" in shown
+
+
+def test_what_can_not_be_seen_is_shown() -> None:
+    text = "the cat\r\nsat\0 on\x1b it.\n" * 3
+    shown = report.render([report.ReportEntry("m", Checkpoint(made(characters=text)), text, text)])
+    assert not {"\r", "\0", "\x1b"} & set(shown)
+    assert shown.count("<i>\\r</i>") == 6
+
+
+def test_several_models_share_charts_and_have_texts_of_their_own() -> None:
+    subjects = [report.ReportEntry(cell, Checkpoint(made(cell)), VERSE, LINES) for cell in ("rnn", "gru", "lstm")]
+    shown = report.render(subjects)
+    assert shown.count("<pre") == 6
+    assert len(data_of(shown)) == 3
+    assert all(f"<h3>{cell}</h3>" in shown for cell in ("rnn", "gru", "lstm"))
+
+
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Chromium without a screen, as Debian has it."""
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("needs chromium and chromedriver")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for word in (
+        "headless=new",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-quic",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        "disable-dev-shm-usage",
+        f"user-data-dir={tmp_path_factory.mktemp('profile')}",
+    ):
+        options.add_argument(f"--{word}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page about two models of mischief, as the command writes it."""
+    folder = tmp_path_factory.mktemp("page")
+    model = trained(folder, MISCHIEF * 3, "--eval-every", 10)
+    (folder / "other.safetensors").write_bytes(model.read_bytes())
+    args = (
+        "inspect",
+        model,
+        "other.safetensors",
+        "--page",
+        "page.html",
+        "--corpus",
+        "corpus.txt",
+        "--neurons",
+        MISCHIEF,
+    )
+    done = charrnn(*args, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "page.html"
+
+
+def opened(browser: Any, path: Path, width: int = 1280, scheme: str = "light") -> Any:
+    """The page in the browser, ready."""
+    browser.get("about:blank")
+    browser.get_log("browser")
+    browser.get_log("performance")
+    media = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+    features = [{"name": name, "value": value} for name, value in media.items()]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(path.as_uri())
+    end = time.monotonic() + 20
+    while browser.execute_script("return document.querySelectorAll('.subject:not([data-ready])').length"):
+        assert time.monotonic() < end, browser.get_log("browser")
+        time.sleep(0.05)
+    return browser
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_goes_wrong_and_nothing_leaves_the_page(
+    width: int, scheme: str, browser: Any, written: Path, tmp_path: Path
+) -> None:
+    opened(browser, written, width, scheme)
+    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    assert {url for url in urls if not url.startswith("data:")} <= {written.as_uri(), "about:blank"}
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", paper)[:3])) > 380) == (scheme == "light")
+    if folder := os.environ.get("SCREENSHOTS"):
+        browser.save_screenshot(str(Path(folder, f"{width}-{scheme}.png")))
+
+
+def test_the_texts_are_those_of_the_corpus(browser: Any, written: Path) -> None:
+    opened(browser, written)
+    for reading in browser.execute_script("return [...document.querySelectorAll('.reading')].map(e => e.textContent)"):
+        assert reading == MISCHIEF
+    assert browser.execute_script("return document.images.length + document.querySelectorAll('b b').length") == 0
+
+
+def test_the_chooser_recolours_the_text(browser: Any, written: Path) -> None:
+    opened(browser, written)
+    colours = """
+        const characters = document.querySelectorAll('#neurons .subject .reading')[0].children;
+        return Array.from(characters).slice(0, 200).map((c) => getComputedStyle(c).backgroundColor).join();
+    """
+    (data, _) = data_of(written.read_text(encoding="utf-8"))
+    rows, seen = unpacked(data), set()
+    for unit in (0, 3, len(data["units"]) - 1):
+        browser.execute_script(
+            "const c = document.querySelector('.chooser'); c.value = arguments[0];c.dispatchEvent(new Event('change'))",
+            str(unit),
+        )
+        seen.add(browser.execute_script(colours))
+        classes = browser.execute_script(
+            "return Array.from(document.querySelector('#neurons .reading').children).map((c) => c.className)"
+        )
+        assert classes == [f"u{step + report.STEPS}" for step in rows[unit]]
+    assert len(seen) == 3
+    buttons = browser.find_elements("css selector", "#neurons .subject:first-of-type button.unit")
+    buttons[-1].click()
+    chosen = browser.execute_script("return document.querySelector('.chooser').selectedOptions[0].text")
+    assert chosen == buttons[-1].text
+    assert buttons[-1].get_attribute("aria-pressed") == "true"
+
+
+def test_pointing_shows_what_was_expected(browser: Any, written: Path) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    opened(browser, written)
+    (data, _) = data_of(written.read_text(encoding="utf-8"))
+    subject = browser.find_element("css selector", "#surprise .subject")
+    told = subject.find_element("css selector", ".told")
+    characters = subject.find_elements("css selector", ".reading i")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", characters[5])
+    ActionChains(browser).move_to_element(characters[5]).perform()
+    bits, expected = data["expected"][5]
+    assert told.text.startswith(f"{MISCHIEF[5]} {bits:.1f} bits; expected:")
+    assert all(f"{character} {percent} %" in told.text for character, percent in expected)
+    reading = subject.find_element("css selector", ".reading")
+    reading.send_keys(Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert told.text.startswith(f"{MISCHIEF[2]} {data['expected'][2][0]:.1f} bits")
+    reading.send_keys(Keys.ARROW_DOWN)
+    second = MISCHIEF.index("\n") + 1
+    at = browser.execute_script(
+        "return Array.from(arguments[0].children).findIndex((c) => c.classList.contains('here'))", reading
+    )
+    assert second <= at < second + 60
+    reading.send_keys(Keys.END)
+    assert told.text.startswith("⏎ ")
+
+
+def test_the_keyboard_reaches_everything(browser: Any, written: Path) -> None:
+    from selenium.webdriver import Keys
+
+    opened(browser, written)
+    reached = set()
+    for _ in range(200):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        element = browser.switch_to.active_element
+        reached.add(element.tag_name)
+        if element.tag_name == "body":
+            break
+    assert {"a", "button", "select", "pre", "summary"} <= reached
