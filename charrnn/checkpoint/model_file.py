@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from charrnn.errors import CheckpointError
 from charrnn.model.model import Model
 from charrnn.model.network import Network
 from charrnn.training.state import CorpusInfo, Evaluation
-from charrnn.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from charrnn.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Checkpoint:
     """The run to which it belongs, as in the training state beside it."""
 
     @classmethod
-    def from_trainer(cls, trainer: Trainer) -> "Checkpoint":
+    def from_trainer(cls, trainer: "Trainer") -> "Checkpoint":
         """The best model of a training so far."""
         s = trainer.state
         return cls(trainer.best, trainer.best_step, s.training_config, s.corpus, trainer.history, run_id=s.run_id)

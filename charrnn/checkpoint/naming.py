@@ -1,4 +1,4 @@
-"""The names of checkpoint files: of a model, of the training state beside it, and of a new run."""
+"""The name of a new run's model: given or derived from the corpus, free, and locked."""
 
 import itertools
 import os
@@ -8,34 +8,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from charrnn.checkpoint.lock import LockedError, acquire
-from charrnn.checkpoint.paths import RESUME_SUFFIX, SUFFIX, resume_path
+from charrnn.checkpoint.paths import FOLDER, RESUME_SUFFIX, SUFFIX, resume_path
 from charrnn.dataset.files import STDIN
 from charrnn.errors import CheckpointError, ConfigError
 
-FOLDER = Path("checkpoints")
-"""Where models are written, and looked for, if no path is given."""
 MAX_NAME_BYTES = 150
 """The longest name that is derived from another: file systems allow 255 bytes, and suffixes follow."""
-
-
-def newest(folder: Path = FOLDER) -> Path:
-    """The checkpoint of a folder that was written last. Raises `CheckpointError` if there is none."""
-    return _newest(folder, [path for path in folder.glob("*" + SUFFIX) if not path.name.endswith(RESUME_SUFFIX)])
-
-
-def newest_resumable(folder: Path = FOLDER) -> Path:
-    """The checkpoint whose training state was written last. Raises `CheckpointError` if there is none."""
-    found = _newest(folder, list(folder.glob("*" + RESUME_SUFFIX)))
-    return found.with_name(found.name.removesuffix(RESUME_SUFFIX) + SUFFIX)
-
-
-def _newest(folder: Path, paths: list[Path]) -> Path:
-    paths = [path for path in paths if path.is_file()]  # a link may lead nowhere
-    if not paths:
-        raise CheckpointError(
-            f"there is nothing in {folder}{os.sep} yet: make a model with `charrnn train`, or name its file"
-        )
-    return max(paths, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
 def check_model_path(path: Path) -> Path:

@@ -1,16 +1,12 @@
 """The command line as a whole, and the house it stands in: help, imports, time to start, floors, top level, data."""
 
-import ast
-import graphlib
 import json
 import os
 import shlex
-import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
@@ -22,8 +18,6 @@ from support.processes import SMALL, charrnn, command, environment, posix, refus
 import charrnn as api
 from charrnn import cli
 from charrnn.cli.terminal import console
-from charrnn.dataset import corpus, files
-from charrnn.dataset.files import Source
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = typer.main.get_command(cli.app).commands
@@ -256,162 +250,3 @@ def test_it_starts_about_as_fast_as_its_libraries(args: list[object], model: Pat
         if ratio <= 2.5:
             return
     pytest.fail(f"it takes {ratio:.2f} times as long as the import of numpy and typer")
-
-
-# Floors: a module imports from floors below its own, and from the neighbours that are named here
-
-FLOORS = (
-    {"notation", "errors", "memory", "cells", "chunk"},
-    {"engine", "config", "vocabulary", "storage", "known", "budget"},
-    {"network", "optimizers", "pace", "footprint", "recipe", "corpus", "lines", "streams", "records", "reading"}
-    | {"filters", "model", "snapshot", "yardstick"},
-    {"constraints", "continuation", "drawing"},
-    {"training", "sampling", "listing", "scoring", "inspection", "checkpoint", "verdict", "figures", "page"},
-    {"cli"},
-)
-NEIGHBOURS = {
-    "memory": {"notation"},
-    "cells": {"notation", "memory"},
-    "chunk": {"notation"},
-    "model": {"network"},
-    "corpus": {"records"},
-    "lines": {"corpus"},
-    "reading": {"corpus", "streams", "records", "model"},
-    "budget": {"config"},
-    "pace": {"network"},
-    "footprint": {"network", "optimizers"},
-    "recipe": {"corpus", "reading", "pace"},
-    "snapshot": {"corpus"},
-    "listing": {"sampling"},
-    "drawing": {"continuation"},
-    "inspection": {"checkpoint"},
-    "figures": {"inspection"},
-    "page": {"checkpoint", "inspection", "figures"},
-}
-SHOWN_BY_CLI = {"typer", "rich", "tqdm"}
-
-
-def modules() -> dict[str, Path]:
-    """The modules of the package by their names."""
-    found = {}
-    for path in sorted((ROOT / "charrnn").rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
-
-
-def imports(path: Path) -> Iterator[str]:
-    """What a file imports, at its top or within a function: modules, as long as they are known as such."""
-    known = modules()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} has a relative import"
-            for name in node.names:
-                whole = f"{node.module}.{name.name}"
-                yield whole if whole in known else str(node.module)
-
-
-def room(module: str) -> str:
-    """The room that a module of the package lies in: `cells` for `charrnn.cells.lstm`."""
-    return module.split(".")[1] if "." in module else "charrnn"
-
-
-def inner() -> dict[str, Path]:
-    """The modules but for the public face and `python -m charrnn`, which stand above all."""
-    return {name: path for name, path in modules().items() if name not in ("charrnn", "charrnn.__main__")}
-
-
-def test_every_room_has_a_floor() -> None:
-    assert {room(module) for module in inner()} == set().union(*FLOORS)
-
-
-def test_modules_import_only_from_floors_below() -> None:
-    wrong = []
-    for module, path in inner().items():
-        own = room(module)
-        (floor,) = (n for n, rooms in enumerate(FLOORS) if own in rooms)
-        allowed = {own} | NEIGHBOURS.get(own, set()) | set().union(*FLOORS[:floor])
-        ours = {name for name in imports(path) if name.partition(".")[0] == "charrnn"}
-        wrong += [f"{module} imports {name}" for name in ours if room(name) not in allowed]
-    assert not wrong
-
-
-def test_no_modules_import_each_other() -> None:
-    graph = {module: set(imports(path)) & set(modules()) for module, path in modules().items()}
-    graph["charrnn"] = set()  # imports on demand, which stand under TYPE_CHECKING too
-    try:
-        order = [*graphlib.TopologicalSorter(graph).static_order()]
-    except graphlib.CycleError as error:
-        pytest.fail(f"a cycle of imports: {error.args[1]}")
-    assert order.index("charrnn.layers.lstm") < order.index("charrnn.cli")
-
-
-def test_only_the_command_line_knows_the_terminal() -> None:
-    users = {
-        (room(module), name.partition(".")[0])
-        for module, path in inner().items()
-        for name in imports(path)
-        if name.partition(".")[0] in SHOWN_BY_CLI
-    }
-    assert users == {("cli", name) for name in SHOWN_BY_CLI}
-
-
-def test_numba_is_imported_only_when_asked_for() -> None:
-    tops = {
-        module
-        for module, path in modules().items()
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        and {"numba", "llvmlite"} & {name.partition(".")[0] for name in imports_of(node)}
-    }
-    assert all(module.startswith("charrnn.engine.kernels") for module in tops)
-
-
-def imports_of(node: ast.Import | ast.ImportFrom) -> list[str]:
-    return [str(node.module)] if isinstance(node, ast.ImportFrom) else [name.name for name in node.names]
-
-
-def test_no_module_is_named_after_nothing() -> None:
-    assert not {"utils", "helpers", "common", "misc"} & {path.stem for path in modules().values()}
-
-
-def test_every_file_says_its_role_in_a_sentence() -> None:
-    for module, path in modules().items():
-        said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-        assert said, f"{module} says nothing"
-        assert said.partition("\n\n")[0].endswith((".", ":")), f"{module} says no sentence"
-
-
-# The repository
-
-
-@pytest.mark.skipif(not (ROOT / ".git").exists() or not shutil.which("git"), reason="needs git and its repository")
-def test_the_top_level_is_as_fixed() -> None:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    paths = [path for path in listed.stdout.split("\0") if path and os.path.lexists(ROOT / path)]
-    visible = {path.split("/")[0] for path in paths if not path.startswith(".")}
-    assert visible == {"pyproject.toml", "charrnn", "data", "checkpoints", "tests", "README.md"}
-
-
-def test_the_tales_are_there_to_be_learned_from() -> None:
-    path = files.bundled_corpus()
-    assert Path(path).name == "saltmarrow.txt"
-    read = corpus.read(Source((path,)))
-    assert read.size >= 150_000
-    assert len(read.ids) >= 150_000
-    assert 40 <= len(read.vocabulary) <= 200
-    assert "\n" in read.vocabulary.characters
-
-
-def test_the_names_are_there_to_be_learned_from() -> None:
-    names = (Path(files.bundled_corpus()).parent / "names.txt").read_text(encoding="utf-8").splitlines()
-    assert len(names) == len(set(names)) >= 2000
-    assert all(name == name.strip() != "" for name in names)

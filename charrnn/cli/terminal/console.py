@@ -1,4 +1,4 @@
-"""What the commands share of the terminal: notices on stderr, text on stdout, and signals."""
+"""The console that the commands share: notices on stderr, text on stdout, and signals."""
 
 import signal
 import sys
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 STARTED = time.monotonic()
-"""When the program did."""
+"""When the program started."""
 FLUSH_AFTER = 0.05
-"""Seconds that text may wait in a buffer before it is passed on."""
+"""Seconds that text may wait in a buffer."""
 REPEAT_WINDOW = 0.5
-"""Seconds within which a signal that comes twice was meant once: a shell and a wrapper may both pass it on."""
-STOPS = ("SIGINT", "SIGTERM", "SIGHUP")
+"""Seconds within which a repeated signal counts as one: a shell and a wrapper may both pass it on."""
+STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def notice(text: str) -> None:
-    """A line for the person at the terminal, if anybody listens: never on stdout, which carries the product alone."""
+    """Prints a line for the person at the terminal; never on stdout, which carries only the product."""
     with suppress(OSError):
-        try:  # a bar may stand where the line goes, once there is one
+        try:  # a progress bar may be where the line goes
             sys.modules["tqdm"].tqdm.write(one_line(text), file=sys.stderr)
         except (KeyError, AttributeError):
             print(one_line(text), file=sys.stderr)
@@ -32,37 +32,37 @@ def notice(text: str) -> None:
 
 
 def silent(text: str) -> None:
-    """`notice` for those who asked for quiet."""
+    """`notice` with --quiet."""
 
 
 def notifier(quiet: bool) -> Callable[[str], None]:
-    """What to say notices with."""
+    """The function for notices."""
     return silent if quiet else notice
 
 
 def model_file(given: Path | None, notice: Callable[[str], None]) -> Path:
-    """The file of the model that was asked for: where none is named the newest, and a notice says which that is."""
+    """The model's file: the given one or, with a notice, the newest."""
     if given is not None:
         return given
-    from charrnn.checkpoint.naming import newest
+    from charrnn.checkpoint.paths import newest
 
-    path = newest(Path("checkpoints"))
+    path = newest()
     notice(f"model: {path}")
     return path
 
 
 def visible(text: str, sent: str = "\n\t") -> str:
-    """A text with its control characters shown instead of sent to the terminal, but for these."""
+    """A text with its control characters shown as escapes, except those in `sent`."""
     return "".join(c if c.isprintable() or c in sent else ascii(c)[1:-1] for c in text)
 
 
 def one_line(text: str) -> str:
-    """A text with its control characters shown, line ends too: a name may have any."""
+    """A text with its control characters shown as escapes, newlines too: a file's name may contain any."""
     return visible(text, "\t")
 
 
 def unit(text: str) -> tuple[int, int]:
-    """A unit by its layer and index. Raises `ConfigError` for what is none."""
+    """The layer and index of a unit. Raises `ConfigError` for other text."""
     from charrnn.errors import ConfigError
 
     layer, _, index = text.partition(":")
@@ -71,38 +71,38 @@ def unit(text: str) -> tuple[int, int]:
     return int(layer), int(index)
 
 
-def tell_of_compilation(engine: str, quiet: bool) -> None:
-    """Says so while the numba engine is compiled: else a first step seems to hang. On a terminal something turns."""
+def notify_compilation(engine: str, quiet: bool) -> None:
+    """Shows a notice, or a spinner on a terminal, while the numba engine is compiled: a first step seems to hang."""
     if engine != "numba" or quiet:
         return
     from charrnn.engine import on_compilation
 
-    text = "compiling the numba engine for this machine: some fifteen seconds, this once"
-    shown: list[Status] = []
-    told: list[bool] = []
+    text = "compiling the numba engine for this machine: about 15 seconds, only this once"
+    status: list[Status] = []
+    notified: list[bool] = []
 
     def begin() -> None:
         if sys.stderr.isatty():
-            if not shown:
+            if not status:
                 from rich.console import Console
                 from rich.status import Status
 
-                shown.append(Status(text, console=Console(stderr=True)))
-            shown[0].start()
-        elif not told:
+                status.append(Status(text, console=Console(stderr=True)))
+            status[0].start()
+        elif not notified:
             notice(text)
-            told.append(True)
+            notified.append(True)
 
     def end() -> None:
-        for status in shown:
-            status.stop()
+        for spinner in status:
+            spinner.stop()
 
     on_compilation(begin, end)
 
 
 @contextmanager
 def spinning(text: str, quiet: bool) -> Iterator[None]:
-    """Something that turns on the terminal while work is done that may take seconds; where it is none, nothing."""
+    """Shows a spinner during work that may take seconds; nothing if stderr is not a terminal."""
     if quiet or not sys.stderr.isatty():
         yield
         return
@@ -113,21 +113,21 @@ def spinning(text: str, quiet: bool) -> Iterator[None]:
 
 
 class Output:
-    """Standard output as a stream of text in UTF-8, passed on as it is made; on a terminal it ends with a line end."""
+    """Standard output as a stream of UTF-8 text, passed on as it is made; on a terminal it ends with a newline."""
 
     def __init__(self, safe: bool = False) -> None:
-        """With `safe` control characters are shown, and not sent: a terminal might obey them."""
+        """With `safe`, control characters are shown and not sent: a terminal might obey them."""
         self.buffer = sys.stdout.buffer
         self.safe = safe
         self.last = "\n"
         self.flushed = 0.0
 
     def write(self, text: str) -> None:
-        """Writes text; bytes that were no UTF-8 when they were read come out as they went in."""
+        """Writes text; bytes that were not valid UTF-8 when they were read are written unchanged."""
         sent = visible(text) if self.safe else text
         try:
             self.buffer.write(sent.encode("utf-8", "surrogateescape"))
-        except UnicodeEncodeError:  # half a character of another encoding, which no reading of a file makes
+        except UnicodeEncodeError:  # half a surrogate pair, which reading a file never makes
             self.buffer.write(sent.encode("utf-8", "replace"))
         self.last = text[-1:] or self.last
         if (now := time.monotonic()) - self.flushed > FLUSH_AFTER:
@@ -135,15 +135,16 @@ class Output:
             self.flushed = now
 
     def line(self) -> None:
-        """Ends the line, where it isn't ended."""
+        """Ends the line, if it isn't ended."""
         if self.last != "\n":
             self.write("\n")
 
     def flush(self) -> None:
-        """Passes on what may still wait in a buffer."""
+        """Passes on what is in the buffer."""
         self.buffer.flush()
 
     def close(self) -> None:
+        """Ends the line on a terminal, and flushes."""
         if sys.stdout.isatty():
             self.line()
         self.flush()
@@ -151,7 +152,7 @@ class Output:
 
 @contextmanager
 def default_interrupt() -> Iterator[None]:
-    """Has Ctrl-C end the process without a word: a compiler may take the exception for an error of its own."""
+    """Lets Ctrl-C end the process silently: a compiler may take the exception for an error of its own."""
     before = signal.getsignal(signal.SIGINT)
     if before != signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -163,22 +164,22 @@ def default_interrupt() -> Iterator[None]:
 
 @contextmanager
 def stop_signals() -> Iterator[dict[int, float]]:
-    """Collects the signals that ask the program to stop, and when each came; a second one of its kind does stop it.
+    """Collects the signals that ask the program to stop, with their times; a second one of a kind ends it at once.
 
-    When one has come, those that come after all this end the process without a word, as they should at its very end.
+    If one came, later ones end the process silently after the block, as they should at its very end.
     """
     received: dict[int, float] = {}
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         if number not in received:
             received[number] = time.monotonic()
         elif time.monotonic() - received[number] > REPEAT_WINDOW:
             raise SystemExit(128 + number)
 
-    numbers = [getattr(signal, name) for name in STOPS if hasattr(signal, name)]
-    # What the parent had ignored, as nohup has SIGHUP, stays so
-    heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, note) for number in heard}
+    numbers = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
+    # A signal that the parent ignores, as nohup does SIGHUP, stays ignored
+    handled = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in handled}
     try:
         yield received
     finally:

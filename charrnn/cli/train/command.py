@@ -1,4 +1,4 @@
-"""`charrnn train`: trains a model on a text; here are its options, in `run` what it then does."""
+"""`charrnn train`: trains a model on a text. The options are here; `run` is what happens then."""
 
 import json
 import re
@@ -7,12 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
+from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, READING, RUN, option
+
 NAME = "train"
 HELP = "Train a model on a text."
 EXAMPLES = """\b
-What stands in [brackets] is the default with --steps or --epochs; with
---time, or none of them, it is chosen for this machine and this text.
-Each option can come from the environment too: CHARRNN_TRAIN_LR=0.001.
+The defaults in [brackets] hold with --steps or --epochs. With --time, or if
+no length is given, options that you don't give are chosen for this machine
+and this text. Each option can come from the environment too:
+CHARRNN_TRAIN_LR=0.001.
 
 \b
 Examples:
@@ -26,10 +29,6 @@ Examples:
 DURATION = re.compile(r"(?:(\d+(?:\.\d*)?)h)?(?:(\d+(?:\.\d*)?)m)?(?:(\d+(?:\.\d*)?)s?)?")
 
 
-def _option(help: str, *names: str, envvar: str | None = None) -> Any:
-    return typer.Option(*names, help=help, show_default=False, envvar=envvar, show_envvar=False)
-
-
 def from_environment(context: typer.Context, name: str) -> bool:
     """Whether an option has its value from the environment, not from the command line."""
     source = context.get_parameter_source(name)
@@ -37,10 +36,10 @@ def from_environment(context: typer.Context, name: str) -> bool:
 
 
 def duration(text: str) -> float:
-    """The seconds that a length of time like 90s, 3m or 1h30m has."""
+    """The seconds of a duration such as 90s, 3m or 1h30m."""
     found = DURATION.fullmatch(text.strip().lower())
     if not found or not any(found.groups()):
-        raise typer.BadParameter(f"{text!r} is no length of time: write 90s, 3m or 1h")
+        raise typer.BadParameter(f"{text!r} is not a duration: write 90s, 3m or 1h")
     return sum(float(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True))
 
 
@@ -48,131 +47,200 @@ def command(
     context: typer.Context,
     corpus: Annotated[
         list[str] | None,
-        typer.Argument(help="Files, folders, or - for stdin. [tales that come with charrnn]", show_default=False),
+        typer.Argument(help="Files, folders, or - for stdin. [the tales that come with charrnn]", show_default=False),
     ] = None,
-    as_bytes: Annotated[
-        bool, _option("A model of bytes, of any file.", "--bytes", envvar="CHARRNN_TRAIN_BYTES")
-    ] = False,
-    encoding: Annotated[str | None, _option("Of the text. [utf-8]")] = None,
-    errors: Annotated[
-        str | None, _option("What isn't in it: strict, replace, ignore, backslashreplace, surrogateescape. [strict]")
-    ] = None,
-    lines: Annotated[bool | None, _option("Each line is a text of its own, as in a list of names.", "--lines")] = None,
-    val_fraction: Annotated[
-        float | None, _option("Share of the text, at its end, or of its lines, to validate on. [0.1]")
-    ] = None,
-    cell: Annotated[str | None, _option("lstm, gru or rnn. [lstm]")] = None,
-    hidden_size: Annotated[int | None, _option("Units of a layer. [128]")] = None,
-    layers: Annotated[int | None, _option("Layers, one above the other. [2]")] = None,
-    dropout: Annotated[float | None, _option("Probability that a unit is left out in training. [0]")] = None,
-    locked: Annotated[
-        bool | None,
-        _option("Leave out the same units for a whole chunk. [anew for each character]", "--locked/--unlocked"),
-    ] = None,
-    drop_connect: Annotated[
-        float | None, _option("Probability that a recurrent weight is left out of a step. [0]")
-    ] = None,
-    batch_size: Annotated[int | None, _option("Places of the text, or lines, that are read side by side. [50]")] = None,
-    seq_length: Annotated[int | None, _option("Characters through which gradients go back. [50]")] = None,
     time: Annotated[
         float | None,
-        typer.Option(
-            help="Learn as much as this machine can in 90s, 3m or 1h: what isn't given is chosen. [3m]",
-            parser=duration,
+        option(
+            MOST_USED,
+            "Training time, such as 90s, 3m or 1h; options that are not given are chosen for it. [3m]",
             metavar="TIME",
-            show_default=False,
-            show_envvar=False,
+            parser=duration,
         ),
     ] = None,
-    steps: Annotated[int | None, _option("Updates of the weights, instead of --time.")] = None,
-    epochs: Annotated[int | None, _option("Readings of the text, instead of --time.")] = None,
-    optimizer: Annotated[str | None, _option("adam, adamw, rmsprop, adagrad or sgd. [adam]")] = None,
-    lr: Annotated[float | None, _option("Learning rate. [0.005; rmsprop: 0.002; adagrad and sgd: 0.1]")] = None,
-    momentum: Annotated[float | None, _option("Of sgd. [0.9]")] = None,
-    weight_decay: Annotated[float | None, _option("Pull of the weights towards zero. [0]")] = None,
-    schedule: Annotated[
-        str | None, _option("Of the rate: constant, step, linear, cosine. [step; linear with --time]")
+    hidden_size: Annotated[int | None, option(MOST_USED, "Units in each layer. [128]")] = None,
+    lines: Annotated[
+        bool | None, option(MOST_USED, "Each line is a text of its own, as in a list of names.", "--lines")
     ] = None,
-    warmup: Annotated[int | None, _option("Steps over which the rate rises from zero. [0]")] = None,
-    hold: Annotated[int | None, _option("Steps after these before linear and cosine begin to fall. [0]")] = None,
-    cooldown: Annotated[int | None, _option("Steps over which these fall to zero. [all that are left]")] = None,
-    lr_decay: Annotated[float | None, _option("Factor of the step schedule for each epoch. [0.97]")] = None,
-    lr_decay_after: Annotated[int | None, _option("Epochs before its first decay. [10]")] = None,
-    clip: Annotated[float | None, _option("Largest norm, or value, of the gradient; 0: any. [5]")] = None,
-    clip_by: Annotated[str | None, _option("norm or value. [norm]")] = None,
-    average: Annotated[
-        float | None, _option("Keep an average of the weights, of which this much remains at each step. [0: none]")
+    out: Annotated[
+        Path | None, option(MOST_USED, "The model's file. [checkpoints/CORPUS.safetensors]", "--out", "-o")
     ] = None,
-    patience: Annotated[
-        int | None, _option("Stop after so many evaluations without a better validation loss. [0: never]")
-    ] = None,
-    out: Annotated[Path | None, _option("The model's file. [checkpoints/CORPUS.safetensors]", "--out", "-o")] = None,
-    resume: Annotated[bool, _option("Go on with the training of --out, or with the newest.", "--resume")] = False,
-    init_from: Annotated[Path | None, _option("Start from the weights of this model.")] = None,
-    force: Annotated[bool, _option("Overwrite files that are there.", "--force")] = False,
-    seed: Annotated[int | None, _option("Same seed, same model. [drawn]")] = None,
-    engine: Annotated[str | None, _option("auto, numpy or numba. [auto]")] = None,
-    threads: Annotated[int | None, _option("Threads to compute with. [one for each core]")] = None,
-    eval_every: Annotated[int | None, _option("Steps between evaluations. [an epoch's, from 50 to 1000]")] = None,
-    sample_every: Annotated[
-        int | None, _option("Steps between samples on stderr; 0: none. [an eighth of all, from 200]")
-    ] = None,
-    log: Annotated[Path | None, _option("File for losses, rate and speed: a JSON object a line.")] = None,
-    as_json: Annotated[
-        bool, _option("At the end, the results as a JSON object on stdout.", "--json", envvar="CHARRNN_TRAIN_JSON")
+    resume: Annotated[
+        bool, option(MOST_USED, "Continue the training of --out, or the latest one.", "--resume")
     ] = False,
-    quiet: Annotated[bool, _option("Nothing on stderr but errors.", "--quiet", "-q")] = False,
+    as_bytes: Annotated[
+        bool, option(READING, "Train on bytes: any file.", "--bytes", envvar="CHARRNN_TRAIN_BYTES")
+    ] = False,
+    encoding: Annotated[str | None, option(READING, "Encoding of the text. [utf-8]")] = None,
+    errors: Annotated[
+        str | None,
+        option(
+            READING,
+            "What to do with invalid bytes: strict, replace, ignore, backslashreplace, surrogateescape. [strict]",
+            values=("strict", "replace", "ignore", "backslashreplace", "surrogateescape"),
+        ),
+    ] = None,
+    val_fraction: Annotated[
+        float | None, option(READING, "Fraction of the text (its end), or of the lines, for validation. [0.1]")
+    ] = None,
+    cell: Annotated[
+        str | None, option(MODEL, "Type of the cells: lstm, gru or rnn. [lstm]", values=("lstm", "gru", "rnn"))
+    ] = None,
+    layers: Annotated[int | None, option(MODEL, "Number of layers. [2]")] = None,
+    dropout: Annotated[float | None, option(MODEL, "Probability of dropping a unit in training. [0]")] = None,
+    locked_dropout: Annotated[
+        bool | None,
+        option(
+            MODEL,
+            "Drop the same units for a whole batch. [others at each time step]",
+            "--locked-dropout/--no-locked-dropout",
+        ),
+    ] = None,
+    drop_connect: Annotated[
+        float | None, option(MODEL, "Probability of dropping a recurrent weight in training. [0]")
+    ] = None,
+    init_from: Annotated[Path | None, option(MODEL, "Start from the weights of this model.")] = None,
+    batch_size: Annotated[
+        int | None, option(OPTIMISATION, "Parts of the text, or lines, that are read side by side. [50]")
+    ] = None,
+    seq_length: Annotated[int | None, option(OPTIMISATION, "Truncated-BPTT length, in characters. [50]")] = None,
+    optimizer: Annotated[
+        str | None,
+        option(
+            OPTIMISATION,
+            "Optimizer: adam, adamw, rmsprop, adagrad or sgd. [adam]",
+            values=("adam", "adamw", "rmsprop", "adagrad", "sgd"),
+        ),
+    ] = None,
+    lr: Annotated[
+        float | None, option(OPTIMISATION, "Learning rate. [0.005; rmsprop: 0.002; adagrad and sgd: 0.1]")
+    ] = None,
+    momentum: Annotated[float | None, option(OPTIMISATION, "Momentum of sgd. [0.9]")] = None,
+    weight_decay: Annotated[float | None, option(OPTIMISATION, "Weight decay. [0; adamw: 0.01]")] = None,
+    schedule: Annotated[
+        str | None,
+        option(
+            OPTIMISATION,
+            "Schedule of the learning rate: constant, step, linear, cosine. [step; linear with --time]",
+            values=("constant", "step", "linear", "cosine"),
+        ),
+    ] = None,
+    warmup: Annotated[int | None, option(OPTIMISATION, "Steps in which the learning rate rises from zero. [0]")] = None,
+    hold: Annotated[
+        int | None, option(OPTIMISATION, "Steps after the warm-up before linear and cosine begin to fall. [0]")
+    ] = None,
+    cooldown: Annotated[
+        int | None, option(OPTIMISATION, "Steps in which linear and cosine fall to zero. [all remaining]")
+    ] = None,
+    lr_decay: Annotated[
+        float | None, option(OPTIMISATION, "Factor of the step schedule for each epoch. [0.97]")
+    ] = None,
+    lr_decay_after: Annotated[
+        int | None, option(OPTIMISATION, "Epochs before the first decay of the step schedule. [10]")
+    ] = None,
+    clip: Annotated[
+        float | None, option(OPTIMISATION, "Largest norm (or value) of the gradient; 0: no clipping. [5]")
+    ] = None,
+    clip_by: Annotated[
+        str | None, option(OPTIMISATION, "Clip the gradient by norm or value. [norm]", values=("norm", "value"))
+    ] = None,
+    ema_decay: Annotated[
+        float | None, option(OPTIMISATION, "EMA decay of the weights; 0 disables averaging. [0]")
+    ] = None,
+    steps: Annotated[int | None, option(RUN, "Training steps, instead of --time.")] = None,
+    epochs: Annotated[int | None, option(RUN, "Passes over the text, instead of --time.")] = None,
+    patience: Annotated[
+        int | None,
+        option(RUN, "Stop after this many evaluations without a better validation loss; 0: never. [0]"),
+    ] = None,
+    eval_every: Annotated[
+        int | None, option(RUN, "Steps between evaluations. [one epoch, but 50 to 1000 steps]")
+    ] = None,
+    sample_every: Annotated[
+        int | None, option(RUN, "Steps between samples on stderr; 0: none. [an eighth of all, at least 200]")
+    ] = None,
+    seed: Annotated[int | None, option(RUN, "Random seed: the same seed gives the same model. [random]")] = None,
+    engine: Annotated[
+        str | None, option(RUN, "Engine: auto, numpy or numba. [auto]", values=("auto", "numpy", "numba"))
+    ] = None,
+    threads: Annotated[int | None, option(RUN, "Threads. [one for each core]")] = None,
+    force: Annotated[bool, option(OUTPUT, "Overwrite existing files.", "--force")] = False,
+    log: Annotated[
+        Path | None, option(OUTPUT, "File for losses, learning rate and speed: one JSON object a line.")
+    ] = None,
+    as_json: Annotated[
+        bool,
+        option(OUTPUT, "Print the results as a JSON object on stdout.", "--json", envvar="CHARRNN_TRAIN_JSON"),
+    ] = False,
+    quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
-    from charrnn.training import options
-
-    given = {name: value for name, value in context.params.items() if value is not None}
-    # What the environment says is for new runs: a resumed one has its settings in its file; and of two lengths the one
-    # that was typed counts
-    lengths = given.keys() & set(options.LENGTH_OPTIONS)
-    overruled = given.keys() if resume else lengths if len(lengths) > 1 else set()
-    given = {
-        name: value for name, value in given.items() if name not in overruled or not from_environment(context, name)
-    }
-
     from charrnn.checkpoint.lock import lock_path
     from charrnn.checkpoint.log import check_log
-    from charrnn.checkpoint.naming import resume_path
+    from charrnn.checkpoint.manager import CheckpointManager
+    from charrnn.checkpoint.paths import resume_path
     from charrnn.cli.train import files
     from charrnn.cli.train.run import Run
     from charrnn.config import between
-    from charrnn.dataset import files
+    from charrnn.dataset.files import list_files
     from charrnn.errors import ConfigError
+    from charrnn.training import options as train_options
 
+    given = _given(context, resume, train_options.LENGTH_OPTIONS)
     if resume and ("init_from" in given or given.get("force")):
-        raise ConfigError("--resume goes on with files of its own: --init-from and --force are for new runs")
+        raise ConfigError("--resume continues its own files: --init-from and --force are for new runs")
     paths = tuple(corpus or ())
     check_log(log, paths, (out,))
     if as_bytes and (encoding or errors):
-        raise ConfigError("--bytes decodes nothing: --encoding and --errors are for text")
+        raise ConfigError("--bytes does not decode the text: leave out --encoding and --errors")
     between("sample_every", sample_every or 0, 0)
-    options = {
-        name: given[name]
-        for name in given.keys() & (options.MODEL_OPTIONS | options.TRAINING_OPTIONS | set(options.LENGTH_OPTIONS))
-    }
+    options = _training_options(given)
     reading = {name: given[name] for name in ("encoding", "errors", "as_bytes") if given.get(name)}
-    options.check(options)
-    unasked = not resume and not options.keys() & set(options.LENGTH_OPTIONS)
-    if unasked:
-        options["time"] = options.DEFAULT_TIME
+    train_options.check(options)
+    default_time = not resume and not options.keys() & set(train_options.LENGTH_OPTIONS)
+    if default_time:
+        options["time"] = train_options.DEFAULT_TIME
     if resume:
-        training, path, held = files.resumed(paths, reading, options, out, quiet)
+        trainer, path, lock = files.resume(paths, reading, options, out=out, quiet=quiet)
     else:
-        training, path, held = files.started(paths, reading, options, out, init_from, force, quiet)
-    source = training.state.source
+        trainer, path, lock = files.start(
+            paths, reading, options, out=out, init_from=init_from, force=force, quiet=quiet
+        )
+    source = trainer.state.source
     texts = source.paths if log is not None and source is not None else ()
-    check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *files.list_files(texts)))
-    every = max(200, training.state.training_config.steps // 8) if sample_every is None else sample_every
-    begun_by = None if resume else files.command_words(paths, reading, init_from)
-    this = Run(training, path, quiet, every, log, force, begun_by, unasked)
-    try:
-        code = this.go()
-    finally:
-        held.release()
+    check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *list_files(texts)))
+    run = Run(
+        CheckpointManager(trainer, path, lock, log=log, resumed=resume, force=force),
+        quiet=quiet,
+        sample_every=max(200, trainer.state.training_config.steps // 8) if sample_every is None else sample_every,
+        command=None if resume else files.command_words(paths, reading, init_from),
+        default_time=default_time,
+    )
+    code = run.go()
     if as_json:
-        typer.echo(json.dumps(this.result()))
+        typer.echo(json.dumps(run.result()))
     raise typer.Exit(code)
+
+
+def _given(context: typer.Context, resume: bool, lengths: tuple[str, ...]) -> dict[str, Any]:
+    """The options that were given.
+
+    The environment sets options for new runs: a resumed run has its settings in its file. Of two lengths, the one on
+    the command line counts.
+    """
+    given = {name: value for name, value in context.params.items() if value is not None}
+    both = given.keys() & set(lengths)
+    overruled = given.keys() if resume else both if len(both) > 1 else set()
+    return {
+        name: value for name, value in given.items() if name not in overruled or not from_environment(context, name)
+    }
+
+
+def _training_options(given: dict[str, Any]) -> Any:
+    """The options of the training among those that were given."""
+    from charrnn.training.options import LENGTH_OPTIONS, MODEL_OPTIONS, TRAINING_OPTIONS
+
+    names = MODEL_OPTIONS | TRAINING_OPTIONS | set(LENGTH_OPTIONS)
+    options = {name: value for name, value in given.items() if name in names}
+    if given.get("lines"):
+        options["layout"] = "lines"
+    return options

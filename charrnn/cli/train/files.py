@@ -1,8 +1,6 @@
-"""The files of a run of `charrnn train`: the text that it learns from and its model; and its command lines."""
+"""The start of `charrnn train`: a trainer, its model's path and the lock of that path, of a new or resumed run."""
 
-import itertools
 import os
-import re
 import shlex
 import time
 from dataclasses import replace
@@ -12,89 +10,95 @@ from typing import Any
 from filelock import FileLock
 
 from charrnn import engine as engines
-from charrnn.checkpoint import file_pair, model_file, naming, training_file
-from charrnn.checkpoint.lock import LockedError, acquire
-from charrnn.cli.terminal.console import STARTED, default_interrupt, tell_of_compilation
+from charrnn.checkpoint import naming
+from charrnn.checkpoint.file_pair import check_same_run
+from charrnn.checkpoint.lock import acquire
+from charrnn.checkpoint.model_file import load
+from charrnn.checkpoint.paths import newest_resumable, resume_path
+from charrnn.checkpoint.training_file import load_state
+from charrnn.cli.terminal.console import STARTED, default_interrupt, notify_compilation
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files
 from charrnn.dataset.files import STDIN, Source
-from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.training import start as trainers
 from charrnn.training.deadline import MIN_SECONDS
-from charrnn.training.trainer import Trainer, resume, train
+from charrnn.training.options import TrainOptions
+from charrnn.training.state import TrainingState
+from charrnn.training.trainer import Trainer
 
-FOLDER = Path("checkpoints")
-MAX_NAME_BYTES = 150
-"""Bytes of a name that is made of another: systems take 255, and suffixes follow."""
 INTERPRETER_SECONDS = 0.4
-"""Seconds that Python takes to begin and to end."""
+"""The seconds that Python takes to start and to exit."""
+
+Started = tuple[Trainer, Path, FileLock]
 
 
-def started(
+def start(
     paths: tuple[str, ...],
     reading: dict[str, Any],
-    options: dict[str, Any],
+    options: TrainOptions,
+    *,
     out: Path | None,
     init_from: Path | None,
     force: bool,
     quiet: bool,
-) -> tuple[Trainer, Path, FileLock]:
-    """A new training, the file that its model goes to, and the claim to that."""
+) -> Started:
+    """A new training; `reading` holds the options that say how the text is read."""
     source = Source(paths or (files.bundled_corpus(),), **reading)
-    files.total_size(source.paths)  # before anything is made: a name that is mistyped leaves nothing
+    files.total_size(source.paths)  # first: a mistyped name must leave nothing behind
     if out is None:
-        path, held = _free(FOLDER / f"{_stem(source.paths[0])}{naming.SUFFIX}", force)
+        path, lock = naming.reserve_free(source.paths[0], force)
     else:
-        path = _suited(out)
-        held = acquire(path)
-    for taken in (path, naming.resume_path(path)):
-        if taken.exists() and not force:
-            raise CheckpointError(
-                f"{taken} is there already: go on with --resume, overwrite with --force, or give another --out"
-            )
-    model = None if init_from is None else model_file.load(init_from).model
+        path, lock = out, naming.reserve(out, force)
+    model = None if init_from is None else load(init_from).model
     corpus = corpora.read(source)
-    if "time" in options:
-        # Now, as the machine is measured first
-        tell_of_compilation(engines.resolve(options.get("engine", "auto")), quiet)
-        options = options | {"time": time_left(options["time"], source)}
-    with default_interrupt():  # the measuring has things compiled
-        return train(corpus, source=source.absolute(), init_from=model, **options), path, held
+    options = _with_remaining_time(options, source, engines.resolve(options.get("engine", "auto")), quiet)
+    with default_interrupt():  # the measurement compiles
+        return trainers.start(corpus, source=source.absolute(), init_from=model, **options), path, lock
 
 
-def resumed(
-    paths: tuple[str, ...], reading: dict[str, Any], options: dict[str, Any], out: Path | None, quiet: bool
-) -> tuple[Trainer, Path, FileLock]:
-    """The training that was saved beside the model `out`, or the newest, that model's file, and the claim to it."""
-    path = _suited(out) if out else naming.newest_resumable(FOLDER)
-    held = acquire(path)
-    snapshot = training_file.load_state(naming.resume_path(path))
-    file_pair.check_same_run(path, snapshot.run)
-    before = snapshot.source or Source(())
+def resume(
+    paths: tuple[str, ...], reading: dict[str, Any], options: TrainOptions, *, out: Path | None, quiet: bool
+) -> Started:
+    """The training that was saved beside the model `out`, or the one that was saved last."""
+    path = naming.check_model_path(out) if out else newest_resumable()
+    lock = acquire(path)
+    state = load_state(resume_path(path))
+    check_same_run(path, state.run_id)
+    source = _source_to_resume(state, paths, reading, path)
+    corpus = corpora.read(source, state.corpus.size)
+    options = _with_remaining_time(options, source, state.training_config.engine, quiet)
+    with default_interrupt():
+        return trainers.resume(corpus, replace(state, source=source.absolute()), **options), path, lock
+
+
+def _source_to_resume(state: TrainingState, paths: tuple[str, ...], reading: dict[str, Any], path: Path) -> Source:
+    """Where the text of a resumed training is read from; raises an error if it can't be read as before."""
+    before = state.source or Source(())
     if any(getattr(before, name) != value for name, value in reading.items()):
-        raise ConfigError(
-            "the text of a resumed training is read as it was: leave out --bytes, --encoding and --errors"
-        )
+        raise ConfigError("a resumed training reads its text as before: leave out --bytes, --encoding and --errors")
     source = replace(before, paths=paths or before.paths)
     if not paths and STDIN in before.paths:
         command = resume_command(before, path)
         raise CorpusError(f"this training reads stdin: give it the same text again, {command}")
     if not source.paths:
-        raise CorpusError("this training did not begin with a file: name the corpus before --resume")
-    gone = [path for path in source.paths if path != STDIN and not (os.path.isfile(path) or os.path.isdir(path))]
-    if gone and not paths:  # a pipe would be waited for
-        raise CorpusError(
-            f"can't read {gone[0]}, which is no file any more: give this training its text again before --resume"
-        )
-    corpus = corpora.read(source, snapshot.corpus.size)
-    if "time" in options:
-        tell_of_compilation(snapshot.training.engine, quiet)
-        options = options | {"time": time_left(options["time"], source)}
-    with default_interrupt():
-        return resume(corpus, replace(snapshot, source=source.absolute()), **options), path, held
+        raise CorpusError("this training did not begin with a file: give its text before --resume")
+    missing = [path for path in source.paths if path != STDIN and not (os.path.isfile(path) or os.path.isdir(path))]
+    if missing and not paths:  # a pipe would wait
+        raise CorpusError(f"can't read {missing[0]}, which is not a file any more: give the text before --resume")
+    return source
 
 
-def time_left(seconds: float, source: Source) -> float:
-    """What is left for a training of the time that the whole program was given: to wait for stdin isn't part of it."""
+def _with_remaining_time(options: TrainOptions, source: Source, engine: str, quiet: bool) -> TrainOptions:
+    """The options, in which `time` is what remains of the whole program's time for the training."""
+    if "time" not in options:
+        return options
+    notify_compilation(engine, quiet)  # now, since the machine is measured first
+    return options | {"time": remaining_time(options["time"], source)}
+
+
+def remaining_time(seconds: float, source: Source) -> float:
+    """The training time that remains of the whole program's time; waiting for stdin does not count."""
     spent = 0.0 if STDIN in source.paths else time.monotonic() - STARTED
     return max(MIN_SECONDS, seconds - spent - INTERPRETER_SECONDS)
 
@@ -107,41 +111,7 @@ def command_words(paths: tuple[str, ...], reading: dict[str, Any], init_from: Pa
 
 
 def resume_command(source: Source | None, path: Path) -> str:
-    """The command that goes on with a run: where a part of its text came from stdin, it wants the text again."""
+    """The command that continues a run; a run that reads stdin needs the text again."""
     paths = source.paths if source is not None and STDIN in source.paths else ()
-    command_words = ["charrnn", "train", *paths, "--resume", "--out", str(path)]
-    return ("… | " if paths else "") + shlex.join(command_words)
-
-
-def _suited(path: Path) -> Path:
-    """The path, if a model's file may have it."""
-    if os.path.isdir(path):
-        raise CheckpointError(f"{path} is a folder: give --out the name of a file in it")
-    names = (path.name, os.path.basename(os.path.realpath(path)))  # a link may lead to the state of another run
-    if path.suffix != naming.SUFFIX or any(name.endswith(naming.RESUME_SUFFIX) for name in names):
-        name = path.name.removesuffix(naming.RESUME_SUFFIX).removesuffix(naming.SUFFIX) + naming.SUFFIX
-        raise ConfigError(f"a model's file is named like {path.with_name(name)}: give that to --out")
-    return path
-
-
-def _stem(path: str) -> str:
-    """What a model is called for its text: of that one's name what every system lets stand, and not too much of it."""
-    name = "stdin" if path == STDIN else Path(os.path.realpath(path)).stem
-    short = re.sub(r"[^\w.-]+", "-", name).encode()[:MAX_NAME_BYTES].decode(errors="ignore")
-    return re.sub(r"(\.resume|[-.])+$", "", short.lstrip("-.")) or "corpus"
-
-
-def _free(path: Path, force: bool) -> tuple[Path, FileLock]:
-    """The path, or the first of its kind with a number that is not taken: what nobody has named is never in the way."""
-    if force:
-        return path, acquire(path)
-    for n in itertools.count(1):
-        numbered = path.with_stem(f"{path.stem}-{n}") if n > 1 else path
-        try:
-            held = acquire(numbered)  # first, as it puts right what a killed run has left
-        except LockedError:
-            continue
-        if not (numbered.exists() or naming.resume_path(numbered).exists()):
-            return numbered, held
-        held.release()
-    raise AssertionError("all numbers are taken")
+    words = ["charrnn", "train", *paths, "--resume", "--out", str(path)]
+    return ("… | " if paths else "") + shlex.join(words)

@@ -1,4 +1,4 @@
-"""The conclusion of a run: what its losses mean, what would lower them, and how to have it again."""
+"""The run summary: what the losses of a run mean, what would lower them, and how to repeat the run."""
 
 import math
 import shlex
@@ -10,82 +10,85 @@ from threading import Thread
 
 from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.dataset.split import ValidationStream
-from charrnn.training import baselines, diagnosis
+from charrnn.training import baselines, diagnosis, evaluation
 from charrnn.training.baselines import MAX_CHARS, MAX_ORDER, Baselines
 from charrnn.training.state import Evaluation
 from charrnn.training.trainer import Trainer
 
 ALWAYS_STATED = ("optimizer", "lr", "weight_decay", "steps", "seed", "engine", "threads")
-"""Settings that a command must state, for what they are where they aren't given may depend on others, or on chance."""
+"""Settings that a command always states, since their defaults may depend on other settings or be random."""
 BASELINE_WAIT = 1.0
-"""Seconds to wait at the end for what compressors need."""
-TRAINING_SAMPLE = 8_000
-"""Characters by which it is seen how well a model knows what it has learned from."""
+"""Seconds to wait for the baselines at the end."""
+TRAINING_EXCERPT = 8_000
+"""Characters of the training text on which the loss without dropout is measured."""
 
 
 class RunSummary:
-    """What is said at the end of a training; what compressors need for the held-out text is found out meanwhile."""
+    """The lines at the end of a training; the baselines are measured in the background meanwhile."""
 
-    def __init__(self, training: Trainer):
-        self.training = training
-        self.others: list[Baselines] = []
-        self.measuring = Thread(target=self._measure, daemon=True)
+    def __init__(self, trainer: Trainer):
+        self.trainer = trainer
+        self.baselines: list[Baselines] = []
+        self.thread = Thread(target=self._measure, daemon=True)
 
     def start(self) -> None:
-        """Begins to compress, in a thread of its own."""
-        self.measuring.start()
+        """Begins to measure the baselines, in a thread of its own."""
+        self.thread.start()
 
     def _measure(self) -> None:
-        training = self.training
-        with suppress(MemoryError, LZMAError):  # it is nothing that a training should fail for
-            if training.validation_data.size:
-                learned, held_out = training.training_data.text(MAX_CHARS), training.validation_data.text(MAX_CHARS)
-                self.others.append(baselines.measure(learned, held_out, training.state.vocabulary))
+        trainer = self.trainer
+        with suppress(MemoryError, LZMAError):  # not worth failing for
+            if trainer.validation_data.size:
+                texts = trainer.training_data.excerpt(MAX_CHARS), trainer.validation_data.excerpt(MAX_CHARS)
+                self.baselines.append(baselines.measure(*texts, trainer.state.vocabulary))
 
-    def lines(self, row: Evaluation | None, begun_by: list[str] | None, held: bool) -> Iterator[str]:
-        """What there is to say, when `start` was called at the beginning.
+    def lines(self, row: Evaluation | None, command: list[str] | None, has_best: bool) -> Iterator[str]:
+        """The lines; `start` was called at the beginning.
 
-        `row` is the evaluation of the weights that were kept, and `held` whether the training holds these itself;
-        `begun_by` is the command that began it, without its settings, if it was begun.
+        `row` is the evaluation of the weights in the model's file, and `has_best` says whether the trainer has these
+        weights; `command` is the command that began the run, without its settings, or None for a resumed run.
         """
-        training = self.training
-        config = training.state.training_config
-        self.measuring.join(BASELINE_WAIT)
+        trainer = self.trainer
+        config = trainer.state.training_config
+        self.thread.join(BASELINE_WAIT)
         if row and row.val_loss is not None:
-            compared = [
-                f": for the same text xz -9 needs {others.xz:.2f}, "
-                f"a table of what follows up to {MAX_ORDER} characters {others.table:.2f}"
-                for others in self.others
-            ]
-            bpc = row.val_loss / math.log(2)
-            yield f"validation loss {row.val_loss:.3f} is {bpc:.2f} bits per character{''.join(compared)}"
-        if training.deadline is not None and config.steps <= config.warmup:
-            yield (
-                "the time was over before anything much was learned: give it more --time, "
-                "and, where the engine had to be compiled first, try again"
-            )
-        elif row and self.others and row.rank / math.log(2) > self.others[0].xz > 0:
-            yield "it has not come as far as xz yet: more time would help most, or there is nothing to learn"
-        elif hint := diagnosis.diagnose(training.history, self._known() if held else None):
-            yield hint
-        if training.out_of_patience:
-            yield f"stopped, as {config.patience} evaluations have brought nothing better"
-        if training.deadline is not None and begun_by and not training.state.counters.tries:
-            yield f"the same steps again, on any machine: {shlex.join([*begun_by, *self._settings()])}"
+            yield self._loss(row.val_loss)
+        if trainer.deadline is not None and config.steps <= config.warmup:
+            yield "the time was over before much was learned: give more --time; if the engine had to compile, try again"
+        elif row and self.baselines and row.rank / math.log(2) > self.baselines[0].xz > 0:
+            yield "not better than xz yet: more time would help most, unless there is nothing to learn"
+        elif advice := diagnosis.diagnose(trainer.history, self._loss_without_dropout() if has_best else None):
+            yield advice
+        if trainer.out_of_patience:
+            yield f"stopped: {config.patience} evaluations without a better validation loss"
+        if trainer.deadline is not None and command and not trainer.state.counters.rollbacks:
+            yield f"the same steps again, on any machine: {shlex.join([*command, *self._settings()])}"
 
-    def _known(self) -> float | None:
-        """The loss of the best weights on a piece of the running text that they learned from, with nothing dropped."""
-        if self.training.known:
+    def _loss(self, val_loss: float) -> str:
+        """The validation loss in bits, beside the baselines."""
+        compared = [
+            f"; for the same text xz -9 needs {found.xz:.2f}, a table of contexts up to {MAX_ORDER} characters "
+            f"{found.table:.2f}"
+            for found in self.baselines
+        ]
+        return f"validation loss {val_loss:.3f} is {val_loss / math.log(2):.2f} bits per character{''.join(compared)}"
+
+    def _loss_without_dropout(self) -> float | None:
+        """The loss of the best weights on a piece of a continuous training text; None for other layouts."""
+        trainer = self.trainer
+        if trainer.state.training_config.layout != "stream":
             return None
-        piece = ValidationStream(self.training.training_data.text(TRAINING_SAMPLE))
-        return sum(nats for nats, _ in piece.losses(self.training.best)) / piece.size
+        data = ValidationStream(trainer.training_data.excerpt(TRAINING_EXCERPT))
+        return sum(nats for nats, _ in evaluation.losses(trainer.best, data)) / data.size
 
     def _settings(self) -> list[str]:
-        """Options by which a run is this one, whatever the machine and its speed: all that was chosen is said."""
-        s = self.training.state
-        usual = asdict(ModelConfig(s.model.vocab_size)) | asdict(TrainingConfig(0))
+        """The options that make a run this one, on any machine: everything that was chosen automatically."""
+        s = self.trainer.state
+        defaults = asdict(ModelConfig(s.model_config.vocab_size)) | asdict(TrainingConfig(0))
         words = []
-        for name, value in (asdict(s.model) | asdict(s.training)).items():
-            if name in ALWAYS_STATED or value != usual[name]:
+        for name, value in (asdict(s.model_config) | asdict(s.training_config)).items():
+            if name == "layout":
+                words += [f"--{value}"] * (value != defaults[name])
+            elif name in ALWAYS_STATED or value != defaults[name]:
                 words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
         return words

@@ -1,0 +1,57 @@
+"""The announcement of a run: what it reads, which network it trains, for how long, and where to."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from charrnn.config import ModelConfig
+from charrnn.training.options import DEFAULT_TIME
+from charrnn.training.trainer import Trainer
+
+
+def lines(trainer: Trainer, path: Path, default_time: bool) -> Iterator[str]:
+    """The notices at the start of a run; `default_time` says that the training time was not given."""
+    if default_time:
+        minutes = f"{DEFAULT_TIME / 60:g} minutes"
+        yield f"training time: {minutes} (the default); set another with --time, or give --steps or --epochs"
+    yield from _corpus(trainer)
+    yield from _network(trainer)
+    step = trainer.state.counters.step
+    yield f"{f'continues at step {step:,}, ' if step else ''}writes {path}"
+
+
+def _corpus(trainer: Trainer) -> Iterator[str]:
+    corpus, vocabulary = trainer.state.corpus, trainer.state.vocabulary
+    n_lines = corpus.training_lines + corpus.validation_lines
+    chars = f"{corpus.training_chars + corpus.validation_chars:,} {'bytes' if vocabulary.is_bytes else 'characters'}"
+    yield f"{corpus.name}: {f'{n_lines:,} lines, ' * bool(n_lines)}{chars}, {len(vocabulary)} distinct"
+    if corpus.validation_chars and n_lines:
+        training, validation = corpus.training_lines, corpus.validation_lines
+        yield f"trains on {training:,} of the lines, validates on the other {validation:,}, chosen at random"
+    elif corpus.validation_chars:
+        yield f"trains on the first {corpus.training_chars:,}, validates on the last {corpus.validation_chars:,}"
+    elif trainer.state.training_config.val_fraction:
+        yield "too short to hold out validation text: trains on all of it and keeps the last weights"
+
+
+def _network(trainer: Trainer) -> Iterator[str]:
+    model, config, n = trainer.state.model_config, trainer.state.training_config, len(trainer.shards)
+    data, deadline = trainer.training_data, trainer.deadline
+    yield (
+        f"{model.cell}, {model.layers} × {model.hidden_size}: {trainer.latest.n_params:,} parameters; "
+        f"{config.engine} engine, {n} thread{'s' * (n > 1)}"
+    )
+    if deadline is not None:
+        what = "continues for" if trainer.state.counters.step else "settings for"
+        yield f"{what} {deadline.seconds:.0f} s on this machine (estimated):"
+    B = data.batch_size
+    batch = f"{B} lines" if config.layout == "lines" else f"{B} × {data.chars_per_step / B:.0f} characters"
+    yield (
+        f"{config.steps:,} steps of {batch}, {config.steps / data.steps_per_epoch:.3g} epochs, "
+        f"{config.optimizer} at {config.lr:g}, {config.schedule}, {_dropout(model)}; seed {config.seed}"
+    )
+
+
+def _dropout(model: ModelConfig) -> str:
+    locked = " (locked)" * (model.locked_dropout and model.dropout > 0)
+    dropconnect = f" and {model.drop_connect:g} of the recurrent weights" * (model.drop_connect > 0)
+    return f"dropout {model.dropout:g}{locked}{dropconnect}"
