@@ -17,12 +17,15 @@ from charrnn.errors import CorpusError, VocabularyError
 from charrnn.types import Ids
 
 MIN_VALIDATION = 100
-"""A held-out text shorter than this many characters says nothing, so none is held out."""
+"""The fewest characters of a held-out text: the loss on a shorter one says nothing, so nothing is held out."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text as ids [N], with its vocabulary, and what identifies it: its size and SHA-256."""
+    """A text as ids [N] in a vocabulary, with the size and the SHA-256 that identify it.
+
+    Raises `CorpusError` for less than two characters.
+    """
 
     ids: Ids
     vocabulary: Vocabulary
@@ -35,7 +38,7 @@ class Corpus:
     def __post_init__(self) -> None:
         if len(self.ids) < 2:
             found = "has only one character" if len(self.ids) else "is empty"
-            raise CorpusError(f"{self.name} {found}: a corpus needs at least two, and 100,000 or more work best")
+            raise CorpusError(f"{self.name} {found}: a corpus needs at least two characters; 100,000 or more work best")
 
     def reencode(self, vocabulary: Vocabulary) -> "Corpus":
         """The same text as ids of another vocabulary; raises `VocabularyError` if that lacks a character."""
@@ -48,7 +51,7 @@ class Corpus:
         return replace(self, ids=_renumber(self.ids, numbers), vocabulary=vocabulary)
 
     def split(self, val_fraction: float) -> tuple[Ids, Ids]:
-        """The ids to learn from and the held-out tail, which is empty if it would be shorter than `MIN_VALIDATION`."""
+        """The ids to learn from and the held-out ids at the end: none if they would be fewer than `MIN_VALIDATION`."""
         n = int(len(self.ids) * val_fraction)
         border = len(self.ids) - (n if n >= MIN_VALIDATION else 0)
         return self.ids[:border], self.ids[border:]
@@ -60,12 +63,12 @@ class Corpus:
         if not len(found):
             raise CorpusError(f"{self.name} has no characters except newlines: --lines needs at least two lines")
         if len(found) == 1:
-            raise CorpusError(f"{self.name} has only one line: --lines needs at least two, and 1,000 or more work best")
+            raise CorpusError(f"{self.name} has only one line: --lines needs at least two; 1,000 or more work best")
         return found
 
 
 def from_text(text: str | bytes, name: str = "text") -> Corpus:
-    """A corpus from a string, or from bytes for a model of bytes. Raises `CorpusError` if it is too short."""
+    """A corpus from a string, or from bytes for a model of bytes. Raises `CorpusError` for less than two characters."""
     if isinstance(text, bytes):
         vocabulary, raw = Vocabulary(None), text
     else:
@@ -82,29 +85,28 @@ def corpus_mismatch_error(name: str) -> CorpusError:
 
 
 def read(source: Source, size: int | None = None) -> Corpus:
-    """Reads a corpus: the texts of all its files one behind the other, as `cat` would join them.
+    """Reads a corpus: the texts of all its files one after the other, as `cat` joins them.
 
-    A byte order mark is dropped and `\\r\\n` and `\\r` become `\\n`; for a model of bytes all stays as it is, and
-    lies on disk rather than in memory: see `_bytes`.
-    Raises `CorpusError` where something can't be found, read or decoded, or is too short to learn from; and, where it
-    is to be a corpus of a `size` in bytes that is known, as soon as there are more.
+    Byte order marks are dropped, and `\\r\\n` and `\\r` become `\\n`. For a model of bytes nothing is changed, and the
+    bytes are on disk rather than in memory: see `_map_bytes`. Raises `CorpusError` for files that can't be found, read
+    or decoded, and for less than two characters; if a `size` in bytes is given, also as soon as there are more.
     """
     raw = _Raw(source, size)
     if source.as_bytes:
-        ids, vocabulary = _bytes(raw), Vocabulary(None)
+        ids, vocabulary = _map_bytes(raw), Vocabulary(None)
     else:
-        numbering = _Numbering()
+        encoder = _Encoder()
         for text in decode(raw, source.encoding, source.errors):
-            numbering.add(text)
-        ids, vocabulary = numbering.finish()
+            encoder.add(text)
+        ids, vocabulary = encoder.finish()
     return Corpus(ids, vocabulary, source.name, raw.size, raw.sha256.hexdigest())
 
 
 class _Raw:
-    """The bytes of all the files of a source, in chunks, counted and digested as they pass; b"" ends each file."""
+    """The bytes of all files of a source, counted and digested as they are read; b"" ends each file."""
 
-    def __init__(self, source: Source, most: int | None):
-        self.name, self.paths, self.most = source.name, list_files(source.paths), most
+    def __init__(self, source: Source, limit: int | None):
+        self.name, self.paths, self.limit = source.name, list_files(source.paths), limit
         self.sha256 = hashlib.sha256()
         self.size = 0
 
@@ -112,20 +114,20 @@ class _Raw:
         for path, chunk in read_chunks(self.paths):
             self.sha256.update(chunk)
             self.size += len(chunk)
-            if self.most is not None and self.size > self.most:  # who knows how much would come
+            if self.limit is not None and self.size > self.limit:  # a pipe may never end
                 raise corpus_mismatch_error(self.name)
             yield path, chunk
 
 
-def _bytes(raw: _Raw) -> Ids:
-    """The bytes of `raw`, in a temporary file without a name that is mapped into memory, as much of it as is wanted.
+def _map_bytes(raw: _Raw) -> Ids:
+    """The bytes, in a temporary file without a name that is mapped into memory, so that only what is used is loaded.
 
-    A copy, as others may cut or change the files themselves, and to read what is gone of one that is mapped ends the
-    process. Raises `CorpusError` where there is no room for it.
+    It is a copy: other programs may cut the files, and to read a part of a mapped file that is gone ends the process.
+    Raises `CorpusError` if there is no room for it.
     """
-    where = "a temporary folder"
+    folder = "a temporary folder"
     try:
-        where = tempfile.gettempdir()
+        folder = tempfile.gettempdir()
         with tempfile.TemporaryFile(prefix="charrnn-") as copy:
             for _, chunk in raw:
                 copy.write(chunk)
@@ -133,65 +135,65 @@ def _bytes(raw: _Raw) -> Ids:
             return np.asarray(np.memmap(copy, np.uint8, "r")) if raw.size else np.zeros(0, np.uint8)
     except OSError as error:
         text = error.strerror or error
-        raise CorpusError(
-            f"can't keep a copy of the bytes in {where}: {text}; TMPDIR may name another folder"
-        ) from None
+        raise CorpusError(f"can't keep a copy of the bytes in {folder}: {text}; set TMPDIR to another folder") from None
 
 
-class _Numbering:
-    """Gives each character a number when it first comes, so that a text of any length is encoded in one pass.
+class _Encoder:
+    """Encodes a text of any length in one pass: a character gets the next id when it first occurs.
 
-    Only at the end, when all characters are known, are the numbers put in the order of the code points. Beside the ids,
-    kept in the smallest type that holds them, there is never more than a chunk of text in memory.
+    When all characters are known, `finish` puts the ids in the order of the code points. Memory holds the ids, in the
+    smallest type that fits, and no more of the text than one part.
     """
 
     def __init__(self) -> None:
-        self.points: list[int] = []  # number → code point
+        self.points: list[int] = []  # id → code point
         self.ids = bytearray()
         self.dtype = smallest_type(0)
-        self._tabulate()
+        self._build_tables()
 
-    def _tabulate(self) -> None:
+    def _build_tables(self) -> None:
         self.unknown = np.iinfo(self.dtype).max
-        self.table = np.full(0x110000, self.unknown, self.dtype)  # code point → number
+        self.table = np.full(0x110000, self.unknown, self.dtype)  # code point → id
         self.table[self.points] = np.arange(len(self.points))
         self.ascii = self.table[:256].tobytes() if self.dtype == np.uint8 else b""
         self.known = bytes(point for point in self.points if point < 128)
 
     def add(self, text: str) -> None:
-        if self.ascii and text.isascii():  # bytes know a faster way than arrays
+        """Encodes the next part of the text."""
+        if self.ascii and text.isascii():  # `translate` of bytes is faster than arrays
             raw = text.encode("ascii")
-            if strange := raw.translate(None, self.known):
-                self._learn(np.frombuffer(strange, np.uint8))
+            if new := raw.translate(None, self.known):
+                self._add_characters(np.frombuffer(new, np.uint8))
             if self.ascii:
                 self.ids += raw.translate(self.ascii)
                 return
         points = code_points(text)
-        ids = self.table.take(points, mode="clip")  # none is out of bounds, and so none is looked for
+        ids = self.table.take(points, mode="clip")  # none is out of bounds: "clip" only saves the check
         if ids.size and ids.max() == self.unknown:
-            self._learn(points[ids == self.unknown])
+            self._add_characters(points[ids == self.unknown])
             ids = self.table.take(points, mode="clip")
         self.ids += ids.data
 
-    def _learn(self, points: NDArray[np.unsignedinteger[Any]]) -> None:
-        """Numbers new characters, and widens the ids where the numbers, with one for the unknown, need that."""
+    def _add_characters(self, points: NDArray[np.unsignedinteger[Any]]) -> None:
+        """Gives new characters their ids; widens the type of the ids if these, and one for unknown, need it."""
         self.points += np.unique(points).tolist()
         if (wider := smallest_type(len(self.points) + 1)) != self.dtype:
             self.ids = bytearray(np.frombuffer(self.ids, self.dtype).astype(wider).data.cast("B"))
             self.dtype = wider
-        self._tabulate()
+        self._build_tables()
 
     def finish(self) -> tuple[Ids, Vocabulary]:
+        """The ids [N] of the whole text, and its vocabulary."""
         ids = np.frombuffer(self.ids, self.dtype)
         order = np.argsort(self.points)
         rank = np.empty(len(order), smallest_type(len(order)))
         rank[order] = np.arange(len(order))
-        in_order = _renumber(ids, rank, out=ids if ids.dtype == rank.dtype else None)
-        return in_order, Vocabulary(sorted(map(chr, self.points)) or " ")
+        sorted_ids = _renumber(ids, rank, out=ids if ids.dtype == rank.dtype else None)
+        return sorted_ids, Vocabulary(sorted(map(chr, self.points)) or " ")
 
 
 def _renumber(ids: Ids, numbers: Ids, out: Ids | None = None) -> Ids:
-    """The ids with numbers[id] for every id: chunk by chunk, for NumPy takes eight bytes for an index."""
+    """numbers[ids], block by block: NumPy makes an index of eight bytes from each id."""
     found = np.empty_like(ids, numbers.dtype) if out is None else out
     for start in range(0, len(ids), READ_BLOCK):
         found[start : start + READ_BLOCK] = numbers.take(ids[start : start + READ_BLOCK], mode="clip")

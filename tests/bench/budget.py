@@ -1,9 +1,9 @@
-"""What else could have been chosen: validation losses around the choice of `charrnn.budget`, at equal time.
+"""Validation losses around what `training/budget.py` chooses, at equal time.
 
     python tests/bench/budget.py CORPUS --time 90s hidden_size=192,256,384 drop_connect=0,0.1,0.3 lr=0.004,0.008
 
-Every value of every option is tried for itself, all others as they are chosen around it; then what is chosen itself.
-The constants in `budget.py` are fits to such tables, of several texts and times. One Markdown table goes to stdout.
+Tries each value of each option by itself, with the other options as they are chosen around it, and the choice itself.
+The constants in `budget.py` are fitted to such tables of several texts and times. Prints one Markdown table.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def arguments() -> argparse.Namespace:
 
 
 def value(text: str) -> Any:
-    """A number, true or false where the text is one; else the text."""
+    """The text as a number, true or false, if it is one."""
     try:
         return json.loads(text)
     except ValueError:
@@ -40,14 +40,14 @@ def value(text: str) -> Any:
 
 
 def row(text: Corpus, options: dict[str, Any]) -> list[str]:
-    """Trains with these options; the settings of the run and its best loss, as the cells of a table."""
-    training = charrnn.train(text, **options)
-    for _ in training:
+    """Trains with these options; returns the settings and the best loss as the cells of a table."""
+    trainer = charrnn.train(text, **options)
+    for _ in trainer:
         pass
-    snapshot = training.state
-    settings = vars(snapshot.model) | vars(snapshot.training)
-    epochs = snapshot.at.step / training.training_data.chunks
-    best = min(row.rank for row in training.history)
+    state = trainer.state
+    settings = vars(state.model_config) | vars(state.training_config)
+    epochs = state.counters.step / trainer.training_data.steps_per_epoch
+    best = min(row.rank for row in trainer.history)
     cells = [*(f"{settings[name]}" for name in SHOWN), f"{epochs:.1f}", f"{best:.4f}"]
     print(*cells, file=sys.stderr, flush=True)
     return cells
@@ -57,7 +57,7 @@ def main() -> None:
     """Trains everything in turn, then prints the table."""
     args = arguments()
     text = corpus.read(Source((args.corpus,)))
-    always = {"time": args.time, "seed": args.seed} | ({"lines": True} if args.lines else {})
+    always = {"time": args.time, "seed": args.seed} | ({"layout": "lines"} if args.lines else {})
     trials: list[dict[str, Any]] = [{}]
     for tried in args.tried:
         name, _, values = tried.partition("=")

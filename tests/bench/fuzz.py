@@ -1,11 +1,11 @@
-"""Changes checkpoints at random, and looks whether each is read, or refused as it should be.
+"""Changes checkpoints at random, and checks that each is read, or refused as it should be.
 
     python tests/bench/fuzz.py --mutations 100000
 
-The files are small ones of every kind; what is changed is their bytes, the length of the header, the tensors that it
-tells of, and the metadata, as JSON or as text. Each is to load, or to raise `CheckpointError` with one line, within two
-seconds, and in memory of one and a half times its size and 64 MB. What fails is printed, with the seed that makes it
-again: `--seed N --mutations 1`.
+The files are small ones of every kind. It changes their bytes, the length of the header, the tensors in it, and the
+metadata, as JSON or as text. Each file must load, or raise `CheckpointError` with one line, within two seconds, and in
+memory of one and a half times its size and 64 MB. What fails is printed, with the seed that makes it again:
+`--seed N --mutations 1`.
 """
 
 import argparse
@@ -26,9 +26,9 @@ from charrnn.errors import CheckpointError
 
 LINES = "".join(f"name {n}\n" for n in range(60))
 KINDS: tuple[dict[str, Any], ...] = (
-    {"cell": "lstm", "layers": 2, "average": 0.9},
+    {"cell": "lstm", "layers": 2, "ema_decay": 0.9},
     {"cell": "gru", "optimizer": "sgd"},
-    {"cell": "rnn", "lines": True},
+    {"cell": "rnn", "layout": "lines"},
 )
 ODD: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2, 255, 65536, 2**31, 2**53, 2**63, 2**64, 10**30, 0.5, -0.0, 1e308, 1e-320,
@@ -65,10 +65,10 @@ def originals(folder: Path) -> list[bytes]:
         run = charrnn.train(LINES * 3, **defaults | {"engine": "numpy", "eval_every": 1} | options)
         for _ in run:
             pass
-        s, path = run.state, folder / "one.safetensors"
-        model_file.save(path, model_file.Checkpoint(run.best, run.best_step, s.training, s.corpus, run.history))
+        path = folder / "one.safetensors"
+        model_file.save(path, model_file.Checkpoint.from_trainer(run))
         files.append(path.read_bytes())
-        training_file.save_state(path, s)
+        training_file.save_state(path, run.state)
         files.append(path.read_bytes())
     return files
 
@@ -106,7 +106,7 @@ def of_length(content: bytes, rng: random.Random) -> bytes:
 
 
 def parsed(content: bytes) -> tuple[dict[str, Any], bytes] | None:
-    """The header and what follows it, where it is one still."""
+    """The header and what follows it, if the header can still be parsed."""
     try:
         (length,) = struct.unpack("<Q", content[:8])
         header = json.loads(content[8 : 8 + length])
@@ -176,7 +176,7 @@ def changed(data: Any, rng: random.Random) -> None:
 
 
 def judged(path: Path, content: bytes) -> tuple[str, str]:
-    """What becomes of a file: read, or refused, or what is wrong."""
+    """The outcome for a file: read, refused, or wrong and why."""
     path.write_bytes(content)
     wrong, read = "", 0
     for load in (model_file.load, training_file.load_state):
@@ -199,7 +199,7 @@ def judged(path: Path, content: bytes) -> tuple[str, str]:
 
 
 def fuzz(mutations: int, seed: int, say: Callable[[str], None]) -> dict[str, int]:
-    """Tries so many changes, each by a seed of its own; returns how many files were read, refused, and wrong."""
+    """Tries this many changes, each from a seed of its own; returns how many files were read, refused and wrong."""
     found = {"read": 0, "refused": 0, "wrong": 0}
     with tempfile.TemporaryDirectory() as folder:
         files, path = originals(Path(folder)), Path(folder, "changed.safetensors")
@@ -215,7 +215,7 @@ def fuzz(mutations: int, seed: int, say: Callable[[str], None]) -> dict[str, int
 
 
 def main() -> None:
-    """Prints what was found as JSON; exit code 1 where anything was wrong."""
+    """Prints the counts as JSON; exit code 1 if anything was wrong."""
     parser = argparse.ArgumentParser(description="Changes checkpoints at random.")
     parser.add_argument("--mutations", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)

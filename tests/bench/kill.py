@@ -1,9 +1,9 @@
-"""Kills a training again and again, resumes it each time, and looks whether anything is lost.
+"""Kills a training again and again, resumes it each time, and checks that nothing is lost.
 
     python tests/bench/kill.py --kills 300
 
-At random moments, saves among them, since there are evaluations and saves all the time. After each kill the files are
-read: each must be whole. In the end the weights are those of a run that nobody disturbed, byte for byte.
+It kills at random moments, during saves too, since the run evaluates and saves all the time. After each kill both files
+must be readable. At the end the weights must equal those of an undisturbed run, byte for byte.
 """
 
 import argparse
@@ -17,13 +17,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from charrnn.checkpoint import model_file, naming, training_file
+from charrnn.checkpoint import model_file, training_file
+from charrnn.checkpoint.paths import resume_path
 from charrnn.errors import CheckpointError
 
 TEXT = "She sells sea shells by the sea shore; the shells that she sells are sea shells, I am sure.\n" * 40
 OPTIONS = "--hidden-size 32 --layers 1 --batch-size 4 --seq-length 8 --seed 1 --engine numpy --threads 1 --eval-every 5"
-LONGEST = 0.35
-"""Seconds of a run, from its first save on, before it is killed, at the most."""
+MAX_SECONDS = 0.35
+"""The longest time from the first save of a run to its kill."""
 
 
 def command(*args: object) -> list[str]:
@@ -31,7 +32,7 @@ def command(*args: object) -> list[str]:
 
 
 def harness(folder: Path, kills: int, seed: int) -> dict[str, Any]:
-    """Kills a run in a folder so often; returns what was seen."""
+    """Kills a run in a folder this many times; returns the results."""
     rng, out = random.Random(seed), folder / "killed.safetensors"
     corpus, began = folder / "shells.txt", time.monotonic()
     corpus.write_text(TEXT)
@@ -39,11 +40,11 @@ def harness(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     resume = command("--resume", "--out", out, "--quiet")
     while done < kills:
         process = subprocess.Popen(resume if done else begin)
-        resumed = naming.resume_path(out)
+        resumed = resume_path(out)
         first = resumed.stat().st_mtime_ns if resumed.exists() else 0
         while process.poll() is None and not (resumed.exists() and resumed.stat().st_mtime_ns > first):
             time.sleep(0.005)
-        time.sleep(rng.uniform(0, LONGEST))
+        time.sleep(rng.uniform(0, MAX_SECONDS))
         process.kill()
         process.wait()
         done += 1
@@ -53,12 +54,12 @@ def harness(folder: Path, kills: int, seed: int) -> dict[str, Any]:
                     load(path)
             except CheckpointError as error:
                 unreadable.append(str(error))
-    steps = training_file.load_state(resumed).at.step + 7
+    steps = training_file.load_state(resumed).counters.step + 7
     subprocess.run([*resume, "--steps", str(steps)], check=True)
     plain = folder / "plain.safetensors"
     subprocess.run(command(corpus, *OPTIONS.split(), "--steps", steps, "--out", plain, "--quiet"), check=True)
     equal = plain.read_bytes() == out.read_bytes()
-    a, b = (training_file.load_state(naming.resume_path(path)) for path in (plain, out))
+    a, b = (training_file.load_state(resume_path(path)) for path in (plain, out))
     equal &= all(a.params[name].tobytes() == b.params[name].tobytes() for name in a.params)
     left = [path.name for path in folder.iterdir() if path.suffix == ".tmp"]
     return {
@@ -73,15 +74,15 @@ def harness(folder: Path, kills: int, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Prints what was seen as JSON; exit code 1 where anything was lost."""
+    """Prints the results as JSON; exit code 1 if anything was lost."""
     parser = argparse.ArgumentParser(description="Kills a training again and again.")
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        told = harness(Path(folder), args.kills, args.seed)
-    print(json.dumps(told))
-    raise SystemExit(not told["equal"])
+        result = harness(Path(folder), args.kills, args.seed)
+    print(json.dumps(result))
+    raise SystemExit(not result["equal"])
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Trains and samples for a long time, and looks whether memory and open files stay what they are.
+"""Trains and samples for a long time, and checks that memory and open files do not grow.
 
     python tests/bench/soak.py --minutes 60
 
-Three processes: a training that validates, saves, logs and writes a sample every few steps; a sampler that never ends;
-and one that trains, saves, loads, samples and scores by turns through the library. Each tells its memory and its open
-files again and again; the first tenth of the time is for warming up. Prints JSON; exit code 1 where one of them grew.
+Three processes: a training that validates, saves, logs and samples every few steps; a sampler that never ends; and one
+that trains, saves, loads, samples and scores in turn through the library. Their memory and open files are measured
+again and again; the first tenth of the time is for warming up. Prints JSON; exit code 1 if one of them grew.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def drained(stream: IO[bytes]) -> None:
 def soak(corpus: Path, seconds: float, folder: Path) -> dict[str, Any]:
     """What three processes took of memory, in MB, and of files, at the beginning and at the end of this time."""
     program, model = [sys.executable, "-m", "charrnn"], folder / "m.safetensors"
-    # Not too often: a row of the history for each evaluation is what does grow, and is meant to
+    # Not too often: the history grows by a row for each evaluation, and is meant to
     often = ("--eval-every", "1000", "--sample-every", "20", "--hidden-size", "64", "--layers", "1", "--seed", "1")
     log = ("--log", str(folder / "log.jsonl"))
     train = [*program, "train", str(corpus), *often, "--out", str(model), *log]

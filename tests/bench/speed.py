@@ -1,13 +1,13 @@
-"""How fast charrnn is, beside PyTorch and beside the limit: everything in one run, as Markdown tables.
+"""The speed of charrnn, beside PyTorch and the machine's limit: everything in one run, as Markdown tables.
 
     python tests/bench/speed.py                                        # everything: twenty minutes
     python tests/bench/speed.py --only training --cells lstm --shapes 2x128,1x512 --rounds 3
     python tests/bench/speed.py --only startup --json startup.json
 
 Competitors are timed in turn, round after round, each in a process of its own; ratios are taken within a round, and
-shown is their median. So a slow minute of the machine hits all alike; but threads that wait for each other, PyTorch's
-above all, suffer most where others compute too: leave the machine alone meanwhile. Variables of the environment that
-tell a BLAS or OpenMP what to do are left out. The course of things goes to stderr.
+their median is shown. So a slow minute of the machine affects all alike. But threads that wait for each other,
+PyTorch's above all, suffer most if other programs compute too: leave the machine alone meanwhile. Environment variables for BLAS
+and OpenMP are removed. Progress goes to stderr.
 """
 
 import argparse
@@ -29,13 +29,13 @@ from speeds.shape import MIN_CHAR, SHAPES
 from charrnn.config import CELLS
 
 SUBJECTS = {"training": True, "sampling": True, "startup": True, "encoding": False, "memory": False}
-"""What there is to measure, and whether it needs PyTorch."""
+"""The subjects, and whether each needs PyTorch."""
 
 
 def arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(
-        description="How fast charrnn is, beside PyTorch and beside the limit: everything in one run.",
+        description="The speed of charrnn, beside PyTorch and the machine's limit: everything in one run.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     shapes = (*SHAPES, MIN_CHAR)
@@ -75,22 +75,22 @@ def some_of(names: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
 
 
 def main() -> None:
-    """Measures what is wanted and prints each section as soon as it is there."""
+    """Measures the chosen subjects and prints each section when it is done."""
     args = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # not before large files are removed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that large files are removed
     forgotten = machine.forget_settings()
     subjects = [name for name in SUBJECTS if name in (args.only or SUBJECTS)]
     if any(SUBJECTS[name] for name in subjects) and not importlib.util.find_spec("torch"):
-        sys.exit("speed: PyTorch is not installed: pip install '.[bench]'")
+        sys.exit("PyTorch is not installed: pip install '.[bench]'")
     began = time.monotonic()
 
     def tell(text: str) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {text}", file=sys.stderr, flush=True)
 
     if machine.busy():
-        tell("others are at work on this machine: what is measured now says little")
-    facts = {"left out of the environment": ", ".join(forgotten) or "nothing"} | machine.facts()
-    print("# How fast charrnn is\n", *(f"- {name}: {value}" for name, value in facts.items()), sep="\n", flush=True)
+        tell("other programs are computing on this machine: the figures will say little")
+    facts = {"removed from the environment": ", ".join(forgotten) or "nothing"} | machine.facts()
+    print("# Speed\n", *(f"- {name}: {value}" for name, value in facts.items()), sep="\n", flush=True)
     options = Options(tell=tell, **{name: value for name, value in vars(args).items() if name not in ("only", "json")})
     sections: list[Section] = []
     for subject in subjects:
@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def keep(path: Path, facts: dict[str, str], args: argparse.Namespace, sections: list[Section]) -> None:
-    """Writes all figures so far: those of every round, not only what the tables show."""
+    """Writes all figures so far: those of every round, not only the medians."""
     settings = {name: value for name, value in vars(args).items() if name != "json"}
     found = [{"title": s.title, "rows": s.figures, "remarks": s.remarks} for s in sections]
     path.write_text(json.dumps({"machine": facts, "arguments": settings, "sections": found}, indent=1) + "\n")

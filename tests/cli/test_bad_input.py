@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from support.processes import SMALL, TEXT, charrnn, posix, trained
 
-from charrnn.checkpoint import model_file, naming
+from charrnn.checkpoint import model_file, paths
 from charrnn.checkpoint.tensor_file import TensorFile
 from charrnn.engine import available_cores
 
@@ -61,7 +61,7 @@ train corpus.txt --schedule linear --lr-decay 0.5 | 2 | step
 train corpus.txt --hold 5                     | 2 | hold
 train corpus.txt --clip -1                    | 2 | clip
 train corpus.txt --clip-by size               | 2 | norm
-train corpus.txt --average 1                  | 2 | average
+train corpus.txt --ema-decay 1                | 2 | ema_decay
 train corpus.txt --patience -1                | 2 | patience
 train corpus.txt --patience 2 --val-fraction 0 | 2 | --patience
 train corpus.txt --val-fraction 0.95          | 2 | val_fraction
@@ -72,17 +72,17 @@ train corpus.txt --seed 99999999999999999999  | 2 | seed
 train corpus.txt --threads 0                  | 2 | threads
 train corpus.txt --engine fortran             | 2 | numpy
 # the files of a training
-train corpus.txt --out model.safetensors      | 1 | is there already
-train corpus.txt --out model.txt              | 2 | is named like
+train corpus.txt --out model.safetensors      | 1 | exists
+train corpus.txt --out model.txt              | 2 | ends in .safetensors
 train corpus.txt --out nothing                | 1 | is a folder
 train corpus.txt --out corpus.txt/m.safetensors | 1 | can't write
-train corpus.txt --log log.jsonl              | 1 | is there already
+train corpus.txt --log log.jsonl              | 1 | exists
 train corpus.txt --log corpus.txt             | 2 | corpus.txt
 train corpus.txt --log .                      | 1 | is a folder
 train corpus.txt --log -                      | 2 | the name of a file
 train - -                                     | 1 | give - once
 train ''                                      | 1 | can't read ''
-train --resume                                | 1 | nothing is in checkpoints
+train --resume                                | 1 | there is nothing in checkpoints
 train --resume --out missing.safetensors      | 1 | no training to resume
 train --resume --out alone.safetensors        | 1 | no training to resume
 train other.txt --resume --out model0.safetensors | 1 | not the one
@@ -93,14 +93,14 @@ train corpus.txt --init-from cut.safetensors  | 1 | cut.safetensors
 train corpus.txt --init-from model.safetensors --cell gru | 2 | cell
 train cyrillic.txt --init-from model.safetensors | 1 | never seen
 # models
-sample                                        | 1 | nothing is in checkpoints
+sample                                        | 1 | there is nothing in checkpoints
 sample missing.safetensors                    | 1 | there is no missing.safetensors
-sample corpus.txt                             | 1 | no checkpoint
-sample empty.txt                              | 1 | no checkpoint
-sample nothing                                | 1 | no file
+sample corpus.txt                             | 1 | not a checkpoint
+sample empty.txt                              | 1 | not a checkpoint
+sample nothing                                | 1 | not a file
 sample cut.safetensors                        | 1 | damaged
 sample header.safetensors                     | 1 | damaged
-sample nan.safetensors                        | 1 | no numbers
+sample nan.safetensors                        | 1 | NaN
 sample newer.safetensors                      | 1 | newer charrnn
 sample foreign.safetensors                    | 1 | not written for charrnn
 sample deep.safetensors                       | 1 | damaged
@@ -108,7 +108,7 @@ sample wide.safetensors                       | 1 | damaged
 sample model.resume.safetensors               | 1 | state of a training
 inspect cut.safetensors                       | 1 | damaged
 inspect model.resume.safetensors              | 1 | state of a training
-inspect model.safetensors nan.safetensors --history | 1 | no numbers
+inspect model.safetensors nan.safetensors --history | 1 | NaN
 score cut.safetensors corpus.txt              | 1 | damaged
 # what is written
 sample model.safetensors -n x                 | 2 | --length
@@ -121,7 +121,7 @@ sample model.safetensors --top-p 0            | 2 | top_p
 sample model.safetensors --top-p 1.1          | 2 | top_p
 sample model.safetensors --min-p 2            | 2 | min_p
 sample model.safetensors --typical 0          | 2 | typical
-sample model.safetensors --penalty -1         | 2 | penalty
+sample model.safetensors --loop-penalty -1    | 2 | loop_penalty
 sample model.safetensors --seed -1            | 2 | seed
 sample model.safetensors --count 0            | 2 | count
 sample model.safetensors --allow ☃            | 2 |
@@ -143,7 +143,7 @@ sample model.safetensors --state-out model.safetensors | 1 | is read here
 sample model.safetensors --state-out corpus.txt | 1 | is there already
 sample model.safetensors --state-out .        | 1 | is no file
 sample model.safetensors --state-out -        | 1 | is no file
-sample model.safetensors --set 0:99=1         | 2 | no unit
+sample model.safetensors --clamp-unit 0:99=1  | 2 | no unit
 sample model.safetensors --engine fortran     | 2 | numpy
 # what is scored
 score model.safetensors missing.txt           | 1 | missing.txt
@@ -151,12 +151,12 @@ score model.safetensors - -                   | 1 | give - once
 score model.safetensors empty.txt             | 1 | empty
 score model.safetensors cyrillic.txt          | 1 | --unknown skip
 score corpus.txt model.safetensors            | 2 | before the texts
-score model.safetensors --carry corpus.txt    | 2 | --per-line
-score model.safetensors --heat --json corpus.txt | 2 | --heat
+score model.safetensors --stateful corpus.txt | 2 | --per-line
+score model.safetensors --heatmap --json corpus.txt | 2 | --heatmap
 score model.safetensors --unknown perhaps corpus.txt | 2 | unknown
 # what is looked at
 inspect model.safetensors --neurons           | 2 | --neurons
-inspect model.safetensors --memory --corpus missing.txt | 1 | missing.txt
+inspect model.safetensors --context --corpus missing.txt | 1 | missing.txt
 inspect model.safetensors --plot x.gif --history | 2 | .svg
 frobnicate                                    | 2 | frobnicate
 """
@@ -191,7 +191,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(model, folder / "alone.safetensors")
     for n in range(3):  # for rows that run side by side
         shutil.copy(model, folder / f"model{n}.safetensors")
-        shutil.copy(naming.resume_path(model), folder / f"model{n}.resume.safetensors")
+        shutil.copy(paths.resume_path(model), folder / f"model{n}.resume.safetensors")
     if os.name == "posix":
         (folder / "loop.txt").symlink_to("loop.txt")
     tensors = load_file(model)

@@ -172,7 +172,7 @@ def test_closed_streams_change_nothing_on_the_others(closed: str, line: str, mod
 @pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "<&- >&- 2>&-"])
 def test_a_closed_stdin_is_an_empty_corpus_and_no_prime(closed: str, model: Path, tmp_path: Path) -> None:
     done = with_closed(closed, "train", "-", *LITTLE_TRAINING, cwd=tmp_path)
-    said = b"charrnn: stdin is empty: a corpus needs two characters, and wants a hundred thousand\n"
+    said = b"charrnn: stdin is empty: a corpus needs at least two characters, and 100,000 or more work best\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"" if "2>" in closed else said)
     assert {path.name for path in tmp_path.iterdir()} <= {".m.safetensors.lock"}
     done = with_closed(closed, "sample", model, "--prime", "-", "-n", 5, "--seed", 1, cwd=tmp_path)
@@ -224,7 +224,7 @@ def test_commands_import_only_what_they_use(model: Path, tmp_path: Path) -> None
     scoring = imported("score", model, text, cwd=tmp_path)
     assert scoring & HEAVY == {"numpy", "safetensors", "threadpoolctl"}
     assert not {"charrnn.training.trainer", "charrnn.sampling.generate", "charrnn.cli.score.text_heatmap"} & scoring
-    assert imported("score", model, text, "--heat", cwd=tmp_path) & HEAVY == scoring & HEAVY | {"rich"}
+    assert imported("score", model, text, "--heatmap", cwd=tmp_path) & HEAVY == scoring & HEAVY | {"rich"}
     assert imported("inspect", model, "--json", cwd=tmp_path) & HEAVY == {"numpy", "safetensors"}
     assert imported("inspect", model, cwd=tmp_path) & HEAVY == {"numpy", "safetensors", "rich"}
     training = imported("train", model.parent / "corpus.txt", *SMALL, "--steps", 1, cwd=tmp_path)

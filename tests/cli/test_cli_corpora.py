@@ -66,7 +66,7 @@ def test_a_pipe_is_learned_from_and_asked_for_again(here: Path) -> None:
     assert done.returncode == 0, done.stderr
     resume = ("--resume", "--steps", 9, "--out", "m.safetensors", "--json")
     line = refused(charrnn("train", *resume, cwd=here), 1)
-    assert "pipe, which is no file any more: give this training its text again" in line
+    assert "pipe, which is not a file any more: give the text before --resume" in line
     assert json.loads(charrnn("train", "corpus.txt", *resume, cwd=here).stdout)["steps"] == 9
 
 

@@ -125,7 +125,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(seed: int, here: Path) -> None:
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=30)
         assert process.returncode == 130, err
-        assert b"and saved: go on with charrnn train --resume" in said + err
+        assert b"and saved: continue with charrnn train --resume" in said + err
         args = ("--resume", "--out", "parts/m.safetensors")
     assert charrnn("train", *args, cwd=here).returncode == 0
     assert files(here / "parts") == files(here / "whole")
@@ -140,15 +140,15 @@ def test_the_environment_may_ask_for_lines(here: Path) -> None:
     done = charrnn("train", "names.txt", *SMALL, "--steps", 1, cwd=here, env={"CHARRNN_TRAIN_LINES": "1"})
     assert "300 lines" in done.stderr
     done = charrnn("train", "names.txt", *SMALL, "--steps", 1, cwd=here, env={"CHARRNN_TRAIN_LINES": "0"})
-    assert "learns from the first" in done.stderr
+    assert "trains on the first" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"one line only\n", "has one line only: --lines needs two"),
-        (b"one line only", "has one line only"),
-        (b"\r\n\n\r\n", "has no characters beside its line ends"),
+        (b"one line only\n", "has only one line: --lines needs at least two"),
+        (b"one line only", "has only one line"),
+        (b"\r\n\n\r\n", "has no characters except newlines"),
         (b"", "is empty"),
     ],
 )
@@ -207,7 +207,7 @@ def test_a_record_ends_though_its_end_is_not_named_among_what_may_come(model: Pa
 
 def test_records_are_those_of_the_library(model: Path, tmp_path: Path) -> None:
     written = sample(model, "-c", 20, "--seed", 3, "--temp", 0.7, "--engine", "numpy", cwd=tmp_path)
-    drawn = api.draw_records(api.load(model).model, count=20, seed=3, config=api.SamplingConfig(temp=0.7))
+    drawn = api.sample_lines(api.load(model).model, count=20, seed=3, config=api.SamplingConfig(temp=0.7))
     assert written.splitlines() == [record.text for record in drawn]
 
 
@@ -319,7 +319,7 @@ def test_the_digests_take_four_bytes_a_line(model: Path) -> None:
     saved = api.load(model)
     with_lines = model.stat().st_size
     model_file.save(model.with_name("without.safetensors"), api.Checkpoint(saved.model))
-    object.__setattr__(saved.model, "known", None)
+    object.__setattr__(saved.model, "line_set", None)
     model_file.save(model.with_name("less.safetensors"), api.Checkpoint(saved.model))
     less, without = (model.with_name(f"{name}.safetensors").stat().st_size for name in ("less", "without"))
     assert 1500 < without - less < 1800 < with_lines  # 300 lines, in base64

@@ -71,7 +71,7 @@ def test_notices_go_to_stderr_and_nothing_to_stdout(here: Path) -> None:
     lines = done.stderr.splitlines()
     assert lines[0] == f"corpus.txt: {len(TEXT):,} characters, {len(set(TEXT))} distinct"
     held_out = len(TEXT) // 10
-    assert lines[1] == f"learns from the first {len(TEXT) - held_out:,}, validates on the last {held_out:,}"
+    assert lines[1] == f"trains on the first {len(TEXT) - held_out:,}, validates on the last {held_out:,}"
     assert "seed 1" in done.stderr
     assert "checkpoints/corpus.safetensors" in lines[-1].replace(os.sep, "/")
     assert "\r" not in done.stderr.replace("\r\n", "\n"), "no bar where there is no terminal"
@@ -199,7 +199,7 @@ def test_the_log_is_json_lines_and_a_resumed_run_adds_to_it(here: Path) -> None:
 def test_a_log_that_exists_is_refused_unless_forced(here: Path) -> None:
     log = here / "log.jsonl"
     log.write_text("precious\n")
-    assert "log.jsonl is there already" in refused(
+    assert "log.jsonl exists" in refused(
         charrnn("train", "corpus.txt", *SMALL, "--steps", 2, "--log", "log.jsonl", cwd=here), 1
     )
     assert log.read_text() == "precious\n"
@@ -282,9 +282,9 @@ def test_there_is_no_half_written_file(here: Path) -> None:
     ("content", "says"),
     [
         (b"", "is empty"),
-        (b"a", "one character only"),
+        (b"a", "only one character"),
         (b"\xef\xbb\xbf", "is empty"),
-        (b"\xef\xbb\xbfa", "one character only"),
+        (b"\xef\xbb\xbfa", "only one character"),
         (b"abc\xff\xfe" * 20, "not utf-8 at byte 3"),
         (b"abc\xd0", "not utf-8 at byte 3"),
     ],
@@ -343,7 +343,7 @@ def test_what_is_no_utf8_trains_if_told_how(how: list[str], tmp_path: Path) -> N
         ("corpus.txt --schedule foo", 2, "schedule can't be 'foo'"),
         ("corpus.txt --engine foo", 2, "no engine 'foo'"),
         ("corpus.txt --init-from missing.safetensors", 1, "missing.safetensors"),
-        ("corpus.txt --init-from corpus.txt", 1, "corpus.txt is no checkpoint"),
+        ("corpus.txt --init-from corpus.txt", 1, "corpus.txt is not a checkpoint"),
         ("corpus.txt --log corpus.txt/log.jsonl", 1, "can't write"),
         ("corpus.txt --out corpus.txt/m.safetensors --quiet", 1, "can't write"),
         ("--resume", 1, "charrnn train"),
@@ -489,7 +489,7 @@ def test_a_resumed_run_ends_as_the_whole_one_byte_for_byte(here: Path) -> None:
     for steps in (14, 25):
         done = charrnn("train", "--resume", "--steps", steps, "--out", "parts/m.safetensors", cwd=here)
         assert done.returncode == 0, done.stderr
-        assert "goes on at step" in done.stderr
+        assert "continues at step" in done.stderr
     assert files(here / "parts") == files(here / "whole")
 
 
@@ -597,10 +597,10 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         assert (process.returncode, out) == (code, b"")
         assert b"Traceback" not in err
         *_, last = err.decode().splitlines()
-        assert last.endswith("go on with charrnn train --resume --out m.safetensors")
-        at = training_file.load_state(tmp_path / "m.resume.safetensors").at
-        assert last.startswith(f"interrupted at step {at.step:,}, and saved")
-        args = tuple(last.partition("go on with charrnn ")[2].split())
+        assert last.endswith("continue with charrnn train --resume --out m.safetensors")
+        at = training_file.load_state(tmp_path / "m.resume.safetensors").counters
+        assert last.startswith(f"interrupted at step {at.step:,} and saved")
+        args = tuple(last.partition("continue with charrnn ")[2].split())
     assert charrnn(*args, cwd=tmp_path).returncode == 0
     assert files(tmp_path) == uninterrupted
 
@@ -641,8 +641,8 @@ def test_the_way_on_can_be_pasted_into_a_shell(here: Path) -> None:
         first_report(process)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
-    at = training_file.load_state(here / "my models" / "a 'b'.resume.safetensors").at
-    _, _, way_on = err.decode().splitlines()[-1].partition("go on with ")
+    at = training_file.load_state(here / "my models" / "a 'b'.resume.safetensors").counters
+    _, _, way_on = err.decode().splitlines()[-1].partition("continue with ")
     script = f'charrnn() {{ "$0" -m charrnn "$@"; }}; {way_on} --json --quiet --steps {at.step + 1}'
     done = subprocess.run(["sh", "-c", script, sys.executable], cwd=here, env=environment(), capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -660,13 +660,13 @@ def test_the_way_on_with_stdin_is_to_pipe_the_text_again(here: Path) -> None:
         process.wait(timeout=30)
         *_, last = process.stderr.read().decode().splitlines()
     told = "… | charrnn train - --resume --out 'a b.safetensors'"
-    assert last.endswith(f"and saved: go on with {told}")
+    assert last.endswith(f"and saved: continue with {told}")
     assert refused(charrnn("train", "--resume", "--out", "a b.safetensors", cwd=here), 1).endswith(told)
-    at = training_file.load_state(here / "a b.resume.safetensors").at
+    at = training_file.load_state(here / "a b.resume.safetensors").counters
     script = f'charrnn() {{ "$0" -m charrnn "$@"; }}; {told.replace("…", "cat corpus.txt")} --steps {at.step + 1}'
     done = subprocess.run(["sh", "-c", script, sys.executable], cwd=here, env=environment(), capture_output=True)
     assert done.returncode == 0, done.stderr
-    assert training_file.load_state(here / "a b.resume.safetensors").at.step == at.step + 1
+    assert training_file.load_state(here / "a b.resume.safetensors").counters.step == at.step + 1
 
 
 @pytest.fixture
@@ -694,9 +694,9 @@ def test_two_interruptions_at_once_are_one(stuck: "subprocess.Popen[bytes]", her
         time.sleep(0.05)
     _, err = stuck.communicate(timeout=30)
     assert stuck.returncode == 130
-    at = training_file.load_state(here / "m.resume.safetensors").at
+    at = training_file.load_state(here / "m.resume.safetensors").counters
     assert at.step > 0
-    assert err.decode().splitlines()[-1].startswith(f"interrupted at step {at.step:,}, and saved")
+    assert err.decode().splitlines()[-1].startswith(f"interrupted at step {at.step:,} and saved")
     assert api.load(here / "m.safetensors").step == at.step
 
 
@@ -710,8 +710,8 @@ def test_an_interruption_that_comes_twice_loses_nothing(gap: float, here: Path) 
             time.sleep(gap)
         _, err = process.communicate(timeout=30)
     assert process.returncode in (130, -signal.SIGINT)  # to a shell they are the same
-    at = training_file.load_state(here / "m.resume.safetensors").at
-    assert err.decode().splitlines()[-1].startswith(f"interrupted at step {at.step:,}, and saved")
+    at = training_file.load_state(here / "m.resume.safetensors").counters
+    assert err.decode().splitlines()[-1].startswith(f"interrupted at step {at.step:,} and saved")
 
 
 @posix
@@ -774,7 +774,7 @@ def test_weights_that_overflow_reach_no_file(cell: str, here: Path) -> None:
     assert "m.resume.safetensors" in files(here)
     for name in files(here):
         assert all(np.isfinite(tensor).all() for tensor in load_file(here / name).values()), name
-    assert training_file.load_state(here / "m.resume.safetensors").at.step < 9
+    assert training_file.load_state(here / "m.resume.safetensors").counters.step < 9
 
 
 def test_python_dash_m_is_the_same_program(tmp_path: Path) -> None:
@@ -797,7 +797,7 @@ def test_a_run_ends_on_time_and_can_be_had_again(here: Path) -> None:
     took = time.monotonic() - began
     assert done.returncode == 0, done.stderr
     assert 6.5 < took < 10
-    assert "chosen for" in done.stderr
+    assert "settings for" in done.stderr
     assert "xz -9 needs" in done.stderr
     (again,) = re.findall(r"^the same steps again, on any machine: charrnn (train .*)$", done.stderr, re.MULTILINE)
     assert {"--hidden-size", "--steps", "--hold", "--cooldown", "--dropout", "--lr"} <= set(shlex.split(again))
@@ -812,8 +812,8 @@ def test_without_a_length_the_time_is_three_minutes(here: Path) -> None:
         told = [process.stderr.readline().decode() for _ in range(5)]
         process.send_signal(signal.SIGINT)
         process.wait(20)
-    assert told[0].startswith("takes 3 minutes")
-    assert any(re.match(r"chosen for 1(79|80) seconds", line) for line in told)
+    assert told[0].startswith("training time: 3 minutes")
+    assert any(re.match(r"settings for 1(79|80) s on this machine", line) for line in told)
 
 
 @posix
@@ -827,13 +827,13 @@ def test_waiting_for_a_text_takes_no_time_from_the_run(here: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert "chosen for 5 seconds" in done.stderr
+    assert "settings for 5 s on this machine" in done.stderr
 
 
 def test_records_train_for_some_time(here: Path) -> None:
     names = ["".join(random.Random(n).choices("abcdefgh", k=7)) for n in range(400)]
     (here / "names.txt").write_text("\n".join(names))
-    done = charrnn("train", "names.txt", "--lines", "--time", "4s", *TIMED, "--average", 0.99, cwd=here)
+    done = charrnn("train", "names.txt", "--lines", "--time", "4s", *TIMED, "--ema-decay", 0.99, cwd=here)
     assert done.returncode == 0, done.stderr
     assert "bits per character" in done.stderr
 
@@ -853,7 +853,7 @@ def test_a_run_goes_on_for_some_time(here: Path) -> None:
         ("--time 3m --steps 5", 2, "--steps and --time"),
         ("--time soon", 2, "90s, 3m or 1h"),
         ("--time 0", 2, "time, in seconds, must be from 1"),
-        ("--time -5", 2, "no length of time"),
+        ("--time -5", 2, "not a duration"),
         ("--time 9s --hold 7", 2, "hold is only for"),
         ("--time 9s --cooldown 7", 2, "cooldown is only for"),
     ],
@@ -869,5 +869,5 @@ def test_a_run_that_is_out_of_patience_says_so(here: Path) -> None:
         "train", "noise.txt", *SMALL, "--steps", 5000, "--eval-every", 10, "--patience", 3, "--lr", 0.02, cwd=here
     )
     assert done.returncode == 0, done.stderr
-    assert "3 evaluations have brought nothing better" in done.stderr
-    assert "learned by heart" in done.stderr
+    assert "3 evaluations without a better validation loss" in done.stderr
+    assert "overfitting" in done.stderr

@@ -1,4 +1,4 @@
-"""Encoding: how fast a text becomes ids, beside how fast it can be read at all."""
+"""Encoding: how fast a text becomes ids, beside how fast it can be read."""
 
 import codecs
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from speeds.section import Section, digits, times
 
 CHUNK = 1 << 20
 SCRIPTED = 10_000_000
-"""Bytes, of a large text, that the line of a script is tried on: it is slow."""
+"""Bytes of a large text on which a script's line is timed: it is slow."""
 
 
 def measure(options: Options) -> Iterator[Section]:
@@ -34,10 +34,10 @@ def measure(options: Options) -> Iterator[Section]:
                 options.seconds,
                 options.telling(f"encoding, {name}"),
             )
-            ours, _, decoding, line = outcomes.values()
+            charrnn, _, decoding, line = outcomes.values()
             cells = ["—" if o.median is None else digits(o.median / 1e6) for o in outcomes.values()]
             title = f"{name}, {options.text_size:g} MB"
-            section.add(title, [*cells, times(ratio(ours, decoding)), times(ratio(ours, line))], outcomes)
+            section.add(title, [*cells, times(ratio(charrnn, decoding)), times(ratio(charrnn, line))], outcomes)
     section.remarks.append(
         "charrnn reads, digests (SHA-256), decodes and numbers the text, and finds its vocabulary. The script's line "
         f"is `[number[c] for c in text]`, made an array, of the first {SCRIPTED / 1e6:g} MB, the vocabulary known."
@@ -46,13 +46,13 @@ def measure(options: Options) -> Iterator[Section]:
 
 
 def numbered(path: Path) -> tuple[Step, str]:
-    """What charrnn does to a text before it learns from it."""
+    """What charrnn does to a text before training."""
     source = Source((str(path),))
     return lambda: corpus.read(source).size, ""
 
 
 def read(path: Path) -> tuple[Step, str]:
-    """Reading the file and forgetting it."""
+    """Reading the file and nothing else."""
 
     def step() -> float:
         size = 0
@@ -65,7 +65,7 @@ def read(path: Path) -> tuple[Step, str]:
 
 
 def decoded(path: Path) -> tuple[Step, str]:
-    """Reading the file, decoding it and forgetting it."""
+    """Reading the file, decoding it and nothing else."""
 
     def step() -> float:
         size, decoder = 0, codecs.getincrementaldecoder("utf-8")()
@@ -79,7 +79,7 @@ def decoded(path: Path) -> tuple[Step, str]:
 
 
 def scripted(path: Path) -> tuple[Step, str]:
-    """The line that most scripts have for it, on a text that is in memory."""
+    """The line that most scripts use, on a text in memory."""
     with path.open("rb") as file:
         raw = file.read(SCRIPTED)
     text = raw.decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""The machine: what the figures were taken on, and with which versions of everything."""
+"""The machine: the processor and the versions with which the figures were made."""
 
 import os
 import platform
@@ -6,13 +6,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 SETTINGS = ("OPENBLAS_", "BLIS_", "MKL_", "ONEDNN_", "DNNL_", "ATEN_", "OMP_", "GOMP_", "KMP_", "CHARRNN_")
-"""How variables begin that change what the libraries, or our program, do of their own accord."""
+"""The prefixes of variables that change the defaults of the libraries or of charrnn."""
 
 
 def forget_settings() -> list[str]:
-    """Takes such variables out of the environment, of new processes too; returns their names.
+    """Removes such variables from the environment, for new processes too; returns their names.
 
-    It must be called before NumPy is imported, which reads them then.
+    Call it before NumPy is imported, which reads them then.
     """
     found = sorted(name for name in os.environ if name.startswith(SETTINGS))
     for name in found:
@@ -35,18 +35,17 @@ def facts() -> dict[str, str]:
 
 
 def cpu() -> str:
-    """The processor's name, as well as it can be found out."""
+    """The processor's name, family and model, as far as the system tells them."""
     try:
-        for row in Path("/proc/cpuinfo").read_text().splitlines():
-            if row.startswith("model name"):
-                return row.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        rows = (row.partition(":") for row in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines())
+        found = {name.strip(): value.strip() for name, _, value in rows}
+        return f"{found['model name']} (family {found['cpu family']} model {found['model']})"
+    except (OSError, KeyError):
+        return platform.processor() or platform.machine()
 
 
 def numpy_blas() -> str:
-    """The library that multiplies NumPy's matrices, and the processor that it takes this one for."""
+    """NumPy's BLAS library, and the processor for which it has chosen its kernels."""
     import numpy  # noqa: F401 - loads it
     from threadpoolctl import threadpool_info
 
@@ -61,12 +60,12 @@ def numpy_blas() -> str:
 
 
 def busy() -> bool:
-    """Whether others seem to be at work on this machine: then nothing that is measured means much."""
+    """Whether other programs seem to compute on this machine: then the figures mean little."""
     return hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.3
 
 
 def load() -> str:
-    """How many processes wanted to run in the last minute."""
+    """The load average of the last minute."""
     return f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
 
 

@@ -1,4 +1,4 @@
-"""Memory: how much a large text takes beside its ids, and whether a long training grows."""
+"""Memory: how much a large text takes besides its ids, and whether a long training grows."""
 
 import os
 import resource
@@ -15,7 +15,7 @@ import charrnn
 from charrnn.dataset import corpus
 from charrnn.dataset.files import Source
 from charrnn.engine import available_cores
-from speeds import ours, texts
+from speeds import charrnn_runs, texts
 from speeds.options import Options
 from speeds.race import Outcome, line
 from speeds.section import NOTHING, Section
@@ -35,12 +35,12 @@ def measure(options: Options) -> Iterator[Section]:
 
 
 def large_text(options: Options) -> Section:
-    """The most memory that a process had which reads a large text and trains on it."""
+    """The peak memory of a process that reads a large text and trains on it."""
     size = options.memory_size
-    section = Section(f"Memory: a text of {size:g} MB", ["read as", "ids", "most resident", "beside the ids"])
+    section = Section(f"Memory: a text of {size:g} MB", ["read as", "ids", "peak resident", "besides the ids"])
     with TemporaryDirectory(prefix="charrnn-bench-") as folder:
         if shutil.disk_usage(folder).free < 1.2e6 * size:
-            section.remarks.append(f"Not measured: {folder} lacks room for {size:g} MB (see --memory-size).")
+            section.remarks.append(f"Not measured: {folder} has no room for {size:g} MB (see --memory-size).")
             return section
         options.tell(f"memory: writing {size:g} MB")
         path = Path(folder) / "text.txt"
@@ -49,9 +49,9 @@ def large_text(options: Options) -> Section:
             options.tell(f"memory: reading {size:g} MB as {name}")
             report(section, name, alone(after_reading, str(path), as_bytes))
     section.remarks.append(
-        f"A process that reads the text and takes {STEPS} steps of an LSTM of 2×128 with the engine that `auto` takes; "
-        "what is beside the ids is Python, NumPy, the engine, the network and what the reading took. Of ids that are a "
-        "file mapped into memory, as the bytes of a single file are, only what training has read is resident."
+        f"A process that reads the text and takes {STEPS} steps of an LSTM of 2×128 with the engine `auto`; "
+        "besides the ids there are Python, NumPy, the engine, the network and what the reading took. "
+        "With `--bytes` the ids are a file mapped into memory: only what training has read is resident."
     )
     return section
 
@@ -99,7 +99,7 @@ def after_reading(path: str, as_bytes: bool) -> tuple[float, float]:
 
 def around_steps(engine: str, steps: int) -> tuple[float, float]:
     """This process's memory before and after some steps."""
-    training = iter(ours.run(engine, SMALL, threads=available_cores()))
+    training = iter(charrnn_runs.run(engine, SMALL, threads=available_cores()))
     for _ in islice(training, WARM):
         pass
     before = resident()

@@ -1,4 +1,4 @@
-"""The options of a run of the benchmark, as all subjects see them."""
+"""The options of the benchmark, shared by all subjects."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Options:
-    """How thoroughly to measure, and what."""
+    """What to measure, and how thoroughly."""
 
     rounds: int
     """Timings of each competitor."""
     seconds: float
-    """The least that a timing lasts; a step that was begun is finished."""
+    """The shortest timing; a step that has begun is finished."""
     cells: tuple[str, ...]
     shapes: tuple[str, ...]
     """Names of the shapes to train, of those in `shape.SHAPES`."""
@@ -22,8 +22,8 @@ class Options:
     memory_steps: int
     """Steps in which the memory must not grow."""
     tell: Callable[[str], None]
-    """Says how far things are, on stderr."""
+    """Reports progress on stderr."""
 
     def telling(self, of: str) -> Callable[[str], None]:
-        """Says how far one thing is."""
+        """Reports the progress of one thing."""
         return lambda text: self.tell(f"{of}: {text}")

@@ -1,7 +1,7 @@
-"""The race: competitors are timed in turn, round after round, so that a slow minute of the machine hits all alike.
+"""The race: competitors are timed in turn, round after round, so that a slow minute of the machine affects all alike.
 
-Each runs in a process of its own, which sleeps while others have their turn: so none disturbs another through threads
-that wait, settings of a BLAS or memory that lies in pieces; a competitor that fails, or dies, leaves the others be.
+Each runs in a process of its own, which sleeps while others have their turn: so none disturbs another through waiting
+threads, BLAS settings or fragmented memory, and one that fails or dies does not affect the others.
 """
 
 import multiprocessing
@@ -15,9 +15,9 @@ from statistics import geometric_mean, median
 from typing import Any
 
 READY = 900.0
-"""Seconds that a competitor may take to get ready (PyTorch may be compiling), or to finish one timing."""
-PATIENCE = 10.0
-"""Seconds after which there has been enough of a warm-up."""
+"""Seconds that a competitor may take to get ready (PyTorch may compile), or for one timing."""
+WARM_UP_SECONDS = 10.0
+"""Seconds after which a warm-up ends."""
 PAUSE = 0.05
 """Seconds between two timings, in which threads that are still waiting for work fall asleep."""
 
@@ -27,7 +27,7 @@ Step = Callable[[], float]
 
 @dataclass(frozen=True)
 class Competitor:
-    """Who takes part: `make(**arguments)`, called in the new process, returns the step to time, warm, and a remark."""
+    """A competitor: `make(**arguments)`, called in the new process, returns the warm step to time, and a remark."""
 
     name: str
     make: Callable[..., tuple[Step, str]]
@@ -36,12 +36,12 @@ class Competitor:
 
 @dataclass
 class Outcome:
-    """What came of a competitor."""
+    """The result of a competitor."""
 
     rates: list[float] = field(default_factory=list)
-    """Work per second, or seconds, one for each round; empty where it could not run."""
+    """Work per second, or seconds, one for each round; empty if it could not run."""
     remark: str = ""
-    """Which variant ran, or why none did."""
+    """Which variant ran, or why none could."""
 
     @property
     def median(self) -> float | None:
@@ -52,19 +52,19 @@ Outcomes = dict[str, Outcome]
 
 
 def ratio(above: Outcome, below: Outcome) -> float | None:
-    """The median of what one is of the other, taken within each round."""
+    """The median of the ratios of both, taken within each round."""
     pairs = zip(above.rates, below.rates, strict=False)
     return median([a / b for a, b in pairs]) if above.rates and below.rates else None
 
 
 def mean(ratios: Iterable[float | None]) -> float | None:
-    """The geometric mean of the ratios that there are."""
+    """The geometric mean of the ratios that are not None."""
     found = [r for r in ratios if r is not None]
     return geometric_mean(found) if found else None
 
 
 def in_turn(entrants: Mapping[str, Callable[[], float]], rounds: int, tell: Callable[[str], None]) -> Outcomes:
-    """Calls every entrant once in each round and keeps what it returns; who raises an error is out.
+    """Calls every entrant once in each round and keeps what it returns; one that raises an error is out.
 
     Each round begins with another entrant, so that none always follows the same one.
     """
@@ -84,7 +84,7 @@ def in_turn(entrants: Mapping[str, Callable[[], float]], rounds: int, tell: Call
 
 
 def race(competitors: Iterable[Competitor], rounds: int, seconds: float, tell: Callable[[str], None]) -> Outcomes:
-    """Has the competitors get ready, one after the other, and times them in turn: their rates, work per second."""
+    """Lets the competitors get ready, one after the other, and times them in turn: their rates in work per second."""
     outcomes: Outcomes = {}
     with ExitStack() as stack:
         ready = {}
@@ -104,7 +104,7 @@ def race(competitors: Iterable[Competitor], rounds: int, seconds: float, tell: C
 
 
 class Runner:
-    """A competitor's process, seen from here. Leave it as a context, and it ends."""
+    """A competitor's process, seen from this one; it ends with the `with` block."""
 
     def __init__(self, competitor: Competitor):
         context = multiprocessing.get_context("spawn")
@@ -123,17 +123,17 @@ class Runner:
         self.process.join()
 
     def answer(self) -> Any:
-        """What the process has to say. Raises `RuntimeError` where that is an error, or it says nothing any more."""
+        """The process's answer. Raises `RuntimeError` for an error, or if there is no answer."""
         if not self.pipe.poll(READY):
             raise RuntimeError(f"gave up after {READY:.0f} s")
         try:
-            well, said = self.pipe.recv()
+            is_good, answer = self.pipe.recv()
         except EOFError:
             self.process.join()
             raise RuntimeError(f"the process died: exit code {self.process.exitcode}") from None
-        if not well:
-            raise RuntimeError(said)
-        return said
+        if not is_good:
+            raise RuntimeError(answer)
+        return answer
 
     def time(self, seconds: float) -> float:
         """The rate of one timing."""
@@ -158,7 +158,7 @@ def _run(pipe: Connection, competitor: Competitor) -> None:
 
 
 def rate(step: Step, seconds: float) -> float:
-    """Work per second of a step that is repeated for so long, at least once."""
+    """The work per second of a step that is repeated for this many seconds, at least once."""
     done, began = 0.0, time.perf_counter()
     while True:
         done += step()
@@ -169,12 +169,12 @@ def rate(step: Step, seconds: float) -> float:
 def fastest(candidates: Mapping[str, Step], rounds: int = 3, seconds: float = 0.3) -> tuple[Step, str]:
     """The step with the highest median rate in a short race within this process, and its name.
 
-    Where steps are slow there are fewer rounds.
+    Slow steps get fewer rounds.
     """
     rates: dict[str, list[float]] = {name: [] for name in candidates}
     began = time.perf_counter()
     for n in range(rounds):
-        if n and time.perf_counter() - began > PATIENCE:
+        if n and time.perf_counter() - began > WARM_UP_SECONDS:
             break
         for name, step in candidates.items():
             rates[name].append(rate(step, seconds))
@@ -183,10 +183,10 @@ def fastest(candidates: Mapping[str, Step], rounds: int = 3, seconds: float = 0.
 
 
 def warm_up(step: Step, least: int, most: int) -> None:
-    """Takes some steps before the first that is timed, fewer where they are slow."""
+    """Takes some steps before the first timed one; fewer if they are slow."""
     began = time.perf_counter()
     for n in range(most):
-        if n >= least and time.perf_counter() - began > PATIENCE:
+        if n >= least and time.perf_counter() - began > WARM_UP_SECONDS:
             break
         step()
 

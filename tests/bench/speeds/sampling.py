@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from charrnn.engine import available_cores
-from speeds import ours, theirs
+from speeds import charrnn_runs, pytorch_runs
 from speeds.options import Options
 from speeds.race import Competitor, race, ratio
 from speeds.section import Section, quantity, times
@@ -25,9 +25,9 @@ def measure(options: Options) -> Iterator[Section]:
             sides = {"shape": shape, "streams": streams}
             outcomes = race(
                 [
-                    Competitor("numba", ours.sampler, {"engine": "numba", **sides}),
-                    Competitor("numpy", ours.sampler, {"engine": "numpy", **sides}),
-                    Competitor("PyTorch", theirs.sampler, {"threads": threads, **sides}),
+                    Competitor("numba", charrnn_runs.sampler, {"engine": "numba", **sides}),
+                    Competitor("numpy", charrnn_runs.sampler, {"engine": "numpy", **sides}),
+                    Competitor("PyTorch", pytorch_runs.sampler, {"threads": threads, **sides}),
                 ],
                 options.rounds,
                 options.seconds,
@@ -44,6 +44,6 @@ def measure(options: Options) -> Iterator[Section]:
             options.tell(f"sampling, {title}: {section.last()}")
     section.remarks.append(
         "PyTorch is a loop under `torch.inference_mode` that feeds each character back, softmax and "
-        "`torch.multinomial`. One stream is drawn by `charrnn.generate`, many by `charrnn.drawing`."
+        "`torch.multinomial`. One stream is drawn by `charrnn.generate`, many by `charrnn.sampling.decoder`."
     )
     yield section

@@ -1,4 +1,4 @@
-"""A section of the report: a table under a heading, what is to be said of it, and its figures as data."""
+"""A section of the report: a table under a heading, remarks, and its figures as data."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 from speeds.race import Outcomes
 
 NOTHING = "—"
-"""Stands in a table where there is no figure; a remark says why."""
+"""A cell without a figure; a remark says why."""
 
 
 @dataclass
@@ -18,10 +18,10 @@ class Section:
     rows: list[list[str]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     figures: list[dict[str, Any]] = field(default_factory=list)
-    """For each row that was measured what it was, and every figure of every round."""
+    """For each measured row its name, and every figure of every round."""
 
     def add(self, name: str, cells: Sequence[str], outcomes: Outcomes) -> None:
-        """A row of the table, and the figures behind it; who could not run gets a remark."""
+        """Adds a row to the table, and the figures behind it; a competitor that could not run gets a remark."""
         self.rows.append([name, *cells])
         self.figures.append({"name": name, "outcomes": {who: asdict(what) for who, what in outcomes.items()}})
         for who, what in outcomes.items():
@@ -29,7 +29,7 @@ class Section:
                 self.remarks.append(f"{name}, {who}: {what.remark}.")
 
     def last(self) -> str:
-        """The last row, in a line of text: so that it is known before the table is printed."""
+        """The last row as a line of text, to be shown before the table is printed."""
         return "; ".join(f"{name} {cell}" for name, cell in zip(self.header[1:], self.rows[-1][1:], strict=True))
 
     def markdown(self) -> str:

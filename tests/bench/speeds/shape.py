@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 V = 65
-"""Distinct characters, as in the Shakespeare that everybody trains on."""
+"""Distinct characters, as in tinyshakespeare."""
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
 
@@ -17,8 +17,8 @@ class Shape:
     seq_length: int
     cell: str = "lstm"
 
-    def of(self, cell: str) -> "Shape":
-        """The same shape, made of another cell."""
+    def with_cell(self, cell: str) -> "Shape":
+        """The same shape with another cell."""
         return replace(self, cell=cell)
 
     @property
@@ -28,10 +28,10 @@ class Shape:
 
     @property
     def flops(self) -> int:
-        """Useful floating-point operations for each character that is learned from.
+        """Useful floating-point operations for each training character.
 
         A multiplication and an addition for each weight, once forward and twice backward, of the recurrent products,
-        the input products of all layers but the first and the output product. Look-ups count nothing.
+        the input products of all layers but the first and the output product. Look-ups count none.
         """
         H, L, GH = self.hidden_size, self.layers, GATES[self.cell] * self.hidden_size
         return 3 * 2 * (L * H * GH + (L - 1) * H * GH + H * V)
@@ -45,5 +45,5 @@ SHAPES = {
 }
 """Each is trained with each cell."""
 MIN_CHAR = "min-char"
-"""The name of the setting of min-char-rnn, beside those above."""
+"""The name of min-char-rnn's setting, besides those above."""
 MIN_CHAR_SHAPE = Shape(100, 1, 1, 25, "rnn")

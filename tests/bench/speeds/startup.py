@@ -22,12 +22,12 @@ PAIRS = (
     ("charrnn train --steps 1 --engine numpy", "PyTorch script: one step"),
     ("charrnn sample -n 1", "python -c 'import numpy, typer'"),
 )
-"""What is set beside what."""
+"""The commands, and what each is compared with."""
 
 
 def measure(options: Options) -> Iterator[Section]:
-    """Every command in turn, round after round; then the pairs."""
-    section = Section("Start-up: whole processes, warm", ["ours", "time", "beside", "its time", "its/ours"])
+    """Times every command in turn, round after round."""
+    section = Section("Start-up: whole processes, warm", ["charrnn", "time", "beside", "its time", "its/charrnn"])
     with TemporaryDirectory(prefix="charrnn-bench-") as folder:
         entrants = commands(Path(folder))
         outcomes = in_turn(
@@ -35,16 +35,21 @@ def measure(options: Options) -> Iterator[Section]:
             max(ROUNDS, options.rounds),
             options.telling("start-up"),
         )
-    for ours, theirs in PAIRS:
-        pair = {name: outcomes[name] for name in (ours, theirs)}
+    for command, other in PAIRS:
+        pair = {name: outcomes[name] for name in (command, other)}
         section.add(
-            f"`{ours}`",
-            [seconds(pair[ours].median), theirs, seconds(pair[theirs].median), times(ratio(pair[theirs], pair[ours]))],
+            f"`{command}`",
+            [
+                seconds(pair[command].median),
+                other,
+                seconds(pair[other].median),
+                times(ratio(pair[other], pair[command])),
+            ],
             pair,
         )
     section.remarks.append(
-        "An LSTM of 2×128. Training is on 1 MB, held-out text none (`--val-fraction 0`), and ends with the weights on "
-        "disk on both sides; its engine is the one that `auto` takes, where none is named."
+        "An LSTM of 2×128. Training is on 1 MB without validation text (`--val-fraction 0`), and ends with the weights "
+        "on disk on both sides; its engine is `auto` if none is named."
     )
     yield section
 
@@ -81,7 +86,7 @@ def charrnn() -> list[str]:
 
 
 def lasting(command: list[str]) -> float:
-    """The seconds that a process lasts. Raises `RuntimeError` where it fails."""
+    """The seconds that a process takes. Raises `RuntimeError` if it fails."""
     began = time.perf_counter()
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     took = time.perf_counter() - began

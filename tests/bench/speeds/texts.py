@@ -1,4 +1,4 @@
-"""Made-up texts: words that come again, the common ones often, always the same from the same seed."""
+"""Invented texts: words that repeat, common ones often; the same seed gives the same text."""
 
 import string
 from pathlib import Path
@@ -10,13 +10,13 @@ from speeds.shape import V
 LATIN = string.ascii_lowercase + string.ascii_uppercase + string.digits + ".\n "
 CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюя.\n "
 BLOCK = 1 << 20
-"""Characters that are made up; a longer text repeats them."""
+"""Characters that are invented; a longer text repeats them."""
 
 assert len(LATIN) == V
 
 
 def words(size: int, alphabet: str = LATIN, seed: int = 0) -> str:
-    """A text of so many characters in which each of the alphabet's stands; its last is what stands between words."""
+    """A text of `size` characters that has all of the alphabet, whose last character separates the words."""
     rng = np.random.default_rng(seed)
     letters, space = alphabet[:-1], alphabet[-1]
     shares = 1 / np.arange(1, len(letters) + 1)
@@ -28,14 +28,14 @@ def words(size: int, alphabet: str = LATIN, seed: int = 0) -> str:
     return text * (size // len(text)) + text[: size % len(text)]
 
 
-def lesson(batch_size: int, seq_length: int, size: float = 1e6) -> str:
-    """A text of about that size to learn from, whose every chunk has exactly T characters: B k T, and T to begin in."""
+def training_text(batch_size: int, seq_length: int, size: float = 1e6) -> str:
+    """A training text of about that size, all of whose batches have exactly T steps: B k T characters, and T orders."""
     k = max(2, round(size / (batch_size * seq_length)))
     return words(batch_size * k * seq_length + seq_length)
 
 
 def write(path: Path, megabytes: float, alphabet: str = LATIN) -> None:
-    """Writes a file of so many million bytes in UTF-8, or a few less, so that no character is cut."""
+    """Writes a UTF-8 file of this many million bytes, or a few less, so that no character is cut."""
     left = int(megabytes * 1e6)
     block = words(min(BLOCK, left), alphabet).encode()
     with path.open("wb") as file:

@@ -1,10 +1,10 @@
-"""Training: characters learned from per second, ours beside PyTorch's, and as a share of the limit."""
+"""Training: characters per second, charrnn beside PyTorch, and as a share of the machine's limit."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from charrnn.engine import available_cores
-from speeds import limit, ours, theirs
+from speeds import charrnn_runs, pytorch_runs, roofline
 from speeds.options import Options
 from speeds.race import Competitor, Outcome, Outcomes, mean, race, ratio
 from speeds.section import Section, percent, quantity, times
@@ -17,7 +17,7 @@ HEADER = ["numba", "numpy", "eager", "compile", "bf16", *("/".join(pair) for pai
 def measure(options: Options) -> Iterator[Section]:
     """The networks of the table, then min-char-rnn's."""
     cores = available_cores()
-    shapes = [SHAPES[name].of(cell) for cell in options.cells for name in options.shapes if name in SHAPES]
+    shapes = [SHAPES[name].with_cell(cell) for cell in options.cells for name in options.shapes if name in SHAPES]
     if shapes:
         yield table(
             Section(f"Training, {cores} threads: characters per second", ["network", *HEADER]),
@@ -48,7 +48,7 @@ def table(
             options.seconds,
             options.telling(f"training, {shape.title}"),
         )
-        found.append((outcomes, limit.highest(outcomes), shape.flops))
+        found.append((outcomes, roofline.highest(outcomes), shape.flops))
         names = ("numba", "numpy", "eager", "compile", "bf16")
         cells = [quantity(outcomes[name].median) for name in names]
         section.add(shape.title, cells + ratios([found[-1]]), outcomes)
@@ -57,7 +57,7 @@ def table(
     if len(found) > 1:
         section.rows.append(["geometric mean", *[""] * 5, *ratios(found)])
     section.remarks += [
-        "The same step on both sides: the next chunk of the text, forward, backward, clipping by norm, Adam.",
+        "The same step on both sides: the next batch of the text, forward, backward, clipping by norm, Adam.",
         f"PyTorch's fastest way to write it, by a short race before: {'; '.join(counted(variants))}.",
         *of_limit([top for _, top, _ in found]),
     ]
@@ -65,18 +65,18 @@ def table(
 
 
 def competitors(shape: Shape, threads: Sequence[int], adams: Sequence[str]) -> list[Competitor]:
-    """Our engines, PyTorch's modes, and the limit."""
+    """The engines, PyTorch's modes, and the limit."""
     most = max(threads)
     return [
         *(
-            Competitor(engine, ours.training, {"engine": engine, "shape": shape, "threads": most})
+            Competitor(engine, charrnn_runs.training, {"engine": engine, "shape": shape, "threads": most})
             for engine in ("numba", "numpy")
         ),
         *(
-            Competitor(mode, theirs.training, {"mode": mode, "shape": shape, "threads": threads, "adams": adams})
+            Competitor(mode, pytorch_runs.training, {"mode": mode, "shape": shape, "threads": threads, "adams": adams})
             for mode in ("eager", "compile", "bf16")
         ),
-        *limit.competitors(),
+        *roofline.competitors(),
     ]
 
 
@@ -96,13 +96,13 @@ def counted(variants: Counter[str]) -> list[str]:
 
 
 def of_limit(tops: Sequence[Outcome]) -> list[str]:
-    """What the limit was, and how far it swung: as far as that is from steady, all figures are."""
+    """The limit and its range: all figures are as unsteady as it is."""
     rates = sorted(rate for top in tops for rate in top.rates)
     if not rates:
         return []
     which = " or ".join(counted(Counter(top.remark for top in tops)))
     return [
-        f"The limit is the fastest product of two {limit.SIZE} × {limit.SIZE} matrices: {which}. It made "
-        f"{quantity(rates[0])} to {quantity(rates[-1])} flop/s, {quantity(rates[len(rates) // 2])} in the middle; "
-        "useful are 6 for each weight that a character is multiplied with, look-ups none."
+        f"The limit is the fastest product of two {roofline.SIZE} × {roofline.SIZE} matrices: {which}. It made "
+        f"{quantity(rates[0])} to {quantity(rates[-1])} flop/s, {quantity(rates[len(rates) // 2])} in the median; "
+        "useful operations are 6 for each weight that a character is multiplied with; look-ups count none."
     ]

@@ -1,11 +1,11 @@
-"""What is learned in some minutes of wall-clock time, ours beside PyTorch's.
+"""Validation losses at equal wall-clock time: charrnn beside PyTorch.
 
-    python tests/bench/minutes.py CORPUS --times 90s,3m --seeds 3 --picture minutes.svg
+    python tests/bench/loss_at_time.py CORPUS --times 90s,3m --seeds 3 --picture loss_at_time.svg
 
-Ours is the command `charrnn train CORPUS --time …` and nothing else. PyTorch has two settings: those of char-rnn, and
-an LSTM with a one-cycle rate, 256 units or, from ten minutes on, 512 with dropout. Its clock stands still while it
-validates, and it is told how far its time has gone, so that its rate ends at zero on time too. One Markdown table goes
-to stdout; the picture shows validation losses over seconds, of all runs of this text that are kept.
+charrnn is the command `charrnn train CORPUS --time …` and nothing else. PyTorch has two settings: those of char-rnn,
+and an LSTM with a one-cycle learning rate, 256 units or, from ten minutes on, 512 with dropout. Its clock stops while
+it validates, and its schedule follows the clock, so that its rate ends at zero on time too. Prints one Markdown table;
+the picture shows validation losses over seconds, of all runs of this text that are kept.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from charrnn.dataset.files import Source
 TICKS = (1, 3, 10, 20, 30, 60, 90, 180, 300, 600, 1800, 3600, 7200)
 """Seconds that are marked on the axis of the picture."""
 LOOKS = 10
-"""Evaluations of the twin on its way."""
+"""Evaluations of the PyTorch baseline along the way."""
 
 
 @dataclass
@@ -53,20 +53,20 @@ class Run:
 def arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(
-        description="What is learned in some minutes, ours beside PyTorch's.",
+        description="Validation losses at equal time: charrnn beside PyTorch.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("corpus", help="a text")
     parser.add_argument("--times", default="90s,3m", help="separated by commas")
-    parser.add_argument("--seeds", type=int, default=1, help="how many of ours: 1, 2, …; PyTorch has one")
+    parser.add_argument("--seeds", type=int, default=1, help="seeds of charrnn: 1, 2, …; PyTorch has one")
     parser.add_argument("--lines", action="store_true", help="each line is a text of its own")
-    parser.add_argument("--runs", default="ours,char-rnn,one-cycle", help="which of these, separated by commas")
+    parser.add_argument("--runs", default="charrnn,char-rnn,one-cycle", help="which of these, separated by commas")
     parser.add_argument("--picture", type=Path, help="an SVG, PNG or PDF to draw the curves to (extra bench)")
     parser.add_argument("--keep", type=Path, help="a JSON file: what it has of these runs isn't run again")
     return parser.parse_args()
 
 
-def ours(path: str, run: Run, lines: bool) -> None:
+def run_charrnn(path: str, run: Run, lines: bool) -> None:
     """Runs the command, as a user would, and reads its log."""
     with tempfile.TemporaryDirectory() as folder:
         log, out = Path(folder, "log.jsonl"), Path(folder, "m.safetensors")
@@ -93,43 +93,46 @@ def one_cycle(run: Run) -> tuple[ModelConfig, TrainingConfig]:
     return model, TrainingConfig(1, 64, 128, "adam", 0.004, threads=2, seed=run.seed)
 
 
-def theirs(text: Corpus, run: Run, settings: tuple[ModelConfig, TrainingConfig], lines: bool) -> None:
-    """Trains a twin for as long by the clock, on the chunks that ours would have with these settings."""
+def run_pytorch(text: Corpus, run: Run, settings: tuple[ModelConfig, TrainingConfig], lines: bool) -> None:
+    """Trains the PyTorch baseline for the same time, on the batches that charrnn would have with these settings."""
+    import pytorch_baseline
     import torch
-    import twin
 
-    model, config = replace(settings[0], vocab_size=len(text.vocabulary)), replace(settings[1], lines=lines)
+    model, config = (
+        replace(settings[0], vocab_size=len(text.vocabulary)),
+        replace(settings[1], layout="lines" if lines else "stream"),
+    )
     torch.manual_seed(run.seed)
     torch.set_num_threads(config.threads)
-    learned, held_out, _ = split.split_corpus(text, config)
-    net = twin.Twin(model)
+    training, validation, _ = split.split_corpus(text, config)
+    net = pytorch_baseline.Baseline(model)
     adam = config.optimizer == "adam"
     optimizer = torch.optim.Adam(net.parameters()) if adam else torch.optim.RMSprop(net.parameters(), alpha=0.95)
     rng, state, step, spent = np.random.default_rng(run.seed), None, 0, 0.0
     while spent < run.seconds:
         began = time.perf_counter()
-        epoch, k = divmod(step, learned.chunks)
+        epoch, k = divmod(step, training.steps_per_epoch)
         if k == 0:
-            chunks = learned.epoch(int(rng.integers(learned.offsets)))
+            batches = training.epoch(int(rng.integers(training.n_orders)))
         done = spent / run.seconds
         if adam:
             rate = config.lr * (done / 0.3 if done < 0.3 else 0.5 * (1 + math.cos(math.pi * (done - 0.3) / 0.7)))
         else:
             rate = config.lr * config.lr_decay ** max(0, epoch - config.lr_decay_after)
-        state = learn(net, optimizer, chunks(k), state, rate, config.clip)
+        state = learn(net, optimizer, batches(k), state, rate, config.clip)
         step, spent = step + 1, spent + time.perf_counter() - began
         if spent >= run.seconds * (len(run.curve) + 1) / LOOKS:
-            run.curve.append((spent, validate(net, held_out, text.vocabulary.start)))
+            run.curve.append((spent, validate(net, validation, text.vocabulary.start)))
     run.wall, run.best = spent, min(loss for _, loss in run.curve)
 
 
-def learn(net: Any, optimizer: Any, chunk: Batch, state: Any, rate: float, clip: float) -> Any:
+def learn(net: Any, optimizer: Any, batch: Batch, state: Any, rate: float, clip: float) -> Any:
     """One update; returns the next state, cut off from its past."""
     import torch
 
     net.train()
     optimizer.zero_grad()
-    loss, state = losses(net, chunk, state)
+    loss, state = losses(net, batch, state)
     loss.mean().backward()
     torch.nn.utils.clip_grad_norm_(net.parameters(), clip)
     for group in optimizer.param_groups:
@@ -138,35 +141,35 @@ def learn(net: Any, optimizer: Any, chunk: Batch, state: Any, rate: float, clip:
     return tuple(part.detach() for part in state)
 
 
-def losses(net: Any, chunk: Batch, state: Any) -> tuple[Any, Any]:
-    """The losses of the characters of a chunk that count, and the next state of an LSTM."""
+def losses(net: Any, batch: Batch, state: Any) -> tuple[Any, Any]:
+    """The losses of the targets that count, and the next state of an LSTM."""
+    import pytorch_baseline
     import torch
-    import twin
 
     if state is not None:
         for part in state:
-            part[:, chunk.afresh] = 0
-    logits, state = net(twin.to_tensor(chunk.inputs), state)
+            part[:, batch.reset] = 0
+    logits, state = net(pytorch_baseline.to_tensor(batch.inputs), state)
     found = torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), twin.to_tensor(chunk.targets).flatten(), reduction="none"
+        logits.flatten(0, 1), pytorch_baseline.to_tensor(batch.targets).flatten(), reduction="none"
     )
-    return found if chunk.real is None else found[torch.from_numpy(chunk.real.ravel())], state
+    return found if batch.mask is None else found[torch.from_numpy(batch.mask.ravel())], state
 
 
-def validate(net: Any, held_out: split.ValidationData, start: int) -> float:
-    """The mean loss of all that is held out: running text with the state carried, or line by line."""
+def validate(net: Any, data: split.ValidationData, start: int) -> float:
+    """The mean loss of the validation data: a continuous text with the state carried, or line by line."""
+    import pytorch_baseline
     import torch
-    import twin
 
-    if isinstance(held_out, split.ValidationStream):
-        return float(twin.validate(net, held_out.ids, start) or math.nan)
+    if isinstance(data, split.ValidationStream):
+        return float(pytorch_baseline.validate(net, data.ids, start) or math.nan)
     net.eval()
     nats, state = 0.0, None
     with torch.no_grad():
-        for k in range(held_out.batches.chunks):
-            found, state = losses(net, held_out.batches.epoch(0)(k), state)
+        for batch in data.batches(start):
+            found, state = losses(net, batch, state)
             nats += float(found.sum())
-    return nats / held_out.size
+    return nats / data.size
 
 
 def draw(runs: list[Run], path: Path) -> None:
@@ -202,12 +205,12 @@ def draw(runs: list[Run], path: Path) -> None:
 
 
 RUNS: dict[str, Callable[[Run], tuple[ModelConfig, TrainingConfig]] | None] = {
-    "ours": None,
+    "charrnn": None,
     "char-rnn": char_rnn,
     "one-cycle": one_cycle,
 }
 LABELS = {
-    "ours": "charrnn train --time",
+    "charrnn": "charrnn train --time",
     "char-rnn": "PyTorch, char-rnn's defaults",
     "one-cycle": "PyTorch, one-cycle Adam",
 }
@@ -221,16 +224,16 @@ def main() -> None:
     kept = [Run(**run) for run in json.loads(args.keep.read_text())] if args.keep and args.keep.exists() else []
     runs: list[Run] = []
     for seconds, name in itertools.product(map(duration, times), names):
-        for seed in range(1, args.seeds + 1 if name == "ours" else 2):
+        for seed in range(1, args.seeds + 1 if name == "charrnn" else 2):
             run = Run(of, name, seconds, seed)
             before = [old for old in kept if (old.text, old.name, old.seconds, old.seed) == (of, name, seconds, seed)]
             if before:
                 runs += before
                 continue
             if (settings := RUNS[name]) is None:
-                ours(args.corpus, run, args.lines)
+                run_charrnn(args.corpus, run, args.lines)
             else:
-                theirs(text, run, settings(run), args.lines)
+                run_pytorch(text, run, settings(run), args.lines)
             runs.append(run)
             kept.append(run)
             print(

@@ -1,4 +1,4 @@
-"""The limit: the floating-point operations per second that a product of two large matrices reaches, on all threads."""
+"""The roofline: the floating-point operations per second of a product of two large matrices, on all threads."""
 
 from speeds.race import Competitor, Outcome, Outcomes, Step
 
@@ -7,12 +7,12 @@ SIZE = 2048
 
 
 def competitors() -> list[Competitor]:
-    """Whose products there are; the limit is the faster one in each round."""
+    """The products; the limit is the faster one in each round."""
     return [Competitor("sgemm of NumPy", numpy_product), Competitor("sgemm of PyTorch", torch_product)]
 
 
 def highest(outcomes: Outcomes) -> Outcome:
-    """The limit: in each round the rate of the faster product; the remark names the one that mostly is."""
+    """The limit: in each round the rate of the faster product; the remark names the one with the faster median."""
     products = {name: outcome for name, outcome in outcomes.items() if name.startswith("sgemm") and outcome.rates}
     best = max(products, key=lambda name: products[name].median or 0, default="")
     return Outcome([max(rates) for rates in zip(*(p.rates for p in products.values()), strict=True)], best)

@@ -1,8 +1,8 @@
-"""The PyTorch twin: the same network, shapes, optimizer, schedule and order of data in PyTorch, for comparison.
+"""The PyTorch baseline: the same network, shapes, optimizer, schedule and order of data in PyTorch, for comparison.
 
-Only what PyTorch does of its own accord is left to it: it has two biases for each gate, both of which Adam moves, and
-its own initial weights, but for the LSTM's forget gate. As these learn more slowly than ours, there is an option to
-begin with ours; then the losses differ by rounding and by the second bias alone.
+PyTorch keeps its own defaults: two biases for each gate, both of which Adam updates, and its own initial weights,
+except for the LSTM's forget gate. These weights learn more slowly than charrnn's, so there is an option to begin with
+charrnn's; then the losses differ only by rounding and by the second bias.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,9 @@ from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.streams import RESET_EVERY, Streams
-from charrnn.model import dropout, initialization, network
+from charrnn.model.dropout import dropout_masks
+from charrnn.model.initialization import initial_params
+from charrnn.model.network import Network
 from charrnn.training.schedules import learning_rate
 from charrnn.training.state import Evaluation
 from charrnn.types import Ids, Params
@@ -28,7 +30,7 @@ State = Tensor | tuple[Tensor, Tensor] | None
 CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
-class Twin(nn.Module):
+class Baseline(nn.Module):
     """The network: `rnn` reads one-hot characters, `decoder` makes a logit for each that may come next."""
 
     def __init__(self, config: ModelConfig):
@@ -45,8 +47,8 @@ class Twin(nn.Module):
                     getattr(self.rnn, f"bias_hh_l{layer}")[H : 2 * H] = 0
 
     def begin_with(self, params: Params, config: ModelConfig) -> None:
-        """Takes over weights of ours; of PyTorch's two biases the second is zero where we have one only."""
-        tensors = pytorch_format.to_torch(params, config, network.cell_of(config, engines.load("numpy")))
+        """Takes over charrnn's weights; of PyTorch's two biases the second is zero if charrnn has only one."""
+        tensors = pytorch_format.to_torch(params, Network(config, engines.load("numpy")))
         self.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
@@ -60,73 +62,73 @@ class Twin(nn.Module):
         return nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()), state
 
 
-def train_twin(
-    corpus: Corpus, model_config: ModelConfig, training_config: TrainingConfig, our_weights: bool = False
+def train_baseline(
+    corpus: Corpus, model_config: ModelConfig, training_config: TrainingConfig, same_weights: bool = False
 ) -> list[Evaluation]:
-    """Trains a twin as `charrnn.train` would train the network; returns the rows that its history would have.
+    """Trains as `charrnn.train` would; returns the rows of the history.
 
-    With `our_weights` it begins with the weights that charrnn draws from the same seed, not with PyTorch's own.
+    With `same_weights` it begins with the weights that charrnn draws from the same seed, not with PyTorch's own.
     """
-    return list(evaluations(corpus, model_config, training_config, our_weights))
+    return list(evaluations(corpus, model_config, training_config, same_weights))
 
 
 def evaluations(
-    corpus: Corpus, model: ModelConfig, config: TrainingConfig, our_weights: bool = False
+    corpus: Corpus, model: ModelConfig, config: TrainingConfig, same_weights: bool = False
 ) -> Iterator[Evaluation]:
-    """Does what `train_twin` does, and yields each evaluation when it is made.
+    """Does what `train_baseline` does, and yields each evaluation when it is made.
 
-    It sets PyTorch's global seed and number of threads. Raises `ValueError` for settings that the twin doesn't know.
+    Sets PyTorch's global seed and number of threads. Raises `ValueError` for settings that the baseline lacks.
     """
     if config.optimizer != "adam" or config.clip_by != "norm":
-        raise ValueError("the twin knows Adam and clipping by norm alone")
+        raise ValueError("the baseline has only Adam and clipping by norm")
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
-    learned, held_out = corpus.split(config.val_fraction)
-    streams = Streams(learned, config.batch_size, config.seq_length)
-    every = config.eval_every or min(max(streams.chunks, 50), 1000)  # as `Training.eval_every`
-    # What charrnn draws is drawn here too, in its order, so that the same seed gives the same chunks
+    training, validation = corpus.split(config.val_fraction)
+    streams = Streams(training, config.batch_size, config.seq_length)
+    every = config.eval_every or min(max(streams.steps_per_epoch, 50), 1000)  # as `Trainer.eval_every`
+    # Draws what charrnn draws, in the same order, so that the same seed gives the same batches
     rng = np.random.default_rng(config.seed)
-    params = initialization.initial_params(model, engines.load("numpy"), rng)
-    twin = Twin(model)
-    if our_weights:
-        twin.begin_with(params, model)
-    optimizer = torch.optim.Adam(twin.parameters(), config.lr, weight_decay=config.weight_decay)
+    params = initial_params(Network(model, engines.load("numpy")), rng)
+    baseline = Baseline(model)
+    if same_weights:
+        baseline.begin_with(params, model)
+    optimizer = torch.optim.Adam(baseline.parameters(), config.lr, weight_decay=config.weight_decay)
     state: State = None
     losses: list[float] = []
-    for step, (k, inputs, targets) in enumerate(chunks(streams, model, config.steps, rng)):
-        epoch = step // streams.chunks
+    for step, (k, inputs, targets) in enumerate(batches(streams, model, config.steps, rng)):
+        epoch = step // streams.steps_per_epoch
         lr = learning_rate(step, epoch, config)
-        loss, state = train_step(twin, optimizer, inputs, targets, afresh(state, k), lr, config.clip)
+        loss, state = train_step(baseline, optimizer, inputs, targets, reset(state, k), lr, config.clip)
         losses.append(loss)
         done = step + 1
         if done % every == 0 or done == config.steps:
-            val_loss = validate(twin, held_out, corpus.vocabulary.start)
-            epoch = done // streams.chunks
+            val_loss = validate(baseline, validation, corpus.vocabulary.start)
+            epoch = done // streams.steps_per_epoch
             lr = learning_rate(step, epoch, config)
             yield Evaluation(done, epoch, lr, sum(losses) / len(losses), val_loss)
             losses.clear()
 
 
-def chunks(
+def batches(
     streams: Streams, model: ModelConfig, steps: int, rng: np.random.Generator
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """The chunk of each step: its number within the epoch, inputs [T, B] and targets [T, B].
+    """The batch of each step: its number within the epoch, inputs [T, B] and targets [T, B].
 
-    They are charrnn's for the same state of `rng`; so dropout masks are drawn as well, though PyTorch uses its own.
+    They are charrnn's for the same state of `rng`; so dropout masks are drawn too, though PyTorch uses its own.
     """
-    offset = 0
+    order = 0
     for step in range(steps):
-        k = step % streams.chunks
+        k = step % streams.steps_per_epoch
         if k == 0:
-            offset = int(rng.integers(streams.offsets))
-        inputs, targets = streams.chunk(offset, k)
+            order = int(rng.integers(streams.n_orders))
+        inputs, targets = streams.ids_of_batch(order, k)
         T, B = inputs.shape
-        dropout.dropout_masks(model, T, B, rng)
+        dropout_masks(model, T, B, rng)
         yield k, to_tensor(inputs), to_tensor(targets)
 
 
-def afresh(state: State, k: int) -> State:
-    """The state that chunk k of an epoch starts from: at the first one zero for all streams, later for some in turn."""
+def reset(state: State, k: int) -> State:
+    """The state at the start of batch k of an epoch: zero for all streams at the first one, later for some in turn."""
     if k:
         for tensor in state if isinstance(state, tuple) else (state,):
             tensor[:, k % RESET_EVERY :: RESET_EVERY] = 0
@@ -135,7 +137,7 @@ def afresh(state: State, k: int) -> State:
 
 
 def train_step(
-    twin: Twin,
+    baseline: Baseline,
     optimizer: torch.optim.Optimizer,
     inputs: Tensor,
     targets: Tensor,
@@ -144,12 +146,12 @@ def train_step(
     clip: float,
 ) -> tuple[float, State]:
     """One update on a chunk, inputs and targets [T, B]: its loss before, and the next state, cut off from its past."""
-    twin.train()
+    baseline.train()
     optimizer.zero_grad()
-    loss, state = twin.loss(inputs, targets, state)
+    loss, state = baseline.loss(inputs, targets, state)
     loss.backward()  # type: ignore[no-untyped-call]
     if clip:
-        nn.utils.clip_grad_norm_(twin.parameters(), clip)
+        nn.utils.clip_grad_norm_(baseline.parameters(), clip)
     for group in optimizer.param_groups:
         group["lr"] = lr
     optimizer.step()
@@ -159,19 +161,19 @@ def train_step(
     return loss.item(), None if state is None else state.detach()
 
 
-def validate(twin: Twin, ids: Ids, start: int) -> float | None:
+def validate(baseline: Baseline, ids: Ids, start: int) -> float | None:
     """The mean loss of the whole text [N] in nats, read in order after the character `start`; None where it is empty.
 
-    The state is carried from the first character to the last, as `Model.losses` does it.
+    The state is carried from the first character to the last.
     """
-    twin.eval()
+    baseline.eval()
     text = to_tensor(np.concatenate(([start], ids)))[:, None]
     state: State = None
     nats = 0.0
     with torch.inference_mode():
         for at in range(0, len(ids), CHARS_PER_READ):
             inputs, targets = text[:-1][at : at + CHARS_PER_READ], text[1:][at : at + CHARS_PER_READ]
-            loss, state = twin.loss(inputs, targets, state)
+            loss, state = baseline.loss(inputs, targets, state)
             nats += loss.item() * len(targets)
     return nats / len(ids) if len(ids) else None
 

@@ -1,4 +1,4 @@
-"""Our side of the races: charrnn itself, as its users call it, not a part of it."""
+"""charrnn in the races: the whole program as its users call it, not a part of it."""
 
 from itertools import islice
 
@@ -11,18 +11,18 @@ from speeds.race import Step, warm_up
 from speeds.shape import Shape
 
 ENDLESS = 1 << 40
-"""Steps: of a run that comes neither to its end nor to an evaluation."""
+"""The steps of a run that neither ends nor evaluates."""
 WARM = 1, 4
-"""Steps before the first that is timed, at least and at most; in the very first on a machine numba compiles."""
-AT_ONCE = 64
-"""Characters that are drawn between two looks at the clock."""
+"""The fewest and the most steps before the first timed one; numba compiles in the first."""
+CHARS_PER_CALL = 64
+"""Characters that are drawn between two readings of the clock."""
 TEMPERATURE = SamplingConfig(temp=0.8)
 
 
-def run(engine: str, shape: Shape, threads: int) -> "charrnn.training.trainer.Trainer":
-    """A training on a made-up text that goes on for ever and never evaluates."""
+def run(engine: str, shape: Shape, threads: int) -> "charrnn.Trainer":
+    """A training on an invented text that never ends and never evaluates."""
     return charrnn.train(
-        texts.lesson(shape.batch_size, shape.seq_length),
+        texts.training_text(shape.batch_size, shape.seq_length),
         cell=shape.cell,
         hidden_size=shape.hidden_size,
         layers=shape.layers,
@@ -39,7 +39,7 @@ def run(engine: str, shape: Shape, threads: int) -> "charrnn.training.trainer.Tr
 
 
 def training(engine: str, shape: Shape, threads: int) -> tuple[Step, str]:
-    """A step of training: from the ids to the new weights, as `charrnn train` takes it."""
+    """A training step: from the ids to the new weights, as in `charrnn train`."""
     steps = iter(run(engine, shape, threads))
 
     def step() -> float:
@@ -58,16 +58,16 @@ def sampler(engine: str, shape: Shape, streams: int) -> tuple[Step, str]:
 
 
 def untrained(engine: str, shape: Shape) -> Model:
-    """A model with fresh weights: it is as quick as one that has learned."""
+    """A model with initial weights: it is as fast as a trained one."""
     return run(engine, shape, threads=1).latest
 
 
 def one_stream(model: Model) -> Step:
     pieces = charrnn.generate(model, length=-1, seed=1, config=TEMPERATURE)
-    return lambda: sum(len(piece) for piece in islice(pieces, AT_ONCE))
+    return lambda: sum(len(piece) for piece in islice(pieces, CHARS_PER_CALL))
 
 
 def many_streams(model: Model, streams: int) -> Step:
     drawn = decoder.start(model, [""] * streams, range(streams), TEMPERATURE)
-    temps = [TEMPERATURE.temp] * AT_ONCE
+    temps = [TEMPERATURE.temp] * CHARS_PER_CALL
     return lambda: drawn.draw(temps)[0].size

@@ -1,4 +1,4 @@
-"""PyTorch's side of the races: its twin of the network, in whichever of several ways to write it is the fastest."""
+"""PyTorch in the races: the same network, written in the fastest of several ways."""
 
 import itertools
 import os
@@ -9,8 +9,8 @@ os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # no helper process
 
 import numpy as np
 import torch
+from pytorch_baseline import Baseline, State, batches, reset, train_step
 from torch import Tensor, nn
-from twin import State, Twin, afresh, chunks, train_step
 
 from charrnn.config import LEARNING_RATES, ModelConfig
 from charrnn.dataset import corpus
@@ -20,15 +20,15 @@ from speeds.race import Step, fastest, warm_up
 from speeds.shape import Shape, V
 
 WARM = 2, 4
-"""Steps before the first that is timed, at least and at most: the compiler sees a state of None, and one of tensors."""
-AT_ONCE = 64
-"""Characters that are drawn between two looks at the clock."""
+"""The fewest and the most steps before the first timed one: the compiler sees a state of None, and one of tensors."""
+CHARS_PER_CALL = 64
+"""Characters that are drawn between two readings of the clock."""
 CLIP = 5.0
 TEMPERATURE = 0.8
 
 
-class LookUp(Twin):
-    """The twin with its one-hot characters as rows of a matrix that is there already."""
+class LookUp(Baseline):
+    """The baseline with its one-hot characters as rows of a matrix that exists already."""
 
     eye: Tensor
 
@@ -42,7 +42,7 @@ class LookUp(Twin):
 
 
 def in_bf16(loss: Callable[..., Any]) -> Callable[..., Any]:
-    """The loss with products of bfloat16, the weights staying float32."""
+    """The loss with products in bfloat16 and weights in float32."""
 
     def mixed(inputs: Tensor, targets: Tensor, state: State) -> Any:
         with torch.autocast("cpu", torch.bfloat16):
@@ -51,7 +51,7 @@ def in_bf16(loss: Callable[..., Any]) -> Callable[..., Any]:
     return mixed
 
 
-INPUTS = {"one-hot": Twin, "look-up": LookUp}
+INPUTS = {"one-hot": Baseline, "look-up": LookUp}
 MODES: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "eager": lambda loss: loss,
     "compile": torch.compile,
@@ -72,21 +72,21 @@ def training(mode: str, shape: Shape, threads: Sequence[int], adams: Sequence[st
     )
 
 
-def trainer(mode: str, kind: type[Twin], shape: Shape, fused: bool) -> Step:
-    """A step of training: the next chunk, forward, backward, clipping, Adam; as `charrnn.train` does it."""
-    text = corpus.from_text(texts.lesson(shape.batch_size, shape.seq_length))
+def trainer(mode: str, kind: type[Baseline], shape: Shape, fused: bool) -> Step:
+    """A step of training: the next batch, forward, backward, clipping, Adam; as `charrnn.train` does it."""
+    text = corpus.from_text(texts.training_text(shape.batch_size, shape.seq_length))
     config = ModelConfig(V, shape.cell, shape.hidden_size, shape.layers)
     net = kind(config)
     net.loss = MODES[mode](net.loss)  # type: ignore[method-assign]
     optimizer = torch.optim.Adam(net.parameters(), LEARNING_RATES["adam"], fused=fused or None)
     streams = Streams(text.ids, shape.batch_size, shape.seq_length)
-    feed = chunks(streams, config, 1 << 40, np.random.default_rng(1))
+    feed = batches(streams, config, 1 << 40, np.random.default_rng(1))
     state: State = None
 
     def step() -> float:
         nonlocal state
         k, inputs, targets = next(feed)
-        _, state = train_step(net, optimizer, inputs, targets, afresh(state, k), LEARNING_RATES["adam"], CLIP)
+        _, state = train_step(net, optimizer, inputs, targets, reset(state, k), LEARNING_RATES["adam"], CLIP)
         return inputs.numel()
 
     return step
@@ -102,14 +102,14 @@ def sampler(shape: Shape, streams: int, threads: Sequence[int]) -> tuple[Step, s
     )
 
 
-def drawer(kind: type[Twin], shape: Shape, streams: int) -> Step:
-    """A loop that feeds back what it draws; of one stream each character becomes text when it is drawn."""
+def drawer(kind: type[Baseline], shape: Shape, streams: int) -> Step:
+    """A loop that feeds back what it draws; with one stream each character becomes text when it is drawn."""
     net = kind(ModelConfig(V, shape.cell, shape.hidden_size, shape.layers)).eval()
     context, state = torch.zeros(streams, dtype=torch.int64), None
 
     def draw() -> Iterator[Tensor]:
         nonlocal context, state
-        for _ in range(AT_ONCE):
+        for _ in range(CHARS_PER_CALL):
             logits, state = net(context[None], state)
             context = torch.multinomial(torch.softmax(logits[0] / TEMPERATURE, -1), 1)[:, 0]
             yield context
@@ -124,7 +124,7 @@ def drawer(kind: type[Twin], shape: Shape, streams: int) -> Step:
 
 
 def named(n: int, threads: Sequence[int]) -> list[str]:
-    """The number of threads, where there is a choice."""
+    """The number of threads, if there is a choice."""
     return [f"{n} thread{'s' * (n > 1)}"] if len(threads) > 1 else []
 
 

@@ -1,10 +1,10 @@
-"""Final validation losses, ours beside PyTorch's.
+"""Final validation losses at equal steps: charrnn beside PyTorch.
 
-    python tests/bench/losses.py CORPUS --epochs 3 --seeds 2
+    python tests/bench/loss_at_steps.py CORPUS --epochs 3 --seeds 2
 
-It trains both from Python on the same chunks of the same text, and prints one Markdown table on stdout: the last
-evaluations, in nats per character. The course of the runs goes to stderr. With --our-weights both begin alike, so that
-the difference is to be nil, but for rounding and PyTorch's second bias; without it shows what our beginning is worth.
+Trains both from Python on the same batches of the same text, and prints one Markdown table: the last evaluations, in
+nats per character. Progress goes to stderr. With --same-weights both begin with charrnn's initial weights: the losses
+then differ only by rounding and PyTorch's second bias. Without it the table shows what the initial weights are worth.
 """
 
 import argparse
@@ -21,15 +21,16 @@ from charrnn.dataset import corpus
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import Source
 from charrnn.errors import CharRNNError
+from charrnn.training.options import complete
 from charrnn.training.state import Evaluation
 
-Trainer = Callable[[Corpus, dict[str, Any]], Iterator[Evaluation]]
+RunTraining = Callable[[Corpus, dict[str, Any]], Iterator[Evaluation]]
 
 
 def arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(
-        description="Final validation losses, ours beside PyTorch's.",
+        description="Final validation losses at equal steps: charrnn beside PyTorch.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("corpus", help="a text, or a folder of them")
@@ -41,8 +42,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=positive, default=50)
     parser.add_argument("--seq-length", type=positive, default=50)
     choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--ours-only", action="store_true", help="leave PyTorch out")
-    choice.add_argument("--our-weights", action="store_true", help="let PyTorch begin with our initial weights")
+    choice.add_argument("--charrnn-only", action="store_true", help="leave PyTorch out")
+    choice.add_argument("--same-weights", action="store_true", help="let PyTorch begin with charrnn's initial weights")
     return parser.parse_args()
 
 
@@ -61,25 +62,25 @@ def cells(text: str) -> list[str]:
     return names
 
 
-def ours(text: Corpus, options: dict[str, Any]) -> Iterator[Evaluation]:
+def run_charrnn(text: Corpus, options: dict[str, Any]) -> Iterator[Evaluation]:
     """The evaluations of a training by charrnn."""
     return (row.evaluation for row in charrnn.train(text, **options) if row.evaluation)
 
 
-def theirs(text: Corpus, options: dict[str, Any], our_weights: bool = False) -> Iterator[Evaluation]:
-    """The evaluations of a training of its twin."""
-    import twin  # PyTorch is not needed for --ours-only
+def run_pytorch(text: Corpus, options: dict[str, Any], same_weights: bool = False) -> Iterator[Evaluation]:
+    """The evaluations of the same training by PyTorch."""
+    import pytorch_baseline  # not needed for --charrnn-only
 
-    return twin.evaluations(text, *options.plan(text, options), our_weights)
+    return pytorch_baseline.evaluations(text, *complete(text, options), same_weights)
 
 
 def final_loss(label: str, rows: Iterator[Evaluation]) -> float:
-    """Lets a training run and tells its course on stderr; returns the last validation loss, not the best."""
+    """Runs a training, with its progress on stderr; returns the last validation loss, not the best."""
     began, val_loss = time.perf_counter(), None
     for row in rows:
         val_loss = row.val_loss
         if val_loss is None:
-            sys.exit("losses: the corpus is too short: nothing of it is held out")
+            sys.exit("the corpus is too short to hold out validation text")
         seconds = time.perf_counter() - began
         print(
             f"{label}: step {row.step}, epoch {row.epoch}, train {row.train_loss:.4f}, val {val_loss:.4f}, "
@@ -94,24 +95,24 @@ def final_loss(label: str, rows: Iterator[Evaluation]) -> float:
 def main() -> None:
     """Trains everything, then prints the table."""
     args = arguments()
-    trainers: dict[str, Trainer] = {"ours": ours}
-    if not args.ours_only:
-        name = "PyTorch from our weights" if args.our_weights else "PyTorch"
-        trainers[name] = partial(theirs, our_weights=args.our_weights)
+    trainers: dict[str, RunTraining] = {"charrnn": run_charrnn}
+    if not args.charrnn_only:
+        name = "PyTorch, same weights" if args.same_weights else "PyTorch"
+        trainers[name] = partial(run_pytorch, same_weights=args.same_weights)
     try:
         text = corpus.read(Source((args.corpus,)))
         table = [[cell, *compare(text, cell, trainers, args)] for cell in args.cells]
     except CharRNNError as error:
-        sys.exit(f"losses: {error}")
+        sys.exit(f"{error}")
     header = ["cell"]
     for name in trainers:
         header += [f"{name}, seed {seed}" for seed in range(1, args.seeds + 1)] + [f"{name}, mean"]
     if len(trainers) == 2:
-        header.append("ours − PyTorch (means)")
+        header.append("charrnn − PyTorch (means)")
     print(*(f"| {' | '.join(row)} |" for row in (header, ["---", *["---:"] * (len(header) - 1)], *table)), sep="\n")
 
 
-def compare(text: Corpus, cell: str, trainers: dict[str, Trainer], args: argparse.Namespace) -> list[str]:
+def compare(text: Corpus, cell: str, trainers: dict[str, RunTraining], args: argparse.Namespace) -> list[str]:
     """The cells of one row of the table, for one kind of network."""
     shape = {name: getattr(args, name) for name in ("epochs", "hidden_size", "layers", "batch_size", "seq_length")}
     found: dict[str, list[float]] = {name: [] for name in trainers}
@@ -121,8 +122,8 @@ def compare(text: Corpus, cell: str, trainers: dict[str, Trainer], args: argpars
             found[name].append(final_loss(f"{cell}, seed {seed}, {name}", trainer(text, options)))
     row = [f"{loss:.4f}" for losses in found.values() for loss in (*losses, fmean(losses))]
     if len(found) == 2:
-        our_losses, their_losses = found.values()
-        row.append(f"{fmean(our_losses) - fmean(their_losses):+.4f}")
+        charrnn_losses, pytorch_losses = found.values()
+        row.append(f"{fmean(charrnn_losses) - fmean(pytorch_losses):+.4f}")
     return row
 
 
