@@ -6,8 +6,8 @@
 
 Competitors are timed in turn, round after round, each in a process of its own; ratios are taken within a round, and
 their median is shown. So a slow minute of the machine affects all alike. But threads that wait for each other,
-PyTorch's above all, suffer most if other programs compute too: leave the machine alone meanwhile. Environment variables for BLAS
-and OpenMP are removed. Progress goes to stderr.
+PyTorch's above all, suffer most if other programs compute too: leave the machine alone meanwhile. Environment variables
+for BLAS and OpenMP are removed. Progress goes to stderr.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""`charrnn sample` as a process: the text and nothing else on stdout, the same for the same seed, endless if asked."""
+"""`charrnn sample` as a process: only the text on stdout, the same for the same seed, endless on request."""
 
 import json
 import math
@@ -34,7 +34,7 @@ def of_bytes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sample(*args: object, cwd: Path, **options: object) -> CompletedProcess[str]:
-    """A sample that succeeds."""
+    """A run that succeeds."""
     done = charrnn("sample", *args, cwd=cwd, **options)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
@@ -42,20 +42,20 @@ def sample(*args: object, cwd: Path, **options: object) -> CompletedProcess[str]
 
 
 def objects(done: CompletedProcess[str]) -> list[dict[str, object]]:
-    """What `--json` wrote."""
+    """The objects that `--json` printed."""
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 # The text
 
 
-def test_a_pipe_gets_as_many_characters_as_were_asked_for_and_nothing_else(model: Path, tmp_path: Path) -> None:
+def test_stdout_has_the_requested_characters_and_nothing_else(model: Path, tmp_path: Path) -> None:
     done = sample(model, "-n", 2000, cwd=tmp_path)
     assert len(done.stdout) == 2000
     assert set(done.stdout) <= set(TEXT)
 
 
-def test_no_characters_are_none(model: Path, tmp_path: Path) -> None:
+def test_a_length_of_0_prints_nothing(model: Path, tmp_path: Path) -> None:
     assert sample(model, "-n", 0, cwd=tmp_path).stdout == ""
 
 
@@ -64,7 +64,7 @@ def test_the_text_is_that_of_the_library(model: Path, tmp_path: Path) -> None:
     assert written == "".join(api.generate(api.load(model).model, length=300, seed=3))
 
 
-def test_same_seed_same_bytes(model: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes(model: Path, tmp_path: Path) -> None:
     first, again, other = (sample(model, "-n", 500, "--seed", seed, cwd=tmp_path).stdout for seed in (5, 5, 6))
     assert first == again != other
 
@@ -75,7 +75,7 @@ def test_the_shorter_text_is_the_beginning_of_the_longer(model: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("options", [["--temp", "0"], ["--top-k", "1"], ["--top-p", "1e-9"], ["--min-p", "1"]])
-def test_where_only_the_likeliest_is_left_the_seed_does_not_matter(
+def test_if_only_the_likeliest_character_may_come_the_seed_does_not_matter(
     options: list[str], model: Path, tmp_path: Path
 ) -> None:
     texts = {sample(model, "-n", 100, "--seed", seed, *options, cwd=tmp_path).stdout for seed in (1, 2)}
@@ -86,28 +86,28 @@ def test_where_only_the_likeliest_is_left_the_seed_does_not_matter(
 # Notices
 
 
-def test_the_seed_and_the_model_are_told_on_stderr(model: Path) -> None:
+def test_the_model_and_the_seed_are_printed_on_stderr(model: Path) -> None:
     folder = model.parent / "place"
     (folder / "checkpoints").mkdir(parents=True)
     (folder / "checkpoints" / "m.safetensors").write_bytes(model.read_bytes())
     done = sample("-n", 50, cwd=folder)
-    told, seed = done.stderr.splitlines()
-    assert told == f"model: {Path('checkpoints', 'm.safetensors')}"
+    named, seed = done.stderr.splitlines()
+    assert named == f"model: {Path('checkpoints', 'm.safetensors')}"
     assert seed.startswith("seed: ")
     again = sample("-n", 50, "--seed", seed.removeprefix("seed: "), cwd=folder)
     assert again.stdout == done.stdout
     assert sample("-n", 50, "--quiet", cwd=folder).stderr == ""
 
 
-def test_there_is_nothing_to_tell_where_all_is_named(model: Path, tmp_path: Path) -> None:
+def test_nothing_is_printed_on_stderr_if_model_and_seed_are_given(model: Path, tmp_path: Path) -> None:
     assert sample(model, "-n", 5, "--seed", 1, cwd=tmp_path).stderr == ""
 
 
-def test_another_seed_is_drawn_each_time(model: Path, tmp_path: Path) -> None:
+def test_each_run_draws_another_seed(model: Path, tmp_path: Path) -> None:
     assert len({sample(model, "-n", 50, cwd=tmp_path).stdout for _ in range(3)}) > 1
 
 
-def test_the_newest_model_is_the_one_written_last(model: Path, russian: Path, tmp_path: Path) -> None:
+def test_the_default_model_is_the_newest(model: Path, russian: Path, tmp_path: Path) -> None:
     folder, now = tmp_path / "checkpoints", time.time()
     folder.mkdir()
     for age, (name, source) in enumerate((("b", russian), ("c", model), ("a", model), ("b.resume", model))):
@@ -122,27 +122,27 @@ def test_the_newest_model_is_the_one_written_last(model: Path, russian: Path, tm
 
 def test_options_come_from_the_environment(model: Path, tmp_path: Path) -> None:
     env = {"CHARRNN_SAMPLE_SEED": "9", "CHARRNN_SAMPLE_LENGTH": "30", "CHARRNN_SAMPLE_TEMP": "0.5"}
-    told = sample(model, "--seed", 9, "-n", 30, "--temp", 0.5, cwd=tmp_path)
-    assert sample(model, cwd=tmp_path, env=env).stdout == told.stdout
+    given = sample(model, "--seed", 9, "-n", 30, "--temp", 0.5, cwd=tmp_path)
+    assert sample(model, cwd=tmp_path, env=env).stdout == given.stdout
     (drawn,) = objects(sample(model, cwd=tmp_path, env=env | {"CHARRNN_SAMPLE_JSON": "1"}))
-    assert (drawn["text"], drawn["seed"], drawn["temp"]) == (told.stdout, 9, 0.5)
+    assert (drawn["text"], drawn["seed"], drawn["temp"]) == (given.stdout, 9, 0.5)
 
 
 # JSON, and several samples
 
 
-def test_json_says_how_likely_a_text_is(model: Path, tmp_path: Path) -> None:
+def test_json_has_the_likelihood_of_the_text(model: Path, tmp_path: Path) -> None:
     (drawn,) = objects(sample(model, "-n", 200, "--seed", 4, "--temp", 0.7, "--json", cwd=tmp_path))
     assert set(drawn) >= PROMISED
     assert (drawn["seed"], drawn["temp"], drawn["prime"]) == (4, 0.7, "")
     assert len(drawn["text"]) == 200
     assert drawn["bpc"] == pytest.approx(-drawn["logprob"] / math.log(2) / 200)
-    score = api.score(api.load(model).model, drawn["text"])
-    assert drawn["logprob"] == pytest.approx(-score.nats, rel=1e-4)
+    found = api.score(api.load(model).model, drawn["text"])
+    assert drawn["logprob"] == pytest.approx(-found.nats, rel=1e-4)
     assert drawn["text"] == sample(model, "-n", 200, "--seed", 4, "--temp", 0.7, cwd=tmp_path).stdout
 
 
-def test_the_prime_has_no_part_in_the_likelihood(model: Path, tmp_path: Path) -> None:
+def test_the_likelihood_excludes_the_prime(model: Path, tmp_path: Path) -> None:
     prime = "It is a truth "
     (drawn,) = objects(sample(model, "-n", 50, "--seed", 4, "--prime", prime, "--json", cwd=tmp_path))
     assert drawn["prime"] == prime
@@ -161,7 +161,7 @@ def test_each_of_several_samples_is_that_of_its_own_seed(model: Path, tmp_path: 
         assert alone["logprob"] == pytest.approx(drawn["logprob"], rel=1e-4)
 
 
-def test_several_samples_each_end_their_line(model: Path, tmp_path: Path) -> None:
+def test_each_of_several_samples_ends_with_a_newline(model: Path, tmp_path: Path) -> None:
     drawn = objects(sample(model, "--count", 3, "--seed", 5, "-n", 40, "--prime", "It", "--json", cwd=tmp_path))
     plain = sample(model, "--count", 3, "--seed", 5, "-n", 40, "--prime", "It", cwd=tmp_path).stdout
     lines = ["It" + d["text"] for d in drawn]
@@ -171,7 +171,7 @@ def test_several_samples_each_end_their_line(model: Path, tmp_path: Path) -> Non
 # Primes
 
 
-def test_a_prime_comes_first_and_is_gone_on_from(model: Path, tmp_path: Path) -> None:
+def test_a_prime_is_printed_and_continued(model: Path, tmp_path: Path) -> None:
     prime = "It is a truth"
     written = sample(model, "-n", 80, "--seed", 1, "--prime", prime, cwd=tmp_path).stdout
     assert written == prime + "".join(api.generate(api.load(model).model, prime=prime, length=80, seed=1))
@@ -187,7 +187,7 @@ def test_a_prime_may_come_from_stdin_or_from_a_file(model: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("options", [["--prime", "-"], ["--prime-file", "prime"]], ids=["stdin", "file"])
-def test_a_model_of_bytes_goes_on_from_the_very_bytes(options: list[str], of_bytes: Path, tmp_path: Path) -> None:
+def test_a_model_of_bytes_continues_the_exact_bytes(options: list[str], of_bytes: Path, tmp_path: Path) -> None:
     prime = b"\xef\xbb\xbfone\r\ntwo\rthree\n\0\xff\xd0"
     (tmp_path / "prime").write_bytes(prime)
     args = ("sample", of_bytes, "-n", 60, "--seed", 1, "--temp", 2, *options)
@@ -206,20 +206,20 @@ def test_a_model_of_bytes_goes_on_from_the_very_bytes(options: list[str], of_byt
     ("prime", "named"),
     [("Ж", "U+0416 CYRILLIC CAPITAL LETTER ZHE"), ("a\x1b[31m", "U+001B"), ("👩", "U+1F469"), ("0123", "U+0030")],
 )
-def test_a_prime_of_unknown_characters_is_refused(prime: str, named: str, model: Path, tmp_path: Path) -> None:
+def test_a_prime_with_unknown_characters_is_an_error(prime: str, named: str, model: Path, tmp_path: Path) -> None:
     line = refused(charrnn("sample", model, "--seed", 1, "--prime", prime, cwd=tmp_path), 1)
     assert named in line
     assert "\x1b" not in line
 
 
 @pytest.mark.parametrize("options", [["--json"], ["--count", "2"], ["--count", "2", "--json"]])
-def test_an_unknown_prime_is_refused_before_anything_is_written(
+def test_a_prime_with_unknown_characters_is_an_error_before_anything_is_printed(
     options: list[str], model: Path, tmp_path: Path
 ) -> None:
     assert "U+0416" in refused(charrnn("sample", model, "--seed", 1, "--prime", "Ж", *options, cwd=tmp_path), 1)
 
 
-# Refusals
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -242,23 +242,23 @@ def test_an_unknown_prime_is_refused_before_anything_is_written(
         ("--frobnicate", "--frobnicate"),
     ],
 )
-def test_wrong_usage_is_refused_in_one_line(args: str, says: str, model: Path) -> None:
+def test_wrong_usage_is_an_error_in_one_line(args: str, says: str, model: Path) -> None:
     options = args.split() if "--seed" in args else [*args.split(), "--seed", "1"]
     assert says in refused(charrnn("sample", model, *options, cwd=model.parent), 2)
 
 
-def test_an_unknown_engine_is_refused(model: Path, tmp_path: Path) -> None:
+def test_an_unknown_engine_is_an_error(model: Path, tmp_path: Path) -> None:
     assert "no engine 'foo'" in refused(charrnn("sample", model, "--engine", "foo", cwd=tmp_path), 2)
 
 
-def test_without_any_model_it_says_how_to_make_one(tmp_path: Path) -> None:
+def test_without_any_model_the_error_says_how_to_make_one(tmp_path: Path) -> None:
     assert "charrnn train" in refused(charrnn("sample", cwd=tmp_path), 1)
     (tmp_path / "checkpoints").mkdir()
     assert "charrnn train" in refused(charrnn("sample", cwd=tmp_path), 1)
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "text", "cut", "folder", "resume", "header"])
-def test_what_is_no_model_is_refused_in_one_line(damage: str, model: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_an_error_in_one_line(damage: str, model: Path, tmp_path: Path) -> None:
     path, whole = tmp_path / "m.safetensors", model.read_bytes()
     match damage:
         case "empty":
@@ -278,7 +278,7 @@ def test_what_is_no_model_is_refused_in_one_line(damage: str, model: Path, tmp_p
 
 
 @pytest.mark.parametrize("prime", ["missing.txt", "."])
-def test_a_prime_that_can_not_be_read_is_refused(prime: str, model: Path, tmp_path: Path) -> None:
+def test_a_prime_file_that_can_not_be_read_is_an_error(prime: str, model: Path, tmp_path: Path) -> None:
     line = refused(charrnn("sample", model, "--seed", 1, "--prime-file", prime, cwd=tmp_path), 1)
     assert prime in line
 
@@ -286,7 +286,7 @@ def test_a_prime_that_can_not_be_read_is_refused(prime: str, model: Path, tmp_pa
 # Bytes and encodings
 
 
-def test_a_model_of_bytes_writes_them_as_they_are(of_bytes: Path, tmp_path: Path) -> None:
+def test_a_model_of_bytes_prints_raw_bytes(of_bytes: Path, tmp_path: Path) -> None:
     done = sample(of_bytes, "-n", 600, "--temp", 0, "--prime-file", of_bytes.parent / "corpus.txt", cwd=tmp_path)
     corpus = (of_bytes.parent / "corpus.txt").read_bytes()
     written = raw(done.stdout)
@@ -295,7 +295,7 @@ def test_a_model_of_bytes_writes_them_as_they_are(of_bytes: Path, tmp_path: Path
     assert b"\xff\xfe\x00\xff\xfe\x00" in written[len(corpus) :]
 
 
-def test_the_bytes_survive_json(of_bytes: Path, tmp_path: Path) -> None:
+def test_json_preserves_the_bytes(of_bytes: Path, tmp_path: Path) -> None:
     plain = sample(of_bytes, "-n", 200, "--seed", 1, cwd=tmp_path)
     (drawn,) = objects(sample(of_bytes, "-n", 200, "--seed", 1, "--json", cwd=tmp_path))
     assert raw(drawn["text"]) == raw(plain.stdout)
@@ -303,7 +303,7 @@ def test_the_bytes_survive_json(of_bytes: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("env", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
-def test_text_is_written_in_utf8_whatever_the_locale(env: dict[str, str], russian: Path, tmp_path: Path) -> None:
+def test_text_is_printed_in_utf8_in_every_locale(env: dict[str, str], russian: Path, tmp_path: Path) -> None:
     expected = sample(russian, "-n", 100, "--seed", 1, cwd=tmp_path).stdout
     assert not expected.isascii()
     done = sample(russian, "-n", 100, "--seed", 1, cwd=tmp_path, env=env)
@@ -313,7 +313,7 @@ def test_text_is_written_in_utf8_whatever_the_locale(env: dict[str, str], russia
 
 
 @posix
-def test_a_prime_is_read_in_utf8_whatever_the_locale(russian: Path, tmp_path: Path) -> None:
+def test_a_prime_is_read_in_utf8_in_every_locale(russian: Path, tmp_path: Path) -> None:
     env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = sample(russian, "-n", 10, "--seed", 1, "--prime", "-", cwd=tmp_path, input="Все", env=env)
     assert raw(done.stdout).decode().startswith("Все")
@@ -328,12 +328,12 @@ def test_a_pipe_that_closes_ends_an_endless_text(model: Path, tmp_path: Path) ->
     done = subprocess.run(line, shell=True, cwd=tmp_path, env=environment(), capture_output=True, timeout=60)
     assert done.returncode == 0
     assert len(done.stdout) == 2000
-    said = [line for line in done.stderr.decode().splitlines() if not line.startswith("compiling the numba engine")]
-    assert [line.partition(" ")[0] for line in said] == ["seed:"]
+    notices = [line for line in done.stderr.decode().splitlines() if not line.startswith("compiling the numba engine")]
+    assert [line.partition(" ")[0] for line in notices] == ["seed:"]
 
 
 @posix
-def test_a_pipe_that_closes_leaves_a_state_to_go_on_from(model: Path, tmp_path: Path) -> None:
+def test_a_pipe_that_closes_leaves_a_state_that_can_be_continued(model: Path, tmp_path: Path) -> None:
     options = ("--seed", "1", "--engine", "numpy")
     line = " ".join(command("sample", model, "-n", "-1", *options, "--state-out", "st")) + " | head -c 2000"
     done = subprocess.run(line, shell=True, cwd=tmp_path, env=environment(), capture_output=True, timeout=60)
@@ -358,7 +358,7 @@ def test_an_interrupted_endless_text_ends_quietly(model: Path, tmp_path: Path) -
 
 
 @posix
-def test_text_streams_out_as_it_is_made(model: Path, tmp_path: Path) -> None:
+def test_text_is_printed_as_it_is_drawn(model: Path, tmp_path: Path) -> None:
     with started("sample", model, "-n", "-1", "--seed", 1, "--engine", "numpy", cwd=tmp_path) as process:
         assert os.read(process.stdout.fileno(), 1 << 20)
         assert process.poll() is None
@@ -377,7 +377,7 @@ def test_a_full_disk_is_an_error_in_one_line(options: list[str], model: Path, tm
 
 
 @posix
-def test_it_needs_no_stdin(model: Path, tmp_path: Path) -> None:
+def test_stdin_may_be_empty_or_closed(model: Path, tmp_path: Path) -> None:
     expected = sample(model, "-n", 50, "--seed", 1, cwd=tmp_path).stdout.encode()
     args = command("sample", model, "-n", 50, "--seed", 1)
     done = subprocess.run(args, cwd=tmp_path, env=environment(), stdin=DEVNULL, capture_output=True, timeout=60)
@@ -388,14 +388,14 @@ def test_it_needs_no_stdin(model: Path, tmp_path: Path) -> None:
 
 
 @posix
-def test_a_terminal_gets_a_line_end_at_the_end(model: Path, tmp_path: Path) -> None:
+def test_on_a_terminal_the_text_ends_with_a_newline(model: Path, tmp_path: Path) -> None:
     import pty
 
-    ours, theirs = pty.openpty()
+    terminal, program = pty.openpty()
     args = command("sample", model, "-n", 10, "--temp", 0, "--quiet", "--prime", "It is")
-    subprocess.run(args, cwd=tmp_path, env=environment(), stdout=theirs, stderr=PIPE, check=True, timeout=60)
-    os.close(theirs)
-    shown = os.read(ours, 1000).decode()
-    os.close(ours)
+    subprocess.run(args, cwd=tmp_path, env=environment(), stdout=program, stderr=PIPE, check=True, timeout=60)
+    os.close(program)
+    shown = os.read(terminal, 1000).decode()
+    os.close(terminal)
     piped = sample(model, "-n", 10, "--temp", 0, "--quiet", "--prime", "It is", cwd=tmp_path).stdout
     assert shown.replace("\r\n", "\n") == (piped if piped.endswith("\n") else piped + "\n")

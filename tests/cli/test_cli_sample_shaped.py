@@ -1,4 +1,4 @@
-"""The options of `charrnn sample` that shape a text, as processes: matches, bans, copies, stops, lines, states."""
+"""The options of `charrnn sample` that constrain a text or continue one: match, ban, copies, stops, lines, states."""
 
 import json
 import os
@@ -30,20 +30,20 @@ def sample(*args: object, cwd: Path, **options: object) -> CompletedProcess[str]
     return done
 
 
-def test_a_match_is_the_whole_line(model: Path, tmp_path: Path) -> None:
-    done = sample(model, "--match", "[a-z]{3,8} [a-z]+", "--line", "-c", 10, "--seed", 1, cwd=tmp_path)
+def test_each_line_matches_as_a_whole(model: Path, tmp_path: Path) -> None:
+    done = sample(model, "--match", "[a-z]{3,8} [a-z]+", "--stop-at-newline", "-c", 10, "--seed", 1, cwd=tmp_path)
     lines = done.stdout.splitlines()
     assert len(lines) == 10
     assert all(re.fullmatch("[a-z]{3,8} [a-z]+", line) for line in lines)
 
 
-def test_cyrillic_letters_are_a_class(russian: Path, tmp_path: Path) -> None:
+def test_a_range_of_cyrillic_letters_can_be_allowed_or_banned(russian: Path, tmp_path: Path) -> None:
     done = sample(russian, "--allow", "а-я ", "-n", 200, "--seed", 1, cwd=tmp_path)
     assert re.fullmatch("[а-я ]{200}", done.stdout)
     assert "а" not in sample(russian, "--ban", "а", "-n", 200, "--seed", 1, cwd=tmp_path).stdout
 
 
-def test_nothing_long_is_copied(model: Path, tmp_path: Path) -> None:
+def test_no_long_piece_of_the_corpus_is_copied(model: Path, tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text(TEXT)
     options = ("--temp", 0.3, "-n", 300, "--seed", 1)
     free = sample(model, *options, cwd=tmp_path).stdout
@@ -52,36 +52,39 @@ def test_nothing_long_is_copied(model: Path, tmp_path: Path) -> None:
     assert not any(text[n : n + 7] in TEXT for n in range(294))
 
 
-def test_texts_end_where_they_are_told_to(model: Path, tmp_path: Path) -> None:
+def test_texts_end_before_a_newline_or_a_stop_text(model: Path, tmp_path: Path) -> None:
     whole = sample(model, "-n", 400, "--seed", 2, cwd=tmp_path).stdout
-    assert sample(model, "--line", "-n", 400, "--seed", 2, cwd=tmp_path).stdout == whole.split("\n")[0]
+    assert sample(model, "--stop-at-newline", "-n", 400, "--seed", 2, cwd=tmp_path).stdout == whole.split("\n")[0]
     ended = sample(model, "--stop", " of", "--stop", "q", "-n", 400, "--seed", 2, cwd=tmp_path).stdout
     assert ended == re.split(" of|q", whole)[0]
 
 
-def test_temperatures_may_change_on_the_way(model: Path, tmp_path: Path) -> None:
+def test_the_temperature_can_change_along_the_text(model: Path, tmp_path: Path) -> None:
     text = sample(model, "--temp", "0:3", "-n", 400, "--seed", 2, cwd=tmp_path).stdout
     assert text[:3] == sample(model, "--temp", 0, "-n", 3, cwd=tmp_path).stdout
     assert len(set(text[-200:])) > len(set(text[:200]))
 
 
-def test_each_line_is_gone_on_from(model: Path, tmp_path: Path) -> None:
+def test_each_line_is_continued(model: Path, tmp_path: Path) -> None:
     done = sample(model, "--prime", "-", "--per-line", "-n", 50, "--seed", 4, cwd=tmp_path, input="the\r\nman\n\nwife")
     lines = done.stdout.splitlines()
     assert [line[:3] for line in (lines[0], lines[1], lines[3])] == ["the", "man", "wif"]
     assert len(lines) == 4
     for n, prime in enumerate(("the", "man", "", "wife")):
-        assert lines[n] == sample(model, "--prime", prime, "--line", "-n", 50, "--seed", 4 + n, cwd=tmp_path).stdout
+        assert (
+            lines[n]
+            == sample(model, "--prime", prime, "--stop-at-newline", "-n", 50, "--seed", 4 + n, cwd=tmp_path).stdout
+        )
 
 
-def test_there_is_a_line_for_each_line_whatever_it_says(model: Path, tmp_path: Path) -> None:
+def test_each_line_gives_a_line_even_if_both_are_empty(model: Path, tmp_path: Path) -> None:
     done = sample(model, "--prime", "-", "--per-line", "-n", 0, "--seed", 1, cwd=tmp_path, input="the\n\n\nman\n")
     assert done.stdout == "the\n\n\nman\n"
     assert sample(model, "-c", 3, "-n", 0, "--seed", 1, cwd=tmp_path).stdout == "\n\n\n"
 
 
 @posix
-def test_lines_come_out_as_they_come_in(model: Path, tmp_path: Path) -> None:
+def test_each_line_is_continued_as_soon_as_it_arrives(model: Path, tmp_path: Path) -> None:
     args = (model, "--prime", "-", "--per-line", "-n", 20, "--quiet", "--engine", "numpy")
     with started("sample", *args, cwd=tmp_path) as process:
         for prime in (b"the\n", b"man\n"):
@@ -92,8 +95,8 @@ def test_lines_come_out_as_they_come_in(model: Path, tmp_path: Path) -> None:
 
 
 @posix
-def test_two_in_a_chain(model: Path, tmp_path: Path) -> None:
-    first = " ".join(command("sample", model, "--line", "-c", 8, "-n", 20, "--seed", 1, "--quiet"))
+def test_one_run_can_continue_the_lines_of_another(model: Path, tmp_path: Path) -> None:
+    first = " ".join(command("sample", model, "--stop-at-newline", "-c", 8, "-n", 20, "--seed", 1, "--quiet"))
     second = " ".join(command("sample", model, "--prime", "-", "--per-line", "-n", 20, "--seed", 1, "--quiet"))
     line = f"{first} | {second} | tee copy.txt | head -n 5"
     done = subprocess.run(line, shell=True, cwd=tmp_path, env=environment(), capture_output=True, timeout=120)
@@ -101,23 +104,23 @@ def test_two_in_a_chain(model: Path, tmp_path: Path) -> None:
     assert len(done.stdout.splitlines()) == 5
 
 
-def test_a_text_goes_on_tomorrow(model: Path, tmp_path: Path) -> None:
+def test_a_saved_state_continues_the_text(model: Path, tmp_path: Path) -> None:
     whole = sample(model, "-n", 300, "--seed", 9, cwd=tmp_path).stdout
     today = sample(model, "-n", 120, "--seed", 9, "--state-out", "text.state", cwd=tmp_path).stdout
     tomorrow = sample(model, "-n", 180, "--state-in", "text.state", cwd=tmp_path).stdout
     assert today + tomorrow == whole
     line = refused(charrnn("sample", model, "--state-out", "text.state", cwd=tmp_path), 1)
-    assert "text.state is there already" in line
+    assert "text.state exists" in line
 
 
 @posix
-def test_the_state_takes_the_place_of_no_other_thing(model: Path, tmp_path: Path) -> None:
+def test_the_state_overwrites_no_model_and_no_device(model: Path, tmp_path: Path) -> None:
     before = model.read_bytes()
-    assert "is read here" in refused(charrnn("sample", model, "--state-out", model, "--force", cwd=tmp_path), 1)
+    assert "this command reads" in refused(charrnn("sample", model, "--state-out", model, "--force", cwd=tmp_path), 1)
     assert model.read_bytes() == before
     os.mkfifo(tmp_path / "fifo")
     for path in ("fifo", "."):
-        assert "is no file" in refused(charrnn("sample", model, "--state-out", path, "--force", cwd=tmp_path), 1)
+        assert "is not a file" in refused(charrnn("sample", model, "--state-out", path, "--force", cwd=tmp_path), 1)
     assert (tmp_path / "fifo").is_fifo()
     (tmp_path / "link").symlink_to("text.state")
     sample(model, "-n", 5, "--state-out", "link", "--force", cwd=tmp_path)
@@ -125,7 +128,7 @@ def test_the_state_takes_the_place_of_no_other_thing(model: Path, tmp_path: Path
     sample(model, "-n", 5, "--state-in", "text.state", cwd=tmp_path)
 
 
-def test_strangers_in_a_prime(model: Path, tmp_path: Path) -> None:
+def test_unknown_characters_of_a_prime_can_be_skipped_or_replaced(model: Path, tmp_path: Path) -> None:
     line = refused(charrnn("sample", model, "--prime", "the Ω", "--quiet", cwd=tmp_path), 1)
     assert "U+03A9" in line
     assert "--unknown" in line
@@ -135,7 +138,7 @@ def test_strangers_in_a_prime(model: Path, tmp_path: Path) -> None:
     assert sample(model, "--prime", "THÉ", "--unknown", "nearest", "-n", 5, cwd=tmp_path).stdout.startswith("tHe")
 
 
-def test_json_with_the_alternatives(model: Path, tmp_path: Path) -> None:
+def test_logprobs_lists_the_alternatives_of_each_character(model: Path, tmp_path: Path) -> None:
     (line,) = sample(model, "--json", "--logprobs", "-n", 8, "--seed", 1, cwd=tmp_path).stdout.splitlines()
     data = json.loads(line)
     assert "".join(row["character"] for row in data["logprobs"]) == data["text"]
@@ -143,16 +146,16 @@ def test_json_with_the_alternatives(model: Path, tmp_path: Path) -> None:
     assert sum(row["logprob"] for row in data["logprobs"]) == pytest.approx(data["logprob"], abs=1e-3)
 
 
-def test_a_conversation(model: Path, tmp_path: Path) -> None:
-    typed = "the\n/temp 0\nman\n/temp hot\n/top-p 7\n/length 3\nman\n/nonsense\nΩ\n"
+def test_interactive_mode_continues_each_prime_and_changes_settings(model: Path, tmp_path: Path) -> None:
+    typed = "the\n/temp 0\nman\n/temp hot\n/top-p 7\n/loop-penalty -1\n/length 3\nman\n/nonsense\nΩ\n"
     done = sample(model, "--interactive", "-n", 10, "--seed", 1, cwd=tmp_path, input=typed)
     first, second, *_ = done.stdout.splitlines()
     assert first.startswith("the")
     assert second.startswith("man")
     greedy = sample(model, "--prime", "man", "--temp", 0, "-n", 10, cwd=tmp_path).stdout
     assert greedy in done.stdout
-    for told in ("wants a number", "top_p must be from 0 to 1", "/length 500", "U+03A9"):
-        assert told in done.stderr
+    for message in ("needs a number", "top_p must be from 0 to 1", "loop_penalty must be", "/length 500", "U+03A9"):
+        assert message in done.stderr
     assert sample(model, "--interactive", cwd=tmp_path, input="/quit\nthe\n").stdout == ""
 
 
@@ -161,10 +164,10 @@ def test_a_conversation(model: Path, tmp_path: Path) -> None:
     [
         (["--temp", "-1"], "temp must be"),
         (["--temp", "warm"], "--temp can't be"),
-        (["--temp", "1:2", "-n", "-1"], "needs its length"),
+        (["--temp", "1:2", "-n", "-1"], "needs a length"),
         (["--top-p", "1.5"], "top_p must be"),
         (["--typical", "0"], "above 0"),
-        (["--match", "("], "no regular expression"),
+        (["--match", "("], "not a regular expression"),
         (["--max-copy", "5"], "--corpus"),
         (["--corpus", "x.txt"], "--max-copy"),
         (["--per-line"], "--prime -"),
@@ -174,15 +177,21 @@ def test_a_conversation(model: Path, tmp_path: Path) -> None:
         (["--state-in", "x", "--count", "2"], "can't both be given"),
         (["--unknown", "guess"], "unknown can't be"),
         (["--allow", "Ω"], "leave no character"),
+        (["--allow", ""], "leave out the option that is empty"),
+        (["--clamp-unit", "0:1"], "LAYER:INDEX=VALUE"),
+        (["--clamp-unit", "0:1=0.5", "--clamp-unit", "0:1=0.6"], "can't be clamped twice"),
+        (["--clamp-unit", "0:999=0.5"], "there is no unit 0:999"),
+        (["--loop-penalty", "-1"], "loop_penalty must be"),
+        (["--novel"], "need a model of lines"),
         (["--max-copy", "0", "--corpus", "text.txt"], "at least 1"),
     ],
 )
-def test_wrong_use(args: list[str], says: str, model: Path, tmp_path: Path) -> None:
+def test_wrong_usage_is_an_error_in_one_line(args: list[str], says: str, model: Path, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(TEXT)
     assert says in refused(charrnn("sample", model, *args, "--quiet", cwd=tmp_path), 2)
 
 
-def test_what_can_not_be_drawn_is_an_error_and_no_text(model: Path, tmp_path: Path) -> None:
+def test_a_match_that_fails_is_an_error_without_output(model: Path, tmp_path: Path) -> None:
     line = refused(charrnn("sample", model, "--match", "[0-9]{4}", "--quiet", cwd=tmp_path), 1)
     assert "no character may come" in line
     done = charrnn("sample", model, "--match", "the [a-z]{80}", "-n", 40, "--prime", "the ", "--quiet", cwd=tmp_path)
@@ -191,7 +200,7 @@ def test_what_can_not_be_drawn_is_an_error_and_no_text(model: Path, tmp_path: Pa
 
 
 @posix
-def test_a_full_disk_is_told(model: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error(model: Path, tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full")
     with open("/dev/full", "wb") as full:

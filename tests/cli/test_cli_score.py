@@ -1,4 +1,4 @@
-"""`charrnn score` as a process: numbers on stdout, lines just as they came and at once, colours where they show."""
+"""`charrnn score` as a process: numbers on stdout, lines unchanged and at once, colours on a terminal."""
 
 import json
 import math
@@ -47,7 +47,7 @@ def loaded(path: Path) -> Model:
 def score(
     *args: object, cwd: Path, env: Mapping[str, str] | None = None, input: str | bytes = b""
 ) -> CompletedProcess[str]:
-    """A score that succeeds, with the engine that the tests compare with."""
+    """A run that succeeds, with the NumPy engine, which the tests compare with."""
     done = charrnn("score", *args, cwd=cwd, env={"CHARRNN_SCORE_ENGINE": "numpy", **(env or {})}, input=input)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
@@ -55,27 +55,27 @@ def score(
 
 
 def objects(done: CompletedProcess[str]) -> list[dict[str, object]]:
-    """What `--json` wrote."""
+    """The objects that `--json` printed."""
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def scored(lines: list[str], scores: list[Score]) -> str:
-    """What `--per-line` writes of these."""
+    """The output of `--per-line` for these lines."""
     return "".join(f"{score.bpc:.4f}\t{line}\n" for line, score in zip(lines, scores, strict=True))
 
 
 def fresh(path: Path, lines: list[str] = LINES) -> list[Score]:
-    """The scores of lines, each of which has an end."""
-    return list(loaded(path).score_lines(line + "\n" for line in lines))
+    """The scores of lines, each with a newline."""
+    return list(api.score_lines(loaded(path), (line + "\n" for line in lines)))
 
 
 # A text
 
 
-def test_a_text_has_bits_nats_and_perplexity(model: Path, tmp_path: Path) -> None:
+def test_the_score_of_a_text_has_bits_nats_and_perplexity(model: Path, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(CELEBRATED)
     done = score(model, "text.txt", cwd=tmp_path)
-    wanted = loaded(model).score(CELEBRATED)
+    wanted = api.score(loaded(model), CELEBRATED)
     assert done.stdout.split() == [
         *("bits", "per", "character", f"{wanted.bpc:.4f}"),
         *("nats", "per", "character", f"{wanted.nats_per_char:.4f}"),
@@ -85,7 +85,7 @@ def test_a_text_has_bits_nats_and_perplexity(model: Path, tmp_path: Path) -> Non
     assert done.stderr == ""
 
 
-def test_a_text_comes_from_files_or_from_stdin(model: Path, tmp_path: Path) -> None:
+def test_a_text_is_read_from_files_folders_or_stdin(model: Path, tmp_path: Path) -> None:
     parts = CELEBRATED[:100], CELEBRATED[100:]
     (tmp_path / "texts").mkdir()
     for name, part in zip("ab", parts, strict=True):
@@ -97,7 +97,7 @@ def test_a_text_comes_from_files_or_from_stdin(model: Path, tmp_path: Path) -> N
     assert named == score(model, "texts", cwd=tmp_path).stdout
 
 
-def test_the_newest_model_is_taken_where_none_is_named(model: Path, tmp_path: Path) -> None:
+def test_the_default_model_is_the_newest(model: Path, tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "m.safetensors").write_bytes(model.read_bytes())
     (tmp_path / "text.txt").write_text(CELEBRATED)
@@ -111,7 +111,7 @@ def test_the_newest_model_is_taken_where_none_is_named(model: Path, tmp_path: Pa
 
 def test_json_is_the_score_of_the_library(model: Path, tmp_path: Path) -> None:
     (found,) = objects(score(model, "--json", cwd=tmp_path, input=CELEBRATED))
-    assert found == loaded(model).score(CELEBRATED).as_dict()
+    assert found == api.score(loaded(model), CELEBRATED).as_dict()
     assert list(found)[-4:] == KEYS
     assert found["chars"] == len(CELEBRATED)
     assert found["bpc"] == pytest.approx(found["nats_per_char"] / math.log(2))
@@ -128,7 +128,7 @@ def test_a_model_of_bytes_scores_bytes(of_bytes: Path, tmp_path: Path) -> None:
     text = "семья\r\n".encode() + b"\xff\x00"
     (found,) = objects(score(of_bytes, "--json", cwd=tmp_path, input=text))
     assert found["chars"] == len(text)
-    assert found["bpc"] == pytest.approx(loaded(of_bytes).score(text).bpc)
+    assert found["bpc"] == pytest.approx(api.score(loaded(of_bytes), text).bpc)
     shown = score(of_bytes, cwd=tmp_path, input=text).stdout.splitlines()
     assert shown[0].startswith("bits per byte ")
     assert shown[3].split() == ["bytes", str(len(text))]
@@ -153,37 +153,39 @@ def test_every_line_gets_its_score_in_order(model: Path, tmp_path: Path) -> None
     assert score(model, "--per-line", "lines.txt", cwd=tmp_path).stdout == done.stdout
 
 
-def test_carried_lines_add_up_to_the_text(model: Path, tmp_path: Path) -> None:
-    done = score(model, "--per-line", "--carry", cwd=tmp_path, input=TEXT_LINES)
-    assert done.stdout == scored(LINES, list(loaded(model).score_lines(TEXT_LINES.splitlines(True), carry=True)))
-    found = objects(score(model, "--per-line", "--carry", "--json", cwd=tmp_path, input=TEXT_LINES))
+def test_the_scores_of_stateful_lines_add_up_to_that_of_the_text(model: Path, tmp_path: Path) -> None:
+    done = score(model, "--per-line", "--stateful", cwd=tmp_path, input=TEXT_LINES)
+    assert done.stdout == scored(
+        LINES, list(api.score_lines(loaded(model), TEXT_LINES.splitlines(True), stateful=True))
+    )
+    found = objects(score(model, "--per-line", "--stateful", "--json", cwd=tmp_path, input=TEXT_LINES))
     assert sum(o["chars"] for o in found) == len(TEXT_LINES)
     total = sum(o["nats_per_char"] * o["chars"] for o in found)
-    assert total == pytest.approx(loaded(model).score(TEXT_LINES).nats)
+    assert total == pytest.approx(api.score(loaded(model), TEXT_LINES).nats)
     assert found[2]["bpc"] != pytest.approx(fresh(model)[2].bpc, rel=1e-3)
 
 
-def test_the_last_line_may_have_no_end(model: Path, tmp_path: Path) -> None:
+def test_the_last_line_may_have_no_newline(model: Path, tmp_path: Path) -> None:
     done = score(model, "--per-line", cwd=tmp_path, input="It is a truth\na wife")
     assert done.stdout == scored(
-        ["It is a truth", "a wife"], list(loaded(model).score_lines(["It is a truth\n", "a wife"]))
+        ["It is a truth", "a wife"], list(api.score_lines(loaded(model), ["It is a truth\n", "a wife"]))
     )
 
 
-def test_nothing_has_no_lines(model: Path, tmp_path: Path) -> None:
+def test_an_empty_text_has_no_lines_and_no_score(model: Path, tmp_path: Path) -> None:
     for option in ("--per-line", "--sort", "--top=3", "--above=1", "--json --per-line"):
         assert score(model, *option.split(), cwd=tmp_path).stdout == ""
     assert "it is empty" in refused(charrnn("score", model, cwd=tmp_path), 1)
 
 
-def test_lines_as_objects(model: Path, tmp_path: Path) -> None:
+def test_json_per_line_prints_an_object_for_each_line(model: Path, tmp_path: Path) -> None:
     found = objects(score(model, "--per-line", "--json", cwd=tmp_path, input=TEXT_LINES))
     assert found == [{"line": line} | score.as_dict() for line, score in zip(LINES, fresh(model), strict=True)]
     assert all(list(o)[-4:] == KEYS for o in found)
 
 
 def test_the_most_surprising_come_first(model: Path, tmp_path: Path) -> None:
-    repeated = LINES * 3  # of equals the earlier is the first
+    repeated = LINES * 3  # of equals the earlier one comes first
     numbered = [f"{line}" for line in repeated]
     pairs = sorted(zip(fresh(model, numbered), numbered, strict=True), key=lambda pair: -pair[0].bpc)
     wanted = scored([line for _, line in pairs], [score for score, _ in pairs])
@@ -197,7 +199,7 @@ def test_the_most_surprising_come_first(model: Path, tmp_path: Path) -> None:
     assert [o["line"] for o in found] == [line for _, line in pairs[:2]]
 
 
-def test_of_lines_that_a_model_reads_alike_the_earlier_is_the_first(model: Path, tmp_path: Path) -> None:
+def test_of_lines_with_equal_scores_the_earlier_comes_first(model: Path, tmp_path: Path) -> None:
     pytest.importorskip("numba")  # BLAS rounds differently in each row
     given = ["\ufeffa truth", "It is", "a truth\r", "a truth"]
     done = score(model, "--sort", "--engine", "numba", cwd=tmp_path, input="\n".join([*given, ""]))
@@ -209,12 +211,12 @@ def test_of_lines_that_a_model_reads_alike_the_earlier_is_the_first(model: Path,
 
 
 def middle(scores: list[Score]) -> float:
-    """Bits that about half of the lines are above."""
+    """A score that about half of the lines exceed."""
     found = sorted({score.bpc for score in scores})
     return (found[len(found) // 2] + found[len(found) // 2 - 1]) / 2
 
 
-def test_filters_pass_lines_through_byte_for_byte(of_bytes: Path, model: Path, tmp_path: Path) -> None:
+def test_filters_print_lines_byte_for_byte(of_bytes: Path, model: Path, tmp_path: Path) -> None:
     for path, content in (
         (of_bytes, b"\xff\xfe\r\n\xd0\n\0\n\nsemya\r\xe2\x82\n" + RUSSIAN[:50].encode() + b"\n\xef\xbb\xbflast \x85"),
         (model, b"\xef\xbb\xbfIt is\r\n\n\r\na truth\runiversally\n\na wife"),
@@ -235,7 +237,7 @@ def test_filters_pass_lines_through_byte_for_byte(of_bytes: Path, model: Path, t
 
 
 def scores_of(path: Path, content: bytes, cwd: Path) -> list[bytes]:
-    """The lines of `--per-line`, which must end in the lines of the content."""
+    """The lines of `--per-line`, each of which ends with a line of the content."""
     found = raw(score(path, "--per-line", cwd=cwd, input=content).stdout).split(b"\n")
     assert found.pop() == b""
     assert b"\n".join(line.partition(b"\t")[2] for line in found) == content
@@ -243,7 +245,7 @@ def scores_of(path: Path, content: bytes, cwd: Path) -> list[bytes]:
     return found
 
 
-def test_filters_may_show_scores_too(model: Path, tmp_path: Path) -> None:
+def test_filters_can_be_combined_with_scores(model: Path, tmp_path: Path) -> None:
     scores = fresh(model)
     limit = middle(scores)
     kept = [(line, score) for line, score in zip(LINES, scores, strict=True) if score.bpc > limit]
@@ -260,12 +262,12 @@ def test_filters_may_show_scores_too(model: Path, tmp_path: Path) -> None:
     assert between == "".join(line + "\n" for line, score in kept if score.bpc <= kept[0][1].bpc)
 
 
-def test_a_line_without_end_is_ended_where_another_follows(model: Path, tmp_path: Path) -> None:
+def test_a_line_without_a_newline_gets_one_if_another_line_follows(model: Path, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("It is\na truth")
     (tmp_path / "b").write_text("a wife")
     assert score(model, "--above", 0, "a", "b", cwd=tmp_path).stdout == "It is\na truth\na wife"
     assert score(model, "--per-line", "a", "b", cwd=tmp_path).stdout == scored(
-        ["It is", "a truth", "a wife"], list(loaded(model).score_lines(["It is\n", "a truth", "a wife"]))
+        ["It is", "a truth", "a wife"], list(api.score_lines(loaded(model), ["It is\n", "a truth", "a wife"]))
     )
 
 
@@ -273,17 +275,17 @@ def test_a_line_without_end_is_ended_where_another_follows(model: Path, tmp_path
 
 
 def arrived(process: "subprocess.Popen[bytes]", seconds: float = 60) -> bytes:
-    """What comes out next."""
+    """The next output."""
     assert process.stdout is not None
-    assert select.select([process.stdout], [], [], seconds)[0], "nothing comes out"
+    assert select.select([process.stdout], [], [], seconds)[0], "no output"
     return os.read(process.stdout.fileno(), 1 << 20)
 
 
 @posix
 @pytest.mark.parametrize(
-    "options", [["--per-line"], ["--per-line", "--carry"], ["--above", "0"], ["--above=0", "--per-line"]]
+    "options", [["--per-line"], ["--per-line", "--stateful"], ["--above", "0"], ["--above=0", "--per-line"]]
 )
-def test_the_lines_of_a_slow_writer_come_out_at_once(options: list[str], model: Path, tmp_path: Path) -> None:
+def test_each_line_of_a_slow_writer_is_printed_at_once(options: list[str], model: Path, tmp_path: Path) -> None:
     with started("score", model, "--engine", "numpy", *options, cwd=tmp_path) as process:
         assert process.stdin is not None
         found = b""
@@ -297,14 +299,14 @@ def test_the_lines_of_a_slow_writer_come_out_at_once(options: list[str], model: 
         process.stdin = None
         found += process.communicate(timeout=60)[0]
     assert process.returncode == 0
-    assert found.count(b"\n") in (4, 5)  # a filter leaves the last line without an end
+    assert found.count(b"\n") in (4, 5)  # a filter leaves the last line without a newline
     given = "It is\na truth\nuniversally\nacknowledged\nof"
     assert found.decode() == score(model, "--engine", "numpy", *options, cwd=tmp_path, input=given).stdout
 
 
 @posix
-@pytest.mark.parametrize("option", ["--per-line", "--above=0", "--heat"])
-def test_a_reader_that_has_enough_ends_it_silently(option: str, model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--per-line", "--above=0", "--heatmap"])
+def test_a_pipe_that_closes_ends_it_silently(option: str, model: Path, tmp_path: Path) -> None:
     (tmp_path / "lines").write_text(TEXT_LINES * 100_000)
     args = command("score", model, option, "--quiet", "--engine", "numpy", "lines")
     with subprocess.Popen(args, cwd=tmp_path, env=environment(), stdout=PIPE, stderr=PIPE) as process:
@@ -349,7 +351,7 @@ def test_an_interrupted_score_ends_quietly(model: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-@pytest.mark.parametrize("options", [[], ["--per-line"], ["--sort"], ["--above=0"], ["--heat", "--quiet"]])
+@pytest.mark.parametrize("options", [[], ["--per-line"], ["--sort"], ["--above=0"], ["--heatmap", "--quiet"]])
 def test_a_full_disk_is_an_error_in_one_line(options: list[str], model: Path, tmp_path: Path) -> None:
     args = command("score", model, "--engine", "numpy", *options)
     with open("/dev/full", "wb") as full:
@@ -362,17 +364,17 @@ def test_a_full_disk_is_an_error_in_one_line(options: list[str], model: Path, tm
     assert "No space left on device" in line
 
 
-# Characters that are not known
+# Unknown characters
 
 
 @pytest.mark.parametrize(
     ("text", "named"),
-    [("Жa", "U+0416 CYRILLIC CAPITAL LETTER ZHE"), ("a\x1b[31m", "U+001B"), (b"a\xe9", "the byte E9 (no UTF-8)")],
+    [("Жa", "U+0416 CYRILLIC CAPITAL LETTER ZHE"), ("a\x1b[31m", "U+001B"), (b"a\xe9", "the byte E9 (not UTF-8)")],
 )
-def test_unknown_characters_are_named_with_what_to_do(
+def test_an_unknown_character_is_an_error_that_says_what_to_do(
     text: str | bytes, named: str, model: Path, tmp_path: Path
 ) -> None:
-    for options in ([], ["--sort"], ["--per-line"], ["--heat", "--quiet"]):
+    for options in ([], ["--sort"], ["--per-line"], ["--heatmap", "--quiet"]):
         done = charrnn("score", model, *options, cwd=tmp_path, input=text)
         assert done.returncode == 1
         (line,) = done.stderr.splitlines()
@@ -388,38 +390,38 @@ def test_the_lines_before_an_unknown_character_are_scored(model: Path, tmp_path:
     assert done.stderr.startswith(f"charrnn: line {len(LINES) + 1}: the model has never seen 'Ж'")
 
 
-def test_unknown_characters_may_be_skipped(model: Path, tmp_path: Path) -> None:
+def test_unknown_characters_can_be_skipped(model: Path, tmp_path: Path) -> None:
     given = CELEBRATED.replace(" ", " Ж", 3)
     done = score(model, "--unknown", "skip", "--json", cwd=tmp_path, input=given)
-    assert objects(done) == [loaded(model).score(CELEBRATED).as_dict() | {"unknown": 3}]
-    assert done.stderr == "characters left out, as the model has never seen them: 3\n"
+    assert objects(done) == [api.score(loaded(model), CELEBRATED).as_dict() | {"unknown": 3}]
+    assert done.stderr == "skipped characters that the model has never seen: 3\n"
     assert score(model, "--unknown", "skip", "--quiet", cwd=tmp_path, input=given).stderr == ""
     lines = score(model, "--unknown", "skip", "--per-line", cwd=tmp_path, input="Жa truth\nЖ\n")
-    found = list(loaded(model).score_lines(["a truth\n", "\n"]))
+    found = list(api.score_lines(loaded(model), ["a truth\n", "\n"]))
     assert lines.stdout == scored(["Жa truth", "Ж"], found)
-    assert lines.stderr.endswith("never seen them: 2\n")
+    assert lines.stderr.endswith("never seen: 2\n")
     assert "none of its characters" in refused(charrnn("score", model, "--unknown=skip", cwd=tmp_path, input="Ж"), 1)
 
 
-def test_a_model_without_newline_scores_lines_without_their_ends(tmp_path: Path) -> None:
+def test_a_model_without_a_newline_scores_lines_without_their_newlines(tmp_path: Path) -> None:
     path = trained(tmp_path, "ACGTTGCAACGGTC" * 30)
     found = score(path, "--per-line", cwd=tmp_path, input="ACGT\n\nGG\r\n").stdout
-    scores = list(loaded(path).score_lines(["ACGT", "", "GG"]))
+    scores = list(api.score_lines(loaded(path), ["ACGT", "", "GG"]))
     assert found == scored(["ACGT", "", "GG\r"], scores)
     assert found.splitlines()[1] == "0.0000\t"
 
 
-# Refusals
+# Errors
 
 
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        ("--carry", "--carry is for lines"),
-        ("--heat --json", "--heat shows a text as it stands"),
-        ("--heat --per-line", "--heat shows a text as it stands"),
-        ("--heat --top 3", "--heat shows a text as it stands"),
-        ("--heat --above 3", "--heat shows a text as it stands"),
+        ("--stateful", "--stateful is for lines"),
+        ("--heatmap --json", "--heatmap prints the whole text"),
+        ("--heatmap --per-line", "--heatmap prints the whole text"),
+        ("--heatmap --top 3", "--heatmap prints the whole text"),
+        ("--heatmap --above 3", "--heatmap prints the whole text"),
         ("--above 3 --below 2", "no line is --above 3 and --below 2"),
         ("--above 2 --below 2", "no line is --above 2 and --below 2"),
         ("--above nan", "--above must be"),
@@ -433,12 +435,12 @@ def test_a_model_without_newline_scores_lines_without_their_ends(tmp_path: Path)
         ("--frobnicate", "--frobnicate"),
     ],
 )
-def test_wrong_usage_is_refused_in_one_line(args: str, says: str, model: Path) -> None:
+def test_wrong_usage_is_an_error_in_one_line(args: str, says: str, model: Path) -> None:
     assert says in refused(charrnn("score", *args.split(), cwd=model.parent), 2)
 
 
-def test_what_is_missing_is_named(model: Path, tmp_path: Path) -> None:
-    for options in ([], ["--per-line"], ["--heat"]):
+def test_an_error_names_what_is_missing(model: Path, tmp_path: Path) -> None:
+    for options in ([], ["--per-line"], ["--heatmap"]):
         line = refused(charrnn("score", model, *options, "-", "missing.txt", cwd=tmp_path, input="a"), 1)
         assert "missing.txt: No such file" in line
     assert "there is no m.safetensors" in refused(charrnn("score", "m.safetensors", cwd=tmp_path, input="a"), 1)
@@ -447,30 +449,30 @@ def test_what_is_missing_is_named(model: Path, tmp_path: Path) -> None:
     assert "holds no files" in refused(charrnn("score", model, "empty", cwd=tmp_path), 1)
 
 
-def test_options_may_come_from_the_environment(model: Path, tmp_path: Path) -> None:
+def test_options_can_come_from_the_environment(model: Path, tmp_path: Path) -> None:
     env = {"CHARRNN_SCORE_JSON": "1", "CHARRNN_SCORE_TOP": "2"}
     found = objects(score(model, cwd=tmp_path, env=env, input=TEXT_LINES))
     assert found == objects(score(model, "--json", "--top", 2, cwd=tmp_path, input=TEXT_LINES))
     assert len(found) == 2
 
 
-# Heat
+# Heatmap
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def test_without_a_terminal_there_is_heat_without_colour(model: Path, tmp_path: Path) -> None:
-    done = score(model, "--heat", cwd=tmp_path, input=CELEBRATED)
+def test_without_a_terminal_the_heatmap_has_no_colours(model: Path, tmp_path: Path) -> None:
+    done = score(model, "--heatmap", cwd=tmp_path, input=CELEBRATED)
     assert done.stdout == CELEBRATED
     legend, why = done.stderr.splitlines()
-    assert legend.startswith("surprise in bits:")
+    assert legend.startswith("surprisal in bits:")
     assert "FORCE_COLOR" in why
-    assert score(model, "--heat", "--quiet", cwd=tmp_path, input=CELEBRATED).stderr == ""
+    assert score(model, "--heatmap", "--quiet", cwd=tmp_path, input=CELEBRATED).stderr == ""
 
 
-def test_each_character_has_the_colour_of_its_surprise(model: Path, tmp_path: Path) -> None:
+def test_each_character_has_the_colour_of_its_surprisal(model: Path, tmp_path: Path) -> None:
     env = {"FORCE_COLOR": "1", "TERM": "xterm-256color"}
-    done = score(model, "--heat", cwd=tmp_path, env=env, input=CELEBRATED)
+    done = score(model, "--heatmap", cwd=tmp_path, env=env, input=CELEBRATED)
     assert COLOUR.sub("", done.stdout) == CELEBRATED
     assert "no colours" not in done.stderr
     shown = coloured(done.stdout)
@@ -478,14 +480,14 @@ def test_each_character_has_the_colour_of_its_surprise(model: Path, tmp_path: Pa
     starts = (0, 1, 2, 4, 6, 9)
     colours = dict.fromkeys(colour for _, colour in legend)
     assert len(colours) == len(starts)  # the first is none
-    for (c, colour), nats in zip(shown, api.token_nll(loaded(model), CELEBRATED), strict=True):
+    for (c, colour), nats in zip(shown, api.surprisal(loaded(model), CELEBRATED), strict=True):
         level = sum(nats / math.log(2) >= start for start in starts) - 1
         near = any(abs(nats / math.log(2) - start) < 1e-4 for start in starts)
         assert near or c == "\n" or colour == [*colours][level]
 
 
 def coloured(text: str) -> list[tuple[str, str]]:
-    """The characters of a text for a terminal, each with the escape sequence that it stands under."""
+    """The characters of a terminal's text, each with the escape sequence that is in force."""
     found, colour = [], ""
     for part in re.split(r"(\x1b\[[0-9;]*m)", text):
         if part.startswith("\x1b"):
@@ -496,57 +498,57 @@ def coloured(text: str) -> list[tuple[str, str]]:
 
 
 def on_a_terminal(path: Path, given: bytes, cwd: Path, env: dict[str, str]) -> tuple[str, str]:
-    """What `--heat` shows of a text on a terminal, and what it says."""
+    """The output of `--heatmap` on a terminal, and its stderr."""
     import pty
 
-    ours, theirs = pty.openpty()
-    args = command("score", path, "--heat", "--engine", "numpy")
+    terminal, program = pty.openpty()
+    args = command("score", path, "--heatmap", "--engine", "numpy")
     done = subprocess.run(
-        args, cwd=cwd, env=environment({"TERM": "xterm-256color"} | env), input=given, stdout=theirs, stderr=PIPE
+        args, cwd=cwd, env=environment({"TERM": "xterm-256color"} | env), input=given, stdout=program, stderr=PIPE
     )
-    os.close(theirs)
+    os.close(program)
     shown = b""
     try:
-        while part := os.read(ours, 1 << 16):
+        while part := os.read(terminal, 1 << 16):
             shown += part
-    except OSError:  # how Linux says that all is read
+    except OSError:  # the end of a terminal on Linux
         pass
-    os.close(ours)
+    os.close(terminal)
     assert done.returncode == 0, done.stderr
     return shown.decode().replace("\r\n", "\n"), done.stderr.decode()
 
 
 @posix
-def test_on_a_terminal_there_are_colours_unless_they_are_unwanted(model: Path, tmp_path: Path) -> None:
-    shown, said = on_a_terminal(model, CELEBRATED.encode(), tmp_path, {})
+def test_on_a_terminal_there_are_colours_unless_no_color_is_set(model: Path, tmp_path: Path) -> None:
+    shown, notices = on_a_terminal(model, CELEBRATED.encode(), tmp_path, {})
     assert COLOUR.sub("", shown) == CELEBRATED
     assert len(COLOUR.findall(shown)) > 100
-    assert said.startswith("surprise in bits:")
-    shown, said = on_a_terminal(model, CELEBRATED.encode(), tmp_path, {"NO_COLOR": "1"})
+    assert notices.startswith("surprisal in bits:")
+    shown, notices = on_a_terminal(model, CELEBRATED.encode(), tmp_path, {"NO_COLOR": "1"})
     assert shown == CELEBRATED
-    assert "\x1b" not in said
-    assert "NO_COLOR" in said
+    assert "\x1b" not in notices
+    assert "NO_COLOR" in notices
 
 
 @posix
-def test_a_terminal_gets_a_line_end_at_the_end_and_no_control_characters(of_bytes: Path, tmp_path: Path) -> None:
+def test_a_terminal_gets_a_newline_at_the_end_and_no_control_characters(of_bytes: Path, tmp_path: Path) -> None:
     text = "семья\tи\x1b[31m ".encode() + b"\xff"
     shown, _ = on_a_terminal(of_bytes, text, tmp_path, {})
     assert COLOUR.sub("", shown) == "семья\tи\\x1b[31m \\udcff\n"
 
 
-def test_heat_of_bytes_is_that_of_their_characters(of_bytes: Path, tmp_path: Path) -> None:
-    done = score(of_bytes, "--heat", cwd=tmp_path, env={"FORCE_COLOR": "1", "TERM": "xterm-256color"}, input=RUSSIAN)
+def test_the_heatmap_of_bytes_is_that_of_their_characters(of_bytes: Path, tmp_path: Path) -> None:
+    done = score(of_bytes, "--heatmap", cwd=tmp_path, env={"FORCE_COLOR": "1", "TERM": "xterm-256color"}, input=RUSSIAN)
     assert COLOUR.sub("", done.stdout) == RUSSIAN
     plain = [c for c, colour in coloured(done.stdout) if colour == "" and c != "\n"]
-    per_byte = iter(api.token_nll(loaded(of_bytes), RUSSIAN) / math.log(2))
+    per_byte = iter(api.surprisal(loaded(of_bytes), RUSSIAN) / math.log(2))
     bits = [sum(next(per_byte) for _ in c.encode()) for c in RUSSIAN]
     assert len(plain) == pytest.approx(sum(b < 1 and c != "\n" for b, c in zip(bits, RUSSIAN, strict=True)), abs=2)
 
 
 @posix
-def test_heat_shows_a_slow_text_as_it_comes(model: Path, tmp_path: Path) -> None:
-    with started("score", model, "--heat", "--quiet", "--engine", "numpy", cwd=tmp_path) as process:
+def test_the_heatmap_prints_a_slow_text_as_it_arrives(model: Path, tmp_path: Path) -> None:
+    with started("score", model, "--heatmap", "--quiet", "--engine", "numpy", cwd=tmp_path) as process:
         assert process.stdin is not None
         for piece in (b"It is", b" a truth\n"):
             process.stdin.write(piece)
@@ -556,8 +558,8 @@ def test_heat_shows_a_slow_text_as_it_comes(model: Path, tmp_path: Path) -> None
 
 def test_skipped_characters_have_a_colour_of_their_own(model: Path, tmp_path: Path) -> None:
     env = {"FORCE_COLOR": "1", "TERM": "xterm-256color"}
-    done = score(model, "--heat", "--unknown", "skip", cwd=tmp_path, env=env, input="It isЖ a truth\n")
+    done = score(model, "--heatmap", "--unknown", "skip", cwd=tmp_path, env=env, input="It isЖ a truth\n")
     colours = {colour for c, colour in coloured(done.stdout) if c == "Ж"}
     assert not colours & {colour for c, colour in coloured(done.stdout) if c != "Ж"}
     assert "unknown" in done.stderr.splitlines()[0]
-    assert done.stderr.endswith("never seen them: 1\n")
+    assert done.stderr.endswith("never seen: 1\n")

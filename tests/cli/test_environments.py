@@ -98,4 +98,4 @@ def test_a_clock_that_goes_back_is_no_matter(tmp_path: Path) -> None:
     assert resumed.returncode == 0, resumed.stderr
     rows = [json.loads(line) for line in (tmp_path / "l.jsonl").read_text().splitlines()]
     assert all(row["seconds"] >= 0 for row in rows)
-    assert training_file.load_state(tmp_path / "m.resume.safetensors").at.step == steps + 5
+    assert training_file.load_state(tmp_path / "m.resume.safetensors").counters.step == steps + 5

@@ -1,9 +1,9 @@
-"""Has something go wrong at each thing that a save does to the disk: an error, a Ctrl-C, or a crash right there.
+"""Injects a fault at each call that a save makes to the disk: an error, a Ctrl-C, or a crash.
 
-    python tests/faults.py both | first | begin | again | alone | file
+    python tests/support/faults.py both | first | begin | again | alone | file
 
-For each of these things, and each way to fail, a process of its own saves; then the files are looked at. Prints, as
-JSON, how many faults there were, what was wrong after any of them, and what the save does when it is left in peace.
+For each call and each kind of fault a process of its own saves; then the files are checked. Prints as JSON the number
+of faults, what was wrong after any of them, and the calls of an undisturbed save.
 """
 
 import errno
@@ -19,31 +19,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from support.processes import TEXT
+from processes import TEXT
 
 import charrnn
-from charrnn.checkpoint import atomic_file, file_pair, model_file, naming, tensor_file, training_file
+from charrnn.checkpoint import atomic_file, file_pair, model_file, training_file
 from charrnn.checkpoint.lock import acquire
+from charrnn.checkpoint.paths import resume_path
 from charrnn.errors import CheckpointError
 from charrnn.training.state import TrainingState
 from charrnn.training.trainer import Trainer
 
 CALLS = ("open", "close", "fsync", "replace", "unlink")
-"""What of `os` changes the disk, or might tell late that something before has failed."""
+"""The functions of `os` that change the disk, or may report late that an earlier call failed."""
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS)
 REFUSED, INTERRUPTED, CRASHED = 3, 4, 9
 Files = dict[str, bytes]
 
 
 class Fault:
-    """Counts what is done to the disk, and fails at the nth thing: with an error, a Ctrl-C, or the process's end."""
+    """Counts the calls to the disk, and fails at the nth one: with an error, a Ctrl-C, or the end of the process."""
 
     def __init__(self, at: int, how: str):
         self.at, self.how = at, how
         self.seen: list[str] = []
 
     def strike(self, what: str, half: Callable[[], object] = lambda: None) -> None:
-        """Called before each thing is done; `half` does a part of it."""
+        """Called before each call; `half` does a part of it."""
         self.seen.append(what)
         if len(self.seen) == self.at:
             half()
@@ -54,10 +55,10 @@ class Fault:
             raise OSError(ERRORS[self.at % len(ERRORS)], "a fault")
 
     def install(self) -> None:
-        """Lets everything go through it."""
+        """Routes all calls through this object."""
         for name in CALLS:
             setattr(os, name, self._wrapped(name, getattr(os, name)))
-        tensor_file.open = self._open
+        atomic_file.open = self._open
 
     def _wrapped(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def through(*args: Any, **options: Any) -> Any:
@@ -91,8 +92,8 @@ class Written:
         self.file.close()
 
 
-def snapshots() -> tuple[Trainer, TrainingState, TrainingState, TrainingState]:
-    """A training, a snapshot of it, a later one, and one of another run that has just begun."""
+def training_states() -> tuple[Trainer, TrainingState, TrainingState, TrainingState]:
+    """A training, an early state of it, a late one, and the state of another run that has just begun."""
     options: dict[str, Any] = {"hidden_size": 8, "layers": 1, "batch_size": 4, "seq_length": 8, "engine": "numpy"}
     run = charrnn.train(TEXT, seed=1, steps=20, eval_every=5, threads=1, **options)
     early = None
@@ -105,9 +106,9 @@ def snapshots() -> tuple[Trainer, TrainingState, TrainingState, TrainingState]:
 
 
 def scenario(name: str) -> tuple[Callable[[Path], None] | None, Callable[[Path], None]]:
-    """What was done before, undisturbed, and what is done now, each to a path."""
-    run, early, late, other = snapshots()
-    whole = model_file.Checkpoint(run.best, run.best_step, late.training, late.corpus, run.history, run=late.run)
+    """What was done before, without a fault, and what is done now, each to a path."""
+    run, early, late, other = training_states()
+    whole = model_file.Checkpoint.from_trainer(run)
     partial = replace(whole, step=10, history=early.history)
 
     def before(path: Path) -> None:
@@ -126,7 +127,7 @@ def scenario(name: str) -> tuple[Callable[[Path], None] | None, Callable[[Path],
         model_file.save(path, partial)
 
     def untrained(path: Path) -> None:
-        file_pair.save_pair(path, replace(partial, run=other.run), other)
+        file_pair.save_pair(path, replace(partial, run_id=other.run_id), other)
 
     return {
         "both": (before, both),
@@ -161,24 +162,24 @@ def contents(folder: Path) -> Files:
     return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
 
 
-def looked_at(path: Path, old: Files, new: Files, code: int, begins: bool) -> list[str]:
-    """What is wrong with the files after a fault, and what is left of it when the next run has claimed the name."""
-    now, resumed = contents(path.parent), naming.resume_path(path)
+def check_files(path: Path, old: Files, new: Files, code: int, begins: bool) -> list[str]:
+    """What is wrong with the files after a fault, and after the next run has locked the path."""
+    now, resumed = contents(path.parent), resume_path(path)
     names = old.keys() | new.keys() | now.keys()
     wrong = [f"{name} is neither" for name in names if now.get(name) not in (old.get(name), new.get(name))]
     if code == 0 and now != new:
-        wrong.append("it says that it is saved, and isn't")
+        wrong.append("it reports success without having saved")
     if code == REFUSED and begins and now != old:
-        wrong.append("it says that it has not begun, and has")
+        wrong.append("it reports failure after it has begun")
     if code not in (0, REFUSED, INTERRUPTED, CRASHED):
         wrong.append(f"it ends with {code}")
     if resumed.name in old and not resumed.exists():
-        wrong.append("there is nothing to go on with")
-    if path.exists() and resumed.exists() and model_file.load(path).run != training_file.load_state(resumed).run:
+        wrong.append("there is nothing to resume")
+    if path.exists() and resumed.exists() and model_file.load(path).run_id != training_file.load_state(resumed).run_id:
         wrong.append("model and state are of two runs")
     acquire(path).release()
     if begins and contents(path.parent) not in (old, new):
-        wrong.append("what was there is lost")
+        wrong.append("the earlier files are lost")
     wrong += [f"{left} is left" for left in path.parent.iterdir() if left.suffix in (".tmp", ".old")]
     return wrong
 
@@ -194,13 +195,13 @@ def inject(name: str) -> dict[str, Any]:
             before(path)
         old, kept = contents(path.parent), Path(place, "kept")
         shutil.copytree(path.parent, kept)
-        peace = Fault(0, "never")
+        undisturbed = Fault(0, "never")
         read, written = os.pipe()
         if os.fork() == 0:
             try:
-                peace.install()
+                undisturbed.install()
                 save(path)
-                os.write(written, json.dumps(peace.seen).encode())
+                os.write(written, json.dumps(undisturbed.seen).encode())
             finally:
                 os._exit(0)
         os.wait()
@@ -210,7 +211,7 @@ def inject(name: str) -> dict[str, Any]:
             shutil.copytree(kept, path.parent)
             code = saved(path, save, Fault(at, how))
             done += 1
-            found = looked_at(path, old, new, code, name in ("begin", "again", "alone"))
+            found = check_files(path, old, new, code, name in ("begin", "again", "alone"))
             wrong += [f"{how} at {calls[at - 1]}: {what}" for what in found]
     return {"faults": done, "wrong": wrong, "calls": calls}
 
