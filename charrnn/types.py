@@ -27,4 +27,4 @@ Mask = NDArray[np.bool_]
 """Which entries count: which targets [T, B] enter the loss, or which characters [V] may come next."""
 
 Params = dict[str, Array]
-"""Parameters, their gradients or their moments: one flat dictionary, so that clipping, updating and saving are loops."""
+"""Parameters, their gradients or their moments: one flat dictionary, so that clipping and saving are plain loops."""

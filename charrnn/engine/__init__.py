@@ -1,4 +1,4 @@
-"""Who computes: the engines, chosen by name; NumPy is the reference, numba the compiled one."""
+"""The engines, which compute the layers: `numpy` is the reference, `numba` the compiled one. Chosen once, by name."""
 
 from charrnn.engine.compile_cache import on_compilation
 from charrnn.engine.cores import available_cores

@@ -1,4 +1,4 @@
-"""The compile cache: a folder for what numba compiles, kept apart for each state of the sources."""
+"""The compile cache: a folder for the code that numba compiles, a separate one for each version of the sources."""
 
 import hashlib
 import tempfile
@@ -7,12 +7,15 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+KERNELS = Path(__file__).parent / "kernels"
+"""All compiled code comes from the sources in this folder."""
+
 _temporary_folder: tempfile.TemporaryDirectory[str] | None = None
-"""Where numba keeps what it compiles if it may write nowhere else; removed at the end of the process."""
+"""The cache if no other folder is writable; removed when the process ends."""
 
 
 def load_compiled() -> ModuleType:
-    """Imports the numba engine, and has what is compiled of it kept in a folder of its own."""
+    """Imports the numba engine, with a cache folder of its own; numba's setting for other packages does not change."""
     import numba
 
     before = numba.config.CACHE_DIR
@@ -23,20 +26,20 @@ def load_compiled() -> ModuleType:
         numba.config.CACHE_DIR = before
 
 
-def _cache_folder(given: str) -> str:
-    """A folder that can be written to, for this state of the sources: within `given` if numba was told a folder.
+def _cache_folder(configured: str) -> str:
+    """A writable folder for this version of the sources: within `configured`, the folder that numba is set to, if any.
 
-    Else it is beside the sources, or in the user's cache where these are read-only. Numba itself would look at the one
-    file that a function stands in, and after an upgrade go on with old code of the others.
+    Otherwise it is beside the sources, or in the user's cache if those are read-only. Numba checks the processor, its
+    own version, and the file that a function is in, but not the files of the functions that it calls: after an upgrade
+    it would run old code. Hence the digest of all sources in the folder's name.
     """
     from numba.misc.appdirs import AppDirs
 
-    sources = Path(__file__).parent / "kernels"
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(sources.glob("*.py")))).hexdigest()[:16]
-    places = [Path(given)] if given else [sources / "__pycache__", Path(AppDirs("charrnn", False).user_cache_dir)]
-    for place in places:
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(KERNELS.rglob("*.py")))).hexdigest()[:16]
+    user_cache = Path(AppDirs("charrnn", False).user_cache_dir)
+    for parent in [Path(configured)] if configured else [KERNELS / "__pycache__", user_cache]:
         try:
-            folder = place / f"numba-{digest}"
+            folder = parent / f"numba-{digest}"
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 return str(folder)
@@ -48,9 +51,9 @@ def _cache_folder(given: str) -> str:
 
 
 def on_compilation(begin: Callable[[], None], end: Callable[[], None]) -> None:
-    """Has `begin` and `end` called around every compilation of a part of the numba engine; there is one on a machine.
+    """Calls `begin` and `end` around every compilation of a function; compiled code from the cache makes no calls.
 
-    Parts that are compiled for the sake of others, while those are, go without calls of their own.
+    Functions that are compiled because another one calls them make no calls of their own.
     """
     from numba.core import event
 

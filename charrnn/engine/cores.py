@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def available_cores() -> int:
-    """The processors that this process may use, as the scheduler and, in a container, its share of time allow."""
+    """The cores that the scheduler allows this process, or fewer if its container has a smaller share of CPU time."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()

@@ -1,49 +1,129 @@
-"""The protocols: what an engine is made of, which every engine's modules follow."""
+"""The protocols: what every engine offers. `charrnn.layers` is the reference engine, `engine.kernels` the compiled one.
 
-from collections.abc import Callable
+An engine is a module with the attributes of `Engine`; its cells and layers are modules too. This is the contract:
+
+- **Arrays.** All floating-point arrays of one call have the same dtype, float32 or float64, and so have the results.
+  Parameters are C-contiguous; other arguments may be views, such as some rows of a batch. T and B are at least 1; N,
+  the number of rows of a linear layer or of the loss, may be 0.
+- **Workspace.** A function that takes a workspace may return arrays that are in it, which are valid until the same
+  function is called again with that workspace. States are the exception: a returned state, and the gradient of a
+  state, are always new arrays. Threads never share a workspace.
+- **Overwriting.** Without a workspace, a cell overwrites nothing but its own cache. With one, `forward` may also take
+  over x, and keep the cache and later dx there. `backward` may overwrite the cache, so each cache serves one
+  `backward`; it leaves the outputs intact. The losses overwrite the logits. No other argument is ever overwritten.
+- **NaN and infinity** pass through: no function raises an error for them, and none hides them.
+- **The same arguments give the same bits**, whatever the workspace held before. A function keeps no state of its own,
+  so that several threads can call it at once; the compiled functions release the GIL.
+
+The tests in `tests/layers` run over every engine. A new engine also needs its name in `engine.selection` and in
+`config.TrainingConfig`. A new cell needs a module in every engine, its name in `Engine`, in `config.CELLS` and in the
+compiled decoder, and a naive version in `tests/support/naive.py`; initialization, clamping and the checkpoint's PyTorch
+format treat some cells specially.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from charrnn.layers.workspace import Workspace
-from charrnn.types import Array, Ids
+from charrnn.types import Array, Ids, Mask, Params
 
 
 class Cell(Protocol):
-    """A cell: a pair of pure functions over a whole sequence, and what it needs beside its input.
-
-    `forward(x, *recurrent, state)` returns outputs, next state and cache; `backward(d_outputs, cache)` returns dx, the
-    gradients of the recurrent parameters and the gradient of the initial state, and uses the cache up. All but the
-    states is in the `workspace` that both take last, and holds until that is used again; who gives one gives x up too.
-    """
+    """A cell: a pair of pure functions over a whole sequence. The projection of its input is outside the cell."""
 
     GATES: int
+    """G: the cell's input x has G·H columns, one block of H for each gate."""
     STATES: int
+    """S: the arrays in its state; the first one is h, which is also the output."""
     RECURRENT: tuple[str, ...]
-    forward: Any
-    backward: Any
-    step: Any
-    """`forward` for a single step with no way back; only of the reference, for `network.step`."""
-    units_and_gates: Any
-    """From the cache of `forward`, what the units stand at and their gates; only of the reference, for `network`."""
+    """The names of its recurrent parameters, in the order of the arguments of `forward`: first W_hh [H, G·H]."""
+
+    forward: Callable[..., tuple[Array, Array, Any]]
+    """`forward(x, *recurrent, state, workspace=None)` → outputs, next state, cache.
+
+    x [T, B, G·H] is the projected input, which includes the bias; state [S, B, H] is the one before the first step.
+    Returns the outputs [T, B, H], the state [S, B, H] after the last step, and a cache that only `backward` reads.
+    """
+
+    backward: Callable[..., tuple[Array, ...]]
+    """`backward(d_outputs, cache, workspace=None)` → dx, the gradient of each recurrent parameter, d_state.
+
+    d_outputs [T, B, H] is the gradient of the loss with respect to the outputs; the next state adds none. Returns dx
+    [T, B, G·H], the gradients in the order of `RECURRENT`, and the gradient [S, B, H] of the state that came in.
+    """
+
+    step: Callable[..., Array]
+    """`step(x, *recurrent, state)` → next state: `forward` for one step, x [B, G·H], without a cache.
+
+    Only the reference engine has it; other engines offer a `Decoder` instead.
+    """
+
+    units_and_gates: Callable[[Any], tuple[Array, dict[str, Array]]]
+    """`units_and_gates(cache)` → the units' activations [T, B, H], and the gates by name, each [T, B, H].
+
+    Only the reference engine has it. Call it before `backward`.
+    """
 
 
 class Embedding(Protocol):
-    def forward(self, ids: Ids, W_ih: Array, b: Array, workspace: Workspace, /) -> Array: ...
-    def backward(self, dx: Array, ids: Ids, V: int, workspace: Workspace, /) -> Array: ...
+    """The first layer's input: rows of W_ih, looked up. Raises `IndexError` for an id outside the vocabulary."""
+
+    def forward(self, ids: Ids, W_ih: Array, b: Array, workspace: Workspace, /) -> Array:
+        """x [T, B, G·H] for ids [T, B], with W_ih [V, G·H] and b [G·H]."""
+
+    def backward(self, dx: Array, ids: Ids, V: int, workspace: Workspace, /) -> Array:
+        """dW_ih [V, G·H], from dx [T, B, G·H] and ids [T, B]; db is the sum of its rows."""
 
 
 class Linear(Protocol):
-    def forward(self, x: Array, W: Array, b: Array, workspace: Workspace, /) -> Array: ...
-    def backward(self, dy: Array, x: Array, W: Array, workspace: Workspace, /) -> tuple[Array, Array, Array]: ...
+    """y = x W + b."""
+
+    def forward(self, x: Array, W: Array, b: Array, workspace: Workspace, /) -> Array:
+        """y [N, out] for x [N, in], W [in, out] and b [out]; contiguous."""
+
+    def backward(self, dy: Array, x: Array, W: Array, workspace: Workspace, /) -> tuple[Array, Array, Array]:
+        """dx [N, in], dW [in, out] and db [out], from dy [N, out]; contiguous."""
 
 
 class Softmax(Protocol):
-    def log_softmax(self, logits: Array, /) -> Array: ...
-    def token_nll(self, logits: Array, targets: Ids, /) -> Array: ...
-    def cross_entropy(self, logits: Array, targets: Ids, /) -> tuple[float, Array]: ...
+    """Softmax and cross-entropy. Raises `IndexError` for a target outside the vocabulary."""
+
+    def log_softmax(self, logits: Array, /) -> Array:
+        """The log-probabilities [..., V] of logits [..., V], which it leaves as they are."""
+
+    def token_nll(self, logits: Array, targets: Ids, /) -> Array:
+        """-log p of each of the targets [N], in nats. Overwrites the logits [N, V]."""
+
+    def cross_entropy(self, logits: Array, targets: Ids, /) -> tuple[float, Array]:
+        """The summed loss in nats, and its gradient d_logits [N, V], which overwrites the logits [N, V]."""
+
+
+class CharDecoder(Protocol):
+    """Draws the characters of B texts, each of them independent of the others in the batch."""
+
+    @property
+    def state(self) -> Array:
+        """The state [L, S, B, H] before the last character drawn."""
+
+    def run(
+        self,
+        context: Ids,
+        u: Array,
+        temps: Sequence[float],
+        settings: tuple[float, ...],
+        mask: Mask | None = None,
+        recent: Ids | None = None,
+    ) -> tuple[Ids, Array]:
+        """Draws one character for each of the random numbers u [N, B], after the characters `context` [B].
+
+        `temps` are N temperatures, and `settings` the result of `sampling.filters.settings`; `mask` [B, V] and `recent`
+        [B, LOOKBACK] are as in `sampling.filters.apply`. Returns ids [N, B] and the model's own log-probabilities of
+        them, [N, B].
+        """
 
 
 class Engine(Protocol):
-    """A package of cells with the loss and the maps between layers: `charrnn.layers` is the reference."""
+    """A module with the cells, the other layers and the loss, and faster paths if it has any."""
 
     rnn: Cell
     gru: Cell
@@ -51,7 +131,10 @@ class Engine(Protocol):
     embedding: Embedding
     linear: Linear
     softmax: Softmax
-    Decoder: Any
-    """Draws runs of characters, where the engine has a faster way than step by step; else None."""
+    Decoder: Callable[[str, Params, Array, int], CharDecoder] | None
+    """`Decoder(cell, params, state, threads)`, which starts from a state [L, S, B, H]; None: the engine has none.
+
+    Without one, sampling calls `step` for each character: `sampling.decoder` is the reference implementation.
+    """
     adam: Callable[..., None] | None
-    """`optimizers.adam`, where the engine has a faster one; else None."""
+    """A faster `training.optimizers.adam`, with the same arguments; None: the engine has none."""

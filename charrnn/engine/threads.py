@@ -1,4 +1,4 @@
-"""The threads that compute shards side by side, each with single-threaded BLAS."""
+"""Threads that compute the shards of a batch in parallel, each with single-threaded BLAS."""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -14,23 +14,24 @@ def row_shards(B: int, n: int) -> list[slice]:
 
 
 class Threads:
-    """Threads that run a function on shards. A single shard runs in the calling thread: to pass it on would cost more.
+    """Runs a function on n shards in n threads; a single shard runs in the calling thread, which is faster.
 
-    Within a `with` block BLAS has one thread for each shard: it would only get in the way of the others.
+    Use it in a `with` block if the function uses BLAS: within it, BLAS has one thread per shard, so that the shards do
+    not compete for cores. Compiled kernels need no such block.
     """
 
     def __init__(self, n: int):
         self.pool = ThreadPoolExecutor(n) if n > 1 else None
 
     def map(self, function: Callable[..., Result], *shards: Iterable[Any]) -> list[Result]:
-        """The results of the function for each shard, in their order."""
+        """The results of the function for each shard, in order. As in `map`, each argument has one item per shard."""
         calls = list(zip(*shards, strict=False))
         if self.pool is None or len(calls) < 2:
             return [function(*call) for call in calls]
         return list(self.pool.map(lambda call: function(*call), calls))
 
     def __enter__(self) -> Self:
-        from threadpoolctl import threadpool_limits  # which a short sample does not need
+        from threadpoolctl import threadpool_limits  # a short sample does not need it
 
         self._limits = threadpool_limits(1)
         return self

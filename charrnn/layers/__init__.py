@@ -1,8 +1,8 @@
-"""The mathematics, a page each, in NumPy: this is the reference engine, the one to read."""
+"""The mathematics, one page per layer, in NumPy: this is also the reference engine, `numpy`."""
 
 from charrnn.layers import embedding, gru, linear, lstm, rnn, softmax
 
 Decoder = adam = None
-"""Found where the engine has a faster way: see `charrnn.engine.Engine`."""
+"""The faster paths that an engine may offer; the reference has none: see `charrnn.engine.Engine`."""
 
 __all__ = ["Decoder", "adam", "embedding", "gru", "linear", "lstm", "rnn", "softmax"]

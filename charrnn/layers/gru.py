@@ -1,24 +1,41 @@
-"""The gated recurrent unit: a state that is a running mixture of itself and of a candidate.
+"""The gated recurrent unit: the new state is a mixture of the old state and of a candidate.
 
-K. Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder" (2014), in the variant that cuDNN and
-PyTorch compute: the reset gate is applied after the recurrent product, which has a bias of its own. With x_t already
-projected, gates in the order r, z, n:
+K. Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder" (2014), in the variant of cuDNN and PyTorch:
+the reset gate acts after the recurrent product, which has a bias of its own. x_t is the input, already projected; the
+gates are in the order r, z, n:
 
-    r = σ(x_r + h_{t-1} W_hr)                    reset: how much of the past the candidate sees
-    z = σ(x_z + h_{t-1} W_hz)                    update: how much of the past stays
-    n = tanh(x_n + r ⊙ (h_{t-1} W_hn + b_hn))    candidate
+    r = σ(x_r + h_{t-1} W_hr)        reset: how much of the old state the candidate sees
+    z = σ(x_z + h_{t-1} W_hz)        update: how much of the old state stays
+    q = h_{t-1} W_hn + b_hn
+    n = tanh(x_n + r ⊙ q)            candidate
     h_t = (1 - z) ⊙ n + z ⊙ h_{t-1}
 
-Where z is near 1 the state is handed on untouched, and so is its gradient: nothing vanishes on that path.
+Where z is near 1, the state passes unchanged, and so does its gradient: on that path nothing vanishes.
+
+Backward, from the last time step to the first. a_r, a_z and a_n are the arguments of σ, σ and tanh; dh_t is the sum of
+the gradients from the output at t and from step t + 1:
+
+    h_t = n + z ⊙ (h_{t-1} - n)        da_z = dh_t ⊙ (h_{t-1} - n) ⊙ z ⊙ (1 - z)
+                                       da_n = dh_t ⊙ (1 - z) ⊙ (1 - n²)
+                                       dh_{t-1} = dh_t ⊙ z
+    a_n = x_n + r ⊙ q                  da_r = da_n ⊙ q ⊙ r ⊙ (1 - r)        dq = da_n ⊙ r
+    x_t = (x_r, x_z, x_n)              dx_t = (da_r, da_z, da_n)
+
+The products h_{t-1} W_hh are parts of a_r, a_z and q, so that their gradient is (da_r, da_z, dq):
+
+    h_{t-1} W_hh                       dh_{t-1} += (da_r, da_z, dq) W_hhᵀ
+                                       dW_hh = Σ_t h_{t-1}ᵀ (da_r, da_z, dq)
+    q = h_{t-1} W_hn + b_hn            db_hn = Σ_t dq
 """
 
 import numpy as np
 
+from charrnn.layers.activations import sigmoid
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
 
-GATES = 3  # r, z, n
-STATES = 1  # h
+GATES = 3  # G: r, z, n
+STATES = 1  # S: h
 RECURRENT = ("W_hh", "b_hn")
 
 Cache = tuple[Array, Array, Array, Array]
@@ -29,32 +46,32 @@ def forward(
 ) -> tuple[Array, Array, Cache]:
     """Runs the cell over a sequence.
 
-    x [T, B, 3H] projected inputs; W_hh [H, 3H]; b_hn [H]; state [1, B, H] holds h_{-1}.
-    Returns the outputs [T, B, H], the state after the last step and the cache that `backward` wants.
+    x [T, B, 3H] projected inputs; W_hh [H, 3H]; b_hn [H]; state [1, B, H] holds h before the first step.
+    Returns the outputs [T, B, H], the state after the last step and the cache for `backward`.
     """
     T, B, GH = x.shape
     H = GH // 3
     workspace = workspace or Workspace()
-    h = workspace.empty("h", (T + 1, B, H), x.dtype)  # h[t] enters step t, h[t + 1] leaves it
+    h = workspace.empty("h", (T + 1, B, H), x.dtype)  # step t reads h[t] and writes h[t + 1]
     gates = workspace.empty("gates", x.shape, x.dtype)  # r, z, n of every step
-    q = workspace.empty("q", (T, B, H), x.dtype)  # h W_hn + b_hn, which the reset gate multiplies
-    a = np.empty((B, GH), x.dtype)
+    q = workspace.empty("q", (T, B, H), x.dtype)
+    hW = np.empty((B, GH), x.dtype)
+    x_rz, x_n = x[:, :, : 2 * H], x[:, :, 2 * H :]
+    hW_rz, hW_n = hW[:, : 2 * H], hW[:, 2 * H :]
     h[0] = state[0]
     for t in range(T):
-        np.matmul(h[t], W_hh, out=a)
         rz, n = gates[t, :, : 2 * H], gates[t, :, 2 * H :]
-        # σ(a) = ½ tanh(½ a) + ½ : cheaper than an exponential and a division, and it can't overflow
-        np.add(x[t, :, : 2 * H], a[:, : 2 * H], out=rz)
-        rz *= 0.5
-        np.tanh(rz, out=rz)
-        rz *= 0.5
-        rz += 0.5
+        np.matmul(h[t], W_hh, out=hW)
+        # r, z = σ(x_rz + h W_rz)
+        sigmoid(np.add(x_rz[t], hW_rz, out=rz), out=rz)
         r, z = rz[:, :H], rz[:, H:]
-        np.add(a[:, 2 * H :], b_hn, out=q[t])
+        # q = h W_hn + b_hn
+        np.add(hW_n, b_hn, out=q[t])
+        # n = tanh(x_n + r q)
         np.multiply(r, q[t], out=n)
-        n += x[t, :, 2 * H :]
+        n += x_n[t]
         np.tanh(n, out=n)
-        # (1 - z) n + z h  =  n + z (h - n)
+        # h[t + 1] = (1 - z) n + z h[t] = n + z (h[t] - n)
         np.subtract(h[t], n, out=h[t + 1])
         h[t + 1] *= z
         h[t + 1] += n
@@ -62,62 +79,66 @@ def forward(
 
 
 def step(x: Array, W_hh: Array, b_hn: Array, state: Array) -> Array:
-    """One step of `forward`, with no way back: x [B, 3H] and the state [1, B, H] to the next state."""
+    """One step of `forward`, without a cache: the next state, from x [B, 3H] and the state [1, B, H]."""
     H = state.shape[2]
-    a = state[0] @ W_hh
-    rz, n = a[:, : 2 * H], a[:, 2 * H :]
+    hW = state[0] @ W_hh
+    # r, z = σ(x_rz + h W_rz)
+    rz, n = hW[:, : 2 * H], hW[:, 2 * H :]
     rz += x[:, : 2 * H]
-    rz *= 0.5
-    np.tanh(rz, out=rz)
-    rz *= 0.5
-    rz += 0.5
+    sigmoid(rz, out=rz)
+    r, z = rz[:, :H], rz[:, H:]
+    # n = tanh(x_n + r (h W_hn + b_hn))
     n += b_hn
-    n *= rz[:, :H]
+    n *= r
     n += x[:, 2 * H :]
     np.tanh(n, out=n)
-    after: Array = state - n
-    after *= rz[:, H:]
-    after += n
-    return after
+    # (1 - z) n + z h = n + z (h - n)
+    next_state: Array = state - n
+    next_state *= z
+    next_state += n
+    return next_state
 
 
 def units_and_gates(cache: Cache) -> tuple[Array, dict[str, Array]]:
-    """What `forward` did on its way, of the reference engine: its outputs and its gates by name, each [T, B, H]."""
+    """The activations in a cache of `forward`: the units h and the gates by name, each [T, B, H]."""
     _, h, gates, _ = cache
     r, z, _ = np.split(gates, 3, axis=2)
     return h[1:], {"reset": r, "update": z}
 
 
 def backward(d_outputs: Array, cache: Cache, workspace: Workspace | None = None) -> tuple[Array, Array, Array, Array]:
-    """Undoes `forward`: from the gradient of the outputs [T, B, H] to those of x, W_hh, b_hn and the initial state."""
+    """The gradients of x, W_hh, b_hn and the initial state, from the gradient d_outputs [T, B, H]."""
     W_hh, h, gates, q = cache
     T, B, H = d_outputs.shape
     workspace = workspace or Workspace()
-    dx = workspace.empty("dx", gates.shape, h.dtype)
-    da = workspace.empty("da", gates.shape, h.dtype)  # as dx, but behind the reset gate: the gradient of h W_hh + b_hn
-    dh = np.zeros((B, H), h.dtype)  # what the future says of h[t + 1]
-    back = np.empty((B, H), h.dtype)
+    da = workspace.empty("dx", gates.shape, h.dtype)  # da_r, da_z, da_n of every step
+    d_hW = workspace.empty("d_hW", gates.shape, h.dtype)  # da_r, da_z, dq: behind the reset gate
+    dh = np.zeros((B, H), h.dtype)  # the gradient of h[t + 1] from the later steps
+    dh_hW = np.empty((B, H), h.dtype)  # the part of it that comes through the products
     for t in reversed(range(T)):
         r, z, n = gates[t, :, :H], gates[t, :, H : 2 * H], gates[t, :, 2 * H :]
-        dr, dz, dn = dx[t, :, :H], dx[t, :, H : 2 * H], dx[t, :, 2 * H :]
+        da_r, da_z, da_n = da[t, :, :H], da[t, :, H : 2 * H], da[t, :, 2 * H :]
+        dq = d_hW[t, :, 2 * H :]
         # outputs[t] = h[t + 1]
         dh += d_outputs[t]
-        # h[t + 1] = n + z (h[t] - n)  and  z = σ(·), σ' = z (1 - z)
-        np.multiply(dh * (h[t] - n), z * (1 - z), out=dz)
-        # h[t + 1] = n + z (h[t] - n)  and  n = tanh(·), tanh' = 1 - n²
-        np.multiply(dh * (1 - z), 1 - n * n, out=dn)
-        # n = tanh(x_n + r q)  and  r = σ(·), σ' = r (1 - r)
-        np.multiply(dn * q[t], r * (1 - r), out=dr)
-        # r, z: a = x + h W;  n: q = h W_hn + b_hn enters as r q
-        da[t, :, : 2 * H] = dx[t, :, : 2 * H]
-        np.multiply(dn, r, out=da[t, :, 2 * H :])
-        # h[t] reaches h[t + 1] through the products and, untouched, through z
-        np.matmul(da[t], W_hh.T, out=back)
+        # h[t + 1] = n + z (h[t] - n),  z = σ(a_z),  σ' = z (1 - z)
+        np.multiply(dh * (h[t] - n), z * (1 - z), out=da_z)
+        # h[t + 1] = n + z (h[t] - n),  n = tanh(a_n),  tanh' = 1 - n²
+        np.multiply(dh * (1 - z), 1 - n * n, out=da_n)
+        # a_n = x_n + r q,  r = σ(a_r),  σ' = r (1 - r)
+        np.multiply(da_n * q[t], r * (1 - r), out=da_r)
+        # a_n = x_n + r q
+        np.multiply(da_n, r, out=dq)
+        # a_r = x_r + h[t] W_hr,  a_z = x_z + h[t] W_hz
+        d_hW[t, :, : 2 * H] = da[t, :, : 2 * H]
+        # h[t] enters h[t + 1] through the products h[t] W_hh, and directly in z h[t]
+        np.matmul(d_hW[t], W_hh.T, out=dh_hW)
         dh *= z
-        dh += back
-    # a = h[t] @ W_hh, for all t at once
-    da = da.reshape(T * B, 3 * H)
-    dW_hh = h[:-1].reshape(T * B, H).T @ da
-    # q = h W_hn + b_hn
-    db_hn = da[:, 2 * H :].sum(axis=0)
+        dh += dh_hW
+    # hW = h[t] W_hh, for all t at once
+    d_hW = d_hW.reshape(T * B, 3 * H)
+    dW_hh = h[:-1].reshape(T * B, H).T @ d_hW
+    # q = h[t] W_hn + b_hn
+    db_hn = d_hW[:, 2 * H :].sum(axis=0)
+    dx = da
     return dx, dW_hh, db_hn, dh[None]

@@ -1,6 +1,6 @@
-"""The loss: softmax cross-entropy, by log-sum-exp, so that no logit is too large or too small for it.
+"""The loss: softmax and cross-entropy, through log-sum-exp, so that no logit is too large or too small.
 
-log p_v = y_v - log Σ_w exp(y_w)        loss = -log p_target        ∂loss/∂y_v = p_v - [v = target]
+log p_v = y_v - log Σ_w exp(y_w)        loss = -log p_target        dy_v = p_v - [v = target]
 """
 
 import numpy as np
@@ -9,34 +9,38 @@ from charrnn.types import Array, Ids
 
 
 def log_softmax(logits: Array) -> Array:
-    """Turns logits [..., V] into log-probabilities [..., V]."""
+    """The log-probabilities [..., V] of logits [..., V]."""
     shifted: Array = logits - logits.max(axis=-1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return shifted
 
 
 def token_nll(logits: Array, targets: Ids) -> Array:
-    """The loss in nats of each of the targets [N] by itself, -log p, after logits [N, V], which are overwritten."""
+    """-log p, in nats, of each of the targets [N], given logits [N, V], which it overwrites."""
     total, at_target = _exponentials(logits, targets)
-    found: Array = np.log(total[:, 0]) - at_target
-    return found
+    nll: Array = np.log(total[:, 0]) - at_target
+    return nll
 
 
 def cross_entropy(logits: Array, targets: Ids) -> tuple[float, Array]:
-    """Sums the loss in nats of logits [N, V] against targets [N]; returns it and its gradient d_logits [N, V].
+    """The summed loss, in nats, of logits [N, V] and targets [N]; and its gradient d_logits [N, V].
 
-    The gradient takes the place of the logits: the array is the largest of a step for a large vocabulary, and nobody
-    wants the logits any more.
+    The gradient overwrites the logits: for a large vocabulary they are the largest array of a training step, and
+    nothing needs them any more.
     """
     total, at_target = _exponentials(logits, targets)
     loss = float(np.log(total).sum(dtype=np.float64) - at_target.sum(dtype=np.float64))
+    # log p = y - log Σ exp(y): the gradient of -log p_target is p - onehot(target)
     logits /= total
     logits[np.arange(len(targets)), targets] -= 1
     return loss, logits
 
 
 def _exponentials(logits: Array, targets: Ids) -> tuple[Array, Array]:
-    """Makes exp(y - max y) of the logits y [N, V], in place; returns its sums [N, 1], and y - max y at targets [N]."""
+    """Replaces the logits y [N, V] by exp(y - max y); returns the sum of each row [N, 1], and y - max y at targets [N].
+
+    Raises `IndexError` for a target outside the vocabulary.
+    """
     logits -= logits.max(axis=-1, keepdims=True)
     at_target = logits[np.arange(len(targets)), targets]
     np.exp(logits, out=logits)

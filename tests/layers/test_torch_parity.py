@@ -1,4 +1,4 @@
-"""Parity with PyTorch: the files, the logits, the gradients, the optimizers and the clipping are the same as there."""
+"""Parity with PyTorch: the files, logits, gradients, optimizers and clipping equal those of PyTorch."""
 
 import json
 from dataclasses import asdict
@@ -9,30 +9,31 @@ import pytest
 from charrnn.checkpoint import model_file, pytorch_format
 from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.config import ModelConfig, TrainingConfig
+from charrnn.dataset.batch import Batch
 from charrnn.dataset.vocabulary import Vocabulary
-from charrnn.model import network
 from charrnn.model.model import Model
+from charrnn.model.network import Network
 from charrnn.training import optimizers
 
 torch = pytest.importorskip("torch")
 safetensors_torch = pytest.importorskip("safetensors.torch")
 
-torch.set_num_threads(1)  # what is tiny only gets slower with more
+torch.set_num_threads(1)  # more threads would only slow these tiny networks down
 
-KINDS = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
-CELLS = tuple(KINDS)
+MODULES = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
+CELLS = tuple(MODULES)
 V, H, T, B = 6, 5, 7, 3
 CHARACTERS = "\n abcd"
 
 
 def module_of(cell, layers, dtype=torch.float32):
-    """What a user of PyTorch would write, with the names `rnn` and `decoder`."""
-    parts = {"rnn": KINDS[cell](V, H, layers), "decoder": torch.nn.Linear(H, V)}
+    """The module that a user of PyTorch would write, with the names `rnn` and `decoder`."""
+    parts = {"rnn": MODULES[cell](V, H, layers), "decoder": torch.nn.Linear(H, V)}
     return torch.nn.ModuleDict(parts).to(dtype)
 
 
 def run(module, ids, state):
-    """The logits [T, B, V] of a module and its next state, for ids [T, B] and our state [L, S, B, H]."""
+    """The logits [T, B, V] of a module and its next state, for ids [T, B] and a state [L, S, B, H] of charrnn."""
     inputs = torch.nn.functional.one_hot(torch.from_numpy(ids.astype(np.int64)), V)
     parts = tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in state.swapaxes(0, 1))
     h, last = module["rnn"](inputs.to(parts[0].dtype), parts if len(parts) == 2 else parts[0])
@@ -41,9 +42,9 @@ def run(module, ids, state):
 
 
 def random_model(cell, layers, engine, dtype=np.float32):
-    """A model whose parameters, biases and all, are random."""
+    """A model whose parameters, biases included, are random."""
     config, rng = ModelConfig(V, cell, H, layers), np.random.default_rng(layers)
-    shapes = network.param_shapes(config, network.cell_of(config, engine))
+    shapes = Network(config, engine).param_shapes
     params = {name: rng.normal(scale=0.5, size=shape).astype(dtype) for name, shape in shapes.items()}
     return Model(config, Vocabulary(CHARACTERS), params, engine)
 
@@ -58,11 +59,11 @@ def random_text(model, T=T, B=B):
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("cell", CELLS)
-def test_pytorch_loads_a_file_of_ours_and_computes_the_same_logits(engine, cell, layers, tmp_path):
+def test_pytorch_loads_a_charrnn_file_and_computes_the_same_logits(engine, cell, layers, tmp_path):
     model = random_model(cell, layers, engine)
-    model_file.save(tmp_path / "ours.safetensors", Checkpoint(model))
+    model_file.save(tmp_path / "charrnn.safetensors", Checkpoint(model))
     module = module_of(cell, layers)
-    module.load_state_dict(safetensors_torch.load_file(tmp_path / "ours.safetensors"), strict=True)
+    module.load_state_dict(safetensors_torch.load_file(tmp_path / "charrnn.safetensors"), strict=True)
     inputs, _, state = random_text(model)
     logits, last = model.forward(inputs, state)
     with torch.no_grad():
@@ -72,10 +73,10 @@ def test_pytorch_loads_a_file_of_ours_and_computes_the_same_logits(engine, cell,
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_logits_stay_the_same_over_a_long_text(engine, cell):
+def test_logits_equal_pytorchs_over_a_long_text(engine, cell):
     model = random_model(cell, 2, engine, np.float64)
     module = module_of(cell, 2, torch.float64)
-    state_dict = pytorch_format.to_torch(model.params, model.config, network.cell_of(model.config, engine))
+    state_dict = pytorch_format.to_torch(model.params, model.network)
     module.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in state_dict.items()}, strict=True)
     inputs, _, state = random_text(model, T=300)
     with torch.no_grad():
@@ -87,13 +88,13 @@ def test_logits_stay_the_same_over_a_long_text(engine, cell):
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradients_are_those_of_autograd(engine, cell, layers):
+def test_gradients_equal_autograds(engine, cell, layers):
     model = random_model(cell, layers, engine, np.float64)
     inputs, targets, state = random_text(model)
-    loss, grads, _ = network.loss_and_gradients(model.params, inputs, targets, state, model.config, engine)
+    loss, grads, _ = model.network.loss_and_gradients(model.params, Batch(inputs, targets), state)
 
     module = module_of(cell, layers, torch.float64)
-    tensors = pytorch_format.to_torch(model.params, model.config, network.cell_of(model.config, engine))
+    tensors = pytorch_format.to_torch(model.params, model.network)
     module.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()}, strict=True)
     logits, _ = run(module, inputs, state)
     wanted_loss = torch.nn.functional.cross_entropy(
@@ -120,16 +121,16 @@ def test_gradients_are_those_of_autograd(engine, cell, layers):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("cell", CELLS)
-def test_we_load_a_file_of_pytorchs_and_compute_the_same_logits(cell, layers, dtype, tmp_path):
+def test_charrnn_loads_a_pytorch_file_and_computes_the_same_logits(cell, layers, dtype, tmp_path):
     torch.manual_seed(layers)
-    module = module_of(cell, layers, dtype)  # PyTorch draws both biases at random
+    module = module_of(cell, layers, dtype)  # PyTorch initialises both biases at random
     metadata = {
         "charrnn": "1",
         "model": json.dumps({"vocab_size": V, "cell": cell, "hidden_size": H, "layers": layers}),
         "vocabulary": json.dumps(list(CHARACTERS)),
     }
-    safetensors_torch.save_file(module.state_dict(), tmp_path / "theirs.safetensors", metadata)
-    found = model_file.load(tmp_path / "theirs.safetensors")
+    safetensors_torch.save_file(module.state_dict(), tmp_path / "pytorch.safetensors", metadata)
+    found = model_file.load(tmp_path / "pytorch.safetensors")
     assert found.model.config == ModelConfig(V, cell, H, layers)
     assert found.model.vocabulary == Vocabulary(CHARACTERS)
     assert (found.step, found.training, found.corpus, found.history, found.version) == (None, None, None, [], "")
@@ -143,14 +144,14 @@ def test_we_load_a_file_of_pytorchs_and_compute_the_same_logits(cell, layers, dt
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_file_of_pytorchs_that_we_write_again_is_the_same_network_there(cell, tmp_path):
+def test_a_pytorch_file_that_charrnn_loads_and_saves_is_the_same_network_in_pytorch(cell, tmp_path):
     module = module_of(cell, 2)
     config = ModelConfig(V, cell, H, 2)
     metadata = {"charrnn": "1", "model": json.dumps(asdict(config)), "vocabulary": json.dumps(list(CHARACTERS))}
-    safetensors_torch.save_file(module.state_dict(), tmp_path / "theirs.safetensors", metadata)
-    model_file.save(tmp_path / "ours.safetensors", model_file.load(tmp_path / "theirs.safetensors"))
+    safetensors_torch.save_file(module.state_dict(), tmp_path / "pytorch.safetensors", metadata)
+    model_file.save(tmp_path / "charrnn.safetensors", model_file.load(tmp_path / "pytorch.safetensors"))
     again = module_of(cell, 2)
-    again.load_state_dict(safetensors_torch.load_file(tmp_path / "ours.safetensors"), strict=True)
+    again.load_state_dict(safetensors_torch.load_file(tmp_path / "charrnn.safetensors"), strict=True)
     ids, state = np.array([[1, 2], [3, 4]], np.uint8), np.zeros((2, 2 if cell == "lstm" else 1, 2, H), np.float32)
     with torch.no_grad():
         np.testing.assert_allclose(
@@ -162,7 +163,7 @@ def test_a_file_of_pytorchs_that_we_write_again_is_the_same_network_there(cell, 
 
 TORCH_OPTIMIZERS = {
     "sgd": lambda p, c: torch.optim.SGD(p, c.lr, momentum=c.momentum, weight_decay=c.weight_decay),
-    # PyTorch adds ε to the root, we add it to the square: none, so that there is something to compare
+    # PyTorch adds ε outside the root and charrnn inside: without ε they are comparable
     "adagrad": lambda p, c: torch.optim.Adagrad(p, c.lr, eps=0, weight_decay=c.weight_decay),
     "rmsprop": lambda p, c: torch.optim.RMSprop(p, c.lr, alpha=0.95, weight_decay=c.weight_decay),
     "adam": lambda p, c: torch.optim.Adam(p, c.lr, weight_decay=c.weight_decay),
@@ -172,22 +173,22 @@ TORCH_OPTIMIZERS = {
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
 @pytest.mark.parametrize("name", TORCH_OPTIMIZERS)
-def test_optimizers_take_the_steps_of_pytorchs(engine, name, weight_decay):
+def test_optimizers_take_the_same_steps_as_pytorchs(engine, name, weight_decay):
     config = TrainingConfig(steps=8, optimizer=name, lr=0.05, momentum=0.8, weight_decay=weight_decay)
     rng = np.random.default_rng(0)
     params = {"W": rng.normal(size=(3, 4)), "b": rng.normal(size=4)}
-    theirs = {key: torch.nn.Parameter(torch.from_numpy(p.copy())) for key, p in params.items()}
-    optimizer = TORCH_OPTIMIZERS[name](theirs.values(), config)
+    torch_params = {key: torch.nn.Parameter(torch.from_numpy(p.copy())) for key, p in params.items()}
+    optimizer = TORCH_OPTIMIZERS[name](torch_params.values(), config)
     moments = optimizers.initial_moments(params, config)
     for t in range(1, 9):
         grads = {key: rng.uniform(0.5, 2, p.shape) * rng.choice([-1, 1], p.shape) for key, p in params.items()}
         for key, d in grads.items():
-            theirs[key].grad = torch.from_numpy(d.copy())
+            torch_params[key].grad = torch.from_numpy(d.copy())
         optimizers.update(params, grads, moments, config.lr, t, config, engine)
         optimizer.step()
         for key, p in params.items():
             tolerance = 1e-7 if name == "adagrad" else 1e-12
-            np.testing.assert_allclose(p, theirs[key].detach().numpy(), rtol=0, atol=tolerance)
+            np.testing.assert_allclose(p, torch_params[key].detach().numpy(), rtol=0, atol=tolerance)
 
 
 def test_adagrad_adds_its_epsilon_under_the_root(engine):
@@ -197,7 +198,7 @@ def test_adagrad_adds_its_epsilon_under_the_root(engine):
     np.testing.assert_allclose(params["b"], [-(0.5**0.5), 0], rtol=1e-12)
 
 
-def test_momentum_is_of_sgd_alone_and_none_is_plain_descent(engine):
+def test_sgd_without_momentum_is_plain_gradient_descent(engine):
     config = TrainingConfig(steps=1, optimizer="sgd", lr=0.5, momentum=0.0)
     params, grads = {"b": np.array([1.0, 2.0])}, {"b": np.array([0.2, -0.4])}
     moments = optimizers.initial_moments(params, config)
@@ -206,33 +207,33 @@ def test_momentum_is_of_sgd_alone_and_none_is_plain_descent(engine):
     np.testing.assert_allclose(params["b"], [0.8, 2.4], rtol=0, atol=1e-15)
 
 
-@pytest.mark.parametrize("largest", [1e-3, 1.0, 5.0, 1e3])
-def test_clipping_by_norm_is_pytorchs(largest):
+@pytest.mark.parametrize("limit", [1e-3, 1.0, 5.0, 1e3])
+def test_clipping_by_norm_equals_pytorchs(limit):
     rng = np.random.default_rng(1)
     grads = {"W": rng.normal(size=(6, 7)), "b": rng.normal(size=7)}
-    theirs = [torch.nn.Parameter(torch.zeros(d.shape, dtype=torch.float64)) for d in grads.values()]
-    for p, d in zip(theirs, grads.values(), strict=True):
+    torch_params = [torch.nn.Parameter(torch.zeros(d.shape, dtype=torch.float64)) for d in grads.values()]
+    for p, d in zip(torch_params, grads.values(), strict=True):
         p.grad = torch.from_numpy(d.copy())
-    norm = optimizers.clip(grads, TrainingConfig(steps=1, clip=largest))
-    wanted = torch.nn.utils.clip_grad_norm_(theirs, largest)
+    norm = optimizers.clip(grads, TrainingConfig(steps=1, clip=limit))
+    wanted = torch.nn.utils.clip_grad_norm_(torch_params, limit)
     assert norm == pytest.approx(wanted.item(), rel=1e-14)
-    for p, d in zip(theirs, grads.values(), strict=True):
+    for p, d in zip(torch_params, grads.values(), strict=True):
         np.testing.assert_allclose(d, p.grad.numpy(), rtol=1e-6, atol=0)  # PyTorch divides by the norm + 1e-6
-    assert optimizers.global_norm(grads.values()) == pytest.approx(min(norm, largest), rel=1e-14)
+    assert optimizers.global_norm(grads.values()) == pytest.approx(min(norm, limit), rel=1e-14)
 
 
-@pytest.mark.parametrize("largest", [0.1, 1.0, 100.0])
-def test_clipping_by_value_is_pytorchs(largest):
+@pytest.mark.parametrize("limit", [0.1, 1.0, 100.0])
+def test_clipping_by_value_equals_pytorchs(limit):
     grads = {"W": np.random.default_rng(2).normal(size=(6, 7))}
-    theirs = torch.nn.Parameter(torch.zeros((6, 7), dtype=torch.float64))
-    theirs.grad = torch.from_numpy(grads["W"].copy())
+    torch_params = torch.nn.Parameter(torch.zeros((6, 7), dtype=torch.float64))
+    torch_params.grad = torch.from_numpy(grads["W"].copy())
     norm = np.linalg.norm(grads["W"])
-    assert optimizers.clip(grads, TrainingConfig(steps=1, clip=largest, clip_by="value")) == pytest.approx(norm)
-    torch.nn.utils.clip_grad_value_([theirs], largest)
-    np.testing.assert_array_equal(grads["W"], theirs.grad.numpy())
+    assert optimizers.clip(grads, TrainingConfig(steps=1, clip=limit, clip_by="value")) == pytest.approx(norm)
+    torch.nn.utils.clip_grad_value_([torch_params], limit)
+    np.testing.assert_array_equal(grads["W"], torch_params.grad.numpy())
 
 
-def test_no_clipping_leaves_the_gradients_as_they_are():
+def test_without_clipping_the_gradients_stay_unchanged():
     grads = {"W": np.full((2, 2), 1e9)}
     assert optimizers.clip(grads, TrainingConfig(steps=1, clip=0)) == 2e9
     assert (grads["W"] == 1e9).all()

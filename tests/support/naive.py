@@ -1,4 +1,4 @@
-"""The naive twins: the textbook equations as loops over time, rows and units, in float64; slow, and plain to see."""
+"""The naive reference: the textbook equations as loops over time, rows and units, in float64; slow but obvious."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def sigma(a):
-    """1 / (1 + e^-a), written so that it can't overflow."""
+    """1 / (1 + e^-a), in the form that cannot overflow."""
     return 1 / (1 + math.exp(-a)) if a >= 0 else math.exp(a) / (1 + math.exp(a))
 
 
@@ -29,7 +29,7 @@ def rnn(x, W_hh, state):
 
 
 def gru(x, W_hh, b_hn, state):
-    """The GRU whose reset gate comes after the recurrent product, for x [T, B, 3H] of the gates r, z, n."""
+    """The GRU whose reset gate acts after the recurrent product, for x [T, B, 3H] with the gates r, z, n."""
     T, B, H = x.shape[0], x.shape[1], x.shape[2] // 3
     outputs, last = np.zeros((T, B, H)), np.zeros((1, B, H))
     for row in range(B):
@@ -48,11 +48,11 @@ def gru(x, W_hh, b_hn, state):
 
 
 def lstm(x, W_hh, state):
-    """The LSTM with a forget gate, for x [T, B, 4H] of the gates i, f, g, o; the state [2, B, H] is h and c."""
+    """The LSTM with a forget gate, for x [T, B, 4H] with the gates i, f, g, o; the state [2, B, H] is h and c."""
     T, B, H = x.shape[0], x.shape[1], x.shape[2] // 4
     outputs, last = np.zeros((T, B, H)), np.zeros((2, B, H))
     for row in range(B):
-        h, c = ([float(value) for value in scope[row]] for scope in state)
+        h, c = ([float(value) for value in part[row]] for part in state)
         for t in range(T):
             new_h, new_c = [], []
             for j in range(H):
@@ -85,14 +85,14 @@ def embedding(ids, W_ih, b):
 
 
 def log_softmax(logits):
-    """y_v - log Σ_w e^{y_w} of one row of logits [V], by way of y - max y."""
+    """y_v - log Σ_w e^{y_w} for one row of logits [V], computed from y - max y."""
     highest = max(logits)
     total = math.log(math.fsum(math.exp(y - highest) for y in logits))
     return [y - highest - total for y in logits]
 
 
 def network(params, inputs, state, cell, layers, masks=None):
-    """The logits [T, B, V] and the next state of the whole network, layer upon layer, for inputs [T, B]."""
+    """The logits [T, B, V] and the next state of the whole network, layer by layer, for inputs [T, B]."""
     h, next_state = None, np.zeros_like(state)
     for layer in range(layers):
         W_ih, W_hh, b = (params[f"{name}{layer}"] for name in ("W_ih", "W_hh", "b"))
@@ -105,6 +105,20 @@ def network(params, inputs, state, cell, layers, masks=None):
 
 
 def loss(logits, targets):
-    """-Σ log p of the targets [T, B], after logits [T, B, V]."""
+    """-Σ log p of the targets [T, B], given logits [T, B, V]."""
     T, B = targets.shape
     return -sum(log_softmax(logits[t, row])[targets[t, row]] for t in range(T) for row in range(B))
+
+
+def gradient(f, array, eps=1e-5):
+    """∂f/∂array by central differences: each entry of the array is changed in place in turn, and restored."""
+    d = np.zeros_like(array)
+    for index in np.ndindex(array.shape):
+        kept = array[index]
+        array[index] = kept + eps
+        above = f()
+        array[index] = kept - eps
+        below = f()
+        array[index] = kept
+        d[index] = (above - below) / (2 * eps)
+    return d

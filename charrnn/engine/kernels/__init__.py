@@ -1,4 +1,4 @@
-"""The numba engine: the cells compiled for the registers of the host, with the names and signatures of `cells`."""
+"""The numba engine: compiled versions of the layers, with the names and signatures of `charrnn.layers`."""
 
 from charrnn.engine.kernels import embedding, gru, linear, lstm, rnn, softmax
 from charrnn.engine.kernels.adam import adam

@@ -1,4 +1,4 @@
-"""The compiled twin of `optimizers.adam`: each number is read and written once, where NumPy takes ten passes."""
+"""The compiled version of `optimizers.adam`: each value is read and written once, where NumPy makes ten passes."""
 
 import math
 from typing import Any
@@ -22,19 +22,19 @@ def adam(
     epsilon: float = 1e-8,
 ) -> None:
     """As `optimizers.adam`."""
-    number = p.dtype.type
-    unbias = number(1 / math.sqrt(1 - beta2**t))
-    shares = number(beta1), number(1 - beta1), number(beta2), number(1 - beta2)  # in float32, 1 - β₂ is another number
-    _adam(p, d, m, v, shares, unbias, number(epsilon), number(rate / (1 - beta1**t)))
+    dtype = p.dtype.type
+    unbias = dtype(1 / math.sqrt(1 - beta2**t))
+    betas = dtype(beta1), dtype(1 - beta1), dtype(beta2), dtype(1 - beta2)  # 1 - β₂ in float64, then rounded
+    _adam(p, d, m, v, betas, unbias, dtype(epsilon), dtype(rate / (1 - beta1**t)))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _adam(
-    p: Array, d: Array, m: Array, v: Array, shares: tuple[float, ...], unbias: float, epsilon: float, rate: float
+    p: Array, d: Array, m: Array, v: Array, betas: tuple[float, ...], unbias: float, epsilon: float, rate: float
 ) -> None:
     p, d, m, v = p.reshape(p.size), d.reshape(p.size), m.reshape(p.size), v.reshape(p.size)
-    old_m, new_m, old_v, new_v = shares
+    beta1, one_minus_beta1, beta2, one_minus_beta2 = betas
     for i in range(len(p)):
-        m[i] = old_m * m[i] + new_m * d[i]
-        v[i] = old_v * v[i] + new_v * d[i] * d[i]
+        m[i] = beta1 * m[i] + one_minus_beta1 * d[i]
+        v[i] = beta2 * v[i] + one_minus_beta2 * d[i] * d[i]
         p[i] -= rate * (m[i] / (unbias * np.sqrt(v[i]) + epsilon))

@@ -1,4 +1,4 @@
-"""The compiled twin of `layers.embedding`."""
+"""The compiled version of `layers.embedding`."""
 
 import numpy as np
 from numba import njit
@@ -13,16 +13,16 @@ _fused_sum = fused(lambda row, total: (row + total,), 1)
 def forward(ids: Ids, W_ih: Array, b: Array, workspace: Workspace) -> Array:
     """As `layers.embedding.forward`."""
     x = workspace.empty("x", (*ids.shape, len(b)), b.dtype)
-    _look_up(places(ids, len(W_ih)), np.ascontiguousarray(W_ih), b, x)
+    _look_up(flat_indices(ids, len(W_ih)), np.ascontiguousarray(W_ih), b, x)
     return x
 
 
-def places(ids: Ids, V: int) -> Ids:
-    """Ids as flat indices. Raises `IndexError` for one that no character has: compiled code doesn't look."""
-    found = ids.astype(np.uintp).ravel()  # one below 0 becomes huge
-    if found.max(initial=0) >= V:
-        raise IndexError(f"there are {V} characters, and an id is none of them")
-    return found.view(np.intp)
+def flat_indices(ids: Ids, V: int) -> Ids:
+    """The ids as flat indices. Raises `IndexError` for an id outside the vocabulary: compiled code does not check."""
+    indices = ids.astype(np.uintp).ravel()  # a negative id becomes huge
+    if indices.max(initial=0) >= V:
+        raise IndexError(f"an id is out of range for a vocabulary of {V} characters")
+    return indices.view(np.intp)
 
 
 @njit(nogil=True, cache=True)
@@ -35,13 +35,13 @@ def _look_up(ids: Ids, W_ih: Array, b: Array, x: Array) -> None:
 def backward(dx: Array, ids: Ids, V: int, workspace: Workspace) -> Array:
     """As `layers.embedding.backward`."""
     dW_ih = workspace.zeros("dW_ih", (V, dx.shape[-1]), dx.dtype)
-    _add_rows(np.ascontiguousarray(dx), places(ids, V), dW_ih)
+    _add_rows(np.ascontiguousarray(dx), flat_indices(ids, V), dW_ih)
     return dW_ih
 
 
 @njit(nogil=True, cache=True)
-def _add_rows(dx: Array, ids: Ids, sums: Array) -> None:
-    GH = sums.shape[1]
+def _add_rows(dx: Array, ids: Ids, dW_ih: Array) -> None:
+    GH = dW_ih.shape[1]
     for n in range(len(ids)):
-        at = ids[n] * GH
-        _fused_sum(GH, (sums,), (at,), (dx, sums), (n * GH, at))
+        row = ids[n] * GH
+        _fused_sum(GH, (dW_ih,), (row,), (dx, dW_ih), (n * GH, row))

@@ -1,39 +1,44 @@
-"""The compiled twin of `layers.gru`: a step is one product over packed weights and one fused pass over the gates."""
+"""The compiled version of `layers.gru`: each step is a product with packed weights and a fused pass over the gates."""
 
 import numpy as np
 from numba import njit
 
-from charrnn.engine.kernels.matmul import bias, outer, pack, packed_matmul, scratch
+from charrnn.engine.kernels.matmul import outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, sigmoid, tanh
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
 
-GATES = 3  # r, z, n
-STATES = 1  # h
+GATES = 3  # G: r, z, n
+STATES = 1  # S: h
 RECURRENT = ("W_hh", "b_hn")
 
 Cache = tuple[Array, Array, Array, Array]
 
 
-def _step(x_r: Vector, x_z: Vector, x_n: Vector, a_r: Vector, a_z: Vector, q: Vector, h: Vector) -> tuple[Vector, ...]:
-    """x is the projected input, a and q = h W_hh + b_hn: returns r, z, n, q, which r multiplies, and the next h."""
-    r, z = sigmoid(x_r + a_r), sigmoid(x_z + a_z)
+def _step(
+    x_r: Vector, x_z: Vector, x_n: Vector, hW_r: Vector, hW_z: Vector, q: Vector, h: Vector
+) -> tuple[Vector, ...]:
+    """r, z, n, q and the next h, from the projected input x, hW = h W_hh, q = h W_hn + b_hn, and h."""
+    r, z = sigmoid(x_r + hW_r), sigmoid(x_z + hW_z)
     n = tanh(x_n + r * q)
     return r, z, n, q, n + z * (h - n)
 
 
 def _step_back(
-    r: Vector, z: Vector, n: Vector, q: Vector, h: Vector, d_output: Vector, back: Vector, kept: Vector
+    r: Vector, z: Vector, n: Vector, q: Vector, h: Vector, d_output: Vector, dh_hW: Vector, dh_z: Vector
 ) -> tuple[Vector, ...]:
-    """Returns the gradients of the sums of r, z, n and of r, z, q, that of q again, and what reaches h through z."""
-    # outputs[t] = h, which the next step read through its product, `back`, and through its z, `kept`
-    dh = d_output + back + kept
-    # h = n + z (h - n);  r, z = σ(·), σ' = σ (1 - σ);  n = tanh(·), tanh' = 1 - n²
-    dn = dh * (1 - z) * (1 - n * n)
-    dz = dh * (h - n) * z * (1 - z)
-    # n = tanh(x_n + r q)
-    dr, dq = dn * q * r * (1 - r), dn * r
-    return dr, dz, dn, dr, dz, dq, dq, dh * z
+    """da_r, da_z, da_n; da_r, da_z, dq, the gradient of h W_hh; dq again; and the gradient of h through z ⊙ h.
+
+    h is the one that entered the step. dh_hW and dh_z are the two parts of the gradient of the one that left it.
+    """
+    # outputs[t] = h, which the next step reads in h W_hh and in z h
+    dh = d_output + dh_hW + dh_z
+    # h = n + z (h - n),  n = tanh(a_n),  tanh' = 1 - n²,  z = σ(a_z),  σ' = z (1 - z)
+    da_n = dh * (1 - z) * (1 - n * n)
+    da_z = dh * (h - n) * z * (1 - z)
+    # a_n = x_n + r q,  r = σ(a_r),  σ' = r (1 - r)
+    da_r, dq = da_n * q * r * (1 - r), da_n * r
+    return da_r, da_z, da_n, da_r, da_z, dq, dq, dh * z
 
 
 _fused_step = fused(_step, 5)
@@ -41,20 +46,21 @@ _fused_step_back = fused(_step_back, 8)
 
 
 @njit(nogil=True, cache=True)
-def _forward(gates: Array, panels: Array, h: Array, q: Array, start: Array, a: Array) -> None:
-    T, B, GH = gates.shape  # they hold the projected input
+def _forward(gates: Array, panels: Array, h: Array, q: Array, bias: Array, hW: Array) -> None:
+    """`gates` [T, B, 3H] holds the projected input x, and r, z, n afterwards."""
+    T, B, GH = gates.shape
     H = GH // 3
-    N = a.shape[1]
+    N = hW.shape[1]
     for t in range(T):
         prefetch(gates, t * B * GH, B * GH)
-        packed_matmul(h[t], panels, 3 * H, start, a)
+        packed_matmul(h[t], panels, 3 * H, bias, hW)
         for b in range(B):
             m, n, s = (t * B + b) * H, (t * B + b) * GH, b * N
             _fused_step(
                 H,
                 (gates, gates, gates, q, h),
                 (n, n + H, n + 2 * H, m, m + B * H),
-                (gates, gates, gates, a, a, a, h),
+                (gates, gates, gates, hW, hW, hW, h),
                 (n, n + H, n + 2 * H, s, s + H, s + 2 * H, m),
             )
 
@@ -66,46 +72,47 @@ def _backward(
     h: Array,
     gates: Array,
     q: Array,
-    da: Array,
-    start: Array,
-    back: Array,
-    kept: Array,
+    d_hW: Array,
+    bias: Array,
+    dh_hW: Array,
+    dh_z: Array,
 ) -> None:
+    """`gates` [T, B, 3H] holds r, z, n, and da_r, da_z, da_n afterwards; `q` [T, B, H] holds q, and dq afterwards."""
     T, B, H = d_outputs.shape
-    N = back.shape[1]
+    N = dh_hW.shape[1]
     for t in range(T - 1, -1, -1):
         for b in range(B):
             m, s = (t * B + b) * H, 3 * b * H
             n = 3 * m
             _fused_step_back(
                 H,
-                (gates, gates, gates, da, da, da, q, kept),
+                (gates, gates, gates, d_hW, d_hW, d_hW, q, dh_z),
                 (n, n + H, n + 2 * H, s, s + H, s + 2 * H, m, b * H),
-                (gates, gates, gates, q, h, d_outputs, back, kept),
+                (gates, gates, gates, q, h, d_outputs, dh_hW, dh_z),
                 (n, n + H, n + 2 * H, m, m, m, b * N, b * H),
             )
-        # r, z: a = x + h W;  n: q = h W_hn + b_hn enters as r q
         if t:
             before = (t - 1) * B * H
             prefetch(gates, 3 * before, 3 * B * H)
             for array in (q, h, d_outputs):
                 prefetch(array, before, B * H)
-        packed_matmul(da, panels, H, start, back)
+        # hW = h[t] W_hh
+        packed_matmul(d_hW, panels, H, bias, dh_hW)
 
 
 @njit(nogil=True, cache=True)
-def step(x: Array, panels: Array, start: Array, state: Array, a: Array, spare: Array) -> None:
-    """One step without a way back: moves state [1, B, H] on, given x [B, 3H]; `a` and `spare` are overwritten."""
+def step_in_place(x: Array, panels: Array, bias: Array, state: Array, hW: Array, scratch: Array) -> None:
+    """One step without a cache: updates state [1, B, H] in place, from x [B, 3H]; `hW`, `scratch` are overwritten."""
     _, B, H = state.shape
-    N = a.shape[1]
-    packed_matmul(state[0], panels, 3 * H, start, a)
+    N = hW.shape[1]
+    packed_matmul(state[0], panels, 3 * H, bias, hW)
     for b in range(B):
         n, s, m = 3 * b * H, b * N, b * H
         _fused_step(
             H,
-            (a, a, a, spare, state),
+            (hW, hW, hW, scratch, state),
             (s, s + H, s + 2 * H, m, m),
-            (x, x, x, a, a, a, state),
+            (x, x, x, hW, hW, hW, state),
             (n, n + H, n + 2 * H, s, s + H, s + 2 * H, m),
         )
 
@@ -113,7 +120,7 @@ def step(x: Array, panels: Array, start: Array, state: Array, a: Array, spare: A
 def forward(
     x: Array, W_hh: Array, b_hn: Array, state: Array, workspace: Workspace | None = None
 ) -> tuple[Array, Array, Cache]:
-    """As `layers.gru.forward`."""
+    """As `layers.gru.forward`; with a workspace, the gates overwrite x."""
     T, B, GH = x.shape
     H = GH // 3
     gates = np.ascontiguousarray(x) if workspace else np.array(x, order="C")
@@ -121,21 +128,25 @@ def forward(
     h, q = workspace.empty("h", (T + 1, B, H), x.dtype), workspace.empty("q", (T, B, H), x.dtype)
     h[0] = state[0]
     panels = pack(W_hh, workspace)
-    _forward(gates, panels, h, q, bias(panels, workspace, b_hn, 2 * H), scratch(B, panels, workspace))
+    bias = padded_bias(panels, workspace, b_hn, 2 * H)
+    _forward(gates, panels, h, q, bias, product_buffer(B, panels, workspace))
     return h[1:], h[T:].copy(), (W_hh, h, gates, q)
 
 
 def backward(d_outputs: Array, cache: Cache, workspace: Workspace | None = None) -> tuple[Array, Array, Array, Array]:
-    """As `layers.gru.backward`."""
+    """As `layers.gru.backward`; dx overwrites the gates of the cache, and dq its q."""
     W_hh, h, gates, q = cache
     T, B, H = d_outputs.shape
     workspace, d_outputs = workspace or Workspace(), np.ascontiguousarray(d_outputs)
     panels = pack(W_hh, workspace, transposed=True)
-    back, kept, da = scratch(B, panels, workspace), np.zeros((B, H), h.dtype), np.empty((B, 3 * H), h.dtype)
-    _backward(d_outputs, panels, h, gates, q, da, bias(panels, workspace), back, kept)
+    dh_hW, dh_z = product_buffer(B, panels, workspace), np.zeros((B, H), h.dtype)
+    d_hW = np.empty((B, 3 * H), h.dtype)
+    _backward(d_outputs, panels, h, gates, q, d_hW, padded_bias(panels, workspace), dh_hW, dh_z)
     dx, dq = gates, q.reshape(T * B, H)
-    # a = h[t] @ W_hh + b_hn, for all t at once
-    before, dW_hh = h[:-1].reshape(T * B, H), workspace.empty("dW_hh", W_hh.shape, h.dtype)
-    dW_hh[:, : 2 * H] = outer(before, dx.reshape(T * B, 3 * H), workspace.scope("rz"), 2 * H)
-    dW_hh[:, 2 * H :] = outer(before, dq, workspace.scope("q"))
-    return dx, dW_hh, dq.sum(axis=0), (back[:, :H] + kept)[None]
+    # hW = h[t] W_hh, for all t at once: its gradient is (da_r, da_z, dq), and dx is (da_r, da_z, da_n)
+    h_before, dW_hh = h[:-1].reshape(T * B, H), workspace.empty("dW_hh", W_hh.shape, h.dtype)
+    dW_hh[:, : 2 * H] = outer(h_before, dx.reshape(T * B, 3 * H), workspace.scope("rz"), 2 * H)
+    dW_hh[:, 2 * H :] = outer(h_before, dq, workspace.scope("q"))
+    # q = h[t] W_hn + b_hn
+    db_hn = dq.sum(axis=0)
+    return dx, dW_hh, db_hn, (dh_hW[:, :H] + dh_z)[None]

@@ -1,4 +1,4 @@
-"""The compiled twin of `layers.linear`."""
+"""The compiled version of `layers.linear`."""
 
 from charrnn.engine.kernels.matmul import matmul, outer
 from charrnn.layers.workspace import Workspace

@@ -1,28 +1,31 @@
-"""The compiled twin of `layers.rnn`: a step is one product over packed weights and one fused pass over the units."""
+"""The compiled version of `layers.rnn`: each step is a product with packed weights and a fused pass over the units."""
 
 import numpy as np
 from numba import njit
 
-from charrnn.engine.kernels.matmul import bias, outer, pack, packed_matmul, scratch
+from charrnn.engine.kernels.matmul import outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, tanh
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
 
-GATES = 1
-STATES = 1  # h
+GATES = 1  # G: x has H columns
+STATES = 1  # S: h
 RECURRENT = ("W_hh",)
 
 Cache = tuple[Array, Array]
 
 
-def _step(x: Vector, a: Vector) -> tuple[Vector, ...]:
-    """x is the projected input, a = h W_hh: returns the next h."""
-    return (tanh(x + a),)
+def _step(x: Vector, hW: Vector) -> tuple[Vector, ...]:
+    """The next h, from the projected input x and hW = h W_hh."""
+    return (tanh(x + hW),)
 
 
 def _step_back(h: Vector, d_output: Vector, dh: Vector) -> tuple[Vector, ...]:
-    """Returns the gradient of x + a, where h = tanh(x + a) and tanh' = 1 - tanh²."""
-    return ((d_output + dh) * (1 - h * h),)
+    """da, from the gradients of the output h and of the h that the next step read."""
+    # outputs[t] = h
+    dh = dh + d_output
+    # h = tanh(a),  tanh' = 1 - tanh²
+    return (dh * (1 - h * h),)
 
 
 _fused_step = fused(_step, 1)
@@ -30,39 +33,39 @@ _fused_step_back = fused(_step_back, 1)
 
 
 @njit(nogil=True, cache=True)
-def _forward(x: Array, panels: Array, h: Array, start: Array, a: Array) -> None:
+def _forward(x: Array, panels: Array, h: Array, bias: Array, hW: Array) -> None:
     T, B, H = x.shape
-    N = a.shape[1]
+    N = hW.shape[1]
     for t in range(T):
         prefetch(x, t * B * H, B * H)
-        packed_matmul(h[t], panels, H, start, a)
+        packed_matmul(h[t], panels, H, bias, hW)
         for b in range(B):
             m = (t * B + b) * H
-            _fused_step(H, (h,), (m + B * H,), (x, a), (m, b * N))
+            _fused_step(H, (h,), (m + B * H,), (x, hW), (m, b * N))
 
 
 @njit(nogil=True, cache=True)
-def _backward(d_outputs: Array, panels: Array, h: Array, dx: Array, start: Array, dh: Array) -> None:
+def _backward(d_outputs: Array, panels: Array, h: Array, da: Array, bias: Array, dh: Array) -> None:
     T, B, H = d_outputs.shape
     N = dh.shape[1]
     for t in range(T - 1, -1, -1):
         for b in range(B):
             m = (t * B + b) * H
-            _fused_step_back(H, (dx,), (m,), (h, d_outputs, dh), (m + B * H, m, b * N))
-        # a = x[t] + h[t] @ W_hh
+            _fused_step_back(H, (da,), (m,), (h, d_outputs, dh), (m + B * H, m, b * N))
         if t:
             prefetch(h, t * B * H, B * H)
             prefetch(d_outputs, (t - 1) * B * H, B * H)
-        packed_matmul(dx[t], panels, H, start, dh)
+        # a = x[t] + h[t] W_hh
+        packed_matmul(da[t], panels, H, bias, dh)
 
 
 @njit(nogil=True, cache=True)
-def step(x: Array, panels: Array, start: Array, state: Array, a: Array, spare: Array) -> None:
-    """One step without a way back: moves state [1, B, H] on, given x [B, H]; `a` is overwritten."""
+def step_in_place(x: Array, panels: Array, bias: Array, state: Array, hW: Array, scratch: Array) -> None:
+    """One step without a cache: updates state [1, B, H] in place, from x [B, H]; `hW` is overwritten."""
     _, B, H = state.shape
-    packed_matmul(state[0], panels, H, start, a)
+    packed_matmul(state[0], panels, H, bias, hW)
     for b in range(B):
-        _fused_step(H, (state,), (b * H,), (x, a), (b * H, b * a.shape[1]))
+        _fused_step(H, (state,), (b * H,), (x, hW), (b * H, b * hW.shape[1]))
 
 
 def forward(x: Array, W_hh: Array, state: Array, workspace: Workspace | None = None) -> tuple[Array, Array, Cache]:
@@ -72,7 +75,7 @@ def forward(x: Array, W_hh: Array, state: Array, workspace: Workspace | None = N
     h = workspace.empty("h", (T + 1, B, H), x.dtype)
     h[0] = state[0]
     panels = pack(W_hh, workspace)
-    _forward(x, panels, h, bias(panels, workspace), scratch(B, panels, workspace))
+    _forward(x, panels, h, padded_bias(panels, workspace), product_buffer(B, panels, workspace))
     return h[1:], h[T:].copy(), (W_hh, h)
 
 
@@ -81,10 +84,10 @@ def backward(d_outputs: Array, cache: Cache, workspace: Workspace | None = None)
     W_hh, h = cache
     T, B, H = d_outputs.shape
     workspace, d_outputs = workspace or Workspace(), np.ascontiguousarray(d_outputs)
-    dx = workspace.empty("dx", d_outputs.shape, h.dtype)
+    da = workspace.empty("dx", d_outputs.shape, h.dtype)
     panels = pack(W_hh, workspace, transposed=True)
-    dh = scratch(B, panels, workspace)
-    _backward(d_outputs, panels, h, dx, bias(panels, workspace), dh)
-    # a = x[t] + h[t] @ W_hh, for all t at once
-    dW_hh = outer(h[:-1].reshape(T * B, H), dx.reshape(T * B, H), workspace.scope("dW_hh"))
+    dh = product_buffer(B, panels, workspace)
+    _backward(d_outputs, panels, h, da, padded_bias(panels, workspace), dh)
+    # a = x[t] + h[t] W_hh, for all t at once
+    dx, dW_hh = da, outer(h[:-1].reshape(T * B, H), da.reshape(T * B, H), workspace.scope("dW_hh"))
     return dx, dW_hh, dh[None, :, :H].copy()

@@ -1,9 +1,9 @@
-"""The compiled twin of `layers.softmax`: one pass over each row while it is in the first cache."""
+"""The compiled version of `layers.softmax`: all passes over a row while it is in the first-level cache."""
 
 import numpy as np
 from numba import njit
 
-from charrnn.engine.kernels.embedding import places
+from charrnn.engine.kernels.embedding import flat_indices
 from charrnn.engine.kernels.simd import exponentials
 from charrnn.layers.softmax import log_softmax
 from charrnn.types import Array, Ids
@@ -13,21 +13,21 @@ __all__ = ["cross_entropy", "log_softmax", "token_nll"]
 
 def token_nll(logits: Array, targets: Ids) -> Array:
     """As `layers.softmax.token_nll`."""
-    found = np.empty(len(logits), logits.dtype)
-    _token_nll(logits, places(targets, logits.shape[1]), found)
-    return found
+    nll = np.empty(len(logits), logits.dtype)
+    _token_nll(logits, flat_indices(targets, logits.shape[1]), nll)
+    return nll
 
 
 def cross_entropy(logits: Array, targets: Ids) -> tuple[float, Array]:
     """As `layers.softmax.cross_entropy`."""
-    return _cross_entropy(logits, places(targets, logits.shape[1])), logits
+    return _cross_entropy(logits, flat_indices(targets, logits.shape[1])), logits
 
 
 @njit(nogil=True, cache=True)
-def _token_nll(logits: Array, targets: Ids, found: Array) -> None:
+def _token_nll(logits: Array, targets: Ids, nll: Array) -> None:
     for n in range(len(logits)):
         total, at_target = _exponentials(logits, n, targets[n])
-        found[n] = np.log(total) - at_target
+        nll[n] = np.log(total) - at_target
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -44,13 +44,13 @@ def _cross_entropy(logits: Array, targets: Ids) -> float:
 
 @njit(nogil=True, cache=True)
 def _exponentials(logits: Array, n: int, target: int) -> tuple[float, float]:
-    """Makes exp(y - max y) of a row, in place; returns its sum, and y - max y at the target."""
+    """Replaces the logits y of row n by exp(y - max y); returns their sum, and y - max y at the target."""
     y, V = logits[n], logits.shape[1]
-    top = y[0]
+    y_max = y[0]
     for v in range(1, V):
-        top = max(top, y[v])
+        y_max = max(y_max, y[v])
     for v in range(V):
-        y[v] -= top
+        y[v] -= y_max
     at_target = y[target]
     exponentials(V, (logits,), (n * V,), (logits,), (n * V,))
     total = 0.0

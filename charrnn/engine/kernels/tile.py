@@ -1,0 +1,199 @@
+"""The tile: the innermost loop of every matrix product, whose sums stay in vector registers.
+
+A tile of rows × columns of the result runs over the inner dimension: each step loads one row of a panel of the right
+matrix and one value from each row of the left matrix, and multiplies every pair. A panel is a few columns of the right
+matrix, stored row after row, so that the part in use stays in the first-level cache (K. Goto, R. van de Geijn, "Anatomy
+of High-Performance Matrix Multiplication", 2008).
+"""
+
+import itertools
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from charrnn.engine.kernels.simd import REGISTER_BYTES, check_layout, emit_prefetch, lanes, load, pointer
+from charrnn.types import Array
+
+MAX_TILE_ROWS = 6
+"""The most rows of a tile."""
+MAX_TILE_VECTORS = 4 if REGISTER_BYTES == 64 else 2
+"""The vectors across a panel, and across the widest tile: 6 × 4 sums fill 24 of the 32 registers of AVX-512, and 6 × 2
+fill 12 of 16 elsewhere."""
+TILE_VECTORS = sorted({1, 2, MAX_TILE_VECTORS})
+"""The widths of tile that exist, in vectors; the narrow ones are for the last panel, which often has few columns."""
+MAX_PREFETCH_ROWS = 2
+"""The most rows of a tile that prefetches its panel: it computes faster than the hardware brings the panel."""
+PREFETCH_DISTANCE = 2048
+"""How far ahead a tile prefetches, in values."""
+
+
+def panel_width(itemsize: int) -> int:
+    """The columns of a panel of values of this size."""
+    return MAX_TILE_VECTORS * lanes(itemsize)
+
+
+@njit(nogil=True, cache=True)
+def vectors_for(columns: int, width: int) -> int:
+    """The number of vectors that hold these columns of a panel of this width."""
+    return min(-(-columns * MAX_TILE_VECTORS // width), MAX_TILE_VECTORS)
+
+
+@njit(nogil=True, cache=True)
+def multiply_rows(
+    R: int,
+    vectors: int,
+    a: Array,
+    a_offset: int,
+    a_row_stride: int,
+    a_k_stride: int,
+    p: Array,
+    p_offset: int,
+    K: int,
+    s: Array,
+    s_offset: int,
+    s_row_stride: int,
+    c: Array,
+    c_offset: int,
+    c_row_stride: int,
+) -> None:
+    """c[r] = s[r] + Σ_{k<K} a[r, k] p[k] for R rows: `_tile` for any number of rows, in tiles of even height."""
+    count = -(-R // MAX_TILE_ROWS)
+    for i in range(count):
+        r = R * i // count
+        rows = R * (i + 1) // count - r
+        _tile(
+            rows,
+            vectors,
+            a,
+            a_offset + r * a_row_stride,
+            a_row_stride,
+            a_k_stride,
+            p,
+            p_offset,
+            K,
+            s,
+            s_offset + r * s_row_stride,
+            s_row_stride,
+            c,
+            c_offset + r * c_row_stride,
+            c_row_stride,
+        )
+
+
+@intrinsic
+def _tile(
+    typingctx: Any,
+    rows: Any,
+    vectors: Any,
+    a: Any,
+    a_offset: Any,
+    a_row_stride: Any,
+    a_k_stride: Any,
+    p: Any,
+    p_offset: Any,
+    K: Any,
+    s: Any,
+    s_offset: Any,
+    s_row_stride: Any,
+    c: Any,
+    c_offset: Any,
+    c_row_stride: Any,
+) -> Any:
+    """c[r] = s[r] + Σ_{k<K} a[r, k] p[k] for up to `MAX_TILE_ROWS` rows r.
+
+    It computes the first `vectors` of a panel, and perhaps more, up to the next width in `TILE_VECTORS`. All arrays are
+    indexed flat: the tile begins at the offset; the strides lead to the next row and the next k.
+    """
+    check_layout(a, p, s, c)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        rows, vectors, a_value, a_offset, a_row_stride, a_k_stride, p_value, p_offset, K, *rest = args
+        s_value, s_offset, s_row_stride, c_value, c_offset, c_row_stride = rest
+        kind, index = a.dtype, K.type
+        scalar, size = context.get_data_type(kind), kind.bitwidth // 8
+        width = lanes(size)
+        vector = ir.VectorType(scalar, width)
+        fma = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.v{width}f{kind.bitwidth}"
+        )
+
+        def data(array_type: Any, value: Any, offset: Any) -> Any:
+            return builder.gep(context.make_array(array_type)(context, builder, value).data, [offset])
+
+        def constant(n: int) -> ir.Constant:
+            return ir.Constant(index, n)
+
+        left, panel = data(a, a_value, a_offset), data(p, p_value, p_offset)
+        start, out = data(s, s_value, s_offset), data(c, c_value, c_offset)
+        tile_end = builder.append_basic_block("tile.end")
+
+        def tile(R: int, across: int) -> None:
+            """The loop over k for R rows and `across` vectors, with all sums in registers."""
+
+            def vector_offsets(row_stride: ir.Value) -> list[list[ir.Value]]:
+                row_offsets = [builder.mul(row_stride, constant(r)) for r in range(R)]
+                return [[builder.add(offset, constant(v * width)) for v in range(across)] for offset in row_offsets]
+
+            left_rows = [builder.gep(left, [builder.mul(a_row_stride, constant(r))]) for r in range(R)]
+            initial = [
+                [load(builder, scalar, start, offset, width, size) for offset in row]
+                for row in vector_offsets(s_row_stride)
+            ]
+            entry, body, end = builder.block, builder.append_basic_block("tile"), builder.append_basic_block("sums")
+            builder.branch(body)  # K is at least 1
+            builder.position_at_end(body)
+            k = builder.phi(index)
+            sums = [[builder.phi(vector) for _ in range(across)] for _ in range(R)]
+            first = builder.mul(k, constant(MAX_TILE_VECTORS * width))
+            columns = [
+                load(builder, scalar, panel, builder.add(first, constant(v * width)), width, size)
+                for v in range(across)
+            ]
+            if R <= MAX_PREFETCH_ROWS:
+                for v in range(across):
+                    ahead = builder.add(first, constant(v * width + PREFETCH_DISTANCE))
+                    emit_prefetch(builder, panel, ahead, cache_level=1)
+            totals = []
+            for r in range(R):
+                factor = load(builder, scalar, left_rows[r], builder.mul(k, a_k_stride), 1, size)
+                undefined = ir.Constant(vector, ir.Undefined)
+                spread = builder.insert_element(undefined, factor, ir.Constant(ir.IntType(32), 0))
+                spread = builder.shuffle_vector(
+                    spread, undefined, ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+                )
+                totals.append([builder.call(fma, [spread, columns[v], sums[r][v]]) for v in range(across)])
+            next_k = builder.add(k, constant(1))
+            builder.cbranch(builder.icmp_signed("<", next_k, K), body, end)
+            k.add_incoming(constant(0), entry)
+            k.add_incoming(next_k, body)
+            for r in range(R):
+                for v in range(across):
+                    sums[r][v].add_incoming(initial[r][v], entry)
+                    sums[r][v].add_incoming(totals[r][v], body)
+            builder.position_at_end(end)
+            for total_row, row in zip(totals, vector_offsets(c_row_stride), strict=True):
+                for total, offset in zip(total_row, row, strict=True):
+                    builder.store(total, pointer(builder, scalar, out, offset, width), align=size)
+            builder.branch(tile_end)
+
+        # One loop for each size of tile; a switch picks it
+        case = builder.add(builder.mul(rows, constant(MAX_TILE_VECTORS + 1)), vectors)
+        switch = builder.switch(case, tile_end)
+        for R in range(1, MAX_TILE_ROWS + 1):
+            for narrower, across in itertools.pairwise((0, *TILE_VECTORS)):
+                block = builder.append_basic_block(f"tile.{R}.{across}")
+                for wanted in range(narrower + 1, across + 1):
+                    switch.add_case(constant(R * (MAX_TILE_VECTORS + 1) + wanted), block)
+                builder.position_at_end(block)
+                tile(R, across)
+        builder.position_at_end(tile_end)
+        return context.get_dummy_value()
+
+    argument_types = (
+        *(rows, vectors, a, a_offset, a_row_stride, a_k_stride, p, p_offset, K),
+        *(s, s_offset, s_row_stride, c, c_offset, c_row_stride),
+    )
+    return types.void(*argument_types), codegen

@@ -1,0 +1,186 @@
+"""The compiled engine: on other processors, in parallel, its cache, and its optimizer."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.processes import SMALL, TEXT, command, environment
+
+import charrnn
+from charrnn.config import TrainingConfig
+from charrnn.engine import Engine
+from charrnn.training import optimizers
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba")
+NUMBA = (*SMALL, "--engine", "numba", "--cell", "rnn", "--steps", "3", "--quiet")
+
+AGREE = """
+import sys
+import numpy as np
+from charrnn import generate
+from charrnn import engine as engines
+from charrnn.config import CELLS, ModelConfig, SamplingConfig
+from charrnn.dataset.batch import Batch
+from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.engine.kernels import simd
+from charrnn.model.initialization import initial_params
+from charrnn.model.model import Model
+from charrnn.model.network import Network
+
+assert simd.REGISTER_BYTES == int(sys.argv[1]), simd.REGISTER_BYTES
+for cell in CELLS:
+    config = ModelConfig(11, cell, 37, 2)
+    found = []
+    for name in ("numpy", "numba"):
+        network = Network(config, engines.load(name))
+        params = initial_params(network, np.random.default_rng(2))
+        ids = np.random.default_rng(3).integers(11, size=(9, 7)).astype(np.uint8)
+        state = np.random.default_rng(4).normal(size=(2, network.cell.STATES, 7, 37)).astype(np.float32)
+        loss, grads, after = network.loss_and_gradients(params, Batch(ids, ids[::-1]), state)
+        model = Model(config, Vocabulary("abcdefghijk"), params, network.engine)
+        text = "".join(generate(model, length=50, seed=5, config=SamplingConfig(0.8, 5)))
+        found.append((loss, grads, after, text))
+    (loss, grads, after, text), (loss2, grads2, after2, text2) = found
+    np.testing.assert_allclose(loss2, loss, rtol=1e-5)
+    np.testing.assert_allclose(after2, after, rtol=1e-4, atol=1e-5)
+    for name in grads:
+        np.testing.assert_allclose(grads2[name], grads[name], rtol=1e-3, atol=1e-4, err_msg=name)
+    assert text == text2
+print("agreed")
+"""
+
+
+def python(code: str, *args: object, **env: str) -> str:
+    """The output of a Python process that runs the code."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, args)],
+        cwd=env.get("PYTHONPATH"),  # the first folder in which modules are searched
+        env=environment(env),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def has_avx2() -> bool:
+    import llvmlite.binding
+
+    return bool(llvmlite.binding.get_host_cpu_features().get("avx2"))
+
+
+@pytest.mark.parametrize(("cpu", "features", "register"), [("generic", "", 16), ("generic", "+avx2,+fma", 32)])
+def test_the_engines_agree_on_processors_with_narrower_registers(
+    cpu: str, features: str, register: int, tmp_path: Path
+) -> None:
+    if "avx2" in features and not has_avx2():
+        pytest.skip("this processor has no AVX2")
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
+    assert python(AGREE, register, **cache) == "agreed\n"
+
+
+def test_processes_that_compile_at_the_same_time_do_not_disturb_each_other(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    running = [
+        subprocess.Popen(
+            command("train", "corpus.txt", *NUMBA, "--out", f"{n}.safetensors"),
+            cwd=tmp_path,
+            env=environment({"NUMBA_CACHE_DIR": str(tmp_path / "cache")}),
+            stderr=subprocess.PIPE,
+        )
+        for n in range(3)
+    ]
+    assert [process.communicate()[1] for process in running] == [b""] * 3
+    assert len({(tmp_path / f"{n}.safetensors").read_bytes() for n in range(3)}) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_compiled_adam_takes_the_steps_of_the_reference(engine: Engine, dtype: type) -> None:
+    if engine.adam is None:
+        pytest.skip("this engine has no Adam of its own")
+    rng, config = np.random.default_rng(3), TrainingConfig(steps=1)
+    compiled = [rng.normal(size=(5, 7)).astype(dtype), *np.zeros((2, 5, 7), dtype)]
+    reference = [array.copy() for array in compiled]
+    for t in range(1, 6):
+        d = rng.normal(size=(5, 7)).astype(dtype)
+        for step, (p, m, v) in ((engine.adam, compiled), (optimizers.adam, reference)):
+            step(p, d, m, v, 0.01, t, config)
+    for array, other in zip(compiled, reference, strict=True):
+        np.testing.assert_allclose(array, other, rtol=1e-6 if dtype == np.float32 else 1e-14)
+
+
+# The compile cache
+
+CACHE_FOLDER = """
+from pathlib import Path
+from charrnn import engine
+
+loaded = engine.load("numba")
+print(Path(loaded.rnn._forward._cache._cache_path).parent)
+"""
+
+
+def copied_package(folder: Path) -> Path:
+    """A copy of the package's sources in a folder, without compiled code."""
+    package = folder / "charrnn"
+    shutil.copytree(Path(charrnn.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    return package
+
+
+def test_compiled_code_is_kept_in_the_first_writable_folder(tmp_path: Path) -> None:
+    package = copied_package(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    env = {"PYTHONPATH": str(tmp_path), "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), "NUMBA_CACHE_DIR": ""}
+    env["LOCALAPPDATA"] = str(home)
+
+    beside = package / "engine" / "kernels" / "__pycache__"
+    assert Path(python(CACHE_FOLDER, **env).strip()).parent == beside
+    # A file in the folder's place: nobody, not even root, can write there
+    shutil.rmtree(beside)
+    beside.touch()
+    user_cache = Path(python(CACHE_FOLDER, **env).strip())
+    assert home in user_cache.parents
+    shutil.rmtree(home)
+    home.touch()
+    temporary = Path(python(CACHE_FOLDER, **env).strip())
+    assert tmp_path not in temporary.parents
+    assert not temporary.exists()  # removed at the end of the process
+
+
+@pytest.mark.parametrize("name", ["tile.py", "simd.py", "new_kernel.py"])
+def test_a_change_of_any_kernel_source_starts_a_new_cache(name: str, tmp_path: Path) -> None:
+    package = copied_package(tmp_path)
+    before = python(CACHE_FOLDER, PYTHONPATH=str(tmp_path))
+    assert python(CACHE_FOLDER, PYTHONPATH=str(tmp_path)) == before
+    with (package / "engine" / "kernels" / name).open("a") as source:
+        source.write("\n# changed\n")
+    assert python(CACHE_FOLDER, PYTHONPATH=str(tmp_path)) != before
+
+
+def test_all_compiled_code_is_in_the_kernels_folder() -> None:
+    code = """
+import sys
+from charrnn import engine
+from numba.core.dispatcher import Dispatcher
+from numba.extending import _Intrinsic
+
+engine.load("numba")
+modules = [module for name, module in sys.modules.items() if name.startswith("charrnn")]
+values = [value for module in modules for value in vars(module).values()]
+compiled = [value for value in values if isinstance(value, Dispatcher | _Intrinsic)]
+print(len(compiled) > 20, {value.__module__.rpartition(".")[0] for value in compiled})
+"""
+    assert python(code) == "True {'charrnn.engine.kernels'}\n"
+
+
+def test_numba_keeps_its_own_cache_setting(tmp_path: Path) -> None:
+    own = str(tmp_path / "own")
+    code = f"import numba; numba.config.CACHE_DIR = {own!r}; from charrnn import engine; engine.load('numba')"
+    python(f"{code}; assert numba.config.CACHE_DIR == {own!r}", HOME=os.environ.get("HOME", str(tmp_path)))

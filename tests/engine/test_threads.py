@@ -1,0 +1,56 @@
+"""Shards and the threads that run them."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.engine.threads import Threads, row_shards
+
+
+@given(st.integers(0, 100), st.integers(1, 20))
+def test_row_shards_are_even_and_cover_every_row_once(B: int, n: int) -> None:
+    shards = row_shards(B, n)
+    sizes = [len(range(B)[rows]) for rows in shards]
+    assert len(shards) == n
+    assert [row for rows in shards for row in range(B)[rows]] == list(range(B))
+    assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_results_come_in_the_order_of_the_shards(n: int) -> None:
+    with Threads(n) as threads:
+        assert threads.map(lambda a, b: (a, b), range(20), "abcdefghijklmnopqrst") == list(
+            zip(range(20), "abcdefghijklmnopqrst", strict=True)
+        )
+
+
+def test_a_single_shard_runs_in_the_calling_thread() -> None:
+    with Threads(4) as threads:
+        assert threads.map(lambda _: threading.get_ident(), [0]) == [threading.get_ident()]
+
+
+def test_shards_run_in_parallel() -> None:
+    barrier = threading.Barrier(3, timeout=30)
+    with Threads(3) as threads:
+        assert sorted(threads.map(lambda _: barrier.wait(), range(3))) == [0, 1, 2]
+
+
+def test_an_error_in_a_shard_is_raised() -> None:
+    with Threads(2) as threads, pytest.raises(ZeroDivisionError):
+        threads.map(lambda n: 1 / n, [1, 0])
+
+
+def test_blas_has_one_thread_within_the_block_and_its_own_number_after_it() -> None:
+    from threadpoolctl import threadpool_info
+
+    def blas_threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    before = blas_threads()
+    with Threads(2):
+        assert set(blas_threads()) <= {1}
+    assert blas_threads() == before
