@@ -1,58 +1,67 @@
-"""What all tests share: the engines that are installed, Hypothesis's settings, and small models that were trained."""
+"""The fixtures that tests share: the engines that are installed and small trainings; and Hypothesis's settings."""
+
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-import charrnn.engine.protocols
+from charrnn import engine as engines
+from charrnn.checkpoint.paths import resume_path
+from charrnn.dataset.files import Source
+from charrnn.engine import Engine
 from charrnn.errors import EngineError
-from charrnn.training.trainer import Trainer, train
+from charrnn.training.trainer import Trainer
+from support.trainings import VERSE, run_of, save
 
 settings.register_profile("charrnn", max_examples=50, deadline=None)
 settings.load_profile("charrnn")
 
-VERSE = "the cat sat on the mat; the rat sat on the cat.\nwho sat on the rat? nobody, said the mat.\n" * 12
+
+def _installed(name: str) -> str:
+    """The name of an engine; the test is skipped if it is not installed."""
+    try:
+        return engines.resolve(name)
+    except EngineError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session", params=["numpy", "numba"])
-def engine(request):
-    """Each engine in turn; one that is not installed is skipped."""
-    try:
-        charrnn.engine.resolve(request.param)
-    except EngineError as error:
-        pytest.skip(str(error))
-    return charrnn.engine.load(request.param)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine that is installed."""
+    return engines.load(_installed(request.param))
 
 
 @pytest.fixture(params=["numpy", "numba"])
 def engine_name(request: pytest.FixtureRequest) -> str:
-    """The name of each engine in turn; one that is not installed is skipped."""
-    try:
-        return charrnn.engine.resolve(request.param)
-    except EngineError as error:
-        pytest.skip(str(error))
-
-
-def begin(text: str | bytes, **options) -> Trainer:
-    """A short training on one thread of the reference engine, before its first step."""
-    defaults = {"hidden_size": 8, "layers": 2, "steps": 40, "batch_size": 4, "seq_length": 16, "lr": 0.02, "seed": 1}
-    return train(text, **defaults | {"engine": "numpy", "threads": 1, "eval_every": 10} | options)
-
-
-def run_of(text: str | bytes, **options) -> Trainer:
-    """The same, come to its end."""
-    training = begin(text, **options)
-    for _ in training:
-        pass
-    return training
+    """The name of each engine that is installed."""
+    return _installed(request.param)
 
 
 @pytest.fixture(scope="session")
-def trained():
-    """A training of a few steps on characters, with a validation text: not to be changed."""
+def trained() -> Trainer:
+    """A training of a few steps on characters, with validation data, at its end. Do not change it."""
     return run_of(VERSE)
 
 
 @pytest.fixture(scope="session")
-def trained_on_bytes():
-    """The same on bytes, where most characters take two: not to be changed."""
+def trained_on_bytes() -> Trainer:
+    """The same on bytes, where most characters take two. Do not change it."""
     return run_of(("щука и рак " * 60).encode(), cell="gru", layers=1)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The two files of a small training on a text of four characters. Do not change them."""
+    path = tmp_path_factory.mktemp("small") / "a.safetensors"
+    trainer = run_of("abcab " * 50, hidden_size=2, layers=1, steps=3, eval_every=1, val_fraction=0.4)
+    trainer.state.source = Source(("a.txt", "-"))
+    save(trainer, path)
+    return {"model": path, "training": resume_path(path)}
+
+
+@pytest.fixture(scope="session")
+def small_lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The two files of a small training on lines. Do not change them."""
+    path = tmp_path_factory.mktemp("lines") / "a.safetensors"
+    save(run_of("ab\nabc\nca\n" * 50, layout="lines", hidden_size=2, layers=1, steps=3, val_fraction=0), path)
+    return {"model": path, "training": resume_path(path)}

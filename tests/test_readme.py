@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.processes import charrnn
 
 from charrnn.checkpoint import model_file
+from support.processes import charrnn
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 

@@ -1,38 +1,50 @@
-"""The command line: a thin printer over the library; one file for each command, and none imported before it is run."""
+"""The command line: a thin printer over the library; one folder a command, none imported before it is run."""
 
 import errno
 import io
 import os
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
+import typer.main
 
 from charrnn.cli.inspect import command as inspect
 from charrnn.cli.sample import command as sample
 from charrnn.cli.score import command as score
+from charrnn.cli.terminal import completion
 from charrnn.cli.terminal.console import notice
+from charrnn.cli.terminal.help import Command, Program
 from charrnn.cli.train import command as train
 from charrnn.errors import CharRNNError
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-LONGEST = 2000
-"""Characters of an error that are said."""
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MAX_MESSAGE = 2000
+"""The most characters of an error message."""
+EXAMPLES = """\b
+charrnn COMMAND --help lists the options of a command.
+
+\b
+Examples:
+  charrnn train corpus.txt --time 10m
+  charrnn sample --temp 0.8 --length 500
+  charrnn score chapter.txt
+  charrnn inspect --history
+"""
 
 app = typer.Typer(
     name="charrnn",
     help="Train a character-level recurrent network on a text, and write new text in its manner.",
-    epilog="Examples: charrnn train corpus.txt && charrnn sample --temp 0.8",
-    add_completion=False,
+    epilog=EXAMPLES,
+    cls=Program,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"auto_envvar_prefix": "CHARRNN", "help_option_names": ["-h", "--help"]},
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(context: typer.Context, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:  # a shell may complete a line with --version
         from importlib.metadata import version
 
         typer.echo(f"charrnn {version('charrnn')}")
@@ -59,38 +71,45 @@ def _options(
 
 
 for module in (train, sample, score, inspect):
-    app.command(module.NAME, help=module.HELP, epilog=module.EXAMPLES)(module.command)
+    texts = {"help": module.HELP, "short_help": module.HELP, "epilog": module.EXAMPLES}
+    app.command(module.NAME, cls=Command, **texts)(module.command)
+
+
+def program() -> Any:
+    """The program as Typer makes it, with its shell completion adapted."""
+    made = typer.main.get_command(app)
+    completion.adapt(made)
+    return made
 
 
 def main() -> None:
-    """Runs the program and ends the process: what goes wrong becomes one line on stderr and an exit code."""
+    """Runs the program and ends the process: an error becomes one line on stderr and an exit code."""
     debug = os.environ.get("CHARRNN_DEBUG", "") not in ("", "0")
     _open_streams()
     try:
-        code = app(standalone_mode=False, prog_name="charrnn")
+        code = program().main(standalone_mode=False, prog_name="charrnn")
         sys.stdout.flush()
     except (CharRNNError, typer.TyperException) as error:
         if debug:
             raise
-        text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-        _complain(text)
+        _complain(error.format_message() if isinstance(error, typer.TyperException) else str(error))
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = 128 + signal.SIGINT
     except (Exception, SystemExit) as error:
         if _is_closed_pipe(error):
-            code = 0  # whoever read our output wants no more of it
+            code = 0  # the reader of our output has read enough
         elif debug or isinstance(error, SystemExit):
             raise
         else:
-            _complain(_unforeseen(error))
+            _complain(_unexpected(error))
             code = 1
-    _drop_what_nobody_takes()
+    _discard_unwritable_output()
     sys.exit(code)
 
 
-def _drop_what_nobody_takes() -> None:
-    """Empties the buffers that can't be written out: Python would try again at its end, and exit with 120."""
+def _discard_unwritable_output() -> None:
+    """Empties the buffers that can't be written: else Python would try again at its end, and exit with 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -99,10 +118,10 @@ def _drop_what_nobody_takes() -> None:
 
 
 def _open_streams() -> None:
-    """Makes the standard streams what the program expects, whatever the shell has made of them.
+    """Makes the standard streams what the program expects.
 
-    One that the shell has closed is opened on nothing: else the next file to be opened, a checkpoint perhaps, would
-    take its number and whatever is printed to it. What is printed is UTF-8 in every locale, as the files are.
+    A stream that the shell has closed is opened on the null device: else the next file to be opened, a checkpoint
+    perhaps, would get its number and what is printed to it. Output is UTF-8 in every locale, as files are.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -112,18 +131,18 @@ def _open_streams() -> None:
 
 
 def _complain(text: str) -> None:
-    """Says in one line, and no endless one, what went wrong: it may quote a file."""
+    """Prints an error in one line of limited length: it may quote a file."""
     line = " ".join(text.split())
-    notice("charrnn: " + (line if len(line) <= LONGEST else f"{line[:LONGEST]} …"))
+    notice("charrnn: " + (line if len(line) <= MAX_MESSAGE else f"{line[:MAX_MESSAGE]} …"))
 
 
-def _unforeseen(error: Exception) -> str:
-    """What is said of an error that no command knows of."""
+def _unexpected(error: Exception) -> str:
+    """The message for an error that no command handles."""
     if isinstance(error, MemoryError):
         return "there is not enough memory for this"
-    if isinstance(error, FileNotFoundError) and _folder_is_gone():
-        return "the current folder is gone: change to one that is there"
-    if isinstance(error, OSError) and error.errno in FULL:
+    if isinstance(error, FileNotFoundError) and _is_current_folder_gone():
+        return "the current folder no longer exists: change to another one"
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
         return f"can't write {error.filename or 'the output'}: {error.strerror}"
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename or 'the output'}: {error.strerror}"
@@ -132,7 +151,7 @@ def _unforeseen(error: Exception) -> str:
     return f"{text} (CHARRNN_DEBUG=1 shows where)"
 
 
-def _folder_is_gone() -> bool:
+def _is_current_folder_gone() -> bool:
     try:
         os.getcwd()
     except FileNotFoundError:
@@ -141,7 +160,7 @@ def _folder_is_gone() -> bool:
 
 
 def _is_closed_pipe(error: BaseException | None) -> bool:
-    """Whether nobody reads stdout any more; Typer makes a `SystemExit` of it."""
+    """Whether nobody reads stdout any more; Typer turns that into a `SystemExit`."""
     return (isinstance(error, OSError) and error.errno == errno.EPIPE) or (
         isinstance(error, SystemExit) and _is_closed_pipe(error.__context__)
     )

@@ -1,4 +1,4 @@
-"""The constraints of sampling: each says, before every character, which ones may come if the text is to be right."""
+"""The constraints of sampling: each says, before every character, which characters may come next."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -10,39 +10,37 @@ from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, SamplingError
 from charrnn.sampling.filters import Recent
-
-Mask = NDArray[np.bool_]
-"""[V]: which characters may come."""
+from charrnn.types import Mask
 
 ConstraintFactory = Callable[[Recent], Sequence["Constraint"]]
-"""Makes the constraints of a text that goes on from some characters."""
+"""Makes the constraints of one text, which continues the given characters."""
 
 
 class Constraint(Protocol):
-    """What one text must be like; it follows the text as it grows."""
+    """A condition on one text; it follows the text as it grows."""
 
     def allowed(self) -> Mask:
-        """Which characters [V] may come next; none where the text can't go on."""
+        """The characters [V] that may come next; none if the text can't continue."""
 
     def add(self, v: int) -> None:
-        """The text goes on with character v."""
+        """Adds character v to the text."""
 
 
 REGEX_TIMEOUT = 2.0
-"""Seconds that a regular expression may take to say whether a character may come: some take longer than a life."""
+"""Seconds that a regular expression may take for one character: nested repeats can take exponential time."""
 
 
 class Match:
-    """The text as a whole matches a regular expression.
+    """The whole text matches a regular expression.
 
-    A character may come if some text that begins like this one with it does match: the `regex` library calls that a
-    partial match. A character that ends a text, such as the end of a line, may come when the text matches.
+    A character may come if some match begins with the text and this character: the `regex` library calls this a partial
+    match. A character that ends the text, such as a newline, may come if the text matches.
     """
 
-    def __init__(self, pattern: str, vocabulary: Vocabulary, ends: Sequence[str] = ()):
-        """Raises `ConfigError` for what is no regular expression, or without the library, and for a model of bytes."""
+    def __init__(self, pattern: str, vocabulary: Vocabulary, stops: Sequence[str] = ()):
+        """Raises `ConfigError` for an invalid pattern, a model of bytes, or if the library is not installed."""
         if vocabulary.is_bytes:
-            raise ConfigError("--match is for models of characters: this one is of bytes")
+            raise ConfigError("--match needs a model of characters, and this one is a model of bytes")
         try:
             import regex
         except ImportError:
@@ -50,92 +48,96 @@ class Match:
         try:
             self.pattern: Any = regex.compile(pattern)
         except regex.error as error:
-            raise ConfigError(f"{pattern!r} is no regular expression: {error}") from None
-        self.characters, self.ends = vocabulary.characters, ends
+            raise ConfigError(f"{pattern!r} is not a regular expression: {error}") from None
+        self.characters, self.stops = vocabulary.characters, stops
         self.text = ""
 
     def complete(self) -> bool:
-        """Whether the text, as it is, matches. Raises `SamplingError` where that takes too long to find out."""
-        return self._fits(self.text)
+        """Whether the text matches as it is. Raises `SamplingError` if that takes longer than `REGEX_TIMEOUT`."""
+        return self._matches(self.text)
 
     def allowed(self) -> Mask:
         return np.array(
-            [self.complete() if c in self.ends else self._fits(self.text + c, partial=True) for c in self.characters]
+            [
+                self.complete() if c in self.stops else self._matches(self.text + c, partial=True)
+                for c in self.characters
+            ]
         )
 
-    def _fits(self, text: str, partial: bool = False) -> bool:
+    def _matches(self, text: str, partial: bool = False) -> bool:
         try:
             return self.pattern.fullmatch(text, partial=partial, timeout=REGEX_TIMEOUT) is not None
         except TimeoutError:
-            raise SamplingError("the regular expression takes too long: one with fewer nested repeats may do") from None
+            raise SamplingError("the regular expression takes too long: try one with fewer nested repeats") from None
 
     def add(self, v: int) -> None:
         self.text += self.characters[v]
 
 
 HASH_BLOCK = 1 << 22
-"""Characters of a corpus that are hashed at once: what that takes for a while is no more for a larger one."""
+"""Characters of a corpus that are hashed at once, which bounds the RAM for the hashes of one block."""
 
 
-class Copies:
-    """The pieces of N + 1 characters that stand in a corpus, as hashes: what a text must not hold to copy at most N.
+class CorpusNgrams:
+    """The different (N + 1)-grams of a corpus, as hashes: a text that copies at most N characters has none of them.
 
-    The hash of x₀ … x_N is Σ (x_i + 1) b^(N-i) modulo 2⁶⁴ (R. Karp, M. Rabin, 1987), so that the next one follows from
-    the one before. 8 bytes for every distinct piece; what collides by chance is banned as well.
+    The hash of x₀ … x_N is Σ (x_i + 1) b^(N-i) modulo 2⁶⁴ (R. Karp, M. Rabin, 1987), so that each follows from the one
+    before. Each takes 8 bytes. An n-gram whose hash collides with one of these is banned too.
     """
 
     BASE = np.uint64(0x9E3779B97F4A7C15)
 
     def __init__(self, corpus: Corpus, vocabulary: Vocabulary, N: int):
+        """Raises `ConfigError` for an N below 1."""
         if N < 1:
             raise ConfigError(f"max_copy must be at least 1, not {N}")
         self.N, self.V = N, len(vocabulary)
         known = {c: v for v, c in enumerate(vocabulary.characters)}
-        strange = self.V  # a character that the model doesn't know is in no text of it
-        numbers = np.array([known.get(c, strange) for c in corpus.vocabulary.characters], np.uint64)
-        self.hashes, waiting = np.empty(0, np.uint64), [np.empty(0, np.uint64)]
+        unknown = self.V  # a character that the model never writes
+        ids = np.array([known.get(c, unknown) for c in corpus.vocabulary.characters], np.uint64)
+        self.hashes, pending = np.empty(0, np.uint64), [np.empty(0, np.uint64)]
         for start in range(0, len(corpus.ids), HASH_BLOCK):
-            piece = numbers[corpus.ids[start : start + HASH_BLOCK + N]] + np.uint64(1)
-            waiting.append(np.unique(_windows(piece, N + 1)))
-            # Merged when they are as many as those that were: so each is sorted a few times only
-            if sum(map(len, waiting)) >= len(self.hashes) or start + HASH_BLOCK >= len(corpus.ids):
-                self.hashes, waiting = np.unique(np.concatenate((self.hashes, *waiting))), []
+            block = ids[corpus.ids[start : start + HASH_BLOCK + N]] + np.uint64(1)
+            pending.append(np.unique(_window_hashes(block, N + 1)))
+            # Merge only when there are as many new hashes as old ones, so that each is sorted a few times only
+            if sum(map(len, pending)) >= len(self.hashes) or start + HASH_BLOCK >= len(corpus.ids):
+                self.hashes, pending = np.unique(np.concatenate((self.hashes, *pending))), []
 
     def followers(self, window: Recent) -> Mask:
-        """Which characters [V] would make, of the last N characters, a piece that stands in the corpus."""
-        before = _windows(window.astype(np.uint64) + np.uint64(1), self.N)  # [1]
+        """The characters [V] that follow the given N characters somewhere in the corpus."""
+        before = _window_hashes(window.astype(np.uint64) + np.uint64(1), self.N)  # [1]
         candidates = before * self.BASE + np.arange(1, self.V + 1, dtype=np.uint64)
         at = np.minimum(np.searchsorted(self.hashes, candidates), max(len(self.hashes) - 1, 0))
         return self.hashes[at] == candidates if len(self.hashes) else np.zeros(self.V, bool)
 
 
-def _windows(values: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
-    """The hashes of all windows of some length, made of those of half that length, as powers are made of squares."""
+def _window_hashes(values: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
+    """The hashes of all windows of a length, from those of half the length, as in exponentiation by squaring."""
     if len(values) < length:
         return values[:0]
     if length == 1:
         return values
-    half = _windows(values, length // 2)
+    half = _window_hashes(values, length // 2)
     shift = length // 2
     both = half[:-shift] * _power(shift) + half[shift:]
-    return both if length % 2 == 0 else both[:-1] * Copies.BASE + values[2 * shift :]
+    return both if length % 2 == 0 else both[:-1] * CorpusNgrams.BASE + values[2 * shift :]
 
 
 def _power(n: int) -> np.uint64:
-    return np.uint64(pow(int(Copies.BASE), n, 2**64))
+    return np.uint64(pow(int(CorpusNgrams.BASE), n, 2**64))
 
 
-class NoCopy:
-    """No more than N characters in a row stand in the corpus like that; those that the text goes on from count."""
+class MaxCopy:
+    """The text has at most N consecutive characters in common with the corpus, the text that it continues included."""
 
-    def __init__(self, copies: Copies, before: Recent):
-        self.copies = copies
-        self.window = [int(v) for v in before[-copies.N :]]
+    def __init__(self, ngrams: CorpusNgrams, recent: Recent):
+        self.ngrams = ngrams
+        self.window = [int(v) for v in recent[-ngrams.N :]]
 
     def allowed(self) -> Mask:
-        if len(self.window) < self.copies.N:
-            return np.ones(self.copies.V, bool)
-        return ~self.copies.followers(np.array(self.window))
+        if len(self.window) < self.ngrams.N:
+            return np.ones(self.ngrams.V, bool)
+        return ~self.ngrams.followers(np.array(self.window))
 
     def add(self, v: int) -> None:
-        self.window = [*self.window, v][-self.copies.N :]
+        self.window = [*self.window, v][-self.ngrams.N :]

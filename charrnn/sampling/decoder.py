@@ -1,4 +1,4 @@
-"""The drawing: texts in the making, each character drawn from the prediction that follows those before it."""
+"""The decoder: draws the characters of several texts side by side, each from the prediction after those before it."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from charrnn.config import SamplingConfig
 from charrnn.engine import available_cores
@@ -14,16 +13,14 @@ from charrnn.errors import CheckpointError
 from charrnn.model.model import Model
 from charrnn.sampling import filters
 from charrnn.sampling.state import GenerationState
-from charrnn.types import Array, Ids
-
-Mask = NDArray[np.bool_]
+from charrnn.types import Array, Ids, Mask
 
 
 class BatchDecoder:
-    """B texts in the making: what the network remembers of each, its last characters, its randomness.
+    """B texts while they are drawn: each one's RNN state, last characters and random generator.
 
-    A text follows from what it goes on from and from its randomness alone: with the compiled engine exactly, with NumPy
-    but for how BLAS rounds with more rows or fewer.
+    Each text depends only on its own start and its own random numbers. This is exact with the compiled engine; with
+    NumPy, BLAS may round differently for another number of rows.
     """
 
     def __init__(
@@ -34,56 +31,61 @@ class BatchDecoder:
         context: Ids,
         recent: filters.Recent,
         rngs: Sequence[np.random.Generator],
-        ends: Sequence[str] = (),
+        stops: Sequence[str] = (),
     ):
-        """Goes on from a state [L, S, B, H], the characters [B] that come after it, and the last ones before the draw,
-        [B, LOOKBACK], filled up with V."""
+        """Continues from a state [L, S, B, H] and the character [B] that follows it.
+
+        `recent` [B, LOOKBACK] has the last characters of each text so far, padded with V at the front. A character in
+        `stops` may come even if the configuration does not allow it.
+        """
         self.model, self.config = model, config
         self.context, self.recent, self.rngs = context, recent, list(rngs)
-        self.mask = filters.mask(config, model.vocabulary.characters, ends)
+        self.mask = filters.charset_mask(config, model.vocabulary.characters, stops)
         Decoder = model.engine.Decoder
-        self._decoder: Any = Decoder and Decoder(model.config.cell, model.params, state, available_cores())
+        self._compiled: Any = Decoder and Decoder(model.config.cell, model.params, state, available_cores())
         self._state = state
 
     @property
     def state(self) -> Array:
-        """What the network remembers [L, S, B, H], of all but the last characters."""
-        state: Array = self._decoder.state if self._decoder else self._state
+        """The RNN state [L, S, B, H] before the last character of each text."""
+        state: Array = self._compiled.state if self._compiled else self._state
         return state
 
     def draw(self, temps: Sequence[float], mask: Mask | None = None) -> tuple[Ids, Array]:
         """Draws N = len(temps) characters of each text: ids [N, B], and the model's own log-probabilities [N, B].
 
-        `mask` [B, V] says which characters may come at all in each of them; there must be one.
+        `mask` [B, V] says which characters may come; it must have at least one in each row. Raises `CheckpointError` if
+        the model's predictions are NaN or infinite.
         """
         u = np.stack([rng.random(len(temps)) for rng in self.rngs], axis=1)
-        mask = self.mask if mask is None else mask if self.mask is None else mask & self.mask
-        if self._decoder:
-            recent = self.recent if self.config.penalty > 0 else None
+        if self.mask is not None:
+            mask = self.mask if mask is None else mask & self.mask
+        if self._compiled:
+            recent = self.recent if self.config.loop_penalty > 0 else None
             settings = filters.settings(self.config)
-            ids, logps = self._decoder.run(self.context, u, temps, settings, mask, recent)
+            ids, logps = self._compiled.run(self.context, u, temps, settings, mask, recent)
         else:
-            ids, logps = self._step_by_step(u, temps, mask)
+            ids, logps = self._draw_step_by_step(u, temps, mask)
         if not np.isfinite(logps).all():
-            raise CheckpointError("the model's weights are too large: its predictions are no numbers")
+            raise CheckpointError("the model's predictions are NaN or infinite: its weights are too large")
         self.context = ids[-1]
         self.recent = np.concatenate((self.recent, ids.T), axis=1)[:, -filters.LOOKBACK :]
         return ids, logps
 
-    def _step_by_step(self, u: Array, temps: Sequence[float], mask: Mask | None) -> tuple[Ids, Array]:
-        """What the compiled sampler does without Python between the characters."""
+    def _draw_step_by_step(self, u: Array, temps: Sequence[float], mask: Mask | None) -> tuple[Ids, Array]:
+        """The reference implementation of the compiled decoder's `run`."""
         plain = mask is None and replace(self.config, temp=1.0, to_temp=None) == SamplingConfig()
         rows, context = np.arange(len(self.context)), self.context
         ids, logps = np.empty(u.shape, context.dtype), np.empty(u.shape)
         text = np.concatenate((self.recent, np.empty(u.shape[::-1], np.int64)), axis=1)
         for n, temp in enumerate(temps):
-            with np.errstate(all="ignore"):  # `draw` looks at the log-probabilities
+            with np.errstate(all="ignore"):  # `draw` checks the log-probabilities
                 logits, self._state = self.model.step(context, self._state)
                 y = logits.astype(np.float64)
                 y -= y.max(axis=-1, keepdims=True)
                 norm = np.log(np.exp(y).sum(axis=-1))
                 if plain and temp:
-                    filtered = y / temp  # `sample_categorical` does without what normalises
+                    filtered = y / temp  # `sample_categorical` needs no normalised input
                 else:
                     logp, recent = y - norm[:, None], text[:, n : n + filters.LOOKBACK]
                     filtered = filters.apply(logp, self.config, temp, mask, recent)
@@ -92,27 +94,22 @@ class BatchDecoder:
             logps[n] = y[rows, context] - norm
         return ids, logps
 
-    def continuation(self) -> GenerationState:
-        """What the only text of this drawing goes on from."""
+    def generation_state(self) -> GenerationState:
+        """The state from which the text continues, for a decoder of a single text."""
         (rng,), (context,), (recent,) = self.rngs, self.context, self.recent
         return GenerationState(self.state.copy(), int(context), recent.copy(), deepcopy(rng))
 
 
 def start(
-    model: Model,
-    primes: Sequence[str | bytes],
-    seeds: Sequence[int],
-    config: SamplingConfig,
-    ends: Sequence[str] = (),
+    model: Model, primes: Sequence[str], seeds: Sequence[int], config: SamplingConfig, stops: Sequence[str] = ()
 ) -> BatchDecoder:
-    """A drawing of texts that go on from primes, one each; an empty one begins as a text does after a line's start.
+    """A decoder of one text for each prime and seed; a text with an empty prime begins as after a newline.
 
-    `ends` are characters that stop a text: they may come, whatever is allowed. Raises `VocabularyError` where a prime
-    has characters that are not known.
+    Raises `VocabularyError` if a prime has characters that are not in the vocabulary.
     """
     vocabulary, B = model.vocabulary, len(primes)
     read = [np.concatenate(([vocabulary.start], vocabulary.encode(p))).astype(vocabulary.dtype) for p in primes]
-    if len(set(primes)) == 1:  # one reading serves all
+    if len(set(primes)) == 1:  # read it once for all
         state = np.repeat(model.read(read[0][:-1], model.zero_state(1)), B, axis=2)
     else:
         state = np.concatenate([model.read(ids[:-1], model.zero_state(1)) for ids in read], axis=2)
@@ -121,24 +118,24 @@ def start(
         tail = ids[1:][-filters.LOOKBACK :]
         row[len(row) - len(tail) :] = tail
     context = np.array([ids[-1] for ids in read], vocabulary.dtype)
-    return BatchDecoder(model, config, state, context, recent, [np.random.default_rng(seed) for seed in seeds], ends)
+    return BatchDecoder(model, config, state, context, recent, [np.random.default_rng(seed) for seed in seeds], stops)
 
 
 def resume(
-    model: Model, prime: str | bytes, after: GenerationState, config: SamplingConfig, ends: Sequence[str] = ()
+    model: Model, prime: str, after: GenerationState, config: SamplingConfig, stops: Sequence[str] = ()
 ) -> BatchDecoder:
-    """A drawing of one text that goes on from where another stopped, and then from a prime; else as `start`."""
+    """A decoder of one text that continues where another stopped, and then with a prime; otherwise as `start`."""
     vocabulary = model.vocabulary
     read = np.concatenate(([after.context], vocabulary.encode(prime))).astype(vocabulary.dtype)
     state = model.read(read[:-1], model.clamp_state(after.state))
     recent = np.concatenate((after.recent, read[1:]))[None, -filters.LOOKBACK :]
-    return BatchDecoder(model, config, state, read[-1:], recent, [deepcopy(after.rng)], ends)
+    return BatchDecoder(model, config, state, read[-1:], recent, [deepcopy(after.rng)], stops)
 
 
 def sample_categorical(logp: Array, u: Array) -> Array:
-    """For each row of log-probabilities [B, V] the character whose share of the unit interval u [B] falls in.
+    """For each row of log-probabilities [B, V], the character whose share of the unit interval contains u [B].
 
-    They need not be normalised.
+    The log-probabilities need not be normalised.
     """
     upto = np.cumsum(np.exp(logp), axis=-1)
     total = upto[:, -1]

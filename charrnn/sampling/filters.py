@@ -1,11 +1,11 @@
-"""The filters of sampling: each maps log-probabilities [B, V] to log-probabilities [B, V].
+"""The sampling filters: each maps log-probabilities [B, V] to log-probabilities [B, V].
 
-They apply in the order in which they are listed in `apply`. What a filter rules out has log-probability -∞; what it
-leaves is a distribution again.
+`apply` lists them in the order in which they apply. A character that a filter rules out has the log-probability -∞; the
+remaining characters are a distribution again.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,146 +14,107 @@ from numpy.typing import NDArray
 from charrnn.config import SamplingConfig
 from charrnn.errors import ConfigError
 from charrnn.layers.softmax import log_softmax
-from charrnn.types import Array
+from charrnn.types import Array, Mask
 
 Recent = NDArray[np.integer[Any]]
-"""The last characters of a text, V in the place of those it hasn't got."""
+"""The last characters of a text, padded with V where the text is shorter."""
 
 LOOKBACK = 512
-"""Characters in which a loop is looked for."""
+"""Characters that are searched for repetitions."""
 FREE_REPEAT = 8
-"""Characters that may come again as they came before: names and turns of phrase are no loops."""
+"""Characters that may be repeated without a penalty: names and turns of phrase are not loops."""
 MAX_REPEAT = 64
-"""Characters after which a loop counts as no longer."""
-
-
-def apply_mask(logp: Array, mask: NDArray[np.bool_]) -> Array:
-    """The characters that the mask [B, V] or [V] has, of which there must be one in each row."""
-    return log_softmax(np.where(mask, logp, -np.inf))
-
-
-def loop_penalty(logp: Array, lengths: Array, penalty: float) -> Array:
-    """Each character that would lengthen a loop [B, V] loses `penalty` nats for every character past `FREE_REPEAT`."""
-    return log_softmax(logp - penalty * np.maximum(lengths - FREE_REPEAT, 0))
-
-
-def temperature(logp: Array, temp: float) -> Array:
-    """p_v^(1/temp), normalised; 0 leaves the likeliest character alone, the first of them if there are several."""
-    if temp == 0:
-        greedy = np.full_like(logp, -np.inf)
-        np.put_along_axis(greedy, logp.argmax(axis=-1, keepdims=True), 0, axis=-1)
-        return greedy
-    with np.errstate(over="ignore"):  # -∞ is right where a tiny temperature sends the unlikely
-        return log_softmax((logp - logp.max(axis=-1, keepdims=True)) / temp)
-
-
-def top_k(logp: Array, k: int) -> Array:
-    """The k likeliest characters; of equally likely ones those that come first in the vocabulary."""
-    if k >= logp.shape[-1]:
-        return logp
-    return _keep_characters(logp, _by_probability(logp)[:, :k])
-
-
-def top_p(logp: Array, p: float) -> Array:
-    """The likeliest characters, as many as reach probability p together: the nucleus (Holtzman et al., 2020)."""
-    return _keep_mass(logp, _by_probability(logp), p)
-
-
-def min_p(logp: Array, p: float) -> Array:
-    """The characters at least p times as probable as the likeliest one (Nguyen et al., 2024)."""
-    return log_softmax(np.where(logp >= logp.max(axis=-1, keepdims=True) + np.log(p), logp, -np.inf))
-
-
-def typical(logp: Array, p: float) -> Array:
-    """The characters whose surprise is nearest to the expected one, the entropy, as many as reach probability p.
-
-    Locally typical sampling (Meister et al., 2023).
-    """
-    surprise = -np.where(logp > -np.inf, logp, -1e300)  # finite, so that 0 · ∞ doesn't arise
-    entropy = (np.exp(logp) * surprise).sum(axis=-1, keepdims=True)
-    return _keep_mass(logp, np.argsort(np.abs(surprise - entropy), axis=-1, kind="stable"), p)
+"""The length at which a repetition stops counting as longer."""
 
 
 def apply(
     logp: Array,
     config: SamplingConfig,
     temp: float | None = None,
-    mask: NDArray[np.bool_] | None = None,
+    mask: Mask | None = None,
     recent: Recent | None = None,
 ) -> Array:
-    """Applies, in this order, the filters that are set: mask, penalty, temperature, top-k, top-p, min-p, typical.
+    """Applies the filters that are set, in the order of this table; to add a filter, add a line.
 
-    `mask` [B, V] or [V] says which characters may come at all; `recent` [B, LOOKBACK], which the penalty looks at,
-    holds the text so far, with V where it is shorter; `temp` goes before the configuration's, which may be a range.
+    `mask` [B, V] or [V] says which characters may come at all. `recent` [B, LOOKBACK] is the text so far, for the loop
+    penalty. `temp` replaces the temperature of the configuration, which may be the start of a range.
+
+    An engine with a compiled decoder applies the same filters, in the same order, from the numbers in `settings`.
     """
-    if mask is not None:
-        logp = apply_mask(logp, mask)
-    if config.penalty > 0 and recent is not None:
-        logp = loop_penalty(logp, np.stack([repeat_lengths(row, logp.shape[-1]) for row in recent]), config.penalty)
-    if (temp := config.temp if temp is None else temp) != 1:
-        logp = temperature(logp, temp)
-    if config.top_k > 0:
-        logp = top_k(logp, config.top_k)
-    if config.top_p < 1:
-        logp = top_p(logp, config.top_p)
-    if config.min_p > 0:
-        logp = min_p(logp, config.min_p)
-    if config.typical < 1:
-        logp = typical(logp, config.typical)
+    temp = config.temp if temp is None else temp
+    filters: tuple[tuple[bool, Callable[..., Array], tuple[Any, ...]], ...] = (
+        # applies if                                         filter        its settings
+        (mask is not None,                                   apply_mask,   (mask,)),
+        (config.loop_penalty > 0 and recent is not None,     loop_penalty, (recent, config.loop_penalty)),
+        (temp != 1,                                          temperature,  (temp,)),
+        (config.top_k > 0,                                   top_k,        (config.top_k,)),
+        (config.top_p < 1,                                   top_p,        (config.top_p,)),
+        (config.min_p > 0,                                   min_p,        (config.min_p,)),
+        (config.typical < 1,                                 typical,      (config.typical,)),
+    )  # fmt: skip
+    for applies, filter, filter_settings in filters:
+        if applies:
+            logp = filter(logp, *filter_settings)
     return logp
 
 
 def settings(config: SamplingConfig) -> tuple[int, float, float, float, float, int, int]:
-    """The filters' settings as plain numbers, for an engine that has filters of its own."""
-    return config.top_k, config.top_p, config.min_p, config.typical, config.penalty, FREE_REPEAT, MAX_REPEAT
+    """The filters' settings as plain numbers, for an engine with a compiled decoder."""
+    return config.top_k, config.top_p, config.min_p, config.typical, config.loop_penalty, FREE_REPEAT, MAX_REPEAT
 
 
-def repeat_lengths(recent: Recent, V: int) -> Recent:
-    """For each character [V], how long an end of the text `recent` [N] stood in it before, followed by that character.
+# The filters
 
-    At most `MAX_REPEAT`. An id of V, or above, is no character and part of no loop.
+
+def apply_mask(logp: Array, mask: Mask) -> Array:
+    """Keeps the characters in the mask [B, V] or [V], which must have at least one in each row."""
+    return log_softmax(np.where(mask, logp, -np.inf))
+
+
+def loop_penalty(logp: Array, recent: Recent, penalty: float) -> Array:
+    """Takes `penalty` nats from a character for each character past `FREE_REPEAT` of the repetition it would extend.
+
+    `recent` [B, LOOKBACK] is the text so far.
     """
-    lengths = np.zeros(V + 1, np.int64)
-    last = len(recent) - 1
-    here = np.flatnonzero(recent[:last] == recent[last]) if last >= 0 and recent[last] < V else recent[:0]
-    k = 1
-    while len(here) and k <= MAX_REPEAT:  # at each place the k characters up to it are the last k
-        lengths[recent[here + 1]] = k
-        here = here[here >= k]
-        here = here[recent[here - k] == recent[last - k]] if k <= last and recent[last - k] < V else here[:0]
-        k += 1
-    return lengths[:V]
+    lengths = np.stack([repeat_lengths(row, logp.shape[-1]) for row in recent])
+    return log_softmax(logp - penalty * np.maximum(lengths - FREE_REPEAT, 0))
 
 
-def mask(config: SamplingConfig, characters: Sequence[str], ends: Sequence[str] = ()) -> NDArray[np.bool_] | None:
-    """The characters [V] that `allow` and `ban` leave, or None for all. Raises `ConfigError` where they leave none.
+def temperature(logp: Array, temp: float) -> Array:
+    """p_v^(1/temp), normalised; 0 keeps only the likeliest character, the first of them if there are several."""
+    if temp == 0:
+        greedy = np.full_like(logp, -np.inf)
+        np.put_along_axis(greedy, logp.argmax(axis=-1, keepdims=True), 0, axis=-1)
+        return greedy
+    with np.errstate(over="ignore"):  # a tiny temperature rightly sends unlikely characters to -∞
+        return log_softmax((logp - logp.max(axis=-1, keepdims=True)) / temp)
 
-    `ends`, with which a text stops, need not be allowed: they are no part of it.
+
+def top_k(logp: Array, k: int) -> Array:
+    """Keeps the k likeliest characters; of equally likely ones, those that come first in the vocabulary."""
+    if k >= logp.shape[-1]:
+        return logp
+    return _keep_characters(logp, _by_probability(logp)[:, :k])
+
+
+def top_p(logp: Array, p: float) -> Array:
+    """Keeps the nucleus: the likeliest characters whose probabilities add up to p (Holtzman et al., 2020)."""
+    return _keep_mass(logp, _by_probability(logp), p)
+
+
+def min_p(logp: Array, p: float) -> Array:
+    """Keeps the characters at least p times as probable as the likeliest one (Nguyen et al., 2024)."""
+    return log_softmax(np.where(logp >= logp.max(axis=-1, keepdims=True) + np.log(p), logp, -np.inf))
+
+
+def typical(logp: Array, p: float) -> Array:
+    """Keeps the characters whose surprisal is nearest to the entropy and whose probabilities add up to p.
+
+    Locally typical sampling (Meister et al., 2023).
     """
-    if not config.allow and not config.ban:
-        return None
-    left = parse_charset(config.allow, characters) if config.allow else np.ones(len(characters), bool)
-    left |= [c in ends for c in characters]
-    left &= ~parse_charset(config.ban, characters)
-    if not left.any():
-        raise ConfigError("--allow and --ban leave no character of the model's vocabulary")
-    return left
-
-
-def parse_charset(expression: str, characters: Sequence[str]) -> NDArray[np.bool_]:
-    r"""Which of the characters [V] an expression of `allow` or `ban` names: `abc`, `a-z`, `\n`, `\-`."""
-    ranges = [(a, z or a) for a, z in _ranges(expression)]
-    return np.array([any(a <= c <= z for a, z in ranges) for c in characters])
-
-
-def _ranges(text: str) -> list[tuple[str, str]]:
-    """The single characters and the ranges of an expression; a hyphen at either end is itself, as after a backslash."""
-    one = r"(\\.|[^\\]|\\$)"
-    return [(_unescaped(a), _unescaped(z)) for a, z in re.findall(rf"{one}(?:-{one})?", text, re.DOTALL)]
-
-
-def _unescaped(text: str) -> str:
-    return {"\\n": "\n", "\\t": "\t", "\\r": "\r"}.get(text, text[-1:])
+    surprisal = -np.where(logp > -np.inf, logp, -1e300)  # finite, so that 0 · ∞ does not arise
+    entropy = (np.exp(logp) * surprisal).sum(axis=-1, keepdims=True)
+    return _keep_mass(logp, np.argsort(np.abs(surprisal - entropy), axis=-1, kind="stable"), p)
 
 
 def _by_probability(logp: Array) -> Array:
@@ -162,7 +123,7 @@ def _by_probability(logp: Array) -> Array:
 
 
 def _keep_mass(logp: Array, order: Array, p: float) -> Array:
-    """The distribution [B, V] left of the first characters in that order [B, V] that reach probability p together."""
+    """Keeps the first characters in the given order [B, V] whose probabilities add up to p."""
     before = np.cumsum(np.exp(np.take_along_axis(logp, order, axis=-1)), axis=-1, dtype=np.float64)
     before = np.concatenate((np.zeros_like(before[:, :1]), before[:, :-1]), axis=-1)
     kept = np.zeros(logp.shape, bool)
@@ -171,7 +132,59 @@ def _keep_mass(logp: Array, order: Array, p: float) -> Array:
 
 
 def _keep_characters(logp: Array, characters: Array) -> Array:
-    """The distribution [B, V] left of `logp` when only the given characters [B, K] of each row may come."""
-    left = np.full_like(logp, -np.inf)
-    np.put_along_axis(left, characters, np.take_along_axis(logp, characters, axis=-1), axis=-1)
-    return log_softmax(left)
+    """Keeps only the given characters [B, K] of each row."""
+    kept = np.full_like(logp, -np.inf)
+    np.put_along_axis(kept, characters, np.take_along_axis(logp, characters, axis=-1), axis=-1)
+    return log_softmax(kept)
+
+
+def repeat_lengths(recent: Recent, V: int) -> Recent:
+    """For each character [V], the length of the longest suffix of `recent` [N] that it has followed before.
+
+    At most `MAX_REPEAT`. An id of V or above is padding, and never part of a repetition.
+    """
+    lengths = np.zeros(V + 1, np.int64)
+    last = len(recent) - 1
+    here = np.flatnonzero(recent[:last] == recent[last]) if last >= 0 and recent[last] < V else recent[:0]
+    k = 1
+    while len(here) and k <= MAX_REPEAT:  # at each place, the k characters that end there are the last k of the text
+        lengths[recent[here + 1]] = k
+        here = here[here >= k]
+        here = here[recent[here - k] == recent[last - k]] if k <= last and recent[last - k] < V else here[:0]
+        k += 1
+    return lengths[:V]
+
+
+# The mask that --allow and --ban make
+
+
+def charset_mask(config: SamplingConfig, characters: Sequence[str], stops: Sequence[str] = ()) -> Mask | None:
+    """The characters [V] that `allow` and `ban` permit; None if they permit all.
+
+    A character that stops the text need not be allowed, since it is not part of the text. Raises `ConfigError` if no
+    character is permitted.
+    """
+    if not config.allow and not config.ban:
+        return None
+    mask = parse_charset(config.allow, characters) if config.allow else np.ones(len(characters), bool)
+    mask |= [c in stops for c in characters]
+    mask &= ~parse_charset(config.ban, characters)
+    if not mask.any():
+        raise ConfigError("--allow and --ban leave no character of the model's vocabulary")
+    return mask
+
+
+def parse_charset(expression: str, characters: Sequence[str]) -> Mask:
+    r"""The characters [V] that an expression such as `abc`, `a-z`, `\n` or `\-` contains."""
+    ranges = [(a, z or a) for a, z in _ranges(expression)]
+    return np.array([any(a <= c <= z for a, z in ranges) for c in characters])
+
+
+def _ranges(text: str) -> list[tuple[str, str]]:
+    """The single characters and ranges of an expression; a hyphen at either end or after a backslash is literal."""
+    one = r"(\\.|[^\\]|\\$)"
+    return [(_unescape(a), _unescape(z)) for a, z in re.findall(rf"{one}(?:-{one})?", text, re.DOTALL)]
+
+
+def _unescape(text: str) -> str:
+    return {"\\n": "\n", "\\t": "\t", "\\r": "\r"}.get(text, text[-1:])

@@ -1,107 +1,101 @@
-"""The listing: whole records, one for a seed, without those that are not wanted."""
+"""The sampling of lines: whole lines, one for each seed, without those that are not wanted."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Unpack
 
 import numpy as np
 
-from charrnn.config import MAX_SEED, SamplingConfig, between
+from charrnn.config import between
 from charrnn.errors import ConfigError, SamplingError
 from charrnn.model.model import Model
-from charrnn.sampling.constraints import ConstraintFactory
 from charrnn.sampling.generate import MAX_BATCH, Sample, continuations
+from charrnn.sampling.request import SamplingOptions, SamplingRequest
 
 MAX_SKIPPED = 1000
-"""Records that are left out in a row before it is said that there are no others."""
+"""Lines that are skipped in a row before it is an error."""
 
 
 def sample_lines(
     model: Model,
+    request: SamplingRequest | None = None,
     *,
     count: int,
-    prime: str = "",
-    length: int | None = None,
-    seed: int = 0,
-    config: SamplingConfig | None = None,
     novel: bool = False,
     unique: bool = False,
-    stops: Sequence[str] = (),
-    constraints: ConstraintFactory | None = None,
+    **options: Unpack[SamplingOptions],
 ) -> Iterator[Sample]:
-    """Draws `count` records, each up to its line end, or cut at `length` characters: at twice the longest one learned.
+    """Draws `count` lines, each up to its newline or cut at `length` characters (None: `model.default_length`).
 
-    The prime is the beginning of each; a line end after it is dropped. `novel` leaves out those that stand in the text
-    that the model was made from, and empty ones; `unique` leaves out those that were drawn before. The first record is
-    that of the given seed, and each other one, also one drawn in the place of one left out, is that of the next. So
-    with its own seed a record is drawn again alone. `stops` may end a record earlier, and `constraints` say what it is
-    like, as in `sampling.generate`.
+    Each line begins with the prime; a newline at the end of the prime is dropped. `novel` skips the lines of the
+    training text, and empty ones; `unique` skips lines that were drawn before. The first line is drawn with the
+    request's seed, and every other one with the next seed, also one that replaces a skipped line: so each line can be
+    drawn again alone, with its own seed. Otherwise as `samples`.
 
-    The text of a record is without its line end, its likelihood is with it. Raises `ConfigError` where the model is
-    none of records, where it can't tell what is novel, or where the prime has several lines; `VocabularyError` where
-    the prime has characters that are not known; and `SamplingError` where `MAX_SKIPPED` records in a row were left out.
+    The text of a line is without its newline; its likelihood includes the newline. Raises `ConfigError` if the model is
+    not a model of lines, if it can't tell what is novel, or if the prime has several lines; `VocabularyError` if the
+    prime has characters that are not in the vocabulary; `SamplingError` if `MAX_SKIPPED` lines in a row were skipped.
     """
-    if model.line_set is None:
-        raise ConfigError("this is a model of running text, not of records: those come from `charrnn train --lines`")
-    if novel and model.line_set.digests is None:
-        raise ConfigError("this model can't tell what is novel: it was made from too many lines to know them all")
-    length = model.line_set.default_length if length is None else length
-    between("seed", seed, 0, MAX_SEED)
+    if model.layout != "lines":
+        raise ConfigError("this model writes continuous text, not lines: `charrnn train --lines` makes models of lines")
+    if novel and (model.line_set is None or model.line_set.digests is None):
+        raise ConfigError("this model can't tell what is novel: its training text had too many lines to keep them all")
+    request = SamplingRequest.from_options(request, options)
+    length = model.default_length if request.length is None else request.length
     between("length", length, 0)
-    prime = prime.removesuffix("\n")
+    prime = request.prime_text.removesuffix("\n")
     if "\n" in prime:
-        raise ConfigError("a record is one line, and this prime has several: give the beginning of one")
+        raise ConfigError("the prime has several lines: give the beginning of one line")
+    request = replace(request, stops=[*request.stops, "\n"])
 
-    def up_to(length: int, seeds: range) -> Iterator[Sample]:
-        return continuations(
-            model,
-            [[prime] * len(seeds)],
-            length=length,
-            seed=seeds.start,
-            config=config,
-            stops=[*stops, "\n"],
-            constraints=constraints,
-        )
+    def draw_up_to(length: int, seeds: range) -> Iterator[Sample]:
+        return continuations(model, [[prime] * len(seeds)], replace(request, length=length, seed=seeds.start))
 
-    def drawn(seeds: range) -> Iterator[Sample]:
-        for record in up_to(length + 1, seeds):  # the character more may be the line end
-            if len(model.vocabulary.encode(record.text)) <= length:
-                yield record
+    def draw(seeds: range) -> Iterator[Sample]:
+        for line in draw_up_to(length + 1, seeds):  # the additional character may be the newline
+            if len(model.vocabulary.encode(line.text)) <= length:
+                yield line
             else:
-                yield from up_to(length, range(record.seed, record.seed + 1))
+                yield from draw_up_to(length, range(line.seed, line.seed + 1))
 
-    return _wanted(model, drawn, count, seed, novel, unique)
+    return _wanted(model, draw, count, request.seed, novel, unique)
 
 
 def _wanted(
-    model: Model, drawn: Callable[[range], Iterator[Sample]], count: int, seed: int, novel: bool, unique: bool
+    model: Model, draw: Callable[[range], Iterator[Sample]], count: int, seed: int, novel: bool, unique: bool
 ) -> Iterator[Sample]:
-    """The records that are not left out, in the order of their seeds."""
-    assert model.line_set is not None
+    """The lines that are not skipped, in the order of their seeds."""
     drawn_before: set[str] = set()
-    left, in_vain = count, 0
+    left, skipped = count, 0
     while left:
-        seeds = range(seed, seed + min(MAX_BATCH, left + in_vain))
+        seeds = range(seed, seed + min(MAX_BATCH, left + skipped))
         seed = seeds.stop
-        for record in drawn(seeds):
-            line = _line(record, model)
-            if (novel and (not line or line in model.line_set)) or line in drawn_before:
-                in_vain += 1
-                if in_vain == MAX_SKIPPED:
+        for sample in draw(seeds):
+            line = _whole_line(sample, model)
+            if (novel and (not line or _is_known(line, model))) or line in drawn_before:
+                skipped += 1
+                if skipped == MAX_SKIPPED:
                     raise SamplingError(_exhausted_message(novel, unique))
                 continue
             if unique:
                 drawn_before.add(line)
-            yield record
-            left, in_vain = left - 1, 0
+            yield sample
+            left, skipped = left - 1, 0
             if not left:
                 break
 
 
+def _is_known(line: str, model: Model) -> bool:
+    """Whether the line is in the training text."""
+    return model.line_set is not None and line in model.line_set
+
+
 def _exhausted_message(novel: bool, unique: bool) -> str:
-    why = " or ".join(["stands in the text it was made from"] * novel + ["was drawn before"] * unique)
-    return f"the model has no more to say: each of {MAX_SKIPPED:,} records {why}; try a higher --temp, or ask for fewer"
+    why = " or ".join(["is in the training text"] * novel + ["was drawn before"] * unique)
+    return f"the model writes no more new lines: each of the last {MAX_SKIPPED:,} {why}; raise --temp, or ask for fewer"
 
 
-def _line(record: Sample, model: Model) -> str:
-    """The whole line that a record is; of bytes its prime and its text may share a character."""
+def _whole_line(sample: Sample, model: Model) -> str:
+    """The prime and the text together; for a model of bytes, a character may be in both."""
     encode = model.vocabulary.encode
-    return model.vocabulary.decode(np.concatenate((encode(record.prime), encode(record.text))))
+    return model.vocabulary.decode(np.concatenate((encode(sample.prime), encode(sample.text))))

@@ -1,4 +1,4 @@
-"""The continuation: what a text needs to be taken up again exactly where it stopped, in a file of its own."""
+"""The generation state: all that a text needs to continue exactly where it stopped, in a file of its own."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,34 +13,40 @@ from charrnn.model.model import Model
 from charrnn.sampling import filters
 from charrnn.types import Array
 
+MODEL_KEY = "generation"
+"""The metadata key of such a file; its value identifies the model."""
+MODEL_KEY_FORMAT_1 = "continuation"
+"""The same key in a file of format 1."""
+
 
 @dataclass(frozen=True)
 class GenerationState:
     """The state of one text between two characters."""
 
     state: Array
-    """[L, S, 1, H], before the last character."""
+    """The RNN state [L, S, 1, H] before the last character."""
     context: int
     """The last character."""
     recent: filters.Recent
-    """[LOOKBACK]: the last characters, V where there were none."""
+    """[LOOKBACK]: the last characters, padded with V at the front."""
     rng: np.random.Generator
-    """What the next characters follow from."""
+    """Draws the next characters."""
 
     def save(self, path: Path, model: Model) -> None:
-        """Writes a file. Raises `CheckpointError` where it can't be written."""
-        metadata = {"continuation": _digest(model), "context": self.context, "rng": self.rng.bit_generator.state}
-        recent = self.recent.astype(np.float64)  # the file holds floating-point numbers, which these fit into
+        """Writes a file. Raises `CheckpointError` if it can't be written."""
+        metadata = {MODEL_KEY: _model_digest(model), "context": self.context, "rng": self.rng.bit_generator.state}
+        recent = self.recent.astype(np.float64)  # the file holds floating-point numbers, which are exact for these
         tensor_file.write(path, {"state": self.state, "recent": recent}, metadata)
 
     @classmethod
     def load(cls, path: Path, model: Model) -> "GenerationState":
-        """Reads a file. Raises `CheckpointError` where it is missing, damaged, or of a text by another model."""
+        """Reads a file. Raises `CheckpointError` if it is missing or damaged, or if another model wrote the text."""
         file = TensorFile(path)
-        if not file.has("continuation"):
-            raise CheckpointError(f"{path} is no state of a text: those are written by charrnn sample --state-out")
-        if file.json("continuation") != _digest(model):
-            raise CheckpointError(f"{path} is the state of a text by another model: name the one that began it")
+        key = MODEL_KEY_FORMAT_1 if file.format == 1 else MODEL_KEY
+        if not file.has(key):
+            raise CheckpointError(f"{path} is not the state of a text: `charrnn sample --state-out` writes those")
+        if file.json(key) != _model_digest(model):
+            raise CheckpointError(f"{path} is the state of a text by another model: name the model that began it")
         V, zero = len(model.vocabulary), model.zero_state(1)
         tensors = file.tensors({"state": zero.shape, "recent": (filters.LOOKBACK,)}, np.float64)
         context, recent = file.json("context"), tensors["recent"]
@@ -51,8 +57,8 @@ class GenerationState:
         return cls(tensors["state"].astype(zero.dtype), context, recent.astype(np.int64), file.generator("rng"))
 
 
-def _digest(model: Model) -> str:
-    """What tells a model from others: the SHA-256 of its vocabulary and its weights."""
+def _model_digest(model: Model) -> str:
+    """Identifies a model: the SHA-256 of its vocabulary and weights."""
     sha256 = hashlib.sha256("".join(model.vocabulary.characters).encode("utf-8", "surrogatepass"))
     for name, p in model.params.items():
         sha256.update(name.encode())

@@ -1,1 +1,1 @@
-"""Scoring: how well a model expects a text."""
+"""Scoring: how well a model predicts a text."""

@@ -1,18 +1,17 @@
-"""The scores of lines: each a text of its own, many read side by side."""
+"""The scores of lines: each line is a text of its own, and many are read side by side."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from charrnn.config import between, one_of
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import available_cores
+from charrnn.engine.threads import Threads
 from charrnn.errors import VocabularyError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
@@ -20,27 +19,29 @@ from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, checked_nll, en
 from charrnn.types import Array, Ids
 
 LINES_PER_BATCH = 1024
-"""Lines that are taken at once from those who have many."""
+"""Lines that `score_lines` takes at once."""
 MAX_ROWS = 48
-"""Lines that a thread reads side by side, at the most."""
+"""The most lines that a thread reads side by side."""
 CHARS_PER_CALL = 2048
-"""Characters of such lines that it reads at once: as many as a step of training does, and so in as much memory."""
+"""Characters of such lines that a thread reads at once: as many as in a training step, so it takes as much RAM."""
 Counts = NDArray[np.intp]
 
 
 def score_lines(
-    model: Model, lines: Iterable[Text], *, carry: bool = False, unknown: str = "error", threads: int | None = None
+    model: Model, lines: Iterable[Text], *, stateful: bool = False, unknown: str = "error", threads: int | None = None
 ) -> Iterator[Score]:
-    """The score of each line, in their order; a line is scored as it is given, with its end if it has one.
+    """The score of each line, in order; a line is scored as given, with its newline if it has one.
 
-    Each is a text of its own, and many are read side by side; or, with `carry`, each is read after those before it, so
-    that their scores add up to that of the whole. A line in which there is nothing to score has 0 for everything.
-    There are as many `threads` as cores, unless it is said how many. Raises `VocabularyError` where `score` does, which
-    names the line, after the scores of the lines before it.
+    Each line is a text of its own, and many are read side by side. With `stateful`, the state is carried from line to
+    line, so that the scores add up to that of the whole text. A line with nothing to score has a score of 0. `threads`
+    is the number of cores by default.
+
+    Raises `VocabularyError` as `score` does, with the number of the line, after it has yielded the scores of the lines
+    before it; `ConfigError` for fewer than one thread.
     """
     rest = iter(lines)
-    batches = iter(lambda: [*itertools.islice(rest, LINES_PER_BATCH)], [])  # up to the first that is empty
-    scores = score_batches(model, batches, carry=carry, unknown=unknown, threads=threads)
+    batches = iter(lambda: [*itertools.islice(rest, LINES_PER_BATCH)], [])  # up to the first empty one
+    scores = score_batches(model, batches, stateful=stateful, unknown=unknown, threads=threads)
     return itertools.chain.from_iterable(scores)
 
 
@@ -48,29 +49,31 @@ def score_batches(
     model: Model,
     batches: Iterable[Sequence[Text]],
     *,
-    carry: bool = False,
+    stateful: bool = False,
     unknown: str = "error",
     threads: int | None = None,
 ) -> Iterator[list[Score]]:
-    """`score_lines` of lines that come in batches: the scores of each batch before the next is asked for."""
+    """`score_lines` of lines in batches: yields the scores of each batch before it asks for the next."""
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     threads = available_cores() if threads is None else threads
     between("threads", threads, 1)
     encoded = _encoded(model.vocabulary, batches, unknown)
-    return _stateful(model, encoded) if carry else _stateless(model, encoded, threads)
+    return _stateful(model, encoded) if stateful else _stateless(model, encoded, threads)
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Lines as ids [N], one behind the other; `counts` [n] says how many each has, `unknown` [n] how many it lacks."""
+class _LineBatch:
+    """The ids [N] of n lines, one line after the other."""
 
     ids: Ids
     counts: Counts
+    """[n]: the characters of each line."""
     unknown: Counts
+    """[n]: the characters of each line that were skipped."""
 
     @property
     def starts(self) -> Counts:
-        """Where in `ids` each line begins [n]."""
+        """Where each line begins in `ids` [n]."""
         return np.cumsum(self.counts) - self.counts
 
     def scores(self, nats: Array) -> list[Score]:
@@ -78,22 +81,22 @@ class _Batch:
         return [*map(Score, self.counts.tolist(), nats.tolist(), self.unknown.tolist())]
 
 
-def _encoded(vocabulary: Vocabulary, batches: Iterable[Sequence[Text]], unknown: str) -> Iterator[_Batch]:
-    """The batches as ids; of one with a line that can't be had what stands before that, and then the error."""
+def _encoded(vocabulary: Vocabulary, batches: Iterable[Sequence[Text]], unknown: str) -> Iterator[_LineBatch]:
+    """The batches as ids. If a line can't be encoded: the lines before it, and then the error."""
     done = 0
     for lines in batches:
         try:
-            batch = _joined(vocabulary, lines, unknown)
+            batch = _encode(vocabulary, lines, unknown)
         except VocabularyError:
-            n, error = _first_refused(vocabulary, lines)
-            yield _joined(vocabulary, lines[:n], unknown)
+            n, error = _first_error(vocabulary, lines)
+            yield _encode(vocabulary, lines[:n], unknown)
             raise VocabularyError(f"line {done + n + 1}: {error}") from None
         yield batch
         done += len(lines)
 
 
-def _joined(vocabulary: Vocabulary, lines: Sequence[Text], unknown: str) -> _Batch:
-    """All lines at once: to look up a character takes less time than to call for it."""
+def _encode(vocabulary: Vocabulary, lines: Sequence[Text], unknown: str) -> _LineBatch:
+    """Encodes all lines in one call, since a call costs more than the characters of a line."""
     if vocabulary.is_bytes:
         parts = [line if isinstance(line, bytes) else bytes(vocabulary.encode(line)) for line in lines]
         ids, known = encode_known(vocabulary, b"".join(parts), unknown)
@@ -102,26 +105,26 @@ def _joined(vocabulary: Vocabulary, lines: Sequence[Text], unknown: str) -> _Bat
         texts = [line if isinstance(line, str) else line.decode("utf-8", "surrogateescape") for line in lines]
         ids, known = encode_known(vocabulary, "".join(texts), unknown)
         lengths = np.array([*map(len, texts)], np.intp)
-    upto = np.concatenate(([0], np.cumsum(known)))  # the known characters before each
+    upto = np.concatenate(([0], np.cumsum(known)))  # the known characters before each character
     ends = np.cumsum(lengths)
     counts = upto[ends] - upto[ends - lengths]
-    return _Batch(ids, counts, lengths - counts)
+    return _LineBatch(ids, counts, lengths - counts)
 
 
-def _first_refused(vocabulary: Vocabulary, lines: Sequence[Text]) -> tuple[int, VocabularyError]:
-    """Which of some lines, one of them at least with unknown characters, is the first such, and what is wrong."""
+def _first_error(vocabulary: Vocabulary, lines: Sequence[Text]) -> tuple[int, VocabularyError]:
+    """The first line that can't be encoded, of lines with at least one such, and its error."""
     for n, line in enumerate(lines):
         try:
             vocabulary.encode(line)
         except VocabularyError as error:
             return n, error
-    raise AssertionError("all of the lines are known")
+    raise AssertionError("every line can be encoded")
 
 
-def _stateful(model: Model, batches: Iterable[_Batch]) -> Iterator[list[Score]]:
+def _stateful(model: Model, batches: Iterable[_LineBatch]) -> Iterator[list[Score]]:
     """The scores of lines that are one text."""
     before, state, workspace = model.vocabulary.start, model.zero_state(1), Workspace()
-    with threadpool_limits(1):
+    with Threads(1):
         for batch in batches:
             nats, before, state = read_nll(model, batch.ids, before, state, workspace)
             losses, filled = np.zeros(len(batch.counts)), np.flatnonzero(batch.counts)
@@ -130,40 +133,35 @@ def _stateful(model: Model, batches: Iterable[_Batch]) -> Iterator[list[Score]]:
             yield batch.scores(losses)
 
 
-def _stateless(model: Model, batches: Iterable[_Batch], threads: int) -> Iterator[list[Score]]:
-    """The scores of lines that are each a text; they are read side by side, on several threads."""
-    workspaces = [Workspace() for _ in range(threads)]
-    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+def _stateless(model: Model, batches: Iterable[_LineBatch], n_threads: int) -> Iterator[list[Score]]:
+    """The scores of lines that are texts of their own, read side by side in several threads."""
+    workspaces = [Workspace() for _ in range(n_threads)]
+    with Threads(n_threads) as threads:
         for batch in batches:
             losses = np.zeros(len(batch.counts))
-            shards = _shards(batch.counts, threads)
-            # One shard needs no thread of its own
-            through = pool.map if len(shards) > 1 else map
-            for _ in through(partial(_run, model, batch, losses), shards, workspaces):
-                pass
+            threads.map(partial(_score_shard, model, batch, losses), _shards(batch.counts, n_threads), workspaces)
             yield batch.scores(losses)
 
 
-def _shards(counts: Counts, threads: int) -> list[list[Counts]]:
-    """Which lines are read by each thread, and which of these side by side: lines of like length, the longest first."""
+def _shards(counts: Counts, n_threads: int) -> list[list[Counts]]:
+    """For each thread, the groups of lines that it reads side by side: lines of similar length, the longest first."""
     order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
-    B = max(1, min(MAX_ROWS, -(-len(order) // threads)))
+    B = max(1, min(MAX_ROWS, -(-len(order) // n_threads)))
     groups = [order[k : k + B] for k in range(0, len(order), B)]
-    return [groups[k::threads] for k in range(min(threads, len(groups)))]
+    return [groups[k::n_threads] for k in range(min(n_threads, len(groups)))]
 
 
-def _run(model: Model, batch: _Batch, losses: Array, shard: list[Counts], workspace: Workspace) -> None:
-    """Computes the losses of the lines in a shard."""
+def _score_shard(model: Model, batch: _LineBatch, losses: Array, groups: list[Counts], workspace: Workspace) -> None:
+    """Writes the losses of the lines in a shard to `losses` [n]."""
     starts = batch.starts
-    for lines in shard:
-        losses[lines] = _losses(model, batch.ids, starts[lines], batch.counts[lines], workspace)
+    for lines in groups:
+        losses[lines] = _group_losses(model, batch.ids, starts[lines], batch.counts[lines], workspace)
 
 
-def _losses(model: Model, ids: Ids, starts: Counts, counts: Counts, workspace: Workspace) -> Array:
-    """The losses in nats of B lines [B], which stand in `ids` from `starts` [B] on; the longest is the first.
+def _group_losses(model: Model, ids: Ids, starts: Counts, counts: Counts, workspace: Workspace) -> Array:
+    """The losses in nats of B lines [B], which begin in `ids` at `starts` [B]; the longest is the first.
 
-    Where a line is shorter than others it is read on past its end, but what comes there isn't counted; and a line
-    that has ended leaves the batch soon.
+    A line that is shorter than another is read past its end, where nothing counts, and leaves the batch soon after.
     """
     B, t = len(counts), 0
     total, state = np.zeros(B), model.zero_state(B)

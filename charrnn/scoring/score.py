@@ -1,7 +1,7 @@
-"""The scorer: how well a model expects a text, in nats and bits per character.
+"""The score of a text: how well a model predicts it, in nats and bits per character.
 
-The surprise of a character is -log p, where p is what the model had given it after all that came before; a score is the
-mean of surprises. Before a text, and before a line that is scored by itself, stands `vocabulary.start`.
+The surprisal of a character is -log p, where p is the probability that the model gave it after everything before it. A
+score is the mean surprisal. A text, and a line that is scored alone, is read after `vocabulary.start`.
 """
 
 import math
@@ -9,37 +9,36 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from charrnn.config import one_of
 from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.engine.threads import Threads
 from charrnn.errors import CorpusError, DivergenceError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
-from charrnn.types import Array, Ids
+from charrnn.types import Array, Ids, Mask
 
 UNKNOWN_POLICIES = ("error", "skip")
-"""What becomes of characters that the model has never seen."""
+"""What to do with characters that are not in the vocabulary."""
 Text = str | bytes
 
 
 @dataclass(frozen=True)
 class Score:
-    """The loss of a text of `chars` characters, in all; scores of parts add up to that of the whole."""
+    """The total loss of a text of `chars` characters; the scores of its parts add up to that of the whole."""
 
     chars: int
     nats: float
     unknown: int = 0
-    """Characters beside these, which were left out since the model has never seen them."""
+    """Further characters, which were skipped because they are not in the vocabulary."""
 
     def __add__(self, other: "Score") -> "Score":
         return Score(self.chars + other.chars, self.nats + other.nats, self.unknown + other.unknown)
 
     @property
     def nats_per_char(self) -> float:
-        """Mean loss in nats per character; 0 where there are none."""
+        """Mean loss in nats per character; 0 for an empty text."""
         return self.nats / self.chars if self.chars else 0.0
 
     @property
@@ -49,14 +48,14 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """Among how many characters, all as likely as each other, the choice would have been as hard."""
+        """The number of equally likely characters that would be as hard to predict: exp of the mean loss."""
         try:
             return math.exp(self.nats_per_char)
         except OverflowError:
             return math.inf
 
     def as_dict(self) -> dict[str, float | None]:
-        """The score as plain data, fit for JSON, which has no infinity: a perplexity beyond all numbers is None."""
+        """The score as JSON data; an infinite perplexity, which JSON can't express, is None."""
         return {
             "unknown": self.unknown,
             "chars": self.chars,
@@ -67,15 +66,15 @@ class Score:
 
 
 def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") -> Score:
-    """Scores a text, or its pieces one after the other: -log of the probability that the model writes it, unprimed.
+    """The score of a text, or of its consecutive pieces: -log of the probability that the model writes it unprimed.
 
-    Raises `VocabularyError` for characters the model has never seen, unless `unknown` is `skip`, which leaves them out;
-    `CorpusError` where there is nothing to score.
+    Raises `VocabularyError` for characters that are not in the vocabulary, unless `unknown` is `skip`, which leaves
+    them out; `CorpusError` if there is nothing to score.
     """
     total = Score(0, 0.0)
     for nats in stream_surprisal(model, [text] if isinstance(text, Text) else text, unknown=unknown):
-        left_out = int(np.isnan(nats).sum())
-        total += Score(len(nats) - left_out, float(np.nansum(nats, dtype=np.float64)), left_out)
+        skipped = int(np.isnan(nats).sum())
+        total += Score(len(nats) - skipped, float(np.nansum(nats, dtype=np.float64)), skipped)
     if not total.chars:
         why = "the model knows none of its characters" if total.unknown else "it is empty"
         raise CorpusError(f"there is no text to score: {why}")
@@ -83,19 +82,19 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") 
 
 
 def surprisal(model: Model, text: Text, *, unknown: str = "error") -> Array:
-    """The surprise of each character [N] of a text, in nats: of each byte, for a model of bytes.
+    """The surprisal of each character [N] of a text, in nats; for a model of bytes, that of each byte.
 
-    Characters that the model has never seen raise `VocabularyError`, or with `skip` have NaN for their surprise.
+    Characters that are not in the vocabulary raise `VocabularyError`; with `skip` their surprisal is NaN.
     """
     (nats,) = stream_surprisal(model, [text], unknown=unknown)
     return nats
 
 
 def stream_surprisal(model: Model, pieces: Iterable[Text], *, unknown: str = "error") -> Iterator[Array]:
-    """`surprisal` of a text that comes in pieces: those of each piece [N] before the next is asked for."""
+    """`surprisal` of a text in pieces: yields that of each piece [N] before it asks for the next."""
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     before, state, workspace = model.vocabulary.start, model.zero_state(1), Workspace()
-    with threadpool_limits(1):  # with a single row, threads of BLAS are in each other's way
+    with Threads(1):  # with a single row, several BLAS threads would only wait for each other
         for piece in pieces:
             ids, known = encode_known(model.vocabulary, piece, unknown)
             nats = np.full(len(known), np.nan, state.dtype)
@@ -103,8 +102,8 @@ def stream_surprisal(model: Model, pieces: Iterable[Text], *, unknown: str = "er
             yield nats
 
 
-def encode_known(vocabulary: Vocabulary, text: Text, unknown: str) -> tuple[Ids, NDArray[np.bool_]]:
-    """The ids of the known characters of a text [N], and which of them these are, a mask [N]."""
+def encode_known(vocabulary: Vocabulary, text: Text, unknown: str) -> tuple[Ids, Mask]:
+    """The ids of the known characters of a text [N], and a mask [N] of these characters."""
     if unknown == "skip":
         return vocabulary.select(text)
     ids = vocabulary.encode(text)
@@ -112,7 +111,7 @@ def encode_known(vocabulary: Vocabulary, text: Text, unknown: str) -> tuple[Ids,
 
 
 def read_nll(model: Model, ids: Ids, before: int, state: Array, workspace: Workspace) -> tuple[Array, int, Array]:
-    """The surprises of the characters `ids` [N] after one `before` them; the last character, and the next state."""
+    """-log p of the characters `ids` [N] after the character `before`; the last character, and the next state."""
     nats = np.empty(len(ids), state.dtype)
     for start in range(0, len(ids), CHARS_PER_READ):
         targets = ids[start : start + CHARS_PER_READ]
@@ -123,9 +122,9 @@ def read_nll(model: Model, ids: Ids, before: int, state: Array, workspace: Works
 
 
 def checked_nll(model: Model, inputs: Ids, targets: Ids, state: Array, workspace: Workspace) -> tuple[Array, Array]:
-    """`model.surprisal`, where they are numbers."""
-    with np.errstate(all="ignore"):  # where weights are too large the surprises show it
-        nats, state = model.surprisal(inputs, targets, state, workspace)
+    """`Model.token_nll`. Raises `DivergenceError` if it is NaN or infinite."""
+    with np.errstate(all="ignore"):  # weights that are too large show in the result
+        nats, state = model.token_nll(inputs, targets, state, workspace)
     if not np.isfinite(nats).all():
-        raise DivergenceError("the model predicts what is no number: its weights are too large")
+        raise DivergenceError("the model's predictions are NaN or infinite: its weights are too large")
     return nats, state

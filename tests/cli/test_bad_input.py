@@ -12,11 +12,11 @@ from subprocess import CompletedProcess
 
 import pytest
 from safetensors.numpy import load_file, save_file
-from support.processes import SMALL, TEXT, charrnn, posix, trained
 
 from charrnn.checkpoint import model_file, paths
 from charrnn.checkpoint.tensor_file import TensorFile
 from charrnn.engine import available_cores
+from support.processes import SMALL, TEXT, charrnn, posix, trained
 
 TABLE = """
 # the texts to learn from
@@ -139,10 +139,10 @@ sample model.safetensors --unknown perhaps    | 2 |
 sample model.safetensors --logprobs           | 2 | --json
 sample model.safetensors --novel              | 2 | --lines
 sample model.safetensors --state-in corpus.txt | 1 | corpus.txt
-sample model.safetensors --state-out model.safetensors | 1 | is read here
-sample model.safetensors --state-out corpus.txt | 1 | is there already
-sample model.safetensors --state-out .        | 1 | is no file
-sample model.safetensors --state-out -        | 1 | is no file
+sample model.safetensors --state-out model.safetensors | 1 | this command reads
+sample model.safetensors --state-out corpus.txt | 1 | exists
+sample model.safetensors --state-out .        | 1 | is not a file
+sample model.safetensors --state-out -        | 1 | is not a file
 sample model.safetensors --clamp-unit 0:99=1  | 2 | no unit
 sample model.safetensors --engine fortran     | 2 | numpy
 # what is scored

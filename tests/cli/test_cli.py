@@ -13,11 +13,11 @@ from subprocess import DEVNULL, PIPE
 
 import pytest
 import typer.main
-from support.processes import SMALL, charrnn, command, environment, posix, refused, started, trained
 
 import charrnn as api
 from charrnn import cli
 from charrnn.cli.terminal import console
+from support.processes import SMALL, charrnn, command, environment, posix, refused, started, trained
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = typer.main.get_command(cli.app).commands

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.processes import SMALL, TEXT, after, bound, charrnn, posix, refused, started, until
 
 import charrnn as api
+from support.processes import SMALL, TEXT, after, bound, charrnn, posix, refused, started, until
 
 ENDLESS = (*SMALL, "--steps", 10**6, "--eval-every", 20, "--out", "m.safetensors")
 BYTES = TEXT.encode() * 20

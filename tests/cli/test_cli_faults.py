@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from support.processes import SMALL, TEXT, after, bound, charrnn, command, environment, posix, refused, started, until
 
 import charrnn as api
 from charrnn.checkpoint import training_file
+from support.processes import SMALL, TEXT, after, bound, charrnn, command, environment, posix, refused, started, until
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's limits of a running process")
 ENDLESS = (*SMALL, "--steps", 10**6, "--eval-every", 20)
@@ -268,7 +268,9 @@ def test_a_signal_within_a_save_waits_for_that_and_for_no_other(
     assert (here / "flushed").stat().st_size == 2 + 4
     assert took < 4 * 0.4 + 2
     assert (
-        api.load(here / "m.safetensors").step == training_file.load_state(here / "m.resume.safetensors").counters.step == 20
+        api.load(here / "m.safetensors").step
+        == training_file.load_state(here / "m.resume.safetensors").counters.step
+        == 20
     )
 
 

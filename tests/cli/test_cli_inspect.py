@@ -1,4 +1,4 @@
-"""`charrnn inspect` as a process: data that agree with the file, and a table that fits its terminal and is harmless."""
+"""`charrnn inspect` as a process: the summary agrees with the file, fits the terminal, and is harmless."""
 
 import hashlib
 import json
@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
-from support.processes import SMALL, TEXT, charrnn, command, environment, posix, raw, refused, trained
 
 import charrnn as api
+from support.processes import SMALL, TEXT, charrnn, command, environment, posix, raw, refused, trained
 
 HOSTILE = "\x1b[31mred\x1b[0m \x07 [bold]b[/] [/] [link=x]\u202eж"
 
@@ -26,7 +26,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose vocabulary and corpus mean mischief."""
+    """A model whose vocabulary and corpus have terminal escapes and markup."""
     path = trained(tmp_path_factory.mktemp("hostile"), HOSTILE * 30)
     saved = api.load(path)
     object.__setattr__(saved.corpus, "name", HOSTILE)
@@ -35,7 +35,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def inspect(*args: object, cwd: Path, **env: str) -> str:
-    """What a successful `charrnn inspect` writes."""
+    """What a successful `charrnn inspect` prints."""
     done = charrnn("inspect", *args, cwd=cwd, env=env)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -54,12 +54,12 @@ def test_the_data_agree_with_the_file(model: Path, tmp_path: Path) -> None:
     tensors = load_file(model)
     assert (data["file"], data["bytes"]) == (str(model), model.stat().st_size)
     assert {t["name"] for t in data["tensors"]} == set(tensors)
-    for told in data["tensors"]:
-        tensor = tensors[told["name"]]
-        assert told["shape"] == list(tensor.shape)
-        assert told["dtype"] == str(tensor.dtype)
-        assert told["norm"] == pytest.approx(np.sqrt((tensor.astype(float) ** 2).sum()), rel=1e-5)
-        assert told["share"] == pytest.approx(tensor.size / sum(t.size for t in tensors.values()))
+    for row in data["tensors"]:
+        tensor = tensors[row["name"]]
+        assert row["shape"] == list(tensor.shape)
+        assert row["dtype"] == str(tensor.dtype)
+        assert row["norm"] == pytest.approx(np.sqrt((tensor.astype(float) ** 2).sum()), rel=1e-5)
+        assert row["share"] == pytest.approx(tensor.size / sum(t.size for t in tensors.values()))
     assert sum(t["share"] for t in data["tensors"]) == pytest.approx(1)
 
 
@@ -67,24 +67,25 @@ def test_the_metadata_agree_with_the_training(model: Path, tmp_path: Path) -> No
     data = json.loads(inspect(model, "--json", cwd=tmp_path))
     saved = api.load(model)
     content = (model.parent / "corpus.txt").read_bytes()
-    assert data["parameters"] == saved.model.size
+    assert data["parameters"] == saved.model.n_params
     assert data["model"]["hidden_size"] == 16
     assert data["model"]["cell"] == "lstm"
     assert data["training"]["seed"] == 1
     assert data["training"]["steps"] == 35
     characters = sorted(set(TEXT))
     assert data["vocabulary"] == {"kind": "characters", "size": len(characters), "characters": characters}
-    held_out = len(TEXT) // 10
+    validation = len(TEXT) // 10
     assert data["corpus"] == {
         "name": "corpus.txt",
         "size": len(content),
         "digest": hashlib.sha256(content).hexdigest(),
-        "training": len(TEXT) - held_out,
-        "validation": held_out,
+        "training_chars": len(TEXT) - validation,
+        "validation_chars": validation,
         "training_lines": 0,
         "validation_lines": 0,
     }
-    assert data["records"] is None
+    assert data["layout"] == "stream"
+    assert data["line_set"] is None
     assert [row["step"] for row in data["history"]] == [10, 20, 30, 35]
     assert [row["val_loss"] for row in data["history"]] == [row.val_loss for row in saved.history]
     best = min(data["history"], key=lambda row: row["val_loss"])
@@ -107,13 +108,13 @@ def test_the_newest_model_is_shown_and_named_on_stderr(model: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("args", [[], ["missing.safetensors"], ["."], ["text.safetensors"]])
-def test_what_is_no_model_is_refused_in_one_line(args: list[str], tmp_path: Path) -> None:
+def test_what_is_not_a_model_is_refused_in_one_line(args: list[str], tmp_path: Path) -> None:
     (tmp_path / "text.safetensors").write_text(TEXT)
     refused(charrnn("inspect", *args, cwd=tmp_path), 1)
     refused(charrnn("inspect", *args, "--json", cwd=tmp_path), 1)
 
 
-# The table
+# The tables
 
 
 LOCALES = [
@@ -125,7 +126,7 @@ LOCALES = [
 
 
 @pytest.mark.parametrize("env", LOCALES, ids=lambda env: ",".join(f"{k}={v}" for k, v in env.items()))
-def test_it_is_shown_in_utf8_whatever_the_locale(env: dict[str, str], hostile: Path, tmp_path: Path) -> None:
+def test_it_is_printed_in_utf8_whatever_the_locale(env: dict[str, str], hostile: Path, tmp_path: Path) -> None:
     shown = inspect(hostile, cwd=tmp_path, **env)
     assert raw(shown).decode() == inspect(hostile, cwd=tmp_path)
     assert {"×", "…", "ж"} <= set(shown)
@@ -133,7 +134,7 @@ def test_it_is_shown_in_utf8_whatever_the_locale(env: dict[str, str], hostile: P
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
-def test_the_table_fits_its_terminal(columns: int, model: Path, tmp_path: Path) -> None:
+def test_the_tables_fit_the_terminal(columns: int, model: Path, tmp_path: Path) -> None:
     shown = inspect(model, cwd=tmp_path, COLUMNS=str(columns))
     assert max(width(line.rstrip("\n")) for line in shown.splitlines()) <= columns
     assert "rnn.weight_hh_l0"[: columns // 4] in shown
@@ -151,16 +152,16 @@ def test_a_pipe_gets_plain_text_of_eighty_columns(env: dict[str, str], model: Pa
     for name, tensor in load_file(model).items():
         shape = " × ".join(map(str, tensor.shape)).split()
         norm = f"{np.linalg.norm(tensor):.3g}"
-        assert rows[name] == [name, *shape, norm, f"{tensor.size / _numbers(model):.1%}"]
+        assert rows[name] == [name, *shape, norm, f"{tensor.size / _n_values(model):.1%}"]
     for row in saved.history:
         loss, bpc = f"{row.val_loss:.4f}", f"{row.val_loss / math.log(2):.3f}"
         assert rows[str(row.step)] == [str(row.step), str(row.epoch), f"{row.train_loss:.4f}", loss, bpc]
     assert "corpus.txt" in shown
-    assert f"{saved.model.size:,}" in shown
+    assert f"{saved.model.n_params:,}" in shown
     assert saved.corpus.digest[:12] in shown
 
 
-def _numbers(path: Path) -> int:
+def _n_values(path: Path) -> int:
     return sum(tensor.size for tensor in load_file(path).values())
 
 
@@ -190,11 +191,11 @@ def test_no_color_is_honoured_on_a_terminal(model: Path, tmp_path: Path) -> None
         ("run", [1]),
         ("charrnn", int("9" * 4000)),
         ("step", int("9" * 4000)),
-        ("corpus", {"name": "x" * 10**6, "size": 1, "digest": "", "training": 2, "validation": 0}),
+        ("corpus", {"name": "x" * 10**6, "size": 1, "digest": "", "training_chars": 2, "validation_chars": 0}),
     ],
     ids=["cell", "version", "run", "list", "format", "step", "name"],
 )
-def test_what_is_too_long_is_refused_in_a_line_that_is_not(
+def test_metadata_that_are_too_long_are_refused_in_a_short_line(
     key: str, value: object, model: Path, tmp_path: Path
 ) -> None:
     with safe_open(model, framework="numpy") as file:
@@ -205,7 +206,7 @@ def test_what_is_too_long_is_refused_in_a_line_that_is_not(
     assert len(line) < 2100
 
 
-def test_mischief_in_names_and_vocabularies_is_shown_and_not_done(hostile: Path, tmp_path: Path) -> None:
+def test_escapes_in_names_and_vocabularies_are_shown_and_not_sent(hostile: Path, tmp_path: Path) -> None:
     for columns in (40, 200):
         shown = inspect(hostile, cwd=tmp_path, COLUMNS=str(columns))
         assert not {"\x1b", "\x07", "\u202e"} & set(shown)
@@ -218,7 +219,7 @@ def test_mischief_in_names_and_vocabularies_is_shown_and_not_done(hostile: Path,
 
 
 @posix
-def test_mischief_in_file_names_is_shown_and_not_done(tmp_path: Path) -> None:
+def test_escapes_in_file_names_are_shown_and_not_sent(tmp_path: Path) -> None:
     (tmp_path / "\x1b[31m[bold]x").write_text(TEXT)
     done = charrnn("train", "\x1b[31m[bold]x", *SMALL, "--steps", 1, "--out", "\x1b[/]m.safetensors", cwd=tmp_path)
     assert done.returncode == 0

@@ -9,11 +9,11 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from support.processes import SMALL, TEXT, charrnn, command, environment, posix, raw, refused, started, trained
 
 import charrnn as api
 from charrnn.checkpoint import model_file
 from charrnn.dataset import files
+from support.processes import SMALL, TEXT, charrnn, command, environment, posix, raw, refused, started, trained
 
 NAMES = "".join(Path(files.bundled_corpus()).with_name("names.txt").read_text(encoding="utf-8").splitlines(True)[:300])
 BY_HEART = ("--steps", 300, "--lr", 0.01, "--schedule", "constant", "--hidden-size", 32)

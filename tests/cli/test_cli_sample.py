@@ -10,9 +10,9 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE, CompletedProcess
 
 import pytest
-from support.processes import TEXT, charrnn, command, environment, posix, raw, refused, started, trained
 
 import charrnn as api
+from support.processes import TEXT, charrnn, command, environment, posix, raw, refused, started, trained
 
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему.\n" * 8
 PROMISED = {"text", "prime", "seed", "temp", "logprob", "bpc"}

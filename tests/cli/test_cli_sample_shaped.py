@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import PIPE, CompletedProcess
 
 import pytest
+
 from support.processes import TEXT, charrnn, command, environment, posix, refused, started, trained
 
 pytest.importorskip("regex")

@@ -12,11 +12,11 @@ from pathlib import Path
 from subprocess import PIPE, CompletedProcess
 
 import pytest
-from support.processes import CELEBRATED, TEXT, charrnn, command, environment, posix, raw, refused, started, trained
 
 import charrnn as api
 from charrnn.model.model import Model
 from charrnn.scoring.score import Score
+from support.processes import CELEBRATED, TEXT, charrnn, command, environment, posix, raw, refused, started, trained
 
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему.\n" * 8
 LINES = ["It is a truth", "", "a wife in want of a man", "htruthh", "some one or other of them", "a"]

@@ -17,10 +17,10 @@ from subprocess import CompletedProcess
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from support.processes import SMALL, TEXT, charrnn, command, environment, posix, raw, refused, started
 
 import charrnn as api
 from charrnn.checkpoint import training_file
+from support.processes import SMALL, TEXT, charrnn, command, environment, posix, raw, refused, started
 
 RESULTS = {
     "checkpoint",

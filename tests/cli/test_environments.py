@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
-from support.processes import SMALL, TEXT, after, bound, charrnn, posix, refused, trained
 
 from charrnn.checkpoint import training_file
+from support.processes import SMALL, TEXT, after, bound, charrnn, posix, refused, trained
 
 ENVIRONMENTS: dict[str, dict[str, str]] = {
     "no home": {"HOME": ""},
@@ -54,7 +54,7 @@ def test_where_the_folder_is_gone_what_lies_elsewhere_is_used(tmp_path: Path) ->
     from_nowhere = after("mkdir gone && cd gone && rmdir ../gone")
     model = trained(tmp_path, TEXT)
     line = refused(charrnn("train", tmp_path / "corpus.txt", *SMALL, cwd=tmp_path, command=from_nowhere), 1)
-    assert "the current folder is gone: change to one that is there" in line
+    assert "the current folder no longer exists: change to another one" in line
     for args in (
         ("train", tmp_path / "corpus.txt", *SMALL, "--steps", 2, "--out", tmp_path / "m.safetensors", "--json"),
         ("sample", model, "--seed", 1, "-n", 20, "--json"),

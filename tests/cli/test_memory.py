@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.processes import command, environment, posix, trained
 
 SLACK = 24_000_000

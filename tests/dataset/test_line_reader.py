@@ -1,4 +1,4 @@
-"""Lines as they arrive: none is lost or changed, none waits, and a model reads them as it reads a corpus."""
+"""The line reader: no line is lost or changed, none waits, and a model reads lines as it reads a corpus."""
 
 import codecs
 
@@ -15,8 +15,8 @@ CHARACTERS, BYTES = Vocabulary("\na"), Vocabulary(None)
 PIECES = st.sampled_from([b"a", b"\n", b"\r", b"\r\n", "ж😀".encode(), b"\xff", b"\xe2\x82", codecs.BOM_UTF8, b"\0"])
 
 
-def of(content, vocabulary, at_once=1 << 20):
-    """The batches of lines in a file's content that arrives so many bytes at a time."""
+def lines_of(content, vocabulary, at_once=1 << 20):
+    """The lists of lines in the content of a file that arrives some bytes at a time."""
     parts = [("file", content[n : n + at_once]) for n in range(0, len(content), at_once)]
     return list(read_lines([*parts, ("file", b"")], vocabulary))
 
@@ -24,7 +24,7 @@ def of(content, vocabulary, at_once=1 << 20):
 @given(st.lists(PIECES).map(b"".join), st.integers(1, 5))
 def test_no_byte_is_lost_or_changed(content, at_once):
     for vocabulary in (CHARACTERS, BYTES):
-        found = [line for batch in of(content, vocabulary, at_once) for line in batch]
+        found = [line for lines in lines_of(content, vocabulary, at_once) for line in lines]
         assert "".join(line.raw for line in found).encode("utf-8", "surrogateescape") == content
         assert all(line.raw.endswith("\n") and line.raw.count("\n") == 1 for line in found[:-1])
         assert all(line.raw for line in found)
@@ -32,35 +32,37 @@ def test_no_byte_is_lost_or_changed(content, at_once):
 
 @given(st.lists(PIECES).map(b"".join), st.integers(1, 5))
 def test_a_model_reads_lines_as_it_reads_a_corpus(content, at_once):
-    text = "".join(line.text for batch in of(content, CHARACTERS, at_once) for line in batch)
+    text = "".join(line.text for lines in lines_of(content, CHARACTERS, at_once) for line in lines)
     assert text == "".join(decoded_texts([("-", content), ("-", b"")], CHARACTERS))
 
 
-def test_a_model_of_bytes_reads_them_as_they_are():
-    for (line,), raw in zip(of(codecs.BOM_UTF8 + b"a\r\nb\xff\r", BYTES), ["\ufeffa\r\n", "b\udcff\r"], strict=True):
+def test_a_model_of_bytes_reads_lines_as_they_are():
+    for (line,), raw in zip(
+        lines_of(codecs.BOM_UTF8 + b"a\r\nb\xff\r", BYTES), ["\ufeffa\r\n", "b\udcff\r"], strict=True
+    ):
         assert line.text == line.raw == raw
 
 
-def test_line_ends_are_left_out_where_the_vocabulary_has_none():
-    assert of(b"a\r\n\na", Vocabulary("a")) == [[("a\r\n", "a"), ("\n", "")], [("a", "a")]]
+def test_newlines_are_left_out_if_the_vocabulary_has_none():
+    assert lines_of(b"a\r\n\na", Vocabulary("a")) == [[("a\r\n", "a"), ("\n", "")], [("a", "a")]]
 
 
 def test_lines_come_as_soon_as_they_are_whole():
-    found = of(b"ab\ncd\nef", CHARACTERS, at_once=4)  # ab\nc d\nef
-    assert [[line.raw for line in batch] for batch in found] == [["ab\n"], ["cd\n"], ["ef"]]
+    found = lines_of(b"ab\ncd\nef", CHARACTERS, at_once=4)  # ab\nc d\nef
+    assert [[line.raw for line in lines] for lines in found] == [["ab\n"], ["cd\n"], ["ef"]]
 
 
 def test_a_file_ends_its_last_line(tmp_path):
     for name, content in (("1", b"a\nb"), ("2", b""), ("3", codecs.BOM_UTF8 + b"c"), ("4", b"\n")):
         (tmp_path / name).write_bytes(content)
     parts = read_chunks([str(tmp_path / name) for name in "1234"])
-    found = [line for batch in read_lines(parts, CHARACTERS) for line in batch]
+    found = [line for lines in read_lines(parts, CHARACTERS) for line in lines]
     assert found == [("a\n", "a\n"), ("b", "b"), ("\ufeffc", "c"), ("\n", "\n")]
 
 
 def test_a_missing_file_comes_after_the_lines_of_those_before_it(tmp_path):
     (tmp_path / "1").write_bytes(b"a\n")
-    batches = read_lines(read_chunks([str(tmp_path / "1"), str(tmp_path / "missing")]), CHARACTERS)
-    assert next(batches) == [("a\n", "a\n")]
+    lists = read_lines(read_chunks([str(tmp_path / "1"), str(tmp_path / "missing")]), CHARACTERS)
+    assert next(lists) == [("a\n", "a\n")]
     with pytest.raises(CorpusError, match=r"can't read .*missing: No such file"):
-        next(batches)
+        next(lists)

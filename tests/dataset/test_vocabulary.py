@@ -1,4 +1,4 @@
-"""The vocabulary: any text goes to ids and comes back, and what is not known is named."""
+"""The vocabulary: any text becomes ids and comes back; unknown characters are named or replaced."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.dataset.vocabulary import Vocabulary, code_points, describe
-from charrnn.errors import VocabularyError
+from charrnn.errors import ConfigError, VocabularyError
 
 CHARACTERS = st.characters(codec="utf-8") | st.characters(categories=["Cs"])  # all of Unicode, many lone surrogates
 STRANGE = ["\0", "\ud800", "\udcff", "\udbff\udfff", "👩‍👩‍👧‍👦", "e\u0301", "\U0010ffff", "\ufeff", "\u2028", "ﷺ"]
@@ -63,7 +63,7 @@ def test_a_text_of_more_than_a_million_characters():
         vocabulary.encode(text + "q")
 
 
-# What is not known
+# Unknown characters
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_text_of_more_than_a_million_characters():
         ("\u2028", "U+2028 LINE SEPARATOR"),
         ("\u200d", "U+200D ZERO WIDTH JOINER"),
         ("\ud800", "U+D800"),
-        ("\udce9", "the byte E9 (no UTF-8)"),
+        ("\udce9", "the byte E9 (not UTF-8)"),
         ("\U0010ffff", "U+10FFFF"),
     ],
 )
@@ -84,29 +84,29 @@ def test_characters_are_described_with_their_code_points(character, described):
     assert describe(character) == described
 
 
-@pytest.mark.parametrize("stranger", ["a", "\0", "ж", "\ud800", "\U0010ffff"])
-def test_unknown_characters_are_named(stranger):
+@pytest.mark.parametrize("unknown", ["a", "\0", "ж", "\ud800", "\U0010ffff"])
+def test_unknown_characters_are_named(unknown):
     with pytest.raises(VocabularyError) as caught:
-        Vocabulary("bcdж"[:3]).encode(f"bc{stranger}d")
-    assert describe(stranger) in str(caught.value)
+        Vocabulary("bcdж"[:3]).encode(f"bc{unknown}d")
+    assert describe(unknown) in str(caught.value)
 
 
-@pytest.mark.parametrize(("strangers", "more"), [("cba", ""), ("dcba", " and 1 more"), ("gfedcba", " and 4 more")])
-def test_of_many_unknown_characters_the_first_three_are_named(strangers, more):
+@pytest.mark.parametrize(("unknown", "more"), [("cba", ""), ("dcba", " and 1 more"), ("gfedcba", " and 4 more")])
+def test_of_many_unknown_characters_the_first_three_are_named(unknown, more):
     letters = ", ".join(f"'{c.lower()}' (U+006{n} LATIN SMALL LETTER {c})" for n, c in enumerate("ABC", 1))
     with pytest.raises(VocabularyError) as caught:
-        Vocabulary("x").encode(f"x{strangers}x{strangers}")
-    told = f"the model has never seen {letters}{more}: leave these out, or train on a text that has them"
-    assert str(caught.value) == told
+        Vocabulary("x").encode(f"x{unknown}x{unknown}")
+    message = f"the model has never seen {letters}{more}: leave these out, or train on a text that has them"
+    assert str(caught.value) == message
 
 
 @given(st.sets(CHARACTERS, min_size=1), st.text(CHARACTERS, min_size=1))
 def test_a_text_is_refused_if_and_only_if_it_has_unknown_characters(known, text):
     vocabulary = Vocabulary(sorted(known))
-    if strangers := sorted(set(text) - known):
+    if unknown := sorted(set(text) - known):
         with pytest.raises(VocabularyError) as caught:
             vocabulary.encode(text)
-        assert all(describe(c) in str(caught.value) for c in strangers[:3])
+        assert all(describe(c) in str(caught.value) for c in unknown[:3])
         assert str(caught.value).isprintable()
     else:
         assert vocabulary.decode(vocabulary.encode(text)) == text
@@ -128,14 +128,43 @@ def test_bytes_are_selected_as_they_are_decoded():
     assert (ids.tolist(), mask.tolist()) == ([97, 255], [True, True])
 
 
+@pytest.mark.parametrize(
+    ("text", "skipped", "nearest"),
+    [
+        ("abc", "abc", "abc"),
+        ("ABÇ", "", "abc"),  # the other case, and without its cedilla too
+        ("ñaé", "a", "ae"),  # é without its accent; nothing is like ñ
+        ("²", "", ""),
+        ("a—b", "ab", "a-b"),
+        ("‘a’", "a", "'a'"),
+        ("“a”", "a", "'a'"),
+        ("a\u00a0\tb", "ab", "a  b"),
+        ("ﬀ", "", "ff"),  # a ligature becomes its letters
+        ("жa☃", "a", "a"),
+    ],
+)
+def test_unknown_characters_can_be_left_out_or_replaced_by_the_nearest(text, skipped, nearest):
+    vocabulary = Vocabulary("abcef -'")
+    unknown = sum(c not in vocabulary.characters for c in text)
+    assert vocabulary.replace_unknown(text, "error") == (text, 0)
+    assert vocabulary.replace_unknown(text, "skip") == (skipped, unknown)
+    assert vocabulary.replace_unknown(text, "nearest") == (nearest, unknown)
+    assert Vocabulary(None).replace_unknown(text, "skip") == (text, 0)
+
+
+def test_an_unknown_policy_is_refused():
+    with pytest.raises(ConfigError, match="unknown can't be 'guess': choose one of error, skip, nearest"):
+        Vocabulary("abc").replace_unknown("abc", "guess")
+
+
 @pytest.mark.parametrize("characters", ["", [], ["ab"], ["a", ""], ["a", 1], ["a", None], ["a", b"b"]])
-def test_a_vocabulary_is_of_single_characters(characters):
-    with pytest.raises(VocabularyError, match="single characters"):
+def test_a_vocabulary_has_only_single_characters(characters):
+    with pytest.raises(VocabularyError, match="a list of single characters"):
         Vocabulary(characters)
 
 
 def test_a_vocabulary_has_no_character_twice():
-    with pytest.raises(VocabularyError, match="twice"):
+    with pytest.raises(VocabularyError, match="has a character twice"):
         Vocabulary("abca")
 
 
@@ -153,15 +182,15 @@ def test_bytes_are_their_own_ids(raw):
 
 
 @given(st.text())
-def test_a_text_is_its_utf8_to_a_vocabulary_of_bytes(text):
+def test_a_vocabulary_of_bytes_encodes_a_text_as_utf8(text):
     vocabulary = Vocabulary(None)
     assert bytes(vocabulary.encode(text)) == text.encode()
     assert vocabulary.decode(vocabulary.encode(text)) == text
 
 
 @pytest.mark.parametrize("point", [0xD800, 0xDBFF, 0xDC00, 0xDC7F, 0xDD00, 0xDFFF])
-def test_no_bytes_stand_for_the_other_lone_surrogates(point):
-    with pytest.raises(VocabularyError, match=rf"no bytes stand for U\+{point:04X}"):
+def test_a_lone_surrogate_that_is_not_a_byte_has_no_utf8(point):
+    with pytest.raises(VocabularyError, match=rf"^U\+{point:04X} can't be encoded as UTF-8: leave it out"):
         Vocabulary(None).encode(f"a\udc80é{chr(point)}b")
     assert Vocabulary(None).encode("\udc80\udcff").tolist() == [0x80, 0xFF]
 

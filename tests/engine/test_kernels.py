@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.processes import SMALL, TEXT, command, environment
 
 import charrnn
 from charrnn.config import TrainingConfig
 from charrnn.engine import Engine
 from charrnn.training import optimizers
+from support.processes import SMALL, TEXT, command, environment
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba")
 NUMBA = (*SMALL, "--engine", "numba", "--cell", "rnn", "--steps", "3", "--quiet")

@@ -1,4 +1,4 @@
-"""The page: what stands in it, how large it is, and how it behaves in a real browser."""
+"""The page: its content, its size, and its behaviour in a real browser."""
 
 import html.parser
 import json
@@ -12,16 +12,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.processes import charrnn, trained
-from test_inspection import LINES, VERSE, made
+from test_inspection import LINES, VERSE, random_model
 
-from charrnn import inspection
 from charrnn.checkpoint.model_file import Checkpoint
+from charrnn.inspection.neurons import activations, neurons
+from charrnn.inspection.report.script_data import STEPS, pack_units
+from charrnn.inspection.surprisal import surprisal
+from charrnn.model.model import Model
+from support.processes import charrnn, trained
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
-from charrnn.inspection import report
+from charrnn.inspection.report.page import ReportEntry, render
 
 MISCHIEF = (
     "<script>alert('&amp;')</script>\n</pre><img src=x onerror=alert(1)> & \"quoted\" </script><!-- \\u003c {{ 7 }}\n"
@@ -30,8 +33,13 @@ MISCHIEF = (
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
+def entry(name: str, model: Model, validation_text: str, text: str | None = None) -> ReportEntry:
+    """A model of a page."""
+    return ReportEntry(name, Checkpoint(model), validation_text, text)
+
+
 def unpacked(data: dict[str, Any]) -> np.ndarray[Any, Any]:
-    """The steps of all units, as the script of the page has them."""
+    """The steps of all units, as the script of the page unpacks them."""
     import base64
     import zlib
 
@@ -40,7 +48,7 @@ def unpacked(data: dict[str, Any]) -> np.ndarray[Any, Any]:
 
 
 class Links(html.parser.HTMLParser):
-    """Collects what a page refers to and what text it has."""
+    """Collects the tags of a page, and what it refers to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,31 +61,31 @@ class Links(html.parser.HTMLParser):
 
 
 def data_of(page: str) -> list[dict[str, Any]]:
-    """What the page hands to its script."""
+    """The data for the script of a page."""
     (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
     return json.loads(found)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_the_page_has_where_all_units_stand(cell: str) -> None:
-    model = made(cell, 2)
+def test_the_page_has_the_activations_of_all_units(cell: str) -> None:
+    model = random_model(cell, 2)
     text = VERSE[:400].replace("12", "1☃")
-    (data,) = data_of(report.render([report.ReportEntry("m", Checkpoint(model), VERSE, text)]))
-    stands = inspection.activations(model, text)
+    (data,) = data_of(render([entry("m", model, VERSE, text)]))
+    exact = activations(model, text)
     rows = unpacked(data)
     assert sorted(map(tuple, data["units"])) == [(layer, index) for layer in range(2) for index in range(6)]
     for (layer, index), row in zip(data["units"], rows, strict=True):
-        known = ~np.isnan(stands[layer, index])
-        assert np.abs(row[known] / report.STEPS - stands[layer, index][known]).max() <= 0.5 / report.STEPS + 1e-6
-    best = inspection.neurons(model, text)["features"][0]["units"][0]
+        known = ~np.isnan(exact[layer, index])
+        assert np.abs(row[known] / STEPS - exact[layer, index][known]).max() <= 0.5 / STEPS + 1e-6
+    best = neurons(model, text)["features"][0]["units"][0]
     assert data["units"][0] == [best["layer"], best["index"]]
-    bits = inspection.surprise(model, text)["bits"]
+    bits = surprisal(model, text)["bits"]
     assert [e and e[0] for e in data["expected"]] == [None if b is None else round(b, 1) for b in bits]
 
 
-def test_the_page_needs_nothing_else_and_shows_mischief_as_text() -> None:
-    model = made(characters=MISCHIEF)
-    shown = report.render([report.ReportEntry("<i>&</i>", Checkpoint(model), MISCHIEF, None)])
+def test_the_page_refers_to_nothing_else_and_shows_mischief_as_text() -> None:
+    model = random_model(characters=MISCHIEF)
+    shown = render([entry("<i>&</i>", model, MISCHIEF)])
     parser = Links()
     parser.feed(shown)
     assert all(link.startswith(("#", "data:")) for link in parser.links)
@@ -90,43 +98,42 @@ def test_the_page_needs_nothing_else_and_shows_mischief_as_text() -> None:
 
 
 def test_a_page_of_512_units_and_5000_characters_takes_less_than_two_megabytes() -> None:
-    model = made("lstm", H=512, scale=0.15)
-    text = report.render([report.ReportEntry("m", Checkpoint(model), VERSE[:60], (VERSE * 9)[:5200])])
+    model = random_model("lstm", H=512, scale=0.15)
+    text = render([entry("m", model, VERSE[:60], (VERSE * 9)[:5200])])
     assert len(text.encode()) < 2_000_000
     (data,) = data_of(text)
     assert unpacked(data).shape == (512, 5000)
 
 
-@pytest.mark.parametrize("most", [0, 500, 2000])
-def test_where_units_are_too_many_those_that_move_least_are_left_out(most: int) -> None:
-    stands = np.random.default_rng(0).uniform(-1, 1, (2, 8, 200)) * np.linspace(0, 1, 16).reshape(2, 8, 1)
-    found = report._units(stands, [(0, 1), (1, 0)], most)
+@pytest.mark.parametrize("max_bytes", [0, 500, 2000])
+def test_if_the_units_are_too_many_those_that_vary_least_are_left_out(max_bytes: int) -> None:
+    values = np.random.default_rng(0).uniform(-1, 1, (2, 8, 200)) * np.linspace(0, 1, 16).reshape(2, 8, 1)
+    found = pack_units(values, [(0, 1), (1, 0)], max_bytes)
     units = [tuple(unit) for unit in found["units"]]
     assert units[:2] == [(0, 1), (1, 0)]
     assert units[2:] == sorted(units[2:])
-    assert most == 0 or len(found["packed"]) <= most
-    others = [unit for unit in np.ndindex(2, 8) if unit not in units[:2]]  # each moves more than the one before
+    assert max_bytes == 0 or len(found["packed"]) <= max_bytes
+    others = [unit for unit in np.ndindex(2, 8) if unit not in units[:2]]  # each varies more than the one before
     assert units[2:] == others[len(others) - len(units) + 2 :]
     assert unpacked(found).shape == (len(units), 200)
 
 
-def test_a_page_about_a_large_vocabulary_is_no_larger() -> None:
+def test_a_page_about_a_large_vocabulary_takes_less_than_two_megabytes() -> None:
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 2500))) + "\n"
-    shown = report.render([report.ReportEntry("m", Checkpoint(made(characters=text, H=8)), text, text * 2)])
+    shown = render([entry("m", random_model(characters=text, H=8), text, text * 2)])
     assert len(shown.encode()) < 2_000_000
     assert "2,001 others are left out" in shown
 
 
-def test_what_can_not_be_seen_is_shown() -> None:
+def test_invisible_characters_are_shown_as_escapes() -> None:
     text = "the cat\r\nsat\0 on\x1b it.\n" * 3
-    shown = report.render([report.ReportEntry("m", Checkpoint(made(characters=text)), text, text)])
+    shown = render([entry("m", random_model(characters=text), text, text)])
     assert not {"\r", "\0", "\x1b"} & set(shown)
     assert shown.count("<i>\\r</i>") == 6
 
 
-def test_several_models_share_charts_and_have_texts_of_their_own() -> None:
-    subjects = [report.ReportEntry(cell, Checkpoint(made(cell)), VERSE, LINES) for cell in ("rnn", "gru", "lstm")]
-    shown = report.render(subjects)
+def test_several_models_share_charts_and_have_their_own_texts() -> None:
+    shown = render([entry(cell, random_model(cell), VERSE, LINES) for cell in ("rnn", "gru", "lstm")])
     assert shown.count("<pre") == 6
     assert len(data_of(shown)) == 3
     assert all(f"<h3>{cell}</h3>" in shown for cell in ("rnn", "gru", "lstm"))
@@ -137,7 +144,7 @@ def test_several_models_share_charts_and_have_texts_of_their_own() -> None:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Chromium without a screen, as Debian has it."""
+    """Chromium without a screen, as Debian installs it."""
     if not (CHROMIUM and DRIVER):
         pytest.skip("needs chromium and chromedriver")
     webdriver = pytest.importorskip("selenium.webdriver")
@@ -164,7 +171,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page about two models of mischief, as the command writes it."""
+    """A page about two models of mischievous text, as the command writes it."""
     folder = tmp_path_factory.mktemp("page")
     model = trained(folder, MISCHIEF * 3, "--eval-every", 10)
     (folder / "other.safetensors").write_bytes(model.read_bytes())
@@ -196,7 +203,7 @@ def opened(browser: Any, path: Path, width: int = 1280, scheme: str = "light") -
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get(path.as_uri())
     end = time.monotonic() + 20
-    while browser.execute_script("return document.querySelectorAll('.subject:not([data-ready])').length"):
+    while browser.execute_script("return document.querySelectorAll('.model:not([data-ready])').length"):
         assert time.monotonic() < end, browser.get_log("browser")
         time.sleep(0.05)
     return browser
@@ -204,7 +211,7 @@ def opened(browser: Any, path: Path, width: int = 1280, scheme: str = "light") -
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_goes_wrong_and_nothing_leaves_the_page(
+def test_the_page_has_no_errors_and_makes_no_requests(
     width: int, scheme: str, browser: Any, written: Path, tmp_path: Path
 ) -> None:
     opened(browser, written, width, scheme)
@@ -219,7 +226,7 @@ def test_nothing_goes_wrong_and_nothing_leaves_the_page(
         browser.save_screenshot(str(Path(folder, f"{width}-{scheme}.png")))
 
 
-def test_the_texts_are_those_of_the_corpus(browser: Any, written: Path) -> None:
+def test_the_texts_are_shown_unchanged(browser: Any, written: Path) -> None:
     opened(browser, written)
     for reading in browser.execute_script("return [...document.querySelectorAll('.reading')].map(e => e.textContent)"):
         assert reading == MISCHIEF
@@ -229,7 +236,7 @@ def test_the_texts_are_those_of_the_corpus(browser: Any, written: Path) -> None:
 def test_the_chooser_recolours_the_text(browser: Any, written: Path) -> None:
     opened(browser, written)
     colours = """
-        const characters = document.querySelectorAll('#neurons .subject .reading')[0].children;
+        const characters = document.querySelectorAll('#neurons .model .reading')[0].children;
         return Array.from(characters).slice(0, 200).map((c) => getComputedStyle(c).backgroundColor).join();
     """
     (data, _) = data_of(written.read_text(encoding="utf-8"))
@@ -243,9 +250,9 @@ def test_the_chooser_recolours_the_text(browser: Any, written: Path) -> None:
         classes = browser.execute_script(
             "return Array.from(document.querySelector('#neurons .reading').children).map((c) => c.className)"
         )
-        assert classes == [f"u{step + report.STEPS}" for step in rows[unit]]
+        assert classes == [f"u{step + STEPS}" for step in rows[unit]]
     assert len(seen) == 3
-    buttons = browser.find_elements("css selector", "#neurons .subject:first-of-type button.unit")
+    buttons = browser.find_elements("css selector", "#neurons .model:first-of-type button.unit")
     buttons[-1].click()
     chosen = browser.execute_script("return document.querySelector('.chooser').selectedOptions[0].text")
     assert chosen == buttons[-1].text
@@ -257,17 +264,17 @@ def test_pointing_shows_what_was_expected(browser: Any, written: Path) -> None:
 
     opened(browser, written)
     (data, _) = data_of(written.read_text(encoding="utf-8"))
-    subject = browser.find_element("css selector", "#surprise .subject")
-    told = subject.find_element("css selector", ".told")
-    characters = subject.find_elements("css selector", ".reading i")
+    section = browser.find_element("css selector", "#surprisal .model")
+    status = section.find_element("css selector", ".status")
+    characters = section.find_elements("css selector", ".reading i")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", characters[5])
     ActionChains(browser).move_to_element(characters[5]).perform()
     bits, expected = data["expected"][5]
-    assert told.text.startswith(f"{MISCHIEF[5]} {bits:.1f} bits; expected:")
-    assert all(f"{character} {percent} %" in told.text for character, percent in expected)
-    reading = subject.find_element("css selector", ".reading")
+    assert status.text.startswith(f"{MISCHIEF[5]} {bits:.1f} bits; expected:")
+    assert all(f"{character} {percent} %" in status.text for character, percent in expected)
+    reading = section.find_element("css selector", ".reading")
     reading.send_keys(Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
-    assert told.text.startswith(f"{MISCHIEF[2]} {data['expected'][2][0]:.1f} bits")
+    assert status.text.startswith(f"{MISCHIEF[2]} {data['expected'][2][0]:.1f} bits")
     reading.send_keys(Keys.ARROW_DOWN)
     second = MISCHIEF.index("\n") + 1
     at = browser.execute_script(
@@ -275,7 +282,7 @@ def test_pointing_shows_what_was_expected(browser: Any, written: Path) -> None:
     )
     assert second <= at < second + 60
     reading.send_keys(Keys.END)
-    assert told.text.startswith("⏎ ")
+    assert status.text.startswith("⏎ ")
 
 
 def test_the_keyboard_reaches_everything(browser: Any, written: Path) -> None:

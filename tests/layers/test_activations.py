@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import naive
 
 from charrnn.layers.activations import sigmoid, sigmoid_or_tanh
+from support import naive
 
 EDGES = [0.0, -0.0, 1e-30, -1e-30, 20.0, -20.0, 88.0, -88.0, 745.0, -745.0, 1e30, -1e30, math.inf, -math.inf]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import naive
 
 from charrnn.config import CELLS
 from charrnn.layers.workspace import Workspace
+from support import naive
 
 SHAPES = [
     (1, 1, 1),

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import naive
 
 from charrnn.layers.workspace import Workspace
+from support import naive
 
 
 @given(st.integers(1, 6), st.integers(1, 5), st.integers(1, 4), st.integers(1, 9), st.integers(0, 2**32))

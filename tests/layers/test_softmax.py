@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from support import naive
 
 SCALES = st.sampled_from([0.1, 1.0, 30.0, 1e4])

@@ -1,38 +1,27 @@
-"""The sampler and the scorer: what is drawn follows from the seed alone, and is scored as it was drawn."""
+"""Text generation: what is drawn depends only on the seed, and its likelihood is its score."""
 
 import itertools
-import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import naive
 
-from charrnn.config import ModelConfig, SamplingConfig
+from charrnn.config import CELLS, SamplingConfig
 from charrnn.dataset.vocabulary import Vocabulary
-from charrnn.errors import ConfigError, CorpusError, VocabularyError
+from charrnn.errors import ConfigError, VocabularyError
 from charrnn.layers.softmax import log_softmax
-from charrnn.model import network
-from charrnn.model.model import Model
-from charrnn.sampling import decoder, filters, generate
-from charrnn.sampling.generate import generate, samples
-from charrnn.scoring import score
+from charrnn.model.model import DEFAULT_LENGTH
+from charrnn.sampling import decoder, filters
+from charrnn.sampling.generate import Sample, TextGenerator, continuations, generate, samples
+from charrnn.sampling.growing_text import IncrementalDecoder
+from charrnn.sampling.request import SamplingRequest
+from charrnn.scoring.score import score
+from support import naive
+from support.random_models import random_model
 
 CHARACTERS = "\n abcdeé😀"
-
-
-def random_model(cell="lstm", characters=CHARACTERS, engine=None, layers=2):
-    """A model whose predictions are far from even, and whose state forgets rounding errors instead of growing them."""
-    vocabulary = Vocabulary(characters)
-    config, rng = ModelConfig(len(vocabulary), cell, 20, layers), np.random.default_rng(3)
-    given_engine = {} if engine is None else {"engine": engine}
-    model = Model(config, vocabulary, {}, **given_engine)
-    shapes = network.param_shapes(config, network.cell_of(config, model.engine))
-    scales = {name: 0.15 if name.startswith("W_hh") else 1.0 for name in shapes}
-    params = {name: rng.normal(scale=scales[name], size=shape).astype(np.float32) for name, shape in shapes.items()}
-    return Model(config, vocabulary, params, **given_engine)
 
 
 def text_of(model, **options):
@@ -42,7 +31,7 @@ def text_of(model, **options):
 # Seeds
 
 
-@pytest.mark.parametrize("cell", naive.CELLS)
+@pytest.mark.parametrize("cell", CELLS)
 def test_the_same_seed_gives_the_same_text(engine, cell):
     model = random_model(cell, engine=engine)
     first, again, other = (text_of(model, length=300, seed=seed) for seed in (5, 5, 6))
@@ -51,7 +40,7 @@ def test_the_same_seed_gives_the_same_text(engine, cell):
     assert first != other
 
 
-@pytest.mark.parametrize("cell", naive.CELLS)
+@pytest.mark.parametrize("cell", CELLS)
 def test_each_sample_is_the_one_that_its_seed_gives_alone(engine, cell):
     model, config = random_model(cell, engine=engine), SamplingConfig(temp=0.8, top_p=0.95)
     drawn = list(samples(model, count=70, length=40, seed=11, prime="abc", config=config))  # more than one batch
@@ -69,7 +58,7 @@ def test_a_longer_text_begins_as_a_shorter_one(engine):
 
 
 @pytest.mark.parametrize("config", [SamplingConfig(temp=0), SamplingConfig(top_k=1), SamplingConfig(top_p=1e-9)])
-def test_greedy_texts_are_the_same_for_every_seed_and_the_likeliest_step_by_step(engine, config):
+def test_a_greedy_text_is_the_likeliest_step_by_step_for_every_seed(engine, config):
     model = random_model(engine=engine)
     text = text_of(model, length=30, seed=1, config=config)
     assert text == text_of(model, length=30, seed=2, config=config)
@@ -102,9 +91,9 @@ CONFIGS = [
 @pytest.mark.parametrize(("cell", "layers"), [("rnn", 1), ("gru", 2), ("lstm", 3), ("rnn", 2), ("gru", 1), ("lstm", 1)])
 def test_each_draw_is_the_character_whose_share_the_random_number_falls_in(engine, cell, layers, config):
     model, reference = random_model(cell, engine=engine, layers=layers), random_model(cell, layers=layers)
-    seeds, near = [3, 4, 5], 1e-5  # what rounds otherwise may fall on the other side of a border
-    begun = decoder.start(model, ["cab"] * 3, seeds, config)
-    drawn = [begun.draw([config.temp] * 64) for _ in range(3)]
+    seeds, near = [3, 4, 5], 1e-5  # a different rounding may fall on the other side of a border
+    batch = decoder.start(model, ["cab"] * 3, seeds, config)
+    drawn = [batch.draw([config.temp] * 64) for _ in range(3)]
     ids, logps = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
     u = np.stack([np.random.default_rng(seed).random(len(ids)) for seed in seeds], axis=1)
     state = reference.read(reference.vocabulary.encode("\nca"), reference.zero_state(1)).repeat(3, axis=2)
@@ -121,16 +110,16 @@ def test_each_draw_is_the_character_whose_share_the_random_number_falls_in(engin
 
 
 @pytest.mark.parametrize("config", [SamplingConfig(), SamplingConfig(top_k=2), SamplingConfig(min_p=0.5)], ids=str)
-def test_compiled_runs_draw_what_is_possible_at_the_ends_of_the_unit_interval(engine, config):
+def test_the_compiled_decoder_draws_only_possible_characters_at_the_ends_of_the_unit_interval(engine, config):
     if engine.Decoder is None:
-        pytest.skip("this engine draws step by step, with drawing.choose")
+        pytest.skip("this engine has no compiled decoder")
     model, u = random_model(engine=engine), np.array([[0.0, 1 - 2**-53]])
     for context in range(len(CHARACTERS)):
         both, state = np.repeat(np.array([[context]], np.uint8), 2, axis=1), model.zero_state(2)
         logits, _ = model.forward(both, state)
         possible = np.flatnonzero(filters.apply(log_softmax(logits[0].astype(np.float64)), config)[0] > -np.inf)
-        sampler = engine.Decoder(model.config.cell, model.params, state)
-        ids, _ = sampler.run(both[0], u, [config.temp], filters.settings(config))
+        compiled = engine.Decoder(model.config.cell, model.params, state)
+        ids, _ = compiled.run(both[0], u, [config.temp], filters.settings(config))
         assert ids[0].tolist() == [possible[0], possible[-1]]
 
 
@@ -139,16 +128,16 @@ def test_likelihoods_after_huge_logits_are_right(engine, largest):
     model = random_model(engine=engine)
     params = {name: np.zeros_like(p) for name, p in model.params.items()}
     params["b_out"][:2] = largest
-    begun = decoder.start(replace(model, params=params), [""], [1], SamplingConfig())
-    ids, logps = begun.draw([1.0] * 8)
+    batch = decoder.start(replace(model, params=params), [""], [1], SamplingConfig())
+    ids, logps = batch.draw([1.0] * 8)
     assert ids.max() <= 1
     np.testing.assert_allclose(logps, -np.log(2), rtol=1e-6)
 
 
-@pytest.mark.parametrize("cell", naive.CELLS)
-def test_rows_shared_out_to_threads_are_drawn_alike(engine, cell):
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_number_of_threads_does_not_change_what_is_drawn(engine, cell):
     if engine.Decoder is None:
-        pytest.skip("this engine draws on one thread")
+        pytest.skip("this engine draws in one thread")
     model, rng = random_model(cell, engine=engine), np.random.default_rng(1)
     state, config = rng.normal(size=model.zero_state(21).shape).astype(np.float32), SamplingConfig(top_p=0.9)
     context, u = rng.integers(len(CHARACTERS), size=21).astype(np.uint8), rng.random((40, 21))
@@ -156,9 +145,9 @@ def test_rows_shared_out_to_threads_are_drawn_alike(engine, cell):
     mask = rng.random((21, len(CHARACTERS))) < 0.8
     drawn = []
     for threads in (1, 2, 5):
-        sampler = engine.Decoder(cell, model.params, state, threads)
-        ids, logps = sampler.run(context, u, [0.8] * 40, filters.settings(config), mask, recent)
-        drawn.append((ids, logps, sampler.state))
+        compiled = engine.Decoder(cell, model.params, state, threads)
+        ids, logps = compiled.run(context, u, [0.8] * 40, filters.settings(config), mask, recent)
+        drawn.append((ids, logps, compiled.state))
     for others in drawn[1:]:
         for array, other in zip(drawn[0], others, strict=True):
             np.testing.assert_array_equal(array, other)
@@ -167,17 +156,17 @@ def test_rows_shared_out_to_threads_are_drawn_alike(engine, cell):
 # Primes
 
 
-@pytest.mark.parametrize("cell", naive.CELLS)
-def test_a_prime_read_at_once_is_one_read_by_character(engine, cell):
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_prime_read_at_once_leaves_the_state_of_one_read_by_character(engine, cell):
     model = random_model(cell, engine=engine)
-    ids = model.vocabulary.encode("a bad cab, é😀\n".replace(",", "") * 100)  # longer than a chunk
+    ids = model.vocabulary.encode("a bad cab é😀\n" * 100)  # longer than one read
     state = model.zero_state(1)
     for character in ids:
         _, state = model.forward(np.array([[character]]), state)
     np.testing.assert_allclose(model.read(ids, model.zero_state(1)), state, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("cell", naive.CELLS)
+@pytest.mark.parametrize("cell", CELLS)
 def test_the_first_prediction_is_that_of_the_whole_prime(engine, cell):
     model, prime = random_model(cell, engine=engine), "a bad cab"
     ids, logp = decoder.start(model, [prime] * 2, [3, 4], SamplingConfig()).draw([1.0])
@@ -189,7 +178,7 @@ def test_the_first_prediction_is_that_of_the_whole_prime(engine, cell):
         assert logp[0, row] == pytest.approx(wanted[ids[0, row]], abs=1e-4)
 
 
-def test_what_was_drawn_can_be_the_prime_of_what_follows(engine):
+def test_a_text_that_was_drawn_can_be_the_prime_of_the_rest(engine):
     model, greedy = random_model(engine=engine), SamplingConfig(temp=0)
     text = text_of(model, prime="cab", length=40, config=greedy)
     assert text_of(model, prime="cab" + text[:15], length=25, config=greedy) == text[15:]
@@ -202,7 +191,7 @@ def test_an_unprimed_text_begins_after_a_newline():
     assert text_of(model, length=1, config=greedy) == CHARACTERS[int(logits.argmax())]
 
 
-def test_a_prime_with_unknown_characters_is_refused():
+def test_a_prime_with_unknown_characters_is_an_error():
     with pytest.raises(VocabularyError, match=r"U\+007A"):
         text_of(random_model(), prime="abz", length=1)
     with pytest.raises(VocabularyError, match=r"U\+007A"):
@@ -212,38 +201,39 @@ def test_a_prime_with_unknown_characters_is_refused():
 # Lengths
 
 
-def test_what_is_not_said_is_a_thousand_characters_of_seed_0_at_temperature_1():
+def test_the_defaults_are_a_thousand_characters_with_seed_0_at_temperature_1():
     model = random_model()
+    assert DEFAULT_LENGTH == 1000
     text = text_of(model, length=1000, seed=0, prime="", config=SamplingConfig(1.0, 0, 1.0, 0.0))
     assert text_of(model) == text
     (sample,) = samples(model, count=1)
     assert (sample.text, sample.seed, sample.temp, sample.prime, sample.chars) == (text, 0, 1, "", 1000)
 
 
-def test_a_length_of_0_is_no_text(engine):
+def test_a_text_of_length_0_is_empty(engine):
     assert text_of(random_model(engine=engine), length=0) == ""
     (sample,) = samples(random_model(engine=engine), count=1, length=0)
     assert (sample.text, sample.logprob, sample.chars, sample.bpc) == ("", 0, 0, 0)
-    assert str(generate.Sample("a", "", 1, 1.0, 0.0, 1).bpc) == "0.0"  # what is certain is no surprise, nor -0.0
+    assert str(Sample("a", "", 1, 1.0, 0.0, 1).bpc) == "0.0"  # a certain character has no surprisal, and not -0.0
 
 
-def test_no_samples():
+def test_a_count_of_0_gives_no_samples():
     assert list(samples(random_model(), count=0, length=10)) == []
 
 
-def test_a_text_without_end(engine):
+def test_a_text_without_end_begins_as_a_text_with_an_end(engine):
     endless = generate(random_model(engine=engine), length=-1, seed=4)
     assert "".join(itertools.islice(endless, 1500)) == text_of(random_model(engine=engine), length=1500, seed=4)
 
 
 @pytest.mark.parametrize("length", [-2, -1000])
-def test_other_negative_lengths_are_refused(length):
+def test_other_negative_lengths_are_an_error(length):
     with pytest.raises(ConfigError, match="the length can't be"):
         text_of(random_model(), length=length)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 10**400], ids=["negative", "large", "huge"])
-def test_seeds_out_of_range_are_refused(seed):
+def test_a_seed_out_of_range_is_an_error(seed):
     with pytest.raises(ConfigError, match="seed must be from 0"):
         text_of(random_model(), length=1, seed=seed)
     with pytest.raises(ConfigError, match="seed must be from 0"):
@@ -259,68 +249,28 @@ def test_several_samples_need_an_end(length):
 # Scores
 
 
-@pytest.mark.parametrize("cell", naive.CELLS)
-def test_a_score_is_that_of_the_naive_twin(engine, cell):
-    model = random_model(cell, engine=engine)
-    text = "a bad cab\né😀"
-    targets = model.vocabulary.encode(text)[:, None]
-    inputs = np.concatenate(([[model.vocabulary.start]], targets[:-1]))
-    doubles = {name: p.astype(np.float64) for name, p in model.params.items()}
-    logits, _ = naive.network(doubles, inputs, model.zero_state(1).astype(np.float64), cell, 2)
-    score = score.score(model, text)
-    assert score.chars == len(text)
-    assert score.nats == pytest.approx(naive.loss(logits, targets), rel=1e-5)
-    assert score.nats_per_char == score.nats / len(text)
-    assert score.bpc == pytest.approx(score.nats / len(text) / math.log(2))
-
-
-@pytest.mark.parametrize("cell", naive.CELLS)
+@pytest.mark.parametrize("cell", CELLS)
 def test_the_logprob_of_a_sample_is_its_score(engine, cell):
     model = random_model(cell, engine=engine)
     for sample in samples(model, count=3, length=1100, seed=2, config=SamplingConfig(temp=1.3, top_k=6)):
-        score = score.score(model, sample.text)
-        assert sample.logprob == pytest.approx(-score.nats, rel=1e-5)
-        assert sample.bpc == pytest.approx(score.bpc, rel=1e-5)
+        found = score(model, sample.text)
+        assert sample.logprob == pytest.approx(-found.nats, rel=1e-5)
+        assert sample.bpc == pytest.approx(found.bpc, rel=1e-5)
 
 
 def test_the_logprob_of_a_primed_sample_is_a_difference_of_scores():
     model, prime = random_model(), "a bad cab"
     (sample,) = samples(model, count=1, length=50, seed=2, prime=prime)
-    both, alone = score.score(model, prime + sample.text), score.score(model, prime)
+    both, alone = score(model, prime + sample.text), score(model, prime)
     assert sample.logprob == pytest.approx(alone.nats - both.nats, rel=1e-5)
-
-
-def test_a_text_in_two_chunks_is_scored_as_in_one(monkeypatch):
-    model, text = random_model(), "a bad cab\né😀" * 7
-    whole = score.score(model, text)
-    monkeypatch.setattr("charrnn.dataset.batch.CHARS_PER_READ", 10)
-    assert len(list(model.losses(model.vocabulary.encode(text)))) == -(-len(text) // 10)
-    assert score.score(model, text).nats == pytest.approx(whole.nats, rel=1e-6)
-
-
-@pytest.mark.parametrize("text", ["", b""])
-def test_there_is_no_score_of_nothing(text):
-    with pytest.raises(CorpusError, match="empty"):
-        score.score(random_model(), text)
-
-
-def test_a_text_with_unknown_characters_is_not_scored():
-    with pytest.raises(VocabularyError, match=r"U\+007A"):
-        score.score(random_model(), "abz")
-
-
-def test_a_trained_model_expects_its_own_text_more_than_another(trained):
-    model = trained.best
-    assert score.score(model, "the cat sat on the mat").bpc < 0.8 * score.score(model, "tam eht no tas tac eht").bpc
-    assert score.score(model, "the cat sat on the mat").bpc < 0.8 * math.log2(len(model.vocabulary))
 
 
 # Bytes
 
 
 @given(st.text(min_size=1, max_size=8))
-def test_pieces_of_a_model_of_bytes_are_whole_characters(text):
-    decode = generate._TextDecoder(Vocabulary(None))
+def test_the_pieces_of_a_model_of_bytes_are_whole_characters(text):
+    decode = IncrementalDecoder(Vocabulary(None))
     pieces = [decode([byte]) for byte in text.encode()]
     assert "".join(pieces) == text
     assert decode([], final=True) == ""
@@ -328,19 +278,19 @@ def test_pieces_of_a_model_of_bytes_are_whole_characters(text):
 
 
 @given(st.binary(max_size=12))
-def test_bytes_that_are_no_utf8_become_surrogates(raw):
-    decode = generate._TextDecoder(Vocabulary(None))
+def test_bytes_that_are_not_utf8_become_surrogates(raw):
+    decode = IncrementalDecoder(Vocabulary(None))
     pieces = [decode([byte]) for byte in raw]
     assert "".join(pieces) + decode([], final=True) == raw.decode("utf-8", "surrogateescape")
 
 
 def test_a_text_in_bytes_is_that_of_its_sample_decoded(engine):
-    model = random_model(characters=None, engine=engine)  # most of what it writes is no UTF-8
+    model = random_model(characters=None, engine=engine)  # most of what it writes is not UTF-8
     (sample,) = samples(model, count=1, length=400, seed=9)
     assert sample.text == text_of(model, length=400, seed=9)
     raw = sample.text.encode("utf-8", "surrogateescape")
     assert len(raw) == sample.chars == 400
-    assert sample.logprob == pytest.approx(-score.score(model, raw).nats, rel=1e-5)
+    assert sample.logprob == pytest.approx(-score(model, raw).nats, rel=1e-5)
 
 
 def test_a_model_of_bytes_writes_characters_of_several_bytes(trained_on_bytes):
@@ -352,3 +302,34 @@ def test_a_model_of_bytes_writes_characters_of_several_bytes(trained_on_bytes):
 def test_a_prime_in_bytes_is_that_in_characters():
     model = random_model(characters=None)
     assert text_of(model, prime="é".encode(), length=20) == text_of(model, prime="é", length=20)
+    (sample,) = samples(model, count=1, prime="é\udcff".encode("utf-8", "surrogateescape"), length=20)
+    assert sample.prime == "é\udcff"
+
+
+# Requests
+
+
+def test_a_request_is_passed_on_and_keyword_arguments_replace_its_fields(engine):
+    model, greedy = random_model(engine=engine), SamplingConfig(temp=0)
+    request = SamplingRequest(prime="cab", length=30, seed=4, config=SamplingConfig(temp=0.7), stops=["é"])
+    text = text_of(model, prime="cab", length=30, seed=4, config=request.config, stops=["é"])
+    assert "".join(generate(model, request)) == "".join(TextGenerator(model, request)) == text
+    assert "".join(generate(model, request, length=9)) == text[:9]
+    assert "".join(generate(model, request, config=greedy)) == text_of(
+        model, prime="cab", length=30, config=greedy, stops=["é"]
+    )
+    (sample,) = samples(model, request, count=1)
+    assert (sample.text, sample.prime, sample.seed) == (text, "cab", 4)
+    (continued,) = continuations(model, [["cab"]], request, seed=4)
+    assert continued == sample
+
+
+def test_a_request_is_validated_where_it_is_made():
+    for wrong in ({"seed": -1}, {"length": -2}, {"length": -1, "config": SamplingConfig(to_temp=2.0)}):
+        with pytest.raises(ConfigError):
+            SamplingRequest(**wrong)
+        for function in (generate, TextGenerator):
+            with pytest.raises(ConfigError):
+                function(random_model(), **wrong)
+        with pytest.raises(ConfigError):
+            samples(random_model(), count=1, **wrong)

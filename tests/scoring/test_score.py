@@ -1,4 +1,4 @@
-"""The scorer: its numbers are those of the naive twins and of a real code; lines keep their order, texts their sums."""
+"""The scores are those of the naive equations and of a real code; lines keep their order, and parts add up."""
 
 import itertools
 import json
@@ -7,38 +7,28 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import VERSE, run_of
 from hypothesis import given
 from hypothesis import strategies as st
-from support import coder, naive
 
 import charrnn
-from charrnn.config import ModelConfig
-from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.config import CELLS
 from charrnn.errors import ConfigError, CorpusError, DivergenceError, VocabularyError
-from charrnn.model import network
-from charrnn.model.model import Model
-from charrnn.scoring import lines as scoring
+from charrnn.scoring import lines as line_scores
+from charrnn.scoring import score as text_scores
 from charrnn.scoring.lines import score_batches, score_lines
 from charrnn.scoring.score import Score, score, stream_surprisal, surprisal
+from support import coder, naive, random_models
+from support.trainings import VERSE, run_of
 
 LINES = ["a bad cab\n", "\n", "", "dead\n", "é\n", "a cab" * 9 + "\n", "b" * 40, "ace\n", "\n", "bed"]
 
 
 def random_model(cell="lstm", characters="\n abcdeé", engine=None, layers=2):
-    """A model whose predictions are far from even, and whose state forgets rounding errors instead of growing them."""
-    vocabulary, rng = Vocabulary(characters), np.random.default_rng(3)
-    model = Model(
-        ModelConfig(len(vocabulary), cell, 12, layers), vocabulary, {}, **({"engine": engine} if engine else {})
-    )
-    shapes = network.param_shapes(model.config, network.cell_of(model.config, model.engine))
-    scales = {name: 0.15 if name.startswith("W_hh") else 1.0 for name in shapes}
-    params = {name: rng.normal(scale=scales[name], size=shape).astype(np.float32) for name, shape in shapes.items()}
-    return replace(model, params=params)
+    return random_models.random_model(cell, characters, engine, layers, hidden_size=12)
 
 
-def naive_surprises(model, text):
-    """-log p of every character, by the equations, character by character, in float64."""
+def naive_surprisal(model, text):
+    """-log p of each character, from the naive equations in float64."""
     ids = model.vocabulary.encode(text)
     if not len(ids):
         return np.zeros(0)
@@ -53,7 +43,7 @@ def nats(scores):
     return [score.nats for score in scores]
 
 
-# The proof: a text can be written down in as many bits, and read again
+# The proof: a text can be encoded in as many bits, and decoded again
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +52,7 @@ def cyrillic():
 
 
 @pytest.mark.parametrize("kind", ["ascii", "cyrillic", "bytes"])
-def test_a_text_is_coded_in_as_many_bits_as_its_score_says(engine, kind, request):
+def test_a_text_is_encoded_in_as_many_bits_as_its_score_says(engine, kind, request):
     training, text = {
         "ascii": ("trained", "the rat sat on the cat; who sat on the mat?\n" * 12),
         "cyrillic": ("cyrillic", "да выпей чаю же\nещё этих мягких мягких\n" * 12),
@@ -79,11 +69,11 @@ def test_a_text_is_coded_in_as_many_bits_as_its_score_says(engine, kind, request
 # A text
 
 
-@pytest.mark.parametrize("cell", naive.CELLS)
-def test_surprises_are_those_of_the_naive_twin(engine, cell, monkeypatch):
-    monkeypatch.setattr(scoring, "CHUNK", 7)
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_surprisal_is_that_of_the_naive_equations(engine, cell, monkeypatch):
+    monkeypatch.setattr(text_scores, "CHARS_PER_READ", 7)
     model, text = random_model(cell, engine=engine), "a bad cab\n\né dead bee"
-    found, wanted = surprisal(model, text), naive_surprises(model, text)
+    found, wanted = surprisal(model, text), naive_surprisal(model, text)
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
     whole = score(model, text)
     assert (whole.chars, whole.unknown) == (len(text), 0)
@@ -91,6 +81,28 @@ def test_surprises_are_those_of_the_naive_twin(engine, cell, monkeypatch):
     assert whole.nats_per_char == pytest.approx(wanted.mean(), rel=1e-6)
     assert whole.bpc == pytest.approx(wanted.mean() / math.log(2), rel=1e-6)
     assert whole.perplexity == pytest.approx(math.exp(wanted.mean()), rel=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_score_is_the_loss_of_the_naive_network(engine, cell):
+    model = random_models.random_model(cell, engine=engine)
+    text = "a bad cab\né😀"
+    targets = model.vocabulary.encode(text)[:, None]
+    inputs = np.concatenate(([[model.vocabulary.start]], targets[:-1]))
+    doubles = {name: p.astype(np.float64) for name, p in model.params.items()}
+    logits, _ = naive.network(doubles, inputs, model.zero_state(1).astype(np.float64), cell, 2)
+    found = score(model, text)
+    assert found.chars == len(text)
+    assert found.nats == pytest.approx(naive.loss(logits, targets), rel=1e-5)
+    assert found.nats_per_char == found.nats / len(text)
+    assert found.bpc == pytest.approx(found.nats / len(text) / math.log(2))
+
+
+def test_a_text_in_several_reads_is_scored_as_in_one(monkeypatch):
+    model, text = random_models.random_model(), "a bad cab\né😀" * 7
+    whole = score(model, text)
+    monkeypatch.setattr(text_scores, "CHARS_PER_READ", 10)
+    assert score(model, text).nats == pytest.approx(whole.nats, rel=1e-6)
 
 
 @given(st.lists(st.text("\n abcdeé", max_size=6)))
@@ -103,7 +115,7 @@ def test_a_text_in_pieces_is_scored_as_the_whole(pieces):
         assert score(model, pieces).nats == pytest.approx(score(model, text).nats, rel=1e-6)
 
 
-def test_pieces_are_scored_as_they_come():
+def test_each_piece_is_scored_before_the_next_is_asked_for():
     asked = []
 
     def pieces():
@@ -116,14 +128,14 @@ def test_pieces_are_scored_as_they_come():
     assert asked == ["a bad"]
 
 
-def test_surprises_of_bytes_are_of_bytes():
+def test_a_model_of_bytes_gives_the_surprisal_of_each_byte():
     model = random_model(characters=None)
     assert len(surprisal(model, "é")) == 2
     np.testing.assert_array_equal(surprisal(model, "é\udcff"), surprisal(model, "é".encode() + b"\xff"))
 
 
 @pytest.mark.parametrize("text", ["", b"", [], ["", ""]])
-def test_there_is_no_score_of_nothing(text):
+def test_an_empty_text_has_no_score(text):
     with pytest.raises(CorpusError, match="it is empty"):
         score(random_model(), text)
     assert len(surprisal(random_model(), "")) == 0
@@ -133,22 +145,22 @@ def test_there_is_no_score_of_nothing(text):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("cell", naive.CELLS)
+@pytest.mark.parametrize("cell", CELLS)
 def test_lines_are_scored_as_texts_of_their_own_in_their_order(engine, cell, threads, monkeypatch):
-    monkeypatch.setattr(scoring, "AT_ONCE", 10)
-    monkeypatch.setattr(scoring, "ROWS", 3)
+    monkeypatch.setattr(line_scores, "CHARS_PER_CALL", 10)
+    monkeypatch.setattr(line_scores, "MAX_ROWS", 3)
     model = random_model(cell, engine=engine)
     found = list(score_lines(model, LINES, threads=threads))
     assert [score.chars for score in found] == [*map(len, LINES)]
-    assert nats(found) == pytest.approx([naive_surprises(model, line).sum() for line in LINES], rel=1e-5)
+    assert nats(found) == pytest.approx([naive_surprisal(model, line).sum() for line in LINES], rel=1e-5)
 
 
-def test_carried_lines_are_scored_after_those_before_them(engine, monkeypatch):
-    monkeypatch.setattr(scoring, "CHUNK", 10)
-    monkeypatch.setattr(scoring, "BATCH", 4)
+def test_stateful_lines_are_scored_after_those_before_them(engine, monkeypatch):
+    monkeypatch.setattr(text_scores, "CHARS_PER_READ", 10)
+    monkeypatch.setattr(line_scores, "LINES_PER_BATCH", 4)
     model = random_model(engine=engine)
-    found = list(score_lines(model, LINES, carry=True))
-    wanted = naive_surprises(model, "".join(LINES))
+    found = list(score_lines(model, LINES, stateful=True))
+    wanted = naive_surprisal(model, "".join(LINES))
     ends = np.cumsum([*map(len, LINES)]).tolist()
     assert [score.chars for score in found] == [*map(len, LINES)]
     assert nats(found) == pytest.approx([wanted[a:b].sum() for a, b in itertools.pairwise([0, *ends])], rel=1e-5)
@@ -159,7 +171,7 @@ def test_carried_lines_are_scored_after_those_before_them(engine, monkeypatch):
 
 
 @given(st.lists(st.text("\n abcdeé", max_size=30), max_size=40), st.randoms(use_true_random=False))
-def test_a_line_has_its_score_wherever_it_stands(lines, random):
+def test_a_line_has_the_same_score_at_any_place(lines, random):
     model, shuffled = random_model(layers=1), random.sample(range(len(lines)), len(lines))
     found = nats(score_lines(model, lines))
     assert nats(score_lines(model, [lines[n] for n in shuffled])) == pytest.approx(
@@ -167,17 +179,17 @@ def test_a_line_has_its_score_wherever_it_stands(lines, random):
     )
 
 
-def test_with_the_compiled_engine_a_score_is_the_same_to_the_bit_in_any_company(monkeypatch):
+def test_with_the_compiled_engine_a_score_is_bit_for_bit_the_same_in_any_batch(monkeypatch):
     numba = pytest.importorskip("numba") and charrnn.engine.load("numba")
     model, lines = random_model(engine=numba), [*LINES, "a bad cab\né " * 30]
     alone = [next(score_lines(model, [line])) for line in lines]
     assert list(score_lines(model, lines)) == alone
-    monkeypatch.setattr(scoring, "AT_ONCE", 10)
+    monkeypatch.setattr(line_scores, "CHARS_PER_CALL", 10)
     assert list(score_lines(model, lines * 20, threads=2)) == alone * 20
 
 
-@pytest.mark.parametrize("carry", [False, True])
-def test_each_batch_is_scored_before_the_next_is_asked_for(carry):
+@pytest.mark.parametrize("stateful", [False, True])
+def test_each_batch_is_scored_before_the_next_is_asked_for(stateful):
     asked = []
 
     def batches():
@@ -185,28 +197,28 @@ def test_each_batch_is_scored_before_the_next_is_asked_for(carry):
             asked.append(batch)
             yield batch
 
-    scored = score_batches(random_model(), batches(), carry=carry)
+    scored = score_batches(random_model(), batches(), stateful=stateful)
     for number, length in enumerate((3, 0, len(LINES) - 3), 1):
         assert len(next(scored)) == length
         assert len(asked) == number
     assert list(scored) == []
 
 
-def test_lines_without_end_are_scored_without_end():
+def test_an_endless_stream_of_lines_is_scored_as_it_comes():
     model = random_model()
     endless = score_lines(model, itertools.cycle(LINES))
     found = list(itertools.islice(endless, 2500))
     assert nats(found) == pytest.approx((nats(score_lines(model, LINES)) * 250)[:2500], rel=1e-5)
 
 
-@pytest.mark.parametrize("carry", [False, True])
-def test_an_empty_line_is_its_end_and_nothing_is_nothing(carry):
+@pytest.mark.parametrize("stateful", [False, True])
+def test_an_empty_line_has_the_score_of_its_newline_and_an_empty_text_0(stateful):
     model = random_model()
     for empty in ([], [""], ["", ""]):
-        assert list(score_lines(model, empty, carry=carry)) == [Score(0, 0.0)] * len(empty)
+        assert list(score_lines(model, empty, stateful=stateful)) == [Score(0, 0.0)] * len(empty)
     assert (Score(0, 0.0).nats_per_char, Score(0, 0.0).bpc, Score(0, 0.0).perplexity) == (0, 0, 1)
-    (end,) = score_lines(model, ["\n"], carry=carry)
-    assert (end.chars, end.nats) == (1, pytest.approx(naive_surprises(model, "\n").sum(), rel=1e-5))
+    (end,) = score_lines(model, ["\n"], stateful=stateful)
+    assert (end.chars, end.nats) == (1, pytest.approx(naive_surprisal(model, "\n").sum(), rel=1e-5))
 
 
 def test_lines_may_be_bytes():
@@ -214,25 +226,31 @@ def test_lines_may_be_bytes():
         assert list(score_lines(model, [line.encode() for line in LINES])) == list(score_lines(model, LINES))
 
 
-# Characters that are not known
+# Unknown characters
 
 
-def test_a_line_of_unknown_characters_is_named_after_the_scores_of_those_before(monkeypatch):
-    monkeypatch.setattr(scoring, "BATCH", 4)
+def test_an_error_names_the_line_after_the_scores_of_the_lines_before_it(monkeypatch):
+    monkeypatch.setattr(line_scores, "LINES_PER_BATCH", 4)
     model, lines = random_model(), ["ab\n", "", "b\n", "a\n", "ace\n", "aж, z\n", "q\n"]
-    for carry in (False, True):
+    for stateful in (False, True):
         found = []
         with pytest.raises(VocabularyError, match=r"line 6: the model has never seen ',' \(U\+002C.*U\+0436"):
-            found.extend(score_lines(model, lines, carry=carry))
-        assert nats(found) == pytest.approx(nats(score_lines(model, lines[:5], carry=carry)), rel=1e-5)
+            found.extend(score_lines(model, lines, stateful=stateful))
+        assert nats(found) == pytest.approx(nats(score_lines(model, lines[:5], stateful=stateful)), rel=1e-5)
 
 
-def test_no_bytes_stand_for_a_surrogate():
-    with pytest.raises(VocabularyError, match=r"line 2: no bytes stand for U\+D800"):
+def test_a_text_with_unknown_characters_is_an_error():
+    for function in (score, surprisal):
+        with pytest.raises(VocabularyError, match=r"U\+007A"):
+            function(random_model(), "abz")
+
+
+def test_a_surrogate_has_no_bytes():
+    with pytest.raises(VocabularyError, match=r"line 2: U\+D800 can't be encoded"):
         list(score_lines(random_model(characters=None), ["a", "\ud800"]))
 
 
-def test_unknown_characters_can_be_left_out_as_if_they_were_not_there():
+def test_skipped_characters_count_as_if_they_were_not_there():
     model, text = random_model(), "жa bжad cabж\nж"
     found = surprisal(model, text, unknown="skip")
     known = np.array([c != "ж" for c in text])
@@ -240,15 +258,15 @@ def test_unknown_characters_can_be_left_out_as_if_they_were_not_there():
     np.testing.assert_array_equal(found[known], surprisal(model, "a bad cab\n"))
     assert score(model, text, unknown="skip") == replace(score(model, "a bad cab\n"), unknown=4)
     lines, known_lines = [text, "ж", "", "abж"], ["a bad cab\n", "", "", "ab"]
-    for carry in (False, True):
-        wanted = score_lines(model, known_lines, carry=carry)
+    for stateful in (False, True):
+        wanted = score_lines(model, known_lines, stateful=stateful)
         wanted = [replace(score, unknown=n) for score, n in zip(wanted, (4, 1, 0, 1), strict=True)]
-        assert list(score_lines(model, lines, carry=carry, unknown="skip")) == wanted
+        assert list(score_lines(model, lines, stateful=stateful, unknown="skip")) == wanted
     with pytest.raises(CorpusError, match="none of its characters"):
         score(model, "жж", unknown="skip")
 
 
-def test_other_ways_to_treat_them_are_refused():
+def test_unknown_policies_and_a_number_of_threads_below_1_are_errors():
     with pytest.raises(ConfigError, match="unknown can't be 'replace'"):
         score(random_model(), "a", unknown="replace")
     with pytest.raises(ConfigError, match="unknown can't be 'replace'"):
@@ -257,29 +275,29 @@ def test_other_ways_to_treat_them_are_refused():
         score_lines(random_model(), "a", threads=0)
 
 
-# Scores as numbers
+# Scores
 
 
 @given(st.lists(st.builds(Score, st.integers(1, 99), st.floats(0, 1e3), st.integers(0, 9)), min_size=1))
-def test_scores_add_up(scores):
+def test_the_scores_of_parts_add_up(scores):
     total = sum(scores, Score(0, 0.0))
     assert (total.chars, total.unknown) == (sum(s.chars for s in scores), sum(s.unknown for s in scores))
     assert total.nats_per_char * total.chars == pytest.approx(sum(s.nats_per_char * s.chars for s in scores))
 
 
-def test_a_fair_choice_among_eight_is_three_bits():
+def test_eight_equally_likely_characters_are_three_bits():
     fair = Score(10, 10 * math.log(8), 2)
     assert (fair.bpc, fair.perplexity) == (pytest.approx(3), pytest.approx(8))
     assert list(fair.as_dict()) == ["unknown", "chars", "nats_per_char", "bpc", "perplexity"]
     assert fair.as_dict()["unknown"] == 2
 
 
-def test_a_perplexity_beyond_all_numbers_is_none_in_json():
+def test_an_infinite_perplexity_is_null_in_json():
     assert Score(1, 1e4).perplexity == math.inf
     assert json.loads(json.dumps(Score(1, 1e4).as_dict(), allow_nan=False))["perplexity"] is None
 
 
-def test_a_model_whose_predictions_are_no_numbers_has_no_scores():
+def test_predictions_that_are_nan_or_infinite_are_an_error():
     model = random_model()
     huge = replace(model, params={name: p * np.float32(1e38) for name, p in model.params.items()})
     for scored in (surprisal, score, lambda model, text: list(score_lines(model, [text] * 100, threads=2))):
@@ -287,19 +305,27 @@ def test_a_model_whose_predictions_are_no_numbers_has_no_scores():
             scored(huge, "a bad cab")
 
 
-# The face of the package, and the model's own way there
+# The package
 
 
-def test_a_model_scores_as_the_package_does(trained):
+def test_the_package_offers_these_functions(trained):
     model = trained.best
-    assert model.score("the cat") == charrnn.score(model, "the cat")
-    assert list(model.score_lines(["the cat\n"] * 3)) == list(charrnn.score_lines(model, ["the cat\n"] * 3))
-    assert isinstance(model.score("the cat"), charrnn.Score)
-    assert "".join(model.generate(length=50, seed=3)) == "".join(charrnn.generate(model, length=50, seed=3))
-    assert charrnn.token_nll(model, "the cat").sum() == pytest.approx(model.score("the cat").nats)
+    assert charrnn.score(model, "the cat") == score(model, "the cat")
+    assert list(charrnn.score_lines(model, ["the cat\n"] * 3)) == list(score_lines(model, ["the cat\n"] * 3))
+    assert isinstance(charrnn.score(model, "the cat"), charrnn.Score)
+    assert charrnn.surprisal(model, "the cat").sum() == pytest.approx(score(model, "the cat").nats)
 
 
-def test_a_model_ranks_what_it_has_learned_before_what_it_has_not(trained):
-    learned, strange = VERSE.splitlines(keepends=True)[0], "tac eht on tas tar eht\n"
-    scores = list(score_lines(trained.best, [strange, learned]))
+# A trained model
+
+
+def test_a_trained_model_predicts_its_own_text_better_than_another(trained):
+    model = trained.best
+    assert score(model, "the cat sat on the mat").bpc < 0.8 * score(model, "tam eht no tas tac eht").bpc
+    assert score(model, "the cat sat on the mat").bpc < 0.8 * math.log2(len(model.vocabulary))
+
+
+def test_a_trained_model_predicts_a_training_line_better_than_another(trained):
+    learned, other = VERSE.splitlines(keepends=True)[0], "tac eht on tas tar eht\n"
+    scores = list(score_lines(trained.best, [other, learned]))
     assert scores[1].bpc < 0.9 * scores[0].bpc

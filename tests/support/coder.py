@@ -1,8 +1,8 @@
-"""An arithmetic coder driven by a model: it writes a text in as many bits as the model finds it surprising, or more.
+"""An arithmetic coder driven by a model: its code of a text has as many bits as the surprisal of the text, or more.
 
 I. Witten, R. Neal, J. Cleary, "Arithmetic Coding for Data Compression", Communications of the ACM 30 (1987). A text is
-a number in an interval, which each character narrows to its share of it. The decoder asks the same model the same
-questions, so what it reads back is the proof: no score can be lower than the size of a code that can be read.
+a number in an interval, which each character narrows to its share. The decoder gets the same predictions from the same
+model, so a decoded text proves the score: no score can be lower than the size of a code that can be decoded.
 """
 
 from collections.abc import Iterator
@@ -17,26 +17,26 @@ SHARES = 1 << 32
 
 
 def predictions(model) -> Iterator[list[int]]:
-    """Which of `SHARES` belong to the characters before each of them, and all; to be sent each character's id."""
+    """The borders [V + 1] of the characters' shares of `SHARES`; send a character's id to get the borders after it."""
     context, state = model.vocabulary.start, model.zero_state(1)
     while True:
         logits, state = model.forward(np.array([[context]]), state)
         p = np.exp(log_softmax(logits[0, 0].astype(np.float64)))
-        shares = np.floor(p * (SHARES - len(p))).astype(int) + 1  # none is without
+        shares = np.floor(p * (SHARES - len(p))).astype(int) + 1  # each has at least one
         context = yield [0, *np.cumsum(shares).tolist()]
 
 
 def encode(model, text) -> bytes:
     """The code of a text."""
-    low, high, waiting, bits = 0, WHOLE, 0, []
+    low, high, pending, bits = 0, WHOLE, 0, []
 
     def put(bit):
-        nonlocal waiting
-        bits.extend([bit] + [1 - bit] * waiting)
-        waiting = 0
+        nonlocal pending
+        bits.extend([bit] + [1 - bit] * pending)
+        pending = 0
 
-    asked = predictions(model)
-    upto = next(asked)
+    predicted = predictions(model)
+    upto = next(predicted)
     for v in model.vocabulary.encode(text).tolist():
         width = high - low
         low, high = low + width * upto[v] // upto[-1], low + width * upto[v + 1] // upto[-1]
@@ -47,25 +47,25 @@ def encode(model, text) -> bytes:
                 put(1)
                 low, high = low - HALF, high - HALF
             elif low >= QUARTER and high <= HALF + QUARTER:
-                waiting += 1
+                pending += 1
                 low, high = low - QUARTER, high - QUARTER
             else:
                 break
             low, high = 2 * low, 2 * high
-        upto = asked.send(v)
-    waiting += 1
+        upto = predicted.send(v)
+    pending += 1
     put(int(low >= QUARTER))
     return np.packbits(bits).tobytes()
 
 
 def decode(model, code: bytes, length: int):
-    """The ids of the text of `length` characters that was encoded."""
+    """The ids of a text of `length` characters, from its code."""
     bits = iter(np.unpackbits(np.frombuffer(code, np.uint8)).tolist())
     low, high, value = 0, WHOLE, 0
     for _ in range(48):
         value = 2 * value + next(bits, 0)
-    asked, ids = predictions(model), []
-    upto = next(asked)
+    predicted, ids = predictions(model), []
+    upto = next(predicted)
     while len(ids) < length:
         width = high - low
         v = max(v for v in range(len(upto) - 1) if low + width * upto[v] // upto[-1] <= value)
@@ -82,5 +82,5 @@ def decode(model, code: bytes, length: int):
             low, high = 2 * (low - shift), 2 * (high - shift)
             value = 2 * (value - shift) + next(bits, 0)
         ids.append(v)
-        upto = asked.send(v)
+        upto = predicted.send(v)
     return ids

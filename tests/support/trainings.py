@@ -1,29 +1,90 @@
-"""Trainings as tests handle them: run to their end, kept as files, taken up again."""
+"""Trainings for tests: started with small settings, run to the end, saved to files, resumed from a file."""
 
 from pathlib import Path
 from typing import Any
 
-from charrnn.checkpoint import model_file, training_file
-from charrnn.dataset.corpus import from_text
-from charrnn.training.trainer import Trainer, resume
+import numpy as np
+
+from charrnn.checkpoint.file_pair import save_pair
+from charrnn.checkpoint.model_file import Checkpoint
+from charrnn.checkpoint.paths import resume_path
+from charrnn.checkpoint.training_file import load_state, save_state
+from charrnn.dataset import corpus as corpora
+from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.files import bundled_corpus
+from charrnn.training import start
+from charrnn.training.trainer import Trainer
+from charrnn.types import Array, Params
+from support.processes import TEXT
+
+VERSE = "the cat sat on the mat; the rat sat on the cat.\nwho sat on the rat? nobody, said the mat.\n" * 12
 
 
-def run(training: Trainer) -> Trainer:
-    for _ in training:
+def place_names(first: int = 0, stop: int | None = None) -> str:
+    """Some lines of the place names that come with the package, each with its newline."""
+    path = Path(bundled_corpus()).with_name("names.txt")
+    return "".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[first:stop])
+
+
+TEXTS = {"stream": TEXT, "lines": place_names(3000, 3200)}
+"""A short text for each layout."""
+FIXED = {"schedule": "constant", "seed": 1, "engine": "numpy", "threads": 1}
+SMALL: dict[str, dict[str, Any]] = {
+    "stream": {"hidden_size": 16, "layers": 1, "batch_size": 8, "seq_length": 16, **FIXED},
+    # most names are longer than a batch
+    "lines": {"layout": "lines", "hidden_size": 12, "layers": 2, "batch_size": 10, "seq_length": 9, "dropout": 0.3}
+    | FIXED,
+}
+"""Options of a small training in each layout."""
+
+
+def start_on(text: str | bytes | Corpus, **options: Any) -> Trainer:
+    """A training on a text, before its first step. The options have the defaults of `charrnn.train`."""
+    return start.start(text if isinstance(text, Corpus) else corpora.from_text(text), **options)
+
+
+def start_in(layout: str, text: str | bytes | None = None, /, **options: Any) -> Trainer:
+    """A small training in a layout, on the text of `TEXTS` if none is given, before its first step."""
+    return start_on(TEXTS[layout] if text is None else text, **SMALL[layout] | options)
+
+
+def start_short(text: str | bytes, **options: Any) -> Trainer:
+    """A short training of a small network, with one thread of the NumPy engine, before its first step."""
+    defaults = {"hidden_size": 8, "layers": 2, "steps": 40, "batch_size": 4, "seq_length": 16, "lr": 0.02, "seed": 1}
+    return start_on(text, **defaults | {"engine": "numpy", "threads": 1, "eval_every": 10} | options)
+
+
+def run(trainer: Trainer) -> Trainer:
+    """The same training, at its end."""
+    for _ in trainer:
         pass
-    return training
+    return trainer
 
 
-def files(training: Trainer, folder: Path) -> tuple[bytes, bytes]:
-    """The bytes of the two files that the command line would write of a training."""
-    s, model, state = training.state, folder / "m.safetensors", folder / "m.resume.safetensors"
-    made = model_file.Checkpoint(training.best, training.best_step, s.training, s.corpus, training.history)
-    model_file.save(model, made)
-    training_file.save_state(state, s)
-    return model.read_bytes(), state.read_bytes()
+def run_of(text: str | bytes, **options: Any) -> Trainer:
+    """`start_short`, at its end."""
+    return run(start_short(text, **options))
 
 
-def taken_up(training: Trainer, text: str, folder: Path, **options: Any) -> Trainer:
-    """Another training that goes on from the file of this one's snapshot."""
-    training_file.save_state(folder / "s.safetensors", training.state)
-    return resume(from_text(text), training_file.load_state(folder / "s.safetensors"), **options)
+def save(trainer: Trainer, path: Path) -> None:
+    """Writes the model and, beside it, the state of a training."""
+    save_pair(path, Checkpoint.from_trainer(trainer), trainer.state)
+
+
+def saved_bytes(trainer: Trainer, folder: Path) -> tuple[bytes, bytes]:
+    """The bytes of the two files of a training: its model's and its state's."""
+    path = folder / "saved.safetensors"
+    save(trainer, path)
+    return path.read_bytes(), resume_path(path).read_bytes()
+
+
+def flat(params: Params) -> Array:
+    """All values of some arrays, in the order of their names."""
+    return np.concatenate([params[name].ravel() for name in sorted(params)])
+
+
+def resumed(trainer: Trainer, text: str | bytes, folder: Path, **options: Any) -> Trainer:
+    """Another training that continues from a file with the state of this one."""
+    path = folder / "state.safetensors"
+    save_state(path, trainer.state)
+    return start.resume(corpora.from_text(text), load_state(path), **options)

@@ -1,4 +1,4 @@
-"""The yardstick: what it says is what the formula gives, and what xz makes of a text."""
+"""The baselines: the table is that of its papers, and xz is the xz of the shell."""
 
 import lzma
 import math
@@ -15,24 +15,24 @@ from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.training import baselines
 
 
-def naive_bits(learned: list[int], held_out: list[int], order: int) -> float:
-    """Interpolated Kneser-Ney as the papers write it, one context at a time."""
+def naive_bits(training: list[int], validation: list[int], order: int) -> float:
+    """Interpolated Kneser-Ney smoothing as the papers write it, one context at a time."""
     counts: list[dict[tuple[int, ...], dict[int, float]]] = [
         defaultdict(lambda: defaultdict(float)) for _ in range(order + 1)
     ]
-    for i in range(order, len(learned)):
-        counts[order][tuple(learned[i - order : i])][learned[i]] += 1
+    for i in range(order, len(training)):
+        counts[order][tuple(training[i - order : i])][training[i]] += 1
     for k in range(order):
-        for longer in {tuple(learned[i - k - 1 : i + 1]) for i in range(k + 1, len(learned))}:
+        for longer in {tuple(training[i - k - 1 : i + 1]) for i in range(k + 1, len(training))}:
             counts[k][longer[1:-1]][longer[-1]] += 1
     discounts = []
     for table in counts:
         found = [n for row in table.values() for n in row.values()]
         once, twice = found.count(1), found.count(2)
         discounts.append(once / (once + 2 * twice) if once else 0.5)
-    V = max(learned + held_out) + 1
-    text, bits = learned + held_out, 0.0
-    for i in range(len(learned), len(text)):
+    V = max(training + validation) + 1
+    text, bits = training + validation, 0.0
+    for i in range(len(training), len(text)):
         p = 1 / V
         for k in range(order + 1):
             row = counts[k].get(tuple(text[i - k : i]))
@@ -40,7 +40,7 @@ def naive_bits(learned: list[int], held_out: list[int], order: int) -> float:
                 seen = max(row.get(text[i], 0.0) - discounts[k], 0.0)
                 p = (seen + discounts[k] * len(row) * p) / sum(row.values())
         bits -= math.log2(p)
-    return bits / len(held_out)
+    return bits / len(validation)
 
 
 @given(
@@ -48,13 +48,13 @@ def naive_bits(learned: list[int], held_out: list[int], order: int) -> float:
     st.lists(st.integers(0, 4), min_size=1, max_size=20),
     st.integers(0, 4),
 )
-def test_the_table_is_that_of_the_papers(learned: list[int], held_out: list[int], order: int) -> None:
-    found = baselines.context_bits(np.array(learned, np.uint8), np.array(held_out, np.uint8), order)
-    expected = naive_bits(learned, held_out, order)
+def test_the_table_is_that_of_the_papers(training: list[int], validation: list[int], order: int) -> None:
+    found = baselines.context_bits(np.array(training, np.uint8), np.array(validation, np.uint8), order)
+    expected = naive_bits(training, validation, order)
     assert found == pytest.approx(expected)
 
 
-def test_longer_contexts_tell_more() -> None:
+def test_longer_contexts_predict_better() -> None:
     text = np.frombuffer(b"the cat sat on the mat and the rat sat on the hat. " * 40, np.uint8)
     bits = [baselines.context_bits(text[:1500], text[1500:], order) for order in (0, 1, 2, 4)]
     assert bits == sorted(bits, reverse=True)
@@ -73,7 +73,7 @@ def test_xz_is_xz() -> None:
         assert len(packed) == pytest.approx(sizes[0], abs=16)
 
 
-def test_bytes_that_are_no_text_are_measured_too() -> None:
+def test_bytes_that_are_not_text_are_measured_too() -> None:
     found = baselines.measure(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8), Vocabulary(None))
     assert found.xz < 8
     assert math.isfinite(found.table)

@@ -1,10 +1,10 @@
-"""The budget: what is chosen for some operations on some text."""
+"""The budget: the options that are chosen for a number of operations and a text."""
 
 from typing import Any
 
 import pytest
 
-from charrnn import layers as cells
+from charrnn import layers
 from charrnn.config import CELLS, ModelConfig, TrainingConfig
 from charrnn.training import budget
 
@@ -12,7 +12,7 @@ MINUTE = 1.7e13
 """Operations in a minute of two cores, about."""
 
 
-def test_operations_are_those_of_the_products() -> None:
+def test_operations_are_those_of_the_matrix_products() -> None:
     H, V, T = 3, 5, 1
     products = [(H, 4 * H), (H, 4 * H), (H, 4 * H), (H, V)]  # W_hh twice, W_ih of the second layer, W_out
     assert budget.operations(ModelConfig(V, "lstm", H, 2)) == sum(3 * 2 * T * a * b for a, b in products)
@@ -23,7 +23,7 @@ def test_operations_are_those_of_the_products() -> None:
 )
 @pytest.mark.parametrize("N", [2, 1000, 10**5, 10**6, 10**9])
 @pytest.mark.parametrize("minutes", [0.01, 1, 10, 600])
-def test_what_is_given_is_kept_and_all_is_within_bounds(given: dict[str, Any], N: int, minutes: float) -> None:
+def test_given_options_are_kept_and_all_are_within_bounds(given: dict[str, Any], N: int, minutes: float) -> None:
     chosen = budget.choose(minutes * MINUTE, N, 65, given)
     assert given.items() <= chosen.items()
     model = ModelConfig(
@@ -36,27 +36,27 @@ def test_what_is_given_is_kept_and_all_is_within_bounds(given: dict[str, Any], N
     assert 1e-4 < TrainingConfig(0, **chosen).lr < 0.05
 
 
-def test_more_time_makes_a_bigger_network() -> None:
+def test_more_time_makes_a_larger_network() -> None:
     sizes = [budget.choose(minutes * MINUTE, 10**6, 65, {})["hidden_size"] for minutes in (0.1, 1, 10, 100)]
     assert sizes == sorted(set(sizes))
 
 
-def test_of_short_records_more_are_read_side_by_side() -> None:
-    sizes = [budget.choose(MINUTE, 10**6, 65, {}, record)["batch_size"] for record in (1, 8, 20, 64, 5000)]
+def test_more_short_lines_are_read_side_by_side() -> None:
+    sizes = [budget.choose(MINUTE, 10**6, 65, {}, line)["batch_size"] for line in (1, 8, 20, 64, 5000)]
     assert sizes == [256, 256, 102, 32, 32]
 
 
-def test_less_text_is_kept_from_being_learned_by_heart() -> None:
+def test_less_text_has_more_dropout() -> None:
     found = [budget.choose(3 * MINUTE, N, 65, {}) for N in (10**7, 10**6, 10**5)]
     assert [each["drop_connect"] for each in found] == sorted(each["drop_connect"] for each in found)
     assert found[-1]["drop_connect"] > found[0]["drop_connect"]
     assert found[-1]["dropout"] >= found[0]["dropout"]
 
 
-def test_cells_have_as_many_gates_as_they_say() -> None:
-    assert {cell: getattr(cells, cell).GATES for cell in CELLS} == budget.GATES
+def test_the_number_of_gates_is_that_of_the_cells() -> None:
+    assert {cell: getattr(layers, cell).GATES for cell in CELLS} == budget.GATES
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_no_cell_is_left_out(cell: str) -> None:
+def test_a_given_cell_is_kept(cell: str) -> None:
     assert budget.choose(MINUTE, 10**6, 65, {"cell": cell})["cell"] == cell

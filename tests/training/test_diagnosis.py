@@ -1,4 +1,4 @@
-"""The verdict: what would help, told from the course of the losses."""
+"""The diagnosis: the course of the losses says what would help."""
 
 from collections.abc import Iterable
 
@@ -13,20 +13,20 @@ def history(losses: Iterable[tuple[float | None, float | None]]) -> list[Evaluat
 
 
 @pytest.mark.parametrize(
-    ("losses", "learned", "says"),
+    ("losses", "without_dropout", "says"),
     [
-        ([(2.5, 2.4), (2.1, 2.1), (1.9, 1.95), (1.8, 1.85)], None, "more time"),
-        ([(2.5, 2.4), (2.1, 2.1), (1.9, 1.95), (1.8, 1.85)], 1.6, "more text"),
-        ([(1.5, 1.6), (1.4, 1.52), (1.35, 1.51), (1.3, 1.50)], None, "more text"),
-        ([(1.5, 1.6), (1.5, 1.52), (1.5, 1.51), (1.5, 1.50)], 1.3, "more text"),
-        ([(1.7, 1.72), (1.65, 1.67), (1.64, 1.66), (1.63, 1.65)], 1.6, "bigger model"),
-        ([(1.5, 1.6), (1.3, 1.5), (1.1, 1.55), (0.9, 1.7)], 1.1, "by heart"),
+        ([(2.5, 2.4), (2.1, 2.1), (1.9, 1.95), (1.8, 1.85)], None, "More time"),
+        ([(2.5, 2.4), (2.1, 2.1), (1.9, 1.95), (1.8, 1.85)], 1.6, "More text"),
+        ([(1.5, 1.6), (1.4, 1.52), (1.35, 1.51), (1.3, 1.50)], None, "More text"),
+        ([(1.5, 1.6), (1.5, 1.52), (1.5, 1.51), (1.5, 1.50)], 1.3, "More text"),
+        ([(1.7, 1.72), (1.65, 1.67), (1.64, 1.66), (1.63, 1.65)], 1.6, "larger model"),
+        ([(1.5, 1.6), (1.3, 1.5), (1.1, 1.55), (0.9, 1.7)], 1.1, "rose after that"),
     ],
 )
-def test_it_tells_what_would_help(losses: list[tuple[float, float]], learned: float | None, says: str) -> None:
-    assert says in (diagnose(history(losses), learned) or "")
+def test_it_says_what_would_help(losses: list[tuple[float, float]], without_dropout: float | None, says: str) -> None:
+    assert says in (diagnose(history(losses), without_dropout) or "")
 
 
 @pytest.mark.parametrize("losses", [[], [(2.0, 2.0)], [(2.0, 2.0), (1.9, 1.9)], [(2.0, None)] * 5])
-def test_it_says_nothing_where_there_is_too_little_to_go_by(losses: list[tuple[float, float | None]]) -> None:
+def test_it_says_nothing_after_too_few_evaluations(losses: list[tuple[float, float | None]]) -> None:
     assert diagnose(history(losses), 1.0) is None

@@ -1,324 +1,207 @@
-"""Training on records: what it learns, what it validates on, and that it may be left and taken up like any other."""
+"""The trainer in the layout `lines`: each line counts once, from a zero state, in training and in validation."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import settings as hypothesis
-from hypothesis import strategies as st
-from support.trainings import files, run, taken_up
 
 import charrnn
 from charrnn import engine as engines
 from charrnn.checkpoint import model_file, training_file
 from charrnn.config import SamplingConfig
-from charrnn.dataset import files
+from charrnn.dataset.batch import Batch
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.line_set import line_digests
+from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.split import split_corpus
-from charrnn.errors import CheckpointError, ConfigError, CorpusError
-from charrnn.model import network
-from charrnn.training import options
-from charrnn.training.trainer import Trainer, train
+from charrnn.model.network import Network
+from charrnn.training.trainer import Trainer
+from support.trainings import TEXTS, run, saved_bytes, start_in
 
-SMALL: dict[str, Any] = {
-    "lines": True,
-    "hidden_size": 12,
-    "layers": 2,
-    "batch_size": 10,
-    "seq_length": 9,
-    "dropout": 0.3,
-    "schedule": "constant",
-    "seed": 1,
-    "engine": "numpy",
-    "threads": 1,
-}
-"""Of chunks that most names are longer than."""
-NAMES = "".join(
-    Path(files.bundled_corpus()).with_name("names.txt").read_text(encoding="utf-8").splitlines(True)[3000:3200]
-)
+NAMES = TEXTS["lines"]
 FIVE = ["Ashby de la Zouch", "Barrow-in-Furness", "Cleobury Mortimer", "Dunfermline-on-Sea", "Eglwysfach ar Ddyfi"]
 
 
-def begun(text: str | bytes = NAMES, **options: Any) -> Trainer:
-    return train(text, **(SMALL | options))
+def start(text: str | bytes = NAMES, **options: Any) -> Trainer:
+    return start_in("lines", text, **options)
 
 
-def held_out(training: Trainer) -> list[str]:
+def held_out(trainer: Trainer) -> list[str]:
     """The lines that a training validates on."""
-    s = training.state
-    records = split_corpus(from_text(NAMES), s.training).held_out.batches.records  # type: ignore[attr-defined]
-    return [NAMES[start : start + n] for start, n in zip(records.starts, records.lengths, strict=True)]
+    data = split_corpus(from_text(NAMES), trainer.state.training_config).validation
+    assert isinstance(data, LineBatches)
+    return [NAMES[start : start + n] for start, n in zip(data.lines.starts, data.lines.lengths, strict=True)]
+
+
+def log_prob(trainer: Trainer, line: str) -> float:
+    """log p of a line with its newline, in nats."""
+    return -charrnn.score(trainer.latest, line + "\n").nats
+
+
+def drawn(trainer: Trainer) -> set[str]:
+    """The different lines among sixty that the model writes."""
+    samples = charrnn.sample_lines(trainer.latest, count=60, config=SamplingConfig(temp=0.4))
+    return {sample.text for sample in samples}
 
 
 # It learns
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_five_names_are_learned_by_heart_and_written(cell: str, engine_name: str) -> None:
+def test_five_names_can_be_overfitted_and_written(cell: str, engine_name: str) -> None:
     options = {"cell": cell, "engine": engine_name, "hidden_size": 40, "layers": 1, "dropout": 0, "lr": 0.01}
-    training = run(begun("\n".join(FIVE), seq_length=50, steps=200, **options))
+    trainer = run(start("\n".join(FIVE), seq_length=50, steps=200, **options))
     chars = sum(len(name) + 1 for name in FIVE)
-    least = 5 * math.log(5) / chars  # which of the five it will be, nobody knows
-    assert -sum(logprob(training, name) for name in FIVE) / chars < least + 0.01
-    drawn = [record.text for record in charrnn.draw_records(training.latest, count=60, config=SamplingConfig(temp=0.4))]
-    assert set(drawn) == set(FIVE)
+    least = 5 * math.log(5) / chars  # which of the five comes can't be predicted
+    assert -sum(log_prob(trainer, name) for name in FIVE) / chars < least + 0.01
+    assert drawn(trainer) == set(FIVE)
 
 
-def logprob(training: Trainer, line: str) -> float:
-    return -charrnn.score(training.latest, line + "\n").nats
+def test_names_longer_than_a_batch_are_learned_too() -> None:
+    trainer = run(start("\n".join(FIVE), seq_length=7, hidden_size=40, layers=1, dropout=0, steps=700, lr=0.01))
+    assert drawn(trainer) == set(FIVE)
 
 
-def test_names_longer_than_a_chunk_are_learned_too() -> None:
-    training = run(begun("\n".join(FIVE), seq_length=7, hidden_size=40, layers=1, dropout=0, steps=700, lr=0.01))
-    drawn = [record.text for record in charrnn.draw_records(training.latest, count=60, config=SamplingConfig(temp=0.4))]
-    assert set(drawn) == set(FIVE)
+def test_a_line_counts_as_often_as_it_occurs() -> None:
+    trainer = run(start("ab\n" * 30 + "cd\n" * 10, steps=200, dropout=0, batch_size=40, lr=0.01, val_fraction=0))
+    assert log_prob(trainer, "ab") == pytest.approx(math.log(0.75), abs=0.05)
+    assert log_prob(trainer, "cd") == pytest.approx(math.log(0.25), abs=0.1)
 
 
-def test_a_line_counts_as_often_as_it_stands() -> None:
-    training = run(begun("ab\n" * 30 + "cd\n" * 10, steps=200, dropout=0, batch_size=40, lr=0.01, val_fraction=0))
-    assert logprob(training, "ab") == pytest.approx(math.log(0.75), abs=0.05)
-    assert logprob(training, "cd") == pytest.approx(math.log(0.25), abs=0.1)
+@pytest.mark.parametrize("text", ["щука\nрак\nлебедь\n" * 20, "щука\nрак\r\nлебедь".encode() * 9])
+def test_all_alphabets_and_bytes_train(text: str | bytes) -> None:
+    trainer = run(start(text, steps=60, dropout=0, lr=0.01))
+    assert trainer.latest.vocabulary.is_bytes == isinstance(text, bytes)
+    for sample in charrnn.sample_lines(trainer.latest, count=20, config=SamplingConfig(temp=0.5)):
+        assert "\n" not in sample.text
+    assert trainer.history[-1].train_loss is not None
+    assert trainer.history[-1].train_loss < 3
 
 
 # What a step is
 
 
-def test_the_loss_of_a_step_is_that_of_its_records_alone(engine_name: str) -> None:
-    training = begun(steps=45, lr=0, dropout=0, engine=engine_name, eval_every=100)
-    streams, model = training.training_data, training.latest
-    state, size, seen = model.zero_state(streams.rows), 0, 0
-    for progress in training:
+def test_the_loss_of_a_step_is_that_of_its_lines_alone(engine_name: str) -> None:
+    trainer = start(steps=45, lr=0, dropout=0, engine=engine_name, eval_every=100)
+    data, model = trainer.training_data, trainer.latest
+    state, size, seen = model.zero_state(data.batch_size), 0, 0
+    for progress in trainer:
         if not progress.chars:
             continue
-        chunk = streams.epoch(training.state.counters.offset)(seen % streams.chunks)
-        state[:, :, chunk.afresh] = 0
+        batch = data.epoch(trainer.state.counters.order)(seen % data.steps_per_epoch)
+        assert batch.mask is not None
+        state[:, :, batch.reset] = 0
         nats = 0.0
-        for row in range(streams.rows):
-            T, rows = int(chunk.real[:, row].sum()), slice(row, row + 1)
+        for row in range(data.batch_size):
+            T, rows = int(batch.mask[:, row].sum()), slice(row, row + 1)
             if T:
-                args = (chunk.inputs[:T, rows], chunk.targets[:T, rows], state[:, :, rows], model.config)
-                loss, state[:, :, rows] = network.loss(model.params, *args, model.engine)
+                alone = Batch(batch.inputs[:T, rows], batch.targets[:T, rows])
+                loss, state[:, :, rows] = model.network.loss(model.params, alone, state[:, :, rows])
                 nats += loss
-        assert progress.loss == pytest.approx(nats / chunk.chars, rel=1e-5)
-        assert progress.chars == chunk.chars
-        size, seen = size + chunk.chars, seen + 1
-        if seen % streams.chunks == 0:
-            assert size == streams.size
+        assert progress.loss == pytest.approx(nats / batch.chars, rel=1e-5)
+        assert progress.chars == batch.chars
+        size, seen = size + batch.chars, seen + 1
+        if seen % data.steps_per_epoch == 0:
+            assert size == data.size
             size = 0
-    assert seen == 45 > streams.chunks
+    assert seen == 45 > data.steps_per_epoch
 
 
-def test_every_character_of_an_epoch_weighs_the_same() -> None:
+def test_every_character_of_an_epoch_has_the_same_weight() -> None:
     options = {"optimizer": "sgd", "momentum": 0, "clip": 0, "dropout": 0, "seq_length": 60, "val_fraction": 0}
-    training = begun(lr=1e-4, epochs=1, **options)
-    before = {name: p.astype(np.float64) for name, p in training.state.params.items()}
-    streams, numpy = training.training_data, engines.load("numpy")
+    trainer = start(lr=1e-4, epochs=1, **options)
+    before = {name: p.astype(np.float64) for name, p in trainer.state.params.items()}
+    data, network = trainer.training_data, Network(trainer.state.model_config, engines.load("numpy"))
     wanted = {name: np.zeros_like(p) for name, p in before.items()}
-    run(training)
-    chunk_of = streams.epoch(training.state.counters.offset)
-    for k in range(streams.chunks):
-        chunk = chunk_of(k)
-        state = network.zero_state(training.state.model_config, numpy, streams.rows, np.float64)
-        _, grads, _ = network.loss_and_gradients(
-            before, chunk.inputs, chunk.targets, state, training.state.model_config, numpy, real=chunk.real
-        )
+    run(trainer)
+    batch_of = data.epoch(trainer.state.counters.order)
+    for k in range(data.steps_per_epoch):
+        _, grads, _ = network.loss_and_gradients(before, batch_of(k), network.zero_state(data.batch_size, np.float64))
         for name, d in grads.items():
-            wanted[name] += d * streams.chunks / streams.size
-    for name, p in training.state.params.items():
+            wanted[name] += d * data.steps_per_epoch / data.size
+    for name, p in trainer.state.params.items():
         np.testing.assert_allclose((before[name] - p) / 1e-4, wanted[name], rtol=0.05, atol=0.01, err_msg=name)
 
 
-def test_an_epoch_has_as_many_steps_as_it_has_chunks() -> None:
-    training = run(begun(epochs=3))
-    assert training.state.counters.step == 3 * training.training_data.chunks
-    assert (training.state.counters.epoch, training.state.counters.chunk) == (3, 0)
+def test_an_epoch_has_as_many_steps_as_batches() -> None:
+    trainer = run(start(epochs=3))
+    assert trainer.state.counters.step == 3 * trainer.training_data.steps_per_epoch
+    assert (trainer.state.counters.epoch, trainer.state.counters.batch) == (3, 0)
 
 
 def test_the_training_loss_of_an_epoch_is_that_of_all_its_characters() -> None:
-    training = begun(epochs=1, lr=0, dropout=0)
-    losses = [(p.loss * p.chars, p.chars) for p in training if p.chars]
+    trainer = start(epochs=1, lr=0, dropout=0)
+    losses = [(p.loss * p.chars, p.chars) for p in trainer if p.chars]
     nats, chars = (sum(part) for part in zip(*losses, strict=True))
-    assert training.history[-1].train_loss == pytest.approx(nats / chars)
+    assert trainer.history[-1].train_loss == pytest.approx(nats / chars)
 
 
 # Validation
 
 
-def test_validation_reads_every_record_from_a_fresh_state(engine_name: str) -> None:
-    training = run(begun(steps=30, engine=engine_name))
-    names = held_out(training)
-    assert len(names) == training.state.corpus.validation_lines == 20
-    nats = -sum(logprob(training, name) for name in names)
+def test_validation_reads_every_line_from_a_zero_state(engine_name: str) -> None:
+    trainer = run(start(steps=30, engine=engine_name))
+    names = held_out(trainer)
+    assert len(names) == trainer.state.corpus.validation_lines == 20
+    nats = -sum(log_prob(trainer, name) for name in names)
     chars = sum(len(name) + 1 for name in names)
-    assert chars == training.state.corpus.validation
-    assert training.history[-1].val_loss == pytest.approx(nats / chars, rel=1e-5)
+    assert chars == trainer.state.corpus.validation_chars
+    assert trainer.history[-1].val_loss == pytest.approx(nats / chars, rel=1e-5)
 
 
-def test_a_text_and_its_duplicates_are_validated_honestly() -> None:
-    training = begun(NAMES * 3, val_fraction=0.2)
-    records = training.training_data.records, training.validation_data.batches.records  # type: ignore[attr-defined]
-    learned, apart = (set(part.digests.tolist()) for part in records)
-    assert not learned & apart
-    assert len(learned) + len(apart) == 200
-    assert len(records[1]) == 120
+def test_no_line_is_both_learned_and_validated_on() -> None:
+    trainer = start(NAMES * 3, val_fraction=0.2)
+    assert isinstance(trainer.training_data, LineBatches)
+    assert isinstance(trainer.validation_data, LineBatches)
+    learned, validated = (set(data.lines.digests.tolist()) for data in (trainer.training_data, trainer.validation_data))
+    assert not learned & validated
+    assert len(learned) + len(validated) == 200
+    assert trainer.validation_data.n_lines == 120
 
 
 def test_few_lines_are_all_learned() -> None:
-    training = run(begun("\n".join(FIVE), steps=3))
-    corpus_record = training.state.corpus
-    assert (corpus_record.training_lines, corpus_record.validation_lines, corpus_record.validation) == (5, 0, 0)
-    assert training.history[-1].val_loss is None
-    assert training.best_step == 3
-
-
-# It follows from its seed, and can be left and taken up
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_the_same_seed_gives_the_same_bytes(threads: int, engine_name: str, tmp_path: Path) -> None:
-    first, again = (files(run(begun(steps=40, threads=threads, engine=engine_name)), tmp_path) for _ in range(2))
-    assert first == again
-
-
-def test_two_threads_agree_with_one_to_rounding(engine_name: str) -> None:
-    one, two = (run(begun(steps=40, threads=threads, engine=engine_name)).state for threads in (1, 2))
-    for name, p in one.params.items():
-        np.testing.assert_allclose(p, two.params[name], rtol=1e-3, atol=1e-4)
+    trainer = run(start("\n".join(FIVE), steps=3))
+    info = trainer.state.corpus
+    assert (info.training_lines, info.validation_lines, info.validation_chars) == (5, 0, 0)
+    assert trainer.history[-1].val_loss is None
+    assert trainer.best_step == 3
 
 
 def test_another_seed_holds_out_others_and_reads_in_another_order() -> None:
-    one, other = begun(steps=1), begun(steps=1, seed=2)
+    one, other = start(steps=1), start(steps=1, seed=2)
     assert set(held_out(one)) != set(held_out(other))
-    assert run(one).state.counters.offset != run(other).state.counters.offset
+    assert run(one).state.counters.order != run(other).state.counters.order
 
 
-@pytest.mark.parametrize("steps", [0, 1, 7, 18, 29, 30, 44])
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_some_steps_and_the_rest_equal_all_at_once(steps: int, cell: str, engine_name: str, tmp_path: Path) -> None:
-    options = {"cell": cell, "engine": engine_name, "eval_every": 7}
-    whole = run(begun(steps=80, **options))
-    assert 20 < whole.streams.chunks < 40, "the borders of epochs are passed, and names are cut"
-    part = run(begun(steps=steps, **options))
-    assert part.state.counters.step == steps
-    assert files(run(taken_up(part, NAMES, tmp_path, steps=80)), tmp_path) == files(whole, tmp_path)
+# The files
 
 
-LEFT = {"steps": 60, "schedule": "cosine", "threads": 2, "eval_every": 11}
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[tuple[bytes, bytes], int]]:
-    """The files of a training that was never left, and how often it yields."""
-    training = begun(**LEFT)
-    yields = sum(1 for _ in training)
-    return files(training, tmp_path_factory.mktemp("uninterrupted")), yields
-
-
-@hypothesis(deadline=None, max_examples=15)
-@given(data=st.data())
-def test_it_may_be_left_at_any_yield(
-    uninterrupted: tuple[tuple[bytes, bytes], int], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    expected, yields = uninterrupted
-    folder, training = tmp_path_factory.mktemp("left"), begun(**LEFT)
-    for left_after in sorted(data.draw(st.lists(st.integers(1, yields), min_size=1, max_size=3))):
-        for n, _ in enumerate(training, 1):
-            if n == left_after:
-                break
-        training = taken_up(training, NAMES, folder)
-    assert files(run(training), folder) == expected
-
-
-def test_lines_can_not_become_running_text_on_the_way(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="lines is True in the training to resume"):
-        taken_up(run(begun(steps=2)), NAMES, tmp_path, lines=False)
-    with pytest.raises(ConfigError, match="lines is False in the training to resume"):
-        taken_up(run(begun(steps=2, lines=False)), NAMES, tmp_path, lines=True)
-    assert taken_up(run(begun(steps=2)), NAMES, tmp_path, lines=True)
-
-
-@pytest.mark.parametrize(
-    "change", [{"chunk": 1}, {"epoch": 1}, {"step": 6}, {"offset": 1 << 53}, {"chunk": 99, "step": 99}], ids=str
-)
-def test_a_place_that_is_none_in_the_corpus_is_refused(change: dict[str, int]) -> None:
-    training = run(begun(steps=5))
-    assert training.state.counters.chunk == 5
-    for name, value in change.items():
-        setattr(training.state.counters, name, value)
-    with pytest.raises(CheckpointError, match="damaged"):
-        Trainer(from_text(NAMES), training.state)
-
-
-def test_a_state_of_other_rows_is_refused() -> None:
-    snapshot = run(begun(steps=5)).state
-    snapshot.state = snapshot.state[:, :, 1:]
-    with pytest.raises(CheckpointError, match="damaged"):
-        Trainer(from_text(NAMES), snapshot)
-
-
-# Corpora and other models
-
-
-@pytest.mark.parametrize("text", ["one line only", "\n\n\n\n", b"\n\n"])
-def test_too_few_lines_are_refused(text: str | bytes) -> None:
-    with pytest.raises(CorpusError, match="line"):
-        train(text, lines=True, steps=1)
-
-
-@pytest.mark.parametrize("text", ["щука\nрак\nлебедь\n" * 20, "щука\nрак\r\nлебедь".encode() * 9])
-def test_all_alphabets_and_bytes_train(text: str | bytes) -> None:
-    training = run(begun(text, steps=60, dropout=0, lr=0.01))
-    assert training.latest.vocabulary.is_bytes == isinstance(text, bytes)
-    for record in charrnn.draw_records(training.latest, count=20, config=SamplingConfig(temp=0.5)):
-        assert "\n" not in record.text
-    assert training.history[-1].train_loss < 3
-
-
-def test_it_may_start_from_a_model_of_running_text() -> None:
-    tales = run(begun(NAMES + "A tale, not a name: 1 2 3.", lines=False, steps=3))
-    training = begun(init_from=tales.latest, steps=2, dropout=0, hidden_size=12)
-    assert tales.latest.known is None
-    assert run(training).latest.known is not None
-    assert training.latest.vocabulary == tales.latest.vocabulary
-    assert train(NAMES, init_from=training.latest, steps=0, lines=False).latest.known is None
-
-
-# The recipe
-
-
-def test_the_recipe_counts_the_steps_of_records() -> None:
-    text = from_text(NAMES)
-    _, config = options.plan(text, {"lines": True, "epochs": 7, "seed": 1})
-    assert config.steps == 7 * split_corpus(text, config).learned.chunks
-
-
-# What the files carry
-
-
-def test_the_model_knows_its_lines_again_and_the_training_needs_no_such_thing(tmp_path: Path) -> None:
-    training = run(begun(steps=3))
-    files(training, tmp_path)
-    saved = model_file.load(tmp_path / "m.safetensors")
-    known = saved.model.line_set
-    assert known is not None
-    assert known.digests.tolist() == sorted(line_digests(NAMES.splitlines()).tolist())
-    assert all(name in known for name in NAMES.splitlines())
-    assert known.longest == max(map(len, NAMES.splitlines()))
-    assert saved.training.lines
+def test_the_model_recognises_its_lines_and_the_state_does_without_them(tmp_path: Path) -> None:
+    trainer = run(start(steps=3))
+    saved_bytes(trainer, tmp_path)
+    saved = model_file.load(tmp_path / "saved.safetensors")
+    line_set = saved.model.line_set
+    assert saved.model.layout == "lines"
+    assert line_set is not None
+    assert line_set.digests is not None
+    assert line_set.digests.tolist() == sorted(line_digests(NAMES.splitlines()).tolist())
+    assert all(name in line_set for name in NAMES.splitlines())
+    assert line_set.longest == max(map(len, NAMES.splitlines()))
+    assert saved.training is not None
+    assert saved.corpus is not None
+    assert saved.training.layout == "lines"
     assert (saved.corpus.training_lines, saved.corpus.validation_lines) == (180, 20)
     model_file.save(tmp_path / "again", saved)
-    assert (tmp_path / "again").read_bytes() == (tmp_path / "m.safetensors").read_bytes()
-    found = training_file.load_state(tmp_path / "m.resume.safetensors")
-    assert found.at == training.state.counters
-    assert found.state.tobytes() == training.state.rnn_state.tobytes()
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "saved.safetensors").read_bytes()
+    found = training_file.load_state(tmp_path / "saved.resume.safetensors")
+    assert found.counters == trainer.state.counters
+    assert found.rnn_state.tobytes() == trainer.state.rnn_state.tobytes()
 
 
-def test_a_model_of_running_text_knows_no_lines(tmp_path: Path) -> None:
-    files(run(begun(lines=False, steps=3)), tmp_path)
-    assert model_file.load(tmp_path / "m.safetensors").model.line_set is None
-    assert b'"records"' not in (tmp_path / "m.safetensors").read_bytes()
+def test_a_model_of_continuous_text_has_no_line_set(tmp_path: Path) -> None:
+    saved_bytes(run(start(layout="stream", steps=3)), tmp_path)
+    model = model_file.load(tmp_path / "saved.safetensors").model
+    assert (model.layout, model.line_set) == ("stream", None)
+    assert b'"line_set"' not in (tmp_path / "saved.safetensors").read_bytes()

@@ -1,4 +1,4 @@
-"""The outline: what `charrnn inspect` prints where no view is asked for, which is the summary."""
+"""The terminal form of the summary, which `charrnn inspect` prints if no view is requested."""
 
 import math
 from typing import Any
@@ -8,6 +8,11 @@ from rich.table import Table
 
 from charrnn.cli.terminal.heatmap import BARS
 from charrnn.cli.terminal.tables import plain, plain_table
+
+MAX_CHARACTERS = 256
+"""The most characters of the vocabulary that are shown."""
+MAX_ROWS = 8
+"""The most rows of the history that are shown: the last ones."""
 
 
 def summary_view(data: dict[str, Any], width: int) -> list[RenderableType]:
@@ -26,41 +31,43 @@ def _about(data: dict[str, Any]) -> Table:
         "parameters": f"{data['parameters']:,}",
         "vocabulary": f"{vocabulary['size']} {vocabulary['kind']}",
         "characters": _characters(vocabulary.get("characters", [])),
+        "layout": data["layout"],
     }
-    if records := data["records"]:
-        known = "not known" if records["known"] is None else f"{records['known']:,} different lines known"
-        rows["records"] = f"{known}, the longest of {records['longest']:,} {vocabulary['kind']}"
+    if line_set := data["line_set"]:
+        lines = "not known" if line_set["lines"] is None else f"{line_set['lines']:,} different lines known"
+        rows["lines"] = f"{lines}, the longest of {line_set['longest']:,} {vocabulary['kind']}"
     if corpus := data["corpus"]:
         rows["corpus"] = f"{corpus['name']}, {corpus['size']:,} bytes, SHA-256 {corpus['digest'][:12]}…"
-        learned, apart = (
-            f"{corpus[part + '_lines']:,} lines of {corpus[part]:,}"
-            if corpus["training_lines"]
-            else f"{corpus[part]:,}"
-            for part in ("training", "validation")
-        )
-        rows["split"] = f"{learned} characters to learn from, {apart} held out"
+        rows["split"] = f"{_part(corpus, 'training')} for training, {_part(corpus, 'validation')} for validation"
     if training := data["training"]:
         rows["training"] = ", ".join(f"{name} {value}" for name, value in training.items())
     if data["step"] is not None:
-        rows["weights of"] = _moment(data["step"], data["history"])
+        rows["weights from"] = _step(data["step"], data["history"])
     for name, value in rows.items():
         if value:
             table.add_row(name, plain(value))
     return table
 
 
-def _moment(step: int, history: list[dict[str, Any]]) -> str:
-    """The step that the weights are of, with its epoch and loss, where it was evaluated."""
+def _part(corpus: dict[str, Any], part: str) -> str:
+    """The size of the training or the validation data."""
+    lines = f"{corpus[f'{part}_lines']:,} lines of " if corpus["training_lines"] else ""
+    return f"{lines}{corpus[f'{part}_chars']:,} characters"
+
+
+def _step(step: int, history: list[dict[str, Any]]) -> str:
+    """A step with its epoch and loss, if it was evaluated."""
     row = next((row for row in history if row["step"] == step), None)
     if row is None:
         return f"step {step:,}"
     loss = "" if row["val_loss"] is None else f", the best: validation loss {row['val_loss']:.3f}"
-    return f"{'the average up to ' * row['averaged']}step {step:,} in epoch {row['epoch'] + 1:,}{loss}"
+    return f"{'the average (EMA) up to ' * row['ema']}step {step:,} in epoch {row['epoch'] + 1:,}{loss}"
 
 
 def _characters(characters: list[str]) -> str:
-    shown = "".join({"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(c, c) for c in characters[:256])
-    return shown + (f" … and {len(characters) - 256:,} more" if len(characters) > 256 else "")
+    shown = "".join({"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(c, c) for c in characters[:MAX_CHARACTERS])
+    left_out = len(characters) - MAX_CHARACTERS
+    return shown + (f" … and {left_out:,} more" if left_out > 0 else "")
 
 
 def _tensors(data: dict[str, Any]) -> Table:
@@ -72,11 +79,11 @@ def _tensors(data: dict[str, Any]) -> Table:
 
 
 def _history(history: list[dict[str, Any]], width: int) -> list[RenderableType]:
-    """The validation loss (the training loss where nothing is held out) as bars, and the last rows as a table."""
+    """The validation loss, or without one the training loss, as bars; and the last rows as a table."""
     if not history:
         return []
     table = plain_table("step", "epoch", "training loss", "validation loss", "bits per character")
-    for row in history[-8:]:
+    for row in history[-MAX_ROWS:]:
         val_loss = row["val_loss"]
         bpc = "" if val_loss is None else f"{val_loss / math.log(2):.3f}"
         table.add_row(f"{row['step']:,}", f"{row['epoch']:,}", _loss(row["train_loss"]), _loss(val_loss), bpc)
@@ -89,7 +96,7 @@ def _history(history: list[dict[str, Any]], width: int) -> list[RenderableType]:
 
 
 def _bars(values: list[float], width: int) -> str:
-    """Values as a row of bars, at most `width` of them: of values that share a bar the mean is drawn."""
+    """Values as a row of at most `width` bars: values that share a bar are averaged."""
     n = min(width, len(values))
     groups = [values[k * len(values) // n : (k + 1) * len(values) // n] for k in range(n)]
     means = [sum(group) / len(group) for group in groups]

@@ -1,26 +1,31 @@
-"""The subject: a checkpoint that is inspected, and the text that it is inspected on."""
+"""The target: a checkpoint to inspect, and the texts that its views read."""
 
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from charrnn.checkpoint import model_file, naming, training_file
+from charrnn.checkpoint import model_file, training_file
 from charrnn.checkpoint.model_file import Checkpoint
+from charrnn.checkpoint.paths import SUFFIX, resume_path
 from charrnn.dataset import corpus as corpora
-from charrnn.dataset import files, split
+from charrnn.dataset import files
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import STDIN, Part, Source
-from charrnn.dataset.split import Split
+from charrnn.dataset.split import split_corpus
 from charrnn.errors import CharRNNError, CorpusError
 from charrnn.model.model import Model
 
-MAX_TEXT, MAX_VALIDATION = 1_000_000, 20_000
-"""Characters of a text that is given, and of what was held out, that are read, at the most."""
+MAX_TEXT = 1_000_000
+"""The most characters of a given text that are read."""
+MAX_VALIDATION_TEXT = 20_000
+"""The most characters of the validation text that are read."""
+TEXT_SUFFIXES = (".txt", ".text", ".md", ".py")
+"""A single word with one of these is the name of a file, not a text."""
 
 
 @dataclass
 class Target:
-    """A checkpoint by the name that it has among others, and the corpus that was given for it, if one was."""
+    """A checkpoint, its name in charts and tables, and the corpus that was given for it, if any."""
 
     path: Path
     name: str
@@ -37,36 +42,36 @@ class Target:
         return self.checkpoint.model
 
     def text(self, given: str) -> str:
-        """The text of a file, of stdin where `-` is given, or else what is given itself: its first `MAX_TEXT` characters.
+        """The first `MAX_TEXT` characters of a file, of stdin for `-`, or else of what is given itself.
 
-        Raises `CorpusError` for what looks like a file, and is none.
+        Raises `CorpusError` for the name of a file that does not exist.
         """
         try:
-            named = given == STDIN or (given != "" and Path(given).exists() and not Path(given).is_dir())
-        except (OSError, ValueError):  # too long for a name, or with what no name has
-            named = False
-        if named:
-            return files.read_text(_parts(given), self.model.vocabulary)[:MAX_TEXT]
-        if Path(given).suffix in (".txt", ".text", ".md", ".py") and not any(map(str.isspace, given)):
-            raise CorpusError(f"there is no file {given}")
+            is_file = given == STDIN or (given != "" and Path(given).exists() and not Path(given).is_dir())
+        except (OSError, ValueError):  # it is too long for a name, or has characters that no name has
+            is_file = False
+        if is_file:
+            return files.read_text(_read_beginning(given), self.model.vocabulary)[:MAX_TEXT]
+        if Path(given).suffix in TEXT_SUFFIXES and not any(map(str.isspace, given)):
+            raise CorpusError(f"there is no file {given}: name one that exists, or give the text itself")
         return given[:MAX_TEXT]
 
     @cached_property
-    def held_out(self) -> str:
-        """Text that the model has not learned from, where it can be had: the first characters of what was held out.
+    def validation_text(self) -> str:
+        """Text that the model has not learned from, if possible: an excerpt of the validation data of the training.
 
-        It is taken from the corpus that was given; or else from that of the training, if it lies where it lay or is
-        the one that comes with the package. A corpus that is another one is read from its beginning. Raises
-        `CorpusError` where there is none.
+        It is from the corpus that was given or, without one, from that of the training, if it is where it was or is
+        the one that comes with the package. Of another corpus it is the beginning; of one that was trained on without
+        validation data, an excerpt of the training data. Raises `CorpusError` if no corpus is found.
         """
         corpus = self._corpus()
         training = self.checkpoint.training
-        if training is not None and self._is_known(corpus):
-            found: Split = split.split_corpus(corpus, training)
-            part = found.held_out if found.held_out.size else found.learned
-            ids = part.text(MAX_VALIDATION)
+        if training is not None and self._was_trained_on(corpus):
+            split = split_corpus(corpus, training)
+            data = split.validation if split.validation.size else split.training
+            ids = data.excerpt(MAX_VALIDATION_TEXT)
         else:
-            ids = corpus.ids[:MAX_VALIDATION]
+            ids = corpus.ids[:MAX_VALIDATION_TEXT]
         if corpus.vocabulary.is_bytes:
             return bytes(ids).decode("utf-8", "surrogateescape")
         return corpus.vocabulary.decode(ids)
@@ -75,48 +80,47 @@ class Target:
         as_bytes = self.model.vocabulary.is_bytes
         if self.corpus is not None:
             return corpora.read(Source((str(self.corpus),), as_bytes, errors="replace"))
-        record = self.checkpoint.corpus
+        info = self.checkpoint.corpus
         for source in self._sources():
             try:
-                corpus = corpora.read(source, record.size if record is not None else 0)
+                corpus = corpora.read(source, info.size if info is not None else 0)
             except CorpusError:
                 continue
-            if self._is_known(corpus):
+            if self._was_trained_on(corpus):
                 return corpus
-        raise CorpusError(f"the text that {self.path} was trained on isn't where it was: give one with --corpus FILE")
+        raise CorpusError(f"the text that {self.path} was trained on is not where it was: give one with --corpus FILE")
 
     def _sources(self) -> list[Source]:
-        """Where the corpus of the training may lie."""
+        """Where the corpus of the training may be."""
         found = []
         try:
-            kept = training_file.load_state(naming.resume_path(self.path)).source
-            if kept is not None and all(Path(path).is_file() or Path(path).is_dir() for path in kept.paths):
-                found.append(kept)
+            source = training_file.load_state(resume_path(self.path)).source
+            if source is not None and all(Path(path).is_file() or Path(path).is_dir() for path in source.paths):
+                found.append(source)
         except CharRNNError:
-            pass  # the model alone was passed on
+            pass  # the model was shared without its training state
         return [*found, Source((files.bundled_corpus(),), self.model.vocabulary.is_bytes)]
 
-    def _is_known(self, corpus: Corpus) -> bool:
-        """Whether it is the corpus of the training."""
-        record = self.checkpoint.corpus
-        return record is not None and record.digest == corpus.digest
+    def _was_trained_on(self, corpus: Corpus) -> bool:
+        info = self.checkpoint.corpus
+        return info is not None and info.digest == corpus.digest
 
 
 @cache
-def _parts(path: str) -> list[Part]:
-    """What a file or stdin holds, as far as it is read; it is read once, however many models it is for."""
+def _read_beginning(path: str) -> list[Part]:
+    """The beginning of a file or of stdin, enough for `MAX_TEXT` characters; read once for all models."""
     found, size = [], 0
     for part in files.read_chunks(files.list_files((path,))):
         found.append(part)
         size += len(part[1])
-        if size > 4 * MAX_TEXT:  # no character has more bytes
+        if size > 4 * MAX_TEXT:  # a character has at most four bytes
             break
     return found
 
 
 def targets(paths: list[Path], corpus: Path | None) -> list[Target]:
-    """The checkpoints at some paths, each by its file's name, or by the whole path where others have that name too."""
-    stems = [path.name.removesuffix(naming.SUFFIX) for path in paths]
+    """The checkpoints at some paths, each named after its file, or by its whole path if two files have that name."""
+    stems = [path.name.removesuffix(SUFFIX) for path in paths]
     return [
         Target(path, stem if stems.count(stem) == 1 else str(path), corpus)
         for path, stem in zip(paths, stems, strict=True)

@@ -1,29 +1,22 @@
-"""`charrnn sample`: writes text with a trained model."""
+"""`charrnn sample`: writes text with a trained model. The options are here; the modules beside it do the work."""
 
-import json
 import math
-import os
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from charrnn.cli.terminal.console import Output, notifier, silent, tell_of_compilation, unit
-
-if TYPE_CHECKING:
-    from charrnn.model.model import Model
-    from charrnn.sampling.generate import Sample
+from charrnn.cli.terminal.console import Output, model_file, notifier, notify_compilation, silent
+from charrnn.cli.terminal.help import CHOICE, MOST_USED, OUTPUT, RUN, START, TEXTS, option
 
 NAME = "sample"
 HELP = "Write text with a trained model."
-LENGTH = 1000
-"""Of a sample that is no record, where none is given."""
 EXAMPLES = """\b
 The filters apply in this order: --allow, --ban, --match and --max-copy, then
---penalty, --temp, --top-k, --top-p, --min-p, --typical.
+--loop-penalty, --temp, --top-k, --top-p, --min-p, --typical.
 Each option can come from the environment too: CHARRNN_SAMPLE_TEMP=0.8.
 
 \b
@@ -31,352 +24,197 @@ Examples:
   charrnn sample --temp 0.8
   charrnn sample -n -1 | head -c 2000
   charrnn sample --prime 'Dear Marget,' --seed 7
-  charrnn sample --line --count 10 --ban '0-9'
+  charrnn sample --stop-at-newline --count 10 --ban '0-9'
   charrnn sample --match '[A-Z][a-z]+, [0-9]{1,2} (May|June)'
   charrnn sample --temp 0.3 --max-copy 20 --corpus corpus.txt
-  charrnn sample --set 0:17=0.9 --prime 'ROMEO:'
+  charrnn sample --clamp-unit 0:17=0.9 --prime 'ROMEO:'
   cut -c-20 lines.txt | charrnn sample --prime - --per-line
   charrnn sample model.safetensors --count 5 --json
   charrnn sample names.safetensors --count 20 --novel --unique
 """
-LINES = "lines to go on from, as --prime - or --prime-file"
-AT_ONCE = 1 << 16
-"""Bytes of lines that are read at once, at the most."""
-ALTERNATIVES = 5
-"""Characters that --logprobs tells beside the one that was drawn."""
-
-
-def _option(help: str, *names: str, default: bool = True, envvar: str | None = None, metavar: str | None = None) -> Any:
-    return typer.Option(*names, help=help, show_default=default, envvar=envvar, show_envvar=False, metavar=metavar)
 
 
 def command(
+    context: typer.Context,
     checkpoint: Annotated[
         Path | None, typer.Argument(help="The model's file. [the newest in checkpoints/]", show_default=False)
     ] = None,
+    temp: Annotated[
+        str,
+        option(
+            MOST_USED,
+            "Temperature: low is more conservative, high more varied; 0: always the likeliest character; "
+            "0.4:1.2: from 0.4 to 1.2 along the text.",
+            show_default=True,
+        ),
+    ] = "1",
     length: Annotated[
         int | None,
-        _option(
-            "Characters to write, at the most; -1: without end. [1000; of a record twice the longest]",
+        option(
+            MOST_USED,
+            "The most characters to write; -1: without end. [1000; of a line twice the longest]",
             "--length",
             "-n",
-            default=False,
         ),
     ] = None,
-    temp: Annotated[
-        str, _option("Below 1 bolder, above 1 wilder; 0: always the likeliest; 0.4:1.2: from one to the other.")
-    ] = "1",
-    top_k: Annotated[int, _option("Draw from the k likeliest characters only; 0: from all.")] = 0,
-    top_p: Annotated[float, _option("Draw from the likeliest that together have this probability.")] = 1.0,
-    min_p: Annotated[float, _option("Draw from those at least this probable, relative to the likeliest.")] = 0.0,
-    typical: Annotated[
-        float, _option("Draw from those of the most expected surprise that together have this probability.")
-    ] = 1.0,
-    penalty: Annotated[float, _option("Nats off a character for each by which it would lengthen a loop.")] = 0.0,
-    allow: Annotated[
-        str | None, _option("Only these characters, such as 'a-z .'; \\n is a line end.", default=False)
-    ] = None,
-    ban: Annotated[str | None, _option("None of these characters.", default=False)] = None,
-    match: Annotated[
-        str | None, _option("Only texts that match this regular expression as a whole.", default=False)
-    ] = None,
-    max_copy: Annotated[
-        int | None, _option("No more than so many characters in a row that stand in --corpus.", default=False)
-    ] = None,
-    corpus: Annotated[Path | None, _option("The text that --max-copy is about.", default=False)] = None,
-    stop: Annotated[list[str] | None, _option("End before this text; can be repeated.", default=False)] = None,
-    line: Annotated[bool, _option("End at the end of a line.", "--line")] = False,
-    prime: Annotated[str | None, _option("Text to go on from; -: from stdin.", default=False)] = None,
-    prime_file: Annotated[Path | None, _option("A file to go on from.", default=False)] = None,
+    prime: Annotated[str | None, option(MOST_USED, "Text to continue; -: from stdin.")] = None,
+    count: Annotated[
+        int,
+        option(MOST_USED, "Samples, or lines, to write; each ends with a newline.", "--count", "-c", show_default=True),
+    ] = 1,
+    seed: Annotated[int | None, option(MOST_USED, "Random seed: the same seed gives the same text. [random]")] = None,
+    prime_file: Annotated[Path | None, option(START, "File with the text to continue.")] = None,
     per_line: Annotated[
-        bool, _option("Each line of --prime - or --prime-file is a prime: write on to its end.", "--per-line")
+        bool, option(START, "Continue each line of --prime - or --prime-file up to a newline.", "--per-line")
+    ] = False,
+    interactive: Annotated[
+        bool, option(START, "Type a prime, read its continuation, type the next prime.", "--interactive")
     ] = False,
     unknown: Annotated[
-        str, _option("Characters of a prime that the model has never seen: error, skip, or take the nearest.")
+        str,
+        option(
+            START,
+            "What to do with characters of a prime that are not in the model's vocabulary: error, skip, or nearest, "
+            "which replaces them.",
+            show_default=True,
+            values=("error", "skip", "nearest"),
+        ),
     ] = "error",
-    held: Annotated[
+    state_in: Annotated[Path | None, option(START, "Continue the text whose state is in this file.")] = None,
+    top_k: Annotated[
+        int, option(CHOICE, "Draw from the k likeliest characters only; 0: from all.", show_default=True)
+    ] = 0,
+    top_p: Annotated[
+        float,
+        option(CHOICE, "Draw from the likeliest characters, up to this total probability.", show_default=True),
+    ] = 1.0,
+    min_p: Annotated[
+        float,
+        option(
+            CHOICE, "Draw from characters at least this probable, relative to the likeliest one.", show_default=True
+        ),
+    ] = 0.0,
+    typical: Annotated[
+        float,
+        option(
+            CHOICE,
+            "Draw from the characters of the most typical surprisal, up to this total probability.",
+            show_default=True,
+        ),
+    ] = 1.0,
+    loop_penalty: Annotated[
+        float,
+        option(
+            CHOICE,
+            "Nats that a character loses for each character by which it lengthens a repetition.",
+            show_default=True,
+        ),
+    ] = 0.0,
+    allow: Annotated[
+        str | None, option(CHOICE, "Only these characters and ranges, such as 'a-z .'; \\n is a newline.")
+    ] = None,
+    ban: Annotated[str | None, option(CHOICE, "None of these characters and ranges.")] = None,
+    clamp_unit: Annotated[
         list[str] | None,
-        _option(
-            "Hold this unit where `inspect` shows it to stand, from -1 to 1; can be repeated.",
-            "--set",
-            default=False,
+        option(
+            CHOICE,
+            "Clamp a unit to a value from -1 to 1, as `inspect` shows it; can be repeated.",
             metavar="LAYER:INDEX=VALUE",
         ),
     ] = None,
-    state_in: Annotated[
-        Path | None, _option("Go on with the text that this file is the state of.", default=False)
+    stop: Annotated[list[str] | None, option(TEXTS, "End before this text; can be repeated.", metavar="TEXT")] = None,
+    stop_at_newline: Annotated[bool, option(TEXTS, "End before the first newline.", "--stop-at-newline")] = False,
+    match: Annotated[
+        str | None, option(TEXTS, "Write only a text that matches this regular expression as a whole.")
     ] = None,
-    state_out: Annotated[
-        Path | None, _option("Write the state of the text at its end to this file.", default=False)
+    max_copy: Annotated[
+        int | None, option(TEXTS, "The most consecutive characters that may be copied from --corpus.")
     ] = None,
-    force: Annotated[bool, _option("Overwrite --state-out.", "--force")] = False,
-    count: Annotated[int, _option("Samples, or records, to write, each ended by a line end.", "--count", "-c")] = 1,
+    corpus: Annotated[Path | None, option(TEXTS, "The text for --max-copy.")] = None,
     novel: Annotated[
-        bool, _option("Leave out records that stand in the text of the training, and draw others.", "--novel")
+        bool, option(TEXTS, "Skip lines that are in the training text, and draw others.", "--novel")
     ] = False,
-    unique: Annotated[
-        bool, _option("Leave out records that were written before, and draw others.", "--unique")
-    ] = False,
-    seed: Annotated[int | None, _option("Same seed, same text. [drawn]", default=False)] = None,
+    unique: Annotated[bool, option(TEXTS, "Skip lines that were written before, and draw others.", "--unique")] = False,
+    engine: Annotated[
+        str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
+    ] = "auto",
     as_json: Annotated[
-        bool, _option("One JSON object a line for each sample.", "--json", envvar="CHARRNN_SAMPLE_JSON")
+        bool, option(OUTPUT, "Print a JSON object for each sample, one a line.", "--json", envvar="CHARRNN_SAMPLE_JSON")
     ] = False,
     logprobs: Annotated[
-        bool, _option("With --json: each character's log-probability, and the likeliest in its place.", "--logprobs")
+        bool,
+        option(
+            OUTPUT,
+            "With --json: each character's log-probability, and the likeliest characters in its place.",
+            "--logprobs",
+        ),
     ] = False,
-    interactive: Annotated[bool, _option("Type a prime, read what follows, type the next.", "--interactive")] = False,
     safe_text: Annotated[
         bool | None,
-        _option("Show control characters, do not send them. [on a terminal]", "--safe-text/--raw-text", default=False),
+        option(
+            OUTPUT,
+            "Show control characters as escapes, instead of sending them. [on a terminal]",
+            "--safe-text/--raw-text",
+        ),
     ] = None,
-    engine: Annotated[str, _option("auto, numpy or numba.")] = "auto",
-    quiet: Annotated[bool, _option("Nothing on stderr but errors.", "--quiet", "-q")] = False,
+    state_out: Annotated[Path | None, option(OUTPUT, "Write the state of the text at its end to this file.")] = None,
+    force: Annotated[bool, option(OUTPUT, "Overwrite --state-out.", "--force")] = False,
+    quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn import engine as engines
-    from charrnn.checkpoint import model_file
-    from charrnn.config import SamplingConfig, between
-    from charrnn.errors import ConfigError, CorpusError
-    from charrnn.sampling import generate
+    from charrnn.checkpoint.model_file import load
+    from charrnn.cli.sample import options
+    from charrnn.cli.sample.constraints import constraint_factory
+    from charrnn.cli.sample.primes import clean_prime, read_prime, read_primes
+    from charrnn.cli.sample.samples import write_samples, write_text
+    from charrnn.config import between
+    from charrnn.sampling.generate import TextGenerator, continuations, samples
+    from charrnn.sampling.request import SamplingRequest
     from charrnn.sampling.state import GenerationState
 
     between("count", count, 1)
-    first, last = _temperatures(temp)
-    if "" in (allow, ban, *(stop or [])):
-        raise ConfigError("--allow, --ban and --stop take characters: leave out the one that is empty")
-    config = SamplingConfig(first, top_k, top_p, min_p, typical, penalty, allow or "", ban or "", last)
-    units = _held(held or [])
-    _refuse_contradictions(
-        {
-            "--prime": prime is not None,
-            "--prime-file": prime_file is not None,
-            "--per-line": per_line,
-            LINES: prime == "-" or prime_file is not None,
-            "--state-in": state_in is not None,
-            "--state-out": state_out is not None,
-            "--count": count > 1,
-            "--json": as_json,
-            "--logprobs": logprobs,
-            "--interactive": interactive,
-            "--max-copy": max_copy is not None,
-            "--corpus": corpus is not None,
-            "--match": match is not None,
-        }
-    )
+    config = options.sampling_config(context.params)
+    units = options.parse_clamped_units(clamp_unit or [])
+    options.check_contradictions(context.params)
     notice = notifier(quiet)
     path = model_file(checkpoint, notice)
-    _refuse_to_overwrite(state_out, (path, corpus, prime_file), force)
-    if prime_file is not None and prime_file.is_dir():
-        raise CorpusError(f"can't read {prime_file}: it is a folder")
-    model = model_file.load(path).model
-    if model.line_set is None and (novel or unique):
-        raise ConfigError("--novel and --unique are for models of records, from `charrnn train --lines`; this is none")
-    if model.line_set is not None and (state_in is not None or state_out is not None):
-        raise ConfigError("--state-in and --state-out are for running text: a record ends, and nothing goes on from it")
-    if length is None:
-        length = LENGTH if model.line_set is None else model.line_set.default_length
+    options.check_files(state_out, force, prime_file, (path, corpus, prime_file))
+    model = load(path).model
+    options.check_layout(model.layout, context.params)
+    length = model.default_length if length is None else length
     chosen = engines.resolve(engine, math.inf if per_line or interactive or length < 0 else count * length)
-    tell_of_compilation(chosen, quiet)
+    notify_compilation(chosen, quiet)
     model = replace(model, engine=engines.load(chosen)).clamp_units(units)
-    stops = [*(stop or []), *(["\n"] if line or per_line or model.line_set is not None else [])]
-    constraints = _constraints(model, match, max_copy, corpus, stops)
+    stops = [*(stop or []), *(["\n"] if stop_at_newline or per_line or model.layout == "lines" else [])]
+    constraints = constraint_factory(model.vocabulary, match, max_copy, corpus, stops)
     after = None if state_in is None else GenerationState.load(state_in, model)
     if seed is None:
-        seed = draw_seed()
+        seed = options.draw_seed()
         if after is None:
             notice(f"seed: {seed}")
-
-    admit = Admission(model, unknown, notice if not interactive else silent)
-    asked: dict[str, Any] = {"length": length, "seed": seed, "config": config, "stops": stops}
-    asked["constraints"] = constraints
+    request = SamplingRequest(length=length, seed=seed, config=config, stops=stops, constraints=constraints)
+    clean = partial(clean_prime, vocabulary=model.vocabulary, unknown=unknown, notice=silent if interactive else notice)
     output = Output(sys.stdout.isatty() if safe_text is None else safe_text)
+
     if interactive:
         from charrnn.cli.sample.interactive import converse
 
-        converse(model, admit, output, asked)
+        converse(model, request, clean, output)
     elif per_line:
-        for sample in generate.continuations(model, _primes(prime_file, model, admit), **asked):
-            _write(sample, model, output, as_json, logprobs)
-            output.flush()
-    elif model.line_set is not None:
-        from charrnn.sampling.lines import sample_lines
-
-        given = admit(_prime(prime, prime_file, model))
-        for sample in sample_lines(model, count=count, prime=given, novel=novel, unique=unique, **asked):
-            _write(sample, model, output, as_json, logprobs)
-    elif as_json or count > 1:
-        for sample in generate.samples(model, count=count, prime=admit(_prime(prime, prime_file, model)), **asked):
-            _write(sample, model, output, as_json, logprobs)
+        drawn = continuations(model, read_primes(prime_file, model.vocabulary, clean), request)
+        write_samples(drawn, model, output, as_json, logprobs, at_once=True)
     else:
-        given = admit(_prime(prime, prime_file, model))
-        writing = generate.TextGenerator(model, prime=given, after=after, **asked)
-        # What has to match as a whole is shown when it does
-        pieces = writing.pieces() if match is None else ["".join(writing.pieces())]
-        try:
-            output.write(given)
-            for piece in pieces:
-                output.write(piece)
-        except BrokenPipeError:
-            pass  # nobody reads on, but what was drawn can be gone on from: `close` meets the same error
-        if state_out is not None:
-            writing.continuation.save(state_out, model)
+        request = replace(request, prime=clean(read_prime(prime, prime_file, model.vocabulary)))
+        if model.layout == "lines":
+            from charrnn.sampling.lines import sample_lines
+
+            drawn = sample_lines(model, request, count=count, novel=novel, unique=unique)
+            write_samples(drawn, model, output, as_json, logprobs)
+        elif as_json or count > 1:
+            write_samples(samples(model, request, count=count), model, output, as_json, logprobs)
+        else:
+            text = TextGenerator(model, request, after=after)
+            write_text(text, output, whole=match is not None)
+            if state_out is not None:
+                text.state.save(state_out, model)
     output.close()
-
-
-def _write(sample: "Sample", model: "Model", output: Output, as_json: bool, logprobs: bool) -> None:
-    """Writes one of several samples, ended by a line end."""
-    text = _json(sample, model, logprobs) if as_json else sample.prime + sample.text
-    output.write(text)
-    if (model.line_set is not None and not as_json) or not text:
-        output.write("\n")  # an empty one is a line too
-    output.line()
-
-
-def _refuse_to_overwrite(state_out: Path | None, read: tuple[Path | None, ...], force: bool) -> None:
-    """Raises `CheckpointError` where the state would be written over what is no file, or is read, or is not forced."""
-    from charrnn.errors import CheckpointError
-
-    if state_out is None:
-        return
-    if str(state_out) == "-" or (os.path.exists(state_out) and not os.path.isfile(state_out)):
-        raise CheckpointError(f"{state_out} is no file: give --state-out the name of one")
-    if any(path is not None and os.path.realpath(path) == os.path.realpath(state_out) for path in read):
-        raise CheckpointError(f"{state_out} is read here: give --state-out a file of its own")
-    if os.path.exists(state_out) and not force:
-        raise CheckpointError(f"{state_out} is there already: overwrite it with --force, or give another --state-out")
-
-
-def draw_seed() -> int:
-    """A seed for those who give none: short enough to be typed again."""
-    import secrets
-
-    return secrets.randbelow(1_000_000)
-
-
-def _temperatures(text: str) -> tuple[float, float | None]:
-    """A temperature, or two with a colon between them."""
-    from charrnn.errors import ConfigError
-
-    first, colon, last = text.partition(":")
-    try:
-        return float(first), float(last) if colon else None
-    except ValueError:
-        raise ConfigError(f"--temp can't be {text!r}: give a number, or two as in 0.4:1.2") from None
-
-
-def _held(texts: list[str]) -> dict[tuple[int, int], float]:
-    """Units, and where each is to be held."""
-    from charrnn.errors import ConfigError
-
-    found: dict[tuple[int, int], float] = {}
-    for text in texts:
-        name, _, value = text.partition("=")
-        try:
-            where, number = unit(name), float(value)
-        except (ValueError, ConfigError):
-            raise ConfigError(f"--set is LAYER:INDEX=VALUE, such as 0:17=0.9, not {text!r}") from None
-        if where in found:
-            raise ConfigError(f"unit {name} can't be held twice")
-        found[where] = number
-    return found
-
-
-def _refuse_contradictions(given: dict[str, bool]) -> None:
-    """Raises `ConfigError` for options that exclude each other, or want each other and come alone."""
-    from charrnn.errors import ConfigError
-
-    alone, states = "one text alone has a state", ("--state-in", "--state-out")
-    for a, b, why in (
-        ("--prime", "--prime-file", "they are two primes"),
-        ("--per-line", "--count", "each line is gone on from once"),
-        *((state, other, alone) for state in states for other in ("--count", "--per-line", "--json")),
-        *(("--interactive", other, "the primes are typed") for other in ("--prime", "--prime-file", "--per-line")),
-        *(("--interactive", other, "") for other in ("--json", "--count", *states)),
-    ):
-        if given[a] and given[b]:
-            raise ConfigError(f"{a} and {b} can't both be given{why and ': '}{why}")
-    for a, b in (
-        ("--max-copy", "--corpus"),
-        ("--corpus", "--max-copy"),
-        ("--logprobs", "--json"),
-        ("--per-line", LINES),
-    ):
-        if given[a] and not given[b]:
-            raise ConfigError(f"{a} goes with {b}")
-
-
-def _constraints(
-    model: "Model", match: str | None, max_copy: int | None, corpus: Path | None, stops: list[str]
-) -> "Makes | None":
-    """What makes the constraints that were asked for, of every text."""
-    from charrnn.sampling.constraints import Copies, Match, NoCopy
-
-    ends = [stop for stop in stops if len(stop) == 1]
-    if match is not None:
-        Match(match, model.vocabulary)  # what is wrong with it is said before anything is read
-    copies = None
-    if max_copy is not None:
-        from charrnn.dataset.corpus import read
-        from charrnn.dataset.files import Source
-
-        source = Source((str(corpus),), as_bytes=model.vocabulary.is_bytes, errors="surrogateescape")
-        copies = Copies(read(source), model.vocabulary, max_copy)
-    if match is None and copies is None:
-        return None
-    return lambda before: [
-        *([Match(match, model.vocabulary, ends)] if match is not None else []),
-        *([NoCopy(copies, before)] if copies is not None else []),
-    ]
-
-
-@dataclass
-class Admission:
-    """Makes primes of what was given: what the model has never seen is refused, left out or replaced, as was said."""
-
-    model: "Model"
-    unknown: str
-    notice: Any
-
-    def __call__(self, text: str) -> str:
-        from charrnn.errors import VocabularyError
-
-        admitted, strangers = self.model.vocabulary.replace_unknown(text, self.unknown)
-        try:
-            self.model.vocabulary.encode(admitted)
-        except VocabularyError as error:
-            raise VocabularyError(f"{error}; --unknown skip or nearest does without them") from None
-        if strangers:
-            done = "left out" if self.unknown == "skip" else "replaced by the nearest"
-            self.notice(f"{strangers} characters of the prime, which the model has never seen, were {done}")
-        return admitted
-
-
-def _prime(prime: str | None, prime_file: Path | None, model: "Model") -> str:
-    from charrnn.dataset import files
-
-    if prime == "-" or prime_file is not None:
-        return files.read_prime("-" if prime_file is None else str(prime_file), model.vocabulary)
-    return prime or ""
-
-
-def _primes(prime_file: Path | None, model: "Model", admit: Admission) -> Iterator[list[str]]:
-    """The lines of a file, or of stdin as they arrive, in batches that can be drawn side by side."""
-    from charrnn.dataset import files, line_reader
-    from charrnn.sampling.generate import MAX_BATCH
-
-    parts = files.read_chunks(["-" if prime_file is None else str(prime_file)], AT_ONCE)
-    for arrived in line_reader.read_lines(parts, model.vocabulary):
-        texts = [admit(text.removesuffix("\n")) for _, text in arrived]
-        for start in range(0, len(texts), MAX_BATCH):
-            yield texts[start : start + MAX_BATCH]
-
-
-def _json(sample: "Sample", model: "Model", logprobs: bool) -> str:
-    from charrnn.sampling.generate import alternatives
-
-    data = {name: getattr(sample, name) for name in ("text", "prime", "seed", "temp", "logprob", "bpc")}
-    if logprobs:
-        data["logprobs"] = [
-            {"character": character, "logprob": logprob, "top": best}
-            for character, logprob, best in alternatives(model, sample, ALTERNATIVES)
-        ]
-    return json.dumps(data)

@@ -1,31 +1,40 @@
-"""A conversation with a model: a prime is typed, what follows is written, and settings change with commands."""
+"""The interactive mode of `charrnn sample`: you type a prime, the model continues it, and commands change settings."""
 
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from charrnn.cli.terminal.console import Output, notice
 from charrnn.errors import CharRNNError
-from charrnn.sampling import generate
+from charrnn.model.model import Model
+from charrnn.sampling.generate import TextGenerator
+from charrnn.sampling.request import SamplingRequest
 
-if TYPE_CHECKING:
-    from charrnn.model.model import Model
-
-HELP = """type a prime and read what follows; an empty line begins afresh
-/temp 0.7  /top-k 10  /top-p 0.9  /min-p 0.05  /typical 0.9  /penalty 1  /ban a-z  /allow a-z
+HELP = """type a prime and read its continuation; an empty line starts a new text
+/temp 0.7  /top-k 10  /top-p 0.9  /min-p 0.05  /typical 0.9  /loop-penalty 1  /ban a-z  /allow a-z
 /length 500  /seed 7  /help  /quit"""
-WHOLE = {"length": int, "seed": int}
-SETTINGS = {"temp": float, "top_k": int, "top_p": float, "min_p": float, "typical": float, "penalty": float}
-TEXTS = ("allow", "ban")
+REQUEST_FIELDS = {"length": int, "seed": int}
+CONFIG_FIELDS = {
+    "temp": float,
+    "top_k": int,
+    "top_p": float,
+    "min_p": float,
+    "typical": float,
+    "loop_penalty": float,
+    "allow": str,
+    "ban": str,
+}
 
 
-def converse(model: "Model", admit: Callable[[str], str], output: Output, asked: dict[str, Any]) -> None:
-    """Reads primes and commands until there are no more; `asked` are the arguments of `sampling.generate`."""
+def converse(model: Model, request: SamplingRequest, clean: Callable[[str], str], output: Output) -> None:
+    """Reads primes and commands until the input ends, and continues each prime; each text has the next seed.
+
+    `clean` makes a valid prime of what was typed, or raises `VocabularyError`.
+    """
     with suppress(ImportError):
         import readline  # noqa: F401 - gives input() history and editing
-    asked = dict(asked)
     if sys.stdin.isatty():
         notice(HELP)
     while True:
@@ -37,34 +46,32 @@ def converse(model: "Model", admit: Callable[[str], str], output: Output, asked:
             if typed.startswith("/"):
                 if typed.strip() == "/quit":
                     return
-                _change(asked, typed)
+                request = _changed(request, typed)
                 continue
-            prime = admit(typed)
+            prime = clean(typed)
             output.write(prime)
-            try:
-                for piece in generate.TextGenerator(model, prime=prime, **asked).pieces():
+            with suppress(KeyboardInterrupt):  # it ends this text, not the conversation
+                for piece in TextGenerator(model, request, prime=prime).pieces():
                     output.write(piece)
-            except KeyboardInterrupt:  # ends this text, not the conversation
-                pass
-            asked["seed"] += 1
             output.line()
             output.flush()
+            request = replace(request, seed=request.seed + 1)
         except CharRNNError as error:
             notice(f"charrnn: {error}")
 
 
-def _change(asked: dict[str, Any], typed: str) -> None:
-    """Does what a command says; raises `ConfigError` for what can't be, and leaves all as it was."""
+def _changed(request: SamplingRequest, typed: str) -> SamplingRequest:
+    """The request after a command. Raises `ConfigError` for a value out of range."""
     name, _, value = typed[1:].partition(" ")
     name = name.replace("-", "_")
     try:
-        if name in WHOLE:
-            asked[name] = WHOLE[name](value)
-        elif name in SETTINGS:
-            asked["config"] = replace(asked["config"], **{name: SETTINGS[name](value)})
-        elif name in TEXTS:
-            asked["config"] = replace(asked["config"], **{name: value})
-        else:
-            notice(HELP)
+        if name in REQUEST_FIELDS:
+            changes: dict[str, Any] = {name: REQUEST_FIELDS[name](value)}
+            return replace(request, **changes)
+        if name in CONFIG_FIELDS:
+            changes = {name: CONFIG_FIELDS[name](value)}
+            return replace(request, config=replace(request.config, **changes))
+        notice(HELP)
     except ValueError:
-        notice(f"charrnn: {typed!r} wants a number")
+        notice(f"charrnn: {typed!r} needs a number")
+    return request

@@ -1,4 +1,4 @@
-"""The lines of `charrnn score`: scored as they arrive, filtered, put in order and printed."""
+"""The line filter of `charrnn score`: which lines are printed, in which order; they are scored as they arrive."""
 
 import heapq
 import json
@@ -12,14 +12,15 @@ from charrnn.dataset.files import Part
 from charrnn.dataset.line_reader import Line, read_lines
 from charrnn.errors import ConfigError
 from charrnn.model.model import Model
+from charrnn.scoring.lines import score_batches
 from charrnn.scoring.score import Score
 
-Scored = tuple[Line, Score]
+ScoredLine = tuple[Line, Score]
 
 
 @dataclass(frozen=True)
 class LineFilter:
-    """Which lines are wanted, and in what order. Raises `ConfigError` where that makes no sense."""
+    """The lines to print. Raises `ConfigError` for bounds that no line is between."""
 
     sort: bool = False
     top: int | None = None
@@ -32,45 +33,45 @@ class LineFilter:
         between("--below", 0 if self.below is None else self.below, 0)
         low, high = self._bounds
         if low >= high:
-            raise ConfigError(f"no line is --above {low:g} and --below {high:g}")
+            raise ConfigError(f"no line is --above {low:g} and --below {high:g}: give a larger --below")
 
     @property
     def filters(self) -> bool:
-        """Whether lines are wanted for their score."""
+        """Whether lines are chosen by their score."""
         return self.above is not None or self.below is not None
 
     @property
-    def orders(self) -> bool:
-        """Whether lines are wanted in an order of their own, for which all must be known."""
+    def sorts(self) -> bool:
+        """Whether lines are sorted, so that all must be scored before the first is printed."""
         return self.sort or self.top is not None
 
     @property
     def _bounds(self) -> tuple[float, float]:
         return -math.inf if self.above is None else self.above, math.inf if self.below is None else self.below
 
-    def passing(self, scored: list[Scored]) -> list[Scored]:
-        """Those of the lines that pass the filter."""
+    def passing(self, scored: list[ScoredLine]) -> list[ScoredLine]:
+        """The lines whose score is within the bounds."""
         low, high = self._bounds
         return [(line, score) for line, score in scored if low < score.bpc < high]
 
-    def first(self, scored: list[Scored]) -> list[Scored]:
-        """The lines in order, of equals the earlier first; no more of them than are wanted."""
+    def first(self, scored: list[ScoredLine]) -> list[ScoredLine]:
+        """The lines, the most surprising first; of equals the earlier first; no more than `top`."""
         if self.top is None:
-            return sorted(scored, key=_surprise, reverse=True)
-        return heapq.nlargest(self.top, scored, key=_surprise)
+            return sorted(scored, key=_bpc, reverse=True)
+        return heapq.nlargest(self.top, scored, key=_bpc)
 
 
-def _surprise(scored: Scored) -> float:
+def _bpc(scored: ScoredLine) -> float:
     return scored[1].bpc
 
 
 def with_score(line: Line, score: Score) -> str:
-    """Bits per character, a tab, the line, which is ended."""
+    """Bits per character, a tab, and the line with a newline."""
     return f"{score.bpc:.4f}\t{_text(line)}\n"
 
 
-def alone(line: Line, score: Score) -> str:
-    """The line just as it came."""
+def line_only(line: Line, score: Score) -> str:
+    """The line unchanged."""
     return line.raw
 
 
@@ -86,22 +87,22 @@ def _text(line: Line) -> str:
 def show(
     model: Model,
     parts: Iterable[Part],
-    carry: bool,
+    stateful: bool,
     unknown: str,
     wanted: LineFilter,
     form: Callable[[Line, Score], str],
 ) -> int:
-    """Prints the lines that are wanted of a text; returns how many characters were left out as unknown.
+    """Prints the wanted lines of a text; returns the number of characters that were skipped as unknown.
 
-    Where no order is asked for each comes out as soon as it is scored. Raises `VocabularyError` and `CorpusError`.
+    Each line is printed as soon as it is scored, unless they are sorted. Raises `VocabularyError` and `CorpusError`.
     """
     output = Output()
-    left_out = 0
-    kept: list[Scored] = []
-    for scored in _scored(model, parts, carry, unknown):
-        left_out += sum(score.unknown for _, score in scored)
+    skipped = 0
+    kept: list[ScoredLine] = []
+    for scored in _scored(model, parts, stateful, unknown):
+        skipped += sum(score.unknown for _, score in scored)
         passing = wanted.passing(scored)
-        if wanted.orders:
+        if wanted.sorts:
             kept += passing
             if wanted.top is not None:
                 kept = wanted.first(kept)
@@ -109,10 +110,10 @@ def show(
             _print(passing, form, output)
     _print(wanted.first(kept), form, output)
     output.close()
-    return left_out
+    return skipped
 
 
-def _scored(model: Model, parts: Iterable[Part], carry: bool, unknown: str) -> Iterator[list[Scored]]:
+def _scored(model: Model, parts: Iterable[Part], stateful: bool, unknown: str) -> Iterator[list[ScoredLine]]:
     """The lines of a text with their scores, as they arrive."""
     lines: list[Line] = []
 
@@ -121,12 +122,12 @@ def _scored(model: Model, parts: Iterable[Part], carry: bool, unknown: str) -> I
         for lines in read_lines(parts, model.vocabulary):
             yield [line.text for line in lines]
 
-    for scores in lines.score_batches(model, texts(), carry=carry, unknown=unknown):
-        yield [*zip(lines, scores, strict=False)]  # the last ones may be missing, before an error that says so
+    for scores in score_batches(model, texts(), stateful=stateful, unknown=unknown):
+        yield [*zip(lines, scores, strict=False)]  # before an error, only the lines before it have scores
 
 
-def _print(scored: list[Scored], form: Callable[[Line, Score], str], output: Output) -> None:
+def _print(scored: list[ScoredLine], form: Callable[[Line, Score], str], output: Output) -> None:
     for line, score in scored:
-        output.line()  # the last line of a file may have come without an end, and another follow it
+        output.line()  # the last line of a file may have no newline, and another line may follow
         output.write(form(line, score))
     output.flush()

@@ -1,4 +1,4 @@
-"""The chart: lines over a number, drawn with characters, as wide as the terminal; without colours, each by its mark."""
+"""The chart: lines drawn with characters, as wide as the terminal; each has its colour and its mark."""
 
 import itertools
 import math
@@ -13,38 +13,38 @@ from charrnn.cli.terminal.console import one_line
 MARKS = "●○▲△■□◆◇"
 COLOURS = ("green", "bright_magenta", "cyan", "yellow", "red", "blue", "magenta", "bright_black")
 HEIGHT = 14
-"""Rows between the axes."""
-LEAST = 20
-"""Columns of the plane, at the least."""
+"""The rows of the plane between the axes."""
+MIN_COLUMNS = 20
+"""The fewest columns of the plane."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a chart, by what it is called and its points (x, y), of which there is one at least."""
+    """A line of a chart: its name, and its points (x, y)."""
 
     name: str
     points: Sequence[tuple[float, float]]
 
 
 def chart(lines: Sequence[Line], width: int, x: str, y: str, logarithmic: str = "") -> Text:
-    """The lines in one plane; `logarithmic` has the axes, of x and y, that are.
+    """The lines in one plane, with the labels x and y; `logarithmic` names the axes, "x", "y" or both, that are.
 
-    Points that have no logarithm on such an axis are left out. Names may come from anywhere: they are made harmless.
+    Points that such an axis can't show are left out. Control characters in names become escapes.
     """
     scale_x, scale_y = (_Scale("x" in logarithmic), _Scale("y" in logarithmic))
-    shown = [[(scale_x(a), scale_y(b)) for a, b in line.points if scale_x.has(a) and scale_y.has(b)] for line in lines]
-    points = [point for line in shown for point in line]
+    scaled = [[(scale_x(a), scale_y(b)) for a, b in line.points if scale_x.has(a) and scale_y.has(b)] for line in lines]
+    points = [point for line in scaled for point in line]
     if not points:
         return Text("nothing to draw")
     left, right = min(a for a, _ in points), max(a for a, _ in points)
     low, high = min(b for _, b in points), max(b for _, b in points)
     labels = {row: scale_y.label(high - (high - low) * row / (HEIGHT - 1)) for row in (0, HEIGHT // 2, HEIGHT - 1)}
     margin = max(map(len, labels.values()))
-    columns = max(LEAST, width - margin - 3)
+    columns = max(MIN_COLUMNS, width - margin - 3)
     plane = [[(" ", "")] * columns for _ in range(HEIGHT)]
-    for n, spots in enumerate(shown):
+    for n, line_points in enumerate(scaled):
         pen = (MARKS[n % len(MARKS)], COLOURS[n % len(COLOURS)])
-        for column, row in _cells(spots, (left, right), (low, high), columns):
+        for column, row in _cells(line_points, (left, right), (low, high), columns):
             plane[row][column] = pen
     text = _names(lines, width)
     text.append(f"\n{y}\n", "dim")
@@ -61,7 +61,7 @@ def chart(lines: Sequence[Line], width: int, x: str, y: str, logarithmic: str = 
 
 
 def _names(lines: Sequence[Line], width: int) -> Text:
-    """Which mark is whose, in as many lines as it takes."""
+    """The mark and the name of each line, wrapped to the width."""
     text, columns = Text(no_wrap=True), 0
     for n, line in enumerate(lines):
         entry = f"{one_line(line.name)}   "
@@ -74,7 +74,7 @@ def _names(lines: Sequence[Line], width: int) -> Text:
 
 
 class _Scale:
-    """An axis: what it makes of a number, and how the numbers along it are written."""
+    """An axis: the position of a number, and the label at a position."""
 
     def __init__(self, logarithmic: bool):
         self.logarithmic = logarithmic
@@ -85,26 +85,26 @@ class _Scale:
     def __call__(self, value: float) -> float:
         return math.log10(value) if self.logarithmic else value
 
-    def label(self, place: float) -> str:
-        value = 10**place if self.logarithmic else place
+    def label(self, position: float) -> str:
+        value = 10**position if self.logarithmic else position
         return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _cells(
-    line: Sequence[tuple[float, float]],
+    points: Sequence[tuple[float, float]],
     across: tuple[float, float],
     upward: tuple[float, float],
     columns: int,
 ) -> list[tuple[int, int]]:
-    """The cells (column, row) that a line goes through, one in each column between its ends."""
+    """The cells (column, row) that a line passes through, one in each column between its ends."""
 
-    def place(value: float, ends: tuple[float, float], cells: int) -> int:
+    def cell(value: float, ends: tuple[float, float], cells: int) -> int:
         low, high = ends
         return round((value - low) / (high - low) * (cells - 1)) if high > low else (cells - 1) // 2
 
-    spots = [(place(a, across, columns), HEIGHT - 1 - place(b, upward, HEIGHT)) for a, b in sorted(line)]
-    found = dict(spots[:1])
-    for (a, row), (b, other) in itertools.pairwise(spots):
+    corners = [(cell(a, across, columns), HEIGHT - 1 - cell(b, upward, HEIGHT)) for a, b in sorted(points)]
+    found = dict(corners[:1])
+    for (a, row), (b, other) in itertools.pairwise(corners):
         for column in range(a, b + 1):
             found[column] = round(row + (other - row) * (column - a) / max(1, b - a))
     return list(found.items())

@@ -1,4 +1,4 @@
-"""The shading: a text with a number for each character, shown as colours, or below it as bars where there are none."""
+"""The heatmap: a text with a number for each character, as background colours or, without colours, as bars below it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,8 +9,11 @@ from rich.text import Text
 from charrnn.cli.terminal.console import visible
 
 BARS = "▁▂▃▄▅▆▇█"
+Scale = Sequence[tuple[str, float, str]]
+"""The label of each level, the value from which it begins, and its style."""
 UNKNOWN = "white on #5f5faf"
-DIVERGING = (
+"""The style of a character that the model has never seen."""
+DIVERGING: Scale = (
     ("below -0.75", -1.0, "white on #0b4a8f"),
     ("to -0.45", -0.75, "black on #5fa8e6"),
     ("to -0.15", -0.45, "black on #c6e0f7"),
@@ -19,23 +22,30 @@ DIVERGING = (
     ("0.45", 0.45, "black on #f79a4c"),
     ("above 0.75", 0.75, "white on #b3440c"),
 )
-"""What a unit stands at, from where on, and the colour; a legend may be made of it."""
-
-Scale = Sequence[tuple[str, float, str]]
+"""Of activations."""
+SURPRISAL_SCALE: Scale = (
+    ("under 1", 0, ""),
+    ("1 to 2", 1, "black on #ffff87"),
+    ("2 to 4", 2, "black on #d7af00"),
+    ("4 to 6", 4, "black on #ff5f5f"),
+    ("6 to 9", 6, "white on #af0000"),
+    ("9 and more", 9, "white on #87005f"),
+)
+"""Of surprisal in bits; the levels differ even where a terminal has only sixteen colours."""
 
 
 def legend(scale: Scale) -> Text:
-    """What the colours stand for."""
+    """The label of each level, in its style."""
     text = Text()
-    for name, _, style in scale:
-        text.append(f" {name} ", style).append(" ")
+    for label, _, style in scale:
+        text.append(f" {label} ", style).append(" ")
     return text
 
 
-def shaded(text: str, values: Sequence[float | None], scale: Scale, top: float, console: Console) -> Iterator[Text]:
-    """The lines of a text, each character in the colour of its value; None is what the model has never seen.
+def heatmap(text: str, values: Sequence[float | None], scale: Scale, top: float, console: Console) -> Iterator[Text]:
+    """The lines of a text, each character in the style of its value; None is one that the model has never seen.
 
-    Without colours each line is followed by one of bars, the highest for `top`, the lowest for where the scale begins.
+    Without colours each line is followed by a line of bars, from the start of the scale to `top`.
     """
     coloured = console.color_system is not None and not console.no_color
     bottom = scale[0][1]
@@ -43,17 +53,17 @@ def shaded(text: str, values: Sequence[float | None], scale: Scale, top: float, 
     for character, value in zip(text, values, strict=True):
         shown = "⇥" if character == "\t" else "" if character == "\n" else visible(character)
         if character == "\n" or columns + cell_len(shown) > console.width:
-            yield from _ended(line, "" if coloured else bars)
+            yield from _lines(line, "" if coloured else bars)
             line, bars, columns = Text(no_wrap=True), "", 0
         if character != "\n":
             line.append(shown, _style(value, scale) if coloured else "")
             bars += _bar(value, bottom, top) * cell_len(shown)
             columns += cell_len(shown)
     if columns:
-        yield from _ended(line, "" if coloured else bars)
+        yield from _lines(line, "" if coloured else bars)
 
 
-def _ended(line: Text, bars: str) -> Iterator[Text]:
+def _lines(line: Text, bars: str) -> Iterator[Text]:
     yield line
     if bars:
         yield Text(bars, no_wrap=True)

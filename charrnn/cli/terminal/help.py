@@ -1,6 +1,7 @@
-"""The help of the commands: plain text, their options in groups; what they don't know is answered by `suggestions`."""
+"""The help of the commands: plain text with the options in groups, and suggestions for unknown options."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -11,7 +12,7 @@ MOST_USED = "Most used"
 READING = "What to read"
 MODEL = "Model"
 OPTIMISATION = "Optimisation"
-START = "What to go on from"
+START = "What to continue"
 CHOICE = "Which characters"
 TEXTS = "Which texts, and where they end"
 LINES = "Which lines"
@@ -19,8 +20,8 @@ VIEWS = "More views"
 RUN = "Run"
 OUTPUT = "Output"
 
-WIDEST = 26
-"""Columns of an option's name, at the most: the help of one that has more begins on a line of its own."""
+MAX_NAME_WIDTH = 26
+"""The widest column of options' names: a longer name has a line of its own."""
 
 
 def option(
@@ -33,7 +34,7 @@ def option(
     parser: Callable[[str], Any] | None = None,
     values: tuple[str, ...] = (),
 ) -> Any:
-    """An option of a command, and the heading that its help stands under; a shell completes the values, if any."""
+    """An option of a command, in a group of its help; shell completion offers the values, if any."""
 
     def complete(incomplete: str) -> list[str]:
         return [value for value in values if value.startswith(incomplete)]
@@ -54,30 +55,30 @@ def option(
 class Command(TyperCommand):
     """A command whose help has a section for each group of its options."""
 
+    def get_help_option(self, ctx: Any) -> Any:
+        return plain_flag(super().get_help_option(ctx))
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         write_sections(self.get_params(ctx), ctx, formatter)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        given = list(args)
-        try:
+        with suggesting(ctx, [*args]):
             return super().parse_args(ctx, args)
-        except typer.TyperException as error:
-            raise _explained(error, ctx, given) from None
 
 
 class Program(TyperGroup):
-    """The program: its help names the commands before its own options."""
+    """The program: its help lists the commands before its own options."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return plain_flag(super().get_help_option(ctx))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         self.format_commands(ctx, formatter)
         write_sections(self.get_params(ctx), ctx, formatter)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        given = list(args)
-        try:
+        with suggesting(ctx, [*args]):
             return super().parse_args(ctx, args)
-        except typer.TyperException as error:
-            raise _explained(error, ctx, given) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
@@ -87,32 +88,49 @@ class Program(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+def plain_flag(option: Any) -> Any:
+    """One of Typer's own flags, false by default, and not set by the environment.
+
+    Typer's default is None: it loads Pydantic to make a bool of that, which doubles the time of `charrnn train --help`.
+    """
+    if option is not None:
+        option.default = False
+        option.allow_from_autoenv = False
+    return option
+
+
 def write_sections(parameters: Iterable[Any], context: Any, formatter: Any) -> None:
-    """Writes the arguments, then the options group by group, as they first appear; one without a group, as --help is,
-    stands with those before it."""
+    """Writes the arguments, then the options group by group, in the order in which the groups first appear.
+
+    An option without a group, such as --help, joins the group before it.
+    """
     sections: dict[str, list[tuple[str, str]]] = {}
-    heading = "Options"
+    group = "Options"
     for parameter in parameters:
-        if parameter.param_type_name == "argument":
-            section = "Arguments"
+        if parameter.param_type_name == "option":
+            group = heading = parameter.rich_help_panel or group
         else:
-            section = heading = parameter.rich_help_panel or heading
+            heading = "Arguments"
         if row := parameter.get_help_record(context):
-            sections.setdefault(section, []).append(row)
-    # One column for all sections: names are made as long as the longest that still fits
+            sections.setdefault(heading, []).append(row)
+    # One column for all sections: names are padded to the longest one that fits
     lengths = [len(name) for rows in sections.values() for name, _ in rows]
-    width = max((length for length in lengths if length <= WIDEST), default=WIDEST)
-    for section, rows in sections.items():
-        with formatter.section(section):
+    width = max((length for length in lengths if length <= MAX_NAME_WIDTH), default=MAX_NAME_WIDTH)
+    for heading, rows in sections.items():
+        with formatter.section(heading):
             formatter.write_dl([(name.ljust(width), text) for name, text in rows], col_max=width)
 
 
-def _explained(error: typer.TyperException, context: Any, given: list[str]) -> typer.TyperException:
-    """The error of a command line: where an option is unknown, its message says what may have been meant."""
-    unknown: Any = error
-    if hasattr(unknown, "possibilities"):  # Typer's `NoSuchOption`, which it doesn't export
-        from charrnn.cli.terminal.suggestions import no_such_option
+@contextmanager
+def suggesting(context: Any, given: list[str]) -> Iterator[None]:
+    """Adds a suggestion to the error of an unknown option in the command line `given`."""
+    try:
+        yield
+    except typer.TyperException as error:
+        unknown: Any = error
+        if hasattr(unknown, "possibilities"):  # Typer's `NoSuchOption`, which is not public
+            from charrnn.cli.terminal.suggestions import no_such_option
 
-        unknown.message = no_such_option(unknown.option_name, given, context)
-        unknown.possibilities = None
-    return error
+            unknown.message = no_such_option(unknown.option_name, given, context)
+            unknown.possibilities = None
+        raise

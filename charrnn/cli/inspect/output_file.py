@@ -1,0 +1,54 @@
+"""The output file: the page or the picture that `charrnn inspect` writes."""
+
+from pathlib import Path
+
+from charrnn.checkpoint.atomic_file import write_bytes
+from charrnn.cli.inspect.request import InspectRequest
+from charrnn.cli.inspect.results import Results
+from charrnn.cli.inspect.target import Target
+from charrnn.cli.terminal.console import one_line
+from charrnn.errors import CheckpointError, ConfigError
+
+PAGE_SUFFIXES = (".html", ".htm")
+PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
+
+
+def check_path(path: Path | None, suffixes: tuple[str, ...], force: bool) -> None:
+    """Raises `ConfigError` if the name of an output file has another suffix, `CheckpointError` if the file exists."""
+    if path is None:
+        return
+    if path.suffix.lower() not in suffixes:
+        raise ConfigError(f"the name {path} can't be used: it must end in {' or '.join(suffixes)}")
+    if path.exists() and not force:
+        raise CheckpointError(f"{path} exists: overwrite it with --force, or give another name")
+
+
+def write_picture(path: Path, request: InspectRequest, results: Results) -> int:
+    """Draws the requested view, which is a single one; returns the size of the file."""
+    from charrnn.inspection.picture import picture
+
+    (view,) = request.views
+    content = picture(
+        view.figure([(one_line(target.name), data[view.name]) for target, data in results]), path.suffix.lower()
+    )
+    write_bytes(path, content)
+    return len(content)
+
+
+def write_page(path: Path, request: InspectRequest, targets: list[Target]) -> int:
+    """Writes the page of all views, on the text that was given, if any; returns the size of the file."""
+    from charrnn.inspection.report.page import ReportEntry, render
+
+    given = next((text for text in request.texts.values() if text is not None), None)
+    entries = [
+        ReportEntry(
+            one_line(target.name),
+            target.checkpoint,
+            target.validation_text,
+            None if given is None else target.text(given),
+        )
+        for target in targets
+    ]
+    content = render(entries, request.options.features).encode("utf-8", "replace")
+    write_bytes(path, content)
+    return len(content)

@@ -1,0 +1,107 @@
+"""The options of `charrnn sample` as values, and the checks of those that contradict each other."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from charrnn.cli.terminal.console import unit
+from charrnn.config import SamplingConfig
+from charrnn.errors import CheckpointError, ConfigError, CorpusError
+
+PRIME_LINES = "lines to continue: --prime - or --prime-file"
+"""What --per-line needs."""
+
+
+def sampling_config(params: Mapping[str, Any]) -> SamplingConfig:
+    """The configuration that the options give. Raises `ConfigError` for a value out of range."""
+    temp, to_temp = parse_temperatures(params["temp"])
+    allow, ban = params["allow"], params["ban"]
+    if "" in (allow, ban, *(params["stop"] or [])):
+        raise ConfigError("--allow, --ban and --stop need characters: leave out the option that is empty")
+    same = {name: params[name] for name in ("top_k", "top_p", "min_p", "typical", "loop_penalty")}
+    return SamplingConfig(temp=temp, to_temp=to_temp, allow=allow or "", ban=ban or "", **same)
+
+
+def parse_temperatures(text: str) -> tuple[float, float | None]:
+    """A temperature, or two with a colon between them."""
+    first, colon, last = text.partition(":")
+    try:
+        return float(first), float(last) if colon else None
+    except ValueError:
+        raise ConfigError(f"--temp can't be {text!r}: give a number, or two as in 0.4:1.2") from None
+
+
+def parse_clamped_units(texts: Sequence[str]) -> dict[tuple[int, int], float]:
+    """The units (layer, index) to clamp, and their values."""
+    found: dict[tuple[int, int], float] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            where, number = unit(name), float(value)
+        except (ValueError, ConfigError):
+            raise ConfigError(f"--clamp-unit is LAYER:INDEX=VALUE, such as 0:17=0.9, not {text!r}") from None
+        if where in found:
+            raise ConfigError(f"unit {name} can't be clamped twice: give one --clamp-unit for it")
+        found[where] = number
+    return found
+
+
+def draw_seed() -> int:
+    """A random seed that is short enough to type again."""
+    import secrets  # only a run without --seed needs it
+
+    return secrets.randbelow(1_000_000)
+
+
+def check_contradictions(params: Mapping[str, Any]) -> None:
+    """Raises `ConfigError` for options that exclude each other, and for options that need another one."""
+    given = {f"--{name.replace('_', '-')}": value is not None and value is not False for name, value in params.items()}
+    given["--count"] = params["count"] > 1
+    given["--json"] = params["as_json"]
+    given[PRIME_LINES] = params["prime"] == "-" or params["prime_file"] is not None
+    states = ("--state-in", "--state-out")
+    for a, b, why in (
+        ("--prime", "--prime-file", "give one of them"),
+        ("--per-line", "--count", "each line is continued once"),
+        *((state, other, "only a single text has a state") for state in states for other in ("--count", "--per-line")),
+        *((state, "--json", "only a single text has a state") for state in states),
+        *(("--interactive", other, "you type the primes") for other in ("--prime", "--prime-file", "--per-line")),
+        *(("--interactive", other, "leave one out") for other in ("--json", "--count", *states)),
+    ):
+        if given[a] and given[b]:
+            raise ConfigError(f"{a} and {b} can't both be given: {why}")
+    for a, b in (
+        ("--max-copy", "--corpus"),
+        ("--corpus", "--max-copy"),
+        ("--logprobs", "--json"),
+        ("--per-line", PRIME_LINES),
+    ):
+        if given[a] and not given[b]:
+            raise ConfigError(f"{a} needs {b}")
+
+
+def check_files(state_out: Path | None, force: bool, prime_file: Path | None, read: tuple[Path | None, ...]) -> None:
+    """Raises an error if --state-out would overwrite a file that it must not, or --prime-file is a folder."""
+    if state_out is not None:
+        _check_state_out(state_out, force, read)
+    if prime_file is not None and prime_file.is_dir():
+        raise CorpusError(f"can't read {prime_file}: it is a folder")
+
+
+def _check_state_out(path: Path, force: bool, read: tuple[Path | None, ...]) -> None:
+    """Raises `CheckpointError` if it is not a file, is a file that is read, or exists and `force` is not given."""
+    if str(path) == "-" or (os.path.exists(path) and not os.path.isfile(path)):
+        raise CheckpointError(f"{path} is not a file: give --state-out the name of a file")
+    if any(other is not None and os.path.realpath(other) == os.path.realpath(path) for other in read):
+        raise CheckpointError(f"{path} is a file that this command reads: give --state-out another name")
+    if os.path.exists(path) and not force:
+        raise CheckpointError(f"{path} exists: overwrite it with --force, or give another --state-out")
+
+
+def check_layout(layout: str, params: Mapping[str, Any]) -> None:
+    """Raises `ConfigError` for options that a model of this layout does not have."""
+    if layout != "lines" and (params["novel"] or params["unique"]):
+        raise ConfigError("--novel and --unique need a model of lines: `charrnn train --lines` makes one")
+    if layout == "lines" and (params["state_in"] is not None or params["state_out"] is not None):
+        raise ConfigError("--state-in and --state-out need a model of continuous text: a line is never continued")

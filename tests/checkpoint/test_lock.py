@@ -1,0 +1,38 @@
+"""The lock: one run at a time writes a model, and cleans up after killed ones."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from charrnn.checkpoint.lock import LockedError, acquire, lock_path
+
+
+def test_only_one_run_has_the_lock_of_a_path(tmp_path):
+    path = tmp_path / "m.safetensors"
+    lock = acquire(path)
+    with pytest.raises(LockedError, match=r"another run is writing .*m\.safetensors"):
+        acquire(path)
+    acquire(tmp_path / "n.safetensors").release()
+    lock.release()
+    acquire(path).release()
+
+
+def test_the_lock_of_a_link_is_that_of_its_target(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "m.safetensors").symlink_to("there/n.safetensors")
+    assert lock_path(tmp_path / "m.safetensors") == Path(os.path.realpath(tmp_path)) / "there" / ".n.safetensors.lock"
+    lock = acquire(tmp_path / "m.safetensors")
+    with pytest.raises(LockedError):
+        acquire(tmp_path / "there" / "n.safetensors")
+    lock.release()
+
+
+def test_the_lock_cleans_up_after_killed_runs(tmp_path):
+    path = tmp_path / "m.safetensors"
+    for name in (".m.safetensors.0123abcd.tmp", ".m.resume.safetensors.0123abcd.tmp", ".other.0123abcd.tmp"):
+        (tmp_path / name).write_bytes(b"half")
+    (tmp_path / ".m.safetensors.0123abcd.old").write_bytes(b"a model whose successor was never committed")
+    acquire(path).release()
+    assert path.read_bytes() == b"a model whose successor was never committed"
+    assert sorted(p.name for p in tmp_path.glob(".*")) == [".m.safetensors.lock", ".other.0123abcd.tmp"]

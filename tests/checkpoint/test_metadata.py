@@ -1,0 +1,258 @@
+"""Hostile files of both kinds: whatever is in their metadata or tensors, nothing worse happens than an error."""
+
+import json
+import math
+import os
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from charrnn.checkpoint.tensor_file import FORMAT
+from support.checkpoints import ANYTHING, LOAD, check_read_or_refused, parts_of, refused, with_anything
+
+KINDS = pytest.mark.parametrize("kind", ["model", "training"])
+REQUIRED = {
+    "model": ("model", "vocabulary"),
+    "training": ("model", "vocabulary", "training", "corpus", "history", "counters", "rng", "source"),
+}
+OPTIONAL = ("training", "corpus", "history", "layout")
+"""What a model can do without, but not have wrong."""
+
+
+# Files that are none
+
+
+@KINDS
+def test_a_missing_file_and_a_folder(kind, tmp_path):
+    refused(kind, tmp_path / "nowhere.safetensors")
+    assert "is not a file" in refused(kind, tmp_path)
+
+
+@KINDS
+def test_a_file_cut_short_anywhere(kind, small, tmp_path):
+    whole, path = small[kind].read_bytes(), tmp_path / "short.safetensors"
+    path.write_bytes(whole + b"\0")
+    refused(kind, path)
+    path.write_bytes(whole)
+    LOAD[kind](path)
+    for length in reversed(range(len(whole))):
+        os.truncate(path, length)
+        refused(kind, path)
+
+
+@KINDS
+def test_a_header_that_is_longer_than_the_file(kind, small, tmp_path):
+    raw, path = small[kind].read_bytes(), tmp_path / "bad.safetensors"
+    for length in (0, 1, 7, len(raw), 2**32, 2**63, 2**64 - 1):
+        path.write_bytes(struct.pack("<Q", length) + raw[8:])
+        refused(kind, path)
+
+
+@KINDS
+def test_a_newer_format(kind, small, tmp_path):
+    tensors, metadata = parts_of(small[kind])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | {"charrnn": str(FORMAT + 1)})
+    assert f"newer charrnn (format {FORMAT + 1})" in refused(kind, tmp_path / "bad.safetensors")
+
+
+@settings(max_examples=500)
+@given(st.sampled_from(["model", "training"]), st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4))
+def test_a_file_with_a_few_wrong_bytes_is_read_or_refused(small, kind, where, wrong):
+    raw, path = bytearray(small[kind].read_bytes()), small[kind].with_name("wrong.safetensors")
+    at = int(where * len(raw))
+    raw[at : at + len(wrong)] = wrong
+    path.write_bytes(raw)
+    check_read_or_refused(kind, path)
+
+
+# Metadata
+
+
+@pytest.mark.parametrize("files", ["small", "small_lines"])
+@settings(max_examples=300)
+@given(kind=st.sampled_from(["model", "training"]), anything=ANYTHING, data=st.data())
+def test_a_file_with_anything_in_its_metadata_is_read_or_refused(files, request, kind, anything, data):
+    path = request.getfixturevalue(files)[kind]
+    tensors, metadata = parts_of(path)
+    save_file(tensors, path.with_name("odd.safetensors"), with_anything(metadata, anything, data))
+    check_read_or_refused(kind, path.with_name("odd.safetensors"))
+
+
+@KINDS
+@pytest.mark.parametrize("text", ["", "x", "{", "true", "5", "1.5", '"x"', "[[]]", "[1]", '{"a": 1}', "[" * 100_000])
+def test_a_value_of_another_kind_is_refused(kind, text, small, tmp_path):
+    tensors, metadata = parts_of(small[kind])
+    for key in REQUIRED[kind] + (OPTIONAL if kind == "model" else ()):
+        save_file(tensors, tmp_path / "bad.safetensors", metadata | {key: text})
+        assert repr(key) in refused(kind, tmp_path / "bad.safetensors")
+
+
+@KINDS
+def test_missing_metadata_are_named(kind, small, tmp_path):
+    tensors, metadata = parts_of(small[kind])
+    for key in REQUIRED[kind]:
+        save_file(tensors, tmp_path / "bad.safetensors", {k: v for k, v in metadata.items() if k != key})
+        assert repr(key) in refused(kind, tmp_path / "bad.safetensors")
+    save_file(tensors, tmp_path / "bad.safetensors", {k: v for k, v in metadata.items() if k != "charrnn"})
+    assert "not written for charrnn" in refused(kind, tmp_path / "bad.safetensors")
+
+
+@KINDS
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"vocab_size": 0},
+        {"vocab_size": -3},
+        {"vocab_size": 5},  # the vocabulary has four
+        {"vocab_size": 3.0},
+        {"vocab_size": True},
+        {"vocab_size": "3"},
+        {"vocab_size": None},
+        {"vocab_size": 2**63},
+        {"cell": "transformer"},
+        {"cell": ["lstm"]},
+        {"cell": "gru"},  # the tensors are those of an LSTM
+        {"hidden_size": 0},
+        {"hidden_size": 3},
+        {"hidden_size": 65536},
+        {"hidden_size": 65537},
+        {"layers": 0},
+        {"layers": 2},
+        {"layers": 64},
+        {"layers": 10**9},
+        {"dropout": -0.1},
+        {"dropout": 1.0},
+        {"dropout": float("nan")},
+        {"dropout": float("inf")},
+        {"locked": True},  # its name in format 1
+        {"colour": "red"},
+    ],
+)
+def test_a_model_out_of_range_or_other_than_its_tensors_is_refused(kind, change, small, tmp_path):
+    tensors, metadata = parts_of(small[kind])
+    metadata["model"] = json.dumps(json.loads(metadata["model"]) | change)
+    save_file(tensors, tmp_path / "bad.safetensors", metadata)
+    refused(kind, tmp_path / "bad.safetensors")
+
+
+@KINDS
+@pytest.mark.parametrize(
+    "vocabulary",
+    [
+        ["a", "b"],
+        ["a", "b", "c", "d", "e"],
+        ["a", "b", "c", "a"],
+        ["a", "b", "c", ""],
+        ["a", "b", "c", "de"],
+        ["a", "b", "c", 4],
+        ["a", "b", "c", None],
+        ["a", "b", "c", ["d"]],
+        "bytes",
+        " abc",  # four characters, but not a list of them
+        "bytes ",
+        [],
+        None,
+        {"a": 0},
+        {"a": 0, "b": 1, "c": 2, " ": 3},
+        4,
+    ],
+)
+def test_a_vocabulary_that_is_not_the_models_is_refused(kind, vocabulary, small, tmp_path):
+    tensors, metadata = parts_of(small[kind])
+    assert len(json.loads(metadata["vocabulary"])) == 4
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | {"vocabulary": json.dumps(vocabulary)})
+    assert "its 'vocabulary' is not what it should be" in refused(kind, tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize("layout", ["", "line", "pairs", "STREAM", None, 1, True, ["lines"], {"lines": 1}])
+def test_an_unknown_layout_is_refused(layout, small, tmp_path):
+    tensors, metadata = parts_of(small["model"])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | {"layout": json.dumps(layout)})
+    assert "its 'layout' is not what it should be" in refused("model", tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize("text", ["", "null", "1", "[]", "{}", '{"longest": 3}', '{"longest": 3, "digests": "AAAA"}'])
+def test_a_line_set_that_is_none_is_refused(text, small_lines, tmp_path):
+    tensors, metadata = parts_of(small_lines["model"])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | {"line_set": text})
+    assert "its 'line_set' is not what it should be" in refused("model", tmp_path / "bad.safetensors")
+
+
+def test_a_model_of_lines_without_a_newline_is_refused(small_lines, tmp_path):
+    tensors, metadata = parts_of(small_lines["model"])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | {"vocabulary": '["d", "a", "b", "c"]'})
+    assert "'vocabulary'" in refused("model", tmp_path / "bad.safetensors")
+
+
+ROW = {"step": 4, "epoch": 0, "lr": 0.1, "train_loss": 1.0, "val_loss": None}
+
+
+@KINDS
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"step": 4},
+        ROW | {"step": "4"},
+        ROW | {"val_loss": "low"},
+        ROW | {"val_loss": True},
+        ROW | {"val_loss": math.nan},
+        ROW | {"val_loss": math.inf},
+        ROW | {"val_loss": -0.1},
+        ROW | {"val_loss": 1e301},
+        ROW | {"val_loss": 10**400},
+        ROW | {"train_loss": math.nan},
+        ROW | {"train_loss": -math.inf},
+        ROW | {"train_loss": -1},
+        ROW | {"train_loss": 1e301},
+        ROW | {"lr": math.nan},
+        ROW | {"lr": -0.1},
+        ROW | {"step": -1},
+        ROW | {"step": True},
+        ROW | {"epoch": -1},
+        ROW | {"ema": 1},
+        ROW | {"bpc": 1},
+        1,
+        [],
+    ],
+)
+def test_a_history_of_something_else_is_refused(kind, row, small, tmp_path):
+    tensors, metadata = parts_of(small[kind])
+    rows, path = json.loads(metadata["history"]), tmp_path / "bad.safetensors"
+    save_file(tensors, path, metadata | {"history": json.dumps([*rows, ROW])})
+    assert len(LOAD[kind](path).history) == len(rows) + 1
+    save_file(tensors, path, metadata | {"history": json.dumps([*rows, row])})
+    assert "'history'" in refused(kind, path)
+
+
+# Tensors
+
+
+@KINDS
+def test_tensors_that_are_not_the_models_are_refused(kind, small, tmp_path):
+    tensors, metadata = parts_of(small[kind])
+    path = tmp_path / "bad.safetensors"
+    save_file(tensors | {"extra": np.zeros(1, np.float32)}, path, metadata)
+    assert "an unexpected tensor 'extra'" in refused(kind, path)
+    for name, tensor in tensors.items():
+        save_file({k: t for k, t in tensors.items() if k != name}, path, metadata)
+        assert f"lacks tensor {name!r}" in refused(kind, path)
+        wrong_shape, wrong_type, not_a_number = tensor[..., None], tensor.astype(np.int32), tensor.copy()
+        not_a_number.flat[-1] = np.nan
+        for wrong in (wrong_shape, wrong_type, not_a_number):
+            save_file(tensors | {name: wrong}, path, metadata)
+            assert f"tensor {name!r}" in refused(kind, path)
+
+
+@KINDS
+def test_tensors_too_large_for_single_precision_are_refused(kind, small, tmp_path):
+    tensors, metadata = parts_of(small[kind])
+    for name, tensor in tensors.items():
+        huge = tensor.astype(np.float64)
+        huge.flat[-1] = -1e39
+        save_file(tensors | {name: huge}, tmp_path / "bad.safetensors", metadata)
+        assert f"tensor {name!r}" in refused(kind, tmp_path / "bad.safetensors")

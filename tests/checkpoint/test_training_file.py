@@ -1,0 +1,171 @@
+"""The training's file: a state comes back bit for bit, and one that does not fit is refused."""
+
+import json
+
+import pytest
+from safetensors.numpy import save_file
+
+from charrnn.checkpoint.training_file import load_state, save_state
+from charrnn.config import OPTIMIZERS
+from charrnn.dataset.corpus import from_text
+from charrnn.errors import CheckpointError
+from charrnn.training.trainer import Trainer
+from support.checkpoints import parts_of, refused, same_arrays
+from support.trainings import VERSE, run_of, start_short
+
+
+@pytest.mark.parametrize("run", ["trained", "trained_on_bytes"])
+def test_a_state_comes_back(run, request, tmp_path):
+    saved = request.getfixturevalue(run).state
+    save_state(tmp_path / "a.resume.safetensors", saved)
+    found = load_state(tmp_path / "a.resume.safetensors")
+    names = ("model_config", "training_config", "vocabulary", "corpus", "source", "history", "counters", "run_id")
+    for name in names:
+        assert getattr(found, name) == getattr(saved, name), name
+    for name in ("params", "moments", "best"):
+        assert getattr(found, name)
+        assert same_arrays(getattr(found, name), getattr(saved, name)), name
+    assert found.rnn_state.tobytes() == saved.rnn_state.tobytes()
+    assert found.rnn_state.any()
+    assert found.rng.bit_generator.state == saved.rng.bit_generator.state
+    assert found.counters.step == 40
+
+
+def test_averaged_weights_come_back(tmp_path):
+    saved = run_of(VERSE, steps=3, ema_decay=0.9).state
+    save_state(tmp_path / "a.resume.safetensors", saved)
+    assert saved.ema
+    assert same_arrays(load_state(tmp_path / "a.resume.safetensors").ema, saved.ema)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_state_continues_as_the_training_would_have(optimizer, tmp_path):
+    options = {"optimizer": optimizer, "lr": 0.01, "dropout": 0.3, "steps": 12, "eval_every": 5}
+    whole, begun = run_of(VERSE, **options), start_short(VERSE, **options)
+    steps = iter(begun)
+    while begun.state.counters.step < 7:
+        next(steps)
+    save_state(tmp_path / "a.resume.safetensors", begun.state)
+    steps.close()
+    again = Trainer(from_text(VERSE), load_state(tmp_path / "a.resume.safetensors"))
+    for _ in again:
+        pass
+    for name in ("params", "moments", "best"):
+        assert same_arrays(getattr(again.state, name), getattr(whole.state, name)), name
+    assert again.history == whole.history
+    assert again.state.counters == whole.state.counters
+
+
+def test_a_state_before_the_first_step_comes_back(tmp_path):
+    saved = start_short(VERSE).state
+    save_state(tmp_path / "a.resume.safetensors", saved)
+    found = load_state(tmp_path / "a.resume.safetensors")
+    assert same_arrays(found.params, saved.params)
+    assert (found.best, found.history, found.counters) == ({}, [], saved.counters)
+
+
+def test_the_same_state_gives_the_same_bytes(trained, tmp_path):
+    for name in ("one", "other"):
+        save_state(tmp_path / name, trained.state)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+
+
+@pytest.mark.parametrize("files", ["small", "small_lines"])
+def test_a_state_that_is_read_and_written_again_is_the_same(files, request, tmp_path):
+    path = request.getfixturevalue(files)["training"]
+    save_state(tmp_path / "again", load_state(path))
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
+def test_a_missing_state_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="there is no training to resume"):
+        load_state(tmp_path / "none.resume.safetensors")
+
+
+def test_a_model_is_not_taken_for_a_training_state(small):
+    refused("training", small["model"])
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("training", {"steps": -1}),
+        ("training", {"optimizer": "magic"}),
+        ("training", {"optimizer": "sgd"}),  # which has other moments
+        ("training", {"batch_size": 5}),  # the state has more rows
+        ("training", {"lr": float("nan")}),
+        ("training", {"engine": "pickle"}),
+        ("training", {"threads": 0}),
+        ("training", {"layout": "pairs"}),
+        ("training", {"layout": None}),
+        ("training", {"layout": "lines"}),  # the corpus has no lines
+        ("training", {"ema_decay": 0.9}),  # the file has no averages
+        ("corpus", {"training_chars": 1}),
+        ("corpus", {"size": -1}),
+        ("corpus", {"name": None}),
+        ("counters", {"step": -1}),
+        ("counters", {"step": 2**60}),
+        ("counters", {"batch": 0.5}),
+        ("counters", {"step": True}),
+        ("counters", {"step": 2}),  # of three, which were an epoch
+        ("counters", {"step": 4}),
+        ("counters", {"epoch": 0}),
+        ("counters", {"epoch": 2}),
+        ("counters", {"epoch": -1}),
+        ("counters", {"batch": 1}),
+        ("counters", {"batch": 3, "epoch": 0}),  # the first of the next epoch
+        ("counters", {"batch": -3, "epoch": 2}),
+        ("counters", {"order": 16}),
+        ("counters", {"order": -1}),
+        ("counters", {"best_step": 4}),
+        ("counters", {"best_step": -1}),
+        ("counters", {"loss_sum": "much"}),
+        ("counters", {"loss_sum": -1.0}),
+        ("counters", {"loss_sum": float("nan")}),
+        ("counters", {"loss_sum": float("inf")}),
+        ("counters", {"loss_steps": -1}),
+        ("counters", {"rollbacks": -1}),
+        ("rng", {"bit_generator": "MT19937"}),
+        ("rng", {"state": 1}),
+        ("rng", {"state": {"state": -1, "inc": 1}}),
+        ("rng", {"state": {"state": 2**200, "inc": 1}}),
+        ("rng", {"state": {"state": "a", "inc": 1}}),
+        ("rng", {"state": {}}),
+        ("rng", {"has_uint32": "x"}),
+        ("rng", {"uinteger": 2**40}),
+        ("source", {"paths": []}),
+        ("source", {"paths": [1]}),
+        ("source", {"paths": 1}),
+        ("source", {"as_bytes": 1}),
+        ("source", {"as_bytes": "false"}),
+        ("source", {"as_bytes": None}),
+        ("source", {"encoding": 8}),
+        ("source", {"errors": None}),
+        ("source", {"colour": "red"}),
+    ],
+)
+def test_a_value_out_of_range_is_refused(key, change, small, tmp_path):
+    tensors, metadata = parts_of(small["training"])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | {key: json.dumps(json.loads(metadata[key]) | change)})
+    assert refused("training", tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("corpus", {"training_lines": 0}),
+        ("corpus", {"training_lines": -1}),
+        ("corpus", {"training_lines": 5}),
+        ("corpus", {"training_lines": "150"}),
+        ("corpus", {"validation_lines": -1}),
+        ("training", {"layout": "stream"}),  # an epoch of a continuous text has fewer orders
+        ("training", {"layout": True}),
+        ("training", {"batch_size": 5}),
+        ("counters", {"batch": -1}),
+        ("counters", {"order": -1}),
+    ],
+)
+def test_a_value_out_of_range_is_refused_in_the_layout_lines(key, change, small_lines, tmp_path):
+    tensors, metadata = parts_of(small_lines["training"])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | {key: json.dumps(json.loads(metadata[key]) | change)})
+    assert refused("training", tmp_path / "bad.safetensors")

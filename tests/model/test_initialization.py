@@ -1,0 +1,62 @@
+"""The initial weights: orthogonal where the network is recurrent, within known limits elsewhere."""
+
+import math
+
+import numpy as np
+import pytest
+
+from charrnn.config import CELLS, ModelConfig
+from charrnn.model.initialization import initial_params
+from charrnn.model.network import Network
+from support import naive
+
+V, H = 5, 4
+
+
+def initial(engine, *config, seed=0, dtype=np.float32):
+    return initial_params(Network(ModelConfig(*config), engine), np.random.default_rng(seed), dtype)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_biases_are_zero_except_that_of_the_forget_gate(engine, cell):
+    params = initial(engine, V, cell, H, 3)
+    gates = naive.GATES[cell]
+    for layer in range(3):
+        forget = [0, 1, 0, 0] if cell == "lstm" else [0] * gates
+        np.testing.assert_array_equal(params[f"b{layer}"], np.repeat(forget, H))
+        if cell == "gru":
+            np.testing.assert_array_equal(params[f"b_hn{layer}"], np.zeros(H))
+    np.testing.assert_array_equal(params["b_out"], np.zeros(V))
+
+
+@pytest.mark.parametrize("H", [1, 2, 33])
+@pytest.mark.parametrize("cell", CELLS)
+def test_recurrent_weights_are_orthogonal_gate_by_gate(engine, cell, H):
+    params = initial(engine, V, cell, H, 2, dtype=np.float64)
+    blocks = [block for layer in range(2) for block in np.split(params[f"W_hh{layer}"], naive.GATES[cell], axis=1)]
+    for block in blocks:
+        np.testing.assert_allclose(block @ block.T, np.eye(H), rtol=0, atol=1e-12)
+    if H > 1:
+        assert all((one != other).any() for n, one in enumerate(blocks) for other in blocks[:n])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_other_weights_have_unit_variance_or_are_within_glorots_limits(engine, cell):
+    V, H = 40, 64
+    params = initial(engine, V, cell, H, 2, dtype=np.float64)
+    for name, limit in (
+        ("W_ih0", math.sqrt(3)),
+        ("W_ih1", math.sqrt(6 / (H + H))),
+        ("W_out", math.sqrt(6 / (H + V))),
+    ):
+        assert 0.99 * limit < np.abs(params[name]).max() <= limit
+        assert params[name].std() == pytest.approx(limit / math.sqrt(3), rel=0.05)
+        assert abs(params[name].mean()) < 0.05 * limit
+
+
+def test_they_follow_from_the_seed_and_are_single_precision(engine):
+    first, again, other = (initial(engine, V, "lstm", H, seed=seed) for seed in (1, 1, 2))
+    assert all(p.dtype == np.float32 for p in first.values())
+    for name, p in first.items():
+        np.testing.assert_array_equal(p, again[name])
+    assert (first["W_hh1"] != other["W_hh1"]).any()

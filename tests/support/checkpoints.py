@@ -1,0 +1,66 @@
+"""Checkpoint files for tests: read, taken apart, changed, and refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from safetensors import safe_open
+
+from charrnn.checkpoint import model_file, training_file
+from charrnn.errors import CharRNNError, CheckpointError
+from charrnn.types import Params
+
+LOAD: dict[str, Any] = {"model": model_file.load, "training": training_file.load_state}
+"""What reads each kind of file."""
+
+
+def refused(kind: str, path: Path) -> str:
+    """The message with which a file of a kind is refused: one line that names the file."""
+    with pytest.raises(CheckpointError) as caught:
+        LOAD[kind](path)
+    text = str(caught.value)
+    assert str(path) in text
+    assert "\n" not in text
+    return text
+
+
+def parts_of(path: Path) -> tuple[Params, dict[str, str]]:
+    """The tensors and the metadata of a file."""
+    with safe_open(path, framework="numpy") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata())  # noqa: SIM118
+
+
+def same_arrays(one: Params, other: Params) -> bool:
+    """Whether two dictionaries hold the same arrays, bit by bit."""
+    return one.keys() == other.keys() and all(
+        a.dtype == other[name].dtype and a.shape == other[name].shape and a.tobytes() == other[name].tobytes()
+        for name, a in one.items()
+    )
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+)
+"""Values of JSON, and NaN and infinite numbers, which Python's JSON has too."""
+
+
+def with_anything(metadata: dict[str, str], anything: Any, data: st.DataObject) -> dict[str, str]:
+    """Metadata with anything as one of the values, or as a part of one."""
+    key = data.draw(st.sampled_from(sorted(metadata)))
+    value = json.loads(metadata[key])
+    if isinstance(value, dict) and data.draw(st.booleans()):
+        value[data.draw(st.sampled_from(sorted(value)))] = anything
+    else:
+        value = anything
+    return metadata | {key: json.dumps(value)}
+
+
+def check_read_or_refused(kind: str, path: Path) -> None:
+    """Reads a file; an error has a message of one line, and is one of charrnn's."""
+    try:
+        LOAD[kind](path)
+    except CharRNNError as error:
+        assert "\n" not in str(error)  # noqa: PT017

@@ -1,0 +1,74 @@
+"""The automatic configuration: for some time, what is not given is chosen for this machine and this text."""
+
+import time
+from typing import Any
+
+import pytest
+
+from charrnn.dataset.corpus import from_text
+from charrnn.training import autoconfig, budget
+from charrnn.training.deadline import Deadline
+from charrnn.training.options import TrainOptions, complete
+from support.processes import TEXT
+from support.trainings import run, start_in, start_on
+
+
+@pytest.fixture
+def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that learns with a billion operations per second."""
+    monkeypatch.setattr(
+        autoconfig, "measure_throughput", lambda engine, threads, model, B, T: 1e9 / budget.operations(model)
+    )
+
+
+def test_options_that_are_not_given_are_chosen_for_the_time(slow_machine: None) -> None:
+    corpus = from_text(TEXT * 40)
+    given: TrainOptions = {"seed": 3, "cell": "gru", "eval_every": 7, "engine": "numpy"}
+    found = autoconfig.fit_to_time(corpus, given, Deadline(100, 0.6))
+    assert found.items() >= (given | {"schedule": "linear"}).items()
+    model, config = complete(corpus, found)
+    assert config.warmup + config.hold + config.cooldown == pytest.approx(config.steps, abs=1)
+    shape = {"batch_size": config.batch_size, "seq_length": config.seq_length}
+    read = config.steps * start_in("stream", TEXT * 40, steps=1, **shape).training_data.chars_per_step
+    assert read * budget.operations(model) == pytest.approx(100e9, rel=0.1)
+    assert config.val_fraction == 0.1
+
+
+def test_less_of_a_text_is_held_out_if_validation_would_take_too_long(slow_machine: None) -> None:
+    corpus, deadline = from_text(TEXT * 700), Deadline(20, 0.6)
+    found = autoconfig.fit_to_time(corpus, {"hidden_size": 128}, deadline)
+    assert 0.001 < found["val_fraction"] < 0.1
+    assert deadline.evaluation == pytest.approx(20 / 15, rel=0.5)
+    assert autoconfig.fit_to_time(corpus, {"hidden_size": 128, "val_fraction": 0.2}, deadline)["val_fraction"] == 0.2
+
+
+@pytest.mark.parametrize(("option", "schedule"), [({"lr_decay": 0.5}, "step"), ({"schedule": "constant"}, "constant")])
+def test_a_schedule_that_does_not_anneal_has_no_cooldown(option: Any, schedule: str, slow_machine: None) -> None:
+    found = autoconfig.fit_to_time(from_text(TEXT * 40), option, Deadline(10, 0.6))
+    assert found["schedule"] == schedule
+    assert not {"hold", "cooldown"} & set(found)
+
+
+def test_averaged_weights_double_the_time_of_an_evaluation(slow_machine: None) -> None:
+    deadlines = [Deadline(100, 0.6) for _ in range(2)]
+    averages: list[TrainOptions] = [{}, {"ema_decay": 0.9}]
+    for deadline, options in zip(deadlines, averages, strict=True):
+        given: TrainOptions = {"hidden_size": 32, "val_fraction": 0.1}
+        autoconfig.fit_to_time(from_text(TEXT * 40), given | options, deadline)
+    assert deadlines[1].evaluation == pytest.approx(2 * deadlines[0].evaluation)
+
+
+def test_more_short_lines_are_read_side_by_side(slow_machine: None) -> None:
+    corpus = from_text("".join(f"{n:07}\n" for n in range(8000)))
+    found = autoconfig.fit_to_time(corpus, {"layout": "lines", "seed": 1}, Deadline(100, 0.6))
+    assert found["batch_size"] == 256
+    assert autoconfig.fit_to_time(corpus, {"seed": 1}, Deadline(100, 0.6))["batch_size"] == 32
+
+
+def test_both_engines_keep_to_the_time(engine_name: str) -> None:
+    began, seconds = time.monotonic(), 6
+    trainer = run(start_on(TEXT, time=seconds, hidden_size=16, engine=engine_name, seed=1))
+    took = time.monotonic() - began
+    assert 0.8 * seconds < took < (1.5 * seconds if engine_name == "numpy" else 60)  # numba may have to compile
+    assert trainer.state.training_config.engine == engine_name
+    assert trainer.state.counters.step == trainer.state.training_config.steps

@@ -1,0 +1,53 @@
+"""The settings: validated where they are made, from values that JSON and the shell have."""
+
+import math
+from dataclasses import MISSING, fields
+from typing import Any
+
+import pytest
+
+from charrnn.config import Config, ModelConfig, SamplingConfig, TrainingConfig
+from charrnn.errors import ConfigError
+from charrnn.training.state import CorpusInfo, Counters, Evaluation
+
+KINDS = [ModelConfig, TrainingConfig, SamplingConfig, CorpusInfo, Evaluation, Counters]
+REQUIRED: dict[str, Any] = {"vocab_size": 5, "steps": 1, "name": "a", "size": 1, "digest": ""}
+REQUIRED |= {"training_chars": 2, "validation_chars": 0, "step": 1, "epoch": 1, "lr": 0.1}
+REQUIRED |= {"train_loss": None, "val_loss": None}
+
+
+def required(kind: type[Config]) -> dict[str, Any]:
+    """Values of the fields without a default."""
+    return {f.name: REQUIRED[f.name] for f in fields(kind) if f.default is MISSING}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "value", [10**400, -(10**400), math.inf, -math.inf, math.nan, "5", b"5", True, [5], 5j], ids=lambda v: f"{v!r:.9}"
+)
+def test_a_value_that_is_no_number_or_too_large_is_refused_for_every_number(kind: type[Config], value: Any) -> None:
+    given = required(kind)
+    kind(**given)
+    numeric = [f.name for f in fields(kind) if f.type in (int, float, float | None)]  # type: ignore[arg-type]
+    for name in numeric:
+        with pytest.raises(ConfigError, match=f"^{name} (must be|can't be)"):
+            kind(**given | {name: value})
+    assert numeric
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_json_with_unknown_or_missing_settings_is_refused(kind: type[Config]) -> None:
+    given = required(kind)
+    assert kind.from_dict(given) == kind(**given)
+    with pytest.raises(ConfigError, match=f"unknown settings of a {kind.__name__}"):
+        kind.from_dict(given | {"colour": "red"})
+    with pytest.raises(ConfigError, match=f"unknown settings of a {kind.__name__}"):
+        kind.from_dict([1])
+    for name in given:
+        with pytest.raises(ConfigError, match=f"a {kind.__name__} lacks settings"):
+            kind.from_dict({key: value for key, value in given.items() if key != name})
+
+
+def test_a_whole_number_is_taken_for_a_number_with_a_fraction() -> None:
+    config = TrainingConfig(1, lr=1, clip=0)
+    assert (config.lr, type(config.lr), type(config.clip)) == (1.0, float, float)

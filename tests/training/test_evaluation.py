@@ -1,0 +1,118 @@
+"""The evaluations: they read the whole validation data, and decide which weights are the best and when to stop."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import charrnn
+from charrnn.dataset import split
+from charrnn.errors import ConfigError
+from charrnn.training import evaluation
+from charrnn.training.trainer import Trainer
+from support.processes import TEXT
+from support.trainings import flat, run, start_in, start_on
+
+NOISE = "".join(np.random.default_rng(0).choice(list("abcdefghijklmnop"), 600))
+"""A text with nothing to learn: a network can only overfit it."""
+
+
+def start(text: str | bytes = TEXT, **options: Any) -> Trainer:
+    return start_in("stream", text, **options)
+
+
+def test_the_training_loss_of_a_row_is_the_mean_since_the_row_before() -> None:
+    trainer = start(steps=12, eval_every=5)
+    losses = [p.loss for p in trainer if p.chars]
+    means = [np.mean(losses[a:b]) for a, b in ((0, 5), (5, 10), (10, 12))]
+    np.testing.assert_allclose([row.train_loss for row in trainer.history], means)
+
+
+@pytest.mark.parametrize("steps", [10, 12])
+def test_validation_reads_the_whole_held_out_text(steps: int) -> None:
+    text = TEXT * 2  # more than one batch of the validation data is held out
+    trainer = run(start(text, steps=steps, eval_every=5, val_fraction=0.45))
+    held_out = text[len(text) - int(len(text) * 0.45) :]
+    scored = charrnn.score(trainer.latest, held_out)
+    assert scored.chars == len(held_out) == trainer.state.corpus.validation_chars > 1024
+    assert trainer.history[-1].val_loss == pytest.approx(scored.nats_per_char, rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [160, 161, 399, 400, 1111, 5000])
+def test_a_long_text_read_in_parts_has_the_same_loss(
+    size: int, engine_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = run(start(TEXT * 4, steps=30, engine=engine_name, layers=2)).latest
+    data = split.ValidationStream(model.vocabulary.encode((TEXT * 4)[:size]))
+    assert data.batch_size == 1
+    nats = sum(nats for nats, _ in evaluation.losses(model, data))
+    for name, value in (("MIN_PART", 80), ("WARM_UP", 300), ("CHARS_PER_READ", 100)):
+        monkeypatch.setattr(split, name, value)
+    assert data.batch_size > 1
+    losses = list(evaluation.losses(model, data))
+    assert sum(chars for _, chars in losses) == size
+    assert sum(nats for nats, _ in losses) == pytest.approx(nats, rel=1e-5)
+
+
+def test_dropout_does_not_disturb_the_validation() -> None:
+    trainer = run(start(steps=10, dropout=0.9))
+    scored = charrnn.score(trainer.latest, TEXT[-trainer.validation_data.size :])
+    assert trainer.history[-1].val_loss == pytest.approx(scored.nats_per_char, rel=1e-6)
+
+
+def test_the_best_weights_are_those_of_the_best_evaluation() -> None:
+    trainer, copies = start(NOISE, steps=120, eval_every=10, lr=0.02, val_fraction=0.3), {}
+    for progress in trainer:
+        if progress.evaluation:
+            copies[progress.step] = flat(trainer.latest.params).copy()
+    best = min(trainer.history, key=lambda row: row.rank)
+    assert best.step < 120, "the validation loss rises as the noise is overfitted"
+    assert trainer.best_step == best.step
+    np.testing.assert_array_equal(flat(trainer.best.params), copies[best.step])
+    assert charrnn.score(trainer.best, NOISE[-180:]).nats_per_char == pytest.approx(best.val_loss, rel=1e-6)
+
+
+def test_without_validation_data_the_latest_weights_are_the_best() -> None:
+    trainer = run(start(steps=12, eval_every=5, val_fraction=0))
+    assert [row.val_loss for row in trainer.history] == [None] * 3
+    assert trainer.best_step == 12
+    np.testing.assert_array_equal(flat(trainer.best.params), flat(trainer.state.params))
+
+
+def test_evaluations_become_less_frequent_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("charrnn.training.trainer.MAX_DENSE_EVALUATIONS", 4)
+    options: dict[str, Any] = {"hidden_size": 8, "batch_size": 4, "seq_length": 8, "seed": 1, "engine": "numpy"}
+    trainer = run(start_on(TEXT, steps=70, eval_every=2, **options))
+    assert [row.step for row in trainer.history] == [2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 70]
+
+
+def test_the_averaged_weights_are_kept_if_they_are_better() -> None:
+    trainer = run(start(TEXT * 4, steps=120, lr=0.08, ema_decay=0.97, eval_every=20))
+    assert any(row.ema for row in trainer.history)
+    best = min(trainer.history, key=lambda row: row.rank)
+    assert best.ema
+    nats = sum(nats for nats, _ in evaluation.losses(trainer.best, trainer.validation_data))
+    assert nats / trainer.validation_data.size == pytest.approx(best.val_loss, rel=1e-5)
+    plain = run(start(TEXT * 4, steps=120, lr=0.08, eval_every=20))
+    assert best.rank < min(row.rank for row in plain.history)
+
+
+def test_patience_ends_a_training_that_overfits() -> None:
+    noise = "".join(np.random.default_rng(1).choice(list("abcdefgh"), 1500))
+    trainer = run(start(noise, steps=3000, lr=0.02, eval_every=10, patience=3))
+    losses = [row.rank for row in trainer.history]
+    assert trainer.out_of_patience
+    assert losses.index(min(losses)) == len(losses) - 4
+    assert trainer.state.counters.step == 10 * len(losses) < 3000
+    assert trainer.best_step == 10 * (len(losses) - 3)
+
+
+@pytest.mark.parametrize(("name", "value"), [("patience", 3), ("ema_decay", 0.9)])
+def test_options_that_compare_validation_losses_need_validation_data(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"--{name.replace('_', '-')} needs a validation loss"):
+        start(val_fraction=0, **{name: value})
+
+
+def test_a_row_without_a_validation_loss_has_the_last_rank() -> None:
+    assert run(start(steps=2, val_fraction=0)).history[-1].rank == math.inf

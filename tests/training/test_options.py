@@ -1,0 +1,160 @@
+"""The options of a training: typed, completed to a whole configuration, and refused if they are out of range."""
+
+import math
+import typing
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from charrnn.config import ModelConfig, TrainingConfig
+from charrnn.dataset.corpus import from_text
+from charrnn.dataset.split import split_corpus
+from charrnn.engine import cores
+from charrnn.errors import ConfigError
+from charrnn.training import options as train_options
+from charrnn.training.options import TrainOptions, complete
+from support.processes import TEXT
+from support.trainings import start_in, start_on
+
+# The type
+
+
+def test_the_options_are_the_fields_of_both_configurations_and_two_lengths() -> None:
+    wanted = typing.get_type_hints(ModelConfig) | typing.get_type_hints(TrainingConfig)
+    del wanted["vocab_size"]
+    assert typing.get_type_hints(TrainOptions) == wanted | {"epochs": int, "time": float}
+    assert TrainOptions.__required_keys__ == frozenset()
+
+
+def test_the_options_are_in_the_order_of_the_fields() -> None:
+    names = [field.name for config in (ModelConfig, TrainingConfig) for field in fields(config)]
+    assert list(TrainOptions.__annotations__) == [*names[1:], "epochs", "time"]
+
+
+# Their defaults
+
+
+def test_missing_options_have_their_defaults() -> None:
+    corpus = from_text(TEXT * 40)
+    model, config = complete(corpus, {"steps": 7})
+    assert model == ModelConfig(len(corpus.vocabulary))
+    assert config == TrainingConfig(7, seed=config.seed, threads=config.threads, engine=config.engine)
+    assert config.threads == cores.available_cores() >= 1
+
+
+@pytest.mark.parametrize("option", [{"steps": 70}, {"epochs": 3}])
+def test_a_training_of_known_length_has_the_step_schedule(option: Any) -> None:
+    _, config = complete(from_text(TEXT * 40), option)
+    assert config.schedule == "step"
+    data = start_in("stream", TEXT * 40, batch_size=50, seq_length=50, steps=1).training_data
+    assert config.steps == option.get("steps", 3 * data.steps_per_epoch)
+
+
+def test_epochs_are_those_of_the_layout() -> None:
+    corpus = from_text("".join(f"line {n}\n" for n in range(300)))
+    for layout in ("stream", "lines"):
+        _, config = complete(corpus, {"layout": layout, "epochs": 7, "seed": 1})
+        assert config.steps == 7 * split_corpus(corpus, config).training.steps_per_epoch
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "lr"), [("adam", 5e-3), ("adamw", 5e-3), ("rmsprop", 2e-3), ("adagrad", 0.1), ("sgd", 0.1)]
+)
+def test_the_learning_rate_is_that_of_the_optimizer(optimizer: str, lr: float) -> None:
+    corpus = from_text(TEXT)
+    assert complete(corpus, {"steps": 1, "optimizer": optimizer})[1].lr == lr
+    assert complete(corpus, {"steps": 1, "optimizer": optimizer, "lr": 0.5})[1].lr == 0.5
+
+
+@pytest.mark.parametrize(("optimizer", "decay"), [("adam", 0.0), ("adamw", 0.01), ("sgd", 0.0)])
+def test_only_adamw_has_a_weight_decay_by_default(optimizer: str, decay: float) -> None:
+    assert complete(from_text(TEXT), {"steps": 1, "optimizer": optimizer})[1].weight_decay == decay
+
+
+def test_the_seed_is_random_if_none_is_given() -> None:
+    seeds = {complete(from_text(TEXT), {"steps": 1})[1].seed for _ in range(5)}
+    assert len(seeds) > 1
+    assert all(0 <= seed < 1_000_000 for seed in seeds)
+
+
+# Options that are refused
+
+
+@pytest.mark.parametrize("option", ["hold", "cooldown"])
+def test_a_training_of_some_time_finds_its_own_cooldown(option: str) -> None:
+    with pytest.raises(ConfigError, match=f"{option} is only for a known length"):
+        start_on(TEXT, time=5, **{option: 10})
+
+
+def test_unknown_options_are_refused() -> None:
+    unknown: Any = {"hiden_size": 3, "step": 1}
+    with pytest.raises(ConfigError, match="no option hiden_size, step"):
+        train_options.check(unknown)
+    unknown = {"vocab_size": 3}
+    with pytest.raises(ConfigError, match="vocab_size"):
+        train_options.check(unknown)
+
+
+@pytest.mark.parametrize("names", [("steps", "epochs"), ("steps", "time"), ("epochs", "time")])
+def test_only_one_option_can_set_the_length(names: tuple[str, str]) -> None:
+    both: Any = dict.fromkeys(names, 5)
+    with pytest.raises(ConfigError, match=f"--{names[0]} and --{names[1]} both set the length"):
+        train_options.check(both)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"lr": math.nan},
+        {"lr": -1.0},
+        {"dropout": 1.0},
+        {"drop_connect": 1.0},
+        {"ema_decay": 1.0},
+        {"patience": -1},
+        {"hold": -1},
+        {"cooldown": -1},
+        {"steps": 9, "hold": 5},
+        {"steps": 9, "schedule": "step", "cooldown": 5},
+        {"time": 0},
+        {"time": math.nan},
+        {"time": "3m"},
+        {"steps": -1},
+        {"epochs": -1},
+        {"cell": "cnn"},
+        {"optimizer": "foo"},
+        {"schedule": "foo"},
+        {"layout": "foo"},
+        {"clip_by": "foo"},
+        {"val_fraction": 1.0},
+        {"batch_size": 0},
+        {"threads": 0},
+        {"steps": 1.5},
+        {"steps": True},
+        {"hidden_size": "16"},
+        {"locked_dropout": 1},
+        {"epochs": 10**400},
+        {"engine": "foo"},
+        {"clip": math.inf},
+    ],
+    ids=lambda option: "{}={:.9}".format(*(str(part) for part in next(iter(option.items())))),
+)
+def test_options_out_of_range_are_refused(option: dict[str, Any]) -> None:
+    *_, name = option
+    with pytest.raises(ConfigError, match=name):
+        start_on(TEXT, **option)
+
+
+@pytest.mark.parametrize(
+    ("option", "condition"),
+    [
+        ({"momentum": 0.5}, "optimizer sgd"),
+        ({"schedule": "linear", "lr_decay": 0.5}, "schedule step"),
+        ({"schedule": "linear", "lr_decay_after": 5}, "schedule step"),
+        ({"clip": 0, "clip_by": "value"}, "a clip above 0"),
+    ],
+)
+def test_options_without_effect_are_refused(option: dict[str, Any], condition: str) -> None:
+    *_, name = option
+    with pytest.raises(ConfigError, match=f"{name} is only for {condition}"):
+        start_on(TEXT, steps=1, **option)
