@@ -35,8 +35,8 @@ class CheckpointManager:
             manager.save_if_changed()
 
     To enter the block makes the first save: what can't be written is known before anything is learned. To leave it
-    closes the log and releases the lock. A save that fails along the way is a warning, as the files of the last one
-    stay; one that fails in `save_if_changed` raises `CheckpointError`.
+    closes the log and releases the lock, as an error on entering does. A save that fails along the way is a warning, as
+    the files of the last one stay; one that fails in `save_if_changed` raises `CheckpointError`.
     """
 
     def __init__(
@@ -65,6 +65,15 @@ class CheckpointManager:
         self._log_options = (log, trainer.state, resumed, force)
 
     def __enter__(self) -> Self:
+        try:
+            self._begin()
+        except BaseException:
+            self.lock.release()
+            raise
+        return self
+
+    def _begin(self) -> None:
+        """Opens the log and makes the first save."""
         self.log = Log(*self._log_options)
         try:
             self.save()
@@ -72,7 +81,6 @@ class CheckpointManager:
             self.log.discard()
             raise
         self.log.begin()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -7,6 +7,7 @@ from typing import Unpack, overload
 
 from charrnn.checkpoint.file_pair import check_same_run
 from charrnn.checkpoint.lock import acquire
+from charrnn.checkpoint.log import check_log
 from charrnn.checkpoint.manager import CheckpointManager
 from charrnn.checkpoint.naming import check_model_path, reserve
 from charrnn.checkpoint.paths import resume_path
@@ -14,7 +15,7 @@ from charrnn.checkpoint.training_file import load_state
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import Source
-from charrnn.errors import CorpusError
+from charrnn.errors import CharRNNError, ConfigError, CorpusError
 from charrnn.model.model import Model
 from charrnn.training import start as trainers
 from charrnn.training.options import TrainOptions
@@ -29,12 +30,17 @@ class SavedTraining:
         self.manager = manager
         self.trainer = manager.trainer
         self.path = manager.path
+        self._has_run = False
 
     def __iter__(self) -> Iterator[Progress]:
         """As `Trainer`, with saves; what is new is saved as well when the loop is left early.
 
-        An interrupted step can't be saved: then the files are those of the last save.
+        An interrupted step can't be saved: then the files are those of the last save. Raises `CharRNNError` the second
+        time: the path is not locked any more.
         """
+        if self._has_run:
+            raise CharRNNError(f"this training has run already: continue it with charrnn.resume({str(self.path)!r})")
+        self._has_run = True
         with self.manager:
             try:
                 yield from self.manager
@@ -103,19 +109,23 @@ def train(
     With `checkpoint` the best model is kept in that file and the state to resume from beside it, as the command line
     does: locked, replaced in one step, saved after each evaluation; `log` is a file of JSON lines, and `force`
     overwrites files that exist. The options and the errors are those of `training.start.start`; with `checkpoint`
-    there is `CheckpointError` for files that exist, are locked, or can't be written.
+    there is `CheckpointError` for files that exist, are locked, or can't be written, and `ConfigError` for a log that
+    is one of the other files.
     """
     corpus = text if isinstance(text, Corpus) else corpora.from_text(text)
     if checkpoint is None:
+        if log is not None or force:
+            raise ConfigError("log and force are only for a training with a checkpoint")
         return trainers.start(corpus, source=source, init_from=init_from, **options)
     path = Path(checkpoint)
     lock = reserve(path, force)
     try:
+        log_path = _log_path(log, source, path)
         trainer = trainers.start(corpus, source=source, init_from=init_from, **options)
     except BaseException:
         lock.release()
         raise
-    return SavedTraining(CheckpointManager(trainer, path, lock, log=None if log is None else Path(log), force=force))
+    return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, force=force))
 
 
 def resume(
@@ -136,6 +146,7 @@ def resume(
     try:
         state = load_state(resume_path(path))
         check_same_run(path, state.run_id)
+        log_path = _log_path(log, state.source, path)
         if text is not None:
             corpus = text if isinstance(text, Corpus) else corpora.from_text(text)
         elif state.source is not None:
@@ -146,4 +157,11 @@ def resume(
     except BaseException:
         lock.release()
         raise
-    return SavedTraining(CheckpointManager(trainer, path, lock, log=None if log is None else Path(log), resumed=True))
+    return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, resumed=True))
+
+
+def _log_path(log: str | Path | None, source: Source | None, path: Path) -> Path | None:
+    """The path of the log; raises `ConfigError` if it is one of the training's other files."""
+    log_path = None if log is None else Path(log)
+    check_log(log_path, () if source is None else source.paths, (path, resume_path(path)))
+    return log_path

@@ -1,4 +1,4 @@
-"""The files that a text is read from: paths, folders and standard input, as bytes and as decoded text."""
+"""The files of a corpus: paths, folders and standard input, read as bytes and decoded to text."""
 
 import codecs
 import io
@@ -17,9 +17,11 @@ from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 
 STDIN = "-"
+"""The path of standard input."""
 READ_BLOCK = 1 << 20
+"""Bytes that are read at once."""
 Part = tuple[str, bytes]
-"""A chunk of a file, with the file's path; b"" where the file ends."""
+"""Some bytes of a file, with the file's path; b"" at the end of the file."""
 ERROR_HANDLERS = ("strict", "replace", "ignore", "backslashreplace", "surrogateescape")
 
 
@@ -34,26 +36,26 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The corpus's name: that of its first file or folder, without where it lies."""
+        """The corpus's name: that of its first file or folder, without the folders above it."""
         first = "stdin" if self.paths[0] == STDIN else os.path.basename(os.path.realpath(self.paths[0]))
         return first + (f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else "")
 
     def absolute(self) -> "Source":
-        """The same source, named so that it can be found from any folder."""
+        """The same source with absolute paths, so that it can be found from any folder."""
         return replace(self, paths=tuple(p if p == STDIN else os.path.abspath(p) for p in self.paths))
 
 
 def bundled_corpus() -> str:
-    """The path of the corpus that comes with the package: in the wheel inside it, in a checkout beside it."""
+    """The path of the corpus that comes with the package: in a wheel inside the package, in a checkout beside it."""
     package = Path(__file__).parent.parent
     folder = next((path for path in (package / "data", package.parent / "data") if path.is_dir()), None)
     if folder is None:
-        raise CorpusError("the corpus that comes with charrnn is not installed: name one of your own")
+        raise CorpusError("the corpus that comes with charrnn is not installed: give the path of your own")
     return str(folder / "saltmarrow.txt")
 
 
 def read_prime(path: str, vocabulary: Vocabulary) -> str:
-    """The text of one file, or of standard input, read as a corpus of that vocabulary is: see `decoded_texts`."""
+    """The text of a file, or of standard input, read as a corpus of that vocabulary is: see `decoded_texts`."""
     return read_text(read_chunks(list_files((path,))), vocabulary)
 
 
@@ -65,9 +67,9 @@ def read_text(parts: Iterable[Part], vocabulary: Vocabulary) -> str:
 
 
 def decoded_texts(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[str | bytes]:
-    """The text of all parts, piece by piece, read as a corpus of that vocabulary is: as bytes for one of bytes.
+    """The text of each part, read as a corpus of that vocabulary is: as bytes for a vocabulary of bytes.
 
-    What is no UTF-8 becomes lone surrogates, as `surrogateescape` does.
+    Bytes that are not UTF-8 become lone surrogates, as with `surrogateescape`.
     """
     if vocabulary.is_bytes:
         return (chunk for _, chunk in parts)
@@ -75,9 +77,10 @@ def decoded_texts(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[str
 
 
 def read_chunks(paths: Iterable[str], arriving: int = 0) -> Iterator[Part]:
-    """The bytes of files, in parts of `READ_BLOCK` bytes; or of what has arrived, but at most `arriving` bytes if given.
+    """The bytes of files, in parts of `READ_BLOCK` bytes.
 
-    Raises `CorpusError` where a file can't be found or read.
+    With `arriving` a part is what has arrived, at most that many bytes, so that nothing waits for more input. Raises
+    `CorpusError` for a file that can't be found or read.
     """
     for path in paths:
         try:
@@ -90,9 +93,9 @@ def read_chunks(paths: Iterable[str], arriving: int = 0) -> Iterator[Part]:
 
 
 def total_size(paths: Iterable[str]) -> float:
-    """How many bytes files hold: infinitely many where one is a pipe or a terminal, and so can't be told.
+    """The bytes of all files together; infinite if one is a pipe or a terminal, whose size is unknown.
 
-    Raises `CorpusError` where a file can't be found.
+    Raises `CorpusError` for a file that can't be found.
     """
     total = 0.0
     for path in paths:
@@ -105,6 +108,7 @@ def total_size(paths: Iterable[str]) -> float:
 
 
 def _unreadable(path: str, error: OSError) -> CorpusError:
+    """The error for a file that can't be read."""
     return CorpusError(f"can't read {path or repr(path)}: {error.strerror or error}")
 
 
@@ -114,18 +118,19 @@ def _stdin() -> AbstractContextManager[io.BufferedReader]:
 
 
 def list_files(paths: Iterable[str]) -> list[str]:
-    """The files that paths stand for: a folder's are those below it, sorted, but for hidden ones and checkpoints.
+    """The paths, with each folder replaced by the files below it, sorted, without hidden files and checkpoints.
 
-    What is no file in a folder, such as a pipe, is left out too. Raises `CorpusError` for a folder of none, and where
-    stdin, which can be read once, is there twice.
+    Of a folder only regular files are taken, no pipes for instance. Raises `CorpusError` for a folder without files,
+    and if standard input, which can be read only once, is there twice.
     """
     paths = list(paths)
     if paths.count(STDIN) > 1:
-        raise CorpusError("stdin is one text: give - once")
+        raise CorpusError("stdin can be read only once: give - once")
     return [file for path in paths for file in (_below(path) if os.path.isdir(path) else [path])]
 
 
 def _below(path: str) -> list[str]:
+    """The files below a folder."""
     found = []
 
     def fail(error: OSError) -> None:
@@ -136,20 +141,24 @@ def _below(path: str) -> list[str]:
         wanted = (name for name in sorted(names) if not name.startswith(".") and not name.endswith(".safetensors"))
         found += [file for name in wanted if os.path.isfile(file := os.path.join(folder, name))]
     if not found:
-        raise CorpusError(f"the folder {path} holds no files")
+        raise CorpusError(f"the folder {path} holds no files: give one with text files")
     return found
 
 
-def decode(raw: Iterable[Part], encoding: str, errors: str) -> Iterator[str]:
-    """The text of raw chunks, without byte order marks and with `\\n` for the end of every line."""
+def decode(parts: Iterable[Part], encoding: str, errors: str) -> Iterator[str]:
+    """The text of each part, without byte order marks and with `\\n` for each `\\r\\n` and `\\r`.
+
+    Raises `CorpusError` for an unknown encoding and for bytes that it can't decode, `ConfigError` for an unknown error
+    handler.
+    """
     one_of("errors", errors, ERROR_HANDLERS)
     try:
-        "".encode(encoding)  # a codec from bytes to bytes, such as zip, is none for text
+        "".encode(encoding)  # raises LookupError for codecs from bytes to bytes, such as zip
         decoder_of = codecs.getincrementaldecoder("utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding)
     except (LookupError, ValueError):
         raise CorpusError(f"there is no text encoding {encoding!r}: try utf-8, latin-1, cp1251, utf-16") from None
     decoder, offset = None, 0
-    for path, chunk in raw:
+    for path, chunk in parts:
         if decoder is None:  # each file is decoded on its own: it may have a mark, or end within a character
             decoder, offset = io.IncrementalNewlineDecoder(decoder_of(errors), translate=True), 0
         offset += len(chunk)
@@ -160,7 +169,7 @@ def decode(raw: Iterable[Part], encoding: str, errors: str) -> Iterator[str]:
             raise CorpusError(
                 f"{path} is not {encoding} at byte {at}: give its --encoding, or --errors replace, or --bytes"
             ) from None
-        except UnicodeError as error:  # utf-16 without its mark, for one
+        except UnicodeError as error:  # for instance utf-16 without its mark
             raise CorpusError(f"{path} is not {encoding}: {error}; give its --encoding, or --bytes") from None
         if not chunk:
             decoder = None

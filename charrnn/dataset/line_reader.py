@@ -1,4 +1,4 @@
-"""The lines of files and of standard input, as they arrive: each as it came, and as a model reads it."""
+"""The line reader: the lines of files and of standard input as they arrive, raw and as a model reads them."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -8,18 +8,19 @@ from charrnn.dataset.vocabulary import Vocabulary
 
 
 class Line(NamedTuple):
-    """A line, with its end; the last one of a file may have none."""
+    """A line with its newline; the last one of a file may have none."""
 
     raw: str
-    """As it came; bytes that are no UTF-8 are lone surrogates, as `surrogateescape` has them."""
+    """As it was read; bytes that are not UTF-8 are lone surrogates, as with `surrogateescape`."""
     text: str
-    """As a corpus is read; without its end where the vocabulary has no newline."""
+    """Decoded as a corpus is; without its newline if the vocabulary has none."""
 
 
 def read_lines(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[list[Line]]:
-    """The lines of a text: a batch for each of its parts, so that none waits for a later one.
+    """The lines of files: one list for each part, so that no line waits for later parts.
 
-    A line ends with `\\n`, or with its file. In memory is one batch, and what there is of a line that has no end yet.
+    A line ends with `\\n`, or with its file. At most one list is in memory, and the beginning of a line whose end has
+    not arrived yet.
     """
     begun: list[bytes] = []
     first = True
@@ -28,7 +29,7 @@ def read_lines(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[list[L
         if chunk and not end:
             begun.append(chunk)
             continue
-        # b"" ends the file, and with it the line that has been begun
+        # b"" ends the file, and so the line that was begun
         whole = b"".join((*begun, lines, end)).decode("utf-8", "surrogateescape")
         begun = [rest]
         if whole:
@@ -40,7 +41,7 @@ def read_lines(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[list[L
 
 
 def _as_read(raws: list[str], vocabulary: Vocabulary, first: bool) -> list[str]:
-    """The lines as a corpus of characters is read: no byte order mark, and `\\n` for `\\r\\n` and `\\r`."""
+    """The lines as in a corpus of characters: no byte order mark, and `\\n` for `\\r\\n` and `\\r`."""
     texts = [raw.replace("\r\n", "\n").replace("\r", "\n") for raw in raws]
     if first:
         texts[0] = texts[0].removeprefix("\ufeff")

@@ -1,4 +1,4 @@
-"""The vocabulary: which characters there are, and the number of each."""
+"""The vocabulary: the characters that a model knows, and the id of each."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -8,11 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.errors import ConfigError, VocabularyError
+from charrnn.config import one_of
+from charrnn.errors import VocabularyError
 from charrnn.types import Ids
 
 UNKNOWN = np.uint32(0xFFFFFFFF)
-"""Stands in the encoding table where a character has no number."""
+"""Marks a character without an id in the encoding table."""
+ENCODE_BLOCK = 1 << 20
+"""Characters that are encoded at once: so the intermediate arrays stay small."""
+POLICIES = ("error", "skip", "nearest")
+"""What `Vocabulary.replace_unknown` can do with unknown characters."""
+MAX_NAMED = 3
+"""The most unknown characters that an error names."""
 
 
 def smallest_type(V: int) -> np.dtype[Any]:
@@ -21,22 +28,23 @@ def smallest_type(V: int) -> np.dtype[Any]:
 
 
 def code_points(text: str) -> NDArray[np.uint32]:
-    """The characters of a text as numbers; lone surrogates, which `surrogateescape` makes, are characters too."""
+    """The code points [N] of a text. Lone surrogates, which `surrogateescape` makes, are characters too."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
 def describe(character: str) -> str:
-    """A character fit to be shown: `'ж' (U+0436 CYRILLIC SMALL LETTER ZHE)`; or the byte that a surrogate is for."""
+    """A character in printable form: `'ж' (U+0436 CYRILLIC SMALL LETTER ZHE)`, or the byte that a surrogate is for."""
     if "\udc80" <= character <= "\udcff":
-        return f"the byte {ord(character) - 0xDC00:02X} (no UTF-8)"
+        return f"the byte {ord(character) - 0xDC00:02X} (not UTF-8)"
     point = f"U+{ord(character):04X} {unicodedata.name(character, '')}".strip()
     return f"'{character}' ({point})" if character.isprintable() else point
 
 
 class Vocabulary:
-    """Characters and their ids, in the order of the code points.
+    """The characters, by their ids: `characters[id]`.
 
-    `characters` is a sequence of distinct one-character strings, or None for the 256 bytes, whose ids are themselves.
+    `characters` are distinct one-character strings, or None for the 256 bytes, whose ids are their values. Raises
+    `VocabularyError` for anything else.
     """
 
     def __init__(self, characters: Iterable[str] | None):
@@ -45,14 +53,14 @@ class Vocabulary:
         if not self.characters or any(not isinstance(c, str) or len(c) != 1 for c in self.characters):
             raise VocabularyError("a vocabulary is a list of single characters")
         if len(set(self.characters)) != len(self.characters):
-            raise VocabularyError("a character stands twice in the vocabulary")
+            raise VocabularyError("the vocabulary has a character twice")
 
     @classmethod
     def from_text(cls, text: str) -> "Vocabulary":
-        """The vocabulary of a text. Raises `VocabularyError` where the text is empty."""
+        """The characters of a text, in the order of their code points. Raises `VocabularyError` for an empty text."""
         seen = np.zeros(0x110000, bool)
-        for start in range(0, len(text), 1 << 20):
-            seen[code_points(text[start : start + (1 << 20)])] = True
+        for start in range(0, len(text), ENCODE_BLOCK):
+            seen[code_points(text[start : start + ENCODE_BLOCK])] = True
         return cls(map(chr, np.flatnonzero(seen)))
 
     def __len__(self) -> int:
@@ -66,14 +74,14 @@ class Vocabulary:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type in which ids are stored."""
+        """The type of the ids."""
         return smallest_type(len(self))
 
     @cached_property
     def start(self) -> int:
-        """The id that stands before the first character of a text: newline, else space, else 0.
+        """The id of the context before the first character of a text: newline, else space, else 0.
 
-        A text begins as a line does; so an unprimed sample, and the score of a text, take this for their context.
+        A text begins as a line does, so a sample without a prime and the score of a text both start from it.
         """
         for character in "\n ":
             if character in self.characters:
@@ -83,64 +91,67 @@ class Vocabulary:
     @cached_property
     def _table(self) -> NDArray[np.uint32]:
         points = np.array([ord(c) for c in self.characters])
-        table = np.full(int(points.max()) + 2, UNKNOWN, np.uint32)  # the last entry serves all higher code points
+        table = np.full(int(points.max()) + 2, UNKNOWN, np.uint32)  # the last entry is for all higher code points
         table[points] = np.arange(len(self))
         return table
 
     def encode(self, text: str | bytes) -> Ids:
-        """The ids [N] of a text. Raises `VocabularyError` that names the characters that are not known.
+        """The ids [N] of a text. Raises a `VocabularyError` that names the unknown characters.
 
-        For a vocabulary of bytes a text stands for its UTF-8; bytes for a vocabulary of characters are decoded from it.
+        A vocabulary of bytes encodes a text as UTF-8; a vocabulary of characters decodes bytes as UTF-8.
         """
         if self.is_bytes:
             try:
                 raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
             except UnicodeEncodeError as error:
-                stranger = describe(error.object[error.start])
-                raise VocabularyError(f"no bytes stand for {stranger}: leave it out") from None
+                character = describe(error.object[error.start])
+                raise VocabularyError(f"{character} can't be encoded as UTF-8: leave it out") from None
             return np.frombuffer(raw, np.uint8)
         if isinstance(text, bytes):
             text = text.decode("utf-8", "surrogateescape")
         ids = np.empty(len(text), self.dtype)
-        for start in range(0, len(text), 1 << 20):
-            points = code_points(text[start : start + (1 << 20)])
+        for start in range(0, len(text), ENCODE_BLOCK):
+            points = code_points(text[start : start + ENCODE_BLOCK])
             found = self._table.take(points, mode="clip")
             if found.size and found.max() == UNKNOWN:
-                raise VocabularyError(self._unknown(text))
+                raise self._unknown_error(text)
             ids[start : start + len(points)] = found
         return ids
 
     def replace_unknown(self, text: str, policy: str) -> tuple[str, int]:
-        """A text without strangers, and how many there were: `skip` leaves them out, `nearest` takes what is most like
-        them, and with `error` they stay, to be refused by `encode`.
+        """A text without its unknown characters, and how many there were.
 
-        Most like a character is the same one in the other case, then the letter or digit that it is made of, with the
-        accents gone, then a plain dash, quote or space for one that is not; else it is left out too. Raises
-        `ConfigError` for another policy.
+        - `error` leaves them in the text, where `encode` refuses them, and counts none
+        - `skip` leaves them out
+        - `nearest` replaces each by the most similar known character: the same letter in the other case, then the
+          letter or digit without accents, then a plain dash, quote or space for another kind of it; one that has
+          nothing similar is left out
+
+        Raises `ConfigError` for another policy.
         """
-        if policy not in ("error", "skip", "nearest"):
-            raise ConfigError(f"unknown can't be {policy!r}: choose one of error, skip, nearest")
-        strangers = set() if self.is_bytes else set(text) - set(self.characters)
-        if not strangers or policy == "error":
+        one_of("unknown", policy, POLICIES)
+        unknown = set() if self.is_bytes else set(text) - set(self.characters)
+        if not unknown or policy == "error":
             return text, 0
-        instead = {ord(c): self._nearest(c) if policy == "nearest" else "" for c in strangers}
-        return text.translate(instead), sum(c in strangers for c in text)
+        replacements = {ord(c): self._nearest(c) if policy == "nearest" else "" for c in unknown}
+        return text.translate(replacements), sum(c in unknown for c in text)
 
     def _nearest(self, character: str) -> str:
+        """The known characters that are most similar to an unknown one; empty if there are none."""
         plain = unicodedata.normalize("NFKD", character)
         plain = "".join(c for c in plain if not unicodedata.combining(c))
         category = unicodedata.category(character)
-        tries = [character.swapcase(), plain, plain.swapcase()]
-        if category == "Pd":
-            tries.append("-")
-        if category in ("Pi", "Pf", "Ps", "Pe", "Po"):
-            tries += ["'", '"'] if character in "‘’‚‛′" else ['"', "'"]
-        if category.startswith("Z") or character in "\t\n":
-            tries.append(" ")
-        return next((text for text in tries if text and set(text) <= set(self.characters)), "")
+        candidates = [character.swapcase(), plain, plain.swapcase()]
+        if category == "Pd":  # dashes
+            candidates.append("-")
+        if category in ("Pi", "Pf", "Ps", "Pe", "Po"):  # quotes and other punctuation
+            candidates += ["'", '"'] if character in "‘’‚‛′" else ['"', "'"]
+        if category.startswith("Z") or character in "\t\n":  # separators
+            candidates.append(" ")
+        return next((text for text in candidates if text and set(text) <= set(self.characters)), "")
 
     def select(self, text: str | bytes) -> tuple[Ids, NDArray[np.bool_]]:
-        """The ids of those characters of a text [N] that are known, and which these are: a mask [N]."""
+        """The ids of the known characters of a text, and a mask [N] that selects these among all N characters."""
         if self.is_bytes:
             ids = self.encode(text)
             return ids, np.ones(len(ids), bool)
@@ -150,12 +161,15 @@ class Vocabulary:
         known = found != UNKNOWN
         return found[known].astype(self.dtype), known
 
-    def _unknown(self, text: str) -> str:
-        strangers = sorted(set(text) - set(self.characters))
-        named = ", ".join(map(describe, strangers[:3])) + (f" and {len(strangers) - 3} more" * (len(strangers) > 3))
-        return f"the model has never seen {named}: leave these out, or train on a text that has them"
+    def _unknown_error(self, text: str) -> VocabularyError:
+        """The error for a text with unknown characters."""
+        unknown = sorted(set(text) - set(self.characters))
+        named = ", ".join(map(describe, unknown[:MAX_NAMED]))
+        if len(unknown) > MAX_NAMED:
+            named += f" and {len(unknown) - MAX_NAMED} more"
+        return VocabularyError(f"the model has never seen {named}: leave these out, or train on a text that has them")
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of some ids; of bytes, those that are no UTF-8 become lone surrogates, as `surrogateescape` does."""
+        """The text of some ids. Bytes that are not UTF-8 become lone surrogates, as with `surrogateescape`."""
         text = "".join(self.characters[i] for i in ids)
         return text.encode("latin-1").decode("utf-8", "surrogateescape") if self.is_bytes else text

@@ -36,7 +36,7 @@ class Deadline:
         self.since = 0.0
         """When the first step was done."""
         self.marks = [(0, 0.0), (0, 0.0)]
-        """(steps since then, time), twice: the time of a step is measured over the latter half of all steps, or more."""
+        """(steps since then, time), twice: a step's time is measured over at least the latter half of all steps."""
         self.cooling = False
 
     def left(self) -> float:

@@ -172,7 +172,7 @@ def test_closed_streams_change_nothing_on_the_others(closed: str, line: str, mod
 @pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "<&- >&- 2>&-"])
 def test_a_closed_stdin_is_an_empty_corpus_and_no_prime(closed: str, model: Path, tmp_path: Path) -> None:
     done = with_closed(closed, "train", "-", *LITTLE_TRAINING, cwd=tmp_path)
-    said = b"charrnn: stdin is empty: a corpus needs at least two characters, and 100,000 or more work best\n"
+    said = b"charrnn: stdin is empty: a corpus needs at least two characters; 100,000 or more work best\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"" if "2>" in closed else said)
     assert {path.name for path in tmp_path.iterdir()} <= {".m.safetensors.lock"}
     done = with_closed(closed, "sample", model, "--prime", "-", "-n", 5, "--seed", 1, cwd=tmp_path)

@@ -109,7 +109,7 @@ def test_bytes_that_there_is_no_room_for_are_refused(room: int, why: str, here: 
     line = refused(charrnn("train", "large.bin", "--bytes", *SMALL, cwd=here, command=after(f"ulimit -f {room}")), 1)
     assert "can't keep a copy of the bytes in " in line
     assert why in line
-    assert line.endswith("; TMPDIR may name another folder")
+    assert line.endswith("; set TMPDIR to another folder")
 
 
 def test_a_line_of_a_hundred_megabytes_is_learned_from(tmp_path: Path) -> None:

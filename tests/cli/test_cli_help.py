@@ -423,6 +423,6 @@ def test_values_that_are_completed_are_those_that_are_taken() -> None:
             assert found == score.UNKNOWN_POLICIES
         else:
             for policy in found:
-                Vocabulary("ab").admit("a", policy)
+                Vocabulary("ab").replace_unknown("a", policy)
             with pytest.raises(ConfigError):
                 Vocabulary("ab").admit("a", "other")

@@ -5,7 +5,6 @@ import json
 import math
 import os
 import subprocess
-import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import charrnn as api
+from support.inspection import inspect, width
 from support.processes import SMALL, TEXT, charrnn, command, environment, posix, raw, refused, trained
 
 HOSTILE = "\x1b[31mred\x1b[0m \x07 [bold]b[/] [/] [link=x]\u202eж"
@@ -32,18 +32,6 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     object.__setattr__(saved.corpus, "name", HOSTILE)
     api.save(path, saved)
     return path
-
-
-def inspect(*args: object, cwd: Path, **env: str) -> str:
-    """What a successful `charrnn inspect` prints."""
-    done = charrnn("inspect", *args, cwd=cwd, env=env)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def width(line: str) -> int:
-    """The columns that a line takes."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
 
 
 # Data

@@ -6,7 +6,6 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from test_cli_inspect import inspect, width
 
 import charrnn as api
 from charrnn.inspection.context import context
@@ -16,6 +15,7 @@ from charrnn.inspection.surprisal import surprisal
 from charrnn.inspection.views import VIEWS
 from charrnn.inspection.vocabulary import neighbours
 from charrnn.inspection.weights import weights
+from support.inspection import inspect, width
 from support.processes import TEXT, charrnn, refused, trained
 
 CYRILLIC = "Все счастливые семьи похожи друг на друга (это известно).\nКаждая несчастлива по-своему. 12 раз!\n" * 15

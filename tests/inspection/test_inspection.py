@@ -9,11 +9,7 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn import engine as engines
-from charrnn.config import ModelConfig
-from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.split import ValidationStream
-from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.inspection import trace as traces
 from charrnn.inspection.context import _holds_from, _ids_before, context, gradient_norms
@@ -24,33 +20,12 @@ from charrnn.inspection.trace import Text, trace
 from charrnn.inspection.vocabulary import neighbours
 from charrnn.inspection.weights import weights
 from charrnn.model.model import Model
-from charrnn.model.network import Network
 from charrnn.scoring import lines, score
 from charrnn.training import evaluation
 from charrnn.types import Array
+from support.inspection import LINES, STEPS, VERSE, random_model
 
 CELLS = ("rnn", "gru", "lstm")
-LINES = "Ann\nBo, and\nCarl (9)\nDora\n"
-STEPS = "aaaaaaaaaa\nbb\ncc\n"
-VERSE = 'the cat sat.\nthe "rat" sat (on it)!\nNOBODY sat 12 times.\n' * 40
-
-
-def random_model(
-    cell: str = "lstm",
-    layers: int = 1,
-    H: int = 6,
-    characters: str | None = LINES + VERSE + STEPS,
-    layout: str = "stream",
-    dtype: Any = np.float32,
-    scale: float = 0.7,
-) -> Model:
-    """A model with random weights; without `characters`, a model of bytes."""
-    vocabulary = Vocabulary(None if characters is None else sorted(set(characters)))
-    network = Network(ModelConfig(len(vocabulary), cell, H, layers), engines.load("numpy"))
-    rng = np.random.default_rng(1)
-    params = {name: rng.normal(0, scale, shape).astype(dtype) for name, shape in network.param_shapes.items()}
-    line_set = LineSet(8, None) if layout == "lines" else None
-    return Model(network.config, vocabulary, params, network.engine, layout, line_set)
 
 
 def stepwise_activations(model: Model, text: str) -> Array:

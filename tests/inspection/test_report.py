@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_inspection import LINES, VERSE, random_model
 
 from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.inspection.neurons import activations, neurons
 from charrnn.inspection.report.script_data import STEPS, pack_units
 from charrnn.inspection.surprisal import surprisal
 from charrnn.model.model import Model
+from support.inspection import LINES, VERSE, random_model
 from support.processes import charrnn, trained
 
 pytest.importorskip("matplotlib")

@@ -5,12 +5,12 @@ import json
 from typing import Any
 
 import pytest
-from test_inspection import VERSE, random_model
 
 from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.cli.inspect.command import command
 from charrnn.cli.inspect.views import TERMINAL_VIEWS
 from charrnn.inspection.views import VIEWS, View, ViewOptions
+from support.inspection import VERSE, random_model
 
 
 def data_of(view: View) -> Any:

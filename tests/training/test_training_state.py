@@ -63,8 +63,14 @@ def test_another_text_or_other_weights_give_another_identity() -> None:
 
 @pytest.mark.parametrize(
     ("change", "valid"),
-    [({}, True), ({"batch": 4, "step": 14}, True), ({"batch": 5, "step": 15}, False), ({"step": 13}, False)]
-    + [({"order": 6}, True), ({"order": 7}, False)],
+    [
+        ({}, True),
+        ({"batch": 4, "step": 14}, True),
+        ({"batch": 5, "step": 15}, False),
+        ({"step": 13}, False),
+        ({"order": 6}, True),
+        ({"order": 7}, False),
+    ],
     ids=str,
 )
 def test_counters_are_valid_for_epochs_that_can_lead_to_them(change: dict[str, int], valid: bool) -> None:

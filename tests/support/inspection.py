@@ -1,0 +1,49 @@
+"""What the tests of inspection share: texts, models with random weights, and `charrnn inspect` as a process."""
+
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from charrnn import engine as engines
+from charrnn.config import ModelConfig
+from charrnn.dataset.line_set import LineSet
+from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.model.model import Model
+from charrnn.model.network import Network
+from support.processes import charrnn
+
+LINES = "Ann\nBo, and\nCarl (9)\nDora\n"
+STEPS = "aaaaaaaaaa\nbb\ncc\n"
+VERSE = 'the cat sat.\nthe "rat" sat (on it)!\nNOBODY sat 12 times.\n' * 40
+
+
+def random_model(
+    cell: str = "lstm",
+    layers: int = 1,
+    H: int = 6,
+    characters: str | None = LINES + VERSE + STEPS,
+    layout: str = "stream",
+    dtype: Any = np.float32,
+    scale: float = 0.7,
+) -> Model:
+    """A model with random weights; without `characters`, a model of bytes."""
+    vocabulary = Vocabulary(None if characters is None else sorted(set(characters)))
+    network = Network(ModelConfig(len(vocabulary), cell, H, layers), engines.load("numpy"))
+    rng = np.random.default_rng(1)
+    params = {name: rng.normal(0, scale, shape).astype(dtype) for name, shape in network.param_shapes.items()}
+    line_set = LineSet(8, None) if layout == "lines" else None
+    return Model(network.config, vocabulary, params, network.engine, layout, line_set)
+
+
+def inspect(*args: object, cwd: Path, **env: str) -> str:
+    """What a successful `charrnn inspect` prints."""
+    done = charrnn("inspect", *args, cwd=cwd, env=env)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def width(line: str) -> int:
+    """The columns that a line takes."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
