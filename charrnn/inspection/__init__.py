@@ -1,4 +1,1 @@
-"""Inspection: what a checkpoint is and what it has learned, as JSON data, one view a function.
-
-Each view returns dictionaries, lists, numbers and text.
-"""
+"""Inspection: what a checkpoint is and what it has learned, as plain data; one view a file, all listed in `views`."""

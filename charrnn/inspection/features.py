@@ -10,61 +10,61 @@ from charrnn.errors import ConfigError
 from charrnn.types import Array
 
 PATTERN_PREFIX = "matches "
-"""How the names of features begin that are patterns."""
+"""The beginning of the name of a feature that is a pattern."""
 OPENING, CLOSING = "([{", ")]}"
 TAB_COLUMNS = 8
-"""Columns of a tab in an indentation."""
+"""The columns of a tab in an indentation."""
 
 
 @dataclass(frozen=True)
 class Feature:
-    """Something to name: a value for every character of a text, by that and those before it, but for a pattern."""
+    """A named value for every character of a text; except for patterns, it depends only on that and earlier ones."""
 
     name: str
-    of: Callable[[str], Array]
-    """From a text of N characters to its values [N]."""
+    values: Callable[[str], Array]
+    """From a text of N characters to the values [N]."""
 
 
 def _since(marks: Array) -> Array:
-    """How many characters ago a mark stood last [N]: 0 at a mark, and before the first as if one stood before all."""
+    """The number of characters since the last mark [N]: 0 at a mark; the first character is 1 after one."""
     n = np.arange(len(marks))
     last = np.maximum.accumulate(np.where(marks, n, -1))
     return n - last
 
 
-def _are(text: str, wanted: Callable[[str], bool]) -> Array:
-    """Of which characters something is true [N]."""
-    known = {c: wanted(c) for c in set(text)}
-    return np.array([known[c] for c in text], bool)
+def _where(text: str, predicate: Callable[[str], bool]) -> Array:
+    """The characters for which a predicate is true, as a mask [N]."""
+    found = {c: predicate(c) for c in set(text)}
+    return np.array([found[c] for c in text], bool)
 
 
-def _runs(text: str, wanted: Callable[[str], bool]) -> Array:
-    """The how-manieth of a run of such characters each is, and 0 for the others [N]."""
-    return _since(~_are(text, wanted))
+def _run_position(text: str, predicate: Callable[[str], bool]) -> Array:
+    """The position of each character, from 1, in a run for which a predicate is true, and 0 outside of runs [N]."""
+    return _since(~_where(text, predicate))
 
 
-def _line(text: str) -> Array:
-    return _since(_are(text, "\n".__eq__))
+def _line_position(text: str) -> Array:
+    return _since(_where(text, "\n".__eq__))
 
 
 def _after_newline(text: str) -> Array:
-    return _are(text, "\n".__eq__)
+    return _where(text, "\n".__eq__)
 
 
-def _word(text: str) -> Array:
-    return _runs(text, str.isalnum)
+def _word_position(text: str) -> Array:
+    return _run_position(text, str.isalnum)
 
 
-def _sentence(text: str) -> Array:
-    marks = _are(text, ".!?…".__contains__)
-    return _since(marks) * np.maximum.accumulate(marks)  # before the first there is nothing to follow
+def _sentence_position(text: str) -> Array:
+    marks = _where(text, ".!?…".__contains__)
+    return _since(marks) * np.maximum.accumulate(marks)  # 0 before the first full stop
 
 
 def _quotes(text: str) -> Array:
-    """Whether a quotation is open: “ ” and « », „ “, and `"`, which does both by turns.
+    """Whether a quotation is open: “ ” and « », „ “, and `"`, which alternates.
 
-    One that was forgotten ends with the paragraph, as printers have it where a speech goes on; but not after
-    three of them, as in Python.
+    A quotation that is not closed ends with the paragraph, as printers have it if a speech goes on; one that began with
+    three `"`, as in Python, does not.
     """
     inside, low, triple, marks, values = False, False, False, 0, np.zeros(len(text))
     for n, (c, before) in enumerate(zip(text, "\n" + text, strict=False)):
@@ -84,7 +84,7 @@ def _quotes(text: str) -> Array:
     return values
 
 
-def _brackets(text: str) -> Array:
+def _bracket_depth(text: str) -> Array:
     depth, values = 0, np.zeros(len(text))
     for n, c in enumerate(text):
         depth = max(depth + (c in OPENING) - (c in CLOSING), 0)
@@ -93,7 +93,7 @@ def _brackets(text: str) -> Array:
 
 
 def _indentation(text: str) -> Array:
-    """The columns of blanks that the line began with, as far as it has come."""
+    """The columns of whitespace at the beginning of the line, up to the character."""
     values, columns, within = np.zeros(len(text)), 0, True
     for n, c in enumerate(text):
         if c == "\n":
@@ -107,39 +107,39 @@ def _indentation(text: str) -> Array:
 
 
 def _comment(text: str) -> Array:
-    """From a number sign to the end of its line."""
-    marks = _are(text, "#".__eq__)
-    return (_since(marks) <= _line(text)) & np.maximum.accumulate(marks)
+    """Whether a number sign precedes in the same line."""
+    marks = _where(text, "#".__eq__)
+    return (_since(marks) <= _line_position(text)) & np.maximum.accumulate(marks)
 
 
 BUILT_IN = (
-    Feature("position in the line", _line),
-    Feature("position in the word", _word),
-    Feature("after a line end", _after_newline),
-    Feature("since the last full stop", _sentence),
+    Feature("position in the line", _line_position),
+    Feature("position in the word", _word_position),
+    Feature("after a newline", _after_newline),
+    Feature("since the last full stop", _sentence_position),
     Feature("inside quotes", _quotes),
-    Feature("depth of brackets", _brackets),
+    Feature("bracket depth", _bracket_depth),
     Feature("indentation", _indentation),
     Feature("inside a comment", _comment),
-    Feature("capital letter", lambda text: _are(text, str.isupper)),
-    Feature("run of capitals", lambda text: _runs(text, str.isupper)),
-    Feature("digit", lambda text: _are(text, str.isdigit)),
-    Feature("blank", lambda text: _are(text, str.isspace)),
+    Feature("capital letter", lambda text: _where(text, str.isupper)),
+    Feature("run of capitals", lambda text: _run_position(text, str.isupper)),
+    Feature("digit", lambda text: _where(text, str.isdigit)),
+    Feature("whitespace", lambda text: _where(text, str.isspace)),
 )
-"""What is always looked for."""
+"""The features that are always looked for."""
 
 
 def pattern_feature(pattern: str) -> Feature:
-    """The feature of standing inside a match of a regular expression. Raises `ConfigError` where it is none."""
+    """The feature of being inside a match of a regular expression. Raises `ConfigError` for an invalid one."""
     try:
         compiled = re.compile(pattern, re.MULTILINE)
     except (re.error, OverflowError, RecursionError) as error:
-        raise ConfigError(f"--follow {pattern!r} is no regular expression: {error}") from None
+        raise ConfigError(f"--feature {pattern!r} is not a valid regular expression: {error}") from None
 
-    def inside(text: str) -> Array:
-        values = np.zeros(len(text))
+    def values(text: str) -> Array:
+        inside = np.zeros(len(text))
         for match in compiled.finditer(text):
-            values[match.start() : match.end()] = 1
-        return values
+            inside[match.start() : match.end()] = 1
+        return inside
 
-    return Feature(f"{PATTERN_PREFIX}{pattern}", inside)
+    return Feature(f"{PATTERN_PREFIX}{pattern}", values)

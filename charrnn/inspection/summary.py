@@ -1,4 +1,4 @@
-"""The inspector: what there is to know of a checkpoint, as data."""
+"""The summary: what a checkpoint is, without running its model."""
 
 from dataclasses import asdict
 from typing import Any
@@ -8,23 +8,24 @@ import numpy as np
 from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.checkpoint.pytorch_format import to_torch
 from charrnn.dataset.line_set import LineSet
-from charrnn.model import network
+from charrnn.inspection.history import history
 
 
 def summary(checkpoint: Checkpoint) -> dict[str, Any]:
-    """A checkpoint as plain data: its metadata, its tensors with shape, norm and share of all values, its history.
+    """A checkpoint as plain data: its metadata, the shape, norm and share of each tensor, and its history.
 
     The tensors are those of the file, under PyTorch's names.
     """
     model = checkpoint.model
-    tensors = to_torch(model.params, model.config, network.cell_of(model.config, model.engine))
+    tensors = to_torch(model.params, model.network)
     total = sum(tensor.size for tensor in tensors.values())
     return {
         "model": asdict(model.config),
-        "parameters": model.size,
+        "parameters": model.n_params,
         "vocabulary": {"kind": "bytes" if model.vocabulary.is_bytes else "characters", "size": len(model.vocabulary)}
         | ({} if model.vocabulary.is_bytes else {"characters": list(model.vocabulary.characters)}),
-        "records": _records(model.line_set),
+        "layout": model.layout,
+        "line_set": _line_set(model.line_set),
         "tensors": [
             {
                 "name": name,
@@ -38,13 +39,13 @@ def summary(checkpoint: Checkpoint) -> dict[str, Any]:
         "step": checkpoint.step,
         "training": asdict(checkpoint.training) if checkpoint.training else None,
         "corpus": asdict(checkpoint.corpus) if checkpoint.corpus else None,
-        "history": [asdict(row) for row in checkpoint.history],
+        "history": history(checkpoint),
         "version": checkpoint.version,
     }
 
 
-def _records(known: LineSet | None) -> dict[str, int | None] | None:
-    """What a model of records knows of the lines it was made from; None for a model of running text."""
-    if known is None:
+def _line_set(line_set: LineSet | None) -> dict[str, int | None] | None:
+    """The length of the longest line, and the number of different lines; None if their set is too large to keep."""
+    if line_set is None:
         return None
-    return {"longest": known.longest, "known": None if known.digests is None else len(known.digests)}
+    return {"longest": line_set.longest, "lines": None if line_set.digests is None else len(line_set.digests)}

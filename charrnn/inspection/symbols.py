@@ -1,4 +1,4 @@
-"""The signs: characters and bytes as they can be seen."""
+"""The symbols: characters and bytes in a form that can be seen."""
 
 from charrnn.dataset.vocabulary import Vocabulary
 
@@ -6,17 +6,17 @@ SYMBOLS = {" ": "␣", "\n": "⏎", "\t": "⇥"}
 
 
 def symbol(character: str) -> str:
-    """A character by itself, fit to be seen: blanks as signs, control characters as escapes."""
+    """A character by itself: whitespace as a symbol, control characters as escapes."""
     return SYMBOLS.get(character, printable(character))
 
 
 def printable(character: str) -> str:
-    """A character within a text: line ends and tabs as they are, and what else can't be seen as an escape."""
+    """A character within a text: newlines and tabs unchanged, other invisible characters as escapes."""
     return character if character.isprintable() or character in "\n\t" else ascii(character)[1:-1]
 
 
 def character_names(vocabulary: Vocabulary) -> list[str]:
-    """The characters of a vocabulary; a byte that is no ASCII as `\\xNN`."""
+    """The characters of a vocabulary in the order of their ids; a byte that is not ASCII is `\\xNN`."""
     if not vocabulary.is_bytes:
         return list(vocabulary.characters)
     return [chr(v) if v < 128 else f"\\x{v:02x}" for v in range(256)]

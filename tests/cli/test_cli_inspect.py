@@ -14,20 +14,20 @@ from safetensors.numpy import load_file, save_file
 
 import charrnn as api
 from support.inspection import inspect, width
-from support.processes import SMALL, TEXT, charrnn, command, environment, posix, raw, refused, trained
+from support.processes import SMALL, TEXT, charrnn, command, environment, error_line, posix, raw, train_model
 
 HOSTILE = "\x1b[31mred\x1b[0m \x07 [bold]b[/] [/] [link=x]\u202eж"
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("model"), TEXT, "--eval-every", 10, steps=35)
+    return train_model(tmp_path_factory.mktemp("model"), TEXT, "--eval-every", 10, steps=35)
 
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose vocabulary and corpus have terminal escapes and markup."""
-    path = trained(tmp_path_factory.mktemp("hostile"), HOSTILE * 30)
+    path = train_model(tmp_path_factory.mktemp("hostile"), HOSTILE * 30)
     saved = api.load(path)
     object.__setattr__(saved.corpus, "name", HOSTILE)
     api.save(path, saved)
@@ -81,7 +81,7 @@ def test_the_metadata_agree_with_the_training(model: Path, tmp_path: Path) -> No
 
 
 def test_a_model_of_bytes_lists_no_characters(tmp_path: Path) -> None:
-    data = json.loads(inspect(trained(tmp_path, bytes(range(256)) * 5, "--bytes", steps=1), "--json", cwd=tmp_path))
+    data = json.loads(inspect(train_model(tmp_path, bytes(range(256)) * 5, "--bytes", steps=1), "--json", cwd=tmp_path))
     assert data["vocabulary"] == {"kind": "bytes", "size": 256}
 
 
@@ -98,8 +98,8 @@ def test_the_newest_model_is_shown_and_named_on_stderr(model: Path, tmp_path: Pa
 @pytest.mark.parametrize("args", [[], ["missing.safetensors"], ["."], ["text.safetensors"]])
 def test_what_is_not_a_model_is_refused_in_one_line(args: list[str], tmp_path: Path) -> None:
     (tmp_path / "text.safetensors").write_text(TEXT)
-    refused(charrnn("inspect", *args, cwd=tmp_path), 1)
-    refused(charrnn("inspect", *args, "--json", cwd=tmp_path), 1)
+    error_line(charrnn("inspect", *args, cwd=tmp_path), 1)
+    error_line(charrnn("inspect", *args, "--json", cwd=tmp_path), 1)
 
 
 # The tables
@@ -189,7 +189,7 @@ def test_metadata_that_are_too_long_are_refused_in_a_short_line(
     with safe_open(model, framework="numpy") as file:
         metadata = file.metadata()
     save_file(load_file(model), tmp_path / "long.safetensors", metadata | {key: json.dumps(value)})
-    line = refused(charrnn("inspect", "long.safetensors", cwd=tmp_path), 1)
+    line = error_line(charrnn("inspect", "long.safetensors", cwd=tmp_path), 1)
     assert "long.safetensors" in line
     assert len(line) < 2100
 
@@ -217,5 +217,5 @@ def test_escapes_in_file_names_are_shown_and_not_sent(tmp_path: Path) -> None:
     assert "\x1b" not in shown
     assert "\\x1b[/]m.safetensors" in shown
     for name in ("train", "sample", "inspect"):
-        line = refused(charrnn(name, "\x1b[31m\u202enothing", cwd=tmp_path), 1)
+        line = error_line(charrnn(name, "\x1b[31m\u202enothing", cwd=tmp_path), 1)
         assert "\\x1b[31m\\u202enothing" in line

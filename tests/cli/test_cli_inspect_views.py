@@ -16,7 +16,7 @@ from charrnn.inspection.views import VIEWS
 from charrnn.inspection.vocabulary import neighbours
 from charrnn.inspection.weights import weights
 from support.inspection import inspect, width
-from support.processes import TEXT, charrnn, refused, trained
+from support.processes import TEXT, charrnn, error_line, train_model
 
 CYRILLIC = "Все счастливые семьи похожи друг на друга (это известно).\nКаждая несчастлива по-своему. 12 раз!\n" * 15
 NAMES = "".join(f"Name {n:03} (of {n % 7})\n" for n in range(150))
@@ -34,7 +34,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A model of each kind."""
     found = {}
     for kind, (text, options) in KINDS.items():
-        found[kind] = trained(tmp_path_factory.mktemp(kind), text, "--eval-every", 10, "--layers", 2, *options)
+        found[kind] = train_model(tmp_path_factory.mktemp(kind), text, "--eval-every", 10, "--layers", 2, *options)
     return found
 
 
@@ -115,7 +115,7 @@ def test_context_reads_the_validation_text_if_the_corpus_is_found(models: dict[s
     data = json.loads(inspect(models["text"], "--context", "--json", cwd=tmp_path))
     assert data["context"] == expected
     (tmp_path / "alone.safetensors").write_bytes(models["text"].read_bytes())
-    assert "--corpus" in refused(charrnn("inspect", "alone.safetensors", "--context", cwd=tmp_path), 1)
+    assert "--corpus" in error_line(charrnn("inspect", "alone.safetensors", "--context", cwd=tmp_path), 1)
     (tmp_path / "same.txt").write_text(TEXT)
     data = json.loads(inspect("alone.safetensors", "--context", "--corpus", "same.txt", "--json", cwd=tmp_path))
     assert data["context"] == expected
@@ -186,7 +186,7 @@ def test_every_view_can_be_drawn(view: str, models: dict[str, Path], tmp_path: P
         assert done.stderr.splitlines()[-1].startswith(f"wrote {path.name}, ")
         content = path.read_bytes()
         assert content.startswith(begin)
-        assert "view" + suffix + " exists" in refused(charrnn(*args, cwd=tmp_path), 1)
+        assert "view" + suffix + " exists" in error_line(charrnn(*args, cwd=tmp_path), 1)
         assert charrnn(*args, "--force", "--quiet", cwd=tmp_path).stderr == ""
         assert suffix == ".png" or suffix == ".pdf" or path.read_bytes() == content
     ElementTree.fromstring((tmp_path / "view.svg").read_text(encoding="utf-8"))
@@ -198,9 +198,9 @@ def test_pictures_and_pages_name_the_packages_that_they_need(models: dict[str, P
         (tmp_path / name / "__init__.py").write_text("raise ImportError('not here')")
     env = {"PYTHONPATH": str(tmp_path) + ":" + ":".join(p for p in sys.path if p)}
     done = charrnn("inspect", models["text"], "--history", "--plot", "h.svg", cwd=tmp_path, env=env)
-    assert "pip install 'charrnn[plot]'" in refused(done, 2)
+    assert "pip install 'charrnn[plot]'" in error_line(done, 2)
     done = charrnn("inspect", models["text"], "--page", "p.html", cwd=tmp_path, env=env)
-    assert "pip install 'charrnn[page]'" in refused(done, 2)
+    assert "pip install 'charrnn[page]'" in error_line(done, 2)
     assert not list(tmp_path.glob("*.svg")) + list(tmp_path.glob("*.html"))
 
 
@@ -245,7 +245,7 @@ def test_pictures_and_pages_name_the_packages_that_they_need(models: dict[str, P
 def test_wrong_usage_is_refused_in_one_line(
     args: list[str], code: int, why: str, models: dict[str, Path], tmp_path: Path
 ) -> None:
-    assert why in refused(charrnn("inspect", models["text"], *args, cwd=tmp_path), code)
+    assert why in error_line(charrnn("inspect", models["text"], *args, cwd=tmp_path), code)
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".html", ".svg", ".jpg")]
 
 
@@ -267,6 +267,6 @@ def test_a_clamped_unit_changes_the_sample_and_the_same_seed_repeats_it(
 
 @pytest.mark.parametrize("value", ["", "1:3", "1:3=", "1:3=x", "1:3=1.1", "1:3=nan", "7:0=0", "0:99=0", "1=0", "a:b=0"])
 def test_invalid_clamped_units_are_refused(value: str, models: dict[str, Path], tmp_path: Path) -> None:
-    refused(charrnn("sample", models["text"], "--clamp-unit", value, cwd=tmp_path), 2)
+    error_line(charrnn("sample", models["text"], "--clamp-unit", value, cwd=tmp_path), 2)
     done = charrnn("sample", models["text"], "--clamp-unit", "0:1=0", "--clamp-unit", "0:1=1", cwd=tmp_path)
-    assert "unit 0:1 can't be clamped twice" in refused(done, 2)
+    assert "unit 0:1 can't be clamped twice" in error_line(done, 2)

@@ -13,7 +13,7 @@ import pytest
 import charrnn as api
 from charrnn.checkpoint import model_file
 from charrnn.dataset import files
-from support.processes import SMALL, TEXT, charrnn, command, environment, posix, raw, refused, started, trained
+from support.processes import SMALL, TEXT, charrnn, command, environment, error_line, posix, raw, started, train_model
 
 NAMES = "".join(Path(files.bundled_corpus()).with_name("names.txt").read_text(encoding="utf-8").splitlines(True)[:300])
 BY_HEART = ("--steps", 300, "--lr", 0.01, "--schedule", "constant", "--hidden-size", 32)
@@ -24,19 +24,19 @@ BY_HEART = ("--steps", 300, "--lr", 0.01, "--schedule", "constant", "--hidden-si
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that has learned a few names, but none by heart."""
     options = ("--lines", "--eval-every", 50, "--lr", 0.02, "--batch-size", 20)
-    return trained(tmp_path_factory.mktemp("names"), NAMES, *options, steps=150)
+    return train_model(tmp_path_factory.mktemp("names"), NAMES, *options, steps=150)
 
 
 @pytest.fixture(scope="module")
 def by_heart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that knows two names and nothing else."""
-    return trained(tmp_path_factory.mktemp("heart"), "Ashby\nBlakeney\n", "--lines", *BY_HEART)
+    return train_model(tmp_path_factory.mktemp("heart"), "Ashby\nBlakeney\n", "--lines", *BY_HEART)
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of running text."""
-    return trained(tmp_path_factory.mktemp("running"), TEXT, steps=5)
+    return train_model(tmp_path_factory.mktemp("running"), TEXT, steps=5)
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(seed: int, here: Path) -> None:
 
 def test_one_kind_of_training_does_not_become_the_other(here: Path) -> None:
     assert charrnn("train", "names.txt", *SMALL, "--steps", 2, cwd=here).returncode == 0
-    assert "lines is False" in refused(charrnn("train", "--resume", "--lines", "--steps", 4, cwd=here), 2)
+    assert "lines is False" in error_line(charrnn("train", "--resume", "--lines", "--steps", 4, cwd=here), 2)
 
 
 def test_the_environment_may_ask_for_lines(here: Path) -> None:
@@ -155,7 +155,7 @@ def test_the_environment_may_ask_for_lines(here: Path) -> None:
 def test_too_few_lines_are_refused(content: bytes, says: str, tmp_path: Path) -> None:
     (tmp_path / "few.txt").write_bytes(content)
     for options in ((), ("--steps", 1)):
-        line = refused(charrnn("train", "few.txt", "--lines", *options, cwd=tmp_path), 1)
+        line = error_line(charrnn("train", "few.txt", "--lines", *options, cwd=tmp_path), 1)
         assert line.startswith("charrnn: few.txt ")
         assert says in line
     assert files(tmp_path) == {}
@@ -181,7 +181,7 @@ def test_lines_of_bytes_are_records_too(tmp_path: Path) -> None:
     train("a.bin", "--bytes", *BY_HEART, "--out", "m.safetensors", cwd=tmp_path)
     written = raw(sample("m.safetensors", "-c", 30, "--temp", 0.3, "--seed", 1, cwd=tmp_path))
     assert set(written.split(b"\n")) == {"щука".encode(), "рак".encode(), b"\xff\xfe", b""}
-    line = refused(charrnn("sample", "m.safetensors", "--novel", "--temp", 0, "--seed", 1, cwd=tmp_path), 1)
+    line = error_line(charrnn("sample", "m.safetensors", "--novel", "--temp", 0, "--seed", 1, cwd=tmp_path), 1)
     assert "has no more to say" in line
 
 
@@ -255,7 +255,7 @@ def test_json_tells_the_seed_by_which_each_is_drawn_again(model: Path, tmp_path:
 def test_a_model_that_has_nothing_new_says_so_after_what_it_has(by_heart: Path, tmp_path: Path) -> None:
     options = ("-c", 3, "--seed", 1, "--temp", 0.2, "--engine", "numpy")
     assert set(sample(by_heart, *options, cwd=tmp_path).splitlines()) <= {"Ashby", "Blakeney"}
-    line = refused(charrnn("sample", by_heart, *options, "--novel", cwd=tmp_path), 1)
+    line = error_line(charrnn("sample", by_heart, *options, "--novel", cwd=tmp_path), 1)
     assert "no more to say: each of 1,000 records stands in the text it was made from; try a higher --temp" in line
     done = charrnn("sample", by_heart, *options, "--unique", cwd=tmp_path)
     assert (done.returncode, sorted(done.stdout.splitlines())) == (1, ["Ashby", "Blakeney"])
@@ -285,18 +285,18 @@ def test_records_stream_out_as_they_are_drawn(model: Path, tmp_path: Path) -> No
 )
 def test_wrong_usage_is_refused_in_one_line(args: str, says: str, model: Path, tmp_path: Path) -> None:
     options = args.split() if "--seed" in args else [*args.split(), "--seed", "1"]
-    assert says in refused(charrnn("sample", model, *options, cwd=tmp_path), 2)
+    assert says in error_line(charrnn("sample", model, *options, cwd=tmp_path), 2)
 
 
 def test_a_prime_of_several_lines_is_refused(model: Path, tmp_path: Path) -> None:
-    line = refused(charrnn("sample", model, "--seed", 1, "--prime", "-", cwd=tmp_path, input="Ab\nAc\n"), 2)
+    line = error_line(charrnn("sample", model, "--seed", 1, "--prime", "-", cwd=tmp_path, input="Ab\nAc\n"), 2)
     assert "several" in line
-    assert "U+0416" in refused(charrnn("sample", model, "--seed", 1, "--prime", "Ж", cwd=tmp_path), 1)
+    assert "U+0416" in error_line(charrnn("sample", model, "--seed", 1, "--prime", "Ж", cwd=tmp_path), 1)
 
 
 @pytest.mark.parametrize("option", ["--novel", "--unique"])
 def test_a_model_of_running_text_has_no_records(option: str, running: Path, tmp_path: Path) -> None:
-    line = refused(charrnn("sample", running, "--seed", 1, option, cwd=tmp_path), 2)
+    line = error_line(charrnn("sample", running, "--seed", 1, option, cwd=tmp_path), 2)
     assert "--lines" in line
 
 
@@ -309,10 +309,10 @@ def test_inspect_shows_what_it_knows(model: Path, running: Path, tmp_path: Path)
     assert f"300 different lines known, the longest of {longest} characters" in " ".join(shown.split())
     assert "split 270 lines of " in " ".join(shown.split())
     data = json.loads(charrnn("inspect", model, "--json", cwd=tmp_path).stdout)
-    assert data["records"] == {"longest": longest, "known": 300}
-    assert data["training"]["lines"] is True
+    assert data["line_set"] == {"longest": longest, "lines": 300}
+    assert data["layout"] == data["training"]["layout"] == "lines"
     assert (data["corpus"]["training_lines"], data["corpus"]["validation_lines"]) == (270, 30)
-    assert json.loads(charrnn("inspect", running, "--json", cwd=tmp_path).stdout)["records"] is None
+    assert json.loads(charrnn("inspect", running, "--json", cwd=tmp_path).stdout)["line_set"] is None
 
 
 def test_the_digests_take_four_bytes_a_line(model: Path) -> None:

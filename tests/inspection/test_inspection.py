@@ -138,10 +138,10 @@ def test_unknown_characters_are_left_out_and_nothing_else_changes() -> None:
     unknown = np.array([c == "☃" for c in text])
     assert np.isnan(found[..., unknown]).all()
     np.testing.assert_array_equal(found[..., ~unknown], expected)
-    told = surprisal(model, text)
-    assert (told["chars"], told["unknown"]) == (len(plain), 2)
-    assert [b is None for b in told["bits"]] == unknown.tolist()
-    assert [b for b in told["bits"] if b is not None] == surprisal(model, plain)["bits"]
+    data = surprisal(model, text)
+    assert (data["chars"], data["unknown"]) == (len(plain), 2)
+    assert [b is None for b in data["bits"]] == unknown.tolist()
+    assert [b for b in data["bits"] if b is not None] == surprisal(model, plain)["bits"]
     with pytest.raises(CorpusError, match="knows none of its characters"):
         surprisal(model, "☃☃☃")
 
@@ -308,25 +308,25 @@ def test_the_norms_are_those_of_the_gradients_in_the_text(cell: str, layout: str
 def test_a_gradient_falls_below_a_share_at_the_reported_lag() -> None:
     model = random_model("rnn", H=8, scale=0.4)
     read = Text(model, VERSE)
-    told = context(model, VERSE)["gradient"]
+    data = context(model, VERSE)["gradient"]
     ends = np.flatnonzero(_ids_before(read) >= 256)
     ends = ends[np.linspace(0, len(ends) - 1, 64).astype(int)]
     for share in (0.1, 0.01):
-        k = told["below"][f"{share:g}"]
+        k = data["below"][f"{share:g}"]
         below, above = (gradient_norms(read, ends, _ids_before(read), 256)(n).mean() for n in (k, k - 1))
-        assert below < share * told["norm"][0] <= above
-    assert told["k"][0] == 1
-    assert told["norm"] == sorted(told["norm"], reverse=True)
-    assert told["targets"] == 64
+        assert below < share * data["norm"][0] <= above
+    assert data["k"][0] == 1
+    assert data["norm"] == sorted(data["norm"], reverse=True)
+    assert data["targets"] == 64
 
 
 def test_the_gradient_of_a_network_that_keeps_its_state_does_not_vanish() -> None:
     model = random_model("gru", H=4, scale=0.1)
     model.params["W_ih0"][:, 4:8] = model.params["W_hh0"][:, 4:8] = 0
     model.params["b0"][4:8] = 50  # the update gate, which keeps the whole state
-    told = context(model, VERSE)["gradient"]
-    np.testing.assert_allclose(told["norm"], told["norm"][0], rtol=1e-4)
-    assert told["below"] == {"0.1": None, "0.01": None}
+    data = context(model, VERSE)["gradient"]
+    np.testing.assert_allclose(data["norm"], data["norm"][0], rtol=1e-4)
+    assert data["below"] == {"0.1": None, "0.01": None}
 
 
 @pytest.mark.parametrize("first", range(1, 40))
@@ -339,8 +339,8 @@ def test_the_first_lag_is_found_between_the_measured_ones(first: int) -> None:
 
 def test_the_loss_by_length_is_that_of_a_model_that_has_read_only_so_much() -> None:
     model = random_model(H=5)
-    read, told = Text(model, VERSE), context(model, VERSE)["loss_by_length"]
-    assert (told["n"][0], told["n"][-1], told["targets"]) == (1, 512, 256)
+    read, data = Text(model, VERSE), context(model, VERSE)["loss_by_length"]
+    assert (data["n"][0], data["n"][-1], data["targets"]) == (1, 512, 256)
     targets = np.flatnonzero(np.arange(len(VERSE)) >= 512)
     targets = targets[np.linspace(0, len(targets) - 1, 256).astype(int)]
     for n in (1, 6):
@@ -348,19 +348,19 @@ def test_the_loss_by_length_is_that_of_a_model_that_has_read_only_so_much() -> N
         for t in targets:
             logits, _ = model.forward(read.ids[t - n : t, None], model.zero_state(1))
             nats.append(model.engine.softmax.token_nll(logits[-1], read.ids[t : t + 1])[0])
-        assert told["loss"][told["n"].index(n)] == pytest.approx(np.mean(nats), rel=1e-5)
+        assert data["loss"][data["n"].index(n)] == pytest.approx(np.mean(nats), rel=1e-5)
 
 
 def test_saturated_gates_are_counted() -> None:
     model = random_model("lstm", 2, H=4)
     model.params["b1"][[0, 4, 12]] = 50, 50, -50  # of unit 0: input and forget open, output closed
-    told = {(row["layer"], row["gate"]): row for row in context(model, VERSE)["gates"]}
-    assert set(told) == {(layer, gate) for layer in (0, 1) for gate in ("input", "forget", "output")}
-    assert [told[1, gate]["open"][0] for gate in ("input", "forget", "output")] == [1, 1, 0]
-    assert [told[1, gate]["closed"][0] for gate in ("input", "forget", "output")] == [0, 0, 1]
+    data = {(row["layer"], row["gate"]): row for row in context(model, VERSE)["gates"]}
+    assert set(data) == {(layer, gate) for layer in (0, 1) for gate in ("input", "forget", "output")}
+    assert [data[1, gate]["open"][0] for gate in ("input", "forget", "output")] == [1, 1, 0]
+    assert [data[1, gate]["closed"][0] for gate in ("input", "forget", "output")] == [0, 0, 1]
     ids = np.concatenate(([model.vocabulary.start], model.vocabulary.encode(VERSE))).astype(np.uint8)
     gates = model.network.forward_with_activations(model.params, ids[:, None], model.zero_state(1))[2]
-    np.testing.assert_allclose(told[0, "forget"]["open"], (gates[0]["forget"][1:, 0] > 0.9).mean(axis=0), atol=1e-9)
+    np.testing.assert_allclose(data[0, "forget"]["open"], (gates[0]["forget"][1:, 0] > 0.9).mean(axis=0), atol=1e-9)
     assert context(random_model("rnn"), VERSE)["gates"] == []
 
 
@@ -369,11 +369,11 @@ def test_saturated_gates_are_counted() -> None:
 
 def test_surprisal_agrees_with_the_scores_and_lists_what_was_expected() -> None:
     model = random_model()
-    told = surprisal(model, VERSE)
-    np.testing.assert_allclose(told["bits"], score.surprisal(model, VERSE) / math.log(2), rtol=1e-5)
-    assert told["mean_bits"] == pytest.approx(score.score(model, VERSE).bpc, rel=1e-6)
-    assert [place["bits"] for place in told["places"]] == sorted(told["bits"], reverse=True)[:10]
-    for place in told["places"]:
+    data = surprisal(model, VERSE)
+    np.testing.assert_allclose(data["bits"], score.surprisal(model, VERSE) / math.log(2), rtol=1e-5)
+    assert data["mean_bits"] == pytest.approx(score.score(model, VERSE).bpc, rel=1e-6)
+    assert [place["bits"] for place in data["places"]] == sorted(data["bits"], reverse=True)[:10]
+    for place in data["places"]:
         n = place["at"]
         assert (place["character"], place["after"]) == (VERSE[n], VERSE[max(0, n - 30) : n])
         ids = model.vocabulary.encode("\n" + VERSE[:n])
@@ -390,15 +390,15 @@ def test_the_statistics_of_the_weights_are_theirs() -> None:
     model = random_model("gru", 2, H=4)
     q, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))
     model.params["W_hh0"] = np.concatenate([q, 2 * q, 0.5 * q], axis=1).astype(np.float32)
-    told = weights(model)
-    radii = {(row["layer"], row["gate"]): row["spectral_radius"] for row in told["recurrent"]}
+    data = weights(model)
+    radii = {(row["layer"], row["gate"]): row["spectral_radius"] for row in data["recurrent"]}
     assert [radii[0, gate] for gate in ("reset", "update", "candidate")] == pytest.approx([1, 2, 0.5], rel=1e-5)
-    (W,) = (row for row in told["tensors"] if row["name"] == "decoder.weight")
+    (W,) = (row for row in data["tensors"] if row["name"] == "decoder.weight")
     out = model.params["W_out"].astype(float)
     assert W["shape"] == [len(model.vocabulary), 4]
     assert (W["mean"], W["std"]) == pytest.approx((out.mean(), out.std()))
     assert (W["min"], W["max"], sum(W["histogram"])) == (out.min(), out.max(), out.size)
-    assert told["dead"] == []
+    assert data["dead"] == []
     model.params["W_ih1"][2] = model.params["W_hh0"][2] = 0
     model.params["W_out"][1] = model.params["W_hh1"][1] = 0
     assert weights(model)["dead"] == [{"layer": 0, "index": 2}, {"layer": 1, "index": 1}]
@@ -417,11 +417,11 @@ def test_characters_with_equal_weights_are_neighbours() -> None:
     model = random_model(characters="abcdef\n")
     model.params["W_ih0"][1] = model.params["W_ih0"][4]  # a and d are alike when read
     model.params["W_out"][:, 2] = model.params["W_out"][:, 6]  # b and f are alike when expected
-    told = {row["character"]: row for row in neighbours(model)["characters"]}
+    data = {row["character"]: row for row in neighbours(model)["characters"]}
     for a, b, way in (("a", "d", "read"), ("d", "a", "read"), ("b", "f", "expected"), ("f", "b", "expected")):
-        assert told[a][way][0] == {"character": b, "cosine": pytest.approx(1)}
-        assert told[a]["plane"][way] == pytest.approx(told[b]["plane"][way])
-    assert all(a["character"] not in {b["character"] for b in a["read"]} for a in told.values())
+        assert data[a][way][0] == {"character": b, "cosine": pytest.approx(1)}
+        assert data[a]["plane"][way] == pytest.approx(data[b]["plane"][way])
+    assert all(a["character"] not in {b["character"] for b in a["read"]} for a in data.values())
 
 
 def test_bytes_that_are_not_ascii_have_names() -> None:
@@ -431,10 +431,10 @@ def test_bytes_that_are_not_ascii_have_names() -> None:
 
 def test_only_the_most_expected_characters_of_a_large_vocabulary_are_compared() -> None:
     model = random_model(characters="".join(map(chr, range(0x4E00, 0x4E00 + 700))) + "\n", H=3)
-    told = neighbours(model)
-    assert (len(told["characters"]), told["left_out"]) == (500, 201)
+    data = neighbours(model)
+    assert (len(data["characters"]), data["left_out"]) == (500, 201)
     bias = dict(zip(model.vocabulary.characters, model.params["b_out"], strict=True))
-    kept = {row["character"] for row in told["characters"]}
+    kept = {row["character"] for row in data["characters"]}
     assert min(bias[c] for c in kept) >= max(bias[c] for c in bias if c not in kept)
 
 

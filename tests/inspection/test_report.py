@@ -19,7 +19,7 @@ from charrnn.inspection.report.script_data import STEPS, pack_units
 from charrnn.inspection.surprisal import surprisal
 from charrnn.model.model import Model
 from support.inspection import LINES, VERSE, random_model
-from support.processes import charrnn, trained
+from support.processes import charrnn, train_model
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
@@ -173,7 +173,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page about two models of mischievous text, as the command writes it."""
     folder = tmp_path_factory.mktemp("page")
-    model = trained(folder, MISCHIEF * 3, "--eval-every", 10)
+    model = train_model(folder, MISCHIEF * 3, "--eval-every", 10)
     (folder / "other.safetensors").write_bytes(model.read_bytes())
     args = (
         "inspect",

@@ -16,7 +16,7 @@ LOAD: dict[str, Any] = {"model": model_file.load, "training": training_file.load
 """What reads each kind of file."""
 
 
-def refused(kind: str, path: Path) -> str:
+def load_error(kind: str, path: Path) -> str:
     """The message with which a file of a kind is refused: one line that names the file."""
     with pytest.raises(CheckpointError) as caught:
         LOAD[kind](path)

@@ -13,12 +13,12 @@ import pytest
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals, shells and devices")
 """Marks what only POSIX has."""
 
-CELEBRATED = """It is a truth universally acknowledged, that a single man in possession of a good fortune,
+OPENING = """It is a truth universally acknowledged, that a single man in possession of a good fortune,
 must be in want of a wife. However little known the feelings or views of such a man may be on his first entering a
 neighbourhood, this truth is so well fixed in the minds of the surrounding families, that he is considered as the
 rightful property of some one or other of their daughters.
 """
-TEXT = CELEBRATED * 4
+TEXT = OPENING * 4
 """Long enough, at 1,516 characters, that a tenth of it is held out."""
 OPTIONS = {"hidden-size": 16, "layers": 1, "batch-size": 8, "seq-length": 16, "seed": 1, "engine": "numpy"}
 SMALL = tuple(word for name, value in OPTIONS.items() for word in (f"--{name}", str(value)))
@@ -30,7 +30,7 @@ def command(*args: object) -> list[str]:
     return [sys.executable, "-m", "charrnn", *map(str, args)]
 
 
-def bound(*args: object) -> list[str]:
+def unprivileged(*args: object) -> list[str]:
     """The same, and not even root may read or write what permissions forbid; skips the test where that can't be had."""
     if os.geteuid() != 0:
         return command(*args)
@@ -40,7 +40,7 @@ def bound(*args: object) -> list[str]:
     return [sys.executable, "-c", f"{drop}; import os, sys; os.execv(sys.argv[1], sys.argv[1:])", *command(*args)]
 
 
-def after(script: str) -> Callable[..., list[str]]:
+def after_script(script: str) -> Callable[..., list[str]]:
     """What makes the command line of `charrnn` as a shell runs it that has done something before."""
     return lambda *args: ["sh", "-c", f'{script} && exec "$@"', "sh", *command(*args)]
 
@@ -92,7 +92,7 @@ def started(
             process.kill()
 
 
-def until(process: "Popen[bytes]", word: str) -> str:
+def read_until(process: "Popen[bytes]", word: str) -> str:
     """Reads what the process says up to a line that has the word."""
     for line in process.stderr:
         if word in line.decode():
@@ -100,7 +100,7 @@ def until(process: "Popen[bytes]", word: str) -> str:
     raise AssertionError(f"it ended without {word!r}")
 
 
-def refused(done: CompletedProcess[str], *codes: int) -> str:
+def error_line(done: CompletedProcess[str], *codes: int) -> str:
     """The one line in which a process said why it would not: it ended with one of these codes, and wrote no more."""
     assert done.returncode in codes, done
     assert done.stdout == ""
@@ -110,7 +110,7 @@ def refused(done: CompletedProcess[str], *codes: int) -> str:
     return line
 
 
-def trained(folder: Path, text: str | bytes = TEXT, *options: object, steps: int = 30) -> Path:
+def train_model(folder: Path, text: str | bytes = TEXT, *options: object, steps: int = 30) -> Path:
     """A small model, trained a little on a text: its file is `model.safetensors` in the folder."""
     corpus = folder / "corpus.txt"
     corpus.write_bytes(text.encode() if isinstance(text, str) else text)

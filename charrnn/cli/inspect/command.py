@@ -1,11 +1,12 @@
 """`charrnn inspect`: shows what models are and what they have learned, as text, JSON, a picture or a page."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from charrnn.cli.terminal.console import model_file, notifier, spinning
+from charrnn.cli.terminal.help import MOST_USED, OUTPUT, READING, VIEWS, option
 
 NAME = "inspect"
 HELP = "Show what a model is, how it learned, and what it has learned."
@@ -30,39 +31,45 @@ Examples:
 """
 
 
-def _option(help: str, *names: str, envvar: str | None = None, metavar: str | None = None) -> Any:
-    return typer.Option(*names, help=help, show_default=False, envvar=envvar, show_envvar=False, metavar=metavar)
-
-
 def command(
     ctx: typer.Context,
     checkpoints: Annotated[
         list[Path] | None, typer.Argument(help="The models' files. [the newest in checkpoints/]", show_default=False)
     ] = None,
-    # The options of the views have the names of the registry, by which they are found in the context
-    history: Annotated[bool, _option("Losses and learning rate over the steps, as charts.", "--history")] = False,
+    # The option of a view has the view's name in the registry, by which it is found in the context
+    history: Annotated[
+        bool, option(MOST_USED, "Losses and learning rate over the steps, as charts.", "--history")
+    ] = False,
     neurons: Annotated[
-        str | None, _option("Units that follow features of this text; - reads stdin.", metavar="TEXT|FILE")
+        str | None, option(MOST_USED, "Units that follow features of this text; -: stdin.", metavar="TEXT|FILE")
     ] = None,
     surprisal: Annotated[
-        str | None, _option("The surprisal of each character of this text.", metavar="TEXT|FILE")
+        str | None, option(MOST_USED, "Surprisal of each character of this text; -: stdin.", metavar="TEXT|FILE")
     ] = None,
-    context: Annotated[bool, _option("How far back predictions depend on the text; the gates.", "--context")] = False,
-    weights: Annotated[bool, _option("Statistics of the tensors, spectral radii, dead units.", "--weights")] = False,
-    vocabulary: Annotated[bool, _option("The nearest neighbours of each character.", "--vocabulary")] = False,
+    page: Annotated[
+        Path | None, option(MOST_USED, "Write all views to a page, FILE.html; needs charrnn[page].")
+    ] = None,
+    as_json: Annotated[
+        bool, option(MOST_USED, "Print a JSON object for each model.", "--json", envvar="CHARRNN_INSPECT_JSON")
+    ] = False,
+    context: Annotated[bool, option(VIEWS, "How far back predictions depend on the text; gates.", "--context")] = False,
+    weights: Annotated[
+        bool, option(VIEWS, "Statistics of the tensors; spectral radii; dead units.", "--weights")
+    ] = False,
+    vocabulary: Annotated[bool, option(VIEWS, "Nearest neighbours of each character.", "--vocabulary")] = False,
     feature: Annotated[
         list[str] | None,
-        _option("With --neurons: look for this pattern too; can be repeated.", metavar="REGEX"),
+        option(VIEWS, "With --neurons: look for this pattern too; can be repeated.", metavar="REGEX"),
     ] = None,
-    unit: Annotated[str | None, _option("With --neurons: colour the text by this unit.", metavar="LAYER:INDEX")] = None,
-    corpus: Annotated[Path | None, _option("Text for --context and --page. [the validation text]")] = None,
-    page: Annotated[Path | None, _option("Write all views to a page, FILE.html; needs charrnn[page].")] = None,
-    plot: Annotated[Path | None, _option("Draw the view to FILE.png, .svg or .pdf; needs charrnn[plot].")] = None,
-    force: Annotated[bool, _option("Overwrite the page or the picture.", "--force")] = False,
-    as_json: Annotated[
-        bool, _option("Print a JSON object for each model, one a line.", "--json", envvar="CHARRNN_INSPECT_JSON")
-    ] = False,
-    quiet: Annotated[bool, _option("Print only errors to stderr.", "--quiet", "-q")] = False,
+    unit: Annotated[
+        str | None, option(VIEWS, "With --neurons: colour the text by this unit.", metavar="LAYER:INDEX")
+    ] = None,
+    corpus: Annotated[Path | None, option(READING, "Text for --context and --page. [the validation text]")] = None,
+    plot: Annotated[
+        Path | None, option(OUTPUT, "Draw the view to FILE.png, .svg or .pdf; needs charrnn[plot].")
+    ] = None,
+    force: Annotated[bool, option(OUTPUT, "Overwrite the page or the picture.", "--force")] = False,
+    quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn.cli.inspect import output_file, results
     from charrnn.cli.inspect.request import InspectRequest, requested_views

@@ -12,21 +12,11 @@ from rich.style import Style
 from rich.text import Text
 
 from charrnn.cli.terminal.console import notice, visible
-from charrnn.cli.terminal.heatmap import UNKNOWN
+from charrnn.cli.terminal.heatmap import SURPRISAL_SCALE, UNKNOWN
 from charrnn.dataset.files import Part, decoded_texts
 from charrnn.model.model import Model
 from charrnn.scoring.score import stream_surprisal
 from charrnn.types import Array
-
-SCALE = (
-    ("under 1", 0, ""),
-    ("1 to 2", 1, "black on #ffff87"),
-    ("2 to 4", 2, "black on #d7af00"),
-    ("4 to 6", 4, "black on #ff5f5f"),
-    ("6 to 9", 6, "white on #af0000"),
-    ("9 and more", 9, "white on #87005f"),
-)
-"""The name of each range of bits, where it begins, and its colour; they differ even on a terminal with 16 colours."""
 
 
 def show(model: Model, parts: Iterable[Part], unknown: str, quiet: bool) -> int:
@@ -37,14 +27,14 @@ def show(model: Model, parts: Iterable[Part], unknown: str, quiet: bool) -> int:
     console = Console(highlight=False)
     if not quiet:
         _explain(console, unknown)
-    styles = [Style.parse(style) for _, _, style in SCALE] + [Style.parse(UNKNOWN)]
-    bounds = [start for _, start, _ in SCALE[1:]]
+    styles = [Style.parse(style) for _, _, style in SURPRISAL_SCALE] + [Style.parse(UNKNOWN)]
+    bounds = [start for _, start, _ in SURPRISAL_SCALE[1:]]
     pieces, again = itertools.tee(decoded_texts(parts, model.vocabulary))
     skipped, last = 0, "\n"
     for text, nats in _characters(again, stream_surprisal(model, pieces, unknown=unknown)):
         skipped += int(np.isnan(nats).sum())
         levels = np.searchsorted(bounds, nats / np.log(2), side="right")
-        levels[np.isnan(nats)] = len(SCALE)
+        levels[np.isnan(nats)] = len(SURPRISAL_SCALE)
         runs = itertools.groupby(zip(levels.tolist(), text, strict=True), key=lambda pair: (pair[0], pair[1] == "\n"))
         segments = [
             # A newline has no colour: a terminal might fill the line with it
@@ -60,7 +50,7 @@ def show(model: Model, parts: Iterable[Part], unknown: str, quiet: bool) -> int:
 
 def _explain(console: Console, unknown: str) -> None:
     """Prints the legend on stderr; and if there are no colours, why."""
-    legend = [part for name, _, style in SCALE for part in ((f" {name} ", style), " ")]
+    legend = [part for name, _, style in SURPRISAL_SCALE for part in ((f" {name} ", style), " ")]
     if unknown == "skip":
         legend.append((" unknown ", UNKNOWN))
     Console(stderr=True, highlight=False).print(Text.assemble("surprisal in bits: ", *legend), soft_wrap=True)

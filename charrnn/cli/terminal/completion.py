@@ -20,15 +20,15 @@ HELP = {
 
 
 def adapt(program: Any) -> None:
-    """Adapts Typer's two options of a program: the environment can't set them, and their output is as elsewhere."""
+    """Adapts Typer's two options: the environment can't set them, and their output follows this program's rules."""
     for option in program.params:
         if option.name in HELP:
             option.help = HELP[option.name]
             plain_flag(option)
             option.callback = _answer(option.callback)
     if os.environ.get(COMPLETE_VARIABLE):
-        # If Rich is installed, Typer loads it at each press of Tab to strip markup from the help: it takes [defaults]
-        # for markup, breaks lines that zsh and fish need whole, and takes longer than all the rest
+        # If Rich is installed, Typer loads it at each press of Tab to strip markup from the help: it mistakes
+        # [defaults] for markup, breaks lines that zsh and fish need whole, and takes longer than all the rest
         modules: dict[str, Any] = sys.modules
         modules["rich"] = None
 

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 STARTED = time.monotonic()
 """When the program started."""
 FLUSH_AFTER = 0.05
-"""Seconds that text may wait in a buffer."""
+"""The most seconds that text waits in a buffer while more is written."""
 REPEAT_WINDOW = 0.5
 """Seconds within which a repeated signal counts as one: a shell and a wrapper may both pass it on."""
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def notice(text: str) -> None:
-    """Prints a line for the person at the terminal; never on stdout, which carries only the product."""
+    """Prints a line on stderr for the person at the terminal: stdout carries only the product."""
     with suppress(OSError):
-        try:  # a progress bar may be where the line goes
+        try:  # there may be a progress bar on this line of the terminal
             sys.modules["tqdm"].tqdm.write(one_line(text), file=sys.stderr)
         except (KeyError, AttributeError):
             print(one_line(text), file=sys.stderr)
@@ -32,11 +32,11 @@ def notice(text: str) -> None:
 
 
 def silent(text: str) -> None:
-    """`notice` with --quiet."""
+    """Prints nothing: `notice` for --quiet."""
 
 
 def notifier(quiet: bool) -> Callable[[str], None]:
-    """The function for notices."""
+    """The function that prints notices."""
     return silent if quiet else notice
 
 
@@ -51,13 +51,13 @@ def model_file(given: Path | None, notice: Callable[[str], None]) -> Path:
     return path
 
 
-def visible(text: str, sent: str = "\n\t") -> str:
-    """A text with its control characters shown as escapes, except those in `sent`."""
-    return "".join(c if c.isprintable() or c in sent else ascii(c)[1:-1] for c in text)
+def visible(text: str, unchanged: str = "\n\t") -> str:
+    """A text with its control characters shown as escapes, except those in `unchanged`."""
+    return "".join(c if c.isprintable() or c in unchanged else ascii(c)[1:-1] for c in text)
 
 
 def one_line(text: str) -> str:
-    """A text with its control characters shown as escapes, newlines too: a file's name may contain any."""
+    """A text with its control characters, newlines too, shown as escapes: a file's name may contain any of them."""
     return visible(text, "\t")
 
 
@@ -72,7 +72,7 @@ def unit(text: str) -> tuple[int, int]:
 
 
 def notify_compilation(engine: str, quiet: bool) -> None:
-    """Shows a notice, or a spinner on a terminal, while the numba engine is compiled: a first step seems to hang."""
+    """Shows a notice, or a spinner on a terminal, while the numba engine compiles: a first step would seem to hang."""
     if engine != "numba" or quiet:
         return
     from charrnn.engine import on_compilation
@@ -113,10 +113,10 @@ def spinning(text: str, quiet: bool) -> Iterator[None]:
 
 
 class Output:
-    """Standard output as a stream of UTF-8 text, passed on as it is made; on a terminal it ends with a newline."""
+    """Standard output as a stream of UTF-8 text, flushed as it is written; on a terminal it ends with a newline."""
 
     def __init__(self, safe: bool = False) -> None:
-        """With `safe`, control characters are shown and not sent: a terminal might obey them."""
+        """With `safe`, control characters are written as escapes: a terminal might obey them."""
         self.buffer = sys.stdout.buffer
         self.safe = safe
         self.last = "\n"
@@ -124,23 +124,23 @@ class Output:
 
     def write(self, text: str) -> None:
         """Writes text; bytes that were not valid UTF-8 when they were read are written unchanged."""
-        sent = visible(text) if self.safe else text
+        written = visible(text) if self.safe else text
         try:
-            self.buffer.write(sent.encode("utf-8", "surrogateescape"))
+            self.buffer.write(written.encode("utf-8", "surrogateescape"))
         except UnicodeEncodeError:  # half a surrogate pair, which reading a file never makes
-            self.buffer.write(sent.encode("utf-8", "replace"))
+            self.buffer.write(written.encode("utf-8", "replace"))
         self.last = text[-1:] or self.last
         if (now := time.monotonic()) - self.flushed > FLUSH_AFTER:
             self.buffer.flush()
             self.flushed = now
 
     def line(self) -> None:
-        """Ends the line, if it isn't ended."""
+        """Ends the current line, if one has begun."""
         if self.last != "\n":
             self.write("\n")
 
     def flush(self) -> None:
-        """Passes on what is in the buffer."""
+        """Flushes the buffer."""
         self.buffer.flush()
 
     def close(self) -> None:
@@ -152,7 +152,7 @@ class Output:
 
 @contextmanager
 def default_interrupt() -> Iterator[None]:
-    """Lets Ctrl-C end the process silently: a compiler may take the exception for an error of its own."""
+    """Lets Ctrl-C end the process silently: a compiler may treat the exception as an error of its own."""
     before = signal.getsignal(signal.SIGINT)
     if before != signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -164,9 +164,9 @@ def default_interrupt() -> Iterator[None]:
 
 @contextmanager
 def stop_signals() -> Iterator[dict[int, float]]:
-    """Collects the signals that ask the program to stop, with their times; a second one of a kind ends it at once.
+    """Collects the signals that ask the program to stop, with their times; a repeated signal ends it at once.
 
-    If one came, later ones end the process silently after the block, as they should at its very end.
+    If a signal came, later ones end the process silently after the block.
     """
     received: dict[int, float] = {}
 

@@ -21,7 +21,7 @@ RUN = "Run"
 OUTPUT = "Output"
 
 MAX_NAME_WIDTH = 26
-"""The widest column of options' names: a longer name has a line of its own."""
+"""The greatest width of the column of option names: a longer name has a line of its own."""
 
 
 def option(
@@ -91,7 +91,7 @@ class Program(TyperGroup):
 def plain_flag(option: Any) -> Any:
     """One of Typer's own flags, false by default, and not set by the environment.
 
-    Typer's default is None: it loads Pydantic to make a bool of that, which doubles the time of `charrnn train --help`.
+    Typer's default is None: converting that to a bool loads Pydantic, which doubles the time of `charrnn train --help`.
     """
     if option is not None:
         option.default = False

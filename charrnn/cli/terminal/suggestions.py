@@ -1,4 +1,4 @@
-"""Suggestions for unknown options and commands: what you may mean, or where all are listed."""
+"""Suggestions for unknown options and commands: the names that you may mean, or where to find a list."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 MIN_SIMILARITY, MAX_GAP = 0.72, 0.05
-"""The smallest similarity, from 0 to 1, of a suggestion; and how much less similar a second suggestion may be."""
+"""The smallest similarity of a suggestion, from 0 to 1, and how much less similar a second suggestion may be."""
 MAX_SUGGESTIONS = 3
 """The most suggestions for one name."""
 
@@ -113,11 +113,11 @@ ARGUMENTS = {
 }
 """Arguments by an example, and the options that other programs have for them."""
 TO_A_FILE = ("o", "out", "output", "output-file", "save", "save-to")
-"""Options of other programs for what the shell does here."""
+"""Options of other programs for which charrnn relies on the shell."""
 
 
 def no_such_option(name: str, given: list[str], context: Any) -> str:
-    """The message for an option in the command line `given` that the command of the context does not have."""
+    """The message for an option in the command line `given` that the context's command does not have."""
     command, path, known = context.command, context.command_path, _options(context.command, context)
     name, synonyms = _as_given(name, given), _synonyms(RENAMED, OPTIONS)
     start = f"{command.name} has no option {name}" if context.parent else f"no option {name}"
@@ -145,14 +145,14 @@ def no_such_command(name: str, commands: Iterable[str]) -> str:
         return f"{start}: did you mean charrnn {verb} {shlex.quote(name)}?"
     if found := near(name, names, synonyms):
         return f"{start}: did you mean {_any_of(found)}?"
-    return f"{start}: there are {_any_of(list(commands), 'and')}"
+    return f"{start}: the commands are {_any_of(list(commands), 'and')}"
 
 
 def near(name: str, known: Mapping[str, str], synonyms: Mapping[str, tuple[str, ...]], alike: bool = True) -> list[str]:
-    """The known names that may be meant by a name, at most `MAX_SUGGESTIONS`, the best first; `known` has plain names.
+    """The known names that a name may mean, at most `MAX_SUGGESTIONS`, the best first; the keys of `known` are plain.
 
-    In this order: the same name in another spelling, a synonym, the beginning or a part of a name and, if `alike` is
-    true, a typing error.
+    In this order: the same name in another spelling, a synonym and, if `alike` is true, a name that begins with it or
+    has it as a part, and a name with a typing error.
     """
     word = plain(name)
     if word in known:
@@ -175,12 +175,12 @@ def near(name: str, known: Mapping[str, str], synonyms: Mapping[str, tuple[str, 
 
 
 def plain(name: str) -> str:
-    """A name without its dashes, as it is compared: --Hidden_Size is hidden-size."""
+    """A name without its leading dashes, in the form that is compared: --Hidden_Size becomes hidden-size."""
     return name.lstrip("-").lower().replace("_", "-")
 
 
 def _synonyms(*tables: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """The inverse of the tables: for each synonym the plain names here, those of the first table first."""
+    """The inverse of the tables: the plain names for each synonym, those of the first table first."""
     found: dict[str, tuple[str, ...]] = {}
     for table in tables:
         for target, words in table.items():
@@ -197,7 +197,7 @@ def _options(command: Any, context: Any) -> dict[str, str]:
 
 
 def _as_given(name: str, given: list[str]) -> str:
-    """The option as it was typed: of -rnn_size, as in older programs, Typer reports only -r."""
+    """The option as it was typed: for -rnn_size, as in older programs, Typer reports only -r."""
     if re.fullmatch("-[^-]", name):
         for word in given:
             if re.match("-[a-zA-Z][a-zA-Z]", word) and name[1] in word:
@@ -206,7 +206,7 @@ def _as_given(name: str, given: list[str]) -> str:
 
 
 def _argument(name: str, command: Any) -> str | None:
-    """An example of the argument that other programs have this option for, if the command has such an argument."""
+    """An example of the argument that replaces an option of other programs, if the command has such an argument."""
     arguments = [parameter.name for parameter in command.params if parameter.param_type_name == "argument"]
     taken = {"model.safetensors" if argument.startswith("checkpoint") else "corpus.txt" for argument in arguments}
     return next((e for e, words in ARGUMENTS.items() if e in taken and plain(name) in words.split()), None)

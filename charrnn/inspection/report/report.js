@@ -1,12 +1,12 @@
 "use strict";
 
-// Colours the texts by the unit that is chosen and by surprise, and tells what is known of the character pointed at.
+// Colours the texts by the chosen unit and by surprisal, and shows what is known about the selected character.
 
-const subjects = JSON.parse(document.getElementById("data").textContent);
+const models = JSON.parse(document.getElementById("data").textContent);
 
-// Shades: how strong a colour is from step 0 to the last, on whatever the page is written on
+// The shades: how strong a colour is at each step, over whatever the background is
 const shades = document.createElement("style");
-const steps = subjects[0].steps;
+const steps = models[0].steps;
 for (let k = -steps; k <= steps; k++) {
   const colour = k < 0 ? "--below" : "--above";
   const share = Math.round((Math.abs(k) / steps) * 85);
@@ -18,20 +18,20 @@ for (let k = 0; k <= 12; k++) {
 }
 document.head.append(shades);
 
-// The steps of all units, one row of Int8 each, as `_units` packed them
-async function unpack(subject) {
-  const packed = Uint8Array.from(atob(subject.packed), (c) => c.charCodeAt(0));
+// The activations of all units, in steps, one Int8 row for each unit: undoes `pack_units`
+async function unpack(model) {
+  const packed = Uint8Array.from(atob(model.packed), (c) => c.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
   const rows = new Int8Array(await new Response(stream).arrayBuffer());
-  const length = rows.length / subject.units.length;
+  const length = rows.length / model.units.length;
   for (let n = 0; n < rows.length; n++) {
     if (n % length) rows[n] += rows[n - 1];
   }
   return (unit) => rows.subarray(unit * length, (unit + 1) * length);
 }
 
-// Calls `tell` with the number of a character when it is pointed at, or walked to with the keys; -1: none is
-function walk(reading, tell) {
+// Calls `show` with the index of the character that the pointer or the keys select; -1: none is selected
+function walk(reading, show) {
   const characters = reading.children;
   let here = -1;
   function go(to) {
@@ -39,14 +39,14 @@ function walk(reading, tell) {
     characters[here]?.classList.remove("here");
     here = to;
     characters[here]?.classList.add("here");
-    tell(here);
+    show(here);
   }
-  const numbers = new Map(Array.from(characters, (character, n) => [character, n]));
-  // When the text scrolls below it, a pointer that rests points at nothing new
+  const indices = new Map(Array.from(characters, (character, n) => [character, n]));
+  // When the text scrolls below a resting pointer, the selection stays
   let pointer = "";
   reading.addEventListener("pointerover", (event) => {
     const where = `${event.screenX} ${event.screenY}`;
-    if (where !== pointer && numbers.has(event.target)) go(numbers.get(event.target));
+    if (where !== pointer && indices.has(event.target)) go(indices.get(event.target));
     pointer = where;
   });
   reading.addEventListener("focus", () => go(Math.max(here, 0)));
@@ -80,15 +80,16 @@ function walk(reading, tell) {
     go(moves[event.key]());
     characters[here].scrollIntoView({ block: "nearest" });
   });
-  return () => tell(here);
+  return () => show(here);
 }
 
-function name(character) {
+function symbol(character) {
   return { " ": "␣", "\n": "⏎", "\t": "⇥" }[character] ?? character;
 }
 
-function say(told, ...parts) {
-  told.replaceChildren(
+// Shows strings, and strings in an array in bold
+function setStatus(status, ...parts) {
+  status.replaceChildren(
     ...parts.map((part) => {
       if (typeof part === "string") return part;
       const bold = document.createElement("b");
@@ -98,37 +99,38 @@ function say(told, ...parts) {
   );
 }
 
-for (const element of document.querySelectorAll("#neurons .subject")) {
-  const subject = subjects[element.dataset.subject];
+for (const element of document.querySelectorAll("#neurons .model")) {
+  const model = models[element.dataset.model];
   const reading = element.querySelector(".reading");
   const chooser = element.querySelector(".chooser");
-  const told = element.querySelector(".told");
-  unpack(subject).then((row) => {
-    let stands = row(0);
-    const again = walk(reading, (here) => {
+  const status = element.querySelector(".status");
+  unpack(model).then((row) => {
+    let activations = row(0);
+    const showAgain = walk(reading, (here) => {
       if (here < 0) return;
-      const unknown = subject.expected[here] === null;
-      const stand = (stands[here] / steps).toFixed(2).replace("-", "−");
-      say(told, [name(reading.children[here].textContent)], unknown ? " was never seen" : `  the unit stands at ${stand}`);
+      const unknown = model.expected[here] === null;
+      const activation = (activations[here] / steps).toFixed(2).replace("-", "−");
+      const character = symbol(reading.children[here].textContent);
+      setStatus(status, [character], unknown ? "  the model has never seen it" : `  activation ${activation}`);
     });
     function choose() {
       const unit = Number(chooser.value);
-      stands = row(unit);
+      activations = row(unit);
       Array.from(reading.children).forEach((character, n) => {
         const here = character.classList.contains("here");
-        const unknown = subject.expected[n] === null;
-        character.className = (unknown ? "unknown" : `u${stands[n] + steps}`) + (here ? " here" : "");
+        const unknown = model.expected[n] === null;
+        character.className = (unknown ? "unknown" : `u${activations[n] + steps}`) + (here ? " here" : "");
       });
-      const label = subject.units[unit].join(":");
+      const label = model.units[unit].join(":");
       for (const button of element.querySelectorAll("button.unit")) {
         button.setAttribute("aria-pressed", String(button.dataset.unit === label));
       }
-      again();
+      showAgain();
     }
     chooser.addEventListener("change", choose);
     for (const button of element.querySelectorAll("button.unit")) {
       button.addEventListener("click", () => {
-        chooser.value = subject.units.findIndex((unit) => unit.join(":") === button.dataset.unit);
+        chooser.value = model.units.findIndex((unit) => unit.join(":") === button.dataset.unit);
         choose();
       });
     }
@@ -137,24 +139,24 @@ for (const element of document.querySelectorAll("#neurons .subject")) {
   });
 }
 
-for (const element of document.querySelectorAll("#surprise .subject")) {
-  const subject = subjects[element.dataset.subject];
+for (const element of document.querySelectorAll("#surprisal .model")) {
+  const model = models[element.dataset.model];
   const reading = element.querySelector(".reading");
-  const told = element.querySelector(".told");
+  const status = element.querySelector(".status");
   Array.from(reading.children).forEach((character, n) => {
-    const known = subject.expected[n];
+    const known = model.expected[n];
     character.className = known ? `s${Math.max(0, Math.min(12, Math.round(known[0])))}` : "unknown";
   });
   walk(reading, (here) => {
     if (here < 0) return;
-    const [bits, expected] = subject.expected[here] ?? [];
-    const character = name(reading.children[here].textContent);
+    const [bits, expected] = model.expected[here] ?? [];
+    const character = symbol(reading.children[here].textContent);
     if (bits === undefined) {
-      say(told, [character], " was never seen");
+      setStatus(status, [character], "  the model has never seen it");
       return;
     }
     const guesses = expected.flatMap(([guess, percent]) => [[guess], ` ${percent} %   `]);
-    say(told, [character], `  ${bits.toFixed(1)} bits; expected:  `, ...guesses);
+    setStatus(status, [character], `  ${bits.toFixed(1)} bits; expected:  `, ...guesses);
   });
   element.dataset.ready = "";
 }

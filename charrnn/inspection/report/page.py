@@ -1,0 +1,98 @@
+"""The page: all views of some models in one HTML file that needs nothing else.
+
+`report.html` is its frame, `sections/` has a template for each view, `report.css` its styles, and `report.js` makes the
+texts respond to the pointer and the keys. What comes from a corpus is escaped by the templates, or is in JSON without
+any `<`. Needs Jinja2 and matplotlib to be imported.
+"""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from charrnn.checkpoint.model_file import Checkpoint
+from charrnn.errors import ConfigError
+from charrnn.inspection import figures
+from charrnn.inspection.features import Feature
+from charrnn.inspection.neurons import activations
+from charrnn.inspection.report.script_data import STEPS, pack_expectations, pack_units
+from charrnn.inspection.summary import summary
+from charrnn.inspection.symbols import printable, symbol
+from charrnn.inspection.trace import excerpt
+from charrnn.inspection.views import VIEWS, ViewOptions
+
+try:
+    import jinja2
+    import markupsafe
+    import matplotlib  # noqa: F401 - `picture` would name the other extra
+except ImportError:
+    raise ConfigError("the page needs Jinja2 and matplotlib: pip install 'charrnn[page]'") from None
+
+from charrnn.inspection import picture
+
+MAX_SHOWN = 5000
+"""The most characters of a text that are shown."""
+MAX_UNIT_BYTES = 1_100_000
+"""The most bytes of the activations of all models; the units that vary least are left out if there are too many."""
+
+
+class ReportEntry(NamedTuple):
+    """A model of the page: its name, its checkpoint, its validation text, and the text to show."""
+
+    name: str
+    checkpoint: Checkpoint
+    validation_text: str
+    text: str | None
+    """None: the beginning of the validation text."""
+
+
+def render(entries: Sequence[ReportEntry], features: Sequence[Feature] = ()) -> str:
+    """The page about some models. Raises what the data functions of the views raise."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("charrnn.inspection", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["symbol"] = symbol
+    environment.filters["named"] = lambda models, view: [(model["name"], model[view]) for model in models]
+    environment.filters["svg"] = lambda panel: markupsafe.Markup(picture.inline(panel))
+    environment.filters["signed"] = lambda r: "" if r is None else f"{r:+.2f}".replace("-", "\N{MINUS SIGN}")
+    folder = files("charrnn.inspection.report")
+    page: str = environment.get_template("report.html").render(
+        models=[_model(entry, features, MAX_UNIT_BYTES // len(entries)) for entry in entries],
+        views=VIEWS.values(),
+        figures=figures,
+        style=markupsafe.Markup((folder / "report.css").read_text(encoding="utf-8")),
+        script=markupsafe.Markup((folder / "report.js").read_text(encoding="utf-8")),
+        steps=STEPS,
+    )
+    return page
+
+
+def _printable(value: Any) -> Any:
+    """What a template prints: invisible characters become escapes, markup is unchanged."""
+    plain = isinstance(value, str) and not isinstance(value, markupsafe.Markup)
+    return "".join(map(printable, value)) if plain else value
+
+
+def _model(entry: ReportEntry, features: Sequence[Feature], max_unit_bytes: int) -> dict[str, Any]:
+    """All data about a model: its summary, each view's data by the view's name, and the data for the script."""
+    checkpoint, options = entry.checkpoint, ViewOptions(features, max_shown=MAX_SHOWN)
+    text = entry.validation_text if entry.text is None else entry.text
+    shown = excerpt(checkpoint.model, text, MAX_SHOWN)
+    data = {
+        view.name: (view.page_data or view.data)(
+            checkpoint, entry.validation_text if view.reads_validation else text, options
+        )
+        for view in VIEWS.values()
+    }
+    best = dict.fromkeys((row["units"][0]["layer"], row["units"][0]["index"]) for row in data["neurons"]["features"])
+    units = pack_units(activations(checkpoint.model, shown), [*best], max_unit_bytes)
+    return data | {
+        "name": entry.name,
+        "summary": summary(checkpoint),
+        "text": shown,
+        "script_data": units | pack_expectations(data["surprisal"], len(shown)),
+    }
