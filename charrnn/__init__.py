@@ -12,7 +12,7 @@
 
     model = charrnn.load("model.safetensors").model
 
-The names here are defined in the modules of the package, and imported when they are first used.
+These names are defined in the modules of the package, and imported when they are first used.
 """
 
 from importlib import import_module

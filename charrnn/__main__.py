@@ -4,8 +4,8 @@ import signal
 
 
 def main() -> None:
-    """Runs the command line. While that is loaded Ctrl-C just ends the process: there is nothing to say yet."""
-    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as nohup and scripts have it
+    """Runs the command line. Ctrl-C ends the process silently while the command line is still loading."""
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as in background jobs of scripts
     if not ignored:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from charrnn.cli import main as run

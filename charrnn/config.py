@@ -1,4 +1,4 @@
-"""The settings of a model, of a training and of a sample: validated where they are made, never changed after."""
+"""The settings of a model, a training run and a sample: validated when they are made, never changed afterwards."""
 
 import math
 from dataclasses import dataclass, fields
@@ -10,19 +10,19 @@ CELLS = ("lstm", "gru", "rnn")
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad", "sgd")
 SCHEDULES = ("constant", "step", "linear", "cosine")
 ANNEALED = ("linear", "cosine")
-"""The schedules that end at zero."""
+"""The schedules whose learning rate ends at zero."""
 LAYOUTS = ("stream", "lines")
-"""How a text becomes batches: a continuous text with the state carried, or each line a text of its own."""
+"""How a text becomes batches: as continuous text with the state carried, or line by line, each a text of its own."""
 CLIPPINGS = ("norm", "value")
 
 MAX_SEED = 2**63 - 1
 
 LEARNING_RATES = {"adam": 5e-3, "adamw": 5e-3, "rmsprop": 2e-3, "adagrad": 1e-1, "sgd": 1e-1}
-"""The default learning rates: rmsprop's is that of char-rnn, adagrad's that of min-char-rnn."""
+"""The default learning rates; rmsprop's is that of char-rnn, adagrad's that of min-char-rnn."""
 
 
 class Config:
-    """What all settings have in common: they are validated when they are made, and hold only values that JSON has."""
+    """The base of all settings: they are validated when they are made, and hold only values that JSON has."""
 
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]
@@ -39,7 +39,7 @@ class Config:
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:
-        """Makes it from JSON data; raises `ConfigError` for unknown, missing or invalid settings."""
+        """Makes the settings from JSON data; raises `ConfigError` for unknown, missing or invalid ones."""
         if not isinstance(values, dict) or not set(values) <= {f.name for f in fields(cls)}:  # type: ignore[arg-type]
             raise ConfigError(f"unknown settings of a {cls.__name__}")
         try:
@@ -76,7 +76,7 @@ class ModelConfig(Config):
     dropout: float = 0.0
     """The probability that training drops a unit on its way to the next layer or to the decoder."""
     locked_dropout: bool = False
-    """The same units are dropped for a whole batch, instead of others at each time step."""
+    """Drops the same units for a whole batch, instead of new ones at each time step."""
     drop_connect: float = 0.0
     """The probability that a training step drops a recurrent weight."""
 
@@ -91,7 +91,7 @@ class ModelConfig(Config):
 
 @dataclass(frozen=True)
 class TrainingConfig(Config):
-    """How a network is trained: with the model's configuration and the corpus, all that determines the weights."""
+    """How a network is trained: together with the model's configuration and the corpus, it determines the weights."""
 
     steps: int
     batch_size: int = 50
@@ -99,32 +99,32 @@ class TrainingConfig(Config):
     optimizer: str = "adam"
     lr: float = LEARNING_RATES["adam"]
     momentum: float = 0.9
-    """Of sgd only."""
+    """For sgd only."""
     weight_decay: float = 0.0
     """Decoupled from the gradient in adamw (Loshchilov & Hutter, 2019), added to it in the others."""
     schedule: str = "step"
     warmup: int = 0
     """Steps over which the learning rate rises from zero, in any schedule."""
     hold: int = 0
-    """Of the linear and cosine schedules: the steps after the warm-up before the rate begins to fall."""
+    """For the linear and cosine schedules: the steps between the warm-up and the cooldown."""
     cooldown: int = 0
-    """Of the linear and cosine schedules: the steps in which the rate falls to zero; 0: all remaining steps."""
+    """For the linear and cosine schedules: the steps over which the rate falls to zero; 0: all remaining steps."""
     lr_decay: float = 0.97
-    """Of the step schedule: the factor of each epoch."""
+    """For the step schedule: the factor for each epoch."""
     lr_decay_after: int = 10
-    """Of the step schedule: the epochs before the first decay."""
+    """For the step schedule: the epochs before the first decay."""
     clip: float = 5.0
     """The largest norm (or value) of the gradient; 0: no clipping."""
     clip_by: str = "norm"
     ema_decay: float = 0.0
     """The decay of the exponential moving average of the weights; 0: no average is kept."""
     patience: int = 0
-    """Evaluations without a better validation loss after which training stops; 0: never."""
+    """Training stops after this many evaluations without a better validation loss; 0: never."""
     layout: str = "stream"
     """How the text becomes batches: one of `LAYOUTS`."""
     val_fraction: float = 0.1
     eval_every: int = 0
-    """Steps between evaluations; 0: those of an epoch, at least 50 and at most 1,000."""
+    """Steps between evaluations; 0: one epoch, but at least 50 and at most 1,000 steps."""
     seed: int = 0
     engine: str = "numpy"
     threads: int = 1
@@ -160,7 +160,7 @@ class SamplingConfig(Config):
     """How characters are drawn from the network's predictions."""
 
     temp: float = 1.0
-    """Divides the log-probabilities: below 1 more conservative, above 1 more varied, 0 always the likeliest."""
+    """Divides the log-probabilities; below 1: more conservative, above 1: more varied, 0: always the likeliest."""
     top_k: int = 0
     """Only the k likeliest characters; 0: all."""
     top_p: float = 1.0
@@ -176,7 +176,7 @@ class SamplingConfig(Config):
     ban: str = ""
     """None of these characters and ranges."""
     to_temp: float | None = None
-    """The temperature at the end of the text, if it changes along the text; None: it does not."""
+    """The temperature at the end of the text, if it changes along the text; None: it stays at `temp`."""
 
     def temps(self, first: int, stop: int, length: int) -> list[float]:
         """The temperatures of the characters from `first` to `stop` of a text of this length."""

@@ -2,7 +2,7 @@
 
 
 class CharRNNError(Exception):
-    """The root of every error that is raised on purpose; `exit_code` is the exit code of the command line."""
+    """The base of every error that is raised on purpose; `exit_code` is the exit code of the command line."""
 
     exit_code = 1
 
@@ -34,4 +34,4 @@ class EngineError(CharRNNError):
 
 
 class DivergenceError(CharRNNError):
-    """A training whose loss, gradients or weights are NaN or infinite, or a model whose predictions are."""
+    """Training whose loss, gradients or weights are NaN or infinite, or a model whose predictions are."""

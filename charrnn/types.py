@@ -1,4 +1,4 @@
-"""The types of the arrays, and the letters of their axes, which every file of the package uses.
+"""The array types, and the letters of their axes, that the whole package uses.
 
     T   time steps of a batch             V   vocabulary size
     B   batch rows                        H   hidden size

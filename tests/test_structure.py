@@ -1,4 +1,4 @@
-"""The house: the order of its folders, what each file says about itself, and what the repository shows."""
+"""The structure: the order of the folders, the docstring of each file, and the repository's top level."""
 
 import ast
 import graphlib
@@ -20,14 +20,14 @@ ORDER = (
     *("layers", "engine", "dataset", "model", "training", "checkpoint", "sampling", "scoring", "inspection", "cli"),
     *("charrnn", "__main__"),  # the public face, and `python -m charrnn`
 )
-"""The folders and the files beside them, from the ground up: a module imports from its own and those before it."""
+"""The folders and the files beside them, from the ground up: a module imports only from its own and earlier ones."""
 TERMINAL = {"typer", "rich", "tqdm"}
 MAX_LINES = 330
-"""Of a module: a little more than it should have."""
+"""The most lines of a module: a little more than the design allows."""
 
 
 def modules() -> dict[str, Path]:
-    """The modules of the package by their names."""
+    """The modules of the package by name."""
     found = {}
     for path in sorted((ROOT / "charrnn").rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -41,7 +41,7 @@ def folder(module: str) -> str:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules that a file imports: at its top, for type checkers, within functions, and by `import_module`."""
+    """The modules that a file imports: at the top, for type checkers, inside functions, and by `import_module`."""
     known = modules()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -52,16 +52,16 @@ def imports(path: Path) -> Iterator[str]:
                 whole = f"{node.module}.{name.name}"
                 yield whole if whole in known else str(node.module)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            # A name that is made up at run time may be that of any module
+            # A name that is built at run time may be that of any module
             yield ast.literal_eval(node.args[0]) if isinstance(node.args[0], ast.Constant) else "charrnn"
 
 
-def test_a_module_imports_only_from_its_own_folder_and_those_above_it() -> None:
+def test_a_module_imports_only_from_its_own_folder_and_earlier_ones() -> None:
     wrong = []
     for module, path in modules().items():
         allowed = ORDER[: ORDER.index(folder(module)) + 1]
-        ours = {name for name in imports(path) if name.partition(".")[0] == "charrnn"}
-        wrong += [f"{module} imports {name}" for name in ours if folder(name) not in allowed]
+        own = {name for name in imports(path) if name.partition(".")[0] == "charrnn"}
+        wrong += [f"{module} imports {name}" for name in own if folder(name) not in allowed]
     assert not wrong
 
 
@@ -75,7 +75,7 @@ def test_a_module_imports_only_from_its_own_folder_and_those_above_it() -> None:
         "importlib.import_module(f'charrnn.{name}')",
     ],
 )
-def test_the_order_is_seen_wherever_an_import_hides(source: str, tmp_path: Path) -> None:
+def test_imports_of_every_form_are_found(source: str, tmp_path: Path) -> None:
     path = tmp_path / "module.py"
     path.write_text(source)
     (found,) = imports(path)
@@ -83,9 +83,9 @@ def test_the_order_is_seen_wherever_an_import_hides(source: str, tmp_path: Path)
     assert folder(found) not in allowed
 
 
-def test_no_modules_import_each_other() -> None:
+def test_there_are_no_import_cycles() -> None:
     graph = {module: set(imports(path)) & set(modules()) for module, path in modules().items()}
-    graph["charrnn"] = set()  # imports on demand, which are under TYPE_CHECKING too
+    graph["charrnn"] = set()  # it imports on demand; its other imports are only for type checkers
     try:
         order = [*graphlib.TopologicalSorter(graph).static_order()]
     except graphlib.CycleError as error:
@@ -93,9 +93,9 @@ def test_no_modules_import_each_other() -> None:
     assert order.index("charrnn.layers.lstm") < order.index("charrnn.cli")
 
 
-def test_nothing_is_flat_but_what_the_folders_share() -> None:
-    flat = {path.name for path in (ROOT / "charrnn").glob("*.py")}
-    assert flat == {"__init__.py", "__main__.py", "config.py", "errors.py", "types.py"}
+def test_only_modules_that_the_folders_share_are_outside_them() -> None:
+    outside = {path.name for path in (ROOT / "charrnn").glob("*.py")}
+    assert outside == {"__init__.py", "__main__.py", "config.py", "errors.py", "types.py"}
     folders = {path.name for path in (ROOT / "charrnn").iterdir() if list(path.glob("*.py"))}
     assert folders == set(ORDER[3:-2])
 
@@ -105,7 +105,7 @@ def test_the_tests_mirror_the_folders() -> None:
     assert folders == set(ORDER[3:-2])
 
 
-def test_only_the_command_line_knows_the_terminal() -> None:
+def test_only_the_command_line_imports_terminal_libraries() -> None:
     users = {
         (folder(module), name.partition(".")[0])
         for module, path in modules().items()
@@ -115,31 +115,31 @@ def test_only_the_command_line_knows_the_terminal() -> None:
     assert users == {("cli", name) for name in TERMINAL}
 
 
-def test_only_the_kernels_import_numba_at_their_top() -> None:
-    tops = {
+def test_only_the_kernels_import_numba_at_the_top() -> None:
+    found = {
         module
         for module, path in modules().items()
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.Import | ast.ImportFrom)
         and {"numba", "llvmlite"} & {name.partition(".")[0] for name in names_of(node)}
     }
-    assert tops
-    assert all(module.startswith("charrnn.engine.kernels") for module in tops)
+    assert found
+    assert all(module.startswith("charrnn.engine.kernels") for module in found)
 
 
 def names_of(node: ast.Import | ast.ImportFrom) -> list[str]:
     return [str(node.module)] if isinstance(node, ast.ImportFrom) else [name.name for name in node.names]
 
 
-def test_no_module_is_named_after_nothing() -> None:
+def test_no_module_has_a_catch_all_name() -> None:
     assert not {"utils", "helpers", "common", "misc"} & {path.stem for path in modules().values()}
 
 
-def test_every_file_says_its_role_in_a_sentence() -> None:
+def test_every_module_docstring_begins_with_a_sentence() -> None:
     for module, path in modules().items():
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-        assert text, f"{module} says nothing"
-        assert text.partition("\n\n")[0].endswith((".", ":")), f"{module} says no sentence"
+        assert text, f"{module} has no docstring"
+        assert text.partition("\n\n")[0].endswith((".", ":")), f"{module} does not begin with a sentence"
 
 
 def test_modules_are_short() -> None:
@@ -164,7 +164,7 @@ def test_the_visible_top_level_is_fixed() -> None:
     assert visible == {"pyproject.toml", "charrnn", "data", "checkpoints", "tests", "README.md"}
 
 
-def test_the_tales_are_there_to_train_on() -> None:
+def test_the_bundled_tales_can_be_trained_on() -> None:
     path = files.bundled_corpus()
     assert Path(path).name == "saltmarrow.txt"
     tales = corpus.read(Source((path,)))
@@ -174,7 +174,7 @@ def test_the_tales_are_there_to_train_on() -> None:
     assert "\n" in tales.vocabulary.characters
 
 
-def test_the_names_are_there_to_train_on() -> None:
+def test_the_bundled_names_are_distinct_lines_without_spaces_around_them() -> None:
     names = (Path(files.bundled_corpus()).parent / "names.txt").read_text(encoding="utf-8").splitlines()
     assert len(names) == len(set(names)) >= 2000
     assert all(name == name.strip() != "" for name in names)

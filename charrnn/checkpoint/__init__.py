@@ -1,1 +1,1 @@
-"""The checkpoint: files that hold a model and its training, crash-safe to write and distrustful to read."""
+"""The checkpoint: files that hold a model and its training state, written crash-safely and read with distrust."""

@@ -11,12 +11,12 @@ from typing import Self
 from charrnn.errors import CheckpointError
 
 OWNER_MODE, PERMISSION_BITS = 0o600, 0o777
-"""What the owner of a file may always do with it, and all permission bits that are copied from another file."""
+"""The permissions that the owner of a file always has, and the permission bits to copy from another file."""
 
 
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Turns errors of the system, such as a full disk, into a `CheckpointError` that names the path."""
+    """Turns system errors, such as a full disk, into a `CheckpointError` that names the path."""
     try:
         yield
     except OSError as error:
@@ -29,10 +29,10 @@ class AtomicFile:
         with AtomicFile(path, content) as file:
             file.commit()
 
-    Without a commit the content is removed again. A reader finds the old file or the new one. The new file has the
-    permissions of the old one or, if there is none, those of the file `like`. A symbolic link stays one: its target is
-    written. Raises `CheckpointError` if the disk does not take it, and then the old file stays, or if the path is not a
-    regular file, such as a folder or a device.
+    Without a commit the content is removed again. A reader finds either the old file or the new one. The new file has
+    the permissions of the old one or, if there is none, those of the file `like`. A symbolic link stays one: its target
+    is written. Raises `CheckpointError` if the content can't be written, and then the old file stays, or if the path is
+    not a regular file but, for instance, a folder or a device.
     """
 
     def __init__(self, path: Path, *parts: bytes | memoryview, like: Path | None = None):
@@ -45,9 +45,9 @@ class AtomicFile:
             self.temporary = temporary_path(self.path, self.token)
             try:
                 with open(self.temporary, "xb") as file:
-                    for model in filter(None, (like, self.path)):
+                    for other in filter(None, (like, self.path)):
                         with suppress(OSError):
-                            os.chmod(self.temporary, os.stat(model).st_mode & PERMISSION_BITS | OWNER_MODE)
+                            os.chmod(self.temporary, os.stat(other).st_mode & PERMISSION_BITS | OWNER_MODE)
                     for part in parts:
                         file.write(part)
                     file.flush()
@@ -57,7 +57,7 @@ class AtomicFile:
                 raise
 
     def commit(self) -> None:
-        """Gives the content its name, in one step, and makes that survive a power cut."""
+        """Gives the content its name in one step that survives a power cut."""
         with write_errors(self.path):
             os.replace(self.temporary, self.path)
             _flush_folder(self.path.parent)
@@ -69,7 +69,7 @@ class AtomicFile:
         self._remove_temporary()
 
     def _remove_temporary(self) -> None:
-        with suppress(OSError):  # it may have its name already; else a later run removes it
+        with suppress(OSError):  # it may already have its final name; if not, a later run removes it
             os.unlink(self.temporary)
 
 
@@ -80,7 +80,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def remove_stale_temp(path: Path) -> None:
-    """Removes the temporary files that killed processes have left of a file."""
+    """Removes the temporary files of a file that killed processes have left behind."""
     for left in _siblings(path, "tmp"):
         with suppress(OSError):
             left.unlink()
@@ -99,7 +99,7 @@ def move_to_backup(path: Path, token: str) -> None:
 def restore_or_delete_backup(path: Path, token: str, temporary: Path) -> None:
     """Deletes the backup of a file, or restores it if the new content was not committed.
 
-    The temporary file of the new content is there as long as it was not committed.
+    The new content's temporary file exists until it is committed.
     """
     backup, real = _sibling(path, token, "old"), os.path.realpath(path)
     with suppress(OSError):  # there may be no backup
@@ -110,7 +110,7 @@ def restore_or_delete_backup(path: Path, token: str, temporary: Path) -> None:
 
 
 def backup_tokens(path: Path) -> list[str]:
-    """The tokens of the backups that killed processes have left of a file."""
+    """The tokens of the backups of a file that killed processes have left behind."""
     return [backup.name.split(".")[-2] for backup in _siblings(path, "old")]
 
 
@@ -120,13 +120,13 @@ def temporary_path(path: Path, token: str) -> Path:
 
 
 def _sibling(path: Path, token: str, suffix: str) -> Path:
-    """A hidden name beside a file, or beside the target of a link."""
+    """A hidden path beside a file, or beside the target of a link."""
     real = Path(os.path.realpath(path))
     return real.with_name(f".{real.name}.{token}.{suffix}")
 
 
 def _siblings(path: Path, suffix: str) -> list[Path]:
-    """The files with such names, whatever their token."""
+    """The files with such names and any token."""
     real = Path(os.path.realpath(path))
     return list(real.parent.glob(f".{glob.escape(real.name)}.{'[0-9a-f]' * 8}.{suffix}"))
 
@@ -137,9 +137,9 @@ def _check_regular(path: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Makes a rename survive a power cut, if the system can do that; the rename itself is done in any case."""
+    """Makes a rename survive a power cut, if the system supports that; the rename itself is already done."""
     if hasattr(os, "O_DIRECTORY"):
-        with suppress(OSError):  # some network file systems can't
+        with suppress(OSError):  # some network file systems don't support it
             descriptor = os.open(folder, os.O_DIRECTORY)
             try:
                 os.fsync(descriptor)

@@ -21,8 +21,8 @@ from charrnn.training.state import TrainingState
 def save_pair(path: Path, checkpoint: Checkpoint, state: TrainingState) -> None:
     """Writes the model and the state: both are on disk before either takes its name.
 
-    The state takes its name first. It holds all that the model's file does: whatever happens between the two, a resumed
-    run makes the model's file again. Raises `CheckpointError` if one of them can't be written.
+    The state takes its name first. It holds everything that the model's file does: whatever happens between the two, a
+    resumed run writes the model's file again. Raises `CheckpointError` if one of them can't be written.
     """
     _check_distinct(path)
     state_path = resume_path(path)
@@ -35,10 +35,10 @@ def save_pair(path: Path, checkpoint: Checkpoint, state: TrainingState) -> None:
 
 
 def begin_pair(path: Path, state: TrainingState) -> None:
-    """Writes the state of a training that begins; the model of another run at that path is deleted.
+    """Writes the state of a run that begins, and deletes the model of another run at that path.
 
-    That model never stands beside the new state: it is moved to a backup first and deleted after. Raises
-    `CheckpointError` if the state can't be written; everything is then as it was.
+    That model never exists beside the new state: it is moved to a backup before and deleted afterwards. Raises
+    `CheckpointError` if the state can't be written; everything is then as before.
     """
     _check_distinct(path)
     with create_state_file(resume_path(path), state) as file:
@@ -50,7 +50,7 @@ def begin_pair(path: Path, state: TrainingState) -> None:
 
 
 def restore_backups(path: Path) -> None:
-    """Restores or deletes the backup of a model that a killed run has left."""
+    """Restores or deletes the backup of a model that a killed run has left behind."""
     for token in backup_tokens(path):
         restore_or_delete_backup(path, token, temporary_path(resume_path(path), token))
 
@@ -71,8 +71,6 @@ def check_same_run(path: Path, run_id: str) -> None:
         try:
             same = read_text(TensorFile(each), "run") == run_id
         except CheckpointError as error:
-            raise CheckpointError(f"{error}; move it elsewhere, and this run writes its own again") from None
+            raise CheckpointError(f"{error}; move it elsewhere, and this run will write its own") from None
         if not same:
-            raise CheckpointError(
-                f"{each} belongs to another run: move it elsewhere, and this run writes its own again"
-            )
+            raise CheckpointError(f"{each} belongs to another run: move it elsewhere, and this run will write its own")

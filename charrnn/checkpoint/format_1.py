@@ -1,11 +1,11 @@
-"""Format 1 of the checkpoint: its metadata, read under the names of the format that is written today."""
+"""Format 1 of the checkpoint: its metadata, converted to the format that is written today."""
 
 from typing import Any
 
 from charrnn.checkpoint.tensor_file import TensorFile
 
 KEYS = {"counters": "position", "line_set": "records"}
-"""The keys of the metadata that had another name: today's → that of format 1."""
+"""The keys of the metadata that were renamed: today's name → the name in format 1."""
 FIELDS = {
     "model": {"locked": "locked_dropout"},
     "training": {"average": "ema_decay"},
@@ -13,18 +13,18 @@ FIELDS = {
     "history": {"averaged": "ema"},
     "counters": {"chunk": "batch", "offset": "order", "tries": "rollbacks"},
 }
-"""The fields in the value of each key that had another name: that of format 1 → today's."""
+"""The fields in the value of each key that were renamed: the name in format 1 → today's name."""
 EMA_PREFIX = "average."
-"""How the names of the averaged weights began in the file of a training."""
+"""The prefix of the averaged weights' names in the training's file."""
 
 
 def has(file: TensorFile, key: str) -> bool:
-    """Whether a file of format 1 has what stands under a key today."""
+    """Whether a file of format 1 has the value that has this key today."""
     return key == "layout" or file.has(KEYS.get(key, key))
 
 
 def read_json(file: TensorFile, key: str) -> Any:
-    """What a file of format 1 has for a key, as a file of today has it."""
+    """The value of today's key in a file of format 1, converted to today's form."""
     if key == "layout":
         return _layout(file)
     data = file.json(KEYS.get(key, key))
@@ -36,7 +36,7 @@ def read_json(file: TensorFile, key: str) -> Any:
 
 
 def _layout(file: TensorFile) -> str:
-    """The layout: a model of lines had a set of them."""
+    """The layout: only a model of lines had a set of them."""
     return "lines" if file.has("records") else "stream"
 
 

@@ -16,7 +16,7 @@ class LockedError(CheckpointError):
 
 
 def lock_path(path: Path) -> Path:
-    """The path of the lock file. It is never removed: otherwise two runs might hold two files of that name."""
+    """The path of the lock file. It is never removed: otherwise two runs might lock different files of that name."""
     real = Path(os.path.realpath(path))
     return real.with_name(f".{real.name}.lock")
 
@@ -24,8 +24,8 @@ def lock_path(path: Path) -> Path:
 def acquire(path: Path) -> FileLock:
     """Locks a model's path until the lock is released or the process ends; it never waits for another run.
 
-    Cleans up what killed runs have left half done. Raises `LockedError` if another run has the lock, and
-    `CheckpointError` if its folder can't be written.
+    Cleans up after killed runs. Raises `LockedError` if another run has the lock, and `CheckpointError` if its folder
+    can't be written.
     """
     file = lock_path(path)
     with write_errors(path):
@@ -35,7 +35,7 @@ def acquire(path: Path) -> FileLock:
             lock.acquire()
         except Timeout:  # an OSError too
             if not os.path.exists(lock.lock_file):  # as in folders like /proc
-                raise CheckpointError(f"can't write {path}: its folder takes no files") from None
+                raise CheckpointError(f"can't write {path}: no files can be created in its folder") from None
             raise LockedError(f"another run is writing {path}: wait for it to end, or give another --out") from None
     file_pair.restore_backups(path)
     for each in (path, resume_path(path)):

@@ -1,4 +1,4 @@
-"""The log of a run: a file with one JSON object a line, for the steps up to the last save."""
+"""The log of a run: a file with one JSON object per line, for the steps up to the last save."""
 
 import json
 import os
@@ -12,16 +12,16 @@ from charrnn.errors import CheckpointError, ConfigError
 from charrnn.training.state import Counters, TrainingState
 
 RUN_ID_DIGITS = 12
-"""The digits of the run's id in each line, by which the lines of a run are recognised."""
+"""The number of digits of the run's id in each line, by which the lines of a run are recognised."""
 LINE_START = b'{"step": '
 """How each line begins."""
 
 
 class Log:
-    """The file, line by line. Without a path there is no file, and nothing is written."""
+    """The log file, written line by line. Without a path there is no file, and nothing is written."""
 
     def __init__(self, path: Path | None, state: TrainingState, resumed: bool, force: bool):
-        """Opens a new file; a resumed training cuts its own file back to its state and appends to it.
+        """Opens a new file; a resumed run cuts its own file back to its state and appends to it.
 
         Raises `CheckpointError` if the file exists, is not a log, or can't be written.
         """
@@ -41,12 +41,12 @@ class Log:
             self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - as long as the run
 
     def begin(self) -> None:
-        """Called when the run has begun: the content that may be overwritten is deleted now, not before."""
+        """Called when the run has begun: the content that `force` overwrites is deleted now, not before."""
         if self.overwrites and self.file is not None and os.path.isfile(self.file.name):
             self.file.truncate(0)
 
     def write(self, line: dict[str, Any]) -> None:
-        """Appends a line. Raises `OSError` if that can't be done; the file is then closed and takes no more lines."""
+        """Appends a line. Raises `OSError` if that fails; the file is then closed, and later lines are dropped."""
         if self.file is None:
             return
         try:
@@ -70,7 +70,7 @@ class Log:
             self.file = None
 
     def discard(self) -> None:
-        """Closes the file, and removes it if it is new: an empty one would be in the way of the next run."""
+        """Closes the file, and removes it if it is new: an empty file would stop the next run."""
         self.close()
         if self.path is not None and self.is_new:
             self.path.unlink(missing_ok=True)
@@ -78,10 +78,10 @@ class Log:
     def _cut(self, path: Path, counters: Counters) -> None:
         """Removes from the end of the file the lines of this run that will be written again.
 
-        A last line that is incomplete is removed too; lines of other runs stay. Raises `CheckpointError` for a file
-        that is not a log.
+        An incomplete last line is removed too; lines of other runs stay. Raises `CheckpointError` for a file that is
+        not a log.
         """
-        if not path.is_file() or self.is_empty:  # a pipe has no end to look at
+        if not path.is_file() or self.is_empty:  # a pipe has no content to cut
             return
         *lines, last = path.read_bytes().splitlines(keepends=True)
         if not last.endswith(b"\n") and _parse(last) is not None:
@@ -91,14 +91,14 @@ class Log:
         if last.endswith(b"\n") or not LINE_START.startswith(last[: len(LINE_START)]):
             lines.append(last)
         if lines and _parse(lines[0]) is None:
-            raise CheckpointError(f"{path} is not a log of a training: give --log a file of its own")
-        while lines and self._comes_again(_parse(lines[-1]), counters):
+            raise CheckpointError(f"{path} is not a training log: give --log a file of its own")
+        while lines and self._will_be_rewritten(_parse(lines[-1]), counters):
             lines.pop()
         if (size := sum(map(len, lines))) < path.stat().st_size:
             os.truncate(path, size)
 
-    def _comes_again(self, line: dict[str, Any] | None, counters: Counters) -> bool:
-        """Whether a line is of this run and later than its state."""
+    def _will_be_rewritten(self, line: dict[str, Any] | None, counters: Counters) -> bool:
+        """Whether a line belongs to this run and is later than its state."""
         if line is None or line.get("run") != self.run:
             return False
         return bool(line["step"] > counters.step or _rollbacks(line) > counters.rollbacks)
@@ -114,7 +114,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 
 def _rollbacks(line: dict[str, Any]) -> Any:
-    """How often the training had been rolled back; logs beside files of format 1 call it `tries`."""
+    """How often training had been rolled back; logs beside files of format 1 call it `tries`."""
     return line.get("rollbacks", line.get("tries", 0))
 
 
@@ -130,7 +130,7 @@ def check_log(log: Path | None, texts: Iterable[str], others: Iterable[str | Pat
         real, folder = Path(os.path.realpath(log)), Path(os.path.realpath(text))
         hidden = any(part.startswith(".") for part in real.parts[len(folder.parts) :])
         if os.path.isdir(folder) and real.is_relative_to(folder) and not hidden:
-            raise ConfigError(f"{log} would be read as a part of the text in {text}: give --log another folder")
+            raise ConfigError(f"{log} would be read as part of the text in {text}: give --log another folder")
 
 
 def _is_same_file(a: str | Path, b: str | Path) -> bool:

@@ -1,4 +1,4 @@
-"""The checkpoint manager: saves a training while it runs, protects a better model, and writes the log."""
+"""The checkpoint manager: saves a run along the way, protects a better model, and writes the log."""
 
 import math
 import time
@@ -21,22 +21,23 @@ from charrnn.training.state import Evaluation
 from charrnn.training.trainer import Progress, Trainer
 
 SAVE_EVERY = 120.0
-"""Seconds between saves, if evaluations are further apart."""
+"""Seconds between saves if evaluations are further apart."""
 MAX_LOG_LINES = 1000
-"""The most lines of the log, besides those of the evaluations."""
+"""The most lines of a log, not counting those of the evaluations."""
 
 
 class CheckpointManager:
-    """Runs a training and keeps its two files: the best model and, beside it, the state to resume from.
+    """Runs a trainer and keeps its two files: the best model and, beside it, the state to resume from.
 
         with CheckpointManager(trainer, path, lock) as manager:
             for progress in manager:
                 …
             manager.save_if_changed()
 
-    To enter the block makes the first save: what can't be written is known before anything is learned. To leave it
-    closes the log and releases the lock, as an error on entering does. A save that fails along the way is a warning, as
-    the files of the last one stay; one that fails in `save_if_changed` raises `CheckpointError`.
+    Entering the block makes the first save, so that a path that can't be written fails before anything is learned.
+    Leaving the block closes the log and releases the lock, and so does an error on entering. If a save fails along the
+    way, the files of the last one stay, and there is a warning; if it fails in `save_if_changed`, that raises
+    `CheckpointError`.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class CheckpointManager:
         force: bool = False,
         warn: Callable[[str], None] = warnings.warn,
     ):
-        """`lock` is that of the path; `force` overwrites a log; `warn` gets what does not end the training."""
+        """`lock` is the lock of the path; `force` overwrites a log; `warn` gets the problems that don't end the run."""
         self.trainer = trainer
         self.path = path
         self.lock = lock
@@ -60,7 +61,7 @@ class CheckpointManager:
         self.began = self.saved = time.monotonic()
         self.log_every = max(1, trainer.state.training_config.steps // MAX_LOG_LINES)
         self.previous_best = self._find_previous_best() if resumed else None
-        """The evaluation of the model in the file, as long as it is better than all of this run."""
+        """The evaluation of the model in the file, as long as it is better than all evaluations of this run."""
         self._last_saved: tuple[object, ...] = ()
         self._log_options = (log, trainer.state, resumed, force)
 
@@ -89,18 +90,19 @@ class CheckpointManager:
         self.lock.release()
 
     def __iter__(self) -> Iterator[Progress]:
-        """Runs the training, and saves it after each evaluation and every `SAVE_EVERY` seconds.
+        """Runs the trainer, and saves after each evaluation and every `SAVE_EVERY` seconds.
 
-        If the training diverges for good, its last good state is saved before the error is raised.
+        It saves before it yields, so that a loop that is left after a save has nothing more to save. If training
+        diverges for good, its last good state is saved before the error is raised.
         """
         self.began = time.monotonic()
         try:
             for progress in self.trainer:
                 self.chars += progress.chars
                 self._log_progress(progress)
-                yield progress
                 if progress.evaluation or time.monotonic() - self.saved > SAVE_EVERY:
                     self._save_or_warn()
+                yield progress
         except DivergenceError:
             self.save()
             raise
@@ -109,12 +111,12 @@ class CheckpointManager:
 
     @property
     def seconds(self) -> float:
-        """The time since the training began."""
+        """The time since training began."""
         return time.monotonic() - self.began
 
     @property
     def chars_per_second(self) -> float:
-        """The mean speed of the training so far."""
+        """The mean speed of training so far."""
         return self.chars / max(self.seconds, 1e-9)
 
     @property
@@ -131,7 +133,7 @@ class CheckpointManager:
     def save(self) -> None:
         """Saves the state and, unless the file holds a better model of this run, the best model.
 
-        Never writes over a file of another run. Raises `CheckpointError` if it can't be written.
+        Never overwrites a file of another run. Raises `CheckpointError` if a file can't be written.
         """
         trainer, s, began = self.trainer, self.trainer.state, time.monotonic()
         self.log.flush_to_disk()
@@ -148,31 +150,31 @@ class CheckpointManager:
         elif not first:
             save_state(resume_path(self.path), s)
         self.saved, self.previous_best = time.monotonic(), previous
-        if trainer.deadline is not None:  # the first save may have waited for what other programs have written
+        if trainer.deadline is not None:  # the first save may have waited for the writes of other programs
             trainer.deadline.saving = min(trainer.deadline.saving or math.inf, self.saved - began)
-        self._last_saved = self._state()
+        self._last_saved = self._fingerprint()
 
     def save_if_changed(self) -> None:
         """Saves if there is anything new since the last save."""
-        if self._last_saved != self._state():
+        if self._last_saved != self._fingerprint():
             self.save()
 
-    def _state(self) -> tuple[object, ...]:
-        """What changes with anything new to save. A deadline may move the end to a step that has passed."""
+    def _fingerprint(self) -> tuple[object, ...]:
+        """Differs from the last one if there is anything new to save: a deadline may change only the configuration."""
         s = self.trainer.state
         return s.counters.step, len(self.trainer.history), s.training_config
 
     def _save_or_warn(self) -> None:
-        """Saves along the way; if that fails the last files stay, and the training is worth continuing."""
+        """Saves along the way; if that fails, the files of the last save stay, and training continues."""
         try:
             self.save()
         except (CheckpointError, MemoryError) as error:
             why = error if isinstance(error, CheckpointError) else f"there is not enough memory to save {self.path}"
-            self.warn(f"{why}: the training continues, and is saved as soon as possible")
+            self.warn(f"{why}: training continues, and will be saved as soon as possible")
             self.saved = time.monotonic()
 
     def _find_previous_best(self) -> Evaluation | None:
-        """The evaluation of the model in the file, if it is of this run and not in its state.
+        """The evaluation of the model in the file, if it belongs to this run but is not in its state.
 
         The last evaluation of a run may not be a regular one; a longer run would not have made it, so the state does
         not have it. If it was the best, its weights must not be replaced by worse ones.
@@ -208,5 +210,5 @@ class CheckpointManager:
         line |= {"seconds": round(self.seconds, 3), "chars_per_second": round(self.chars_per_second, 1)}
         try:
             self.log.write(line)
-        except OSError as error:  # the training is worth more than its log
-            self.warn(f"can't write the log any more ({error.strerror or error}): the training continues without it")
+        except OSError as error:  # a run is worth more than its log
+            self.warn(f"can't write the log any more ({error.strerror or error}): training continues without it")

@@ -1,4 +1,4 @@
-"""The metadata that the model's file and the training's file share, as JSON, of every format that was ever written."""
+"""The metadata that the model's file and the training's file share, as JSON, in every format that was ever written."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ Settings = TypeVar("Settings", bound=Config)
 
 
 def has(file: TensorFile, key: str) -> bool:
-    """Whether the metadata have a key."""
+    """Whether the metadata has a key."""
     return format_1.has(file, key) if file.format == 1 else file.has(key)
 
 
@@ -27,7 +27,7 @@ def read_json(file: TensorFile, key: str) -> Any:
 
 
 def read_text(file: TensorFile, key: str) -> str:
-    """A short text; empty if the metadata lack the key."""
+    """A short text; empty if the metadata lacks the key."""
     text = file.json(key) if file.has(key) else ""
     if not isinstance(text, str) or len(text) > MAX_TEXT:
         raise file.damaged(key)
@@ -54,7 +54,7 @@ def vocabulary_to_json(vocabulary: Vocabulary) -> list[str] | str:
 
 
 def read_layout(file: TensorFile, vocabulary: Vocabulary) -> str:
-    """The layout of the training text; `stream` if the metadata lack it, as those of other programs do."""
+    """The layout of the training text; `stream` if the metadata lacks it, as that of other programs does."""
     layout = read_json(file, "layout") if has(file, "layout") else "stream"
     if layout not in LAYOUTS:
         raise file.damaged("layout")
@@ -64,7 +64,7 @@ def read_layout(file: TensorFile, vocabulary: Vocabulary) -> str:
 
 
 def read_line_set(file: TensorFile) -> LineSet | None:
-    """The lines of the training text, if the metadata have them."""
+    """The lines of the training text, if the metadata has them."""
     if not has(file, "line_set"):
         return None
     try:
@@ -74,7 +74,7 @@ def read_line_set(file: TensorFile) -> LineSet | None:
 
 
 def read_config(file: TensorFile, key: str, kind: type[Settings]) -> Settings:
-    """Settings of a kind."""
+    """Settings of a class."""
     return _make(file, key, kind.from_dict, read_json(file, key))
 
 

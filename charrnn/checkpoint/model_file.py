@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model and how it was trained; for a file of another program the training is None, or empty."""
+    """A model and how it was trained; for a file of another program the fields about training are None or empty."""
 
     model: Model
     step: int | None = None
-    """The step that the weights are from: the best by validation loss."""
+    """The step of the weights, which is the best one by validation loss."""
     training: TrainingConfig | None = None
     corpus: CorpusInfo | None = None
     history: list[Evaluation] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Checkpoint:
 
     @classmethod
     def from_trainer(cls, trainer: "Trainer") -> "Checkpoint":
-        """The best model of a training so far."""
+        """The best model of a run so far."""
         s = trainer.state
         return cls(trainer.best, trainer.best_step, s.training_config, s.corpus, trainer.history, run_id=s.run_id)
 
@@ -50,7 +50,7 @@ def save(path: str | Path, checkpoint: Checkpoint) -> None:
 
 
 def create_model_file(path: Path, checkpoint: Checkpoint, like: Path | None = None) -> AtomicFile:
-    """The file, to be committed."""
+    """The content of the file, to be committed."""
     model, corpus, training = checkpoint.model, checkpoint.corpus, checkpoint.training
     metadata: dict[str, Any] = {
         "model": asdict(model.config),
@@ -79,7 +79,7 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
     """
     file = TensorFile(Path(path))
     if meta.has(file, "counters"):
-        raise CheckpointError(f"{path} is the state of a training; its model is beside it, without `.resume`")
+        raise CheckpointError(f"{path} is a training state: give the model beside it, whose name is without `.resume`")
     config, vocabulary = meta.read_model(file)
     network = Network(config, engines.load(engines.resolve(engine)))
     blank = {name: np.broadcast_to(np.float32(0), shape) for name, shape in network.param_shapes.items()}

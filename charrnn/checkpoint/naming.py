@@ -17,18 +17,18 @@ MAX_NAME_BYTES = 150
 
 
 def check_model_path(path: Path) -> Path:
-    """The path, if it is fit for a model's file; else raises `CheckpointError` or `ConfigError`."""
+    """The path, if it is fit for a model's file; otherwise raises `CheckpointError` or `ConfigError`."""
     if os.path.isdir(path):
         raise CheckpointError(f"{path} is a folder: give --out the name of a file in it")
     names = (path.name, os.path.basename(os.path.realpath(path)))  # a link may lead to the state of another run
     if path.suffix != SUFFIX or any(name.endswith(RESUME_SUFFIX) for name in names):
         name = path.name.removesuffix(RESUME_SUFFIX).removesuffix(SUFFIX) + SUFFIX
-        raise ConfigError(f"the name of a model's file ends in {SUFFIX}: give --out {path.with_name(name)}")
+        raise ConfigError(f"the name of a model's file must end in {SUFFIX}: give --out {path.with_name(name)}")
     return path
 
 
 def reserve(path: Path, force: bool) -> FileLock:
-    """The lock of a path for a new run. Raises `CheckpointError` if a file is there, unless `force` is given."""
+    """The lock of a path for a new run. Raises `CheckpointError` if a file exists there, unless `force` is true."""
     lock = acquire(check_model_path(path))
     for taken in (path, resume_path(path)):
         if taken.exists() and not force:

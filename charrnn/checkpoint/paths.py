@@ -1,4 +1,4 @@
-"""The paths of checkpoints: the model's, that of the training state beside it, and the newest of a folder."""
+"""The paths of checkpoints: a model's, that of the training state beside it, and the newest in a folder."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from charrnn.errors import CheckpointError
 
 FOLDER = Path("checkpoints")
-"""The folder where models are written and looked for, if no path is given."""
+"""The folder in which models are written and looked for if no path is given."""
 SUFFIX = ".safetensors"
 RESUME_SUFFIX = ".resume.safetensors"
 
@@ -31,6 +31,6 @@ def _newest(folder: Path, paths: list[Path]) -> Path:
     paths = [path for path in paths if path.is_file()]  # a link may lead nowhere
     if not paths:
         raise CheckpointError(
-            f"there is nothing in {folder}{os.sep} yet: make a model with `charrnn train`, or name its file"
+            f"there is no model in {folder}{os.sep} yet: train one with `charrnn train`, or give the path of its file"
         )
     return max(paths, key=lambda path: (path.stat().st_mtime_ns, path.name))

@@ -1,4 +1,4 @@
-"""A training in Python with the crash safety of the command line: a trainer whose files are kept while it runs."""
+"""The saved training run: a trainer in Python with the files and the crash safety of the command line."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +24,7 @@ from charrnn.training.trainer import Progress, Trainer
 
 
 class SavedTraining:
-    """A training that is saved while it runs: iterate over it to run it, once."""
+    """A training run that is saved along the way: iterate over it once to run it."""
 
     def __init__(self, manager: CheckpointManager):
         self.manager = manager
@@ -33,13 +33,13 @@ class SavedTraining:
         self._has_run = False
 
     def __iter__(self) -> Iterator[Progress]:
-        """As `Trainer`, with saves; what is new is saved as well when the loop is left early.
+        """Like `Trainer`, with saves; leaving the loop early saves too.
 
         An interrupted step can't be saved: then the files are those of the last save. Raises `CharRNNError` the second
-        time: the path is not locked any more.
+        time, since the path is no longer locked.
         """
         if self._has_run:
-            raise CharRNNError(f"this training has run already: continue it with charrnn.resume({str(self.path)!r})")
+            raise CharRNNError(f"this run has ended: continue it with charrnn.resume({str(self.path)!r})")
         self._has_run = True
         with self.manager:
             try:
@@ -99,23 +99,23 @@ def train(
     init_from: Model | None = None,
     **options: Unpack[TrainOptions],
 ) -> Trainer | SavedTraining:
-    """A new training on a text, or on bytes for a model of bytes; iterate over it to run it.
+    """A new training run on a text, or on bytes for a model of bytes; iterate over it to run it.
 
         run = charrnn.train(text, hidden_size=64, steps=1000, seed=1, checkpoint="model.safetensors")
         for progress in run:
             print(progress.step, progress.loss)
         model = run.best
 
-    With `checkpoint` the best model is kept in that file and the state to resume from beside it, as the command line
-    does: locked, replaced in one step, saved after each evaluation; `log` is a file of JSON lines, and `force`
-    overwrites files that exist. The options and the errors are those of `training.start.start`; with `checkpoint`
-    there is `CheckpointError` for files that exist, are locked, or can't be written, and `ConfigError` for a log that
-    is one of the other files.
+    With `checkpoint` the best model is kept in that file and the state to resume from beside it, as on the command
+    line: locked, saved after each evaluation, replaced in one step; `log` is a file of JSON lines, and `force`
+    overwrites files that exist. The options and the errors are those of `training.start.start`; with `checkpoint` it
+    also raises `CheckpointError` for files that exist, are locked, or can't be written, and `ConfigError` for a log
+    that is one of the other files.
     """
     corpus = text if isinstance(text, Corpus) else corpora.from_text(text)
     if checkpoint is None:
         if log is not None or force:
-            raise ConfigError("log and force are only for a training with a checkpoint")
+            raise ConfigError("log and force are only for a run with a checkpoint")
         return trainers.start(corpus, source=source, init_from=init_from, **options)
     path = Path(checkpoint)
     lock = reserve(path, force)
@@ -135,11 +135,10 @@ def resume(
     log: str | Path | None = None,
     **options: Unpack[TrainOptions],
 ) -> SavedTraining:
-    """Continues the training that was saved with a checkpoint, with some options changed: more `steps`, for instance.
+    """Continues the run that was saved with a checkpoint, with some options changed: more `steps`, for instance.
 
-    The text is read from where it was if it is not given. The options and the errors are those of
-    `training.start.resume`; raises `CheckpointError` if there is no such training, and `CorpusError` if the text is
-    missing.
+    If no text is given, it is read from where it was. The options and the errors are those of `training.start.resume`;
+    also raises `CheckpointError` if there is no such run, and `CorpusError` if the text is missing.
     """
     path = check_model_path(Path(checkpoint))
     lock = acquire(path)
@@ -152,7 +151,7 @@ def resume(
         elif state.source is not None:
             corpus = corpora.read(state.source, state.corpus.size)
         else:
-            raise CorpusError("this training did not begin with a file: give its text")
+            raise CorpusError("this run did not begin with a file: give its text")
         trainer = trainers.resume(corpus, replace(state), **options)
     except BaseException:
         lock.release()
@@ -161,7 +160,7 @@ def resume(
 
 
 def _log_path(log: str | Path | None, source: Source | None, path: Path) -> Path | None:
-    """The path of the log; raises `ConfigError` if it is one of the training's other files."""
+    """The path of the log; raises `ConfigError` if it is one of the other files of the run."""
     log_path = None if log is None else Path(log)
     check_log(log_path, () if source is None else source.paths, (path, resume_path(path)))
     return log_path

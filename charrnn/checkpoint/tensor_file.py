@@ -17,18 +17,18 @@ from charrnn.errors import CheckpointError
 from charrnn.types import Array, Params
 
 FORMAT = 2
-"""The format version that is written. All earlier ones are read; a file of a later one is refused."""
+"""The format version that is written. All earlier versions are read; later ones are an error."""
 SPARE_BYTES = 32 << 20
-"""The memory that has to be free besides that of the tensors when they are read."""
+"""The bytes of memory that must be free when tensors are read, in addition to those of the tensors."""
 FLOATS = ("F16", "F32", "F64")
 MAX_BRACKETS, MAX_COMMAS = 100_000, 1_200_000
-"""The most brackets and commas in a metadata value: enough for 100,000 evaluations, and for all of Unicode."""
+"""The most brackets and commas of a metadata value: enough for 100,000 evaluations, and for all of Unicode."""
 
 
 def create(path: Path, tensors: Params, metadata: Mapping[str, Any], like: Path | None = None) -> AtomicFile:
     """A file of the tensors, and the metadata as JSON, to be committed. The same contents give the same bytes.
 
-    The library's own writer shuffles the metadata, takes three times the memory, and ends the process if there isn't
+    The library's own writer shuffles the metadata, takes three times the memory, and kills the process if there is not
     enough.
     """
     texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
@@ -47,7 +47,7 @@ def create(path: Path, tensors: Params, metadata: Mapping[str, Any], like: Path 
 
 
 def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
-    """Writes such a file: whole, or not at all."""
+    """Writes such a file, whole or not at all."""
     with create(path, tensors, metadata) as file:
         file.commit()
 
@@ -56,14 +56,14 @@ def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
 def _version() -> str:
     try:
         return version("charrnn")
-    except PackageNotFoundError:  # run from the sources, without having been installed
+    except PackageNotFoundError:  # run from the sources, without an installation
         return "unknown"
 
 
 class TensorFile:
     """An open file: everything is checked when it is read.
 
-    Raises `CheckpointError`, here and in the methods, for everything that is not as it should be.
+    Raises `CheckpointError`, here and in the methods, for anything that is invalid.
     """
 
     def __init__(self, path: Path):
@@ -78,7 +78,7 @@ class TensorFile:
         except OSError as error:
             raise CheckpointError(f"can't read {path}: {error.strerror or error}") from None
         if "charrnn" not in self.metadata:
-            raise CheckpointError(f"{path} was not written for charrnn: its metadata lack the key `charrnn`")
+            raise CheckpointError(f"{path} was not written for charrnn: its metadata lacks the key `charrnn`")
         self.format = self.json("charrnn")
         if type(self.format) is not int or self.format < 1:
             raise self.damaged("charrnn")
@@ -86,15 +86,15 @@ class TensorFile:
             raise CheckpointError(f"{path} was written by a newer charrnn (format {self.format}): upgrade to read it")
 
     def damaged(self, key: str) -> CheckpointError:
-        """The error for a metadata value that is not as it should be."""
-        return CheckpointError(f"{self.path} is damaged: its {key!r} is not what it should be")
+        """The error for an invalid metadata value."""
+        return CheckpointError(f"{self.path} is damaged: its {key!r} is invalid")
 
     def has(self, key: str) -> bool:
-        """Whether the metadata have a key."""
+        """Whether the metadata has a key."""
         return key in self.metadata
 
     def json(self, key: str) -> Any:
-        """The metadata value of a key. One that would take much more memory than its text is refused unread."""
+        """The metadata value of a key. A value that would take much more memory than its text is not parsed."""
         text = self.metadata.get(key, "")
         if text.count("[") + text.count("{") > MAX_BRACKETS or text.count(",") > MAX_COMMAS:
             raise self.damaged(key)
@@ -129,9 +129,9 @@ class TensorFile:
                         f"{self.path} does not fit its configuration: tensor {name!r} is {part.get_dtype()} "
                         f"{part.get_shape()}, not floating-point {list(shape)}"
                     )
-            # Raises MemoryError if there is not enough memory; within the library that would end the process
+            # Raises MemoryError if there is not enough memory; within the library that would kill the process
             np.empty(sum(map(math.prod, shapes.values())) * np.dtype(dtype).itemsize + SPARE_BYTES, np.uint8)
-            with np.errstate(over="ignore"):  # a number that is too large becomes infinite, and is refused
+            with np.errstate(over="ignore"):  # a number that is too large becomes infinite, which is an error below
                 tensors = {name: self._tensor(name).astype(dtype, copy=False) for name in shapes}
         except (SafetensorError, OSError, ValueError) as error:
             raise CheckpointError(f"{self.path} is damaged: {_one_line(error)}") from None
@@ -146,5 +146,5 @@ class TensorFile:
 
 
 def _one_line(error: Exception) -> str:
-    """The message of another library's error in one line: it may quote the file."""
+    """The message of another library's error in one line, since it may quote the file."""
     return " ".join(str(error).split())

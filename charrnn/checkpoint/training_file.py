@@ -1,4 +1,4 @@
-"""The training's file: the state from which a training continues, bit for bit."""
+"""The training's file: the state from which a run continues, bit for bit."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +28,7 @@ def save_state(path: Path, state: TrainingState) -> None:
 
 
 def create_state_file(path: Path, state: TrainingState) -> AtomicFile:
-    """The file, to be committed."""
+    """The content of the file, to be committed."""
     s = state
     tensors = {"state": s.rnn_state}
     for group, arrays in (("params", s.params), ("best", s.best), ("moments", s.moments), ("ema", s.ema)):
@@ -92,11 +92,11 @@ def load_state(path: Path) -> TrainingState:
 def _batch_size(file: TensorFile, config: TrainingConfig, corpus: CorpusInfo, counters: Counters) -> int:
     """The rows of a batch. Raises `CheckpointError` if the counters are not valid for a continuous text.
 
-    For lines that can't be checked without the corpus: the trainer checks it then.
+    For lines this check needs the corpus, so the trainer makes it.
     """
     if config.layout == "lines":
         return even_batch_size(corpus.training_lines, config.batch_size)
-    # Only the number of streams matters here, so an array without memory stands for the corpus
+    # Only the number of streams matters here, so an array that takes no memory stands in for the corpus
     ids = np.broadcast_to(np.uint8(0), corpus.training_chars)
     streams = Streams(ids, config.batch_size, config.seq_length)
     if not counters.is_valid_for(streams.steps_per_epoch, streams.n_orders):

@@ -1,4 +1,4 @@
-"""The command line: a thin printer over the library; one folder a command, none imported before it is run."""
+"""The command line: a thin printer over the library, with one folder per command; a command imports what it needs."""
 
 import errno
 import io
@@ -76,10 +76,10 @@ for module in (train, sample, score, inspect):
 
 
 def program() -> Any:
-    """The program as Typer makes it, with its shell completion adapted."""
-    made = typer.main.get_command(app)
-    completion.adapt(made)
-    return made
+    """The program that Typer makes, with its shell completion adapted."""
+    typer_program = typer.main.get_command(app)
+    completion.adapt(typer_program)
+    return typer_program
 
 
 def main() -> None:
@@ -92,24 +92,24 @@ def main() -> None:
     except (CharRNNError, typer.TyperException) as error:
         if debug:
             raise
-        _complain(error.format_message() if isinstance(error, typer.TyperException) else str(error))
+        _print_error(error.format_message() if isinstance(error, typer.TyperException) else str(error))
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = 128 + signal.SIGINT
     except (Exception, SystemExit) as error:
         if _is_closed_pipe(error):
-            code = 0  # the reader of our output has read enough
+            code = 0  # the reader of the output has read enough
         elif debug or isinstance(error, SystemExit):
             raise
         else:
-            _complain(_unexpected(error))
+            _print_error(_unexpected(error))
             code = 1
     _discard_unwritable_output()
     sys.exit(code)
 
 
 def _discard_unwritable_output() -> None:
-    """Empties the buffers that can't be written: else Python would try again at its end, and exit with 120."""
+    """Discards output that can't be written: otherwise Python would try again at its end, and exit with 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -118,10 +118,10 @@ def _discard_unwritable_output() -> None:
 
 
 def _open_streams() -> None:
-    """Makes the standard streams what the program expects.
+    """Prepares the standard streams.
 
-    A stream that the shell has closed is opened on the null device: else the next file to be opened, a checkpoint
-    perhaps, would get its number and what is printed to it. Output is UTF-8 in every locale, as files are.
+    A stream that the shell has closed is opened on the null device: otherwise the next file to be opened, perhaps a
+    checkpoint, would get its descriptor and the text printed to it. Output is UTF-8 in every locale, as files are.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -130,8 +130,8 @@ def _open_streams() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
-def _complain(text: str) -> None:
-    """Prints an error in one line of limited length: it may quote a file."""
+def _print_error(text: str) -> None:
+    """Prints an error in one line of limited length, since it may quote a file."""
     line = " ".join(text.split())
     notice("charrnn: " + (line if len(line) <= MAX_MESSAGE else f"{line[:MAX_MESSAGE]} …"))
 
@@ -148,7 +148,7 @@ def _unexpected(error: Exception) -> str:
         text = f"{error.filename or 'the output'}: {error.strerror}"
     else:
         text = f"{type(error).__name__}: {error}"
-    return f"{text} (CHARRNN_DEBUG=1 shows where)"
+    return f"{text} (CHARRNN_DEBUG=1 shows the traceback)"
 
 
 def _is_current_folder_gone() -> bool:
@@ -160,7 +160,7 @@ def _is_current_folder_gone() -> bool:
 
 
 def _is_closed_pipe(error: BaseException | None) -> bool:
-    """Whether nobody reads stdout any more; Typer turns that into a `SystemExit`."""
+    """Whether the error means that stdout is a closed pipe; Typer turns that into a `SystemExit`."""
     return (isinstance(error, OSError) and error.errno == errno.EPIPE) or (
         isinstance(error, SystemExit) and _is_closed_pipe(error.__context__)
     )

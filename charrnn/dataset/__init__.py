@@ -1,1 +1,1 @@
-"""The data: files become text, text becomes ids, ids become batches; one module for each layout of a text."""
+"""The data: files become text, text becomes ids, ids become batches; one module for each layout."""

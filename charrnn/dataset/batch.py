@@ -7,10 +7,10 @@ import numpy as np
 from charrnn.types import Ids, Mask
 
 CHARS_PER_READ = 1024
-"""Characters of a long text that are read at once: enough that the matrix products are large."""
+"""Characters of a long text to read at once: enough to make the matrix products large."""
 
 NO_ROWS = slice(0, 0)
-"""The rows of a batch whose state is reset, where none is."""
+"""The value of `Batch.reset` if no row is reset."""
 
 
 class Batch(NamedTuple):
@@ -23,9 +23,9 @@ class Batch(NamedTuple):
     mask: Mask | None = None
     """The targets [T, B] that count in the loss; None: all of them."""
     weight: float = 1.0
-    """The weight of its mean loss: its characters over those of a mean batch, so that all characters count alike.
+    """The weight of the mean loss: the batch's characters over those of an average batch; all characters count alike.
 
-    1 where all batches have the same size.
+    1 if all batches have the same size.
     """
 
     @property
@@ -34,6 +34,6 @@ class Batch(NamedTuple):
         return self.targets.size if self.mask is None else int(np.count_nonzero(self.mask))
 
     def shard(self, rows: slice) -> "Batch":
-        """Some rows of the batch, whose state has been reset already."""
+        """Some rows of the batch; their state has already been reset."""
         mask = None if self.mask is None else self.mask[:, rows]
         return Batch(self.inputs[:, rows], self.targets[:, rows], NO_ROWS, mask, self.weight)

@@ -17,14 +17,14 @@ from charrnn.errors import CorpusError, VocabularyError
 from charrnn.types import Ids
 
 MIN_VALIDATION = 100
-"""The fewest characters of a held-out text: the loss on a shorter one says nothing, so nothing is held out."""
+"""The fewest characters of validation text: the loss on fewer says nothing, so then nothing is held out."""
 
 
 @dataclass(frozen=True)
 class Corpus:
     """A text as ids [N] in a vocabulary, with the size and the SHA-256 that identify it.
 
-    Raises `CorpusError` for less than two characters.
+    Raises `CorpusError` for fewer than two characters.
     """
 
     ids: Ids
@@ -41,24 +41,25 @@ class Corpus:
             raise CorpusError(f"{self.name} {found}: a corpus needs at least two characters; 100,000 or more work best")
 
     def reencode(self, vocabulary: Vocabulary) -> "Corpus":
-        """The same text as ids of another vocabulary; raises `VocabularyError` if that lacks a character."""
+        """The same text as ids in another vocabulary; raises `VocabularyError` if that lacks a character."""
         if vocabulary == self.vocabulary:
             return self
         if vocabulary.is_bytes != self.vocabulary.is_bytes:
-            kind = "bytes" if vocabulary.is_bytes else "characters"
-            raise VocabularyError(f"the model reads {kind}, but the corpus is not read as {kind}: see --bytes")
+            if vocabulary.is_bytes:
+                raise VocabularyError("the model reads bytes, but the corpus was read as characters: add --bytes")
+            raise VocabularyError("the model reads characters, but the corpus was read as bytes: leave out --bytes")
         numbers = vocabulary.encode("".join(self.vocabulary.characters))
         return replace(self, ids=_renumber(self.ids, numbers), vocabulary=vocabulary)
 
     def split(self, val_fraction: float) -> tuple[Ids, Ids]:
-        """The ids to learn from and the held-out ids at the end: none if they would be fewer than `MIN_VALIDATION`."""
+        """The training ids, and the validation ids at the end: none if they would be fewer than `MIN_VALIDATION`."""
         n = int(len(self.ids) * val_fraction)
         border = len(self.ids) - (n if n >= MIN_VALIDATION else 0)
         return self.ids[:border], self.ids[border:]
 
     @cached_property
     def lines(self) -> Lines:
-        """Its lines; raises `CorpusError` if fewer than two are not empty."""
+        """The lines; raises `CorpusError` for fewer than two that are not empty."""
         found = Lines.from_ids(self.ids, self.vocabulary)
         if not len(found):
             raise CorpusError(f"{self.name} has no characters except newlines: --lines needs at least two lines")
@@ -68,7 +69,7 @@ class Corpus:
 
 
 def from_text(text: str | bytes, name: str = "text") -> Corpus:
-    """A corpus from a string, or from bytes for a model of bytes. Raises `CorpusError` for less than two characters."""
+    """A corpus from a string, or bytes for a model of bytes; raises `CorpusError` for fewer than two characters."""
     if isinstance(text, bytes):
         vocabulary, raw = Vocabulary(None), text
     else:
@@ -77,10 +78,10 @@ def from_text(text: str | bytes, name: str = "text") -> Corpus:
 
 
 def corpus_mismatch_error(name: str) -> CorpusError:
-    """The error for a text that is not the one that the training began with."""
+    """The error for a text that is not the one that the run began with."""
     return CorpusError(
-        f"the corpus {name} is not the one that this training began with: restore that one, or start a new run on this "
-        "one with --init-from"
+        f"the corpus {name} is not the one that this run began with: restore that one, or start a new run on this one "
+        "with --init-from"
     )
 
 
@@ -89,7 +90,7 @@ def read(source: Source, size: int | None = None) -> Corpus:
 
     Byte order marks are dropped, and `\\r\\n` and `\\r` become `\\n`. For a model of bytes nothing is changed, and the
     bytes are on disk rather than in memory: see `_map_bytes`. Raises `CorpusError` for files that can't be found, read
-    or decoded, and for less than two characters; if a `size` in bytes is given, also as soon as there are more.
+    or decoded, and for fewer than two characters; if a `size` in bytes is given, also as soon as there are more.
     """
     raw = _Raw(source, size)
     if source.as_bytes:
@@ -120,10 +121,10 @@ class _Raw:
 
 
 def _map_bytes(raw: _Raw) -> Ids:
-    """The bytes, in a temporary file without a name that is mapped into memory, so that only what is used is loaded.
+    """The bytes, in an unnamed temporary file that is mapped into memory, so that only the parts in use are loaded.
 
-    It is a copy: other programs may cut the files, and to read a part of a mapped file that is gone ends the process.
-    Raises `CorpusError` if there is no room for it.
+    The file is a copy: other programs may truncate the originals, and reading a mapped file past its end kills the
+    process. Raises `CorpusError` if there is no room for the copy.
     """
     folder = "a temporary folder"
     try:
@@ -141,8 +142,8 @@ def _map_bytes(raw: _Raw) -> Ids:
 class _Encoder:
     """Encodes a text of any length in one pass: a character gets the next id when it first occurs.
 
-    When all characters are known, `finish` puts the ids in the order of the code points. Memory holds the ids, in the
-    smallest type that fits, and no more of the text than one part.
+    Once all characters are known, `finish` puts the ids in the order of the code points. Memory holds the ids, in the
+    smallest type that fits, and only one part of the text at a time.
     """
 
     def __init__(self) -> None:
@@ -175,7 +176,7 @@ class _Encoder:
         self.ids += ids.data
 
     def _add_characters(self, points: NDArray[np.unsignedinteger[Any]]) -> None:
-        """Gives new characters their ids; widens the type of the ids if these, and one for unknown, need it."""
+        """Gives new characters their ids; widens the type of the ids if these and the unknown marker need it."""
         self.points += np.unique(points).tolist()
         if (wider := smallest_type(len(self.points) + 1)) != self.dtype:
             self.ids = bytearray(np.frombuffer(self.ids, self.dtype).astype(wider).data.cast("B"))

@@ -19,7 +19,7 @@ from charrnn.errors import CorpusError
 STDIN = "-"
 """The path of standard input."""
 READ_BLOCK = 1 << 20
-"""Bytes that are read at once."""
+"""Bytes to read at once."""
 Part = tuple[str, bytes]
 """Some bytes of a file, with the file's path; b"" at the end of the file."""
 ERROR_HANDLERS = ("strict", "replace", "ignore", "backslashreplace", "surrogateescape")
@@ -36,7 +36,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The corpus's name: that of its first file or folder, without the folders above it."""
+        """The corpus's name: the name of its first file or folder, without the folders above it."""
         first = "stdin" if self.paths[0] == STDIN else os.path.basename(os.path.realpath(self.paths[0]))
         return first + (f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else "")
 
@@ -46,7 +46,7 @@ class Source:
 
 
 def bundled_corpus() -> str:
-    """The path of the corpus that comes with the package: in a wheel inside the package, in a checkout beside it."""
+    """The path of the corpus that comes with the package: inside the package in a wheel, beside it in a checkout."""
     package = Path(__file__).parent.parent
     folder = next((path for path in (package / "data", package.parent / "data") if path.is_dir()), None)
     if folder is None:
@@ -79,8 +79,8 @@ def decoded_texts(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[str
 def read_chunks(paths: Iterable[str], arriving: int = 0) -> Iterator[Part]:
     """The bytes of files, in parts of `READ_BLOCK` bytes.
 
-    With `arriving` a part is what has arrived, at most that many bytes, so that nothing waits for more input. Raises
-    `CorpusError` for a file that can't be found or read.
+    If `arriving` is given, a part is whatever has arrived, at most that many bytes, so that nothing waits for more
+    input. Raises `CorpusError` for a file that can't be found or read.
     """
     for path in paths:
         try:
@@ -120,8 +120,8 @@ def _stdin() -> AbstractContextManager[io.BufferedReader]:
 def list_files(paths: Iterable[str]) -> list[str]:
     """The paths, with each folder replaced by the files below it, sorted, without hidden files and checkpoints.
 
-    Of a folder only regular files are taken, no pipes for instance. Raises `CorpusError` for a folder without files,
-    and if standard input, which can be read only once, is there twice.
+    A folder contributes only its regular files: no pipes, for instance. Raises `CorpusError` for a folder without
+    files, and if standard input, which can be read only once, occurs twice.
     """
     paths = list(paths)
     if paths.count(STDIN) > 1:
@@ -165,9 +165,9 @@ def decode(parts: Iterable[Part], encoding: str, errors: str) -> Iterator[str]:
         try:
             yield decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError as error:
-            at = offset - len(error.object) + error.start
+            position = offset - len(error.object) + error.start
             raise CorpusError(
-                f"{path} is not {encoding} at byte {at}: give its --encoding, or --errors replace, or --bytes"
+                f"{path} is not {encoding} at byte {position}: give its --encoding, or --errors replace, or --bytes"
             ) from None
         except UnicodeError as error:  # for instance utf-16 without its mark
             raise CorpusError(f"{path} is not {encoding}: {error}; give its --encoding, or --bytes") from None

@@ -19,19 +19,19 @@ class Line(NamedTuple):
 def read_lines(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[list[Line]]:
     """The lines of files: one list for each part, so that no line waits for later parts.
 
-    A line ends with `\\n`, or with its file. At most one list is in memory, and the beginning of a line whose end has
+    A line ends with `\\n`, or with its file. Memory holds at most one list, and the beginning of a line whose end has
     not arrived yet.
     """
-    begun: list[bytes] = []
+    unfinished: list[bytes] = []
     first = True
     for _, chunk in parts:
         lines, end, rest = chunk.rpartition(b"\n")
         if chunk and not end:
-            begun.append(chunk)
+            unfinished.append(chunk)
             continue
-        # b"" ends the file, and so the line that was begun
-        whole = b"".join((*begun, lines, end)).decode("utf-8", "surrogateescape")
-        begun = [rest]
+        # b"" ends the file, and with it the unfinished line
+        whole = b"".join((*unfinished, lines, end)).decode("utf-8", "surrogateescape")
+        unfinished = [rest]
         if whole:
             *ended, last = whole.split("\n")
             raws = [line + "\n" for line in ended] + ([last] if last else [])

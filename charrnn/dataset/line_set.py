@@ -1,4 +1,4 @@
-"""The line set: which lines the training text had, as digests that recognise a line and can't reproduce one."""
+"""The line set: which lines the training text had, as digests that recognise a line but can't reproduce one."""
 
 import base64
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 Digests = NDArray[np.uint32]
 
 MAX_LINES = 1 << 22
-"""The largest number of different lines that is kept: their digests take 16 MB. For more lines, none are kept."""
+"""The most different lines whose digests are kept, which takes 16 MB; for more lines, none are kept."""
 
 
 def line_digests(lines: Iterable[str]) -> Digests:
-    """A number for each line: the 32-bit BLAKE2b of its UTF-8, as `b2sum -l 32` prints it, read as little-endian.
+    """A number for each line: the 32-bit BLAKE2b of its UTF-8 bytes, as `b2sum -l 32` prints it, little-endian.
 
     Two different lines have the same digest with probability 1 / 2³².
     """
@@ -47,7 +47,7 @@ class LineSet:
 
     @property
     def default_length(self) -> int:
-        """The characters after which a sampled line is cut, where no length is given: twice the longest line."""
+        """The characters after which a sampled line is cut if no length is given: twice the longest line."""
         return 2 * self.longest
 
     def to_json(self) -> dict[str, Any]:

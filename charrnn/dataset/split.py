@@ -1,4 +1,4 @@
-"""The split: the part of a corpus to learn from and the part to validate on, in the layout that was asked for."""
+"""The split: the part of a corpus to learn from and the part to validate on, in the layout of the configuration."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from charrnn.dataset.streams import Streams
 from charrnn.types import Ids
 
 MIN_PART = 16_384
-"""The fewest characters of a held-out text that are read as a part of it, side by side with other parts."""
+"""The fewest characters of a part of a validation text that is read side by side with other parts."""
 MAX_PARTS = 64
 WARM_UP = 1024
-"""Characters that are read before those of a part."""
+"""Characters that are read before a part, so that its losses do not depend on where it begins."""
 
 
 class TrainingData(Protocol):
-    """What the training reads, in epochs of equally many batches: `Streams` or `LineBatches`."""
+    """The data to learn from, in epochs with the same number of batches: `Streams` or `LineBatches`."""
 
     @property
     def size(self) -> int:
@@ -41,7 +41,7 @@ class TrainingData(Protocol):
 
     @property
     def chars_per_step(self) -> float:
-        """The characters of a mean batch."""
+        """The characters of an average batch."""
 
     @property
     def n_orders(self) -> int:
@@ -56,25 +56,25 @@ class TrainingData(Protocol):
 
 
 class ValidationData(Protocol):
-    """What is never learned from, and read as a whole to validate a model: `ValidationStream` or `LineBatches`."""
+    """The data that is never learned from, but read in full to validate: `ValidationStream` or `LineBatches`."""
 
     @property
     def size(self) -> int:
-        """Its characters; 0 where nothing is held out."""
+        """The number of characters; 0 if nothing is held out."""
 
     def excerpt(self, limit: int, /) -> Ids:
         """At most `limit` of these characters, consecutive."""
 
     @property
     def n_lines(self) -> int:
-        """Its lines; 0 for a continuous text."""
+        """The number of lines; 0 for a continuous text."""
 
     @property
     def batch_size(self) -> int:
         """B: the rows that are read side by side."""
 
     def batches(self, start: int, /) -> Iterator[Batch]:
-        """All of it, batch by batch; the id `start` stands before the first character of a text."""
+        """All of the data, batch by batch; the first input of a text is the id `start`."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class ValidationStream:
 
     @property
     def size(self) -> int:
-        """Its characters."""
+        """The number of characters."""
         return len(self.ids)
 
     def excerpt(self, limit: int) -> Ids:
@@ -103,7 +103,7 @@ class ValidationStream:
         return max(1, min(len(self.ids) // MIN_PART, MAX_PARTS))
 
     def batches(self, start: int) -> Iterator[Batch]:
-        """As `ValidationData.batches`."""
+        """See `ValidationData.batches`."""
         return self._side_by_side(start) if self.batch_size > 1 else self._in_order(start)
 
     def _in_order(self, start: int) -> Iterator[Batch]:
@@ -129,7 +129,7 @@ class ValidationStream:
 
 
 class Split(NamedTuple):
-    """The two parts of a corpus, and the set of its lines; None for a continuous text."""
+    """The two parts of a corpus, and the set of its lines, which is None for a continuous text."""
 
     training: TrainingData
     validation: ValidationData
@@ -137,7 +137,7 @@ class Split(NamedTuple):
 
 
 def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
-    """Splits a corpus for a training with this configuration; raises `CorpusError` for one that has too few lines."""
+    """Splits a corpus for training with this configuration; raises `CorpusError` if it has too few lines."""
     B, T = config.batch_size, config.seq_length
     if config.layout == "lines":
         lines = corpus.lines

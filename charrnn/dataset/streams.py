@@ -7,11 +7,11 @@ from charrnn.dataset.batch import Batch
 from charrnn.types import Ids
 
 RESET_EVERY = 100
-"""Batches after which the state of a stream is reset to zero, each stream at a time of its own.
+"""Batches after which the state of a stream is reset to zero; each stream is reset at a time of its own.
 
 A sample starts from a zero state, and an epoch may be long or the only one. A network that sees a zero state once in
-thousands of steps may never learn to start from it: when every stream was carried to the end of the epoch, half of some
-LSTMs had a validation loss of 5 nats after their first epoch, and the others 2.
+thousands of steps may never learn to start from it: in an experiment in which every stream was carried to the end of
+the epoch, half of the LSTMs had a validation loss of 5 nats after their first epoch, the other half 2.
 """
 
 
@@ -19,16 +19,16 @@ LSTMs had a validation loss of 5 nats after their first epoch, and the others 2.
 class Streams:
     """Ids [N] cut into B parallel streams, and each stream into pieces of at most T characters, one for each batch.
 
-    Every epoch begins at another offset, so that the borders between batches move; all epochs have the same number of
-    batches. A batch is a view of the ids: a step costs the same however long the text is. A text that is too short for
-    `max_batch_size` streams of `seq_length` characters has fewer streams.
+    Every epoch begins at a new offset, so that the borders between batches move; all epochs have the same number of
+    batches. A batch is a view of the ids, so a step costs the same for a text of any length. A text that is too short
+    for `max_batch_size` streams of `seq_length` characters has fewer streams.
     """
 
     ids: Ids
     max_batch_size: int
     seq_length: int
     n_lines: int = 0
-    """A continuous text has no lines of their own."""
+    """A continuous text is not divided into lines."""
 
     @property
     def size(self) -> int:

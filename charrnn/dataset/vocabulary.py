@@ -15,7 +15,7 @@ from charrnn.types import Ids
 UNKNOWN = np.uint32(0xFFFFFFFF)
 """Marks a character without an id in the encoding table."""
 ENCODE_BLOCK = 1 << 20
-"""Characters that are encoded at once: so the intermediate arrays stay small."""
+"""Characters to encode at once, so that the intermediate arrays stay small."""
 POLICIES = ("error", "skip", "nearest")
 """What `Vocabulary.replace_unknown` can do with unknown characters."""
 MAX_NAMED = 3
@@ -33,7 +33,7 @@ def code_points(text: str) -> NDArray[np.uint32]:
 
 
 def describe(character: str) -> str:
-    """A character in printable form: `'ж' (U+0436 CYRILLIC SMALL LETTER ZHE)`, or the byte that a surrogate is for."""
+    """A character in printable form, `'ж' (U+0436 CYRILLIC SMALL LETTER ZHE)`; a lone surrogate as its byte."""
     if "\udc80" <= character <= "\udcff":
         return f"the byte {ord(character) - 0xDC00:02X} (not UTF-8)"
     point = f"U+{ord(character):04X} {unicodedata.name(character, '')}".strip()
@@ -81,7 +81,7 @@ class Vocabulary:
     def start(self) -> int:
         """The id of the context before the first character of a text: newline, else space, else 0.
 
-        A text begins as a line does, so a sample without a prime and the score of a text both start from it.
+        A text begins like a line, so a sample without a prime and the score of a text both start from this id.
         """
         for character in "\n ":
             if character in self.characters:
@@ -119,13 +119,13 @@ class Vocabulary:
         return ids
 
     def replace_unknown(self, text: str, policy: str) -> tuple[str, int]:
-        """A text without its unknown characters, and how many there were.
+        """A text without its unknown characters, and their number.
 
-        - `error` leaves them in the text, where `encode` refuses them, and counts none
+        - `error` leaves them in the text, for `encode` to reject, and counts none
         - `skip` leaves them out
         - `nearest` replaces each by the most similar known character: the same letter in the other case, then the
-          letter or digit without accents, then a plain dash, quote or space for another kind of it; one that has
-          nothing similar is left out
+          letter or digit without accents, then a plain dash, quote or space for another kind of it; a character to
+          which none is similar is left out
 
         Raises `ConfigError` for another policy.
         """

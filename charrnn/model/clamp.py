@@ -1,4 +1,4 @@
-"""Clamped units: weights and a state with which some units keep the value that they are given."""
+"""Clamped units: weights and a state with which some units keep a given value."""
 
 import numpy as np
 
@@ -13,9 +13,9 @@ def clamp(network: Network, params: Params, values: Array) -> tuple[Params, Arra
     """Weights that keep some units at a value, and the state [L, S, 1, H] that they keep; NaN for the other units.
 
     `values` [L, H] are between -1 and 1, and NaN for the other units; as in `forward_with_activations` they are tanh c
-    for an LSTM and h for the other cells. Zeroes the unit's incoming weights and sets its biases so that the value is a
-    fixed point: so every engine and sampler can run the network. The GRU's candidate is the value itself; an LSTM's
-    cell state loses a sixteenth at every step and gets as much back.
+    for an LSTM and h for the other cells. Zeroes a unit's incoming weights and sets its biases so that the value is a
+    fixed point; every engine and sampler can run such a network. A GRU's candidate is the value itself; an LSTM's cell
+    state loses a sixteenth at every step and gets as much back.
     """
     cell, H = network.config.cell, network.config.hidden_size
     limited = np.clip(values, -CLAMP_LIMIT, CLAMP_LIMIT)

@@ -36,7 +36,7 @@ def dropconnect_masks(network: Network, rng: np.random.Generator, dtype: Any = n
 
 
 def _mask(shape: tuple[int, ...], dropped: float, rng: np.random.Generator, dtype: Any) -> Array:
-    """A share `dropped` of zeros, and else the factor that keeps the mean at 1; the share is a multiple of 1/65536."""
+    """Zero with probability `dropped`, to the nearest 1/65536, and otherwise the factor that keeps the mean at 1."""
     threshold = min(round(dropped * 65536), 65535)  # 16 bits are drawn five times as fast as a float32
     kept = rng.integers(65536, size=shape, dtype=np.uint16) >= threshold
     mask: Array = kept * np.asarray(65536 / (65536 - threshold), dtype)

@@ -1,4 +1,4 @@
-"""The initial weights: orthogonal where the network is recurrent, uniform elsewhere."""
+"""The initial weights: orthogonal for the recurrent connections, uniform for the others."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ def initial_params(network: Network, rng: np.random.Generator, dtype: Any = np.f
 
     W_hh: the H×H block of each gate is orthogonal, so that the recurrence neither shrinks nor stretches a state (A.
     Saxe, J. McClelland, S. Ganguli, 2014). W_ih and W_out: uniform within ±√(6 / (in + out)) of a gate (X. Glorot, Y.
-    Bengio, 2010). The W_ih of the first layer is uniform within ±√3, whose variance is 1: it is a look-up, in which a
-    single row is added, however many there are; with a smaller range the network can't tell the characters apart at
-    first. Biases are zero, except the LSTM's forget gate, which starts at 1, open, so that the cell state lasts before
-    anything is learned (F. Gers et al., 2000; R. Jozefowicz et al., 2015).
+    Bengio, 2010). The W_ih of the first layer is uniform within ±√3, so that its variance is 1: it is a look-up that
+    adds a single row, whatever their number; with a smaller range the network can't tell the characters apart at first.
+    Biases are zero, except that of the LSTM's forget gate, which starts at 1, so that the gate is open and the cell
+    state lasts before anything is learned (F. Gers et al., 2000; R. Jozefowicz et al., 2015).
     """
     config, H = network.config, network.config.hidden_size
     params: Params = {}

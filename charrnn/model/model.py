@@ -19,23 +19,23 @@ from charrnn.model.network import Network
 from charrnn.types import Array, Ids, Params
 
 DEFAULT_LENGTH = 1000
-"""The characters of a sample, where no length is given and the model tells none."""
+"""The characters of a sample of continuous text if no length is given."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """What sampling, scoring and inspection work on. `params` are those of `Network`, for `config`."""
+    """The model that sampling, scoring and inspection work on. `params` are those of `Network`, for `config`."""
 
     config: ModelConfig
     vocabulary: Vocabulary
     params: Params = field(repr=False)
     engine: Engine = field(default_factory=lambda: engines.load("numpy"), repr=False)
     layout: str = "stream"
-    """How the training read its text, one of `config.LAYOUTS`: what this model writes."""
+    """The layout of the training text, one of `config.LAYOUTS`; the model writes text in this layout."""
     line_set: LineSet | None = None
     """The lines of the training text, for a model of the layout `lines`."""
     clamped: Array | None = field(default=None, repr=False)
-    """The state [L, S, 1, H] of clamped units, and NaN for the other units; None where no unit is clamped."""
+    """The state [L, S, 1, H] of clamped units, and NaN for the other units; None if no unit is clamped."""
 
     @cached_property
     def network(self) -> Network:
@@ -49,11 +49,11 @@ class Model:
 
     @property
     def default_length(self) -> int:
-        """The characters of a sample, where no length is given."""
+        """The characters of a sample if no length is given."""
         return DEFAULT_LENGTH if self.line_set is None else self.line_set.default_length
 
     def zero_state(self, B: int) -> Array:
-        """The state [L, S, B, H] before anything was read."""
+        """The state [L, S, B, H] before anything is read."""
         return self.clamp_state(self.network.zero_state(B, self.params["W_out"].dtype))
 
     def clamp_state(self, state: Array) -> Array:
@@ -61,7 +61,7 @@ class Model:
         return state if self.clamped is None else np.where(np.isnan(self.clamped), state, self.clamped)
 
     def clamp_units(self, units: Mapping[tuple[int, int], float]) -> "Model":
-        """The same model with some units (layer, index) clamped to a value from -1 to 1.
+        """The same model with some units (layer, index) clamped, each to a value from -1 to 1.
 
         Raises `ConfigError` for a unit that does not exist, and for a value out of range.
         """
@@ -80,7 +80,7 @@ class Model:
         L, H = self.config.layers, self.config.hidden_size
         if not (0 <= layer < L and 0 <= index < H):
             raise ConfigError(
-                f"there is no unit {layer}:{index}: layers go from 0 to {L - 1}, the units of each from 0 to {H - 1}"
+                f"there is no unit {layer}:{index}: layers run from 0 to {L - 1}, the units of each from 0 to {H - 1}"
             )
 
     def forward(self, inputs: Ids, state: Array, workspace: Workspace | None = None) -> tuple[Array, Array]:

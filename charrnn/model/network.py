@@ -41,7 +41,7 @@ class Network:
 
     @property
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The name and shape of every parameter, in the order in which they are made."""
+        """The name and shape of every parameter, in the order in which they are initialized."""
         config, H = self.config, self.config.hidden_size
         V, GH = config.vocab_size, self.cell.GATES * H
         shapes: dict[str, tuple[int, ...]] = {}
@@ -54,7 +54,7 @@ class Network:
         return shapes | {"W_out": (H, V), "b_out": (V,)}
 
     def zero_state(self, B: int, dtype: Any = np.float32) -> Array:
-        """The state [L, S, B, H] before anything was read."""
+        """The state [L, S, B, H] before anything is read."""
         return np.zeros((self.config.layers, self.cell.STATES, B, self.config.hidden_size), dtype)
 
     # Predictions
@@ -70,7 +70,7 @@ class Network:
     def step(self, params: Params, ids: Ids, state: Array) -> tuple[Array, Array]:
         """`forward` for one character of each row [B], with the NumPy engine: logits [B, V], and the next state.
 
-        For a sequence of a single step, everything in `forward` except the mathematics would take longer than it.
+        For a sequence of a single step, the overhead of `forward` would take longer than the mathematics.
         """
         cell, layers = self.cell, self.config.layers
         next_state = np.empty_like(state)
@@ -86,7 +86,7 @@ class Network:
     def forward_with_activations(
         self, params: Params, inputs: Ids, state: Array, workspace: Workspace | None = None
     ) -> tuple[Array, Array, list[dict[str, Array]], Array]:
-        """`forward` with the NumPy engine, and the activations inside.
+        """`forward` with the NumPy engine, and the activations inside the network.
 
         Returns the logits [T, B, V]; the units' activations [L, T, B, H], tanh c for an LSTM and h for the other cells;
         the gates of each layer by name, [T, B, H]; and the next state.
@@ -109,7 +109,7 @@ class Network:
     def loss(
         self, params: Params, batch: Batch, state: Array, workspace: Workspace | None = None
     ) -> tuple[float, Array]:
-        """The summed loss of the targets that count, in nats; and the next state."""
+        """The summed loss of the targets that count, in nats, and the next state."""
         workspace = workspace or Workspace()
         h, state, _, _ = self._forward_layers(params, batch.inputs, state, None, workspace)
         h, targets = _select_masked(h, batch.targets, batch.mask, workspace)
@@ -126,9 +126,9 @@ class Network:
     ) -> tuple[float, Params, Array]:
         """The summed loss in nats, its gradient for every parameter, and the next state.
 
-        `state` is [L, S, B, H]; `dropout` is the mask [L, T, B, H] of `dropout_masks`, or None. Sums, not means, so
-        that the results of shards can be added. Backpropagation stops at the state that came in: this is the truncation
-        of truncated BPTT (R. Williams, J. Peng, 1990). Of the targets, only those that the batch's mask selects count;
+        `state` is [L, S, B, H]; `dropout` is the mask [L, T, B, H] of `dropout_masks`, or None. The results are sums,
+        not means, so that those of shards can be added. Backpropagation stops at the initial state: this is the
+        truncation of truncated BPTT (R. Williams, J. Peng, 1990). Only the targets that the batch's mask selects count;
         a shard may have none.
         """
         total, grads, next_state, _ = self._forward_backward(params, batch, state, dropout, workspace or Workspace())
@@ -137,8 +137,8 @@ class Network:
     def state_gradient(self, params: Params, inputs: Ids, targets: Ids, state: Array) -> Array:
         """The gradient [L, S, B, H] of the loss of the last targets alone with respect to the state before the inputs.
 
-        inputs [T, B]; targets [B]. It is ∂loss_t/∂h_{t-k}, and for an LSTM ∂loss_t/∂c_{t-k}: the gradient that vanishes
-        or does not (Y. Bengio, P. Simard, P. Frasconi, 1994).
+        inputs [T, B]; targets [B]. It is ∂loss_t/∂h_{t-k}, and for an LSTM ∂loss_t/∂c_{t-k}: the gradient that may
+        vanish (Y. Bengio, P. Simard, P. Frasconi, 1994).
         """
         mask = np.zeros(inputs.shape, bool)
         mask[-1] = True
@@ -174,7 +174,7 @@ class Network:
     def _forward_backward(
         self, params: Params, batch: Batch, state: Array, dropout: Array | None, workspace: Workspace
     ) -> tuple[float, Params, Array, Array]:
-        """`loss_and_gradients`, and last the gradient of the state that came in."""
+        """`loss_and_gradients`, followed by the gradient of the initial state."""
         cell, engine, layers = self.cell, self.engine, self.config.layers
         T, B = batch.inputs.shape
         h, next_state, caches, outputs = self._forward_layers(params, batch.inputs, state, dropout, workspace)

@@ -13,19 +13,21 @@ from charrnn.training.options import TrainOptions, model_config, resolve_default
 from charrnn.training.throughput import measure_throughput
 
 REFERENCE_MODEL = ModelConfig(64, "lstm", 256, 1)
-"""The network by which machines are compared."""
-VALIDATION_COST, MAX_VALIDATION_SHARE = 0.7, 1 / 15
-"""The time of validating on a character over that of learning from one; the largest share of the time for one pass."""
+"""The network whose throughput is measured first, to compare machines."""
+VALIDATION_COST = 0.7
+"""The time to validate on a character, as a share of the time to learn from one."""
+MAX_VALIDATION_SHARE = 1 / 15
+"""The largest share of the training time for one evaluation."""
 EVALUATION_SHARE, MIN_EVALUATIONS, MAX_EVALUATIONS = 0.04, 2, 12
-"""The share of the time for evaluations along the way, and their smallest and largest number."""
+"""The share of the training time for all evaluations along the way, and their smallest and largest number."""
 
 
 def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> TrainOptions:
-    """Completes the options of a training with a deadline, by what this machine does: see `budget.choose`.
+    """Completes the options of a run with a deadline from the speed of this machine: see `budget.choose`.
 
-    The width is chosen by what the machine does with a reference network, the rest by what it does with that width. The
-    number of steps is an estimate, which the deadline corrects along the way. If validation would take too long, less
-    of the text is held out.
+    The speed of a reference network decides the width, and the speed at that width decides the rest. The number of
+    steps is an estimate, which the deadline corrects along the way. If validation would take too long, less of the text
+    is held out.
     """
     options = resolve_defaults(options)
     if {"lr_decay", "lr_decay_after"} & set(options):
@@ -67,7 +69,7 @@ def _timing(steps: int, seconds: float, deadline: Deadline, chosen: TrainOptions
 
 
 def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int, deadline: Deadline) -> TrainingConfig:
-    """The configuration of a training that continues from a step until the deadline: full rate, then a new cooldown."""
+    """The configuration of a run that continues from a step until the deadline: at full rate, then a new cooldown."""
     training, validation, _ = split_corpus(corpus, config)
     throughput = _throughput(model, config, _line_length(training))
     deadline.evaluation = _validation_seconds(validation.size, throughput, config)
@@ -92,5 +94,5 @@ def _throughput(model: ModelConfig, config: TrainingConfig, line: float) -> floa
 
 
 def _validation_seconds(chars: int, throughput: float, config: TrainingConfig) -> float:
-    """The seconds of an evaluation on so many characters; with averaged weights the text is read twice."""
+    """The seconds of an evaluation on this many characters; with averaged weights the text is read twice."""
     return VALIDATION_COST * chars / throughput * (2 if config.ema_decay else 1)

@@ -1,4 +1,4 @@
-"""The baselines: what a compressor and a table of contexts need for a text, to compare a network's loss with."""
+"""The baselines: the bits that a compressor and a table of contexts need for a text, to compare a loss with."""
 
 import lzma
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from charrnn.types import Ids
 MAX_ORDER = 6
 """The most characters of context in the table; longer contexts gain nothing on a few megabytes."""
 MAX_CHARS = 2_000_000
-"""The most characters of a text that are measured: they take some seconds."""
+"""The most characters of a text to measure, which takes some seconds."""
 HASH_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """2⁶⁴ over the golden ratio: multiplying by it spreads keys that are close (D. Knuth, TAOCP 3, 6.4)."""
 
@@ -21,12 +21,12 @@ Keys = NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Baselines:
-    """What the validation text costs other methods that have seen the training text, in bits per character."""
+    """Bits per character that other methods need for the validation text, once they have seen the training text."""
 
     xz: float
     """By `xz -9`: LZMA, which finds repetitions."""
     table: float
-    """By how often each character follows each context of up to `MAX_ORDER` characters, as in PPM."""
+    """By counting how often each character follows each context of up to `MAX_ORDER` characters, as in PPM."""
 
 
 def measure(training: Ids, validation: Ids, vocabulary: Vocabulary) -> Baselines:
@@ -38,7 +38,7 @@ def measure(training: Ids, validation: Ids, vocabulary: Vocabulary) -> Baselines
 
 
 def _compressed(text: bytes) -> int:
-    """The bytes that `xz -9` makes of a text."""
+    """The size in bytes of a text that `xz -9` has compressed."""
     return len(lzma.compress(text, preset=9))
 
 
@@ -77,7 +77,7 @@ def context_bits(training: Ids, validation: Ids, order: int = MAX_ORDER) -> floa
 
 
 def _hash(key: Keys, ids: Keys) -> Keys:
-    """A 64-bit key for each pair of a key and an id, so that no two of some millions collide."""
+    """A 64-bit key for each pair of a key and an id: no two of several million collide."""
     key_: Keys = (key ^ (ids + np.uint64(1))) * HASH_MULTIPLIER
     return key_ ^ (key_ >> np.uint64(29))
 

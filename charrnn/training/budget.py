@@ -13,18 +13,18 @@ GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 WIDTH, OPERATIONS, RATE = 288, 2.5e13, 0.012
 """The best width of an LSTM for this number of operations, and the best learning rate for this width."""
 MAX_RATE = 0.02
-"""The learning rate of narrow networks: a higher one gains nothing and may diverge."""
+"""The highest learning rate, for narrow networks: a higher one gains nothing and may diverge."""
 EPOCHS_BEFORE_OVERFITTING, DROPOUT_PER_DOUBLING, MAX_DROPOUT = 4, 0.1, 0.4
-"""The epochs without overfitting; the dropout, of outputs and recurrent weights, to add for each doubling of them; and
-the most dropout."""
+"""The epochs before a network overfits; the dropout of outputs and recurrent weights to add for each doubling of these
+epochs; and the most dropout."""
 BATCH_SIZE, SEQ_LENGTH = 32, 64
 """Larger batches or longer sequences read faster, but learn less in the end."""
 CLIP = 1.0
-"""A few times the norm of the gradients after the first steps."""
+"""The largest norm of the gradient: a few times that after the first steps."""
 WARMUP = 100
 """Steps in which the learning rate rises."""
 COOLDOWN = 0.6
-"""The share of the time in which the learning rate falls to zero."""
+"""The share of the training time in which the learning rate falls to zero."""
 
 
 def operations(config: ModelConfig) -> float:
@@ -34,7 +34,7 @@ def operations(config: ModelConfig) -> float:
 
 
 def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENGTH) -> TrainOptions:
-    """The options of a training on N characters of V kinds that may take W operations, around those that are given.
+    """The options for training on N characters, V of them distinct, with W operations; given options are kept.
 
     `line` is the mean length of the lines in the layout `lines`: a step reads more short lines at once.
 
@@ -65,7 +65,7 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
 
 
 def width(W: float, cell: str, layers: int) -> int:
-    """The units of a layer, a multiple of 32, in a network for W operations."""
+    """The units of each layer, a multiple of 32, of a network for W operations."""
     blocks = GATES[cell] * (2 * layers - 1) / GATES["lstm"]  # H × H weights, relative to one layer of an LSTM
     units = WIDTH * math.sqrt(math.sqrt(W / OPERATIONS / blocks))
     return 32 * min(max(round(units / 32), 1), 128)

@@ -1,4 +1,4 @@
-"""The deadline: ends a training on time, by the speed of its steps so far."""
+"""The deadline: ends a run on time, by planning with the speed of its steps so far."""
 
 import time
 from dataclasses import replace
@@ -8,15 +8,15 @@ from charrnn.config import ANNEALED, TrainingConfig
 MIN_SECONDS = 1.0
 """The shortest training time, in seconds."""
 STEP_TIME_SHARE = 0.97
-"""The time that is planned for a step, as a share of the time that steps took so far.
+"""The time to plan for a step, as a share of the time that the steps so far took.
 
-The last hundredths of a cooldown change next to nothing. So the time had better end a little before the steps do than
-after them, with nothing left to learn at a rate of zero.
+The last hundredths of a cooldown change next to nothing. So it is better if the time runs out a little before the steps
+do than after them, at a rate of zero.
 """
 
 
 class Deadline:
-    """The clock of a training, from when it is made to the end of the evaluation and the save after the last step.
+    """The clock of a run, from its creation to the end of the evaluation and the save after the last step.
 
     It keeps the learning rate of an annealed schedule constant until the cooldown has to begin, and then plans as many
     steps as fit.
@@ -53,7 +53,7 @@ class Deadline:
         self.marks = [(done, when + seconds) for done, when in self.marks]
 
     def restart(self) -> None:
-        """Forgets the steps so far: the training was rolled back, and the remaining time is planned anew."""
+        """Forgets the steps so far: training was rolled back, and the remaining time is planned anew."""
         self.start, self.cooling = None, False
 
     def plan(self, config: TrainingConfig, step: int) -> TrainingConfig:
@@ -78,7 +78,7 @@ class Deadline:
             cooldown = max(1, int(left / (STEP_TIME_SHARE * each)))
             end, start = step + cooldown, max(step, config.warmup)  # the warm-up comes first
             return replace(config, hold=start - config.warmup, cooldown=max(1, end - start), steps=end)
-        more = max(1, step // 20)  # matters only if the training stops here and resumes without a deadline
+        more = max(1, step // 20)  # matters only if the run stops here and resumes without a deadline
         if anneals and not self.cooling and step >= config.warmup + config.hold:
             hold = step - config.warmup + more
             return replace(config, hold=hold, steps=config.warmup + hold + config.cooldown)

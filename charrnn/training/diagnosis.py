@@ -1,24 +1,24 @@
-"""The diagnosis: what the losses of a training mean, and what would lower them."""
+"""The diagnosis: what the losses of a run mean, and what would lower them."""
 
 from charrnn.training.state import Evaluation
 
 FALLING_SHARE = 0.05
-"""The share of the validation loss that the second half of a training takes off, if more time would take off more.
+"""More time would help if the second half of a run lowers the validation loss by more than this share.
 
-A learning rate that falls to zero takes off 3 or 4 % at the end of any training.
+A learning rate that falls to zero lowers it by 3 or 4 % at the end of any run.
 """
 OVERFITTING_GAP = 0.1
-"""The share of the validation loss by which the loss on the training text is lower, if the model overfits."""
+"""A model overfits if its training loss is lower than its validation loss by more than this share."""
 OVERFITTING_RISE = 0.005
-"""The share of the best validation loss by which the last one is higher, if the model overfits."""
+"""A model overfits if its last validation loss is higher than its best one by more than this share."""
 
 
 def diagnose(history: list[Evaluation], loss_without_dropout: float | None) -> str | None:
-    """What would help most: more text, more time or more units; None for too few evaluations to tell.
+    """Says what would help most: more text, more time or more units; None if there are too few evaluations to tell.
 
     `loss_without_dropout` is the loss of the best weights on a piece of the training text; if it is None, the training
     loss is used. A network that does better there than on the validation text has too little to learn from. One that
-    does the same on both has either not finished learning, or no capacity for more.
+    does equally well on both has either not finished learning, or no capacity for more.
     """
     rows = [row for row in history if row.val_loss is not None and row.train_loss is not None]
     if len(rows) < 3:
@@ -29,7 +29,7 @@ def diagnose(history: list[Evaluation], loss_without_dropout: float | None) -> s
     if last.rank > (1 + OVERFITTING_RISE) * best.rank:
         return (
             f"overfitting: the validation loss was lowest at step {best.step:,} and rose after that. "
-            "Less time is enough; more text, or more --dropout and --drop-connect, would help."
+            "Less time would be enough; more text, or more --dropout and --drop-connect, would help."
         )
     if train_loss < (1 - OVERFITTING_GAP) * best.rank:
         return f"overfitting: the loss on the training text is {train_loss:.3f}. More text would help most."

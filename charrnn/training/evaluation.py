@@ -10,7 +10,7 @@ from charrnn.model.model import Model
 
 
 def losses(model: Model, data: ValidationData) -> Iterator[tuple[float, int]]:
-    """The loss of each batch, in order: nats, and the number of characters that they are for."""
+    """The summed loss of each batch, in order: nats, and the number of characters that count in it."""
     state, workspace = model.zero_state(data.batch_size), Workspace()
     for batch in data.batches(model.vocabulary.start):
         state[:, :, batch.reset] = 0

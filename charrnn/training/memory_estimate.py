@@ -1,4 +1,4 @@
-"""The memory estimate: how much memory a training takes, and whether this machine has it."""
+"""The memory estimate: how much memory training takes, and whether this machine has it."""
 
 import math
 from pathlib import Path
@@ -17,7 +17,7 @@ BASE_BYTES = 200 << 20
 
 
 def estimate(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
-    """About how many bytes a training takes at its peak, while it is saved; `corpus` is the size of the ids in bytes.
+    """The approximate peak memory in bytes, which is reached during a save; `corpus` is the size of the ids in bytes.
 
     There are many copies of the weights: the moments, the best weights, those of the last good state, gradients and
     packed weights for each thread, the file to be written. For a batch there are the inputs of the gates, the gates and
@@ -35,7 +35,7 @@ def estimate(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
 
 
 def available() -> int:
-    """The bytes that this process may still take: what is free on the machine or, if less, in its container."""
+    """The bytes that this process may still allocate: those free on the machine or, if fewer, in its container."""
     free = int(psutil.virtual_memory().available)
     try:
         limit, used = (int(Path("/sys/fs/cgroup", f"memory.{name}").read_text()) for name in ("max", "current"))
@@ -47,11 +47,11 @@ def available() -> int:
 
 
 def check(model: ModelConfig, config: TrainingConfig, corpus: int, resumed: bool = False) -> None:
-    """Raises `ConfigError` if a training would take more memory than is free."""
+    """Raises `ConfigError` if training would take more memory than is free."""
     needed, free = estimate(model, config, corpus), available()
     if needed > free:
         raise ConfigError(
-            f"this training would take about {needed / 2**30:.1f} GB of memory, and {free / 2**30:.1f} GB are free: "
+            f"training would take about {needed / 2**30:.1f} GB of memory, and {free / 2**30:.1f} GB are free: "
             + (
                 "use fewer --threads or a larger machine"
                 if resumed

@@ -1,4 +1,4 @@
-"""The optimizers, with the letters of their papers; averaged weights; gradient clipping.
+"""The optimizers, in the notation of their papers; averaged weights; gradient clipping.
 
 Each optimizer updates one parameter p in place, given its gradient d, its moments and a rate; t counts from 1.
 """
@@ -125,10 +125,10 @@ def global_norm(arrays: Iterable[Array]) -> float:
 
 
 def clip(grads: Params, config: TrainingConfig) -> float:
-    """Clips the gradients in place and returns their global norm before that.
+    """Clips the gradients in place and returns their global norm before clipping.
 
     By norm, all are scaled together so that the norm is at most `config.clip` (Pascanu, Mikolov & Bengio, 2013); by
-    value, each number is limited to ± `config.clip`, as in min-char-rnn. 0 does not clip.
+    value, each number is limited to ± `config.clip`, as in min-char-rnn. 0 disables clipping.
     """
     norm = global_norm(grads.values())
     if config.clip and config.clip_by == "value":

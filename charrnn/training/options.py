@@ -1,4 +1,4 @@
-"""The options of a training: typed, validated, and completed to a whole configuration."""
+"""The options of a training run: typed, validated, and completed to a full configuration."""
 
 import secrets
 from dataclasses import fields, replace
@@ -12,7 +12,7 @@ from charrnn.errors import ConfigError
 from charrnn.training.deadline import MIN_SECONDS
 
 DEFAULT_TIME = 180.0
-"""The training time in seconds, where no length is given."""
+"""The training time in seconds if no length is given."""
 MAX_TIME = 1e7
 """The longest training time, in seconds."""
 MODEL_OPTIONS = {field.name for field in fields(ModelConfig)} - {"vocab_size"}
@@ -60,11 +60,11 @@ class TrainOptions(TypedDict, total=False):
 
 
 def complete(corpus: Corpus, options: TrainOptions) -> tuple[ModelConfig, TrainingConfig]:
-    """Completes the options to a whole configuration.
+    """Completes the options to a full configuration.
 
-    An option that is not given has the default of its field, except the seed, which is random, the learning rate, which
-    depends on the optimizer, the weight decay, 0.01 for adamw, and the threads, one for each core. Raises `ConfigError`
-    for options that don't exist or are out of range.
+    An option that is not given has the default of its field, with four exceptions: the seed is random, the learning
+    rate depends on the optimizer, the weight decay is 0.01 for adamw, and there is one thread for each core. Raises
+    `ConfigError` for options that don't exist or are out of range.
     """
     model = model_config(len(corpus.vocabulary), options)
     chosen = resolve_defaults(options)
@@ -80,7 +80,7 @@ def complete(corpus: Corpus, options: TrainOptions) -> tuple[ModelConfig, Traini
 
 
 def resolve_defaults(options: TrainOptions) -> TrainOptions:
-    """The options with a seed, a number of threads and the name of an engine."""
+    """The options, completed with a seed, a number of threads and the name of an engine."""
     defaults: TrainOptions = {"seed": secrets.randbelow(1_000_000), "threads": engines.available_cores()}
     resolved: TrainOptions = {"engine": engines.resolve(options.get("engine", "auto"))}
     return defaults | options | resolved
@@ -93,7 +93,7 @@ def model_config(V: int, options: TrainOptions) -> ModelConfig:
 
 
 def training_config(options: TrainOptions) -> TrainingConfig:
-    """The training configuration of the options; of 0 steps if no steps are given."""
+    """The training configuration of the options; with 0 steps if none are given."""
     given: dict[str, Any] = {"steps": 0, **options}
     return TrainingConfig(**{name: given[name] for name in TRAINING_OPTIONS & set(given)})
 
@@ -101,12 +101,12 @@ def training_config(options: TrainOptions) -> TrainingConfig:
 def check(options: TrainOptions) -> None:
     """Raises `ConfigError` for options that don't exist, are out of range or contradict each other.
 
-    It checks what can be checked without a corpus, which may take long to read.
+    It makes the checks that need no corpus, which may take long to read.
     """
     if unknown := set(options) - MODEL_OPTIONS - TRAINING_OPTIONS - set(LENGTH_OPTIONS):
         raise ConfigError(f"there is no option {', '.join(sorted(unknown))}")
     if len(lengths := [f"--{name}" for name in LENGTH_OPTIONS if name in options]) > 1:
-        raise ConfigError(f"{' and '.join(lengths)} both set the length of the training: give one of them")
+        raise ConfigError(f"{' and '.join(lengths)} both set the length of the run: give only one of them")
     if type(seconds := options.get("time", DEFAULT_TIME)) not in (int, float):
         raise ConfigError(f"time can't be {seconds!r}")
     between("time, in seconds,", seconds, MIN_SECONDS, MAX_TIME)

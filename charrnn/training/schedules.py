@@ -16,7 +16,7 @@ def learning_rate(step: int, epoch: int, config: TrainingConfig) -> float:
     Over the first `warmup` steps the rate rises in proportion, while the moments are poor estimates. Linear and cosine
     begin to fall `hold` steps later and take `cooldown` steps, or all that remain: a rate that stays constant and then
     falls learns as well as one that falls all the time (A. Hägele et al., 2024), and nothing before the fall depends on
-    when the training ends.
+    when training ends.
     """
     start = config.warmup + config.hold
     warm = min(1.0, (step + 1) / (config.warmup + 1))

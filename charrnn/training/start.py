@@ -1,4 +1,4 @@
-"""The start of a training: a trainer from a corpus and options, or from the state of an earlier training."""
+"""The start of a run: a trainer from a corpus and options, or from the state of an earlier run."""
 
 from dataclasses import asdict, replace
 from typing import Any, Unpack, cast
@@ -23,19 +23,19 @@ from charrnn.training.state import CorpusInfo, Counters, TrainingState, copy_par
 from charrnn.training.trainer import Trainer
 
 FIXED = ("cell", "hidden_size", "layers", "batch_size", "seq_length", "optimizer", "layout", "val_fraction", "seed")
-"""Options that can't change when a training is resumed: its state depends on them."""
+"""Options that can't change when a run is resumed: its state depends on them."""
 
 
 def start(
     corpus: Corpus, *, source: Source | None = None, init_from: Model | None = None, **options: Unpack[TrainOptions]
 ) -> Trainer:
-    """A new training on a corpus.
+    """A new run on a corpus.
 
-    `options.complete` says what options have that are not given. Without `steps`, `epochs` or `time` the training takes
-    three minutes; with `time`, `autoconfig.fit_to_time` chooses the options that are not given. With `init_from` the
-    training starts from that model's weights, shape and vocabulary. `source` is remembered for a resume. Raises
-    `ConfigError`; `CorpusError` for a text of less than two characters or, in the layout `lines`, two lines; and
-    `VocabularyError` for characters that the model of `init_from` does not know.
+    The defaults are those of `options.complete`. Without `steps`, `epochs` or `time` training takes three minutes; with
+    `time`, `autoconfig.fit_to_time` chooses the options that are not given. With `init_from` training starts from that
+    model's weights, shape and vocabulary. `source` is stored, so that the run can be resumed. Raises `ConfigError`;
+    `CorpusError` for a text of fewer than two characters or, in the layout `lines`, two lines; and `VocabularyError`
+    for characters that the model of `init_from` does not know.
     """
     if not set(train_options.LENGTH_OPTIONS) & set(options):
         options["time"] = train_options.DEFAULT_TIME
@@ -50,7 +50,7 @@ def start(
     network, rng = Network(model_config, engines.load(config.engine)), np.random.default_rng(config.seed)
     memory_estimate.check(model_config, config, corpus.ids.nbytes)
     training, validation, _ = split_corpus(corpus, config)
-    with threadpool_limits(1):  # the decomposition in it rounds differently on more threads
+    with threadpool_limits(1):  # the QR decomposition rounds differently on more threads
         params = initial_params(network, rng)
     if init_from is not None:
         params = {name: np.array(p, np.float32, order="C") for name, p in init_from.params.items()}
@@ -76,16 +76,16 @@ def start(
 
 
 def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]) -> Trainer:
-    """Continues a training from its state, with some options changed: more `steps` or `epochs`, for instance.
+    """Continues a run from its state, with some options changed: more `steps` or `epochs`, for instance.
 
-    Raises `CorpusError` for another corpus than the one that the training began with, and `ConfigError` for options
-    that can't change, which are those in `FIXED`, and for a length that is already exceeded.
+    Raises `CorpusError` for a corpus other than the one that the run began with, and `ConfigError` for options that
+    can't change, which are those in `FIXED`, and for a length that is already exceeded.
     """
     current: dict[str, Any] = asdict(state.model_config) | asdict(state.training_config)
     given: dict[str, Any] = {**options}
     for name in FIXED:
         if name in given and given[name] != current[name]:
-            raise ConfigError(f"{name} is {current[name]} in the training to resume, and can't become {given[name]}")
+            raise ConfigError(f"{name} is {current[name]} in the run to resume, and can't become {given[name]}")
     train_options.check(options)
     deadline = _deadline(options)
     if options.get("schedule", "linear") not in ANNEALED:
@@ -94,11 +94,11 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     kept = {name: current[name] for name in train_options.MODEL_OPTIONS | train_options.TRAINING_OPTIONS}
     changed, config = train_options.complete(corpus, cast(TrainOptions, kept | {**options}))
     if config.steps < step:
-        raise ConfigError(f"the training is already at step {step}, past {config.steps}")
+        raise ConfigError(f"the run is already at step {step}, past {config.steps}: give a greater length")
     if deadline is not None:
         config = autoconfig.extend(corpus, changed, config, step, deadline)
     elif 0 < config.cooldown < config.steps - config.warmup - config.hold and "cooldown" not in options:
-        # The planned end is not the end any more: rather than continue at a rate of zero, the cooldown begins anew
+        # The planned end has moved: the cooldown begins anew, so that training does not continue at a rate of zero
         config = replace(config, hold=max(0, step - config.warmup), cooldown=0)
     ema = state.ema if config.ema_decay else {}
     if config.ema_decay and not ema:
@@ -110,7 +110,7 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
 
 
 def _deadline(options: TrainOptions) -> Deadline | None:
-    """The deadline of a training with the option `time`, which is taken out of the options."""
+    """The deadline of a run with the option `time`, which is removed from the options."""
     return Deadline(options.pop("time"), budget.COOLDOWN) if "time" in options else None
 
 
@@ -119,5 +119,7 @@ def _with_shape_of(config: ModelConfig, options: TrainOptions) -> TrainOptions:
     given: dict[str, Any] = {**options}
     for name in ("cell", "hidden_size", "layers"):
         if given.setdefault(name, getattr(config, name)) != getattr(config, name):
-            raise ConfigError(f"the model of --init-from has another {name}: {getattr(config, name)}")
+            raise ConfigError(
+                f"{name} can't be {given[name]}: the model of --init-from has {getattr(config, name)}; leave it out"
+            )
     return cast(TrainOptions, given)

@@ -1,4 +1,4 @@
-"""The training state: everything that a training needs to continue as if it had never stopped."""
+"""The training state: everything that a run needs to continue as if it had never stopped."""
 
 import hashlib
 import json
@@ -14,12 +14,12 @@ from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.types import Array, Params
 
 MAX_LOSS = 1e300
-"""The largest loss that a file may hold."""
+"""The largest loss that is valid in a file."""
 
 
 @dataclass(frozen=True)
 class CorpusInfo(Config):
-    """What is kept of a corpus: enough to recognise it; no paths."""
+    """The facts to store about a corpus: enough to recognise it; no paths."""
 
     name: str
     size: int
@@ -52,11 +52,11 @@ class Evaluation(Config):
     epoch: int
     lr: float
     train_loss: float | None
-    """Over the steps since the row before; None where there were none."""
+    """Over the steps since the previous row; None if there were none."""
     val_loss: float | None
-    """Over the whole validation data; None where nothing is held out."""
+    """Over the whole validation data; None if nothing is held out."""
     ema: bool = False
-    """The losses are those of the averaged weights, which were better than the weights themselves."""
+    """The validation loss is that of the averaged weights, which did better than the weights themselves."""
 
     @property
     def rank(self) -> float:
@@ -73,7 +73,7 @@ class Evaluation(Config):
 
 @dataclass
 class Counters(Config):
-    """Where a training is, between two steps."""
+    """Where a run is, between two steps."""
 
     step: int = 0
     """Steps taken."""
@@ -82,7 +82,7 @@ class Counters(Config):
     batch: int = 0
     """Batches of this epoch that were read."""
     order: int = 0
-    """The order of this epoch: the offset at which it began, or the seed that its lines were shuffled with."""
+    """The order of this epoch: the offset at which it began, or the seed that shuffled its lines."""
     best_step: int = 0
     """The step with the lowest validation loss."""
     loss_sum: float = 0.0
@@ -90,7 +90,7 @@ class Counters(Config):
     loss_steps: float = 0.0
     """The sum of those weights."""
     rollbacks: int = 0
-    """How often the training diverged and was rolled back."""
+    """How often training diverged and was rolled back."""
 
     def check(self) -> None:
         for name in ("step", "epoch", "batch", "order", "best_step", "loss_steps", "rollbacks"):
@@ -98,25 +98,25 @@ class Counters(Config):
         between("loss_sum", self.loss_sum, 0, MAX_LOSS)
 
     def is_valid_for(self, steps_per_epoch: int, n_orders: int) -> bool:
-        """Whether a training with such epochs can come here."""
+        """Whether a run with such epochs can have these counters."""
         expected = self.epoch * steps_per_epoch + self.batch
         return self.step == expected and self.batch < steps_per_epoch and self.order < n_orders
 
 
 @dataclass
 class TrainingState:
-    """The state of a training between two steps; the trainer changes it in place."""
+    """The state of a run between two steps; the trainer changes it in place."""
 
     model_config: ModelConfig
     training_config: TrainingConfig
     vocabulary: Vocabulary
     corpus: CorpusInfo
     source: Source | None
-    """Where the corpus was read from, if it was read."""
+    """Where the corpus was read from; None for a text from memory."""
     params: Params
     moments: Params
     ema: Params
-    """The exponential moving average of the weights; empty where none is kept."""
+    """The exponential moving average of the weights; empty if none is kept."""
     rnn_state: Array
     """The network's state [L, S, B, H] at the start of the next batch."""
     rng: np.random.Generator
@@ -128,7 +128,7 @@ class TrainingState:
     """Identifies the run to which the files belong: see the function `run_id`."""
 
     def copy(self) -> "TrainingState":
-        """A copy that does not change when the training continues. The best weights are never changed in place."""
+        """A copy that does not change when training continues. The best weights are never changed in place."""
         return replace(
             self,
             params=copy_params(self.params),
@@ -148,9 +148,9 @@ class TrainingState:
 def run_id(
     model: ModelConfig, config: TrainingConfig, vocabulary: Vocabulary, corpus: CorpusInfo, params: Params
 ) -> str:
-    """A digest (SHA-256) of all that a run begins with, except its length: equal for runs that are the same.
+    """A digest (SHA-256) of everything that a run begins with, except its length: equal for equal runs.
 
-    It follows from the options alone, so that the same command writes the same bytes.
+    It has no random part, so that the same command writes the same bytes.
     """
     start = {name: value for name, value in asdict(config).items() if name not in ("steps", "hold", "cooldown")}
     sha256 = hashlib.sha256(json.dumps([asdict(model), start, vocabulary.characters, asdict(corpus)]).encode())

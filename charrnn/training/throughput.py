@@ -15,13 +15,13 @@ from charrnn.model.initialization import initial_params
 from charrnn.model.network import Network
 
 MEASURE_SECONDS = 0.5
-"""The time of a measurement, after a first step that may compile."""
+"""The seconds of a measurement, after a first step that may compile."""
 
 
 def measure_throughput(engine: Engine, threads: int, model: ModelConfig, B: int, T: int) -> float:
     """The characters per second that this machine learns from, with such a network and B rows of T in each thread.
 
-    The median over half a second of steps; it measures the products, the gates and the loss.
+    It is the median over half a second of steps, and covers the products, the gates and the loss.
     """
     rng = np.random.default_rng(0)
     network = Network(model, engine)

@@ -25,14 +25,14 @@ from charrnn.training.state import Evaluation, TrainingState, copy_params
 from charrnn.types import Params
 
 MAX_DENSE_EVALUATIONS = 10_000
-"""Evaluations before they become less frequent."""
+"""The number of evaluations after which they become less frequent."""
 MAX_ROLLBACKS = 8
-"""How often a training that diverges is rolled back before it gives up."""
+"""How often a run that diverges is rolled back before it gives up."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a step, or a part of an evaluation, did. Losses are in nats per character."""
+    """The result of a step, or of a part of an evaluation. Losses are in nats per character."""
 
     step: int
     epoch: int
@@ -43,13 +43,13 @@ class Progress:
     chars: int
     """The characters that this step read; 0 during an evaluation."""
     evaluation: Evaluation | None = None
-    """The new row of the history, when an evaluation has just ended."""
+    """The new row of the history, if an evaluation has just ended."""
     diverged: int | None = None
-    """The step at which the training diverged, when it has just been rolled back to this one."""
+    """The step at which training diverged, if it has just been rolled back to this one."""
 
 
 class Trainer:
-    """A training: iterate over it to run it. Between two steps it can be left, saved and resumed."""
+    """A training run: iterate over it to run it. Between two steps it can be left, saved and resumed."""
 
     def __init__(self, corpus: Corpus, state: TrainingState, deadline: Deadline | None = None):
         """Continues from a training state on the same corpus, until the deadline if there is one.
@@ -67,11 +67,11 @@ class Trainer:
         self.training_data, self.validation_data, self.line_set = split_corpus(corpus, config)
         self._check_state(corpus.name)
         self.epoch = lru_cache(maxsize=1)(self.training_data.epoch)
-        """The batches of an epoch by its order; the last result is kept, since it may take a sort to find."""
+        """The batches of an epoch by its order; the last result is cached, since finding it may take a sort."""
         self.divergence_threshold = 2 + 2 * math.log(len(state.vocabulary))
         """A loss that no working network has: more than twice that of a uniform guess, in nats."""
         self.final: Evaluation | None = None
-        """The evaluation at the end, if no regular evaluation falls on it: a resumed training does not know it."""
+        """The evaluation at the end, if it is not a regular one; it is not in the state, so a resume ignores it."""
         self.shards = Shards(self.network, self.training_data.batch_size, config.threads)
         self._between_steps = True
 
@@ -79,31 +79,31 @@ class Trainer:
         """Raises an error if the state does not fit the corpus, or lacks the validation data that it needs."""
         state, data = self.state, self.training_data
         if (data.size, self.validation_data.size) != (state.corpus.training_chars, state.corpus.validation_chars):
-            raise CorpusError(f"the corpus {corpus_name} is split differently than when this training began")
+            raise CorpusError(f"the corpus {corpus_name} is split differently than when this run began")
         is_valid = state.counters.is_valid_for(data.steps_per_epoch, data.n_orders)
         if not is_valid or state.rnn_state.shape[2] != data.batch_size:
-            raise CheckpointError("the training to resume is damaged: its position is not one of its corpus")
+            raise CheckpointError("the run to resume is damaged: its counters do not fit its corpus")
         for name, option in (("patience", "--patience"), ("ema_decay", "--ema-decay")):
             if getattr(state.training_config, name) and not self.validation_data.size:
                 raise ConfigError(f"{option} needs a validation loss, but nothing is held out to validate on")
 
     @property
     def eval_every(self) -> int:
-        """Steps between evaluations. It does not depend on the length of the run, so a longer one begins alike."""
+        """Steps between evaluations. They do not depend on the length of the run, so a longer run begins alike."""
         return self.state.training_config.eval_every or min(max(self.training_data.steps_per_epoch, 50), 1000)
 
     def _evaluates_at(self, step: int) -> bool:
         """Whether a regular evaluation falls on a step.
 
-        After `MAX_DENSE_EVALUATIONS` only every second one does, after twice as many every fourth, and so on. So the
-        history, which is kept whole, grows with the logarithm of the steps in the end and can still be read.
+        After `MAX_DENSE_EVALUATIONS` only every second one is made, after twice as many only every fourth, and so on.
+        So the history, which is kept in full, grows only with the logarithm of the steps in the end.
         """
         every = self.eval_every
         return step % (every << (step // (every * MAX_DENSE_EVALUATIONS)).bit_length()) == 0
 
     @property
     def latest(self) -> Model:
-        """The model as it is now; it does not change when the training continues."""
+        """The model as it is now; it does not change when training continues."""
         return self._model(self.state.params)
 
     def _model(self, params: Params) -> Model:
@@ -145,15 +145,15 @@ class Trainer:
     def __iter__(self) -> Iterator[Progress]:
         """Trains to the last step, and evaluates regularly and at the end.
 
-        It yields after every step and every part of an evaluation, and can be left at each yield: the state then
+        It yields after every step and every part of an evaluation, and can be left at each yield: a resume then
         continues exactly as this run would have done. While it runs, BLAS has one thread for each shard. If the loss,
-        gradients or weights become NaN or infinite, or the loss is far above that of a uniform guess, the training
-        rolls back to the last evaluation and continues at half the learning rate. After `MAX_ROLLBACKS` of them it
-        raises `DivergenceError`, and the state is the last good one. Raises `CharRNNError` if a step was interrupted.
+        gradients or weights become NaN or infinite, or the loss is far above that of a uniform guess, training rolls
+        back to the last evaluation and continues at half the learning rate. After `MAX_ROLLBACKS` rollbacks it raises
+        `DivergenceError`, and the state is the last good one. Raises `CharRNNError` if a step was interrupted.
         """
         s = self.state
         if not self._between_steps:
-            raise CharRNNError("this training was interrupted within a step: resume it from its last save")
+            raise CharRNNError("this run was interrupted within a step: resume it from its last save")
         self.final = None
         last_good = s.copy()
         with self.shards.threads() as threads:
@@ -177,9 +177,9 @@ class Trainer:
                 yield progress
 
     def warm_up(self) -> None:
-        """Takes a step and begins an evaluation, which only compiles what the engine needs: the state is restored.
+        """Takes a step and begins an evaluation, only to compile what the engine needs, and then restores the state.
 
-        It all happens in this thread, so that it can be interrupted; compiling later could block that for many seconds.
+        It all happens in this thread, so that it can be interrupted: compiling in others would delay that by seconds.
         """
         before = self.state.copy()
         with Threads(1) as threads, suppress(DivergenceError):
@@ -188,7 +188,7 @@ class Trainer:
         self.state.restore(before)
 
     def _roll_back(self, last_good: TrainingState, error: DivergenceError) -> Progress:
-        """Goes back to the last good state, at half the learning rate; raises the error if that has not helped."""
+        """Goes back to the last good state, at half the learning rate; raises the error after too many rollbacks."""
         s, step, rollbacks = self.state, self.state.counters.step, self.state.counters.rollbacks
         rate = s.training_config.lr / 2
         s.restore(last_good)
@@ -201,15 +201,15 @@ class Trainer:
         return Progress(s.counters.step, s.counters.epoch, math.nan, rate, math.nan, 0, diverged=step)
 
     def _step(self, threads: Threads) -> Progress:
-        s, config, at = self.state, self.state.training_config, self.state.counters
-        if at.batch == 0:
-            at.order = int(s.rng.integers(self.training_data.n_orders))
-        batch = self.epoch(at.order)(at.batch)
+        s, config, counters = self.state, self.state.training_config, self.state.counters
+        if counters.batch == 0:
+            counters.order = int(s.rng.integers(self.training_data.n_orders))
+        batch = self.epoch(counters.order)(counters.batch)
         s.rnn_state[:, :, batch.reset] = 0
         T, B = batch.inputs.shape
         dropout = dropout_masks(s.model_config, T, B, s.rng)
         dropconnect = dropconnect_masks(self.network, s.rng)
-        lr = learning_rate(at.step, at.epoch, config)
+        lr = learning_rate(counters.step, counters.epoch, config)
         with np.errstate(all="ignore"):  # NaN and infinity are found below, not where they arise
             params = s.params | {name: s.params[name] * mask for name, mask in dropconnect.items()}
             loss, grads, next_state = self.shards.loss_and_gradients(params, batch, s.rnn_state, dropout, threads)
@@ -217,50 +217,52 @@ class Trainer:
                 grads[name] *= mask
             norm = optimizers.clip(grads, config)
             if math.isfinite(loss + norm) and loss < self.divergence_threshold:
-                optimizers.update(s.params, grads, s.moments, lr, at.step + 1, config, self.network.engine)
+                optimizers.update(s.params, grads, s.moments, lr, counters.step + 1, config, self.network.engine)
             total = loss + norm + sum(float(p.sum()) for p in s.params.values())
             is_good = math.isfinite(total) and loss < self.divergence_threshold
             if is_good:
-                optimizers.update_ema(s.ema, s.params, at.step + 1, config)
+                optimizers.update_ema(s.ema, s.params, counters.step + 1, config)
         if not is_good:
-            raise DivergenceError(f"the training diverged at step {at.step + 1}: try a lower --lr or --clip")
+            raise DivergenceError(f"training diverged at step {counters.step + 1}: try a lower --lr or --clip")
         s.rnn_state = next_state
-        at.step, at.batch = at.step + 1, at.batch + 1
-        at.loss_sum, at.loss_steps = at.loss_sum + loss * batch.weight, at.loss_steps + batch.weight
-        if at.batch == self.training_data.steps_per_epoch:
-            at.epoch, at.batch = at.epoch + 1, 0
-        return Progress(at.step, at.epoch, loss, lr, norm, batch.chars)
+        counters.step += 1
+        counters.batch += 1
+        counters.loss_sum += loss * batch.weight
+        counters.loss_steps += batch.weight
+        if counters.batch == self.training_data.steps_per_epoch:
+            counters.epoch, counters.batch = counters.epoch + 1, 0
+        return Progress(counters.step, counters.epoch, loss, lr, norm, batch.chars)
 
     def _evaluate(self, final: bool = False) -> Iterator[Progress]:
         """Reads the validation data, then adds a row to the history; nothing changes before that.
 
-        If the weights are averaged, both the weights and their average are evaluated, and the better one counts.
+        If the weights are averaged, both the weights and their average are evaluated, and the better ones count.
         """
-        s, at = self.state, self.state.counters
-        lr = learning_rate(max(0, at.step - 1), at.epoch, s.training_config)
-        train_loss = at.loss_sum / at.loss_steps if at.loss_steps else None
-        here, began = Progress(at.step, at.epoch, train_loss or math.nan, lr, math.nan, 0), time.monotonic()
+        s, counters, began = self.state, self.state.counters, time.monotonic()
+        lr = learning_rate(max(0, counters.step - 1), counters.epoch, s.training_config)
+        train_loss = counters.loss_sum / counters.loss_steps if counters.loss_steps else None
+        progress = Progress(counters.step, counters.epoch, train_loss or math.nan, lr, math.nan, 0)
         losses = []
         for model in (self.latest, self._model(s.ema)) if s.ema else (self.latest,):
             nats, chars = 0.0, 0
             for more, n in evaluation.losses(model, self.validation_data):
                 nats, chars = nats + more, chars + n
-                yield here
+                yield progress
             if not nats < max(chars, 1) * self.divergence_threshold:  # true for NaN too
-                raise DivergenceError(f"the training diverged before step {at.step}: try a lower --lr or --clip")
+                raise DivergenceError(f"training diverged before step {counters.step}: try a lower --lr or --clip")
             losses.append(nats / chars if chars else math.inf)
         if self.deadline is not None:
             self.deadline.evaluation = time.monotonic() - began
         val_loss, ema_is_better = (min(losses) if self.validation_data.size else None), losses[-1] < losses[0]
-        row = Evaluation(at.step, at.epoch, lr, train_loss, val_loss, ema_is_better)
+        row = Evaluation(counters.step, counters.epoch, lr, train_loss, val_loss, ema_is_better)
         if final:
             self.final = row
         else:
             s.history.append(row)
-            at.loss_sum, at.loss_steps = 0.0, 0.0
+            counters.loss_sum, counters.loss_steps = 0.0, 0.0
             if not self.validation_data.size or _best(s.history) is row:
-                s.best, at.best_step = copy_params(s.ema if ema_is_better else s.params), at.step
-        yield replace(here, evaluation=row)
+                s.best, counters.best_step = copy_params(s.ema if ema_is_better else s.params), counters.step
+        yield replace(progress, evaluation=row)
 
 
 def _best(history: list[Evaluation]) -> Evaluation:

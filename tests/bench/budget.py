@@ -1,9 +1,9 @@
-"""Validation losses around what `training/budget.py` chooses, at equal time.
+"""Validation losses at equal time with the settings that `training/budget.py` chooses, and with others around them.
 
     python tests/bench/budget.py CORPUS --time 90s hidden_size=192,256,384 drop_connect=0,0.1,0.3 lr=0.004,0.008
 
-Tries each value of each option by itself, with the other options as they are chosen around it, and the choice itself.
-The constants in `budget.py` are fitted to such tables of several texts and times. Prints one Markdown table.
+Trains first with the chosen settings, then with each value of each option in turn, the other options chosen to suit it.
+The constants in `budget.py` are fitted to such tables for several texts and times. Prints one Markdown table.
 """
 
 import argparse
@@ -17,15 +17,15 @@ from charrnn.dataset import corpus
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import Source
 
-SHOWN = ("cell", "hidden_size", "layers", "dropout", "drop_connect", "batch_size", "seq_length", "lr")
+COLUMNS = ("cell", "hidden_size", "layers", "dropout", "drop_connect", "batch_size", "seq_length", "lr")
 
 
 def arguments() -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description="Validation losses around what `charrnn train --time` chooses.")
+    parser = argparse.ArgumentParser(description="Validation losses around the settings of `charrnn train --time`.")
     parser.add_argument("corpus", help="a text")
-    parser.add_argument("tried", nargs="*", help="an option as Python knows it, and values: lr=0.004,0.008")
-    parser.add_argument("--time", type=duration, default=90.0, help="of each run (default: 90s)")
+    parser.add_argument("trials", nargs="*", help="an option by its name in Python, and its values: lr=0.004,0.008")
+    parser.add_argument("--time", type=duration, default=90.0, help="the time of each run (default: 90s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lines", action="store_true", help="each line is a text of its own")
     return parser.parse_args()
@@ -40,7 +40,7 @@ def value(text: str) -> Any:
 
 
 def row(text: Corpus, options: dict[str, Any]) -> list[str]:
-    """Trains with these options; returns the settings and the best loss as the cells of a table."""
+    """Trains with these options; returns the settings and the best loss as the cells of a row."""
     trainer = charrnn.train(text, **options)
     for _ in trainer:
         pass
@@ -48,7 +48,7 @@ def row(text: Corpus, options: dict[str, Any]) -> list[str]:
     settings = vars(state.model_config) | vars(state.training_config)
     epochs = state.counters.step / trainer.training_data.steps_per_epoch
     best = min(row.rank for row in trainer.history)
-    cells = [*(f"{settings[name]}" for name in SHOWN), f"{epochs:.1f}", f"{best:.4f}"]
+    cells = [*(f"{settings[name]}" for name in COLUMNS), f"{epochs:.1f}", f"{best:.4f}"]
     print(*cells, file=sys.stderr, flush=True)
     return cells
 
@@ -57,14 +57,14 @@ def main() -> None:
     """Trains everything in turn, then prints the table."""
     args = arguments()
     text = corpus.read(Source((args.corpus,)))
-    always = {"time": args.time, "seed": args.seed} | ({"layout": "lines"} if args.lines else {})
+    fixed = {"time": args.time, "seed": args.seed} | ({"layout": "lines"} if args.lines else {})
     trials: list[dict[str, Any]] = [{}]
-    for tried in args.tried:
-        name, _, values = tried.partition("=")
+    for words in args.trials:
+        name, _, values = words.partition("=")
         trials += [{name: value(each)} for each in values.split(",")]
-    rows = [row(text, always | trial) for trial in trials]
-    print("|", " | ".join((*SHOWN, "epochs", "validation loss")), "|")
-    print("|", " | ".join(["---:"] * (len(SHOWN) + 2)), "|")
+    rows = [row(text, fixed | trial) for trial in trials]
+    print("|", " | ".join((*COLUMNS, "epochs", "validation loss")), "|")
+    print("|", " | ".join(["---:"] * (len(COLUMNS) + 2)), "|")
     for cells in rows:
         print("|", " | ".join(cells), "|")
 

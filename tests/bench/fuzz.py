@@ -1,10 +1,10 @@
-"""Changes checkpoints at random, and checks that each is read, or refused as it should be.
+"""Changes checkpoints at random, and checks that each one loads or raises the right error.
 
     python tests/bench/fuzz.py --mutations 100000
 
 The files are small ones of every kind. It changes their bytes, the length of the header, the tensors in it, and the
-metadata, as JSON or as text. Each file must load, or raise `CheckpointError` with one line, within two seconds, and in
-memory of one and a half times its size and 64 MB. What fails is printed, with the seed that makes it again:
+metadata, as JSON or as text. Each file must load, or raise `CheckpointError` with one line, within two seconds, and
+with one and a half times its size plus 64 MB of memory. Failures are printed with the seed that repeats them:
 `--seed N --mutations 1`.
 """
 
@@ -30,12 +30,12 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"cell": "gru", "optimizer": "sgd"},
     {"cell": "rnn", "layout": "lines"},
 )
-ODD: tuple[Any, ...] = (
+ODD_VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2, 255, 65536, 2**31, 2**53, 2**63, 2**64, 10**30, 0.5, -0.0, 1e308, 1e-320,
     "", "x", "\n", "\x1b[31m", "\ud800", "lstm", "numba", "F32", "I64", "bytes", "9" * 400, "ж" * 1000,
     [], {}, [[]], [0], [-1, 2**62], [[[[[[[[]]]]]]]], {"a": {}}, {"steps": 1}, ["a", "a"], [None] * 50,
 )  # fmt: skip
-WILD = (
+ODD_JSON = (
     "NaN",
     "Infinity",
     "[" * 5000,
@@ -46,7 +46,8 @@ WILD = (
     "[0," * 3000,
     "[" + "0," * 99999 + "0]",
 )
-SECONDS, MEMORY = 2.0, 64 << 20
+MAX_SECONDS, MAX_EXTRA_BYTES = 2.0, 64 << 20
+"""The most time to read a file, and the most memory besides one and a half times its size."""
 
 
 def originals(folder: Path) -> list[bytes]:
@@ -76,28 +77,29 @@ def originals(folder: Path) -> list[bytes]:
 def mutated(content: bytes, rng: random.Random) -> bytes:
     """The content with one to four changes."""
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
-        content = rng.choice((of_bytes, of_length, of_header, of_metadata, of_metadata, of_metadata))(content, rng)
+        mutations = (change_bytes, change_length, change_header, change_metadata, change_metadata, change_metadata)
+        content = rng.choice(mutations)(content, rng)
     return content
 
 
-def of_bytes(content: bytes, rng: random.Random) -> bytes:
-    """Some bytes changed, cut out, put in, or cut off."""
-    data, at, n = bytearray(content), rng.randrange(len(content) + 1), rng.choice((1, 1, 2, 8, 64, 1000))
+def change_bytes(content: bytes, rng: random.Random) -> bytes:
+    """Changes, removes or inserts some bytes, or cuts the file."""
+    data, start, n = bytearray(content), rng.randrange(len(content) + 1), rng.choice((1, 1, 2, 8, 64, 1000))
     match rng.randrange(4):
         case 0:
-            for k in range(at, min(at + n, len(data))):
+            for k in range(start, min(start + n, len(data))):
                 data[k] = rng.randrange(256)
         case 1:
-            del data[at : at + n]
+            del data[start : start + n]
         case 2:
-            data[at:at] = rng.randbytes(n)
+            data[start:start] = rng.randbytes(n)
         case _:
-            del data[at:]
+            del data[start:]
     return bytes(data)
 
 
-def of_length(content: bytes, rng: random.Random) -> bytes:
-    """Another length of the header."""
+def change_length(content: bytes, rng: random.Random) -> bytes:
+    """Changes the length of the header."""
     if len(content) < 8:
         return content
     (length,) = struct.unpack("<Q", content[:8])
@@ -105,8 +107,8 @@ def of_length(content: bytes, rng: random.Random) -> bytes:
     return struct.pack("<Q", max(0, other) % 2**64) + content[8:]
 
 
-def parsed(content: bytes) -> tuple[dict[str, Any], bytes] | None:
-    """The header and what follows it, if the header can still be parsed."""
+def parse(content: bytes) -> tuple[dict[str, Any], bytes] | None:
+    """The header and the bytes after it, if the header can still be parsed."""
     try:
         (length,) = struct.unpack("<Q", content[:8])
         header = json.loads(content[8 : 8 + length])
@@ -115,34 +117,35 @@ def parsed(content: bytes) -> tuple[dict[str, Any], bytes] | None:
         return None
 
 
-def joined(header: dict[str, Any], rest: bytes) -> bytes:
+def join(header: dict[str, Any], rest: bytes) -> bytes:
+    """Undoes `parse`."""
     text = json.dumps(header).encode("utf-8", "surrogatepass")
     return struct.pack("<Q", len(text)) + text + rest
 
 
-def of_header(content: bytes, rng: random.Random) -> bytes:
-    """What the header says of a tensor: its name, type, shape or place."""
-    if (parts := parsed(content)) is None:
-        return of_bytes(content, rng)
+def change_header(content: bytes, rng: random.Random) -> bytes:
+    """Changes the name, type, shape or offsets of a tensor in the header."""
+    if (parts := parse(content)) is None:
+        return change_bytes(content, rng)
     header, rest = parts
     name = rng.choice([*header])
     match rng.randrange(4):
         case 0:
-            header[str(rng.choice(ODD))] = header.pop(name)
+            header[str(rng.choice(ODD_VALUES))] = header.pop(name)
         case 1:
             del header[name]
         case 2:
-            header[name] = rng.choice(ODD)
+            header[name] = rng.choice(ODD_VALUES)
         case _:
-            changed(header[name], rng)
-    return joined(header, rest)
+            change_value(header[name], rng)
+    return join(header, rest)
 
 
-def of_metadata(content: bytes, rng: random.Random) -> bytes:
-    """A value somewhere in the metadata."""
-    parts = parsed(content)
+def change_metadata(content: bytes, rng: random.Random) -> bytes:
+    """Changes a value somewhere in the metadata."""
+    parts = parse(content)
     if parts is None or not isinstance(parts[0].get("__metadata__"), dict) or not parts[0]["__metadata__"]:
-        return of_bytes(content, rng)
+        return change_bytes(content, rng)
     metadata = parts[0]["__metadata__"]
     key = rng.choice([*metadata])
     try:
@@ -151,54 +154,54 @@ def of_metadata(content: bytes, rng: random.Random) -> bytes:
         data = [None]
     match rng.randrange(5):
         case 0:
-            metadata[key] = rng.choice(WILD)
+            metadata[key] = rng.choice(ODD_JSON)
         case 1:
             metadata[rng.choice([*metadata])] = metadata[key]
         case 2:
             del metadata[key]
         case _:
-            changed(data, rng)
+            change_value(data, rng)
             metadata[key] = json.dumps(data[0])
-    return joined(*parts)
+    return join(*parts)
 
 
-def changed(data: Any, rng: random.Random) -> None:
-    """Changes one value within lists and dictionaries."""
+def change_value(data: Any, rng: random.Random) -> None:
+    """Changes one value within nested lists and dictionaries."""
     while isinstance(data, list | dict) and data:
         key = rng.choice([*data] if isinstance(data, dict) else range(len(data)))
         if not isinstance(data[key], list | dict) or not data[key] or rng.random() < 0.15:
             if isinstance(data, dict) and rng.random() < 0.15:
                 del data[key]
             else:
-                data[key] = rng.choice(ODD)
+                data[key] = rng.choice(ODD_VALUES)
             return
         data = data[key]
 
 
-def judged(path: Path, content: bytes) -> tuple[str, str]:
-    """The outcome for a file: read, refused, or wrong and why."""
+def outcome(path: Path, content: bytes) -> tuple[str, str]:
+    """The outcome for a file: read, refused or wrong, and the reason if it is wrong."""
     path.write_bytes(content)
     wrong, read = "", 0
     for load in (model_file.load, training_file.load_state):
         tracemalloc.reset_peak()
-        held, began = tracemalloc.get_traced_memory()[0], time.process_time()
+        before, began = tracemalloc.get_traced_memory()[0], time.process_time()
         try:
             load(path)
             read += 1
         except CheckpointError as error:
             if "\n" in str(error):
-                wrong = f"{load.__name__}: more than a line: {error!r}"
+                wrong = f"{load.__name__}: a message of more than one line: {error!r}"
         except Exception as error:
             wrong = f"{load.__name__}: {type(error).__name__}: {error}"
-        took, peak = time.process_time() - began, tracemalloc.get_traced_memory()[1] - held
-        if took > SECONDS:
+        took, peak = time.process_time() - began, tracemalloc.get_traced_memory()[1] - before
+        if took > MAX_SECONDS:
             wrong = f"{load.__name__}: {took:.1f} s"
-        if peak > 1.5 * len(content) + MEMORY:
+        if peak > 1.5 * len(content) + MAX_EXTRA_BYTES:
             wrong = f"{load.__name__}: {peak / 2**20:.0f} MB for {len(content):,} bytes"
     return ("wrong", wrong) if wrong else ("read" if read else "refused", "")
 
 
-def fuzz(mutations: int, seed: int, say: Callable[[str], None]) -> dict[str, int]:
+def fuzz(mutations: int, seed: int, report: Callable[[str], None]) -> dict[str, int]:
     """Tries this many changes, each from a seed of its own; returns how many files were read, refused and wrong."""
     found = {"read": 0, "refused": 0, "wrong": 0}
     with tempfile.TemporaryDirectory() as folder:
@@ -206,16 +209,16 @@ def fuzz(mutations: int, seed: int, say: Callable[[str], None]) -> dict[str, int
         tracemalloc.start()
         for n in range(seed, seed + mutations):
             rng = random.Random(n)
-            verdict, why = judged(path, mutated(rng.choice(files), rng))
-            found[verdict] += 1
-            if why:
-                say(f"seed {n}: {why[:300]}")
+            kind, reason = outcome(path, mutated(rng.choice(files), rng))
+            found[kind] += 1
+            if reason:
+                report(f"seed {n}: {reason[:300]}")
         tracemalloc.stop()
     return found
 
 
 def main() -> None:
-    """Prints the counts as JSON; exit code 1 if anything was wrong."""
+    """Prints the counts as JSON; exits with 1 if any file was wrong."""
     parser = argparse.ArgumentParser(description="Changes checkpoints at random.")
     parser.add_argument("--mutations", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)

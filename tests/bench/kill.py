@@ -1,4 +1,4 @@
-"""Kills a training again and again, resumes it each time, and checks that nothing is lost.
+"""Kills a run again and again, resumes it each time, and checks that nothing is lost.
 
     python tests/bench/kill.py --kills 300
 
@@ -74,8 +74,8 @@ def harness(folder: Path, kills: int, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Prints the results as JSON; exit code 1 if anything was lost."""
-    parser = argparse.ArgumentParser(description="Kills a training again and again.")
+    """Prints the results as JSON; exits with 1 if anything was lost."""
+    parser = argparse.ArgumentParser(description="Kills a run again and again.")
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
     args = parser.parse_args()

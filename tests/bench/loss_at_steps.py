@@ -1,10 +1,10 @@
-"""Final validation losses at equal steps: charrnn beside PyTorch.
+"""Final validation losses at equal steps: charrnn and PyTorch.
 
     python tests/bench/loss_at_steps.py CORPUS --epochs 3 --seeds 2
 
 Trains both from Python on the same batches of the same text, and prints one Markdown table: the last evaluations, in
 nats per character. Progress goes to stderr. With --same-weights both begin with charrnn's initial weights: the losses
-then differ only by rounding and PyTorch's second bias. Without it the table shows what the initial weights are worth.
+then differ only by rounding and PyTorch's second bias. Without it, the table shows the effect of the initial weights.
 """
 
 import argparse
@@ -30,12 +30,12 @@ RunTraining = Callable[[Corpus, dict[str, Any]], Iterator[Evaluation]]
 def arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(
-        description="Final validation losses at equal steps: charrnn beside PyTorch.",
+        description="Final validation losses at equal steps: charrnn and PyTorch.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("corpus", help="a text, or a folder of them")
     parser.add_argument("--epochs", type=positive, default=3)
-    parser.add_argument("--seeds", type=positive, default=2, help="how many: 1, 2, …")
+    parser.add_argument("--seeds", type=positive, default=2, help="the number of seeds: 1, 2, …")
     parser.add_argument("--cells", type=cells, default=",".join(CELLS), help="separated by commas")
     parser.add_argument("--hidden-size", type=positive, default=128)
     parser.add_argument("--layers", type=positive, default=2)
@@ -63,19 +63,19 @@ def cells(text: str) -> list[str]:
 
 
 def run_charrnn(text: Corpus, options: dict[str, Any]) -> Iterator[Evaluation]:
-    """The evaluations of a training by charrnn."""
+    """The evaluations of a run of charrnn."""
     return (row.evaluation for row in charrnn.train(text, **options) if row.evaluation)
 
 
 def run_pytorch(text: Corpus, options: dict[str, Any], same_weights: bool = False) -> Iterator[Evaluation]:
-    """The evaluations of the same training by PyTorch."""
+    """The evaluations of the same run of PyTorch."""
     import pytorch_baseline  # not needed for --charrnn-only
 
     return pytorch_baseline.evaluations(text, *complete(text, options), same_weights)
 
 
 def final_loss(label: str, rows: Iterator[Evaluation]) -> float:
-    """Runs a training, with its progress on stderr; returns the last validation loss, not the best."""
+    """Trains, with progress on stderr; returns the last validation loss, not the best."""
     began, val_loss = time.perf_counter(), None
     for row in rows:
         val_loss = row.val_loss
@@ -88,7 +88,7 @@ def final_loss(label: str, rows: Iterator[Evaluation]) -> float:
             file=sys.stderr,
             flush=True,
         )
-    assert val_loss is not None, "every training ends with an evaluation"
+    assert val_loss is not None, "every run ends with an evaluation"
     return val_loss
 
 

@@ -1,11 +1,11 @@
-"""Validation losses at equal wall-clock time: charrnn beside PyTorch.
+"""Validation losses at equal wall-clock time: charrnn and PyTorch.
 
     python tests/bench/loss_at_time.py CORPUS --times 90s,3m --seeds 3 --picture loss_at_time.svg
 
 charrnn is the command `charrnn train CORPUS --time …` and nothing else. PyTorch has two settings: those of char-rnn,
-and an LSTM with a one-cycle learning rate, 256 units or, from ten minutes on, 512 with dropout. Its clock stops while
-it validates, and its schedule follows the clock, so that its rate ends at zero on time too. Prints one Markdown table;
-the picture shows validation losses over seconds, of all runs of this text that are kept.
+and an LSTM with a one-cycle learning rate, of 256 units or, from ten minutes on, of 512 with dropout. Its clock stops
+while it validates, and its schedule follows the clock, so its rate ends at zero on time too. Prints one Markdown table;
+the picture shows the validation losses over the seconds of all runs on this text that are kept.
 """
 
 import argparse
@@ -32,37 +32,42 @@ from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import Source
 
 TICKS = (1, 3, 10, 20, 30, 60, 90, 180, 300, 600, 1800, 3600, 7200)
-"""Seconds that are marked on the axis of the picture."""
-LOOKS = 10
-"""Evaluations of the PyTorch baseline along the way."""
+"""The seconds that may be marked on the axis of the picture."""
+PYTORCH_EVALUATIONS = 10
+"""The number of evaluations of the PyTorch baseline along the way."""
 
 
 @dataclass
 class Run:
-    """A training: of what, whose, for how long, and its validation losses over the seconds that it took."""
+    """A training run: its text, competitor, time and seed, and its validation losses over the seconds."""
 
     text: str
+    """The digest of the text, and whether it is read line by line."""
     name: str
+    """The competitor, one of `RUNS`."""
     seconds: float
+    """The time that it was given."""
     seed: int
     curve: list[tuple[float, float]] = field(default_factory=list)
+    """Seconds and validation losses."""
     wall: float = 0.0
+    """The seconds that it took."""
     best: float = math.inf
 
 
 def arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(
-        description="Validation losses at equal time: charrnn beside PyTorch.",
+        description="Validation losses at equal time: charrnn and PyTorch.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("corpus", help="a text")
     parser.add_argument("--times", default="90s,3m", help="separated by commas")
-    parser.add_argument("--seeds", type=int, default=1, help="seeds of charrnn: 1, 2, …; PyTorch has one")
+    parser.add_argument("--seeds", type=int, default=1, help="the number of seeds of charrnn; PyTorch has one")
     parser.add_argument("--lines", action="store_true", help="each line is a text of its own")
     parser.add_argument("--runs", default="charrnn,char-rnn,one-cycle", help="which of these, separated by commas")
-    parser.add_argument("--picture", type=Path, help="an SVG, PNG or PDF to draw the curves to (extra bench)")
-    parser.add_argument("--keep", type=Path, help="a JSON file: what it has of these runs isn't run again")
+    parser.add_argument("--picture", type=Path, help="an SVG, PNG or PDF file for the curves (extra bench)")
+    parser.add_argument("--keep", type=Path, help="a JSON file that keeps the runs; those in it are not repeated")
     return parser.parse_args()
 
 
@@ -75,9 +80,9 @@ def run_charrnn(path: str, run: Run, lines: bool) -> None:
         command = [sys.executable, "-m", "charrnn", *map(str, words), *["--lines"] * lines, "--json"]
         result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         run.wall, run.best = time.perf_counter() - began, result["val_loss"]
-        late = run.wall - result["seconds"]
+        start_up = run.wall - result["seconds"]
         rows = map(json.loads, log.read_text().splitlines())
-        run.curve = [(row["seconds"] + late, row["val_loss"]) for row in rows if "val_loss" in row]
+        run.curve = [(row["seconds"] + start_up, row["val_loss"]) for row in rows if "val_loss" in row]
 
 
 def char_rnn(run: Run) -> tuple[ModelConfig, TrainingConfig]:
@@ -86,7 +91,7 @@ def char_rnn(run: Run) -> tuple[ModelConfig, TrainingConfig]:
 
 
 def one_cycle(run: Run) -> tuple[ModelConfig, TrainingConfig]:
-    """One layer, Adam, the rate rising for three tenths of the time and falling to zero in the rest."""
+    """One layer, Adam, a rate that rises for three tenths of the time and falls to zero in the rest."""
     if run.seconds < 600:
         return ModelConfig(1, "lstm", 256, 1), TrainingConfig(1, 32, 64, "adam", 0.005, threads=2, seed=run.seed)
     model = ModelConfig(1, "lstm", 512, 1, dropout=0.3)
@@ -94,7 +99,7 @@ def one_cycle(run: Run) -> tuple[ModelConfig, TrainingConfig]:
 
 
 def run_pytorch(text: Corpus, run: Run, settings: tuple[ModelConfig, TrainingConfig], lines: bool) -> None:
-    """Trains the PyTorch baseline for the same time, on the batches that charrnn would have with these settings."""
+    """Trains the PyTorch baseline for the same time, on the batches of charrnn with these settings."""
     import pytorch_baseline
     import torch
 
@@ -119,15 +124,15 @@ def run_pytorch(text: Corpus, run: Run, settings: tuple[ModelConfig, TrainingCon
             rate = config.lr * (done / 0.3 if done < 0.3 else 0.5 * (1 + math.cos(math.pi * (done - 0.3) / 0.7)))
         else:
             rate = config.lr * config.lr_decay ** max(0, epoch - config.lr_decay_after)
-        state = learn(net, optimizer, batches(k), state, rate, config.clip)
+        state = update(net, optimizer, batches(k), state, rate, config.clip)
         step, spent = step + 1, spent + time.perf_counter() - began
-        if spent >= run.seconds * (len(run.curve) + 1) / LOOKS:
+        if spent >= run.seconds * (len(run.curve) + 1) / PYTORCH_EVALUATIONS:
             run.curve.append((spent, validate(net, validation, text.vocabulary.start)))
     run.wall, run.best = spent, min(loss for _, loss in run.curve)
 
 
-def learn(net: Any, optimizer: Any, batch: Batch, state: Any, rate: float, clip: float) -> Any:
-    """One update; returns the next state, cut off from its past."""
+def update(net: Any, optimizer: Any, batch: Batch, state: Any, rate: float, clip: float) -> Any:
+    """Makes one update; returns the next state, detached from the graph."""
     import torch
 
     net.train()
@@ -182,10 +187,10 @@ def draw(runs: list[Run], path: Path) -> None:
     pyplot.rcParams.update({"font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "charrnn"})
     figure, axes = pyplot.subplots(figsize=(7.2, 4.2), layout="constrained")
     colours = dict(zip(RUNS, ("#0b6e4f", "#c9622c", "#5b6c9e"), strict=True))
-    told = set()
+    labelled = set()
     for run in runs:
-        label = None if run.name in told else LABELS[run.name]
-        told.add(run.name)
+        label = None if run.name in labelled else LABELS[run.name]
+        labelled.add(run.name)
         x, y = zip(*run.curve, strict=True)
         axes.plot(x, y, color=colours[run.name], linewidth=1.4, label=label)
         axes.plot(x[-1], y[-1], "o", color=colours[run.name], markersize=4)
@@ -220,15 +225,15 @@ def main() -> None:
     """Runs everything in turn, then prints the table and draws the picture."""
     args = arguments()
     text, names, times = corpus.read(Source((args.corpus,))), args.runs.split(","), args.times.split(",")
-    of = text.digest + " by line" * args.lines
+    text_name = text.digest + " by line" * args.lines
     kept = [Run(**run) for run in json.loads(args.keep.read_text())] if args.keep and args.keep.exists() else []
     runs: list[Run] = []
     for seconds, name in itertools.product(map(duration, times), names):
         for seed in range(1, args.seeds + 1 if name == "charrnn" else 2):
-            run = Run(of, name, seconds, seed)
-            before = [old for old in kept if (old.text, old.name, old.seconds, old.seed) == (of, name, seconds, seed)]
-            if before:
-                runs += before
+            run = Run(text_name, name, seconds, seed)
+            key = (text_name, name, seconds, seed)
+            if earlier := [old for old in kept if (old.text, old.name, old.seconds, old.seed) == key]:
+                runs += earlier
                 continue
             if (settings := RUNS[name]) is None:
                 run_charrnn(args.corpus, run, args.lines)
@@ -251,7 +256,7 @@ def main() -> None:
             cells.append(f"{fmean(found):.3f}{spread}")
         print(f"| {seconds:g} s |", " | ".join(cells), "|")
     if args.picture:
-        draw([run for run in kept if run.text == of], args.picture)
+        draw([run for run in kept if run.text == text_name], args.picture)
 
 
 if __name__ == "__main__":

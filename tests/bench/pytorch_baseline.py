@@ -1,8 +1,8 @@
 """The PyTorch baseline: the same network, shapes, optimizer, schedule and order of data in PyTorch, for comparison.
 
 PyTorch keeps its own defaults: two biases for each gate, both of which Adam updates, and its own initial weights,
-except for the LSTM's forget gate. These weights learn more slowly than charrnn's, so there is an option to begin with
-charrnn's; then the losses differ only by rounding and by the second bias.
+except for the LSTM's forget gate. Training from these weights is slower than from charrnn's, so there is an option to
+begin with charrnn's; then the losses differ only by rounding and by the second bias.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class Baseline(nn.Module):
-    """The network: `rnn` reads one-hot characters, `decoder` makes a logit for each that may come next."""
+    """The network: `rnn` reads one-hot characters, `decoder` makes the logits of the next character."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -47,7 +47,7 @@ class Baseline(nn.Module):
                     getattr(self.rnn, f"bias_hh_l{layer}")[H : 2 * H] = 0
 
     def begin_with(self, params: Params, config: ModelConfig) -> None:
-        """Takes over charrnn's weights; of PyTorch's two biases the second is zero if charrnn has only one."""
+        """Copies charrnn's weights; the second of PyTorch's two biases is zero if charrnn has only one."""
         tensors = pytorch_format.to_torch(params, Network(config, engines.load("numpy")))
         self.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
 
@@ -75,7 +75,7 @@ def train_baseline(
 def evaluations(
     corpus: Corpus, model: ModelConfig, config: TrainingConfig, same_weights: bool = False
 ) -> Iterator[Evaluation]:
-    """Does what `train_baseline` does, and yields each evaluation when it is made.
+    """Trains like `train_baseline`, and yields each evaluation as it is made.
 
     Sets PyTorch's global seed and number of threads. Raises `ValueError` for settings that the baseline lacks.
     """
@@ -86,7 +86,7 @@ def evaluations(
     training, validation = corpus.split(config.val_fraction)
     streams = Streams(training, config.batch_size, config.seq_length)
     every = config.eval_every or min(max(streams.steps_per_epoch, 50), 1000)  # as `Trainer.eval_every`
-    # Draws what charrnn draws, in the same order, so that the same seed gives the same batches
+    # Draws the same numbers as charrnn in the same order, so that the same seed gives the same batches
     rng = np.random.default_rng(config.seed)
     params = initial_params(Network(model, engines.load("numpy")), rng)
     baseline = Baseline(model)
@@ -114,7 +114,7 @@ def batches(
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """The batch of each step: its number within the epoch, inputs [T, B] and targets [T, B].
 
-    They are charrnn's for the same state of `rng`; so dropout masks are drawn too, though PyTorch uses its own.
+    They are charrnn's for the same state of `rng`, which is why dropout masks are drawn too; PyTorch uses its own.
     """
     order = 0
     for step in range(steps):
@@ -128,7 +128,7 @@ def batches(
 
 
 def reset(state: State, k: int) -> State:
-    """The state at the start of batch k of an epoch: zero for all streams at the first one, later for some in turn."""
+    """The state at the start of batch k of an epoch: zero for all streams in the first batch, then for some in turn."""
     if k:
         for tensor in state if isinstance(state, tuple) else (state,):
             tensor[:, k % RESET_EVERY :: RESET_EVERY] = 0
@@ -145,7 +145,7 @@ def train_step(
     lr: float,
     clip: float,
 ) -> tuple[float, State]:
-    """One update on a chunk, inputs and targets [T, B]: its loss before, and the next state, cut off from its past."""
+    """One update on a batch, inputs and targets [T, B]: its loss before, and the next state, detached."""
     baseline.train()
     optimizer.zero_grad()
     loss, state = baseline.loss(inputs, targets, state)
@@ -162,7 +162,7 @@ def train_step(
 
 
 def validate(baseline: Baseline, ids: Ids, start: int) -> float | None:
-    """The mean loss of the whole text [N] in nats, read in order after the character `start`; None where it is empty.
+    """The mean loss of the whole text [N] in nats, read in order after the character `start`; None if it is empty.
 
     The state is carried from the first character to the last.
     """
@@ -171,13 +171,13 @@ def validate(baseline: Baseline, ids: Ids, start: int) -> float | None:
     state: State = None
     nats = 0.0
     with torch.inference_mode():
-        for at in range(0, len(ids), CHARS_PER_READ):
-            inputs, targets = text[:-1][at : at + CHARS_PER_READ], text[1:][at : at + CHARS_PER_READ]
+        for first in range(0, len(ids), CHARS_PER_READ):
+            inputs, targets = (part[first : first + CHARS_PER_READ] for part in (text[:-1], text[1:]))
             loss, state = baseline.loss(inputs, targets, state)
             nats += loss.item() * len(targets)
     return nats / len(ids) if len(ids) else None
 
 
 def to_tensor(ids: Ids) -> Tensor:
-    """A copy of some ids in the type that PyTorch wants for them."""
+    """A copy of some ids in the type that PyTorch needs."""
     return torch.from_numpy(ids.astype(np.int64))

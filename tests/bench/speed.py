@@ -1,4 +1,4 @@
-"""The speed of charrnn, beside PyTorch and the machine's limit: everything in one run, as Markdown tables.
+"""The speed of charrnn, compared with PyTorch and the machine's limit: everything in one run, as Markdown tables.
 
     python tests/bench/speed.py                                        # everything: twenty minutes
     python tests/bench/speed.py --only training --cells lstm --shapes 2x128,1x512 --rounds 3
@@ -6,8 +6,8 @@
 
 Competitors are timed in turn, round after round, each in a process of its own; ratios are taken within a round, and
 their median is shown. So a slow minute of the machine affects all alike. But threads that wait for each other,
-PyTorch's above all, suffer most if other programs compute too: leave the machine alone meanwhile. Environment variables
-for BLAS and OpenMP are removed. Progress goes to stderr.
+PyTorch's above all, suffer most if other programs compute too: leave the machine alone while it runs. Environment
+variables for BLAS and OpenMP are removed. Progress goes to stderr.
 """
 
 import argparse
@@ -35,19 +35,19 @@ SUBJECTS = {"training": True, "sampling": True, "startup": True, "encoding": Fal
 def arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(
-        description="The speed of charrnn, beside PyTorch and the machine's limit: everything in one run.",
+        description="The speed of charrnn, compared with PyTorch and the machine's limit: everything in one run.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     shapes = (*SHAPES, MIN_CHAR)
     parser.add_argument("--only", action="append", choices=SUBJECTS, metavar="SUBJECT", help=", ".join(SUBJECTS))
     parser.add_argument("--rounds", type=number(int), default=5, help="timings of each competitor")
-    parser.add_argument("--seconds", type=number(float), default=1.0, help="the least that a timing lasts")
-    parser.add_argument("--cells", type=some_of(CELLS[::-1]), default=",".join(CELLS[::-1]), help="to train")
-    parser.add_argument("--shapes", type=some_of(shapes), default=",".join(shapes), help="to train, layers × units")
-    parser.add_argument("--text-size", type=number(float), default=200.0, help="MB of a text to encode")
-    parser.add_argument("--memory-size", type=number(float), default=1000.0, help="MB of the text to read for memory")
-    parser.add_argument("--memory-steps", type=number(int), default=10_000, help="steps that memory is watched for")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures of all rounds")
+    parser.add_argument("--seconds", type=number(float), default=1.0, help="the shortest timing")
+    parser.add_argument("--cells", type=some_of(CELLS[::-1]), default=",".join(CELLS[::-1]), help="cells to train")
+    parser.add_argument("--shapes", type=some_of(shapes), default=",".join(shapes), help="layers × units to train")
+    parser.add_argument("--text-size", type=number(float), default=200.0, help="MB of the text to encode")
+    parser.add_argument("--memory-size", type=number(float), default=1000.0, help="MB of the text for memory")
+    parser.add_argument("--memory-steps", type=number(int), default=10_000, help="steps over which memory is watched")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="a file for the figures of all rounds")
     return parser.parse_args()
 
 
@@ -78,7 +78,7 @@ def main() -> None:
     """Measures the chosen subjects and prints each section when it is done."""
     args = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that large files are removed
-    forgotten = machine.forget_settings()
+    removed = machine.remove_settings()
     subjects = [name for name in SUBJECTS if name in (args.only or SUBJECTS)]
     if any(SUBJECTS[name] for name in subjects) and not importlib.util.find_spec("torch"):
         sys.exit("PyTorch is not installed: pip install '.[bench]'")
@@ -88,8 +88,8 @@ def main() -> None:
         print(f"{time.monotonic() - began:6.0f} s  {text}", file=sys.stderr, flush=True)
 
     if machine.busy():
-        tell("other programs are computing on this machine: the figures will say little")
-    facts = {"removed from the environment": ", ".join(forgotten) or "nothing"} | machine.facts()
+        tell("other programs are computing on this machine: the figures will mean little")
+    facts = {"removed from the environment": ", ".join(removed) or "nothing"} | machine.facts()
     print("# Speed\n", *(f"- {name}: {value}" for name, value in facts.items()), sep="\n", flush=True)
     options = Options(tell=tell, **{name: value for name, value in vars(args).items() if name not in ("only", "json")})
     sections: list[Section] = []
@@ -98,11 +98,11 @@ def main() -> None:
             print(f"\n{section.markdown()}", flush=True)
             sections.append(section)
             if args.json:
-                keep(args.json, facts, args, sections)
+                write_figures(args.json, facts, args, sections)
     tell("done")
 
 
-def keep(path: Path, facts: dict[str, str], args: argparse.Namespace, sections: list[Section]) -> None:
+def write_figures(path: Path, facts: dict[str, str], args: argparse.Namespace, sections: list[Section]) -> None:
     """Writes all figures so far: those of every round, not only the medians."""
     settings = {name: value for name, value in vars(args).items() if name != "json"}
     found = [{"title": s.title, "rows": s.figures, "remarks": s.remarks} for s in sections]

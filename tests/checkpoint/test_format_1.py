@@ -23,7 +23,7 @@ from charrnn.sampling.generate import TextGenerator
 from charrnn.sampling.state import GenerationState
 from charrnn.training.state import CorpusInfo, Counters, Evaluation
 from charrnn.types import Params
-from support.checkpoints import ANYTHING, check_read_or_refused, parts_of, refused, same_arrays, with_anything
+from support.checkpoints import ANYTHING, check_read_or_refused, load_error, parts_of, same_arrays, with_anything
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "format1"
 EXPECTED: dict[str, Any] = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))
@@ -281,7 +281,7 @@ def test_a_value_out_of_range_is_refused(kind: str, key: str, change: dict[str, 
     tensors, metadata = parts_of(path if kind == "model" else resume_path(path))
     changed = metadata | {key: json.dumps(json.loads(metadata[key]) | change)}
     save_file(tensors, tmp_path / "bad.safetensors", changed)
-    refused(kind, tmp_path / "bad.safetensors")
+    load_error(kind, tmp_path / "bad.safetensors")
 
 
 @pytest.mark.parametrize("name", RESUMABLE)

@@ -108,7 +108,7 @@ def test_a_resumed_training_cuts_the_lines_that_come_again(
 @pytest.mark.parametrize("content", ["a text\n", '{"a": 1}\n', "[1]\n", '{"step": "1"}\n', "\n"])
 def test_a_file_that_is_not_a_log_is_not_cut(content: str, path: Path, state: TrainingState) -> None:
     path.write_text(content)
-    with pytest.raises(CheckpointError, match="is not a log of a training: give --log a file of its own"):
+    with pytest.raises(CheckpointError, match="is not a training log: give --log a file of its own"):
         Log(path, state, resumed=True, force=False)
     assert path.read_text() == content
 
@@ -123,7 +123,7 @@ def test_a_log_that_the_run_reads_or_writes_otherwise_is_refused(tmp_path: Path)
     for log in (text, model):
         with pytest.raises(ConfigError, match="can't be the log too"):
             check_log(log, [str(text)], [model])
-    with pytest.raises(ConfigError, match="would be read as a part of the text"):
+    with pytest.raises(ConfigError, match="would be read as part of the text"):
         check_log(tmp_path / "folder" / "log", [str(tmp_path / "folder")], [])
     with pytest.raises(ConfigError, match="--log can't be -"):
         check_log(Path("-"), [], [])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from charrnn.checkpoint.tensor_file import FORMAT
-from support.checkpoints import ANYTHING, LOAD, check_read_or_refused, parts_of, refused, with_anything
+from support.checkpoints import ANYTHING, LOAD, check_read_or_refused, load_error, parts_of, with_anything
 
 KINDS = pytest.mark.parametrize("kind", ["model", "training"])
 REQUIRED = {
@@ -28,20 +28,20 @@ OPTIONAL = ("training", "corpus", "history", "layout")
 
 @KINDS
 def test_a_missing_file_and_a_folder(kind, tmp_path):
-    refused(kind, tmp_path / "nowhere.safetensors")
-    assert "is not a file" in refused(kind, tmp_path)
+    load_error(kind, tmp_path / "nowhere.safetensors")
+    assert "is not a file" in load_error(kind, tmp_path)
 
 
 @KINDS
 def test_a_file_cut_short_anywhere(kind, small, tmp_path):
     whole, path = small[kind].read_bytes(), tmp_path / "short.safetensors"
     path.write_bytes(whole + b"\0")
-    refused(kind, path)
+    load_error(kind, path)
     path.write_bytes(whole)
     LOAD[kind](path)
     for length in reversed(range(len(whole))):
         os.truncate(path, length)
-        refused(kind, path)
+        load_error(kind, path)
 
 
 @KINDS
@@ -49,14 +49,14 @@ def test_a_header_that_is_longer_than_the_file(kind, small, tmp_path):
     raw, path = small[kind].read_bytes(), tmp_path / "bad.safetensors"
     for length in (0, 1, 7, len(raw), 2**32, 2**63, 2**64 - 1):
         path.write_bytes(struct.pack("<Q", length) + raw[8:])
-        refused(kind, path)
+        load_error(kind, path)
 
 
 @KINDS
 def test_a_newer_format(kind, small, tmp_path):
     tensors, metadata = parts_of(small[kind])
     save_file(tensors, tmp_path / "bad.safetensors", metadata | {"charrnn": str(FORMAT + 1)})
-    assert f"newer charrnn (format {FORMAT + 1})" in refused(kind, tmp_path / "bad.safetensors")
+    assert f"newer charrnn (format {FORMAT + 1})" in load_error(kind, tmp_path / "bad.safetensors")
 
 
 @settings(max_examples=500)
@@ -88,7 +88,7 @@ def test_a_value_of_another_kind_is_refused(kind, text, small, tmp_path):
     tensors, metadata = parts_of(small[kind])
     for key in REQUIRED[kind] + (OPTIONAL if kind == "model" else ()):
         save_file(tensors, tmp_path / "bad.safetensors", metadata | {key: text})
-        assert repr(key) in refused(kind, tmp_path / "bad.safetensors")
+        assert repr(key) in load_error(kind, tmp_path / "bad.safetensors")
 
 
 @KINDS
@@ -96,9 +96,9 @@ def test_missing_metadata_are_named(kind, small, tmp_path):
     tensors, metadata = parts_of(small[kind])
     for key in REQUIRED[kind]:
         save_file(tensors, tmp_path / "bad.safetensors", {k: v for k, v in metadata.items() if k != key})
-        assert repr(key) in refused(kind, tmp_path / "bad.safetensors")
+        assert repr(key) in load_error(kind, tmp_path / "bad.safetensors")
     save_file(tensors, tmp_path / "bad.safetensors", {k: v for k, v in metadata.items() if k != "charrnn"})
-    assert "not written for charrnn" in refused(kind, tmp_path / "bad.safetensors")
+    assert "not written for charrnn" in load_error(kind, tmp_path / "bad.safetensors")
 
 
 @KINDS
@@ -136,7 +136,7 @@ def test_a_model_out_of_range_or_other_than_its_tensors_is_refused(kind, change,
     tensors, metadata = parts_of(small[kind])
     metadata["model"] = json.dumps(json.loads(metadata["model"]) | change)
     save_file(tensors, tmp_path / "bad.safetensors", metadata)
-    refused(kind, tmp_path / "bad.safetensors")
+    load_error(kind, tmp_path / "bad.safetensors")
 
 
 @KINDS
@@ -165,27 +165,27 @@ def test_a_vocabulary_that_is_not_the_models_is_refused(kind, vocabulary, small,
     tensors, metadata = parts_of(small[kind])
     assert len(json.loads(metadata["vocabulary"])) == 4
     save_file(tensors, tmp_path / "bad.safetensors", metadata | {"vocabulary": json.dumps(vocabulary)})
-    assert "its 'vocabulary' is not what it should be" in refused(kind, tmp_path / "bad.safetensors")
+    assert "its 'vocabulary' is invalid" in load_error(kind, tmp_path / "bad.safetensors")
 
 
 @pytest.mark.parametrize("layout", ["", "line", "pairs", "STREAM", None, 1, True, ["lines"], {"lines": 1}])
 def test_an_unknown_layout_is_refused(layout, small, tmp_path):
     tensors, metadata = parts_of(small["model"])
     save_file(tensors, tmp_path / "bad.safetensors", metadata | {"layout": json.dumps(layout)})
-    assert "its 'layout' is not what it should be" in refused("model", tmp_path / "bad.safetensors")
+    assert "its 'layout' is invalid" in load_error("model", tmp_path / "bad.safetensors")
 
 
 @pytest.mark.parametrize("text", ["", "null", "1", "[]", "{}", '{"longest": 3}', '{"longest": 3, "digests": "AAAA"}'])
 def test_a_line_set_that_is_none_is_refused(text, small_lines, tmp_path):
     tensors, metadata = parts_of(small_lines["model"])
     save_file(tensors, tmp_path / "bad.safetensors", metadata | {"line_set": text})
-    assert "its 'line_set' is not what it should be" in refused("model", tmp_path / "bad.safetensors")
+    assert "its 'line_set' is invalid" in load_error("model", tmp_path / "bad.safetensors")
 
 
 def test_a_model_of_lines_without_a_newline_is_refused(small_lines, tmp_path):
     tensors, metadata = parts_of(small_lines["model"])
     save_file(tensors, tmp_path / "bad.safetensors", metadata | {"vocabulary": '["d", "a", "b", "c"]'})
-    assert "'vocabulary'" in refused("model", tmp_path / "bad.safetensors")
+    assert "'vocabulary'" in load_error("model", tmp_path / "bad.safetensors")
 
 
 ROW = {"step": 4, "epoch": 0, "lr": 0.1, "train_loss": 1.0, "val_loss": None}
@@ -226,7 +226,7 @@ def test_a_history_of_something_else_is_refused(kind, row, small, tmp_path):
     save_file(tensors, path, metadata | {"history": json.dumps([*rows, ROW])})
     assert len(LOAD[kind](path).history) == len(rows) + 1
     save_file(tensors, path, metadata | {"history": json.dumps([*rows, row])})
-    assert "'history'" in refused(kind, path)
+    assert "'history'" in load_error(kind, path)
 
 
 # Tensors
@@ -237,15 +237,15 @@ def test_tensors_that_are_not_the_models_are_refused(kind, small, tmp_path):
     tensors, metadata = parts_of(small[kind])
     path = tmp_path / "bad.safetensors"
     save_file(tensors | {"extra": np.zeros(1, np.float32)}, path, metadata)
-    assert "an unexpected tensor 'extra'" in refused(kind, path)
+    assert "an unexpected tensor 'extra'" in load_error(kind, path)
     for name, tensor in tensors.items():
         save_file({k: t for k, t in tensors.items() if k != name}, path, metadata)
-        assert f"lacks tensor {name!r}" in refused(kind, path)
+        assert f"lacks tensor {name!r}" in load_error(kind, path)
         wrong_shape, wrong_type, not_a_number = tensor[..., None], tensor.astype(np.int32), tensor.copy()
         not_a_number.flat[-1] = np.nan
         for wrong in (wrong_shape, wrong_type, not_a_number):
             save_file(tensors | {name: wrong}, path, metadata)
-            assert f"tensor {name!r}" in refused(kind, path)
+            assert f"tensor {name!r}" in load_error(kind, path)
 
 
 @KINDS
@@ -255,4 +255,4 @@ def test_tensors_too_large_for_single_precision_are_refused(kind, small, tmp_pat
         huge = tensor.astype(np.float64)
         huge.flat[-1] = -1e39
         save_file(tensors | {name: huge}, tmp_path / "bad.safetensors", metadata)
-        assert f"tensor {name!r}" in refused(kind, tmp_path / "bad.safetensors")
+        assert f"tensor {name!r}" in load_error(kind, tmp_path / "bad.safetensors")

@@ -16,7 +16,7 @@ from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.model.model import Model
 from charrnn.model.network import Network
 from charrnn.sampling.generate import generate
-from support.checkpoints import parts_of, refused, same_arrays
+from support.checkpoints import load_error, parts_of, same_arrays
 from support.trainings import VERSE
 
 
@@ -109,7 +109,7 @@ def test_a_model_does_without_what_other_programs_do_not_write(small, tmp_path):
 def test_a_step_that_is_not_a_count_is_refused(step, small, tmp_path):
     tensors, metadata = parts_of(small["model"])
     save_file(tensors, tmp_path / "bad.safetensors", metadata | {"step": step})
-    assert "'step'" in refused("model", tmp_path / "bad.safetensors")
+    assert "'step'" in load_error("model", tmp_path / "bad.safetensors")
 
 
 def test_biases_whose_sum_is_infinite_are_refused(small, tmp_path):
@@ -119,8 +119,8 @@ def test_biases_whose_sum_is_infinite_are_refused(small, tmp_path):
         save_file(tensors | {name: bias}, tmp_path / "a.safetensors", metadata)
         model_file.load(tmp_path / "a.safetensors")
     save_file(tensors | huge, tmp_path / "bad.safetensors", metadata)
-    assert "biases" in refused("model", tmp_path / "bad.safetensors")
+    assert "biases" in load_error("model", tmp_path / "bad.safetensors")
 
 
 def test_a_training_state_is_not_taken_for_a_model(small):
-    assert "is the state of a training" in refused("model", small["training"])
+    assert "is a training state" in load_error("model", small["training"])

@@ -9,7 +9,7 @@ from charrnn.errors import CheckpointError, ConfigError
 
 @pytest.mark.parametrize("name", ["m", "m.txt", "m.resume.safetensors", ".safetensors.resume"])
 def test_a_model_needs_the_suffix_of_a_model(tmp_path, name):
-    with pytest.raises(ConfigError, match=r"ends in \.safetensors: give --out"):
+    with pytest.raises(ConfigError, match=r"must end in \.safetensors: give --out"):
         naming.check_model_path(tmp_path / name)
     assert naming.check_model_path(tmp_path / "m.safetensors") == tmp_path / "m.safetensors"
 

@@ -29,5 +29,5 @@ def test_a_folder_without_checkpoints_has_no_newest(tmp_path):
         (tmp_path / "nowhere", newest),
         (tmp_path / "nowhere", newest_resumable),
     ):
-        with pytest.raises(CheckpointError, match=r"there is nothing in .* yet"):
+        with pytest.raises(CheckpointError, match=r"there is no model in .* yet"):
             find(folder)

@@ -123,7 +123,7 @@ def test_a_training_without_a_checkpoint_touches_no_file(tmp_path: Path, monkeyp
         pass
     assert list(tmp_path.iterdir()) == []
     files: Any = {"log": tmp_path / "log"}
-    with pytest.raises(ConfigError, match="only for a training with a checkpoint"):
+    with pytest.raises(ConfigError, match="only for a run with a checkpoint"):
         charrnn.train(TEXT, **OPTIONS | files)
 
 
@@ -165,7 +165,7 @@ def test_a_run_that_can_not_write_releases_the_lock(path: Path) -> None:
 def test_a_training_can_run_once(path: Path) -> None:
     run = train(path)
     leave_after(run, 3)
-    with pytest.raises(CharRNNError, match=r"has run already: continue it with charrnn\.resume\("):
+    with pytest.raises(CharRNNError, match=r"this run has ended: continue it with charrnn\.resume\("):
         next(iter(run))
 
 
@@ -196,7 +196,7 @@ def test_with_force_the_old_model_stays_until_the_new_run_has_begun(path: Path) 
 
 
 def test_another_name_than_that_of_a_model_is_refused(path: Path) -> None:
-    with pytest.raises(ConfigError, match="ends in"):
+    with pytest.raises(ConfigError, match="must end in"):
         train(path.with_name("m"))
 
 
@@ -293,7 +293,7 @@ def test_a_save_that_fails_along_the_way_is_a_warning_and_the_training_continues
         bring_back(folder)
         steps.append(load_state(resume_path(path)).counters.step)
 
-    with pytest.warns(UserWarning, match=r"can't write .*: the training continues, and is saved as soon as possible"):
+    with pytest.warns(UserWarning, match=r"can't write .*: training continues, and will be saved as soon as possible"):
         finish(run, {7: lambda: take_away(folder), 12: bring_back_and_look})
     assert steps == [5], "the files of the last save stay"
     whole = path.with_name("whole.safetensors")
@@ -306,7 +306,7 @@ def test_a_last_save_that_fails_is_an_error(path: Path) -> None:
     path = folder / path.name
     run = train(path, steps=9)
     with (
-        pytest.warns(UserWarning, match="can't write .*: the training continues"),
+        pytest.warns(UserWarning, match="can't write .*: training continues"),
         pytest.raises(CheckpointError, match="can't write"),
     ):
         finish(run, {7: lambda: take_away(folder)})

@@ -10,7 +10,7 @@ from charrnn.config import OPTIMIZERS
 from charrnn.dataset.corpus import from_text
 from charrnn.errors import CheckpointError
 from charrnn.training.trainer import Trainer
-from support.checkpoints import parts_of, refused, same_arrays
+from support.checkpoints import load_error, parts_of, same_arrays
 from support.trainings import VERSE, run_of, start_short
 
 
@@ -83,7 +83,7 @@ def test_a_missing_state_is_refused(tmp_path):
 
 
 def test_a_model_is_not_taken_for_a_training_state(small):
-    refused("training", small["model"])
+    load_error("training", small["model"])
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_model_is_not_taken_for_a_training_state(small):
 def test_a_value_out_of_range_is_refused(key, change, small, tmp_path):
     tensors, metadata = parts_of(small["training"])
     save_file(tensors, tmp_path / "bad.safetensors", metadata | {key: json.dumps(json.loads(metadata[key]) | change)})
-    assert refused("training", tmp_path / "bad.safetensors")
+    assert load_error("training", tmp_path / "bad.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -168,4 +168,4 @@ def test_a_value_out_of_range_is_refused(key, change, small, tmp_path):
 def test_a_value_out_of_range_is_refused_in_the_layout_lines(key, change, small_lines, tmp_path):
     tensors, metadata = parts_of(small_lines["training"])
     save_file(tensors, tmp_path / "bad.safetensors", metadata | {key: json.dumps(json.loads(metadata[key]) | change)})
-    assert refused("training", tmp_path / "bad.safetensors")
+    assert load_error("training", tmp_path / "bad.safetensors")

@@ -1,4 +1,4 @@
-"""Bad input of every kind, for every command, as processes: which exit code it gets, and what the one line says."""
+"""Bad input of every kind for every command: its exit code, and the one line that is printed."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from charrnn.checkpoint import model_file, paths
 from charrnn.checkpoint.tensor_file import TensorFile
 from charrnn.engine import available_cores
-from support.processes import SMALL, TEXT, charrnn, posix, trained
+from support.processes import SMALL, TEXT, charrnn, posix, train_model
 
 TABLE = """
 # the texts to learn from
@@ -33,7 +33,7 @@ train corpus.txt --errors sometimes           | 2 | sometimes
 train corpus.txt --bytes --encoding latin-1   | 2 | --bytes
 train loop.txt                                | 1 | loop.txt
 train one-line.txt --lines                    | 1 | line
-# the options of a training
+# the options of a run
 train corpus.txt --frobnicate                 | 2 | --frobnicate
 train corpus.txt --steps                      | 2 | --steps
 train corpus.txt --steps x                    | 2 | --steps
@@ -71,9 +71,9 @@ train corpus.txt --seed -1                    | 2 | seed
 train corpus.txt --seed 99999999999999999999  | 2 | seed
 train corpus.txt --threads 0                  | 2 | threads
 train corpus.txt --engine fortran             | 2 | numpy
-# the files of a training
+# the files of a run
 train corpus.txt --out model.safetensors      | 1 | exists
-train corpus.txt --out model.txt              | 2 | ends in .safetensors
+train corpus.txt --out model.txt              | 2 | must end in .safetensors
 train corpus.txt --out nothing                | 1 | is a folder
 train corpus.txt --out corpus.txt/m.safetensors | 1 | can't write
 train corpus.txt --log log.jsonl              | 1 | exists
@@ -82,7 +82,7 @@ train corpus.txt --log .                      | 1 | is a folder
 train corpus.txt --log -                      | 2 | the name of a file
 train - -                                     | 1 | give - once
 train ''                                      | 1 | can't read ''
-train --resume                                | 1 | there is nothing in checkpoints
+train --resume                                | 1 | there is no model in checkpoints
 train --resume --out missing.safetensors      | 1 | no training to resume
 train --resume --out alone.safetensors        | 1 | no training to resume
 train other.txt --resume --out model0.safetensors | 1 | not the one
@@ -93,7 +93,7 @@ train corpus.txt --init-from cut.safetensors  | 1 | cut.safetensors
 train corpus.txt --init-from model.safetensors --cell gru | 2 | cell
 train cyrillic.txt --init-from model.safetensors | 1 | never seen
 # models
-sample                                        | 1 | there is nothing in checkpoints
+sample                                        | 1 | there is no model in checkpoints
 sample missing.safetensors                    | 1 | there is no missing.safetensors
 sample corpus.txt                             | 1 | not a checkpoint
 sample empty.txt                              | 1 | not a checkpoint
@@ -105,12 +105,12 @@ sample newer.safetensors                      | 1 | newer charrnn
 sample foreign.safetensors                    | 1 | not written for charrnn
 sample deep.safetensors                       | 1 | damaged
 sample wide.safetensors                       | 1 | damaged
-sample model.resume.safetensors               | 1 | state of a training
+sample model.resume.safetensors               | 1 | is a training state
 inspect cut.safetensors                       | 1 | damaged
-inspect model.resume.safetensors              | 1 | state of a training
+inspect model.resume.safetensors              | 1 | is a training state
 inspect model.safetensors nan.safetensors --history | 1 | NaN
 score cut.safetensors corpus.txt              | 1 | damaged
-# what is written
+# sampling
 sample model.safetensors -n x                 | 2 | --length
 sample model.safetensors -n -2                | 2 | -2
 sample model.safetensors --temp -1            | 2 | temp
@@ -145,7 +145,7 @@ sample model.safetensors --state-out .        | 1 | is not a file
 sample model.safetensors --state-out -        | 1 | is not a file
 sample model.safetensors --clamp-unit 0:99=1  | 2 | no unit
 sample model.safetensors --engine fortran     | 2 | numpy
-# what is scored
+# scoring
 score model.safetensors missing.txt           | 1 | missing.txt
 score model.safetensors - -                   | 1 | give - once
 score model.safetensors empty.txt             | 1 | empty
@@ -154,7 +154,7 @@ score corpus.txt model.safetensors            | 2 | before the texts
 score model.safetensors --stateful corpus.txt | 2 | --per-line
 score model.safetensors --heatmap --json corpus.txt | 2 | --heatmap
 score model.safetensors --unknown perhaps corpus.txt | 2 | unknown
-# what is looked at
+# inspection
 inspect model.safetensors --neurons           | 2 | --neurons
 inspect model.safetensors --context --corpus missing.txt | 1 | missing.txt
 inspect model.safetensors --plot x.gif --history | 2 | .svg
@@ -164,16 +164,16 @@ frobnicate                                    | 2 | frobnicate
 ROWS = [tuple(part.strip() for part in line.split("|")) for line in TABLE.splitlines() if line and line[0] != "#"]
 
 
-def with_metadata(source: Path, to: Path, **changes: str) -> None:
-    """A copy of a model with other metadata."""
+def copy_with_metadata(source: Path, to: Path, **changes: str) -> None:
+    """Copies a model, with some of its metadata changed."""
     save_file(load_file(source), to, metadata=dict(TensorFile(source).metadata) | changes)
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all that the table names."""
-    folder = tmp_path_factory.mktemp("stage")
-    model = trained(folder, TEXT, steps=3)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all files that the table names."""
+    folder = tmp_path_factory.mktemp("bad-input")
+    model = train_model(folder, TEXT, steps=3)
     (folder / "nothing").mkdir()
     for name, content in {
         "empty.txt": b"",
@@ -189,7 +189,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }.items():
         (folder / name).write_bytes(content)
     shutil.copy(model, folder / "alone.safetensors")
-    for n in range(3):  # for rows that run side by side
+    for n in range(3):  # for rows that run in parallel
         shutil.copy(model, folder / f"model{n}.safetensors")
         shutil.copy(paths.resume_path(model), folder / f"model{n}.resume.safetensors")
     if os.name == "posix":
@@ -198,25 +198,25 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tensors["decoder.bias"][0] = float("nan")
     save_file(tensors, folder / "nan.safetensors", metadata=dict(TensorFile(model).metadata))
     save_file(load_file(model), folder / "foreign.safetensors", metadata={"format": "pt"})
-    with_metadata(model, folder / "newer.safetensors", charrnn="99")
-    with_metadata(model, folder / "deep.safetensors", vocabulary="[" * 100_000)
-    with_metadata(model, folder / "wide.safetensors", vocabulary=json.dumps([0] * 1_300_000))
+    copy_with_metadata(model, folder / "newer.safetensors", charrnn="99")
+    copy_with_metadata(model, folder / "deep.safetensors", vocabulary="[" * 100_000)
+    copy_with_metadata(model, folder / "wide.safetensors", vocabulary=json.dumps([0] * 1_300_000))
     assert model_file.load(folder / "alone.safetensors")
     return folder
 
 
-def test_the_table_is_long_enough_and_has_every_command() -> None:
+def test_the_table_is_long_and_has_every_command() -> None:
     assert len(ROWS) >= 80
     assert {row[0].split()[0] for row in ROWS} >= {"train", "sample", "score", "inspect"}
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
-    """All files of a folder but for locks."""
+    """All files of a folder except locks."""
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
 
 
 def words(line: str) -> list[str]:
-    """The arguments of a row; a training is a small and short one, where the row doesn't say otherwise."""
+    """The arguments of a row; a run is small and short unless the row says otherwise."""
     found = shlex.split(line)
     if found[0] == "train" and "--resume" not in found:
         given = {word for word in found if word.startswith("--")}
@@ -226,19 +226,19 @@ def words(line: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def outcomes(stage: Path) -> Iterator[dict[str, CompletedProcess[str]]]:
-    """What becomes of each row; they are run side by side, as none may change anything."""
-    before = contents(stage)
+def outcomes(folder: Path) -> Iterator[dict[str, CompletedProcess[str]]]:
+    """The outcome of each row; they run in parallel, since none of them may change any file."""
+    before = contents(folder)
     with ThreadPoolExecutor(available_cores()) as pool:
         lines = [row[0] for row in ROWS]
-        done = dict(zip(lines, pool.map(lambda line: charrnn(*words(line), cwd=stage), lines), strict=True))
+        done = dict(zip(lines, pool.map(lambda line: charrnn(*words(line), cwd=folder), lines), strict=True))
     yield done
-    assert contents(stage) == before
+    assert contents(folder) == before
 
 
 @posix
 @pytest.mark.parametrize(("line", "code", "why"), ROWS, ids=[row[0] for row in ROWS])
-def test_bad_input_is_refused_in_one_line(
+def test_bad_input_prints_one_line_and_has_its_exit_code(
     line: str, code: str, why: str, outcomes: dict[str, CompletedProcess[str]]
 ) -> None:
     done = outcomes[line]

@@ -1,4 +1,4 @@
-"""The command line as a whole, and the house it stands in: help, imports, time to start, floors, top level, data."""
+"""The command line as a whole: help, closed streams and pipes, imports, and the time to start."""
 
 import json
 import os
@@ -17,19 +17,18 @@ import typer.main
 import charrnn as api
 from charrnn import cli
 from charrnn.cli.terminal import console
-from support.processes import SMALL, charrnn, command, environment, posix, refused, started, trained
+from support.processes import SMALL, charrnn, command, environment, error_line, posix, started, train_model
 
-ROOT = Path(__file__).parents[1]
 COMMANDS = typer.main.get_command(cli.app).commands
 
 # Help
 
 
-def test_bare_charrnn_shows_the_help(tmp_path: Path) -> None:
-    bare, asked, short = (charrnn(*args, cwd=tmp_path) for args in ((), ("--help",), ("-h",)))
-    assert bare.returncode == asked.returncode == 0
-    assert bare.stdout == asked.stdout == short.stdout
-    assert bare.stderr == asked.stderr == ""
+def test_charrnn_without_arguments_shows_the_help(tmp_path: Path) -> None:
+    bare, long, short = (charrnn(*args, cwd=tmp_path) for args in ((), ("--help",), ("-h",)))
+    assert bare.returncode == long.returncode == 0
+    assert bare.stdout == long.stdout == short.stdout
+    assert bare.stderr == long.stderr == ""
     assert all(f"\n  {name} " in bare.stdout for name in COMMANDS)
     assert "charrnn train corpus.txt" in bare.stdout
 
@@ -40,15 +39,15 @@ def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_an_example_and_every_option_a_help(name: str, tmp_path: Path) -> None:
+def test_every_command_has_an_example_and_every_option_a_description(name: str, tmp_path: Path) -> None:
     done = charrnn(name, "--help", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"  charrnn {name} " in done.stdout.partition("Examples:")[2]
     words = done.stdout.split()
     for parameter in COMMANDS[name].params:
         assert len(parameter.help or "") > 5, parameter.name
-        named = parameter.opts if parameter.param_type_name == "option" else []
-        assert all(word in " ".join(words) for word in named)
+        names = parameter.opts if parameter.param_type_name == "option" else []
+        assert all(word in " ".join(words) for word in names)
         assert parameter.help.split()[0] in words
 
 
@@ -60,8 +59,8 @@ def test_help_is_plain_text_that_fits_eighty_columns(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("args", [["frobnicate"], ["--frobnicate"], ["train", "--frobnicate"], ["sample", "a", "b"]])
-def test_wrong_usage_is_one_line(args: list[str], tmp_path: Path) -> None:
-    refused(charrnn(*args, cwd=tmp_path), 2)
+def test_wrong_usage_prints_one_line(args: list[str], tmp_path: Path) -> None:
+    error_line(charrnn(*args, cwd=tmp_path), 2)
 
 
 # Streams
@@ -78,16 +77,16 @@ def test_wrong_usage_is_one_line(args: list[str], tmp_path: Path) -> None:
         ("\U000e0041", "\\U000e0041"),
     ],
 )
-def test_notices_show_control_characters_and_do_not_send_them(text: str, shown: str) -> None:
+def test_control_characters_are_shown_as_escapes(text: str, shown: str) -> None:
     assert console.visible(text) == shown
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("model"), steps=1)
+    return train_model(tmp_path_factory.mktemp("model"), steps=1)
 
 
-LITTLE_TRAINING = (*SMALL, "--steps", 5, "--eval-every", 2, "--out", "m.safetensors")
+SHORT_TRAINING = (*SMALL, "--steps", 5, "--eval-every", 2, "--out", "m.safetensors")
 
 
 @posix
@@ -97,17 +96,17 @@ LITTLE_TRAINING = (*SMALL, "--steps", 5, "--eval-every", 2, "--out", "m.safetens
     ["", "--help", "--version", "sample --help", "inspect MODEL", "inspect MODEL --json", "train CORPUS --json --quiet"]
     + [f"sample MODEL --seed 1 --engine numpy {options}" for options in ("-n -1", "-n 5", "--json", "--count 3")],
 )
-def test_a_reader_that_wants_no_more_is_no_error(line: str, read: int, model: Path, tmp_path: Path) -> None:
-    words = {"MODEL": [model], "CORPUS": [model.parent / "corpus.txt", *LITTLE_TRAINING]}
+def test_a_closed_pipe_ends_the_program_silently(line: str, read: int, model: Path, tmp_path: Path) -> None:
+    words = {"MODEL": [model], "CORPUS": [model.parent / "corpus.txt", *SHORT_TRAINING]}
     args = [arg for word in line.split() for arg in words.get(word, [word])]
-    ours, theirs = os.pipe()
+    reader, writer = os.pipe()
     if not read:
-        os.close(ours)
-    with started(*args, cwd=tmp_path, stdout=theirs) as process:
-        os.close(theirs)
+        os.close(reader)
+    with started(*args, cwd=tmp_path, stdout=writer) as process:
+        os.close(writer)
         if read:
-            with open(ours, "rb") as reader:
-                reader.read(read)
+            with open(reader, "rb") as file:
+                file.read(read)
         _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, b"")
     assert "CORPUS" not in line or api.load(tmp_path / "m.safetensors")
@@ -115,15 +114,15 @@ def test_a_reader_that_wants_no_more_is_no_error(line: str, read: int, model: Pa
 
 @posix
 @pytest.mark.parametrize("name", ["train", "sample", "inspect"])
-def test_where_nobody_listens_to_the_notices_the_work_is_done(name: str, model: Path, tmp_path: Path) -> None:
+def test_a_closed_pipe_on_stderr_does_not_stop_the_work(name: str, model: Path, tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "model.safetensors").write_bytes(model.read_bytes())
-    args = {"train": [model.parent / "corpus.txt", *LITTLE_TRAINING], "sample": ["-n", 50], "inspect": []}[name]
-    ours, theirs = os.pipe()
-    os.close(ours)
+    args = {"train": [model.parent / "corpus.txt", *SHORT_TRAINING], "sample": ["-n", 50], "inspect": []}[name]
+    reader, writer = os.pipe()
+    os.close(reader)
     line, env = command(name, *args, "--json"), environment()
-    done = subprocess.run(line, cwd=tmp_path, env=env, stdin=DEVNULL, stdout=PIPE, stderr=theirs, timeout=60)
-    os.close(theirs)
+    done = subprocess.run(line, cwd=tmp_path, env=env, stdin=DEVNULL, stdout=PIPE, stderr=writer, timeout=60)
+    os.close(writer)
     assert done.returncode == 0
     assert json.loads(done.stdout)
     assert name != "train" or api.load(tmp_path / "m.safetensors").history[-1].step == 5
@@ -142,7 +141,7 @@ def with_closed(closed: str, *args: object, cwd: Path) -> "subprocess.CompletedP
 @posix
 @CLOSED
 def test_training_with_closed_streams_writes_the_same_files(closed: str, model: Path, tmp_path: Path) -> None:
-    args = ("train", model.parent / "corpus.txt", *LITTLE_TRAINING, "--sample-every", 2, "--json")
+    args = ("train", model.parent / "corpus.txt", *SHORT_TRAINING, "--sample-every", 2, "--json")
     for folder in ("open", "closed"):
         (tmp_path / folder).mkdir()
     usual = with_closed("", *args, "--log", "log", cwd=tmp_path / "open")
@@ -161,7 +160,7 @@ def test_training_with_closed_streams_writes_the_same_files(closed: str, model: 
 @posix
 @CLOSED
 @pytest.mark.parametrize("line", ["sample MODEL -n 50 --seed 1", "inspect MODEL"])
-def test_closed_streams_change_nothing_on_the_others(closed: str, line: str, model: Path, tmp_path: Path) -> None:
+def test_closed_streams_do_not_affect_the_others(closed: str, line: str, model: Path, tmp_path: Path) -> None:
     args = [model if word == "MODEL" else word for word in line.split()]
     done, usual = (with_closed(streams, *args, cwd=tmp_path) for streams in (closed, ""))
     assert (done.returncode, done.stderr) == (0, b"")
@@ -170,17 +169,17 @@ def test_closed_streams_change_nothing_on_the_others(closed: str, line: str, mod
 
 @posix
 @pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "<&- >&- 2>&-"])
-def test_a_closed_stdin_is_an_empty_corpus_and_no_prime(closed: str, model: Path, tmp_path: Path) -> None:
-    done = with_closed(closed, "train", "-", *LITTLE_TRAINING, cwd=tmp_path)
-    said = b"charrnn: stdin is empty: a corpus needs at least two characters; 100,000 or more work best\n"
-    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"" if "2>" in closed else said)
+def test_a_closed_stdin_is_an_empty_corpus_and_an_empty_prime(closed: str, model: Path, tmp_path: Path) -> None:
+    done = with_closed(closed, "train", "-", *SHORT_TRAINING, cwd=tmp_path)
+    message = b"charrnn: stdin is empty: a corpus needs at least two characters; 100,000 or more work best\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"" if "2>" in closed else message)
     assert {path.name for path in tmp_path.iterdir()} <= {".m.safetensors.lock"}
     done = with_closed(closed, "sample", model, "--prime", "-", "-n", 5, "--seed", 1, cwd=tmp_path)
     assert (done.returncode, len(done.stdout)) == (0, 5 * (closed == "<&-"))
 
 
 @posix
-def test_with_stderr_closed_an_error_is_its_exit_code(tmp_path: Path) -> None:
+def test_an_error_has_its_exit_code_even_if_stderr_is_closed(tmp_path: Path) -> None:
     for args, code in ((("inspect", "nothing"), 1), (("train", "--frobnicate"), 2)):
         done = with_closed("2>&-", *args, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (code, b"")
@@ -232,14 +231,16 @@ def test_commands_import_only_what_they_use(model: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("args", [["--help"], ["sample", "-n", 1]], ids=lambda args: args[0])
-def test_it_starts_about_as_fast_as_its_libraries(args: list[object], model: Path, tmp_path: Path) -> None:
+def test_it_takes_at_most_two_and_a_half_times_as_long_as_its_imports(
+    args: list[object], model: Path, tmp_path: Path
+) -> None:
     if args[0] == "sample":
         args = [*args, model]
     runs = {"charrnn": command(*args), "libraries": [sys.executable, "-c", "import numpy, typer"]}
     env = environment({"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""})
     for run in runs.values():  # the first run compiles
         subprocess.run(run, cwd=tmp_path, env=env, capture_output=True, check=True)
-    for _ in range(5):  # other processes may disturb some attempts
+    for _ in range(5):  # other processes may slow down some attempts
         times: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(7):
             for name, run in runs.items():

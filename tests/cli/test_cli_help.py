@@ -1,4 +1,4 @@
-"""The help in groups, what is said of options and commands that there aren't, and shell completion."""
+"""The help in groups, the suggestions for unknown options and commands, and shell completion."""
 
 import os
 import re
@@ -22,7 +22,7 @@ from charrnn.dataset import files
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError
 from charrnn.scoring import score
-from support.processes import charrnn, environment, posix, refused
+from support.processes import charrnn, environment, error_line, posix
 
 COMMANDS = cli.program().commands
 ALL = [(name, old, new) for name in COMMANDS for new, words in suggestions.RENAMED.items() for old in words.split()]
@@ -35,7 +35,7 @@ def options(command: str) -> dict[str, Any]:
 
 
 def sections(text: str) -> dict[str, list[str]]:
-    """The headings of a help, and the lines below each that begin with an option, an argument or a command."""
+    """The headings of a help text, with the lines below each that begin with an option, an argument or a command."""
     found: dict[str, list[str]] = {}
     below: list[str] = []
     for line in text.splitlines():
@@ -52,7 +52,7 @@ def sections(text: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_option_stands_once_below_the_heading_of_its_group(name: str, tmp_path: Path) -> None:
+def test_each_option_is_listed_once_under_the_heading_of_its_group(name: str, tmp_path: Path) -> None:
     shown = sections(charrnn(name, "--help", cwd=tmp_path).stdout)
     assert [*shown][:2] == ["Arguments", MOST_USED]
     groups = list(dict.fromkeys(option.rich_help_panel for option in options(name).values()))
@@ -65,16 +65,18 @@ def test_each_option_stands_once_below_the_heading_of_its_group(name: str, tmp_p
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_five_options_come_first(name: str, tmp_path: Path) -> None:
+def test_the_first_group_has_five_options(name: str, tmp_path: Path) -> None:
     assert len(sections(charrnn(name, "--help", cwd=tmp_path).stdout)[MOST_USED]) == 5
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_all_sections_have_one_column_for_what_they_tell(name: str, tmp_path: Path) -> None:
+def test_all_descriptions_begin_in_the_same_column(name: str, tmp_path: Path) -> None:
     shown = charrnn(name, "--help", cwd=tmp_path).stdout
-    told = [line.help for line in options(name).values()]
-    begins = {line.index(text.split(". ")[0][:20]) for text in told for line in shown.splitlines() if text[:20] in line}
-    assert len(begins) == 1
+    texts = [option.help for option in options(name).values()]
+    columns = {
+        line.index(text.split(". ")[0][:20]) for text in texts for line in shown.splitlines() if text[:20] in line
+    }
+    assert len(columns) == 1
 
 
 def test_the_help_of_the_program_has_a_line_for_each_command_then_examples(tmp_path: Path) -> None:
@@ -87,25 +89,25 @@ def test_the_help_of_the_program_has_a_line_for_each_command_then_examples(tmp_p
 
 
 @pytest.mark.parametrize("columns", [40, 200])
-def test_help_is_readable_in_terminals_of_any_width(columns: int, tmp_path: Path) -> None:
+def test_help_fits_eighty_columns_in_terminals_of_any_width(columns: int, tmp_path: Path) -> None:
     shown = charrnn("train", "--help", cwd=tmp_path, env={"COLUMNS": str(columns)}).stdout
     assert [*sections(shown)][:2] == ["Arguments", MOST_USED]
     assert all(len(line) <= 80 for line in shown.splitlines())
 
 
-def test_an_option_tells_typer_what_it_is_given() -> None:
-    made = declared("A group", "A help.", "--name", show_default=True, envvar="X", metavar="Y", values=("ab", "b"))
-    assert (made.rich_help_panel, made.help, made.show_default, made.envvar) == ("A group", "A help.", True, "X")
-    assert (made.metavar, made.show_envvar, made.autocompletion("a")) == ("Y", False, ["ab"])
+def test_an_option_passes_its_settings_to_typer() -> None:
+    found = declared("A group", "A help.", "--name", show_default=True, envvar="X", metavar="Y", values=("ab", "b"))
+    assert (found.rich_help_panel, found.help, found.show_default, found.envvar) == ("A group", "A help.", True, "X")
+    assert (found.metavar, found.show_envvar, found.autocompletion("a")) == ("Y", False, ["ab"])
     plain = declared("A group", "A help.")
     assert (plain.show_default, plain.autocompletion) == (False, None)
 
 
-# Options and commands that there aren't
+# Unknown options and commands
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("generate", "no command 'generate': did you mean sample?"),
         ("write", "no command 'write': did you mean sample?"),
@@ -153,73 +155,75 @@ def test_an_option_tells_typer_what_it_is_given() -> None:
         ("train --\x1b[31m", "train has no option --\\x1b[31m: charrnn train --help lists them"),
     ],
 )
-def test_what_there_is_not_is_answered_with_what_was_meant(line: str, said: str, tmp_path: Path) -> None:
+def test_the_error_for_an_unknown_name_has_a_suggestion(line: str, message: str, tmp_path: Path) -> None:
     for name in ("my.txt", "my.safetensors"):
         (tmp_path / name).touch()
-    assert refused(charrnn(*line.split(), cwd=tmp_path), 2) == f"charrnn: {said}"
+    assert error_line(charrnn(*line.split(), cwd=tmp_path), 2) == f"charrnn: {message}"
 
 
-def test_an_unknown_command_is_answered_with_all_that_there_are(tmp_path: Path) -> None:
-    line = refused(charrnn("frobnicate", cwd=tmp_path), 2)
+def test_the_error_for_an_unknown_command_without_a_suggestion_lists_all_commands(tmp_path: Path) -> None:
+    line = error_line(charrnn("frobnicate", cwd=tmp_path), 2)
     *names, last = COMMANDS
-    assert line == f"charrnn: no command 'frobnicate': there are {', '.join(names)} and {last}"
+    assert line == f"charrnn: no command 'frobnicate': the commands are {', '.join(names)} and {last}"
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [(name, old, new) for name, old, new in ALL if f"--{new}" in options(name) and f"--{old}" not in options(name)],
 )
-def test_an_option_that_was_renamed_is_told_by_its_new_name(name: str, old: str, new: str, tmp_path: Path) -> None:
-    line = refused(charrnn(name, f"--{old}", cwd=tmp_path), 2)
+def test_the_new_name_of_a_renamed_option_is_suggested(name: str, old: str, new: str, tmp_path: Path) -> None:
+    line = error_line(charrnn(name, f"--{old}", cwd=tmp_path), 2)
     assert line.startswith(f"charrnn: {name} has no option --{old}: did you mean ")
-    assert f"--{new}" in meant(line)
+    assert f"--{new}" in suggested(line)
 
 
-def complaint(*args: str) -> str:
-    """What a command line that is not understood is answered with, by the same code but in this process."""
+def usage_error(*args: str) -> str:
+    """The error message for a command line, by the same code but in this process."""
     with pytest.raises(typer.TyperException) as caught:
         cli.program().main(list(args), standalone_mode=False, prog_name="charrnn")
     assert caught.value.exit_code == 2
     return caught.value.format_message()
 
 
-def meant(line: str) -> list[str]:
-    """The names that an answer suggests."""
-    return re.findall(r"-{1,2}\w[\w-]*", line.partition("did you mean ")[2])
+def suggested(message: str) -> list[str]:
+    """The names that an error message suggests."""
+    return re.findall(r"-{1,2}\w[\w-]*", message.partition("did you mean ")[2])
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_what_an_option_is_called_elsewhere_leads_to_it(name: str) -> None:
+def test_options_are_suggested_for_their_names_in_other_programs(name: str) -> None:
     tried = 0
     for target, words in (*suggestions.RENAMED.items(), *suggestions.OPTIONS.items()):
         for word in words.split():
             given = f"--{word}" if len(word) > 1 else f"-{word}"
             if f"--{target}" in options(name) and not {given, f"--{word}", f"-{word}"} & {*options(name)}:
-                line = complaint(name, given)
-                assert f"--{target}" in meant(line), line
-                assert set(meant(line)) <= set(options(name))
+                message = usage_error(name, given)
+                assert f"--{target}" in suggested(message), message
+                assert set(suggested(message)) <= set(options(name))
                 tried += 1
     assert tried >= 10
 
 
-def test_what_a_command_is_called_elsewhere_leads_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_are_suggested_for_their_names_in_other_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     for target, words in suggestions.COMMANDS.items():
         for word in words.split():
-            assert word in COMMANDS or complaint(word) == f"no command {word!r}: did you mean {target}?"
+            assert word in COMMANDS or usage_error(word) == f"no command {word!r}: did you mean {target}?"
 
 
-def test_tables_lead_to_what_there_is() -> None:
-    there = {name.lstrip("-") for command in COMMANDS for name in options(command)} | {"version"}
+def test_the_tables_suggest_only_names_that_exist() -> None:
+    existing = {name.lstrip("-") for command in COMMANDS for name in options(command)} | {"version"}
     old = {word for words in suggestions.RENAMED.values() for word in words.split()}
-    to_come = {new for new, words in suggestions.RENAMED.items() if there & set(words.split())}
-    assert {*suggestions.RENAMED, *suggestions.OPTIONS} <= there | to_come | {"no-locked-dropout"}
+    not_yet_renamed = {new for new, words in suggestions.RENAMED.items() if existing & set(words.split())}
+    assert {*suggestions.RENAMED, *suggestions.OPTIONS} <= existing | not_yet_renamed | {"no-locked-dropout"}
     assert set(suggestions.COMMANDS) <= {*COMMANDS, "--help", "--version"}
     assert not old & set(suggestions.OPTIONS)
 
 
-SOME = {"temp": "--temp", "top-k": "--top-k", "top-p": "--top-p", "n": "-n", "length": "--length"}
-ELSEWHERE = {"temperature": ("heat", "temp"), "size": ("length", "top-k")}
+KNOWN = {"temp": "--temp", "top-k": "--top-k", "top-p": "--top-p", "n": "-n", "length": "--length"}
+SYNONYMS = {"temperature": ("heat", "temp"), "size": ("length", "top-k")}
 
 
 @pytest.mark.parametrize(
@@ -239,14 +243,14 @@ ELSEWHERE = {"temperature": ("heat", "temp"), "size": ("length", "top-k")}
         ("--" + "x" * 100_000, []),
     ],
 )
-def test_names_are_near_as_they_are_typed(name: str, found: list[str]) -> None:
-    assert suggestions.near(name, SOME, ELSEWHERE) == found
+def test_near_names_are_spellings_synonyms_parts_and_typing_errors(name: str, found: list[str]) -> None:
+    assert suggestions.near(name, KNOWN, SYNONYMS) == found
 
 
 @given(st.text(max_size=20))
-def test_only_what_is_known_is_near(name: str) -> None:
-    found = suggestions.near(name, SOME, ELSEWHERE)
-    assert set(found) <= set(SOME.values())
+def test_near_names_are_known_names_without_duplicates(name: str) -> None:
+    found = suggestions.near(name, KNOWN, SYNONYMS)
+    assert set(found) <= set(KNOWN.values())
     assert len(found) == len(set(found)) <= suggestions.MAX_SUGGESTIONS
 
 
@@ -254,7 +258,7 @@ def test_only_what_is_known_is_near(name: str) -> None:
 
 
 def script(folder: Path) -> Path:
-    """A program `charrnn` that a shell finds in this folder."""
+    """A program `charrnn` in a folder `bin` of this folder."""
     path = folder / "bin" / "charrnn"
     path.parent.mkdir(exist_ok=True)
     path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m charrnn "$@"\n')
@@ -263,7 +267,7 @@ def script(folder: Path) -> Path:
 
 
 def home(folder: Path) -> dict[str, str]:
-    """An environment in which this folder is home, and `charrnn` is found."""
+    """An environment in which this folder is the home, and `charrnn` is on the path."""
     return environment({"HOME": str(folder), "PATH": f"{script(folder).parent}{os.pathsep}{os.environ['PATH']}"})
 
 
@@ -275,10 +279,10 @@ def run(*line: str, env: Mapping[str, str], cwd: Path) -> "subprocess.CompletedP
 
 
 def completions(line: str, cwd: Path) -> list[str]:
-    """What the program answers a bash that completes the last word of a line."""
+    """The completions that bash gets for the last word of a line."""
     words = line.split(" ")
-    asked = {"_CHARRNN_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-    done = charrnn(cwd=cwd, env=asked)
+    env = {"_CHARRNN_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    done = charrnn(cwd=cwd, env=env)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split()
 
@@ -296,35 +300,35 @@ def completions(line: str, cwd: Path) -> list[str]:
         ("charrnn train --cell ", ["lstm", "gru", "rnn"]),
         ("charrnn train --optimizer ad", ["adam", "adamw", "adagrad"]),
         ("charrnn sample --frobnicate --tem", ["--temp"]),
-        ("charrnn sample ", []),  # the shell completes files
+        ("charrnn sample ", []),  # the shell completes file names
     ],
 )
 def test_commands_options_and_values_are_completed(line: str, words: list[str], tmp_path: Path) -> None:
     assert completions(line, tmp_path) == words
 
 
-def test_help_beside_completions_is_whole(tmp_path: Path) -> None:
-    asked = {"_CHARRNN_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
-    done = charrnn(cwd=tmp_path, env=asked | {"_TYPER_COMPLETE_ARGS": "charrnn train --"})
+def test_completions_have_the_full_descriptions(tmp_path: Path) -> None:
+    env = {"_CHARRNN_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    done = charrnn(cwd=tmp_path, env=env | {"_TYPER_COMPLETE_ARGS": "charrnn train --"})
     shown = dict(line.split("\t") for line in done.stdout.splitlines())
     assert shown.keys() >= {name for name in options("train") if name.startswith("--")}
     assert all(shown[name] == option.help for name, option in options("train").items() if name in shown)
-    done = charrnn(cwd=tmp_path, env=asked | {"_TYPER_COMPLETE_ARGS": "charrnn "})
+    done = charrnn(cwd=tmp_path, env=env | {"_TYPER_COMPLETE_ARGS": "charrnn "})
     assert dict(line.split("\t") for line in done.stdout.splitlines()) == {n: c.help for n, c in COMMANDS.items()}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_imports_nothing_heavy(shell: str, tmp_path: Path) -> None:
-    asked = {"_CHARRNN_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": "charrnn train --c"}
-    asked |= {"COMP_WORDS": "charrnn train --c", "COMP_CWORD": "2", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
-    done = run(sys.executable, "-X", "importtime", "-m", "charrnn", env=environment(asked), cwd=tmp_path)
+    env = {"_CHARRNN_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": "charrnn train --c"}
+    env |= {"COMP_WORDS": "charrnn train --c", "COMP_CWORD": "2", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    done = run(sys.executable, "-X", "importtime", "-m", "charrnn", env=environment(env), cwd=tmp_path)
     assert "--clip" in done.stdout
     found = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "charrnn.cli" in found
     assert not found & {"numpy", "rich", "rich.console", "safetensors", "numba", "tqdm"}
 
 
-def test_an_empty_request_for_completions_is_none(tmp_path: Path) -> None:
+def test_an_empty_completion_variable_is_ignored(tmp_path: Path) -> None:
     env = environment({"_CHARRNN_COMPLETE": ""})
     assert charrnn("--version", cwd=tmp_path, env=env).stdout.startswith("charrnn ")
     code = "from charrnn import cli; cli.program(); import rich"
@@ -340,7 +344,7 @@ def test_help_imports_no_pydantic(tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
-def test_bash_completes_once_it_is_installed(tmp_path: Path) -> None:
+def test_bash_completes_after_the_installation(tmp_path: Path) -> None:
     env = home(tmp_path)
     done = run("bash", "--norc", "-c", "charrnn --install-completion; exit $?", env=env, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
@@ -358,7 +362,7 @@ def test_bash_completes_once_it_is_installed(tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.skipif(not shutil.which("fish"), reason="needs fish")
-def test_fish_completes_once_it_is_installed(tmp_path: Path) -> None:
+def test_fish_completes_after_the_installation(tmp_path: Path) -> None:
     env = home(tmp_path)
     assert run("fish", "-c", "charrnn --install-completion; exit $status", env=env, cwd=tmp_path).returncode == 0
     done = run("fish", "-c", "complete -C 'charrnn tr'", env=env, cwd=tmp_path)
@@ -367,7 +371,7 @@ def test_fish_completes_once_it_is_installed(tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.skipif(not shutil.which("zsh"), reason="needs zsh")
-def test_zsh_finds_the_script_once_it_is_installed(tmp_path: Path) -> None:
+def test_zsh_finds_the_script_after_the_installation(tmp_path: Path) -> None:
     env = home(tmp_path)
     done = run("zsh", "-f", "-c", "charrnn --install-completion; exit $?", env=env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -378,29 +382,29 @@ def test_zsh_finds_the_script_once_it_is_installed(tmp_path: Path) -> None:
 @posix
 @pytest.mark.skipif(not shutil.which("dash"), reason="needs a shell that can't complete")
 @pytest.mark.parametrize("option", ["--install-completion", "--show-completion"])
-def test_a_shell_that_cannot_complete_is_told_so_in_one_line(option: str, tmp_path: Path) -> None:
+def test_a_shell_without_completion_is_an_error_in_one_line(option: str, tmp_path: Path) -> None:
     env = home(tmp_path)
     done = run("dash", "-c", f"charrnn {option}; exit $?", env=env, cwd=tmp_path)
-    assert "bash, zsh, fish and powershell" in refused(done, 1)
+    assert "bash, zsh, fish and powershell" in error_line(done, 1)
     assert {path.name for path in tmp_path.iterdir()} == {"bin"}
 
 
 @posix
-def test_a_home_that_cannot_be_written_to_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_home_that_is_not_writable_is_an_error_in_one_line(tmp_path: Path) -> None:
     env = home(tmp_path) | {"HOME": str(tmp_path / "bin" / "charrnn")}
     for shell in filter(shutil.which, ("bash", "zsh")):
-        refused(run(shell, "-c", "charrnn --install-completion; exit $?", env=env, cwd=tmp_path), 1)
+        error_line(run(shell, "-c", "charrnn --install-completion; exit $?", env=env, cwd=tmp_path), 1)
 
 
-def test_the_environment_asks_for_no_option_that_ends_the_program(tmp_path: Path) -> None:
-    asked = {f"CHARRNN_{name}": "1" for name in ("INSTALL_COMPLETION", "SHOW_COMPLETION", "HELP", "VERSION")}
-    asked |= {"CHARRNN_TRAIN_HELP": "1", "HOME": str(tmp_path), "_CHARRNN_COMPLETE": ""}
-    line = refused(charrnn("train", "missing.txt", cwd=tmp_path, env=asked), 1)
+def test_the_environment_can_not_set_options_that_end_the_program(tmp_path: Path) -> None:
+    env = {f"CHARRNN_{name}": "1" for name in ("INSTALL_COMPLETION", "SHOW_COMPLETION", "HELP", "VERSION")}
+    env |= {"CHARRNN_TRAIN_HELP": "1", "HOME": str(tmp_path), "_CHARRNN_COMPLETE": ""}
+    line = error_line(charrnn("train", "missing.txt", cwd=tmp_path, env=env), 1)
     assert "missing.txt" in line
     assert not list(tmp_path.glob(".*rc"))
 
 
-def test_values_that_are_completed_are_those_that_are_taken() -> None:
+def test_the_completed_values_are_the_valid_ones() -> None:
     values = {
         "cell": config.CELLS,
         "optimizer": config.OPTIMIZERS,
@@ -425,4 +429,4 @@ def test_values_that_are_completed_are_those_that_are_taken() -> None:
             for policy in found:
                 Vocabulary("ab").replace_unknown("a", policy)
             with pytest.raises(ConfigError):
-                Vocabulary("ab").admit("a", "other")
+                Vocabulary("ab").replace_unknown("a", "other")

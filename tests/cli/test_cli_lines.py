@@ -1,4 +1,4 @@
-"""`charrnn train --lines` and what follows from it, as processes: lines in, lines out, and no old ones if so asked."""
+"""`charrnn train --lines`, and sampling from its models: lines in, lines out, new ones only with --novel."""
 
 import json
 import math
@@ -16,37 +16,38 @@ from charrnn.dataset import files
 from support.processes import SMALL, TEXT, charrnn, command, environment, error_line, posix, raw, started, train_model
 
 NAMES = "".join(Path(files.bundled_corpus()).with_name("names.txt").read_text(encoding="utf-8").splitlines(True)[:300])
-BY_HEART = ("--steps", 300, "--lr", 0.01, "--schedule", "constant", "--hidden-size", 32)
-"""Options with which a few lines are learned by heart."""
+OVERFITTING = ("--steps", 300, "--lr", 0.01, "--schedule", "constant", "--hidden-size", 32)
+"""Options with which a model memorizes a few lines."""
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that has learned a few names, but none by heart."""
+    """A model of names that has memorized none of them."""
     options = ("--lines", "--eval-every", 50, "--lr", 0.02, "--batch-size", 20)
     return train_model(tmp_path_factory.mktemp("names"), NAMES, *options, steps=150)
 
 
 @pytest.fixture(scope="module")
-def by_heart(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that knows two names and nothing else."""
-    return train_model(tmp_path_factory.mktemp("heart"), "Ashby\nBlakeney\n", "--lines", *BY_HEART)
+def overfitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that has memorized two names and writes nothing else."""
+    return train_model(tmp_path_factory.mktemp("overfitted"), "Ashby\nBlakeney\n", "--lines", *OVERFITTING)
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of running text."""
-    return train_model(tmp_path_factory.mktemp("running"), TEXT, steps=5)
+def stream_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of continuous text."""
+    return train_model(tmp_path_factory.mktemp("stream"), TEXT, steps=5)
 
 
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
+    """A folder with a list of names."""
     (tmp_path / "names.txt").write_text(NAMES, encoding="utf-8", newline="")
     return tmp_path
 
 
 def train(*args: object, cwd: Path, **options: object) -> CompletedProcess[str]:
-    """A small training on records that succeeds."""
+    """Runs a small training on lines, which must succeed."""
     steps = () if "--steps" in args or "--epochs" in args else ("--steps", 5)
     done = charrnn("train", "--lines", *SMALL, *steps, *args, cwd=cwd, **options)
     assert done.returncode == 0, done.stderr
@@ -54,35 +55,37 @@ def train(*args: object, cwd: Path, **options: object) -> CompletedProcess[str]:
 
 
 def sample(*args: object, cwd: Path, **options: object) -> str:
-    """What a `charrnn sample` writes that succeeds."""
+    """The output of a `charrnn sample`, which must succeed."""
     done = charrnn("sample", *args, cwd=cwd, **options)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def objects(written: str) -> list[dict[str, object]]:
+    """The JSON objects in an output, one per line."""
     return [json.loads(line) for line in written.splitlines()]
 
 
-def files(folder: Path) -> dict[str, bytes]:
+def checkpoints(folder: Path) -> dict[str, bytes]:
+    """The contents of all checkpoints below a folder."""
     return {path.name: path.read_bytes() for path in folder.rglob("*.safetensors")}
 
 
 # Training
 
 
-def test_it_tells_how_many_lines_there_are_and_how_they_are_split(here: Path) -> None:
+def test_the_notices_give_the_number_of_lines_and_the_split(here: Path) -> None:
     done = train("names.txt", "--sample-every", 4, cwd=here)
     lines = done.stderr.splitlines()
     assert lines[0] == f"names.txt: 300 lines, {len(NAMES):,} characters, {len(set(NAMES))} distinct"
-    assert lines[1] == "learns from 270 of the lines, validates on the other 30, drawn at random"
+    assert lines[1] == "trains on 270 of the lines, validates on the other 30, chosen at random"
     assert "5 steps of 8 lines" in done.stderr
     assert lines[-1].endswith("try charrnn sample --count 20")
     assert 1 <= sum(line.startswith("    ") for line in lines) <= 5
     assert done.stdout == ""
 
 
-def test_samples_of_long_records_are_their_beginnings(tmp_path: Path) -> None:
+def test_samples_of_long_lines_are_cut(tmp_path: Path) -> None:
     (tmp_path / "long.txt").write_text("\n".join(letter * 20_000 for letter in "abcd"))
     options = ("--lines", *SMALL, "--batch-size", 4, "--seq-length", 4, "--val-fraction", 0)
     done = charrnn("train", "long.txt", *options, "--steps", 4, "--sample-every", 2, cwd=tmp_path)
@@ -92,7 +95,7 @@ def test_samples_of_long_records_are_their_beginnings(tmp_path: Path) -> None:
     assert max(map(len, shown)) <= 4 + 200
 
 
-def test_epochs_are_readings_of_all_lines(here: Path) -> None:
+def test_an_epoch_is_a_pass_over_all_lines(here: Path) -> None:
     result = json.loads(train("names.txt", "--epochs", 2, "--seq-length", 40, "--json", cwd=here).stdout)
     assert result["steps"] == 2 * math.ceil(270 / 8)
     assert result["epochs"] == 2
@@ -100,43 +103,43 @@ def test_epochs_are_readings_of_all_lines(here: Path) -> None:
     assert result["val_loss"] == saved.history[-1].val_loss > 0
 
 
-def test_a_resumed_run_ends_as_the_whole_one_byte_for_byte(here: Path) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one_byte_for_byte(here: Path) -> None:
     options = ("--dropout", 0.3, "--eval-every", 9)
     train("names.txt", "--steps", 80, *options, "--out", "whole/m.safetensors", cwd=here)
     train("names.txt", "--steps", 30, *options, "--out", "parts/m.safetensors", cwd=here)
-    for steps, again in ((50, ()), (80, ("--lines",))):
-        done = charrnn("train", "--resume", *again, "--steps", steps, "--out", "parts/m.safetensors", cwd=here)
+    for steps, repeated in ((50, ()), (80, ("--lines",))):
+        done = charrnn("train", "--resume", *repeated, "--steps", steps, "--out", "parts/m.safetensors", cwd=here)
         assert done.returncode == 0, done.stderr
-    assert files(here / "parts") == files(here / "whole")
+    assert checkpoints(here / "parts") == checkpoints(here / "whole")
 
 
 @posix
 @pytest.mark.parametrize("seed", range(2))
-def test_an_interrupted_run_is_saved_and_goes_on(seed: int, here: Path) -> None:
+def test_an_interrupted_run_is_saved_and_can_be_resumed(seed: int, here: Path) -> None:
     options = ("--steps", 500, "--dropout", 0.3, "--eval-every", 60)
     train("names.txt", *options, "--out", "whole/m.safetensors", cwd=here)
     args: tuple[object, ...] = ("names.txt", "--lines", *SMALL, *options, "--out", "parts/m.safetensors")
     for _ in range(2):
         with started("train", *args, cwd=here) as process:
-            said = b""
-            while b"\nstep " not in said:
-                said += process.stderr.read(1)
+            notices = b""
+            while b"\nstep " not in notices:
+                notices += process.stderr.read(1)
             time.sleep(0.02 * seed)
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=30)
         assert process.returncode == 130, err
-        assert b"and saved: continue with charrnn train --resume" in said + err
+        assert b"and saved: continue with charrnn train --resume" in notices + err
         args = ("--resume", "--out", "parts/m.safetensors")
     assert charrnn("train", *args, cwd=here).returncode == 0
-    assert files(here / "parts") == files(here / "whole")
+    assert checkpoints(here / "parts") == checkpoints(here / "whole")
 
 
-def test_one_kind_of_training_does_not_become_the_other(here: Path) -> None:
+def test_a_resumed_run_can_not_change_its_layout(here: Path) -> None:
     assert charrnn("train", "names.txt", *SMALL, "--steps", 2, cwd=here).returncode == 0
-    assert "lines is False" in error_line(charrnn("train", "--resume", "--lines", "--steps", 4, cwd=here), 2)
+    assert "layout is stream" in error_line(charrnn("train", "--resume", "--lines", "--steps", 4, cwd=here), 2)
 
 
-def test_the_environment_may_ask_for_lines(here: Path) -> None:
+def test_the_environment_can_set_lines(here: Path) -> None:
     done = charrnn("train", "names.txt", *SMALL, "--steps", 1, cwd=here, env={"CHARRNN_TRAIN_LINES": "1"})
     assert "300 lines" in done.stderr
     done = charrnn("train", "names.txt", *SMALL, "--steps", 1, cwd=here, env={"CHARRNN_TRAIN_LINES": "0"})
@@ -144,7 +147,7 @@ def test_the_environment_may_ask_for_lines(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (b"one line only\n", "has only one line: --lines needs at least two"),
         (b"one line only", "has only one line"),
@@ -152,13 +155,13 @@ def test_the_environment_may_ask_for_lines(here: Path) -> None:
         (b"", "is empty"),
     ],
 )
-def test_too_few_lines_are_refused(content: bytes, says: str, tmp_path: Path) -> None:
+def test_too_few_lines_are_an_error(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "few.txt").write_bytes(content)
     for options in ((), ("--steps", 1)):
         line = error_line(charrnn("train", "few.txt", "--lines", *options, cwd=tmp_path), 1)
         assert line.startswith("charrnn: few.txt ")
-        assert says in line
-    assert files(tmp_path) == {}
+        assert message in line
+    assert checkpoints(tmp_path) == {}
 
 
 @pytest.mark.parametrize(
@@ -166,30 +169,30 @@ def test_too_few_lines_are_refused(content: bytes, says: str, tmp_path: Path) ->
     ["щука\nрак\nлебедь\n", "щука\r\nрак\r\n\r\nлебедь", "щука\rрак\rлебедь\r", "\ufeff\n\nщука\nрак\nлебедь"],
     ids=["final-newline", "crlf", "cr", "bom"],
 )
-def test_lines_of_every_kind_are_the_same_records(content: str, tmp_path: Path) -> None:
+def test_lines_are_the_same_with_every_kind_of_newline(content: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(content.encode())
-    train("a.txt", *BY_HEART, "--out", "m.safetensors", cwd=tmp_path)
+    train("a.txt", *OVERFITTING, "--out", "m.safetensors", cwd=tmp_path)
     written = sample("m.safetensors", "-c", 30, "--temp", 0.3, "--seed", 1, cwd=tmp_path)
     assert set(raw(written).decode().splitlines()) == {"щука", "рак", "лебедь"}
     saved = api.load(tmp_path / "m.safetensors")
-    assert (saved.corpus.training, saved.corpus.training_lines) == (16, 3)
+    assert (saved.corpus.training_chars, saved.corpus.training_lines) == (16, 3)
     assert saved.model.line_set.longest == 6
 
 
-def test_lines_of_bytes_are_records_too(tmp_path: Path) -> None:
+def test_a_model_of_bytes_can_learn_lines(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes("щука\nрак\n".encode() + b"\xff\xfe\n")
-    train("a.bin", "--bytes", *BY_HEART, "--out", "m.safetensors", cwd=tmp_path)
+    train("a.bin", "--bytes", *OVERFITTING, "--out", "m.safetensors", cwd=tmp_path)
     written = raw(sample("m.safetensors", "-c", 30, "--temp", 0.3, "--seed", 1, cwd=tmp_path))
     assert set(written.split(b"\n")) == {"щука".encode(), "рак".encode(), b"\xff\xfe", b""}
     line = error_line(charrnn("sample", "m.safetensors", "--novel", "--temp", 0, "--seed", 1, cwd=tmp_path), 1)
-    assert "has no more to say" in line
+    assert "the model writes no more new lines" in line
 
 
-# Records
+# Sampling
 
 
 @pytest.mark.parametrize("count", [1, 20, 70])
-def test_as_many_lines_are_written_as_records_were_asked_for(count: int, model: Path, tmp_path: Path) -> None:
+def test_count_sets_the_number_of_lines(count: int, model: Path, tmp_path: Path) -> None:
     written = sample(model, "-c", count, "--seed", 1, cwd=tmp_path)
     assert written.count("\n") == count
     assert written.endswith("\n")
@@ -198,20 +201,20 @@ def test_as_many_lines_are_written_as_records_were_asked_for(count: int, model: 
     assert max(map(len, lines)) <= 2 * max(map(len, NAMES.splitlines()))
 
 
-def test_a_record_ends_though_its_end_is_not_named_among_what_may_come(model: Path, tmp_path: Path) -> None:
+def test_a_line_ends_even_if_allow_does_not_list_the_newline(model: Path, tmp_path: Path) -> None:
     lines = sample(model, "-c", 20, "--seed", 1, "--allow", "A-Za-z", cwd=tmp_path).splitlines()
     assert len(lines) == 20
     assert all(line.isalpha() for line in lines if line)
     assert max(map(len, lines)) < 2 * max(map(len, NAMES.splitlines()))
 
 
-def test_records_are_those_of_the_library(model: Path, tmp_path: Path) -> None:
+def test_the_lines_are_those_of_the_library(model: Path, tmp_path: Path) -> None:
     written = sample(model, "-c", 20, "--seed", 3, "--temp", 0.7, "--engine", "numpy", cwd=tmp_path)
     drawn = api.sample_lines(api.load(model).model, count=20, seed=3, config=api.SamplingConfig(temp=0.7))
-    assert written.splitlines() == [record.text for record in drawn]
+    assert written.splitlines() == [line.text for line in drawn]
 
 
-def test_a_prime_is_the_beginning_of_every_record(model: Path, tmp_path: Path) -> None:
+def test_every_line_begins_with_the_prime(model: Path, tmp_path: Path) -> None:
     lines = sample(model, "-c", 20, "--seed", 1, "--prime", "Ab", cwd=tmp_path).splitlines()
     assert len(lines) == 20
     assert all(line.startswith("Ab") for line in lines)
@@ -219,91 +222,91 @@ def test_a_prime_is_the_beginning_of_every_record(model: Path, tmp_path: Path) -
     assert piped.splitlines() == lines
 
 
-def test_none_of_the_novel_ones_stand_in_the_text(model: Path, tmp_path: Path) -> None:
+def test_no_novel_line_is_in_the_training_text(model: Path, tmp_path: Path) -> None:
     known = set(NAMES.splitlines())
     options = ("-c", 60, "--seed", 1, "--temp", 0.4, "--prime", "Ab")
     plain, novel = (sample(model, *options, *more, cwd=tmp_path).splitlines() for more in ((), ("--novel",)))
-    assert known & set(plain), "else it would be no test"
+    assert known & set(plain), "otherwise the test would show nothing"
     assert not known & set(novel)
     assert len(novel) == 60
     wanted = [line for line in plain if line not in known]
     assert novel[: len(wanted)] == wanted
 
 
-def test_of_the_unique_ones_none_comes_twice(model: Path, tmp_path: Path) -> None:
+def test_unique_lines_occur_once(model: Path, tmp_path: Path) -> None:
     options = ("-c", 60, "--seed", 1, "--temp", 0.4, "--prime", "Ab")
     plain, unique = (sample(model, *options, *more, cwd=tmp_path).splitlines() for more in ((), ("--unique",)))
-    assert len(set(plain)) < 60, "else it would be no test"
+    assert len(set(plain)) < 60, "otherwise the test would show nothing"
     assert len(set(unique)) == len(unique) == 60
     wanted = list(dict.fromkeys(plain))
     assert unique[: len(wanted)] == wanted
 
 
-def test_json_tells_the_seed_by_which_each_is_drawn_again(model: Path, tmp_path: Path) -> None:
+def test_json_gives_the_seed_that_draws_each_line_again(model: Path, tmp_path: Path) -> None:
     options = ("--novel", "--unique", "--temp", 0.5, "--json", "--prime", "A", "--engine", "numpy")
     drawn = objects(sample(model, "-c", 12, "--seed", 1, *options, cwd=tmp_path))
     assert len(drawn) == 12
-    for record in drawn[::4]:
-        (again,) = objects(sample(model, "--seed", record["seed"], *options, cwd=tmp_path))
-        assert (again["text"], again["prime"]) == (record["text"], "A")
-        assert again["logprob"] == pytest.approx(record["logprob"], rel=1e-4)
+    for line in drawn[::4]:
+        (again,) = objects(sample(model, "--seed", line["seed"], *options, cwd=tmp_path))
+        assert (again["text"], again["prime"]) == (line["text"], "A")
+        assert again["logprob"] == pytest.approx(line["logprob"], rel=1e-4)
     both, alone = (api.score(api.load(model).model, text) for text in (f"A{drawn[0]['text']}\n", "A"))
     assert drawn[0]["logprob"] == pytest.approx(alone.nats - both.nats, rel=1e-4)
-    assert "\n" not in "".join(record["text"] for record in drawn)
+    assert "\n" not in "".join(line["text"] for line in drawn)
 
 
-def test_a_model_that_has_nothing_new_says_so_after_what_it_has(by_heart: Path, tmp_path: Path) -> None:
+def test_a_model_without_more_new_lines_is_an_error_after_those_it_has(overfitted: Path, tmp_path: Path) -> None:
     options = ("-c", 3, "--seed", 1, "--temp", 0.2, "--engine", "numpy")
-    assert set(sample(by_heart, *options, cwd=tmp_path).splitlines()) <= {"Ashby", "Blakeney"}
-    line = error_line(charrnn("sample", by_heart, *options, "--novel", cwd=tmp_path), 1)
-    assert "no more to say: each of 1,000 records stands in the text it was made from; try a higher --temp" in line
-    done = charrnn("sample", by_heart, *options, "--unique", cwd=tmp_path)
+    assert set(sample(overfitted, *options, cwd=tmp_path).splitlines()) <= {"Ashby", "Blakeney"}
+    line = error_line(charrnn("sample", overfitted, *options, "--novel", cwd=tmp_path), 1)
+    assert "no more new lines: each of the last 1,000 is in the training text; raise --temp, or ask for fewer" in line
+    done = charrnn("sample", overfitted, *options, "--unique", cwd=tmp_path)
     assert (done.returncode, sorted(done.stdout.splitlines())) == (1, ["Ashby", "Blakeney"])
     assert "was drawn before" in done.stderr
 
 
 @posix
-def test_records_stream_out_as_they_are_drawn(model: Path, tmp_path: Path) -> None:
+def test_lines_are_written_as_they_are_drawn(model: Path, tmp_path: Path) -> None:
     line = (
         " ".join(command("sample", model, "-c", 10**9, "--unique", "--temp", 2, "--engine", "numpy")) + " | head -n 50"
     )
     done = subprocess.run(line, shell=True, cwd=tmp_path, env=environment(), capture_output=True, timeout=60)
     assert done.returncode == 0
     assert len(set(done.stdout.splitlines())) == 50
-    assert [said.split()[0] for said in done.stderr.splitlines()] == [b"seed:"]
+    assert [notice.split()[0] for notice in done.stderr.splitlines()] == [b"seed:"]
 
 
 @pytest.mark.parametrize(
-    ("args", "says"),
+    ("args", "message"),
     [
         ("-n -1", "length must be at least 0"),
-        ("-n -2 --novel", "length must be"),
+        ("-n -2 --novel", "the length can't be -2"),
         ("--seed -1", "seed must be"),
         ("--count 0", "count must be"),
-        ("--state-out a.state", "running text"),
+        ("--state-out a.state", "continuous text"),
     ],
 )
-def test_wrong_usage_is_refused_in_one_line(args: str, says: str, model: Path, tmp_path: Path) -> None:
+def test_wrong_usage_prints_one_line(args: str, message: str, model: Path, tmp_path: Path) -> None:
     options = args.split() if "--seed" in args else [*args.split(), "--seed", "1"]
-    assert says in error_line(charrnn("sample", model, *options, cwd=tmp_path), 2)
+    assert message in error_line(charrnn("sample", model, *options, cwd=tmp_path), 2)
 
 
-def test_a_prime_of_several_lines_is_refused(model: Path, tmp_path: Path) -> None:
+def test_a_prime_of_several_lines_is_an_error(model: Path, tmp_path: Path) -> None:
     line = error_line(charrnn("sample", model, "--seed", 1, "--prime", "-", cwd=tmp_path, input="Ab\nAc\n"), 2)
     assert "several" in line
     assert "U+0416" in error_line(charrnn("sample", model, "--seed", 1, "--prime", "Ж", cwd=tmp_path), 1)
 
 
 @pytest.mark.parametrize("option", ["--novel", "--unique"])
-def test_a_model_of_running_text_has_no_records(option: str, running: Path, tmp_path: Path) -> None:
-    line = error_line(charrnn("sample", running, "--seed", 1, option, cwd=tmp_path), 2)
+def test_novel_and_unique_need_a_model_of_lines(option: str, stream_model: Path, tmp_path: Path) -> None:
+    line = error_line(charrnn("sample", stream_model, "--seed", 1, option, cwd=tmp_path), 2)
     assert "--lines" in line
 
 
 # Files
 
 
-def test_inspect_shows_what_it_knows(model: Path, running: Path, tmp_path: Path) -> None:
+def test_inspect_shows_the_lines_of_the_training_text(model: Path, stream_model: Path, tmp_path: Path) -> None:
     shown = charrnn("inspect", model, cwd=tmp_path).stdout
     longest = max(map(len, NAMES.splitlines()))
     assert f"300 different lines known, the longest of {longest} characters" in " ".join(shown.split())
@@ -312,10 +315,10 @@ def test_inspect_shows_what_it_knows(model: Path, running: Path, tmp_path: Path)
     assert data["line_set"] == {"longest": longest, "lines": 300}
     assert data["layout"] == data["training"]["layout"] == "lines"
     assert (data["corpus"]["training_lines"], data["corpus"]["validation_lines"]) == (270, 30)
-    assert json.loads(charrnn("inspect", running, "--json", cwd=tmp_path).stdout)["line_set"] is None
+    assert json.loads(charrnn("inspect", stream_model, "--json", cwd=tmp_path).stdout)["line_set"] is None
 
 
-def test_the_digests_take_four_bytes_a_line(model: Path) -> None:
+def test_the_digests_take_four_bytes_per_line(model: Path) -> None:
     saved = api.load(model)
     with_lines = model.stat().st_size
     model_file.save(model.with_name("without.safetensors"), api.Checkpoint(saved.model))

@@ -12,7 +12,7 @@ from subprocess import DEVNULL, PIPE, CompletedProcess
 import pytest
 
 import charrnn as api
-from support.processes import TEXT, charrnn, command, environment, posix, raw, refused, started, trained
+from support.processes import TEXT, charrnn, command, environment, error_line, posix, raw, started, train_model
 
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему.\n" * 8
 PROMISED = {"text", "prime", "seed", "temp", "logprob", "bpc"}
@@ -20,17 +20,17 @@ PROMISED = {"text", "prime", "seed", "temp", "logprob", "bpc"}
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("model"))
+    return train_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
 def russian(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("russian"), RUSSIAN)
+    return train_model(tmp_path_factory.mktemp("russian"), RUSSIAN)
 
 
 @pytest.fixture(scope="module")
 def of_bytes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("bytes"), b"\xff\xfe\x00" * 50, "--bytes", "--lr", 0.02, steps=100)
+    return train_model(tmp_path_factory.mktemp("bytes"), b"\xff\xfe\x00" * 50, "--bytes", "--lr", 0.02, steps=100)
 
 
 def sample(*args: object, cwd: Path, **options: object) -> CompletedProcess[str]:
@@ -207,7 +207,7 @@ def test_a_model_of_bytes_continues_the_exact_bytes(options: list[str], of_bytes
     [("Ж", "U+0416 CYRILLIC CAPITAL LETTER ZHE"), ("a\x1b[31m", "U+001B"), ("👩", "U+1F469"), ("0123", "U+0030")],
 )
 def test_a_prime_with_unknown_characters_is_an_error(prime: str, named: str, model: Path, tmp_path: Path) -> None:
-    line = refused(charrnn("sample", model, "--seed", 1, "--prime", prime, cwd=tmp_path), 1)
+    line = error_line(charrnn("sample", model, "--seed", 1, "--prime", prime, cwd=tmp_path), 1)
     assert named in line
     assert "\x1b" not in line
 
@@ -216,7 +216,7 @@ def test_a_prime_with_unknown_characters_is_an_error(prime: str, named: str, mod
 def test_a_prime_with_unknown_characters_is_an_error_before_anything_is_printed(
     options: list[str], model: Path, tmp_path: Path
 ) -> None:
-    assert "U+0416" in refused(charrnn("sample", model, "--seed", 1, "--prime", "Ж", *options, cwd=tmp_path), 1)
+    assert "U+0416" in error_line(charrnn("sample", model, "--seed", 1, "--prime", "Ж", *options, cwd=tmp_path), 1)
 
 
 # Errors
@@ -244,17 +244,17 @@ def test_a_prime_with_unknown_characters_is_an_error_before_anything_is_printed(
 )
 def test_wrong_usage_is_an_error_in_one_line(args: str, says: str, model: Path) -> None:
     options = args.split() if "--seed" in args else [*args.split(), "--seed", "1"]
-    assert says in refused(charrnn("sample", model, *options, cwd=model.parent), 2)
+    assert says in error_line(charrnn("sample", model, *options, cwd=model.parent), 2)
 
 
 def test_an_unknown_engine_is_an_error(model: Path, tmp_path: Path) -> None:
-    assert "no engine 'foo'" in refused(charrnn("sample", model, "--engine", "foo", cwd=tmp_path), 2)
+    assert "no engine 'foo'" in error_line(charrnn("sample", model, "--engine", "foo", cwd=tmp_path), 2)
 
 
 def test_without_any_model_the_error_says_how_to_make_one(tmp_path: Path) -> None:
-    assert "charrnn train" in refused(charrnn("sample", cwd=tmp_path), 1)
+    assert "charrnn train" in error_line(charrnn("sample", cwd=tmp_path), 1)
     (tmp_path / "checkpoints").mkdir()
-    assert "charrnn train" in refused(charrnn("sample", cwd=tmp_path), 1)
+    assert "charrnn train" in error_line(charrnn("sample", cwd=tmp_path), 1)
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "text", "cut", "folder", "resume", "header"])
@@ -273,13 +273,13 @@ def test_a_file_that_is_not_a_model_is_an_error_in_one_line(damage: str, model: 
             path.write_bytes((model.parent / "model.resume.safetensors").read_bytes())
         case "header":
             path.write_bytes(whole.replace(b"lstm", b"bstm", 1))
-    line = refused(charrnn("sample", path, "--seed", 1, cwd=tmp_path), 1)
+    line = error_line(charrnn("sample", path, "--seed", 1, cwd=tmp_path), 1)
     assert "m.safetensors" in line
 
 
 @pytest.mark.parametrize("prime", ["missing.txt", "."])
 def test_a_prime_file_that_can_not_be_read_is_an_error(prime: str, model: Path, tmp_path: Path) -> None:
-    line = refused(charrnn("sample", model, "--seed", 1, "--prime-file", prime, cwd=tmp_path), 1)
+    line = error_line(charrnn("sample", model, "--seed", 1, "--prime-file", prime, cwd=tmp_path), 1)
     assert prime in line
 
 

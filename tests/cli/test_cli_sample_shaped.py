@@ -9,7 +9,7 @@ from subprocess import PIPE, CompletedProcess
 
 import pytest
 
-from support.processes import TEXT, charrnn, command, environment, posix, refused, started, trained
+from support.processes import TEXT, charrnn, command, environment, error_line, posix, started, train_model
 
 pytest.importorskip("regex")
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему.\n" * 8
@@ -17,12 +17,12 @@ RUSSIAN = "Все счастливые семьи похожи друг на д�
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("model"), TEXT, "--lr", 0.02, steps=150)
+    return train_model(tmp_path_factory.mktemp("model"), TEXT, "--lr", 0.02, steps=150)
 
 
 @pytest.fixture(scope="module")
 def russian(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("russian"), RUSSIAN)
+    return train_model(tmp_path_factory.mktemp("russian"), RUSSIAN)
 
 
 def sample(*args: object, cwd: Path, **options: object) -> CompletedProcess[str]:
@@ -110,18 +110,20 @@ def test_a_saved_state_continues_the_text(model: Path, tmp_path: Path) -> None:
     today = sample(model, "-n", 120, "--seed", 9, "--state-out", "text.state", cwd=tmp_path).stdout
     tomorrow = sample(model, "-n", 180, "--state-in", "text.state", cwd=tmp_path).stdout
     assert today + tomorrow == whole
-    line = refused(charrnn("sample", model, "--state-out", "text.state", cwd=tmp_path), 1)
+    line = error_line(charrnn("sample", model, "--state-out", "text.state", cwd=tmp_path), 1)
     assert "text.state exists" in line
 
 
 @posix
 def test_the_state_overwrites_no_model_and_no_device(model: Path, tmp_path: Path) -> None:
     before = model.read_bytes()
-    assert "this command reads" in refused(charrnn("sample", model, "--state-out", model, "--force", cwd=tmp_path), 1)
+    assert "this command reads" in error_line(
+        charrnn("sample", model, "--state-out", model, "--force", cwd=tmp_path), 1
+    )
     assert model.read_bytes() == before
     os.mkfifo(tmp_path / "fifo")
     for path in ("fifo", "."):
-        assert "is not a file" in refused(charrnn("sample", model, "--state-out", path, "--force", cwd=tmp_path), 1)
+        assert "is not a file" in error_line(charrnn("sample", model, "--state-out", path, "--force", cwd=tmp_path), 1)
     assert (tmp_path / "fifo").is_fifo()
     (tmp_path / "link").symlink_to("text.state")
     sample(model, "-n", 5, "--state-out", "link", "--force", cwd=tmp_path)
@@ -130,7 +132,7 @@ def test_the_state_overwrites_no_model_and_no_device(model: Path, tmp_path: Path
 
 
 def test_unknown_characters_of_a_prime_can_be_skipped_or_replaced(model: Path, tmp_path: Path) -> None:
-    line = refused(charrnn("sample", model, "--prime", "the Ω", "--quiet", cwd=tmp_path), 1)
+    line = error_line(charrnn("sample", model, "--prime", "the Ω", "--quiet", cwd=tmp_path), 1)
     assert "U+03A9" in line
     assert "--unknown" in line
     done = sample(model, "--prime", "the Ω", "--unknown", "skip", "-n", 5, cwd=tmp_path)
@@ -189,11 +191,11 @@ def test_interactive_mode_continues_each_prime_and_changes_settings(model: Path,
 )
 def test_wrong_usage_is_an_error_in_one_line(args: list[str], says: str, model: Path, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(TEXT)
-    assert says in refused(charrnn("sample", model, *args, "--quiet", cwd=tmp_path), 2)
+    assert says in error_line(charrnn("sample", model, *args, "--quiet", cwd=tmp_path), 2)
 
 
 def test_a_match_that_fails_is_an_error_without_output(model: Path, tmp_path: Path) -> None:
-    line = refused(charrnn("sample", model, "--match", "[0-9]{4}", "--quiet", cwd=tmp_path), 1)
+    line = error_line(charrnn("sample", model, "--match", "[0-9]{4}", "--quiet", cwd=tmp_path), 1)
     assert "no character may come" in line
     done = charrnn("sample", model, "--match", "the [a-z]{80}", "-n", 40, "--prime", "the ", "--quiet", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")

@@ -16,7 +16,7 @@ import pytest
 import charrnn as api
 from charrnn.model.model import Model
 from charrnn.scoring.score import Score
-from support.processes import CELEBRATED, TEXT, charrnn, command, environment, posix, raw, refused, started, trained
+from support.processes import OPENING, TEXT, charrnn, command, environment, error_line, posix, raw, started, train_model
 
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему.\n" * 8
 LINES = ["It is a truth", "", "a wife in want of a man", "htruthh", "some one or other of them", "a"]
@@ -27,17 +27,17 @@ ENGINES = ("numpy", "numba")
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("model"))
+    return train_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
 def of_bytes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("bytes"), RUSSIAN.encode() + b"\xff\xfe\n" * 20, "--bytes")
+    return train_model(tmp_path_factory.mktemp("bytes"), RUSSIAN.encode() + b"\xff\xfe\n" * 20, "--bytes")
 
 
 @pytest.fixture(scope="module")
 def russian(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("russian"), RUSSIAN)
+    return train_model(tmp_path_factory.mktemp("russian"), RUSSIAN)
 
 
 def loaded(path: Path) -> Model:
@@ -73,26 +73,26 @@ def fresh(path: Path, lines: list[str] = LINES) -> list[Score]:
 
 
 def test_the_score_of_a_text_has_bits_nats_and_perplexity(model: Path, tmp_path: Path) -> None:
-    (tmp_path / "text.txt").write_text(CELEBRATED)
+    (tmp_path / "text.txt").write_text(OPENING)
     done = score(model, "text.txt", cwd=tmp_path)
-    wanted = api.score(loaded(model), CELEBRATED)
+    wanted = api.score(loaded(model), OPENING)
     assert done.stdout.split() == [
         *("bits", "per", "character", f"{wanted.bpc:.4f}"),
         *("nats", "per", "character", f"{wanted.nats_per_char:.4f}"),
         *("perplexity", f"{wanted.perplexity:.4f}"),
-        *("characters", str(len(CELEBRATED))),
+        *("characters", str(len(OPENING))),
     ]
     assert done.stderr == ""
 
 
 def test_a_text_is_read_from_files_folders_or_stdin(model: Path, tmp_path: Path) -> None:
-    parts = CELEBRATED[:100], CELEBRATED[100:]
+    parts = OPENING[:100], OPENING[100:]
     (tmp_path / "texts").mkdir()
     for name, part in zip("ab", parts, strict=True):
         (tmp_path / "texts" / name).write_text(part)
     named = score(model, "texts/a", "texts/b", cwd=tmp_path).stdout
-    assert named == score(model, cwd=tmp_path, input=CELEBRATED).stdout
-    assert named == score(model, "-", cwd=tmp_path, input=CELEBRATED).stdout
+    assert named == score(model, cwd=tmp_path, input=OPENING).stdout
+    assert named == score(model, "-", cwd=tmp_path, input=OPENING).stdout
     assert named == score(model, "texts/a", "-", cwd=tmp_path, input=parts[1]).stdout
     assert named == score(model, "texts", cwd=tmp_path).stdout
 
@@ -100,9 +100,9 @@ def test_a_text_is_read_from_files_folders_or_stdin(model: Path, tmp_path: Path)
 def test_the_default_model_is_the_newest(model: Path, tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "m.safetensors").write_bytes(model.read_bytes())
-    (tmp_path / "text.txt").write_text(CELEBRATED)
+    (tmp_path / "text.txt").write_text(OPENING)
     wanted = score(model, "text.txt", cwd=tmp_path).stdout
-    for args, given in ((["text.txt"], ""), (["-"], CELEBRATED), ([], CELEBRATED)):
+    for args, given in ((["text.txt"], ""), (["-"], OPENING), ([], OPENING)):
         done = score(*args, cwd=tmp_path, input=given)
         assert done.stdout == wanted
         assert done.stderr == f"model: {Path('checkpoints', 'm.safetensors')}\n"
@@ -110,17 +110,17 @@ def test_the_default_model_is_the_newest(model: Path, tmp_path: Path) -> None:
 
 
 def test_json_is_the_score_of_the_library(model: Path, tmp_path: Path) -> None:
-    (found,) = objects(score(model, "--json", cwd=tmp_path, input=CELEBRATED))
-    assert found == api.score(loaded(model), CELEBRATED).as_dict()
+    (found,) = objects(score(model, "--json", cwd=tmp_path, input=OPENING))
+    assert found == api.score(loaded(model), OPENING).as_dict()
     assert list(found)[-4:] == KEYS
-    assert found["chars"] == len(CELEBRATED)
+    assert found["chars"] == len(OPENING)
     assert found["bpc"] == pytest.approx(found["nats_per_char"] / math.log(2))
     assert found["perplexity"] == pytest.approx(math.exp(found["nats_per_char"]))
 
 
 def test_a_text_is_read_as_in_training(model: Path, tmp_path: Path) -> None:
-    wanted = score(model, "--json", cwd=tmp_path, input=CELEBRATED).stdout
-    with_marks = "\ufeff" + CELEBRATED.replace("\n", "\r\n")
+    wanted = score(model, "--json", cwd=tmp_path, input=OPENING).stdout
+    with_marks = "\ufeff" + OPENING.replace("\n", "\r\n")
     assert score(model, "--json", cwd=tmp_path, input=with_marks).stdout == wanted
 
 
@@ -175,7 +175,7 @@ def test_the_last_line_may_have_no_newline(model: Path, tmp_path: Path) -> None:
 def test_an_empty_text_has_no_lines_and_no_score(model: Path, tmp_path: Path) -> None:
     for option in ("--per-line", "--sort", "--top=3", "--above=1", "--json --per-line"):
         assert score(model, *option.split(), cwd=tmp_path).stdout == ""
-    assert "it is empty" in refused(charrnn("score", model, cwd=tmp_path), 1)
+    assert "it is empty" in error_line(charrnn("score", model, cwd=tmp_path), 1)
 
 
 def test_json_per_line_prints_an_object_for_each_line(model: Path, tmp_path: Path) -> None:
@@ -391,20 +391,20 @@ def test_the_lines_before_an_unknown_character_are_scored(model: Path, tmp_path:
 
 
 def test_unknown_characters_can_be_skipped(model: Path, tmp_path: Path) -> None:
-    given = CELEBRATED.replace(" ", " Ж", 3)
+    given = OPENING.replace(" ", " Ж", 3)
     done = score(model, "--unknown", "skip", "--json", cwd=tmp_path, input=given)
-    assert objects(done) == [api.score(loaded(model), CELEBRATED).as_dict() | {"unknown": 3}]
+    assert objects(done) == [api.score(loaded(model), OPENING).as_dict() | {"unknown": 3}]
     assert done.stderr == "skipped characters that the model has never seen: 3\n"
     assert score(model, "--unknown", "skip", "--quiet", cwd=tmp_path, input=given).stderr == ""
     lines = score(model, "--unknown", "skip", "--per-line", cwd=tmp_path, input="Жa truth\nЖ\n")
     found = list(api.score_lines(loaded(model), ["a truth\n", "\n"]))
     assert lines.stdout == scored(["Жa truth", "Ж"], found)
     assert lines.stderr.endswith("never seen: 2\n")
-    assert "none of its characters" in refused(charrnn("score", model, "--unknown=skip", cwd=tmp_path, input="Ж"), 1)
+    assert "none of its characters" in error_line(charrnn("score", model, "--unknown=skip", cwd=tmp_path, input="Ж"), 1)
 
 
 def test_a_model_without_a_newline_scores_lines_without_their_newlines(tmp_path: Path) -> None:
-    path = trained(tmp_path, "ACGTTGCAACGGTC" * 30)
+    path = train_model(tmp_path, "ACGTTGCAACGGTC" * 30)
     found = score(path, "--per-line", cwd=tmp_path, input="ACGT\n\nGG\r\n").stdout
     scores = list(api.score_lines(loaded(path), ["ACGT", "", "GG"]))
     assert found == scored(["ACGT", "", "GG\r"], scores)
@@ -436,17 +436,17 @@ def test_a_model_without_a_newline_scores_lines_without_their_newlines(tmp_path:
     ],
 )
 def test_wrong_usage_is_an_error_in_one_line(args: str, says: str, model: Path) -> None:
-    assert says in refused(charrnn("score", *args.split(), cwd=model.parent), 2)
+    assert says in error_line(charrnn("score", *args.split(), cwd=model.parent), 2)
 
 
 def test_an_error_names_what_is_missing(model: Path, tmp_path: Path) -> None:
     for options in ([], ["--per-line"], ["--heatmap"]):
-        line = refused(charrnn("score", model, *options, "-", "missing.txt", cwd=tmp_path, input="a"), 1)
+        line = error_line(charrnn("score", model, *options, "-", "missing.txt", cwd=tmp_path, input="a"), 1)
         assert "missing.txt: No such file" in line
-    assert "there is no m.safetensors" in refused(charrnn("score", "m.safetensors", cwd=tmp_path, input="a"), 1)
-    assert "charrnn train" in refused(charrnn("score", cwd=tmp_path, input="a"), 1)
+    assert "there is no m.safetensors" in error_line(charrnn("score", "m.safetensors", cwd=tmp_path, input="a"), 1)
+    assert "charrnn train" in error_line(charrnn("score", cwd=tmp_path, input="a"), 1)
     (tmp_path / "empty").mkdir()
-    assert "holds no files" in refused(charrnn("score", model, "empty", cwd=tmp_path), 1)
+    assert "holds no files" in error_line(charrnn("score", model, "empty", cwd=tmp_path), 1)
 
 
 def test_options_can_come_from_the_environment(model: Path, tmp_path: Path) -> None:
@@ -462,25 +462,25 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def test_without_a_terminal_the_heatmap_has_no_colours(model: Path, tmp_path: Path) -> None:
-    done = score(model, "--heatmap", cwd=tmp_path, input=CELEBRATED)
-    assert done.stdout == CELEBRATED
+    done = score(model, "--heatmap", cwd=tmp_path, input=OPENING)
+    assert done.stdout == OPENING
     legend, why = done.stderr.splitlines()
     assert legend.startswith("surprisal in bits:")
     assert "FORCE_COLOR" in why
-    assert score(model, "--heatmap", "--quiet", cwd=tmp_path, input=CELEBRATED).stderr == ""
+    assert score(model, "--heatmap", "--quiet", cwd=tmp_path, input=OPENING).stderr == ""
 
 
 def test_each_character_has_the_colour_of_its_surprisal(model: Path, tmp_path: Path) -> None:
     env = {"FORCE_COLOR": "1", "TERM": "xterm-256color"}
-    done = score(model, "--heatmap", cwd=tmp_path, env=env, input=CELEBRATED)
-    assert COLOUR.sub("", done.stdout) == CELEBRATED
+    done = score(model, "--heatmap", cwd=tmp_path, env=env, input=OPENING)
+    assert COLOUR.sub("", done.stdout) == OPENING
     assert "no colours" not in done.stderr
     shown = coloured(done.stdout)
     legend = coloured(done.stderr.splitlines()[0])
     starts = (0, 1, 2, 4, 6, 9)
     colours = dict.fromkeys(colour for _, colour in legend)
     assert len(colours) == len(starts)  # the first is none
-    for (c, colour), nats in zip(shown, api.surprisal(loaded(model), CELEBRATED), strict=True):
+    for (c, colour), nats in zip(shown, api.surprisal(loaded(model), OPENING), strict=True):
         level = sum(nats / math.log(2) >= start for start in starts) - 1
         near = any(abs(nats / math.log(2) - start) < 1e-4 for start in starts)
         assert near or c == "\n" or colour == [*colours][level]
@@ -520,12 +520,12 @@ def on_a_terminal(path: Path, given: bytes, cwd: Path, env: dict[str, str]) -> t
 
 @posix
 def test_on_a_terminal_there_are_colours_unless_no_color_is_set(model: Path, tmp_path: Path) -> None:
-    shown, notices = on_a_terminal(model, CELEBRATED.encode(), tmp_path, {})
-    assert COLOUR.sub("", shown) == CELEBRATED
+    shown, notices = on_a_terminal(model, OPENING.encode(), tmp_path, {})
+    assert COLOUR.sub("", shown) == OPENING
     assert len(COLOUR.findall(shown)) > 100
     assert notices.startswith("surprisal in bits:")
-    shown, notices = on_a_terminal(model, CELEBRATED.encode(), tmp_path, {"NO_COLOR": "1"})
-    assert shown == CELEBRATED
+    shown, notices = on_a_terminal(model, OPENING.encode(), tmp_path, {"NO_COLOR": "1"})
+    assert shown == OPENING
     assert "\x1b" not in notices
     assert "NO_COLOR" in notices
 

@@ -1,4 +1,4 @@
-"""`charrnn train` as a process: its streams, files, exit codes, refusals, and how it bears to be interrupted."""
+"""`charrnn train` as a process: its streams, files, errors and exit codes, resumed and interrupted runs."""
 
 import json
 import math
@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 
 import charrnn as api
 from charrnn.checkpoint import training_file
-from support.processes import SMALL, TEXT, charrnn, command, environment, posix, raw, refused, started
+from support.processes import SMALL, TEXT, charrnn, command, environment, error_line, posix, raw, started
 
 RESULTS = {
     "checkpoint",
@@ -46,15 +46,15 @@ def here(tmp_path: Path) -> Path:
 
 
 def train(*args: object, cwd: Path, **options: object) -> CompletedProcess[str]:
-    """A small training of few steps, that succeeds."""
+    """Runs a small training of few steps, which must succeed."""
     done = charrnn("train", *args, *SMALL, *(() if "--steps" in args else ("--steps", 5)), cwd=cwd, **options)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     return done
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    """All checkpoints below a folder."""
+def checkpoints(folder: Path) -> dict[str, bytes]:
+    """The contents of all checkpoints below a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.safetensors")}
 
 
@@ -74,17 +74,17 @@ def test_notices_go_to_stderr_and_nothing_to_stdout(here: Path) -> None:
     assert lines[1] == f"trains on the first {len(TEXT) - held_out:,}, validates on the last {held_out:,}"
     assert "seed 1" in done.stderr
     assert "checkpoints/corpus.safetensors" in lines[-1].replace(os.sep, "/")
-    assert "\r" not in done.stderr.replace("\r\n", "\n"), "no bar where there is no terminal"
+    assert "\r" not in done.stderr.replace("\r\n", "\n"), "there is no bar without a terminal"
     assert "\x1b" not in done.stderr
 
 
-def test_quiet_is_silent(here: Path) -> None:
+def test_quiet_prints_nothing(here: Path) -> None:
     done = train("corpus.txt", "--quiet", "--sample-every", 2, cwd=here)
     assert (done.stdout, done.stderr) == ("", "")
     assert (here / "checkpoints" / "corpus.safetensors").exists()
 
 
-def test_quiet_and_json_leave_json_alone(here: Path) -> None:
+def test_quiet_with_json_prints_only_the_json(here: Path) -> None:
     done = train("corpus.txt", "--quiet", "--json", cwd=here)
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 1
@@ -98,14 +98,14 @@ def test_the_json_agrees_with_the_checkpoint(here: Path) -> None:
     saved = api.load(here / result["checkpoint"])
     row = min(saved.history, key=lambda row: row.val_loss)
     assert [result[name] for name in ("checkpoint", "steps", "seed", "engine")] == ["m.safetensors", 30, 1, "numpy"]
-    assert result["parameters"] == saved.model.size == sum(p.size for p in saved.model.params.values())
+    assert result["parameters"] == saved.model.n_params == sum(p.size for p in saved.model.params.values())
     assert (result["train_loss"], result["val_loss"]) == (row.train_loss, row.val_loss)
     assert result["val_bpc"] == pytest.approx(row.val_loss / math.log(2))
     assert saved.step == row.step
-    score = api.score(saved.model, TEXT[-saved.corpus.validation :])
+    score = api.score(saved.model, TEXT[-saved.corpus.validation_chars :])
     assert score.nats_per_char == pytest.approx(result["val_loss"], rel=1e-6)
     assert result["threads"] >= 1
-    assert result["epochs"] == pytest.approx(30 * 8 * 16 / saved.corpus.training, rel=0.1)
+    assert result["epochs"] == pytest.approx(30 * 8 * 16 / saved.corpus.training_chars, rel=0.1)
     assert result["seconds"] > 0
     assert result["chars_per_second"] > 0
 
@@ -116,7 +116,7 @@ def test_without_validation_the_json_has_nulls(here: Path) -> None:
     assert 0 < result["train_loss"] < 10
 
 
-def test_the_seed_is_drawn_and_told(here: Path) -> None:
+def test_a_random_seed_is_printed(here: Path) -> None:
     options = ("--hidden-size", 4, "--layers", 1, "--engine", "numpy", "--steps", 1, "--json")
     done = [charrnn("train", "corpus.txt", *options, cwd=here) for _ in range(2)]
     seeds = [json.loads(run.stdout)["seed"] for run in done]
@@ -124,19 +124,19 @@ def test_the_seed_is_drawn_and_told(here: Path) -> None:
     assert all(f"seed {seed}" in run.stderr for seed, run in zip(seeds, done, strict=True))
 
 
-def test_samples_on_the_way_go_to_stderr(here: Path) -> None:
+def test_samples_during_training_go_to_stderr(here: Path) -> None:
     done = train("corpus.txt", "--sample-every", 2, "--steps", 5, cwd=here)
     assert sum(line.startswith("    ") for line in done.stderr.splitlines()) >= 2
     assert done.stdout == ""
 
 
-def test_a_sample_on_the_way_has_a_seed_however_large_that_of_the_run_is(here: Path) -> None:
+def test_samples_during_training_work_with_the_largest_seed(here: Path) -> None:
     done = train("corpus.txt", "--sample-every", 2, "--steps", 5, "--seed", 2**63 - 1, cwd=here)
     assert done.returncode == 0, done.stderr
     assert sum(line.startswith("    ") for line in done.stderr.splitlines()) >= 2
 
 
-def test_a_text_with_a_long_name_has_a_model_with_one_that_is_not_too_long(tmp_path: Path) -> None:
+def test_the_model_of_a_corpus_with_a_long_name_has_a_shorter_name(tmp_path: Path) -> None:
     (tmp_path / f"{'ж' * 115}.txt").write_text(TEXT)
     done = train(f"{'ж' * 115}.txt", "--steps", 2, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -144,7 +144,7 @@ def test_a_text_with_a_long_name_has_a_model_with_one_that_is_not_too_long(tmp_p
 
 
 @pytest.mark.parametrize("name", ["book.resume!.txt", f"{'a' * 143}.resumed.txt", "-.resume.-.txt"])
-def test_no_model_is_called_what_states_are(name: str, tmp_path: Path) -> None:
+def test_no_model_gets_the_name_of_a_training_state(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(TEXT)
     done = train(f"./{name}", "--steps", 2, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -152,22 +152,22 @@ def test_no_model_is_called_what_states_are(name: str, tmp_path: Path) -> None:
 
 
 @posix
-def test_a_terminal_gets_a_bar_on_stderr(here: Path) -> None:
+def test_a_terminal_shows_a_progress_bar_on_stderr(here: Path) -> None:
     import pty
     import termios
 
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 100))
+    reader, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 100))
     args = command("train", "corpus.txt", *SMALL, "--steps", 30)
-    done = subprocess.run(args, cwd=here, env=environment(), stdout=subprocess.PIPE, stderr=theirs, check=True)
-    os.close(theirs)
+    done = subprocess.run(args, cwd=here, env=environment(), stdout=subprocess.PIPE, stderr=terminal, check=True)
+    os.close(terminal)
     shown = b""
     try:
-        while chunk := os.read(ours, 1 << 16):
-            shown += chunk
-    except OSError:  # how Linux ends a terminal that nobody has open
+        while part := os.read(reader, 1 << 16):
+            shown += part
+    except OSError:  # on Linux this is the end of a terminal that no process has open
         pass
-    os.close(ours)
+    os.close(reader)
     assert done.stdout == b""
     assert b"100%" in shown
     assert b"step 30/30" in shown
@@ -176,7 +176,7 @@ def test_a_terminal_gets_a_bar_on_stderr(here: Path) -> None:
 # The log
 
 
-def test_the_log_is_json_lines_and_a_resumed_run_adds_to_it(here: Path) -> None:
+def test_the_log_is_json_lines_and_a_resumed_run_appends_to_it(here: Path) -> None:
     log = here / "log.jsonl"
     options = ("--log", "log.jsonl", "--eval-every", 4)
     train("corpus.txt", "--steps", 10, *options, cwd=here)
@@ -196,78 +196,78 @@ def test_the_log_is_json_lines_and_a_resumed_run_adds_to_it(here: Path) -> None:
     assert [line["step"] for line in both[len(first) :]] == [11, 12, 12]
 
 
-def test_a_log_that_exists_is_refused_unless_forced(here: Path) -> None:
+def test_an_existing_log_is_an_error_without_force(here: Path) -> None:
     log = here / "log.jsonl"
     log.write_text("precious\n")
-    assert "log.jsonl exists" in refused(
+    assert "log.jsonl exists" in error_line(
         charrnn("train", "corpus.txt", *SMALL, "--steps", 2, "--log", "log.jsonl", cwd=here), 1
     )
     assert log.read_text() == "precious\n"
-    assert files(here) == {}, "nothing was begun"
+    assert checkpoints(here) == {}, "no run has begun"
     train("corpus.txt", "--log", "log.jsonl", "--force", cwd=here)
     assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2, 3, 4, 5, 5]
 
 
-def test_the_folder_of_the_log_is_made(here: Path) -> None:
+def test_the_folder_of_the_log_is_created(here: Path) -> None:
     train("corpus.txt", "--log", "new/folder/log.jsonl", cwd=here)
     lines = (here / "new" / "folder" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5, 5]
 
 
-# Where the model goes
+# The path of the model
 
 
-def test_the_default_file_is_named_after_the_corpus_and_never_taken(here: Path) -> None:
+def test_the_default_file_has_the_name_of_the_corpus_and_is_never_overwritten(here: Path) -> None:
     folder = here / "checkpoints"
     train("corpus.txt", cwd=here)
-    first = files(folder)
+    first = checkpoints(folder)
     assert set(first) == {"corpus.safetensors", "corpus.resume.safetensors"}
     train("corpus.txt", cwd=here)
     train("corpus.txt", cwd=here)
-    assert set(files(folder)) == set(first) | {
+    assert set(checkpoints(folder)) == set(first) | {
         f"corpus-{n}{suffix}.safetensors" for n in (2, 3) for suffix in ("", ".resume")
     }
-    assert files(folder).items() >= first.items()
+    assert checkpoints(folder).items() >= first.items()
 
 
-def test_an_awkward_name_becomes_a_file_name(here: Path) -> None:
+def test_unusual_characters_in_the_name_of_the_corpus_are_replaced(here: Path) -> None:
     (here / "corpus.txt").rename(here / "[bold] a b;c.txt")
     train("[bold] a b;c.txt", cwd=here)
-    assert "bold-a-b-c.safetensors" in files(here / "checkpoints")
+    assert "bold-a-b-c.safetensors" in checkpoints(here / "checkpoints")
 
 
-@pytest.mark.parametrize("there", ["m.safetensors", "m.resume.safetensors"])
-def test_out_is_not_overwritten_unless_forced(there: str, here: Path) -> None:
-    (here / there).write_bytes(b"precious")
+@pytest.mark.parametrize("existing", ["m.safetensors", "m.resume.safetensors"])
+def test_existing_files_are_not_overwritten_without_force(existing: str, here: Path) -> None:
+    (here / existing).write_bytes(b"precious")
     options = ("corpus.txt", *SMALL, "--steps", 2, "--out", "m.safetensors")
-    line = refused(charrnn("train", *options, cwd=here), 1)
-    assert there in line
+    line = error_line(charrnn("train", *options, cwd=here), 1)
+    assert existing in line
     assert "--force" in line
-    assert files(here) == {there: b"precious"}
+    assert checkpoints(here) == {existing: b"precious"}
     train("corpus.txt", "--out", "m.safetensors", "--force", cwd=here)
-    assert files(here)[there] != b"precious"
+    assert checkpoints(here)[existing] != b"precious"
     assert api.load(here / "m.safetensors").step == 5
 
 
 def test_out_can_not_be_a_folder(here: Path) -> None:
     (here / "models.safetensors").mkdir()
     for folder in (".", "models.safetensors"):
-        assert "is a folder" in refused(charrnn("train", "corpus.txt", "--out", folder, cwd=here), 1, 2)
+        assert "is a folder" in error_line(charrnn("train", "corpus.txt", "--out", folder, cwd=here), 1, 2)
 
 
-def test_the_folder_of_out_is_made(here: Path) -> None:
+def test_the_folder_of_the_model_is_created(here: Path) -> None:
     train("corpus.txt", "--out", "a/b/m.safetensors", cwd=here)
     assert api.load(here / "a" / "b" / "m.safetensors").step == 5
 
 
 @pytest.mark.parametrize("name", ["model", "model.bin", "model.resume.safetensors"])
-def test_out_needs_the_suffix(name: str, here: Path) -> None:
-    line = refused(charrnn("train", "corpus.txt", "--out", name, cwd=here), 2)
+def test_out_must_have_the_suffix_of_a_model(name: str, here: Path) -> None:
+    line = error_line(charrnn("train", "corpus.txt", "--out", name, cwd=here), 2)
     assert ".safetensors" in line
-    assert files(here) == {}
+    assert checkpoints(here) == {}
 
 
-def test_there_is_no_half_written_file(here: Path) -> None:
+def test_a_run_leaves_no_temporary_files(here: Path) -> None:
     train("corpus.txt", "--eval-every", 1, cwd=here)
     assert {path.name for path in (here / "checkpoints").iterdir() if path.suffix != ".lock"} == {
         "corpus.safetensors",
@@ -275,11 +275,11 @@ def test_there_is_no_half_written_file(here: Path) -> None:
     }
 
 
-# What is refused
+# Errors
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"a", "only one character"),
@@ -289,25 +289,25 @@ def test_there_is_no_half_written_file(here: Path) -> None:
         (b"abc\xd0", "not utf-8 at byte 3"),
     ],
 )
-def test_texts_that_can_not_be_learned_from(content: bytes, says: str, tmp_path: Path) -> None:
+def test_a_text_that_is_too_short_or_not_utf8_is_an_error(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "bad.txt").write_bytes(content)
-    line = refused(charrnn("train", "bad.txt", "--steps", 1, cwd=tmp_path), 1)
+    line = error_line(charrnn("train", "bad.txt", "--steps", 1, cwd=tmp_path), 1)
     assert "bad.txt" in line
-    assert says in line
-    assert files(tmp_path) == {}
+    assert message in line
+    assert checkpoints(tmp_path) == {}
 
 
-@pytest.mark.parametrize("how", [["--errors", "replace"], ["--errors", "surrogateescape"], ["--bytes"]])
-def test_what_is_no_utf8_trains_if_told_how(how: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", [["--errors", "replace"], ["--errors", "surrogateescape"], ["--bytes"]])
+def test_invalid_utf8_can_be_trained_on_with_an_option(option: list[str], tmp_path: Path) -> None:
     (tmp_path / "bad.txt").write_bytes(b"abc\xff\xfe" * 20)
-    train("bad.txt", "--out", "m.safetensors", *how, cwd=tmp_path)
+    train("bad.txt", "--out", "m.safetensors", *option, cwd=tmp_path)
     vocabulary = api.load(tmp_path / "m.safetensors").model.vocabulary
-    assert vocabulary.is_bytes == (how == ["--bytes"])
-    assert how != ["--errors", "replace"] or vocabulary.characters == ("a", "b", "c", "\ufffd")
+    assert vocabulary.is_bytes == (option == ["--bytes"])
+    assert option != ["--errors", "replace"] or vocabulary.characters == ("a", "b", "c", "\ufffd")
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "says"),
+    ("args", "code", "message"),
     [
         ("missing.txt", 1, "can't read missing.txt"),
         ("void", 1, "the folder void holds no files"),
@@ -354,31 +354,31 @@ def test_what_is_no_utf8_trains_if_told_how(how: list[str], tmp_path: Path) -> N
         ("corpus.txt --frobnicate", 2, "--frobnicate"),
     ],
 )
-def test_what_is_refused_is_refused_in_one_line(args: str, code: int, says: str, here: Path) -> None:
+def test_an_error_prints_one_line_and_writes_no_file(args: str, code: int, message: str, here: Path) -> None:
     (here / "void").mkdir()
     done = charrnn(
         "train", *args.split(), cwd=here, env={"CHARRNN_TRAIN_ENGINE": "numpy", "CHARRNN_TRAIN_HIDDEN_SIZE": "16"}
     )
-    assert says in refused(done, code)
-    assert files(here) == {}, "nothing was written"
+    assert message in error_line(done, code)
+    assert checkpoints(here) == {}, "nothing was written"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/null"), reason="needs /dev/null")
-def test_dev_null_is_empty(tmp_path: Path) -> None:
-    assert "null is empty" in refused(charrnn("train", "/dev/null", cwd=tmp_path), 1)
+def test_dev_null_is_an_empty_corpus(tmp_path: Path) -> None:
+    assert "null is empty" in error_line(charrnn("train", "/dev/null", cwd=tmp_path), 1)
 
 
 @pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a corpus and a training of five steps: not to be changed."""
-    folder = tmp_path_factory.mktemp("begun")
+def short_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a corpus and a run of five steps. Do not change it."""
+    folder = tmp_path_factory.mktemp("short-run")
     (folder / "corpus.txt").write_text(TEXT, encoding="utf-8", newline="")
     train("corpus.txt", cwd=folder)
     return folder
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "says"),
+    ("args", "code", "message"),
     [
         ("--hidden-size 32", 2, "hidden_size is 16"),
         ("--cell gru", 2, "cell is lstm"),
@@ -395,24 +395,24 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("--out other.safetensors", 1, "other.resume.safetensors is missing"),
     ],
 )
-def test_what_a_resumed_run_can_not_change(args: str, code: int, says: str, begun: Path) -> None:
-    before = files(begun)
-    assert says in refused(charrnn("train", "--resume", *args.split(), cwd=begun), code)
-    assert files(begun) == before
+def test_a_resumed_run_can_not_change_some_options(args: str, code: int, message: str, short_run: Path) -> None:
+    before = checkpoints(short_run)
+    assert message in error_line(charrnn("train", "--resume", *args.split(), cwd=short_run), code)
+    assert checkpoints(short_run) == before
 
 
-def test_a_changed_corpus_is_not_gone_on_with(here: Path) -> None:
+def test_a_run_can_not_resume_on_a_changed_corpus(here: Path) -> None:
     train("corpus.txt", cwd=here)
-    before = files(here)
+    before = checkpoints(here)
     with (here / "corpus.txt").open("a") as corpus:
         corpus.write("more")
-    assert "corpus.txt is not the one" in refused(charrnn("train", "--resume", cwd=here), 1)
+    assert "corpus.txt is not the one" in error_line(charrnn("train", "--resume", cwd=here), 1)
     (here / "corpus.txt").unlink()
-    assert "can't read" in refused(charrnn("train", "--resume", cwd=here), 1)
-    assert files(here) == before
+    assert "can't read" in error_line(charrnn("train", "--resume", cwd=here), 1)
+    assert checkpoints(here) == before
 
 
-# Texts of all kinds
+# Kinds of texts
 
 
 @pytest.mark.parametrize(
@@ -427,7 +427,7 @@ def test_a_changed_corpus_is_not_gone_on_with(here: Path) -> None:
     ],
     ids=["crlf", "cr", "cyrillic", "emoji", "nul", "bom"],
 )
-def test_any_text_trains_and_samples(content: str, characters: str, tmp_path: Path) -> None:
+def test_any_text_can_be_trained_on_and_sampled(content: str, characters: str, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_bytes(content.encode())
     done = train("text.txt", "--steps", 5, "--sample-every", 5, cwd=tmp_path)
     assert "\0" not in done.stderr
@@ -441,7 +441,7 @@ def test_any_text_trains_and_samples(content: str, characters: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "cp1251"])
-def test_a_text_in_another_encoding_is_the_same_text(encoding: str, tmp_path: Path) -> None:
+def test_the_encoding_of_a_text_does_not_change_the_model(encoding: str, tmp_path: Path) -> None:
     text = "щука и рак\n" * 30
     (tmp_path / "a.txt").write_bytes(text.encode())
     (tmp_path / "b.txt").write_bytes(text.encode(encoding))
@@ -450,7 +450,7 @@ def test_a_text_in_another_encoding_is_the_same_text(encoding: str, tmp_path: Pa
     assert weights(tmp_path / "checkpoints" / "a.safetensors") == weights(tmp_path / "checkpoints" / "b.safetensors")
 
 
-def test_a_folder_is_all_its_files_in_order(here: Path) -> None:
+def test_a_folder_is_read_as_all_its_files_in_order(here: Path) -> None:
     folder = here / "texts"
     (folder / "sub").mkdir(parents=True)
     (folder / ".hidden").write_bytes(b"\xff\xfe")
@@ -462,7 +462,7 @@ def test_a_folder_is_all_its_files_in_order(here: Path) -> None:
     assert weights(here / "checkpoints" / "texts.safetensors") == weights(here / "checkpoints" / "corpus.safetensors")
 
 
-def test_several_files_are_one_text_as_cat_joins_them(here: Path) -> None:
+def test_several_files_are_joined_like_with_cat(here: Path) -> None:
     parts = [TEXT[:700], TEXT[700:]]
     for name, part in zip("ab", parts, strict=True):
         (here / name).write_text(part, encoding="utf-8", newline="")
@@ -473,16 +473,16 @@ def test_several_files_are_one_text_as_cat_joins_them(here: Path) -> None:
     assert weights(here / "checkpoints" / "a.safetensors") == weights(here / "mixed.safetensors")
 
 
-def test_the_corpus_that_comes_with_it_is_the_default(tmp_path: Path) -> None:
+def test_the_bundled_corpus_is_the_default(tmp_path: Path) -> None:
     done = train("--steps", 1, cwd=tmp_path)
     assert done.stderr.startswith("saltmarrow.txt: ")
-    assert "saltmarrow.safetensors" in files(tmp_path / "checkpoints")
+    assert "saltmarrow.safetensors" in checkpoints(tmp_path / "checkpoints")
 
 
 # Resuming
 
 
-def test_a_resumed_run_ends_as_the_whole_one_byte_for_byte(here: Path) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one_byte_for_byte(here: Path) -> None:
     options = ("--dropout", 0.3, "--eval-every", 4)
     train("corpus.txt", "--steps", 25, *options, "--out", "whole/m.safetensors", cwd=here)
     train("corpus.txt", "--steps", 7, *options, "--out", "parts/m.safetensors", cwd=here)
@@ -490,10 +490,10 @@ def test_a_resumed_run_ends_as_the_whole_one_byte_for_byte(here: Path) -> None:
         done = charrnn("train", "--resume", "--steps", steps, "--out", "parts/m.safetensors", cwd=here)
         assert done.returncode == 0, done.stderr
         assert "continues at step" in done.stderr
-    assert files(here / "parts") == files(here / "whole")
+    assert checkpoints(here / "parts") == checkpoints(here / "whole")
 
 
-def test_a_run_resumes_from_another_folder_by_its_file(here: Path) -> None:
+def test_a_run_can_be_resumed_from_another_folder(here: Path) -> None:
     train("corpus.txt", cwd=here)
     (here / "elsewhere").mkdir()
     out = Path("..") / "checkpoints" / "corpus.safetensors"
@@ -503,7 +503,7 @@ def test_a_run_resumes_from_another_folder_by_its_file(here: Path) -> None:
     assert api.load(here / "checkpoints" / "corpus.safetensors").training.steps == 7
 
 
-def test_the_newest_training_is_the_one_resumed(here: Path) -> None:
+def test_the_latest_run_is_resumed_by_default(here: Path) -> None:
     for name in ("a", "b", "c"):
         train("corpus.txt", "--out", f"checkpoints/{name}.safetensors", cwd=here)
     now = time.time()
@@ -513,16 +513,16 @@ def test_the_newest_training_is_the_one_resumed(here: Path) -> None:
     assert Path(json.loads(done.stdout)["checkpoint"]) == Path("checkpoints/b.safetensors")
 
 
-def test_a_corpus_that_was_moved_is_named_anew(here: Path) -> None:
+def test_a_run_can_be_resumed_with_the_new_path_of_a_moved_corpus(here: Path) -> None:
     train("corpus.txt", cwd=here)
     (here / "corpus.txt").rename(here / "moved.txt")
-    assert "can't read" in refused(charrnn("train", "--resume", "--steps", 7, cwd=here), 1)
+    assert "can't read" in error_line(charrnn("train", "--resume", "--steps", 7, cwd=here), 1)
     done = charrnn("train", "moved.txt", "--resume", "--steps", 7, "--json", cwd=here)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["steps"] == 7
 
 
-def test_a_corpus_named_from_another_folder_is_found_from_a_third(here: Path) -> None:
+def test_a_resumed_run_stores_the_absolute_path_of_its_corpus(here: Path) -> None:
     train("corpus.txt", "--out", "m.safetensors", cwd=here)
     for name in ("second", "third"):
         (here / name).mkdir()
@@ -532,65 +532,64 @@ def test_a_corpus_named_from_another_folder_is_found_from_a_third(here: Path) ->
         done = charrnn("train", *args, *resume, "--steps", steps, cwd=here / folder)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["steps"] == steps
-        snapshot = training_file.load_state(here / "m.resume.safetensors")
-        assert snapshot.source.paths == (os.path.abspath(here / "moved.txt"),)
+        state = training_file.load_state(here / "m.resume.safetensors")
+        assert state.source.paths == (os.path.abspath(here / "moved.txt"),)
 
 
-def test_a_training_on_stdin_resumes_when_the_text_is_piped_in_again(here: Path) -> None:
+def test_a_run_on_stdin_resumes_if_the_text_is_piped_in_again(here: Path) -> None:
     train("-", "--steps", 8, "--out", "whole/m.safetensors", input=TEXT, cwd=here)
     train("-", "--steps", 3, "--out", "parts/m.safetensors", input=TEXT, cwd=here)
     resume = ("--resume", "--steps", 8, "--out", "parts/m.safetensors")
-    assert "stdin" in refused(charrnn("train", *resume, cwd=here), 1)
-    assert "not the one" in refused(charrnn("train", "-", *resume, cwd=here, input=TEXT[1:]), 1)
+    assert "stdin" in error_line(charrnn("train", *resume, cwd=here), 1)
+    assert "not the one" in error_line(charrnn("train", "-", *resume, cwd=here, input=TEXT[1:]), 1)
     done = charrnn("train", "-", *resume, cwd=here, input=TEXT)
     assert done.returncode == 0, done.stderr
-    assert files(here / "parts") == files(here / "whole")
+    assert checkpoints(here / "parts") == checkpoints(here / "whole")
 
 
-def test_a_run_starts_from_another_model(here: Path) -> None:
+def test_a_run_can_start_from_another_model(here: Path) -> None:
     train("corpus.txt", "--out", "a.safetensors", "--steps", 20, cwd=here)
     train("corpus.txt", "--out", "b.safetensors", "--init-from", "a.safetensors", "--steps", 0, cwd=here)
     assert weights(here / "a.safetensors") == weights(here / "b.safetensors")
     (here / "other.txt").write_text(TEXT + "Ж", encoding="utf-8")
-    line = refused(charrnn("train", "other.txt", "--init-from", "a.safetensors", cwd=here), 1)
+    line = error_line(charrnn("train", "other.txt", "--init-from", "a.safetensors", cwd=here), 1)
     assert "U+0416" in line
 
 
 # Interruption
 
 
-def first_report(process: "subprocess.Popen[bytes]") -> bytes:
-    """What a training says up to its first evaluation."""
-    said = b""
-    while b"\nstep " not in said:
+def wait_for_evaluation(process: "subprocess.Popen[bytes]") -> None:
+    """Reads the notices of a run up to its first evaluation."""
+    notices = b""
+    while b"\nstep " not in notices:
         line = process.stderr.readline()
-        assert line, f"it ended too soon: {said!r}"
-        said += line
-    return said
+        assert line, f"it ended too soon: {notices!r}"
+        notices += line
 
 
-STOPPED = (*SMALL, "--steps", 600, "--dropout", 0.3, "--eval-every", 7, "--out", "m.safetensors")
+LONG = (*SMALL, "--steps", 600, "--dropout", 0.3, "--eval-every", 7, "--out", "m.safetensors")
 ENDLESS = (*SMALL, "--steps", 10**6, "--eval-every", 7)
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The files of a training that nobody stopped."""
+def uninterrupted(short_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("uninterrupted")
-    assert charrnn("train", begun / "corpus.txt", *STOPPED, "--quiet", cwd=folder).returncode == 0
-    return files(folder)
+    assert charrnn("train", short_run / "corpus.txt", *LONG, "--quiet", cwd=folder).returncode == 0
+    return checkpoints(folder)
 
 
 @posix
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 @pytest.mark.parametrize("seed", range(2))
-def test_an_interrupted_run_is_saved_and_goes_on(
-    name: str, code: int, seed: int, begun: Path, uninterrupted: dict[str, bytes], tmp_path: Path
+def test_an_interrupted_run_is_saved_and_can_be_resumed(
+    name: str, code: int, seed: int, short_run: Path, uninterrupted: dict[str, bytes], tmp_path: Path
 ) -> None:
-    delays, args = random.Random(seed), ("train", begun / "corpus.txt", *STOPPED)
+    delays, args = random.Random(seed), ("train", short_run / "corpus.txt", *LONG)
     for _ in range(3):
         with started(*args, cwd=tmp_path) as process:
-            first_report(process)
+            wait_for_evaluation(process)
             time.sleep(delays.uniform(0, 0.04))
             process.send_signal(getattr(signal, name))
             out, err = process.communicate(timeout=30)
@@ -598,21 +597,23 @@ def test_an_interrupted_run_is_saved_and_goes_on(
         assert b"Traceback" not in err
         *_, last = err.decode().splitlines()
         assert last.endswith("continue with charrnn train --resume --out m.safetensors")
-        at = training_file.load_state(tmp_path / "m.resume.safetensors").counters
-        assert last.startswith(f"interrupted at step {at.step:,} and saved")
+        step = training_file.load_state(tmp_path / "m.resume.safetensors").counters.step
+        assert last.startswith(f"interrupted at step {step:,} and saved")
         args = tuple(last.partition("continue with charrnn ")[2].split())
     assert charrnn(*args, cwd=tmp_path).returncode == 0
-    assert files(tmp_path) == uninterrupted
+    assert checkpoints(tmp_path) == uninterrupted
 
 
 @posix
 @pytest.mark.parametrize("args", [("train", "-"), ("sample", "m.safetensors", "--prime", "-")])
-def test_an_interruption_while_reading_stdin_is_no_crash(args: tuple[str, ...], begun: Path, tmp_path: Path) -> None:
-    (tmp_path / "m.safetensors").write_bytes((begun / "checkpoints" / "corpus.safetensors").read_bytes())
+def test_an_interruption_while_reading_stdin_prints_no_traceback(
+    args: tuple[str, ...], short_run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "m.safetensors").write_bytes((short_run / "checkpoints" / "corpus.safetensors").read_bytes())
     with started(*args, cwd=tmp_path) as process:
-        process.stdin.write(b"endless\n" * 40_000)  # more than a pipe holds: it is being read when this returns
+        process.stdin.write(b"endless\n" * 40_000)  # more than a pipe holds, so the process is reading it now
         process.stdin.flush()
-        time.sleep(0.2)  # now it waits for more
+        time.sleep(0.2)  # now the process waits for more
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 130
         assert process.stdout.read() == b""
@@ -621,102 +622,102 @@ def test_an_interruption_while_reading_stdin_is_no_crash(args: tuple[str, ...], 
 
 @posix
 @pytest.mark.parametrize("name", ["SIGHUP", "SIGINT", "SIGTERM"])
-def test_a_signal_that_the_parent_has_ignored_stays_ignored(
-    name: str, begun: Path, uninterrupted: dict[str, bytes], tmp_path: Path
+def test_a_signal_that_the_parent_ignores_stays_ignored(
+    name: str, short_run: Path, uninterrupted: dict[str, bytes], tmp_path: Path
 ) -> None:
     shell = ("sh", "-c", 'trap "" "$0"; exec "$@"', name.removeprefix("SIG"))  # as nohup does
-    args = [*shell, *command("train", begun / "corpus.txt", *STOPPED)]
+    args = [*shell, *command("train", short_run / "corpus.txt", *LONG)]
     with subprocess.Popen(args, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, bufsize=0) as process:
-        first_report(process)
+        wait_for_evaluation(process)
         process.send_signal(getattr(signal, name))
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert b"interrupted" not in err
-    assert files(tmp_path) == uninterrupted
+    assert checkpoints(tmp_path) == uninterrupted
 
 
 @posix
-def test_the_way_on_can_be_pasted_into_a_shell(here: Path) -> None:
+def test_the_command_to_resume_can_be_pasted_into_a_shell(here: Path) -> None:
     with started("train", "corpus.txt", *ENDLESS, "--out", "my models/a 'b'.safetensors", cwd=here) as process:
-        first_report(process)
+        wait_for_evaluation(process)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
-    at = training_file.load_state(here / "my models" / "a 'b'.resume.safetensors").counters
-    _, _, way_on = err.decode().splitlines()[-1].partition("continue with ")
-    script = f'charrnn() {{ "$0" -m charrnn "$@"; }}; {way_on} --json --quiet --steps {at.step + 1}'
+    step = training_file.load_state(here / "my models" / "a 'b'.resume.safetensors").counters.step
+    _, _, resume = err.decode().splitlines()[-1].partition("continue with ")
+    script = f'charrnn() {{ "$0" -m charrnn "$@"; }}; {resume} --json --quiet --steps {step + 1}'
     done = subprocess.run(["sh", "-c", script, sys.executable], cwd=here, env=environment(), capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
     result = json.loads(done.stdout)
-    assert (result["checkpoint"], result["steps"]) == ("my models/a 'b'.safetensors", at.step + 1)
+    assert (result["checkpoint"], result["steps"]) == ("my models/a 'b'.safetensors", step + 1)
 
 
 @posix
-def test_the_way_on_with_stdin_is_to_pipe_the_text_again(here: Path) -> None:
+def test_the_command_to_resume_a_run_on_stdin_pipes_the_text_again(here: Path) -> None:
     with started("train", "-", *ENDLESS, "--out", "a b.safetensors", cwd=here) as process:
         process.stdin.write(TEXT.encode())
         process.stdin.close()
-        first_report(process)
+        wait_for_evaluation(process)
         process.send_signal(signal.SIGINT)
         process.wait(timeout=30)
         *_, last = process.stderr.read().decode().splitlines()
-    told = "… | charrnn train - --resume --out 'a b.safetensors'"
-    assert last.endswith(f"and saved: continue with {told}")
-    assert refused(charrnn("train", "--resume", "--out", "a b.safetensors", cwd=here), 1).endswith(told)
-    at = training_file.load_state(here / "a b.resume.safetensors").counters
-    script = f'charrnn() {{ "$0" -m charrnn "$@"; }}; {told.replace("…", "cat corpus.txt")} --steps {at.step + 1}'
+    resume = "… | charrnn train - --resume --out 'a b.safetensors'"
+    assert last.endswith(f"and saved: continue with {resume}")
+    assert error_line(charrnn("train", "--resume", "--out", "a b.safetensors", cwd=here), 1).endswith(resume)
+    step = training_file.load_state(here / "a b.resume.safetensors").counters.step
+    script = f'charrnn() {{ "$0" -m charrnn "$@"; }}; {resume.replace("…", "cat corpus.txt")} --steps {step + 1}'
     done = subprocess.run(["sh", "-c", script, sys.executable], cwd=here, env=environment(), capture_output=True)
     assert done.returncode == 0, done.stderr
-    assert training_file.load_state(here / "a b.resume.safetensors").counters.step == at.step + 1
+    assert training_file.load_state(here / "a b.resume.safetensors").counters.step == step + 1
 
 
 @pytest.fixture
 def stuck(here: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A training that stands still in the midst of its steps, before its first save: nobody reads what it says."""
+    """A run that is blocked between two steps, before its first save, since nobody reads its stderr."""
     fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
     if not hasattr(fcntl, "F_SETPIPE_SZ"):
-        pytest.skip("needs a pipe that is soon full")
+        pytest.skip("needs a small pipe")
     options = ("--eval-every", 10**6, "--sample-every", 1, "--out", "m.safetensors")
     with started("train", "corpus.txt", *ENDLESS, *options, cwd=here) as process:
         fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
-        held = 0
-        while held < 3000:  # soon there is no room for another sample of 200 characters
+        unread = 0
+        while unread < 3000:  # soon there is no room for another sample of 200 characters
             assert process.poll() is None
             time.sleep(0.1)
-            held = int.from_bytes(fcntl.ioctl(process.stderr, termios.FIONREAD, bytes(4)), sys.byteorder)
+            unread = int.from_bytes(fcntl.ioctl(process.stderr, termios.FIONREAD, bytes(4)), sys.byteorder)
         time.sleep(0.5)
         yield process
 
 
 @posix
-def test_two_interruptions_at_once_are_one(stuck: "subprocess.Popen[bytes]", here: Path) -> None:
+def test_two_interruptions_at_once_count_as_one(stuck: "subprocess.Popen[bytes]", here: Path) -> None:
     for _ in range(2):  # a shell and a wrapper both pass on one Ctrl-C
         stuck.send_signal(signal.SIGINT)
         time.sleep(0.05)
     _, err = stuck.communicate(timeout=30)
     assert stuck.returncode == 130
-    at = training_file.load_state(here / "m.resume.safetensors").counters
-    assert at.step > 0
-    assert err.decode().splitlines()[-1].startswith(f"interrupted at step {at.step:,} and saved")
-    assert api.load(here / "m.safetensors").step == at.step
+    step = training_file.load_state(here / "m.resume.safetensors").counters.step
+    assert step > 0
+    assert err.decode().splitlines()[-1].startswith(f"interrupted at step {step:,} and saved")
+    assert api.load(here / "m.safetensors").step == step
 
 
 @posix
 @pytest.mark.parametrize("gap", [0.01, 0.05, 0.2])
-def test_an_interruption_that_comes_twice_loses_nothing(gap: float, here: Path) -> None:
+def test_a_repeated_interruption_loses_nothing(gap: float, here: Path) -> None:
     with started("train", "corpus.txt", *ENDLESS, "--out", "m.safetensors", cwd=here) as process:
-        first_report(process)
+        wait_for_evaluation(process)
         for _ in range(2):
             process.send_signal(signal.SIGINT)
             time.sleep(gap)
         _, err = process.communicate(timeout=30)
     assert process.returncode in (130, -signal.SIGINT)  # to a shell they are the same
-    at = training_file.load_state(here / "m.resume.safetensors").counters
-    assert err.decode().splitlines()[-1].startswith(f"interrupted at step {at.step:,} and saved")
+    step = training_file.load_state(here / "m.resume.safetensors").counters.step
+    assert err.decode().splitlines()[-1].startswith(f"interrupted at step {step:,} and saved")
 
 
 @posix
-def test_a_second_interruption_later_stops_at_once(stuck: "subprocess.Popen[bytes]", here: Path) -> None:
-    before = files(here)
+def test_a_second_interruption_stops_the_run_at_once(stuck: "subprocess.Popen[bytes]", here: Path) -> None:
+    before = checkpoints(here)
     stuck.send_signal(signal.SIGINT)
     time.sleep(1.5)
     stuck.send_signal(signal.SIGINT)
@@ -724,7 +725,7 @@ def test_a_second_interruption_later_stops_at_once(stuck: "subprocess.Popen[byte
     assert stuck.returncode == 130
     assert b"interrupted" not in err
     assert b"Traceback" not in err
-    assert files(here) == before
+    assert checkpoints(here) == before
     assert charrnn("train", "--resume", "--steps", 1, "--out", "m.safetensors", cwd=here).returncode == 0
 
 
@@ -739,45 +740,45 @@ def test_options_come_from_the_environment(here: Path) -> None:
     assert (result["steps"], result["seed"]) == (3, 7)
     done = charrnn("train", "corpus.txt", *SMALL, "--steps", 2, cwd=here, env=env)
     result = json.loads(done.stdout)
-    assert (result["steps"], result["seed"]) == (2, 1), "the command line goes before the environment"
+    assert (result["steps"], result["seed"]) == (2, 1), "the command line takes precedence over the environment"
 
 
-def test_nonsense_in_the_environment_is_wrong_usage(here: Path) -> None:
-    assert "--steps" in refused(charrnn("train", "corpus.txt", cwd=here, env={"CHARRNN_TRAIN_STEPS": "many"}), 2)
+def test_an_invalid_value_in_the_environment_is_wrong_usage(here: Path) -> None:
+    assert "--steps" in error_line(charrnn("train", "corpus.txt", cwd=here, env={"CHARRNN_TRAIN_STEPS": "many"}), 2)
 
 
-def test_debugging_shows_the_traceback(here: Path) -> None:
+def test_charrnn_debug_shows_the_traceback(here: Path) -> None:
     done = charrnn("train", "missing.txt", cwd=here, env={"CHARRNN_DEBUG": "1"})
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "CorpusError: can't read missing.txt" in done.stderr
 
 
-def test_a_diverged_run_says_so(here: Path) -> None:
+def test_a_run_that_diverges_at_the_first_step_is_an_error(here: Path) -> None:
     train("corpus.txt", "--out", "m.safetensors", cwd=here)
     saved = api.load(here / "m.safetensors")
     for p in saved.model.params.values():
         p[...] = np.where(p < 0, -3e38, 3e38)
     api.save(here / "huge.safetensors", saved)
     done = charrnn("train", "corpus.txt", "--init-from", "huge.safetensors", "--engine", "numpy", "--quiet", cwd=here)
-    line = refused(done, 1)
+    line = error_line(done, 1)
     assert "diverged at step 1" in line
     assert "--lr" in line
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_weights_that_overflow_reach_no_file(cell: str, here: Path) -> None:
-    wild = ("--optimizer", "sgd", "--lr", 1e6, "--weight-decay", 1e3, "--clip", 0, "--eval-every", 1, "--steps", 40)
-    args = ("train", "corpus.txt", *SMALL, "--cell", cell, *wild, "--out", "m.safetensors", "--quiet")
-    line = refused(charrnn(*args, cwd=here, env={"PYTHONWARNINGS": "error"}), 1)
+def test_weights_that_overflow_are_never_saved(cell: str, here: Path) -> None:
+    extreme = ("--optimizer", "sgd", "--lr", 1e6, "--weight-decay", 1e3, "--clip", 0, "--eval-every", 1, "--steps", 40)
+    args = ("train", "corpus.txt", *SMALL, "--cell", cell, *extreme, "--out", "m.safetensors", "--quiet")
+    line = error_line(charrnn(*args, cwd=here, env={"PYTHONWARNINGS": "error"}), 1)
     assert re.search(r"diverged (at|before) step [1-9]: try a lower --lr", line)
-    assert "m.resume.safetensors" in files(here)
-    for name in files(here):
+    assert "m.resume.safetensors" in checkpoints(here)
+    for name in checkpoints(here):
         assert all(np.isfinite(tensor).all() for tensor in load_file(here / name).values()), name
     assert training_file.load_state(here / "m.resume.safetensors").counters.step < 9
 
 
-def test_python_dash_m_is_the_same_program(tmp_path: Path) -> None:
+def test_python_dash_m_runs_the_same_program(tmp_path: Path) -> None:
     script = Path(sys.executable).with_name("charrnn" + (".exe" if os.name == "nt" else ""))
     if not script.exists():
         pytest.skip("not installed as a script")
@@ -785,13 +786,13 @@ def test_python_dash_m_is_the_same_program(tmp_path: Path) -> None:
     assert done.stdout == charrnn("--help", cwd=tmp_path).stdout
 
 
-# In a given time
+# Runs of a given time
 
 
 TIMED = ("--engine", "numpy", "--threads", 1, "--hidden-size", 16, "--seed", 1)
 
 
-def test_a_run_ends_on_time_and_can_be_had_again(here: Path) -> None:
+def test_a_run_ends_on_time_and_can_be_repeated(here: Path) -> None:
     began = time.monotonic()
     done = charrnn("train", "corpus.txt", "--time", "8s", *TIMED, "--out", "a.safetensors", cwd=here)
     took = time.monotonic() - began
@@ -799,25 +800,25 @@ def test_a_run_ends_on_time_and_can_be_had_again(here: Path) -> None:
     assert 6.5 < took < 10
     assert "settings for" in done.stderr
     assert "xz -9 needs" in done.stderr
-    (again,) = re.findall(r"^the same steps again, on any machine: charrnn (train .*)$", done.stderr, re.MULTILINE)
+    (again,) = re.findall(r"^to repeat these steps on any machine: charrnn (train .*)$", done.stderr, re.MULTILINE)
     assert {"--hidden-size", "--steps", "--hold", "--cooldown", "--dropout", "--lr"} <= set(shlex.split(again))
     repeated = charrnn(*shlex.split(again), "--out", "b.safetensors", "--quiet", cwd=here)
     assert repeated.returncode == 0, repeated.stderr
     assert (here / "a.safetensors").read_bytes() == (here / "b.safetensors").read_bytes()
 
 
-def test_without_a_length_the_time_is_three_minutes(here: Path) -> None:
+def test_the_default_training_time_is_three_minutes(here: Path) -> None:
     with started("train", "corpus.txt", *TIMED, cwd=here) as process:
         assert process.stderr is not None
-        told = [process.stderr.readline().decode() for _ in range(5)]
+        notices = [process.stderr.readline().decode() for _ in range(5)]
         process.send_signal(signal.SIGINT)
         process.wait(20)
-    assert told[0].startswith("training time: 3 minutes")
-    assert any(re.match(r"settings for 1(79|80) s on this machine", line) for line in told)
+    assert notices[0].startswith("training time: 3 minutes")
+    assert any(re.match(r"settings for 1(79|80) s on this machine", line) for line in notices)
 
 
 @posix
-def test_waiting_for_a_text_takes_no_time_from_the_run(here: Path) -> None:
+def test_waiting_for_stdin_does_not_shorten_the_run(here: Path) -> None:
     line = shlex.join(command("train", "-", "--time", "5s", *TIMED, "--out", "m.safetensors"))
     done = subprocess.run(
         ["bash", "-c", f"(sleep 4; cat corpus.txt) | {line}"],
@@ -830,7 +831,7 @@ def test_waiting_for_a_text_takes_no_time_from_the_run(here: Path) -> None:
     assert "settings for 5 s on this machine" in done.stderr
 
 
-def test_records_train_for_some_time(here: Path) -> None:
+def test_lines_can_be_trained_on_for_a_given_time(here: Path) -> None:
     names = ["".join(random.Random(n).choices("abcdefgh", k=7)) for n in range(400)]
     (here / "names.txt").write_text("\n".join(names))
     done = charrnn("train", "names.txt", "--lines", "--time", "4s", *TIMED, "--ema-decay", 0.99, cwd=here)
@@ -838,7 +839,7 @@ def test_records_train_for_some_time(here: Path) -> None:
     assert "bits per character" in done.stderr
 
 
-def test_a_run_goes_on_for_some_time(here: Path) -> None:
+def test_a_run_can_be_resumed_for_a_given_time(here: Path) -> None:
     assert charrnn("train", "corpus.txt", *SMALL, "--steps", 20, cwd=here).returncode == 0
     began = time.monotonic()
     done = charrnn("train", "--resume", "--time", "4s", "--json", cwd=here)
@@ -848,7 +849,7 @@ def test_a_run_goes_on_for_some_time(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "says"),
+    ("args", "code", "message"),
     [
         ("--time 3m --steps 5", 2, "--steps and --time"),
         ("--time soon", 2, "90s, 3m or 1h"),
@@ -858,11 +859,11 @@ def test_a_run_goes_on_for_some_time(here: Path) -> None:
         ("--time 9s --cooldown 7", 2, "cooldown is only for"),
     ],
 )
-def test_times_that_make_no_sense_are_refused(args: str, code: int, says: str, here: Path) -> None:
-    assert says in refused(charrnn("train", "corpus.txt", *args.split(), cwd=here), code)
+def test_an_invalid_time_is_an_error(args: str, code: int, message: str, here: Path) -> None:
+    assert message in error_line(charrnn("train", "corpus.txt", *args.split(), cwd=here), code)
 
 
-def test_a_run_that_is_out_of_patience_says_so(here: Path) -> None:
+def test_a_run_that_is_out_of_patience_prints_a_notice(here: Path) -> None:
     noise = "".join(random.Random(1).choices("abcdefgh", k=1200))
     (here / "noise.txt").write_text(noise)
     done = charrnn(

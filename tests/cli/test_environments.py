@@ -1,4 +1,4 @@
-"""Strange environments, as processes: the program does its work in each of them."""
+"""Unusual environments: the program works in each of them."""
 
 import json
 import os
@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from charrnn.checkpoint import training_file
-from support.processes import SMALL, TEXT, after, bound, charrnn, posix, refused, trained
+from support.processes import SMALL, TEXT, after_script, charrnn, error_line, posix, train_model, unprivileged
 
 ENVIRONMENTS: dict[str, dict[str, str]] = {
     "no home": {"HOME": ""},
-    "a home that is not there": {"HOME": "/no/such/folder", "XDG_CACHE_HOME": "/no/such/cache"},
+    "a missing home": {"HOME": "/no/such/folder", "XDG_CACHE_HOME": "/no/such/cache"},
     "no docstrings": {"PYTHONOPTIMIZE": "2"},
     "warnings are errors": {"PYTHONWARNINGS": "error"},
     "the C locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
@@ -23,15 +23,15 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
 }
 
 
-COMPILED = ("a home that is not there", "warnings are errors")
-"""What matters to numba, too."""
+COMPILED = ("a missing home", "warnings are errors")
+"""The environments that matter to numba too."""
 
 
 @posix
 @pytest.mark.parametrize(
     ("name", "engine"), [(name, "numpy") for name in ENVIRONMENTS] + [(name, "auto") for name in COMPILED]
 )
-def test_the_work_is_done(name: str, engine: str, tmp_path: Path) -> None:
+def test_every_command_works(name: str, engine: str, tmp_path: Path) -> None:
     env = ENVIRONMENTS[name]
     (tmp_path / "corpus.txt").write_text(TEXT)
     options = [word for word in SMALL if word not in ("--engine", "numpy")]
@@ -43,41 +43,43 @@ def test_the_work_is_done(name: str, engine: str, tmp_path: Path) -> None:
         ("score", "m.safetensors", "corpus.txt", "--json", "--engine", engine),
         ("inspect", "m.safetensors", "--json"),
     ):
-        done = charrnn(*args, cwd=tmp_path, env=env, timeout=300)  # it may have to be compiled
+        done = charrnn(*args, cwd=tmp_path, env=env, timeout=300)  # it may have to compile
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)
         assert "Warning" not in done.stderr
 
 
 @posix
-def test_where_the_folder_is_gone_what_lies_elsewhere_is_used(tmp_path: Path) -> None:
-    from_nowhere = after("mkdir gone && cd gone && rmdir ../gone")
-    model = trained(tmp_path, TEXT)
-    line = refused(charrnn("train", tmp_path / "corpus.txt", *SMALL, cwd=tmp_path, command=from_nowhere), 1)
+def test_absolute_paths_work_in_a_deleted_current_folder(tmp_path: Path) -> None:
+    from_deleted = after_script("mkdir gone && cd gone && rmdir ../gone")
+    model = train_model(tmp_path, TEXT)
+    line = error_line(charrnn("train", tmp_path / "corpus.txt", *SMALL, cwd=tmp_path, command=from_deleted), 1)
     assert "the current folder no longer exists: change to another one" in line
     for args in (
         ("train", tmp_path / "corpus.txt", *SMALL, "--steps", 2, "--out", tmp_path / "m.safetensors", "--json"),
         ("sample", model, "--seed", 1, "-n", 20, "--json"),
     ):
-        done = charrnn(*args, cwd=tmp_path, command=from_nowhere)
+        done = charrnn(*args, cwd=tmp_path, command=from_deleted)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)
 
 
 @posix
-def test_without_a_place_to_keep_it_what_is_compiled_is_compiled_for_the_time_being(tmp_path: Path) -> None:
+def test_the_numba_engine_works_without_a_writable_cache(tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text(TEXT)
     (tmp_path / "closed").mkdir(mode=0o555)
     options = [word for word in SMALL if word not in ("--engine", "numpy")]
     args = ("train", "corpus.txt", *options, "--engine", "numba", "--steps", 2, "--out", "m.safetensors", "--json")
-    done = charrnn(*args, cwd=tmp_path, env={"NUMBA_CACHE_DIR": str(tmp_path / "closed")}, command=bound, timeout=300)
+    done = charrnn(
+        *args, cwd=tmp_path, env={"NUMBA_CACHE_DIR": str(tmp_path / "closed")}, command=unprivileged, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["engine"] == "numba"
     assert not list((tmp_path / "closed").iterdir())
 
 
 @posix
-def test_a_clock_that_goes_back_is_no_matter(tmp_path: Path) -> None:
+def test_a_clock_that_runs_backwards_does_not_matter(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import itertools, os, time\n"
         "seconds = itertools.count(2_000_000_000, -3600)\n"
@@ -91,7 +93,7 @@ def test_a_clock_that_goes_back_is_no_matter(tmp_path: Path) -> None:
     done = charrnn(*timed, cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stderr
     assert 0 < json.loads(done.stdout)["seconds"] < 6
-    for path in tmp_path.glob("m.*"):  # as a clock that was ahead has left them
+    for path in tmp_path.glob("m.*"):  # as if a clock had been ahead
         os.utime(path, (4_000_000_000, 4_000_000_000))
     steps = json.loads(done.stdout)["steps"]
     resumed = charrnn("train", "--resume", "--steps", steps + 5, *log, cwd=tmp_path, env=env)

@@ -1,4 +1,4 @@
-"""Memory: what is sampled and scored may be as long as one likes."""
+"""Memory: it does not grow with the length of the text that is sampled or scored."""
 
 import subprocess
 import sys
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from support.processes import command, environment, posix, trained
+from support.processes import command, environment, posix, train_model
 
 SLACK = 24_000_000
-"""Bytes: what is read or written in one go, and what allocators like to keep."""
+"""The bytes by which memory may differ: the blocks that are read and written, and freed memory that allocators keep."""
 LINE = "She sells sea shells by the sea shore, and so do I.\n"
 
 
@@ -19,11 +19,11 @@ process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
 _, status, used = os.wait4(process.pid, 0)
 print(os.waitstatus_to_exitcode(status), used.ru_maxrss)
 """
-"""A process that takes little itself: what a child takes is counted from what its parent has."""
+"""A small process that starts the program: the peak memory of a child is at least the memory of its parent."""
 
 
 def peak(*args: object, cwd: Path) -> int:
-    """The largest memory that a `charrnn` had, in bytes."""
+    """The peak memory of a `charrnn` process, in bytes."""
     launched = [sys.executable, "-c", LAUNCHER, *command(*args)]
     done = subprocess.run(launched, cwd=cwd, env=environment(), capture_output=True, text=True, check=True)
     code, most = map(int, done.stdout.split())
@@ -33,12 +33,13 @@ def peak(*args: object, cwd: Path) -> int:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model, a text of more than is read in one go, one of ten megabytes, and both in a single line."""
+    """A model, a text of more than one block, a text of ten megabytes, and both texts in a single line."""
     folder = tmp_path_factory.mktemp("memory")
-    trained(folder, LINE * 100)
+    train_model(folder, LINE * 100)
     for name, n in (("short", 30_000), ("long", 200_000)):
         (folder / f"{name}.txt").write_text(LINE * n)
         (folder / f"{name}-line.txt").write_text(LINE.replace("\n", " ") * n)
+    peak("sample", "model.safetensors", "--quiet", "-n", 50_000, cwd=folder)  # may compile, which takes memory
     return folder
 
 
@@ -55,13 +56,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("score", "model.safetensors", "--top", 5), "short.txt", "long.txt"),
     ],
 )
-def test_it_does_not_grow_with_the_text(args: tuple[object, ...], short: object, long: object, folder: Path) -> None:
+def test_memory_does_not_grow_with_the_text(
+    args: tuple[object, ...], short: object, long: object, folder: Path
+) -> None:
     assert peak(*args, long, cwd=folder) < peak(*args, short, cwd=folder) + SLACK
 
 
 @posix
-def test_it_would_be_seen(folder: Path) -> None:
-    """To sort lines all of them are kept."""
+def test_growing_memory_would_be_noticed(folder: Path) -> None:
+    """Sorting lines keeps all of them."""
     long, short = (
         peak("score", "model.safetensors", "--sort", f"{name}.txt", cwd=folder) for name in ("long", "short")
     )

@@ -1,4 +1,4 @@
-"""Checkpoint files for tests: read, taken apart, changed, and refused."""
+"""Checkpoint files for tests: loaded, taken apart and changed."""
 
 import json
 from pathlib import Path
@@ -13,11 +13,11 @@ from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.types import Params
 
 LOAD: dict[str, Any] = {"model": model_file.load, "training": training_file.load_state}
-"""What reads each kind of file."""
+"""The function that reads each kind of file."""
 
 
 def load_error(kind: str, path: Path) -> str:
-    """The message with which a file of a kind is refused: one line that names the file."""
+    """The message of the error for a file of a kind that can't be loaded: one line that names the file."""
     with pytest.raises(CheckpointError) as caught:
         LOAD[kind](path)
     text = str(caught.value)
@@ -44,11 +44,11 @@ ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
 )
-"""Values of JSON, and NaN and infinite numbers, which Python's JSON has too."""
+"""JSON values, and NaN and infinite numbers, which Python's JSON allows too."""
 
 
 def with_anything(metadata: dict[str, str], anything: Any, data: st.DataObject) -> dict[str, str]:
-    """Metadata with anything as one of the values, or as a part of one."""
+    """The metadata with `anything` as one of its values, or as a part of one."""
     key = data.draw(st.sampled_from(sorted(metadata)))
     value = json.loads(metadata[key])
     if isinstance(value, dict) and data.draw(st.booleans()):
@@ -59,7 +59,7 @@ def with_anything(metadata: dict[str, str], anything: Any, data: st.DataObject) 
 
 
 def check_read_or_refused(kind: str, path: Path) -> None:
-    """Reads a file; an error has a message of one line, and is one of charrnn's."""
+    """Reads a file; any error must be one of charrnn's, with a message of one line."""
     try:
         LOAD[kind](path)
     except CharRNNError as error:

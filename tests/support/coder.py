@@ -1,4 +1,4 @@
-"""An arithmetic coder driven by a model: its code of a text has as many bits as the surprisal of the text, or more.
+"""An arithmetic coder driven by a model: its code for a text has at least as many bits as the surprisal of the text.
 
 I. Witten, R. Neal, J. Cleary, "Arithmetic Coding for Data Compression", Communications of the ACM 30 (1987). A text is
 a number in an interval, which each character narrows to its share. The decoder gets the same predictions from the same
@@ -36,10 +36,10 @@ def encode(model, text) -> bytes:
         pending = 0
 
     predicted = predictions(model)
-    upto = next(predicted)
+    borders = next(predicted)
     for v in model.vocabulary.encode(text).tolist():
         width = high - low
-        low, high = low + width * upto[v] // upto[-1], low + width * upto[v + 1] // upto[-1]
+        low, high = low + width * borders[v] // borders[-1], low + width * borders[v + 1] // borders[-1]
         while True:
             if high <= HALF:
                 put(0)
@@ -52,7 +52,7 @@ def encode(model, text) -> bytes:
             else:
                 break
             low, high = 2 * low, 2 * high
-        upto = predicted.send(v)
+        borders = predicted.send(v)
     pending += 1
     put(int(low >= QUARTER))
     return np.packbits(bits).tobytes()
@@ -65,11 +65,11 @@ def decode(model, code: bytes, length: int):
     for _ in range(48):
         value = 2 * value + next(bits, 0)
     predicted, ids = predictions(model), []
-    upto = next(predicted)
+    borders = next(predicted)
     while len(ids) < length:
         width = high - low
-        v = max(v for v in range(len(upto) - 1) if low + width * upto[v] // upto[-1] <= value)
-        low, high = low + width * upto[v] // upto[-1], low + width * upto[v + 1] // upto[-1]
+        v = max(v for v in range(len(borders) - 1) if low + width * borders[v] // borders[-1] <= value)
+        low, high = low + width * borders[v] // borders[-1], low + width * borders[v + 1] // borders[-1]
         while True:
             if high <= HALF:
                 shift = 0
@@ -82,5 +82,5 @@ def decode(model, code: bytes, length: int):
             low, high = 2 * (low - shift), 2 * (high - shift)
             value = 2 * (value - shift) + next(bits, 0)
         ids.append(v)
-        upto = predicted.send(v)
+        borders = predicted.send(v)
     return ids

@@ -2,8 +2,8 @@
 
     python tests/support/faults.py both | first | begin | again | alone | file
 
-For each call and each kind of fault a process of its own saves; then the files are checked. Prints as JSON the number
-of faults, what was wrong after any of them, and the calls of an undisturbed save.
+For each call and each kind of fault a separate process saves; then the files are checked. Prints the number of faults,
+the problems after them, and the calls of an undisturbed save as JSON.
 """
 
 import errno
@@ -32,27 +32,28 @@ from charrnn.training.trainer import Trainer
 CALLS = ("open", "close", "fsync", "replace", "unlink")
 """The functions of `os` that change the disk, or may report late that an earlier call failed."""
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS)
-REFUSED, INTERRUPTED, CRASHED = 3, 4, 9
+FAILED, INTERRUPTED, CRASHED = 3, 4, 9
+"""The exit codes of a process whose save fails with a `CheckpointError`, is interrupted, or crashes."""
 Files = dict[str, bytes]
 
 
 class Fault:
     """Counts the calls to the disk, and fails at the nth one: with an error, a Ctrl-C, or the end of the process."""
 
-    def __init__(self, at: int, how: str):
-        self.at, self.how = at, how
-        self.seen: list[str] = []
+    def __init__(self, n: int, kind: str):
+        self.n, self.kind = n, kind
+        self.calls: list[str] = []
 
-    def strike(self, what: str, half: Callable[[], object] = lambda: None) -> None:
-        """Called before each call; `half` does a part of it."""
-        self.seen.append(what)
-        if len(self.seen) == self.at:
-            half()
-            if self.how == "crash":
+    def before(self, call: str, do_half: Callable[[], object] = lambda: None) -> None:
+        """Runs before each call; `do_half` does a part of the call."""
+        self.calls.append(call)
+        if len(self.calls) == self.n:
+            do_half()
+            if self.kind == "crash":
                 os._exit(CRASHED)
-            if self.how == "interrupt":
+            if self.kind == "interrupt":
                 raise KeyboardInterrupt
-            raise OSError(ERRORS[self.at % len(ERRORS)], "a fault")
+            raise OSError(ERRORS[self.n % len(ERRORS)], "a fault")
 
     def install(self) -> None:
         """Routes all calls through this object."""
@@ -61,31 +62,31 @@ class Fault:
         atomic_file.open = self._open
 
     def _wrapped(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def through(*args: Any, **options: Any) -> Any:
-            self.strike(f"{name} {Path(args[0]).name if isinstance(args[0], str | Path) else ''}".strip())
+        def wrapped(*args: Any, **options: Any) -> Any:
+            self.before(f"{name} {Path(args[0]).name if isinstance(args[0], str | Path) else ''}".strip())
             return call(*args, **options)
 
-        return through
+        return wrapped
 
-    def _open(self, path: Path, mode: str) -> "Written":
-        self.strike(f"create {path.name}")
-        return Written(io.FileIO(path, mode), lambda half: self.strike(f"write {path.name}", half))
+    def _open(self, path: Path, mode: str) -> "FaultyFile":
+        self.before(f"create {path.name}")
+        return FaultyFile(io.FileIO(path, mode), lambda do_half: self.before(f"write {path.name}", do_half))
 
 
-class Written:
-    """A file whose writing may fail half-way."""
+class FaultyFile:
+    """A file to which a write may fail half-way."""
 
-    def __init__(self, file: io.FileIO, strike: Callable[[Callable[[], object]], None]):
-        self.file, self.strike, self.fileno = file, strike, file.fileno
+    def __init__(self, file: io.FileIO, before: Callable[[Callable[[], object]], None]):
+        self.file, self.before, self.fileno = file, before, file.fileno
 
     def write(self, content: bytes | memoryview) -> None:
-        self.strike(lambda: self.file.write(content[: len(content) // 2]))
+        self.before(lambda: self.file.write(content[: len(content) // 2]))
         self.file.write(content)
 
     def flush(self) -> None:
         pass
 
-    def __enter__(self) -> "Written":
+    def __enter__(self) -> "FaultyFile":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -93,7 +94,7 @@ class Written:
 
 
 def training_states() -> tuple[Trainer, TrainingState, TrainingState, TrainingState]:
-    """A training, an early state of it, a late one, and the state of another run that has just begun."""
+    """A trainer at its end, an early state of it, its last state, and the state of another run that has just begun."""
     options: dict[str, Any] = {"hidden_size": 8, "layers": 1, "batch_size": 4, "seq_length": 8, "engine": "numpy"}
     run = charrnn.train(TEXT, seed=1, steps=20, eval_every=5, threads=1, **options)
     early = None
@@ -106,7 +107,7 @@ def training_states() -> tuple[Trainer, TrainingState, TrainingState, TrainingSt
 
 
 def scenario(name: str) -> tuple[Callable[[Path], None] | None, Callable[[Path], None]]:
-    """What was done before, without a fault, and what is done now, each to a path."""
+    """Two functions of a path: one that prepares its files without a fault, and the save to disturb."""
     run, early, late, other = training_states()
     whole = model_file.Checkpoint.from_trainer(run)
     partial = replace(whole, step=10, history=early.history)
@@ -139,7 +140,7 @@ def scenario(name: str) -> tuple[Callable[[Path], None] | None, Callable[[Path],
     }[name]
 
 
-def saved(path: Path, save: Callable[[Path], None], fault: Fault) -> int:
+def save_with_fault(path: Path, save: Callable[[Path], None], fault: Fault) -> int:
     """Saves in a process of its own, with a fault; returns its exit code."""
     child = os.fork()
     if child == 0:
@@ -147,7 +148,7 @@ def saved(path: Path, save: Callable[[Path], None], fault: Fault) -> int:
         try:
             save(path)
         except CheckpointError:
-            os._exit(REFUSED)
+            os._exit(FAILED)
         except KeyboardInterrupt:
             os._exit(INTERRUPTED)
         except BaseException as error:
@@ -158,62 +159,63 @@ def saved(path: Path, save: Callable[[Path], None], fault: Fault) -> int:
 
 
 def contents(folder: Path) -> Files:
-    """The files of a folder that have their names."""
+    """The files of a folder under their final names."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
 
 
 def check_files(path: Path, old: Files, new: Files, code: int, begins: bool) -> list[str]:
-    """What is wrong with the files after a fault, and after the next run has locked the path."""
-    now, resumed = contents(path.parent), resume_path(path)
+    """The problems with the files after a fault, and after the next run has locked the path."""
+    now, state_path = contents(path.parent), resume_path(path)
     names = old.keys() | new.keys() | now.keys()
-    wrong = [f"{name} is neither" for name in names if now.get(name) not in (old.get(name), new.get(name))]
+    wrong = [f"{name} is neither old nor new" for name in names if now.get(name) not in (old.get(name), new.get(name))]
     if code == 0 and now != new:
-        wrong.append("it reports success without having saved")
-    if code == REFUSED and begins and now != old:
-        wrong.append("it reports failure after it has begun")
-    if code not in (0, REFUSED, INTERRUPTED, CRASHED):
-        wrong.append(f"it ends with {code}")
-    if resumed.name in old and not resumed.exists():
+        wrong.append("it reports success but has not saved")
+    if code == FAILED and begins and now != old:
+        wrong.append("it reports failure but has begun")
+    if code not in (0, FAILED, INTERRUPTED, CRASHED):
+        wrong.append(f"it ends with exit code {code}")
+    if state_path.name in old and not state_path.exists():
         wrong.append("there is nothing to resume")
-    if path.exists() and resumed.exists() and model_file.load(path).run_id != training_file.load_state(resumed).run_id:
-        wrong.append("model and state are of two runs")
+    both_exist = path.exists() and state_path.exists()
+    if both_exist and model_file.load(path).run_id != training_file.load_state(state_path).run_id:
+        wrong.append("model and state belong to two runs")
     acquire(path).release()
     if begins and contents(path.parent) not in (old, new):
         wrong.append("the earlier files are lost")
-    wrong += [f"{left} is left" for left in path.parent.iterdir() if left.suffix in (".tmp", ".old")]
+    wrong += [f"{left} is left behind" for left in path.parent.iterdir() if left.suffix in (".tmp", ".old")]
     return wrong
 
 
 def inject(name: str) -> dict[str, Any]:
-    """Every fault of a scenario."""
+    """Injects every fault of a scenario; returns their number, the problems, and the calls."""
     before, save = scenario(name)
-    wrong, done = [], 0
+    wrong, faults = [], 0
     with tempfile.TemporaryDirectory() as place:
         path = Path(place, "here", "m.safetensors")
         path.parent.mkdir()
         if before:
             before(path)
-        old, kept = contents(path.parent), Path(place, "kept")
-        shutil.copytree(path.parent, kept)
+        old, original = contents(path.parent), Path(place, "original")
+        shutil.copytree(path.parent, original)
         undisturbed = Fault(0, "never")
-        read, written = os.pipe()
+        reader, writer = os.pipe()
         if os.fork() == 0:
             try:
                 undisturbed.install()
                 save(path)
-                os.write(written, json.dumps(undisturbed.seen).encode())
+                os.write(writer, json.dumps(undisturbed.calls).encode())
             finally:
                 os._exit(0)
         os.wait()
-        calls, new = json.loads(os.read(read, 1 << 16)), contents(path.parent)
-        for at, how in itertools.product(range(1, len(calls) + 1), ("error", "interrupt", "crash")):
+        calls, new = json.loads(os.read(reader, 1 << 16)), contents(path.parent)
+        for n, kind in itertools.product(range(1, len(calls) + 1), ("error", "interrupt", "crash")):
             shutil.rmtree(path.parent)
-            shutil.copytree(kept, path.parent)
-            code = saved(path, save, Fault(at, how))
-            done += 1
+            shutil.copytree(original, path.parent)
+            code = save_with_fault(path, save, Fault(n, kind))
+            faults += 1
             found = check_files(path, old, new, code, name in ("begin", "again", "alone"))
-            wrong += [f"{how} at {calls[at - 1]}: {what}" for what in found]
-    return {"faults": done, "wrong": wrong, "calls": calls}
+            wrong += [f"{kind} at {calls[n - 1]}: {problem}" for problem in found]
+    return {"faults": faults, "wrong": wrong, "calls": calls}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs the program as its users do: as a process of its own, told nothing by the environment of the tests."""
+"""Runs the program as its users do: as a process of its own, without the settings of the tests' environment."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from subprocess import PIPE, CompletedProcess, Popen
 import pytest
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals, shells and devices")
-"""Marks what only POSIX has."""
+"""Marks tests that need POSIX."""
 
 OPENING = """It is a truth universally acknowledged, that a single man in possession of a good fortune,
 must be in want of a wife. However little known the feelings or views of such a man may be on his first entering a
@@ -19,10 +19,10 @@ neighbourhood, this truth is so well fixed in the minds of the surrounding famil
 rightful property of some one or other of their daughters.
 """
 TEXT = OPENING * 4
-"""Long enough, at 1,516 characters, that a tenth of it is held out."""
+"""A text of 1,516 characters, which is long enough to hold out a tenth of it."""
 OPTIONS = {"hidden-size": 16, "layers": 1, "batch-size": 8, "seq-length": 16, "seed": 1, "engine": "numpy"}
 SMALL = tuple(word for name, value in OPTIONS.items() for word in (f"--{name}", str(value)))
-"""Options of a model that is trained in no time."""
+"""Options of a model that trains in a moment."""
 
 
 def command(*args: object) -> list[str]:
@@ -31,7 +31,7 @@ def command(*args: object) -> list[str]:
 
 
 def unprivileged(*args: object) -> list[str]:
-    """The same, and not even root may read or write what permissions forbid; skips the test where that can't be had."""
+    """As `command`, but permissions bind root too; skips the test if that is not possible."""
     if os.geteuid() != 0:
         return command(*args)
     drop = "import ctypes; prctl = ctypes.CDLL(None).prctl; failed = prctl(24, 1, 0, 0, 0) or prctl(24, 2, 0, 0, 0)"
@@ -41,14 +41,14 @@ def unprivileged(*args: object) -> list[str]:
 
 
 def after_script(script: str) -> Callable[..., list[str]]:
-    """What makes the command line of `charrnn` as a shell runs it that has done something before."""
+    """Makes command lines in which a shell runs a script before it runs `charrnn`."""
     return lambda *args: ["sh", "-c", f'{script} && exec "$@"', "sh", *command(*args)]
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of the tests, without what would change what the program does; and something more."""
-    strange = ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS", "LINES", "PYTHONIOENCODING", "PYTHONUTF8")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("CHARRNN_") and k not in strange}
+    """The environment of the tests, without the variables that change the program's behaviour; and extra variables."""
+    left_out = ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS", "LINES", "PYTHONIOENCODING", "PYTHONUTF8")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("CHARRNN_") and k not in left_out}
     return kept | dict(extra or {})
 
 
@@ -60,7 +60,7 @@ def charrnn(
     timeout: float = 60,
     command: Callable[..., list[str]] = command,
 ) -> CompletedProcess[str]:
-    """Runs `charrnn` to its end. What it wrote is decoded so that no byte is lost: see `raw`."""
+    """Runs `charrnn` to its end. Its output is decoded so that no byte is lost: see `raw`."""
     given = input.encode() if isinstance(input, str) else input
     done = subprocess.run(
         command(*args), cwd=cwd, input=given, env=environment(env), timeout=timeout, capture_output=True, check=False
@@ -70,7 +70,7 @@ def charrnn(
 
 
 def raw(text: str) -> bytes:
-    """The bytes that `charrnn` decoded."""
+    """The bytes of output that the function `charrnn` decoded."""
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -82,9 +82,9 @@ def started(
     stdout: int = PIPE,
     command: Callable[..., list[str]] = command,
 ) -> Iterator[Popen[bytes]]:
-    """A `charrnn` that runs, with pipes for its streams; what still runs at the end is killed."""
+    """A running `charrnn`, with pipes for its streams; it is killed at the end of the block."""
     pipes = {"stdin": PIPE, "stdout": stdout, "stderr": PIPE}
-    # Unbuffered: what a buffer had read ahead, `communicate` would never see
+    # Unbuffered: `communicate` does not return text that a buffer has read ahead
     with Popen(command(*args), cwd=cwd, env=environment(env), bufsize=0, **pipes) as process:
         try:
             yield process
@@ -93,7 +93,7 @@ def started(
 
 
 def read_until(process: "Popen[bytes]", word: str) -> str:
-    """Reads what the process says up to a line that has the word."""
+    """Reads the process's stderr up to a line that contains the word; returns that line."""
     for line in process.stderr:
         if word in line.decode():
             return line.decode()
@@ -101,7 +101,7 @@ def read_until(process: "Popen[bytes]", word: str) -> str:
 
 
 def error_line(done: CompletedProcess[str], *codes: int) -> str:
-    """The one line in which a process said why it would not: it ended with one of these codes, and wrote no more."""
+    """The one line of a failed process, which says why; it ended with one of these codes and wrote nothing else."""
     assert done.returncode in codes, done
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
@@ -111,7 +111,7 @@ def error_line(done: CompletedProcess[str], *codes: int) -> str:
 
 
 def train_model(folder: Path, text: str | bytes = TEXT, *options: object, steps: int = 30) -> Path:
-    """A small model, trained a little on a text: its file is `model.safetensors` in the folder."""
+    """Trains a small model a little on a text; returns its file, `model.safetensors` in the folder."""
     corpus = folder / "corpus.txt"
     corpus.write_bytes(text.encode() if isinstance(text, str) else text)
     done = charrnn(

@@ -20,7 +20,7 @@ def random_model(
     scale: float = 1.0,
     **fields: Any,
 ) -> Model:
-    """A model whose state forgets rounding errors instead of amplifying them; of bytes if `characters` is None."""
+    """A model whose state damps rounding errors instead of amplifying them; of bytes if `characters` is None."""
     vocabulary, rng = Vocabulary(characters), np.random.default_rng(3)
     config = ModelConfig(len(vocabulary), cell, hidden_size, layers)
     network = Network(config, engine or load("numpy"))

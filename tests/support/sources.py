@@ -1,4 +1,4 @@
-"""Corpora for tests: files with some content, read in blocks of any size."""
+"""Corpora for tests: files with given contents, read in blocks of any size."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ def source_of(folder: Path, *contents: bytes, **options: Any) -> Source:
 
 
 def read_in_blocks(source: Source, block: int) -> Corpus:
-    """Reads a corpus in blocks of some bytes."""
+    """Reads a corpus in blocks of this many bytes."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (files, corpus):
             patch.setattr(module, "READ_BLOCK", block)

@@ -140,9 +140,9 @@ def test_other_options_can_change(tmp_path: Path) -> None:
 
 def test_the_layout_can_not_change(tmp_path: Path) -> None:
     lines, names = run(start_in("lines", steps=2)), TEXTS["lines"]
-    with pytest.raises(ConfigError, match="layout is lines in the training to resume, and can't become stream"):
+    with pytest.raises(ConfigError, match="layout is lines in the run to resume, and can't become stream"):
         resumed(lines, names, tmp_path, layout="stream")
-    with pytest.raises(ConfigError, match="layout is stream in the training to resume, and can't become lines"):
+    with pytest.raises(ConfigError, match="layout is stream in the run to resume, and can't become lines"):
         resumed(run(start_in("lines", steps=2, layout="stream")), names, tmp_path, layout="lines")
     assert resumed(lines, names, tmp_path, layout="lines")
 

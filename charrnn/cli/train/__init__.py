@@ -1,1 +1,1 @@
-"""`charrnn train`: the options, the start of a run, its progress, and its summary."""
+"""`charrnn train`: its options, and the start, the progress and the summary of a run."""

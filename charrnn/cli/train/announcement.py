@@ -1,4 +1,4 @@
-"""The announcement of a run: what it reads, which network it trains, for how long, and where to."""
+"""The announcement of a run: its corpus, its network, its length, and the file that it writes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,8 +41,8 @@ def _network(trainer: Trainer) -> Iterator[str]:
         f"{config.engine} engine, {n} thread{'s' * (n > 1)}"
     )
     if deadline is not None:
-        what = "continues for" if trainer.state.counters.step else "settings for"
-        yield f"{what} {deadline.seconds:.0f} s on this machine (estimated):"
+        verb = "continues for" if trainer.state.counters.step else "settings for"
+        yield f"{verb} {deadline.seconds:.0f} s on this machine (estimated):"
     B = data.batch_size
     batch = f"{B} lines" if config.layout == "lines" else f"{B} × {data.chars_per_step / B:.0f} characters"
     yield (

@@ -1,4 +1,4 @@
-"""`charrnn train`: trains a model on a text. The options are here; `run` is what happens then."""
+"""`charrnn train`: trains a model on a text. This module declares the options; `run` does the work."""
 
 import json
 import re
@@ -12,9 +12,9 @@ from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, RE
 NAME = "train"
 HELP = "Train a model on a text."
 EXAMPLES = """\b
-The defaults in [brackets] hold with --steps or --epochs. With --time, or if
-no length is given, options that you don't give are chosen for this machine
-and this text. Each option can come from the environment too:
+The defaults in [brackets] apply with --steps or --epochs. With --time, or if
+no length is given, charrnn chooses the options that you leave out to suit
+this machine and this text. Each option can also come from the environment:
 CHARRNN_TRAIN_LR=0.001.
 
 \b
@@ -30,7 +30,7 @@ DURATION = re.compile(r"(?:(\d+(?:\.\d*)?)h)?(?:(\d+(?:\.\d*)?)m)?(?:(\d+(?:\.\d
 
 
 def from_environment(context: typer.Context, name: str) -> bool:
-    """Whether an option has its value from the environment, not from the command line."""
+    """Whether the value of an option comes from the environment, not from the command line."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "ENVIRONMENT"
 
@@ -53,7 +53,7 @@ def command(
         float | None,
         option(
             MOST_USED,
-            "Training time, such as 90s, 3m or 1h; options that are not given are chosen for it. [3m]",
+            "Training time, such as 90s, 3m or 1h; options that you leave out are chosen for it. [3m]",
             metavar="TIME",
             parser=duration,
         ),
@@ -65,11 +65,9 @@ def command(
     out: Annotated[
         Path | None, option(MOST_USED, "The model's file. [checkpoints/CORPUS.safetensors]", "--out", "-o")
     ] = None,
-    resume: Annotated[
-        bool, option(MOST_USED, "Continue the training of --out, or the latest one.", "--resume")
-    ] = False,
+    resume: Annotated[bool, option(MOST_USED, "Continue the run of --out, or the latest run.", "--resume")] = False,
     as_bytes: Annotated[
-        bool, option(READING, "Train on bytes: any file.", "--bytes", envvar="CHARRNN_TRAIN_BYTES")
+        bool, option(READING, "Train on bytes, of any file.", "--bytes", envvar="CHARRNN_TRAIN_BYTES")
     ] = False,
     encoding: Annotated[str | None, option(READING, "Encoding of the text. [utf-8]")] = None,
     errors: Annotated[
@@ -92,7 +90,7 @@ def command(
         bool | None,
         option(
             MODEL,
-            "Drop the same units for a whole batch. [others at each time step]",
+            "Drop the same units for a whole batch. [new ones at each time step]",
             "--locked-dropout/--no-locked-dropout",
         ),
     ] = None,
@@ -101,7 +99,7 @@ def command(
     ] = None,
     init_from: Annotated[Path | None, option(MODEL, "Start from the weights of this model.")] = None,
     batch_size: Annotated[
-        int | None, option(OPTIMISATION, "Parts of the text, or lines, that are read side by side. [50]")
+        int | None, option(OPTIMISATION, "Parts of the text, or lines, to read side by side. [50]")
     ] = None,
     seq_length: Annotated[int | None, option(OPTIMISATION, "Truncated-BPTT length, in characters. [50]")] = None,
     optimizer: Annotated[
@@ -125,12 +123,14 @@ def command(
             values=("constant", "step", "linear", "cosine"),
         ),
     ] = None,
-    warmup: Annotated[int | None, option(OPTIMISATION, "Steps in which the learning rate rises from zero. [0]")] = None,
+    warmup: Annotated[
+        int | None, option(OPTIMISATION, "Steps over which the learning rate rises from zero. [0]")
+    ] = None,
     hold: Annotated[
         int | None, option(OPTIMISATION, "Steps after the warm-up before linear and cosine begin to fall. [0]")
     ] = None,
     cooldown: Annotated[
-        int | None, option(OPTIMISATION, "Steps in which linear and cosine fall to zero. [all remaining]")
+        int | None, option(OPTIMISATION, "Steps over which linear and cosine fall to zero. [all remaining]")
     ] = None,
     lr_decay: Annotated[
         float | None, option(OPTIMISATION, "Factor of the step schedule for each epoch. [0.97]")
@@ -157,16 +157,16 @@ def command(
         int | None, option(RUN, "Steps between evaluations. [one epoch, but 50 to 1000 steps]")
     ] = None,
     sample_every: Annotated[
-        int | None, option(RUN, "Steps between samples on stderr; 0: none. [an eighth of all, at least 200]")
+        int | None, option(RUN, "Steps between samples on stderr; 0: none. [an eighth of the run, at least 200]")
     ] = None,
     seed: Annotated[int | None, option(RUN, "Random seed: the same seed gives the same model. [random]")] = None,
     engine: Annotated[
         str | None, option(RUN, "Engine: auto, numpy or numba. [auto]", values=("auto", "numpy", "numba"))
     ] = None,
-    threads: Annotated[int | None, option(RUN, "Threads. [one for each core]")] = None,
+    threads: Annotated[int | None, option(RUN, "Number of threads. [one for each core]")] = None,
     force: Annotated[bool, option(OUTPUT, "Overwrite existing files.", "--force")] = False,
     log: Annotated[
-        Path | None, option(OUTPUT, "File for losses, learning rate and speed: one JSON object a line.")
+        Path | None, option(OUTPUT, "File for losses, learning rate and speed: one JSON object per line.")
     ] = None,
     as_json: Annotated[
         bool,
@@ -224,8 +224,8 @@ def command(
 def _given(context: typer.Context, resume: bool, lengths: tuple[str, ...]) -> dict[str, Any]:
     """The options that were given.
 
-    The environment sets options for new runs: a resumed run has its settings in its file. Of two lengths, the one on
-    the command line counts.
+    The environment sets options for new runs only: a resumed run has its settings in its file. Of two lengths, the one
+    on the command line counts.
     """
     given = {name: value for name, value in context.params.items() if value is not None}
     both = given.keys() & set(lengths)
@@ -236,7 +236,7 @@ def _given(context: typer.Context, resume: bool, lengths: tuple[str, ...]) -> di
 
 
 def _training_options(given: dict[str, Any]) -> Any:
-    """The options of the training among those that were given."""
+    """The training options among those that were given."""
     from charrnn.training.options import LENGTH_OPTIONS, MODEL_OPTIONS, TRAINING_OPTIONS
 
     names = MODEL_OPTIONS | TRAINING_OPTIONS | set(LENGTH_OPTIONS)

@@ -1,4 +1,4 @@
-"""The start of `charrnn train`: a trainer, its model's path and the lock of that path, of a new or resumed run."""
+"""The start of `charrnn train`: the trainer, the model's path and its lock, for a new or a resumed run."""
 
 import os
 import shlex
@@ -43,9 +43,9 @@ def start(
     force: bool,
     quiet: bool,
 ) -> Started:
-    """A new training; `reading` holds the options that say how the text is read."""
+    """A new run; `reading` holds the options that say how to read the text."""
     source = Source(paths or (files.bundled_corpus(),), **reading)
-    files.total_size(source.paths)  # first: a mistyped name must leave nothing behind
+    files.total_size(source.paths)  # first, so that a mistyped name leaves nothing behind
     if out is None:
         path, lock = naming.reserve_free(source.paths[0], force)
     else:
@@ -60,7 +60,7 @@ def start(
 def resume(
     paths: tuple[str, ...], reading: dict[str, Any], options: TrainOptions, *, out: Path | None, quiet: bool
 ) -> Started:
-    """The training that was saved beside the model `out`, or the one that was saved last."""
+    """The run that was saved beside the model `out`, or the one that was saved last."""
     path = naming.check_model_path(out) if out else newest_resumable()
     lock = acquire(path)
     state = load_state(resume_path(path))
@@ -73,32 +73,32 @@ def resume(
 
 
 def _source_to_resume(state: TrainingState, paths: tuple[str, ...], reading: dict[str, Any], path: Path) -> Source:
-    """Where the text of a resumed training is read from; raises an error if it can't be read as before."""
+    """The source of the text of a resumed run; raises an error if it can't be read as before."""
     before = state.source or Source(())
     if any(getattr(before, name) != value for name, value in reading.items()):
-        raise ConfigError("a resumed training reads its text as before: leave out --bytes, --encoding and --errors")
+        raise ConfigError("a resumed run reads its text as before: leave out --bytes, --encoding and --errors")
     source = replace(before, paths=paths or before.paths)
     if not paths and STDIN in before.paths:
         command = resume_command(before, path)
-        raise CorpusError(f"this training reads stdin: give it the same text again, {command}")
+        raise CorpusError(f"this run reads stdin: give it the same text again, {command}")
     if not source.paths:
-        raise CorpusError("this training did not begin with a file: give its text before --resume")
+        raise CorpusError("this run did not begin with a file: give its text before --resume")
     missing = [path for path in source.paths if path != STDIN and not (os.path.isfile(path) or os.path.isdir(path))]
     if missing and not paths:  # a pipe would wait
-        raise CorpusError(f"can't read {missing[0]}, which is not a file any more: give the text before --resume")
+        raise CorpusError(f"can't read {missing[0]}, which is no longer a file: give the text before --resume")
     return source
 
 
 def _with_remaining_time(options: TrainOptions, source: Source, engine: str, quiet: bool) -> TrainOptions:
-    """The options, in which `time` is what remains of the whole program's time for the training."""
+    """The options, with `time` reduced to the time that remains for training."""
     if "time" not in options:
         return options
-    notify_compilation(engine, quiet)  # now, since the machine is measured first
+    notify_compilation(engine, quiet)  # now, since measuring the machine compiles
     return options | {"time": remaining_time(options["time"], source)}
 
 
 def remaining_time(seconds: float, source: Source) -> float:
-    """The training time that remains of the whole program's time; waiting for stdin does not count."""
+    """The time that remains for training if the whole program takes these seconds; waiting for stdin is free."""
     spent = 0.0 if STDIN in source.paths else time.monotonic() - STARTED
     return max(MIN_SECONDS, seconds - spent - INTERPRETER_SECONDS)
 
@@ -111,7 +111,7 @@ def command_words(paths: tuple[str, ...], reading: dict[str, Any], init_from: Pa
 
 
 def resume_command(source: Source | None, path: Path) -> str:
-    """The command that continues a run; a run that reads stdin needs the text again."""
+    """The command that continues a run; if the run reads stdin, the text has to be piped in again."""
     paths = source.paths if source is not None and STDIN in source.paths else ()
     words = ["charrnn", "train", *paths, "--resume", "--out", str(path)]
     return ("… | " if paths else "") + shlex.join(words)

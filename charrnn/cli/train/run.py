@@ -1,4 +1,4 @@
-"""A run of `charrnn train`: the training with its progress on stderr."""
+"""A run of `charrnn train`: training, with its progress on stderr."""
 
 import math
 import sys
@@ -20,11 +20,13 @@ from charrnn.training.state import Evaluation
 from charrnn.training.trainer import MAX_ROLLBACKS, Progress
 
 SAMPLE_LENGTH = 200
+"""The characters of a sample along the way; the most characters of each of its lines for a model of lines."""
 SAMPLE_LINES = 5
+"""The lines of a sample along the way for a model of lines."""
 
 
 class Run:
-    """Runs a training with a bar, notices and samples, and handles signals."""
+    """Trains with a progress bar, notices and samples, and handles signals."""
 
     def __init__(
         self,
@@ -94,18 +96,18 @@ class Run:
         self.notice(f"done: {self.manager.path} holds the weights of step {step:,}{epoch}; try {command}")
 
     def _warm_up(self) -> None:
-        """Compiles what the run needs, while it can still be ended at once: there is nothing to save yet."""
+        """Compiles what the run needs; Ctrl-C ends the process at once, since there is nothing to save yet."""
         config = self.trainer.state.training_config
         if config.engine != "numba":
             return
         with default_interrupt():
-            if self.trainer.deadline is None:  # else it was done to measure the machine
+            if self.trainer.deadline is None:  # otherwise measuring the machine has compiled it
                 self.trainer.warm_up()
             if 0 < self.sample_every <= config.steps and not self.quiet:
                 self._sample_text(length=1, count=1)
 
     def result(self) -> dict[str, Any]:
-        """The results; the losses are those of the weights in the model's file, if they are known."""
+        """The results; the losses are those of the weights in the model's file, if known."""
         trainer, s = self.trainer, self.trainer.state
         row = self.manager.kept
         return {
@@ -125,11 +127,11 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """The seconds since the training began."""
+        """The seconds since training began."""
         return self.manager.seconds
 
     def _bar(self) -> "tqdm[Any]":
-        """A bar over the steps, or over the seconds if the run has a deadline."""
+        """A progress bar over the steps, or over the seconds if the run has a deadline."""
         deadline, s = self.trainer.deadline, self.trainer.state
         count = "{postfix}" if deadline else "step {n_fmt}/{total_fmt} {postfix}"
         return tqdm(
@@ -162,8 +164,8 @@ class Run:
         assert progress.diverged is not None
         rollbacks = self.trainer.state.counters.rollbacks
         self.notice(
-            f"the training diverged at step {progress.diverged + 1:,}: rolled back to step {progress.step:,}; it "
-            f"continues at half the learning rate, {progress.lr:g} (rollback {rollbacks} of {MAX_ROLLBACKS})"
+            f"training diverged at step {progress.diverged + 1:,}: rolled back to step {progress.step:,}; it continues "
+            f"at half the learning rate, {progress.lr:g} (rollback {rollbacks} of {MAX_ROLLBACKS})"
         )
 
     def _report(self, row: Evaluation) -> None:
@@ -180,13 +182,13 @@ class Run:
         try:
             for line in self._sample_text(SAMPLE_LENGTH, SAMPLE_LINES).strip().split("\n"):
                 self.notice(f"    {line}")
-        except (CharRNNError, MemoryError) as error:  # the training is worth more than a sample
+        except (CharRNNError, MemoryError) as error:  # a run is worth more than a sample
             self.notice(f"no sample: {error}")
         if self.trainer.deadline is not None:  # the first sample may have to compile
             self.trainer.deadline.pause(time.monotonic() - began)
 
     def _sample_text(self, length: int, count: int) -> str:
-        """A text by the model as it is now or, for a model of lines, `count` lines; at most `length` characters."""
+        """A text by the current model or, if it is a model of lines, `count` lines; `length` is the most characters."""
         model, s = self.trainer.latest, self.trainer.state
         seed = (s.training_config.seed + s.counters.step) % MAX_SEED
         config = SamplingConfig(temp=0.8)

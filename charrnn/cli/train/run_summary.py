@@ -16,15 +16,15 @@ from charrnn.training.state import Evaluation
 from charrnn.training.trainer import Trainer
 
 ALWAYS_STATED = ("optimizer", "lr", "weight_decay", "steps", "seed", "engine", "threads")
-"""Settings that a command always states, since their defaults may depend on other settings or be random."""
+"""Settings that the command to repeat a run always gives: their defaults depend on other settings or are random."""
 BASELINE_WAIT = 1.0
-"""Seconds to wait for the baselines at the end."""
+"""The most seconds to wait for the baselines at the end."""
 TRAINING_EXCERPT = 8_000
 """Characters of the training text on which the loss without dropout is measured."""
 
 
 class RunSummary:
-    """The lines at the end of a training; the baselines are measured in the background meanwhile."""
+    """The summary at the end of a run; the baselines are measured in the background meanwhile."""
 
     def __init__(self, trainer: Trainer):
         self.trainer = trainer
@@ -32,7 +32,7 @@ class RunSummary:
         self.thread = Thread(target=self._measure, daemon=True)
 
     def start(self) -> None:
-        """Begins to measure the baselines, in a thread of its own."""
+        """Begins to measure the baselines in a thread."""
         self.thread.start()
 
     def _measure(self) -> None:
@@ -43,7 +43,7 @@ class RunSummary:
                 self.baselines.append(baselines.measure(*texts, trainer.state.vocabulary))
 
     def lines(self, row: Evaluation | None, command: list[str] | None, has_best: bool) -> Iterator[str]:
-        """The lines; `start` was called at the beginning.
+        """The lines of the summary, after `start` was called at the beginning of the run.
 
         `row` is the evaluation of the weights in the model's file, and `has_best` says whether the trainer has these
         weights; `command` is the command that began the run, without its settings, or None for a resumed run.
@@ -54,7 +54,7 @@ class RunSummary:
         if row and row.val_loss is not None:
             yield self._loss(row.val_loss)
         if trainer.deadline is not None and config.steps <= config.warmup:
-            yield "the time was over before much was learned: give more --time; if the engine had to compile, try again"
+            yield "the time ran out before much was learned: give more --time; if the engine had to compile, try again"
         elif row and self.baselines and row.rank / math.log(2) > self.baselines[0].xz > 0:
             yield "not better than xz yet: more time would help most, unless there is nothing to learn"
         elif advice := diagnosis.diagnose(trainer.history, self._loss_without_dropout() if has_best else None):
@@ -62,10 +62,10 @@ class RunSummary:
         if trainer.out_of_patience:
             yield f"stopped: {config.patience} evaluations without a better validation loss"
         if trainer.deadline is not None and command and not trainer.state.counters.rollbacks:
-            yield f"the same steps again, on any machine: {shlex.join([*command, *self._settings()])}"
+            yield f"to repeat these steps on any machine: {shlex.join([*command, *self._settings()])}"
 
     def _loss(self, val_loss: float) -> str:
-        """The validation loss in bits, beside the baselines."""
+        """The validation loss in bits, compared with the baselines."""
         compared = [
             f"; for the same text xz -9 needs {found.xz:.2f}, a table of contexts up to {MAX_ORDER} characters "
             f"{found.table:.2f}"
@@ -82,7 +82,7 @@ class RunSummary:
         return sum(nats for nats, _ in evaluation.losses(trainer.best, data)) / data.size
 
     def _settings(self) -> list[str]:
-        """The options that make a run this one, on any machine: everything that was chosen automatically."""
+        """The options that repeat this run on any machine: those given and those chosen automatically."""
         s = self.trainer.state
         defaults = asdict(ModelConfig(s.model_config.vocab_size)) | asdict(TrainingConfig(0))
         words = []

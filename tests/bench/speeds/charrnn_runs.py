@@ -1,4 +1,4 @@
-"""charrnn in the races: the whole program as its users call it, not a part of it."""
+"""charrnn in the races: the whole program as users call it, not a part of it."""
 
 from itertools import islice
 
@@ -12,15 +12,15 @@ from speeds.shape import Shape
 
 ENDLESS = 1 << 40
 """The steps of a run that neither ends nor evaluates."""
-WARM = 1, 4
+WARM_UP_STEPS = 1, 4
 """The fewest and the most steps before the first timed one; numba compiles in the first."""
 CHARS_PER_CALL = 64
-"""Characters that are drawn between two readings of the clock."""
+"""Characters to draw between two readings of the clock."""
 TEMPERATURE = SamplingConfig(temp=0.8)
 
 
 def run(engine: str, shape: Shape, threads: int) -> "charrnn.Trainer":
-    """A training on an invented text that never ends and never evaluates."""
+    """A run on a random text that neither ends nor evaluates."""
     return charrnn.train(
         texts.training_text(shape.batch_size, shape.seq_length),
         cell=shape.cell,
@@ -45,20 +45,20 @@ def training(engine: str, shape: Shape, threads: int) -> tuple[Step, str]:
     def step() -> float:
         return next(steps).chars
 
-    warm_up(step, *WARM)
+    warm_up(step, *WARM_UP_STEPS)
     return step, ""
 
 
 def sampler(engine: str, shape: Shape, streams: int) -> tuple[Step, str]:
-    """Draws some characters: of one stream as text by `generate`, of several as ids."""
+    """Draws some characters: as text by `generate` for one stream, as ids for several."""
     model = untrained(engine, shape)
     step = one_stream(model) if streams == 1 else many_streams(model, streams)
-    warm_up(step, *WARM)
+    warm_up(step, *WARM_UP_STEPS)
     return step, ""
 
 
 def untrained(engine: str, shape: Shape) -> Model:
-    """A model with initial weights: it is as fast as a trained one."""
+    """A model with initial weights, which is as fast as a trained one."""
     return run(engine, shape, threads=1).latest
 
 

@@ -1,4 +1,4 @@
-"""Encoding: how fast a text becomes ids, beside how fast it can be read."""
+"""Encoding: how fast a text becomes ids, compared with how fast it can be read."""
 
 import codecs
 from collections.abc import Iterator
@@ -14,13 +14,14 @@ from speeds.options import Options
 from speeds.race import Competitor, Step, race, ratio
 from speeds.section import Section, digits, times
 
-CHUNK = 1 << 20
-SCRIPTED = 10_000_000
-"""Bytes of a large text on which a script's line is timed: it is slow."""
+READ_BLOCK = 1 << 20
+"""Bytes to read at once."""
+SCRIPT_BYTES = 10_000_000
+"""The bytes of a large text on which a script's line is timed, which is slow."""
 
 
 def measure(options: Options) -> Iterator[Section]:
-    """A text of ASCII and one of Cyrillic letters."""
+    """Measures a text of ASCII and one of Cyrillic letters."""
     header = ["text", "charrnn", "reading", "reading, decoding", "a script's line", "charrnn/decoding", "charrnn/line"]
     section = Section("Encoding: MB per second of the file", header)
     with TemporaryDirectory(prefix="charrnn-bench-") as folder:
@@ -32,7 +33,7 @@ def measure(options: Options) -> Iterator[Section]:
                 [Competitor(who, make, {"path": path}) for who, make in READERS.items()],
                 options.rounds,
                 options.seconds,
-                options.telling(f"encoding, {name}"),
+                options.teller(f"encoding, {name}"),
             )
             charrnn, _, decoding, line = outcomes.values()
             cells = ["—" if o.median is None else digits(o.median / 1e6) for o in outcomes.values()]
@@ -40,37 +41,37 @@ def measure(options: Options) -> Iterator[Section]:
             section.add(title, [*cells, times(ratio(charrnn, decoding)), times(ratio(charrnn, line))], outcomes)
     section.remarks.append(
         "charrnn reads, digests (SHA-256), decodes and numbers the text, and finds its vocabulary. The script's line "
-        f"is `[number[c] for c in text]`, made an array, of the first {SCRIPTED / 1e6:g} MB, the vocabulary known."
+        f"is `np.array([number[c] for c in text])` for the first {SCRIPT_BYTES / 1e6:g} MB, with a known vocabulary."
     )
     yield section
 
 
-def numbered(path: Path) -> tuple[Step, str]:
-    """What charrnn does to a text before training."""
+def read_corpus(path: Path) -> tuple[Step, str]:
+    """Reading the corpus as charrnn does before training."""
     source = Source((str(path),))
     return lambda: corpus.read(source).size, ""
 
 
-def read(path: Path) -> tuple[Step, str]:
+def read_bytes(path: Path) -> tuple[Step, str]:
     """Reading the file and nothing else."""
 
     def step() -> float:
         size = 0
         with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
+            while chunk := file.read(READ_BLOCK):
                 size += len(chunk)
         return size
 
     return step, ""
 
 
-def decoded(path: Path) -> tuple[Step, str]:
+def read_and_decode(path: Path) -> tuple[Step, str]:
     """Reading the file, decoding it and nothing else."""
 
     def step() -> float:
         size, decoder = 0, codecs.getincrementaldecoder("utf-8")()
         with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
+            while chunk := file.read(READ_BLOCK):
                 size += len(chunk)
                 decoder.decode(chunk)
         return size
@@ -78,10 +79,10 @@ def decoded(path: Path) -> tuple[Step, str]:
     return step, ""
 
 
-def scripted(path: Path) -> tuple[Step, str]:
+def script_line(path: Path) -> tuple[Step, str]:
     """The line that most scripts use, on a text in memory."""
     with path.open("rb") as file:
-        raw = file.read(SCRIPTED)
+        raw = file.read(SCRIPT_BYTES)
     text = raw.decode(errors="ignore")
     number = {character: n for n, character in enumerate(sorted(set(text)))}
 
@@ -92,4 +93,9 @@ def scripted(path: Path) -> tuple[Step, str]:
     return step, ""
 
 
-READERS = {"charrnn": numbered, "reading": read, "reading, decoding": decoded, "a script's line": scripted}
+READERS = {
+    "charrnn": read_corpus,
+    "reading": read_bytes,
+    "reading, decoding": read_and_decode,
+    "a script's line": script_line,
+}

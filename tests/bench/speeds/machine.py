@@ -1,4 +1,4 @@
-"""The machine: the processor and the versions with which the figures were made."""
+"""The machine: the processor and the library versions behind the figures."""
 
 import os
 import platform
@@ -9,10 +9,10 @@ SETTINGS = ("OPENBLAS_", "BLIS_", "MKL_", "ONEDNN_", "DNNL_", "ATEN_", "OMP_", "
 """The prefixes of variables that change the defaults of the libraries or of charrnn."""
 
 
-def forget_settings() -> list[str]:
+def remove_settings() -> list[str]:
     """Removes such variables from the environment, for new processes too; returns their names.
 
-    Call it before NumPy is imported, which reads them then.
+    Call it before the import of NumPy, which reads them.
     """
     found = sorted(name for name in os.environ if name.startswith(SETTINGS))
     for name in found:
@@ -21,7 +21,7 @@ def forget_settings() -> list[str]:
 
 
 def facts() -> dict[str, str]:
-    """Names and values, for the report's head."""
+    """Names and values for the head of the report."""
     from charrnn.engine import available_cores
 
     return {
@@ -35,7 +35,7 @@ def facts() -> dict[str, str]:
 
 
 def cpu() -> str:
-    """The processor's name, family and model, as far as the system tells them."""
+    """The processor's name, family and model, if the system reports them."""
     try:
         rows = (row.partition(":") for row in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines())
         found = {name.strip(): value.strip() for name, _, value in rows}
@@ -46,7 +46,7 @@ def cpu() -> str:
 
 def numpy_blas() -> str:
     """NumPy's BLAS library, and the processor for which it has chosen its kernels."""
-    import numpy  # noqa: F401 - loads it
+    import numpy  # noqa: F401 - loads the library
     from threadpoolctl import threadpool_info
 
     found = [library for library in threadpool_info() if library["user_api"] == "blas"]
@@ -60,7 +60,7 @@ def numpy_blas() -> str:
 
 
 def busy() -> bool:
-    """Whether other programs seem to compute on this machine: then the figures mean little."""
+    """Whether other programs seem to be computing on this machine: then the figures mean little."""
     return hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.3
 
 

@@ -1,4 +1,4 @@
-"""Memory: how much a large text takes besides its ids, and whether a long training grows."""
+"""Memory: how much a large text takes besides its ids, and whether a long run grows."""
 
 import os
 import resource
@@ -22,14 +22,14 @@ from speeds.section import NOTHING, Section
 from speeds.shape import Shape
 
 STEPS = 3
-"""Of training on the large text."""
-WARM = 100
-"""Steps before memory is first looked at, in the training that must not grow."""
+"""Steps of training on the large text."""
+WARM_UP_STEPS = 100
+"""Steps of the run that must not grow before its memory is first measured."""
 SMALL = Shape(32, 1, 8, 16)
 
 
 def measure(options: Options) -> Iterator[Section]:
-    """A large text, then a long training."""
+    """Measures a large text, then a long run."""
     yield large_text(options)
     yield long_training(options)
 
@@ -50,8 +50,8 @@ def large_text(options: Options) -> Section:
             report(section, name, alone(after_reading, str(path), as_bytes))
     section.remarks.append(
         f"A process that reads the text and takes {STEPS} steps of an LSTM of 2×128 with the engine `auto`; "
-        "besides the ids there are Python, NumPy, the engine, the network and what the reading took. "
-        "With `--bytes` the ids are a file mapped into memory: only what training has read is resident."
+        "besides the ids there are Python, NumPy, the engine, the network and the memory for reading. "
+        "With `--bytes` the ids are a file mapped into memory: only the part that training has read is resident."
     )
     return section
 
@@ -66,12 +66,12 @@ def long_training(options: Options) -> Section:
     for engine in ("numba", "numpy"):
         options.tell(f"memory: {steps} steps with {engine}")
         report(section, engine, alone(around_steps, engine, steps))
-    section.remarks.append(f"{SMALL.title}; before is after {WARM} steps.")
+    section.remarks.append(f'{SMALL.title}; "before" is after {WARM_UP_STEPS} steps.')
     return section
 
 
 def report(section: Section, name: str, found: tuple[float, float] | str) -> None:
-    """A row of two sizes in bytes and what the second is more than the first; or of nothing, and a remark."""
+    """Adds a row of two sizes in bytes and their difference; if there are none, an empty row and a remark."""
     if isinstance(found, str):
         section.add(name, [NOTHING] * 3, {"memory": Outcome(remark=found)})
         return
@@ -81,7 +81,7 @@ def report(section: Section, name: str, found: tuple[float, float] | str) -> Non
 
 
 def alone(function: Callable[..., tuple[float, float]], *arguments: Any) -> tuple[float, float] | str:
-    """What a function returns in a new process, or why it doesn't."""
+    """The result of a function in a new process, or the error in one line."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         try:
             return pool.submit(function, *arguments).result()
@@ -90,7 +90,7 @@ def alone(function: Callable[..., tuple[float, float]], *arguments: Any) -> tupl
 
 
 def after_reading(path: str, as_bytes: bool) -> tuple[float, float]:
-    """The size of the ids of a text, and the most memory that this process had while it read and trained."""
+    """The size of the ids of a text, and the peak memory of this process while it reads and trains."""
     text = corpus.read(Source((path,), as_bytes=as_bytes))
     for _ in islice(charrnn.train(text, steps=STEPS + 1, val_fraction=0.0, seed=1), STEPS):
         pass
@@ -100,7 +100,7 @@ def after_reading(path: str, as_bytes: bool) -> tuple[float, float]:
 def around_steps(engine: str, steps: int) -> tuple[float, float]:
     """This process's memory before and after some steps."""
     training = iter(charrnn_runs.run(engine, SMALL, threads=available_cores()))
-    for _ in islice(training, WARM):
+    for _ in islice(training, WARM_UP_STEPS):
         pass
     before = resident()
     for _ in islice(training, steps):
@@ -109,9 +109,9 @@ def around_steps(engine: str, steps: int) -> tuple[float, float]:
 
 
 def peak() -> float:
-    """The most memory that this process had, in bytes.
+    """The peak memory of this process, in bytes.
 
-    Linux's `ru_maxrss` begins with the size of the process that started this one, its `VmHWM` does not.
+    Linux's `ru_maxrss` begins with the size of the process that started this one; its `VmHWM` does not.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -123,6 +123,6 @@ def peak() -> float:
 
 
 def resident() -> float:
-    """The memory that this process has, in bytes."""
+    """The resident memory of this process, in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")

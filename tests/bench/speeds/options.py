@@ -6,17 +6,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Options:
-    """What to measure, and how thoroughly."""
+    """The measurements to make, and how thoroughly."""
 
     rounds: int
     """Timings of each competitor."""
     seconds: float
     """The shortest timing; a step that has begun is finished."""
     cells: tuple[str, ...]
+    """The cells to train."""
     shapes: tuple[str, ...]
-    """Names of the shapes to train, of those in `shape.SHAPES`."""
+    """The names of the shapes to train, which are in `shape.SHAPES`."""
     text_size: float
-    """MB of a text to encode."""
+    """MB of the text to encode."""
     memory_size: float
     """MB of the text that must not fill the memory."""
     memory_steps: int
@@ -24,6 +25,6 @@ class Options:
     tell: Callable[[str], None]
     """Reports progress on stderr."""
 
-    def telling(self, of: str) -> Callable[[str], None]:
-        """Reports the progress of one thing."""
-        return lambda text: self.tell(f"{of}: {text}")
+    def teller(self, subject: str) -> Callable[[str], None]:
+        """A function that reports the progress of one subject."""
+        return lambda text: self.tell(f"{subject}: {text}")

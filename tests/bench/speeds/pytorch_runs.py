@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # no helper processes that stay
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # no helper processes that keep running
 
 import numpy as np
 import torch
@@ -19,16 +19,16 @@ from speeds import texts
 from speeds.race import Step, fastest, warm_up
 from speeds.shape import Shape, V
 
-WARM = 2, 4
+WARM_UP_STEPS = 2, 4
 """The fewest and the most steps before the first timed one: the compiler sees a state of None, and one of tensors."""
 CHARS_PER_CALL = 64
-"""Characters that are drawn between two readings of the clock."""
+"""Characters to draw between two readings of the clock."""
 CLIP = 5.0
 TEMPERATURE = 0.8
 
 
 class LookUp(Baseline):
-    """The baseline with its one-hot characters as rows of a matrix that exists already."""
+    """The baseline with its one-hot characters looked up as rows of a unit matrix."""
 
     eye: Tensor
 
@@ -60,7 +60,7 @@ MODES: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
 
 
 def training(mode: str, shape: Shape, threads: Sequence[int], adams: Sequence[str] = ("Adam",)) -> tuple[Step, str]:
-    """A step of training with the fastest combination of an input, a number of threads and an Adam."""
+    """A training step with the fastest combination of an input, a number of threads and an Adam."""
     return choose(
         {
             ", ".join([inputs, *([adam] if len(adams) > 1 else []), *named(n, threads)]): (
@@ -73,7 +73,7 @@ def training(mode: str, shape: Shape, threads: Sequence[int], adams: Sequence[st
 
 
 def trainer(mode: str, kind: type[Baseline], shape: Shape, fused: bool) -> Step:
-    """A step of training: the next batch, forward, backward, clipping, Adam; as `charrnn.train` does it."""
+    """A training step as in `charrnn.train`: the next batch, forward, backward, clipping, Adam."""
     text = corpus.from_text(texts.training_text(shape.batch_size, shape.seq_length))
     config = ModelConfig(V, shape.cell, shape.hidden_size, shape.layers)
     net = kind(config)
@@ -103,7 +103,7 @@ def sampler(shape: Shape, streams: int, threads: Sequence[int]) -> tuple[Step, s
 
 
 def drawer(kind: type[Baseline], shape: Shape, streams: int) -> Step:
-    """A loop that feeds back what it draws; with one stream each character becomes text when it is drawn."""
+    """A loop that feeds back each character; with one stream each character becomes text when it is drawn."""
     net = kind(ModelConfig(V, shape.cell, shape.hidden_size, shape.layers)).eval()
     context, state = torch.zeros(streams, dtype=torch.int64), None
 
@@ -141,5 +141,5 @@ def choose(candidates: dict[str, tuple[int, Step]]) -> tuple[Step, str]:
 
     steps = {name: with_threads(n, step) for name, (n, step) in candidates.items()}
     for step in steps.values():
-        warm_up(step, *WARM)
+        warm_up(step, *WARM_UP_STEPS)
     return fastest(steps)

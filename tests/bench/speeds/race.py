@@ -1,7 +1,7 @@
 """The race: competitors are timed in turn, round after round, so that a slow minute of the machine affects all alike.
 
 Each runs in a process of its own, which sleeps while others have their turn: so none disturbs another through waiting
-threads, BLAS settings or fragmented memory, and one that fails or dies does not affect the others.
+threads, BLAS settings or fragmented memory, and a failure or crash of one does not affect the others.
 """
 
 import multiprocessing
@@ -14,12 +14,12 @@ from multiprocessing.connection import Connection
 from statistics import geometric_mean, median
 from typing import Any
 
-READY = 900.0
-"""Seconds that a competitor may take to get ready (PyTorch may compile), or for one timing."""
-WARM_UP_SECONDS = 10.0
+MAX_WAIT = 900.0
+"""The most seconds that a competitor may take to get ready (PyTorch may compile), or for one timing."""
+MAX_WARM_UP = 10.0
 """Seconds after which a warm-up ends."""
 PAUSE = 0.05
-"""Seconds between two timings, in which threads that are still waiting for work fall asleep."""
+"""Seconds between two timings, in which threads that are still spinning for work fall asleep."""
 
 Step = Callable[[], float]
 """Does one piece of work and returns how much it was: characters, bytes, floating-point operations."""
@@ -27,7 +27,7 @@ Step = Callable[[], float]
 
 @dataclass(frozen=True)
 class Competitor:
-    """A competitor: `make(**arguments)`, called in the new process, returns the warm step to time, and a remark."""
+    """A competitor: `make(**arguments)`, called in the new process, returns the warm step to time and a remark."""
 
     name: str
     make: Callable[..., tuple[Step, str]]
@@ -41,7 +41,7 @@ class Outcome:
     rates: list[float] = field(default_factory=list)
     """Work per second, or seconds, one for each round; empty if it could not run."""
     remark: str = ""
-    """Which variant ran, or why none could."""
+    """The variant that ran, or why none could."""
 
     @property
     def median(self) -> float | None:
@@ -52,7 +52,7 @@ Outcomes = dict[str, Outcome]
 
 
 def ratio(above: Outcome, below: Outcome) -> float | None:
-    """The median of the ratios of both, taken within each round."""
+    """The median of their ratios, taken within each round."""
     pairs = zip(above.rates, below.rates, strict=False)
     return median([a / b for a, b in pairs]) if above.rates and below.rates else None
 
@@ -64,9 +64,9 @@ def mean(ratios: Iterable[float | None]) -> float | None:
 
 
 def in_turn(entrants: Mapping[str, Callable[[], float]], rounds: int, tell: Callable[[str], None]) -> Outcomes:
-    """Calls every entrant once in each round and keeps what it returns; one that raises an error is out.
+    """Calls every entrant once in each round and keeps the results; an entrant that raises an error is out.
 
-    Each round begins with another entrant, so that none always follows the same one.
+    Each round begins with a different entrant, so that none always follows the same one.
     """
     outcomes = {name: Outcome() for name in entrants}
     running = list(entrants)
@@ -84,7 +84,7 @@ def in_turn(entrants: Mapping[str, Callable[[], float]], rounds: int, tell: Call
 
 
 def race(competitors: Iterable[Competitor], rounds: int, seconds: float, tell: Callable[[str], None]) -> Outcomes:
-    """Lets the competitors get ready, one after the other, and times them in turn: their rates in work per second."""
+    """Lets the competitors get ready, one after the other, and times them in turn; returns rates in work per second."""
     outcomes: Outcomes = {}
     with ExitStack() as stack:
         ready = {}
@@ -124,13 +124,13 @@ class Runner:
 
     def answer(self) -> Any:
         """The process's answer. Raises `RuntimeError` for an error, or if there is no answer."""
-        if not self.pipe.poll(READY):
-            raise RuntimeError(f"gave up after {READY:.0f} s")
+        if not self.pipe.poll(MAX_WAIT):
+            raise RuntimeError(f"gave up after {MAX_WAIT:.0f} s")
         try:
             is_good, answer = self.pipe.recv()
         except EOFError:
             self.process.join()
-            raise RuntimeError(f"the process died: exit code {self.process.exitcode}") from None
+            raise RuntimeError(f"the process ended with exit code {self.process.exitcode}") from None
         if not is_good:
             raise RuntimeError(answer)
         return answer
@@ -143,7 +143,7 @@ class Runner:
 
 
 def _run(pipe: Connection, competitor: Competitor) -> None:
-    """The competitor's process: gets ready and says so, then answers each number of seconds with a rate."""
+    """The competitor's process: gets ready and reports it, then answers each number of seconds with a rate."""
     with suppress(EOFError, KeyboardInterrupt, BrokenPipeError):
         try:
             step, remark = competitor.make(**competitor.arguments)
@@ -174,7 +174,7 @@ def fastest(candidates: Mapping[str, Step], rounds: int = 3, seconds: float = 0.
     rates: dict[str, list[float]] = {name: [] for name in candidates}
     began = time.perf_counter()
     for n in range(rounds):
-        if n and time.perf_counter() - began > WARM_UP_SECONDS:
+        if n and time.perf_counter() - began > MAX_WARM_UP:
             break
         for name, step in candidates.items():
             rates[name].append(rate(step, seconds))
@@ -182,17 +182,17 @@ def fastest(candidates: Mapping[str, Step], rounds: int = 3, seconds: float = 0.
     return candidates[name], name
 
 
-def warm_up(step: Step, least: int, most: int) -> None:
+def warm_up(step: Step, min_steps: int, max_steps: int) -> None:
     """Takes some steps before the first timed one; fewer if they are slow."""
     began = time.perf_counter()
-    for n in range(most):
-        if n >= least and time.perf_counter() - began > WARM_UP_SECONDS:
+    for n in range(max_steps):
+        if n >= min_steps and time.perf_counter() - began > MAX_WARM_UP:
             break
         step()
 
 
 def line(error: BaseException) -> str:
-    """An error in one line, fit for a table."""
+    """An error in one line that fits into a table."""
     text = " ".join((str(error).strip().splitlines() or [""])[0].replace("|", "¦").split())
     kind = "" if type(error) is RuntimeError else f"{type(error).__name__}: "
     return f"{kind}{text[:160]}"

@@ -7,7 +7,7 @@ SIZE = 2048
 
 
 def competitors() -> list[Competitor]:
-    """The products; the limit is the faster one in each round."""
+    """The products; the faster one in each round is the limit."""
     return [Competitor("sgemm of NumPy", numpy_product), Competitor("sgemm of PyTorch", torch_product)]
 
 

@@ -11,11 +11,11 @@ from speeds.shape import SHAPES
 
 STREAMS = (1, 64)
 NETWORKS = ("2x128", "1x512")
-"""LSTMs of these shapes."""
+"""The shapes of the LSTMs."""
 
 
 def measure(options: Options) -> Iterator[Section]:
-    """Both networks, one stream and many."""
+    """Measures both networks, with one stream and with many."""
     header = ["", "numba", "numpy", "PyTorch", "numba/PyTorch", "numpy/PyTorch", "PyTorch took"]
     section = Section("Sampling at temperature 0.8: characters per second", header)
     threads = sorted({1, available_cores()})
@@ -31,7 +31,7 @@ def measure(options: Options) -> Iterator[Section]:
                 ],
                 options.rounds,
                 options.seconds,
-                options.telling(f"sampling, {title}"),
+                options.teller(f"sampling, {title}"),
             )
             numba, numpy, pytorch = outcomes.values()
             cells = [
@@ -43,7 +43,7 @@ def measure(options: Options) -> Iterator[Section]:
             section.add(title, cells, outcomes)
             options.tell(f"sampling, {title}: {section.last()}")
     section.remarks.append(
-        "PyTorch is a loop under `torch.inference_mode` that feeds each character back, softmax and "
-        "`torch.multinomial`. One stream is drawn by `charrnn.generate`, many by `charrnn.sampling.decoder`."
+        "PyTorch is a loop under `torch.inference_mode` that feeds each character back, with softmax and "
+        "`torch.multinomial`. `charrnn.generate` draws one stream, `charrnn.sampling.decoder` draws many."
     )
     yield section

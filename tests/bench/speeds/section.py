@@ -14,11 +14,11 @@ NOTHING = "—"
 class Section:
     title: str
     header: list[str]
-    """Its first column holds names, the others figures."""
+    """The first column holds names, the others hold figures."""
     rows: list[list[str]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     figures: list[dict[str, Any]] = field(default_factory=list)
-    """For each measured row its name, and every figure of every round."""
+    """The name of each measured row, and the figures of every round."""
 
     def add(self, name: str, cells: Sequence[str], outcomes: Outcomes) -> None:
         """Adds a row to the table, and the figures behind it; a competitor that could not run gets a remark."""
@@ -29,7 +29,7 @@ class Section:
                 self.remarks.append(f"{name}, {who}: {what.remark}.")
 
     def last(self) -> str:
-        """The last row as a line of text, to be shown before the table is printed."""
+        """The last row as a line of text, to show before the table is printed."""
         return "; ".join(f"{name} {cell}" for name, cell in zip(self.header[1:], self.rows[-1][1:], strict=True))
 
     def markdown(self) -> str:

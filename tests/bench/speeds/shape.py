@@ -1,4 +1,4 @@
-"""The shapes of networks and batches that are trained."""
+"""The shapes of networks and batches to train."""
 
 from dataclasses import dataclass, replace
 
@@ -9,7 +9,7 @@ GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
 @dataclass(frozen=True)
 class Shape:
-    """The shape of a network, and of what it reads in a step: streams × characters."""
+    """The shape of a network, and of its batches: streams × characters."""
 
     hidden_size: int
     layers: int
@@ -31,7 +31,7 @@ class Shape:
         """Useful floating-point operations for each training character.
 
         A multiplication and an addition for each weight, once forward and twice backward, of the recurrent products,
-        the input products of all layers but the first and the output product. Look-ups count none.
+        the input products of all layers but the first, and the output product. Look-ups do not count.
         """
         H, L, GH = self.hidden_size, self.layers, GATES[self.cell] * self.hidden_size
         return 3 * 2 * (L * H * GH + (L - 1) * H * GH + H * V)
@@ -45,5 +45,5 @@ SHAPES = {
 }
 """Each is trained with each cell."""
 MIN_CHAR = "min-char"
-"""The name of min-char-rnn's setting, besides those above."""
+"""The name of min-char-rnn's setting, in addition to those above."""
 MIN_CHAR_SHAPE = Shape(100, 1, 1, 25, "rnn")

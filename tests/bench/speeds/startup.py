@@ -13,8 +13,8 @@ from speeds.options import Options
 from speeds.race import in_turn, ratio
 from speeds.section import Section, seconds, times
 
-ROUNDS = 7
-"""At least: processes vary more than loops."""
+MIN_ROUNDS = 7
+"""The fewest rounds: processes vary more than loops."""
 SCRIPTS = Path(__file__).parent / "scripts"
 PAIRS = (
     ("charrnn sample -n 200", "PyTorch script: 200 characters"),
@@ -22,18 +22,19 @@ PAIRS = (
     ("charrnn train --steps 1 --engine numpy", "PyTorch script: one step"),
     ("charrnn sample -n 1", "python -c 'import numpy, typer'"),
 )
-"""The commands, and what each is compared with."""
+"""Each command, and the one to compare it with."""
 
 
 def measure(options: Options) -> Iterator[Section]:
     """Times every command in turn, round after round."""
-    section = Section("Start-up: whole processes, warm", ["charrnn", "time", "beside", "its time", "its/charrnn"])
+    header = ["charrnn", "time", "compared with", "its time", "its/charrnn"]
+    section = Section("Start-up: whole processes, with warm caches", header)
     with TemporaryDirectory(prefix="charrnn-bench-") as folder:
         entrants = commands(Path(folder))
         outcomes = in_turn(
-            {name: partial(lasting, command) for name, command in entrants.items()},
-            max(ROUNDS, options.rounds),
-            options.telling("start-up"),
+            {name: partial(process_seconds, command) for name, command in entrants.items()},
+            max(MIN_ROUNDS, options.rounds),
+            options.teller("start-up"),
         )
     for command, other in PAIRS:
         pair = {name: outcomes[name] for name in (command, other)}
@@ -49,13 +50,13 @@ def measure(options: Options) -> Iterator[Section]:
         )
     section.remarks.append(
         "An LSTM of 2×128. Training is on 1 MB without validation text (`--val-fraction 0`), and ends with the weights "
-        "on disk on both sides; its engine is `auto` if none is named."
+        "on disk on both sides; the engine is `auto` if none is named."
     )
     yield section
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
-    """The commands by the names that they have in the table, each run once so that all caches are warm."""
+    """The commands by their names in the table, each run once so that all caches are warm."""
     text, model, weights = (folder / name for name in ("text.txt", "model.safetensors", "weights.safetensors"))
     text.write_text(texts.words(1_000_000))
     train = [*charrnn(), "train", str(text), "--quiet", "--val-fraction", "0", "--steps", "1", "--force"]
@@ -80,12 +81,12 @@ def commands(folder: Path) -> dict[str, list[str]]:
 
 
 def charrnn() -> list[str]:
-    """The program as it was installed beside this Python, or else as a module."""
+    """The program that is installed beside this Python, or else the module."""
     script = Path(sys.executable).with_name("charrnn")
     return [str(script)] if script.exists() else [sys.executable, "-m", "charrnn"]
 
 
-def lasting(command: list[str]) -> float:
+def process_seconds(command: list[str]) -> float:
     """The seconds that a process takes. Raises `RuntimeError` if it fails."""
     began = time.perf_counter()
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)

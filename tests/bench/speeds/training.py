@@ -1,4 +1,4 @@
-"""Training: characters per second, charrnn beside PyTorch, and as a share of the machine's limit."""
+"""Training: characters per second, of charrnn and PyTorch, and as a share of the machine's limit."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ HEADER = ["numba", "numpy", "eager", "compile", "bf16", *("/".join(pair) for pai
 
 
 def measure(options: Options) -> Iterator[Section]:
-    """The networks of the table, then min-char-rnn's."""
+    """Measures the networks of the table, then min-char-rnn's."""
     cores = available_cores()
     shapes = [SHAPES[name].with_cell(cell) for cell in options.cells for name in options.shapes if name in SHAPES]
     if shapes:
@@ -39,14 +39,14 @@ def measure(options: Options) -> Iterator[Section]:
 def table(
     section: Section, shapes: Sequence[Shape], threads: Sequence[int], adams: Sequence[str], options: Options
 ) -> Section:
-    """A race for each shape, PyTorch with the best of some numbers of threads and of some Adams."""
+    """A race for each shape; PyTorch has the best of these numbers of threads and of these Adams."""
     found, variants = [], Counter[str]()
     for shape in shapes:
         outcomes = race(
             competitors(shape, threads, adams),
             options.rounds,
             options.seconds,
-            options.telling(f"training, {shape.title}"),
+            options.teller(f"training, {shape.title}"),
         )
         found.append((outcomes, roofline.highest(outcomes), shape.flops))
         names = ("numba", "numpy", "eager", "compile", "bf16")
@@ -58,18 +58,17 @@ def table(
         section.rows.append(["geometric mean", *[""] * 5, *ratios(found)])
     section.remarks += [
         "The same step on both sides: the next batch of the text, forward, backward, clipping by norm, Adam.",
-        f"PyTorch's fastest way to write it, by a short race before: {'; '.join(counted(variants))}.",
-        *of_limit([top for _, top, _ in found]),
+        f"PyTorch's fastest way to write it, from a short race before: {'; '.join(counted(variants))}.",
+        *limit_remarks([limit for _, limit, _ in found]),
     ]
     return section
 
 
 def competitors(shape: Shape, threads: Sequence[int], adams: Sequence[str]) -> list[Competitor]:
     """The engines, PyTorch's modes, and the limit."""
-    most = max(threads)
     return [
         *(
-            Competitor(engine, charrnn_runs.training, {"engine": engine, "shape": shape, "threads": most})
+            Competitor(engine, charrnn_runs.training, {"engine": engine, "shape": shape, "threads": max(threads)})
             for engine in ("numba", "numpy")
         ),
         *(
@@ -81,8 +80,8 @@ def competitors(shape: Shape, threads: Sequence[int], adams: Sequence[str]) -> l
 
 
 def ratios(found: Sequence[tuple[Outcomes, Outcome, int]]) -> list[str]:
-    """The last columns of a row: means over the outcomes, limits and operations per character of one shape or more."""
-    shares = [ratio(outcomes["numba"], top) for outcomes, top, _ in found]
+    """The last columns of a row: means over one or more shapes, given their outcomes, limits and operations."""
+    shares = [ratio(outcomes["numba"], limit) for outcomes, limit, _ in found]
     useful = [None if share is None else share * flops for share, (_, _, flops) in zip(shares, found, strict=True)]
     return [
         *(times(mean(ratio(outcomes[a], outcomes[b]) for outcomes, _, _ in found)) for a, b in RATIOS),
@@ -91,18 +90,18 @@ def ratios(found: Sequence[tuple[Outcomes, Outcome, int]]) -> list[str]:
 
 
 def counted(variants: Counter[str]) -> list[str]:
-    """What was counted, and how often, where it was more than once."""
+    """The names that were counted, each with its count if that is more than one."""
     return [f"{name} ({n})" if n > 1 else name for name, n in sorted(variants.items())]
 
 
-def of_limit(tops: Sequence[Outcome]) -> list[str]:
-    """The limit and its range: all figures are as unsteady as it is."""
-    rates = sorted(rate for top in tops for rate in top.rates)
+def limit_remarks(limits: Sequence[Outcome]) -> list[str]:
+    """The limit and its range, which shows how steady all figures are."""
+    rates = sorted(rate for limit in limits for rate in limit.rates)
     if not rates:
         return []
-    which = " or ".join(counted(Counter(top.remark for top in tops)))
+    products = " or ".join(counted(Counter(limit.remark for limit in limits)))
     return [
-        f"The limit is the fastest product of two {roofline.SIZE} × {roofline.SIZE} matrices: {which}. It made "
-        f"{quantity(rates[0])} to {quantity(rates[-1])} flop/s, {quantity(rates[len(rates) // 2])} in the median; "
-        "useful operations are 6 for each weight that a character is multiplied with; look-ups count none."
+        f"The limit is the fastest product of two {roofline.SIZE} × {roofline.SIZE} matrices: {products}. It made "
+        f"{quantity(rates[0])} to {quantity(rates[-1])} flop/s, with a median of {quantity(rates[len(rates) // 2])}; "
+        "useful operations are 6 for each weight that a character is multiplied with; look-ups do not count."
     ]

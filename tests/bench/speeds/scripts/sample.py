@@ -1,4 +1,4 @@
-"""What a user of PyTorch would write to sample from a checkpoint of charrnn: sample.py WEIGHTS LENGTH."""
+"""The script that a user of PyTorch would write to sample from a checkpoint of charrnn: sample.py WEIGHTS LENGTH."""
 
 import json
 import sys

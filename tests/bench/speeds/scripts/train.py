@@ -1,4 +1,4 @@
-"""What a user of PyTorch would write to train a network of charrnn's default shape: train.py CORPUS STEPS WEIGHTS."""
+"""The script that a user of PyTorch would write to train charrnn's default network: train.py CORPUS STEPS WEIGHTS."""
 
 import sys
 from pathlib import Path
@@ -19,9 +19,9 @@ net = torch.nn.ModuleDict({"rnn": torch.nn.LSTM(V, H, L), "decoder": torch.nn.Li
 optimizer = torch.optim.Adam(net.parameters(), 5e-3)
 state = None
 for step in range(steps):
-    at = step * T % (length - T)
-    h, (h_n, c_n) = net["rnn"](torch.nn.functional.one_hot(inputs[at : at + T], V).float(), state)
-    loss = torch.nn.functional.cross_entropy(net["decoder"](h).flatten(0, 1), targets[at : at + T].flatten())
+    start = step * T % (length - T)
+    h, (h_n, c_n) = net["rnn"](torch.nn.functional.one_hot(inputs[start : start + T], V).float(), state)
+    loss = torch.nn.functional.cross_entropy(net["decoder"](h).flatten(0, 1), targets[start : start + T].flatten())
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(net.parameters(), 5)
