@@ -28,7 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--time", type=duration, default=90.0, help="the time of each run (default: 90s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lines", action="store_true", help="each line is a text of its own")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()  # the options may come before the trials
 
 
 def value(text: str) -> Any:

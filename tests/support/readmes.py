@@ -175,7 +175,7 @@ def shell_environment(folder: Path, short: bool = True) -> dict[str, str]:
     )
 
 
-def run(command: str, folder: Path, env: dict[str, str], timeout: float = 60) -> tuple[int, str]:
+def run(command: str, folder: Path, env: dict[str, str], timeout: float = 120) -> tuple[int, str]:
     """Runs a command in a shell; returns its exit code, and its stdout and stderr as a terminal shows them."""
     done = subprocess.run(
         ["bash", "-c", command],
@@ -219,7 +219,7 @@ def difference_in_form(example: Example, found: str) -> str:
     begin = lines[: lines.index("…")] if "…" in lines else lines
     there = [_form(line) for line in _clean(found).splitlines()]
     for line in dict.fromkeys([*begin, *lines[-1:]]):
-        if line.startswith("training time:"):  # the shortened command says how long
+        if line.startswith(("training time:", "    ")):  # the shortened command says how long; a sample
             continue
         best = max((SequenceMatcher(None, _form(line), other).ratio() for other in there), default=0)
         if best < SIMILAR_LINES:
