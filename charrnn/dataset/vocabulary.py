@@ -167,7 +167,7 @@ class Vocabulary:
         named = ", ".join(map(describe, unknown[:MAX_NAMED]))
         if len(unknown) > MAX_NAMED:
             named += f" and {len(unknown) - MAX_NAMED} more"
-        return VocabularyError(f"the model has never seen {named}: leave these out, or train on a text that has them")
+        return VocabularyError(f"the model has never seen {named}: train on a text that has them, or leave them out")
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids. Bytes that are not UTF-8 become lone surrogates, as with `surrogateescape`."""

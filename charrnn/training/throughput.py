@@ -25,7 +25,6 @@ def measure_throughput(engine: Engine, threads: int, model: ModelConfig, B: int,
     """
     rng = np.random.default_rng(0)
     network = Network(model, engine)
-    params, state = initial_params(network, rng), network.zero_state(B)
     inputs, targets = rng.integers(model.vocab_size, size=(2, T, B)).astype(smallest_type(model.vocab_size))
     batch, workspaces = Batch(inputs, targets), [Workspace() for _ in range(threads)]
 
@@ -33,6 +32,7 @@ def measure_throughput(engine: Engine, threads: int, model: ModelConfig, B: int,
         network.loss_and_gradients(params, batch, state, None, workspace)
 
     with Threads(threads) as pool:
+        params, state = initial_params(network, rng), network.zero_state(B)
         pool.map(step, workspaces)
         network.loss(params, batch, state, workspaces[0])  # evaluations need it compiled
         took: list[float] = []

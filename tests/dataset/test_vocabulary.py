@@ -96,7 +96,7 @@ def test_of_many_unknown_characters_the_first_three_are_named(unknown, more):
     letters = ", ".join(f"'{c.lower()}' (U+006{n} LATIN SMALL LETTER {c})" for n, c in enumerate("ABC", 1))
     with pytest.raises(VocabularyError) as caught:
         Vocabulary("x").encode(f"x{unknown}x{unknown}")
-    message = f"the model has never seen {letters}{more}: leave these out, or train on a text that has them"
+    message = f"the model has never seen {letters}{more}: train on a text that has them, or leave them out"
     assert str(caught.value) == message
 
 

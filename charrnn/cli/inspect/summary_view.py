@@ -7,7 +7,9 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from charrnn.cli.terminal.heatmap import BARS
+from charrnn.cli.terminal.labels import dropout_label
 from charrnn.cli.terminal.tables import plain, plain_table
+from charrnn.config import ModelConfig
 
 MAX_CHARACTERS = 256
 """The most characters of the vocabulary that are shown."""
@@ -27,7 +29,7 @@ def _about(data: dict[str, Any]) -> Table:
     model, vocabulary = data["model"], data["vocabulary"]
     rows = {
         "file": f"{data['file']}, {data['bytes']:,} bytes",
-        "model": f"{model['cell']}, {model['layers']} × {model['hidden_size']}, dropout {model['dropout']:g}",
+        "model": f"{model['cell']}, {model['layers']} × {model['hidden_size']}, {dropout_label(ModelConfig(**model))}",
         "parameters": f"{data['parameters']:,}",
         "vocabulary": f"{vocabulary['size']} {vocabulary['kind']}",
         "characters": _characters(vocabulary.get("characters", [])),

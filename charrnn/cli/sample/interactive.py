@@ -12,9 +12,11 @@ from charrnn.model.model import Model
 from charrnn.sampling.generate import TextGenerator
 from charrnn.sampling.request import SamplingRequest
 
-HELP = """type a prime and read its continuation; an empty line starts a new text
-/temp 0.7  /top-k 10  /top-p 0.9  /min-p 0.05  /typical 0.9  /loop-penalty 1  /ban a-z  /allow a-z
-/length 500  /seed 7  /help  /quit"""
+HELP = (
+    "type a prime and read its continuation; an empty line starts a new text",
+    "/temp 0.7  /top-k 10  /top-p 0.9  /min-p 0.05  /typical 0.9  /loop-penalty 1  /ban a-z  /allow a-z",
+    "/length 500  /seed 7  /help  /quit",
+)
 REQUEST_FIELDS = {"length": int, "seed": int}
 CONFIG_FIELDS = {
     "temp": float,
@@ -36,7 +38,7 @@ def converse(model: Model, request: SamplingRequest, clean: Callable[[str], str]
     with suppress(ImportError):
         import readline  # noqa: F401 - gives input() history and editing
     if sys.stdin.isatty():
-        notice(HELP)
+        _show_help()
     while True:
         try:
             typed = input("> " if sys.stdin.isatty() else "")
@@ -71,7 +73,12 @@ def _changed(request: SamplingRequest, typed: str) -> SamplingRequest:
         if name in CONFIG_FIELDS:
             changes = {name: CONFIG_FIELDS[name](value)}
             return replace(request, config=replace(request.config, **changes))
-        notice(HELP)
+        _show_help()
     except ValueError:
         notice(f"charrnn: {typed!r} needs a number")
     return request
+
+
+def _show_help() -> None:
+    for line in HELP:
+        notice(line)

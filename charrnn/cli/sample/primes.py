@@ -22,7 +22,7 @@ def clean_prime(text: str, vocabulary: Vocabulary, unknown: str, notice: Callabl
     try:
         vocabulary.encode(prime)
     except VocabularyError as error:
-        raise VocabularyError(f"{error}; --unknown skip leaves them out, --unknown nearest replaces them") from None
+        raise VocabularyError(f"{error} with --unknown skip, or replace them with --unknown nearest") from None
     if n_unknown:
         done = "left out" if unknown == "skip" else "replaced by the nearest ones"
         notice(f"characters of the prime that the model has never seen were {done}: {n_unknown:,}")

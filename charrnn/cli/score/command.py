@@ -118,7 +118,7 @@ def command(
         else:
             skipped = _show_score(model, parts, unknown, as_json)
     except VocabularyError as error:
-        raise VocabularyError(f"{error}; --unknown skip scores the rest") from None
+        raise VocabularyError(f"{error} with --unknown skip") from None
     if skipped:
         notifier(quiet)(f"skipped characters that the model has never seen: {skipped:,}")
 

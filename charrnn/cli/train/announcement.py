@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from charrnn.config import ModelConfig
+from charrnn.cli.terminal.labels import dropout_label
 from charrnn.training.options import DEFAULT_TIME
 from charrnn.training.trainer import Trainer
 
@@ -47,11 +47,5 @@ def _network(trainer: Trainer) -> Iterator[str]:
     batch = f"{B} lines" if config.layout == "lines" else f"{B} × {data.chars_per_step / B:.0f} characters"
     yield (
         f"{config.steps:,} steps of {batch}, {config.steps / data.steps_per_epoch:.3g} epochs, "
-        f"{config.optimizer} at {config.lr:g}, {config.schedule}, {_dropout(model)}; seed {config.seed}"
+        f"{config.optimizer} at {config.lr:g}, {config.schedule}, {dropout_label(model)}; seed {config.seed}"
     )
-
-
-def _dropout(model: ModelConfig) -> str:
-    locked = " (locked)" * (model.locked_dropout and model.dropout > 0)
-    dropconnect = f" and {model.drop_connect:g} of the recurrent weights" * (model.drop_connect > 0)
-    return f"dropout {model.dropout:g}{locked}{dropconnect}"

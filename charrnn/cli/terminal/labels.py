@@ -1,0 +1,10 @@
+"""The labels of settings: how the commands print them."""
+
+from charrnn.config import ModelConfig
+
+
+def dropout_label(model: ModelConfig) -> str:
+    """The dropout of the outputs and of the recurrent weights."""
+    locked = " (locked)" * (model.locked_dropout and model.dropout > 0)
+    dropconnect = f" and {model.drop_connect:g} of the recurrent weights" * (model.drop_connect > 0)
+    return f"dropout {model.dropout:g}{locked}{dropconnect}"
