@@ -1,4 +1,4 @@
-"""What can go wrong. Each message is one line that says what happened, then what to do."""
+"""The errors. Each message is one line that says what happened, then what to do."""
 
 
 class CharRNNError(Exception):

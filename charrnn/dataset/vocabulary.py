@@ -17,7 +17,7 @@ UNKNOWN = np.uint32(0xFFFFFFFF)
 ENCODE_BLOCK = 1 << 20
 """Characters to encode at once, so that the intermediate arrays stay small."""
 POLICIES = ("error", "skip", "nearest")
-"""What `Vocabulary.replace_unknown` can do with unknown characters."""
+"""The ways in which `Vocabulary.replace_unknown` treats unknown characters."""
 MAX_NAMED = 3
 """The most unknown characters that an error names."""
 
