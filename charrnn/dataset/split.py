@@ -21,23 +21,27 @@ WARM_UP = 1024
 """Characters that are read before a part, so that its losses do not depend on where it begins."""
 
 
-class TrainingData(Protocol):
-    """The data to learn from, in epochs with the same number of batches: `Streams` or `LineBatches`."""
+class PartOfCorpus(Protocol):
+    """What the two parts of a corpus have in common."""
 
     @property
     def size(self) -> int:
-        """The characters to learn from."""
+        """The number of characters; 0 if nothing is held out for validation."""
 
     def excerpt(self, limit: int, /) -> Ids:
         """At most `limit` of these characters, consecutive."""
 
     @property
     def n_lines(self) -> int:
-        """The lines among them; 0 for a continuous text."""
+        """The number of lines; 0 for a continuous text."""
 
     @property
     def batch_size(self) -> int:
         """B: the rows that are read side by side."""
+
+
+class TrainingData(PartOfCorpus, Protocol):
+    """The data to learn from, in epochs with the same number of batches: `Streams` or `LineBatches`."""
 
     @property
     def chars_per_step(self) -> float:
@@ -55,23 +59,8 @@ class TrainingData(Protocol):
         """The batches, by their number, of the epoch with this order."""
 
 
-class ValidationData(Protocol):
+class ValidationData(PartOfCorpus, Protocol):
     """The data that is never learned from, but read in full to validate: `ValidationStream` or `LineBatches`."""
-
-    @property
-    def size(self) -> int:
-        """The number of characters; 0 if nothing is held out."""
-
-    def excerpt(self, limit: int, /) -> Ids:
-        """At most `limit` of these characters, consecutive."""
-
-    @property
-    def n_lines(self) -> int:
-        """The number of lines; 0 for a continuous text."""
-
-    @property
-    def batch_size(self) -> int:
-        """B: the rows that are read side by side."""
 
     def batches(self, start: int, /) -> Iterator[Batch]:
         """All of the data, batch by batch; the first input of a text is the id `start`."""

@@ -13,7 +13,7 @@ from charrnn.checkpoint.atomic_file import (
     restore_or_delete_backup,
     write_bytes,
 )
-from charrnn.errors import CheckpointError
+from support.checkpoints import checkpoint_error
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX modes, links and devices")
 
@@ -21,14 +21,6 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX modes, l
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "model.safetensors"
-
-
-def refused(call):
-    """The message with which a call is refused: one line."""
-    with pytest.raises(CheckpointError) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def names(folder):
@@ -108,7 +100,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        text = refused(lambda: write_bytes(path, bytes(40_000)))
+        text = checkpoint_error(lambda: write_bytes(path, bytes(40_000)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert text == f"can't write {path}: File too large"
@@ -119,24 +111,24 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(path):
 def test_a_folder_in_the_way_is_refused_and_stays(path):
     path.mkdir()
     (path / "kept").write_text("")
-    assert refused(lambda: write_bytes(path, b"content")) == f"can't write {path}: it is not a regular file"
+    assert checkpoint_error(lambda: write_bytes(path, b"content")) == f"can't write {path}: it is not a regular file"
     assert names(path.parent) == [path.name]
     assert (path / "kept").exists()
 
 
 @posix
-def test_a_device_is_refused(tmp_path):
+def test_a_device_is_checkpoint_error(tmp_path):
     (tmp_path / "link").symlink_to(os.devnull)
-    assert "it is not a regular file" in refused(lambda: write_bytes(tmp_path / "link", b"content"))
+    assert "it is not a regular file" in checkpoint_error(lambda: write_bytes(tmp_path / "link", b"content"))
 
 
-def test_a_file_where_a_folder_should_be_is_refused(path):
+def test_a_file_where_a_folder_should_be_is_checkpoint_error(path):
     path.write_text("")
-    assert "can't write" in refused(lambda: write_bytes(path / "below.safetensors", b"content"))
+    assert "can't write" in checkpoint_error(lambda: write_bytes(path / "below.safetensors", b"content"))
 
 
-def test_a_name_that_is_too_long_is_refused(tmp_path):
-    assert "File name too long" in refused(lambda: write_bytes(tmp_path / ("x" * 300), b"content"))
+def test_a_name_that_is_too_long_is_checkpoint_error(tmp_path):
+    assert "File name too long" in checkpoint_error(lambda: write_bytes(tmp_path / ("x" * 300), b"content"))
 
 
 # What killed processes leave

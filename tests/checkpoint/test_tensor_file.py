@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from charrnn.checkpoint import tensor_file as module
 from charrnn.checkpoint.tensor_file import FORMAT, TensorFile, write
 from charrnn.errors import CheckpointError
+from support.checkpoints import checkpoint_error
 
 TENSORS = {
     "b": np.array([-0.0, 1e-45, 3.4028235e38], np.float32),
@@ -29,16 +30,6 @@ SHAPES = {name: tensor.shape for name, tensor in TENSORS.items()}
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "model.safetensors"
-
-
-def refused(call):
-    """The message with which a call is refused: one line."""
-    with pytest.raises(CheckpointError) as caught:
-        call()
-    text = str(caught.value)
-    assert text
-    assert "\n" not in text
-    return text
 
 
 def file_of(header, data=b""):
@@ -184,16 +175,16 @@ def test_a_reader_sees_the_old_file_or_the_new_one(path):
 # Files that are not as they should be
 
 
-def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    assert refused(lambda: TensorFile(tmp_path / "nowhere")) == f"there is no {tmp_path / 'nowhere'}"
-    assert refused(lambda: TensorFile(tmp_path)) == f"{tmp_path} is not a file"
+def test_a_missing_file_and_a_folder_are_checkpoint_error(tmp_path):
+    assert checkpoint_error(lambda: TensorFile(tmp_path / "nowhere")) == f"there is no {tmp_path / 'nowhere'}"
+    assert checkpoint_error(lambda: TensorFile(tmp_path)) == f"{tmp_path} is not a file"
 
 
 @given(st.binary(max_size=200))
-def test_random_bytes_are_refused(tmp_path_factory, raw):
+def test_random_bytes_are_checkpoint_error(tmp_path_factory, raw):
     path = tmp_path_factory.getbasetemp() / "random.safetensors"
     path.write_bytes(raw)
-    assert "is not a checkpoint, or damaged" in refused(lambda: TensorFile(path))
+    assert "is not a checkpoint, or damaged" in checkpoint_error(lambda: TensorFile(path))
 
 
 W_HEADER = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
@@ -224,28 +215,28 @@ W_HEADER = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
         file_of({"W": W_HEADER, "X": W_HEADER}, bytes(8)),
     ],
 )
-def test_a_file_that_is_not_safetensors_is_refused(path, raw):
+def test_a_file_that_is_not_safetensors_is_checkpoint_error(path, raw):
     path.write_bytes(raw)
-    assert "is not a checkpoint, or damaged" in refused(lambda: TensorFile(path))
+    assert "is not a checkpoint, or damaged" in checkpoint_error(lambda: TensorFile(path))
 
 
-def test_a_file_cut_short_anywhere_is_refused(path):
+def test_a_file_cut_short_anywhere_is_checkpoint_error(path):
     write(path, TENSORS, METADATA)
     for length in reversed(range(path.stat().st_size)):
         os.truncate(path, length)
-        assert "is not a checkpoint, or damaged" in refused(lambda: TensorFile(path))
+        assert "is not a checkpoint, or damaged" in checkpoint_error(lambda: TensorFile(path))
 
 
 @pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
-def test_a_file_of_another_program_is_refused(path, metadata):
+def test_a_file_of_another_program_is_checkpoint_error(path, metadata):
     save_file(TENSORS, path, metadata)
-    assert "not written for charrnn" in refused(lambda: TensorFile(path))
+    assert "not written for charrnn" in checkpoint_error(lambda: TensorFile(path))
 
 
 @pytest.mark.parametrize("written", ["", "x", "0", "-1", "1.0", "true", "null", '"1"', "[1]", "NaN", "1" * 5000])
-def test_a_format_that_is_not_a_positive_number_is_refused(path, written):
+def test_a_format_that_is_not_a_positive_number_is_checkpoint_error(path, written):
     save_file(TENSORS, path, {"charrnn": written})
-    assert "its 'charrnn' is invalid" in refused(lambda: TensorFile(path))
+    assert "its 'charrnn' is invalid" in checkpoint_error(lambda: TensorFile(path))
 
 
 @pytest.mark.parametrize("written", range(1, FORMAT + 1))
@@ -255,17 +246,17 @@ def test_every_format_so_far_is_read(path, written):
 
 
 @pytest.mark.parametrize("written", ["3", "1000"])
-def test_a_newer_format_is_refused(path, written):
+def test_a_newer_format_is_checkpoint_error(path, written):
     save_file(TENSORS, path, {"charrnn": written})
-    assert f"newer charrnn (format {written}): upgrade" in refused(lambda: TensorFile(path))
+    assert f"newer charrnn (format {written}): upgrade" in checkpoint_error(lambda: TensorFile(path))
 
 
 @pytest.mark.parametrize("text", ["", "x", "{", "[" * 100_000, '{"a":' * 100_000, "1" * 5000, "'a'"])
-def test_metadata_that_are_not_json_are_refused(path, text):
+def test_metadata_that_are_not_json_are_checkpoint_error(path, text):
     save_file(TENSORS, path, {"charrnn": str(FORMAT), "model": text})
     file = TensorFile(path)
-    assert "its 'model' is invalid" in refused(lambda: file.json("model"))
-    assert "its 'missing' is invalid" in refused(lambda: file.json("missing"))
+    assert "its 'model' is invalid" in checkpoint_error(lambda: file.json("model"))
+    assert "its 'missing' is invalid" in checkpoint_error(lambda: file.json("missing"))
 
 
 @pytest.mark.parametrize(
@@ -288,14 +279,14 @@ def test_metadata_that_are_not_json_are_refused(path, text):
         (TENSORS | {"b": np.array([0, -1e308, 0])}, "tensor 'b' has NaN or infinite values"),
     ],
 )
-def test_tensors_that_do_not_fit_are_refused(path, tensors, message):
+def test_tensors_that_do_not_fit_are_checkpoint_error(path, tensors, message):
     save_file(tensors, path, {"charrnn": str(FORMAT)})
-    assert message in refused(lambda: TensorFile(path).tensors(SHAPES))
+    assert message in checkpoint_error(lambda: TensorFile(path).tensors(SHAPES))
 
 
 def test_the_shape_is_checked_before_memory_is_taken(path):
     save_file(TENSORS, path, {"charrnn": str(FORMAT)})
-    assert "tensor 'W'" in refused(lambda: TensorFile(path).tensors(SHAPES | {"W": (2**30, 2**30)}))
+    assert "tensor 'W'" in checkpoint_error(lambda: TensorFile(path).tensors(SHAPES | {"W": (2**30, 2**30)}))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

@@ -1,11 +1,13 @@
 """Shards and the threads that run them."""
 
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from charrnn.engine.threads import Threads, row_shards
 
@@ -19,23 +21,34 @@ def test_row_shards_are_even_and_cover_every_row_once(B: int, n: int) -> None:
     assert max(sizes) - min(sizes) <= 1
 
 
-@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize(
+    ("B", "n", "borders"), [(8, 1, [0, 8]), (8, 3, [0, 2, 5, 8]), (7, 4, [0, 1, 3, 5, 7]), (0, 2, [0, 0, 0])]
+)
+def test_where_row_shards_begin(B: int, n: int, borders: list[int]) -> None:
+    assert row_shards(B, n) == [slice(a, b) for a, b in pairwise(borders)]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
 def test_results_come_in_the_order_of_the_shards(n: int) -> None:
     with Threads(n) as threads:
         assert threads.map(lambda a, b: (a, b), range(20), "abcdefghijklmnopqrst") == list(
             zip(range(20), "abcdefghijklmnopqrst", strict=True)
         )
+        assert threads.map(lambda a: a, []) == []
 
 
-def test_a_single_shard_runs_in_the_calling_thread() -> None:
-    with Threads(4) as threads:
+@pytest.mark.parametrize("n", [1, 4])
+def test_a_single_shard_runs_in_the_calling_thread(n: int) -> None:
+    with Threads(n) as threads:
         assert threads.map(lambda _: threading.get_ident(), [0]) == [threading.get_ident()]
 
 
-def test_shards_run_in_parallel() -> None:
+def test_shards_run_in_parallel_each_in_its_thread() -> None:
     barrier = threading.Barrier(3, timeout=30)
     with Threads(3) as threads:
-        assert sorted(threads.map(lambda _: barrier.wait(), range(3))) == [0, 1, 2]
+        found = threads.map(lambda _: (barrier.wait(), threading.get_ident())[1], range(3))
+    assert len(set(found)) == 3
+    assert threading.get_ident() not in found
 
 
 def test_an_error_in_a_shard_is_raised() -> None:
@@ -44,8 +57,6 @@ def test_an_error_in_a_shard_is_raised() -> None:
 
 
 def test_blas_has_one_thread_within_the_block_and_its_own_number_after_it() -> None:
-    from threadpoolctl import threadpool_info
-
     def blas_threads() -> list[int]:
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 

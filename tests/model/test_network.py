@@ -85,16 +85,10 @@ def test_a_step_equals_forward_over_one(cell, layers):
     np.testing.assert_array_equal(state, kept)
 
 
-@pytest.mark.parametrize("T", [1, 7])
-@pytest.mark.parametrize("dropout", [0.0, 0.4])
-@pytest.mark.parametrize("layers", [1, 2, 3])
-@pytest.mark.parametrize("cell", CELLS)
-def test_gradients_in_random_directions(engine, cell, layers, dropout, T):
-    config = ModelConfig(V, cell, H, layers, dropout)
-    network, params, batch, state, masks = problem(config, engine, T, seed=layers)
+def check_gradients_in_random_directions(network, params, batch, state, masks, rng):
+    """Compares the gradients with finite differences of the loss, in four directions among all parameters."""
     _, grads, _ = network.loss_and_gradients(params, batch, state, masks)
     assert list(grads) == list(params)
-    rng = np.random.default_rng(99)
     for _ in range(4):
         direction = {name: rng.normal(size=p.shape) for name, p in params.items()}
         slope = sum((grads[name] * direction[name]).sum() for name in params)
@@ -103,6 +97,16 @@ def test_gradients_in_random_directions(engine, cell, layers, dropout, T):
             return network.loss_and_gradients(moved(params, direction, eps), batch, state, masks)[0]
 
         assert slope == pytest.approx(slope_along(loss), rel=1e-6)
+
+
+@pytest.mark.parametrize("T", [1, 7])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_in_random_directions(engine, cell, layers, dropout, T):
+    config = ModelConfig(V, cell, H, layers, dropout)
+    network, params, batch, state, masks = problem(config, engine, T, seed=layers)
+    check_gradients_in_random_directions(network, params, batch, state, masks, np.random.default_rng(99))
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
@@ -280,15 +284,7 @@ def test_gradients_of_the_targets_that_count_in_random_directions(engine, cell, 
     config, rng = ModelConfig(V, cell, H, layers, 0.3), np.random.default_rng(5)
     network, params, batch, state, masks = problem(config, engine, T=6, seed=layers)
     batch = batch._replace(mask=rng.random(batch.inputs.shape) < 0.5)  # any targets at all, not only the ends of rows
-    _, grads, _ = network.loss_and_gradients(params, batch, state, masks)
-    for _ in range(4):
-        direction = {name: rng.normal(size=p.shape) for name, p in params.items()}
-        slope = sum((grads[name] * direction[name]).sum() for name in params)
-
-        def loss(eps, direction=direction):
-            return network.loss_and_gradients(moved(params, direction, eps), batch, state, masks)[0]
-
-        assert slope == pytest.approx(slope_along(loss), rel=1e-6)
+    check_gradients_in_random_directions(network, params, batch, state, masks, rng)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -1,6 +1,7 @@
 """Checkpoint files for tests: loaded, taken apart and changed."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,19 @@ LOAD: dict[str, Any] = {"model": model_file.load, "training": training_file.load
 """The function that reads each kind of file."""
 
 
+def checkpoint_error(call: Callable[[], object]) -> str:
+    """The message of the error that a call raises: one line."""
+    with pytest.raises(CheckpointError) as caught:
+        call()
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
 def load_error(kind: str, path: Path) -> str:
     """The message of the error for a file of a kind that can't be loaded: one line that names the file."""
-    with pytest.raises(CheckpointError) as caught:
-        LOAD[kind](path)
-    text = str(caught.value)
+    text = checkpoint_error(lambda: LOAD[kind](path))
     assert str(path) in text
-    assert "\n" not in text
     return text
 
 
