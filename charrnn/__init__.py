@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from charrnn.checkpoint.model_file import Checkpoint, load, save
     from charrnn.checkpoint.saved_training import SavedTraining, resume, train
     from charrnn.config import ModelConfig, SamplingConfig, TrainingConfig
+    from charrnn.dataset.corpus import Corpus
+    from charrnn.dataset.corpus import read as read_corpus
+    from charrnn.dataset.files import Source
     from charrnn.errors import (
         CharRNNError,
         CheckpointError,
@@ -29,15 +32,18 @@ if TYPE_CHECKING:
         CorpusError,
         DivergenceError,
         EngineError,
+        LockedError,
         SamplingError,
         VocabularyError,
     )
     from charrnn.model.model import Model
-    from charrnn.sampling.generate import TextGenerator, generate, samples
+    from charrnn.sampling.generate import Sample, TextGenerator, generate, samples
     from charrnn.sampling.lines import sample_lines
     from charrnn.sampling.request import SamplingRequest
     from charrnn.scoring.lines import score_lines
     from charrnn.scoring.score import Score, score, surprisal
+    from charrnn.training.options import TrainOptions
+    from charrnn.training.state import Evaluation
     from charrnn.training.trainer import Progress, Trainer
 
 _MODULES = {
@@ -45,23 +51,30 @@ _MODULES = {
     "Checkpoint": "checkpoint.model_file",
     "CheckpointError": "errors",
     "ConfigError": "errors",
+    "Corpus": "dataset.corpus",
     "CorpusError": "errors",
     "DivergenceError": "errors",
     "EngineError": "errors",
+    "Evaluation": "training.state",
+    "LockedError": "errors",
     "Model": "model.model",
     "ModelConfig": "config",
     "Progress": "training.trainer",
+    "Sample": "sampling.generate",
     "SamplingConfig": "config",
     "SamplingError": "errors",
     "SamplingRequest": "sampling.request",
     "SavedTraining": "checkpoint.saved_training",
     "Score": "scoring.score",
+    "Source": "dataset.files",
     "TextGenerator": "sampling.generate",
+    "TrainOptions": "training.options",
     "Trainer": "training.trainer",
     "TrainingConfig": "config",
     "VocabularyError": "errors",
     "generate": "sampling.generate",
     "load": "checkpoint.model_file",
+    "read_corpus": "dataset.corpus",
     "resume": "checkpoint.saved_training",
     "sample_lines": "sampling.lines",
     "samples": "sampling.generate",
@@ -71,29 +84,38 @@ _MODULES = {
     "surprisal": "scoring.score",
     "train": "checkpoint.saved_training",
 }
+_RENAMED = {"read_corpus": "read"}
+"""Public names, and those in their modules."""
 
 __all__ = [
     "CharRNNError",
     "Checkpoint",
     "CheckpointError",
     "ConfigError",
+    "Corpus",
     "CorpusError",
     "DivergenceError",
     "EngineError",
+    "Evaluation",
+    "LockedError",
     "Model",
     "ModelConfig",
     "Progress",
+    "Sample",
     "SamplingConfig",
     "SamplingError",
     "SamplingRequest",
     "SavedTraining",
     "Score",
+    "Source",
     "TextGenerator",
+    "TrainOptions",
     "Trainer",
     "TrainingConfig",
     "VocabularyError",
     "generate",
     "load",
+    "read_corpus",
     "resume",
     "sample_lines",
     "samples",
@@ -112,4 +134,4 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'charrnn' has no attribute {name!r}")
-    return getattr(import_module(f"charrnn.{_MODULES[name]}"), name)
+    return getattr(import_module(f"charrnn.{_MODULES[name]}"), _RENAMED.get(name, name))

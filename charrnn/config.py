@@ -41,11 +41,15 @@ class Config:
     def from_dict(cls, values: Any) -> Self:
         """Makes the settings from JSON data; raises `ConfigError` for unknown, missing or invalid ones."""
         if not isinstance(values, dict) or not set(values) <= {f.name for f in fields(cls)}:  # type: ignore[arg-type]
-            raise ConfigError(f"unknown settings of a {cls.__name__}")
+            raise ConfigError(f"unknown settings of {_with_article(cls.__name__)}")
         try:
             return cls(**values)
         except TypeError:
-            raise ConfigError(f"a {cls.__name__} lacks settings") from None
+            raise ConfigError(f"{_with_article(cls.__name__)} lacks settings") from None
+
+
+def _with_article(name: str) -> str:
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
 
 
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

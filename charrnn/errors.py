@@ -25,6 +25,10 @@ class CheckpointError(CharRNNError):
     """A checkpoint that is missing, damaged, written by another program, or in the way."""
 
 
+class LockedError(CheckpointError):
+    """A path that another run is writing."""
+
+
 class SamplingError(CharRNNError):
     """A text that can't be continued, or ended, as requested."""
 

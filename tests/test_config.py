@@ -38,14 +38,15 @@ def test_a_value_that_is_no_number_or_too_large_is_refused_for_every_number(kind
 @pytest.mark.parametrize("kind", KINDS)
 def test_json_with_unknown_or_missing_settings_is_refused(kind: type[Config]) -> None:
     given = required(kind)
+    name = "an Evaluation" if kind is Evaluation else f"a {kind.__name__}"
     assert kind.from_dict(given) == kind(**given)
-    with pytest.raises(ConfigError, match=f"unknown settings of a {kind.__name__}"):
+    with pytest.raises(ConfigError, match=f"unknown settings of {name}"):
         kind.from_dict(given | {"colour": "red"})
-    with pytest.raises(ConfigError, match=f"unknown settings of a {kind.__name__}"):
+    with pytest.raises(ConfigError, match=f"unknown settings of {name}"):
         kind.from_dict([1])
-    for name in given:
-        with pytest.raises(ConfigError, match=f"a {kind.__name__} lacks settings"):
-            kind.from_dict({key: value for key, value in given.items() if key != name})
+    for missing in given:
+        with pytest.raises(ConfigError, match=f"{name} lacks settings"):
+            kind.from_dict({key: value for key, value in given.items() if key != missing})
 
 
 def test_a_whole_number_is_taken_for_a_number_with_a_fraction() -> None:

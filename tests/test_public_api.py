@@ -1,12 +1,17 @@
 """The public names of the package, as its docstring shows them."""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import charrnn
 from charrnn.checkpoint import model_file
+from charrnn.dataset import corpus
+from charrnn.errors import LockedError
 from support.processes import TEXT
 
 
@@ -39,5 +44,43 @@ def test_every_public_name_is_there() -> None:
     assert {name for name in charrnn.__all__ if callable(getattr(charrnn, name))} == set(charrnn.__all__)
     assert dir(charrnn) == sorted(charrnn.__all__)
     assert charrnn.Checkpoint is model_file.Checkpoint
+    assert charrnn.LockedError is LockedError
+    assert charrnn.read_corpus is corpus.read
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = charrnn.trian
+
+
+def test_names_are_imported_when_they_are_first_used() -> None:
+    code = "import charrnn, sys; print([m for m in sys.modules if m.startswith('charrnn.') or m == 'numpy'])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
+
+
+def test_a_run_on_files_is_made_of_public_names(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    source = charrnn.Source((str(path),))
+    read = charrnn.read_corpus(source)
+    assert isinstance(read, charrnn.Corpus)
+    options: charrnn.TrainOptions = {"cell": "gru", "hidden_size": 8, "steps": 2, "seed": 1, "engine": "numpy"}
+    run = charrnn.train(read, source=source, **options)
+    assert {progress.step for progress in run} == {1, 2}
+    assert isinstance(run.history[-1], charrnn.Evaluation)
+    (sample,) = charrnn.samples(run.best, count=1, length=5)
+    assert isinstance(sample, charrnn.Sample)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (Path("x"), f"the corpus must be a text or bytes, not {type(Path()).__name__}: read the file first"),
+        (None, "the corpus must be a text or bytes, not NoneType"),
+        (5, "the corpus must be a text or bytes, not int"),
+        (["x"], "the corpus must be a text or bytes, not list"),
+    ],
+    ids=str,
+)
+def test_a_corpus_that_is_no_text_is_refused(text: Any, message: str) -> None:
+    with pytest.raises(charrnn.CorpusError) as error:
+        charrnn.train(text, steps=1)
+    assert str(error.value) == message

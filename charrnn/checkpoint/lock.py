@@ -8,11 +8,7 @@ from filelock import FileLock, Timeout
 from charrnn.checkpoint import file_pair
 from charrnn.checkpoint.atomic_file import remove_stale_temp, write_errors
 from charrnn.checkpoint.paths import resume_path
-from charrnn.errors import CheckpointError
-
-
-class LockedError(CheckpointError):
-    """A path that another run is writing."""
+from charrnn.errors import CheckpointError, LockedError
 
 
 def lock_path(path: Path) -> Path:
@@ -30,14 +26,18 @@ def acquire(path: Path) -> FileLock:
     file = lock_path(path)
     with write_errors(path):
         file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(file, timeout=0)
+        lock = FileLock(file, timeout=0, thread_local=False)  # a run may end in another thread
         try:
             lock.acquire()
         except Timeout:  # an OSError too
             if not os.path.exists(lock.lock_file):  # as in folders like /proc
                 raise CheckpointError(f"can't write {path}: no files can be created in its folder") from None
             raise LockedError(f"another run is writing {path}: wait for it to end, or give another --out") from None
-    file_pair.restore_backups(path)
-    for each in (path, resume_path(path)):
-        remove_stale_temp(each)
+    try:
+        file_pair.restore_backups(path)
+        for each in (path, resume_path(path)):
+            remove_stale_temp(each)
+    except BaseException:
+        lock.release()
+        raise
     return lock

@@ -63,10 +63,12 @@ def read_layout(file: TensorFile, vocabulary: Vocabulary) -> str:
     return str(layout)
 
 
-def read_line_set(file: TensorFile) -> LineSet | None:
-    """The lines of the training text, if the metadata has them."""
+def read_line_set(file: TensorFile, layout: str) -> LineSet | None:
+    """The lines of the training text, if the metadata has them, which only those of the layout `lines` can."""
     if not has(file, "line_set"):
         return None
+    if layout != "lines":
+        raise file.damaged("line_set")
     try:
         return LineSet.from_json(read_json(file, "line_set"))
     except ValueError:

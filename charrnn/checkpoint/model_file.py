@@ -57,7 +57,7 @@ def create_model_file(path: Path, checkpoint: Checkpoint, like: Path | None = No
         "vocabulary": meta.vocabulary_to_json(model.vocabulary),
         "layout": model.layout,
     }
-    if model.line_set is not None:
+    if model.layout == "lines" and model.line_set is not None:
         metadata["line_set"] = model.line_set.to_json()
     if training is not None and corpus is not None:
         metadata |= {
@@ -91,10 +91,14 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
     if not all(np.isfinite(p).all() for p in params.values()):
         raise CheckpointError(f"{path} is damaged: the sums of its biases are infinite")
     layout = meta.read_layout(file, vocabulary)
+    line_set = meta.read_line_set(file, layout)
+    training = meta.read_config(file, "training", TrainingConfig) if file.has("training") else None
+    if training is not None and training.layout != layout and file.format > 1:  # format 1 has no `layout`
+        raise file.damaged("layout")
     return Checkpoint(
-        Model(config, vocabulary, params, network.engine, layout, meta.read_line_set(file)),
+        Model(config, vocabulary, params, network.engine, layout, line_set),
         step,
-        meta.read_config(file, "training", TrainingConfig) if file.has("training") else None,
+        training,
         meta.read_config(file, "corpus", CorpusInfo) if file.has("corpus") else None,
         meta.read_history(file) if file.has("history") else [],
         meta.read_text(file, "version"),

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from charrnn.checkpoint.lock import LockedError, acquire
+from charrnn.checkpoint.lock import acquire
 from charrnn.checkpoint.paths import FOLDER, RESUME_SUFFIX, SUFFIX, resume_path
 from charrnn.dataset.files import STDIN
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import CheckpointError, ConfigError, LockedError
 
 MAX_NAME_BYTES = 150
 """The longest name that is derived from another: file systems allow 255 bytes, and suffixes follow."""

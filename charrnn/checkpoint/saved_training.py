@@ -1,12 +1,14 @@
 """The saved training run: a trainer in Python with the files and the crash safety of the command line."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+import os
+import weakref
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Unpack, overload
+from types import TracebackType
+from typing import Self, Unpack, overload
 
 from charrnn.checkpoint.file_pair import check_same_run
-from charrnn.checkpoint.lock import acquire
+from charrnn.checkpoint.lock import acquire, lock_path
 from charrnn.checkpoint.log import check_log
 from charrnn.checkpoint.manager import CheckpointManager
 from charrnn.checkpoint.naming import check_model_path, reserve
@@ -14,7 +16,7 @@ from charrnn.checkpoint.paths import resume_path
 from charrnn.checkpoint.training_file import load_state
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset.corpus import Corpus
-from charrnn.dataset.files import Source
+from charrnn.dataset.files import STDIN, Source, list_files
 from charrnn.errors import CharRNNError, ConfigError, CorpusError
 from charrnn.model.model import Model
 from charrnn.training import start as trainers
@@ -24,30 +26,55 @@ from charrnn.training.trainer import Progress, Trainer
 
 
 class SavedTraining:
-    """A training run that is saved along the way: iterate over it once to run it."""
+    """A training run that is saved along the way: iterate over it once to run it.
+
+    Its path is locked until the loop ends, or until `close`, which the end of a `with` block calls too.
+    """
 
     def __init__(self, manager: CheckpointManager):
         self.manager = manager
         self.trainer = manager.trainer
         self.path = manager.path
         self._has_run = False
+        self._loop: weakref.ref[Generator[Progress]] | None = None
+        """The loop, weakly: one that is left ends, and so is saved, when nothing refers to it."""
 
     def __iter__(self) -> Iterator[Progress]:
-        """Like `Trainer`, with saves; leaving the loop early saves too.
+        """Like `Trainer`, with saves; leaving the loop early saves too, and so does an error.
 
         An interrupted step can't be saved: then the files are those of the last save. Raises `CharRNNError` the second
         time, since the path is no longer locked.
         """
         if self._has_run:
-            raise CharRNNError(f"this run has ended: continue it with charrnn.resume({str(self.path)!r})")
-        self._has_run = True
+            raise CharRNNError(
+                f"a run can be iterated over only once: charrnn.resume({str(self.path)!r}) continues it from its file"
+            )
+        self._has_run, loop = True, self._run()
+        self._loop = weakref.ref(loop)
+        return loop
+
+    def _run(self) -> Generator[Progress]:
         with self.manager:
             try:
                 yield from self.manager
-            except GeneratorExit:
-                self.manager.save_if_changed()
-                raise
-            self.manager.save_if_changed()
+            finally:
+                if self.trainer.is_between_steps:
+                    self.manager.save_if_changed()
+
+    def close(self) -> None:
+        """Ends the run where it is, saves what is new, and unlocks the path."""
+        self._has_run = True
+        if self._loop is not None and (loop := self._loop()) is not None:
+            loop.close()
+        self.manager.lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @property
     def best(self) -> Model:
@@ -117,15 +144,15 @@ def train(
         if log is not None or force:
             raise ConfigError("log and force are only for a run with a checkpoint")
         return trainers.start(corpus, source=source, init_from=init_from, **options)
-    path = Path(checkpoint)
+    path = _absolute(checkpoint)
     lock = reserve(path, force)
     try:
         log_path = _log_path(log, source, path)
         trainer = trainers.start(corpus, source=source, init_from=init_from, **options)
+        return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, force=force))
     except BaseException:
         lock.release()
         raise
-    return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, force=force))
 
 
 def resume(
@@ -140,7 +167,7 @@ def resume(
     If no text is given, it is read from where it was. The options and the errors are those of `training.start.resume`;
     also raises `CheckpointError` if there is no such run, and `CorpusError` if the text is missing.
     """
-    path = check_model_path(Path(checkpoint))
+    path = check_model_path(_absolute(checkpoint))
     lock = acquire(path)
     try:
         state = load_state(resume_path(path))
@@ -148,19 +175,28 @@ def resume(
         log_path = _log_path(log, state.source, path)
         if text is not None:
             corpus = text if isinstance(text, Corpus) else corpora.from_text(text)
-        elif state.source is not None:
-            corpus = corpora.read(state.source, state.corpus.size)
-        else:
+        elif state.source is None or STDIN in state.source.paths:
             raise CorpusError("this run did not begin with a file: give its text")
-        trainer = trainers.resume(corpus, replace(state), **options)
+        elif missing := state.source.missing():
+            raise CorpusError(f"can't read {missing[0]}, which is no longer a file: give the text")
+        else:
+            corpus = corpora.read(state.source, state.corpus.size)
+        trainer = trainers.resume(corpus, state, **options)
+        return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, resumed=True))
     except BaseException:
         lock.release()
         raise
-    return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, resumed=True))
+
+
+def _absolute(path: str | Path) -> Path:
+    """The path as it is in any folder, so that it still leads to the locked file when the program changes folders."""
+    return Path(os.path.abspath(path))
 
 
 def _log_path(log: str | Path | None, source: Source | None, path: Path) -> Path | None:
     """The path of the log; raises `ConfigError` if it is one of the other files of the run."""
-    log_path = None if log is None else Path(log)
-    check_log(log_path, () if source is None else source.paths, (path, resume_path(path)))
-    return log_path
+    if log is None:
+        return None
+    texts = () if source is None else source.paths
+    check_log(Path(log), texts, (path, resume_path(path), lock_path(path), *list_files(texts)))
+    return _absolute(log)

@@ -65,7 +65,7 @@ def load_state(path: Path) -> TrainingState:
     shapes |= {f"{ema}{name}": shape for name, shape in params.items() if config.ema_decay}
     for moment in OPTIMIZERS[config.optimizer].moments:
         shapes |= {f"moments.{moment}.{name}": shape for name, shape in params.items()}
-    shapes["state"] = network.zero_state(_batch_size(file, config, corpus, counters)).shape
+    shapes["state"] = network.state_shape(_batch_size(file, config, corpus, counters))
     tensors = file.tensors(shapes)
 
     def group(prefix: str) -> Params:

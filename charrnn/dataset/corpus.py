@@ -1,6 +1,7 @@
 """The corpus: a text as ids in a vocabulary, read from files in one pass."""
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.dataset.files import READ_BLOCK, Part, Source, decode, list_files, read_chunks
+from charrnn.dataset.files import READ_BLOCK, Part, Source, decode, list_files, read_parts
 from charrnn.dataset.lines import Lines
 from charrnn.dataset.vocabulary import Vocabulary, code_points, smallest_type
 from charrnn.errors import CorpusError, VocabularyError
@@ -69,7 +70,13 @@ class Corpus:
 
 
 def from_text(text: str | bytes, name: str = "text") -> Corpus:
-    """A corpus from a string, or bytes for a model of bytes; raises `CorpusError` for fewer than two characters."""
+    """A corpus from a string, or bytes for a model of bytes.
+
+    Raises `CorpusError` for fewer than two characters, and for something that is not a text.
+    """
+    if not isinstance(text, str | bytes):
+        advice = ": read the file first" if isinstance(text, os.PathLike) else ""
+        raise CorpusError(f"the corpus must be a text or bytes, not {type(text).__name__}{advice}")
     if isinstance(text, bytes):
         vocabulary, raw = Vocabulary(None), text
     else:
@@ -112,12 +119,12 @@ class _Raw:
         self.size = 0
 
     def __iter__(self) -> Iterator[Part]:
-        for path, chunk in read_chunks(self.paths):
-            self.sha256.update(chunk)
-            self.size += len(chunk)
+        for path, part in read_parts(self.paths):
+            self.sha256.update(part)
+            self.size += len(part)
             if self.limit is not None and self.size > self.limit:  # a pipe may never end
                 raise corpus_mismatch_error(self.name)
-            yield path, chunk
+            yield path, part
 
 
 def _map_bytes(raw: _Raw) -> Ids:
@@ -130,8 +137,8 @@ def _map_bytes(raw: _Raw) -> Ids:
     try:
         folder = tempfile.gettempdir()
         with tempfile.TemporaryFile(prefix="charrnn-") as copy:
-            for _, chunk in raw:
-                copy.write(chunk)
+            for _, part in raw:
+                copy.write(part)
             copy.flush()
             return np.asarray(np.memmap(copy, np.uint8, "r")) if raw.size else np.zeros(0, np.uint8)
     except OSError as error:

@@ -44,6 +44,10 @@ class Source:
         """The same source with absolute paths, so that it can be found from any folder."""
         return replace(self, paths=tuple(p if p == STDIN else os.path.abspath(p) for p in self.paths))
 
+    def missing(self) -> list[str]:
+        """The paths that are neither stdin nor a file or folder; a pipe counts too, since reading it would wait."""
+        return [p for p in self.paths if p != STDIN and not (os.path.isfile(p) or os.path.isdir(p))]
+
 
 def bundled_corpus() -> str:
     """The path of the corpus that comes with the package: inside the package in a wheel, beside it in a checkout."""
@@ -56,13 +60,13 @@ def bundled_corpus() -> str:
 
 def read_prime(path: str, vocabulary: Vocabulary) -> str:
     """The text of a file, or of standard input, read as a corpus of that vocabulary is: see `decoded_texts`."""
-    return read_text(read_chunks(list_files((path,))), vocabulary)
+    return read_text(read_parts(list_files((path,))), vocabulary)
 
 
 def read_text(parts: Iterable[Part], vocabulary: Vocabulary) -> str:
     """All parts as one text, read as a corpus of that vocabulary is."""
     if vocabulary.is_bytes:
-        return b"".join(chunk for _, chunk in parts).decode("utf-8", "surrogateescape")
+        return b"".join(part for _, part in parts).decode("utf-8", "surrogateescape")
     return "".join(decode(parts, "utf-8", "surrogateescape"))
 
 
@@ -72,11 +76,11 @@ def decoded_texts(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[str
     Bytes that are not UTF-8 become lone surrogates, as with `surrogateescape`.
     """
     if vocabulary.is_bytes:
-        return (chunk for _, chunk in parts)
+        return (part for _, part in parts)
     return decode(parts, "utf-8", "surrogateescape")
 
 
-def read_chunks(paths: Iterable[str], arriving: int = 0) -> Iterator[Part]:
+def read_parts(paths: Iterable[str], arriving: int = 0) -> Iterator[Part]:
     """The bytes of files, in parts of `READ_BLOCK` bytes.
 
     If `arriving` is given, a part is whatever has arrived, at most that many bytes, so that nothing waits for more
@@ -85,8 +89,8 @@ def read_chunks(paths: Iterable[str], arriving: int = 0) -> Iterator[Part]:
     for path in paths:
         try:
             with _stdin() if path == STDIN else open(path, "rb") as file:
-                while chunk := file.read1(arriving) if arriving else file.read(READ_BLOCK):
-                    yield path, chunk
+                while part := file.read1(arriving) if arriving else file.read(READ_BLOCK):
+                    yield path, part
         except OSError as error:
             raise _unreadable(path, error) from None
         yield path, b""
@@ -158,12 +162,12 @@ def decode(parts: Iterable[Part], encoding: str, errors: str) -> Iterator[str]:
     except (LookupError, ValueError):
         raise CorpusError(f"there is no text encoding {encoding!r}: try utf-8, latin-1, cp1251, utf-16") from None
     decoder, offset = None, 0
-    for path, chunk in parts:
+    for path, part in parts:
         if decoder is None:  # each file is decoded on its own: it may have a mark, or end within a character
             decoder, offset = io.IncrementalNewlineDecoder(decoder_of(errors), translate=True), 0
-        offset += len(chunk)
+        offset += len(part)
         try:
-            yield decoder.decode(chunk, final=not chunk)
+            yield decoder.decode(part, final=not part)
         except UnicodeDecodeError as error:
             position = offset - len(error.object) + error.start
             raise CorpusError(
@@ -171,5 +175,5 @@ def decode(parts: Iterable[Part], encoding: str, errors: str) -> Iterator[str]:
             ) from None
         except UnicodeError as error:  # for instance utf-16 without its mark
             raise CorpusError(f"{path} is not {encoding}: {error}; give its --encoding, or --bytes") from None
-        if not chunk:
+        if not part:
             decoder = None

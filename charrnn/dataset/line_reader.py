@@ -24,10 +24,10 @@ def read_lines(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[list[L
     """
     unfinished: list[bytes] = []
     first = True
-    for _, chunk in parts:
-        lines, end, rest = chunk.rpartition(b"\n")
-        if chunk and not end:
-            unfinished.append(chunk)
+    for _, part in parts:
+        lines, end, rest = part.rpartition(b"\n")
+        if part and not end:
+            unfinished.append(part)
             continue
         # b"" ends the file, and with it the unfinished line
         whole = b"".join((*unfinished, lines, end)).decode("utf-8", "surrogateescape")
@@ -37,7 +37,7 @@ def read_lines(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[list[L
             raws = [line + "\n" for line in ended] + ([last] if last else [])
             texts = raws if vocabulary.is_bytes else _as_read(raws, vocabulary, first)
             yield [*map(Line, raws, texts)]
-        first = not chunk
+        first = not part
 
 
 def _as_read(raws: list[str], vocabulary: Vocabulary, first: bool) -> list[str]:

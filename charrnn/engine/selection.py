@@ -3,7 +3,7 @@
 import math
 from importlib import import_module
 from importlib.util import find_spec
-from typing import cast
+from typing import Literal, cast
 
 from charrnn.engine.compile_cache import load_compiled
 from charrnn.engine.protocols import Engine
@@ -14,7 +14,7 @@ MAX_NUMPY_CHARS = 5000
 """The most characters for which `auto` chooses NumPy: those that it draws in the second that numba takes to load."""
 
 
-def resolve(name: str, characters: float = math.inf) -> str:
+def resolve(name: str, characters: float = math.inf) -> Literal["numpy", "numba"]:
     """The engine, `numpy` or `numba`, for drawing or scoring this many characters; for training, infinitely many.
 
     `auto` means numba if it is installed, and NumPy for small jobs, which are done before numba is loaded. Raises

@@ -37,6 +37,8 @@ class Threads:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._limits.restore_original_limits()
-        if self.pool is not None:
-            self.pool.shutdown()
+        try:
+            if self.pool is not None:  # its shards may still run, if one of them raised an error
+                self.pool.shutdown()
+        finally:
+            self._limits.restore_original_limits()

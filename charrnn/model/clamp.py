@@ -20,7 +20,7 @@ def clamp(network: Network, params: Params, values: Array) -> tuple[Params, Arra
     cell, H = network.config.cell, network.config.hidden_size
     limited = np.clip(values, -CLAMP_LIMIT, CLAMP_LIMIT)
     clamped = {name: p.copy() for name, p in params.items()}
-    state = np.full_like(network.zero_state(1, params["W_out"].dtype), np.nan)
+    state = np.full(network.state_shape(1), np.nan, params["W_out"].dtype)
     for layer, index in np.argwhere(~np.isnan(values)):
         value, inverse = limited[layer, index], np.arctanh(limited[layer, index])
         if cell == "lstm":  # i = 1/2, f = 15/16 and g = c/8, so that f c + i g = c

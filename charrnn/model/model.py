@@ -19,7 +19,7 @@ from charrnn.model.network import Network
 from charrnn.types import Array, Ids, Params
 
 DEFAULT_LENGTH = 1000
-"""The characters of a sample of continuous text if no length is given."""
+"""The characters of a sample if no length is given: of continuous text, and of a line if no line set is known."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,9 @@ class Model:
     @property
     def default_length(self) -> int:
         """The characters of a sample if no length is given."""
-        return DEFAULT_LENGTH if self.line_set is None else self.line_set.default_length
+        if self.layout == "lines" and self.line_set is not None:
+            return self.line_set.default_length
+        return DEFAULT_LENGTH
 
     def zero_state(self, B: int) -> Array:
         """The state [L, S, B, H] before anything is read."""

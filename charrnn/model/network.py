@@ -53,9 +53,13 @@ class Network:
                 shapes[f"b_hn{layer}"] = (H,)
         return shapes | {"W_out": (H, V), "b_out": (V,)}
 
+    def state_shape(self, B: int) -> tuple[int, int, int, int]:
+        """The shape [L, S, B, H] of the state of B rows."""
+        return self.config.layers, self.cell.STATES, B, self.config.hidden_size
+
     def zero_state(self, B: int, dtype: Any = np.float32) -> Array:
         """The state [L, S, B, H] before anything is read."""
-        return np.zeros((self.config.layers, self.cell.STATES, B, self.config.hidden_size), dtype)
+        return np.zeros(self.state_shape(B), dtype)
 
     # Predictions
 

@@ -7,6 +7,7 @@ from typing import Unpack
 
 import numpy as np
 
+from charrnn.config import between
 from charrnn.errors import ConfigError
 from charrnn.layers.softmax import log_softmax
 from charrnn.model.model import Model
@@ -98,8 +99,9 @@ def samples(
 ) -> Iterator[Sample]:
     """Draws `count` samples, many of them side by side; sample i has the seed `seed + i`. Otherwise as `generate`.
 
-    Raises `ConfigError` if they have neither a length nor a stop text.
+    Raises `ConfigError` if they have neither a length nor a stop text, and for a count below 0.
     """
+    between("count", count, 0)
     request = SamplingRequest.from_options(request, options)
     prime = request.prime_text
     primes = ([prime] * min(MAX_BATCH, count - first) for first in range(0, count, MAX_BATCH))

@@ -33,13 +33,15 @@ def sample_lines(
     drawn again alone, with its own seed. Otherwise as `samples`.
 
     The text of a line is without its newline; its likelihood includes the newline. Raises `ConfigError` if the model is
-    not a model of lines, if it can't tell what is novel, or if the prime has several lines; `VocabularyError` if the
-    prime has characters that are not in the vocabulary; `SamplingError` if `MAX_SKIPPED` lines in a row were skipped.
+    not a model of lines, if it can't tell what is novel, if the prime has several lines, or for a count below 0;
+    `VocabularyError` if the prime has characters that are not in the vocabulary; `SamplingError` if `MAX_SKIPPED` lines
+    in a row were skipped.
     """
     if model.layout != "lines":
         raise ConfigError("this model writes continuous text, not lines: `charrnn train --lines` makes models of lines")
     if novel and (model.line_set is None or model.line_set.digests is None):
         raise ConfigError("this model can't tell what is novel: its training text had too many lines to keep them all")
+    between("count", count, 0)
     request = SamplingRequest.from_options(request, options)
     length = model.default_length if request.length is None else request.length
     between("length", length, 0)

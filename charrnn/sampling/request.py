@@ -41,6 +41,13 @@ class SamplingRequest:
     """Makes the constraints that each text obeys, character by character."""
 
     def __post_init__(self) -> None:
+        for name, kind in (("prime", str | bytes), ("length", int | None), ("seed", int), ("config", SamplingConfig)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kind):
+                raise ConfigError(f"{name} can't be {value!r:.60}")
+        sequence = isinstance(self.stops, Sequence) and not isinstance(self.stops, str | bytes)
+        if not sequence or not all(isinstance(stop, str) for stop in self.stops):
+            raise ConfigError(f"stops can't be {self.stops!r:.60}: give a list of texts")
         between("seed", self.seed, 0, MAX_SEED)
         if self.max_length < -1:
             raise ConfigError(

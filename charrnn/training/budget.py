@@ -6,10 +6,10 @@ V of their vocabulary. The constants are fitted to what `tests/bench/budget.py` 
 
 import math
 
+from charrnn import engine as engines
 from charrnn.config import ModelConfig
 from charrnn.training.options import TrainOptions
 
-GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 WIDTH, OPERATIONS, RATE = 288, 2.5e13, 0.012
 """The best width of an LSTM for this number of operations, and the best learning rate for this width."""
 MAX_RATE = 0.02
@@ -29,8 +29,14 @@ COOLDOWN = 0.6
 
 def operations(config: ModelConfig) -> float:
     """The additions and multiplications in the matrix products, forward and backward, for one character."""
-    H, G = config.hidden_size, GATES[config.cell]
+    H, G = config.hidden_size, gates(config.cell)
     return 6.0 * (G * H * H * (2 * config.layers - 1) + H * config.vocab_size)
+
+
+def gates(cell: str) -> int:
+    """G: the gates of a cell."""
+    found: engines.Cell = getattr(engines.load("numpy"), cell)
+    return found.GATES
 
 
 def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENGTH) -> TrainOptions:
@@ -66,6 +72,6 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
 
 def width(W: float, cell: str, layers: int) -> int:
     """The units of each layer, a multiple of 32, of a network for W operations."""
-    blocks = GATES[cell] * (2 * layers - 1) / GATES["lstm"]  # H × H weights, relative to one layer of an LSTM
+    blocks = gates(cell) * (2 * layers - 1) / gates("lstm")  # H × H weights, relative to one layer of an LSTM
     units = WIDTH * math.sqrt(math.sqrt(W / OPERATIONS / blocks))
     return 32 * min(max(round(units / 32), 1), 128)

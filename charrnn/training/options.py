@@ -2,10 +2,11 @@
 
 import secrets
 from dataclasses import fields, replace
-from typing import Any, TypedDict, cast
+from difflib import get_close_matches
+from typing import Any, Literal, TypedDict, cast
 
 from charrnn import engine as engines
-from charrnn.config import ANNEALED, LEARNING_RATES, ModelConfig, TrainingConfig, between
+from charrnn.config import ANNEALED, LAYOUTS, LEARNING_RATES, ModelConfig, TrainingConfig, between
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.split import split_corpus
 from charrnn.errors import ConfigError
@@ -18,13 +19,15 @@ MAX_TIME = 1e7
 MODEL_OPTIONS = {field.name for field in fields(ModelConfig)} - {"vocab_size"}
 TRAINING_OPTIONS = {field.name for field in fields(TrainingConfig)}
 LENGTH_OPTIONS = ("steps", "epochs", "time")
+MIN_SIMILARITY = 0.72
+"""The smallest similarity, from 0 to 1, of an option that is suggested for one that does not exist."""
 
 
 class TrainOptions(TypedDict, total=False):
     """The options of `charrnn.train`: the fields of `ModelConfig` and `TrainingConfig`, `epochs` and `time`."""
 
     # ModelConfig
-    cell: str
+    cell: Literal["lstm", "gru", "rnn"]
     hidden_size: int
     layers: int
     dropout: float
@@ -34,25 +37,25 @@ class TrainOptions(TypedDict, total=False):
     steps: int
     batch_size: int
     seq_length: int
-    optimizer: str
+    optimizer: Literal["adam", "adamw", "rmsprop", "adagrad", "sgd"]
     lr: float
     momentum: float
     weight_decay: float
-    schedule: str
+    schedule: Literal["constant", "step", "linear", "cosine"]
     warmup: int
     hold: int
     cooldown: int
     lr_decay: float
     lr_decay_after: int
     clip: float
-    clip_by: str
+    clip_by: Literal["norm", "value"]
     ema_decay: float
     patience: int
-    layout: str
+    layout: Literal["stream", "lines"]
     val_fraction: float
     eval_every: int
     seed: int
-    engine: str
+    engine: Literal["auto", "numpy", "numba"]
     threads: int
     # The length, instead of `steps`
     epochs: int
@@ -103,8 +106,11 @@ def check(options: TrainOptions) -> None:
 
     It makes the checks that need no corpus, which may take long to read.
     """
-    if unknown := set(options) - MODEL_OPTIONS - TRAINING_OPTIONS - set(LENGTH_OPTIONS):
-        raise ConfigError(f"there is no option {', '.join(sorted(unknown))}")
+    known = [*TrainOptions.__annotations__]
+    if unknown := sorted(set(options) - set(known)):
+        near = [meant for name in unknown for meant in _near(name, known)]
+        suggestion = f": did you mean {', '.join(dict.fromkeys(near))}?" if near else ""
+        raise ConfigError(f"there is no option {', '.join(unknown)}{suggestion}")
     if len(lengths := [f"--{name}" for name in LENGTH_OPTIONS if name in options]) > 1:
         raise ConfigError(f"{' and '.join(lengths)} both set the length of the run: give only one of them")
     if type(seconds := options.get("time", DEFAULT_TIME)) not in (int, float):
@@ -126,3 +132,10 @@ def check(options: TrainOptions) -> None:
     ):
         if name in options and not holds:
             raise ConfigError(f"{name} is only for {condition}")
+
+
+def _near(name: str, known: list[str]) -> list[str]:
+    """The option that an unknown name may mean, as it is written in Python; none if no option is like it."""
+    if name in LAYOUTS:  # --lines on the command line
+        return [f'layout="{name}"']
+    return get_close_matches(name, known, n=1, cutoff=MIN_SIMILARITY)

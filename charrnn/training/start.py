@@ -61,7 +61,7 @@ def start(
         config,
         corpus.vocabulary,
         info,
-        source,
+        source and source.absolute(),
         params,
         moments=optimizers.initial_moments(params, config),
         ema=copy_params(params) if config.ema_decay else {},

@@ -73,7 +73,8 @@ class Trainer:
         self.final: Evaluation | None = None
         """The evaluation at the end, if it is not a regular one; it is not in the state, so a resume ignores it."""
         self.shards = Shards(self.network, self.training_data.batch_size, config.threads)
-        self._between_steps = True
+        self.is_between_steps = True
+        """Whether the state is that after a step: otherwise it is not fit to be saved."""
 
     def _check_state(self, corpus_name: str) -> None:
         """Raises an error if the state does not fit the corpus, or lacks the validation data that it needs."""
@@ -152,7 +153,7 @@ class Trainer:
         `DivergenceError`, and the state is the last good one. Raises `CharRNNError` if a step was interrupted.
         """
         s = self.state
-        if not self._between_steps:
+        if not self.is_between_steps:
             raise CharRNNError("this run was interrupted within a step: resume it from its last save")
         self.final = None
         last_good = s.copy()
@@ -169,9 +170,9 @@ class Trainer:
                         if not s.history or s.history[-1].step != s.counters.step:
                             yield from self._evaluate(final=True)
                         break
-                    self._between_steps = False
+                    self.is_between_steps = False
                     progress = self._step(threads)
-                    self._between_steps = True
+                    self.is_between_steps = True
                 except DivergenceError as error:
                     progress = self._roll_back(last_good, error)
                 yield progress
@@ -191,8 +192,9 @@ class Trainer:
         """Goes back to the last good state, at half the learning rate; raises the error after too many rollbacks."""
         s, step, rollbacks = self.state, self.state.counters.step, self.state.counters.rollbacks
         rate = s.training_config.lr / 2
+        self.is_between_steps = False
         s.restore(last_good)
-        self._between_steps = True
+        self.is_between_steps = True
         if rollbacks == MAX_ROLLBACKS:
             raise error
         s.training_config, s.counters.rollbacks = replace(s.training_config, lr=rate), rollbacks + 1
@@ -255,6 +257,7 @@ class Trainer:
             self.deadline.evaluation = time.monotonic() - began
         val_loss, ema_is_better = (min(losses) if self.validation_data.size else None), losses[-1] < losses[0]
         row = Evaluation(counters.step, counters.epoch, lr, train_loss, val_loss, ema_is_better)
+        self.is_between_steps = False
         if final:
             self.final = row
         else:
@@ -262,6 +265,7 @@ class Trainer:
             counters.loss_sum, counters.loss_steps = 0.0, 0.0
             if not self.validation_data.size or _best(s.history) is row:
                 s.best, counters.best_step = copy_params(s.ema if ema_is_better else s.params), counters.step
+        self.is_between_steps = True
         yield replace(progress, evaluation=row)
 
 

@@ -1,4 +1,4 @@
-"""The speed of charrnn, compared with PyTorch and the machine's limit: everything in one run, as Markdown tables.
+"""The speed of charrnn, compared with PyTorch and the machine's roofline: everything in one run, as Markdown tables.
 
     python tests/bench/speed.py                                        # everything: twenty minutes
     python tests/bench/speed.py --only training --cells lstm --shapes 2x128,1x512 --rounds 3
@@ -35,7 +35,7 @@ SUBJECTS = {"training": True, "sampling": True, "startup": True, "encoding": Fal
 def arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(
-        description="The speed of charrnn, compared with PyTorch and the machine's limit: everything in one run.",
+        description="The speed of charrnn, compared with PyTorch and the machine's roofline: everything in one run.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     shapes = (*SHAPES, MIN_CHAR)

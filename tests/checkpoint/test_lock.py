@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.checkpoint.lock import LockedError, acquire, lock_path
+from charrnn.checkpoint.lock import acquire, lock_path
+from charrnn.errors import LockedError
 
 
 def test_only_one_run_has_the_lock_of_a_path(tmp_path):

@@ -182,6 +182,41 @@ def test_a_line_set_that_is_none_is_refused(text, small_lines, tmp_path):
     assert "its 'line_set' is invalid" in load_error("model", tmp_path / "bad.safetensors")
 
 
+@pytest.mark.parametrize("without", [(), ("training",)])
+@pytest.mark.parametrize("layout", ["stream", None])
+def test_a_line_set_of_continuous_text_is_refused(layout, without, small_lines, tmp_path):
+    tensors, metadata = parts_of(small_lines["model"])
+    changed = metadata | {"layout": json.dumps(layout)}
+    dropped = without if layout else ("layout", *without)
+    save_file(tensors, tmp_path / "bad.safetensors", {k: v for k, v in changed.items() if k not in dropped})
+    assert "its 'line_set' is invalid" in load_error("model", tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize("layout", ["stream", None])
+def test_a_layout_that_is_not_that_of_the_training_is_refused(layout, small_lines, tmp_path):
+    tensors, metadata = parts_of(small_lines["model"])
+    changed = metadata | {"layout": json.dumps(layout)}
+    dropped = {"line_set"} if layout else {"line_set", "layout"}
+    save_file(tensors, tmp_path / "bad.safetensors", {k: v for k, v in changed.items() if k not in dropped})
+    assert "its 'layout' is invalid" in load_error("model", tmp_path / "bad.safetensors")
+
+
+def test_lines_are_not_the_layout_of_a_training_on_continuous_text(small_lines, tmp_path):
+    tensors, metadata = parts_of(small_lines["model"])
+    training = json.loads(metadata["training"]) | {"layout": "stream"}
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | {"training": json.dumps(training)})
+    assert "its 'layout' is invalid" in load_error("model", tmp_path / "bad.safetensors")
+
+
+def test_a_model_of_lines_does_without_their_set(small_lines, tmp_path):
+    tensors, metadata = parts_of(small_lines["model"])
+    for key in ("line_set", "training"):
+        del metadata[key]
+        save_file(tensors, tmp_path / "a.safetensors", metadata)
+        found = LOAD["model"](tmp_path / "a.safetensors").model
+        assert (found.layout, found.line_set) == ("lines", None)
+
+
 def test_a_model_of_lines_without_a_newline_is_refused(small_lines, tmp_path):
     tensors, metadata = parts_of(small_lines["model"])
     save_file(tensors, tmp_path / "bad.safetensors", metadata | {"vocabulary": '["d", "a", "b", "c"]'})

@@ -93,6 +93,14 @@ def test_a_model_that_is_read_and_written_again_is_the_same(files, request, tmp_
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
 
 
+def test_a_model_of_continuous_text_is_written_without_a_line_set(small_lines, tmp_path):
+    model = model_file.load(small_lines["model"]).model
+    model_file.save(tmp_path / "a.safetensors", Checkpoint(replace(model, layout="stream")))
+    found = model_file.load(tmp_path / "a.safetensors").model
+    assert (found.layout, found.line_set) == ("stream", None)
+    assert same_arrays(found.params, model.params)
+
+
 def test_a_model_does_without_what_other_programs_do_not_write(small, tmp_path):
     tensors, metadata = parts_of(small["model"])
     for key in ("training", "corpus", "history", "step", "version", "layout", "run", "split", "seed"):

@@ -3,8 +3,7 @@
 import pytest
 
 from charrnn.checkpoint import naming
-from charrnn.checkpoint.lock import LockedError
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import CheckpointError, ConfigError, LockedError
 
 
 @pytest.mark.parametrize("name", ["m", "m.txt", "m.resume.safetensors", ".safetensors.resume"])

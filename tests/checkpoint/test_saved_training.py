@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn.checkpoint.lock import LockedError, acquire
+from charrnn.checkpoint.lock import LockedError, acquire, lock_path
 from charrnn.checkpoint.paths import resume_path
 from charrnn.checkpoint.saved_training import SavedTraining
 from charrnn.checkpoint.training_file import load_state
@@ -165,8 +166,67 @@ def test_a_run_that_can_not_write_releases_the_lock(path: Path) -> None:
 def test_a_training_can_run_once(path: Path) -> None:
     run = train(path)
     leave_after(run, 3)
-    with pytest.raises(CharRNNError, match=r"this run has ended: continue it with charrnn\.resume\("):
+    with pytest.raises(CharRNNError, match=r"only once: charrnn\.resume\(.* continues it"):
         next(iter(run))
+
+
+def test_a_run_may_end_in_another_thread(path: Path) -> None:
+    thread = threading.Thread(target=finish, args=[train(path)])
+    thread.start()
+    thread.join()
+    acquire(path).release()
+
+
+def test_a_closed_run_is_saved_and_unlocked(path: Path) -> None:
+    with train(path) as run:
+        steps = iter(run)
+        assert next(steps).step == 1
+        with pytest.raises(LockedError):
+            acquire(path)
+    acquire(path).release()
+    assert load_state(resume_path(path)).counters.step == 1
+    assert list(steps) == []
+
+
+def test_a_run_that_was_never_begun_can_be_closed(path: Path) -> None:
+    run = train(path)
+    run.close()
+    assert not path.exists()
+    with pytest.raises(CharRNNError, match="only once"):
+        iter(run)
+    finish(train(path))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_an_error_between_two_steps_loses_nothing(
+    error: type[BaseException], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = path.with_name("whole.safetensors")
+    finish(train(whole))
+
+    def fail(*_: object) -> None:
+        raise error
+
+    run = train(path)
+    with monkeypatch.context() as patch, pytest.raises(error):
+        finish(run, {4: lambda: patch.setattr("charrnn.training.evaluation.losses", fail)})
+    assert load_state(resume_path(path)).counters.step == 5
+    finish(charrnn.resume(path, TEXT))
+    assert both(path) == both(whole)
+
+
+def test_the_files_stay_where_they_were_when_the_program_changes_folders(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "names.txt").write_text(TEXT)
+    monkeypatch.chdir(tmp_path)
+    run = train(Path(path.name), source=Source(("names.txt",)), log="log")
+    monkeypatch.chdir(tmp_path / "other")
+    finish(run)
+    assert os.listdir() == []
+    assert (tmp_path / "log").exists()
+    assert finish(charrnn.resume(path, steps=14)).trainer.state.counters.step == 14
 
 
 # Files that exist
@@ -254,6 +314,24 @@ def test_a_text_that_was_never_read_has_to_be_given(path: Path) -> None:
     with pytest.raises(CorpusError, match="not the one"):
         charrnn.resume(path, TEXT + ".")
     acquire(path).release()
+
+
+def test_a_text_from_stdin_or_a_pipe_has_to_be_given(path: Path) -> None:
+    finish(train(path, source=Source(("-",))))
+    with pytest.raises(CorpusError, match="did not begin with a file: give its text"):
+        charrnn.resume(path)
+    other = path.with_name("n.safetensors")
+    finish(train(other, source=Source((os.devnull,))))
+    with pytest.raises(CorpusError, match=f"can't read {os.devnull}, which is no longer a file: give the text"):
+        charrnn.resume(other)
+
+
+def test_the_log_can_not_be_the_lock_or_a_text(path: Path) -> None:
+    (path.parent / "texts").mkdir()
+    (path.parent / "texts" / "a.txt").write_text(TEXT)
+    for log in (lock_path(path), path.parent / "texts" / "a.txt"):
+        with pytest.raises(ConfigError, match="can't be the log too"):
+            train(path, log=log, source=Source((str(path.parent / "texts"),)))
 
 
 def test_a_training_that_was_never_saved_can_not_be_resumed(path: Path) -> None:

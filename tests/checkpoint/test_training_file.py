@@ -169,3 +169,17 @@ def test_a_value_out_of_range_is_refused_in_the_layout_lines(key, change, small_
     tensors, metadata = parts_of(small_lines["training"])
     save_file(tensors, tmp_path / "bad.safetensors", metadata | {key: json.dumps(json.loads(metadata[key]) | change)})
     assert load_error("training", tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize("layout", ["small", "small_lines"])
+def test_a_state_larger_than_memory_is_refused_before_it_is_made(layout, request, tmp_path):
+    tensors, metadata = parts_of(request.getfixturevalue(layout)["training"])
+    changes = {
+        "model": {"hidden_size": 65536, "layers": 64},
+        "training": {"batch_size": 1 << 20, "seq_length": 1},
+        "corpus": {"training_chars": 1 << 50, "training_lines": 1 << 50 if layout == "small_lines" else 0},
+        "counters": {"epoch": 0, "batch": 3, "order": 0},
+    }
+    changed = {key: json.dumps(json.loads(metadata[key]) | change) for key, change in changes.items()}
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | changed)
+    assert "does not fit its configuration" in load_error("training", tmp_path / "bad.safetensors")

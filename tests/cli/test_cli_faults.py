@@ -507,7 +507,7 @@ def test_the_log_of_a_resumed_run_has_each_step_once_after_a_kill(here: Path) ->
     saved = training_file.load_state(here / "m.resume.safetensors").counters.step
     run_id = json.loads((here / "l.jsonl").read_text().splitlines()[0])["run"]
     other_run = json.dumps({"step": saved + 9, "loss": 1.0, "run": "another"}) + "\n"
-    rollback = [{"step": saved, "diverged": saved + 2, "tries": 1}]
+    rollback = [{"step": saved, "diverged": saved + 2, "rollbacks": 1}]
     rollback += [{"step": saved + n, "loss": 1.0} for n in (1, 2, 3)]
     rows = [{"step": step, "loss": 1.0} for step in range(saved - 3, saved + 5)] + rollback
     lines = [json.dumps(row | {"run": run_id}) + "\n" for row in rows]

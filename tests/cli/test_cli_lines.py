@@ -309,7 +309,7 @@ def test_novel_and_unique_need_a_model_of_lines(option: str, stream_model: Path,
 def test_inspect_shows_the_lines_of_the_training_text(model: Path, stream_model: Path, tmp_path: Path) -> None:
     shown = charrnn("inspect", model, cwd=tmp_path).stdout
     longest = max(map(len, NAMES.splitlines()))
-    assert f"300 different lines known, the longest of {longest} characters" in " ".join(shown.split())
+    assert f"300 different lines, the longest of {longest} characters" in " ".join(shown.split())
     assert "split 270 lines of " in " ".join(shown.split())
     data = json.loads(charrnn("inspect", model, "--json", cwd=tmp_path).stdout)
     assert data["line_set"] == {"longest": longest, "lines": 300}

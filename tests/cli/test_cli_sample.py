@@ -12,6 +12,8 @@ from subprocess import DEVNULL, PIPE, CompletedProcess
 import pytest
 
 import charrnn as api
+from charrnn.cli.sample.primes import clean_prime
+from charrnn.dataset.vocabulary import Vocabulary
 from support.processes import TEXT, charrnn, command, environment, error_line, posix, raw, started, train_model
 
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему.\n" * 8
@@ -217,6 +219,13 @@ def test_a_prime_with_unknown_characters_is_an_error_before_anything_is_printed(
     options: list[str], model: Path, tmp_path: Path
 ) -> None:
     assert "U+0416" in error_line(charrnn("sample", model, "--seed", 1, "--prime", "Ж", *options, cwd=tmp_path), 1)
+
+
+@pytest.mark.parametrize(("characters", "advised"), [("ab", True), (None, False)])
+def test_unknown_is_advised_only_for_models_of_characters(characters: str | None, advised: bool) -> None:
+    with pytest.raises(api.VocabularyError) as error:
+        clean_prime("\ud800", Vocabulary(characters), "error", print)
+    assert ("--unknown skip" in str(error.value)) == advised
 
 
 # Errors

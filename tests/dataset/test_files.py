@@ -230,7 +230,7 @@ def test_standard_input_can_be_given_once():
 @pytest.mark.parametrize("as_bytes", [False, True])
 def test_a_text_larger_than_its_known_size_is_not_read_to_its_end(as_bytes, monkeypatch):
     parts = iter([("large.txt", b"0123456789")] * 100)
-    monkeypatch.setattr(corpus, "read_chunks", lambda paths: parts)
+    monkeypatch.setattr(corpus, "read_parts", lambda paths: parts)
     with pytest.raises(CorpusError, match=r"large\.txt is not the one"):
         read(Source(("large.txt",), as_bytes), 25)
     assert len(list(parts)) == 97

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.dataset.files import decoded_texts, read_chunks
+from charrnn.dataset.files import decoded_texts, read_parts
 from charrnn.dataset.line_reader import read_lines
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
@@ -55,14 +55,14 @@ def test_lines_come_as_soon_as_they_are_whole():
 def test_a_file_ends_its_last_line(tmp_path):
     for name, content in (("1", b"a\nb"), ("2", b""), ("3", codecs.BOM_UTF8 + b"c"), ("4", b"\n")):
         (tmp_path / name).write_bytes(content)
-    parts = read_chunks([str(tmp_path / name) for name in "1234"])
+    parts = read_parts([str(tmp_path / name) for name in "1234"])
     found = [line for lines in read_lines(parts, CHARACTERS) for line in lines]
     assert found == [("a\n", "a\n"), ("b", "b"), ("\ufeffc", "c"), ("\n", "\n")]
 
 
 def test_a_missing_file_comes_after_the_lines_of_those_before_it(tmp_path):
     (tmp_path / "1").write_bytes(b"a\n")
-    lists = read_lines(read_chunks([str(tmp_path / "1"), str(tmp_path / "missing")]), CHARACTERS)
+    lists = read_lines(read_parts([str(tmp_path / "1"), str(tmp_path / "missing")]), CHARACTERS)
     assert next(lists) == [("a\n", "a\n")]
     with pytest.raises(CorpusError, match=r"can't read .*missing: No such file"):
         next(lists)

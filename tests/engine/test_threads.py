@@ -1,13 +1,14 @@
 """Shards and the threads that run them."""
 
 import threading
+import time
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from charrnn.engine.threads import Threads, row_shards
 
@@ -56,12 +57,34 @@ def test_an_error_in_a_shard_is_raised() -> None:
         threads.map(lambda n: 1 / n, [1, 0])
 
 
-def test_blas_has_one_thread_within_the_block_and_its_own_number_after_it() -> None:
-    def blas_threads() -> list[int]:
-        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+def blas_threads() -> list[int]:
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
+
+def test_blas_has_one_thread_within_the_block_and_its_own_number_after_it() -> None:
     np.ones((2, 2)) @ np.ones((2, 2))
     before = blas_threads()
     with Threads(2):
         assert set(blas_threads()) <= {1}
     assert blas_threads() == before
+
+
+def test_a_shard_that_outlives_an_error_still_has_one_thread() -> None:
+    started = threading.Event()
+    found: list[int] = []
+
+    def shard(n: int) -> None:
+        if n == 0:
+            assert started.wait(30)
+            raise ZeroDivisionError
+        started.set()
+        time.sleep(0.3)
+        found.extend(blas_threads())
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    with threadpool_limits(2, "blas"):
+        before = blas_threads()
+        with Threads(2) as threads, pytest.raises(ZeroDivisionError):
+            threads.map(shard, [0, 1])
+        assert found == [1] * len(before)
+        assert blas_threads() == before

@@ -38,3 +38,8 @@ def test_the_number_of_parameters_is_that_of_all_arrays(engine):
 def test_the_default_length_of_a_sample_is_twice_the_longest_line_or_that_of_a_text(engine):
     assert model_of(engine).default_length == DEFAULT_LENGTH
     assert model_of(engine, layout="lines", line_set=LineSet(17, None)).default_length == 34
+
+
+def test_the_layout_says_what_the_default_length_is(engine):
+    assert model_of(engine, layout="lines").default_length == DEFAULT_LENGTH, "the longest line is not known"
+    assert model_of(engine, layout="stream", line_set=LineSet(17, None)).default_length == DEFAULT_LENGTH

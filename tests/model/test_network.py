@@ -22,7 +22,7 @@ def problem(config, engine, T, B=B, seed=0, dtype=np.float64):
     rng, network = np.random.default_rng(seed), Network(config, engine)
     params = {name: rng.normal(scale=0.5, size=shape).astype(dtype) for name, shape in network.param_shapes.items()}
     inputs, targets = rng.integers(config.vocab_size, size=(2, T, B), dtype=np.uint8)
-    state = rng.uniform(-0.9, 0.9, network.zero_state(B, dtype).shape).astype(dtype)
+    state = rng.uniform(-0.9, 0.9, network.state_shape(B)).astype(dtype)
     return network, params, Batch(inputs, targets), state, dropout_masks(config, T, B, rng, dtype)
 
 
@@ -83,6 +83,13 @@ def test_a_step_equals_forward_over_one(cell, layers):
     np.testing.assert_allclose(step_logits, logits[0], rtol=0, atol=1e-13)
     np.testing.assert_allclose(step_after, after, rtol=0, atol=1e-13)
     np.testing.assert_array_equal(state, kept)
+
+
+@pytest.mark.parametrize(("cell", "states"), [("lstm", 2), ("gru", 1), ("rnn", 1)])
+def test_the_shape_of_a_state_is_that_of_the_zero_state(engine, cell, states):
+    network = Network(ModelConfig(V, cell, H, 3), engine)
+    assert network.state_shape(B) == network.zero_state(B).shape == (3, states, B, H)
+    assert network.state_shape(2**60) == (3, states, 2**60, H), "an array of this shape would not fit into memory"
 
 
 def check_gradients_in_random_directions(network, params, batch, state, masks, rng):

@@ -333,3 +333,28 @@ def test_a_request_is_validated_where_it_is_made():
                 function(random_model(), **wrong)
         with pytest.raises(ConfigError):
             samples(random_model(), count=1, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"seed": 1.5}, "seed can't be 1.5"),
+        ({"seed": True}, "seed can't be True"),
+        ({"length": "5"}, "length can't be '5'"),
+        ({"prime": None}, "prime can't be None"),
+        ({"config": {"temp": 1.0}}, "config can't be {'temp': 1.0}"),
+        ({"stops": " x"}, "stops can't be ' x': give a list of texts"),
+        ({"stops": None}, "stops can't be None: give a list of texts"),
+        ({"stops": [b"x"]}, "stops can't be [b'x']: give a list of texts"),
+    ],
+    ids=str,
+)
+def test_a_field_of_another_type_is_refused(wrong, message):
+    with pytest.raises(ConfigError) as error:
+        SamplingRequest(**wrong)
+    assert str(error.value) == message
+
+
+def test_a_negative_count_is_refused():
+    with pytest.raises(ConfigError, match="count must be at least 0, not -1"):
+        samples(random_model(), count=-1)

@@ -189,6 +189,12 @@ def test_a_request_is_passed_on_and_keyword_arguments_replace_its_fields(engine)
     assert lines(model, 20, request=request, length=1) == lines(model, 20, length=1, **options)
 
 
+def test_a_negative_count_is_refused():
+    with pytest.raises(ConfigError, match="count must be at least 0, not -1"):
+        sample_lines(random_model(), count=-1)
+    assert list(sample_lines(random_model(), count=0)) == []
+
+
 def test_a_model_without_its_lines_can_not_tell_what_is_novel(monkeypatch):
     monkeypatch.setattr("charrnn.dataset.line_set.MAX_LINES", 3)
     assert lines(random_model(), 3, unique=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from charrnn.config import ModelConfig, TrainingConfig
+from charrnn.config import CELLS, CLIPPINGS, LAYOUTS, OPTIMIZERS, SCHEDULES, ModelConfig, TrainingConfig
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.split import split_corpus
-from charrnn.engine import cores
+from charrnn.engine import ENGINES, cores
 from charrnn.errors import ConfigError
 from charrnn.training import options as train_options
 from charrnn.training.options import TrainOptions, complete
@@ -19,11 +19,30 @@ from support.trainings import start_in, start_on
 
 # The type
 
+NAMES = {
+    "cell": CELLS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "clip_by": CLIPPINGS,
+    "layout": LAYOUTS,
+    "engine": ENGINES,
+}
+"""The options that are one of several names."""
+
+
+@pytest.mark.parametrize(("option", "names"), NAMES.items(), ids=[*NAMES])
+def test_type_checkers_know_the_names_that_an_option_may_have(option: str, names: tuple[str, ...]) -> None:
+    assert typing.get_args(typing.get_type_hints(TrainOptions)[option]) == names
+
 
 def test_the_options_are_the_fields_of_both_configurations_and_two_lengths() -> None:
     wanted = typing.get_type_hints(ModelConfig) | typing.get_type_hints(TrainingConfig)
     del wanted["vocab_size"]
-    assert typing.get_type_hints(TrainOptions) == wanted | {"epochs": int, "time": float}
+    found = typing.get_type_hints(TrainOptions)
+    assert {name: str if name in NAMES else kind for name, kind in found.items()} == wanted | {
+        "epochs": int,
+        "time": float,
+    }
     assert TrainOptions.__required_keys__ == frozenset()
 
 
@@ -94,6 +113,23 @@ def test_unknown_options_are_refused() -> None:
     unknown = {"vocab_size": 3}
     with pytest.raises(ConfigError, match="vocab_size"):
         train_options.check(unknown)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "message"),
+    [
+        (["lines"], 'there is no option lines: did you mean layout="lines"?'),
+        (["hiden_size"], "there is no option hiden_size: did you mean hidden_size?"),
+        (["step", "hiden_size"], "there is no option hiden_size, step: did you mean hidden_size, steps?"),
+        (["xyz"], "there is no option xyz"),
+    ],
+    ids=str,
+)
+def test_the_nearest_option_is_suggested(unknown: list[str], message: str) -> None:
+    options: Any = dict.fromkeys(unknown, 1)
+    with pytest.raises(ConfigError) as error:
+        train_options.check(options)
+    assert str(error.value) == message
 
 
 @pytest.mark.parametrize("names", [("steps", "epochs"), ("steps", "time"), ("epochs", "time")])

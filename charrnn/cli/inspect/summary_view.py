@@ -36,7 +36,7 @@ def _about(data: dict[str, Any]) -> Table:
         "layout": data["layout"],
     }
     if line_set := data["line_set"]:
-        lines = "not known" if line_set["lines"] is None else f"{line_set['lines']:,} different lines known"
+        lines = "too many to keep" if line_set["lines"] is None else f"{line_set['lines']:,} different lines"
         rows["lines"] = f"{lines}, the longest of {line_set['longest']:,} {vocabulary['kind']}"
     if corpus := data["corpus"]:
         rows["corpus"] = f"{corpus['name']}, {corpus['size']:,} bytes, SHA-256 {corpus['digest'][:12]}…"

@@ -110,7 +110,7 @@ class Target:
 def _read_beginning(path: str) -> list[Part]:
     """The beginning of a file or of stdin, enough for `MAX_TEXT` characters; read once for all models."""
     found, size = [], 0
-    for part in files.read_chunks(files.list_files((path,))):
+    for part in files.read_parts(files.list_files((path,))):
         found.append(part)
         size += len(part[1])
         if size > 4 * MAX_TEXT:  # a character has at most four bytes

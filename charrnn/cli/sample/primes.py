@@ -22,6 +22,8 @@ def clean_prime(text: str, vocabulary: Vocabulary, unknown: str, notice: Callabl
     try:
         vocabulary.encode(prime)
     except VocabularyError as error:
+        if vocabulary.is_bytes:  # it has no unknown characters: this one can't be encoded
+            raise
         raise VocabularyError(f"{error} with --unknown skip, or replace them with --unknown nearest") from None
     if n_unknown:
         done = "left out" if unknown == "skip" else "replaced by the nearest ones"
@@ -40,7 +42,7 @@ def read_primes(prime_file: Path | None, vocabulary: Vocabulary, clean: Callable
     """The lines of a file, or of stdin as they arrive, in batches that can be drawn side by side."""
     from charrnn.dataset import line_reader
 
-    parts = files.read_chunks([STDIN if prime_file is None else str(prime_file)], ARRIVAL_BLOCK)
+    parts = files.read_parts([STDIN if prime_file is None else str(prime_file)], ARRIVAL_BLOCK)
     for lines in line_reader.read_lines(parts, vocabulary):
         primes = [clean(line.text.removesuffix("\n")) for line in lines]
         for start in range(0, len(primes), MAX_BATCH):

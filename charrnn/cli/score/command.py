@@ -126,13 +126,13 @@ def command(
 def _open(
     checkpoint: str | None, paths: list[str], engine: str, waits: bool, arriving: int, quiet: bool
 ) -> tuple["Model", Iterator["Part"]]:
-    """The model, with the engine that suits the amount of text, and the text as `files.read_chunks` yields it.
+    """The model, with the engine that suits the amount of text, and the text as `files.read_parts` yields it.
 
     `waits` says that nothing is printed before the end of the text. Only then is a stream read ahead for its length.
     """
     from charrnn import engine as engines
     from charrnn.checkpoint.model_file import load
-    from charrnn.dataset.files import STDIN, list_files, read_chunks, total_size
+    from charrnn.dataset.files import STDIN, list_files, read_parts, total_size
 
     notice = notifier(quiet)
     engines.resolve(engine, 0)  # an invalid engine is an error before anything is read
@@ -141,7 +141,7 @@ def _open(
     model = load(model_file(Path(checkpoint) if checkpoint else None, notice)).model
     if STDIN in paths and sys.stdin.isatty():
         notice("reading what you type, up to Ctrl-D")
-    parts = read_chunks(paths, arriving)
+    parts = read_parts(paths, arriving)
     if size == math.inf and waits:
         size, parts = _read_ahead(parts, engines.MAX_NUMPY_CHARS)
     chosen = engines.resolve(engine, size)

@@ -52,6 +52,11 @@ def option(
     )
 
 
+def either(values: tuple[str, ...]) -> str:
+    """The values as a list in a sentence: `lstm, gru or rnn`."""
+    return " or ".join(", ".join(part) for part in (values[:-1], values[-1:]) if part)
+
+
 class Command(TyperCommand):
     """A command whose help has a section for each group of its options."""
 

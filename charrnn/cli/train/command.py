@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, READING, RUN, option
+from charrnn.cli.terminal.console import notifier
+from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, READING, RUN, either, option
+from charrnn.config import CELLS, CLIPPINGS, OPTIMIZERS, SCHEDULES, between
 
 NAME = "train"
 HELP = "Train a model on a text."
@@ -81,9 +83,7 @@ def command(
     val_fraction: Annotated[
         float | None, option(READING, "Fraction of the text (its end), or of the lines, for validation. [0.1]")
     ] = None,
-    cell: Annotated[
-        str | None, option(MODEL, "Type of the cells: lstm, gru or rnn. [lstm]", values=("lstm", "gru", "rnn"))
-    ] = None,
+    cell: Annotated[str | None, option(MODEL, f"Type of the cells: {either(CELLS)}. [lstm]", values=CELLS)] = None,
     layers: Annotated[int | None, option(MODEL, "Number of layers. [2]")] = None,
     dropout: Annotated[float | None, option(MODEL, "Probability of dropping a unit in training. [0]")] = None,
     locked_dropout: Annotated[
@@ -103,12 +103,7 @@ def command(
     ] = None,
     seq_length: Annotated[int | None, option(OPTIMISATION, "Truncated-BPTT length, in characters. [50]")] = None,
     optimizer: Annotated[
-        str | None,
-        option(
-            OPTIMISATION,
-            "Optimizer: adam, adamw, rmsprop, adagrad or sgd. [adam]",
-            values=("adam", "adamw", "rmsprop", "adagrad", "sgd"),
-        ),
+        str | None, option(OPTIMISATION, f"Optimizer: {either(OPTIMIZERS)}. [adam]", values=OPTIMIZERS)
     ] = None,
     lr: Annotated[
         float | None, option(OPTIMISATION, "Learning rate. [0.005; rmsprop: 0.002; adagrad and sgd: 0.1]")
@@ -119,8 +114,8 @@ def command(
         str | None,
         option(
             OPTIMISATION,
-            "Schedule of the learning rate: constant, step, linear, cosine. [step; linear with --time]",
-            values=("constant", "step", "linear", "cosine"),
+            f"Schedule of the learning rate: {', '.join(SCHEDULES)}. [step; linear with --time]",
+            values=SCHEDULES,
         ),
     ] = None,
     warmup: Annotated[
@@ -142,7 +137,7 @@ def command(
         float | None, option(OPTIMISATION, "Largest norm (or value) of the gradient; 0: no clipping. [5]")
     ] = None,
     clip_by: Annotated[
-        str | None, option(OPTIMISATION, "Clip the gradient by norm or value. [norm]", values=("norm", "value"))
+        str | None, option(OPTIMISATION, f"Clip the gradient by {either(CLIPPINGS)}. [norm]", values=CLIPPINGS)
     ] = None,
     ema_decay: Annotated[
         float | None, option(OPTIMISATION, "EMA decay of the weights; 0 disables averaging. [0]")
@@ -180,7 +175,6 @@ def command(
     from charrnn.checkpoint.paths import resume_path
     from charrnn.cli.train import files
     from charrnn.cli.train.run import Run
-    from charrnn.config import between
     from charrnn.dataset.files import list_files
     from charrnn.errors import ConfigError
     from charrnn.training import options as train_options
@@ -194,25 +188,25 @@ def command(
         raise ConfigError("--bytes does not decode the text: leave out --encoding and --errors")
     between("sample_every", sample_every or 0, 0)
     options = _training_options(given)
-    reading = {name: given[name] for name in ("encoding", "errors", "as_bytes") if given.get(name)}
+    read_options = {name: given[name] for name in ("encoding", "errors", "as_bytes") if given.get(name)}
     train_options.check(options)
     default_time = not resume and not options.keys() & set(train_options.LENGTH_OPTIONS)
     if default_time:
         options["time"] = train_options.DEFAULT_TIME
     if resume:
-        trainer, path, lock = files.resume(paths, reading, options, out=out, quiet=quiet)
+        trainer, path, lock = files.resume(paths, read_options, options, out=out, quiet=quiet)
     else:
         trainer, path, lock = files.start(
-            paths, reading, options, out=out, init_from=init_from, force=force, quiet=quiet
+            paths, read_options, options, out=out, init_from=init_from, force=force, quiet=quiet
         )
     source = trainer.state.source
     texts = source.paths if log is not None and source is not None else ()
     check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *list_files(texts)))
     run = Run(
-        CheckpointManager(trainer, path, lock, log=log, resumed=resume, force=force),
+        CheckpointManager(trainer, path, lock, log=log, resumed=resume, force=force, warn=notifier(quiet)),
         quiet=quiet,
         sample_every=max(200, trainer.state.training_config.steps // 8) if sample_every is None else sample_every,
-        command=None if resume else files.command_words(paths, reading, init_from),
+        command=None if resume else files.command_words(paths, read_options, init_from),
         default_time=default_time,
     )
     code = run.go()

@@ -1,6 +1,5 @@
 """The start of `charrnn train`: the trainer, the model's path and its lock, for a new or a resumed run."""
 
-import os
 import shlex
 import time
 from dataclasses import replace
@@ -35,7 +34,7 @@ Started = tuple[Trainer, Path, FileLock]
 
 def start(
     paths: tuple[str, ...],
-    reading: dict[str, Any],
+    read_options: dict[str, Any],
     options: TrainOptions,
     *,
     out: Path | None,
@@ -43,8 +42,8 @@ def start(
     force: bool,
     quiet: bool,
 ) -> Started:
-    """A new run; `reading` holds the options that say how to read the text."""
-    source = Source(paths or (files.bundled_corpus(),), **reading)
+    """A new run; `read_options` holds the options that say how to read the text."""
+    source = Source(paths or (files.bundled_corpus(),), **read_options)
     files.total_size(source.paths)  # first, so that a mistyped name leaves nothing behind
     if out is None:
         path, lock = naming.reserve_free(source.paths[0], force)
@@ -58,24 +57,24 @@ def start(
 
 
 def resume(
-    paths: tuple[str, ...], reading: dict[str, Any], options: TrainOptions, *, out: Path | None, quiet: bool
+    paths: tuple[str, ...], read_options: dict[str, Any], options: TrainOptions, *, out: Path | None, quiet: bool
 ) -> Started:
     """The run that was saved beside the model `out`, or the one that was saved last."""
     path = naming.check_model_path(out) if out else newest_resumable()
     lock = acquire(path)
     state = load_state(resume_path(path))
     check_same_run(path, state.run_id)
-    source = _source_to_resume(state, paths, reading, path)
+    source = _source_to_resume(state, paths, read_options, path)
     corpus = corpora.read(source, state.corpus.size)
     options = _with_remaining_time(options, source, state.training_config.engine, quiet)
     with default_interrupt():
         return trainers.resume(corpus, replace(state, source=source.absolute()), **options), path, lock
 
 
-def _source_to_resume(state: TrainingState, paths: tuple[str, ...], reading: dict[str, Any], path: Path) -> Source:
+def _source_to_resume(state: TrainingState, paths: tuple[str, ...], read_options: dict[str, Any], path: Path) -> Source:
     """The source of the text of a resumed run; raises an error if it can't be read as before."""
     before = state.source or Source(())
-    if any(getattr(before, name) != value for name, value in reading.items()):
+    if any(getattr(before, name) != value for name, value in read_options.items()):
         raise ConfigError("a resumed run reads its text as before: leave out --bytes, --encoding and --errors")
     source = replace(before, paths=paths or before.paths)
     if not paths and STDIN in before.paths:
@@ -83,8 +82,8 @@ def _source_to_resume(state: TrainingState, paths: tuple[str, ...], reading: dic
         raise CorpusError(f"this run reads stdin: give it the same text again, {command}")
     if not source.paths:
         raise CorpusError("this run did not begin with a file: give its text before --resume")
-    missing = [path for path in source.paths if path != STDIN and not (os.path.isfile(path) or os.path.isdir(path))]
-    if missing and not paths:  # a pipe would wait
+    missing = source.missing()
+    if missing and not paths:
         raise CorpusError(f"can't read {missing[0]}, which is no longer a file: give the text before --resume")
     return source
 
@@ -103,10 +102,10 @@ def remaining_time(seconds: float, source: Source) -> float:
     return max(MIN_SECONDS, seconds - spent - INTERPRETER_SECONDS)
 
 
-def command_words(paths: tuple[str, ...], reading: dict[str, Any], init_from: Path | None) -> list[str]:
+def command_words(paths: tuple[str, ...], read_options: dict[str, Any], init_from: Path | None) -> list[str]:
     """The command that begins a run, without its settings."""
-    given = [f"--{name}={value}" for name, value in reading.items() if name != "as_bytes"]
-    given += ["--bytes"] * reading.get("as_bytes", False) + [f"--init-from={init_from}"] * (init_from is not None)
+    given = [f"--{name}={value}" for name, value in read_options.items() if name != "as_bytes"]
+    given += ["--bytes"] * read_options.get("as_bytes", False) + [f"--init-from={init_from}"] * (init_from is not None)
     return ["charrnn", "train", *paths, *given]
 
 

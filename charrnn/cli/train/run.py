@@ -42,7 +42,7 @@ class Run:
         `default_time` says that the training time was not given.
         """
         self.manager, self.trainer = manager, manager.trainer
-        self.notice = manager.warn = notifier(quiet)
+        self.notice = notifier(quiet)
         self.quiet = quiet
         self.sample_every = sample_every
         self.command = command
@@ -114,8 +114,8 @@ class Run:
             "checkpoint": str(self.manager.path),
             "steps": s.counters.step,
             "epochs": round(s.counters.epoch + s.counters.batch / trainer.training_data.steps_per_epoch, 3),
-            "seconds": round(self.seconds, 3),
-            "chars_per_second": round(self.manager.chars / max(self.seconds, 1e-9), 1),
+            "seconds": round(self.manager.seconds, 3),
+            "chars_per_second": round(self.manager.chars_per_second, 1),
             "train_loss": row.train_loss if row else None,
             "val_loss": row.val_loss if row else None,
             "val_bpc": row.val_loss / math.log(2) if row and row.val_loss is not None else None,
@@ -124,11 +124,6 @@ class Run:
             "threads": len(trainer.shards),
             "seed": s.training_config.seed,
         }
-
-    @property
-    def seconds(self) -> float:
-        """The seconds since training began."""
-        return self.manager.seconds
 
     def _bar(self) -> "tqdm[Any]":
         """A progress bar over the steps, or over the seconds if the run has a deadline."""
@@ -156,7 +151,7 @@ class Run:
         bar.set_postfix_str(
             f"epoch {progress.epoch + 1} loss {self.loss:.3f} bpc {bpc:.3f} {speed:,.0f} chars/s", refresh=False
         )
-        bar.update(self.seconds - bar.n if self.trainer.deadline else 1)
+        bar.update(self.manager.seconds - bar.n if self.trainer.deadline else 1)
         if self.sample_every and progress.step % self.sample_every == 0 and not self.quiet:
             self._sample()
 

@@ -58,8 +58,8 @@ def read_bytes(path: Path) -> tuple[Step, str]:
     def step() -> float:
         size = 0
         with path.open("rb") as file:
-            while chunk := file.read(READ_BLOCK):
-                size += len(chunk)
+            while part := file.read(READ_BLOCK):
+                size += len(part)
         return size
 
     return step, ""
@@ -71,9 +71,9 @@ def read_and_decode(path: Path) -> tuple[Step, str]:
     def step() -> float:
         size, decoder = 0, codecs.getincrementaldecoder("utf-8")()
         with path.open("rb") as file:
-            while chunk := file.read(READ_BLOCK):
-                size += len(chunk)
-                decoder.decode(chunk)
+            while part := file.read(READ_BLOCK):
+                size += len(part)
+                decoder.decode(part)
         return size
 
     return step, ""

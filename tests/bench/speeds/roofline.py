@@ -7,12 +7,12 @@ SIZE = 2048
 
 
 def competitors() -> list[Competitor]:
-    """The products; the faster one in each round is the limit."""
+    """The products; the faster one in each round is the roofline."""
     return [Competitor("sgemm of NumPy", numpy_product), Competitor("sgemm of PyTorch", torch_product)]
 
 
 def highest(outcomes: Outcomes) -> Outcome:
-    """The limit: in each round the rate of the faster product; the remark names the one with the faster median."""
+    """The roofline: in each round the rate of the faster product; the remark names the one with the faster median."""
     products = {name: outcome for name, outcome in outcomes.items() if name.startswith("sgemm") and outcome.rates}
     best = max(products, key=lambda name: products[name].median or 0, default="")
     return Outcome([max(rates) for rates in zip(*(p.rates for p in products.values()), strict=True)], best)

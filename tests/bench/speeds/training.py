@@ -1,4 +1,4 @@
-"""Training: characters per second, of charrnn and PyTorch, and as a share of the machine's limit."""
+"""Training: characters per second, of charrnn and PyTorch, and as a share of the machine's roofline."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from speeds.section import Section, percent, quantity, times
 from speeds.shape import MIN_CHAR, MIN_CHAR_SHAPE, SHAPES, Shape
 
 RATIOS = (("numba", "eager"), ("numpy", "eager"), ("numba", "compile"), ("numba", "bf16"))
-HEADER = ["numba", "numpy", "eager", "compile", "bf16", *("/".join(pair) for pair in RATIOS), "numba/limit"]
+HEADER = ["numba", "numpy", "eager", "compile", "bf16", *("/".join(pair) for pair in RATIOS), "numba/roofline"]
 
 
 def measure(options: Options) -> Iterator[Section]:
@@ -59,13 +59,13 @@ def table(
     section.remarks += [
         "The same step on both sides: the next batch of the text, forward, backward, clipping by norm, Adam.",
         f"PyTorch's fastest way to write it, from a short race before: {'; '.join(counted(variants))}.",
-        *limit_remarks([limit for _, limit, _ in found]),
+        *roofline_remarks([highest for _, highest, _ in found]),
     ]
     return section
 
 
 def competitors(shape: Shape, threads: Sequence[int], adams: Sequence[str]) -> list[Competitor]:
-    """The engines, PyTorch's modes, and the limit."""
+    """The engines, PyTorch's modes, and the roofline."""
     return [
         *(
             Competitor(engine, charrnn_runs.training, {"engine": engine, "shape": shape, "threads": max(threads)})
@@ -80,8 +80,8 @@ def competitors(shape: Shape, threads: Sequence[int], adams: Sequence[str]) -> l
 
 
 def ratios(found: Sequence[tuple[Outcomes, Outcome, int]]) -> list[str]:
-    """The last columns of a row: means over one or more shapes, given their outcomes, limits and operations."""
-    shares = [ratio(outcomes["numba"], limit) for outcomes, limit, _ in found]
+    """The last columns of a row: means over one or more shapes, given their outcomes, rooflines and operations."""
+    shares = [ratio(outcomes["numba"], highest) for outcomes, highest, _ in found]
     useful = [None if share is None else share * flops for share, (_, _, flops) in zip(shares, found, strict=True)]
     return [
         *(times(mean(ratio(outcomes[a], outcomes[b]) for outcomes, _, _ in found)) for a, b in RATIOS),
@@ -94,14 +94,14 @@ def counted(variants: Counter[str]) -> list[str]:
     return [f"{name} ({n})" if n > 1 else name for name, n in sorted(variants.items())]
 
 
-def limit_remarks(limits: Sequence[Outcome]) -> list[str]:
-    """The limit and its range, which shows how steady all figures are."""
-    rates = sorted(rate for limit in limits for rate in limit.rates)
+def roofline_remarks(rooflines: Sequence[Outcome]) -> list[str]:
+    """The roofline and its range, which shows how steady all figures are."""
+    rates = sorted(rate for highest in rooflines for rate in highest.rates)
     if not rates:
         return []
-    products = " or ".join(counted(Counter(limit.remark for limit in limits)))
+    products = " or ".join(counted(Counter(highest.remark for highest in rooflines)))
     return [
-        f"The limit is the fastest product of two {roofline.SIZE} × {roofline.SIZE} matrices: {products}. It made "
+        f"The roofline is the fastest product of two {roofline.SIZE} × {roofline.SIZE} matrices: {products}. It made "
         f"{quantity(rates[0])} to {quantity(rates[-1])} flop/s, with a median of {quantity(rates[len(rates) // 2])}; "
         "useful operations are 6 for each weight that a character is multiplied with; look-ups do not count."
     ]
