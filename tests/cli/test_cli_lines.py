@@ -82,6 +82,11 @@ def test_the_notices_give_the_number_of_lines_and_the_split(here: Path) -> None:
     assert "5 steps of 8 lines" in done.stderr
     assert lines[-1].endswith("try charrnn sample --count 20")
     assert 1 <= sum(line.startswith("    ") for line in lines) <= 5
+
+
+def test_the_last_notice_names_a_model_that_sample_would_not_find(here: Path) -> None:
+    done = train("names.txt", "--out", "m.safetensors", cwd=here)
+    assert done.stderr.splitlines()[-1].endswith("try charrnn sample m.safetensors --count 20")
     assert done.stdout == ""
 
 

@@ -1,6 +1,7 @@
 """A run of `charrnn train`: training, with its progress on stderr."""
 
 import math
+import shlex
 import sys
 import time
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from charrnn.checkpoint.manager import CheckpointManager
+from charrnn.checkpoint.paths import FOLDER
 from charrnn.cli.terminal.console import default_interrupt, notifier, notify_compilation, stop_signals
 from charrnn.cli.train import announcement
 from charrnn.cli.train.files import resume_command
@@ -89,11 +91,13 @@ class Run:
         step = row.step if row else self.trainer.best_step
         epoch = f" in epoch {row.epoch + 1}" if row else ""
         is_lines = self.trainer.state.training_config.layout == "lines"
-        command = "charrnn sample --count 20" if is_lines else "charrnn sample --temp 0.8"
+        path = self.manager.path  # `sample` finds the newest in the folder of checkpoints by itself
+        words = [] if path.absolute().parent == FOLDER.absolute() else [str(path)]
+        command = shlex.join(["charrnn", "sample", *words, *(("--count", "20") if is_lines else ("--temp", "0.8"))])
         if not self.quiet:
             for line in self.summary.lines(row, self.command, has_best=not self.manager.previous_best):
                 self.notice(line)
-        self.notice(f"done: {self.manager.path} holds the weights of step {step:,}{epoch}; try {command}")
+        self.notice(f"done: {path} holds the weights of step {step:,}{epoch}; try {command}")
 
     def _warm_up(self) -> None:
         """Compiles what the run needs; Ctrl-C ends the process at once, since there is nothing to save yet."""
