@@ -92,7 +92,7 @@ class Run:
         epoch = f" in epoch {row.epoch + 1}" if row else ""
         is_lines = self.trainer.state.training_config.layout == "lines"
         path = self.manager.path  # `sample` finds the newest in the folder of checkpoints by itself
-        words = [] if path.absolute().parent == FOLDER.absolute() else [str(path)]
+        words = [] if path.parent == FOLDER else [str(path)]
         command = shlex.join(["charrnn", "sample", *words, *(("--count", "20") if is_lines else ("--temp", "0.8"))])
         if not self.quiet:
             for line in self.summary.lines(row, self.command, has_best=not self.manager.previous_best):
