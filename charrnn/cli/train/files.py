@@ -53,7 +53,7 @@ def start(
     corpus = corpora.read(source)
     options = _with_remaining_time(options, source, engines.resolve(options.get("engine", "auto")), quiet)
     with default_interrupt():  # the measurement compiles
-        return trainers.start(corpus, source=source.absolute(), init_from=model, **options), path, lock
+        return trainers.start(corpus, source=source, init_from=model, **options), path, lock
 
 
 def resume(
