@@ -10,7 +10,9 @@ from charrnn.checkpoint.paths import resume_path
 from charrnn.dataset.files import Source
 from charrnn.engine import Engine
 from charrnn.errors import EngineError
+from charrnn.training import deadline
 from charrnn.training.trainer import Trainer
+from support.clock import Clock
 from support.trainings import VERSE, run_of, save
 
 settings.register_profile("charrnn", max_examples=50, deadline=None)
@@ -29,6 +31,14 @@ def _installed(name: str) -> str:
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine that is installed."""
     return engines.load(_installed(request.param))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of every deadline in a test."""
+    clock = Clock()
+    monkeypatch.setattr(deadline, "time", clock)
+    return clock
 
 
 @pytest.fixture(params=["numpy", "numba"])

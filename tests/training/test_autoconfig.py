@@ -69,6 +69,6 @@ def test_both_engines_keep_to_the_time(engine_name: str) -> None:
     began, seconds = time.monotonic(), 6
     trainer = run(start_on(TEXT, time=seconds, hidden_size=16, engine=engine_name, seed=1))
     took = time.monotonic() - began
-    assert 0.8 * seconds < took < (1.5 * seconds if engine_name == "numpy" else 60)  # numba may have to compile
+    assert seconds / 2 < took < (3 * seconds if engine_name == "numpy" else 60)  # numba may have to compile
     assert trainer.state.training_config.engine == engine_name
     assert trainer.state.counters.step == trainer.state.training_config.steps

@@ -6,28 +6,11 @@ from dataclasses import replace
 import pytest
 
 from charrnn.config import TrainingConfig
-from charrnn.training import deadline as module
 from charrnn.training.deadline import Deadline
 from charrnn.training.schedules import learning_rate
+from support.clock import Clock
 
 COOLDOWN = 0.6
-
-
-class Clock:
-    """A clock that a test moves forward."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(module.time, "monotonic", clock.monotonic)
-    return clock
 
 
 def run(

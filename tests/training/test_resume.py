@@ -12,6 +12,7 @@ from charrnn.config import LAYOUTS
 from charrnn.dataset.corpus import from_text
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.training.trainer import Trainer
+from support.clock import Clock
 from support.processes import TEXT
 from support.trainings import SMALL, TEXTS, resumed, run, saved_bytes, start_in
 
@@ -164,11 +165,14 @@ def test_an_average_of_the_weights_can_begin_and_end_on_the_way(tmp_path: Path) 
 
 @pytest.mark.parametrize("more", [{"steps": 60}, {"epochs": 6}, {"time": 3}])
 def test_a_training_whose_rate_has_fallen_never_continues_at_a_rate_of_zero(
-    more: dict[str, Any], tmp_path: Path
+    more: dict[str, Any], clock: Clock, tmp_path: Path
 ) -> None:
     ended = run(start(steps=30, schedule="linear", warmup=4, hold=10, cooldown=16))
-    again = resumed(ended, TEXT, tmp_path, **more)
-    rates = [progress.lr for progress in again if progress.chars]
+    again, rates = resumed(ended, TEXT, tmp_path, **more), list[float]()
+    for progress in again:
+        if progress.chars:
+            rates.append(progress.lr)
+            clock.now += 0.05
     assert rates[0] == pytest.approx(0.005)
     assert min(rates) > 0
     assert rates == sorted(rates, reverse=True)
