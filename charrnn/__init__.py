@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from charrnn.sampling.generate import Sample, TextGenerator, generate, samples
     from charrnn.sampling.lines import sample_lines
     from charrnn.sampling.request import SamplingRequest
+    from charrnn.sampling.translate import Translation, translate
     from charrnn.scoring.lines import score_lines
-    from charrnn.scoring.score import Score, score, surprisal
+    from charrnn.scoring.score import Score, surprisal
+    from charrnn.scoring.text import score
     from charrnn.training.options import TrainOptions
     from charrnn.training.state import Evaluation
     from charrnn.training.trainer import Progress, Trainer
@@ -71,6 +73,7 @@ _MODULES = {
     "TrainOptions": "training.options",
     "Trainer": "training.trainer",
     "TrainingConfig": "config",
+    "Translation": "sampling.translate",
     "VocabularyError": "errors",
     "generate": "sampling.generate",
     "load": "checkpoint.model_file",
@@ -79,10 +82,11 @@ _MODULES = {
     "sample_lines": "sampling.lines",
     "samples": "sampling.generate",
     "save": "checkpoint.model_file",
-    "score": "scoring.score",
+    "score": "scoring.text",
     "score_lines": "scoring.lines",
     "surprisal": "scoring.score",
     "train": "checkpoint.saved_training",
+    "translate": "sampling.translate",
 }
 _RENAMED = {"read_corpus": "read"}
 """Public names, and those in their modules."""
@@ -112,6 +116,7 @@ __all__ = [
     "TrainOptions",
     "Trainer",
     "TrainingConfig",
+    "Translation",
     "VocabularyError",
     "generate",
     "load",
@@ -124,6 +129,7 @@ __all__ = [
     "score_lines",
     "surprisal",
     "train",
+    "translate",
 ]
 
 

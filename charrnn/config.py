@@ -11,8 +11,11 @@ OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad", "sgd")
 SCHEDULES = ("constant", "step", "linear", "cosine")
 ANNEALED = ("linear", "cosine")
 """The schedules whose learning rate ends at zero."""
-LAYOUTS = ("stream", "lines")
-"""How a text becomes batches: as continuous text with the state carried, or line by line, each a text of its own."""
+LAYOUTS = ("stream", "lines", "pairs")
+"""How a text becomes batches: as continuous text with the state carried; line by line, each a text of its own; or line
+by line, each a source, a tab and a target, of which only the target counts."""
+LINE_LAYOUTS = ("lines", "pairs")
+"""The layouts in which each line is a text of its own."""
 CLIPPINGS = ("norm", "value")
 
 MAX_SEED = 2**63 - 1
@@ -126,6 +129,8 @@ class TrainingConfig(Config):
     """Training stops after this many evaluations without a better validation loss; 0: never."""
     layout: str = "stream"
     """How the text becomes batches: one of `LAYOUTS`."""
+    skip_bad: bool = False
+    """For pairs: leaves out the lines that are none, instead of an error."""
     val_fraction: float = 0.1
     eval_every: int = 0
     """Steps between evaluations; 0: one epoch, but at least 50 and at most 1,000 steps."""

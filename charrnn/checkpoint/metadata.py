@@ -5,8 +5,10 @@ from typing import Any, TypeVar
 
 from charrnn.checkpoint import format_1
 from charrnn.checkpoint.tensor_file import TensorFile
-from charrnn.config import LAYOUTS, Config, ModelConfig
+from charrnn.config import LAYOUTS, LINE_LAYOUTS, Config, ModelConfig
+from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
+from charrnn.dataset.pairs import TAB
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError, VocabularyError
 from charrnn.training.state import Evaluation
@@ -58,21 +60,37 @@ def read_layout(file: TensorFile, vocabulary: Vocabulary) -> str:
     layout = read_json(file, "layout") if has(file, "layout") else "stream"
     if layout not in LAYOUTS:
         raise file.damaged("layout")
-    if layout == "lines" and "\n" not in vocabulary.characters:
+    if layout in LINE_LAYOUTS and "\n" not in vocabulary.characters:
+        raise file.damaged("vocabulary")
+    if layout == "pairs" and TAB not in vocabulary.characters:
         raise file.damaged("vocabulary")
     return str(layout)
 
 
 def read_line_set(file: TensorFile, layout: str) -> LineSet | None:
-    """The lines of the training text, if the metadata has them, which only those of the layout `lines` can."""
+    """The lines of the training text, if the metadata has them, which only those of lines can."""
     if not has(file, "line_set"):
         return None
-    if layout != "lines":
+    if layout not in LINE_LAYOUTS:
         raise file.damaged("line_set")
     try:
         return LineSet.from_json(read_json(file, "line_set"))
     except ValueError:
         raise file.damaged("line_set") from None
+
+
+def read_labels(file: TensorFile, layout: str, vocabulary: Vocabulary) -> LabelSet | None:
+    """The labels that are sources of the training text, if the metadata has them, which only those of pairs can."""
+    if not has(file, "labels"):
+        return None
+    if layout != "pairs":
+        raise file.damaged("labels")
+    try:
+        labels = LabelSet.from_json(read_json(file, "labels"))
+        vocabulary.encode("".join(labels.names))
+    except (ConfigError, VocabularyError):
+        raise file.damaged("labels") from None
+    return labels
 
 
 def read_config(file: TensorFile, key: str, kind: type[Settings]) -> Settings:

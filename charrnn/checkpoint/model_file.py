@@ -57,8 +57,10 @@ def create_model_file(path: Path, checkpoint: Checkpoint, like: Path | None = No
         "vocabulary": meta.vocabulary_to_json(model.vocabulary),
         "layout": model.layout,
     }
-    if model.layout == "lines" and model.line_set is not None:
+    if model.reads_lines and model.line_set is not None:
         metadata["line_set"] = model.line_set.to_json()
+    if model.labels is not None:
+        metadata["labels"] = model.labels.to_json()
     if training is not None and corpus is not None:
         metadata |= {
             "step": checkpoint.step,
@@ -96,7 +98,7 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
     if training is not None and training.layout != layout and file.format > 1:  # format 1 has no `layout`
         raise file.damaged("layout")
     return Checkpoint(
-        Model(config, vocabulary, params, network.engine, layout, line_set),
+        Model(config, vocabulary, params, network.engine, layout, line_set, meta.read_labels(file, layout, vocabulary)),
         step,
         training,
         meta.read_config(file, "corpus", CorpusInfo) if file.has("corpus") else None,

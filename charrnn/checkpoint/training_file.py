@@ -10,7 +10,8 @@ from charrnn.checkpoint import format_1
 from charrnn.checkpoint import metadata as meta
 from charrnn.checkpoint.atomic_file import AtomicFile
 from charrnn.checkpoint.tensor_file import TensorFile, create
-from charrnn.config import TrainingConfig
+from charrnn.config import LINE_LAYOUTS, TrainingConfig
+from charrnn.dataset import tables
 from charrnn.dataset.files import Source
 from charrnn.dataset.lines import even_batch_size
 from charrnn.dataset.streams import Streams
@@ -94,7 +95,7 @@ def _batch_size(file: TensorFile, config: TrainingConfig, corpus: CorpusInfo, co
 
     For lines this check needs the corpus, so the trainer makes it.
     """
-    if config.layout == "lines":
+    if config.layout in LINE_LAYOUTS:
         return even_batch_size(corpus.training_lines, config.batch_size)
     # Only the number of streams matters here, so an array that takes no memory stands in for the corpus
     ids = np.broadcast_to(np.uint8(0), corpus.training_chars)
@@ -109,10 +110,13 @@ def _read_source(file: TensorFile) -> Source | None:
     if data is None:
         return None
     try:
-        source = Source(**(data | {"paths": tuple(data["paths"])}))
-        texts = (*source.paths, source.encoding, source.errors)
-        if all(isinstance(text, str) for text in texts) and isinstance(source.as_bytes, bool) and source.paths:
+        columns = tuple(data.get("columns", ()))  # older files have none
+        source = Source(**(data | {"paths": tuple(data["paths"]), "columns": columns}))
+        texts = (*source.paths, source.encoding, source.errors, source.table, *columns)
+        flags = isinstance(source.as_bytes, bool) and isinstance(source.skip_bad, bool)
+        is_table = source.table in tables.TABLES and len(columns) == 2
+        if all(isinstance(text, str) for text in texts) and flags and source.paths and (is_table or not source.table):
             return source
-    except (TypeError, KeyError):
+    except (TypeError, KeyError, AttributeError):
         pass
     raise file.damaged("source")

@@ -16,6 +16,7 @@ from charrnn.cli.terminal import completion
 from charrnn.cli.terminal.console import notice
 from charrnn.cli.terminal.help import Command, Program
 from charrnn.cli.train import command as train
+from charrnn.cli.translate import command as translate
 from charrnn.errors import CharRNNError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -70,7 +71,7 @@ def _options(
         typer.echo(context.get_help())
 
 
-for module in (train, sample, score, inspect):
+for module in (train, sample, translate, score, inspect):
     texts = {"help": module.HELP, "short_help": module.HELP, "epilog": module.EXAMPLES}
     app.command(module.NAME, cls=Command, **texts)(module.command)
 

@@ -27,6 +27,13 @@ class Batch(NamedTuple):
 
     1 if all batches have the same size.
     """
+    n_read: int | None = None
+    """The inputs that are text, not padding; None: as many as targets count."""
+
+    @property
+    def chars_read(self) -> int:
+        """The number of inputs that are text."""
+        return self.chars if self.n_read is None else self.n_read
 
     @property
     def chars(self) -> int:

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.dataset import tables
 from charrnn.dataset.files import READ_BLOCK, Part, Source, decode, list_files, read_parts
 from charrnn.dataset.lines import Lines
+from charrnn.dataset.pairs import Pairs
 from charrnn.dataset.vocabulary import Vocabulary, code_points, smallest_type
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.types import Ids
@@ -68,6 +70,11 @@ class Corpus:
             raise CorpusError(f"{self.name} has only one line: --lines needs at least two; 1,000 or more work best")
         return found
 
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The lines that are pairs of source and target; `pairs.check` tells whether they are fit for training."""
+        return Pairs.from_lines(Lines.from_ids(self.ids, self.vocabulary), self.vocabulary)
+
 
 def from_text(text: str | bytes, name: str = "text") -> Corpus:
     """A corpus from a string, or bytes for a model of bytes.
@@ -104,7 +111,10 @@ def read(source: Source, size: int | None = None) -> Corpus:
         ids, vocabulary = _map_bytes(raw), Vocabulary(None)
     else:
         encoder = _Encoder()
-        for text in decode(raw, source.encoding, source.errors):
+        texts = decode(raw, source.encoding, source.errors)
+        if source.table:
+            texts = tables.as_pairs(texts, source.table, source.columns, source.name, source.skip_bad)
+        for text in texts:
             encoder.add(text)
         ids, vocabulary = encoder.finish()
     return Corpus(ids, vocabulary, source.name, raw.size, raw.sha256.hexdigest())

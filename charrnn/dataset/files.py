@@ -33,6 +33,11 @@ class Source:
     as_bytes: bool = False
     encoding: str = "utf-8"
     errors: str = "strict"
+    table: str = ""
+    """One of `tables.TABLES`, to read two `columns` as the sources and targets of pairs; empty: it is a text."""
+    columns: tuple[str, ...] = ()
+    skip_bad: bool = False
+    """Whether rows without the two columns are bad lines to skip, instead of an error."""
 
     @property
     def name(self) -> str:

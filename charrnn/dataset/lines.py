@@ -43,29 +43,36 @@ class Lines:
     """[R], without newlines."""
     digests: Digests
     """[R], by which equal lines are recognised."""
+    firsts: Indices | None = None
+    """[R]: the first character of each line that counts in the loss; None: all of them count."""
 
     @classmethod
     def from_ids(cls, ids: Ids, vocabulary: Vocabulary) -> "Lines":
         """All lines of a text that are not empty."""
         newline = vocabulary.characters.index("\n") if "\n" in vocabulary.characters else len(vocabulary)
-        dtype = np.promote_types(smallest_type(len(ids) + 2), np.uint32)
-        blocks = (
-            start + np.flatnonzero(ids[start : start + SCAN_BLOCK] == newline)
-            for start in range(0, len(ids), SCAN_BLOCK)
-        )
-        ends = np.concatenate([np.asarray(found, dtype) for found in (*blocks, [len(ids)])])
-        starts = np.concatenate([np.zeros(1, dtype), ends[:-1] + 1])
+        found = _find(ids, newline)
+        ends = np.append(found, found.dtype.type(len(ids)))
+        starts = np.concatenate([np.zeros(1, ends.dtype), ends[:-1] + 1])
         lengths = ends - starts
         starts, lengths = starts[lengths > 0], lengths[lengths > 0]
-        return cls(ids, newline, starts, lengths, line_digests(_texts(ids, starts, lengths, vocabulary)))
+        return cls(ids, newline, starts, lengths, line_digests(texts_of_lines(ids, starts, lengths, vocabulary)))
 
     def __len__(self) -> int:
         return len(self.starts)
 
     @property
     def size(self) -> int:
-        """The number of targets, newlines included."""
+        """The number of targets that count, newlines included."""
+        return self.chars_read - (0 if self.firsts is None else int(self.firsts.sum(dtype=np.int64)))
+
+    @property
+    def chars_read(self) -> int:
+        """The number of characters that are read, newlines included: a source is read, but does not count."""
         return int(self.lengths.sum(dtype=np.int64)) + len(self)
+
+    def find(self, character: int) -> Indices:
+        """The places in the ids where a character stands."""
+        return _find(self.ids, character)
 
     def excerpt(self, limit: int) -> Ids:
         """The last lines with at most `limit` ids in total, one after the other, each with its newline."""
@@ -98,17 +105,28 @@ class Lines:
             if counts[n] <= room:
                 held_out[n] = True
                 room -= int(counts[n])
-        validation = self._select(held_out[line])
+        validation = self.select(held_out[line])
         if validation.size < min_chars:
             held_out[:] = False
-        return self._select(~held_out[line]), self._select(held_out[line])
+        return self.select(~held_out[line]), self.select(held_out[line])
 
-    def _select(self, chosen: NDArray[np.bool_]) -> "Lines":
-        return replace(self, starts=self.starts[chosen], lengths=self.lengths[chosen], digests=self.digests[chosen])
+    def select(self, chosen: NDArray[np.bool_]) -> "Lines":
+        """The lines that are chosen [R]."""
+        per_line = {name: getattr(self, name) for name in ("starts", "lengths", "digests", "firsts")}
+        return replace(self, **{name: a[chosen] for name, a in per_line.items() if a is not None})
 
 
-def _texts(ids: Ids, starts: Indices, lengths: Indices, vocabulary: Vocabulary) -> Iterator[str]:
-    """The text of each line."""
+def _find(ids: Ids, character: int) -> Indices:
+    """The places in a text where a character stands, in the type for positions in this text."""
+    dtype = np.promote_types(smallest_type(len(ids) + 2), np.uint32)
+    blocks = (
+        start + np.flatnonzero(ids[start : start + SCAN_BLOCK] == character) for start in range(0, len(ids), SCAN_BLOCK)
+    )
+    return np.concatenate([np.asarray(found, dtype) for found in (*blocks, [])])
+
+
+def texts_of_lines(ids: Ids, starts: Indices, lengths: Indices, vocabulary: Vocabulary) -> Iterator[str]:
+    """The text of each line; the starts and lengths are those of all lines that are not empty."""
     points = np.array([ord(c) for c in vocabulary.characters], "<u4")
     firsts = np.searchsorted(starts, np.arange(0, len(ids), SCAN_BLOCK))  # the first line that starts in each block
     for a, b in pairwise(np.unique([*firsts, len(starts)]).tolist()):
@@ -140,8 +158,13 @@ class LineBatches:
 
     @property
     def size(self) -> int:
-        """The characters of an epoch, newlines included."""
+        """The characters of an epoch that count, newlines included."""
         return self.lines.size
+
+    @property
+    def chars_read(self) -> int:
+        """The characters of an epoch that are read, newlines included."""
+        return self.lines.chars_read
 
     def excerpt(self, limit: int) -> Ids:
         """See `Lines.excerpt`."""
@@ -169,12 +192,17 @@ class LineBatches:
 
     @property
     def chars_per_step(self) -> float:
-        """The characters of an average batch, which the weight of a batch is relative to.
+        """The characters of an average batch that count, which the weight of a batch is relative to.
 
         If all batches had the same weight, the characters of short lines, whose batches are small, would count for more
         than others. In an experiment on place names the validation loss was then 0.02 to 0.03 nats higher.
         """
         return self.size / self.steps_per_epoch
+
+    @property
+    def chars_read_per_step(self) -> float:
+        """The characters of an average batch that are read."""
+        return self.chars_read / self.steps_per_epoch
 
     @cached_property
     def _borders(self) -> Indices:
@@ -221,10 +249,15 @@ class LineBatches:
         lines, B = self.lines, self.batch_size
         starts, lengths = np.zeros(B, np.int64), np.full(B, -1)  # in a row without a line no target counts
         starts[: len(chosen)], lengths[: len(chosen)] = lines.starts[chosen], lines.lengths[chosen]
+        firsts = np.zeros(B, np.int64)
+        if lines.firsts is not None:
+            firsts[: len(chosen)] = lines.firsts[chosen]
         begin, end = ((int(lengths.max()) + 1) * border // pieces for border in (piece, piece + 1))
         t = np.arange(begin - 1, end)[:, None]  # the first input is the character before the first target
         inside = (t >= 0) & (t < lengths)
         ids = np.where(inside, lines.ids.take(starts + t, mode="clip"), lines.ids.dtype.type(lines.newline))
-        mask = t[1:] <= lengths
+        is_text = t[1:] <= lengths
+        mask = is_text & (t[1:] >= firsts)
         weight = np.count_nonzero(mask) / self.chars_per_step
-        return Batch(ids[:-1], ids[1:], slice(None) if piece == 0 else NO_ROWS, mask, weight)
+        n_read = int(np.count_nonzero(is_text))
+        return Batch(ids[:-1], ids[1:], slice(None) if piece == 0 else NO_ROWS, mask, weight, n_read)

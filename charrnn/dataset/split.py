@@ -7,8 +7,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from charrnn.config import TrainingConfig
+from charrnn.dataset import pairs
 from charrnn.dataset.batch import CHARS_PER_READ, NO_ROWS, Batch
 from charrnn.dataset.corpus import MIN_VALIDATION, Corpus
+from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.streams import Streams
@@ -26,7 +28,11 @@ class PartOfCorpus(Protocol):
 
     @property
     def size(self) -> int:
-        """The number of characters; 0 if nothing is held out for validation."""
+        """The number of characters that count; 0 if nothing is held out for validation."""
+
+    @property
+    def chars_read(self) -> int:
+        """The number of characters that are read: more than count, if some are sources."""
 
     def excerpt(self, limit: int, /) -> Ids:
         """At most `limit` of these characters, consecutive."""
@@ -45,7 +51,11 @@ class TrainingData(PartOfCorpus, Protocol):
 
     @property
     def chars_per_step(self) -> float:
-        """The characters of an average batch."""
+        """The characters of an average batch that count."""
+
+    @property
+    def chars_read_per_step(self) -> float:
+        """The characters of an average batch that are read."""
 
     @property
     def n_orders(self) -> int:
@@ -81,6 +91,11 @@ class ValidationStream:
     def size(self) -> int:
         """The number of characters."""
         return len(self.ids)
+
+    @property
+    def chars_read(self) -> int:
+        """All characters are read, and count."""
+        return self.size
 
     def excerpt(self, limit: int) -> Ids:
         """The first `limit` ids of the text."""
@@ -118,20 +133,31 @@ class ValidationStream:
 
 
 class Split(NamedTuple):
-    """The two parts of a corpus, and the set of its lines, which is None for a continuous text."""
+    """The two parts of a corpus, and what a model of it has to know."""
 
     training: TrainingData
     validation: ValidationData
-    line_set: LineSet | None
+    line_set: LineSet | None = None
+    """The lines of the corpus, of pairs the targets; None for a continuous text."""
+    labels: LabelSet | None = None
+    """The sources of pairs, if they are labels."""
+    n_skipped: int = 0
+    """The lines that were left out because they are no pairs."""
 
 
 def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
     """Splits a corpus for training with this configuration; raises `CorpusError` if it has too few lines."""
     B, T = config.batch_size, config.seq_length
-    if config.layout == "lines":
-        lines = corpus.lines
-        training, validation = lines.split(config.val_fraction, MIN_VALIDATION, config.seed)
+    if config.layout == "stream":
+        head, tail = corpus.split(config.val_fraction)
+        return Split(Streams(head, B, T), ValidationStream(tail))
+    if config.layout == "pairs":
+        pairs.check(corpus.pairs, corpus.name, config.skip_bad)
+        lines, labels, bad = corpus.pairs.lines, corpus.pairs.labels, corpus.pairs.bad
+        n_skipped = bad.count if bad else 0
+        line_set = LineSet.from_digests(max(1, corpus.pairs.longest_target), corpus.pairs.target_digests)
+    else:
+        lines, labels, n_skipped = corpus.lines, None, 0
         line_set = LineSet.from_digests(lines.longest, lines.digests)
-        return Split(LineBatches(training, B, T), LineBatches(validation, B, T), line_set)
-    head, tail = corpus.split(config.val_fraction)
-    return Split(Streams(head, B, T), ValidationStream(tail), None)
+    training, validation = lines.split(config.val_fraction, MIN_VALIDATION, config.seed)
+    return Split(LineBatches(training, B, T), LineBatches(validation, B, T), line_set, labels, n_skipped)

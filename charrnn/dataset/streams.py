@@ -35,6 +35,11 @@ class Streams:
         """N: the characters to learn from."""
         return len(self.ids)
 
+    @property
+    def chars_read(self) -> int:
+        """All characters are read, and count."""
+        return self.size
+
     def excerpt(self, limit: int) -> Ids:
         """The last `limit` ids of the text."""
         return self.ids[-limit:]
@@ -63,6 +68,11 @@ class Streams:
     def chars_per_step(self) -> float:
         """The characters of a full batch."""
         return self.batch_size * min(self.seq_length, self.stream_length)
+
+    @property
+    def chars_read_per_step(self) -> float:
+        """The characters of a full batch: all of them count."""
+        return self.chars_per_step
 
     def epoch(self, order: int) -> Callable[[int], Batch]:
         """The batches, by their number, of an epoch that begins at the offset `order`."""

@@ -105,7 +105,7 @@ def _read(model: Model, inputs: Ids, state: Array) -> tuple[Array, Array]:
 def _ids_before(read: Text) -> Indices:
     """The number of ids before each, in the same text or line [N]: it can be predicted from these."""
     n = np.arange(len(read.ids))
-    if read.model.layout != "lines":
+    if not read.model.reads_lines:
         return n
     ends = read.ids == read.model.vocabulary.start
     begins = np.maximum.accumulate(np.where(np.concatenate(([False], ends[:-1])), n, 0))
@@ -114,7 +114,7 @@ def _ids_before(read: Text) -> Indices:
 
 def _max_lag(read: Text, before: Indices, limit: int) -> int:
     """The largest lag with enough characters that have so many ids before them."""
-    return min(limit, int(np.quantile(before, 0.9)) if read.model.layout == "lines" else len(before) // 2)
+    return min(limit, int(np.quantile(before, 0.9)) if read.model.reads_lines else len(before) // 2)
 
 
 def _targets(before: Indices, min_before: int, limit: int) -> Indices:

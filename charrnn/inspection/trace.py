@@ -76,7 +76,7 @@ class Text:
         beginning of the text or, for a model of lines, of a line.
         """
         N = len(self.ids)
-        if self.model.layout == "lines":
+        if self.model.reads_lines:
             ends = np.flatnonzero(self.ids == self.model.vocabulary.start) + 1
             borders = np.unique(np.concatenate(([0], ends, [N])))
             starts, stops = borders[:-1], borders[1:]
@@ -145,7 +145,7 @@ def _trace(text: Text, starts: Indices, stops: Indices, begins: Indices) -> Iter
             model.params, inputs, state, workspace
         )
         predicted = (places >= starts) & (places < stops)
-        if model.layout == "lines":
+        if model.reads_lines:
             read = (places > 0) & (places >= starts) & ((places < stops) | ((places == N) & (stops == N)))
         else:
             read = (places > starts) & (places <= stops)

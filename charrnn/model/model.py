@@ -7,8 +7,9 @@ from functools import cached_property
 import numpy as np
 
 from charrnn import engine as engines
-from charrnn.config import ModelConfig, between
+from charrnn.config import LINE_LAYOUTS, ModelConfig, between
 from charrnn.dataset.batch import CHARS_PER_READ
+from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import Engine
@@ -33,7 +34,9 @@ class Model:
     layout: str = "stream"
     """The layout of the training text, one of `config.LAYOUTS`; the model writes text in this layout."""
     line_set: LineSet | None = None
-    """The lines of the training text, for a model of the layout `lines`."""
+    """The lines of the training text, for a model of the layout `lines`; for one of pairs, the targets."""
+    labels: LabelSet | None = None
+    """The sources of the training text, for a model of pairs whose sources are labels."""
     clamped: Array | None = field(default=None, repr=False)
     """The state [L, S, 1, H] of clamped units, and NaN for the other units; None if no unit is clamped."""
 
@@ -48,9 +51,14 @@ class Model:
         return sum(p.size for p in self.params.values())
 
     @property
+    def reads_lines(self) -> bool:
+        """Whether each line is a text of its own to this model."""
+        return self.layout in LINE_LAYOUTS
+
+    @property
     def default_length(self) -> int:
         """The characters of a sample if no length is given."""
-        if self.layout == "lines" and self.line_set is not None:
+        if self.reads_lines and self.line_set is not None:
             return self.line_set.default_length
         return DEFAULT_LENGTH
 

@@ -8,6 +8,7 @@ from typing import Unpack
 import numpy as np
 
 from charrnn.config import between
+from charrnn.dataset.pairs import TAB
 from charrnn.errors import ConfigError
 from charrnn.layers.softmax import log_softmax
 from charrnn.model.model import Model
@@ -34,6 +35,13 @@ class Sample:
     """In nats, of the characters drawn. They include a stop text, which is not in `text`."""
     chars: int
     """The characters drawn."""
+    label: str | None = None
+    """For a model of pairs: the source, to which the text is the target."""
+
+    @property
+    def context(self) -> str:
+        """All that the model has read before the text: the prime, for a model of pairs after the source and its tab."""
+        return self.prime if self.label is None else self.label + TAB + self.prime
 
     @property
     def bpc(self) -> float:
@@ -157,7 +165,7 @@ def _write(batch: decoder.BatchDecoder, texts: Sequence[GrowingText], request: S
 
 def alternatives(model: Model, sample: Sample, k: int = 5) -> Iterator[tuple[str, float, list[tuple[str, float]]]]:
     """Each character of a sample, its log-probability, and the k likeliest characters in its place."""
-    characters, prime = model.vocabulary.characters, model.vocabulary.encode(sample.prime)
+    characters, prime = model.vocabulary.characters, model.vocabulary.encode(sample.context)
     ids = model.vocabulary.encode(sample.text)
     read = np.concatenate(([model.vocabulary.start], prime, ids)).astype(model.vocabulary.dtype)
     state = model.read(read[: len(prime)], model.zero_state(1))

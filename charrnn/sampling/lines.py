@@ -7,11 +7,14 @@ from typing import Unpack
 import numpy as np
 
 from charrnn.config import between
+from charrnn.dataset.pairs import TAB
 from charrnn.errors import ConfigError, SamplingError
 from charrnn.model.model import Model
 from charrnn.sampling.generate import MAX_BATCH, Sample, continuations
 from charrnn.sampling.request import SamplingOptions, SamplingRequest
 
+LABEL_STREAM = 1
+"""Keeps the random numbers that draw a label apart from those that draw the characters."""
 MAX_SKIPPED = 1000
 """Lines that are skipped in a row before it is an error."""
 
@@ -23,6 +26,7 @@ def sample_lines(
     count: int,
     novel: bool = False,
     unique: bool = False,
+    label: str | None = None,
     **options: Unpack[SamplingOptions],
 ) -> Iterator[Sample]:
     """Draws `count` lines, each up to its newline or cut at `length` characters (None: `model.default_length`).
@@ -32,12 +36,16 @@ def sample_lines(
     request's seed, and every other one with the next seed, also one that replaces a skipped line: so each line can be
     drawn again alone, with its own seed. Otherwise as `samples`.
 
+    A model of pairs writes targets. `label` is their source; without one, each line has a label that is drawn by its
+    frequency in the training text.
+
     The text of a line is without its newline; its likelihood includes the newline. Raises `ConfigError` if the model is
-    not a model of lines, if it can't tell what is novel, if the prime has several lines, or for a count below 0;
+    not a model of lines, if it can't tell what is novel, if the prime has several lines, for a label that is unknown or
+    missing, or for a count below 0;
     `VocabularyError` if the prime has characters that are not in the vocabulary; `SamplingError` if `MAX_SKIPPED` lines
     in a row were skipped.
     """
-    if model.layout != "lines":
+    if not model.reads_lines:
         raise ConfigError("this model writes continuous text, not lines: `charrnn train --lines` makes models of lines")
     if novel and (model.line_set is None or model.line_set.digests is None):
         raise ConfigError("this model can't tell what is novel: its training text had too many lines to keep them all")
@@ -49,9 +57,17 @@ def sample_lines(
     if "\n" in prime:
         raise ConfigError("the prime has several lines: give the beginning of one line")
     request = replace(request, stops=[*request.stops, "\n"])
+    check_label(model, label)
 
     def draw_up_to(length: int, seeds: range) -> Iterator[Sample]:
-        return continuations(model, [[prime] * len(seeds)], replace(request, length=length, seed=seeds.start))
+        with_length = replace(request, length=length, seed=seeds.start)
+        if model.layout != "pairs":
+            yield from continuations(model, [[prime] * len(seeds)], with_length)
+            return
+        labels = [_draw_label(model, seed) if label is None else label for seed in seeds]
+        drawn = continuations(model, [[source + TAB + prime for source in labels]], with_length)
+        for sample, source in zip(drawn, labels, strict=True):
+            yield replace(sample, prime=prime, label=source)
 
     def draw(seeds: range) -> Iterator[Sample]:
         for line in draw_up_to(length + 1, seeds):  # the additional character may be the newline
@@ -61,6 +77,25 @@ def sample_lines(
                 yield from draw_up_to(length, range(line.seed, line.seed + 1))
 
     return _wanted(model, draw, count, request.seed, novel, unique)
+
+
+def check_label(model: Model, label: str | None) -> None:
+    """Raises `ConfigError` if the model can't write a text with this label, or has no labels to draw one from."""
+    if model.layout != "pairs":
+        if label is not None:
+            raise ConfigError("this model has no labels: `charrnn train --pairs` makes models of label and text")
+    elif label is None and model.labels is None:
+        raise ConfigError("this model rewrites texts: give it one with --label, or many with `charrnn translate`")
+    elif label is not None and ("\n" in label or TAB in label):
+        raise ConfigError("a label has no tabs and newlines: leave them out")
+    elif label is not None and model.labels is not None:
+        model.labels.index(label)
+
+
+def _draw_label(model: Model, seed: int) -> str:
+    """The label of the line with this seed."""
+    assert model.labels is not None
+    return model.labels.draw(np.random.default_rng((seed, LABEL_STREAM)))
 
 
 def _wanted(

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import between, one_of
+from charrnn.dataset.pairs import TAB
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads
-from charrnn.errors import VocabularyError
+from charrnn.errors import ConfigError, VocabularyError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
 from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, checked_nll, encode_known, read_nll
@@ -34,10 +35,10 @@ def score_lines(
 
     Each line is a text of its own, and many are read side by side. With `stateful`, the state is carried from line to
     line, so that the scores add up to that of the whole text. A line with nothing to score has a score of 0. `threads`
-    is the number of cores by default.
+    is the number of cores by default. For a model of pairs, only the target counts, from the character after the tab.
 
     Raises `VocabularyError` as `score` does, with the number of the line, after it has yielded the scores of the lines
-    before it; `ConfigError` for fewer than one thread.
+    before it; `ConfigError` for fewer than one thread, and for `stateful` with a model of pairs.
     """
     rest = iter(lines)
     batches = iter(lambda: [*itertools.islice(rest, LINES_PER_BATCH)], [])  # up to the first empty one
@@ -57,7 +58,9 @@ def score_batches(
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     threads = available_cores() if threads is None else threads
     between("threads", threads, 1)
-    encoded = _encoded(model.vocabulary, batches, unknown)
+    if stateful and model.layout == "pairs":
+        raise ConfigError("a model of pairs reads each line alone: leave out --stateful")
+    encoded = _encoded(model, batches, unknown)
     return _stateful(model, encoded) if stateful else _stateless(model, encoded, threads)
 
 
@@ -70,6 +73,8 @@ class _LineBatch:
     """[n]: the characters of each line."""
     unknown: Counts
     """[n]: the characters of each line that were skipped."""
+    firsts: Counts
+    """[n]: the first character of each line that counts; after the others, if it has a tab, the one after the tab."""
 
     @property
     def starts(self) -> Counts:
@@ -78,25 +83,26 @@ class _LineBatch:
 
     def scores(self, nats: Array) -> list[Score]:
         """The scores of the lines, whose losses are nats [n]."""
-        return [*map(Score, self.counts.tolist(), nats.tolist(), self.unknown.tolist())]
+        return [*map(Score, (self.counts - self.firsts).tolist(), nats.tolist(), self.unknown.tolist())]
 
 
-def _encoded(vocabulary: Vocabulary, batches: Iterable[Sequence[Text]], unknown: str) -> Iterator[_LineBatch]:
+def _encoded(model: Model, batches: Iterable[Sequence[Text]], unknown: str) -> Iterator[_LineBatch]:
     """The batches as ids. If a line can't be encoded: the lines before it, and then the error."""
     done = 0
     for lines in batches:
         try:
-            batch = _encode(vocabulary, lines, unknown)
+            batch = _encode(model, lines, unknown)
         except VocabularyError:
-            n, error = _first_error(vocabulary, lines)
-            yield _encode(vocabulary, lines[:n], unknown)
+            n, error = _first_error(model.vocabulary, lines)
+            yield _encode(model, lines[:n], unknown)
             raise VocabularyError(f"line {done + n + 1}: {error}") from None
         yield batch
         done += len(lines)
 
 
-def _encode(vocabulary: Vocabulary, lines: Sequence[Text], unknown: str) -> _LineBatch:
+def _encode(model: Model, lines: Sequence[Text], unknown: str) -> _LineBatch:
     """Encodes all lines in one call, since a call costs more than the characters of a line."""
+    vocabulary = model.vocabulary
     if vocabulary.is_bytes:
         parts = [line if isinstance(line, bytes) else bytes(vocabulary.encode(line)) for line in lines]
         ids, known = encode_known(vocabulary, b"".join(parts), unknown)
@@ -108,7 +114,17 @@ def _encode(vocabulary: Vocabulary, lines: Sequence[Text], unknown: str) -> _Lin
     upto = np.concatenate(([0], np.cumsum(known)))  # the known characters before each character
     ends = np.cumsum(lengths)
     counts = upto[ends] - upto[ends - lengths]
-    return _LineBatch(ids, counts, lengths - counts)
+    firsts = np.zeros_like(counts)
+    if model.layout == "pairs":
+        tab = vocabulary.characters.index(TAB)
+        firsts = np.array([_after(tab, ids[end - n : end]) for n, end in zip(counts, np.cumsum(counts), strict=True)])
+    return _LineBatch(ids, counts, lengths - counts, firsts.astype(counts.dtype))
+
+
+def _after(character: int, ids: Ids) -> int:
+    """The place after the first occurrence of a character; 0 if there is none."""
+    places = np.flatnonzero(ids == character)
+    return int(places[0]) + 1 if len(places) else 0
 
 
 def _first_error(vocabulary: Vocabulary, lines: Sequence[Text]) -> tuple[int, VocabularyError]:
@@ -155,11 +171,17 @@ def _score_shard(model: Model, batch: _LineBatch, losses: Array, groups: list[Co
     """Writes the losses of the lines in a shard to `losses` [n]."""
     starts = batch.starts
     for lines in groups:
-        losses[lines] = _group_losses(model, batch.ids, starts[lines], batch.counts[lines], workspace)
+        losses[lines] = _group_losses(
+            model, batch.ids, starts[lines], batch.counts[lines], batch.firsts[lines], workspace
+        )
 
 
-def _group_losses(model: Model, ids: Ids, starts: Counts, counts: Counts, workspace: Workspace) -> Array:
+def _group_losses(
+    model: Model, ids: Ids, starts: Counts, counts: Counts, firsts: Counts, workspace: Workspace
+) -> Array:
     """The losses in nats of B lines [B], which begin in `ids` at `starts` [B]; the longest is the first.
+
+    The characters before the places `firsts` [B] of the lines do not count.
 
     A line that is shorter than another is read past its end, where nothing counts, and leaves the batch soon after.
     """
@@ -173,6 +195,7 @@ def _group_losses(model: Model, ids: Ids, starts: Counts, counts: Counts, worksp
         targets = ids.take(starts[:B] + steps, mode="clip")
         inputs = np.concatenate((before[None, :B], targets[:-1]))
         nats, state = checked_nll(model, inputs, targets, state[:, :, :B], workspace)
-        total[:B] += np.where(steps < counts[:B], nats, 0).sum(axis=0, dtype=np.float64)
+        counted = (steps >= firsts[:B]) & (steps < counts[:B])
+        total[:B] += np.where(counted, nats, 0).sum(axis=0, dtype=np.float64)
         before, t = targets[-1], t + T
     return total

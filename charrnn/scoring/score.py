@@ -14,7 +14,7 @@ from charrnn.config import one_of
 from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine.threads import Threads
-from charrnn.errors import CorpusError, DivergenceError
+from charrnn.errors import DivergenceError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
 from charrnn.types import Array, Ids, Mask
@@ -63,22 +63,6 @@ class Score:
             "bpc": self.bpc,
             "perplexity": self.perplexity if self.perplexity < math.inf else None,
         }
-
-
-def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") -> Score:
-    """The score of a text, or of its consecutive pieces: -log of the probability that the model writes it unprimed.
-
-    Raises `VocabularyError` for characters that are not in the vocabulary, unless `unknown` is `skip`, which leaves
-    them out; `CorpusError` if there is nothing to score.
-    """
-    total = Score(0, 0.0)
-    for nats in stream_surprisal(model, [text] if isinstance(text, Text) else text, unknown=unknown):
-        skipped = int(np.isnan(nats).sum())
-        total += Score(len(nats) - skipped, float(np.nansum(nats, dtype=np.float64)), skipped)
-    if not total.chars:
-        why = "the model knows none of its characters" if total.unknown else "it is empty"
-        raise CorpusError(f"there is no text to score: {why}")
-    return total
 
 
 def surprisal(model: Model, text: Text, *, unknown: str = "error") -> Array:

@@ -29,26 +29,27 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> Tr
     steps is an estimate, which the deadline corrects along the way. If validation would take too long, less of the text
     is held out.
     """
-    options = resolve_defaults(options)
+    options = resolve_defaults(corpus, options)
     if {"lr_decay", "lr_decay_after"} & set(options):
         options.setdefault("schedule", "step")
-    V, (training, validation, _) = len(corpus.vocabulary), split_corpus(corpus, training_config(options))
+    V, split = len(corpus.vocabulary), split_corpus(corpus, training_config(options))
+    training, validation = split.training, split.validation
     line = _line_length(training)
     engine, threads = engines.load(options["engine"]), options["threads"]
     throughput = measure_throughput(engine, threads, REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH)
     W = throughput * budget.operations(REFERENCE_MODEL)
-    chosen = budget.choose(W * deadline.budget(), training.size, V, options, line)
+    chosen = budget.choose(W * deadline.budget(), training.chars_read, V, options, line)
     model, config = model_config(V, chosen), training_config(chosen)
     throughput = _throughput(model, config, line)
     seconds = deadline.budget()
     W = throughput * budget.operations(model) * seconds
-    chosen = budget.choose(W, training.size, V, options | {"hidden_size": model.hidden_size}, line)
-    deadline.evaluation = _validation_seconds(validation.size, throughput, config)
+    chosen = budget.choose(W, training.chars_read, V, options | {"hidden_size": model.hidden_size}, line)
+    deadline.evaluation = _validation_seconds(validation.chars_read, throughput, config)
     if deadline.evaluation > MAX_VALIDATION_SHARE * seconds and "val_fraction" not in options:
         fraction = float(f"{config.val_fraction * MAX_VALIDATION_SHARE * seconds / deadline.evaluation:.1g}")
         deadline.evaluation *= fraction / config.val_fraction
         chosen["val_fraction"] = fraction
-    chars_per_step = split_corpus(corpus, training_config(chosen)).training.chars_per_step
+    chars_per_step = split_corpus(corpus, training_config(chosen)).training.chars_read_per_step
     steps = max(1, int(throughput * deadline.budget() / chars_per_step))
     return _timing(steps, seconds, deadline, chosen) | chosen
 
@@ -70,10 +71,11 @@ def _timing(steps: int, seconds: float, deadline: Deadline, chosen: TrainOptions
 
 def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int, deadline: Deadline) -> TrainingConfig:
     """The configuration of a run that continues from a step until the deadline: at full rate, then a new cooldown."""
-    training, validation, _ = split_corpus(corpus, config)
+    split = split_corpus(corpus, config)
+    training, validation = split.training, split.validation
     throughput = _throughput(model, config, _line_length(training))
-    deadline.evaluation = _validation_seconds(validation.size, throughput, config)
-    more = max(1, int(throughput * deadline.budget() / training.chars_per_step))
+    deadline.evaluation = _validation_seconds(validation.chars_read, throughput, config)
+    more = max(1, int(throughput * deadline.budget() / training.chars_read_per_step))
     if config.schedule not in ANNEALED:
         return replace(config, steps=step + more)
     cooldown = math.ceil(more * budget.COOLDOWN)
@@ -83,7 +85,7 @@ def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int
 
 def _line_length(training: TrainingData) -> float:
     """The mean length of the lines; infinite for a continuous text."""
-    return training.size / training.n_lines if training.n_lines else math.inf
+    return training.chars_read / training.n_lines if training.n_lines else math.inf
 
 
 def _throughput(model: ModelConfig, config: TrainingConfig, line: float) -> float:

@@ -19,6 +19,8 @@ MAX_TIME = 1e7
 MODEL_OPTIONS = {field.name for field in fields(ModelConfig)} - {"vocab_size"}
 TRAINING_OPTIONS = {field.name for field in fields(TrainingConfig)}
 LENGTH_OPTIONS = ("steps", "epochs", "time")
+MAX_PAIR = 500
+"""The most characters of a pair that are read at once if no `seq_length` is given."""
 MIN_SIMILARITY = 0.72
 """The smallest similarity, from 0 to 1, of an option that is suggested for one that does not exist."""
 
@@ -51,7 +53,8 @@ class TrainOptions(TypedDict, total=False):
     clip_by: Literal["norm", "value"]
     ema_decay: float
     patience: int
-    layout: Literal["stream", "lines"]
+    layout: Literal["stream", "lines", "pairs"]
+    skip_bad: bool
     val_fraction: float
     eval_every: int
     seed: int
@@ -70,7 +73,7 @@ def complete(corpus: Corpus, options: TrainOptions) -> tuple[ModelConfig, Traini
     `ConfigError` for options that don't exist or are out of range.
     """
     model = model_config(len(corpus.vocabulary), options)
-    chosen = resolve_defaults(options)
+    chosen = resolve_defaults(corpus, options)
     if "optimizer" in options:
         chosen.setdefault("lr", LEARNING_RATES.get(options["optimizer"], 0.0))
         chosen.setdefault("weight_decay", 0.01 if options["optimizer"] == "adamw" else 0.0)
@@ -82,9 +85,14 @@ def complete(corpus: Corpus, options: TrainOptions) -> tuple[ModelConfig, Traini
     return model, config
 
 
-def resolve_defaults(options: TrainOptions) -> TrainOptions:
-    """The options, completed with a seed, a number of threads and the name of an engine."""
+def resolve_defaults(corpus: Corpus, options: TrainOptions) -> TrainOptions:
+    """The options, completed with a seed, a number of threads and the name of an engine.
+
+    A pair is read as a whole, up to `MAX_PAIR` characters, so that its target can learn from all of its source.
+    """
     defaults: TrainOptions = {"seed": secrets.randbelow(1_000_000), "threads": engines.available_cores()}
+    if options.get("layout") == "pairs":
+        defaults["seq_length"] = min(corpus.pairs.lines.longest + 1, MAX_PAIR)
     resolved: TrainOptions = {"engine": engines.resolve(options.get("engine", "auto"))}
     return defaults | options | resolved
 
@@ -129,6 +137,7 @@ def check(options: TrainOptions) -> None:
         ("hold", "a known length, with --steps or --epochs", "time" not in options),
         ("cooldown", "a known length, with --steps or --epochs", "time" not in options),
         ("clip_by", "a clip above 0", config.clip > 0),
+        ("skip_bad", "pairs", config.layout == "pairs"),
     ):
         if name in options and not holds:
             raise ConfigError(f"{name} is only for {condition}")

@@ -43,7 +43,7 @@ class Shards:
             nats += more
             for name, d in grads.items():
                 d += more_grads[name]
-        chars = batch.chars
+        chars = max(batch.chars, 1)
         for d in grads.values():
             d *= batch.weight / chars
         return nats / chars, grads, np.concatenate((next_state, *(state for _, _, state in others)), axis=2)

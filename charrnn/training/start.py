@@ -22,7 +22,10 @@ from charrnn.training.options import TrainOptions
 from charrnn.training.state import CorpusInfo, Counters, TrainingState, copy_params, run_id
 from charrnn.training.trainer import Trainer
 
-FIXED = ("cell", "hidden_size", "layers", "batch_size", "seq_length", "optimizer", "layout", "val_fraction", "seed")
+FIXED = (
+    *("cell", "hidden_size", "layers", "batch_size", "seq_length"),
+    *("optimizer", "layout", "skip_bad", "val_fraction", "seed"),
+)
 """Options that can't change when a run is resumed: its state depends on them."""
 
 
@@ -49,7 +52,8 @@ def start(
     model_config, config = train_options.complete(corpus, options)
     network, rng = Network(model_config, engines.load(config.engine)), np.random.default_rng(config.seed)
     memory_estimate.check(model_config, config, corpus.ids.nbytes)
-    training, validation, _ = split_corpus(corpus, config)
+    split = split_corpus(corpus, config)
+    training, validation = split.training, split.validation
     with threadpool_limits(1):  # the QR decomposition rounds differently on more threads
         params = initial_params(network, rng)
     if init_from is not None:

@@ -64,7 +64,9 @@ class Trainer:
         self.state = state
         self.deadline = deadline
         self.network = Network(state.model_config, engines.load(config.engine))
-        self.training_data, self.validation_data, self.line_set = split_corpus(corpus, config)
+        split = split_corpus(corpus, config)
+        self.training_data, self.validation_data = split.training, split.validation
+        self.line_set, self.labels, self.n_skipped = split.line_set, split.labels, split.n_skipped
         self._check_state(corpus.name)
         self.epoch = lru_cache(maxsize=1)(self.training_data.epoch)
         """The batches of an epoch by its order; the last result is cached, since finding it may take a sort."""
@@ -110,8 +112,15 @@ class Trainer:
     def _model(self, params: Params) -> Model:
         """The model with a copy of some weights."""
         s = self.state
-        layout = s.training_config.layout
-        return Model(s.model_config, s.vocabulary, copy_params(params), self.network.engine, layout, self.line_set)
+        return Model(
+            s.model_config,
+            s.vocabulary,
+            copy_params(params),
+            self.network.engine,
+            s.training_config.layout,
+            self.line_set,
+            self.labels,
+        )
 
     @property
     def best(self) -> Model:
@@ -233,7 +242,7 @@ class Trainer:
         counters.loss_steps += batch.weight
         if counters.batch == self.training_data.steps_per_epoch:
             counters.epoch, counters.batch = counters.epoch + 1, 0
-        return Progress(counters.step, counters.epoch, loss, lr, norm, batch.chars)
+        return Progress(counters.step, counters.epoch, loss, lr, norm, batch.chars_read)
 
     def _evaluate(self, final: bool = False) -> Iterator[Progress]:
         """Reads the validation data, then adds a row to the history; nothing changes before that.

@@ -109,7 +109,7 @@ def run_pytorch(text: Corpus, run: Run, settings: tuple[ModelConfig, TrainingCon
     )
     torch.manual_seed(run.seed)
     torch.set_num_threads(config.threads)
-    training, validation, _ = split.split_corpus(text, config)
+    training, validation, *_ = split.split_corpus(text, config)
     net = pytorch_baseline.Baseline(model)
     adam = config.optimizer == "adam"
     optimizer = torch.optim.Adam(net.parameters()) if adam else torch.optim.RMSprop(net.parameters(), alpha=0.95)

@@ -33,6 +33,17 @@ train corpus.txt --errors sometimes           | 2 | sometimes
 train corpus.txt --bytes --encoding latin-1   | 2 | --bytes
 train loop.txt                                | 1 | loop.txt
 train one-line.txt --lines                    | 1 | line
+train corpus.txt --pairs                      | 1 | line 1 has no tab in corpus.txt
+train one.tsv --pairs                         | 1 | only one pair
+train bad.tsv --pairs                         | 1 | line 3 has 2 tabs in bad.tsv; 3 lines are like that
+train pairs.tsv --pairs --lines               | 2 | --lines and --pairs
+train pairs.tsv --skip-bad                    | 2 | skip_bad is only for pairs
+train pairs.csv --pairs --csv a               | 2 | --csv is the names of two columns
+train pairs.csv --pairs --csv a,c             | 1 | no column 'c': its first line names a, b
+train pairs.csv --pairs --csv a,b --jsonl a,b | 2 | --csv and --jsonl
+train pairs.csv --csv a,b                     | 2 | --pairs
+train pairs.csv --pairs --csv a,b --bytes     | 2 | leave out --bytes
+train pairs.csv --pairs --jsonl a,b           | 1 | line 1 of pairs.csv is not JSON
 # the options of a run
 train corpus.txt --frobnicate                 | 2 | --frobnicate
 train corpus.txt --steps                      | 2 | --steps
@@ -138,6 +149,8 @@ sample model.safetensors --prime-file missing.txt | 1 | missing.txt
 sample model.safetensors --unknown perhaps    | 2 |
 sample model.safetensors --logprobs           | 2 | --json
 sample model.safetensors --novel              | 2 | --lines
+sample model.safetensors --label a            | 2 | --pairs
+sample model.safetensors --label a --interactive | 2 | --label
 sample model.safetensors --state-in corpus.txt | 1 | corpus.txt
 sample model.safetensors --state-out model.safetensors | 1 | this command reads
 sample model.safetensors --state-out corpus.txt | 1 | exists
@@ -145,6 +158,10 @@ sample model.safetensors --state-out .        | 1 | is not a file
 sample model.safetensors --state-out -        | 1 | is not a file
 sample model.safetensors --clamp-unit 0:99=1  | 2 | no unit
 sample model.safetensors --engine fortran     | 2 | numpy
+# rewriting
+translate model.safetensors corpus.txt        | 2 | --pairs
+translate corpus.txt model.safetensors        | 2 | before the texts
+translate missing.safetensors                 | 1 | missing.safetensors
 # scoring
 score model.safetensors missing.txt           | 1 | missing.txt
 score model.safetensors - -                   | 1 | give - once
@@ -179,6 +196,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "empty.txt": b"",
         "one.txt": b"x",
         "one-line.txt": b"a single line\n",
+        "one.tsv": b"a\tb\n",
+        "bad.tsv": b"a\tb\nc\td\ne\tf\tg\nh\n\ti\n",
+        "pairs.tsv": b"a\tb\nc\td\n" * 20,
+        "pairs.csv": b"a,b\n" + b"1,2\n" * 20,
         "latin1.txt": "café ".encode("latin-1") * 50,
         "binary.bin": bytes(range(256)) * 4,
         "other.txt": TEXT.replace("truth", "trout").encode(),

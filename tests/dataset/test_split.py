@@ -19,7 +19,7 @@ NAMES = place_names()
 def test_the_layout_stream_reads_one_continuous_text():
     config = TrainingConfig(1, batch_size=20, seq_length=10, val_fraction=0.2, seed=3)
     assert config.layout == "stream"
-    training, validation, line_set = split_corpus(from_text(NAMES), config)
+    training, validation, line_set, *_ = split_corpus(from_text(NAMES), config)
     assert isinstance(training, Streams)
     assert isinstance(validation, ValidationStream)
     assert (training.n_lines, validation.n_lines, line_set) == (0, 0, None)
@@ -31,7 +31,7 @@ def test_the_layout_stream_reads_one_continuous_text():
 
 def test_the_layout_lines_reads_each_line_as_a_text_of_its_own():
     config = TrainingConfig(1, batch_size=20, seq_length=10, layout="lines", val_fraction=0.2, seed=3)
-    training, validation, line_set = split_corpus(from_text(NAMES), config)
+    training, validation, line_set, *_ = split_corpus(from_text(NAMES), config)
     assert isinstance(training, LineBatches)
     assert isinstance(validation, LineBatches)
     assert (training.n_lines, validation.n_lines) == (6490, 1622)
@@ -41,10 +41,10 @@ def test_the_layout_lines_reads_each_line_as_a_text_of_its_own():
     assert line_set.longest == max(map(len, NAMES.splitlines()))
 
 
-@pytest.mark.parametrize("layout", ["", "line", "Lines", "pairs"])
+@pytest.mark.parametrize("layout", ["", "line", "Lines", "tsv"])
 def test_an_unknown_layout_is_refused(layout):
-    assert LAYOUTS == ("stream", "lines")
-    with pytest.raises(ConfigError, match=f"layout can't be {layout!r}: choose one of stream, lines"):
+    assert LAYOUTS == ("stream", "lines", "pairs")
+    with pytest.raises(ConfigError, match=f"layout can't be {layout!r}: choose one of stream, lines, pairs"):
         TrainingConfig(1, layout=layout)
 
 
@@ -88,7 +88,7 @@ def test_a_long_validation_text_is_read_in_parts_that_count_each_character_once(
 
 def test_excerpts_are_consecutive_characters_around_the_border():
     ids = from_text(NAMES).ids
-    training, validation, _ = split_corpus(from_text(NAMES), TrainingConfig(1))
+    training, validation, *_ = split_corpus(from_text(NAMES), TrainingConfig(1))
     np.testing.assert_array_equal(
         np.concatenate((training.excerpt(70), validation.excerpt(30))), ids[training.size - 70 :][:100]
     )

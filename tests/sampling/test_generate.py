@@ -17,7 +17,7 @@ from charrnn.sampling import decoder, filters
 from charrnn.sampling.generate import Sample, TextGenerator, continuations, generate, samples
 from charrnn.sampling.growing_text import IncrementalDecoder
 from charrnn.sampling.request import SamplingRequest
-from charrnn.scoring.score import score
+from charrnn.scoring.text import score
 from support import naive
 from support.random_models import random_model
 

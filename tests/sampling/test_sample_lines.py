@@ -12,7 +12,7 @@ from charrnn.sampling import lines as sampling
 from charrnn.sampling.generate import generate
 from charrnn.sampling.lines import sample_lines
 from charrnn.sampling.request import SamplingRequest
-from charrnn.scoring.score import score
+from charrnn.scoring.text import score
 from support import random_models
 
 LEARNED = ["a", "b", "ab", "ba", "aa", "c", "bé"]

@@ -16,7 +16,8 @@ from charrnn.errors import ConfigError, CorpusError, DivergenceError, Vocabulary
 from charrnn.scoring import lines as line_scores
 from charrnn.scoring import score as text_scores
 from charrnn.scoring.lines import score_batches, score_lines
-from charrnn.scoring.score import Score, score, stream_surprisal, surprisal
+from charrnn.scoring.score import Score, stream_surprisal, surprisal
+from charrnn.scoring.text import score
 from support import coder, naive, random_models
 from support.trainings import VERSE, run_of
 

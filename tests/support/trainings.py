@@ -26,7 +26,12 @@ def place_names(first: int = 0, stop: int | None = None) -> str:
     return "".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[first:stop])
 
 
-TEXTS = {"stream": TEXT, "lines": place_names(3000, 3200)}
+def spelled_backwards(names: str) -> str:
+    """Pairs: each name backwards, a tab, and the name."""
+    return "".join(f"{name[::-1]}\t{name}\n" for name in names.splitlines())
+
+
+TEXTS = {"stream": TEXT, "lines": place_names(3000, 3200), "pairs": spelled_backwards(place_names(3000, 3150))}
 """A short text for each layout."""
 FIXED = {"schedule": "constant", "seed": 1, "engine": "numpy", "threads": 1}
 SMALL: dict[str, dict[str, Any]] = {
@@ -34,6 +39,8 @@ SMALL: dict[str, dict[str, Any]] = {
     # most names are longer than a batch
     "lines": {"layout": "lines", "hidden_size": 12, "layers": 2, "batch_size": 10, "seq_length": 9, "dropout": 0.3}
     | FIXED,
+    # so short that in some batches no target counts
+    "pairs": {"layout": "pairs", "hidden_size": 12, "layers": 1, "batch_size": 10, "seq_length": 5} | FIXED,
 }
 """Options of a small training in each layout."""
 

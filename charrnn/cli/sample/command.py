@@ -80,6 +80,10 @@ def command(
             values=("error", "skip", "nearest"),
         ),
     ] = "error",
+    label: Annotated[
+        str | None,
+        option(START, "Label of the text, for a model of pairs: its source. [drawn by its frequency]"),
+    ] = None,
     state_in: Annotated[Path | None, option(START, "Continue the text whose state is in this file.")] = None,
     top_k: Annotated[
         int, option(CHOICE, "Draw from the k likeliest characters only; 0: from all.", show_default=True)
@@ -180,12 +184,12 @@ def command(
     path = model_file(checkpoint, notice)
     options.check_files(state_out, force, prime_file, (path, corpus, prime_file))
     model = load(path).model
-    options.check_layout(model.layout, context.params)
+    options.check_model(model, context.params)
     length = model.default_length if length is None else length
     chosen = engines.resolve(engine, math.inf if per_line or interactive or length < 0 else count * length)
     notify_compilation(chosen, quiet)
     model = replace(model, engine=engines.load(chosen)).clamp_units(units)
-    stops = [*(stop or []), *(["\n"] if stop_at_newline or per_line or model.layout == "lines" else [])]
+    stops = [*(stop or []), *(["\n"] if stop_at_newline or per_line or model.reads_lines else [])]
     constraints = constraint_factory(model.vocabulary, match, max_copy, corpus, stops)
     after = None if state_in is None else GenerationState.load(state_in, model)
     if seed is None:
@@ -205,10 +209,10 @@ def command(
         write_samples(drawn, model, output, as_json, logprobs, at_once=True)
     else:
         request = replace(request, prime=clean(read_prime(prime, prime_file, model.vocabulary)))
-        if model.layout == "lines":
+        if model.reads_lines:
             from charrnn.sampling.lines import sample_lines
 
-            drawn = sample_lines(model, request, count=count, novel=novel, unique=unique)
+            drawn = sample_lines(model, request, count=count, novel=novel, unique=unique, label=label)
             write_samples(drawn, model, output, as_json, logprobs)
         elif as_json or count > 1:
             write_samples(samples(model, request, count=count), model, output, as_json, logprobs)

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.cli.terminal.console import unit
-from charrnn.config import SamplingConfig
+from charrnn.config import LINE_LAYOUTS, SamplingConfig
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.model.model import Model
+from charrnn.sampling.lines import check_label
 
 PRIME_LINES = "lines to continue: --prime - or --prime-file"
 """What --per-line needs."""
@@ -64,6 +66,8 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
     for a, b, why in (
         ("--prime", "--prime-file", "give one of them"),
         ("--per-line", "--count", "each line is continued once"),
+        ("--label", "--per-line", "each line to continue begins with its own source and tab"),
+        ("--label", "--interactive", "you type the primes"),
         *((state, other, "only a single text has a state") for state in states for other in ("--count", "--per-line")),
         *((state, "--json", "only a single text has a state") for state in states),
         *(("--interactive", other, "you type the primes") for other in ("--prime", "--prime-file", "--per-line")),
@@ -99,9 +103,14 @@ def _check_state_out(path: Path, force: bool, read: tuple[Path | None, ...]) -> 
         raise CheckpointError(f"{path} exists: overwrite it with --force, or give another --state-out")
 
 
-def check_layout(layout: str, params: Mapping[str, Any]) -> None:
-    """Raises `ConfigError` for options that a model of this layout does not have."""
-    if layout != "lines" and (params["novel"] or params["unique"]):
+def check_model(model: Model, params: Mapping[str, Any]) -> None:
+    """Raises `ConfigError` for options that the model does not have."""
+    layout = model.layout
+    if layout not in LINE_LAYOUTS and (params["novel"] or params["unique"]):
         raise ConfigError("--novel and --unique need a model of lines: `charrnn train --lines` makes one")
-    if layout == "lines" and (params["state_in"] is not None or params["state_out"] is not None):
+    if layout != "pairs" and params["label"] is not None:
+        raise ConfigError("--label needs a model of pairs: `charrnn train --pairs` makes one")
+    if layout == "pairs" and not params["per_line"] and not params["interactive"]:
+        check_label(model, params["label"])
+    if layout in LINE_LAYOUTS and (params["state_in"] is not None or params["state_out"] is not None):
         raise ConfigError("--state-in and --state-out need a model of continuous text: a line is never continued")

@@ -29,7 +29,7 @@ def write_samples(
     for sample in samples:
         text = _to_json(sample, model, logprobs) if as_json else sample.prime + sample.text
         output.write(text)
-        if (model.layout == "lines" and not as_json) or not text:
+        if (model.reads_lines and not as_json) or not text:
             output.write("\n")  # an empty sample is a line too
         output.line()
         if at_once:
@@ -38,6 +38,8 @@ def write_samples(
 
 def _to_json(sample: Sample, model: Model, logprobs: bool) -> str:
     data = {name: getattr(sample, name) for name in ("text", "prime", "seed", "temp", "logprob", "bpc")}
+    if sample.label is not None:
+        data["label"] = sample.label
     if logprobs:
         data["logprobs"] = [
             {"character": character, "logprob": logprob, "top": best}

@@ -3,7 +3,6 @@
 import itertools
 import json
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +12,12 @@ import typer
 
 from charrnn.cli.terminal.console import model_file, notifier, notify_compilation
 from charrnn.cli.terminal.help import LINES, MOST_USED, RUN, option
+from charrnn.cli.terminal.inputs import ARRIVAL_BLOCK, model_and_texts, notice_typing
 
 if TYPE_CHECKING:
     from charrnn.dataset.files import Part
     from charrnn.model.model import Model
     from charrnn.scoring.score import Score
-
-ARRIVAL_BLOCK = 1 << 15
-"""The most bytes that are read at once as they arrive: about 500 lines, enough to be scored side by side."""
 
 NAME = "score"
 HELP = "Score a text: how well a model predicts it, in bits per character."
@@ -84,10 +81,8 @@ def command(
     ] = "auto",
     quiet: Annotated[bool, option(RUN, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
-    from charrnn.checkpoint.paths import SUFFIX
     from charrnn.cli.score import line_filter
     from charrnn.config import one_of
-    from charrnn.dataset.files import STDIN
     from charrnn.errors import ConfigError, VocabularyError
     from charrnn.scoring.score import UNKNOWN_POLICIES
 
@@ -98,14 +93,10 @@ def command(
         raise ConfigError("--stateful is for lines: add --per-line, or leave it out, since a whole text is stateful")
     if heatmap and (by_line or as_json):
         raise ConfigError("--heatmap prints the whole text: leave out --json and the options for lines")
-    if checkpoint is not None and not checkpoint.endswith(SUFFIX):
-        files, checkpoint = [checkpoint, *(files or [])], None
-        if models := [file for file in files if file.endswith(SUFFIX)]:
-            raise ConfigError(f"the model comes before the texts: charrnn score {models[0]} {files[0]}")
-
+    given, paths = model_and_texts(NAME, checkpoint, files)
     waits = wanted.sorts or not (by_line or heatmap)
     arriving = ARRIVAL_BLOCK if by_line or heatmap else 0
-    model, parts = _open(checkpoint, files or [STDIN], engine, waits, arriving, quiet)
+    model, parts = _open(given, paths, engine, waits, arriving, quiet)
     try:
         if heatmap:
             from charrnn.cli.score import text_heatmap
@@ -124,7 +115,7 @@ def command(
 
 
 def _open(
-    checkpoint: str | None, paths: list[str], engine: str, waits: bool, arriving: int, quiet: bool
+    checkpoint: Path | None, paths: list[str], engine: str, waits: bool, arriving: int, quiet: bool
 ) -> tuple["Model", Iterator["Part"]]:
     """The model, with the engine that suits the amount of text, and the text as `files.read_parts` yields it.
 
@@ -132,15 +123,14 @@ def _open(
     """
     from charrnn import engine as engines
     from charrnn.checkpoint.model_file import load
-    from charrnn.dataset.files import STDIN, list_files, read_parts, total_size
+    from charrnn.dataset.files import list_files, read_parts, total_size
 
     notice = notifier(quiet)
     engines.resolve(engine, 0)  # an invalid engine is an error before anything is read
     paths = list_files(paths)
     size = total_size(paths)
-    model = load(model_file(Path(checkpoint) if checkpoint else None, notice)).model
-    if STDIN in paths and sys.stdin.isatty():
-        notice("reading what you type, up to Ctrl-D")
+    model = load(model_file(checkpoint, notice)).model
+    notice_typing(paths, notice)
     parts = read_parts(paths, arriving)
     if size == math.inf and waits:
         size, parts = _read_ahead(parts, engines.MAX_NUMPY_CHARS)
@@ -163,7 +153,7 @@ def _read_ahead(parts: Iterator["Part"], limit: int) -> tuple[float, Iterator["P
 def _show_score(model: "Model", parts: Iterator["Part"], unknown: str, as_json: bool) -> int:
     """Prints the score of a text; returns the number of characters that were skipped."""
     from charrnn.dataset.files import decoded_texts
-    from charrnn.scoring.score import score
+    from charrnn.scoring.text import score
 
     found = score(model, decoded_texts(parts, model.vocabulary), unknown=unknown)
     character = "byte" if model.vocabulary.is_bytes else "character"

@@ -23,10 +23,13 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     corpus, vocabulary = trainer.state.corpus, trainer.state.vocabulary
     n_lines = corpus.training_lines + corpus.validation_lines
     chars = f"{corpus.training_chars + corpus.validation_chars:,} {'bytes' if vocabulary.is_bytes else 'characters'}"
-    yield f"{corpus.name}: {f'{n_lines:,} lines, ' * bool(n_lines)}{chars}, {len(vocabulary)} distinct"
+    unit = "pairs" if trainer.state.training_config.layout == "pairs" else "lines"
+    yield f"{corpus.name}: {f'{n_lines:,} {unit}, ' * bool(n_lines)}{chars}, {len(vocabulary)} distinct"
+    if trainer.n_skipped:
+        yield f"skipped {trainer.n_skipped:,} lines that are no pairs"
     if corpus.validation_chars and n_lines:
         training, validation = corpus.training_lines, corpus.validation_lines
-        yield f"trains on {training:,} of the lines, validates on the other {validation:,}, chosen at random"
+        yield f"trains on {training:,} of the {unit}, validates on the other {validation:,}, chosen at random"
     elif corpus.validation_chars:
         yield f"trains on the first {corpus.training_chars:,}, validates on the last {corpus.validation_chars:,}"
     elif trainer.state.training_config.val_fraction:
@@ -44,7 +47,7 @@ def _network(trainer: Trainer) -> Iterator[str]:
         verb = "continues for" if trainer.state.counters.step else "settings for"
         yield f"{verb} {deadline.seconds:.0f} s on this machine (estimated):"
     B = data.batch_size
-    batch = f"{B} lines" if config.layout == "lines" else f"{B} × {data.chars_per_step / B:.0f} characters"
+    batch = f"{B} {config.layout}" if data.n_lines else f"{B} × {data.chars_per_step / B:.0f} characters"
     yield (
         f"{config.steps:,} steps of {batch}, {config.steps / data.steps_per_epoch:.3g} epochs, "
         f"{config.optimizer} at {config.lr:g}, {config.schedule}, {dropout_label(model)}; seed {config.seed}"

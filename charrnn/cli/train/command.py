@@ -27,6 +27,7 @@ Examples:
   charrnn train --resume --steps 20000
   charrnn train song.mid --bytes
   charrnn train names.txt --lines && charrnn sample --count 20
+  charrnn train names.tsv --pairs && charrnn sample --label Russian
 """
 DURATION = re.compile(r"(?:(\d+(?:\.\d*)?)h)?(?:(\d+(?:\.\d*)?)m)?(?:(\d+(?:\.\d*)?)s?)?")
 
@@ -68,6 +69,10 @@ def command(
         Path | None, option(MOST_USED, "The model's file. [checkpoints/CORPUS.safetensors]", "--out", "-o")
     ] = None,
     resume: Annotated[bool, option(MOST_USED, "Continue the run of --out, or the latest run.", "--resume")] = False,
+    pairs: Annotated[
+        bool | None,
+        option(READING, "Each line is a source, a tab and a target: a label and a text, or two texts.", "--pairs"),
+    ] = None,
     as_bytes: Annotated[
         bool, option(READING, "Train on bytes, of any file.", "--bytes", envvar="CHARRNN_TRAIN_BYTES")
     ] = False,
@@ -79,6 +84,15 @@ def command(
             "What to do with invalid bytes: strict, replace, ignore, backslashreplace, surrogateescape. [strict]",
             values=("strict", "replace", "ignore", "backslashreplace", "surrogateescape"),
         ),
+    ] = None,
+    csv: Annotated[
+        str | None, option(READING, "Two columns of CSV as the source and the target of --pairs.", metavar="A,B")
+    ] = None,
+    jsonl: Annotated[
+        str | None, option(READING, "Two fields of JSON lines as the source and the target.", metavar="A,B")
+    ] = None,
+    skip_bad: Annotated[
+        bool | None, option(READING, "Skip and count lines that are no pairs. [an error]", "--skip-bad")
     ] = None,
     val_fraction: Annotated[
         float | None, option(READING, "Fraction of the text (its end), or of the lines, for validation. [0.1]")
@@ -188,7 +202,7 @@ def command(
         raise ConfigError("--bytes does not decode the text: leave out --encoding and --errors")
     between("sample_every", sample_every or 0, 0)
     options = _training_options(given)
-    read_options = {name: given[name] for name in ("encoding", "errors", "as_bytes") if given.get(name)}
+    read_options = _read_options(given)
     train_options.check(options)
     default_time = not resume and not options.keys() & set(train_options.LENGTH_OPTIONS)
     if default_time:
@@ -231,10 +245,34 @@ def _given(context: typer.Context, resume: bool, lengths: tuple[str, ...]) -> di
 
 def _training_options(given: dict[str, Any]) -> Any:
     """The training options among those that were given."""
+    from charrnn.config import LINE_LAYOUTS
+    from charrnn.errors import ConfigError
     from charrnn.training.options import LENGTH_OPTIONS, MODEL_OPTIONS, TRAINING_OPTIONS
 
     names = MODEL_OPTIONS | TRAINING_OPTIONS | set(LENGTH_OPTIONS)
     options = {name: value for name, value in given.items() if name in names}
-    if given.get("lines"):
-        options["layout"] = "lines"
+    layouts = [name for name in LINE_LAYOUTS if given.get(name)]
+    if len(layouts) > 1:
+        raise ConfigError(f"--{' and --'.join(layouts)} can't both be given: a line is read in one way")
+    if layouts:
+        options["layout"] = layouts[0]
     return options
+
+
+def _read_options(given: dict[str, Any]) -> dict[str, Any]:
+    """The options that say how to read the text: the fields of a `Source`."""
+    from charrnn.errors import ConfigError
+
+    found = {name: given[name] for name in ("encoding", "errors", "as_bytes") if given.get(name)}
+    tables = [name for name in ("csv", "jsonl") if name in given]
+    if not tables:
+        return found
+    option = f"--{tables[0]}"
+    if len(tables) > 1 or not given.get("pairs"):
+        raise ConfigError("--csv and --jsonl are for --pairs: give one of them, and --pairs")
+    if found.get("as_bytes"):
+        raise ConfigError(f"{option} reads characters: leave out --bytes")
+    columns = tuple(name.strip() for name in given[tables[0]].split(","))
+    if len(columns) != 2 or not all(columns):
+        raise ConfigError(f"{option} is the names of two columns, source,target, not {given[tables[0]]!r}")
+    return found | {"table": tables[0], "columns": columns, "skip_bad": bool(given.get("skip_bad"))}

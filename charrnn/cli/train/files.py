@@ -104,7 +104,9 @@ def remaining_time(seconds: float, source: Source) -> float:
 
 def command_words(paths: tuple[str, ...], read_options: dict[str, Any], init_from: Path | None) -> list[str]:
     """The command that begins a run, without its settings."""
-    given = [f"--{name}={value}" for name, value in read_options.items() if name != "as_bytes"]
+    given = [f"--{name}={read_options[name]}" for name in ("encoding", "errors") if name in read_options]
+    if "table" in read_options:
+        given.append(f"--{read_options['table']}={','.join(read_options['columns'])}")
     given += ["--bytes"] * read_options.get("as_bytes", False) + [f"--init-from={init_from}"] * (init_from is not None)
     return ["charrnn", "train", *paths, *given]
 

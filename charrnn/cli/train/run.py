@@ -4,6 +4,7 @@ import math
 import shlex
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from tqdm import tqdm
@@ -14,10 +15,12 @@ from charrnn.cli.terminal.console import default_interrupt, notifier, notify_com
 from charrnn.cli.train import announcement
 from charrnn.cli.train.files import resume_command
 from charrnn.cli.train.run_summary import RunSummary
-from charrnn.config import MAX_SEED, SamplingConfig
+from charrnn.config import LINE_LAYOUTS, MAX_SEED, SamplingConfig
 from charrnn.errors import CharRNNError
+from charrnn.model.model import Model
 from charrnn.sampling.generate import generate
 from charrnn.sampling.lines import sample_lines
+from charrnn.sampling.translate import translate
 from charrnn.training.state import Evaluation
 from charrnn.training.trainer import MAX_ROLLBACKS, Progress
 
@@ -25,6 +28,8 @@ SAMPLE_LENGTH = 200
 """The characters of a sample along the way; the most characters of each of its lines for a model of lines."""
 SAMPLE_LINES = 5
 """The lines of a sample along the way for a model of lines."""
+SAMPLE_EXCERPT = 2000
+"""Characters of held-out pairs from which a model that rewrites texts takes the sources of a sample."""
 
 
 class Run:
@@ -90,14 +95,20 @@ class Run:
         row = self.manager.kept
         step = row.step if row else self.trainer.best_step
         epoch = f" in epoch {row.epoch + 1}" if row else ""
-        is_lines = self.trainer.state.training_config.layout == "lines"
         path = self.manager.path  # `sample` finds the newest in the folder of checkpoints by itself
         words = [] if path.parent == FOLDER else [str(path)]
-        command = shlex.join(["charrnn", "sample", *words, *(("--count", "20") if is_lines else ("--temp", "0.8"))])
+        command = shlex.join(["charrnn", *self._use(words)])
         if not self.quiet:
             for line in self.summary.lines(row, self.command, has_best=not self.manager.previous_best):
                 self.notice(line)
         self.notice(f"done: {path} holds the weights of step {step:,}{epoch}; try {command}")
+
+    def _use(self, model: list[str]) -> list[str]:
+        """The words of a command that tries the model."""
+        layout = self.trainer.state.training_config.layout
+        if layout == "pairs" and self.trainer.labels is None:
+            return ["translate", *model]
+        return ["sample", *model, *(("--count", "20") if layout in LINE_LAYOUTS else ("--temp", "0.8"))]
 
     def _warm_up(self) -> None:
         """Compiles what the run needs; Ctrl-C ends the process at once, since there is nothing to save yet."""
@@ -191,9 +202,18 @@ class Run:
         model, s = self.trainer.latest, self.trainer.state
         seed = (s.training_config.seed + s.counters.step) % MAX_SEED
         config = SamplingConfig(temp=0.8)
-        if model.layout != "lines":
+        if model.layout == "stream":
             return "".join(generate(model, length=length, seed=seed, config=config))
+        if model.layout == "pairs" and model.labels is None:
+            return "\n".join(self._translations(model, count))
         length = min(length, model.default_length)
-        return "\n".join(
-            line.text for line in sample_lines(model, count=count, length=length, seed=seed, config=config)
-        )
+        drawn = sample_lines(model, count=count, length=length, seed=seed, config=config)
+        return "\n".join(line.text if line.label is None else f"{line.label}: {line.text}" for line in drawn)
+
+    def _translations(self, model: Model, count: int) -> Iterator[str]:
+        """Some sources that are held out, if any are, and what the model makes of them."""
+        data = self.trainer.validation_data if self.trainer.validation_data.size else self.trainer.training_data
+        lines = model.vocabulary.decode(data.excerpt(SAMPLE_EXCERPT)).split("\n")
+        sources = [line.partition("\t")[0] for line in lines if line][:count]
+        for source, found in zip(sources, translate(model, sources, beam=1), strict=True):
+            yield f"{source} → {found.text}"

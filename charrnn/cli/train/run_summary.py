@@ -38,7 +38,8 @@ class RunSummary:
     def _measure(self) -> None:
         trainer = self.trainer
         with suppress(MemoryError, LZMAError):  # not worth failing for
-            if trainer.validation_data.size:
+            # for pairs, only the targets count: a compressor's bits for whole lines would not compare
+            if trainer.validation_data.size and trainer.state.training_config.layout != "pairs":
                 texts = trainer.training_data.excerpt(MAX_CHARS), trainer.validation_data.excerpt(MAX_CHARS)
                 self.baselines.append(baselines.measure(*texts, trainer.state.vocabulary))
 

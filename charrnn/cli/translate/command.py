@@ -1,0 +1,170 @@
+"""`charrnn translate`: rewrites each line of a text with a model of pairs."""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from charrnn.cli.terminal.console import Output, model_file, notifier
+from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
+from charrnn.cli.terminal.inputs import arriving_parts, model_and_texts
+
+if TYPE_CHECKING:
+    from charrnn.dataset.files import Part
+    from charrnn.model.model import Model
+    from charrnn.sampling.translate import Translation
+
+Row = tuple[str, str]
+"""A source, and the target that is expected, if any."""
+
+NAME = "translate"
+HELP = "Rewrite each line with a model of pairs."
+EXAMPLES = """\b
+Each line of the input is a source; the output has its likeliest target on the
+same line. `charrnn train pairs.tsv --pairs` makes a model that can do this.
+Each option can come from the environment too: CHARRNN_TRANSLATE_BEAM=8.
+
+\b
+Examples:
+  charrnn translate dates.safetensors letters.txt
+  echo '3rd of March 1999' | charrnn translate
+  cut -f1 test.tsv | charrnn translate | paste test.tsv -
+  charrnn translate --evaluate test.tsv
+  charrnn translate --beam 8 --nbest 3 --json words.txt
+"""
+
+
+def command(
+    checkpoint: Annotated[
+        str | None,
+        typer.Argument(help="The model's file, *.safetensors. [the newest in checkpoints/]", show_default=False),
+    ] = None,
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Files, folders, or - for stdin. [stdin]", show_default=False)
+    ] = None,
+    beam: Annotated[
+        int,
+        option(MOST_USED, "Beginnings that the search keeps; 1: always the likeliest character.", show_default=True),
+    ] = 4,
+    nbest: Annotated[
+        int, option(MOST_USED, "Targets of each line; with more than 1, tabs are between them.", show_default=True)
+    ] = 1,
+    length: Annotated[
+        int | None, option(MOST_USED, "The most characters of a target. [twice the longest in training]")
+    ] = None,
+    unknown: Annotated[
+        str,
+        option(
+            MOST_USED,
+            "What to do with characters that are not in the model's vocabulary: error, skip, or nearest, which "
+            "replaces them.",
+            show_default=True,
+            values=("error", "skip", "nearest"),
+        ),
+    ] = "error",
+    evaluate: Annotated[
+        bool,
+        option(MOST_USED, "Compare with the targets in the input, and print how many are the same.", "--evaluate"),
+    ] = False,
+    as_json: Annotated[
+        bool,
+        option(OUTPUT, "Print a JSON object for each line, one a line.", "--json", envvar="CHARRNN_TRANSLATE_JSON"),
+    ] = False,
+    threads: Annotated[int | None, option(RUN, "Number of threads. [one for each core]")] = None,
+    quiet: Annotated[bool, option(RUN, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
+) -> None:
+    from charrnn.checkpoint.model_file import load
+    from charrnn.errors import ConfigError, VocabularyError
+    from charrnn.sampling.translate import translate_batches
+
+    if evaluate and nbest > 1:
+        raise ConfigError("--evaluate compares the best target: leave out --nbest")
+    given, paths = model_and_texts(NAME, checkpoint, files)
+    notice = notifier(quiet)
+    model = load(model_file(given, notice)).model
+    rows: list[Row] = []
+
+    def sources() -> Iterator[list[str]]:
+        nonlocal rows
+        for rows in _rows(arriving_parts(paths, notice), model, evaluate):
+            yield [source for source, _ in rows]
+
+    found = translate_batches(model, sources(), beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads)
+    results = ([*zip(rows, translations, strict=True)] for translations in found)
+    try:
+        if evaluate:
+            _print_score(results, as_json)
+        else:
+            _print_targets(results, as_json)
+    except VocabularyError as error:
+        raise VocabularyError(f"{error} with --unknown skip, or replace them with --unknown nearest") from None
+
+
+def _rows(parts: Iterator["Part"], model: "Model", with_targets: bool) -> Iterator[list[Row]]:
+    """The lines of a text as they arrive: each a source, with its target if it has to have one."""
+    from charrnn.dataset.line_reader import read_lines
+    from charrnn.errors import CorpusError
+
+    number = 0
+    for lines in read_lines(parts, model.vocabulary):
+        texts = [line.text.removesuffix("\n") for line in lines]
+        if not with_targets:
+            yield [(text, "") for text in texts]
+            continue
+        rows = []
+        for text in texts:
+            number += 1
+            source, tab, target = text.partition("\t")
+            if not tab or "\t" in target:
+                raise CorpusError(f"line {number} is not source, tab, target: --evaluate needs both")
+            rows.append((source, target))
+        yield rows
+
+
+def _print_targets(results: Iterator[list[tuple[Row, "Translation"]]], as_json: bool) -> None:
+    """Prints the targets of each line on a line, or a JSON object."""
+    output = Output()
+    for batch in results:
+        for (source, _), found in batch:
+            every = [found, *found.alternatives]
+            if as_json:
+                output.write(json.dumps({"source": source} | _as_dict(found) | _alternatives(found)) + "\n")
+            else:
+                output.write("\t".join(translation.text for translation in every) + "\n")
+        output.flush()
+    output.close()
+
+
+def _as_dict(found: "Translation") -> dict[str, Any]:
+    return {"text": found.text, "logprob": found.logprob, "bpc": found.bpc, "complete": found.complete}
+
+
+def _alternatives(found: "Translation") -> dict[str, Any]:
+    """The next best targets as JSON data, if there are any."""
+    return {"alternatives": [_as_dict(other) for other in found.alternatives]} if found.alternatives else {}
+
+
+def _print_score(results: Iterator[list[tuple[Row, "Translation"]]], as_json: bool) -> None:
+    """Prints how many targets are the expected ones."""
+    from charrnn.errors import CorpusError
+    from charrnn.scoring.translation import TranslationScore, compare
+
+    score = TranslationScore()
+    for batch in results:
+        for (_, expected), found in batch:
+            score += compare(found.text, expected)
+    if not score.lines:
+        raise CorpusError("there are no lines to evaluate: the input is empty")
+    rows = {
+        "lines": score.lines,
+        "exact": score.exact,
+        "accuracy": round(score.accuracy, 6),
+        "character_error_rate": round(score.character_error_rate, 6),
+    }
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        typer.echo(f"{name.replace('_', ' '):<{width}}  {value:>10}")

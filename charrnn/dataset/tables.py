@@ -1,0 +1,80 @@
+"""The tables: two columns of CSV, or two fields of JSON lines, as lines of source, tab and target."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from charrnn.dataset.pairs import TAB
+from charrnn.errors import CorpusError
+
+TABLES = ("csv", "jsonl")
+MAX_NAMED = 20
+"""The most columns that an error names."""
+Row = tuple[int, str | list[str]]
+"""The number of the line at which a row ends, and its two texts; or what is wrong with it."""
+
+
+def as_pairs(texts: Iterator[str], table: str, columns: tuple[str, ...], name: str, skip_bad: bool) -> Iterator[str]:
+    """The rows of a table, which comes in pieces of text, as lines of source, tab and target.
+
+    Spaces, tabs and newlines within a text become single spaces. Raises `CorpusError` for columns that are missing, and
+    for a row that lacks one of the two texts; with `skip_bad`, such a row becomes a line without a tab, which the
+    layout `pairs` skips and counts.
+    """
+    rows: Callable[[Iterator[str], tuple[str, ...], str], Iterator[Row]] = _csv_rows if table == "csv" else _json_rows
+    for number, found in rows(_lines(texts), columns, name):
+        if isinstance(found, list):
+            yield TAB.join(" ".join(text.split()) for text in found) + "\n"
+        elif skip_bad:
+            yield "?\n"
+        else:
+            raise CorpusError(f"line {number:,} of {name} {found}: mend it, or leave such lines out with --skip-bad")
+
+
+def _lines(texts: Iterator[str]) -> Iterator[str]:
+    """The lines of a text in pieces, each with its newline."""
+    rest = ""
+    for text in texts:
+        *lines, rest = (rest + text).split("\n")
+        for line in lines:
+            yield line + "\n"
+    if rest:
+        yield rest
+
+
+def _csv_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Iterator[Row]:
+    """The rows of CSV (RFC 4180) after a line with the names of the columns."""
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = [text.strip() for text in next(reader, [])]
+        for column in columns:
+            if column not in header:
+                named = ", ".join(header[:MAX_NAMED]) + (" and more" if len(header) > MAX_NAMED else "")
+                raise CorpusError(f"{name} has no column {column!r}: its first line names {named or 'none'}")
+        places = [header.index(column) for column in columns]
+        for row in reader:
+            if row:
+                short = len(row) <= max(places)
+                yield reader.line_num, "has too few columns" if short else [row[place] for place in places]
+    except csv.Error as error:
+        raise CorpusError(f"line {reader.line_num:,} of {name} is not CSV: {error}") from None
+
+
+def _json_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Iterator[Row]:
+    """The objects of JSON lines."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            yield number, "is not JSON"
+            continue
+        missing = [c for c in columns if not isinstance(row, dict) or not _is_text(row.get(c))]
+        yield number, f"has no text {missing[0]!r}" if missing else [str(row[column]) for column in columns]
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value can stand for a text: a string or a number."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool)

@@ -1,0 +1,166 @@
+"""Translation: rewrites texts with a model of pairs, each source as its likeliest target."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from charrnn import engine as engines
+from charrnn.config import between, one_of
+from charrnn.dataset.pairs import TAB
+from charrnn.dataset.vocabulary import POLICIES
+from charrnn.engine import available_cores
+from charrnn.engine.threads import Threads, row_shards
+from charrnn.errors import ConfigError, CorpusError, VocabularyError
+from charrnn.model.model import Model
+from charrnn.sampling import beam as beam_search
+from charrnn.types import Array, Ids, Indices
+
+SOURCES_PER_BATCH = 256
+"""Sources that `translate` takes at once."""
+MAX_BEAM = 1000
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A target that a model found for a source."""
+
+    text: str
+    logprob: float
+    """In nats, of its characters and of the newline that ends it."""
+    chars: int
+    """The characters drawn, the newline included."""
+    complete: bool
+    """Whether it ended by itself; otherwise it was cut at the greatest length."""
+    alternatives: tuple["Translation", ...] = ()
+    """The next best targets, in order."""
+
+    @property
+    def bpc(self) -> float:
+        """The mean surprisal in bits per character: the lower, the surer the model is."""
+        return abs(self.logprob) / math.log(2) / self.chars if self.chars else 0.0
+
+
+def translate(
+    model: Model,
+    sources: Iterable[str],
+    *,
+    beam: int = 4,
+    nbest: int = 1,
+    length: int | None = None,
+    unknown: str = "error",
+    threads: int | None = None,
+) -> Iterator[Translation]:
+    """The likeliest target of each source, in order; memory holds only `SOURCES_PER_BATCH` of them.
+
+    `beam` is the number of beginnings that the search keeps: 1 always takes the likeliest character. `nbest` asks for
+    more targets, as `alternatives`. A target is cut after `length` characters (None: `Model.default_length`).
+    Characters that are not in the vocabulary are treated as in `Vocabulary.replace_unknown`.
+
+    Raises `ConfigError` for a model that has no pairs and for options out of range; `VocabularyError` for an unknown
+    character and `CorpusError` for a tab or newline in a source, both with the number of the source, after the targets
+    of the batches before it; `CheckpointError` if the predictions are NaN or infinite.
+    """
+    rest = iter(sources)
+    batches = iter(lambda: [*itertools.islice(rest, SOURCES_PER_BATCH)], [])  # up to the first empty one
+    found = translate_batches(model, batches, beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads)
+    return itertools.chain.from_iterable(found)
+
+
+def translate_batches(
+    model: Model,
+    batches: Iterable[Sequence[str]],
+    *,
+    beam: int = 4,
+    nbest: int = 1,
+    length: int | None = None,
+    unknown: str = "error",
+    threads: int | None = None,
+) -> Iterator[list[Translation]]:
+    """`translate` of sources in batches: yields the targets of each batch before it asks for the next."""
+    if model.layout != "pairs":
+        raise ConfigError("this model does not rewrite texts: `charrnn train --pairs` makes models that do")
+    one_of("unknown", unknown, POLICIES)
+    threads = available_cores() if threads is None else threads
+    length = model.default_length if length is None else length
+    for name, value, least, most in (
+        ("beam", beam, 1, MAX_BEAM),
+        ("nbest", nbest, 1, beam),
+        ("length", length, 0, 2**31),
+        ("threads", threads, 1, 4096),
+    ):
+        between(name, value, least, most)
+    model = replace(model, engine=engines.load("numpy"))  # the compiled engine has no single step
+    return _translate_batches(model, batches, beam, nbest, length, unknown, threads)
+
+
+def _translate_batches(
+    model: Model, batches: Iterable[Sequence[str]], beam: int, nbest: int, length: int, unknown: str, n_threads: int
+) -> Iterator[list[Translation]]:
+    done = 0
+    with Threads(n_threads) as threads:
+        for batch in batches:
+            ids = [_encode(model, text, done + n, unknown) for n, text in enumerate(batch, 1)]
+            order = np.argsort([-len(i) for i in ids], kind="stable")
+            shards = [order[rows] for rows in row_shards(len(ids), min(n_threads, max(1, len(ids))))]
+
+            def search(rows: Indices, ids: list[Ids] = ids) -> list[list[beam_search.Hypothesis]]:
+                return _search(model, [ids[n] for n in rows], beam, length)
+
+            found = itertools.chain.from_iterable(threads.map(search, shards))
+            by_source = dict(zip(np.concatenate(shards).tolist() if ids else (), found, strict=True))
+            yield [_translation(model, by_source[n][:nbest]) for n in range(len(ids))]
+            done += len(batch)
+
+
+def _encode(model: Model, source: str, number: int, unknown: str) -> Ids:
+    """The ids of a source, after `vocabulary.start` and with its tab."""
+    vocabulary = model.vocabulary
+    for character, name in ((TAB, "tab"), ("\n", "newline")):
+        if character in source:
+            raise CorpusError(f"line {number}: a source has no {name}s: leave them out")
+    try:
+        ids = vocabulary.encode(vocabulary.replace_unknown(source, unknown)[0] + TAB)
+    except VocabularyError as error:
+        raise VocabularyError(f"line {number}: {error}") from None
+    return np.concatenate(([vocabulary.start], ids)).astype(ids.dtype)
+
+
+def _search(model: Model, sources: list[Ids], beam: int, length: int) -> list[list[beam_search.Hypothesis]]:
+    """The targets of sources, the longest of which comes first."""
+    if not sources:
+        return []
+    state = read_ragged(model, [ids[:-1] for ids in sources])
+    context = np.array([ids[-1] for ids in sources], sources[0].dtype)
+
+    def step(context: Ids, state: Array, _: Indices) -> tuple[Array, Array]:
+        return model.step(context, state)
+
+    newline = model.vocabulary.characters.index("\n")
+    return beam_search.search(step, context, state, newline=newline, beam=beam, longest=length)
+
+
+def read_ragged(model: Model, texts: list[Ids]) -> Array:
+    """The state [L, S, N, H] after each of N texts, the longest of which comes first."""
+    lengths = np.array([len(ids) for ids in texts])
+    found, state = model.zero_state(len(texts)), model.zero_state(len(texts))
+    read = 0
+    for length in np.unique(lengths):
+        if length == read:
+            continue
+        rows = int(np.count_nonzero(lengths >= length))
+        inputs = np.stack([ids[read:length] for ids in texts[:rows]], axis=1)
+        _, state = model.forward(inputs, state[:, :, :rows])
+        ended = lengths[:rows] == length
+        found[:, :, :rows][:, :, ended] = state[:, :, ended]
+        read = int(length)
+    return found
+
+
+def _translation(model: Model, hypotheses: list[beam_search.Hypothesis]) -> Translation:
+    first, *others = (
+        Translation(model.vocabulary.decode(h.ids), h.logprob, len(h.ids) + h.complete, h.complete) for h in hypotheses
+    )
+    return Translation(first.text, first.logprob, first.chars, first.complete, tuple(others))

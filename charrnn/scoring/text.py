@@ -1,0 +1,43 @@
+"""The score of a whole text: the sum over its characters or, for a model of pairs, over its targets."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from charrnn.errors import CorpusError
+from charrnn.model.model import Model
+from charrnn.scoring.lines import score_lines
+from charrnn.scoring.score import Score, Text, stream_surprisal
+
+
+def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") -> Score:
+    """The score of a text, or of its consecutive pieces: -log of the probability that the model writes it unprimed.
+
+    For a model of pairs it is the sum over the lines: -log of the probability of each target after its source.
+
+    Raises `VocabularyError` for characters that are not in the vocabulary, unless `unknown` is `skip`, which leaves
+    them out; `CorpusError` if there is nothing to score.
+    """
+    pieces = [text] if isinstance(text, Text) else text
+    total = Score(0, 0.0)
+    if model.layout == "pairs":
+        total = sum(score_lines(model, lines_of(pieces), unknown=unknown), total)
+    else:
+        for nats in stream_surprisal(model, pieces, unknown=unknown):
+            skipped = int(np.isnan(nats).sum())
+            total += Score(len(nats) - skipped, float(np.nansum(nats, dtype=np.float64)), skipped)
+    if not total.chars:
+        why = "the model knows none of its characters" if total.unknown else "it is empty"
+        raise CorpusError(f"there is no text to score: {why}")
+    return total
+
+
+def lines_of(pieces: Iterable[Text]) -> Iterator[str]:
+    """The lines of a text in pieces, each with its newline."""
+    rest = ""
+    for piece in pieces:
+        text = piece if isinstance(piece, str) else piece.decode("utf-8", "surrogateescape")
+        *lines, rest = (rest + text).split("\n")
+        yield from (line + "\n" for line in lines)
+    if rest:
+        yield rest

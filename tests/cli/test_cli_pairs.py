@@ -1,0 +1,231 @@
+"""`charrnn train --pairs`, labels in `charrnn sample`, and `charrnn translate`: real processes, streams and files."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import charrnn as api
+from support.processes import SMALL, charrnn, command, environment, error_line, posix, started
+from support.trainings import place_names, spelled_backwards
+
+NAMES = place_names().splitlines()[::10]
+LABELLED = "".join(f"{'long' if len(name) > 9 else 'short'}\t{name}\n" for name in NAMES)
+DOUBLED = "".join(f"{name[:2]}\t{name[:2] * 2}\n" for name in NAMES)
+"""Sources of two characters, and each twice: what a small network learns in seconds."""
+
+
+def train(folder: Path, text: str, *options: object) -> Path:
+    (folder / "pairs.tsv").write_text(text, encoding="utf-8", newline="")
+    done = charrnn("train", "pairs.tsv", "--pairs", *SMALL, "--out", "m.safetensors", *options, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of labels and names."""
+    return train(tmp_path_factory.mktemp("labelled"), LABELLED, "--steps", 20)
+
+
+@pytest.fixture(scope="module")
+def doubling(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model that writes its source twice, and has learned to."""
+    options = ("--hidden-size", 48, "--steps", 900, "--lr", 0.01, "--schedule", "linear", "--batch-size", 50)
+    return train(tmp_path_factory.mktemp("doubling"), DOUBLED, *options)
+
+
+# Labels
+
+
+def test_texts_of_a_label_are_written_without_it(labelled: Path) -> None:
+    wanted = ("sample", "m.safetensors", "--label", "short", "--count", 4, "--seed", 1)
+    done = charrnn(*wanted, cwd=labelled)
+    assert done.returncode == 0, done.stderr
+    texts = done.stdout.splitlines()
+    assert len(texts) == 4
+    assert not any(text.startswith("short") for text in texts)
+    found = [json.loads(line) for line in charrnn(*wanted, "--json", cwd=labelled).stdout.splitlines()]
+    assert [(row["text"], row["label"]) for row in found] == [(text, "short") for text in texts]
+
+
+def test_a_label_is_drawn_and_told_by_json(labelled: Path) -> None:
+    done = charrnn("sample", "m.safetensors", "--count", 60, "--seed", 1, "--json", cwd=labelled)
+    labels = {json.loads(line)["label"] for line in done.stdout.splitlines()}
+    assert labels == {"short", "long"}
+
+
+def test_an_unknown_label_gets_the_known_ones(labelled: Path) -> None:
+    done = charrnn("sample", "m.safetensors", "--label", "tiny", cwd=labelled)
+    assert "no label 'tiny': choose one of long, short" in error_line(done, 2)
+
+
+def test_a_run_says_how_many_pairs_it_has_and_what_to_try(tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text(LABELLED + "no tab\n", encoding="utf-8")
+    options = (*SMALL, "--steps", 4, "--sample-every", 4, "--skip-bad")
+    done = charrnn("train", "pairs.tsv", "--pairs", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "pairs.tsv: 812 pairs, " in done.stderr
+    assert "skipped 1 lines that are no pairs" in done.stderr
+    assert "try charrnn sample --count 20" in done.stderr
+    assert "    long: " in done.stderr or "    short: " in done.stderr
+    assert "of the pairs, validates on the other" in done.stderr
+
+
+def test_a_run_on_texts_to_rewrite_shows_how_it_rewrites_them(tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text(spelled_backwards("\n".join(NAMES)), encoding="utf-8")
+    done = charrnn("train", "pairs.tsv", "--pairs", *SMALL, "--steps", 4, "--sample-every", 4, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(" → ") == 5
+    assert "try charrnn translate" in done.stderr
+
+
+def test_it_resumes_byte_for_byte(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    train(here, LABELLED, "--steps", 30)
+    train(there, LABELLED, "--steps", 12)
+    done = charrnn("train", "--resume", "--out", "m.safetensors", "--steps", 30, cwd=there)
+    assert done.returncode == 0, done.stderr
+    assert (here / "m.safetensors").read_bytes() == (there / "m.safetensors").read_bytes()
+
+
+# Tables
+
+
+def test_columns_of_csv_and_fields_of_json_lines_give_the_same_model(tmp_path: Path) -> None:
+    rows = [line.split("\t") for line in LABELLED.splitlines()]
+    (tmp_path / "pairs.csv").write_text("name,n,kind\n" + "".join(f'"{b}",1,{a}\n' for a, b in rows), encoding="utf-8")
+    (tmp_path / "pairs.jsonl").write_text(
+        "".join(json.dumps({"kind": a, "name": b}) + "\n" for a, b in rows), encoding="utf-8"
+    )
+    train(tmp_path, LABELLED, "--steps", 3)
+    expected = api.load(tmp_path / "m.safetensors").model
+    for table in ("csv", "jsonl"):
+        args = ("train", f"pairs.{table}", "--pairs", f"--{table}", "kind,name", *SMALL)
+        done = charrnn(*args, "--steps", 2, "--out", f"{table}.safetensors", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        done = charrnn("train", "--resume", "--steps", 3, "--out", f"{table}.safetensors", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        found = api.load(tmp_path / f"{table}.safetensors").model
+        assert found.labels == expected.labels
+        assert all((found.params[name] == p).all() for name, p in expected.params.items())
+
+
+# Rewriting
+
+
+def test_a_model_translates_what_it_has_not_seen(doubling: Path) -> None:
+    done = charrnn("translate", "m.safetensors", "--evaluate", "pairs.tsv", "--json", cwd=doubling)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["lines"] == len(NAMES)
+    assert found["accuracy"] > 0.95
+    assert found["exact"] == round(found["accuracy"] * len(NAMES))
+    table = charrnn("translate", "m.safetensors", "--evaluate", "pairs.tsv", cwd=doubling).stdout
+    assert f"exact                 {found['exact']:>10}" in table
+
+
+@posix
+def test_it_works_in_a_pipe(doubling: Path) -> None:
+    translate = " ".join(command("translate", "m.safetensors"))
+    line = f"cut -f1 pairs.tsv | {translate} | paste pairs.tsv -"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], cwd=doubling, env=environment(), capture_output=True, check=True
+    )
+    rows = [row.split("\t") for row in done.stdout.decode().splitlines()]
+    assert len(rows) == len(NAMES)
+    assert sum(wanted == found for _, wanted, found in rows) > 0.95 * len(NAMES)
+
+
+@posix
+def test_lines_are_answered_as_they_arrive(doubling: Path) -> None:
+    with started("translate", "m.safetensors", "--quiet", cwd=doubling) as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        for source in ("Lo", "Ba"):
+            run.stdin.write(f"{source}\n".encode())
+            assert run.stdout.readline().decode() == f"{source * 2}\n"
+        run.stdin.close()
+        assert run.wait(20) == 0
+
+
+@posix
+def test_a_closed_pipe_ends_it_silently(doubling: Path) -> None:
+    line = f"(cat pairs.tsv pairs.tsv | cut -f1) | {' '.join(command('translate', 'm.safetensors'))} | head -n 1"
+    done = subprocess.run(["bash", "-c", line], cwd=doubling, env=environment(), capture_output=True, check=True)
+    assert done.stderr == b""
+    assert done.stdout.count(b"\n") == 1
+
+
+def test_more_targets_come_with_their_probabilities(doubling: Path) -> None:
+    args = ("translate", "m.safetensors", "--beam", 6, "--nbest", 3)
+    done = charrnn(*args, "--json", cwd=doubling, input="Lo\n\nBa")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["source"] for row in rows] == ["Lo", "", "Ba"]
+    assert rows[0]["text"] == "LoLo"
+    assert all(len(row["alternatives"]) == 2 and row["complete"] for row in rows[::2])
+    text = charrnn(*args, cwd=doubling, input="Lo\n").stdout
+    assert text == "\t".join([rows[0]["text"], *(other["text"] for other in rows[0]["alternatives"])]) + "\n"
+
+
+def test_the_same_from_python(doubling: Path) -> None:
+    model = api.load(doubling / "m.safetensors").model
+    assert [found.text for found in api.translate(model, ["Lo", "Ba"])] == ["LoLo", "BaBa"]
+    run = api.train(DOUBLED, layout="pairs", steps=2, seed=1, hidden_size=8)
+    for _ in run:
+        pass
+    assert run.best.layout == "pairs"
+
+
+@pytest.mark.parametrize(
+    ("args", "text", "code", "message"),
+    [
+        ((), "Lo\nL☃\n", 1, "line 2: the model has never seen '☃'"),
+        ((), "a\tb\n", 1, "line 1: a source has no tabs"),
+        (("--evaluate",), "Lo\tLoLo\nLo\n", 1, "line 2 is not source, tab, target"),
+        (("--evaluate",), "", 1, "no lines to evaluate"),
+        (("--evaluate", "--nbest", 2), "", 2, "--nbest"),
+        (("--beam", 0), "", 2, "beam"),
+        (("--nbest", 5), "", 2, "nbest must be from 1 to 4"),
+        (("--threads", 0), "", 2, "threads"),
+        (("missing.txt",), "", 1, "missing.txt"),
+        (("--unknown", "perhaps"), "", 2, "unknown"),
+    ],
+)
+def test_what_can_not_be_translated_is_one_line(
+    args: tuple[object, ...], text: str, code: int, message: str, doubling: Path
+) -> None:
+    done = charrnn("translate", "m.safetensors", *args, cwd=doubling, input=text)
+    assert message in error_line(done, code)
+
+
+def test_a_score_is_that_of_the_targets(doubling: Path) -> None:
+    done = charrnn("score", "m.safetensors", "--json", "pairs.tsv", cwd=doubling)
+    found = json.loads(done.stdout)
+    assert found["chars"] == sum(len(line.split("\t")[1]) + 1 for line in DOUBLED.splitlines())
+    assert found["bpc"] < 0.5
+    lines = charrnn("score", "m.safetensors", "--per-line", "--json", "pairs.tsv", cwd=doubling).stdout.splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert sum(row["chars"] for row in rows) == found["chars"]
+    assert sum(row["chars"] * row["bpc"] for row in rows) == pytest.approx(found["chars"] * found["bpc"], rel=1e-4)
+
+
+def test_the_views_of_a_model_of_pairs(labelled: Path) -> None:
+    for view in ((), ("--history",), ("--surprisal", "long\tHollowby"), ("--context",)):
+        done = charrnn("inspect", "m.safetensors", *view, cwd=labelled)
+        assert done.returncode == 0, (view, done.stderr)
+    found = json.loads(charrnn("inspect", "m.safetensors", "--json", cwd=labelled).stdout)
+    assert found["layout"] == "pairs"
+
+
+def test_a_model_of_pairs_can_begin_from_another(labelled: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.tsv").write_text(LABELLED, encoding="utf-8")
+    done = charrnn(
+        *("train", "more.tsv", "--pairs", "--init-from", labelled / "m.safetensors", "--steps", 2),
+        *("--batch-size", 8, "--seed", 1, "--engine", "numpy"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,83 @@
+"""Tables: two columns of CSV or two fields of JSON lines become pairs, whatever the other columns and the pieces."""
+
+import csv
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.dataset import corpus
+from charrnn.dataset.files import Source
+from charrnn.dataset.tables import as_pairs
+from charrnn.errors import CorpusError
+
+CELLS = st.text(st.sampled_from('ab,"\n\t é'), max_size=8)
+
+
+def pieces(text, n):
+    return (text[k : k + n] for k in range(0, len(text), n))
+
+
+def pairs(text, table, columns=("a", "b"), n=1000, skip_bad=False):
+    return "".join(as_pairs(pieces(text, n), table, columns, "data", skip_bad))
+
+
+def collapsed(row):
+    return "\t".join(" ".join(text.split()) for text in row) + "\n"
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=8), st.integers(1, 9))
+def test_columns_of_csv_become_pairs(rows, n):
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerows([("b", "other", "a"), *rows])
+    wanted = "".join(collapsed((a, b)) for b, _, a in rows)
+    assert pairs(file.getvalue(), "csv", n=n) == wanted
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), max_size=8), st.integers(1, 9), st.booleans())
+def test_fields_of_json_lines_become_pairs(rows, n, ascii):
+    text = "\n".join(json.dumps({"b": b, "other": [1], "a": a}, ensure_ascii=ascii) for a, b in rows)
+    assert pairs(text, "jsonl", n=n) == "".join(map(collapsed, rows))
+
+
+def test_numbers_are_texts_too():
+    assert pairs('{"a": 3, "b": 2.5}\n', "jsonl") == "3\t2.5\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "text", "message"),
+    [
+        ("csv", "x,b\n1,2\n", "data has no column 'a': its first line names x, b"),
+        ("csv", "", "has no column 'a': its first line names none"),
+        ("csv", "a,b\n1,2\n3\n", "line 3 of data has too few columns"),
+        ("csv", 'a,b\n1,"2\n', "line 2 of data is not CSV"),
+        ("jsonl", '{"a": "x", "b": "y"}\n{"a": "x"}\n', "line 2 of data has no text 'b'"),
+        ("jsonl", '\n\n{"a": "x", "b": null}', "line 3 of data has no text 'b'"),
+        ("jsonl", '{"a": true, "b": "y"}', "has no text 'a'"),
+        ("jsonl", "[1]\n", "has no text 'a'"),
+        ("jsonl", '{"a": \n', "line 1 of data is not JSON"),
+        ("jsonl", "[" * 100_000, "line 1 of data is not JSON"),
+    ],
+)
+def test_rows_without_both_texts_are_told_by_their_line(table, text, message):
+    with pytest.raises(CorpusError, match=message):
+        pairs(text, table)
+
+
+def test_bad_rows_are_skipped_and_counted(tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"a": "x", "b": "y"}\n{"a": "x"}\nnot JSON\n{"a": "", "b": "y"}\n{"a": "z", "b": "y"}\n')
+    source = Source((str(path),), table="jsonl", columns=("a", "b"), skip_bad=True)
+    found = corpus.read(source).pairs
+    assert found.bad.count == 3
+    assert len(found.lines) == 2
+
+
+def test_the_files_of_a_table_are_one_table(tmp_path):
+    (tmp_path / "data.csv").write_bytes('a,b\r\nä,"1\r\n2"\r\n'.encode("utf-8-sig"))
+    source = Source((str(tmp_path / "data.csv"),), table="csv", columns=("b", "a"))
+    found = corpus.read(source)
+    assert found.vocabulary.decode(found.ids) == "1 2\tä\n"
