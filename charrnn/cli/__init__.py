@@ -29,6 +29,7 @@ charrnn COMMAND --help lists the options of a command.
 Examples:
   charrnn train corpus.txt --time 10m
   charrnn sample --temp 0.8 --length 500
+  charrnn translate dates.safetensors letters.txt
   charrnn score chapter.txt
   charrnn inspect --history
 """

@@ -290,11 +290,11 @@ def completions(line: str, cwd: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("charrnn tr", ["train"]),
+        ("charrnn tr", ["train", "translate"]),
         ("charrnn ", [*COMMANDS]),
         ("charrnn --ver", ["--version"]),
-        ("charrnn --version tr", ["train"]),
-        ("charrnn --show-completion tr", ["train"]),
+        ("charrnn --version tr", ["train", "translate"]),
+        ("charrnn --show-completion tr", ["train", "translate"]),
         ("charrnn train --hid", ["--hidden-size"]),
         ("charrnn train --time bad --hid", ["--hidden-size"]),
         ("charrnn train --cell ", ["lstm", "gru", "rnn"]),
@@ -350,10 +350,10 @@ def test_bash_completes_after_the_installation(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "")
     assert "bash completion installed" in done.stderr
     ask = (
-        'COMP_WORDS=(charrnn tr) COMP_CWORD=1; _charrnn_completion charrnn; echo "${COMPREPLY[@]}"; complete -p charrnn'
+        'COMP_WORDS=(charrnn ins) COMP_CWORD=1; _charrnn_completion charrnn; echo "${COMPREPLY[@]}"; complete -p charrnn'
     )
     done = run("bash", "--norc", "-c", f'. "$HOME/.bashrc"; {ask}', env=env, cwd=tmp_path)
-    assert done.stdout.splitlines() == ["train", "complete -o default -F _charrnn_completion charrnn"]
+    assert done.stdout.splitlines() == ["inspect", "complete -o default -F _charrnn_completion charrnn"]
     assert done.stderr == ""
     shown = run("bash", "--norc", "-c", "charrnn --show-completion; exit $?", env=env, cwd=tmp_path)
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -365,8 +365,8 @@ def test_bash_completes_after_the_installation(tmp_path: Path) -> None:
 def test_fish_completes_after_the_installation(tmp_path: Path) -> None:
     env = home(tmp_path)
     assert run("fish", "-c", "charrnn --install-completion; exit $status", env=env, cwd=tmp_path).returncode == 0
-    done = run("fish", "-c", "complete -C 'charrnn tr'", env=env, cwd=tmp_path)
-    assert done.stdout == f"train\t{COMMANDS['train'].help}\n"
+    done = run("fish", "-c", "complete -C 'charrnn ins'", env=env, cwd=tmp_path)
+    assert done.stdout == f"inspect\t{COMMANDS['inspect'].help}\n"
 
 
 @posix
@@ -419,7 +419,7 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         for name, option in options(command).items()
         if option._custom_shell_complete is not None
     }
-    assert len(offered) == 10
+    assert len(offered) == 11
     for (command, name), found in offered.items():
         if name in values:
             assert sorted(found) == sorted(values[name]), name

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from charrnn.scoring.score import Score
 
 NAME = "score"
-HELP = "Score a text: how well a model predicts it, in bits per character."
+HELP = "Score how well a model predicts a text, in bits per character."
 EXAMPLES = """\b
 A line is scored with its newline, if it has one and the model knows it. It is
 scored as a text of its own; with --stateful, after the lines before it. An
