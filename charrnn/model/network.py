@@ -19,7 +19,8 @@ from charrnn.config import ModelConfig
 from charrnn.dataset.batch import Batch
 from charrnn.engine import Cell, Engine, load
 from charrnn.layers.workspace import Workspace
-from charrnn.types import Array, Ids, Mask, Params
+from charrnn.model import head
+from charrnn.types import Array, Ids, Params
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Network:
         """The logits [T, B, V] of the characters that follow each of the inputs [T, B], and the next state."""
         workspace = workspace or Workspace()
         h, state, _, _ = self._forward_layers(params, inputs, state, None, workspace)
-        return self._linear(h, params["W_out"], params["b_out"], workspace), state
+        return head.logits(self.engine, params, h, workspace), state
 
     def step(self, params: Params, ids: Ids, state: Array) -> tuple[Array, Array]:
         """`forward` for one character of each row [B], with the NumPy engine: logits [B, V], and the next state.
@@ -98,7 +99,7 @@ class Network:
         network, workspace = Network(self.config, load("numpy")), workspace or Workspace()
         h, state, caches, _ = network._forward_layers(params, inputs, state, None, workspace)
         units, gates = zip(*map(network.cell.units_and_gates, caches), strict=True)
-        return network._linear(h, params["W_out"], params["b_out"], workspace), np.stack(units), list(gates), state
+        return head.logits(network.engine, params, h, workspace), np.stack(units), list(gates), state
 
     # Losses
 
@@ -116,9 +117,7 @@ class Network:
         """The summed loss of the targets that count, in nats, and the next state."""
         workspace = workspace or Workspace()
         h, state, _, _ = self._forward_layers(params, batch.inputs, state, None, workspace)
-        h, targets = _select_masked(h, batch.targets, batch.mask, workspace)
-        logits = self.engine.linear.forward(h, params["W_out"], params["b_out"], workspace)
-        return float(self.engine.softmax.token_nll(logits, targets).sum(dtype=np.float64)), state
+        return head.loss(self.engine, params, h, batch, workspace), state
 
     def loss_and_gradients(
         self,
@@ -182,21 +181,8 @@ class Network:
         cell, engine, layers = self.cell, self.engine, self.config.layers
         T, B = batch.inputs.shape
         h, next_state, caches, outputs = self._forward_layers(params, batch.inputs, state, dropout, workspace)
-        h_masked, targets = _select_masked(h, batch.targets, batch.mask, workspace)
-        logits = engine.linear.forward(h_masked, params["W_out"], params["b_out"], workspace)
-        total, d_logits = engine.softmax.cross_entropy(logits, targets)
-
-        grads: Params = {}
+        total, dh, grads = head.loss_and_gradients(engine, params, h, batch, workspace)
         d_state = np.empty_like(state)
-
-        def linear_backward(dy: Array, x: Array, W: str, b: str) -> Array:
-            dx, grads[W], grads[b] = engine.linear.backward(dy, x, params[W], workspace.scope(W))
-            return dx
-
-        # logits = h_masked W_out + b_out
-        d_masked = linear_backward(d_logits, h_masked, "W_out", "b_out")
-        # h_masked = h[mask]
-        dh = _unselect_masked(d_masked, h.shape, batch.mask, workspace)
         for layer in reversed(range(layers)):
             # h = h * dropout[layer]
             if dropout is not None:
@@ -206,30 +192,11 @@ class Network:
             grads.update((f"{name}{layer}", d) for name, d in zip(cell.RECURRENT, recurrent, strict=True))
             if layer:
                 # x = outputs[layer - 1] W_ih + b
-                x, W, b = outputs[layer - 1], f"W_ih{layer}", f"b{layer}"
-                dh = linear_backward(dx.reshape(T * B, -1), x.reshape(T * B, -1), W, b).reshape(x.shape)
+                x, W, b = outputs[layer - 1].reshape(T * B, -1), f"W_ih{layer}", f"b{layer}"
+                dh, grads[W], grads[b] = engine.linear.backward(dx.reshape(T * B, -1), x, params[W], workspace.scope(W))
+                dh = dh.reshape(T, B, -1)
             else:
                 # x = (W_ih + b)[inputs]
                 grads["W_ih0"] = engine.embedding.backward(dx, batch.inputs, self.config.vocab_size, workspace)
                 grads["b0"] = grads["W_ih0"].sum(axis=0)
         return total, {name: grads[name] for name in params}, next_state, d_state
-
-
-def _select_masked(h: Array, targets: Ids, mask: Mask | None, workspace: Workspace) -> tuple[Array, Ids]:
-    """The N outputs [N, H] and targets [N] that the mask [T, B] selects from h [T, B, H] and targets [T, B]."""
-    h, targets = h.reshape(-1, h.shape[-1]), targets.ravel()
-    if mask is None:
-        return h, targets
-    places = np.flatnonzero(mask)
-    out = workspace.empty("masked", (len(places), h.shape[1]), h.dtype)
-    # mode="clip" lets take write to `out` directly; the places are within bounds
-    return np.take(h, places, axis=0, out=out, mode="clip"), targets[places]
-
-
-def _unselect_masked(d: Array, shape: tuple[int, ...], mask: Mask | None, workspace: Workspace) -> Array:
-    """Undoes `_select_masked`: the gradient [T, B, H] of all outputs; zero for those that were not selected."""
-    if mask is None:
-        return d.reshape(shape)
-    dh = workspace.zeros("d_masked", shape, d.dtype)
-    dh[mask] = d
-    return dh
