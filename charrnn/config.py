@@ -6,6 +6,8 @@ from typing import Any, Self
 
 from charrnn.errors import ConfigError
 
+FORMS = ("language_model", "classifier", "tagger")
+"""What a network predicts: the next character, a label of the whole text, or a tag for each of its characters."""
 CELLS = ("lstm", "gru", "rnn")
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad", "sgd")
 SCHEDULES = ("constant", "step", "linear", "cosine")
@@ -19,6 +21,8 @@ LINE_LAYOUTS = ("lines", "pairs")
 CLIPPINGS = ("norm", "value")
 
 MAX_SEED = 2**63 - 1
+MAX_OUTPUTS = 65536
+"""The most labels or tags."""
 
 LEARNING_RATES = {"adam": 5e-3, "adamw": 5e-3, "rmsprop": 2e-3, "adagrad": 1e-1, "sgd": 1e-1}
 """The default learning rates; rmsprop's is that of char-rnn, adagrad's that of min-char-rnn."""
@@ -86,8 +90,22 @@ class ModelConfig(Config):
     """Drops the same units for a whole batch, instead of new ones at each time step."""
     drop_connect: float = 0.0
     """The probability that a training step drops a recurrent weight."""
+    form: str = "language_model"
+    """What the network predicts: one of `FORMS`."""
+    outputs: int = 0
+    """The labels of a classifier or the tags of a tagger; 0 for a language model, whose outputs are its vocabulary."""
+
+    @property
+    def directions(self) -> int:
+        """How many ways each layer reads the text: 1, or 2 where the whole text is known before anything is said."""
+        return 1 if self.form == "language_model" else 2
 
     def check(self) -> None:
+        one_of("form", self.form, FORMS)
+        between("outputs", self.outputs, 0, MAX_OUTPUTS)
+        if (self.outputs == 0) != (self.form == "language_model"):
+            wanted = "at least 1 for" if self.outputs == 0 else "0 for"
+            raise ConfigError(f"outputs must be {wanted} a {self.form.replace('_', ' ')}, not {self.outputs}")
         one_of("cell", self.cell, CELLS)
         between("vocab_size", self.vocab_size, 1, 0x110000)
         between("hidden_size", self.hidden_size, 1, 65536)

@@ -39,6 +39,8 @@ def read_text(file: TensorFile, key: str) -> str:
 def read_model(file: TensorFile) -> tuple[ModelConfig, Vocabulary]:
     """The configuration of the model, and its vocabulary."""
     config, data = read_config(file, "model", ModelConfig), file.json("vocabulary")
+    if config.form != "language_model":
+        raise CheckpointError(f"{file.path} is a {config.form}, and only language models can be run yet")
     if data != "bytes" and not isinstance(data, list):
         raise file.damaged("vocabulary")
     try:

@@ -16,7 +16,9 @@ DEFAULT_TIME = 180.0
 """The training time in seconds if no length is given."""
 MAX_TIME = 1e7
 """The longest training time, in seconds."""
-MODEL_OPTIONS = {field.name for field in fields(ModelConfig)} - {"vocab_size"}
+DATA_FIELDS = ("vocab_size", "form", "outputs")
+"""The fields of `ModelConfig` that are no options, because they follow from what is learned."""
+MODEL_OPTIONS = {field.name for field in fields(ModelConfig)} - {*DATA_FIELDS}
 TRAINING_OPTIONS = {field.name for field in fields(TrainingConfig)}
 LENGTH_OPTIONS = ("steps", "epochs", "time")
 MAX_PAIR = 500
@@ -26,7 +28,7 @@ MIN_SIMILARITY = 0.72
 
 
 class TrainOptions(TypedDict, total=False):
-    """The options of `charrnn.train`: the fields of `ModelConfig` and `TrainingConfig`, `epochs` and `time`."""
+    """The options of `charrnn.train`: fields of `ModelConfig`, those of `TrainingConfig`, `epochs` and `time`."""
 
     # ModelConfig
     cell: Literal["lstm", "gru", "rnn"]

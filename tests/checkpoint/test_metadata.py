@@ -129,6 +129,10 @@ def test_missing_metadata_are_named(kind, small, tmp_path):
         {"dropout": float("nan")},
         {"dropout": float("inf")},
         {"locked": True},  # its name in format 1
+        {"form": "poet"},
+        {"form": "tagger"},
+        {"outputs": 2},
+        {"outputs": -1},
         {"colour": "red"},
     ],
 )
@@ -137,6 +141,15 @@ def test_a_model_out_of_range_or_other_than_its_tensors_is_refused(kind, change,
     metadata["model"] = json.dumps(json.loads(metadata["model"]) | change)
     save_file(tensors, tmp_path / "bad.safetensors", metadata)
     load_error(kind, tmp_path / "bad.safetensors")
+
+
+@KINDS
+@pytest.mark.parametrize("form", ["classifier", "tagger"])
+def test_a_network_that_can_not_be_run_yet_is_refused(kind, form, small, tmp_path):
+    tensors, metadata = parts_of(small[kind])
+    metadata["model"] = json.dumps(json.loads(metadata["model"]) | {"form": form, "outputs": 2})
+    save_file(tensors, tmp_path / "new.safetensors", metadata)
+    assert f"is a {form}, and only language models can be run yet" in load_error(kind, tmp_path / "new.safetensors")
 
 
 @KINDS

@@ -65,6 +65,8 @@ def test_what_other_programs_find_in_the_metadata(trained, tmp_path):
         "dropout": 0.0,
         "locked_dropout": False,
         "drop_connect": 0.0,
+        "form": "language_model",
+        "outputs": 0,
     }
     assert found["vocabulary"] == list(characters)
     assert found["layout"] == found["training"]["layout"] == "stream"

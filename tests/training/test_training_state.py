@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.training.state import Counters
+from charrnn.config import ModelConfig, TrainingConfig
+from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.training.state import CorpusInfo, Counters, run_id
 from support.trainings import run, start_in
 
 
@@ -59,6 +61,14 @@ def test_another_text_or_other_weights_give_another_identity() -> None:
     model = run(start_in("stream", steps=1)).latest
     weights = start_in("stream", steps=5, init_from=model)
     assert len({trainer.state.run_id for trainer in (one, other, weights)}) == 3
+
+
+def test_the_identity_of_a_language_model_is_older_than_the_other_forms() -> None:
+    rest = TrainingConfig(9), Vocabulary("\nabc"), CorpusInfo("a.txt", 9, "", 8, 1), {"b": np.arange(3, dtype="<f4")}
+    identity = run_id(ModelConfig(4), *rest)
+    assert identity == "f44606921ae94cb45ddf52c057b1612a38aeb4d72fd67fb105edd92f3c60d1b4"
+    forms = [("classifier", 2), ("classifier", 3), ("tagger", 2)]
+    assert len({identity, *(run_id(ModelConfig(4, form=form, outputs=n), *rest) for form, n in forms)}) == 4
 
 
 @pytest.mark.parametrize(
