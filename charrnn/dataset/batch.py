@@ -1,10 +1,10 @@
-"""The batch: what one training step reads, T characters of B rows side by side, and the targets that follow them."""
+"""The batch: what one training step reads, T characters of B rows side by side, and the targets to predict."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.types import Ids, Mask
+from charrnn.types import Ids, Indices, Mask
 
 CHARS_PER_READ = 1024
 """Characters of a long text to read at once: enough to make the matrix products large."""
@@ -14,14 +14,22 @@ NO_ROWS = slice(0, 0)
 
 
 class Batch(NamedTuple):
-    """The inputs [T, B] of a step and their targets [T, B], the next characters."""
+    """The inputs [T, B] of a step and their targets.
+
+    A language model's targets [T, B] are the next characters, a tagger's [T, B] the tags of the inputs, a classifier's
+    [1, B] the labels of the rows.
+    """
 
     inputs: Ids
     targets: Ids
     reset: slice = NO_ROWS
     """The rows where a new text begins: their state is set to zero before the first input."""
     mask: Mask | None = None
-    """The targets [T, B] that count in the loss; None: all of them."""
+    """Which of the targets count in the loss, in the shape of those; None: all of them.
+
+    It alone says what counts. So a row of padding, of length 0, has a mask without a True; a classifier's row of length
+    0 that does count is an empty text.
+    """
     weight: float = 1.0
     """The weight of the mean loss: the batch's characters over those of an average batch; all characters count alike.
 
@@ -29,6 +37,11 @@ class Batch(NamedTuple):
     """
     n_read: int | None = None
     """The inputs that are text, not padding; None: as many as targets count."""
+    lengths: Indices | None = None
+    """How many inputs of each row [B] are text; the rest is padding, of any ids; None: all are text.
+
+    A network that reads whole texts needs them, so that its reverse cells begin at the last character of a row.
+    """
 
     @property
     def chars_read(self) -> int:
@@ -43,4 +56,5 @@ class Batch(NamedTuple):
     def shard(self, rows: slice) -> "Batch":
         """Some rows of the batch; their state has already been reset."""
         mask = None if self.mask is None else self.mask[:, rows]
-        return Batch(self.inputs[:, rows], self.targets[:, rows], NO_ROWS, mask, self.weight)
+        lengths = None if self.lengths is None else self.lengths[rows]
+        return Batch(self.inputs[:, rows], self.targets[:, rows], NO_ROWS, mask, self.weight, lengths=lengths)
