@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.config import ModelConfig
-from charrnn.model.network import Network
+from charrnn.model.forms import AnyNetwork
 from charrnn.types import Array
 
 
@@ -14,16 +14,19 @@ def dropout_masks(
 ) -> Array | None:
     """The factors [L, T, B, H] of each layer's outputs: 0, or 1 / (1 - dropout); None without dropout.
 
+    [L, T, B, 2H] for a network that reads in both directions.
+
     Inverted dropout (N. Srivastava et al., 2014): training scales the outputs, so that sampling does not have to. It
     acts between layers and before the decoder, not from one time step to the next (W. Zaremba et al., 2014). A locked
     mask, [L, 1, B, H], drops the same units for the whole batch (variational dropout, Y. Gal, Z. Ghahramani, 2016).
     """
     if not config.dropout:
         return None
-    return _mask((config.layers, 1 if config.locked_dropout else T, B, config.hidden_size), config.dropout, rng, dtype)
+    T, width = 1 if config.locked_dropout else T, config.directions * config.hidden_size
+    return _mask((config.layers, T, B, width), config.dropout, rng, dtype)
 
 
-def dropconnect_masks(network: Network, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
+def dropconnect_masks(network: AnyNetwork, rng: np.random.Generator, dtype: Any = np.float32) -> dict[str, Array]:
     """The factors [H, G·H] of the recurrent weights in one training step; empty without `drop_connect`.
 
     DropConnect (L. Wan et al., 2013) on W_hh, the same for all rows and time steps (S. Merity et al., 2018).
@@ -32,7 +35,7 @@ def dropconnect_masks(network: Network, rng: np.random.Generator, dtype: Any = n
     if not config.drop_connect:
         return {}
     shape = (config.hidden_size, network.cell.GATES * config.hidden_size)
-    return {f"W_hh{layer}": _mask(shape, config.drop_connect, rng, dtype) for layer in range(config.layers)}
+    return {f"W_hh{suffix}": _mask(shape, config.drop_connect, rng, dtype) for suffix in network.suffixes}
 
 
 def _mask(shape: tuple[int, ...], dropped: float, rng: np.random.Generator, dtype: Any) -> Array:

@@ -4,16 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.model.network import Network
+from charrnn.model.forms import AnyNetwork
 from charrnn.types import Params
 
 
-def initial_params(network: Network, rng: np.random.Generator, dtype: Any = np.float32) -> Params:
+def initial_params(network: AnyNetwork, rng: np.random.Generator, dtype: Any = np.float32) -> Params:
     """Initial parameters.
 
     W_hh: the H×H block of each gate is orthogonal, so that the recurrence neither shrinks nor stretches a state (A.
     Saxe, J. McClelland, S. Ganguli, 2014). W_ih and W_out: uniform within ±√(6 / (in + out)) of a gate (X. Glorot, Y.
-    Bengio, 2010). The W_ih of the first layer is uniform within ±√3, so that its variance is 1: it is a look-up that
+    Bengio, 2010). The W_ih of a first layer is uniform within ±√3, so that its variance is 1: it is a look-up that
     adds a single row, whatever their number; with a smaller range the network can't tell the characters apart at first.
     Biases are zero, except that of the LSTM's forget gate, which starts at 1, so that the gate is open and the cell
     state lasts before anything is learned (F. Gers et al., 2000; R. Jozefowicz et al., 2015).
@@ -29,11 +29,11 @@ def initial_params(network: Network, rng: np.random.Generator, dtype: Any = np.f
             params[name] = np.concatenate(blocks, axis=1).astype(dtype)
         elif name.startswith("W"):
             fan_out = shape[1] if name == "W_out" else H
-            limit = np.sqrt(3 if name == "W_ih0" else 6 / (shape[0] + fan_out))
+            limit = np.sqrt(3 if name in ("W_ih0", "W_ih0_reverse") else 6 / (shape[0] + fan_out))
             params[name] = rng.uniform(-limit, limit, shape).astype(dtype)
         else:
             params[name] = np.zeros(shape, dtype)
     if config.cell == "lstm":
-        for layer in range(config.layers):
-            params[f"b{layer}"][H : 2 * H] = 1
+        for suffix in network.suffixes:
+            params[f"b{suffix}"][H : 2 * H] = 1
     return params

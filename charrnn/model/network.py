@@ -41,6 +41,11 @@ class Network:
         return cell
 
     @property
+    def suffixes(self) -> list[str]:
+        """How the names of each cell's parameters end: with its layer."""
+        return [str(layer) for layer in range(self.config.layers)]
+
+    @property
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """The name and shape of every parameter, in the order in which they are initialized."""
         config, H = self.config, self.config.hidden_size

@@ -5,7 +5,7 @@ import numpy as np
 from charrnn.dataset.batch import Batch
 from charrnn.engine.threads import Threads, row_shards
 from charrnn.layers.workspace import Workspace
-from charrnn.model.network import Network
+from charrnn.model.forms import AnyNetwork
 from charrnn.types import Array, Params
 
 
@@ -16,7 +16,7 @@ class Shards:
     threads gives the same bits.
     """
 
-    def __init__(self, network: Network, B: int, threads: int):
+    def __init__(self, network: AnyNetwork, B: int, threads: int):
         self.network = network
         self.rows = row_shards(B, min(threads, B))
         self.workspaces = [Workspace() for _ in self.rows]

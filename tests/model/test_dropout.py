@@ -9,6 +9,7 @@ import pytest
 from charrnn import engine as engines
 from charrnn.config import ModelConfig
 from charrnn.model.dropout import dropconnect_masks, dropout_masks
+from charrnn.model.forms import network_for
 from charrnn.model.network import Network
 
 V = 5
@@ -54,6 +55,21 @@ def test_a_locked_mask_is_the_same_for_a_whole_batch():
     for mask in (free, locked):
         assert set(np.unique(mask)) == {0, np.float32(4 / 3)}
         assert mask.mean() == pytest.approx(1, abs=0.05)
+        assert (mask == 0).mean() == pytest.approx(0.25, abs=0.03)
+
+
+@pytest.mark.parametrize("form", ["classifier", "tagger"])
+def test_both_directions_have_masks_of_their_own(form):
+    rng, config = np.random.default_rng(0), ModelConfig(V, "gru", 64, 2, 0.25, form=form, outputs=3, drop_connect=0.25)
+    free = dropout_masks(config, 40, 30, rng)
+    locked = dropout_masks(replace(config, locked_dropout=True), 40, 30, rng)
+    assert (free.shape, locked.shape) == ((2, 40, 30, 128), (2, 1, 30, 128))
+    assert (free[..., :64] != free[..., 64:]).any()
+    masks = dropconnect_masks(network_for(config, engines.load("numpy")), rng)
+    names = ("W_hh0", "W_hh0_reverse", "W_hh1", "W_hh1_reverse")
+    assert {name: mask.shape for name, mask in masks.items()} == dict.fromkeys(names, (64, 192))
+    assert (masks["W_hh0"] != masks["W_hh0_reverse"]).any()
+    for mask in (free, locked, *masks.values()):
         assert (mask == 0).mean() == pytest.approx(0.25, abs=0.03)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from charrnn.config import CELLS, ModelConfig
+from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
 from charrnn.model.network import Network
 from support import naive
@@ -52,6 +53,28 @@ def test_other_weights_have_unit_variance_or_are_within_glorots_limits(engine, c
         assert 0.99 * limit < np.abs(params[name]).max() <= limit
         assert params[name].std() == pytest.approx(limit / math.sqrt(3), rel=0.05)
         assert abs(params[name].mean()) < 0.05 * limit
+
+
+@pytest.mark.parametrize(("form", "width"), [("classifier", 4), ("tagger", 2)])
+@pytest.mark.parametrize("cell", CELLS)
+def test_both_directions_begin_alike_and_not_the_same(engine, cell, form, width):
+    V, H, outputs = 40, 64, 9
+    network = network_for(ModelConfig(V, cell, H, 2, form=form, outputs=outputs), engine)
+    params = initial_params(network, np.random.default_rng(0), np.float64)
+    for direction in ("", "_reverse"):
+        for name, limit in ((f"W_ih0{direction}", math.sqrt(3)), (f"W_ih1{direction}", math.sqrt(6 / (2 * H + H)))):
+            assert 0.99 * limit < np.abs(params[name]).max() <= limit
+            assert params[name].std() == pytest.approx(limit / math.sqrt(3), rel=0.05)
+        for layer in (0, 1):
+            bias = [0, 1, 0, 0] if cell == "lstm" else [0] * naive.GATES[cell]
+            np.testing.assert_array_equal(params[f"b{layer}{direction}"], np.repeat(bias, H))
+            for block in np.split(params[f"W_hh{layer}{direction}"], naive.GATES[cell], axis=1):
+                np.testing.assert_allclose(block @ block.T, np.eye(H), rtol=0, atol=1e-12)
+    for name in ("W_ih0", "W_ih1", "W_hh0", "W_hh1"):
+        assert (params[name] != params[f"{name}_reverse"]).any()
+    limit = math.sqrt(6 / (width * H + outputs))
+    assert 0.99 * limit < np.abs(params["W_out"]).max() <= limit
+    assert not params["b_out"].any()
 
 
 def test_they_follow_from_the_seed_and_are_single_precision(engine):

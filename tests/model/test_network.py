@@ -13,6 +13,7 @@ from charrnn.model.dropout import dropout_masks
 from charrnn.model.initialization import initial_params
 from charrnn.model.network import Network
 from support import naive
+from support.slopes import moved, slope_along
 
 V, B, H = 5, 3, 4
 
@@ -24,21 +25,6 @@ def problem(config, engine, T, B=B, seed=0, dtype=np.float64):
     inputs, targets = rng.integers(config.vocab_size, size=(2, T, B), dtype=np.uint8)
     state = rng.uniform(-0.9, 0.9, network.state_shape(B)).astype(dtype)
     return network, params, Batch(inputs, targets), state, dropout_masks(config, T, B, rng, dtype)
-
-
-def moved(params, direction, eps):
-    """The parameters, some way along a direction."""
-    return params | {name: params[name] + eps * d for name, d in direction.items()}
-
-
-def slope_along(loss, eps=1e-4):
-    """The derivative at 0 of a function of one number, by Richardson extrapolation.
-
-    The central differences of two widths are combined so that their error of eps² cancels.
-    """
-    narrow = (loss(eps) - loss(-eps)) / (2 * eps)
-    wide = (loss(2 * eps) - loss(-2 * eps)) / (4 * eps)
-    return (4 * narrow - wide) / 3
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])

@@ -104,6 +104,43 @@ def network(params, inputs, state, cell, layers, masks=None):
     return h @ params["W_out"] + params["b_out"], next_state
 
 
+def encoder(params, ids, cell, layers, masks=None):
+    """The outputs [N, H] of the last layer's two cells, each in the order of its steps, for a single text, ids [N].
+
+    `masks` [L, N, 2H] are for the outputs of the forward cell and of the reverse cell, in that order of steps.
+    """
+    read = ids, ids[::-1]
+    for layer in range(layers):
+        outputs = []
+        for half, direction in enumerate(("", "_reverse")):
+            W_ih, W_hh, b = (params[f"{name}{layer}{direction}"] for name in ("W_ih", "W_hh", "b"))
+            x = embedding(read[half][:, None], W_ih, b) if layer == 0 else (read[half] @ W_ih + b)[:, None]
+            recurrent = (W_hh, params[f"b_hn{layer}{direction}"]) if cell == "gru" else (W_hh,)
+            h, _ = CELLS[cell](x, *recurrent, np.zeros((STATES[cell], 1, len(W_hh))))
+            mask = 1 if masks is None else np.split(masks[layer], 2, axis=1)[half]
+            outputs.append(h[:, 0] * mask)
+        y = np.concatenate((outputs[0], outputs[1][::-1]), axis=1)
+        read = y, y[::-1]
+    return outputs
+
+
+def classifier(params, ids, cell, layers, masks=None):
+    """The logits [outputs] of a single text, ids [N]; the biases if it is empty."""
+    if not len(ids):
+        return params["b_out"]
+    h, h_reverse = encoder(params, ids, cell, layers, masks)
+    pooled = np.concatenate((sum(h) / len(ids), sum(h_reverse) / len(ids), h[-1], h_reverse[-1]))
+    return pooled @ params["W_out"] + params["b_out"]
+
+
+def tagger(params, ids, cell, layers, masks=None):
+    """The logits [N, outputs] of a single text, ids [N]."""
+    if not len(ids):
+        return np.zeros((0, len(params["b_out"])))
+    h, h_reverse = encoder(params, ids, cell, layers, masks)
+    return np.concatenate((h, h_reverse[::-1]), axis=1) @ params["W_out"] + params["b_out"]
+
+
 def loss(logits, targets):
     """-Σ log p of the targets [T, B], given logits [T, B, V]."""
     T, B = targets.shape

@@ -1,0 +1,135 @@
+"""The bidirectional network: an encoder with a head, which reads whole texts before it answers.
+
+The classifier and the tagger are its forms. Like `Network` they are pure functions of parameters, with the same
+signatures, so that training calls any of them. Nothing is carried from batch to batch, so that their state is empty.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from charrnn.config import ModelConfig
+from charrnn.dataset.batch import Batch
+from charrnn.engine import Cell, Engine
+from charrnn.layers.workspace import Workspace
+from charrnn.model import head
+from charrnn.model.encoder import Encoder, Encoding, Pair
+from charrnn.model.reversal import reverse
+from charrnn.types import Array, Params
+
+
+@dataclass(frozen=True)
+class BidirectionalNetwork(ABC):
+    """The layers of a configuration in both directions, and its head, computed by an engine.
+
+    A form says what the head reads: see `_features`. Arrays that a method returns, except states, are in the workspace
+    if one is given, and are valid until the workspace is used again.
+    """
+
+    config: ModelConfig
+    engine: Engine
+
+    @property
+    @abstractmethod
+    def _features_size(self) -> int:
+        """N, the number of values that the head reads for one answer."""
+
+    @abstractmethod
+    def _features(self, encoding: Encoding, workspace: Workspace) -> Array:
+        """What the head reads: [T, B, N], or [1, B, N] for one answer a row."""
+
+    @abstractmethod
+    def _features_backward(self, d: Array, encoding: Encoding, workspace: Workspace) -> Pair:
+        """The gradients of the encoder's outputs, zero on padding, from d [T, B, N] or [1, B, N], contiguous."""
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The layers below the head."""
+        return Encoder(self.config, self.engine)
+
+    @property
+    def cell(self) -> Cell:
+        """The engine's cell that the layers are made of."""
+        return self.encoder.cell
+
+    @property
+    def suffixes(self) -> list[str]:
+        """How the names of each cell's parameters end: with its layer and its direction."""
+        return self.encoder.suffixes
+
+    @property
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The name and shape of every parameter, in the order in which they are initialized."""
+        outputs = self.config.outputs
+        return self.encoder.param_shapes | {"W_out": (self._features_size, outputs), "b_out": (outputs,)}
+
+    def state_shape(self, B: int) -> tuple[int, int, int, int]:
+        """The shape [0, S, B, H] of the empty state of B rows."""
+        return 0, self.cell.STATES, B, self.config.hidden_size
+
+    def zero_state(self, B: int, dtype: Any = np.float32) -> Array:
+        """The empty state [0, S, B, H]."""
+        return np.zeros(self.state_shape(B), dtype)
+
+    def loss(
+        self, params: Params, batch: Batch, state: Array, workspace: Workspace | None = None
+    ) -> tuple[float, Array]:
+        """The summed loss of the targets that count, in nats, and the empty state."""
+        workspace = workspace or Workspace()
+        encoding = self.encoder.forward(params, batch.inputs, batch.lengths, None, workspace)
+        h = self._features(encoding, workspace)
+        return head.loss(self.engine, params, h, _cut(batch, len(h)), workspace), state
+
+    def loss_and_gradients(
+        self,
+        params: Params,
+        batch: Batch,
+        state: Array,
+        dropout: Array | None = None,
+        workspace: Workspace | None = None,
+    ) -> tuple[float, Params, Array]:
+        """The summed loss in nats, its gradient for every parameter, and the empty state.
+
+        `dropout` is the mask [L, T, B, 2H] of `dropout_masks`, or None. The results are sums, not means, so that those
+        of shards can be added. Only the targets that the batch's mask selects count; a shard may have none.
+        """
+        total, grads, _, _ = self._forward_backward(params, batch, dropout, workspace or Workspace())
+        return total, {name: grads[name] for name in params}, state
+
+    def _forward_backward(
+        self, params: Params, batch: Batch, dropout: Array | None, workspace: Workspace
+    ) -> tuple[float, Params, Encoding, Pair]:
+        """The summed loss, all gradients, what the encoder computed, and the gradients of the first layer's inputs."""
+        encoding = self.encoder.forward(params, batch.inputs, batch.lengths, dropout, workspace)
+        h = self._features(encoding, workspace)
+        total, dh, grads = head.loss_and_gradients(self.engine, params, h, _cut(batch, len(h)), workspace)
+        # h = features(outputs)
+        d_outputs = self._features_backward(dh, encoding, workspace)
+        # outputs = encoder.forward(…)
+        encoder_grads, dx = self.encoder.backward(params, d_outputs, encoding, workspace)
+        return total, grads | encoder_grads, encoding, dx
+
+    def _gradient_times_input(self, params: Params, batch: Batch, workspace: Workspace) -> Array:
+        """x · ∂ Σ log p / ∂x [T, B] for the targets that count; x is a character's row of W_ih0, in both directions.
+
+        It is what Σ log p would lose, to first order, if x were zero (A. Shrikumar et al., "Not Just a Black Box",
+        2016); it is zero on padding.
+        """
+        _, _, encoding, dx = self._forward_backward(params, batch, None, workspace)
+        product, product_reversed = (
+            np.einsum("tbg,tbg->tb", params[f"W_ih{suffix}"][ids], d)
+            for (suffix, ids, _, _), d in zip(encoding.passes[0], dx, strict=True)
+        )
+        total = np.zeros(batch.inputs.shape, product.dtype)
+        # the loss is - Σ log p
+        total[: len(product)] -= product + reverse(product_reversed, encoding.places)
+        return total
+
+
+def _cut(batch: Batch, T: int) -> Batch:
+    """The batch with its first T targets: behind them is only padding."""
+    mask = None if batch.mask is None else batch.mask[:T]
+    return batch._replace(targets=batch.targets[:T], mask=mask)

@@ -1,0 +1,68 @@
+"""Ragged batches: rows of any lengths, with labels or tags, for the networks that read whole texts."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from charrnn.config import ModelConfig
+from charrnn.dataset.batch import Batch
+from charrnn.model.dropout import dropout_masks
+from charrnn.model.forms import network_for
+from support import naive
+
+V, H, OUTPUTS = 7, 4, 3
+FORMS = ("classifier", "tagger")
+LENGTHS = ([3, 7, 1, 5], [4, 4], [1], [0, 6, 2, 0])
+"""Of rows that are not sorted, all alike, a single character, and padding."""
+
+
+class Problem(NamedTuple):
+    """A network with random parameters, a batch, the empty state, and dropout masks or None."""
+
+    network: object
+    params: dict
+    batch: Batch
+    state: np.ndarray
+    masks: np.ndarray | None
+
+    def loss_and_gradients(self, params=None, batch=None, workspace=None):
+        """The loss and the gradients of a batch; of this problem's own by default."""
+        batch = self.batch if batch is None else batch
+        state = self.network.zero_state(batch.inputs.shape[1])
+        loss, grads, _ = self.network.loss_and_gradients(params or self.params, batch, state, self.masks, workspace)
+        return loss, grads
+
+
+def problem(engine, form, cell, layers, lengths, dropout=0.0, T=None, seed=0, dtype=np.float64, **shape):
+    """A problem whose rows have these lengths; T is the longest if it is not given. Rows of length 0 do not count."""
+    shape = {"hidden_size": H, "outputs": OUTPUTS, **shape}
+    config = ModelConfig(V, cell, layers=layers, dropout=dropout, form=form, **shape)
+    network, rng, T, B = network_for(config, engine), np.random.default_rng(seed), T or max(lengths), len(lengths)
+    params = {name: rng.normal(scale=0.5, size=size).astype(dtype) for name, size in network.param_shapes.items()}
+    inputs = rng.integers(V, size=(T, B), dtype=np.uint8)
+    targets = rng.integers(config.outputs, size=(1 if form == "classifier" else T, B), dtype=np.uint8)
+    mask = np.arange(len(targets))[:, None] < lengths
+    batch = Batch(inputs, targets, mask=mask, lengths=np.array(lengths))
+    masks = dropout_masks(config, T, B, rng, dtype)
+    return Problem(network, params, batch, network.zero_state(B, dtype), masks)
+
+
+def naive_logits(problem, masked=False):
+    """The logits of each row alone by the naive reference: [outputs] for a classifier, [N, outputs] for a tagger."""
+    config, batch = problem.network.config, problem.batch
+    logits = []
+    for row, n in enumerate(batch.lengths):
+        masks = problem.masks[:, :n, row] if masked else None
+        function = getattr(naive, config.form)
+        logits.append(function(problem.params, batch.inputs[:n, row], config.cell, config.layers, masks))
+    return logits
+
+
+def naive_loss(problem, masked=False):
+    """The loss of the targets that count by the naive reference."""
+    batch, total = problem.batch, 0.0
+    for row, logits in enumerate(naive_logits(problem, masked)):
+        logits = logits.reshape(-1, logits.shape[-1])
+        for t in np.flatnonzero(batch.mask[:, row]):
+            total -= naive.log_softmax(logits[t])[batch.targets[t, row]]
+    return total
