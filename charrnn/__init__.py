@@ -41,8 +41,10 @@ if TYPE_CHECKING:
     from charrnn.sampling.lines import sample_lines
     from charrnn.sampling.request import SamplingRequest
     from charrnn.sampling.translate import Translation, translate
+    from charrnn.scoring.classify import Classification, classify
     from charrnn.scoring.lines import score_lines
     from charrnn.scoring.score import Score, surprisal
+    from charrnn.scoring.tag import Span, Tagging, tag
     from charrnn.scoring.text import score
     from charrnn.training.options import TrainOptions
     from charrnn.training.state import Evaluation
@@ -52,6 +54,7 @@ _MODULES = {
     "CharRNNError": "errors",
     "Checkpoint": "checkpoint.model_file",
     "CheckpointError": "errors",
+    "Classification": "scoring.classify",
     "ConfigError": "errors",
     "Corpus": "dataset.corpus",
     "CorpusError": "errors",
@@ -69,12 +72,15 @@ _MODULES = {
     "SavedTraining": "checkpoint.saved_training",
     "Score": "scoring.score",
     "Source": "dataset.files",
+    "Span": "scoring.tag",
+    "Tagging": "scoring.tag",
     "TextGenerator": "sampling.generate",
     "TrainOptions": "training.options",
     "Trainer": "training.trainer",
     "TrainingConfig": "config",
     "Translation": "sampling.translate",
     "VocabularyError": "errors",
+    "classify": "scoring.classify",
     "generate": "sampling.generate",
     "load": "checkpoint.model_file",
     "read_corpus": "dataset.corpus",
@@ -85,6 +91,7 @@ _MODULES = {
     "score": "scoring.text",
     "score_lines": "scoring.lines",
     "surprisal": "scoring.score",
+    "tag": "scoring.tag",
     "train": "checkpoint.saved_training",
     "translate": "sampling.translate",
 }
@@ -95,6 +102,7 @@ __all__ = [
     "CharRNNError",
     "Checkpoint",
     "CheckpointError",
+    "Classification",
     "ConfigError",
     "Corpus",
     "CorpusError",
@@ -112,12 +120,15 @@ __all__ = [
     "SavedTraining",
     "Score",
     "Source",
+    "Span",
+    "Tagging",
     "TextGenerator",
     "TrainOptions",
     "Trainer",
     "TrainingConfig",
     "Translation",
     "VocabularyError",
+    "classify",
     "generate",
     "load",
     "read_corpus",
@@ -128,6 +139,7 @@ __all__ = [
     "score",
     "score_lines",
     "surprisal",
+    "tag",
     "train",
     "translate",
 ]

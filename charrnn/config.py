@@ -13,11 +13,15 @@ OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad", "sgd")
 SCHEDULES = ("constant", "step", "linear", "cosine")
 ANNEALED = ("linear", "cosine")
 """The schedules whose learning rate ends at zero."""
-LAYOUTS = ("stream", "lines", "pairs")
+LAYOUTS = ("stream", "lines", "pairs", "labels", "tags")
 """How a text becomes batches: as continuous text with the state carried; line by line, each a text of its own; or line
-by line, each a source, a tab and a target, of which only the target counts."""
+by line, each a source, a tab and a target, of which only the target counts: a text, the source's label, or its tags."""
 LINE_LAYOUTS = ("lines", "pairs")
-"""The layouts in which each line is a text of its own."""
+"""The layouts in which a model writes lines, each a text of its own."""
+PAIR_LAYOUTS = ("pairs", "labels", "tags")
+"""The layouts in which each line is a source, a tab and a target."""
+FORM_OF_LAYOUT = {"labels": "classifier", "tags": "tagger"}
+"""The form of network that a layout needs; the others need a language model."""
 CLIPPINGS = ("norm", "value")
 
 MAX_SEED = 2**63 - 1

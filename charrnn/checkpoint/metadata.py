@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from charrnn.checkpoint import format_1
 from charrnn.checkpoint.tensor_file import TensorFile
-from charrnn.config import LAYOUTS, LINE_LAYOUTS, Config, ModelConfig
+from charrnn.config import FORM_OF_LAYOUT, LAYOUTS, LINE_LAYOUTS, PAIR_LAYOUTS, Config, ModelConfig
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.pairs import TAB
@@ -39,8 +39,6 @@ def read_text(file: TensorFile, key: str) -> str:
 def read_model(file: TensorFile) -> tuple[ModelConfig, Vocabulary]:
     """The configuration of the model, and its vocabulary."""
     config, data = read_config(file, "model", ModelConfig), file.json("vocabulary")
-    if config.form != "language_model":
-        raise CheckpointError(f"{file.path} is a {config.form}, and only language models can be run yet")
     if data != "bytes" and not isinstance(data, list):
         raise file.damaged("vocabulary")
     try:
@@ -64,7 +62,7 @@ def read_layout(file: TensorFile, vocabulary: Vocabulary) -> str:
         raise file.damaged("layout")
     if layout in LINE_LAYOUTS and "\n" not in vocabulary.characters:
         raise file.damaged("vocabulary")
-    if layout == "pairs" and TAB not in vocabulary.characters:
+    if layout in PAIR_LAYOUTS and TAB not in vocabulary.characters:
         raise file.damaged("vocabulary")
     return str(layout)
 
@@ -81,14 +79,21 @@ def read_line_set(file: TensorFile, layout: str) -> LineSet | None:
         raise file.damaged("line_set") from None
 
 
-def read_labels(file: TensorFile, layout: str, vocabulary: Vocabulary) -> LabelSet | None:
-    """The labels that are sources of the training text, if the metadata has them, which only those of pairs can."""
-    if not has(file, "labels"):
+def read_labels(file: TensorFile, layout: str, model: ModelConfig, vocabulary: Vocabulary) -> LabelSet | None:
+    """The labels or tags of the training text; a classifier or a tagger has them, a language model of pairs may.
+
+    Raises `CheckpointError` if the layout, the form of the model and the labels do not fit.
+    """
+    if model.form != FORM_OF_LAYOUT.get(layout, "language_model"):
+        raise file.damaged("layout")
+    if not has(file, "labels") and model.form == "language_model":
         return None
-    if layout != "pairs":
+    if layout not in PAIR_LAYOUTS:
         raise file.damaged("labels")
     try:
         labels = LabelSet.from_json(read_json(file, "labels"))
+        if len(labels) != model.outputs and model.form != "language_model":
+            raise file.damaged("labels")
         vocabulary.encode("".join(labels.names))
     except (ConfigError, VocabularyError):
         raise file.damaged("labels") from None

@@ -13,8 +13,8 @@ from charrnn.checkpoint.pytorch_format import from_torch, to_torch, torch_views
 from charrnn.checkpoint.tensor_file import TensorFile, create
 from charrnn.config import TrainingConfig
 from charrnn.errors import CheckpointError
+from charrnn.model.forms import network_for
 from charrnn.model.model import Model
-from charrnn.model.network import Network
 from charrnn.training.state import CorpusInfo, Evaluation
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
     if meta.has(file, "counters"):
         raise CheckpointError(f"{path} is a training state: give the model beside it, whose name is without `.resume`")
     config, vocabulary = meta.read_model(file)
-    network = Network(config, engines.load(engines.resolve(engine)))
+    network = network_for(config, engines.load(engines.resolve(engine)))
     blank = {name: np.broadcast_to(np.float32(0), shape) for name, shape in network.param_shapes.items()}
     tensors = file.tensors({name: t.shape for name, t in torch_views(blank, network).items()})
     step = file.json("step") if file.has("step") else None
@@ -94,11 +94,12 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
         raise CheckpointError(f"{path} is damaged: the sums of its biases are infinite")
     layout = meta.read_layout(file, vocabulary)
     line_set = meta.read_line_set(file, layout)
+    labels = meta.read_labels(file, layout, config, vocabulary)
     training = meta.read_config(file, "training", TrainingConfig) if file.has("training") else None
     if training is not None and training.layout != layout and file.format > 1:  # format 1 has no `layout`
         raise file.damaged("layout")
     return Checkpoint(
-        Model(config, vocabulary, params, network.engine, layout, line_set, meta.read_labels(file, layout, vocabulary)),
+        Model(config, vocabulary, params, network.engine, layout, line_set, labels),
         step,
         training,
         meta.read_config(file, "corpus", CorpusInfo) if file.has("corpus") else None,

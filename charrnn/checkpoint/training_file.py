@@ -10,13 +10,13 @@ from charrnn.checkpoint import format_1
 from charrnn.checkpoint import metadata as meta
 from charrnn.checkpoint.atomic_file import AtomicFile
 from charrnn.checkpoint.tensor_file import TensorFile, create
-from charrnn.config import LINE_LAYOUTS, TrainingConfig
+from charrnn.config import TrainingConfig
 from charrnn.dataset import tables
 from charrnn.dataset.files import Source
 from charrnn.dataset.lines import even_batch_size
 from charrnn.dataset.streams import Streams
 from charrnn.errors import CheckpointError
-from charrnn.model.network import Network
+from charrnn.model.forms import network_for
 from charrnn.training.optimizers import OPTIMIZERS
 from charrnn.training.state import CorpusInfo, Counters, TrainingState
 from charrnn.types import Params
@@ -58,7 +58,7 @@ def load_state(path: Path) -> TrainingState:
     counters, history = meta.read_config(file, "counters", Counters), meta.read_history(file)
     if counters.best_step not in (0, *(row.step for row in history)):
         raise file.damaged("counters")
-    network = Network(model_config, engines.load("numpy"))
+    network = network_for(model_config, engines.load("numpy"))
     params = network.param_shapes
     ema = format_1.EMA_PREFIX if file.format == 1 else "ema."
     shapes = {f"params.{name}": shape for name, shape in params.items()}
@@ -95,7 +95,7 @@ def _batch_size(file: TensorFile, config: TrainingConfig, corpus: CorpusInfo, co
 
     For lines this check needs the corpus, so the trainer makes it.
     """
-    if config.layout in LINE_LAYOUTS:
+    if config.layout != "stream":
         return even_batch_size(corpus.training_lines, config.batch_size)
     # Only the number of streams matters here, so an array that takes no memory stands in for the corpus
     ids = np.broadcast_to(np.uint8(0), corpus.training_chars)

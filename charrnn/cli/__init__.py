@@ -9,9 +9,11 @@ from typing import Annotated, Any
 
 import typer.main
 
+from charrnn.cli.classify import command as classify
 from charrnn.cli.inspect import command as inspect
 from charrnn.cli.sample import command as sample
 from charrnn.cli.score import command as score
+from charrnn.cli.tag import command as tag
 from charrnn.cli.terminal import completion
 from charrnn.cli.terminal.console import notice
 from charrnn.cli.terminal.help import Command, Program
@@ -30,6 +32,8 @@ Examples:
   charrnn train corpus.txt --time 10m
   charrnn sample --temp 0.8 --length 500
   charrnn translate dates.safetensors letters.txt
+  charrnn classify regions.safetensors places.txt
+  charrnn tag --spans < letters.txt
   charrnn score chapter.txt
   charrnn inspect --history
 """
@@ -72,7 +76,7 @@ def _options(
         typer.echo(context.get_help())
 
 
-for module in (train, sample, translate, score, inspect):
+for module in (train, sample, translate, classify, tag, score, inspect):
     texts = {"help": module.HELP, "short_help": module.HELP, "epilog": module.EXAMPLES}
     app.command(module.NAME, cls=Command, **texts)(module.command)
 

@@ -35,13 +35,13 @@ class Batch(NamedTuple):
 
     1 if all batches have the same size.
     """
-    n_read: int | None = None
-    """The inputs that are text, not padding; None: as many as targets count."""
     lengths: Indices | None = None
     """How many inputs of each row [B] are text; the rest is padding, of any ids; None: all are text.
 
     A network that reads whole texts needs them, so that its reverse cells begin at the last character of a row.
     """
+    n_read: int | None = None
+    """The inputs that are text, not padding; None: as many as targets count."""
 
     @property
     def chars_read(self) -> int:
@@ -57,4 +57,4 @@ class Batch(NamedTuple):
         """Some rows of the batch; their state has already been reset."""
         mask = None if self.mask is None else self.mask[:, rows]
         lengths = None if self.lengths is None else self.lengths[rows]
-        return Batch(self.inputs[:, rows], self.targets[:, rows], NO_ROWS, mask, self.weight, lengths=lengths)
+        return Batch(self.inputs[:, rows], self.targets[:, rows], NO_ROWS, mask, self.weight, lengths)

@@ -15,6 +15,7 @@ from charrnn.dataset import tables
 from charrnn.dataset.files import READ_BLOCK, Part, Source, decode, list_files, read_parts
 from charrnn.dataset.lines import Lines
 from charrnn.dataset.pairs import Pairs
+from charrnn.dataset.targets import Labelled, Tagged, labelled, tagged
 from charrnn.dataset.vocabulary import Vocabulary, code_points, smallest_type
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.types import Ids
@@ -74,6 +75,17 @@ class Corpus:
     def pairs(self) -> Pairs:
         """The lines that are pairs of source and target; `pairs.check` tells whether they are fit for training."""
         return Pairs.from_lines(Lines.from_ids(self.ids, self.vocabulary), self.vocabulary)
+
+    @cached_property
+    def labelled(self) -> Labelled:
+        """The pairs of a text and its label; raises `CorpusError` if the targets are no labels."""
+        return labelled(self.pairs, self.vocabulary, self.name)
+
+    @cached_property
+    def tagged(self) -> Tagged:
+        """The pairs of a text and its tags; raises `CorpusError` for a single tag."""
+        lines = Lines.from_ids(self.ids, self.vocabulary)
+        return tagged(Pairs.from_lines(lines, self.vocabulary, aligned=True), self.vocabulary, self.name)
 
 
 def from_text(text: str | bytes, name: str = "text") -> Corpus:

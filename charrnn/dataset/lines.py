@@ -45,6 +45,8 @@ class Lines:
     """[R], by which equal lines are recognised."""
     firsts: Indices | None = None
     """[R]: the first character of each line that counts in the loss; None: all of them count."""
+    labels: Indices | None = None
+    """[R]: the index of each line's label, if it has one."""
 
     @classmethod
     def from_ids(cls, ids: Ids, vocabulary: Vocabulary) -> "Lines":
@@ -112,7 +114,7 @@ class Lines:
 
     def select(self, chosen: NDArray[np.bool_]) -> "Lines":
         """The lines that are chosen [R]."""
-        per_line = {name: getattr(self, name) for name in ("starts", "lengths", "digests", "firsts")}
+        per_line = {name: getattr(self, name) for name in ("starts", "lengths", "digests", "firsts", "labels")}
         return replace(self, **{name: a[chosen] for name, a in per_line.items() if a is not None})
 
 
@@ -260,4 +262,4 @@ class LineBatches:
         mask = is_text & (t[1:] >= firsts)
         weight = np.count_nonzero(mask) / self.chars_per_step
         n_read = int(np.count_nonzero(is_text))
-        return Batch(ids[:-1], ids[1:], slice(None) if piece == 0 else NO_ROWS, mask, weight, n_read)
+        return Batch(ids[:-1], ids[1:], slice(None) if piece == 0 else NO_ROWS, mask, weight, n_read=n_read)

@@ -45,13 +45,20 @@ class Pairs:
     """The sources, if they are labels: few, and each for several targets."""
     bad: BadLines | None
 
+    @property
+    def n_bad(self) -> int:
+        """The number of lines that are no pairs."""
+        return self.bad.count if self.bad else 0
+
     @classmethod
-    def from_lines(cls, lines: Lines, vocabulary: Vocabulary) -> "Pairs":
-        """The pairs among the lines of a text."""
+    def from_lines(cls, lines: Lines, vocabulary: Vocabulary, aligned: bool = False) -> "Pairs":
+        """The pairs among the lines of a text; if they are `aligned`, a target is as long as its source."""
         tab = vocabulary.characters.index(TAB) if TAB in vocabulary.characters else len(vocabulary)
         places, tabs = _tabs(lines, tab)
         wrong = (tabs != 1) | (places == lines.starts)
-        bad = _describe(lines, wrong, tabs) if wrong.any() else None
+        if aligned:
+            wrong |= lines.lengths != 2 * (places - lines.starts) + 1
+        bad = _describe(lines, wrong, places, tabs) if wrong.any() else None
         good = lines.select(~wrong)
         firsts = (places[~wrong] - good.starts).astype(good.lengths.dtype) + 1
         texts = texts_of_lines(lines.ids, lines.starts, lines.lengths, vocabulary)
@@ -71,11 +78,17 @@ def _tabs(lines: Lines, tab: int) -> tuple[Indices, Indices]:
     return padded[before], counts
 
 
-def _describe(lines: Lines, wrong: Indices, tabs: Indices) -> BadLines:
+def _describe(lines: Lines, wrong: Indices, places: Indices, tabs: Indices) -> BadLines:
     """The lines that are no pairs, told by the first of them."""
     first = int(np.argmax(wrong))
     number = 1 + int(np.count_nonzero(lines.ids[: lines.starts[first]] == lines.newline))
-    problem = "has no tab" if not tabs[first] else "has no source" if tabs[first] == 1 else f"has {tabs[first]} tabs"
+    n_source = int(places[first]) - int(lines.starts[first])
+    if tabs[first] != 1:
+        problem = f"has {tabs[first]} tabs" if tabs[first] else "has no tab"
+    elif not n_source:
+        problem = "has no source"
+    else:
+        problem = f"has {int(lines.lengths[first]) - n_source - 1} tags for {n_source} characters"
     return BadLines(int(np.count_nonzero(wrong)), f"line {number:,} {problem}")
 
 
@@ -105,4 +118,4 @@ def check(pairs: Pairs, name: str, skip_bad: bool) -> None:
         )
     if len(pairs.lines) < 2:
         found = "only one pair" if len(pairs.lines) else "no pairs"
-        raise CorpusError(f"{name} has {found} of source, tab and target: --pairs needs at least two")
+        raise CorpusError(f"{name} has {found} of source, tab and target: at least two are needed")

@@ -6,14 +6,15 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from charrnn.config import TrainingConfig
+from charrnn.config import FORM_OF_LAYOUT, TrainingConfig
 from charrnn.dataset import pairs
 from charrnn.dataset.batch import CHARS_PER_READ, NO_ROWS, Batch
 from charrnn.dataset.corpus import MIN_VALIDATION, Corpus
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
-from charrnn.dataset.lines import LineBatches
+from charrnn.dataset.lines import LineBatches, Lines
 from charrnn.dataset.streams import Streams
+from charrnn.dataset.whole_texts import LabelBatches, TagBatches, texts_alone
 from charrnn.types import Ids
 
 MIN_PART = 16_384
@@ -151,13 +152,40 @@ def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
     if config.layout == "stream":
         head, tail = corpus.split(config.val_fraction)
         return Split(Streams(head, B, T), ValidationStream(tail))
+    if config.layout in FORM_OF_LAYOUT:
+        return _split_whole_texts(corpus, config)
     if config.layout == "pairs":
         pairs.check(corpus.pairs, corpus.name, config.skip_bad)
-        lines, labels, bad = corpus.pairs.lines, corpus.pairs.labels, corpus.pairs.bad
-        n_skipped = bad.count if bad else 0
+        lines, labels, n_skipped = corpus.pairs.lines, corpus.pairs.labels, corpus.pairs.n_bad
         line_set = LineSet.from_digests(max(1, corpus.pairs.longest_target), corpus.pairs.target_digests)
     else:
         lines, labels, n_skipped = corpus.lines, None, 0
         line_set = LineSet.from_digests(lines.longest, lines.digests)
     training, validation = lines.split(config.val_fraction, MIN_VALIDATION, config.seed)
     return Split(LineBatches(training, B, T), LineBatches(validation, B, T), line_set, labels, n_skipped)
+
+
+def output_labels(corpus: Corpus, layout: str) -> LabelSet:
+    """The labels or the tags that a network of the layout `labels` or `tags` predicts.
+
+    Raises `CorpusError` for labels that are too many, or all the same.
+    """
+    return corpus.tagged.labels if layout == "tags" else corpus.labelled.labels
+
+
+def _split_whole_texts(corpus: Corpus, config: TrainingConfig) -> Split:
+    """The split of texts that are read as a whole, in the layout `labels` or `tags`."""
+
+    def parts(texts: Lines) -> tuple[Lines, Lines]:
+        return texts.split(config.val_fraction, MIN_VALIDATION, config.seed)
+
+    B, T = config.batch_size, config.seq_length
+    if config.layout == "labels":
+        pairs.check(corpus.pairs, corpus.name, config.skip_bad)
+        found, labels, ids = corpus.labelled
+        training, validation = (LabelBatches(part, B, T) for part in parts(texts_alone(found.lines, ids)))
+        return Split(training, validation, None, labels, found.n_bad)
+    found, labels, tag_of = corpus.tagged
+    pairs.check(found, corpus.name, config.skip_bad)
+    learned, held_out = (TagBatches(part, B, T, tag_of) for part in parts(texts_alone(found.lines)))
+    return Split(learned, held_out, None, labels, found.n_bad)

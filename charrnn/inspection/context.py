@@ -74,7 +74,7 @@ def gradient_norms(read: Text, ends: Indices, before: Indices, max_lag: int) -> 
             nearest = min(n for n in states if n > k)
             states[k] = _read(model, ids[ends - nearest + np.arange(nearest - k)[:, None]], states[nearest])[1]
         inputs = ids[ends - k + np.arange(k)[:, None]]
-        d_state = model.network.state_gradient(model.params, inputs, ids[ends], states[k])
+        d_state = model.language_model.state_gradient(model.params, inputs, ids[ends], states[k])
         found: Array = np.sqrt(np.square(d_state[:, 0].astype(np.float64)).sum(axis=(0, 2)))
         return found
 

@@ -26,6 +26,7 @@ def summary(checkpoint: Checkpoint) -> dict[str, Any]:
         | ({} if model.vocabulary.is_bytes else {"characters": list(model.vocabulary.characters)}),
         "layout": model.layout,
         "line_set": _line_set(model.line_set),
+        "labels": None if model.labels is None else model.labels.to_json(),
         "tensors": [
             {
                 "name": name,

@@ -141,7 +141,7 @@ def _trace(text: Text, starts: Indices, stops: Indices, begins: Indices) -> Iter
         places = np.arange(t, min(t + T, steps))[:, None] + begins
         inputs = text.ids.take(places - 1, mode="clip")
         inputs[(places == begins) & from_start] = model.vocabulary.start
-        logits, activations, gates, state = model.network.forward_with_activations(
+        logits, activations, gates, state = model.language_model.forward_with_activations(
             model.params, inputs, state, workspace
         )
         predicted = (places >= starts) & (places < stops)

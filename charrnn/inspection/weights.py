@@ -20,15 +20,16 @@ def weights(model: Model) -> dict[str, Any]:
 
     `tensors` has the shape, norm, mean, standard deviation, extremes and histogram of each; `recurrent` the spectral
     radius of the recurrent matrix of each layer and gate: if it is above 1, what the units feed back to themselves
-    would grow without the nonlinearity, and if it is below 1 it fades. `dead` are the units without influence.
+    would grow without the nonlinearity, and if it is below 1 it fades. `dead` are the units without influence, of a
+    language model.
     """
     network = model.network
     tensors = to_torch(model.params, network)
     return {
         "tensors": [_tensor(name, tensor.astype(np.float64)) for name, tensor in tensors.items()],
         "recurrent": [
-            {"layer": layer, "gate": gate, "spectral_radius": float(np.abs(np.linalg.eigvals(block)).max())}
-            for layer in range(model.config.layers)
+            {"layer": _layer(layer), "gate": gate, "spectral_radius": float(np.abs(np.linalg.eigvals(block)).max())}
+            for layer in network.suffixes
             for gate, block in zip(
                 GATES[model.config.cell],
                 np.split(model.params[f"W_hh{layer}"], network.cell.GATES, axis=1),
@@ -37,10 +38,15 @@ def weights(model: Model) -> dict[str, Any]:
         ],
         "dead": [
             {"layer": layer, "index": int(index)}
-            for layer in range(model.config.layers)
+            for layer in range(model.config.layers if model.config.form == "language_model" else 0)
             for index in _dead(model, layer)
         ],
     }
+
+
+def _layer(suffix: str) -> int | str:
+    """How a layer is named: by its number, that of a reverse cell with `_reverse`."""
+    return int(suffix) if suffix.isdigit() else suffix
 
 
 def _tensor(name: str, values: Array) -> dict[str, Any]:

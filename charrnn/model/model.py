@@ -16,6 +16,7 @@ from charrnn.engine import Engine
 from charrnn.errors import ConfigError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.clamp import clamp
+from charrnn.model.forms import AnyNetwork, network_for
 from charrnn.model.network import Network
 from charrnn.types import Array, Ids, Params
 
@@ -32,18 +33,28 @@ class Model:
     params: Params = field(repr=False)
     engine: Engine = field(default_factory=lambda: engines.load("numpy"), repr=False)
     layout: str = "stream"
-    """The layout of the training text, one of `config.LAYOUTS`; the model writes text in this layout."""
+    """The layout of the training text, one of `config.LAYOUTS`; a language model writes text in this layout."""
     line_set: LineSet | None = None
     """The lines of the training text, for a model of the layout `lines`; for one of pairs, the targets."""
     labels: LabelSet | None = None
-    """The sources of the training text, for a model of pairs whose sources are labels."""
+    """For a model of pairs the sources of the training text, if they are labels; for a classifier its labels, for a
+    tagger its tags."""
     clamped: Array | None = field(default=None, repr=False)
     """The state [L, S, 1, H] of clamped units, and NaN for the other units; None if no unit is clamped."""
 
     @cached_property
-    def network(self) -> Network:
+    def network(self) -> AnyNetwork:
         """The network that the parameters are for."""
-        return Network(self.config, self.engine)
+        return network_for(self.config, self.engine)
+
+    @property
+    def language_model(self) -> Network:
+        """The network, if it is a language model; raises `ConfigError` if it is another form."""
+        network = self.network
+        if not isinstance(network, Network):
+            command = {"classifier": "classify", "tagger": "tag"}[self.config.form]
+            raise ConfigError(f"this model is a {self.config.form}, which predicts no text: use `charrnn {command}`")
+        return network
 
     @property
     def n_params(self) -> int:
@@ -82,7 +93,7 @@ class Model:
             self.check_unit(*unit)
             between("the value of a unit", value, -1, 1)
             values[unit] = value
-        params, clamped = clamp(self.network, self.params, values)
+        params, clamped = clamp(self.language_model, self.params, values)
         return replace(self, params=params, clamped=clamped)
 
     def check_unit(self, layer: int, index: int) -> None:
@@ -95,11 +106,11 @@ class Model:
 
     def forward(self, inputs: Ids, state: Array, workspace: Workspace | None = None) -> tuple[Array, Array]:
         """The logits [T, B, V] after each of the inputs [T, B], and the next state."""
-        return self.network.forward(self.params, inputs, state, workspace)
+        return self.language_model.forward(self.params, inputs, state, workspace)
 
     def step(self, ids: Ids, state: Array) -> tuple[Array, Array]:
         """`forward` for one character of each row [B], with the NumPy engine: logits [B, V], and the next state."""
-        return self.network.step(self.params, ids, state)
+        return self.language_model.step(self.params, ids, state)
 
     def read(self, ids: Ids, state: Array) -> Array:
         """The state [L, S, 1, H] after the text `ids` [N]."""
@@ -112,4 +123,4 @@ class Model:
         self, inputs: Ids, targets: Ids, state: Array, workspace: Workspace | None = None
     ) -> tuple[Array, Array]:
         """-log p [T, B], in nats, of each of the targets [T, B] after the inputs [T, B]; and the next state."""
-        return self.network.token_nll(self.params, inputs, targets, state, workspace)
+        return self.language_model.token_nll(self.params, inputs, targets, state, workspace)

@@ -39,7 +39,7 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> Tr
     throughput = measure_throughput(engine, threads, REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH)
     W = throughput * budget.operations(REFERENCE_MODEL)
     chosen = budget.choose(W * deadline.budget(), training.chars_read, V, options, line)
-    model, config = model_config(V, chosen), training_config(chosen)
+    model, config = model_config(corpus, chosen), training_config(chosen)
     throughput = _throughput(model, config, line)
     seconds = deadline.budget()
     W = throughput * budget.operations(model) * seconds

@@ -29,8 +29,9 @@ COOLDOWN = 0.6
 
 def operations(config: ModelConfig) -> float:
     """The additions and multiplications in the matrix products, forward and backward, for one character."""
-    H, G = config.hidden_size, gates(config.cell)
-    return 6.0 * (G * H * H * (2 * config.layers - 1) + H * config.vocab_size)
+    H, G, D, L = config.hidden_size, gates(config.cell), config.directions, config.layers
+    head = 0 if config.form == "classifier" else D * H * (config.outputs or config.vocab_size)
+    return 6.0 * (D * G * H * H * (L + D * (L - 1)) + head)
 
 
 def gates(cell: str) -> int:

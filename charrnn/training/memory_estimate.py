@@ -8,7 +8,7 @@ import psutil
 from charrnn import engine as engines
 from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.errors import ConfigError
-from charrnn.model.network import Network
+from charrnn.model.forms import network_for
 from charrnn.training.optimizers import OPTIMIZERS
 
 FLOAT_BYTES = 4
@@ -24,7 +24,7 @@ def estimate(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
     their gradients in every layer, and the logits.
     """
     V, H, L = model.vocab_size, model.hidden_size, model.layers
-    network = Network(model, engines.load("numpy"))
+    network = network_for(model, engines.load("numpy"))
     GH, moments = network.cell.GATES * H, len(OPTIMIZERS[config.optimizer].moments)
     weights = sum(map(math.prod, network.param_shapes.values()))
     copies = 10 + 2 * moments + 4 * config.threads + 3 * bool(config.ema_decay)

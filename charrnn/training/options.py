@@ -6,9 +6,18 @@ from difflib import get_close_matches
 from typing import Any, Literal, TypedDict, cast
 
 from charrnn import engine as engines
-from charrnn.config import ANNEALED, LAYOUTS, LEARNING_RATES, ModelConfig, TrainingConfig, between
+from charrnn.config import (
+    ANNEALED,
+    FORM_OF_LAYOUT,
+    LAYOUTS,
+    LEARNING_RATES,
+    PAIR_LAYOUTS,
+    ModelConfig,
+    TrainingConfig,
+    between,
+)
 from charrnn.dataset.corpus import Corpus
-from charrnn.dataset.split import split_corpus
+from charrnn.dataset.split import output_labels, split_corpus
 from charrnn.errors import ConfigError
 from charrnn.training.deadline import MIN_SECONDS
 
@@ -55,7 +64,7 @@ class TrainOptions(TypedDict, total=False):
     clip_by: Literal["norm", "value"]
     ema_decay: float
     patience: int
-    layout: Literal["stream", "lines", "pairs"]
+    layout: Literal["stream", "lines", "pairs", "labels", "tags"]
     skip_bad: bool
     val_fraction: float
     eval_every: int
@@ -74,7 +83,7 @@ def complete(corpus: Corpus, options: TrainOptions) -> tuple[ModelConfig, Traini
     rate depends on the optimizer, the weight decay is 0.01 for adamw, and there is one thread for each core. Raises
     `ConfigError` for options that don't exist or are out of range.
     """
-    model = model_config(len(corpus.vocabulary), options)
+    model = model_config(corpus, options)
     chosen = resolve_defaults(corpus, options)
     if "optimizer" in options:
         chosen.setdefault("lr", LEARNING_RATES.get(options["optimizer"], 0.0))
@@ -93,16 +102,23 @@ def resolve_defaults(corpus: Corpus, options: TrainOptions) -> TrainOptions:
     A pair is read as a whole, up to `MAX_PAIR` characters, so that its target can learn from all of its source.
     """
     defaults: TrainOptions = {"seed": secrets.randbelow(1_000_000), "threads": engines.available_cores()}
-    if options.get("layout") == "pairs":
+    if options.get("layout") in PAIR_LAYOUTS:
         defaults["seq_length"] = min(corpus.pairs.lines.longest + 1, MAX_PAIR)
     resolved: TrainOptions = {"engine": engines.resolve(options.get("engine", "auto"))}
     return defaults | options | resolved
 
 
-def model_config(V: int, options: TrainOptions) -> ModelConfig:
-    """The model configuration of the options, for a vocabulary of V characters."""
+def model_config(corpus: Corpus, options: TrainOptions) -> ModelConfig:
+    """The model configuration of the options, for a corpus."""
+    form = FORM_OF_LAYOUT.get(options.get("layout", "stream"), "language_model")
+    outputs = 0 if form == "language_model" else len(output_labels(corpus, options.get("layout", "stream")))
+    return ModelConfig(len(corpus.vocabulary), form=form, outputs=outputs, **_model_options(options))
+
+
+def _model_options(options: TrainOptions) -> dict[str, Any]:
+    """The options of the model."""
     given: dict[str, Any] = {**options}
-    return ModelConfig(V, **{name: given[name] for name in MODEL_OPTIONS & set(given)})
+    return {name: given[name] for name in MODEL_OPTIONS & set(given)}
 
 
 def training_config(options: TrainOptions) -> TrainingConfig:
@@ -129,7 +145,7 @@ def check(options: TrainOptions) -> None:
     if type(epochs := options.get("epochs", 0)) is not int:
         raise ConfigError(f"epochs can't be {epochs!r}")
     between("epochs", epochs, 0, 2**31)
-    model_config(1, options)
+    ModelConfig(1, **_model_options(options))
     engines.resolve(options.get("engine", "numpy"), 0)
     config = training_config(cast(TrainOptions, {name: v for name, v in options.items() if name != "engine"}))
     for name, condition, holds in (
@@ -139,7 +155,7 @@ def check(options: TrainOptions) -> None:
         ("hold", "a known length, with --steps or --epochs", "time" not in options),
         ("cooldown", "a known length, with --steps or --epochs", "time" not in options),
         ("clip_by", "a clip above 0", config.clip > 0),
-        ("skip_bad", "pairs", config.layout == "pairs"),
+        ("skip_bad", "lines of source, tab and target", config.layout in PAIR_LAYOUTS),
     ):
         if name in options and not holds:
             raise ConfigError(f"{name} is only for {condition}")

@@ -12,9 +12,9 @@ from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import Source
 from charrnn.dataset.split import split_corpus
 from charrnn.errors import ConfigError
+from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
 from charrnn.model.model import Model
-from charrnn.model.network import Network
 from charrnn.training import autoconfig, budget, memory_estimate, optimizers
 from charrnn.training import options as train_options
 from charrnn.training.deadline import Deadline
@@ -50,7 +50,7 @@ def start(
     if deadline is not None:
         options = autoconfig.fit_to_time(corpus, options, deadline)
     model_config, config = train_options.complete(corpus, options)
-    network, rng = Network(model_config, engines.load(config.engine)), np.random.default_rng(config.seed)
+    network, rng = network_for(model_config, engines.load(config.engine)), np.random.default_rng(config.seed)
     memory_estimate.check(model_config, config, corpus.ids.nbytes)
     split = split_corpus(corpus, config)
     training, validation = split.training, split.validation

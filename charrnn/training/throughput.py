@@ -11,8 +11,8 @@ from charrnn.dataset.vocabulary import smallest_type
 from charrnn.engine import Engine
 from charrnn.engine.threads import Threads
 from charrnn.layers.workspace import Workspace
+from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
-from charrnn.model.network import Network
 
 MEASURE_SECONDS = 0.5
 """The seconds of a measurement, after a first step that may compile."""
@@ -24,9 +24,8 @@ def measure_throughput(engine: Engine, threads: int, model: ModelConfig, B: int,
     It is the median over half a second of steps, and covers the products, the gates and the loss.
     """
     rng = np.random.default_rng(0)
-    network = Network(model, engine)
-    inputs, targets = rng.integers(model.vocab_size, size=(2, T, B)).astype(smallest_type(model.vocab_size))
-    batch, workspaces = Batch(inputs, targets), [Workspace() for _ in range(threads)]
+    network = network_for(model, engine)
+    batch, workspaces = _random_batch(model, T, B, rng), [Workspace() for _ in range(threads)]
 
     def step(workspace: Workspace) -> None:
         network.loss_and_gradients(params, batch, state, None, workspace)
@@ -41,3 +40,11 @@ def measure_throughput(engine: Engine, threads: int, model: ModelConfig, B: int,
             pool.map(step, workspaces)
             took.append(time.perf_counter() - began)
     return threads * B * T / statistics.median(took)
+
+
+def _random_batch(model: ModelConfig, T: int, B: int, rng: np.random.Generator) -> Batch:
+    """A batch of random ids for a network of any form."""
+    outputs = model.outputs or model.vocab_size
+    inputs = rng.integers(model.vocab_size, size=(T, B)).astype(smallest_type(model.vocab_size))
+    rows = 1 if model.form == "classifier" else T
+    return Batch(inputs, rng.integers(outputs, size=(rows, B)).astype(smallest_type(outputs)))

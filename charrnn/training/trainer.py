@@ -15,8 +15,8 @@ from charrnn.dataset.split import split_corpus
 from charrnn.engine.threads import Threads
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, DivergenceError
 from charrnn.model.dropout import dropconnect_masks, dropout_masks
+from charrnn.model.forms import network_for
 from charrnn.model.model import Model
-from charrnn.model.network import Network
 from charrnn.training import evaluation, optimizers
 from charrnn.training.deadline import Deadline
 from charrnn.training.parallel import Shards
@@ -63,14 +63,14 @@ class Trainer:
         config = state.training_config
         self.state = state
         self.deadline = deadline
-        self.network = Network(state.model_config, engines.load(config.engine))
+        self.network = network_for(state.model_config, engines.load(config.engine))
         split = split_corpus(corpus, config)
         self.training_data, self.validation_data = split.training, split.validation
         self.line_set, self.labels, self.n_skipped = split.line_set, split.labels, split.n_skipped
         self._check_state(corpus.name)
         self.epoch = lru_cache(maxsize=1)(self.training_data.epoch)
         """The batches of an epoch by its order; the last result is cached, since finding it may take a sort."""
-        self.divergence_threshold = 2 + 2 * math.log(len(state.vocabulary))
+        self.divergence_threshold = 2 + 2 * math.log(state.model_config.outputs or len(state.vocabulary))
         """A loss that no working network has: more than twice that of a uniform guess, in nats."""
         self.final: Evaluation | None = None
         """The evaluation at the end, if it is not a regular one; it is not in the state, so a resume ignores it."""

@@ -37,7 +37,7 @@ train corpus.txt --pairs                      | 1 | line 1 has no tab in corpus.
 train one.tsv --pairs                         | 1 | only one pair
 train bad.tsv --pairs                         | 1 | line 3 has 2 tabs in bad.tsv; 3 lines are like that
 train pairs.tsv --pairs --lines               | 2 | --lines and --pairs
-train pairs.tsv --skip-bad                    | 2 | skip_bad is only for pairs
+train pairs.tsv --skip-bad                    | 2 | skip_bad is only for lines of source
 train pairs.csv --pairs --csv a               | 2 | --csv is the names of two columns
 train pairs.csv --pairs --csv a,c             | 1 | no column 'c': its first line names a, b
 train pairs.csv --pairs --csv a,b --jsonl a,b | 2 | --csv and --jsonl

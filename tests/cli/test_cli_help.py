@@ -350,7 +350,7 @@ def test_bash_completes_after_the_installation(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "")
     assert "bash completion installed" in done.stderr
     ask = (
-        'COMP_WORDS=(charrnn ins) COMP_CWORD=1; _charrnn_completion charrnn; echo "${COMPREPLY[@]}"; complete -p charrnn'
+        'COMP_WORDS=(charrnn i) COMP_CWORD=1; _charrnn_completion charrnn; echo "${COMPREPLY[@]}"; complete -p charrnn'
     )
     done = run("bash", "--norc", "-c", f'. "$HOME/.bashrc"; {ask}', env=env, cwd=tmp_path)
     assert done.stdout.splitlines() == ["inspect", "complete -o default -F _charrnn_completion charrnn"]

@@ -185,7 +185,7 @@ def test_the_same_from_python(doubling: Path) -> None:
     [
         ((), "Lo\nL☃\n", 1, "line 2: the model has never seen '☃'"),
         ((), "a\tb\n", 1, "line 1: a source has no tabs"),
-        (("--evaluate",), "Lo\tLoLo\nLo\n", 1, "line 2 is not source, tab, target"),
+        (("--evaluate",), "Lo\tLoLo\nLo\n", 1, "line 2 is not a text, a tab and its target"),
         (("--evaluate",), "", 1, "no lines to evaluate"),
         (("--evaluate", "--nbest", 2), "", 2, "--nbest"),
         (("--beam", 0), "", 2, "beam"),

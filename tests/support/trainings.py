@@ -31,7 +31,25 @@ def spelled_backwards(names: str) -> str:
     return "".join(f"{name[::-1]}\t{name}\n" for name in names.splitlines())
 
 
-TEXTS = {"stream": TEXT, "lines": place_names(3000, 3200), "pairs": spelled_backwards(place_names(3000, 3150))}
+def with_length(names: str) -> str:
+    """Texts and labels: each name, and whether it is long."""
+    return "".join(f"{name}\t{'long' if len(name) > 9 else 'short'}\n" for name in names.splitlines())
+
+
+def with_vowels(names: str) -> str:
+    """Texts and tags: each name, and which of its characters are vowels."""
+    return "".join(
+        f"{name}\t{''.join('v' if c in 'aeiouAEIOU' else '.' for c in name)}\n" for name in names.splitlines()
+    )
+
+
+TEXTS = {
+    "stream": TEXT,
+    "lines": place_names(3000, 3200),
+    "pairs": spelled_backwards(place_names(3000, 3150)),
+    "labels": with_length(place_names(1000, 2500)),
+    "tags": with_vowels(place_names(3000, 3200)),
+}
 """A short text for each layout."""
 FIXED = {"schedule": "constant", "seed": 1, "engine": "numpy", "threads": 1}
 SMALL: dict[str, dict[str, Any]] = {
@@ -41,6 +59,8 @@ SMALL: dict[str, dict[str, Any]] = {
     | FIXED,
     # so short that in some batches no target counts
     "pairs": {"layout": "pairs", "hidden_size": 12, "layers": 1, "batch_size": 10, "seq_length": 5} | FIXED,
+    "labels": {"layout": "labels", "hidden_size": 12, "layers": 2, "batch_size": 50, "dropout": 0.3} | FIXED,
+    "tags": {"layout": "tags", "hidden_size": 12, "layers": 1, "batch_size": 10, "dropout": 0.3} | FIXED,
 }
 """Options of a small training in each layout."""
 

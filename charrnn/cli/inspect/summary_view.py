@@ -29,7 +29,7 @@ def _about(data: dict[str, Any]) -> Table:
     model, vocabulary = data["model"], data["vocabulary"]
     rows = {
         "file": f"{data['file']}, {data['bytes']:,} bytes",
-        "model": f"{model['cell']}, {model['layers']} × {model['hidden_size']}, {dropout_label(ModelConfig(**model))}",
+        "model": _model(ModelConfig(**model)),
         "parameters": f"{data['parameters']:,}",
         "vocabulary": f"{vocabulary['size']} {vocabulary['kind']}",
         "characters": _characters(vocabulary.get("characters", [])),
@@ -38,6 +38,8 @@ def _about(data: dict[str, Any]) -> Table:
     if line_set := data["line_set"]:
         lines = "too many to keep" if line_set["lines"] is None else f"{line_set['lines']:,} different lines"
         rows["lines"] = f"{lines}, the longest of {line_set['longest']:,} {vocabulary['kind']}"
+    if labels := data["labels"]:
+        rows["tags" if data["layout"] == "tags" else "labels"] = ", ".join(f"{name} ({n:,})" for name, n in labels)
     if corpus := data["corpus"]:
         rows["corpus"] = f"{corpus['name']}, {corpus['size']:,} bytes, SHA-256 {corpus['digest'][:12]}…"
         rows["split"] = f"{_part(corpus, 'training')} for training, {_part(corpus, 'validation')} for validation"
@@ -49,6 +51,12 @@ def _about(data: dict[str, Any]) -> Table:
         if value:
             table.add_row(name, plain(value))
     return table
+
+
+def _model(model: ModelConfig) -> str:
+    both = " in both directions" * (model.directions > 1)
+    form = f"{model.form}, " * (model.form != "language_model")
+    return f"{form}{model.cell}, {model.layers} × {model.hidden_size}{both}, {dropout_label(model)}"
 
 
 def _part(corpus: dict[str, Any], part: str) -> str:

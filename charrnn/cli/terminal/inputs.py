@@ -1,12 +1,19 @@
 """The inputs of a command that reads a model and then texts: which argument is which, and lines as they arrive."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from charrnn.dataset.files import Part
+    from charrnn.dataset.vocabulary import Vocabulary
+    from charrnn.model.model import Model
+
+Row = tuple[str, str]
+"""A source, and the target that is expected, if any."""
 
 ARRIVAL_BLOCK = 1 << 15
 """The most bytes that are read at once as they arrive: about 500 lines, enough to be read side by side."""
@@ -38,6 +45,39 @@ def arriving_parts(paths: list[str], notice: Callable[[str], None]) -> Iterator[
     total_size(paths)
     notice_typing(paths, notice)
     return read_parts(paths, ARRIVAL_BLOCK)
+
+
+def load_model(path: Path, paths: list[str], engine: str) -> tuple["Model", str]:
+    """The model, with the engine that suits the amount of text, and the name of that engine."""
+    from charrnn import engine as engines
+    from charrnn.checkpoint.model_file import load
+    from charrnn.dataset.files import list_files, total_size
+
+    engines.resolve(engine, 0)  # an invalid engine is an error before anything is read
+    size = total_size(list_files(paths))
+    chosen = engines.resolve(engine, 0 if size == math.inf else size)  # a stream may be short: it need not compile
+    return replace(load(path).model, engine=engines.load(chosen)), chosen
+
+
+def rows_of(parts: Iterator["Part"], vocabulary: "Vocabulary", target: str) -> Iterator[list[Row]]:
+    """The lines of a text as they arrive, each a source and, if `target` names what it has to have, its target.
+
+    Without a target a line is a source as it is. Raises `CorpusError` for a line that lacks its target.
+    """
+    from charrnn.dataset.line_reader import read_lines
+    from charrnn.errors import CorpusError
+
+    number = 0
+    for lines in read_lines(parts, vocabulary):
+        texts = [line.text.removesuffix("\n") for line in lines]
+        rows = []
+        for text in texts:
+            number += 1
+            source, tab, expected = text.partition("\t") if target else (text, "", "")
+            if target and (not tab or "\t" in expected):
+                raise CorpusError(f"line {number} is not a text, a tab and its {target}: --evaluate needs both")
+            rows.append((source, expected))
+        yield rows
 
 
 def notice_typing(paths: list[str], notice: Callable[[str], None]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from charrnn.cli.terminal.labels import dropout_label
+from charrnn.config import FORM_OF_LAYOUT
 from charrnn.training.options import DEFAULT_TIME
 from charrnn.training.trainer import Trainer
 
@@ -23,8 +24,13 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     corpus, vocabulary = trainer.state.corpus, trainer.state.vocabulary
     n_lines = corpus.training_lines + corpus.validation_lines
     chars = f"{corpus.training_chars + corpus.validation_chars:,} {'bytes' if vocabulary.is_bytes else 'characters'}"
-    unit = "pairs" if trainer.state.training_config.layout == "pairs" else "lines"
-    yield f"{corpus.name}: {f'{n_lines:,} {unit}, ' * bool(n_lines)}{chars}, {len(vocabulary)} distinct"
+    layout = trainer.state.training_config.layout
+    unit = {"pairs": "pairs", "labels": "texts", "tags": "texts"}.get(layout, "lines")
+    if layout in FORM_OF_LAYOUT and trainer.labels is not None:
+        n_read = trainer.training_data.chars_read + trainer.validation_data.chars_read
+        yield f"{corpus.name}: {n_lines:,} texts, {n_read:,} characters, {len(trainer.labels)} {layout}"
+    else:
+        yield f"{corpus.name}: {f'{n_lines:,} {unit}, ' * bool(n_lines)}{chars}, {len(vocabulary)} distinct"
     if trainer.n_skipped:
         yield f"skipped {trainer.n_skipped:,} lines that are no pairs"
     if corpus.validation_chars and n_lines:
@@ -39,15 +45,17 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
 def _network(trainer: Trainer) -> Iterator[str]:
     model, config, n = trainer.state.model_config, trainer.state.training_config, len(trainer.shards)
     data, deadline = trainer.training_data, trainer.deadline
+    both = " in both directions" * (model.directions > 1)
     yield (
-        f"{model.cell}, {model.layers} × {model.hidden_size}: {trainer.latest.n_params:,} parameters; "
+        f"{model.cell}, {model.layers} × {model.hidden_size}{both}: {trainer.latest.n_params:,} parameters; "
         f"{config.engine} engine, {n} thread{'s' * (n > 1)}"
     )
     if deadline is not None:
         verb = "continues for" if trainer.state.counters.step else "settings for"
         yield f"{verb} {deadline.seconds:.0f} s on this machine (estimated):"
     B = data.batch_size
-    batch = f"{B} {config.layout}" if data.n_lines else f"{B} × {data.chars_per_step / B:.0f} characters"
+    unit = "texts" if config.layout in FORM_OF_LAYOUT else config.layout
+    batch = f"{B} {unit}" if data.n_lines else f"{B} × {data.chars_per_step / B:.0f} characters"
     yield (
         f"{config.steps:,} steps of {batch}, {config.steps / data.steps_per_epoch:.3g} epochs, "
         f"{config.optimizer} at {config.lr:g}, {config.schedule}, {dropout_label(model)}; seed {config.seed}"

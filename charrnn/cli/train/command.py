@@ -28,6 +28,7 @@ Examples:
   charrnn train song.mid --bytes
   charrnn train names.txt --lines && charrnn sample --count 20
   charrnn train names.tsv --pairs && charrnn sample --label Russian
+  charrnn train reviews.tsv --classify && charrnn classify --evaluate new.tsv
 """
 DURATION = re.compile(r"(?:(\d+(?:\.\d*)?)h)?(?:(\d+(?:\.\d*)?)m)?(?:(\d+(?:\.\d*)?)s?)?")
 
@@ -73,6 +74,11 @@ def command(
         bool | None,
         option(READING, "Each line is a source, a tab and a target: a label and a text, or two texts.", "--pairs"),
     ] = None,
+    classify: Annotated[bool | None, option(READING, "Each line is a text, a tab and its label.", "--classify")] = None,
+    tags: Annotated[
+        bool | None,
+        option(READING, "Each line is a text, a tab and as many tags: one for each of its characters.", "--tags"),
+    ] = None,
     as_bytes: Annotated[
         bool, option(READING, "Train on bytes, of any file.", "--bytes", envvar="CHARRNN_TRAIN_BYTES")
     ] = False,
@@ -86,7 +92,7 @@ def command(
         ),
     ] = None,
     csv: Annotated[
-        str | None, option(READING, "Two columns of CSV as the source and the target of --pairs.", metavar="A,B")
+        str | None, option(READING, "Two columns of CSV as the source and the target of pairs.", metavar="A,B")
     ] = None,
     jsonl: Annotated[
         str | None, option(READING, "Two fields of JSON lines as the source and the target.", metavar="A,B")
@@ -245,15 +251,16 @@ def _given(context: typer.Context, resume: bool, lengths: tuple[str, ...]) -> di
 
 def _training_options(given: dict[str, Any]) -> Any:
     """The training options among those that were given."""
-    from charrnn.config import LINE_LAYOUTS
+    from charrnn.cli.train.run_summary import LAYOUT_FLAGS
     from charrnn.errors import ConfigError
     from charrnn.training.options import LENGTH_OPTIONS, MODEL_OPTIONS, TRAINING_OPTIONS
 
     names = MODEL_OPTIONS | TRAINING_OPTIONS | set(LENGTH_OPTIONS)
     options = {name: value for name, value in given.items() if name in names}
-    layouts = [name for name in LINE_LAYOUTS if given.get(name)]
+    layouts = [layout for layout, flag in LAYOUT_FLAGS.items() if given.get(flag)]
     if len(layouts) > 1:
-        raise ConfigError(f"--{' and --'.join(layouts)} can't both be given: a line is read in one way")
+        flags = " and ".join(f"--{LAYOUT_FLAGS[layout]}" for layout in layouts)
+        raise ConfigError(f"{flags} can't both be given: a line is read in one way")
     if layouts:
         options["layout"] = layouts[0]
     return options
@@ -268,8 +275,8 @@ def _read_options(given: dict[str, Any]) -> dict[str, Any]:
     if not tables:
         return found
     option = f"--{tables[0]}"
-    if len(tables) > 1 or not given.get("pairs"):
-        raise ConfigError("--csv and --jsonl are for --pairs: give one of them, and --pairs")
+    if len(tables) > 1 or not any(given.get(name) for name in ("pairs", "classify", "tags")):
+        raise ConfigError("--csv and --jsonl are for pairs: give one of them, and --pairs, --classify or --tags")
     if found.get("as_bytes"):
         raise ConfigError(f"{option} reads characters: leave out --bytes")
     columns = tuple(name.strip() for name in given[tables[0]].split(","))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from charrnn.checkpoint.manager import CheckpointManager
@@ -15,12 +16,15 @@ from charrnn.cli.terminal.console import default_interrupt, notifier, notify_com
 from charrnn.cli.train import announcement
 from charrnn.cli.train.files import resume_command
 from charrnn.cli.train.run_summary import RunSummary
-from charrnn.config import LINE_LAYOUTS, MAX_SEED, SamplingConfig
+from charrnn.config import FORM_OF_LAYOUT, LINE_LAYOUTS, MAX_SEED, SamplingConfig
+from charrnn.dataset.lines import LineBatches
 from charrnn.errors import CharRNNError
 from charrnn.model.model import Model
 from charrnn.sampling.generate import generate
 from charrnn.sampling.lines import sample_lines
 from charrnn.sampling.translate import translate
+from charrnn.scoring.classify import classify
+from charrnn.scoring.tag import tag
 from charrnn.training.state import Evaluation
 from charrnn.training.trainer import MAX_ROLLBACKS, Progress
 
@@ -28,8 +32,8 @@ SAMPLE_LENGTH = 200
 """The characters of a sample along the way; the most characters of each of its lines for a model of lines."""
 SAMPLE_LINES = 5
 """The lines of a sample along the way for a model of lines."""
-SAMPLE_EXCERPT = 2000
-"""Characters of held-out pairs from which a model that rewrites texts takes the sources of a sample."""
+MAX_SOURCE = 200
+"""The most characters of a source that is shown with what a model makes of it."""
 
 
 class Run:
@@ -106,6 +110,8 @@ class Run:
     def _use(self, model: list[str]) -> list[str]:
         """The words of a command that tries the model."""
         layout = self.trainer.state.training_config.layout
+        if layout in FORM_OF_LAYOUT:
+            return ["classify" if layout == "labels" else "tag", *model]
         if layout == "pairs" and self.trainer.labels is None:
             return ["translate", *model]
         return ["sample", *model, *(("--count", "20") if layout in LINE_LAYOUTS else ("--temp", "0.8"))]
@@ -184,7 +190,7 @@ class Run:
             parts.append(f"training loss {row.train_loss:.3f}")
         if row.val_loss is not None:
             bpc = row.val_loss / math.log(2)
-            parts.append(f"validation loss {row.val_loss:.3f} ({bpc:.3f} bits per character)")
+            parts.append(f"validation loss {row.val_loss:.3f} ({bpc:.3f} bits per {self.summary.unit})")
         self.notice(", ".join(parts))
 
     def _sample(self) -> None:
@@ -202,6 +208,8 @@ class Run:
         model, s = self.trainer.latest, self.trainer.state
         seed = (s.training_config.seed + s.counters.step) % MAX_SEED
         config = SamplingConfig(temp=0.8)
+        if model.layout in FORM_OF_LAYOUT:
+            return "\n".join(self._answers(model, count))
         if model.layout == "stream":
             return "".join(generate(model, length=length, seed=seed, config=config))
         if model.layout == "pairs" and model.labels is None:
@@ -210,10 +218,26 @@ class Run:
         drawn = sample_lines(model, count=count, length=length, seed=seed, config=config)
         return "\n".join(line.text if line.label is None else f"{line.label}: {line.text}" for line in drawn)
 
+    def _answers(self, model: Model, count: int) -> Iterator[str]:
+        """Some texts that are held out, if any are, with the labels or the tags that the model gives them."""
+        texts = self._some_sources(model, count)
+        if model.layout == "labels":
+            for text, found in zip(texts, classify(model, texts), strict=True):
+                yield f"{text} → {found.label} ({found.probability:.0%})"
+        else:
+            for tagging in tag(model, texts):
+                yield f"{tagging.text}\n{tagging.tags}"
+
     def _translations(self, model: Model, count: int) -> Iterator[str]:
         """Some sources that are held out, if any are, and what the model makes of them."""
-        data = self.trainer.validation_data if self.trainer.validation_data.size else self.trainer.training_data
-        lines = model.vocabulary.decode(data.excerpt(SAMPLE_EXCERPT)).split("\n")
-        sources = [line.partition("\t")[0] for line in lines if line][:count]
+        sources = self._some_sources(model, count)
         for source, found in zip(sources, translate(model, sources, beam=1), strict=True):
             yield f"{source} → {found.text}"
+
+    def _some_sources(self, model: Model, count: int) -> list[str]:
+        """The sources of some pairs that are held out, if any are: at even distances, so that they are of all kinds."""
+        data = self.trainer.validation_data if self.trainer.validation_data.size else self.trainer.training_data
+        assert isinstance(data, LineBatches)
+        lines, chosen = data.lines, np.linspace(0, len(data.lines) - 1, count).astype(int)
+        texts = (lines.ids[lines.starts[n] : lines.starts[n] + lines.lengths[n]] for n in chosen)
+        return [model.vocabulary.decode(ids).partition("\t")[0][:MAX_SOURCE] for ids in texts]

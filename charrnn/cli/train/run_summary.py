@@ -8,13 +8,16 @@ from dataclasses import asdict
 from lzma import LZMAError
 from threading import Thread
 
-from charrnn.config import ModelConfig, TrainingConfig
+from charrnn.config import PAIR_LAYOUTS, ModelConfig, TrainingConfig
 from charrnn.dataset.split import ValidationStream
 from charrnn.training import baselines, diagnosis, evaluation
 from charrnn.training.baselines import MAX_CHARS, MAX_ORDER, Baselines
+from charrnn.training.options import DATA_FIELDS
 from charrnn.training.state import Evaluation
 from charrnn.training.trainer import Trainer
 
+LAYOUT_FLAGS = {"lines": "lines", "pairs": "pairs", "labels": "classify", "tags": "tags"}
+"""The option that chooses each layout."""
 ALWAYS_STATED = ("optimizer", "lr", "weight_decay", "steps", "seed", "engine", "threads")
 """Settings that the command to repeat a run always gives: their defaults depend on other settings or are random."""
 BASELINE_WAIT = 1.0
@@ -28,6 +31,8 @@ class RunSummary:
 
     def __init__(self, trainer: Trainer):
         self.trainer = trainer
+        self.unit = {"labels": "label", "tags": "tag"}.get(trainer.state.training_config.layout, "character")
+        """What the loss is a mean over."""
         self.baselines: list[Baselines] = []
         self.thread = Thread(target=self._measure, daemon=True)
 
@@ -39,7 +44,7 @@ class RunSummary:
         trainer = self.trainer
         with suppress(MemoryError, LZMAError):  # not worth failing for
             # for pairs, only the targets count: a compressor's bits for whole lines would not compare
-            if trainer.validation_data.size and trainer.state.training_config.layout != "pairs":
+            if trainer.validation_data.size and trainer.state.training_config.layout not in PAIR_LAYOUTS:
                 texts = trainer.training_data.excerpt(MAX_CHARS), trainer.validation_data.excerpt(MAX_CHARS)
                 self.baselines.append(baselines.measure(*texts, trainer.state.vocabulary))
 
@@ -72,7 +77,8 @@ class RunSummary:
             f"{found.table:.2f}"
             for found in self.baselines
         ]
-        return f"validation loss {val_loss:.3f} is {val_loss / math.log(2):.2f} bits per character{''.join(compared)}"
+        bits = val_loss / math.log(2)
+        return f"validation loss {val_loss:.3f} is {bits:.2f} bits per {self.unit}{''.join(compared)}"
 
     def _loss_without_dropout(self) -> float | None:
         """The loss of the best weights on a piece of a continuous training text; None for other layouts."""
@@ -88,8 +94,10 @@ class RunSummary:
         defaults = asdict(ModelConfig(s.model_config.vocab_size)) | asdict(TrainingConfig(0))
         words = []
         for name, value in (asdict(s.model_config) | asdict(s.training_config)).items():
+            if name in DATA_FIELDS:
+                continue
             if name == "layout":
-                words += [f"--{value}"] * (value != defaults[name])
+                words += [f"--{LAYOUT_FLAGS[value]}"] * (value != defaults[name])
             elif name in ALWAYS_STATED or value != defaults[name]:
                 words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
         return words

@@ -8,15 +8,11 @@ import typer
 
 from charrnn.cli.terminal.console import Output, model_file, notifier
 from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
-from charrnn.cli.terminal.inputs import arriving_parts, model_and_texts
+from charrnn.cli.terminal.inputs import Row, arriving_parts, model_and_texts, rows_of
 
 if TYPE_CHECKING:
-    from charrnn.dataset.files import Part
-    from charrnn.model.model import Model
     from charrnn.sampling.translate import Translation
 
-Row = tuple[str, str]
-"""A source, and the target that is expected, if any."""
 
 NAME = "translate"
 HELP = "Rewrite each line with a model of pairs."
@@ -87,7 +83,7 @@ def command(
 
     def sources() -> Iterator[list[str]]:
         nonlocal rows
-        for rows in _rows(arriving_parts(paths, notice), model, evaluate):
+        for rows in rows_of(arriving_parts(paths, notice), model.vocabulary, "target" if evaluate else ""):
             yield [source for source, _ in rows]
 
     found = translate_batches(model, sources(), beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads)
@@ -99,27 +95,6 @@ def command(
             _print_targets(results, as_json)
     except VocabularyError as error:
         raise VocabularyError(f"{error} with --unknown skip, or replace them with --unknown nearest") from None
-
-
-def _rows(parts: Iterator["Part"], model: "Model", with_targets: bool) -> Iterator[list[Row]]:
-    """The lines of a text as they arrive: each a source, with its target if it has to have one."""
-    from charrnn.dataset.line_reader import read_lines
-    from charrnn.errors import CorpusError
-
-    number = 0
-    for lines in read_lines(parts, model.vocabulary):
-        texts = [line.text.removesuffix("\n") for line in lines]
-        if not with_targets:
-            yield [(text, "") for text in texts]
-            continue
-        rows = []
-        for text in texts:
-            number += 1
-            source, tab, target = text.partition("\t")
-            if not tab or "\t" in target:
-                raise CorpusError(f"line {number} is not source, tab, target: --evaluate needs both")
-            rows.append((source, target))
-        yield rows
 
 
 def _print_targets(results: Iterator[list[tuple[Row, "Translation"]]], as_json: bool) -> None:

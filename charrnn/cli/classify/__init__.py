@@ -1,0 +1,1 @@
+"""`charrnn classify`: the label of each line, and how good a classifier is."""

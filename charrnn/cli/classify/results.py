@@ -1,0 +1,94 @@
+"""The results of `charrnn classify`: labels on stdout, or the score of a classifier as a table."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import typer
+
+from charrnn.cli.terminal.console import Output
+from charrnn.cli.terminal.inputs import Row
+from charrnn.cli.terminal.tables import print_table
+from charrnn.errors import CorpusError
+from charrnn.model.model import Model
+from charrnn.scoring.classify import Classification
+from charrnn.scoring.label_score import LabelScore
+
+MOST_LABELS = 20
+"""The most labels whose confusion matrix is printed in full; of more, only what is confused most."""
+MOST_CONFUSED = 15
+
+Answers = Iterable[list[tuple[Row, Classification]]]
+
+
+def print_labels(answers: Answers, output: Output, top: int | None, scores: bool, as_json: bool) -> None:
+    """Prints a line for each text, as soon as it is known."""
+    named = False
+    for batch in answers:
+        for (line, _), found in batch:
+            if as_json:
+                output.write(_as_object(line, found, top, scores))
+                continue
+            if scores and not named:
+                output.write("\t".join((*found.labels, "line")) + "\n")
+                named = True
+            output.write("\t".join((*_columns(found, top, scores), line)) + "\n")
+        output.flush()
+    output.close()
+
+
+def _columns(found: Classification, top: int | None, scores: bool) -> list[str]:
+    """What is printed before the line."""
+    if scores:
+        return [f"{p:.4f}" for p in found.probabilities]
+    if top is not None:
+        return [part for label, p in found.top(top) for part in (label, f"{p:.4f}")]
+    return [found.label]
+
+
+def _as_object(line: str, found: Classification, top: int | None, scores: bool) -> str:
+    data: dict[str, Any] = {"line": line, "label": found.label, "probability": found.probability}
+    if top is not None or scores:
+        data["labels"] = dict(found.top(len(found.labels) if top is None else top))
+    return json.dumps(data) + "\n"
+
+
+def print_score(answers: Answers, model: Model, as_json: bool) -> None:
+    """Prints accuracy, macro F1 and calibration, and which labels were taken for which."""
+    assert model.labels is not None
+    score = LabelScore(model.labels.names)
+    for batch in answers:
+        for (_, expected), found in batch:
+            score.add(found, expected)
+    if not score.texts:
+        raise CorpusError("there are no lines to evaluate: the input is empty")
+    totals = {
+        "texts": score.texts,
+        "accuracy": round(score.accuracy, 6),
+        "macro_f1": round(score.macro_f1, 6),
+        "nats_per_text": round(score.nats_per_text, 6),
+        "calibration_error": round(score.calibration_error, 6),
+    }
+    if as_json:
+        f1, confusion = {label: round(x, 6) for label, x in score.f1.items()}, score.confusion[:-1].tolist()
+        typer.echo(json.dumps(totals | {"labels": [*score.labels], "f1": f1, "confusion": confusion}))
+        return
+    width = max(map(len, totals))
+    for name, value in totals.items():
+        typer.echo(f"{name.replace('_', ' '):<{width}}  {value:>8}")
+    typer.echo()
+    if len(score.labels) <= MOST_LABELS:
+        _print_confusion(score)
+    else:
+        rows = [(a, b, f"{n:,}") for a, b, n in score.confused(MOST_CONFUSED)]
+        print_table(("expected", "found", "texts"), rows)
+
+
+def _print_confusion(score: LabelScore) -> None:
+    """The confusion matrix: a row for each expected label, a column for each that was found, and the F1."""
+    short = [label[:4] for label in score.labels]
+    rows = [
+        (label, *(str(n) if n else "·" for n in score.confusion[k]), f"{score.f1.get(label, 0):.3f}")
+        for k, label in enumerate(score.labels)
+    ]
+    print_table(("expected", *short, "F1"), rows)

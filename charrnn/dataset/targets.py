@@ -1,0 +1,81 @@
+"""The targets of pairs as labels of whole texts, or as tags of single characters."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from charrnn.dataset.label_set import LabelSet
+from charrnn.dataset.pairs import Pairs
+from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.errors import CorpusError
+from charrnn.types import Ids, Indices
+
+LINES_AT_ONCE = 1 << 16
+"""Lines whose tags are counted at once."""
+
+
+class Labelled(NamedTuple):
+    """Pairs whose targets are labels."""
+
+    pairs: Pairs
+    labels: LabelSet
+    ids: Indices
+    """[R]: the index of each line's label."""
+
+
+class Tagged(NamedTuple):
+    """Pairs whose targets are tags, one for each character of the source."""
+
+    pairs: Pairs
+    labels: LabelSet
+    """The tags; the counts are those of characters."""
+    tag_of: Ids
+    """[V]: the index of the tag that a character stands for in a target."""
+
+
+def labelled(pairs: Pairs, vocabulary: Vocabulary, name: str) -> Labelled:
+    """The targets as labels. Raises `CorpusError` if they are too many, or all the same."""
+    lines = pairs.lines
+    assert lines.firsts is not None
+    _, example, ids, counts = np.unique(
+        pairs.target_digests, return_index=True, return_inverse=True, return_counts=True
+    )
+    if len(example) > LabelSet.MAX_LABELS:
+        raise CorpusError(
+            f"{name} has {len(example):,} different labels, and {LabelSet.MAX_LABELS:,} are the most: what follows the "
+            "tab of a line is its label"
+        )
+    if len(example) < 2:
+        raise CorpusError(f"{name} has only one label: give lines with at least two")
+    begins, ends = lines.starts + lines.firsts, lines.starts + lines.lengths
+    names = [vocabulary.decode(lines.ids[begins[n] : ends[n]]) for n in example]
+    order = np.array(sorted(range(len(names)), key=names.__getitem__))
+    rank = np.empty(len(order), np.uint16)
+    rank[order] = np.arange(len(order))
+    return Labelled(pairs, LabelSet(tuple(names[n] for n in order), tuple(counts[order].tolist())), rank[ids])
+
+
+def tagged(pairs: Pairs, vocabulary: Vocabulary, name: str) -> Tagged:
+    """The targets as tags. Raises `CorpusError` if all are the same."""
+    counts = _target_counts(pairs, len(vocabulary))
+    tags = np.flatnonzero(counts)
+    if len(tags) < 2:
+        raise CorpusError(f"{name} has only one tag: give lines with at least two")
+    tag_of = np.zeros(len(vocabulary), np.uint16)
+    tag_of[tags] = np.arange(len(tags))
+    names = tuple(vocabulary.characters[v] for v in tags)
+    return Tagged(pairs, LabelSet(names, tuple(counts[tags].tolist())), tag_of)
+
+
+def _target_counts(pairs: Pairs, V: int) -> Indices:
+    """How often each character occurs in the targets [V]."""
+    lines, counts = pairs.lines, np.zeros(V, np.int64)
+    assert lines.firsts is not None
+    for n in range(0, len(lines), LINES_AT_ONCE):
+        firsts = lines.firsts[n : n + LINES_AT_ONCE].astype(np.int64)
+        lengths = lines.lengths[n : n + LINES_AT_ONCE] - firsts
+        begins = lines.starts[n : n + LINES_AT_ONCE] + firsts
+        stops = np.cumsum(lengths)
+        places = np.arange(stops[-1]) + np.repeat(begins - (stops - lengths), lengths)
+        counts += np.bincount(lines.ids[places], minlength=V)
+    return counts

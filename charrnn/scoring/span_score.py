@@ -1,0 +1,56 @@
+"""The score of a tagger: how many of its spans are the expected ones, exactly."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from charrnn.scoring.tag import Tagging, spans
+
+
+@dataclass
+class SpanScore:
+    """What was counted so far. A span is right if its start, its end and its label are."""
+
+    texts: int = 0
+    chars: int = 0
+    right_chars: int = 0
+    """Characters with the expected tag."""
+    expected: Counter[str] = field(default_factory=Counter)
+    """The expected spans of each label."""
+    found: Counter[str] = field(default_factory=Counter)
+    right: Counter[str] = field(default_factory=Counter)
+
+    def add(self, tagging: Tagging, expected: str) -> None:
+        """Counts one text."""
+        self.texts += 1
+        self.chars += len(expected)
+        self.right_chars += sum(a == b for a, b in zip(tagging.tags, expected, strict=True))
+        wanted, got = set(spans(expected, tagging.outside)), set(tagging.spans)
+        for counter, some in ((self.expected, wanted), (self.found, got), (self.right, wanted & got)):
+            counter.update(span.label for span in some)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of characters with the expected tag; 0 without characters."""
+        return self.right_chars / self.chars if self.chars else 0.0
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of all spans, expected or found."""
+        return sorted(self.expected.keys() | self.found.keys())
+
+    def f1(self, label: str | None = None) -> float:
+        """The harmonic mean of precision and recall of the spans with a label, or of all; 1 if there are none."""
+        right, expected, found = (
+            counter.total() if label is None else counter[label] for counter in (self.right, self.expected, self.found)
+        )
+        return 2 * right / (expected + found) if expected + found else 1.0
+
+    def precision(self, label: str | None = None) -> float:
+        """The share of the spans found that are right; 0 if none were found."""
+        right, found = (c.total() if label is None else c[label] for c in (self.right, self.found))
+        return right / found if found else 0.0
+
+    def recall(self, label: str | None = None) -> float:
+        """The share of the expected spans that were found; 0 if none were expected."""
+        right, expected = (c.total() if label is None else c[label] for c in (self.right, self.expected))
+        return right / expected if expected else 0.0

@@ -1,0 +1,108 @@
+"""Whole texts for a bidirectional network: encoded, put side by side by length, and shared among threads."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+
+from charrnn.config import between, one_of
+from charrnn.dataset.vocabulary import POLICIES, Vocabulary
+from charrnn.engine import available_cores
+from charrnn.engine.threads import Threads
+from charrnn.errors import DivergenceError, VocabularyError
+from charrnn.layers.workspace import Workspace
+from charrnn.types import Array, Ids, Indices
+
+MAX_ROWS = 64
+"""The most texts that a thread reads side by side."""
+CHARS_PER_CALL = 8192
+"""The most characters that a thread reads at once, unless a single text is longer."""
+Read = Callable[[Ids, Indices, Workspace], Array]
+"""`read(inputs [T, B], lengths [B], workspace)` → logits [B, n] of each text, or [T, B, n] of each character."""
+
+
+def probabilities_of_batches(
+    vocabulary: Vocabulary, batches: Iterable[Sequence[str]], read: Read, *, unknown: str, threads: int | None
+) -> Iterator[list[tuple[Array, int]]]:
+    """The probabilities [n] or [T, n] for each text of each batch, in order, and how many characters were left out.
+
+    Raises `ConfigError` for an unknown policy or fewer than one thread; `VocabularyError` for an unknown character,
+    with the number of the text, before anything of its batch; and `DivergenceError` if they are NaN or infinite.
+    """
+    one_of("unknown", unknown, POLICIES)
+    n_threads = available_cores() if threads is None else threads
+    between("threads", n_threads, 1, 4096)
+    return _read_batches(vocabulary, batches, read, unknown, n_threads)
+
+
+def _read_batches(
+    vocabulary: Vocabulary, batches: Iterable[Sequence[str]], read: Read, unknown: str, n_threads: int
+) -> Iterator[list[tuple[Array, int]]]:
+    done, workspaces = 0, [Workspace() for _ in range(n_threads)]
+    with Threads(n_threads) as threads:
+        for batch in batches:
+            texts, left_out = _encode(vocabulary, batch, done, unknown)
+            groups = _groups(texts)
+            shards = [groups[k::n_threads] for k in range(min(n_threads, len(groups)))]
+            found: dict[int, Array] = {}
+            for part in threads.map(partial(_read_groups, vocabulary, texts, read), shards, workspaces):
+                found |= part
+            yield [(found[n], skipped) for n, skipped in enumerate(left_out)]
+            done += len(batch)
+
+
+def _read_groups(
+    vocabulary: Vocabulary, texts: list[Ids], read: Read, groups: list[list[int]], workspace: Workspace
+) -> dict[int, Array]:
+    """The probabilities for the texts of some groups, by the place of the text."""
+    found = {}
+    for group in groups:
+        inputs, lengths = _side_by_side([texts[n] for n in group], vocabulary)
+        with np.errstate(all="ignore"):  # weights that are too large show in the result
+            p = _softmax(read(inputs, lengths, workspace))
+        if not np.isfinite(p).all():
+            raise DivergenceError("the model's predictions are NaN or infinite: its weights are too large")
+        for row, n in enumerate(group):
+            found[n] = (p[row] if p.ndim == 2 else p[: lengths[row], row]).copy()
+    return found
+
+
+def _encode(vocabulary: Vocabulary, batch: Sequence[str], done: int, unknown: str) -> tuple[list[Ids], list[int]]:
+    """The ids of each text, and how many of its characters were left out."""
+    texts, left_out = [], []
+    for n, text in enumerate(batch, done + 1):
+        known, n_unknown = vocabulary.replace_unknown(text, unknown)
+        try:
+            texts.append(vocabulary.encode(known))
+        except VocabularyError as error:
+            raise VocabularyError(f"line {n}: {error}") from None
+        left_out.append(n_unknown)
+    return texts, left_out
+
+
+def _groups(texts: list[Ids]) -> list[list[int]]:
+    """The texts in groups of similar length, the longest first."""
+    groups: list[list[int]] = []
+    room = 0
+    for n in sorted(range(len(texts)), key=lambda n: -len(texts[n])):
+        if not room:
+            groups.append([])
+            room = min(MAX_ROWS, max(1, CHARS_PER_CALL // max(1, len(texts[n]))))
+        groups[-1].append(n)
+        room -= 1
+    return groups
+
+
+def _side_by_side(texts: list[Ids], vocabulary: Vocabulary) -> tuple[Ids, Indices]:
+    """The inputs [T, B] of texts, the longest of which comes first, and their lengths [B]."""
+    inputs = np.zeros((max(1, len(texts[0])), len(texts)), vocabulary.dtype)
+    for row, ids in enumerate(texts):
+        inputs[: len(ids), row] = ids
+    return inputs, np.array([len(ids) for ids in texts])
+
+
+def _softmax(logits: Array) -> Array:
+    """The probabilities [..., n] of logits [..., n]."""
+    p: Array = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    p /= p.sum(axis=-1, keepdims=True)
+    return p

@@ -1,0 +1,125 @@
+"""The layouts `labels` and `tags`: every text is read once in an epoch, with what is to be predicted of it."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.config import TrainingConfig
+from charrnn.dataset.corpus import from_text
+from charrnn.dataset.label_set import LabelSet
+from charrnn.dataset.split import split_corpus
+from charrnn.dataset.whole_texts import LabelBatches, TagBatches, texts_alone
+from charrnn.errors import CorpusError
+
+TEXTS = st.text(st.sampled_from("abcé"), min_size=1, max_size=9)
+LABELLED = st.lists(st.tuples(TEXTS, st.sampled_from(["x", "yy", "a b"])), min_size=2, max_size=30)
+TAGGED = st.lists(TEXTS, min_size=2, max_size=30)
+
+
+def text_of(pairs):
+    return "".join(f"{source}\t{target}\n" for source, target in pairs)
+
+
+def rows(batches, vocabulary):
+    """The text of each row that counts, and its targets."""
+    for batch in batches:
+        for row, n in enumerate(batch.lengths):
+            yield vocabulary.decode(batch.inputs[:n, row]), batch.targets[:, row], batch.mask[:, row]
+
+
+def labelled(pairs):
+    return pairs + [("b", "x"), ("c", "yy")]
+
+
+@given(LABELLED, st.integers(1, 7))
+def test_each_text_has_its_label(pairs, B):
+    pairs = labelled(pairs)
+    corpus = from_text(text_of(pairs))
+    found, labels, ids = corpus.labelled
+    assert labels.names == tuple(sorted({label for _, label in pairs}))
+    assert dict(labels.to_json()) == Counter(label for _, label in pairs)
+    data = LabelBatches(texts_alone(found.lines, ids), B, 50)
+    for batches in (data.batches(0), map(data.epoch(3), range(data.steps_per_epoch))):
+        batches = list(batches)
+        got = [(text, labels.names[target[0]]) for text, target, mask in rows(batches, corpus.vocabulary) if mask[0]]
+        assert Counter(got) == Counter(pairs)
+        assert sum(batch.chars for batch in batches) == data.size == len(pairs)
+        assert sum(batch.chars_read for batch in batches) == data.chars_read == sum(len(text) for text, _ in pairs)
+        assert sum(batch.weight for batch in batches) == pytest.approx(data.steps_per_epoch)
+        assert all(len(batch.inputs) == batch.lengths.max() for batch in batches)
+
+
+@given(TAGGED, st.integers(1, 7))
+def test_each_character_has_its_tag(texts, B):
+    texts = [*texts, "ab", "é"]
+    pairs = [(text, "".join("ab"[c in "ac"] for c in text)) for text in texts]
+    corpus = from_text(text_of(pairs))
+    found, tags, tag_of = corpus.tagged
+    assert tags.names == ("a", "b")
+    data = TagBatches(texts_alone(found.lines), B, 50, tag_of)
+    batches = [*map(data.epoch(3), range(data.steps_per_epoch))]
+    got = [
+        (text, "".join(tags.names[k] for k in target[mask]))
+        for text, target, mask in rows(batches, corpus.vocabulary)
+        if text
+    ]
+    assert Counter(got) == Counter(pairs)
+    assert sum(batch.chars for batch in batches) == data.size == data.chars_read == sum(map(len, texts))
+    assert sum(batch.weight for batch in batches) == pytest.approx(data.steps_per_epoch)
+
+
+def test_a_long_text_is_cut():
+    corpus = from_text("abcabc\tx\nb\tyy\n")
+    found, _, ids = corpus.labelled
+    data = LabelBatches(texts_alone(found.lines, ids), 2, 4)
+    (batch,) = data.batches(0)
+    assert sorted(text for text, _, _ in rows([batch], corpus.vocabulary)) == ["abca", "b"]
+    assert data.chars_read == 5
+    found, _, tag_of = from_text("abcabc\tvcvcvc\nb\tc\n").tagged
+    (batch,) = TagBatches(texts_alone(found.lines), 2, 4, tag_of).batches(0)
+    assert batch.mask.sum() == 5
+
+
+def test_the_bytes_of_a_text_can_be_tagged():
+    found = from_text(b"a\xff\txy\nb\tx\n").tagged
+    assert found.labels == LabelSet(("x", "y"), (2, 1))
+
+
+@pytest.mark.parametrize(
+    ("layout", "text", "message"),
+    [
+        ("labels", "a\tx\nb\tx\n", "only one label"),
+        ("labels", "".join(f"a\t{n}\n" for n in range(1001)), "1,001 different labels, and 1,000 are the most"),
+        ("labels", "a\tx\nb\nc\ty\n", "line 2 has no tab"),
+        ("tags", "ab\tx.\nabc\txx\n", "line 2 has 2 tags for 3 characters"),
+        ("tags", "ab\txx\nabc\txxx\n", "only one tag"),
+        ("tags", "ab\tx.\n\tx\n", "line 2 has no source"),
+    ],
+)
+def test_targets_that_are_no_labels_or_tags_are_told(layout, text, message):
+    with pytest.raises(CorpusError, match=message):
+        split_corpus(from_text(text), TrainingConfig(1, layout=layout))
+
+
+def test_bad_lines_are_skipped_and_counted():
+    found = split_corpus(from_text("ab\tx.\nabc\txx\nb\tx\n"), TrainingConfig(1, layout="tags", skip_bad=True))
+    assert (found.n_skipped, found.training.n_lines) == (1, 2)
+
+
+def test_the_tags_are_counted_however_many_lines_are_counted_at_once(monkeypatch):
+    text = "ab\txy\nabc\txxy\nb\tx\ncc\tyy\n"
+    whole = from_text(text).tagged.labels
+    monkeypatch.setattr("charrnn.dataset.targets.LINES_AT_ONCE", 1)
+    assert from_text(text).tagged.labels == whole == LabelSet(("x", "y"), (4, 4))
+
+
+def test_no_text_is_both_learned_and_held_out():
+    pairs = [(f"text {n % 150}", f"label {n % 7}") for n in range(600)]
+    found = split_corpus(from_text(text_of(pairs)), TrainingConfig(1, layout="labels", val_fraction=0.3))
+    sides = [set(part.lines.digests.tolist()) for part in (found.training, found.validation)]
+    assert sides[0].isdisjoint(sides[1])
+    assert len(sides[1]) > 30
+    np.testing.assert_equal(found.training.n_lines + found.validation.n_lines, 600)
