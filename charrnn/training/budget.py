@@ -7,7 +7,7 @@ V of their vocabulary. The constants are fitted to what `tests/bench/budget.py` 
 import math
 
 from charrnn import engine as engines
-from charrnn.config import ModelConfig
+from charrnn.config import FORM_OF_LAYOUT, ModelConfig
 from charrnn.training.options import TrainOptions
 
 WIDTH, OPERATIONS, RATE = 288, 2.5e13, 0.012
@@ -23,6 +23,17 @@ CLIP = 1.0
 """The largest norm of the gradient: a few times that after the first steps."""
 WARMUP = 100
 """Steps in which the learning rate rises."""
+OF_WHOLE_TEXTS: TrainOptions = {
+    "batch_size": 64,
+    "lr": 0.004,
+    "schedule": "linear",
+    "clip": 1.0,
+    "dropout": 0.4,
+    "drop_connect": 0.3,
+}
+"""The options for labels and tags: such corpora are small, so that what matters is to not overfit."""
+MAX_WIDTH_OF_WHOLE_TEXTS = 192
+"""The most units in each direction of a network that reads whole texts."""
 COOLDOWN = 0.6
 """The share of the training time in which the learning rate falls to zero."""
 
@@ -51,6 +62,11 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
     """
     shape: TrainOptions = {"cell": "lstm", "layers": 1}
     chosen = shape | given
+    if given.get("layout") in FORM_OF_LAYOUT:
+        widest: TrainOptions = {
+            "hidden_size": min(width(W, chosen["cell"], chosen["layers"]), MAX_WIDTH_OF_WHOLE_TEXTS)
+        }
+        return OF_WHOLE_TEXTS | widest | chosen
     chosen.setdefault("hidden_size", width(W, chosen["cell"], chosen["layers"]))
     H = chosen["hidden_size"]
     epochs = W / operations(ModelConfig(V, chosen["cell"], H, chosen["layers"])) / N

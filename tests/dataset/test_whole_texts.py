@@ -31,7 +31,7 @@ def rows(batches, vocabulary):
 
 
 def labelled(pairs):
-    return pairs + [("b", "x"), ("c", "yy")]
+    return [*pairs, ("b", "x"), ("c", "yy")]
 
 
 @given(LABELLED, st.integers(1, 7))

@@ -1,0 +1,163 @@
+"""`charrnn train --classify` and `charrnn classify`: real processes, streams and files."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import charrnn as api
+from support.processes import SMALL, charrnn, command, environment, error_line, posix, started, train_model
+from support.trainings import place_names, with_length
+
+TEXTS = with_length(place_names(0, 1500))
+OPTIONS = ("--steps", 150, "--lr", 0.02, "--batch-size", 50, "--hidden-size", 24)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with texts and a classifier that has learned which are long."""
+    folder = tmp_path_factory.mktemp("classify")
+    train_model(folder, TEXTS, "--classify", *OPTIONS, steps=150)
+    (folder / "names.txt").write_text("".join(line.split("\t")[0] + "\n" for line in TEXTS.splitlines()))
+    return folder
+
+
+def test_a_run_says_what_it_learns_and_what_to_try(tmp_path: Path) -> None:
+    (tmp_path / "texts.tsv").write_text(TEXTS, encoding="utf-8")
+    options = (*SMALL, "--steps", 6, "--sample-every", 6)
+    done = charrnn("train", "texts.tsv", "--classify", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    n = sum(min(len(line.split("\t")[0]), 16) for line in TEXTS.splitlines())
+    assert f"texts.tsv: 1,500 texts, {n:,} characters, 2 labels" in done.stderr
+    assert "lstm, 1 × 16 in both directions" in done.stderr
+    assert "bits per label" in done.stderr
+    assert done.stderr.count("%)\n") == 5
+    assert done.stderr.rstrip().endswith("try charrnn classify")
+
+
+def test_it_prints_the_label_a_tab_and_the_line(folder: Path) -> None:
+    done = charrnn("classify", "model.safetensors", "names.txt", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    wanted = [line.split("\t") for line in TEXTS.splitlines()]
+    assert [text for _, text in rows] == [text for text, _ in wanted]
+    assert sum(a == b for (a, _), (_, b) in zip(rows, wanted, strict=True)) > 1350
+
+
+def test_labels_come_with_their_probabilities(folder: Path) -> None:
+    args = ("classify", "model.safetensors", "--quiet")
+    names = "Ayr\nBishopsteignton\n"
+    top = charrnn(*args, "--top", 2, cwd=folder, input=names).stdout.splitlines()
+    assert [line.split("\t")[0] for line in top] == ["short", "long"]
+    assert [line.split("\t")[2] for line in top] == ["long", "short"]
+    assert float(top[0].split("\t")[1]) + float(top[0].split("\t")[3]) == pytest.approx(1, abs=1e-3)
+    header, first, _ = charrnn(*args, "--scores", cwd=folder, input=names).stdout.splitlines()
+    assert header == "long\tshort\tline"
+    assert first.split("\t")[1:] == [top[0].split("\t")[1], "Ayr"]
+    rows = [json.loads(line) for line in charrnn(*args, "--json", cwd=folder, input=names).stdout.splitlines()]
+    assert [(row["line"], row["label"]) for row in rows] == [("Ayr", "short"), ("Bishopsteignton", "long")]
+    assert all("labels" not in row and row["probability"] > 0.5 for row in rows)
+    (row,) = map(json.loads, charrnn(*args, "--json", "--scores", cwd=folder, input="Ayr").stdout.splitlines())
+    assert sum(row["labels"].values()) == pytest.approx(1)
+
+
+def test_it_is_evaluated_on_labelled_lines(folder: Path) -> None:
+    done = charrnn("classify", "model.safetensors", "--evaluate", "corpus.txt", "--json", cwd=folder)
+    found = json.loads(done.stdout)
+    assert found["texts"] == 1500
+    assert found["accuracy"] > 0.9
+    assert found["labels"] == ["long", "short"]
+    assert sum(map(sum, found["confusion"])) == 1500
+    assert found["accuracy"] == pytest.approx(sum(found["confusion"][k][k] for k in range(2)) / 1500, abs=1e-6)
+    table = charrnn("classify", "model.safetensors", "--evaluate", "corpus.txt", cwd=folder).stdout
+    assert f"accuracy           {found['accuracy']:>8}" in table
+    assert "expected" in table
+    assert str(found["confusion"][0][0]) in table
+
+
+@posix
+def test_lines_are_answered_as_they_arrive(folder: Path) -> None:
+    with started("classify", "model.safetensors", "--quiet", cwd=folder) as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        for name, label in (("Ayr", "short"), ("Bishopsteignton", "long")):
+            run.stdin.write(f"{name}\n".encode())
+            assert run.stdout.readline().decode() == f"{label}\t{name}\n"
+        run.stdin.close()
+        assert run.wait(20) == 0
+
+
+@posix
+def test_it_works_in_a_pipe_and_a_closed_pipe_ends_it_silently(folder: Path) -> None:
+    classify = " ".join(command("classify", "model.safetensors"))
+    line = f"cat names.txt names.txt | {classify} | grep -c ^long; cat names.txt | {classify} | head -n 1"
+    done = subprocess.run(["bash", "-c", line], cwd=folder, env=environment(), capture_output=True, check=True)
+    count, first = done.stdout.decode().splitlines()
+    assert 2 * 500 < int(count) < 2 * 1000
+    assert first.endswith("\tAbberley")
+    assert done.stderr == b""
+
+
+def test_unknown_characters_are_left_out_and_counted(folder: Path) -> None:
+    done = charrnn("classify", "model.safetensors", cwd=folder, input="Ayr☃\nA☃yr\n")
+    assert done.stdout == "short\tAyr☃\nshort\tA☃yr\n"
+    assert "characters that the model has never seen were left out: 2" in done.stderr
+    done = charrnn("classify", "model.safetensors", "--unknown", "error", cwd=folder, input="Ayr\nAyr☃\n")
+    assert "line 2: the model has never seen '☃'" in error_line(done, 1)
+
+
+@pytest.mark.parametrize(
+    ("args", "text", "code", "message"),
+    [
+        (("--evaluate",), "Ayr\tshort\nAyr\n", 1, "line 2 is not a text, a tab and its label"),
+        (("--evaluate",), "", 1, "no lines to evaluate"),
+        (("--evaluate", "--top", 2), "", 2, "--evaluate"),
+        (("--top", 0), "", 2, "--top"),
+        (("--threads", 0), "Ayr", 2, "threads"),
+        (("--engine", "fortran"), "", 2, "numpy"),
+        (("missing.txt",), "", 1, "missing.txt"),
+    ],
+)
+def test_what_can_not_be_classified_is_one_line(
+    args: tuple[object, ...], text: str, code: int, message: str, folder: Path
+) -> None:
+    assert message in error_line(charrnn("classify", "model.safetensors", *args, cwd=folder, input=text), code)
+
+
+@pytest.mark.parametrize("line", ["sample", "score", "translate", "tag", "inspect --context", "inspect --vocabulary"])
+def test_other_commands_say_what_the_model_is_for(line: str, folder: Path) -> None:
+    name, *more = line.split()
+    done = charrnn(name, "model.safetensors", *more, cwd=folder, input="Ayr\n")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_its_shape_and_history_are_shown(folder: Path) -> None:
+    done = charrnn("inspect", "model.safetensors", cwd=folder)
+    assert "classifier, lstm, 1 × 24 in both directions" in done.stdout
+    assert "long (" in done.stdout
+    assert "rnn.weight_ih_l0_reverse" in done.stdout
+    for view in ("--history", "--weights"):
+        assert charrnn("inspect", "model.safetensors", view, cwd=folder).returncode == 0
+
+
+def test_it_resumes_byte_for_byte_and_is_the_same_from_python(tmp_path: Path) -> None:
+    train_model(tmp_path, TEXTS, "--classify", steps=12)
+    whole = (tmp_path / "model.safetensors").read_bytes()
+    train_model(tmp_path, TEXTS, "--classify", "--force", steps=5)
+    done = charrnn("train", "--resume", "--out", "model.safetensors", "--steps", 12, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "model.safetensors").read_bytes() == whole
+    model = api.load(tmp_path / "model.safetensors").model
+    lines = charrnn("classify", "model.safetensors", cwd=tmp_path, input="Ayr\nAberdare").stdout.splitlines()
+    assert [found.label for found in api.classify(model, ["Ayr", "Aberdare"])] == [x.split("\t")[0] for x in lines]
+
+
+def test_training_for_a_given_time(tmp_path: Path) -> None:
+    (tmp_path / "texts.tsv").write_text(TEXTS, encoding="utf-8")
+    done = charrnn("train", "texts.tsv", "--classify", "--time", "6s", "--engine", "numpy", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "--classify" in done.stderr
+    assert json.loads(done.stdout)["steps"] > 1
