@@ -7,8 +7,9 @@ left matrix are small enough that what a tile reads again is still in a cache.
 import numpy as np
 from numba import njit
 
-from charrnn.engine.kernels.simd import copy
+from charrnn.engine.kernels.simd import REGISTER_BYTES, copy
 from charrnn.engine.kernels.tile import MAX_TILE_ROWS, multiply_rows, panel_width, vectors_for
+from charrnn.engine.kernels.transpose import transpose_block
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
 
@@ -49,14 +50,17 @@ def _pack(W: Array, panels: Array) -> None:
 
 @njit(nogil=True, cache=True)
 def _pack_transposed(W: Array, panels: Array) -> None:
-    N = len(W)
-    count, K, width = panels.shape
+    N, K = W.shape
+    width, lanes = panels.shape[2], REGISTER_BYTES // W.itemsize
     panels[-1] = 0
-    for n in range(count):
-        for first in range(0, K, MAX_BLOCK_DEPTH):  # a block stays in the first-level cache until its columns are read
-            for i in range(min(width, N - n * width)):
-                for k in range(first, min(first + MAX_BLOCK_DEPTH, K)):
-                    panels[n, k, i] = W[n * width + i, k]
+    for n in range(0, N, lanes):
+        panel, column = n // width, n % width
+        whole = K // lanes * lanes if n + lanes <= N else 0  # the values in blocks that fill registers
+        for k in range(0, whole, lanes):
+            transpose_block(W, n * K + k, K, panels, (panel * K + k) * width + column, width)
+        for i in range(min(lanes, N - n)):
+            for k in range(whole, K):
+                panels[panel, k, column + i] = W[n + i, k]
 
 
 def product_buffer(R: int, panels: Array, workspace: Workspace) -> Array:
