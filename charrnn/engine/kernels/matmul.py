@@ -105,10 +105,13 @@ def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array) -> Non
 
 def matmul(a: Array, W: Array, workspace: Workspace, b: Array | None = None, transposed: bool = False) -> Array:
     """a @ W + b, or a @ Wᵀ + b, contiguous, for a [R, K] with many rows, W [K, N] and b [N]."""
-    panels = pack(W, workspace, transposed)
-    bias = padded_bias(panels, workspace, b)
+    panels, N = pack(W, workspace, transposed), len(W) if transposed else W.shape[1]
+    return matmul_with_panels(a, panels, N, padded_bias(panels, workspace, b), workspace)
+
+
+def matmul_with_panels(a: Array, panels: Array, N: int, bias: Array, workspace: Workspace) -> Array:
+    """As `matmul`, with the N columns of the packed W, and with the `padded_bias`."""
     c = workspace.empty("c", (len(a), bias.shape[1]), panels.dtype)
-    N = len(W) if transposed else W.shape[1]
     packed_matmul(np.ascontiguousarray(a), panels, N, bias, c)
     return _first_columns(c, N, workspace)
 

@@ -84,6 +84,11 @@ class Vector:
             value = self.builder.select(self.builder.fcmp_ordered(sign, value, edge), edge, value)
         return Vector(self.builder, value)
 
+    def maximum(self, other: "Vector") -> "Vector":
+        """The larger of two values; if one is NaN, this one."""
+        is_larger = self.builder.fcmp_ordered(">", other.value, self.value)
+        return Vector(self.builder, self.builder.select(is_larger, other.value, self.value))
+
 
 # tanh x ≈ x P(x²) / Q(x²) for |x| <= 9: a minimax fit with an error of 2e-8, or 4e-7 after rounding
 TANH_P = (1.0, 0.13381025195121765, 0.003495587268844247, 2.0609069906640798e-05, 1.3354644501362145e-08)
@@ -159,6 +164,26 @@ def load(builder: ir.IRBuilder, scalar: ir.Type, data: ir.Value, index: ir.Value
     """Loads a vector or a scalar, from any address that is aligned for a scalar of this size."""
     kind = ir.VectorType(scalar, width) if width > 1 else scalar
     return builder.load(pointer(builder, scalar, data, index, width), align=size, typ=kind)
+
+
+def load_first(
+    builder: ir.IRBuilder, scalar: ir.Type, data: ir.Value, index: ir.Value, width: int, n: ir.Value, size: int
+) -> ir.Value:
+    """Loads the first n values of a vector, and zeros in place of the others, whose addresses need not be valid."""
+    kind, flags = ir.VectorType(scalar, width), ir.VectorType(ir.IntType(1), width)
+    count, first = ir.VectorType(n.type, width), ir.Constant(ir.IntType(32), 0)
+    spread = builder.insert_element(ir.Constant(count, ir.Undefined), n, first)
+    spread = builder.shuffle_vector(spread, spread, ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width))
+    is_loaded = builder.icmp_signed("<", ir.Constant(count, list(range(width))), spread)
+    name = f"v{width}f{8 * size}"
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(kind, [kind.as_pointer(), ir.IntType(32), flags, kind]),
+        f"llvm.masked.load.{name}.p0{name}",
+    )
+    address = pointer(builder, scalar, data, index, width)
+    alignment = ir.Constant(ir.IntType(32), size)
+    return builder.call(function, [address, alignment, is_loaded, ir.Constant(kind, [0.0] * width)])
 
 
 def fused(formula: Callable[..., tuple[Vector, ...]], n_outputs: int) -> Any:
