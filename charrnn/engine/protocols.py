@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from charrnn.layers.workspace import Workspace
-from charrnn.types import Array, Ids, Mask, Params
+from charrnn.types import Array, Ids, Indices, Mask, Params
 
 
 class Cell(Protocol):
@@ -98,6 +98,42 @@ class Softmax(Protocol):
         """The summed loss in nats, and its gradient d_logits [N, V], which overwrites the logits [N, V]."""
 
 
+class Attention(Protocol):
+    """Attention of the steps of a decoder to those of a source: see `layers.attention`.
+
+    The cache refers to the arguments: they must not change before `backward`.
+    """
+
+    def forward(
+        self, h: Array, encoded: Array, lengths: Indices, W_a: Array, W_c: Array, b_c: Array, workspace: Workspace, /
+    ) -> tuple[Array, Any]:
+        """The outputs [Td, B, H] and a cache: `project`, then `attend`."""
+
+    def project(
+        self, encoded: Array, lengths: Indices, W_a: Array, W_c: Array, b_c: Array, workspace: Workspace, /
+    ) -> Any:
+        """What `attend` reads: encoded [Ts, B, E], of which lengths [B] steps count, and the parameters.
+
+        W_a is [E, H], W_c [H + E, H] and b_c [H]; encoded and they must not change while the result is in use.
+        It is valid until `project` or `forward` is called again with the workspace. Raises `ValueError` for a length
+        outside 1 to Ts. Steps that do not count have no influence, whatever their values.
+        """
+
+    def attend(self, h: Array, source: Any, workspace: Workspace, /) -> tuple[Array, Any]:
+        """The outputs [Td, B, H] for h [Td, B, H] and what `project` returned; and a cache, as `forward` returns it.
+
+        Raises `ValueError` if h does not have a row for each source.
+        """
+
+    def weights(self, cache: Any, /) -> Array:
+        """The weights [Td, B, Ts], a view of the cache: 0 beyond each row's length; their sum over the source is 1."""
+
+    def backward(
+        self, d_outputs: Array, cache: Any, workspace: Workspace, /
+    ) -> tuple[Array, Array, Array, Array, Array]:
+        """dh [Td, B, H], d_encoded [Ts, B, E], dW_a, dW_c and db_c, from d_outputs [Td, B, H]; contiguous."""
+
+
 class CharDecoder(Protocol):
     """Draws the characters of B texts, each of them independent of the others in the batch."""
 
@@ -131,6 +167,7 @@ class Engine(Protocol):
     embedding: Embedding
     linear: Linear
     softmax: Softmax
+    attention: Attention
     Decoder: Callable[[str, Params, Array, int], CharDecoder] | None
     """`Decoder(cell, params, state, threads)`, which starts from a state [L, S, B, H]; None: the engine has none.
 

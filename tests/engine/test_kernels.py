@@ -28,6 +28,7 @@ from charrnn.config import CELLS, ModelConfig, SamplingConfig
 from charrnn.dataset.batch import Batch
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine.kernels import simd
+from charrnn.layers.workspace import Workspace
 from charrnn.model.initialization import initial_params
 from charrnn.model.model import Model
 from charrnn.model.network import Network
@@ -51,6 +52,19 @@ for cell in CELLS:
     for name in grads:
         np.testing.assert_allclose(grads2[name], grads[name], rtol=1e-3, atol=1e-4, err_msg=name)
     assert text == text2
+
+rng, found = np.random.default_rng(5), []
+Td, B, Ts, H, E = 7, 5, 11, 37, 21
+h, encoded, W_a, W_c, b_c = (
+    rng.normal(scale=0.5, size=shape).astype(np.float32)
+    for shape in ((Td, B, H), (Ts, B, E), (E, H), (H + E, H), (H,))
+)
+for name in ("numpy", "numba"):
+    attention, workspace = engines.load(name).attention, Workspace()
+    outputs, cache = attention.forward(h, encoded, np.array([3, 11, 1, 8, 11]), W_a, W_c, b_c, workspace)
+    found.append((outputs, attention.weights(cache), *attention.backward(h, cache, workspace)))
+for n, (array, other) in enumerate(zip(*found)):
+    np.testing.assert_allclose(other, array, rtol=1e-3, atol=1e-4, err_msg=n)
 print("agreed")
 """
 

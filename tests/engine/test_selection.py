@@ -8,7 +8,7 @@ import pytest
 from charrnn import engine as engines
 from charrnn.config import CELLS
 from charrnn.engine import MAX_NUMPY_CHARS, Engine, selection
-from charrnn.engine.protocols import Cell, Embedding, Linear, Softmax
+from charrnn.engine.protocols import Attention, Cell, Embedding, Linear, Softmax
 from charrnn.errors import ConfigError, EngineError
 
 needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba")
@@ -20,7 +20,8 @@ def declared(protocol: type) -> set[str]:
 
 
 def test_every_engine_has_what_the_protocols_declare(engine: Engine) -> None:
-    parts = {"embedding": Embedding, "linear": Linear, "softmax": Softmax} | dict.fromkeys(CELLS, Cell)
+    layers = {"embedding": Embedding, "linear": Linear, "softmax": Softmax, "attention": Attention}
+    parts = layers | dict.fromkeys(CELLS, Cell)
     assert declared(Engine) == {*parts, "Decoder", "adam"}
     assert all(hasattr(engine, name) for name in declared(Engine))
     of_the_reference = set() if engine is engines.load("numpy") else {"step", "units_and_gates"}

@@ -73,6 +73,22 @@ GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 STATES = {"rnn": 1, "gru": 1, "lstm": 2}
 
 
+def attention(h, encoded, lengths, W_a, W_c, b_c):
+    """Luong's attention with the general score, through contexts: the outputs [Td, B, H] and weights [Td, B, Ts]."""
+    Td, B, H = h.shape
+    Ts, _, E = encoded.shape
+    outputs, weights = np.zeros((Td, B, H)), np.zeros((Td, B, Ts))
+    for row in range(B):
+        steps = [[float(value) for value in encoded[s, row]] for s in range(lengths[row])]
+        for t in range(Td):
+            query = [float(value) for value in h[t, row]]
+            scores = [sum(query[j] * product(e, W_a, j) for j in range(H)) for e in steps]
+            weights[t, row, : len(steps)] = [math.exp(p) for p in log_softmax(scores)]
+            context = [sum(weights[t, row, s] * e[i] for s, e in enumerate(steps)) for i in range(E)]
+            outputs[t, row] = [math.tanh(product(query + context, W_c, j) + b_c[j]) for j in range(H)]
+    return outputs, weights
+
+
 def embedding(ids, W_ih, b):
     """onehot(id) W_ih + b, for ids [T, B], with the one-hot vector written out."""
     T, B = ids.shape
