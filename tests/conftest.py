@@ -69,9 +69,32 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"model": path, "training": resume_path(path)}
 
 
+def _small(folder: Path, text: str, layout: str) -> dict[str, Path]:
+    """The two files of a small training in a layout."""
+    path = folder / "a.safetensors"
+    save(run_of(text, layout=layout, hidden_size=2, layers=1, steps=3, val_fraction=0), path)
+    return {"model": path, "training": resume_path(path)}
+
+
 @pytest.fixture(scope="session")
 def small_lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The two files of a small training on lines. Do not change them."""
-    path = tmp_path_factory.mktemp("lines") / "a.safetensors"
-    save(run_of("ab\nabc\nca\n" * 50, layout="lines", hidden_size=2, layers=1, steps=3, val_fraction=0), path)
-    return {"model": path, "training": resume_path(path)}
+    return _small(tmp_path_factory.mktemp("lines"), "ab\nabc\nca\n" * 50, "lines")
+
+
+@pytest.fixture(scope="session")
+def small_pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The two files of a small training on pairs with labels. Do not change them."""
+    return _small(tmp_path_factory.mktemp("pairs"), "a\tbc\nab\tc\n" * 50, "pairs")
+
+
+@pytest.fixture(scope="session")
+def small_labels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The two files of a small training of a classifier. Do not change them."""
+    return _small(tmp_path_factory.mktemp("labels"), "bc\ta\ncab\tb\nab\tb\n" * 50, "labels")
+
+
+@pytest.fixture(scope="session")
+def small_tags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The two files of a small training of a tagger. Do not change them."""
+    return _small(tmp_path_factory.mktemp("tags"), "bc\tab\ncab\tbba\nab\tbb\n" * 50, "tags")

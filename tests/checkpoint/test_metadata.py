@@ -72,8 +72,8 @@ def test_a_file_with_a_few_wrong_bytes_is_read_or_refused(small, kind, where, wr
 # Metadata
 
 
-@pytest.mark.parametrize("files", ["small", "small_lines"])
-@settings(max_examples=500)
+@pytest.mark.parametrize("files", ["small", "small_lines", "small_pairs", "small_labels", "small_tags"])
+@settings(max_examples=300)
 @given(kind=st.sampled_from(["model", "training"]), anything=ANYTHING, data=st.data())
 def test_a_file_with_anything_in_its_metadata_is_read_or_refused(files, request, kind, anything, data):
     path = request.getfixturevalue(files)[kind]
@@ -145,11 +145,34 @@ def test_a_model_out_of_range_or_other_than_its_tensors_is_refused(kind, change,
 
 @KINDS
 @pytest.mark.parametrize("form", ["classifier", "tagger"])
-def test_a_network_that_can_not_be_run_yet_is_refused(kind, form, small, tmp_path):
+def test_a_form_that_does_not_fit_the_tensors_is_refused(kind, form, small, tmp_path):
     tensors, metadata = parts_of(small[kind])
     metadata["model"] = json.dumps(json.loads(metadata["model"]) | {"form": form, "outputs": 2})
-    save_file(tensors, tmp_path / "new.safetensors", metadata)
-    assert f"is a {form}, and only language models can be run yet" in load_error(kind, tmp_path / "new.safetensors")
+    save_file(tensors, tmp_path / "bad.safetensors", metadata)
+    assert "does not fit its configuration" in load_error(kind, tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize("files", ["small_labels", "small_tags"])
+@pytest.mark.parametrize(
+    "labels",
+    [[], [["a", 1]], [["a", 1], ["a", 2]], [["a", 1], ["b", 1], ["c", 1], ["d", 1]], [["☃", 1], ["b", 2]], None],
+)
+def test_labels_that_do_not_fit_the_model_are_refused(files, labels, request, tmp_path):
+    tensors, metadata = parts_of(request.getfixturevalue(files)["model"])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | {"labels": json.dumps(labels)})
+    assert "labels" in load_error("model", tmp_path / "bad.safetensors")
+    del metadata["labels"]
+    save_file(tensors, tmp_path / "bad.safetensors", metadata)
+    assert "'labels'" in load_error("model", tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize("files", ["small", "small_pairs", "small_labels", "small_tags"])
+@pytest.mark.parametrize("layout", ["stream", "lines", "pairs", "labels", "tags"])
+def test_a_layout_that_does_not_fit_the_model_is_refused(files, layout, request, tmp_path):
+    tensors, metadata = parts_of(request.getfixturevalue(files)["model"])
+    if json.loads(metadata["layout"]) != layout:
+        save_file(tensors, tmp_path / "bad.safetensors", metadata | {"layout": json.dumps(layout)})
+        load_error("model", tmp_path / "bad.safetensors")
 
 
 @KINDS
@@ -181,7 +204,7 @@ def test_a_vocabulary_that_is_not_the_models_is_refused(kind, vocabulary, small,
     assert "its 'vocabulary' is invalid" in load_error(kind, tmp_path / "bad.safetensors")
 
 
-@pytest.mark.parametrize("layout", ["", "line", "pairs", "STREAM", None, 1, True, ["lines"], {"lines": 1}])
+@pytest.mark.parametrize("layout", ["", "line", "tsv", "STREAM", None, 1, True, ["lines"], {"lines": 1}])
 def test_an_unknown_layout_is_refused(layout, small, tmp_path):
     tensors, metadata = parts_of(small["model"])
     save_file(tensors, tmp_path / "bad.safetensors", metadata | {"layout": json.dumps(layout)})

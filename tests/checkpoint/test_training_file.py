@@ -70,7 +70,7 @@ def test_the_same_state_gives_the_same_bytes(trained, tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
-@pytest.mark.parametrize("files", ["small", "small_lines"])
+@pytest.mark.parametrize("files", ["small", "small_lines", "small_pairs", "small_labels", "small_tags"])
 def test_a_state_that_is_read_and_written_again_is_the_same(files, request, tmp_path):
     path = request.getfixturevalue(files)["training"]
     save_state(tmp_path / "again", load_state(path))
