@@ -97,7 +97,7 @@ class RunSummary:
             if name in DATA_FIELDS:
                 continue
             if name == "layout":
-                words += [f"--{LAYOUT_FLAGS[value]}"] * (value != defaults[name])
+                words += [f"--{LAYOUT_FLAGS[value]}"] if value in LAYOUT_FLAGS else []
             elif name in ALWAYS_STATED or value != defaults[name]:
                 words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
         return words
