@@ -7,7 +7,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from charrnn import engine as engines
-from charrnn.config import ANNEALED, ModelConfig
+from charrnn.config import ANNEALED, FORM_OF_LAYOUT, ModelConfig
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import Source
 from charrnn.dataset.split import split_corpus
@@ -15,12 +15,13 @@ from charrnn.errors import ConfigError
 from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
 from charrnn.model.model import Model
-from charrnn.training import autoconfig, budget, memory_estimate, optimizers
+from charrnn.training import autoconfig, budget, memory_estimate, optimizers, transfer
 from charrnn.training import options as train_options
 from charrnn.training.deadline import Deadline
 from charrnn.training.options import TrainOptions
 from charrnn.training.state import CorpusInfo, Counters, TrainingState, copy_params, run_id
 from charrnn.training.trainer import Trainer
+from charrnn.types import Params
 
 FIXED = (
     *("cell", "hidden_size", "layers", "batch_size", "seq_length"),
@@ -36,7 +37,8 @@ def start(
 
     The defaults are those of `options.complete`. Without `steps`, `epochs` or `time` training takes three minutes; with
     `time`, `autoconfig.fit_to_time` chooses the options that are not given. With `init_from` training starts from that
-    model's weights, shape and vocabulary. `source` is stored, so that the run can be resumed. Raises `ConfigError`;
+    model's weights, shape and vocabulary; a classifier or a tagger can start from a language model too: see
+    `transfer.adopt`. `source` is stored, so that the run can be resumed. Raises `ConfigError`;
     `CorpusError` for a text of fewer than two characters or, in the layout `lines`, two lines; and `VocabularyError`
     for characters that the model of `init_from` does not know.
     """
@@ -45,7 +47,8 @@ def start(
     train_options.check(options)
     deadline = _deadline(options)
     if init_from is not None:
-        corpus = corpus.reencode(init_from.vocabulary)
+        if _is_alike(init_from, options):
+            corpus = corpus.reencode(init_from.vocabulary)
         options = _with_shape_of(init_from.config, options)
     if deadline is not None:
         options = autoconfig.fit_to_time(corpus, options, deadline)
@@ -56,8 +59,12 @@ def start(
     training, validation = split.training, split.validation
     with threadpool_limits(1):  # the QR decomposition rounds differently on more threads
         params = initial_params(network, rng)
-    if init_from is not None:
+    if init_from is not None and _is_alike(init_from, options):
         params = {name: np.array(p, np.float32, order="C") for name, p in init_from.params.items()}
+        if _shapes(params) != network.param_shapes:
+            raise ConfigError("the model of --init-from has other labels than this corpus: leave out --init-from")
+    elif init_from is not None:
+        params = transfer.adopt(params, network, corpus.vocabulary, init_from)
     sizes = (training.size, validation.size, training.n_lines, validation.n_lines)
     info = CorpusInfo(corpus.name, corpus.size, corpus.digest, *sizes)
     state = TrainingState(
@@ -111,6 +118,15 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     model_config = replace(state.model_config, **dropout)
     memory_estimate.check(model_config, config, corpus.ids.nbytes, resumed=True)
     return Trainer(corpus, replace(state, model_config=model_config, training_config=config, ema=ema), deadline)
+
+
+def _is_alike(model: Model, options: TrainOptions) -> bool:
+    """Whether a run with these options trains the same form of network as the model."""
+    return model.config.form == FORM_OF_LAYOUT.get(options.get("layout", "stream"), "language_model")
+
+
+def _shapes(params: Params) -> dict[str, tuple[int, ...]]:
+    return {name: p.shape for name, p in params.items()}
 
 
 def _deadline(options: TrainOptions) -> Deadline | None:

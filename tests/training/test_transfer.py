@@ -1,0 +1,56 @@
+"""A classifier or a tagger that begins from a language model, and from one of its own kind."""
+
+import numpy as np
+import pytest
+
+from charrnn.errors import ConfigError, VocabularyError
+from support import random_models
+from support.trainings import TEXTS, run, start_in, start_on
+
+LABELLED = TEXTS["labels"]
+OPTIONS = {"layout": "labels", "steps": 1, "seed": 1, "engine": "numpy", "threads": 1}
+
+
+def language_model(cell="gru", layers=2, characters="\n abcdeXYZ"):
+    return random_models.random_model(cell, characters, layers=layers, hidden_size=12)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("layout", ["labels", "tags"])
+def test_its_forward_cells_begin_as_those_of_the_language_model(cell, layout):
+    model = language_model(cell)
+    trainer = start_on(TEXTS[layout], init_from=model, **OPTIONS | {"layout": layout})
+    fresh = start_on(TEXTS[layout], cell=cell, layers=2, hidden_size=12, **OPTIONS | {"layout": layout})
+    params, new = trainer.state.params, fresh.state.params
+    assert (trainer.state.model_config.cell, trainer.state.model_config.hidden_size) == (cell, 12)
+    ours, theirs = trainer.state.vocabulary.characters, model.vocabulary.characters
+    for v, character in enumerate(ours):
+        wanted = model.params["W_ih0"][theirs.index(character)] if character in theirs else new["W_ih0"][v]
+        np.testing.assert_array_equal(params["W_ih0"][v], wanted)
+    for name, learned in model.params.items():
+        if name == "W_ih1":
+            np.testing.assert_array_equal(params[name][:12], learned)
+            np.testing.assert_array_equal(params[name][12:], new[name][12:])
+        elif name not in ("W_ih0", "W_out", "b_out"):
+            np.testing.assert_array_equal(params[name], learned)
+    for name in [name for name in params if name.endswith("_reverse")] + ["W_out", "b_out"]:
+        np.testing.assert_array_equal(params[name], new[name])
+    run(trainer)
+
+
+def test_it_begins_from_a_classifier_with_the_same_labels():
+    first = run(start_in("labels", steps=2)).latest
+    again = start_on(LABELLED, init_from=first, **OPTIONS)
+    assert all((again.state.params[name] == p).all() for name, p in first.params.items())
+
+
+def test_what_can_not_begin_from_a_model_is_told():
+    classifier = run(start_in("labels", steps=1)).latest
+    with pytest.raises(ConfigError, match="is a classifier"):
+        start_on(TEXTS["tags"], init_from=classifier, **OPTIONS | {"layout": "tags"})
+    with pytest.raises(ConfigError, match="other labels"):
+        start_on(LABELLED.replace("short", "tiny") + "Ayr\tvery short\n" * 2, init_from=classifier, **OPTIONS)
+    with pytest.raises(ConfigError, match="both of characters"):
+        start_on(LABELLED, init_from=language_model(characters=None), **OPTIONS)
+    with pytest.raises((ConfigError, VocabularyError)):
+        start_on(TEXTS["lines"], init_from=classifier, **OPTIONS | {"layout": "lines"})
