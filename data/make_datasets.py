@@ -502,8 +502,8 @@ TOPICS = (
         things=("book", "novel", "story", "biography", "travel diary"),
         parts=("plot", "ending", "dialogue", "first chapter", "translation"),
         met="read",
-        good=("gripping", "witty", "moving", "clever", "convincing", "fresh"),
-        bad=("dull", "clumsy", "predictable", "confused", "long-winded", "stale"),
+        good=("gripping", "witty", "moving", "clever"),
+        bad=("dull", "clumsy", "predictable", "confused"),
         praise=("I could not put it down", "I read it twice", "I can't praise it enough", "I was sorry when it ended"),
         blame=("I gave up halfway", "I was glad when it ended", "I would not read it again", "I skipped whole pages"),
     ),
@@ -511,8 +511,8 @@ TOPICS = (
         things=("soup", "breakfast", "stew", "curry", "apple pie", "supper"),
         parts=("bread", "sauce", "pudding", "first course", "side dish"),
         met="eaten",
-        good=("delicious", "fresh", "excellent", "well balanced", "generous", "tasty"),
-        bad=("bland", "stale", "dreadful", "greasy", "mean", "tasteless"),
+        good=("delicious", "fresh", "excellent", "well balanced"),
+        bad=("bland", "stale", "dreadful", "greasy"),
         praise=(
             "I asked for more",
             "nothing was left on my plate",
@@ -525,8 +525,8 @@ TOPICS = (
         things=("journey", "crossing", "flight", "train ride", "boat trip"),
         parts=("start", "first hour", "second half", "last part", "way back"),
         met="been on",
-        good=("pleasant", "smooth", "comfortable", "relaxing", "charming", "easy"),
-        bad=("tiring", "bumpy", "uncomfortable", "chaotic", "gloomy", "endless"),
+        good=("pleasant", "smooth", "comfortable", "relaxing"),
+        bad=("tiring", "bumpy", "uncomfortable", "chaotic"),
         praise=(
             "I would go again tomorrow",
             "I wish it had lasted longer",
@@ -544,8 +544,8 @@ TOPICS = (
         things=("summer", "morning", "week", "afternoon", "holiday", "weekend"),
         parts=("sea air", "wind", "first day", "evening", "night"),
         met="had",
-        good=("mild", "glorious", "splendid", "gentle", "pleasant", "lovely"),
-        bad=("dismal", "miserable", "bitter", "harsh", "unpleasant", "dreary"),
+        good=("mild", "glorious", "splendid", "gentle"),
+        bad=("dismal", "miserable", "bitter", "harsh"),
         praise=(
             "we ate outside every day",
             "nobody stayed indoors",
@@ -558,8 +558,8 @@ TOPICS = (
         things=("saw", "kettle", "tent", "lamp", "jacket", "pen", "bicycle pump"),
         parts=("handle", "clasp", "case", "design", "base"),
         met="owned",
-        good=("sturdy", "handy", "reliable", "well made", "clever", "practical"),
-        bad=("flimsy", "awkward", "unreliable", "shoddy", "useless", "ugly"),
+        good=("sturdy", "handy", "reliable", "well made"),
+        bad=("flimsy", "awkward", "unreliable", "shoddy"),
         praise=(
             "I have bought a second one",
             "I use it every day",
@@ -573,84 +573,43 @@ TOPICS = (
             "I would not buy a second one",
         ),
     ),
-    Topic(
-        things=("hotel", "cottage", "guest house", "flat", "campsite"),
-        parts=("kitchen", "bedroom", "garden", "bathroom", "lounge"),
-        met="stayed in",
-        good=("cosy", "clean", "quiet", "comfortable", "tidy", "spotless"),
-        bad=("shabby", "dirty", "noisy", "uncomfortable", "gloomy", "damp"),
-        praise=("we stayed a day longer", "we have booked again", "I slept like a child", "I can't fault it"),
-        blame=("we left a day early", "we will not book again", "I did not sleep at all", "I can't recommend it"),
-    ),
-    Topic(
-        things=("teacher", "guide", "dentist", "waiter", "plumber", "bus driver"),
-        parts=("manner", "explanation", "greeting", "advice", "answer"),
-        met="met",
-        good=("patient", "kind", "helpful", "careful", "friendly", "competent"),
-        bad=("rude", "careless", "impatient", "arrogant", "unhelpful", "sloppy"),
-        praise=(
-            "I would not go to anyone else",
-            "we thanked them twice",
-            "we could not have asked for more",
-            "I felt welcome",
-        ),
-        blame=(
-            "I would rather go to anyone else",
-            "we complained twice",
-            "we could not have got less",
-            "I felt unwelcome",
-        ),
-    ),
-    Topic(
-        things=("concert", "lecture", "play", "museum tour", "course"),
-        parts=("opening", "first half", "second half", "ending", "introduction"),
-        met="been to",
-        good=("lively", "inspiring", "brilliant", "well prepared", "fascinating", "enjoyable"),
-        bad=("tedious", "lifeless", "amateurish", "badly prepared", "boring", "painful"),
-        praise=("nobody wanted to leave", "the applause would not end", "the time flew", "I would not have missed it"),
-        blame=(
-            "half of us left early",
-            "there was hardly any applause",
-            "I kept looking at my watch",
-            "I nearly fell asleep",
-        ),
-    ),
 )
 
-CLAIMS = (
-    *(("{it} was {adj}", 1), ("{it} was {very} {adj}", 1), ("{it} was as {adj} as ever", 1)),
-    *(("{it} was nothing if not {adj}", 1), ("{it} was not only {adj} but {other}", 1)),
-    *(("{it} could not have been more {adj}", 1), ("nobody could deny that {it} was {adj}", 1)),
-    *(("I can't deny that {it} was {adj}", 1), ("{it} was even more {adj} than I had {expected}", 1)),
-    *(("I expected {it} to be {adj} and was right", 1), ("it is no lie that {it} was {adj}", 1)),
-    *(("{it} was said to be {adj}, which is what we got", 1), ("{it} did not fail to be {adj}", 1)),
-    *(("there was something {adj} about {it}", 1),),
-    *(("{it} was not {adj}", -1), ("{it} was never {adj}", -1), ("{it} was hardly {adj}", -1)),
-    *(("{it} was far from {adj}", -1), ("{it} was anything but {adj}", -1), ("{it} was by no means {adj}", -1)),
-    *(("{it} was neither {adj} nor {other}", -1), ("{it} could hardly have been less {adj}", -1)),
-    *(("nobody could call {it} {adj}", -1), ("I can't say that {it} was {adj}", -1)),
-    *(("{it} was less {adj} than I had {expected}", -1), ("{it} was not as {adj} as people say", -1)),
-    *(("I expected {it} to be {adj} and was wrong", -1), ("it is not true that {it} was {adj}", -1)),
-    *(("{it} was said to be {adj}, which is not what we got", -1), ("{it} failed to be {adj}", -1)),
-    *(("there was nothing {adj} about {it}", -1),),
+DIRECT = (
+    *("{it} was {adj}", "{it} was {adj}", "{it} was {very} {adj}", "{it} was as {adj} as ever"),
+    *("{it} was not only {adj} but {other}", "{it} could not have been more {adj}"),
+    *("nobody could deny that {it} was {adj}", "there was something {adj} about {it}"),
+    "{it} was even more {adj} than I had {expected}",
 )
-"""Claims about a thing or its part, and whether they have the meaning of their adjective or the opposite of it."""
-VERDICTS = (
-    *(("this was {an_adj_thing}", 1), ("what {an_adj_thing} that was", 1)),
-    *(("I have never {met} a more {adj} {thing}", 1), ("no {thing} was ever more {adj}", 1)),
-    *(("this was hardly {an_adj_thing}", -1), ("this was not {an_adj_thing}", -1)),
-    *(("I would not call this {an_adj_thing}", -1), ("I have rarely {met} a less {adj} {thing}", -1)),
+"""Claims about a thing or its part that have the meaning of their adjective; `DENIED` have the opposite one."""
+DENIED = (
+    *("{it} was not {adj}", "{it} was never {adj}", "{it} was hardly {adj}", "{it} was far from {adj}"),
+    *("{it} was anything but {adj}", "{it} was neither {adj} nor {other}", "{it} was by no means {adj}"),
+    *("nobody could call {it} {adj}", "there was nothing {adj} about {it}"),
+    *("{it} was less {adj} than I had {expected}", "{it} was not as {adj} as people say"),
+)
+DIRECT_VERDICTS = (
+    *("this was {an_adj_thing}", "what {an_adj_thing} that was"),
+    *("I have never {met} a more {adj} {thing}", "no {thing} was ever more {adj}"),
 )
 """Claims about a thing as a whole, likewise."""
-WHICH = ("", "", "", " we chose", " last year", " my sister recommended", " they had promised us", " this time")
+DENIED_VERDICTS = (
+    "this was hardly {an_adj_thing}",
+    "this was not {an_adj_thing}",
+    "nobody would call this {an_adj_thing}",
+)
+WHICH = ("", "", "", " we chose", " last year", " this time")
 VERY = ("very", "really", "quite", "truly", "rather")
 
 
 def claim(draw: Draw, topic: Topic, thing: str, it: str, positive: bool) -> str:
     """A clause that says something good, or something bad, about `it`: the thing itself, or a part of it."""
-    whole = it.startswith(f"the {thing}")
-    template, sign = draw.pick(VERDICTS if whole and draw.chance(0.25) else CLAIMS)
-    is_good = positive == (sign == 1)
+    is_verdict, is_direct = it.startswith(f"the {thing}") and draw.chance(0.25), draw.chance(0.55)
+    if is_direct:
+        template = draw.pick(DIRECT_VERDICTS if is_verdict else DIRECT)
+    else:
+        template = draw.pick(DENIED_VERDICTS if is_verdict else DENIED)
+    is_good = positive == is_direct
     adjective, other = draw.shuffled(topic.good if is_good else topic.bad)[:2]
     return template.format(
         it=it,
@@ -672,15 +631,15 @@ def opinion(draw: Draw, positive: bool) -> str:
     part = claim(draw, topic, thing, f"the {draw.pick(topic.parts)}", not positive)
     feeling = draw.pick(topic.praise if positive else topic.blame)
     form = draw.below(20)
-    if form < 4:
+    if form < 8:
         text = main
-    elif form < 7:
-        text = f"{main}, and {feeling}"
     elif form < 11:
-        text = f"{part}, but {main}"
+        text = f"{main}, and {feeling}"
     elif form < 14:
+        text = f"{part}, but {main}"
+    elif form < 16:
         text = f"although {part}, {main}"
-    elif form < 17:
+    elif form < 18:
         text = f"{main}, even though {part}"
     elif form < 19:
         text = f"{part}, but {feeling}"

@@ -239,7 +239,7 @@ def test_half_of_the_opinions_are_positive() -> None:
     [
         (r"The [\w ]+ was (?:very |really |quite |truly |rather )?(\w+)[.!]", True),
         (r"The [\w ]+ could not have been more (\w+)[.!]", True),
-        (r"I can't deny that the [\w ]+ was (\w+)[.!]", True),
+        (r"Nobody could deny that the [\w ]+ was (\w+)[.!]", True),
         (r"The [\w ]+ was (?:not|never|hardly|far from|anything but|by no means) (\w+)[.!]", False),
         (r"Nobody could call the [\w ]+? (\w+)[.!]", False),
         (r"(?:Although|The).*, but the [\w ]+ was (?:not|never|hardly) (\w+)[.!]", False),
