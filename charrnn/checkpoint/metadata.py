@@ -94,6 +94,8 @@ def read_labels(file: TensorFile, layout: str, model: ModelConfig, vocabulary: V
         labels = LabelSet.from_json(read_json(file, "labels"))
         if len(labels) != model.outputs and model.form != "language_model":
             raise file.damaged("labels")
+        if model.form == "tagger" and (vocabulary.is_bytes or any(len(name) != 1 for name in labels.names)):
+            raise file.damaged("labels")
         vocabulary.encode("".join(labels.names))
     except (ConfigError, VocabularyError):
         raise file.damaged("labels") from None

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -77,6 +77,11 @@ class Corpus:
         return Pairs.from_lines(Lines.from_ids(self.ids, self.vocabulary), self.vocabulary)
 
     @cached_property
+    def aligned_pairs(self) -> Pairs:
+        """The pairs whose target is as long as the source."""
+        return Pairs.from_lines(Lines.from_ids(self.ids, self.vocabulary), self.vocabulary, aligned=True)
+
+    @cached_property
     def labelled(self) -> Labelled:
         """The pairs of a text and its label; raises `CorpusError` if the targets are no labels."""
         return labelled(self.pairs, self.vocabulary, self.name)
@@ -84,8 +89,7 @@ class Corpus:
     @cached_property
     def tagged(self) -> Tagged:
         """The pairs of a text and its tags; raises `CorpusError` for a single tag."""
-        lines = Lines.from_ids(self.ids, self.vocabulary)
-        return tagged(Pairs.from_lines(lines, self.vocabulary, aligned=True), self.vocabulary, self.name)
+        return tagged(self.aligned_pairs, self.vocabulary, self.name)
 
 
 def from_text(text: str | bytes, name: str = "text") -> Corpus:
@@ -123,13 +127,26 @@ def read(source: Source, size: int | None = None) -> Corpus:
         ids, vocabulary = _map_bytes(raw), Vocabulary(None)
     else:
         encoder = _Encoder()
-        texts = decode(raw, source.encoding, source.errors)
-        if source.table:
-            texts = tables.as_pairs(texts, source.table, source.columns, source.name, source.skip_bad)
-        for text in texts:
+        for text in _table_texts(raw, source) if source.table else decode(raw, source.encoding, source.errors):
             encoder.add(text)
         ids, vocabulary = encoder.finish()
     return Corpus(ids, vocabulary, source.name, raw.size, raw.sha256.hexdigest())
+
+
+def _table_texts(raw: Iterable[Part], source: Source) -> Iterator[str]:
+    """The rows of tables as lines of source, tab and target; each file is a table of its own."""
+    parts = iter(raw)
+    for first in parts:
+        texts = decode(_file(first, parts), source.encoding, source.errors)
+        yield from tables.as_pairs(texts, source.table, source.columns, first[0], source.skip_bad)
+
+
+def _file(part: Part, parts: Iterator[Part]) -> Iterator[Part]:
+    """The parts of a file from this one on, up to b"", which ends it."""
+    yield part
+    while part[1]:
+        part = next(parts)
+        yield part
 
 
 class _Raw:

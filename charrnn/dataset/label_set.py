@@ -16,7 +16,10 @@ MAX_NAMED = 20
 
 @dataclass(frozen=True)
 class LabelSet:
-    """The labels, by their index, and the number of lines that have each. Raises `ConfigError` for none or doubles."""
+    """The labels, by their index, and the number of lines that have each.
+
+    Raises `ConfigError` for no labels, doubles, and labels with tabs or newlines.
+    """
 
     MAX_LABELS: ClassVar[int] = 1000
     """More different texts than these are no labels."""
@@ -24,8 +27,9 @@ class LabelSet:
     counts: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        valid = len(self.names) == len(self.counts) == len(set(self.names)) > 0
-        if not valid or not all(isinstance(n, str) for n in self.names):
+        if not all(isinstance(name, str) and not {"\t", "\n"} & {*name} for name in self.names):
+            raise ConfigError("the labels must be texts without tabs and newlines")
+        if not len(self.names) == len(self.counts) == len(set(self.names)) > 0:
             raise ConfigError("the labels must be different texts, each with its count")
         if not all(type(n) is int and 0 < n < 2**53 for n in self.counts):
             raise ConfigError("the counts of the labels are out of range")

@@ -38,6 +38,8 @@ class Pairs:
     has more distinct texts in the corpus: by these the lines are held out, so that none of them is both learned and
     validated on.
     """
+    source_digests: Digests
+    """[R]"""
     target_digests: Digests
     """[R]"""
     longest_target: int
@@ -66,7 +68,7 @@ class Pairs:
         by_source = len(np.unique(sources)) > len(np.unique(targets))
         good = replace(good, firsts=firsts, digests=sources if by_source else targets)
         longest = int((good.lengths - firsts).max(initial=0))
-        return cls(good, targets, longest, labels, bad)
+        return cls(good, sources, targets, longest, labels, bad)
 
 
 def _tabs(lines: Lines, tab: int) -> tuple[Indices, Indices]:

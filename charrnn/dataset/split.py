@@ -165,11 +165,12 @@ def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
     return Split(LineBatches(training, B, T), LineBatches(validation, B, T), line_set, labels, n_skipped)
 
 
-def output_labels(corpus: Corpus, layout: str) -> LabelSet:
+def output_labels(corpus: Corpus, layout: str, skip_bad: bool) -> LabelSet:
     """The labels or the tags that a network of the layout `labels` or `tags` predicts.
 
-    Raises `CorpusError` for labels that are too many, or all the same.
+    Raises `CorpusError` for bad lines that are not to be skipped, and for labels that are too many or all the same.
     """
+    pairs.check(corpus.aligned_pairs if layout == "tags" else corpus.pairs, corpus.name, skip_bad)
     return corpus.tagged.labels if layout == "tags" else corpus.labelled.labels
 
 
@@ -179,13 +180,12 @@ def _split_whole_texts(corpus: Corpus, config: TrainingConfig) -> Split:
     def parts(texts: Lines) -> tuple[Lines, Lines]:
         return texts.split(config.val_fraction, MIN_VALIDATION, config.seed)
 
+    output_labels(corpus, config.layout, config.skip_bad)  # checks the pairs
     B, T = config.batch_size, config.seq_length
     if config.layout == "labels":
-        pairs.check(corpus.pairs, corpus.name, config.skip_bad)
         found, labels, ids = corpus.labelled
-        training, validation = (LabelBatches(part, B, T) for part in parts(texts_alone(found.lines, ids)))
+        training, validation = (LabelBatches(part, B, T) for part in parts(texts_alone(found, ids)))
         return Split(training, validation, None, labels, found.n_bad)
     found, labels, tag_of = corpus.tagged
-    pairs.check(found, corpus.name, config.skip_bad)
-    learned, held_out = (TagBatches(part, B, T, tag_of) for part in parts(texts_alone(found.lines)))
+    learned, held_out = (TagBatches(part, B, T, tag_of) for part in parts(texts_alone(found)))
     return Split(learned, held_out, None, labels, found.n_bad)

@@ -9,8 +9,11 @@ from charrnn.dataset.pairs import TAB
 from charrnn.errors import CorpusError
 
 TABLES = ("csv", "jsonl")
+SPACES = str.maketrans(dict.fromkeys("\t\n\r", " "))
 MAX_NAMED = 20
 """The most columns that an error names."""
+MAX_FIELD = 1 << 30
+"""The most characters of a field of CSV."""
 Row = tuple[int, str | list[str]]
 """The number of the line at which a row ends, and its two texts; or what is wrong with it."""
 
@@ -18,14 +21,14 @@ Row = tuple[int, str | list[str]]
 def as_pairs(texts: Iterator[str], table: str, columns: tuple[str, ...], name: str, skip_bad: bool) -> Iterator[str]:
     """The rows of a table, which comes in pieces of text, as lines of source, tab and target.
 
-    Spaces, tabs and newlines within a text become single spaces. Raises `CorpusError` for columns that are missing, and
+    A tab or a newline within a text becomes a space. Raises `CorpusError` for columns that are missing, and
     for a row that lacks one of the two texts; with `skip_bad`, such a row becomes a line without a tab, which the
     layout `pairs` skips and counts.
     """
     rows: Callable[[Iterator[str], tuple[str, ...], str], Iterator[Row]] = _csv_rows if table == "csv" else _json_rows
     for number, found in rows(_lines(texts), columns, name):
         if isinstance(found, list):
-            yield TAB.join(" ".join(text.split()) for text in found) + "\n"
+            yield TAB.join(text.translate(SPACES) for text in found) + "\n"
         elif skip_bad:
             yield "?\n"
         else:
@@ -45,6 +48,7 @@ def _lines(texts: Iterator[str]) -> Iterator[str]:
 
 def _csv_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Iterator[Row]:
     """The rows of CSV (RFC 4180) after a line with the names of the columns."""
+    csv.field_size_limit(MAX_FIELD)
     reader = csv.reader(lines, strict=True)
     try:
         header = [text.strip() for text in next(reader, [])]
@@ -56,9 +60,11 @@ def _csv_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Iter
         for row in reader:
             if row:
                 short = len(row) <= max(places)
-                yield reader.line_num, "has too few columns" if short else [row[place] for place in places]
+                yield reader.line_num, "has too few columns" if short else _both([row[place] for place in places])
     except csv.Error as error:
-        raise CorpusError(f"line {reader.line_num:,} of {name} is not CSV: {error}") from None
+        raise CorpusError(
+            f"line {reader.line_num:,} of {name} is not CSV: {error}; mend it, since --skip-bad can't"
+        ) from None
 
 
 def _json_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Iterator[Row]:
@@ -72,7 +78,12 @@ def _json_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Ite
             yield number, "is not JSON"
             continue
         missing = [c for c in columns if not isinstance(row, dict) or not _is_text(row.get(c))]
-        yield number, f"has no text {missing[0]!r}" if missing else [str(row[column]) for column in columns]
+        yield number, f"has no text {missing[0]!r}" if missing else _both([str(row[column]) for column in columns])
+
+
+def _both(texts: list[str]) -> str | list[str]:
+    """The two texts, or what is wrong with them."""
+    return texts if texts[0].translate(SPACES) else "has an empty source"
 
 
 def _is_text(value: Any) -> bool:

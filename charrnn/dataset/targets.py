@@ -56,7 +56,9 @@ def labelled(pairs: Pairs, vocabulary: Vocabulary, name: str) -> Labelled:
 
 
 def tagged(pairs: Pairs, vocabulary: Vocabulary, name: str) -> Tagged:
-    """The targets as tags. Raises `CorpusError` if all are the same."""
+    """The targets as tags. Raises `CorpusError` if all are the same, and for bytes, which have no tags of their own."""
+    if vocabulary.is_bytes:
+        raise CorpusError("a tag belongs to a character: leave out --bytes")
     counts = _target_counts(pairs, len(vocabulary))
     tags = np.flatnonzero(counts)
     if len(tags) < 2:

@@ -10,6 +10,7 @@ import numpy as np
 
 from charrnn.dataset.batch import NO_ROWS, Batch
 from charrnn.dataset.lines import LineBatches, Lines
+from charrnn.dataset.pairs import Pairs
 from charrnn.types import Ids, Indices
 
 
@@ -86,7 +87,8 @@ class TagBatches(TextBatches):
         return Batch(inputs, tags, NO_ROWS, t < lengths, weight, lengths, int(lengths.sum()))
 
 
-def texts_alone(pairs: Lines, labels: Indices | None = None) -> Lines:
-    """The sources of pairs as lines, with a label each [R]."""
-    assert pairs.firsts is not None
-    return replace(pairs, lengths=pairs.firsts - 1, firsts=None, labels=labels)
+def texts_alone(pairs: Pairs, labels: Indices | None = None) -> Lines:
+    """The sources of pairs as lines, with a label each [R]; equal sources are held out together."""
+    lines = pairs.lines
+    assert lines.firsts is not None
+    return replace(lines, lengths=lines.firsts - 1, firsts=None, labels=labels, digests=pairs.source_digests)

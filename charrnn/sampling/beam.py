@@ -41,7 +41,7 @@ def search(step: Step, context: Ids, state: Array, *, newline: int, beam: int, l
     """The targets of N sources, the best first: at most `beam` of each, and at least one.
 
     The targets begin after the character `context` [N] in the state [L, S, N, H], and are cut after `longest`
-    characters. Raises `CheckpointError` if the model's predictions are NaN or infinite.
+    characters, unless a newline comes then. Raises `CheckpointError` if the model's predictions are NaN or infinite.
     """
     N = len(context)
     found: list[list[Hypothesis]] = [[] for _ in range(N)]
@@ -71,15 +71,19 @@ def _search_greedily(
     source = np.arange(len(context))
     texts: list[list[int]] = [[] for _ in source]
     total = np.zeros(len(source))
-    for _ in range(longest):
+    for length in range(longest + 1):
         if not len(source):
             break
         logp, state = _log_probabilities(step, context, state, source)
         best = logp.argmax(axis=1)
-        total[source] += logp[np.arange(len(source)), best]
         ended = best == newline
-        for n in source[ended]:
-            found[n].append(Hypothesis(tuple(texts[n]), float(total[n]), True))
+        for row, n in enumerate(source):
+            if ended[row]:
+                found[n].append(Hypothesis(tuple(texts[n]), float(total[n] + logp[row, newline]), True))
+        if length == longest:
+            source = source[~ended]
+            break
+        total[source] += logp[np.arange(len(source)), best]
         source, context, state = source[~ended], best[~ended].astype(context.dtype), state[:, :, ~ended]
         for n, v in zip(source, context, strict=True):
             texts[n].append(int(v))
@@ -98,7 +102,7 @@ def _search_beams(
     texts = np.zeros((N * K, 0), context.dtype)
     total = np.full((N, K), -np.inf)  # of the beginnings; only the first row of a source exists at first
     total[:, 0] = 0
-    for _ in range(longest):
+    for length in range(longest + 1):
         logp, state = _log_probabilities(step, context, state, np.repeat(source, K))
         n, V = len(source), logp.shape[1]
         reached = (total[:, :, None] + logp.reshape(n, K, V)).reshape(n, K * V)
@@ -109,6 +113,8 @@ def _search_beams(
             text = texts[row * K + best[row, k] // V]
             found[source[row]].append(Hypothesis(tuple(text.tolist()), float(totals[row, k]), True))
             n_ended[source[row]] += 1
+        if length == longest:
+            break
         going = np.argsort(ends, axis=1, kind="stable")[:, :K]
         best, total = (np.take_along_axis(a, going, axis=1) for a in (best, totals))
         is_open = (n_ended[source] < K) & np.isfinite(total[:, 0])

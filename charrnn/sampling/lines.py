@@ -56,6 +56,8 @@ def sample_lines(
     prime = request.prime_text.removesuffix("\n")
     if "\n" in prime:
         raise ConfigError("the prime has several lines: give the beginning of one line")
+    if TAB in prime and model.layout == "pairs":
+        raise ConfigError("the prime is the beginning of a target: give its source with --label")
     request = replace(request, stops=[*request.stops, "\n"])
     check_label(model, label)
 

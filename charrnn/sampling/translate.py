@@ -20,6 +20,8 @@ from charrnn.types import Array, Ids, Indices
 
 SOURCES_PER_BATCH = 256
 """Sources that `translate` takes at once."""
+CHARS_PER_CALL = 4096
+"""Characters of sources that are read at once."""
 MAX_BEAM = 1000
 
 
@@ -63,6 +65,8 @@ def translate(
     character and `CorpusError` for a tab or newline in a source, both with the number of the source, after the targets
     of the batches before it; `CheckpointError` if the predictions are NaN or infinite.
     """
+    if isinstance(sources, str):
+        raise ConfigError("translate takes several sources: give a list of texts")
     rest = iter(sources)
     batches = iter(lambda: [*itertools.islice(rest, SOURCES_PER_BATCH)], [])  # up to the first empty one
     found = translate_batches(model, batches, beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads)
@@ -85,12 +89,16 @@ def translate_batches(
     one_of("unknown", unknown, POLICIES)
     threads = available_cores() if threads is None else threads
     length = model.default_length if length is None else length
+    if type(nbest) is int and type(beam) is int and 1 <= beam < nbest:
+        raise ConfigError(f"a beam of {beam} can't find {nbest} targets: raise --beam, or lower --nbest")
     for name, value, least, most in (
         ("beam", beam, 1, MAX_BEAM),
-        ("nbest", nbest, 1, beam),
+        ("nbest", nbest, 1, MAX_BEAM),
         ("length", length, 0, 2**31),
         ("threads", threads, 1, 4096),
     ):
+        if type(value) is not int:
+            raise ConfigError(f"{name} can't be {value!r}")
         between(name, value, least, most)
     model = replace(model, engine=engines.load("numpy"))  # the compiled engine has no single step
     return _translate_batches(model, batches, beam, nbest, length, unknown, threads)
@@ -132,7 +140,8 @@ def _search(model: Model, sources: list[Ids], beam: int, length: int) -> list[li
     """The targets of sources, the longest of which comes first."""
     if not sources:
         return []
-    state = read_ragged(model, [ids[:-1] for ids in sources])
+    with np.errstate(all="ignore"):  # weights that are too large show in the search
+        state = read_ragged(model, [ids[:-1] for ids in sources])
     context = np.array([ids[-1] for ids in sources], sources[0].dtype)
 
     def step(context: Ids, state: Array, _: Indices) -> tuple[Array, Array]:
@@ -148,11 +157,11 @@ def read_ragged(model: Model, texts: list[Ids]) -> Array:
     found, state = model.zero_state(len(texts)), model.zero_state(len(texts))
     read = 0
     for length in np.unique(lengths):
-        if length == read:
-            continue
         rows = int(np.count_nonzero(lengths >= length))
-        inputs = np.stack([ids[read:length] for ids in texts[:rows]], axis=1)
-        _, state = model.forward(inputs, state[:, :, :rows])
+        state = state[:, :, :rows]
+        for start in range(read, length, max(1, CHARS_PER_CALL // rows)):
+            stop = min(length, start + max(1, CHARS_PER_CALL // rows))
+            _, state = model.forward(np.stack([ids[start:stop] for ids in texts[:rows]], axis=1), state)
         ended = lengths[:rows] == length
         found[:, :, :rows][:, :, ended] = state[:, :, ended]
         read = int(length)

@@ -44,6 +44,8 @@ def classify(
     model that has no labels, and for options out of range; `VocabularyError` for an unknown character, with the number
     of the text; `DivergenceError` if the predictions are NaN or infinite.
     """
+    if isinstance(texts, str):
+        raise ConfigError("classify takes several texts: give a list of them")
     rest = iter(texts)
     batches = iter(lambda: [*itertools.islice(rest, TEXTS_PER_BATCH)], [])  # up to the first empty one
     return itertools.chain.from_iterable(classify_batches(model, batches, unknown=unknown, threads=threads))

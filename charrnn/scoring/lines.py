@@ -74,7 +74,7 @@ class _LineBatch:
     unknown: Counts
     """[n]: the characters of each line that were skipped."""
     firsts: Counts
-    """[n]: the first character of each line that counts; after the others, if it has a tab, the one after the tab."""
+    """[n]: the first character of each line that counts; for pairs that after the tab, or the end if there is none."""
 
     @property
     def starts(self) -> Counts:
@@ -122,9 +122,9 @@ def _encode(model: Model, lines: Sequence[Text], unknown: str) -> _LineBatch:
 
 
 def _after(character: int, ids: Ids) -> int:
-    """The place after the first occurrence of a character; 0 if there is none."""
+    """The place after the first occurrence of a character; the end if there is none."""
     places = np.flatnonzero(ids == character)
-    return int(places[0]) + 1 if len(places) else 0
+    return int(places[0]) + 1 if len(places) else len(ids)
 
 
 def _first_error(vocabulary: Vocabulary, lines: Sequence[Text]) -> tuple[int, VocabularyError]:

@@ -74,6 +74,8 @@ def tag(model: Model, texts: Iterable[str], *, unknown: str = "skip", threads: i
     out of range; `VocabularyError` for an unknown character, with the number of the text; `DivergenceError` if the
     predictions are NaN or infinite.
     """
+    if isinstance(texts, str):
+        raise ConfigError("tag takes several texts: give a list of them")
     rest = iter(texts)
     batches = iter(lambda: [*itertools.islice(rest, TEXTS_PER_BATCH)], [])  # up to the first empty one
     return itertools.chain.from_iterable(tag_batches(model, batches, unknown=unknown, threads=threads))
@@ -102,12 +104,7 @@ def tag_batches(
 def _tagging(model: Model, tags: LabelSet, text: str, p: Array, unknown: int) -> Tagging:
     """The tags of a text, from the probabilities [n, tags] of those of its characters that the model knows."""
     outside = outside_tag(tags)
-    known = np.ones(len(text), bool)
-    if model.vocabulary.is_bytes:  # a character has the tag of its first byte
-        sizes = np.array([len(c.encode("utf-8", "surrogateescape")) for c in text], np.intp)
-        p = p[np.cumsum(sizes) - sizes]
-    elif unknown:
-        known = model.vocabulary.select(text)[1]
+    known = model.vocabulary.select(text)[1]
     best, sure = np.full(len(text), tags.names.index(outside)), np.zeros(len(text))
     best[known], sure[known] = p.argmax(axis=1), p.max(axis=1, initial=0)
     for n in np.flatnonzero(~known):

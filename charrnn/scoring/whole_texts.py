@@ -6,10 +6,11 @@ from functools import partial
 import numpy as np
 
 from charrnn.config import between, one_of
+from charrnn.dataset.pairs import TAB
 from charrnn.dataset.vocabulary import POLICIES, Vocabulary
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads
-from charrnn.errors import DivergenceError, VocabularyError
+from charrnn.errors import CorpusError, DivergenceError, VocabularyError
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array, Ids, Indices
 
@@ -26,8 +27,9 @@ def probabilities_of_batches(
 ) -> Iterator[list[tuple[Array, int]]]:
     """The probabilities [n] or [T, n] for each text of each batch, in order, and how many characters were left out.
 
-    Raises `ConfigError` for an unknown policy or fewer than one thread; `VocabularyError` for an unknown character,
-    with the number of the text, before anything of its batch; and `DivergenceError` if they are NaN or infinite.
+    Raises `ConfigError` for an unknown policy or fewer than one thread; `VocabularyError` for an unknown character and
+    `CorpusError` for a tab, with the number of the text, before anything of its batch; and `DivergenceError` if they
+    are NaN or infinite.
     """
     one_of("unknown", unknown, POLICIES)
     n_threads = available_cores() if threads is None else threads
@@ -71,6 +73,8 @@ def _encode(vocabulary: Vocabulary, batch: Sequence[str], done: int, unknown: st
     """The ids of each text, and how many of its characters were left out."""
     texts, left_out = [], []
     for n, text in enumerate(batch, done + 1):
+        if TAB in text:
+            raise CorpusError(f"line {n}: a text has no tabs: give texts without labels, or compare with --evaluate")
         known, n_unknown = vocabulary.replace_unknown(text, unknown)
         try:
             texts.append(vocabulary.encode(known))

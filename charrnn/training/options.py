@@ -103,7 +103,8 @@ def resolve_defaults(corpus: Corpus, options: TrainOptions) -> TrainOptions:
     """
     defaults: TrainOptions = {"seed": secrets.randbelow(1_000_000), "threads": engines.available_cores()}
     if options.get("layout") in PAIR_LAYOUTS:
-        defaults["seq_length"] = min(corpus.pairs.lines.longest + 1, MAX_PAIR)
+        pairs = corpus.aligned_pairs if options["layout"] == "tags" else corpus.pairs
+        defaults["seq_length"] = min(pairs.lines.longest + 1, MAX_PAIR)
     resolved: TrainOptions = {"engine": engines.resolve(options.get("engine", "auto"))}
     return defaults | options | resolved
 
@@ -111,7 +112,8 @@ def resolve_defaults(corpus: Corpus, options: TrainOptions) -> TrainOptions:
 def model_config(corpus: Corpus, options: TrainOptions) -> ModelConfig:
     """The model configuration of the options, for a corpus."""
     form = FORM_OF_LAYOUT.get(options.get("layout", "stream"), "language_model")
-    outputs = 0 if form == "language_model" else len(output_labels(corpus, options.get("layout", "stream")))
+    layout, skip_bad = options.get("layout", "stream"), options.get("skip_bad", False)
+    outputs = 0 if form == "language_model" else len(output_labels(corpus, layout, skip_bad))
     return ModelConfig(len(corpus.vocabulary), form=form, outputs=outputs, **_model_options(options))
 
 

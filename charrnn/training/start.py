@@ -10,6 +10,7 @@ from charrnn import engine as engines
 from charrnn.config import ANNEALED, FORM_OF_LAYOUT, ModelConfig
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import Source
+from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.split import split_corpus
 from charrnn.errors import ConfigError
 from charrnn.model.forms import network_for
@@ -21,7 +22,6 @@ from charrnn.training.deadline import Deadline
 from charrnn.training.options import TrainOptions
 from charrnn.training.state import CorpusInfo, Counters, TrainingState, copy_params, run_id
 from charrnn.training.trainer import Trainer
-from charrnn.types import Params
 
 FIXED = (
     *("cell", "hidden_size", "layers", "batch_size", "seq_length"),
@@ -61,8 +61,7 @@ def start(
         params = initial_params(network, rng)
     if init_from is not None and _is_alike(init_from, options):
         params = {name: np.array(p, np.float32, order="C") for name, p in init_from.params.items()}
-        if _shapes(params) != network.param_shapes:
-            raise ConfigError("the model of --init-from has other labels than this corpus: leave out --init-from")
+        _check_labels(init_from, split.labels)
     elif init_from is not None:
         params = transfer.adopt(params, network, corpus.vocabulary, init_from)
     sizes = (training.size, validation.size, training.n_lines, validation.n_lines)
@@ -125,8 +124,10 @@ def _is_alike(model: Model, options: TrainOptions) -> bool:
     return model.config.form == FORM_OF_LAYOUT.get(options.get("layout", "stream"), "language_model")
 
 
-def _shapes(params: Params) -> dict[str, tuple[int, ...]]:
-    return {name: p.shape for name, p in params.items()}
+def _check_labels(model: Model, labels: LabelSet | None) -> None:
+    """Raises `ConfigError` if a classifier or a tagger has other labels than the corpus: its head would mix them up."""
+    if model.config.outputs and (model.labels is None or labels is None or model.labels.names != labels.names):
+        raise ConfigError("the model of --init-from has other labels than this corpus: leave out --init-from")
 
 
 def _deadline(options: TrainOptions) -> Deadline | None:

@@ -152,11 +152,8 @@ def run_id(
 
     It has no random part, so that the same command writes the same bytes.
     """
-    shape = asdict(model)
-    if model.form == "language_model":  # whose identity is older than the other forms
-        del shape["form"], shape["outputs"]
     start = {name: value for name, value in asdict(config).items() if name not in ("steps", "hold", "cooldown")}
-    sha256 = hashlib.sha256(json.dumps([shape, start, vocabulary.characters, asdict(corpus)]).encode())
+    sha256 = hashlib.sha256(json.dumps([asdict(model), start, vocabulary.characters, asdict(corpus)]).encode())
     for name in sorted(params):
         sha256.update(np.ascontiguousarray(params[name]).data)
     return sha256.hexdigest()

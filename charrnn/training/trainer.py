@@ -26,6 +26,10 @@ from charrnn.types import Params
 
 MAX_DENSE_EVALUATIONS = 10_000
 """The number of evaluations after which they become less frequent."""
+MIN_CHOICES = 1000
+"""A network that chooses among a few labels is not taken to diverge before it does worse than one with so many: one that
+overfits may be sure of a wrong label.
+"""
 MAX_ROLLBACKS = 8
 """How often a run that diverges is rolled back before it gives up."""
 
@@ -70,7 +74,8 @@ class Trainer:
         self._check_state(corpus.name)
         self.epoch = lru_cache(maxsize=1)(self.training_data.epoch)
         """The batches of an epoch by its order; the last result is cached, since finding it may take a sort."""
-        self.divergence_threshold = 2 + 2 * math.log(state.model_config.outputs or len(state.vocabulary))
+        choices = max(len(state.vocabulary), MIN_CHOICES) if state.model_config.outputs else len(state.vocabulary)
+        self.divergence_threshold = 2 + 2 * math.log(choices)
         """A loss that no working network has: more than twice that of a uniform guess, in nats."""
         self.final: Evaluation | None = None
         """The evaluation at the end, if it is not a regular one; it is not in the state, so a resume ignores it."""

@@ -155,7 +155,10 @@ def test_an_unknown_label_gets_the_list_of_known_ones():
         LabelSet(tuple(str(n) for n in range(25)), (1,) * 25).index("x")
 
 
-@pytest.mark.parametrize("data", [[], [["a"]], [["a", 0]], [["a", 1], ["a", 2]], [[1, 1]], "a", [["a", True]], None])
+@pytest.mark.parametrize(
+    "data",
+    [[], [["a"]], [["a", 0]], [["a", 1], ["a", 2]], [[1, 1]], "a", [["a", True]], [[["a"], 1]], [["a\t", 1]], None],
+)
 def test_labels_from_a_file_are_not_trusted(data):
     with pytest.raises(ConfigError):
         LabelSet.from_json(data)

@@ -25,7 +25,7 @@ def pairs(text, table, columns=("a", "b"), n=1000, skip_bad=False):
 
 
 def collapsed(row):
-    return "\t".join(" ".join(text.split()) for text in row) + "\n"
+    return "\t".join(text.replace("\t", " ").replace("\n", " ") for text in row) + "\n"
 
 
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=8), st.integers(1, 9))
@@ -33,14 +33,15 @@ def test_columns_of_csv_become_pairs(rows, n):
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerows([("b", "other", "a"), *rows])
-    wanted = "".join(collapsed((a, b)) for b, _, a in rows)
-    assert pairs(file.getvalue(), "csv", n=n) == wanted
+    wanted = "".join(collapsed((a, b)) for b, _, a in rows if a)
+    assert pairs(file.getvalue(), "csv", n=n, skip_bad=True).replace("?\n", "") == wanted
 
 
 @given(st.lists(st.tuples(CELLS, CELLS), max_size=8), st.integers(1, 9), st.booleans())
 def test_fields_of_json_lines_become_pairs(rows, n, ascii):
     text = "\n".join(json.dumps({"b": b, "other": [1], "a": a}, ensure_ascii=ascii) for a, b in rows)
-    assert pairs(text, "jsonl", n=n) == "".join(map(collapsed, rows))
+    found = pairs(text, "jsonl", n=n, skip_bad=True).replace("?\n", "")
+    assert found == "".join(collapsed(row) for row in rows if row[0])
 
 
 def test_numbers_are_texts_too():
@@ -54,6 +55,7 @@ def test_numbers_are_texts_too():
         ("csv", "", "has no column 'a': its first line names none"),
         ("csv", "a,b\n1,2\n3\n", "line 3 of data has too few columns"),
         ("csv", 'a,b\n1,"2\n', "line 2 of data is not CSV"),
+        ("csv", 'a,b\n"x\ny",1\n,2\n', "line 4 of data has an empty source"),
         ("jsonl", '{"a": "x", "b": "y"}\n{"a": "x"}\n', "line 2 of data has no text 'b'"),
         ("jsonl", '\n\n{"a": "x", "b": null}', "line 3 of data has no text 'b'"),
         ("jsonl", '{"a": true, "b": "y"}', "has no text 'a'"),
@@ -76,8 +78,13 @@ def test_bad_rows_are_skipped_and_counted(tmp_path):
     assert len(found.lines) == 2
 
 
-def test_the_files_of_a_table_are_one_table(tmp_path):
-    (tmp_path / "data.csv").write_bytes('a,b\r\nä,"1\r\n2"\r\n'.encode("utf-8-sig"))
-    source = Source((str(tmp_path / "data.csv"),), table="csv", columns=("b", "a"))
+def test_each_file_is_a_table_of_its_own(tmp_path):
+    (tmp_path / "one.csv").write_bytes('a,b\r\nä,"1\r\n2"'.encode("utf-8-sig"))
+    (tmp_path / "two.csv").write_bytes(b"b,c,a\n3,4,5")
+    source = Source((str(tmp_path / "one.csv"), str(tmp_path / "two.csv")), table="csv", columns=("b", "a"))
     found = corpus.read(source)
-    assert found.vocabulary.decode(found.ids) == "1 2\tä\n"
+    assert found.vocabulary.decode(found.ids) == "1 2\tä\n3\t5\n"
+
+
+def test_a_field_may_be_long():
+    assert pairs(f"a,b\n{'x' * 200_000},y\n", "csv") == f"{'x' * 200_000}\ty\n"

@@ -41,7 +41,7 @@ def test_each_text_has_its_label(pairs, B):
     found, labels, ids = corpus.labelled
     assert labels.names == tuple(sorted({label for _, label in pairs}))
     assert dict(labels.to_json()) == Counter(label for _, label in pairs)
-    data = LabelBatches(texts_alone(found.lines, ids), B, 50)
+    data = LabelBatches(texts_alone(found, ids), B, 50)
     for batches in (data.batches(0), map(data.epoch(3), range(data.steps_per_epoch))):
         batches = list(batches)
         got = [(text, labels.names[target[0]]) for text, target, mask in rows(batches, corpus.vocabulary) if mask[0]]
@@ -59,7 +59,7 @@ def test_each_character_has_its_tag(texts, B):
     corpus = from_text(text_of(pairs))
     found, tags, tag_of = corpus.tagged
     assert tags.names == ("a", "b")
-    data = TagBatches(texts_alone(found.lines), B, 50, tag_of)
+    data = TagBatches(texts_alone(found), B, 50, tag_of)
     batches = [*map(data.epoch(3), range(data.steps_per_epoch))]
     got = [
         (text, "".join(tags.names[k] for k in target[mask]))
@@ -74,18 +74,18 @@ def test_each_character_has_its_tag(texts, B):
 def test_a_long_text_is_cut():
     corpus = from_text("abcabc\tx\nb\tyy\n")
     found, _, ids = corpus.labelled
-    data = LabelBatches(texts_alone(found.lines, ids), 2, 4)
+    data = LabelBatches(texts_alone(found, ids), 2, 4)
     (batch,) = data.batches(0)
     assert sorted(text for text, _, _ in rows([batch], corpus.vocabulary)) == ["abca", "b"]
     assert data.chars_read == 5
     found, _, tag_of = from_text("abcabc\tvcvcvc\nb\tc\n").tagged
-    (batch,) = TagBatches(texts_alone(found.lines), 2, 4, tag_of).batches(0)
+    (batch,) = TagBatches(texts_alone(found), 2, 4, tag_of).batches(0)
     assert batch.mask.sum() == 5
 
 
-def test_the_bytes_of_a_text_can_be_tagged():
-    found = from_text(b"a\xff\txy\nb\tx\n").tagged
-    assert found.labels == LabelSet(("x", "y"), (2, 1))
+def test_bytes_have_no_tags():
+    with pytest.raises(CorpusError, match="leave out --bytes"):
+        split_corpus(from_text(b"a\xff\txy\nb\tx\n"), TrainingConfig(1, layout="tags"))
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,9 @@ def test_the_tags_are_counted_however_many_lines_are_counted_at_once(monkeypatch
     assert from_text(text).tagged.labels == whole == LabelSet(("x", "y"), (4, 4))
 
 
-def test_no_text_is_both_learned_and_held_out():
-    pairs = [(f"text {n % 150}", f"label {n % 7}") for n in range(600)]
+@pytest.mark.parametrize("n_labels", [7, 200])
+def test_no_text_is_both_learned_and_held_out(n_labels):
+    pairs = [(f"text {n % 150}", f"label {n % n_labels}") for n in range(600)]
     found = split_corpus(from_text(text_of(pairs)), TrainingConfig(1, layout="labels", val_fraction=0.3))
     sides = [set(part.lines.digests.tolist()) for part in (found.training, found.validation)]
     assert sides[0].isdisjoint(sides[1])

@@ -62,13 +62,6 @@ def test_unknown_characters_have_the_tag_before_them():
         tag(model, [], unknown="nearest")
 
 
-def test_a_character_of_several_bytes_has_one_tag():
-    model = random_tagger(characters=None)
-    (found,) = tag(model, ["aéb"])
-    by_byte = alone(model, "aéb")
-    assert found.tags == by_byte[0] + by_byte[1] + by_byte[3]
-
-
 def test_other_models_do_not_tag():
     with pytest.raises(ConfigError, match="--tags"):
         tag(random_models.random_model(), [])

@@ -99,7 +99,7 @@ def command(
 
     try:
         if evaluate:
-            results.print_score(counted(), model, as_json)
+            results.print_score(counted(), model, as_json, notice)
         else:
             results.print_labels(counted(), Output(), top, scores, as_json)
     except VocabularyError as error:

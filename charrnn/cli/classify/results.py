@@ -1,7 +1,7 @@
 """The results of `charrnn classify`: labels on stdout, or the score of a classifier as a table."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import typer
@@ -53,7 +53,7 @@ def _as_object(line: str, found: Classification, top: int | None, scores: bool) 
     return json.dumps(data) + "\n"
 
 
-def print_score(answers: Answers, model: Model, as_json: bool) -> None:
+def print_score(answers: Answers, model: Model, as_json: bool, notice: Callable[[str], None]) -> None:
     """Prints accuracy, macro F1 and calibration, and which labels were taken for which."""
     assert model.labels is not None
     score = LabelScore(model.labels.names)
@@ -69,10 +69,17 @@ def print_score(answers: Answers, model: Model, as_json: bool) -> None:
         "nats_per_text": round(score.nats_per_text, 6),
         "calibration_error": round(score.calibration_error, 6),
     }
+    unknown = int(score.confusion[-1].sum())
     if as_json:
         f1, confusion = {label: round(x, 6) for label, x in score.f1.items()}, score.confusion[:-1].tolist()
-        typer.echo(json.dumps(totals | {"labels": [*score.labels], "f1": f1, "confusion": confusion}))
+        typer.echo(
+            json.dumps(
+                totals | {"unknown_labels": unknown, "labels": [*score.labels], "f1": f1, "confusion": confusion}
+            )
+        )
         return
+    if unknown:
+        notice(f"texts whose label the model has never seen: {unknown:,}; each counts as wrong")
     width = max(map(len, totals))
     for name, value in totals.items():
         typer.echo(f"{name.replace('_', ' '):<{width}}  {value:>8}")

@@ -42,7 +42,7 @@ def _about(data: dict[str, Any]) -> Table:
         rows["tags" if data["layout"] == "tags" else "labels"] = ", ".join(f"{name} ({n:,})" for name, n in labels)
     if corpus := data["corpus"]:
         rows["corpus"] = f"{corpus['name']}, {corpus['size']:,} bytes, SHA-256 {corpus['digest'][:12]}…"
-        rows["split"] = f"{_part(corpus, 'training')} for training, {_part(corpus, 'validation')} for validation"
+        rows["split"] = f"{_part(data, 'training')} for training, {_part(data, 'validation')} for validation"
     if training := data["training"]:
         rows["training"] = ", ".join(f"{name} {value}" for name, value in training.items())
     if data["step"] is not None:
@@ -59,10 +59,11 @@ def _model(model: ModelConfig) -> str:
     return f"{form}{model.cell}, {model.layers} × {model.hidden_size}{both}, {dropout_label(model)}"
 
 
-def _part(corpus: dict[str, Any], part: str) -> str:
+def _part(data: dict[str, Any], part: str) -> str:
     """The size of the training or the validation data."""
-    lines = f"{corpus[f'{part}_lines']:,} lines of " if corpus["training_lines"] else ""
-    return f"{lines}{corpus[f'{part}_chars']:,} characters"
+    corpus, unit = data["corpus"], {"labels": "texts", "tags": "tags"}.get(data["layout"], "characters")
+    lines = f"{corpus[f'{part}_lines']:,} lines of " if corpus["training_lines"] and unit != "texts" else ""
+    return f"{lines}{corpus[f'{part}_chars']:,} {unit}"
 
 
 def _step(step: int, history: list[dict[str, Any]]) -> str:

@@ -82,7 +82,15 @@ def command(
         for rows in rows_of(arriving_parts(paths, notice), model.vocabulary, "tags" if evaluate else ""):
             yield [text for text, _ in rows]
 
-    found = tag_batches(model, texts(), unknown=unknown, threads=threads)
+    skipped = 0
+
+    def counted() -> "Iterator[list[Tagging]]":
+        nonlocal skipped
+        for batch in tag_batches(model, texts(), unknown=unknown, threads=threads):
+            skipped += sum(tagging.unknown for tagging in batch)
+            yield batch
+
+    found = counted()
     try:
         if evaluate:
             _print_score(([*zip(rows, batch, strict=True)] for batch in found), as_json)
@@ -90,6 +98,8 @@ def command(
             _print_tags(found, spans, as_json)
     except VocabularyError as error:
         raise VocabularyError(f"{error} with --unknown skip") from None
+    if skipped:
+        notice(f"characters that the model has never seen have the tag before them: {skipped:,}")
 
 
 def _print_tags(batches: "Iterator[list[Tagging]]", spans: bool, as_json: bool) -> None:

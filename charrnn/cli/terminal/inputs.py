@@ -62,17 +62,20 @@ def load_model(path: Path, paths: list[str], engine: str) -> tuple["Model", str]
 def rows_of(parts: Iterator["Part"], vocabulary: "Vocabulary", target: str) -> Iterator[list[Row]]:
     """The lines of a text as they arrive, each a source and, if `target` names what it has to have, its target.
 
-    Without a target a line is a source as it is. Raises `CorpusError` for a line that lacks its target.
+    Without a target a line is a source as it is; with one, empty lines are left out, as in training. Raises
+    `CorpusError` for a line that lacks its target.
     """
     from charrnn.dataset.line_reader import read_lines
     from charrnn.errors import CorpusError
 
     number = 0
     for lines in read_lines(parts, vocabulary):
-        texts = [line.text.removesuffix("\n") for line in lines]
         rows = []
-        for text in texts:
+        # a \r within a line ends a line too, as in training
+        for text in (text for line in lines for text in line.text.removesuffix("\n").split("\n")):
             number += 1
+            if target and not text:
+                continue
             source, tab, expected = text.partition("\t") if target else (text, "", "")
             if target and (not tab or "\t" in expected):
                 raise CorpusError(f"line {number} is not a text, a tab and its {target}: --evaluate needs both")

@@ -202,6 +202,8 @@ def command(
     given = _given(context, resume, train_options.LENGTH_OPTIONS)
     if resume and ("init_from" in given or given.get("force")):
         raise ConfigError("--resume continues its own files: --init-from and --force are for new runs")
+    if resume and {"csv", "jsonl", "skip_bad"} & given.keys():
+        raise ConfigError("a resumed run reads its text as before: leave out --csv, --jsonl and --skip-bad")
     paths = tuple(corpus or ())
     check_log(log, paths, (out,))
     if as_bytes and (encoding or errors):
@@ -280,6 +282,6 @@ def _read_options(given: dict[str, Any]) -> dict[str, Any]:
     if found.get("as_bytes"):
         raise ConfigError(f"{option} reads characters: leave out --bytes")
     columns = tuple(name.strip() for name in given[tables[0]].split(","))
-    if len(columns) != 2 or not all(columns):
+    if len({*columns}) != 2 or not all(columns):
         raise ConfigError(f"{option} is the names of two columns, source,target, not {given[tables[0]]!r}")
     return found | {"table": tables[0], "columns": columns, "skip_bad": bool(given.get("skip_bad"))}
