@@ -27,8 +27,9 @@ from charrnn.types import Params
 MAX_DENSE_EVALUATIONS = 10_000
 """The number of evaluations after which they become less frequent."""
 MIN_CHOICES = 1000
-"""A network that chooses among a few labels is not taken to diverge before it does worse than one with so many: one that
-overfits may be sure of a wrong label.
+"""A network that chooses among a few labels is taken to diverge where one that chooses among so many would be.
+
+One that overfits may be sure of a wrong label, so that its loss is far above that of a uniform guess.
 """
 MAX_ROLLBACKS = 8
 """How often a run that diverges is rolled back before it gives up."""
