@@ -73,7 +73,7 @@ def test_a_file_with_a_few_wrong_bytes_is_read_or_refused(small, kind, where, wr
 
 
 @pytest.mark.parametrize("files", ["small", "small_lines", "small_pairs", "small_labels", "small_tags"])
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(kind=st.sampled_from(["model", "training"]), anything=ANYTHING, data=st.data())
 def test_a_file_with_anything_in_its_metadata_is_read_or_refused(files, request, kind, anything, data):
     path = request.getfixturevalue(files)[kind]

@@ -371,7 +371,7 @@ def test_surprisal_agrees_with_the_scores_and_lists_what_was_expected() -> None:
     model = random_model()
     data = surprisal(model, VERSE)
     np.testing.assert_allclose(data["bits"], score.surprisal(model, VERSE) / math.log(2), rtol=1e-5)
-    assert data["mean_bits"] == pytest.approx(score.score(model, VERSE).bpc, rel=1e-6)
+    assert data["mean_bits"] == pytest.approx(charrnn.score(model, VERSE).bpc, rel=1e-6)
     assert [place["bits"] for place in data["places"]] == sorted(data["bits"], reverse=True)[:10]
     for place in data["places"]:
         n = place["at"]

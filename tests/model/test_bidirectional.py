@@ -124,7 +124,7 @@ def test_the_padding_of_a_row_changes_no_gradient(engine, form, cell):
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_row_of_padding_adds_nothing(engine, form, cell):
     case, rows = problem(engine, form, cell, 2, [0, 5, 0, 2, 0]), [1, 3]
-    _, targets, _, mask, _, lengths = case.batch
+    _, targets, _, mask, _, lengths, _ = case.batch
     batch = Batch(case.batch.inputs[:, rows], targets[:, rows], mask=mask[:, rows], lengths=lengths[rows])
     (loss, grads), (wanted_loss, wanted) = case.loss_and_gradients(), case.loss_and_gradients(batch=batch)
     assert loss == pytest.approx(wanted_loss, rel=1e-12)

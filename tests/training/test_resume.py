@@ -71,7 +71,7 @@ def uninterrupted(
     return request.param, saved_bytes(trainer, tmp_path_factory.mktemp("uninterrupted")), yields
 
 
-@hypothesis(deadline=None, max_examples=25)
+@hypothesis(deadline=None, max_examples=12)
 @given(data=st.data())
 def test_it_can_be_left_at_any_yield(
     uninterrupted: tuple[str, tuple[bytes, bytes], int],
