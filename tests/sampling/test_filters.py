@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from charrnn.config import SamplingConfig
@@ -168,10 +168,13 @@ def test_the_filtered_characters_are_a_distribution(logits, temp, top_k, top_p, 
 
 
 @given(LOGITS, TEMPERATURES, st.integers(0, 15), st.floats(1e-9, 1), st.floats(0, 1))
+@example([0.0, 2.842170943040401e-14], 1000.0, 0, 0.5, 0.0)
 def test_the_likeliest_character_is_always_kept(logits, temp, top_k, top_p, min_p):
     logp = log_softmax(np.array([logits]))
     filtered = filters.apply(logp, SamplingConfig(temp=temp, top_k=top_k, top_p=top_p, min_p=min_p))
-    assert filtered[0, logp[0].argmax()] == filtered.max()
+    # a temperature may make two characters equal that differ by a rounding error
+    rounding = 1e-12 * max(1.0, temp) * (1 + np.abs(logp).max())
+    assert logp[0, filtered[0].argmax()] >= logp.max() - rounding
 
 
 @given(st.lists(LOGITS.map(lambda row: (row * 6)[:6]), min_size=2, max_size=4), TEMPERATURES)
