@@ -8,8 +8,7 @@ from charrnn.checkpoint.tensor_file import TensorFile
 from charrnn.config import FORM_OF_LAYOUT, LAYOUTS, LINE_LAYOUTS, PAIR_LAYOUTS, Config, ModelConfig
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
-from charrnn.dataset.pairs import TAB
-from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.errors import CheckpointError, ConfigError, VocabularyError
 from charrnn.training.state import Evaluation
 

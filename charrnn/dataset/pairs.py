@@ -10,12 +10,10 @@ import numpy as np
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import Digests, line_digests
 from charrnn.dataset.lines import Lines, texts_of_lines
-from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.types import Indices
 
-TAB = "\t"
-"""Ends a source."""
 DIGEST_BLOCK = 1 << 16
 """Lines whose texts are in memory at once."""
 

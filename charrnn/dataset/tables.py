@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from charrnn.dataset.pairs import TAB
+from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import CorpusError
 
 TABLES = ("csv", "jsonl")

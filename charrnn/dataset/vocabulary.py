@@ -12,6 +12,8 @@ from charrnn.config import one_of
 from charrnn.errors import VocabularyError
 from charrnn.types import Ids
 
+TAB = "\t"
+"""Ends the source of a pair."""
 UNKNOWN = np.uint32(0xFFFFFFFF)
 """Marks a character without an id in the encoding table."""
 ENCODE_BLOCK = 1 << 20

@@ -9,9 +9,7 @@ from charrnn.config import ModelConfig
 from charrnn.dataset.batch import Batch
 from charrnn.engine import Cell, Engine
 from charrnn.layers.workspace import Workspace
-from charrnn.model.classifier import Classifier
 from charrnn.model.network import Network
-from charrnn.model.tagger import Tagger
 from charrnn.types import Array, Params
 
 
@@ -63,14 +61,19 @@ class AnyNetwork(Protocol):
         """The summed loss in nats, its gradients in the order of the parameters, and the next state."""
 
 
-NETWORKS: dict[str, Callable[[ModelConfig, Engine], AnyNetwork]] = {
-    "language_model": Network,
-    "classifier": Classifier,
-    "tagger": Tagger,
-}
-"""The network of each form in `config.FORMS`."""
+def network_class(form: str) -> Callable[[ModelConfig, Engine], AnyNetwork]:
+    """The network of a form in `config.FORMS`, imported when it is needed: a short sample needs none but the first."""
+    if form == "classifier":
+        from charrnn.model.classifier import Classifier
+
+        return Classifier
+    if form == "tagger":
+        from charrnn.model.tagger import Tagger
+
+        return Tagger
+    return Network
 
 
 def network_for(config: ModelConfig, engine: Engine) -> AnyNetwork:
     """The network that a configuration means, computed by an engine."""
-    return NETWORKS[config.form](config, engine)
+    return network_class(config.form)(config, engine)

@@ -8,7 +8,7 @@ from typing import Unpack
 import numpy as np
 
 from charrnn.config import between
-from charrnn.dataset.pairs import TAB
+from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import ConfigError
 from charrnn.layers.softmax import log_softmax
 from charrnn.model.model import Model

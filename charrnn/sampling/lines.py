@@ -7,7 +7,7 @@ from typing import Unpack
 import numpy as np
 
 from charrnn.config import between
-from charrnn.dataset.pairs import TAB
+from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import ConfigError, SamplingError
 from charrnn.model.model import Model
 from charrnn.sampling.generate import MAX_BATCH, Sample, continuations

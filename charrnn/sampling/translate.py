@@ -9,8 +9,7 @@ import numpy as np
 
 from charrnn import engine as engines
 from charrnn.config import between, one_of
-from charrnn.dataset.pairs import TAB
-from charrnn.dataset.vocabulary import POLICIES
+from charrnn.dataset.vocabulary import POLICIES, TAB
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads, row_shards
 from charrnn.errors import ConfigError, CorpusError, VocabularyError

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import between, one_of
-from charrnn.dataset.pairs import TAB
-from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads
 from charrnn.errors import ConfigError, VocabularyError

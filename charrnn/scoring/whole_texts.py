@@ -6,8 +6,7 @@ from functools import partial
 import numpy as np
 
 from charrnn.config import between, one_of
-from charrnn.dataset.pairs import TAB
-from charrnn.dataset.vocabulary import POLICIES, Vocabulary
+from charrnn.dataset.vocabulary import POLICIES, TAB, Vocabulary
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads
 from charrnn.errors import CorpusError, DivergenceError, VocabularyError

@@ -9,7 +9,6 @@ from charrnn.cli.terminal.console import unit
 from charrnn.config import LINE_LAYOUTS, SamplingConfig
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.model.model import Model
-from charrnn.sampling.lines import check_label
 
 PRIME_LINES = "lines to continue: --prime - or --prime-file"
 """What --per-line needs."""
@@ -111,6 +110,8 @@ def check_model(model: Model, params: Mapping[str, Any]) -> None:
     if layout != "pairs" and params["label"] is not None:
         raise ConfigError("--label needs a model of pairs: `charrnn train --pairs` makes one")
     if layout == "pairs" and not params["per_line"] and not params["interactive"]:
+        from charrnn.sampling.lines import check_label  # other models need not wait for it
+
         check_label(model, params["label"])
     if layout in LINE_LAYOUTS and (params["state_in"] is not None or params["state_out"] is not None):
         raise ConfigError("--state-in and --state-out need a model of continuous text: a line is never continued")
