@@ -47,7 +47,7 @@ class Model:
         """The network that the parameters are for."""
         return network_for(self.config, self.engine)
 
-    @property
+    @cached_property
     def language_model(self) -> Network:
         """The network, if it is a language model; raises `ConfigError` if it is another form."""
         network = self.network
