@@ -74,12 +74,12 @@ class Corpus:
     @cached_property
     def pairs(self) -> Pairs:
         """The lines that are pairs of source and target; `pairs.check` tells whether they are fit for training."""
-        return Pairs.from_lines(Lines.from_ids(self.ids, self.vocabulary), self.vocabulary)
+        return Pairs.from_ids(self.ids, self.vocabulary)
 
     @cached_property
     def aligned_pairs(self) -> Pairs:
         """The pairs whose target is as long as the source."""
-        return Pairs.from_lines(Lines.from_ids(self.ids, self.vocabulary), self.vocabulary, aligned=True)
+        return Pairs.from_ids(self.ids, self.vocabulary, aligned=True)
 
     @cached_property
     def labelled(self) -> Labelled:

@@ -40,6 +40,17 @@ def read_lines(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[list[L
         first = not part
 
 
+def lines_of(pieces: Iterable[str]) -> Iterator[str]:
+    """The lines of a text that comes in pieces, each with its newline; the last one may have none."""
+    rest = ""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split("\n")
+        for line in lines:
+            yield line + "\n"
+    if rest:
+        yield rest
+
+
 def _as_read(raws: list[str], vocabulary: Vocabulary, first: bool) -> list[str]:
     """The lines as in a corpus of characters: no byte order mark, and `\\n` for `\\r\\n` and `\\r`."""
     texts = [raw.replace("\r\n", "\n").replace("\r", "\n") for raw in raws]

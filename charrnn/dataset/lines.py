@@ -51,12 +51,7 @@ class Lines:
     @classmethod
     def from_ids(cls, ids: Ids, vocabulary: Vocabulary) -> "Lines":
         """All lines of a text that are not empty."""
-        newline = vocabulary.characters.index("\n") if "\n" in vocabulary.characters else len(vocabulary)
-        found = _find(ids, newline)
-        ends = np.append(found, found.dtype.type(len(ids)))
-        starts = np.concatenate([np.zeros(1, ends.dtype), ends[:-1] + 1])
-        lengths = ends - starts
-        starts, lengths = starts[lengths > 0], lengths[lengths > 0]
+        newline, starts, lengths = find_lines(ids, vocabulary)
         return cls(ids, newline, starts, lengths, line_digests(texts_of_lines(ids, starts, lengths, vocabulary)))
 
     def __len__(self) -> int:
@@ -71,10 +66,6 @@ class Lines:
     def chars_read(self) -> int:
         """The number of characters that are read, newlines included: a source is read, but does not count."""
         return int(self.lengths.sum(dtype=np.int64)) + len(self)
-
-    def find(self, character: int) -> Indices:
-        """The places in the ids where a character stands."""
-        return _find(self.ids, character)
 
     def excerpt(self, limit: int) -> Ids:
         """The last lines with at most `limit` ids in total, one after the other, each with its newline."""
@@ -107,18 +98,32 @@ class Lines:
             if counts[n] <= room:
                 held_out[n] = True
                 room -= int(counts[n])
-        validation = self.select(held_out[line])
+        validation = self._select(held_out[line])
         if validation.size < min_chars:
             held_out[:] = False
-        return self.select(~held_out[line]), self.select(held_out[line])
+        return self._select(~held_out[line]), self._select(held_out[line])
 
-    def select(self, chosen: NDArray[np.bool_]) -> "Lines":
-        """The lines that are chosen [R]."""
+    def _select(self, chosen: NDArray[np.bool_]) -> "Lines":
         per_line = {name: getattr(self, name) for name in ("starts", "lengths", "digests", "firsts", "labels")}
         return replace(self, **{name: a[chosen] for name, a in per_line.items() if a is not None})
 
 
-def _find(ids: Ids, character: int) -> Indices:
+def find_lines(ids: Ids, vocabulary: Vocabulary) -> tuple[int, Indices, Indices]:
+    """The id of the newline, and the starts [R] and the lengths [R] of all lines of a text that are not empty."""
+    newline = id_of("\n", vocabulary)
+    found = find(ids, newline)
+    ends = np.append(found, found.dtype.type(len(ids)))
+    starts = np.concatenate([np.zeros(1, ends.dtype), ends[:-1] + 1])
+    lengths = ends - starts
+    return newline, starts[lengths > 0], lengths[lengths > 0]
+
+
+def id_of(character: str, vocabulary: Vocabulary) -> int:
+    """The id of a character, or V, which occurs in no text, if the vocabulary lacks it."""
+    return vocabulary.characters.index(character) if character in vocabulary.characters else len(vocabulary)
+
+
+def find(ids: Ids, character: int) -> Indices:
     """The places in a text where a character stands, in the type for positions in this text."""
     dtype = np.promote_types(smallest_type(len(ids) + 2), np.uint32)
     blocks = (

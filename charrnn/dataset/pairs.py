@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import compress, islice
+from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 
+from charrnn.dataset.groups import in_groups
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import Digests, line_digests
-from charrnn.dataset.lines import Lines, texts_of_lines
+from charrnn.dataset.lines import Lines, find, find_lines, id_of, texts_of_lines
 from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.errors import CorpusError
-from charrnn.types import Indices
+from charrnn.types import Ids, Indices
 
 DIGEST_BLOCK = 1 << 16
 """Lines whose texts are in memory at once."""
@@ -51,52 +52,47 @@ class Pairs:
         return self.bad.count if self.bad else 0
 
     @classmethod
-    def from_lines(cls, lines: Lines, vocabulary: Vocabulary, aligned: bool = False) -> "Pairs":
+    def from_ids(cls, ids: Ids, vocabulary: Vocabulary, aligned: bool = False) -> "Pairs":
         """The pairs among the lines of a text; if they are `aligned`, a target is as long as its source."""
-        tab = vocabulary.characters.index(TAB) if TAB in vocabulary.characters else len(vocabulary)
-        places, tabs = _tabs(lines, tab)
-        wrong = (tabs != 1) | (places == lines.starts)
+        newline, starts, lengths = find_lines(ids, vocabulary)
+        places, tabs = _tabs(find(ids, id_of(TAB, vocabulary)), starts, lengths)
+        wrong = (tabs != 1) | (places == starts)
         if aligned:
-            wrong |= lines.lengths != 2 * (places - lines.starts) + 1
-        bad = _describe(lines, wrong, places, tabs) if wrong.any() else None
-        good = lines.select(~wrong)
-        firsts = (places[~wrong] - good.starts).astype(good.lengths.dtype) + 1
-        texts = texts_of_lines(lines.ids, lines.starts, lines.lengths, vocabulary)
-        sources, targets, labels = _columns(compress(texts, ~wrong))
+            wrong |= lengths != 2 * (places - starts) + 1
+        texts = compress(texts_of_lines(ids, starts, lengths, vocabulary), ~wrong)
+        bad = None
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            number = 1 + int(np.count_nonzero(ids[: starts[first]] == newline))
+            problem = _problem(int(tabs[first]), int(places[first] - starts[first]), int(lengths[first]))
+            bad = BadLines(int(np.count_nonzero(wrong)), f"line {number:,} {problem}")
+        sources, targets, labels = _columns(texts)
         by_source = len(np.unique(sources)) > len(np.unique(targets))
-        good = replace(good, firsts=firsts, digests=sources if by_source else targets)
-        longest = int((good.lengths - firsts).max(initial=0))
-        return cls(good, sources, targets, longest, labels, bad)
+        starts, lengths, places = starts[~wrong], lengths[~wrong], places[~wrong]
+        firsts = (places - starts).astype(lengths.dtype) + 1
+        lines = Lines(ids, newline, starts, lengths, sources if by_source else targets, firsts)
+        return cls(lines, sources, targets, int((lengths - firsts).max(initial=0)), labels, bad)
 
 
-def _tabs(lines: Lines, tab: int) -> tuple[Indices, Indices]:
-    """The place in the ids of the first tab of each line [R], and how many tabs it has [R]."""
-    places = lines.find(tab)
-    before = np.searchsorted(places, lines.starts)
-    counts = np.searchsorted(places, lines.starts + lines.lengths) - before
-    padded = np.append(places, 0)
-    return padded[before], counts
+def _tabs(places: Indices, starts: Indices, lengths: Indices) -> tuple[Indices, Indices]:
+    """Of the tabs in a text the place of the first one of each line [R], and how many each line has [R]."""
+    before = np.searchsorted(places, starts)
+    counts = np.searchsorted(places, starts + lengths) - before
+    return np.append(places, 0)[before], counts
 
 
-def _describe(lines: Lines, wrong: Indices, places: Indices, tabs: Indices) -> BadLines:
-    """The lines that are no pairs, told by the first of them."""
-    first = int(np.argmax(wrong))
-    number = 1 + int(np.count_nonzero(lines.ids[: lines.starts[first]] == lines.newline))
-    n_source = int(places[first]) - int(lines.starts[first])
-    if tabs[first] != 1:
-        problem = f"has {tabs[first]} tabs" if tabs[first] else "has no tab"
-    elif not n_source:
-        problem = "has no source"
-    else:
-        problem = f"has {int(lines.lengths[first]) - n_source - 1} tags for {n_source} characters"
-    return BadLines(int(np.count_nonzero(wrong)), f"line {number:,} {problem}")
+def _problem(tabs: int, source: int, length: int) -> str:
+    """What is wrong with a line that is no pair, by the number of its tabs and the lengths of its source and of all."""
+    if tabs != 1:
+        return f"has {tabs} tabs" if tabs else "has no tab"
+    return f"has {length - source - 1} tags for {source} characters" if source else "has no source"
 
 
 def _columns(texts: Iterator[str]) -> tuple[Digests, Digests, LabelSet | None]:
     """The digests of the sources [R] and of the targets [R] of pairs, and the sources as labels if they are."""
     counts: Counter[str] | None = Counter()
     digests: tuple[list[Digests], list[Digests]] = ([], [])
-    for block in iter(lambda: [*islice(texts, DIGEST_BLOCK)], []):  # up to the first empty one
+    for block in in_groups(texts, DIGEST_BLOCK):
         pairs = [text.split(TAB) for text in block]
         for column, found in enumerate(digests):
             found.append(line_digests(pair[column] for pair in pairs))

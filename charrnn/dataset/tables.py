@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from charrnn.dataset.line_reader import lines_of
 from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import CorpusError
 
@@ -26,24 +27,13 @@ def as_pairs(texts: Iterator[str], table: str, columns: tuple[str, ...], name: s
     layout `pairs` skips and counts.
     """
     rows: Callable[[Iterator[str], tuple[str, ...], str], Iterator[Row]] = _csv_rows if table == "csv" else _json_rows
-    for number, found in rows(_lines(texts), columns, name):
+    for number, found in rows(lines_of(texts), columns, name):
         if isinstance(found, list):
             yield TAB.join(text.translate(SPACES) for text in found) + "\n"
         elif skip_bad:
             yield "?\n"
         else:
             raise CorpusError(f"line {number:,} of {name} {found}: mend it, or leave such lines out with --skip-bad")
-
-
-def _lines(texts: Iterator[str]) -> Iterator[str]:
-    """The lines of a text in pieces, each with its newline."""
-    rest = ""
-    for text in texts:
-        *lines, rest = (rest + text).split("\n")
-        for line in lines:
-            yield line + "\n"
-    if rest:
-        yield rest
 
 
 def _csv_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Iterator[Row]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from charrnn import engine as engines
 from charrnn.config import between, one_of
+from charrnn.dataset.groups import in_groups
 from charrnn.dataset.vocabulary import POLICIES, TAB
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads, row_shards
@@ -66,8 +67,7 @@ def translate(
     """
     if isinstance(sources, str):
         raise ConfigError("translate takes several sources: give a list of texts")
-    rest = iter(sources)
-    batches = iter(lambda: [*itertools.islice(rest, SOURCES_PER_BATCH)], [])  # up to the first empty one
+    batches = in_groups(sources, SOURCES_PER_BATCH)
     found = translate_batches(model, batches, beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads)
     return itertools.chain.from_iterable(found)
 

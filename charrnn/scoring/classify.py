@@ -3,15 +3,16 @@
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
+from charrnn.dataset.groups import in_groups
 from charrnn.errors import ConfigError
-from charrnn.layers.workspace import Workspace
 from charrnn.model.classifier import Classifier
 from charrnn.model.model import Model
 from charrnn.scoring import whole_texts
-from charrnn.types import Array, Ids, Indices
+from charrnn.types import Array
 
 TEXTS_PER_BATCH = 1024
 """Texts that `classify` takes at once."""
@@ -46,8 +47,7 @@ def classify(
     """
     if isinstance(texts, str):
         raise ConfigError("classify takes several texts: give a list of them")
-    rest = iter(texts)
-    batches = iter(lambda: [*itertools.islice(rest, TEXTS_PER_BATCH)], [])  # up to the first empty one
+    batches = in_groups(texts, TEXTS_PER_BATCH)
     return itertools.chain.from_iterable(classify_batches(model, batches, unknown=unknown, threads=threads))
 
 
@@ -59,11 +59,9 @@ def classify_batches(
     if not isinstance(network, Classifier) or labels is None:
         raise ConfigError("this model gives no labels to texts: `charrnn train --classify` makes models that do")
 
-    def read(inputs: Ids, lengths: Indices, workspace: Workspace) -> Array:
-        return network.logits(model.params, inputs, lengths, workspace)
-
+    read = partial(network.logits, model.params)
     found = whole_texts.probabilities_of_batches(model.vocabulary, batches, read, unknown=unknown, threads=threads)
-    return ([_classification(labels.names, p, n) for p, n in batch] for batch in found)
+    return ([_classification(labels.names, p, n) for _, p, n in batch] for batch in found)
 
 
 def _classification(labels: tuple[str, ...], p: Array, unknown: int) -> Classification:

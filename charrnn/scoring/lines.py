@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import between, one_of
+from charrnn.dataset.groups import in_groups
 from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads
@@ -39,8 +40,7 @@ def score_lines(
     Raises `VocabularyError` as `score` does, with the number of the line, after it has yielded the scores of the lines
     before it; `ConfigError` for fewer than one thread, and for `stateful` with a model of pairs.
     """
-    rest = iter(lines)
-    batches = iter(lambda: [*itertools.islice(rest, LINES_PER_BATCH)], [])  # up to the first empty one
+    batches = in_groups(lines, LINES_PER_BATCH)
     scores = score_batches(model, batches, stateful=stateful, unknown=unknown, threads=threads)
     return itertools.chain.from_iterable(scores)
 

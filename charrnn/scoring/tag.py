@@ -3,23 +3,23 @@
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from charrnn.config import one_of
+from charrnn.dataset.groups import in_groups
 from charrnn.dataset.label_set import LabelSet
 from charrnn.errors import ConfigError
-from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
 from charrnn.model.tagger import Tagger
 from charrnn.scoring import whole_texts
-from charrnn.types import Array, Ids, Indices
+from charrnn.scoring.score import UNKNOWN_POLICIES
+from charrnn.types import Array
 
 TEXTS_PER_BATCH = 512
 """Texts that `tag` takes at once."""
-POLICIES = ("error", "skip")
-"""What to do with characters that are not in the vocabulary."""
 
 
 class Span(NamedTuple):
@@ -76,8 +76,7 @@ def tag(model: Model, texts: Iterable[str], *, unknown: str = "skip", threads: i
     """
     if isinstance(texts, str):
         raise ConfigError("tag takes several texts: give a list of them")
-    rest = iter(texts)
-    batches = iter(lambda: [*itertools.islice(rest, TEXTS_PER_BATCH)], [])  # up to the first empty one
+    batches = in_groups(texts, TEXTS_PER_BATCH)
     return itertools.chain.from_iterable(tag_batches(model, batches, unknown=unknown, threads=threads))
 
 
@@ -88,17 +87,10 @@ def tag_batches(
     network, tags = model.network, model.labels
     if not isinstance(network, Tagger) or tags is None:
         raise ConfigError("this model gives no tags to characters: `charrnn train --tags` makes models that do")
-    one_of("unknown", unknown, POLICIES)
-
-    def read(inputs: Ids, lengths: Indices, workspace: Workspace) -> Array:
-        return network.logits(model.params, inputs, lengths, workspace)
-
-    asked, texts = itertools.tee(batches)  # the second is never more than a batch behind
-    found = whole_texts.probabilities_of_batches(model.vocabulary, asked, read, unknown=unknown, threads=threads)
-    return (
-        [_tagging(model, tags, text, p, n) for text, (p, n) in zip(batch, results, strict=True)]
-        for results, batch in zip(found, texts, strict=False)
-    )
+    one_of("unknown", unknown, UNKNOWN_POLICIES)
+    read = partial(network.logits, model.params)
+    found = whole_texts.probabilities_of_batches(model.vocabulary, batches, read, unknown=unknown, threads=threads)
+    return ([_tagging(model, tags, *answer) for answer in batch] for batch in found)
 
 
 def _tagging(model: Model, tags: LabelSet, text: str, p: Array, unknown: int) -> Tagging:

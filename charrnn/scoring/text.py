@@ -1,9 +1,10 @@
 """The score of a whole text: the sum over its characters or, for a model of pairs, over its targets."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
+from charrnn.dataset.line_reader import lines_of
 from charrnn.errors import CorpusError
 from charrnn.model.model import Model
 from charrnn.scoring.lines import score_lines
@@ -21,7 +22,8 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") 
     pieces = [text] if isinstance(text, Text) else text
     total = Score(0, 0.0)
     if model.layout == "pairs":
-        total = sum(score_lines(model, lines_of(pieces), unknown=unknown), total)
+        texts = (p if isinstance(p, str) else p.decode("utf-8", "surrogateescape") for p in pieces)
+        total = sum(score_lines(model, lines_of(texts), unknown=unknown), total)
     else:
         for nats in stream_surprisal(model, pieces, unknown=unknown):
             skipped = int(np.isnan(nats).sum())
@@ -30,14 +32,3 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") 
         why = "the model knows none of its characters" if total.unknown else "it is empty"
         raise CorpusError(f"there is no text to score: {why}")
     return total
-
-
-def lines_of(pieces: Iterable[Text]) -> Iterator[str]:
-    """The lines of a text in pieces, each with its newline."""
-    rest = ""
-    for piece in pieces:
-        text = piece if isinstance(piece, str) else piece.decode("utf-8", "surrogateescape")
-        *lines, rest = (rest + text).split("\n")
-        yield from (line + "\n" for line in lines)
-    if rest:
-        yield rest

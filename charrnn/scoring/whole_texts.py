@@ -10,6 +10,7 @@ from charrnn.dataset.vocabulary import POLICIES, TAB, Vocabulary
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads
 from charrnn.errors import CorpusError, DivergenceError, VocabularyError
+from charrnn.layers.softmax import log_softmax
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array, Ids, Indices
 
@@ -19,12 +20,14 @@ CHARS_PER_CALL = 8192
 """The most characters that a thread reads at once, unless a single text is longer."""
 Read = Callable[[Ids, Indices, Workspace], Array]
 """`read(inputs [T, B], lengths [B], workspace)` → logits [B, n] of each text, or [T, B, n] of each character."""
+Answer = tuple[str, Array, int]
+"""A text, the probabilities [n] or [T, n] for it, and how many of its characters were left out."""
 
 
 def probabilities_of_batches(
     vocabulary: Vocabulary, batches: Iterable[Sequence[str]], read: Read, *, unknown: str, threads: int | None
-) -> Iterator[list[tuple[Array, int]]]:
-    """The probabilities [n] or [T, n] for each text of each batch, in order, and how many characters were left out.
+) -> Iterator[list[Answer]]:
+    """The answer for each text of each batch, in order.
 
     Raises `ConfigError` for an unknown policy or fewer than one thread; `VocabularyError` for an unknown character and
     `CorpusError` for a tab, with the number of the text, before anything of its batch; and `DivergenceError` if they
@@ -38,7 +41,7 @@ def probabilities_of_batches(
 
 def _read_batches(
     vocabulary: Vocabulary, batches: Iterable[Sequence[str]], read: Read, unknown: str, n_threads: int
-) -> Iterator[list[tuple[Array, int]]]:
+) -> Iterator[list[Answer]]:
     done, workspaces = 0, [Workspace() for _ in range(n_threads)]
     with Threads(n_threads) as threads:
         for batch in batches:
@@ -48,7 +51,7 @@ def _read_batches(
             found: dict[int, Array] = {}
             for part in threads.map(partial(_read_groups, vocabulary, texts, read), shards, workspaces):
                 found |= part
-            yield [(found[n], skipped) for n, skipped in enumerate(left_out)]
+            yield [(text, found[n], left_out[n]) for n, text in enumerate(batch)]
             done += len(batch)
 
 
@@ -60,7 +63,7 @@ def _read_groups(
     for group in groups:
         inputs, lengths = _side_by_side([texts[n] for n in group], vocabulary)
         with np.errstate(all="ignore"):  # weights that are too large show in the result
-            p = _softmax(read(inputs, lengths, workspace))
+            p = np.exp(log_softmax(read(inputs, lengths, workspace).astype(np.float64)))
         if not np.isfinite(p).all():
             raise DivergenceError("the model's predictions are NaN or infinite: its weights are too large")
         for row, n in enumerate(group):
@@ -102,10 +105,3 @@ def _side_by_side(texts: list[Ids], vocabulary: Vocabulary) -> tuple[Ids, Indice
     for row, ids in enumerate(texts):
         inputs[: len(ids), row] = ids
     return inputs, np.array([len(ids) for ids in texts])
-
-
-def _softmax(logits: Array) -> Array:
-    """The probabilities [..., n] of logits [..., n]."""
-    p: Array = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    p /= p.sum(axis=-1, keepdims=True)
-    return p

@@ -1,16 +1,24 @@
 """`charrnn classify`: the label of each line of a text, as it arrives."""
 
-from collections.abc import Iterator
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated
-
-import typer
 
 from charrnn.cli.terminal.console import Output, model_file, notifier, notify_compilation
 from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
-from charrnn.cli.terminal.inputs import Row, arriving_parts, load_model, model_and_texts, rows_of
+from charrnn.cli.terminal.inputs import (
+    ModelArgument,
+    TextsArgument,
+    UnknownCounter,
+    answered,
+    find_texts,
+    load_model,
+    model_and_texts,
+    rows_of,
+)
 
 if TYPE_CHECKING:
-    from charrnn.scoring.classify import Classification
+    pass
 
 NAME = "classify"
 HELP = "Give each line its label with a classifier."
@@ -29,13 +37,8 @@ Examples:
 
 
 def command(
-    checkpoint: Annotated[
-        str | None,
-        typer.Argument(help="The model's file, *.safetensors. [the newest in checkpoints/]", show_default=False),
-    ] = None,
-    files: Annotated[
-        list[str] | None, typer.Argument(help="Files, folders, or - for stdin. [stdin]", show_default=False)
-    ] = None,
+    checkpoint: ModelArgument = None,
+    files: TextsArgument = None,
     top: Annotated[
         int | None, option(MOST_USED, "Print this many of the likeliest labels, each with its probability.")
     ] = None,
@@ -78,32 +81,20 @@ def command(
     between("--top", 1 if top is None else top, 1)
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
-    model, chosen = load_model(model_file(given, notice), paths, engine)
+    paths, size = find_texts(paths)
+    model, chosen = load_model(model_file(given, notice), size, engine)
     notify_compilation(chosen, quiet)
-    rows: list[Row] = []
-
-    def texts() -> Iterator[list[str]]:
-        nonlocal rows
-        for rows in rows_of(arriving_parts(paths, notice), model.vocabulary, "label" if evaluate else ""):
-            yield [text for text, _ in rows]
-
-    found = classify_batches(model, texts(), unknown=unknown, threads=threads)
-    answers = ([*zip(rows, batch, strict=True)] for batch in found)
-    skipped = 0
-
-    def counted() -> "Iterator[list[tuple[Row, Classification]]]":
-        nonlocal skipped
-        for batch in answers:
-            skipped += sum(answer.unknown for _, answer in batch)
-            yield batch
-
+    rows = rows_of(paths, model.vocabulary, "label" if evaluate else "", notice)
+    classify = partial(classify_batches, model, unknown=unknown, threads=threads)
+    counter = UnknownCounter()
+    answers = counter.counted(answered(rows, itemgetter(0), classify))
     try:
         if evaluate:
-            results.print_score(counted(), model, as_json, notice)
+            results.print_score(answers, model, as_json, notice)
         else:
-            results.print_labels(counted(), Output(), top, scores, as_json)
+            results.print_labels(answers, Output(), top, scores, as_json)
     except VocabularyError as error:
         raise VocabularyError(f"{error} with --unknown skip, or replace them with --unknown nearest") from None
-    if skipped:
+    if counter.total:
         done = "replaced by the nearest ones" if unknown == "nearest" else "left out"
-        notice(f"characters that the model has never seen were {done}: {skipped:,}")
+        notice(f"characters that the model has never seen were {done}: {counter.total:,}")

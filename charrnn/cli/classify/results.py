@@ -71,12 +71,13 @@ def print_score(answers: Answers, model: Model, as_json: bool, notice: Callable[
     }
     unknown = int(score.confusion[-1].sum())
     if as_json:
-        f1, confusion = {label: round(x, 6) for label, x in score.f1.items()}, score.confusion[:-1].tolist()
-        typer.echo(
-            json.dumps(
-                totals | {"unknown_labels": unknown, "labels": [*score.labels], "f1": f1, "confusion": confusion}
-            )
-        )
+        more = {
+            "unknown_labels": unknown,
+            "labels": score.labels,
+            "f1": {label: round(f1, 6) for label, f1 in score.f1.items()},
+            "confusion": score.confusion[:-1].tolist(),
+        }
+        typer.echo(json.dumps(totals | more))
         return
     if unknown:
         notice(f"texts whose label the model has never seen: {unknown:,}; each counts as wrong")

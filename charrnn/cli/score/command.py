@@ -12,7 +12,14 @@ import typer
 
 from charrnn.cli.terminal.console import model_file, notifier, notify_compilation
 from charrnn.cli.terminal.help import LINES, MOST_USED, RUN, option
-from charrnn.cli.terminal.inputs import ARRIVAL_BLOCK, model_and_texts, notice_typing
+from charrnn.cli.terminal.inputs import (
+    ARRIVAL_BLOCK,
+    ModelArgument,
+    TextsArgument,
+    find_texts,
+    model_and_texts,
+    notice_typing,
+)
 
 if TYPE_CHECKING:
     from charrnn.dataset.files import Part
@@ -43,13 +50,8 @@ Examples:
 
 
 def command(
-    checkpoint: Annotated[
-        str | None,
-        typer.Argument(help="The model's file, *.safetensors. [the newest in checkpoints/]", show_default=False),
-    ] = None,
-    files: Annotated[
-        list[str] | None, typer.Argument(help="Files, folders, or - for stdin. [stdin]", show_default=False)
-    ] = None,
+    checkpoint: ModelArgument = None,
+    files: TextsArgument = None,
     per_line: Annotated[
         bool, option(MOST_USED, "Print each line's bits per character, a tab, and the line.", "--per-line")
     ] = False,
@@ -123,12 +125,11 @@ def _open(
     """
     from charrnn import engine as engines
     from charrnn.checkpoint.model_file import load
-    from charrnn.dataset.files import list_files, read_parts, total_size
+    from charrnn.dataset.files import read_parts
 
     notice = notifier(quiet)
     engines.resolve(engine, 0)  # an invalid engine is an error before anything is read
-    paths = list_files(paths)
-    size = total_size(paths)
+    paths, size = find_texts(paths)
     model = load(model_file(checkpoint, notice)).model
     notice_typing(paths, notice)
     parts = read_parts(paths, arriving)

@@ -5,8 +5,11 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 
 from charrnn.cli.terminal.console import Output
+from charrnn.cli.terminal.inputs import answered
 from charrnn.config import between
 from charrnn.dataset.files import Part
 from charrnn.dataset.line_reader import Line, read_lines
@@ -115,15 +118,8 @@ def show(
 
 def _scored(model: Model, parts: Iterable[Part], stateful: bool, unknown: str) -> Iterator[list[ScoredLine]]:
     """The lines of a text with their scores, as they arrive."""
-    lines: list[Line] = []
-
-    def texts() -> Iterator[list[str]]:
-        nonlocal lines
-        for lines in read_lines(parts, model.vocabulary):
-            yield [line.text for line in lines]
-
-    for scores in score_batches(model, texts(), stateful=stateful, unknown=unknown):
-        yield [*zip(lines, scores, strict=False)]  # before an error, only the lines before it have scores
+    score = partial(score_batches, model, stateful=stateful, unknown=unknown)
+    return answered(read_lines(parts, model.vocabulary), attrgetter("text"), score)
 
 
 def _print(scored: list[ScoredLine], form: Callable[[Line, Score], str], output: Output) -> None:

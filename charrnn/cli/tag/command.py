@@ -2,17 +2,31 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from charrnn.cli.terminal.console import Output, model_file, notifier, notify_compilation
 from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
-from charrnn.cli.terminal.inputs import Row, arriving_parts, load_model, model_and_texts, rows_of
+from charrnn.cli.terminal.inputs import (
+    ModelArgument,
+    TextsArgument,
+    UnknownCounter,
+    answered,
+    find_texts,
+    load_model,
+    model_and_texts,
+    rows_of,
+)
 
 if TYPE_CHECKING:
+    from charrnn.cli.terminal.inputs import Row
     from charrnn.scoring.span_score import SpanScore
     from charrnn.scoring.tag import Tagging
+
+    Answers = Iterator[list[tuple[Row, Tagging]]]
 
 NAME = "tag"
 HELP = "Tag each character of each line with a tagger."
@@ -30,13 +44,8 @@ Examples:
 
 
 def command(
-    checkpoint: Annotated[
-        str | None,
-        typer.Argument(help="The model's file, *.safetensors. [the newest in checkpoints/]", show_default=False),
-    ] = None,
-    files: Annotated[
-        list[str] | None, typer.Argument(help="Files, folders, or - for stdin. [stdin]", show_default=False)
-    ] = None,
+    checkpoint: ModelArgument = None,
+    files: TextsArgument = None,
     spans: Annotated[
         bool,
         option(MOST_USED, "Print a span a line: number of the input line, start, end, label and text.", "--spans"),
@@ -73,40 +82,29 @@ def command(
         raise ConfigError("--spans prints text: leave out --json, which has the spans too, and --evaluate")
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
-    model, chosen = load_model(model_file(given, notice), paths, engine)
+    paths, size = find_texts(paths)
+    model, chosen = load_model(model_file(given, notice), size, engine)
     notify_compilation(chosen, quiet)
-    rows: list[Row] = []
-
-    def texts() -> Iterator[list[str]]:
-        nonlocal rows
-        for rows in rows_of(arriving_parts(paths, notice), model.vocabulary, "tags" if evaluate else ""):
-            yield [text for text, _ in rows]
-
-    skipped = 0
-
-    def counted() -> "Iterator[list[Tagging]]":
-        nonlocal skipped
-        for batch in tag_batches(model, texts(), unknown=unknown, threads=threads):
-            skipped += sum(tagging.unknown for tagging in batch)
-            yield batch
-
-    found = counted()
+    rows = rows_of(paths, model.vocabulary, "tags" if evaluate else "", notice)
+    tag = partial(tag_batches, model, unknown=unknown, threads=threads)
+    counter = UnknownCounter()
+    answers = counter.counted(answered(rows, itemgetter(0), tag))
     try:
         if evaluate:
-            _print_score(([*zip(rows, batch, strict=True)] for batch in found), as_json)
+            _print_score(answers, as_json)
         else:
-            _print_tags(found, spans, as_json)
+            _print_tags(answers, spans, as_json)
     except VocabularyError as error:
         raise VocabularyError(f"{error} with --unknown skip") from None
-    if skipped:
-        notice(f"characters that the model has never seen have the tag before them: {skipped:,}")
+    if counter.total:
+        notice(f"characters that the model has never seen have the tag before them: {counter.total:,}")
 
 
-def _print_tags(batches: "Iterator[list[Tagging]]", spans: bool, as_json: bool) -> None:
+def _print_tags(answers: "Answers", spans: bool, as_json: bool) -> None:
     """Prints a line for each text, or for each of its spans, as soon as they are known."""
     output, number = Output(), 0
-    for batch in batches:
-        for found in batch:
+    for batch in answers:
+        for _, found in batch:
             number += 1
             if as_json:
                 output.write(json.dumps({"text": found.text, "tags": found.tags, "spans": found.spans}) + "\n")
@@ -119,14 +117,14 @@ def _print_tags(batches: "Iterator[list[Tagging]]", spans: bool, as_json: bool) 
     output.close()
 
 
-def _print_score(results: "Iterator[list[tuple[Row, Tagging]]]", as_json: bool) -> None:
+def _print_score(answers: "Answers", as_json: bool) -> None:
     """Prints how many spans are right, for each label and in total."""
     from charrnn.cli.terminal.tables import print_table
     from charrnn.errors import CorpusError
     from charrnn.scoring.span_score import SpanScore
 
     score = SpanScore()
-    for batch in results:
+    for batch in answers:
         for (text, expected), found in batch:
             if len(expected) != len(text):
                 raise CorpusError(

@@ -2,19 +2,32 @@
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
+
+import typer
 
 if TYPE_CHECKING:
-    from charrnn.dataset.files import Part
     from charrnn.dataset.vocabulary import Vocabulary
     from charrnn.model.model import Model
 
 Row = tuple[str, str]
 """A source, and the target that is expected, if any."""
 
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+ModelArgument = Annotated[
+    str | None,
+    typer.Argument(help="The model's file, *.safetensors. [the newest in checkpoints/]", show_default=False),
+]
+"""The first argument of such a command: see `model_and_texts`."""
+TextsArgument = Annotated[
+    list[str] | None, typer.Argument(help="Files, folders, or - for stdin. [stdin]", show_default=False)
+]
+"""Its further arguments."""
 ARRIVAL_BLOCK = 1 << 15
 """The most bytes that are read at once as they arrive: about 500 lines, enough to be read side by side."""
 
@@ -37,39 +50,82 @@ def model_and_texts(command: str, first: str | None, rest: list[str] | None) -> 
     return Path(first) if first else None, paths or [STDIN]
 
 
-def arriving_parts(paths: list[str], notice: Callable[[str], None]) -> Iterator["Part"]:
-    """The bytes of files and of stdin as they arrive. Raises `CorpusError` for a file that can't be found."""
-    from charrnn.dataset.files import list_files, read_parts, total_size
-
-    paths = list_files(paths)
-    total_size(paths)
-    notice_typing(paths, notice)
-    return read_parts(paths, ARRIVAL_BLOCK)
-
-
-def load_model(path: Path, paths: list[str], engine: str) -> tuple["Model", str]:
-    """The model, with the engine that suits the amount of text, and the name of that engine."""
-    from charrnn import engine as engines
-    from charrnn.checkpoint.model_file import load
+def find_texts(paths: list[str]) -> tuple[list[str], float]:
+    """The files of the texts, and their bytes, infinite for a stream. Raises `CorpusError` for one that is missing."""
     from charrnn.dataset.files import list_files, total_size
 
-    engines.resolve(engine, 0)  # an invalid engine is an error before anything is read
-    size = total_size(list_files(paths))
+    files = list_files(paths)
+    return files, total_size(files)
+
+
+def load_model(path: Path, size: float, engine: str) -> tuple["Model", str]:
+    """The model, with the engine that suits the bytes of text, and the name of that engine."""
+    from charrnn import engine as engines
+    from charrnn.checkpoint.model_file import load
+
     chosen = engines.resolve(engine, 0 if size == math.inf else size)  # a stream may be short: it need not compile
     return replace(load(path).model, engine=engines.load(chosen)), chosen
 
 
-def rows_of(parts: Iterator["Part"], vocabulary: "Vocabulary", target: str) -> Iterator[list[Row]]:
+def answered(
+    batches: Iterable[list[Item]],
+    text: Callable[[Item], str],
+    answer: Callable[[Iterator[list[str]]], Iterator[list[Answer]]],
+) -> Iterator[list[tuple[Item, Answer]]]:
+    """The items of each batch, each with the answer for its text.
+
+    `answer` yields what it finds for a batch of texts before it asks for the next; before an error it may yield the
+    answers for the first ones of a batch alone.
+    """
+    asked: list[Item] = []
+
+    def texts() -> Iterator[list[str]]:
+        nonlocal asked
+        for asked in batches:
+            yield [text(item) for item in asked]
+
+    for answers in answer(texts()):
+        yield [*zip(asked, answers, strict=False)]
+
+
+class HasUnknown(Protocol):
+    """An answer that says how many characters of its text the model has never seen."""
+
+    @property
+    def unknown(self) -> int:
+        """Their number."""
+
+
+Known = TypeVar("Known", bound=HasUnknown)
+
+
+class UnknownCounter:
+    """Counts, on their way to be printed, the characters that the model has never seen."""
+
+    total = 0
+
+    def counted(self, batches: Iterable[list[tuple[Item, Known]]]) -> Iterator[list[tuple[Item, Known]]]:
+        """The same answers."""
+        for batch in batches:
+            self.total += sum(answer.unknown for _, answer in batch)
+            yield batch
+
+
+def rows_of(
+    files: list[str], vocabulary: "Vocabulary", target: str, notice: Callable[[str], None]
+) -> Iterator[list[Row]]:
     """The lines of a text as they arrive, each a source and, if `target` names what it has to have, its target.
 
     Without a target a line is a source as it is; with one, empty lines are left out, as in training. Raises
     `CorpusError` for a line that lacks its target.
     """
+    from charrnn.dataset.files import read_parts
     from charrnn.dataset.line_reader import read_lines
     from charrnn.errors import CorpusError
 
+    notice_typing(files, notice)
     number = 0
-    for lines in read_lines(parts, vocabulary):
+    for lines in read_lines(read_parts(files, ARRIVAL_BLOCK), vocabulary):
         rows = []
         # a \r within a line ends a line too, as in training
         for text in (text for line in lines for text in line.text.removesuffix("\n").split("\n")):

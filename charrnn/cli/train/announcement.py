@@ -8,6 +8,9 @@ from charrnn.config import FORM_OF_LAYOUT
 from charrnn.training.options import DEFAULT_TIME
 from charrnn.training.trainer import Trainer
 
+UNITS = {"lines": "lines", "pairs": "pairs", "labels": "texts", "tags": "texts"}
+"""What a run learns from, one after the other; a continuous text has no such parts."""
+
 
 def lines(trainer: Trainer, path: Path, default_time: bool) -> Iterator[str]:
     """The notices at the start of a run; `default_time` says that the training time was not given."""
@@ -25,7 +28,7 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     n_lines = corpus.training_lines + corpus.validation_lines
     chars = f"{corpus.training_chars + corpus.validation_chars:,} {'bytes' if vocabulary.is_bytes else 'characters'}"
     layout = trainer.state.training_config.layout
-    unit = {"pairs": "pairs", "labels": "texts", "tags": "texts"}.get(layout, "lines")
+    unit = UNITS.get(layout, "")
     if layout in FORM_OF_LAYOUT and trainer.labels is not None:
         n_read = trainer.training_data.chars_read + trainer.validation_data.chars_read
         yield f"{corpus.name}: {n_lines:,} texts, {n_read:,} characters, {len(trainer.labels)} {layout}"
@@ -54,8 +57,7 @@ def _network(trainer: Trainer) -> Iterator[str]:
         verb = "continues for" if trainer.state.counters.step else "settings for"
         yield f"{verb} {deadline.seconds:.0f} s on this machine (estimated):"
     B = data.batch_size
-    unit = "texts" if config.layout in FORM_OF_LAYOUT else config.layout
-    batch = f"{B} {unit}" if data.n_lines else f"{B} × {data.chars_per_step / B:.0f} characters"
+    batch = f"{B} {UNITS[config.layout]}" if data.n_lines else f"{B} × {data.chars_per_step / B:.0f} characters"
     yield (
         f"{config.steps:,} steps of {batch}, {config.steps / data.steps_per_epoch:.3g} epochs, "
         f"{config.optimizer} at {config.lr:g}, {config.schedule}, {dropout_label(model)}; seed {config.seed}"

@@ -2,13 +2,23 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from charrnn.cli.terminal.console import Output, model_file, notifier
 from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
-from charrnn.cli.terminal.inputs import Row, arriving_parts, model_and_texts, rows_of
+from charrnn.cli.terminal.inputs import (
+    ModelArgument,
+    Row,
+    TextsArgument,
+    answered,
+    find_texts,
+    model_and_texts,
+    rows_of,
+)
 
 if TYPE_CHECKING:
     from charrnn.sampling.translate import Translation
@@ -32,13 +42,8 @@ Examples:
 
 
 def command(
-    checkpoint: Annotated[
-        str | None,
-        typer.Argument(help="The model's file, *.safetensors. [the newest in checkpoints/]", show_default=False),
-    ] = None,
-    files: Annotated[
-        list[str] | None, typer.Argument(help="Files, folders, or - for stdin. [stdin]", show_default=False)
-    ] = None,
+    checkpoint: ModelArgument = None,
+    files: TextsArgument = None,
     beam: Annotated[
         int,
         option(MOST_USED, "Beginnings that the search keeps; 1: always the likeliest character.", show_default=True),
@@ -78,16 +83,13 @@ def command(
         raise ConfigError("--evaluate compares the best target: leave out --nbest")
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
+    paths, _ = find_texts(paths)
     model = load(model_file(given, notice)).model
-    rows: list[Row] = []
-
-    def sources() -> Iterator[list[str]]:
-        nonlocal rows
-        for rows in rows_of(arriving_parts(paths, notice), model.vocabulary, "target" if evaluate else ""):
-            yield [source for source, _ in rows]
-
-    found = translate_batches(model, sources(), beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads)
-    results = ([*zip(rows, translations, strict=True)] for translations in found)
+    rows = rows_of(paths, model.vocabulary, "target" if evaluate else "", notice)
+    translate = partial(
+        translate_batches, model, beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads
+    )
+    results = answered(rows, itemgetter(0), translate)
     try:
         if evaluate:
             _print_score(results, as_json)
