@@ -9,6 +9,8 @@ from charrnn.errors import ConfigError
 FORMS = ("language_model", "classifier", "tagger")
 """What a network predicts: the next character, a label of the whole text, or a tag for each of its characters."""
 CELLS = ("lstm", "gru", "rnn")
+NONLINEARITIES = ("tanh", "relu")
+"""What an rnn applies to its units; gru and lstm have tanh."""
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad", "sgd")
 SCHEDULES = ("constant", "step", "linear", "cosine")
 ANNEALED = ("linear", "cosine")
@@ -98,11 +100,18 @@ class ModelConfig(Config):
     """What the network predicts: one of `FORMS`."""
     outputs: int = 0
     """The labels of a classifier or the tags of a tagger; 0 for a language model, whose outputs are its vocabulary."""
+    nonlinearity: str = "tanh"
+    """One of `NONLINEARITIES`; `relu` is for the cell `rnn` only."""
 
     @property
     def directions(self) -> int:
         """How many ways each layer reads the text: 1, or 2 where the whole text is known before anything is said."""
         return 1 if self.form == "language_model" else 2
+
+    @property
+    def cell_name(self) -> str:
+        """The name of the cell in an engine: `rnn_relu` for an rnn with ReLU."""
+        return self.cell if self.nonlinearity == "tanh" else f"{self.cell}_{self.nonlinearity}"
 
     def check(self) -> None:
         one_of("form", self.form, FORMS)
@@ -116,6 +125,9 @@ class ModelConfig(Config):
         between("layers", self.layers, 1, 64)
         between("dropout", self.dropout, 0, 0.99)
         between("drop_connect", self.drop_connect, 0, 0.99)
+        one_of("nonlinearity", self.nonlinearity, NONLINEARITIES)
+        if self.nonlinearity == "relu" and self.cell != "rnn":
+            raise ConfigError(f"nonlinearity relu is only for cell rnn, not {self.cell}")
 
 
 @dataclass(frozen=True)

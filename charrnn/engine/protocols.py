@@ -18,7 +18,7 @@ An engine is a module with the attributes of `Engine`; its cells and layers are 
 The tests in `tests/layers` run over every engine. A new engine also needs its name in `engine.selection` and in
 `config.TrainingConfig`. A new cell needs a module in every engine, its name in `Engine`, in `config.CELLS` and in the
 compiled decoder, and a naive version in `tests/support/naive.py`; initialization, clamping and the checkpoint's PyTorch
-format treat some cells specially.
+format treat some cells specially. A nonlinearity makes a cell of its own, `rnn_relu`: see `ModelConfig.cell_name`.
 """
 
 from collections.abc import Callable, Sequence
@@ -162,6 +162,8 @@ class Engine(Protocol):
     """A module with the cells, the other layers and the loss, and faster paths if it has any."""
 
     rnn: Cell
+    rnn_relu: Cell
+    """`rnn` with ReLU in place of tanh."""
     gru: Cell
     lstm: Cell
     embedding: Embedding

@@ -1,8 +1,8 @@
 """The mathematics, one page per layer, in NumPy: this is also the reference engine, `numpy`."""
 
-from charrnn.layers import attention, embedding, gru, linear, lstm, rnn, softmax
+from charrnn.layers import attention, embedding, gru, linear, lstm, rnn, rnn_relu, softmax
 
 Decoder = adam = None
 """The faster paths that an engine may offer; the reference has none: see `charrnn.engine.Engine`."""
 
-__all__ = ["Decoder", "adam", "attention", "embedding", "gru", "linear", "lstm", "rnn", "softmax"]
+__all__ = ["Decoder", "adam", "attention", "embedding", "gru", "linear", "lstm", "rnn", "rnn_relu", "softmax"]

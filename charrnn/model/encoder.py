@@ -65,7 +65,7 @@ class Encoder:
     @cached_property
     def cell(self) -> Cell:
         """The engine's cell that the layers are made of."""
-        cell: Cell = getattr(self.engine, self.config.cell)
+        cell: Cell = getattr(self.engine, self.config.cell_name)
         return cell
 
     @property

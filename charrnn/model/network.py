@@ -37,7 +37,7 @@ class Network:
     @cached_property
     def cell(self) -> Cell:
         """The engine's cell that the layers are made of."""
-        cell: Cell = getattr(self.engine, self.config.cell)
+        cell: Cell = getattr(self.engine, self.config.cell_name)
         return cell
 
     @property

@@ -42,7 +42,7 @@ class BatchDecoder:
         self.context, self.recent, self.rngs = context, recent, list(rngs)
         self.mask = filters.charset_mask(config, model.vocabulary.characters, stops)
         Decoder = model.engine.Decoder
-        self._compiled: Any = Decoder and Decoder(model.config.cell, model.params, state, available_cores())
+        self._compiled: Any = Decoder and Decoder(model.config.cell_name, model.params, state, available_cores())
         self._state = state
 
     @property

@@ -46,6 +46,7 @@ class TrainOptions(TypedDict, total=False):
     dropout: float
     locked_dropout: bool
     drop_connect: float
+    nonlinearity: Literal["tanh", "relu"]
     # TrainingConfig
     steps: int
     batch_size: int
@@ -129,10 +130,11 @@ def training_config(options: TrainOptions) -> TrainingConfig:
     return TrainingConfig(**{name: given[name] for name in TRAINING_OPTIONS & set(given)})
 
 
-def check(options: TrainOptions) -> None:
+def check(options: TrainOptions, has_model: bool = False) -> None:
     """Raises `ConfigError` for options that don't exist, are out of range or contradict each other.
 
-    It makes the checks that need no corpus, which may take long to read.
+    It makes the checks that need no corpus, which may take long to read. `has_model` says that a model, which a run
+    resumes or starts from, decides the cell if it is not given.
     """
     known = [*TrainOptions.__annotations__]
     if unknown := sorted(set(options) - set(known)):
@@ -147,7 +149,8 @@ def check(options: TrainOptions) -> None:
     if type(epochs := options.get("epochs", 0)) is not int:
         raise ConfigError(f"epochs can't be {epochs!r}")
     between("epochs", epochs, 0, 2**31)
-    ModelConfig(1, **_model_options(options))
+    given: TrainOptions = {"cell": "rnn", **options} if has_model else options  # to an rnn any nonlinearity is right
+    ModelConfig(1, **_model_options(given))
     engines.resolve(options.get("engine", "numpy"), 0)
     config = training_config(cast(TrainOptions, {name: v for name, v in options.items() if name != "engine"}))
     for name, condition, holds in (

@@ -23,10 +23,9 @@ from charrnn.training.options import TrainOptions
 from charrnn.training.state import CorpusInfo, Counters, TrainingState, copy_params, run_id
 from charrnn.training.trainer import Trainer
 
-FIXED = (
-    *("cell", "hidden_size", "layers", "batch_size", "seq_length"),
-    *("optimizer", "layout", "skip_bad", "val_fraction", "seed"),
-)
+SHAPE = ("cell", "nonlinearity", "hidden_size", "layers")
+"""The options that the weights of a model are for."""
+FIXED = (*SHAPE, "batch_size", "seq_length", "optimizer", "layout", "skip_bad", "val_fraction", "seed")
 """Options that can't change when a run is resumed: its state depends on them."""
 
 
@@ -44,7 +43,7 @@ def start(
     """
     if not set(train_options.LENGTH_OPTIONS) & set(options):
         options["time"] = train_options.DEFAULT_TIME
-    train_options.check(options)
+    train_options.check(options, has_model=init_from is not None)
     deadline = _deadline(options)
     if init_from is not None:
         if _is_alike(init_from, options):
@@ -96,7 +95,7 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     for name in FIXED:
         if name in given and given[name] != current[name]:
             raise ConfigError(f"{name} is {current[name]} in the run to resume, and can't become {given[name]}")
-    train_options.check(options)
+    train_options.check(options, has_model=True)
     deadline = _deadline(options)
     if options.get("schedule", "linear") not in ANNEALED:
         current |= {"hold": 0, "cooldown": 0}
@@ -138,7 +137,7 @@ def _deadline(options: TrainOptions) -> Deadline | None:
 def _with_shape_of(config: ModelConfig, options: TrainOptions) -> TrainOptions:
     """The options with another model's shape; raises `ConfigError` for options that give another shape."""
     given: dict[str, Any] = {**options}
-    for name in ("cell", "hidden_size", "layers"):
+    for name in SHAPE:
         if given.setdefault(name, getattr(config, name)) != getattr(config, name):
             raise ConfigError(
                 f"{name} can't be {given[name]}: the model of --init-from has {getattr(config, name)}; leave it out"

@@ -116,6 +116,13 @@ def test_missing_metadata_are_named(kind, small, tmp_path):
         {"cell": "transformer"},
         {"cell": ["lstm"]},
         {"cell": "gru"},  # the tensors are those of an LSTM
+        {"nonlinearity": "relu"},  # which only an rnn has
+        {"nonlinearity": "sigmoid"},
+        {"nonlinearity": "RELU"},
+        {"nonlinearity": ""},
+        {"nonlinearity": None},
+        {"nonlinearity": True},
+        {"nonlinearity": ["tanh"]},
         {"hidden_size": 0},
         {"hidden_size": 3},
         {"hidden_size": 65536},
@@ -173,6 +180,18 @@ def test_a_layout_that_does_not_fit_the_model_is_refused(files, layout, request,
     if json.loads(metadata["layout"]) != layout:
         save_file(tensors, tmp_path / "bad.safetensors", metadata | {"layout": json.dumps(layout)})
         load_error("model", tmp_path / "bad.safetensors")
+
+
+@KINDS
+def test_why_a_nonlinearity_is_refused_is_said(kind, small, tmp_path):
+    tensors, metadata = parts_of(small[kind])
+    settings, path = json.loads(metadata["model"]), tmp_path / "bad.safetensors"
+    for wrong, why in (
+        ({"nonlinearity": "relu"}, "in its 'model', nonlinearity relu is only for cell rnn, not lstm"),
+        ({"cell": "rnn", "nonlinearity": "softsign"}, "in its 'model', nonlinearity can't be 'softsign'"),
+    ):
+        save_file(tensors, path, metadata | {"model": json.dumps(settings | wrong)})
+        assert why in load_error(kind, path)
 
 
 @KINDS

@@ -11,11 +11,11 @@ from safetensors.numpy import save_file
 
 from charrnn.checkpoint import model_file
 from charrnn.checkpoint.model_file import Checkpoint
-from charrnn.config import CELLS, ModelConfig
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.model.model import Model
 from charrnn.model.network import Network
 from charrnn.sampling.generate import generate
+from support.cells import CELLS, cell_options, model_config
 from support.checkpoints import load_error, parts_of, same_arrays
 from support.trainings import VERSE
 
@@ -25,7 +25,7 @@ from support.trainings import VERSE
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_model_comes_back(engine, cell, layers, characters, tmp_path):
     vocabulary = Vocabulary(characters)
-    config, rng = ModelConfig(len(vocabulary), cell, 5, layers, 0.25), np.random.default_rng(0)
+    config, rng = model_config(len(vocabulary), cell, 5, layers, 0.25), np.random.default_rng(0)
     shapes = Network(config, engine).param_shapes
     params = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     model_file.save(tmp_path / "a.safetensors", Checkpoint(Model(config, vocabulary, params, engine)))
@@ -35,6 +35,20 @@ def test_a_model_comes_back(engine, cell, layers, characters, tmp_path):
     assert same_arrays(found.model.params, params)
     assert list(found.model.params) == list(params)
     assert (found.step, found.training, found.corpus, found.history) == (None, None, None, [])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_file_without_a_nonlinearity_as_older_ones_are_has_tanh(engine, cell, tmp_path):
+    network = Network(model_config(2, cell, 5, 2), engine)
+    params = {name: np.ones(shape, np.float32) for name, shape in network.param_shapes.items()}
+    model_file.save(tmp_path / "a.safetensors", Checkpoint(Model(network.config, Vocabulary("ab"), params, engine)))
+    tensors, metadata = parts_of(tmp_path / "a.safetensors")
+    settings = json.loads(metadata["model"])
+    assert settings.pop("nonlinearity") == cell_options(cell).get("nonlinearity", "tanh")
+    save_file(tensors, tmp_path / "older.safetensors", metadata | {"model": json.dumps(settings)})
+    found = model_file.load(tmp_path / "older.safetensors").model
+    assert found.config == replace(network.config, nonlinearity="tanh")
+    assert same_arrays(found.params, params)
 
 
 def test_how_a_model_was_trained_comes_back(trained, tmp_path):
@@ -67,6 +81,7 @@ def test_what_other_programs_find_in_the_metadata(trained, tmp_path):
         "drop_connect": 0.0,
         "form": "language_model",
         "outputs": 0,
+        "nonlinearity": "tanh",
     }
     assert found["vocabulary"] == list(characters)
     assert found["layout"] == found["training"]["layout"] == "stream"

@@ -5,16 +5,17 @@ import pytest
 
 from charrnn import engine as engines
 from charrnn.checkpoint.pytorch_format import from_torch, to_torch, torch_views
-from charrnn.config import FORMS, ModelConfig
+from charrnn.config import FORMS
 from charrnn.model.forms import network_for
+from support.cells import model_config
 
 V, H, OUTPUTS = 6, 5, 4
-GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+GATES = {"rnn": 1, "rnn_relu": 1, "gru": 3, "lstm": 4}
 
 
 def network_of(cell, layers, form="language_model"):
     outputs = 0 if form == "language_model" else OUTPUTS
-    network = network_for(ModelConfig(V, cell, H, layers, form=form, outputs=outputs), engines.load("numpy"))
+    network = network_for(model_config(V, cell, H, layers, form=form, outputs=outputs), engines.load("numpy"))
     rng = np.random.default_rng(1)
     return network, {name: rng.normal(size=shape) for name, shape in network.param_shapes.items()}
 

@@ -31,6 +31,16 @@ def test_a_state_comes_back(run, request, tmp_path):
     assert found.counters.step == 40
 
 
+def test_the_state_of_an_rnn_has_its_nonlinearity_and_an_older_one_tanh(tmp_path):
+    path = tmp_path / "a.resume.safetensors"
+    save_state(path, run_of(VERSE, steps=2, cell="rnn", nonlinearity="relu").state)
+    assert load_state(path).model_config.nonlinearity == "relu"
+    tensors, metadata = parts_of(path)
+    settings = {k: v for k, v in json.loads(metadata["model"]).items() if k != "nonlinearity"}
+    save_file(tensors, path, metadata | {"model": json.dumps(settings)})
+    assert load_state(path).model_config.nonlinearity == "tanh"
+
+
 def test_averaged_weights_come_back(tmp_path):
     saved = run_of(VERSE, steps=3, ema_decay=0.9).state
     save_state(tmp_path / "a.resume.safetensors", saved)

@@ -34,8 +34,8 @@ from charrnn.model.model import Model
 from charrnn.model.network import Network
 
 assert simd.REGISTER_BYTES == int(sys.argv[1]), simd.REGISTER_BYTES
-for cell in CELLS:
-    config = ModelConfig(11, cell, 37, 2)
+for cell, nonlinearity in (*((cell, "tanh") for cell in CELLS), ("rnn", "relu")):
+    config = ModelConfig(11, cell, 37, 2, nonlinearity=nonlinearity)
     found = []
     for name in ("numpy", "numba"):
         network = Network(config, engines.load(name))

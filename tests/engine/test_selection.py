@@ -6,10 +6,10 @@ import sys
 import pytest
 
 from charrnn import engine as engines
-from charrnn.config import CELLS
 from charrnn.engine import MAX_NUMPY_CHARS, Engine, selection
 from charrnn.engine.protocols import Attention, Cell, Embedding, Linear, Softmax
 from charrnn.errors import ConfigError, EngineError
+from support.cells import CELLS
 
 needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba")
 

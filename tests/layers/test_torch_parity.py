@@ -2,25 +2,32 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import pytest
 
 from charrnn.checkpoint import model_file, pytorch_format
 from charrnn.checkpoint.model_file import Checkpoint
-from charrnn.config import ModelConfig, TrainingConfig
+from charrnn.config import TrainingConfig
 from charrnn.dataset.batch import Batch
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.model.model import Model
 from charrnn.model.network import Network
 from charrnn.training import optimizers
+from support.cells import cell_options, model_config
 
 torch = pytest.importorskip("torch")
 safetensors_torch = pytest.importorskip("safetensors.torch")
 
 torch.set_num_threads(1)  # more threads would only slow these tiny networks down
 
-MODULES = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
+MODULES = {
+    "rnn": torch.nn.RNN,
+    "rnn_relu": partial(torch.nn.RNN, nonlinearity="relu"),
+    "gru": torch.nn.GRU,
+    "lstm": torch.nn.LSTM,
+}
 CELLS = tuple(MODULES)
 V, H, T, B = 6, 5, 7, 3
 CHARACTERS = "\n abcd"
@@ -43,7 +50,7 @@ def run(module, ids, state):
 
 def random_model(cell, layers, engine, dtype=np.float32):
     """A model whose parameters, biases included, are random."""
-    config, rng = ModelConfig(V, cell, H, layers), np.random.default_rng(layers)
+    config, rng = model_config(V, cell, H, layers), np.random.default_rng(layers)
     shapes = Network(config, engine).param_shapes
     params = {name: rng.normal(scale=0.5, size=shape).astype(dtype) for name, shape in shapes.items()}
     return Model(config, Vocabulary(CHARACTERS), params, engine)
@@ -126,12 +133,12 @@ def test_charrnn_loads_a_pytorch_file_and_computes_the_same_logits(cell, layers,
     module = module_of(cell, layers, dtype)  # PyTorch initialises both biases at random
     metadata = {
         "charrnn": "1",
-        "model": json.dumps({"vocab_size": V, "cell": cell, "hidden_size": H, "layers": layers}),
+        "model": json.dumps({"vocab_size": V, "hidden_size": H, "layers": layers} | cell_options(cell)),
         "vocabulary": json.dumps(list(CHARACTERS)),
     }
     safetensors_torch.save_file(module.state_dict(), tmp_path / "pytorch.safetensors", metadata)
     found = model_file.load(tmp_path / "pytorch.safetensors")
-    assert found.model.config == ModelConfig(V, cell, H, layers)
+    assert found.model.config == model_config(V, cell, H, layers)
     assert found.model.vocabulary == Vocabulary(CHARACTERS)
     assert (found.step, found.training, found.corpus, found.history, found.version) == (None, None, None, [], "")
     inputs, _, state = random_text(found.model)
@@ -146,7 +153,7 @@ def test_charrnn_loads_a_pytorch_file_and_computes_the_same_logits(cell, layers,
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_pytorch_file_that_charrnn_loads_and_saves_is_the_same_network_in_pytorch(cell, tmp_path):
     module = module_of(cell, 2)
-    config = ModelConfig(V, cell, H, 2)
+    config = model_config(V, cell, H, 2)
     metadata = {"charrnn": "1", "model": json.dumps(asdict(config)), "vocabulary": json.dumps(list(CHARACTERS))}
     safetensors_torch.save_file(module.state_dict(), tmp_path / "pytorch.safetensors", metadata)
     model_file.save(tmp_path / "charrnn.safetensors", model_file.load(tmp_path / "pytorch.safetensors"))

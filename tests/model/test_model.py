@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 
-from charrnn.config import CELLS, ModelConfig
 from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.model.initialization import initial_params
 from charrnn.model.model import DEFAULT_LENGTH, Model
 from charrnn.model.network import Network
+from support.cells import CELLS, model_config
 
 CHARACTERS = "\n abcd"
 
 
 def model_of(engine, cell="lstm", **fields):
-    config = ModelConfig(len(CHARACTERS), cell, 5, 2)
+    config = model_config(len(CHARACTERS), cell, 5, 2)
     params = initial_params(Network(config, engine), np.random.default_rng(0))
     return Model(config, Vocabulary(CHARACTERS), params, engine, **fields)
 

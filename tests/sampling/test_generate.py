@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.config import CELLS, SamplingConfig
+from charrnn.config import SamplingConfig
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.layers.softmax import log_softmax
@@ -19,6 +19,7 @@ from charrnn.sampling.growing_text import IncrementalDecoder
 from charrnn.sampling.request import SamplingRequest
 from charrnn.scoring.text import score
 from support import naive
+from support.cells import CELLS
 from support.random_models import random_model
 
 CHARACTERS = "\n abcdeé😀"
@@ -88,7 +89,9 @@ CONFIGS = [
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
-@pytest.mark.parametrize(("cell", "layers"), [("rnn", 1), ("gru", 2), ("lstm", 3), ("rnn", 2), ("gru", 1), ("lstm", 1)])
+@pytest.mark.parametrize(
+    ("cell", "layers"), [("rnn", 1), ("rnn_relu", 2), ("gru", 2), ("lstm", 3), ("rnn", 2), ("gru", 1), ("lstm", 1)]
+)
 def test_each_draw_is_the_character_whose_share_the_random_number_falls_in(engine, cell, layers, config):
     model, reference = random_model(cell, engine=engine, layers=layers), random_model(cell, layers=layers)
     seeds, near = [3, 4, 5], 1e-5  # a different rounding may fall on the other side of a border
@@ -118,7 +121,7 @@ def test_the_compiled_decoder_draws_only_possible_characters_at_the_ends_of_the_
         both, state = np.repeat(np.array([[context]], np.uint8), 2, axis=1), model.zero_state(2)
         logits, _ = model.forward(both, state)
         possible = np.flatnonzero(filters.apply(log_softmax(logits[0].astype(np.float64)), config)[0] > -np.inf)
-        compiled = engine.Decoder(model.config.cell, model.params, state)
+        compiled = engine.Decoder(model.config.cell_name, model.params, state)
         ids, _ = compiled.run(both[0], u, [config.temp], filters.settings(config))
         assert ids[0].tolist() == [possible[0], possible[-1]]
 

@@ -13,6 +13,7 @@ from charrnn.errors import CheckpointError
 from charrnn.sampling.filters import LOOKBACK
 from charrnn.sampling.generate import TextGenerator, generate
 from charrnn.sampling.state import GenerationState
+from support.cells import CELLS
 from support.random_models import random_model
 
 FORMAT_1 = Path(__file__).parent.parent / "fixtures" / "format1"
@@ -23,7 +24,7 @@ def text_of(model, **options):
 
 
 @pytest.mark.parametrize("config", [SamplingConfig(), SamplingConfig(temp=0.1, loop_penalty=2.0)], ids=str)
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_a_text_continues_exactly_where_it_stopped(engine, cell, config, tmp_path):
     model = random_model(cell, engine=engine)
     begun = TextGenerator(model, length=150, seed=5, prime="cab", config=config)

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charrnn
-from charrnn.config import CELLS
 from charrnn.errors import ConfigError, CorpusError, DivergenceError, VocabularyError
 from charrnn.scoring import lines as line_scores
 from charrnn.scoring import score as text_scores
@@ -19,6 +18,7 @@ from charrnn.scoring.lines import score_batches, score_lines
 from charrnn.scoring.score import Score, stream_surprisal, surprisal
 from charrnn.scoring.text import score
 from support import coder, naive, random_models
+from support.cells import CELLS
 from support.trainings import VERSE, run_of
 
 LINES = ["a bad cab\n", "\n", "", "dead\n", "é\n", "a cab" * 9 + "\n", "b" * 40, "ace\n", "\n", "bed"]
@@ -36,7 +36,7 @@ def naive_surprisal(model, text):
     params = {name: p.astype(np.float64) for name, p in model.params.items()}
     inputs = np.concatenate(([model.vocabulary.start], ids[:-1]))[:, None]
     state = model.zero_state(1).astype(np.float64)
-    logits, _ = naive.network(params, inputs, state, model.config.cell, model.config.layers)
+    logits, _ = naive.network(params, inputs, state, model.config.cell_name, model.config.layers)
     return np.array([-naive.log_softmax(logits[t, 0])[v] for t, v in enumerate(ids)])
 
 

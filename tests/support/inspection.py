@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from charrnn import engine as engines
-from charrnn.config import ModelConfig
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.model.model import Model
 from charrnn.model.network import Network
+from support.cells import model_config
 from support.processes import charrnn
 
 LINES = "Ann\nBo, and\nCarl (9)\nDora\n"
@@ -30,9 +30,11 @@ def random_model(
 ) -> Model:
     """A model with random weights; without `characters`, a model of bytes."""
     vocabulary = Vocabulary(None if characters is None else sorted(set(characters)))
-    network = Network(ModelConfig(len(vocabulary), cell, H, layers), engines.load("numpy"))
+    network = Network(model_config(len(vocabulary), cell, H, layers), engines.load("numpy"))
     rng = np.random.default_rng(1)
     params = {name: rng.normal(0, scale, shape).astype(dtype) for name, shape in network.param_shapes.items()}
+    if cell == "rnn_relu":  # whose state nothing else bounds
+        params |= {name: p * dtype(0.3) for name, p in params.items() if name.startswith("W_hh")}
     line_set = LineSet(8, None) if layout == "lines" else None
     return Model(network.config, vocabulary, params, network.engine, layout, line_set)
 

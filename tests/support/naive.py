@@ -15,17 +15,22 @@ def product(h, W, column):
     return sum(h[k] * W[k, column] for k in range(len(h)))
 
 
-def rnn(x, W_hh, state):
-    """h_t = tanh(x_t + h_{t-1} W_hh), for x [T, B, H]; returns the outputs and the last state [1, B, H]."""
+def rnn(x, W_hh, state, f=math.tanh):
+    """h_t = f(x_t + h_{t-1} W_hh), for x [T, B, H]; returns the outputs and the last state [1, B, H]."""
     T, B, H = x.shape
     outputs, last = np.zeros((T, B, H)), np.zeros((1, B, H))
     for row in range(B):
         h = [float(value) for value in state[0, row]]
         for t in range(T):
-            h = [math.tanh(x[t, row, j] + product(h, W_hh, j)) for j in range(H)]
+            h = [f(x[t, row, j] + product(h, W_hh, j)) for j in range(H)]
             outputs[t, row] = h
         last[0, row] = h
     return outputs, last
+
+
+def rnn_relu(x, W_hh, state):
+    """The same with ReLU."""
+    return rnn(x, W_hh, state, f=lambda a: a if a > 0 else 0.0)
 
 
 def gru(x, W_hh, b_hn, state):
@@ -68,9 +73,9 @@ def lstm(x, W_hh, state):
     return outputs, last
 
 
-CELLS = {"rnn": rnn, "gru": gru, "lstm": lstm}
-GATES = {"rnn": 1, "gru": 3, "lstm": 4}
-STATES = {"rnn": 1, "gru": 1, "lstm": 2}
+CELLS = {"rnn": rnn, "rnn_relu": rnn_relu, "gru": gru, "lstm": lstm}
+GATES = {"rnn": 1, "rnn_relu": 1, "gru": 3, "lstm": 4}
+STATES = {"rnn": 1, "rnn_relu": 1, "gru": 1, "lstm": 2}
 
 
 def attention(h, encoded, lengths, W_a, W_c, b_c):

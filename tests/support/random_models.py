@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.config import ModelConfig
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import Engine, load
 from charrnn.model.model import Model
 from charrnn.model.network import Network
+from support.cells import model_config
 
 
 def random_model(
@@ -22,7 +22,7 @@ def random_model(
 ) -> Model:
     """A model whose state damps rounding errors instead of amplifying them; of bytes if `characters` is None."""
     vocabulary, rng = Vocabulary(characters), np.random.default_rng(3)
-    config = ModelConfig(len(vocabulary), cell, hidden_size, layers)
+    config = model_config(len(vocabulary), cell, hidden_size, layers)
     network = Network(config, engine or load("numpy"))
     scales = {name: 0.15 if name.startswith("W_hh") else scale for name in network.param_shapes}
     params = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.config import CELLS, CLIPPINGS, LAYOUTS, OPTIMIZERS, SCHEDULES, ModelConfig, TrainingConfig
+from charrnn.config import CELLS, CLIPPINGS, LAYOUTS, NONLINEARITIES, OPTIMIZERS, SCHEDULES, ModelConfig, TrainingConfig
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.split import split_corpus
 from charrnn.engine import ENGINES, cores
@@ -21,6 +21,7 @@ from support.trainings import start_in, start_on
 
 NAMES = {
     "cell": CELLS,
+    "nonlinearity": NONLINEARITIES,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "clip_by": CLIPPINGS,

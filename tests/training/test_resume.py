@@ -12,6 +12,7 @@ from charrnn.config import LAYOUTS
 from charrnn.dataset.corpus import from_text
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.training.trainer import Trainer
+from support.cells import cell_options
 from support.clock import Clock
 from support.processes import TEXT
 from support.trainings import SMALL, TEXTS, resumed, run, saved_bytes, start_in
@@ -38,11 +39,11 @@ PARTS += [("pairs", n) for n in (1, 30, 77)] + [(layout, n) for layout in ("labe
 
 
 @pytest.mark.parametrize(("layout", "steps"), PARTS)
-@pytest.mark.parametrize(("cell", "optimizer"), [("lstm", "adam"), ("gru", "sgd")])
+@pytest.mark.parametrize(("cell", "optimizer"), [("lstm", "adam"), ("gru", "sgd"), ("rnn_relu", "adam")])
 def test_some_steps_and_the_rest_equal_all_at_once(
     layout: str, steps: int, cell: str, optimizer: str, engine_name: str, tmp_path: Path
 ) -> None:
-    options = BORDERS[layout] | {"cell": cell, "optimizer": optimizer, "engine": engine_name}
+    options = BORDERS[layout] | cell_options(cell) | {"optimizer": optimizer, "engine": engine_name}
     whole = run(start_in(layout, steps=STEPS[layout], **options))
     steps_per_epoch = whole.training_data.steps_per_epoch
     assert 10 < steps_per_epoch < STEPS[layout] / 1.5, "there are several epochs, and names are cut into batches"
@@ -118,6 +119,7 @@ def test_another_corpus_is_refused(tmp_path: Path) -> None:
     "option",
     [
         {"cell": "gru"},
+        {"nonlinearity": "relu"},
         {"hidden_size": 17},
         {"layers": 2},
         {"batch_size": 9},
@@ -134,8 +136,22 @@ def test_options_that_the_state_depends_on_can_not_change(option: dict[str, Any]
     (name,) = option
     with pytest.raises(ConfigError, match=f"{name} is .* can't become"):
         resumed(trainer, TEXT, tmp_path, **option)
-    same = SMALL["stream"] | {"cell": "lstm", "optimizer": "adam", "layout": "stream", "val_fraction": 0.1}
+    same = SMALL["stream"] | {
+        "cell": "lstm",
+        "nonlinearity": "tanh",
+        "optimizer": "adam",
+        "layout": "stream",
+        "val_fraction": 0.1,
+    }
     assert resumed(trainer, TEXT, tmp_path, **{name: same[name]})
+
+
+def test_the_nonlinearity_of_an_rnn_can_not_change(tmp_path: Path) -> None:
+    for kept, other in (("relu", "tanh"), ("tanh", "relu")):
+        trainer = run(start(steps=2, cell="rnn", nonlinearity=kept))
+        assert resumed(trainer, TEXT, tmp_path, nonlinearity=kept, steps=3).state.model_config.nonlinearity == kept
+        with pytest.raises(ConfigError, match=f"nonlinearity is {kept} in the run to resume, and can't become {other}"):
+            resumed(trainer, TEXT, tmp_path, nonlinearity=other)
 
 
 def test_other_options_can_change(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.config import CELLS
 from charrnn.errors import DivergenceError
 from charrnn.training.trainer import MAX_ROLLBACKS, Trainer
+from support.cells import CELLS, cell_options
 from support.processes import TEXT
 from support.trainings import flat, run, start_in
 
@@ -31,7 +31,7 @@ def test_a_divergence_is_found_before_it_reaches_the_weights() -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_weights_that_overflow_are_found_and_not_evaluated(cell: str, engine_name: str) -> None:
     extreme = {"optimizer": "sgd", "lr": 1e6, "weight_decay": 1e3, "clip": 0}
-    trainer = start(steps=40, eval_every=1, cell=cell, engine=engine_name, **extreme)
+    trainer = start(steps=40, eval_every=1, engine=engine_name, **cell_options(cell), **extreme)
     with pytest.raises(DivergenceError, match=r"diverged (at|before) step [1-9]: try a lower --lr"):
         run(trainer)
     assert len(trainer.history) == trainer.state.counters.step < 9

@@ -47,6 +47,17 @@ def test_it_can_not_start_from_a_model_that_does_not_fit() -> None:
     assert start_on(TEXT, init_from=model, cell="lstm", hidden_size=16, layers=1, steps=1)
 
 
+@pytest.mark.parametrize(("nonlinearity", "other"), [("tanh", "relu"), ("relu", "tanh")])
+def test_the_nonlinearity_is_that_of_the_model_that_it_starts_from(nonlinearity: str, other: str) -> None:
+    model = run(start_in("stream", cell="rnn", nonlinearity=nonlinearity, steps=2)).latest
+    for given in ({}, {"nonlinearity": nonlinearity}, {"cell": "rnn"}):
+        assert start_on(TEXT, init_from=model, steps=1, **given).latest.config.nonlinearity == nonlinearity
+    with pytest.raises(
+        ConfigError, match=f"nonlinearity can't be {other}: the model of --init-from has {nonlinearity}"
+    ):
+        start_on(TEXT, init_from=model, nonlinearity=other)
+
+
 def test_a_model_of_lines_can_start_from_one_of_continuous_text_and_the_other_way_round() -> None:
     names = TEXTS["lines"]
     tales = run(start_in("lines", names + "A tale, not a name: 1 2 3.", layout="stream", steps=3))

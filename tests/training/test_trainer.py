@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn.config import CELLS, LAYOUTS, OPTIMIZERS, SCHEDULES
+from charrnn.config import LAYOUTS, OPTIMIZERS, SCHEDULES
 from charrnn.layers.softmax import log_softmax
 from charrnn.model.dropout import dropconnect_masks
 from charrnn.training.trainer import Trainer
+from support.cells import CELLS, cell_options
 from support.processes import TEXT
 from support.trainings import flat, run, saved_bytes, start_in, start_on
 
@@ -35,7 +36,9 @@ def mean_losses(trainer: Trainer, text: str) -> tuple[float, float]:
 def test_a_tiny_text_can_be_overfitted(cell: str, engine_name: str) -> None:
     line = "the cat sat on the mat, and the rat that the cat had at sat on a hat.\n"
     shape = {"batch_size": 4, "seq_length": 70, "val_fraction": 0}
-    trainer = run(start(line * 8, cell=cell, engine=engine_name, hidden_size=40, steps=250, lr=0.01, **shape))
+    trainer = run(
+        start(line * 8, engine=engine_name, hidden_size=40, steps=250, lr=0.01, **cell_options(cell), **shape)
+    )
     assert charrnn.score(trainer.latest, line).nats_per_char < 0.1
     greedy = charrnn.SamplingConfig(temp=0)
     assert "".join(charrnn.generate(trainer.latest, prime=line, length=len(line), config=greedy)) == line

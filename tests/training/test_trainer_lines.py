@@ -18,6 +18,7 @@ from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.split import split_corpus
 from charrnn.model.network import Network
 from charrnn.training.trainer import Trainer
+from support.cells import CELLS, cell_options
 from support.trainings import TEXTS, run, saved_bytes, start_in
 
 NAMES = TEXTS["lines"]
@@ -49,9 +50,9 @@ def drawn(trainer: Trainer) -> set[str]:
 # It learns
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_five_names_can_be_overfitted_and_written(cell: str, engine_name: str) -> None:
-    options = {"cell": cell, "engine": engine_name, "hidden_size": 40, "layers": 1, "dropout": 0, "lr": 0.01}
+    options = cell_options(cell) | {"engine": engine_name, "hidden_size": 40, "layers": 1, "dropout": 0, "lr": 0.01}
     trainer = run(start("\n".join(FIVE), seq_length=50, steps=200, **options))
     chars = sum(len(name) + 1 for name in FIVE)
     least = 5 * math.log(5) / chars  # which of the five comes can't be predicted

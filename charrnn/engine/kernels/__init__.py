@@ -1,7 +1,7 @@
 """The numba engine: compiled versions of the layers, with the names and signatures of `charrnn.layers`."""
 
-from charrnn.engine.kernels import attention, embedding, gru, linear, lstm, rnn, softmax
+from charrnn.engine.kernels import attention, embedding, gru, linear, lstm, rnn, rnn_relu, softmax
 from charrnn.engine.kernels.adam import adam
 from charrnn.engine.kernels.decoder import Decoder
 
-__all__ = ["Decoder", "adam", "attention", "embedding", "gru", "linear", "lstm", "rnn", "softmax"]
+__all__ = ["Decoder", "adam", "attention", "embedding", "gru", "linear", "lstm", "rnn", "rnn_relu", "softmax"]

@@ -17,7 +17,8 @@ from charrnn.engine.threads import Threads, row_shards
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array, Ids, Mask, Params
 
-RNN, GRU, LSTM = range(3)
+CELLS = ("rnn", "rnn_relu", "gru", "lstm")
+RNN, RNN_RELU, GRU, LSTM = range(4)
 MIN_ROWS_PER_THREAD = 8
 """The fewest rows for which a thread of their own pays."""
 
@@ -28,7 +29,7 @@ class Decoder:
     def __init__(self, cell: str, params: Params, state: Array, threads: int = 1):
         """Starts from `state` [L, S, B, H]; uses at most `threads` threads."""
         L, _, B, H = state.shape
-        self.cell = {"rnn": RNN, "gru": GRU, "lstm": LSTM}[cell]
+        self.cell = CELLS.index(cell)
 
         def packed(names: list[str]) -> Array:
             return np.stack([pack(params[name], Workspace()) for name in names])
@@ -149,7 +150,7 @@ def _run(
             elif cell == GRU:
                 gru.step_in_place(x, W_hh[layer], b_hh[layer], state[layer], hW, scratch)
             else:
-                rnn.step_in_place(x, W_hh[layer], b_hh[layer], state[layer], hW, scratch)
+                rnn.step_in_place(x, W_hh[layer], b_hh[layer], state[layer], hW, scratch, cell == RNN_RELU)
         packed_matmul(state[-1, 0], W_out, V, b_out, logits)
         for row in range(B):
             recent = text[row, n : n + lookback]

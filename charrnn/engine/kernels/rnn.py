@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from charrnn.engine.kernels.matmul import outer, pack, packed_matmul, padded_bias, product_buffer
-from charrnn.engine.kernels.simd import Vector, fused, prefetch, tanh
+from charrnn.engine.kernels.simd import Vector, fused, prefetch, relu, relu_slope, tanh
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
 
@@ -12,12 +12,17 @@ GATES = 1  # G: x has H columns
 STATES = 1  # S: h
 RECURRENT = ("W_hh",)
 
-Cache = tuple[Array, Array]
+Cache = tuple[Array, Array, str]
 
 
 def _step(x: Vector, hW: Vector) -> tuple[Vector, ...]:
     """The next h, from the projected input x and hW = h W_hh."""
     return (tanh(x + hW),)
+
+
+def _relu_step(x: Vector, hW: Vector) -> tuple[Vector, ...]:
+    """The same with ReLU."""
+    return (relu(x + hW),)
 
 
 def _step_back(h: Vector, d_output: Vector, dh: Vector) -> tuple[Vector, ...]:
@@ -28,12 +33,20 @@ def _step_back(h: Vector, d_output: Vector, dh: Vector) -> tuple[Vector, ...]:
     return (dh * (1 - h * h),)
 
 
-_fused_step = fused(_step, 1)
-_fused_step_back = fused(_step_back, 1)
+def _relu_step_back(h: Vector, d_output: Vector, dh: Vector) -> tuple[Vector, ...]:
+    """The same with ReLU."""
+    # outputs[t] = h
+    dh = dh + d_output
+    # h = ReLU(a),  ReLU' = 1 where h > 0, and 0 elsewhere
+    return (dh * relu_slope(h),)
+
+
+_fused_step, _fused_relu_step = fused(_step, 1), fused(_relu_step, 1)
+_fused_step_back, _fused_relu_step_back = fused(_step_back, 1), fused(_relu_step_back, 1)
 
 
 @njit(nogil=True, cache=True)
-def _forward(x: Array, panels: Array, h: Array, bias: Array, hW: Array) -> None:
+def _forward(x: Array, panels: Array, h: Array, bias: Array, hW: Array, is_relu: bool) -> None:
     T, B, H = x.shape
     N = hW.shape[1]
     for t in range(T):
@@ -41,17 +54,23 @@ def _forward(x: Array, panels: Array, h: Array, bias: Array, hW: Array) -> None:
         packed_matmul(h[t], panels, H, bias, hW)
         for b in range(B):
             m = (t * B + b) * H
-            _fused_step(H, (h,), (m + B * H,), (x, hW), (m, b * N))
+            if is_relu:
+                _fused_relu_step(H, (h,), (m + B * H,), (x, hW), (m, b * N))
+            else:
+                _fused_step(H, (h,), (m + B * H,), (x, hW), (m, b * N))
 
 
 @njit(nogil=True, cache=True)
-def _backward(d_outputs: Array, panels: Array, h: Array, da: Array, bias: Array, dh: Array) -> None:
+def _backward(d_outputs: Array, panels: Array, h: Array, da: Array, bias: Array, dh: Array, is_relu: bool) -> None:
     T, B, H = d_outputs.shape
     N = dh.shape[1]
     for t in range(T - 1, -1, -1):
         for b in range(B):
             m = (t * B + b) * H
-            _fused_step_back(H, (da,), (m,), (h, d_outputs, dh), (m + B * H, m, b * N))
+            if is_relu:
+                _fused_relu_step_back(H, (da,), (m,), (h, d_outputs, dh), (m + B * H, m, b * N))
+            else:
+                _fused_step_back(H, (da,), (m,), (h, d_outputs, dh), (m + B * H, m, b * N))
         if t:
             prefetch(h, t * B * H, B * H)
             prefetch(d_outputs, (t - 1) * B * H, B * H)
@@ -60,34 +79,40 @@ def _backward(d_outputs: Array, panels: Array, h: Array, da: Array, bias: Array,
 
 
 @njit(nogil=True, cache=True)
-def step_in_place(x: Array, panels: Array, bias: Array, state: Array, hW: Array, scratch: Array) -> None:
+def step_in_place(x: Array, panels: Array, bias: Array, state: Array, hW: Array, scratch: Array, is_relu: bool) -> None:
     """One step without a cache: updates state [1, B, H] in place, from x [B, H]; `hW` is overwritten."""
     _, B, H = state.shape
     packed_matmul(state[0], panels, H, bias, hW)
     for b in range(B):
-        _fused_step(H, (state,), (b * H,), (x, hW), (b * H, b * hW.shape[1]))
+        if is_relu:
+            _fused_relu_step(H, (state,), (b * H,), (x, hW), (b * H, b * hW.shape[1]))
+        else:
+            _fused_step(H, (state,), (b * H,), (x, hW), (b * H, b * hW.shape[1]))
 
 
-def forward(x: Array, W_hh: Array, state: Array, workspace: Workspace | None = None) -> tuple[Array, Array, Cache]:
+def forward(
+    x: Array, W_hh: Array, state: Array, workspace: Workspace | None = None, nonlinearity: str = "tanh"
+) -> tuple[Array, Array, Cache]:
     """As `layers.rnn.forward`."""
     T, B, H = x.shape
     workspace, x = workspace or Workspace(), np.ascontiguousarray(x)
     h = workspace.empty("h", (T + 1, B, H), x.dtype)
     h[0] = state[0]
     panels = pack(W_hh, workspace)
-    _forward(x, panels, h, padded_bias(panels, workspace), product_buffer(B, panels, workspace))
-    return h[1:], h[T:].copy(), (W_hh, h)
+    bias, hW = padded_bias(panels, workspace), product_buffer(B, panels, workspace)
+    _forward(x, panels, h, bias, hW, nonlinearity == "relu")
+    return h[1:], h[T:].copy(), (W_hh, h, nonlinearity)
 
 
 def backward(d_outputs: Array, cache: Cache, workspace: Workspace | None = None) -> tuple[Array, Array, Array]:
     """As `layers.rnn.backward`."""
-    W_hh, h = cache
+    W_hh, h, nonlinearity = cache
     T, B, H = d_outputs.shape
     workspace, d_outputs = workspace or Workspace(), np.ascontiguousarray(d_outputs)
     da = workspace.empty("dx", d_outputs.shape, h.dtype)
     panels = pack(W_hh, workspace, transposed=True)
     dh = product_buffer(B, panels, workspace)
-    _backward(d_outputs, panels, h, da, padded_bias(panels, workspace), dh)
+    _backward(d_outputs, panels, h, da, padded_bias(panels, workspace), dh, nonlinearity == "relu")
     # a = x[t] + h[t] W_hh, for all t at once
     dx, dW_hh = da, outer(h[:-1].reshape(T * B, H), da.reshape(T * B, H), workspace.scope("dW_hh"))
     return dx, dW_hh, dh[None, :, :H].copy()

@@ -122,6 +122,18 @@ def sigmoid(x: Vector) -> Vector:
     return tanh(x * 0.5) * 0.5 + 0.5
 
 
+def relu(x: Vector) -> Vector:
+    """max(x, 0); NaN stays NaN."""
+    zero = x._value_of(0.0)
+    return Vector(x.builder, x.builder.select(x.builder.fcmp_ordered("<", x.value, zero), zero, x.value))
+
+
+def relu_slope(y: Vector) -> Vector:
+    """The slope of y = relu(x): 1 where y > 0, and otherwise y itself, which is 0 or NaN."""
+    is_on = y.builder.fcmp_ordered(">", y.value, y._value_of(0.0))
+    return Vector(y.builder, y.builder.select(is_on, y._value_of(1.0), y.value))
+
+
 # e^r for |r| <= ½ ln 2: its Taylor series, with an error of 6e-9
 EXP_SERIES = (1.0, 1.0, 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040)
 EXP_LIMIT = 87.0

@@ -1,0 +1,11 @@
+"""The vanilla recurrent network with ReLU: `rnn`, which holds the mathematics, with the other of its nonlinearities."""
+
+from functools import partial
+
+from charrnn.layers import rnn
+from charrnn.layers.rnn import GATES, RECURRENT, STATES, backward, units_and_gates
+
+forward = partial(rnn.forward, nonlinearity="relu")
+step = partial(rnn.step, nonlinearity="relu")
+
+__all__ = ["GATES", "RECURRENT", "STATES", "backward", "forward", "step", "units_and_gates"]
