@@ -15,7 +15,7 @@ from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import Engine
 from charrnn.errors import ConfigError
 from charrnn.layers.workspace import Workspace
-from charrnn.model.clamp import clamp
+from charrnn.model.clamp import clamp, value_range
 from charrnn.model.forms import AnyNetwork, network_for
 from charrnn.model.network import Network
 from charrnn.types import Array, Ids, Params
@@ -82,7 +82,7 @@ class Model:
         return state if self.clamped is None else np.where(np.isnan(self.clamped), state, self.clamped)
 
     def clamp_units(self, units: Mapping[tuple[int, int], float]) -> "Model":
-        """The same model with some units (layer, index) clamped, each to a value from -1 to 1.
+        """The same model with some units (layer, index) clamped, each to a value from -1 to 1, with ReLU from 0.
 
         Raises `ConfigError` for a unit that does not exist, and for a value out of range.
         """
@@ -91,7 +91,7 @@ class Model:
         values = np.full((self.config.layers, self.config.hidden_size), np.nan)
         for unit, value in units.items():
             self.check_unit(*unit)
-            between("the value of a unit", value, -1, 1)
+            between("the value of a unit", value, *value_range(self.config))
             values[unit] = value
         params, clamped = clamp(self.language_model, self.params, values)
         return replace(self, params=params, clamped=clamped)

@@ -122,7 +122,7 @@ def command(
         list[str] | None,
         option(
             CHOICE,
-            "Clamp a unit to a value from -1 to 1, as `inspect` shows it; can be repeated.",
+            "Clamp a unit to a value from -1 to 1 (with ReLU from 0), as `inspect` shows it; can be repeated.",
             metavar="LAYER:INDEX=VALUE",
         ),
     ] = None,
