@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.dataset.batch import CHARS_PER_READ
-from charrnn.errors import CorpusError
+from charrnn.errors import CheckpointError, CorpusError
 from charrnn.inspection.trace import Text, trace
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
@@ -40,17 +40,22 @@ def context(model: Model, text: str) -> dict[str, Any]:
     read only the n before. `targets`: the number of characters that are averaged. `gates`: for each layer and gate the
     share of steps in which it is closed (below 0.1) and open (above 0.9), of each unit. The largest k and n are half of
     the text at most; for a model of lines, what a tenth of the characters have before them in their line. Raises
-    `CorpusError` for a text that is too short.
+    `CorpusError` for a text that is too short, and `CheckpointError` for a model with infinite losses or gradients:
+    nothing bounds those of ReLU.
     """
     read = Text(model, text)
     before = _ids_before(read)
     if _max_lag(read, before, MAX_LAG) < 1:
         raise CorpusError("this text is too short to measure the context: give a longer one")
+    with np.errstate(all="ignore"):  # what is NaN or infinite is found below
+        gradient, loss_by_length = _gradient(read, before), _loss_by_length(read, before)
+    if not np.isfinite(gradient["norm"] + loss_by_length["loss"]).all():
+        raise CheckpointError("the model's losses or gradients are NaN or infinite: its weights are too large")
     return {
         "unit": "byte" if model.vocabulary.is_bytes else "character",
         "read": len(read.ids),
-        "gradient": _gradient(read, before),
-        "loss_by_length": _loss_by_length(read, before),
+        "gradient": gradient,
+        "loss_by_length": loss_by_length,
         "gates": _gates(read),
     }
 

@@ -63,7 +63,8 @@ def neurons(named: Named) -> list[Panel]:
     ((_, data),) = named
     unit = data["unit"]
     if unit is not None and unit["feature"] is None:
-        return [_text(unit["text"], unit["activations"], DIVERGING, -1.0, 1.0)]
+        _, top = unit["range"]
+        return [_text(unit["text"], unit["activations"], DIVERGING, -top, top)]
     rows = data["features"][::-1]
     best = [row["units"][0] for row in rows]
 
@@ -97,7 +98,7 @@ def reach(named: Named) -> list[Panel]:
     def gradients(axes: "Axes") -> None:
         for name, data in named:
             k, norm = data["gradient"]["k"], np.array(data["gradient"]["norm"])
-            axes.plot(k, norm / norm[0], label=name)
+            axes.plot(k, norm / (norm[0] or 1), label=name)
         for share in SHARES:
             axes.axhline(share, linestyle=":", linewidth=0.8, color="gray")
         axes.set(yscale="log", ylim=(1e-5, None), xlabel=f"k {units} back", ylabel="gradient, relative to k = 1")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from charrnn.errors import CorpusError
 from charrnn.inspection.features import BUILT_IN, Feature
 from charrnn.inspection.trace import Text, trace
+from charrnn.model.clamp import value_range
 from charrnn.model.model import Model
 from charrnn.types import Array
 
@@ -83,13 +84,25 @@ def activations(model: Model, text: str, units: Sequence[tuple[int, int]] | None
     return found
 
 
+def tops(model: Model, activations: Array) -> Array:
+    """The largest activation that each unit can have, or that it has, for the activations [..., N] of some units.
+
+    It is 1 or, with ReLU, which has no bounds, the largest in the row; 1 too if a row has nothing above 0.
+    """
+    if model.config.nonlinearity != "relu":
+        return np.ones(activations.shape[:-1], activations.dtype)
+    found: Array = np.fmax.reduce(activations, axis=-1, initial=0.0)  # which passes over NaN
+    found[found == 0] = 1
+    return found
+
+
 def unit_activations(
     model: Model, found: dict[str, Any], unit: tuple[int, int] | None, text: str
 ) -> dict[str, Any] | None:
     """The activations of a unit along a text, as plain data; None at characters that the model has never seen.
 
     Without a unit they are those of the one that `neurons` has `found` to follow its `feature` best; None if it has
-    found none.
+    found none. Its `range` is from -1 to 1 or, with ReLU, from 0 to the largest one in the text.
     """
     feature = None
     if unit is None:
@@ -97,8 +110,12 @@ def unit_activations(
             return None
         feature, best = found["features"][0]["feature"], found["features"][0]["units"][0]
         unit = best["layer"], best["index"]
-    values = [None if np.isnan(a) else float(a) for a in activations(model, text, [unit])[0]]
-    return {"layer": unit[0], "index": unit[1], "feature": feature, "text": text, "activations": values}
+    row = activations(model, text, [unit])[0]
+    bottom, _ = value_range(model.config)
+    (top,) = tops(model, row[None]).tolist()
+    return {"layer": unit[0], "index": unit[1], "feature": feature, "range": [bottom, top], "text": text} | {
+        "activations": [None if np.isnan(a) else float(a) for a in row]
+    }
 
 
 def _correlations(read: Text, values: Array) -> Array:

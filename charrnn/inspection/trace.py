@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.dataset.batch import CHARS_PER_READ
-from charrnn.errors import CorpusError
+from charrnn.errors import CheckpointError, CorpusError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
 from charrnn.types import Array, Ids, Indices, Mask
@@ -122,7 +122,8 @@ class Piece:
 def trace(text: Text) -> Iterator[Piece]:
     """Reads a text with the NumPy engine: in order, the state carried; a long text in parts, side by side.
 
-    The arrays of a piece are valid until the next piece is taken.
+    The arrays of a piece are valid until the next piece is taken. Raises `CheckpointError` if the model's predictions
+    are NaN or infinite.
     """
     from threadpoolctl import threadpool_limits  # which the summary does not need
 
@@ -141,9 +142,12 @@ def _trace(text: Text, starts: Indices, stops: Indices, begins: Indices) -> Iter
         places = np.arange(t, min(t + T, steps))[:, None] + begins
         inputs = text.ids.take(places - 1, mode="clip")
         inputs[(places == begins) & from_start] = model.vocabulary.start
-        logits, activations, gates, state = model.language_model.forward_with_activations(
-            model.params, inputs, state, workspace
-        )
+        with np.errstate(all="ignore"):  # what is NaN or infinite is found below
+            logits, activations, gates, state = model.language_model.forward_with_activations(
+                model.params, inputs, state, workspace
+            )
+        if not np.isfinite(logits).all():
+            raise CheckpointError("the model's predictions are NaN or infinite: its weights are too large")
         predicted = (places >= starts) & (places < stops)
         if model.reads_lines:
             read = (places > 0) & (places >= starts) & ((places < stops) | ((places == N) & (stops == N)))

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +10,13 @@ import numpy as np
 import pytest
 
 import charrnn
+from charrnn import config
 from charrnn.dataset.split import ValidationStream
-from charrnn.errors import ConfigError, CorpusError
+from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.inspection import trace as traces
 from charrnn.inspection.context import _holds_from, _ids_before, context, gradient_norms
 from charrnn.inspection.features import BUILT_IN, pattern_feature
-from charrnn.inspection.neurons import activations, neurons
+from charrnn.inspection.neurons import activations, neurons, unit_activations
 from charrnn.inspection.surprisal import surprisal
 from charrnn.inspection.trace import Text, trace
 from charrnn.inspection.vocabulary import neighbours
@@ -23,9 +25,8 @@ from charrnn.model.model import Model
 from charrnn.scoring import lines, score
 from charrnn.training import evaluation
 from charrnn.types import Array
+from support.cells import CELLS
 from support.inspection import LINES, STEPS, VERSE, random_model
-
-CELLS = ("rnn", "gru", "lstm")
 
 
 def stepwise_activations(model: Model, text: str) -> Array:
@@ -60,8 +61,8 @@ def test_gates_are_those_of_the_equations(cell: str) -> None:
     for t, v in enumerate(ids):
         x, a = p["W_ih0"][v] + p["b0"], h @ p["W_hh0"]
         sigma = 1 / (1 + np.exp(-(x + a)))
-        if cell == "rnn":
-            h = np.tanh(x + a)
+        if cell.startswith("rnn"):
+            h = np.tanh(x + a) if cell == "rnn" else np.maximum(x + a, 0)
             expected, activation = {}, h
         elif cell == "gru":
             n = np.tanh(x[6:] + sigma[:3] * (a[6:] + p["b_hn0"]))
@@ -222,7 +223,8 @@ def test_correlations_are_those_of_each_half(cell: str, layout: str, monkeypatch
     named = {feature.name: feature for feature in (*BUILT_IN, pattern_feature("cat|rat"))}
     for row in found["features"]:
         values = np.asarray(named[row["feature"]].values(text), float)[read]
-        first = np.array([[np.corrcoef(u[:half], values[:half])[0, 1] for u in layer] for layer in units])
+        with np.errstate(invalid="ignore"):  # a unit of ReLU may be 0 throughout
+            first = np.nan_to_num([[np.corrcoef(u[:half], values[:half])[0, 1] for u in layer] for layer in units])
         best = np.unravel_index(np.abs(first).argmax(), first.shape)
         top = row["units"][0]
         assert abs(top["r"]) == pytest.approx(abs(first[best]), abs=1e-6)
@@ -245,6 +247,22 @@ def test_a_constant_unit_follows_nothing() -> None:
     model.params["W_ih0"][:, 2] = model.params["W_hh0"][:, 2] = 0
     found = neurons(model, VERSE)
     assert all(unit["index"] != 2 for row in found["features"] for unit in row["units"])
+
+
+def test_the_range_of_a_unit_is_that_of_tanh_or_that_of_relu_in_the_text() -> None:
+    for cell in CELLS:
+        model = random_model(cell)
+        data = unit_activations(model, {}, (0, 3), "the ☃cat sat")
+        assert data is not None
+        seen = [a for a in data["activations"] if a is not None]
+        assert len(seen) == len(data["activations"]) - 1
+        assert data["range"] == ([0, max(seen)] if cell == "rnn_relu" else [-1, 1]), cell
+        assert data["range"][0] <= min(seen) <= max(seen) <= data["range"][1]
+    assert max(seen) > 1, "with ReLU"
+    model.params["b0"][3] = -100  # so that the unit is off
+    off = unit_activations(model, {}, (0, 3), "the cat")
+    assert off is not None
+    assert (off["range"], off["activations"]) == ([0, 1], [0] * 7)
 
 
 def test_missing_units_and_short_texts_are_refused() -> None:
@@ -364,6 +382,21 @@ def test_saturated_gates_are_counted() -> None:
     assert context(random_model("rnn"), VERSE)["gates"] == []
 
 
+def test_what_is_infinite_is_refused_and_not_shown() -> None:
+    model = random_model("rnn_relu", H=4)
+    model.params["W_hh0"] = 3 * np.eye(4, dtype=np.float32)  # so that the state grows threefold at every step
+    for look in (surprisal, neurons, context, activations):
+        with pytest.raises(CheckpointError, match="NaN or infinite: its weights are too large"):
+            look(model, VERSE)
+    # The state is 0.5 at every step, h = 3 h - 1, and only the gradient grows
+    model = random_model("rnn_relu", H=1, characters="\na")
+    model.params["W_hh0"][:], model.params["W_ih0"][:], model.params["b0"][:] = 3, [[0.5], [-1]], 0
+    np.testing.assert_array_equal(activations(model, "a" * 600), 0.5)
+    assert surprisal(model, "a" * 600)["mean_bits"] < 20
+    with pytest.raises(CheckpointError, match="gradients are NaN or infinite"):
+        context(model, "a" * 600)
+
+
 # Surprisal, weights, vocabulary
 
 
@@ -454,7 +487,7 @@ def test_expected_characters_are_those_at_the_byte_of_the_highest_surprisal() ->
 
 
 @pytest.mark.parametrize("value", [-1, -0.5, 0, 0.9, 1])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", config.CELLS)
 def test_a_clamped_unit_keeps_its_value(engine: Any, cell: str, value: float) -> None:
     model = replace(random_model(cell, 2), engine=engine)
     clamped = model.clamp_units({(0, 1): value, (1, 4): -value})
@@ -468,6 +501,33 @@ def test_a_clamped_unit_keeps_its_value(engine: Any, cell: str, value: float) ->
     last = np.tanh(state[:, 1, 0]) if cell == "lstm" else state[:, 0, 0]
     np.testing.assert_allclose((last[0, 1], last[1, 4]), (value, -value), rtol=0, atol=2e-6)
     assert text != "".join(charrnn.generate(model, length=3000, seed=1))
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 1, 3.7, 1e6])
+def test_a_clamped_unit_of_relu_keeps_any_value_exactly(engine: Any, value: float) -> None:
+    model = replace(random_model("rnn_relu", 2), engine=engine)
+    clamped = model.clamp_units({(0, 1): value, (1, 4): 2 * value})
+    found = activations(clamped, VERSE)
+    np.testing.assert_array_equal(found[0, 1], np.float32(value))
+    np.testing.assert_array_equal(found[1, 4], np.float32(2 * value))
+    text = "".join(charrnn.generate(clamped, length=3000, seed=1))
+    state = clamped.read(clamped.vocabulary.encode("\n" + text), clamped.zero_state(1))
+    assert (state[0, 0, 0, 1], state[1, 0, 0, 4]) == (np.float32(value), np.float32(2 * value))
+    assert text != "".join(charrnn.generate(model, length=3000, seed=1))
+
+
+def test_the_values_to_which_a_unit_can_be_clamped_are_said() -> None:
+    for cell, value, bounds in (
+        ("lstm", 1.5, "from -1 to 1, not 1.5"),
+        ("rnn", -2, "from -1 to 1, not -2"),
+        ("rnn_relu", -0.5, "from 0 to 1e+30, not -0.5"),
+        ("rnn_relu", math.inf, "from 0 to 1e+30, not inf"),
+        ("rnn_relu", math.nan, "from 0 to 1e+30, not nan"),
+    ):
+        with pytest.raises(ConfigError, match=f"the value of a unit must be {re.escape(bounds)}$"):
+            random_model(cell).clamp_units({(0, 0): value})
+    largest = random_model("rnn_relu").clamp_units({(0, 0): 1e30})
+    assert np.isfinite(score.score(largest, "the cat").bpc)
 
 
 def test_a_clamped_unit_keeps_its_value_where_rows_are_reset() -> None:

@@ -18,6 +18,7 @@ from charrnn.inspection.neurons import activations, neurons
 from charrnn.inspection.report.script_data import STEPS, pack_units
 from charrnn.inspection.surprisal import surprisal
 from charrnn.model.model import Model
+from support.cells import CELLS
 from support.inspection import LINES, VERSE, random_model
 from support.processes import charrnn, train_model
 
@@ -66,7 +67,7 @@ def data_of(page: str) -> list[dict[str, Any]]:
     return json.loads(found)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_the_page_has_the_activations_of_all_units(cell: str) -> None:
     model = random_model(cell, 2)
     text = VERSE[:400].replace("12", "1☃")
@@ -74,9 +75,13 @@ def test_the_page_has_the_activations_of_all_units(cell: str) -> None:
     exact = activations(model, text)
     rows = unpacked(data)
     assert sorted(map(tuple, data["units"])) == [(layer, index) for layer in range(2) for index in range(6)]
-    for (layer, index), row in zip(data["units"], rows, strict=True):
+    for (layer, index), top, row in zip(data["units"], data["tops"], rows, strict=True):
         known = ~np.isnan(exact[layer, index])
-        assert np.abs(row[known] / STEPS - exact[layer, index][known]).max() <= 0.5 / STEPS + 1e-6
+        highest = exact[layer, index][known].max()
+        assert top == (pytest.approx(highest or 1, rel=0.01) if cell == "rnn_relu" else 1)
+        assert np.abs(row[known] / STEPS * top - exact[layer, index][known]).max() <= (0.5 / STEPS + 0.01) * top
+        assert (row.min(), row.max()) >= ((0, 0) if cell == "rnn_relu" else (-STEPS, -STEPS))
+        assert row.max() <= STEPS
     best = neurons(model, text)["features"][0]["units"][0]
     assert data["units"][0] == [best["layer"], best["index"]]
     bits = surprisal(model, text)["bits"]
@@ -108,7 +113,7 @@ def test_a_page_of_512_units_and_5000_characters_takes_less_than_two_megabytes()
 @pytest.mark.parametrize("max_bytes", [0, 500, 2000])
 def test_if_the_units_are_too_many_those_that_vary_least_are_left_out(max_bytes: int) -> None:
     values = np.random.default_rng(0).uniform(-1, 1, (2, 8, 200)) * np.linspace(0, 1, 16).reshape(2, 8, 1)
-    found = pack_units(values, [(0, 1), (1, 0)], max_bytes)
+    found = pack_units(values, np.ones((2, 8)), [(0, 1), (1, 0)], max_bytes)
     units = [tuple(unit) for unit in found["units"]]
     assert units[:2] == [(0, 1), (1, 0)]
     assert units[2:] == sorted(units[2:])
@@ -133,10 +138,15 @@ def test_invisible_characters_are_shown_as_escapes() -> None:
 
 
 def test_several_models_share_charts_and_have_their_own_texts() -> None:
-    shown = render([entry(cell, random_model(cell), VERSE, LINES) for cell in ("rnn", "gru", "lstm")])
-    assert shown.count("<pre") == 6
-    assert len(data_of(shown)) == 3
-    assert all(f"<h3>{cell}</h3>" in shown for cell in ("rnn", "gru", "lstm"))
+    shown = render([entry(cell, random_model(cell), VERSE, LINES) for cell in CELLS])
+    assert shown.count("<pre") == 8
+    assert len(data_of(shown)) == 4
+    assert all(f"<h3>{cell}</h3>" in shown for cell in CELLS)
+    assert re.findall(r"<td>(rnn.*?|gru|lstm)</td>", shown) == ["lstm", "gru", "rnn", "rnn with relu"]
+    legends = re.findall(
+        r'<span class="legend" aria-hidden="true">([^<]*)<.*?>([^<>]+)</span>', shown.split('id="neurons"')[1]
+    )
+    assert legends[:4] == [("−1", "1")] * 3 + [("0", "the unit&#39;s highest")]
 
 
 # In a browser
@@ -257,6 +267,26 @@ def test_the_chooser_recolours_the_text(browser: Any, written: Path) -> None:
     chosen = browser.execute_script("return document.querySelector('.chooser').selectedOptions[0].text")
     assert chosen == buttons[-1].text
     assert buttons[-1].get_attribute("aria-pressed") == "true"
+
+
+@pytest.mark.parametrize("cell", ["lstm", "rnn_relu"])
+def test_pointing_shows_the_activation_of_the_unit(cell: str, browser: Any, tmp_path: Path) -> None:
+    from selenium.webdriver import Keys
+
+    model = random_model(cell)
+    (tmp_path / "page.html").write_text(render([entry("m", model, VERSE, VERSE[:40])]), encoding="utf-8")
+    opened(browser, tmp_path / "page.html")
+    exact = activations(model, VERSE[:40])
+    section = browser.find_element("css selector", "#neurons .model")
+    reading, status = (section.find_element("css selector", name) for name in (".reading", ".status"))
+    for option in section.find_elements("css selector", ".chooser option"):
+        option.click()
+        layer, index = map(int, option.text.split(":"))
+        top = exact[layer, index].max() if cell == "rnn_relu" else 1
+        for n, key in enumerate((Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)):
+            reading.send_keys(key)
+            shown = float(status.text.split()[-1].replace("−", "-"))
+            assert abs(shown - exact[layer, index, n]) <= 0.5 / STEPS * top + 0.01 * max(top, 1)
 
 
 def test_pointing_shows_what_was_expected(browser: Any, written: Path) -> None:

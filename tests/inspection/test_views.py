@@ -4,11 +4,14 @@ import inspect
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.cli.inspect.command import command
 from charrnn.cli.inspect.views import TERMINAL_VIEWS
+from charrnn.cli.terminal.heatmap import activation_scale
+from charrnn.inspection.figures import DIVERGING
 from charrnn.inspection.views import VIEWS, View, ViewOptions
 from support.inspection import VERSE, random_model
 
@@ -25,6 +28,52 @@ def test_every_view_has_an_option_and_a_terminal_form() -> None:
     for view in VIEWS.values():
         assert VIEWS[view.name] is view
         assert ("str" in str(options[view.name].annotation)) == view.takes_text
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_every_view_works_for_an_rnn_with_relu_even_if_all_of_its_units_are_off(view: View) -> None:
+    pytest.importorskip("matplotlib")
+    from rich.console import Console
+
+    from charrnn.inspection.picture import picture
+
+    on, off = random_model("rnn_relu", H=3), random_model("rnn_relu", H=3)
+    off.params["b0"][:] = -100
+    for model in (on, off):
+        data = view.data(Checkpoint(model), VERSE, ViewOptions())
+        assert json.loads(json.dumps(data, allow_nan=False)) == data
+        assert list(TERMINAL_VIEWS[view.name]([("m", data)], Console(width=80)))
+        assert picture(view.figure([("m", data)]), ".svg").startswith(b"<?xml")
+
+
+def test_the_colours_and_bars_of_relu_run_from_0_to_the_largest_activation() -> None:
+    from rich.console import Console
+
+    unit = {"layer": 0, "index": 1, "feature": None, "range": [0, 4], "text": "abcde"}
+    data = {"features": [], "absent": [], "unit": unit | {"activations": [0, 4, 1, None, 2]}}
+    console = Console(width=80, color_system=None)
+    with console.capture() as capture:
+        console.print(*TERMINAL_VIEWS["neurons"]([("m", data)], console), sep="\n")
+    shown = capture.get()
+    assert " near 0   0.6   1.8   above 3 " in shown
+    assert "abcde\n▁█▃?▅" in shown, "4 is a full bar, and 0 an empty one"
+    labels = [label for label, _, _ in activation_scale(-1.0, 1.0)]
+    assert labels == ["below -0.75", "to -0.45", "to -0.15", "around 0", "0.15", "0.45", "above 0.75"]
+
+
+def test_the_picture_of_relu_is_white_at_0_and_has_the_last_colour_at_the_largest_activation() -> None:
+    pytest.importorskip("matplotlib")
+    from matplotlib.colors import to_rgb
+    from matplotlib.figure import Figure
+
+    for limits in ([0, 4], [-4, 4]):  # the second stands for what tanh has: the same colours from 0
+        unit = {"layer": 0, "index": 1, "feature": None, "range": limits, "text": "ab"}
+        (panel,) = VIEWS["neurons"].figure([("m", {"unit": unit | {"activations": [0, 4]}})])
+        axes = Figure().subplots()
+        panel.draw(axes)
+        zero, top = axes.images[0].get_array()[0, :2]
+        np.testing.assert_allclose(zero, 1, atol=0.01)
+        np.testing.assert_allclose(top, to_rgb(DIVERGING[-1]), atol=0.01)
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)

@@ -10,7 +10,7 @@ from rich.text import Text
 from charrnn.cli.inspect.request import MAX_PRINTED
 from charrnn.cli.terminal.chart import Line, chart
 from charrnn.cli.terminal.console import visible
-from charrnn.cli.terminal.heatmap import BARS, DIVERGING, SURPRISAL_SCALE, heatmap, legend
+from charrnn.cli.terminal.heatmap import BARS, SURPRISAL_SCALE, activation_scale, heatmap, legend
 from charrnn.cli.terminal.tables import plain, plain_table
 from charrnn.inspection.context import unit_names
 from charrnn.inspection.features import PATTERN_PREFIX
@@ -64,8 +64,10 @@ def neurons(named: Named, console: Console) -> Iterator[RenderableType]:
         yield Text(visible(f"not in both halves of the text: {', '.join(patterns)}"))
     if unit := data["unit"]:
         feature = f", which follows: {unit['feature']}" if unit["feature"] else ""
-        yield Text(visible(f"\nunit {_unit(unit)}{feature}\n")).append_text(legend(DIVERGING))
-        yield from heatmap(unit["text"], unit["activations"], DIVERGING, 1.0, console)
+        bottom, top = unit["range"]
+        scale = activation_scale(bottom, top)
+        yield Text(visible(f"\nunit {_unit(unit)}{feature}\n")).append_text(legend(scale))
+        yield from heatmap(unit["text"], unit["activations"], scale, top, console)
 
 
 def surprisal(named: Named, console: Console) -> Iterator[RenderableType]:

@@ -22,7 +22,7 @@ DIVERGING: Scale = (
     ("0.45", 0.45, "black on #f79a4c"),
     ("above 0.75", 0.75, "white on #b3440c"),
 )
-"""Of activations."""
+"""Of activations from -1 to 1."""
 SURPRISAL_SCALE: Scale = (
     ("under 1", 0, ""),
     ("1 to 2", 1, "black on #ffff87"),
@@ -32,6 +32,16 @@ SURPRISAL_SCALE: Scale = (
     ("9 and more", 9, "white on #87005f"),
 )
 """Of surprisal in bits; the levels differ even where a terminal has only sixteen colours."""
+
+
+def activation_scale(bottom: float, top: float) -> Scale:
+    """The scale of activations from -1 to 1 or, with ReLU, from 0 to some value: the upper half of the same."""
+    if bottom < 0:
+        return DIVERGING
+    starts = [start * top for _, start, _ in DIVERGING[4:]]
+    labels = [f"{'above ' * (start == starts[-1])}{start:.2g}" for start in starts]
+    styles = [style for _, _, style in DIVERGING[4:]]
+    return (("near 0", 0.0, ""), *zip(labels, starts, styles, strict=True))
 
 
 def legend(scale: Scale) -> Text:

@@ -13,7 +13,7 @@ from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.errors import ConfigError
 from charrnn.inspection import figures
 from charrnn.inspection.features import Feature
-from charrnn.inspection.neurons import activations
+from charrnn.inspection.neurons import activations, tops
 from charrnn.inspection.report.script_data import STEPS, pack_expectations, pack_units
 from charrnn.inspection.summary import summary
 from charrnn.inspection.symbols import printable, symbol
@@ -89,7 +89,8 @@ def _model(entry: ReportEntry, features: Sequence[Feature], max_unit_bytes: int)
         for view in VIEWS.values()
     }
     best = dict.fromkeys((row["units"][0]["layer"], row["units"][0]["index"]) for row in data["neurons"]["features"])
-    units = pack_units(activations(checkpoint.model, shown), [*best], max_unit_bytes)
+    values = activations(checkpoint.model, shown)
+    units = pack_units(values, tops(checkpoint.model, values), [*best], max_unit_bytes)
     return data | {
         "name": entry.name,
         "summary": summary(checkpoint),

@@ -105,17 +105,17 @@ for (const element of document.querySelectorAll("#neurons .model")) {
   const chooser = element.querySelector(".chooser");
   const status = element.querySelector(".status");
   unpack(model).then((row) => {
-    let activations = row(0);
+    let [activations, top] = [row(0), model.tops[0]];
     const showAgain = walk(reading, (here) => {
       if (here < 0) return;
       const unknown = model.expected[here] === null;
-      const activation = (activations[here] / steps).toFixed(2).replace("-", "−");
+      const activation = ((activations[here] / steps) * top).toFixed(2).replace("-", "−");
       const character = symbol(reading.children[here].textContent);
       setStatus(status, [character], unknown ? "  the model has never seen it" : `  activation ${activation}`);
     });
     function choose() {
       const unit = Number(chooser.value);
-      activations = row(unit);
+      [activations, top] = [row(unit), model.tops[unit]];
       Array.from(reading.children).forEach((character, n) => {
         const here = character.classList.contains("here");
         const unknown = model.expected[n] === null;

@@ -12,19 +12,19 @@ from charrnn.inspection.symbols import symbol
 from charrnn.types import Array
 
 STEPS = 7
-"""The shades of a colour on either side of 0: activations are rounded to as many steps."""
+"""The shades of a colour on either side of 0: activations are rounded to as many steps, the last one at the top."""
 
 
-def pack_units(activations: Array, best: Sequence[tuple[int, int]], max_bytes: int) -> dict[str, Any]:
+def pack_units(activations: Array, tops: Array, best: Sequence[tuple[int, int]], max_bytes: int) -> dict[str, Any]:
     """The activations [L, H, N] of the units: the best units first, then the others in their order.
 
-    Each unit is a row of N steps from -STEPS to STEPS, stored as differences from one character to the next; all rows
-    are deflated together, which takes a fraction of the bytes. At characters that the model has never seen the step
-    does not change. If the rows take more than `max_bytes`, the units that vary least are left out, but none of the
-    best.
+    Each unit is a row of N steps from -STEPS to STEPS, which is its activation in `tops` [L, H]. The steps are stored
+    as differences from one character to the next; all rows are deflated together, which takes a fraction of the bytes.
+    At characters that the model has never seen the step does not change. If the rows take more than `max_bytes`, the
+    units that vary least are left out, but none of the best.
     """
     L, H, N = activations.shape
-    levels = np.nan_to_num(np.rint(activations.reshape(L * H, N) * STEPS)).astype(np.int8)
+    levels = np.nan_to_num(np.rint(activations / tops[..., None] * STEPS)).astype(np.int8).reshape(L * H, N)
     unknown = np.isnan(activations[0, 0])
     for n in np.flatnonzero(unknown[1:]) + 1:
         levels[:, n] = levels[:, n - 1]
@@ -33,7 +33,12 @@ def pack_units(activations: Array, best: Sequence[tuple[int, int]], max_bytes: i
     while len(packed := _deflate(levels[order := [*first, *sorted(others)]])) > max_bytes and others:
         fits = int(0.95 * (len(order) * max_bytes / len(packed) - len(first)))
         others = others[:fits] if len(packed) < 9 * max_bytes else []
-    return {"units": [divmod(unit, H) for unit in order], "steps": STEPS, "packed": packed}
+    return {
+        "units": [divmod(unit, H) for unit in order],
+        "tops": [float(f"{tops.flat[unit]:.3g}") for unit in order],
+        "steps": STEPS,
+        "packed": packed,
+    }
 
 
 def _deflate(levels: Array) -> str:
