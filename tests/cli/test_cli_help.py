@@ -298,6 +298,8 @@ def completions(line: str, cwd: Path) -> list[str]:
         ("charrnn train --hid", ["--hidden-size"]),
         ("charrnn train --time bad --hid", ["--hidden-size"]),
         ("charrnn train --cell ", ["lstm", "gru", "rnn"]),
+        ("charrnn train --nonlinearity ", ["tanh", "relu"]),
+        ("charrnn train --nonl", ["--nonlinearity"]),
         ("charrnn train --optimizer ad", ["adam", "adamw", "adagrad"]),
         ("charrnn sample --frobnicate --tem", ["--temp"]),
         ("charrnn sample ", []),  # the shell completes file names
@@ -407,6 +409,7 @@ def test_the_environment_can_not_set_options_that_end_the_program(tmp_path: Path
 def test_the_completed_values_are_the_valid_ones() -> None:
     values = {
         "cell": config.CELLS,
+        "nonlinearity": config.NONLINEARITIES,
         "optimizer": config.OPTIMIZERS,
         "schedule": config.SCHEDULES,
         "clip-by": config.CLIPPINGS,
@@ -419,7 +422,7 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         for name, option in options(command).items()
         if option._custom_shell_complete is not None
     }
-    assert len(offered) == 15
+    assert len(offered) == 16
     for (command, name), found in offered.items():
         if name in values:
             assert sorted(found) == sorted(values[name]), name

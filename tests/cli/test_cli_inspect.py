@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -100,6 +101,13 @@ def test_what_is_not_a_model_is_refused_in_one_line(args: list[str], tmp_path: P
     (tmp_path / "text.safetensors").write_text(TEXT)
     error_line(charrnn("inspect", *args, cwd=tmp_path), 1)
     error_line(charrnn("inspect", *args, "--json", cwd=tmp_path), 1)
+
+
+def test_a_nonlinearity_other_than_tanh_is_named(model: Path, tmp_path: Path) -> None:
+    assert re.search(r"^ *model +lstm, 1 × 16, dropout", inspect(model, cwd=tmp_path), re.MULTILINE)
+    relu = train_model(tmp_path, TEXT, "--cell", "rnn", "--nonlinearity", "relu", steps=1)
+    assert re.search(r"^ *model +rnn with relu, 1 × 16, dropout", inspect(relu, cwd=tmp_path), re.MULTILINE)
+    assert json.loads(inspect(relu, "--json", cwd=tmp_path))["model"]["nonlinearity"] == "relu"
 
 
 # The tables

@@ -1,6 +1,7 @@
 """The views of `charrnn inspect` as processes: what they print, draw and refuse, on every kind of model."""
 
 import json
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -25,6 +26,7 @@ KINDS = {
     "cyrillic": (CYRILLIC, ()),
     "bytes": (CYRILLIC, ("--bytes",)),
     "lines": (NAMES, ("--lines",)),
+    "relu": (TEXT, ("--cell", "rnn", "--nonlinearity", "relu")),
 }
 STRANGE = "Ща (я)\x1b[31m ☃ the\tend, of 12\r\x00 men.\n"
 
@@ -263,6 +265,36 @@ def test_a_clamped_unit_changes_the_sample_and_the_same_seed_repeats_it(
     assert charrnn(*args, "--clamp-unit", "0:2=-1", "--clamp-unit", "1:3=1", cwd=tmp_path).stdout == clamped.stdout
     model = api.load(models["text"]).model.clamp_units({(1, 3): 1, (0, 2): -1})
     assert clamped.stdout == "".join(api.generate(model, length=300, seed=1))
+
+
+def test_a_unit_of_relu_is_clamped_to_any_value_from_0(models: dict[str, Path], tmp_path: Path) -> None:
+    for engine in ("numpy", "auto"):
+        args = ("sample", models["relu"], "--seed", 1, "-n", 300, "--engine", engine, "--quiet")
+        clamped = charrnn(*args, "--clamp-unit", "1:3=7.5", "--clamp-unit", "0:2=0", cwd=tmp_path)
+        model = api.load(models["relu"]).model.clamp_units({(1, 3): 7.5, (0, 2): 0})
+        assert clamped.stdout == "".join(api.generate(model, length=300, seed=1)), clamped.stderr
+        assert clamped.stdout != charrnn(*args, cwd=tmp_path).stdout
+    line = error_line(charrnn("sample", models["relu"], "--clamp-unit", "1:3=-0.5", cwd=tmp_path), 2)
+    assert "the value of a unit must be from 0 to 1e+30, not -0.5" in line
+
+
+def test_the_gradients_of_both_nonlinearities_are_in_one_chart(models: dict[str, Path], tmp_path: Path) -> None:
+    for name in ("relu", "text"):
+        (tmp_path / f"{name}.safetensors").write_bytes(models[name].read_bytes())
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    args = ("relu.safetensors", "text.safetensors", "--context", "--corpus", "corpus.txt")
+    shown = inspect(*args, cwd=tmp_path)
+    assert re.search(r"^● relu +○ text *$", shown, re.MULTILINE)
+    assert re.search(r"^ gradient falls below +relu +text *$", shown, re.MULTILINE)
+    assert "relu has no gates" in shown
+    found = [json.loads(line)["context"] for line in inspect(*args, "--json", cwd=tmp_path).splitlines()]
+    assert [bool(data["gates"]) for data in found] == [False, True]
+    assert found[0]["gradient"]["k"] == found[1]["gradient"]["k"]
+    assert all(norm > 0 for data in found for norm in data["gradient"]["norm"][:5])
+    pytest.importorskip("matplotlib")
+    inspect(*args, "--plot", "context.svg", cwd=tmp_path)
+    drawn = (tmp_path / "context.svg").read_text(encoding="utf-8")
+    assert all(f">{name}</text>" in drawn for name in ("relu", "text"))
 
 
 @pytest.mark.parametrize("value", ["", "1:3", "1:3=", "1:3=x", "1:3=1.1", "1:3=nan", "7:0=0", "0:99=0", "1=0", "a:b=0"])

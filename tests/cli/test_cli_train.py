@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 
 import charrnn as api
 from charrnn.checkpoint import training_file
+from support.cells import CELLS, cell_options
 from support.processes import SMALL, TEXT, charrnn, command, environment, error_line, posix, raw, started
 
 RESULTS = {
@@ -339,6 +340,9 @@ def test_invalid_utf8_can_be_trained_on_with_an_option(option: list[str], tmp_pa
         ("corpus.txt --seed -1", 2, "seed must be"),
         ("corpus.txt --sample-every -1", 2, "sample_every must be"),
         ("corpus.txt --cell foo", 2, "cell can't be 'foo': choose one of lstm, gru, rnn"),
+        ("corpus.txt --cell rnn --nonlinearity foo", 2, "nonlinearity can't be 'foo': choose one of tanh, relu"),
+        ("corpus.txt --cell gru --nonlinearity relu", 2, "nonlinearity relu is only for cell rnn, not gru"),
+        ("nowhere.txt --nonlinearity relu", 2, "nonlinearity relu is only for cell rnn, not lstm"),
         ("corpus.txt --optimizer foo", 2, "optimizer can't be 'foo'"),
         ("corpus.txt --schedule foo", 2, "schedule can't be 'foo'"),
         ("corpus.txt --engine foo", 2, "no engine 'foo'"),
@@ -382,6 +386,7 @@ def short_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("--hidden-size 32", 2, "hidden_size is 16"),
         ("--cell gru", 2, "cell is lstm"),
+        ("--nonlinearity relu", 2, "nonlinearity is tanh"),
         ("--layers 2", 2, "layers is 1"),
         ("--seed 2", 2, "seed is 1"),
         ("--batch-size 4", 2, "batch_size is 8"),
@@ -766,10 +771,25 @@ def test_a_run_that_diverges_at_the_first_step_is_an_error(here: Path) -> None:
     assert "--lr" in line
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_a_run_of_relu_is_resumed_and_its_model_started_from_with_the_option_or_without(here: Path) -> None:
+    train("corpus.txt", "--cell", "rnn", "--nonlinearity", "relu", "--out", "m.safetensors", cwd=here)
+    for steps, words in ((6, ()), (7, ("--nonlinearity", "relu")), (8, ("--cell", "rnn"))):
+        done = charrnn("train", "--resume", "--out", "m.safetensors", "--steps", steps, *words, cwd=here)
+        assert done.returncode == 0, done.stderr
+        assert "\nrnn with relu, " in done.stderr
+        begin = ("--init-from", "m.safetensors", "--steps", 1, "--engine", "numpy", "--out", f"{steps}.safetensors")
+        done = charrnn("train", "corpus.txt", *begin, *words, cwd=here)
+        assert done.returncode == 0, done.stderr
+        assert api.load(here / f"{steps}.safetensors").model.config.nonlinearity == "relu"
+    done = charrnn("train", "--resume", "--out", "m.safetensors", "--nonlinearity", "tanh", cwd=here)
+    assert "nonlinearity is relu in the run to resume, and can't become tanh" in error_line(done, 2)
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_weights_that_overflow_are_never_saved(cell: str, here: Path) -> None:
+    words = [word for name, value in cell_options(cell).items() for word in (f"--{name}", value)]
     extreme = ("--optimizer", "sgd", "--lr", 1e6, "--weight-decay", 1e3, "--clip", 0, "--eval-every", 1, "--steps", 40)
-    args = ("train", "corpus.txt", *SMALL, "--cell", cell, *extreme, "--out", "m.safetensors", "--quiet")
+    args = ("train", "corpus.txt", *SMALL, *words, *extreme, "--out", "m.safetensors", "--quiet")
     line = error_line(charrnn(*args, cwd=here, env={"PYTHONWARNINGS": "error"}), 1)
     assert re.search(r"diverged (at|before) step [1-9]: try a lower --lr", line)
     assert "m.resume.safetensors" in checkpoints(here)
@@ -794,14 +814,18 @@ TIMED = ("--engine", "numpy", "--threads", 1, "--hidden-size", 16, "--seed", 1)
 
 def test_a_run_ends_on_time_and_can_be_repeated(here: Path) -> None:
     began = time.monotonic()
-    done = charrnn("train", "corpus.txt", "--time", "8s", *TIMED, "--out", "a.safetensors", cwd=here)
+    relu = ("--cell", "rnn", "--nonlinearity", "relu")
+    done = charrnn("train", "corpus.txt", "--time", "8s", *TIMED, *relu, "--out", "a.safetensors", cwd=here)
     took = time.monotonic() - began
     assert done.returncode == 0, done.stderr
     assert 4 < took < 16  # the tests of the deadline are exact; here other processes run too
+    assert "\nrnn with relu, 1 × 16: " in done.stderr
     assert "settings for" in done.stderr
     assert "xz -9 needs" in done.stderr
     (again,) = re.findall(r"^to repeat these steps on any machine: charrnn (train .*)$", done.stderr, re.MULTILINE)
-    assert {"--hidden-size", "--steps", "--hold", "--cooldown", "--dropout", "--lr"} <= set(shlex.split(again))
+    assert {"--nonlinearity", "--hidden-size", "--steps", "--hold", "--cooldown", "--dropout", "--lr"} <= set(
+        shlex.split(again)
+    )
     repeated = charrnn(*shlex.split(again), "--out", "b.safetensors", "--quiet", cwd=here)
     assert repeated.returncode == 0, repeated.stderr
     assert (here / "a.safetensors").read_bytes() == (here / "b.safetensors").read_bytes()

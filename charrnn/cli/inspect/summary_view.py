@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from charrnn.cli.terminal.heatmap import BARS
-from charrnn.cli.terminal.labels import dropout_label
+from charrnn.cli.terminal.labels import cell_label, dropout_label
 from charrnn.cli.terminal.tables import plain, plain_table
 from charrnn.config import ModelConfig
 
@@ -26,10 +26,10 @@ def _about(data: dict[str, Any]) -> Table:
     table = plain_table()
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    model, vocabulary = data["model"], data["vocabulary"]
+    model, vocabulary = ModelConfig(**data["model"]), data["vocabulary"]
     rows = {
         "file": f"{data['file']}, {data['bytes']:,} bytes",
-        "model": _model(ModelConfig(**model)),
+        "model": _model(model),
         "parameters": f"{data['parameters']:,}",
         "vocabulary": f"{vocabulary['size']} {vocabulary['kind']}",
         "characters": _characters(vocabulary.get("characters", [])),
@@ -56,7 +56,7 @@ def _about(data: dict[str, Any]) -> Table:
 def _model(model: ModelConfig) -> str:
     both = " in both directions" * (model.directions > 1)
     form = f"{model.form}, " * (model.form != "language_model")
-    return f"{form}{model.cell}, {model.layers} × {model.hidden_size}{both}, {dropout_label(model)}"
+    return f"{form}{cell_label(model)}, {model.layers} × {model.hidden_size}{both}, {dropout_label(model)}"
 
 
 def _part(data: dict[str, Any], part: str) -> str:

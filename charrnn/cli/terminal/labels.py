@@ -3,6 +3,11 @@
 from charrnn.config import ModelConfig
 
 
+def cell_label(model: ModelConfig) -> str:
+    """The type of the cells, with their nonlinearity if it is not tanh."""
+    return model.cell if model.nonlinearity == "tanh" else f"{model.cell} with {model.nonlinearity}"
+
+
 def dropout_label(model: ModelConfig) -> str:
     """The dropout of the outputs and of the recurrent weights."""
     locked = " (locked)" * (model.locked_dropout and model.dropout > 0)

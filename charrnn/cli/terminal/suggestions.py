@@ -37,6 +37,7 @@ OPTIONS = {
     "hidden-size": "rnn-size hidden hidden-units hidden-dim num-hidden num-units units n-hidden nhid n-embd state-size",
     "layers": "num-layers n-layers n-layer nlayers rnn-layers depth",
     "cell": "model model-type rnn-type cell-type type arch architecture rnn lstm gru",
+    "nonlinearity": "activation activation-function act tanh relu",
     "dropout": "drop drop-rate dropout-rate",
     "init-from": "from pretrained finetune fine-tune warm-start",
     # Optimisation

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from charrnn.cli.terminal.labels import dropout_label
+from charrnn.cli.terminal.labels import cell_label, dropout_label
 from charrnn.config import FORM_OF_LAYOUT
 from charrnn.training.options import DEFAULT_TIME
 from charrnn.training.trainer import Trainer
@@ -50,7 +50,7 @@ def _network(trainer: Trainer) -> Iterator[str]:
     data, deadline = trainer.training_data, trainer.deadline
     both = " in both directions" * (model.directions > 1)
     yield (
-        f"{model.cell}, {model.layers} × {model.hidden_size}{both}: {trainer.latest.n_params:,} parameters; "
+        f"{cell_label(model)}, {model.layers} × {model.hidden_size}{both}: {trainer.latest.n_params:,} parameters; "
         f"{config.engine} engine, {n} thread{'s' * (n > 1)}"
     )
     if deadline is not None:

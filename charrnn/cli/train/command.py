@@ -9,7 +9,7 @@ import typer
 
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, READING, RUN, either, option
-from charrnn.config import CELLS, CLIPPINGS, OPTIMIZERS, SCHEDULES, between
+from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, OPTIMIZERS, SCHEDULES, between
 
 NAME = "train"
 HELP = "Train a model on a text."
@@ -104,6 +104,10 @@ def command(
         float | None, option(READING, "Fraction of the text (its end), or of the lines, for validation. [0.1]")
     ] = None,
     cell: Annotated[str | None, option(MODEL, f"Type of the cells: {either(CELLS)}. [lstm]", values=CELLS)] = None,
+    nonlinearity: Annotated[
+        str | None,
+        option(MODEL, f"Nonlinearity of an rnn: {either(NONLINEARITIES)}. [tanh]", values=NONLINEARITIES),
+    ] = None,
     layers: Annotated[int | None, option(MODEL, "Number of layers. [2]")] = None,
     dropout: Annotated[float | None, option(MODEL, "Probability of dropping a unit in training. [0]")] = None,
     locked_dropout: Annotated[
@@ -211,7 +215,7 @@ def command(
     between("sample_every", sample_every or 0, 0)
     options = _training_options(given)
     read_options = _read_options(given)
-    train_options.check(options)
+    train_options.check(options, has_model=resume or "init_from" in given)
     default_time = not resume and not options.keys() & set(train_options.LENGTH_OPTIONS)
     if default_time:
         options["time"] = train_options.DEFAULT_TIME
