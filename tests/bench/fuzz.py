@@ -28,7 +28,7 @@ LINES = "".join(f"name {n}\n" for n in range(60))
 KINDS: tuple[dict[str, Any], ...] = (
     {"cell": "lstm", "layers": 2, "ema_decay": 0.9},
     {"cell": "gru", "optimizer": "sgd"},
-    {"cell": "rnn", "layout": "lines"},
+    {"cell": "rnn", "nonlinearity": "relu", "layout": "lines"},
 )
 ODD_VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2, 255, 65536, 2**31, 2**53, 2**63, 2**64, 10**30, 0.5, -0.0, 1e308, 1e-320,
