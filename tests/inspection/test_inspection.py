@@ -527,7 +527,7 @@ def test_the_values_to_which_a_unit_can_be_clamped_are_said() -> None:
         with pytest.raises(ConfigError, match=f"the value of a unit must be {re.escape(bounds)}$"):
             random_model(cell).clamp_units({(0, 0): value})
     largest = random_model("rnn_relu").clamp_units({(0, 0): 1e30})
-    assert np.isfinite(score.score(largest, "the cat").bpc)
+    assert np.isfinite(charrnn.score(largest, "the cat").bpc)
 
 
 def test_a_clamped_unit_keeps_its_value_where_rows_are_reset() -> None:
