@@ -6,8 +6,11 @@ from typing import Any, Self
 
 from charrnn.errors import ConfigError
 
-FORMS = ("language_model", "classifier", "tagger")
-"""What a network predicts: the next character, a label of the whole text, or a tag for each of its characters."""
+FORMS = ("language_model", "classifier", "tagger", "translator")
+"""What a network predicts: the next character; a label of a whole text, a tag for each of its characters, or another
+text."""
+WRITERS = ("language_model", "translator")
+"""The forms whose outputs are characters."""
 CELLS = ("lstm", "gru", "rnn")
 NONLINEARITIES = ("tanh", "relu")
 """What an rnn applies to its units; gru and lstm have tanh."""
@@ -15,14 +18,17 @@ OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad", "sgd")
 SCHEDULES = ("constant", "step", "linear", "cosine")
 ANNEALED = ("linear", "cosine")
 """The schedules whose learning rate ends at zero."""
-LAYOUTS = ("stream", "lines", "pairs", "labels", "tags")
+LAYOUTS = ("stream", "lines", "pairs", "translations", "labels", "tags")
 """How a text becomes batches: as continuous text with the state carried; line by line, each a text of its own; or line
-by line, each a source, a tab and a target, of which only the target counts: a text, the source's label, or its tags."""
-LINE_LAYOUTS = ("lines", "pairs")
+by line, each a source, a tab and a target, of which only the target counts: a text that goes on after the source, a
+text beside the source, the source's label, or its tags."""
+LINE_LAYOUTS = ("lines", "pairs", "translations")
 """The layouts in which a model writes lines, each a text of its own."""
-PAIR_LAYOUTS = ("pairs", "labels", "tags")
+PAIR_LAYOUTS = ("pairs", "translations", "labels", "tags")
 """The layouts in which each line is a source, a tab and a target."""
-FORM_OF_LAYOUT = {"labels": "classifier", "tags": "tagger"}
+REWRITING_LAYOUTS = ("pairs", "translations")
+"""The layouts in which a model writes a target for a source."""
+FORM_OF_LAYOUT = {"translations": "translator", "labels": "classifier", "tags": "tagger"}
 """The form of network that a layout needs; the others need a language model."""
 CLIPPINGS = ("norm", "value")
 
@@ -99,7 +105,7 @@ class ModelConfig(Config):
     form: str = "language_model"
     """What the network predicts: one of `FORMS`."""
     outputs: int = 0
-    """The labels of a classifier or the tags of a tagger; 0 for a language model, whose outputs are its vocabulary."""
+    """The labels of a classifier or the tags of a tagger; 0 for `WRITERS`, whose outputs are their vocabulary."""
     nonlinearity: str = "tanh"
     """One of `NONLINEARITIES`; `relu` is for the cell `rnn` only."""
 
@@ -116,7 +122,7 @@ class ModelConfig(Config):
     def check(self) -> None:
         one_of("form", self.form, FORMS)
         between("outputs", self.outputs, 0, MAX_OUTPUTS)
-        if (self.outputs == 0) != (self.form == "language_model"):
+        if (self.outputs == 0) != (self.form in WRITERS):
             wanted = "at least 1 for" if self.outputs == 0 else "0 for"
             raise ConfigError(f"outputs must be {wanted} a {self.form.replace('_', ' ')}, not {self.outputs}")
         one_of("cell", self.cell, CELLS)

@@ -89,6 +89,12 @@ def small_pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
+def small_translations(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The two files of a small training of a translator. Do not change them."""
+    return _small(tmp_path_factory.mktemp("translations"), "a\tbc\nab\tc\n" * 50, "translations")
+
+
+@pytest.fixture(scope="session")
 def small_labels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The two files of a small training of a classifier. Do not change them."""
     return _small(tmp_path_factory.mktemp("labels"), "bc\ta\ncab\tb\nab\tb\n" * 50, "labels")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.config import FORMS, Config, ModelConfig, SamplingConfig, TrainingConfig
+from charrnn.config import FORMS, WRITERS, Config, ModelConfig, SamplingConfig, TrainingConfig
 from charrnn.errors import ConfigError
 from charrnn.training.state import CorpusInfo, Counters, Evaluation
 
@@ -50,26 +50,31 @@ def test_json_with_unknown_or_missing_settings_is_refused(kind: type[Config]) ->
 
 
 @pytest.mark.parametrize("form", ["classifier", "tagger"])
-def test_only_a_language_model_has_no_outputs_of_its_own(form: str) -> None:
+def test_only_the_forms_that_write_text_have_no_outputs_of_their_own(form: str) -> None:
     assert (ModelConfig(5).form, ModelConfig(5).outputs) == ("language_model", 0)
+    assert ModelConfig(5, form="translator").outputs == 0
     assert ModelConfig(5, form=form, outputs=1).outputs == 1
     with pytest.raises(ConfigError, match=f"outputs must be at least 1 for a {form}, not 0"):
         ModelConfig(5, form=form)
     with pytest.raises(ConfigError, match="outputs must be 0 for a language model, not 3"):
         ModelConfig(5, outputs=3)
+    with pytest.raises(ConfigError, match="outputs must be 0 for a translator, not 3"):
+        ModelConfig(5, form="translator", outputs=3)
     for outputs in (-1, 65537):
         with pytest.raises(ConfigError, match="outputs must be from 0 to 65536, not "):
             ModelConfig(5, form=form, outputs=outputs)
 
 
 def test_a_form_is_one_of_those_that_exist() -> None:
-    with pytest.raises(ConfigError, match="form can't be 'poet': choose one of language_model, classifier, tagger"):
+    with pytest.raises(
+        ConfigError, match="form can't be 'poet': choose one of language_model, classifier, tagger, translator"
+    ):
         ModelConfig(5, form="poet", outputs=1)
 
 
 def test_forms_that_know_the_whole_text_read_it_in_both_directions() -> None:
-    found = {form: ModelConfig(5, form=form, outputs=int(form != "language_model")).directions for form in FORMS}
-    assert found == {"language_model": 1, "classifier": 2, "tagger": 2}
+    found = {form: ModelConfig(5, form=form, outputs=int(form not in WRITERS)).directions for form in FORMS}
+    assert found == {"language_model": 1, "classifier": 2, "tagger": 2, "translator": 2}
 
 
 def test_a_whole_number_is_taken_for_a_number_with_a_fraction() -> None:

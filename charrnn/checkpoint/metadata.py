@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from charrnn.checkpoint import format_1
 from charrnn.checkpoint.tensor_file import TensorFile
-from charrnn.config import FORM_OF_LAYOUT, LAYOUTS, LINE_LAYOUTS, PAIR_LAYOUTS, Config, ModelConfig
+from charrnn.config import FORM_OF_LAYOUT, LAYOUTS, LINE_LAYOUTS, PAIR_LAYOUTS, WRITERS, Config, ModelConfig
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.vocabulary import TAB, Vocabulary
@@ -85,13 +85,13 @@ def read_labels(file: TensorFile, layout: str, model: ModelConfig, vocabulary: V
     """
     if model.form != FORM_OF_LAYOUT.get(layout, "language_model"):
         raise file.damaged("layout")
-    if not has(file, "labels") and model.form == "language_model":
+    if not has(file, "labels") and model.form in WRITERS:
         return None
     if layout not in PAIR_LAYOUTS:
         raise file.damaged("labels")
     try:
         labels = LabelSet.from_json(read_json(file, "labels"))
-        if len(labels) != model.outputs and model.form != "language_model":
+        if len(labels) != model.outputs and model.form not in WRITERS:
             raise file.damaged("labels")
         if model.form == "tagger" and (vocabulary.is_bytes or any(len(name) != 1 for name in labels.names)):
             raise file.damaged("labels")

@@ -17,7 +17,7 @@ class Batch(NamedTuple):
     """The inputs [T, B] of a step and their targets.
 
     A language model's targets [T, B] are the next characters, a tagger's [T, B] the tags of the inputs, a classifier's
-    [1, B] the labels of the rows.
+    [1, B] the labels of the rows. A translator's inputs and targets are those of its decoder.
     """
 
     inputs: Ids
@@ -36,12 +36,19 @@ class Batch(NamedTuple):
     1 if all batches have the same size.
     """
     lengths: Indices | None = None
-    """How many inputs of each row [B] are text; the rest is padding, of any ids; None: all are text.
+    """How many inputs of each row [B] are text, or how many of its sources; the rest is padding, of any ids; None: all.
 
     A network that reads whole texts needs them, so that its reverse cells begin at the last character of a row.
     """
     n_read: int | None = None
-    """The inputs that are text, not padding; None: as many as targets count."""
+    """The inputs and sources that are text, not padding; None: as many as targets count."""
+    sources: Ids | None = None
+    """What a translator's encoder reads, [S, B]; None for other networks."""
+
+    @property
+    def steps(self) -> int:
+        """The time steps of the inputs, and of the sources if there are any."""
+        return len(self.inputs) + (0 if self.sources is None else len(self.sources))
 
     @property
     def chars_read(self) -> int:
@@ -57,4 +64,5 @@ class Batch(NamedTuple):
         """Some rows of the batch; their state has already been reset."""
         mask = None if self.mask is None else self.mask[:, rows]
         lengths = None if self.lengths is None else self.lengths[rows]
-        return Batch(self.inputs[:, rows], self.targets[:, rows], NO_ROWS, mask, self.weight, lengths)
+        sources = None if self.sources is None else self.sources[:, rows]
+        return Batch(self.inputs[:, rows], self.targets[:, rows], NO_ROWS, mask, self.weight, lengths, sources=sources)

@@ -47,6 +47,12 @@ class Pairs:
     bad: BadLines | None
 
     @property
+    def longest_source(self) -> int:
+        """The length of the longest source."""
+        assert self.lines.firsts is not None
+        return int(self.lines.firsts.max(initial=1)) - 1
+
+    @property
     def n_bad(self) -> int:
         """The number of lines that are no pairs."""
         return self.bad.count if self.bad else 0

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from charrnn.config import FORM_OF_LAYOUT, TrainingConfig
+from charrnn.config import REWRITING_LAYOUTS, TrainingConfig
 from charrnn.dataset import pairs
 from charrnn.dataset.batch import CHARS_PER_READ, NO_ROWS, Batch
 from charrnn.dataset.corpus import MIN_VALIDATION, Corpus
@@ -14,6 +14,7 @@ from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.lines import LineBatches, Lines
 from charrnn.dataset.streams import Streams
+from charrnn.dataset.translations import TranslationBatches
 from charrnn.dataset.whole_texts import LabelBatches, TagBatches, texts_alone
 from charrnn.types import Ids
 
@@ -152,9 +153,9 @@ def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
     if config.layout == "stream":
         head, tail = corpus.split(config.val_fraction)
         return Split(Streams(head, B, T), ValidationStream(tail))
-    if config.layout in FORM_OF_LAYOUT:
+    if config.layout in ("labels", "tags"):
         return _split_whole_texts(corpus, config)
-    if config.layout == "pairs":
+    if config.layout in REWRITING_LAYOUTS:
         pairs.check(corpus.pairs, corpus.name, config.skip_bad)
         lines, labels, n_skipped = corpus.pairs.lines, corpus.pairs.labels, corpus.pairs.n_bad
         line_set = LineSet.from_digests(max(1, corpus.pairs.longest_target), corpus.pairs.target_digests)
@@ -162,7 +163,8 @@ def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
         lines, labels, n_skipped = corpus.lines, None, 0
         line_set = LineSet.from_digests(lines.longest, lines.digests)
     training, validation = lines.split(config.val_fraction, MIN_VALIDATION, config.seed)
-    return Split(LineBatches(training, B, T), LineBatches(validation, B, T), line_set, labels, n_skipped)
+    batches = TranslationBatches if config.layout == "translations" else LineBatches
+    return Split(batches(training, B, T), batches(validation, B, T), line_set, labels, n_skipped)
 
 
 def output_labels(corpus: Corpus, layout: str, skip_bad: bool) -> LabelSet:

@@ -78,6 +78,12 @@ def project(encoded: Array, lengths: Indices, W_a: Array, W_c: Array, b_c: Array
     return Source(e, places, padding[:, :, None], kv, W_kv, W_c[:H], b_c)
 
 
+def select_rows(source: Source, rows: Indices) -> Source:
+    """The keys and values of some rows of the batch, for `attend` alone."""
+    padding = source.padding[:, rows]
+    return source._replace(places=np.flatnonzero(~padding), padding=padding, kv=source.kv[:, rows])
+
+
 def check_lengths(lengths: Indices, Ts: int) -> None:
     """Raises `ValueError` unless all lengths are from 1 to Ts."""
     if lengths.min() < 1 or lengths.max() > Ts:

@@ -14,7 +14,7 @@ def dropout_masks(
 ) -> Array | None:
     """The factors [L, T, B, H] of each layer's outputs: 0, or 1 / (1 - dropout); None without dropout.
 
-    [L, T, B, 2H] for a network that reads in both directions.
+    [L, T, B, 2H] for a network that reads in both directions; T counts the steps of all that it reads.
 
     Inverted dropout (N. Srivastava et al., 2014): training scales the outputs, so that sampling does not have to. It
     acts between layers and before the decoder, not from one time step to the next (W. Zaremba et al., 2014). A locked

@@ -30,7 +30,7 @@ class AnyNetwork(Protocol):
 
     @property
     def suffixes(self) -> list[str]:
-        """How the names of each cell's parameters end: `0`, `1`, …, or `0`, `0_reverse`, `1`, ….
+        """How the names of each cell's parameters end: `0`, `1`, …; `0_reverse`; `0_decoder`.
 
         With their suffix, a cell's parameters are W_ih, W_hh, b and, for a GRU, b_hn.
         """
@@ -71,6 +71,10 @@ def network_class(form: str) -> Callable[[ModelConfig, Engine], AnyNetwork]:
         from charrnn.model.tagger import Tagger
 
         return Tagger
+    if form == "translator":
+        from charrnn.model.translator import Translator
+
+        return Translator
     return Network
 
 

@@ -38,7 +38,7 @@ def initial_params(network: AnyNetwork, rng: np.random.Generator, dtype: Any = n
             params[name] = np.concatenate(blocks, axis=1).astype(dtype)
         elif name.startswith("W"):
             fan_out = shape[1] if name == "W_out" else H
-            limit = np.sqrt(3 if name in ("W_ih0", "W_ih0_reverse") else 6 / (shape[0] + fan_out))
+            limit = np.sqrt(3 if name.startswith("W_ih0") else 6 / (shape[0] + fan_out))
             params[name] = rng.uniform(-limit, limit, shape).astype(dtype)
         else:
             params[name] = np.zeros(shape, dtype)

@@ -52,8 +52,8 @@ class Model:
         """The network, if it is a language model; raises `ConfigError` if it is another form."""
         network = self.network
         if not isinstance(network, Network):
-            command = {"classifier": "classify", "tagger": "tag"}[self.config.form]
-            raise ConfigError(f"this model is a {self.config.form}, which predicts no text: use `charrnn {command}`")
+            command = {"classifier": "classify", "tagger": "tag", "translator": "translate"}[self.config.form]
+            raise ConfigError(f"this model is a {self.config.form}: use `charrnn {command}`")
         return network
 
     @property

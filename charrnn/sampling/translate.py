@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from charrnn import engine as engines
-from charrnn.config import between, one_of
+from charrnn.config import REWRITING_LAYOUTS, between, one_of
 from charrnn.dataset.groups import in_groups
 from charrnn.dataset.vocabulary import POLICIES, TAB
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads, row_shards
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
+from charrnn.layers import attention
+from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
 from charrnn.sampling import beam as beam_search
 from charrnn.types import Array, Ids, Indices
@@ -22,6 +24,8 @@ SOURCES_PER_BATCH = 256
 """Sources that `translate` takes at once."""
 CHARS_PER_CALL = 4096
 """Characters of sources that are read at once."""
+MAX_PADDED = 1 << 16
+"""Characters of sources that a translator reads at once, padding included."""
 MAX_BEAM = 1000
 
 
@@ -83,7 +87,7 @@ def translate_batches(
     threads: int | None = None,
 ) -> Iterator[list[Translation]]:
     """`translate` of sources in batches: yields the targets of each batch before it asks for the next."""
-    if model.layout != "pairs":
+    if model.layout not in REWRITING_LAYOUTS:
         raise ConfigError("this model does not rewrite texts: `charrnn train --pairs` makes models that do")
     one_of("unknown", unknown, POLICIES)
     threads = available_cores() if threads is None else threads
@@ -139,15 +143,55 @@ def _search(model: Model, sources: list[Ids], beam: int, length: int) -> list[li
     """The targets of sources, the longest of which comes first."""
     if not sources:
         return []
-    with np.errstate(all="ignore"):  # weights that are too large show in the search
-        state = read_ragged(model, [ids[:-1] for ids in sources])
-    context = np.array([ids[-1] for ids in sources], sources[0].dtype)
+    newline, found = model.vocabulary.characters.index("\n"), []
+    looks_back = model.config.form == "translator"
+    for rows in _chunks(sources) if looks_back else [sources]:
+        with np.errstate(all="ignore"):  # weights that are too large show in the search
+            state, step = _beside(model, rows) if looks_back else _after(model, rows)
+        context = np.array([ids[-1] for ids in rows], rows[0].dtype)
+        found += beam_search.search(step, context, state, newline=newline, beam=beam, longest=length)
+    return found
+
+
+def _chunks(sources: list[Ids]) -> Iterator[list[Ids]]:
+    """The sources in groups, each padded to at most `MAX_PADDED` characters unless a single one is longer."""
+    while sources:
+        n = max(1, MAX_PADDED // len(sources[0]))
+        yield sources[:n]
+        sources = sources[n:]
+
+
+def _after(model: Model, sources: list[Ids]) -> tuple[Array, beam_search.Step]:
+    """The state [L, S, N, H] of a language model after N sources, and how the search goes on from it."""
 
     def step(context: Ids, state: Array, _: Indices) -> tuple[Array, Array]:
         return model.step(context, state)
 
-    newline = model.vocabulary.characters.index("\n")
-    return beam_search.search(step, context, state, newline=newline, beam=beam, longest=length)
+    return read_ragged(model, [ids[:-1] for ids in sources]), step
+
+
+def _beside(model: Model, sources: list[Ids]) -> tuple[Array, beam_search.Step]:
+    """The state [L, S, N, H] of a translator's decoder beside N sources, and how the search goes on from it."""
+    from charrnn.model.translator import Translator
+
+    network = model.network
+    assert isinstance(network, Translator)
+    lengths = np.array([max(1, len(ids) - 2) for ids in sources])  # an empty source is read as its tab
+    padded = np.zeros((lengths.max(), len(sources)), sources[0].dtype)
+    for row, (ids, n) in enumerate(zip(sources, lengths, strict=True)):
+        padded[:n, row] = ids[1 : n + 1]
+    everything, workspace = network.read(model.params, padded, lengths, Workspace()), Workspace()
+    known: Indices = np.arange(len(sources))
+    some = everything
+
+    def step(context: Ids, state: Array, source: Indices) -> tuple[Array, Array]:
+        nonlocal known, some
+        rows = source[:: np.count_nonzero(source == source[0])]  # each source has the same number of rows
+        if not np.array_equal(rows, known):
+            known, some = rows, attention.select_rows(everything, rows)
+        return network.step(model.params, context, state, some, workspace)
+
+    return network.decoder.zero_state(len(sources), model.params["W_out"].dtype), step
 
 
 def read_ragged(model: Model, texts: list[Ids]) -> Array:

@@ -32,6 +32,17 @@ OF_WHOLE_TEXTS: TrainOptions = {
     "drop_connect": 0.3,
 }
 """The options for labels and tags: such corpora are small, so that what matters is to not overfit."""
+OF_TRANSLATIONS: TrainOptions = {
+    "batch_size": 64,
+    "lr": 0.004,
+    "schedule": "linear",
+    "clip": 1.0,
+    "dropout": 0.1,
+    "drop_connect": 0.1,
+}
+"""The options for translations. Two layers find the places of a long source much sooner than a single one."""
+WIDTHS_OF_TRANSLATIONS, EPOCHS_OF_TRANSLATIONS = range(192, 32, -32), 20
+"""The widths of a translator: the greatest that reads the pairs so often; otherwise the smallest."""
 MAX_WIDTH_OF_WHOLE_TEXTS = 192
 """The most units in each direction of a network that reads whole texts."""
 COOLDOWN = 0.6
@@ -42,7 +53,11 @@ def operations(config: ModelConfig) -> float:
     """The additions and multiplications in the matrix products, forward and backward, for one character."""
     H, G, D, L = config.hidden_size, gates(config.cell), config.directions, config.layers
     head = 0 if config.form == "classifier" else D * H * (config.outputs or config.vocab_size)
-    return 6.0 * (D * G * H * H * (L + D * (L - 1)) + head)
+    layers = D * G * H * H * (L + D * (L - 1))
+    if config.form == "translator":  # half of the characters are sources, and two products of attention are 2H wide
+        decoder = G * H * H * (2 * L - 1) + 2 * H * H + H * config.vocab_size
+        return 3.0 * (layers + 4 * H * H + decoder)
+    return 6.0 * (layers + head)
 
 
 def gates(cell: str) -> int:
@@ -60,8 +75,10 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
     with the square of the width, and half into reading the text more often. The number of epochs then decides how much
     dropout there is against overfitting.
     """
-    shape: TrainOptions = {"cell": "lstm", "layers": 1}
+    shape: TrainOptions = {"cell": "lstm", "layers": 2 if given.get("layout") == "translations" else 1}
     chosen = shape | given
+    if given.get("layout") == "translations":
+        return OF_TRANSLATIONS | {"hidden_size": _width_of_translator(W, N, V, chosen)} | chosen
     if given.get("layout") in FORM_OF_LAYOUT:
         widest: TrainOptions = {
             "hidden_size": min(width(W, chosen["cell"], chosen["layers"]), MAX_WIDTH_OF_WHOLE_TEXTS)
@@ -92,3 +109,12 @@ def width(W: float, cell: str, layers: int) -> int:
     blocks = gates(cell) * (2 * layers - 1) / gates("lstm")  # H × H weights, relative to one layer of an LSTM
     units = WIDTH * math.sqrt(math.sqrt(W / OPERATIONS / blocks))
     return 32 * min(max(round(units / 32), 1), 128)
+
+
+def _width_of_translator(W: float, N: int, V: int, chosen: TrainOptions) -> int:
+    """The units of each layer of a translator that reads N characters of pairs, V of them distinct."""
+    for units in WIDTHS_OF_TRANSLATIONS:
+        config = ModelConfig(V, chosen["cell"], units, chosen["layers"], form="translator")
+        if EPOCHS_OF_TRANSLATIONS * N * operations(config) <= W:
+            break
+    return units

@@ -12,6 +12,7 @@ from charrnn.config import (
     LAYOUTS,
     LEARNING_RATES,
     PAIR_LAYOUTS,
+    WRITERS,
     ModelConfig,
     TrainingConfig,
     between,
@@ -37,7 +38,7 @@ MIN_SIMILARITY = 0.72
 
 
 class TrainOptions(TypedDict, total=False):
-    """The options of `charrnn.train`: fields of `ModelConfig`, those of `TrainingConfig`, `epochs` and `time`."""
+    """The options of `charrnn.train`: fields of `ModelConfig` and `TrainingConfig`, `attention`, `epochs`, `time`."""
 
     # ModelConfig
     cell: Literal["lstm", "gru", "rnn"]
@@ -65,13 +66,15 @@ class TrainOptions(TypedDict, total=False):
     clip_by: Literal["norm", "value"]
     ema_decay: float
     patience: int
-    layout: Literal["stream", "lines", "pairs", "labels", "tags"]
+    layout: Literal["stream", "lines", "pairs", "translations", "labels", "tags"]
     skip_bad: bool
     val_fraction: float
     eval_every: int
     seed: int
     engine: Literal["auto", "numpy", "numba"]
     threads: int
+    # For the layout `pairs`: True makes it `translations`, which is the default if the sources are no labels
+    attention: bool
     # The length, instead of `steps`
     epochs: int
     time: float
@@ -97,6 +100,22 @@ def complete(corpus: Corpus, options: TrainOptions) -> tuple[ModelConfig, Traini
     return model, config
 
 
+def resolve_layout(corpus: Corpus, options: TrainOptions, model: ModelConfig | None = None) -> TrainOptions:
+    """The options with the layout that `attention` means.
+
+    If it is not given, it is as in the model that a run continues or starts from. Otherwise texts are rewritten with
+    attention, and the texts of a label are written without it: a label has no characters that are worth a look each.
+    """
+    resolved = options.copy()
+    attention = resolved.pop("attention", None)
+    if resolved.get("layout") == "pairs":
+        if attention is None and model is not None:
+            attention = model.form == "translator"
+        if corpus.pairs.labels is None if attention is None else attention:
+            resolved["layout"] = "translations"
+    return resolved
+
+
 def resolve_defaults(corpus: Corpus, options: TrainOptions) -> TrainOptions:
     """The options, completed with a seed, a number of threads and the name of an engine.
 
@@ -104,8 +123,10 @@ def resolve_defaults(corpus: Corpus, options: TrainOptions) -> TrainOptions:
     """
     defaults: TrainOptions = {"seed": secrets.randbelow(1_000_000), "threads": engines.available_cores()}
     if options.get("layout") in PAIR_LAYOUTS:
-        pairs = corpus.aligned_pairs if options["layout"] == "tags" else corpus.pairs
-        defaults["seq_length"] = min(pairs.lines.longest + 1, MAX_PAIR)
+        found = corpus.aligned_pairs if options["layout"] == "tags" else corpus.pairs
+        beside = max(1, found.longest_source, found.longest_target + 1)
+        longest = beside if options["layout"] == "translations" else found.lines.longest + 1
+        defaults["seq_length"] = min(longest, MAX_PAIR)
     resolved: TrainOptions = {"engine": engines.resolve(options.get("engine", "auto"))}
     return defaults | options | resolved
 
@@ -114,7 +135,7 @@ def model_config(corpus: Corpus, options: TrainOptions) -> ModelConfig:
     """The model configuration of the options, for a corpus."""
     form = FORM_OF_LAYOUT.get(options.get("layout", "stream"), "language_model")
     layout, skip_bad = options.get("layout", "stream"), options.get("skip_bad", False)
-    outputs = 0 if form == "language_model" else len(output_labels(corpus, layout, skip_bad))
+    outputs = 0 if form in WRITERS else len(output_labels(corpus, layout, skip_bad))
     return ModelConfig(len(corpus.vocabulary), form=form, outputs=outputs, **_model_options(options))
 
 
@@ -161,6 +182,7 @@ def check(options: TrainOptions, has_model: bool = False) -> None:
         ("cooldown", "a known length, with --steps or --epochs", "time" not in options),
         ("clip_by", "a clip above 0", config.clip > 0),
         ("skip_bad", "lines of source, tab and target", config.layout in PAIR_LAYOUTS),
+        ("attention", "pairs", config.layout == "pairs"),
     ):
         if name in options and not holds:
             raise ConfigError(f"{name} is only for {condition}")

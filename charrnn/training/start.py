@@ -45,6 +45,7 @@ def start(
         options["time"] = train_options.DEFAULT_TIME
     train_options.check(options, has_model=init_from is not None)
     deadline = _deadline(options)
+    options = train_options.resolve_layout(corpus, options, init_from.config if init_from is not None else None)
     if init_from is not None:
         if _is_alike(init_from, options):
             corpus = corpus.reencode(init_from.vocabulary)
@@ -91,6 +92,7 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     can't change, which are those in `FIXED`, and for a length that is already exceeded.
     """
     current: dict[str, Any] = asdict(state.model_config) | asdict(state.training_config)
+    options = train_options.resolve_layout(corpus, options, state.model_config)
     given: dict[str, Any] = {**options}
     for name in FIXED:
         if name in given and given[name] != current[name]:

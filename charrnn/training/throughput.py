@@ -43,8 +43,11 @@ def measure_throughput(engine: Engine, threads: int, model: ModelConfig, B: int,
 
 
 def _random_batch(model: ModelConfig, T: int, B: int, rng: np.random.Generator) -> Batch:
-    """A batch of random ids for a network of any form."""
+    """A batch of random ids for a network of any form; a translator reads half of them as sources."""
     outputs = model.outputs or model.vocab_size
     inputs = rng.integers(model.vocab_size, size=(T, B)).astype(smallest_type(model.vocab_size))
+    if model.form == "translator":
+        sources, inputs = inputs[: -(-T // 2)], inputs[T // 2 :]
+        return Batch(inputs, inputs, sources=sources, lengths=np.full(B, len(sources)))
     rows = 1 if model.form == "classifier" else T
     return Batch(inputs, rng.integers(outputs, size=(rows, B)).astype(smallest_type(outputs)))

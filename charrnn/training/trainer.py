@@ -223,8 +223,7 @@ class Trainer:
             counters.order = int(s.rng.integers(self.training_data.n_orders))
         batch = self.epoch(counters.order)(counters.batch)
         s.rnn_state[:, :, batch.reset] = 0
-        T, B = batch.inputs.shape
-        dropout = dropout_masks(s.model_config, T, B, s.rng)
+        dropout = dropout_masks(s.model_config, batch.steps, batch.inputs.shape[1], s.rng)
         dropconnect = dropconnect_masks(self.network, s.rng)
         lr = learning_rate(counters.step, counters.epoch, config)
         with np.errstate(all="ignore"):  # NaN and infinity are found below, not where they arise

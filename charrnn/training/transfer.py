@@ -17,6 +17,8 @@ def adopt(params: Params, network: AnyNetwork, vocabulary: Vocabulary, model: Mo
     Dai, Q. Le, "Semi-supervised Sequence Learning", 2015). Raises `ConfigError` for a model that is no language model,
     or reads bytes where the corpus has characters, or the other way round.
     """
+    if network.config.form == "translator":
+        raise ConfigError("a translator can't start from another form of model: leave out --init-from")
     if model.config.form != "language_model":
         raise ConfigError(f"the model of --init-from is a {model.config.form}: give a language model, or one like this")
     if model.vocabulary.is_bytes != vocabulary.is_bytes:

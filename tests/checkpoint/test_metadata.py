@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from charrnn.checkpoint.tensor_file import FORMAT
-from support.checkpoints import ANYTHING, LOAD, check_read_or_refused, load_error, parts_of, with_anything
+from charrnn.config import LAYOUTS, WRITERS
+from support.checkpoints import ANYTHING, LOAD, SMALL_FILES, check_read_or_refused, load_error, parts_of, with_anything
 
 KINDS = pytest.mark.parametrize("kind", ["model", "training"])
 REQUIRED = {
@@ -72,7 +73,7 @@ def test_a_file_with_a_few_wrong_bytes_is_read_or_refused(small, kind, where, wr
 # Metadata
 
 
-@pytest.mark.parametrize("files", ["small", "small_lines", "small_pairs", "small_labels", "small_tags"])
+@pytest.mark.parametrize("files", SMALL_FILES)
 @settings(max_examples=150)
 @given(kind=st.sampled_from(["model", "training"]), anything=ANYTHING, data=st.data())
 def test_a_file_with_anything_in_its_metadata_is_read_or_refused(files, request, kind, anything, data):
@@ -151,10 +152,10 @@ def test_a_model_out_of_range_or_other_than_its_tensors_is_refused(kind, change,
 
 
 @KINDS
-@pytest.mark.parametrize("form", ["classifier", "tagger"])
+@pytest.mark.parametrize("form", ["classifier", "tagger", "translator"])
 def test_a_form_that_does_not_fit_the_tensors_is_refused(kind, form, small, tmp_path):
     tensors, metadata = parts_of(small[kind])
-    metadata["model"] = json.dumps(json.loads(metadata["model"]) | {"form": form, "outputs": 2})
+    metadata["model"] = json.dumps(json.loads(metadata["model"]) | {"form": form, "outputs": 2 * (form not in WRITERS)})
     save_file(tensors, tmp_path / "bad.safetensors", metadata)
     assert "does not fit its configuration" in load_error(kind, tmp_path / "bad.safetensors")
 
@@ -173,8 +174,8 @@ def test_labels_that_do_not_fit_the_model_are_refused(files, labels, request, tm
     assert "'labels'" in load_error("model", tmp_path / "bad.safetensors")
 
 
-@pytest.mark.parametrize("files", ["small", "small_pairs", "small_labels", "small_tags"])
-@pytest.mark.parametrize("layout", ["stream", "lines", "pairs", "labels", "tags"])
+@pytest.mark.parametrize("files", [name for name in SMALL_FILES if name != "small_lines"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_layout_that_does_not_fit_the_model_is_refused(files, layout, request, tmp_path):
     tensors, metadata = parts_of(request.getfixturevalue(files)["model"])
     if json.loads(metadata["layout"]) != layout:

@@ -1,11 +1,13 @@
 """The PyTorch format: names, shapes and values of PyTorch's state dict, there and back."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from charrnn import engine as engines
 from charrnn.checkpoint.pytorch_format import from_torch, to_torch, torch_views
-from charrnn.config import FORMS
+from charrnn.config import FORMS, WRITERS
 from charrnn.model.forms import network_for
 from support.cells import model_config
 
@@ -14,7 +16,7 @@ GATES = {"rnn": 1, "rnn_relu": 1, "gru": 3, "lstm": 4}
 
 
 def network_of(cell, layers, form="language_model"):
-    outputs = 0 if form == "language_model" else OUTPUTS
+    outputs = 0 if form in WRITERS else OUTPUTS
     network = network_for(model_config(V, cell, H, layers, form=form, outputs=outputs), engines.load("numpy"))
     rng = np.random.default_rng(1)
     return network, {name: rng.normal(size=shape) for name, shape in network.param_shapes.items()}
@@ -24,7 +26,21 @@ HEADS = {
     "language_model": {"decoder.weight": (V, H), "decoder.bias": (V,)},
     "classifier": {"head.weight": (OUTPUTS, 4 * H), "head.bias": (OUTPUTS,)},
     "tagger": {"head.weight": (OUTPUTS, 2 * H), "head.bias": (OUTPUTS,)},
+    "translator": {
+        "attention.score.weight": (H, 2 * H),
+        "attention.output.weight": (H, 3 * H),
+        "attention.output.bias": (H,),
+        "head.weight": (V, H),
+        "head.bias": (V,),
+    },
 }
+
+
+def cells_of(form):
+    """The modules of a form's cells, and how the names of the parameters end for each direction."""
+    if form == "translator":
+        return {"encoder": ("", "_reverse"), "decoder": ("",)}
+    return {"rnn": ("",) if form == "language_model" else ("", "_reverse")}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -32,15 +48,14 @@ HEADS = {
 @pytest.mark.parametrize("cell", GATES)
 def test_names_and_shapes_are_those_of_pytorch(cell, layers, form):
     network, params = network_of(cell, layers, form)
-    GH, directions = GATES[cell] * H, ("",) if form == "language_model" else ("", "_reverse")
-    wanted = dict(HEADS[form])
-    for layer in range(layers):
-        for direction in directions:
+    GH, wanted = GATES[cell] * H, dict(HEADS[form])
+    for module, directions in cells_of(form).items():
+        for layer, direction in itertools.product(range(layers), directions):
             wanted |= {
-                f"rnn.weight_ih_l{layer}{direction}": (GH, len(directions) * H if layer else V),
-                f"rnn.weight_hh_l{layer}{direction}": (GH, H),
-                f"rnn.bias_ih_l{layer}{direction}": (GH,),
-                f"rnn.bias_hh_l{layer}{direction}": (GH,),
+                f"{module}.weight_ih_l{layer}{direction}": (GH, len(directions) * H if layer else V),
+                f"{module}.weight_hh_l{layer}{direction}": (GH, H),
+                f"{module}.bias_ih_l{layer}{direction}": (GH,),
+                f"{module}.bias_hh_l{layer}{direction}": (GH,),
             }
     assert {name: tensor.shape for name, tensor in to_torch(params, network).items()} == wanted
     assert {name: tensor.shape for name, tensor in torch_views(params, network).items()} == wanted
@@ -57,9 +72,11 @@ def test_parameters_come_back(cell, layers, form):
     for name, p in params.items():
         np.testing.assert_array_equal(again[name], p, err_msg=name)
         assert again[name].flags.c_contiguous
-    for suffix in network.suffixes:
-        np.testing.assert_array_equal(tensors[f"rnn.weight_ih_l{suffix}"].T, params[f"W_ih{suffix}"])
-        second = tensors[f"rnn.bias_hh_l{suffix}"]
+    for module, ending in ((module, ending) for module, endings in cells_of(form).items() for ending in endings):
+        own, place = "_decoder" if module == "decoder" else ending, f"{layers - 1}{ending}"
+        suffix = f"{layers - 1}{own}"
+        np.testing.assert_array_equal(tensors[f"{module}.weight_ih_l{place}"].T, params[f"W_ih{suffix}"])
+        second = tensors[f"{module}.bias_hh_l{place}"]
         assert not second[: -H if cell == "gru" else None].any(), "one bias does for two"
         if cell == "gru":
             np.testing.assert_array_equal(second[-H:], params[f"b_hn{suffix}"])

@@ -10,7 +10,7 @@ from charrnn.config import OPTIMIZERS
 from charrnn.dataset.corpus import from_text
 from charrnn.errors import CheckpointError
 from charrnn.training.trainer import Trainer
-from support.checkpoints import load_error, parts_of, same_arrays
+from support.checkpoints import SMALL_FILES, load_error, parts_of, same_arrays
 from support.trainings import VERSE, run_of, start_short
 
 
@@ -80,7 +80,7 @@ def test_the_same_state_gives_the_same_bytes(trained, tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
-@pytest.mark.parametrize("files", ["small", "small_lines", "small_pairs", "small_labels", "small_tags"])
+@pytest.mark.parametrize("files", SMALL_FILES)
 def test_a_state_that_is_read_and_written_again_is_the_same(files, request, tmp_path):
     path = request.getfixturevalue(files)["training"]
     save_state(tmp_path / "again", load_state(path))

@@ -43,9 +43,9 @@ def test_the_layout_lines_reads_each_line_as_a_text_of_its_own():
 
 @pytest.mark.parametrize("layout", ["", "line", "Lines", "tsv"])
 def test_an_unknown_layout_is_refused(layout):
-    assert LAYOUTS == ("stream", "lines", "pairs", "labels", "tags")
+    assert LAYOUTS == ("stream", "lines", "pairs", "translations", "labels", "tags")
     with pytest.raises(
-        ConfigError, match=f"layout can't be {layout!r}: choose one of stream, lines, pairs, labels, tags"
+        ConfigError, match=f"layout can't be {layout!r}: choose one of stream, lines, pairs, translations, labels, tags"
     ):
         TrainingConfig(1, layout=layout)
 

@@ -5,7 +5,7 @@ import pytest
 
 from charrnn.checkpoint.pytorch_format import from_torch, to_torch
 from charrnn.config import CELLS
-from support.ragged import FORMS, OUTPUTS, H, V, problem
+from support.ragged import OUTPUTS, READERS, H, V, problem
 
 torch = pytest.importorskip("torch")
 
@@ -14,7 +14,7 @@ torch.set_num_threads(1)  # more threads would only slow these tiny networks dow
 MODULES = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 LENGTHS = [3, 7, 1, 5, 7]
 
-pytestmark = pytest.mark.parametrize("form", FORMS)
+pytestmark = pytest.mark.parametrize("form", READERS)
 
 
 class Module(torch.nn.Module):

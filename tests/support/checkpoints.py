@@ -13,6 +13,8 @@ from charrnn.checkpoint import model_file, training_file
 from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.types import Params
 
+SMALL_FILES = ("small", "small_lines", "small_pairs", "small_translations", "small_labels", "small_tags")
+"""The fixtures with the files of a small training in each layout."""
 LOAD: dict[str, Any] = {"model": model_file.load, "training": training_file.load_state}
 """The function that reads each kind of file."""
 

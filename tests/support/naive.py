@@ -162,6 +162,25 @@ def tagger(params, ids, cell, layers, masks=None):
     return np.concatenate((h, h_reverse[::-1]), axis=1) @ params["W_out"] + params["b_out"]
 
 
+def translator(params, source, inputs, cell, layers, masks=None):
+    """The logits [N, V] after each of the inputs [N] of the decoder, beside a single source, ids [M].
+
+    `masks` [L, M + N, 2H] are those of the encoder, then those of the decoder, which has the first H columns.
+    """
+    M, H = len(source), len(params["b_c"])
+    encoder_masks, decoder_masks = (None, None) if masks is None else (masks[:, :M], masks[:, None, M:, :H])
+    h, h_reverse = encoder(params, source, cell, layers, encoder_masks)
+    e = np.concatenate((h, h_reverse[::-1]), axis=1)
+    state = np.zeros((layers, STATES[cell], 1, H))
+    names = ("W_ih", "W_hh", "b") + ("b_hn",) * (cell == "gru")
+    decoder = {f"{name}{layer}": params[f"{name}{layer}_decoder"] for name in names for layer in range(layers)}
+    identity = {"W_out": np.eye(H), "b_out": np.zeros(H)}
+    decoder_masks = None if masks is None else decoder_masks.swapaxes(1, 2)
+    outputs, _ = network(decoder | identity, inputs[:, None], state, cell, layers, decoder_masks)
+    a, _ = attention(outputs, e[:, None], [M], params["W_a"], params["W_c"], params["b_c"])
+    return a[:, 0] @ params["W_out"] + params["b_out"]
+
+
 def loss(logits, targets):
     """-Σ log p of the targets [T, B], given logits [T, B, V]."""
     T, B = targets.shape

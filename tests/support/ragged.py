@@ -1,4 +1,4 @@
-"""Ragged batches: rows of any lengths, with labels or tags, for the networks that read whole texts."""
+"""Ragged batches: rows of any lengths, with labels, tags or targets, for the networks that read whole texts."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,9 @@ from charrnn.model.forms import network_for
 from support import naive
 
 V, H, OUTPUTS = 7, 4, 3
-FORMS = ("classifier", "tagger")
+READERS = ("classifier", "tagger")
+"""The forms that answer with labels or tags."""
+FORMS = (*READERS, "translator")
 LENGTHS = ([3, 7, 1, 5], [4, 4], [1], [0, 6, 2, 0])
 """Of rows that are not sorted, all alike, a single character, and padding."""
 
@@ -34,12 +36,22 @@ class Problem(NamedTuple):
 
 
 def problem(engine, form, cell, layers, lengths, dropout=0.0, T=None, seed=0, dtype=np.float64, **shape):
-    """A problem whose rows have these lengths; T is the longest if it is not given. Rows of length 0 do not count."""
-    shape = {"hidden_size": H, "outputs": OUTPUTS, **shape}
+    """A problem whose rows have these lengths; T is the longest if it is not given. Rows of length 0 do not count.
+
+    For a translator these are the lengths of the sources; those of the targets are others.
+    """
+    shape = {"hidden_size": H, "outputs": 0 if form == "translator" else OUTPUTS, **shape}
     config = ModelConfig(V, cell, layers=layers, dropout=dropout, form=form, **shape)
     network, rng, T, B = network_for(config, engine), np.random.default_rng(seed), T or max(lengths), len(lengths)
     params = {name: rng.normal(scale=0.5, size=size).astype(dtype) for name, size in network.param_shapes.items()}
     inputs = rng.integers(V, size=(T, B), dtype=np.uint8)
+    if form == "translator":
+        counts = np.array([n and 2 + 3 * n % 5 for n in lengths])
+        written, targets = (rng.integers(V, size=(max(1, *counts), B), dtype=np.uint8) for _ in range(2))
+        mask = np.arange(len(targets))[:, None] < counts
+        batch = Batch(written, targets, mask=mask, lengths=np.array(lengths), sources=inputs)
+        masks = dropout_masks(config, batch.steps, B, rng, dtype)
+        return Problem(network, params, batch, network.zero_state(B, dtype), masks)
     targets = rng.integers(config.outputs, size=(1 if form == "classifier" else T, B), dtype=np.uint8)
     mask = np.arange(len(targets))[:, None] < lengths
     batch = Batch(inputs, targets, mask=mask, lengths=np.array(lengths))
@@ -48,10 +60,26 @@ def problem(engine, form, cell, layers, lengths, dropout=0.0, T=None, seed=0, dt
 
 
 def naive_logits(problem, masked=False):
-    """The logits of each row alone by the naive reference: [outputs] for a classifier, [N, outputs] for a tagger."""
+    """The logits of each row alone by the naive reference.
+
+    [outputs] for a classifier, [N, outputs] for a tagger, and for a translator [N, V] after its N inputs.
+    """
     config, batch = problem.network.config, problem.batch
     logits = []
     for row, n in enumerate(batch.lengths):
+        if config.form == "translator":
+            if not (N := int(batch.mask[:, row].sum())):
+                logits.append(np.zeros((0, V)))
+                continue
+            masks = None
+            if masked:  # those of the encoder, and those of the decoder, without the padding of the source
+                own, S = problem.masks[:, :, row], len(batch.sources)
+                parts = own[:, :n], own[:, S : S + N]
+                masks = own if own.shape[1] == 1 else np.concatenate(parts, axis=1)
+                masks = np.broadcast_to(masks, (len(masks), n + N, masks.shape[2]))
+            arguments = batch.sources[:n, row], batch.inputs[:N, row], config.cell, config.layers, masks
+            logits.append(naive.translator(problem.params, *arguments))
+            continue
         masks = problem.masks[:, :n, row] if masked else None
         function = getattr(naive, config.form)
         logits.append(function(problem.params, batch.inputs[:n, row], config.cell, config.layers, masks))

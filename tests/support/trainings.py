@@ -47,6 +47,7 @@ TEXTS = {
     "stream": TEXT,
     "lines": place_names(3000, 3200),
     "pairs": spelled_backwards(place_names(3000, 3150)),
+    "translations": spelled_backwards(place_names(3000, 3200)),
     "labels": with_length(place_names(1000, 2500)),
     "tags": with_vowels(place_names(3000, 3200)),
 }
@@ -58,7 +59,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "lines": {"layout": "lines", "hidden_size": 12, "layers": 2, "batch_size": 10, "seq_length": 9, "dropout": 0.3}
     | FIXED,
     # so short that in some batches no target counts
-    "pairs": {"layout": "pairs", "hidden_size": 12, "layers": 1, "batch_size": 10, "seq_length": 5} | FIXED,
+    "pairs": {"layout": "pairs", "attention": False, "hidden_size": 12, "layers": 1, "batch_size": 10, "seq_length": 5}
+    | FIXED,
+    "translations": {"layout": "translations", "hidden_size": 10, "layers": 2, "batch_size": 10, "dropout": 0.3}
+    | FIXED,
     "labels": {"layout": "labels", "hidden_size": 12, "layers": 2, "batch_size": 50, "dropout": 0.3} | FIXED,
     "tags": {"layout": "tags", "hidden_size": 12, "layers": 1, "batch_size": 10, "dropout": 0.3} | FIXED,
 }

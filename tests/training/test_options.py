@@ -36,12 +36,13 @@ def test_type_checkers_know_the_names_that_an_option_may_have(option: str, names
     assert typing.get_args(typing.get_type_hints(TrainOptions)[option]) == names
 
 
-def test_the_options_are_the_fields_of_both_configurations_and_two_lengths() -> None:
+def test_the_options_are_the_fields_of_both_configurations_the_attention_and_two_lengths() -> None:
     wanted = typing.get_type_hints(ModelConfig) | typing.get_type_hints(TrainingConfig)
     for name in DATA_FIELDS:
         del wanted[name]
     found = typing.get_type_hints(TrainOptions)
     assert {name: str if name in NAMES else kind for name, kind in found.items()} == wanted | {
+        "attention": bool,
         "epochs": int,
         "time": float,
     }
@@ -50,7 +51,12 @@ def test_the_options_are_the_fields_of_both_configurations_and_two_lengths() -> 
 
 def test_the_options_are_in_the_order_of_the_fields() -> None:
     names = [field.name for config in (ModelConfig, TrainingConfig) for field in fields(config)]
-    assert list(TrainOptions.__annotations__) == [*(n for n in names if n not in DATA_FIELDS), "epochs", "time"]
+    assert list(TrainOptions.__annotations__) == [
+        *(n for n in names if n not in DATA_FIELDS),
+        "attention",
+        "epochs",
+        "time",
+    ]
 
 
 # Their defaults

@@ -24,18 +24,23 @@ def start(**options: Any) -> Trainer:
 
 # As if it had never stopped
 
-STEPS = {"stream": 25, "lines": 80, "pairs": 100, "labels": 60, "tags": 50}
+STEPS = {"stream": 25, "lines": 80, "pairs": 100, "translations": 45, "labels": 60, "tags": 50}
 """Of a training that passes the borders of epochs."""
 BORDERS: dict[str, dict[str, Any]] = {
     "stream": {"dropout": 0.3, "layers": 2, "eval_every": 5},
     "lines": {"eval_every": 7},
     "pairs": {"eval_every": 13},
+    "translations": {"eval_every": 8, "drop_connect": 0.2},
     "labels": {"eval_every": 9},
     "tags": {"eval_every": 9},
 }
 """Evaluations at other steps than the borders of epochs."""
 PARTS = [("stream", n) for n in (0, 3, 5, 8, 11, 17, 25)] + [("lines", n) for n in (0, 1, 7, 18, 29, 30, 44)]
-PARTS += [("pairs", n) for n in (1, 30, 77)] + [(layout, n) for layout in ("labels", "tags") for n in (1, 33)]
+PARTS += (
+    [("pairs", n) for n in (1, 30, 77)]
+    + [("translations", n) for n in (1, 29)]
+    + [(layout, n) for layout in ("labels", "tags") for n in (1, 33)]
+)
 
 
 @pytest.mark.parametrize(("layout", "steps"), PARTS)
@@ -57,6 +62,7 @@ LEFT = {
     "stream": BORDERS["stream"] | {"steps": 23, "schedule": "cosine", "warmup": 4, "threads": 2},
     "lines": {"steps": 60, "schedule": "cosine", "threads": 2, "eval_every": 11},
     "pairs": {"steps": 70, "schedule": "cosine", "threads": 2, "eval_every": 11},
+    "translations": {"steps": 40, "schedule": "cosine", "threads": 2, "eval_every": 11},
     "labels": {"steps": 40, "schedule": "cosine", "threads": 2, "eval_every": 11},
     "tags": {"steps": 40, "schedule": "cosine", "threads": 2, "eval_every": 11},
 }

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from charrnn.cli.terminal.heatmap import BARS
-from charrnn.cli.terminal.labels import cell_label, dropout_label
+from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
 from charrnn.cli.terminal.tables import plain, plain_table
 from charrnn.config import ModelConfig
 
@@ -54,7 +54,7 @@ def _about(data: dict[str, Any]) -> Table:
 
 
 def _model(model: ModelConfig) -> str:
-    both = " in both directions" * (model.directions > 1)
+    both = READING[model.form]
     form = f"{model.form}, " * (model.form != "language_model")
     return f"{form}{cell_label(model)}, {model.layers} × {model.hidden_size}{both}, {dropout_label(model)}"
 

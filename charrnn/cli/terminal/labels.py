@@ -2,6 +2,14 @@
 
 from charrnn.config import ModelConfig
 
+READING = {
+    "language_model": "",
+    "classifier": " in both directions",
+    "tagger": " in both directions",
+    "translator": " in both directions, and a decoder with attention",
+}
+"""How the layers of each form of network read the text."""
+
 
 def cell_label(model: ModelConfig) -> str:
     """The type of the cells, with their nonlinearity if it is not tanh."""

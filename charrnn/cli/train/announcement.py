@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from charrnn.cli.terminal.labels import cell_label, dropout_label
-from charrnn.config import FORM_OF_LAYOUT
+from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
 from charrnn.training.options import DEFAULT_TIME
 from charrnn.training.trainer import Trainer
 
-UNITS = {"lines": "lines", "pairs": "pairs", "labels": "texts", "tags": "texts"}
+UNITS = {"lines": "lines", "pairs": "pairs", "translations": "pairs", "labels": "texts", "tags": "texts"}
 """What a run learns from, one after the other; a continuous text has no such parts."""
 
 
@@ -29,7 +28,7 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     chars = f"{corpus.training_chars + corpus.validation_chars:,} {'bytes' if vocabulary.is_bytes else 'characters'}"
     layout = trainer.state.training_config.layout
     unit = UNITS.get(layout, "")
-    if layout in FORM_OF_LAYOUT and trainer.labels is not None:
+    if layout in ("labels", "tags") and trainer.labels is not None:
         n_read = trainer.training_data.chars_read + trainer.validation_data.chars_read
         yield f"{corpus.name}: {n_lines:,} texts, {n_read:,} characters, {len(trainer.labels)} {layout}"
     else:
@@ -48,7 +47,7 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
 def _network(trainer: Trainer) -> Iterator[str]:
     model, config, n = trainer.state.model_config, trainer.state.training_config, len(trainer.shards)
     data, deadline = trainer.training_data, trainer.deadline
-    both = " in both directions" * (model.directions > 1)
+    both = READING[model.form]
     yield (
         f"{cell_label(model)}, {model.layers} × {model.hidden_size}{both}: {trainer.latest.n_params:,} parameters; "
         f"{config.engine} engine, {n} thread{'s' * (n > 1)}"

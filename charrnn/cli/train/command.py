@@ -110,6 +110,14 @@ def command(
     ] = None,
     layers: Annotated[int | None, option(MODEL, "Number of layers. [2]")] = None,
     dropout: Annotated[float | None, option(MODEL, "Probability of dropping a unit in training. [0]")] = None,
+    attention: Annotated[
+        bool | None,
+        option(
+            MODEL,
+            "For pairs: an encoder reads the source, and a decoder looks back at it. [if the sources are no labels]",
+            "--attention/--no-attention",
+        ),
+    ] = None,
     locked_dropout: Annotated[
         bool | None,
         option(
@@ -261,7 +269,7 @@ def _training_options(given: dict[str, Any]) -> Any:
     from charrnn.errors import ConfigError
     from charrnn.training.options import LENGTH_OPTIONS, MODEL_OPTIONS, TRAINING_OPTIONS
 
-    names = MODEL_OPTIONS | TRAINING_OPTIONS | set(LENGTH_OPTIONS)
+    names = MODEL_OPTIONS | TRAINING_OPTIONS | {"attention", *LENGTH_OPTIONS}
     options = {name: value for name, value in given.items() if name in names}
     layouts = [layout for layout, flag in LAYOUT_FLAGS.items() if given.get(flag)]
     if len(layouts) > 1:

@@ -16,7 +16,7 @@ from charrnn.cli.terminal.console import default_interrupt, notifier, notify_com
 from charrnn.cli.train import announcement
 from charrnn.cli.train.files import resume_command
 from charrnn.cli.train.run_summary import RunSummary
-from charrnn.config import FORM_OF_LAYOUT, LINE_LAYOUTS, MAX_SEED, SamplingConfig
+from charrnn.config import LINE_LAYOUTS, MAX_SEED, SamplingConfig
 from charrnn.dataset.lines import LineBatches
 from charrnn.errors import CharRNNError
 from charrnn.model.model import Model
@@ -32,6 +32,8 @@ SAMPLE_LENGTH = 200
 """The characters of a sample along the way; the most characters of each of its lines for a model of lines."""
 SAMPLE_LINES = 5
 """The lines of a sample along the way for a model of lines."""
+COMMANDS = {"translations": "translate", "labels": "classify", "tags": "tag"}
+"""The command that uses a model of each form other than a language model, by its layout."""
 MAX_SOURCE = 200
 """The most characters of a source that is shown with what a model makes of it."""
 
@@ -110,8 +112,8 @@ class Run:
     def _use(self, model: list[str]) -> list[str]:
         """The words of a command that tries the model."""
         layout = self.trainer.state.training_config.layout
-        if layout in FORM_OF_LAYOUT:
-            return ["classify" if layout == "labels" else "tag", *model]
+        if layout in COMMANDS:
+            return [COMMANDS[layout], *model]
         if layout == "pairs" and self.trainer.labels is None:
             return ["translate", *model]
         return ["sample", *model, *(("--count", "20") if layout in LINE_LAYOUTS else ("--temp", "0.8"))]
@@ -208,11 +210,11 @@ class Run:
         model, s = self.trainer.latest, self.trainer.state
         seed = (s.training_config.seed + s.counters.step) % MAX_SEED
         config = SamplingConfig(temp=0.8)
-        if model.layout in FORM_OF_LAYOUT:
+        if model.layout in ("labels", "tags"):
             return "\n".join(self._answers(model, count))
         if model.layout == "stream":
             return "".join(generate(model, length=length, seed=seed, config=config))
-        if model.layout == "pairs" and model.labels is None:
+        if model.layout == "translations" or (model.layout == "pairs" and model.labels is None):
             return "\n".join(self._translations(model, count))
         length = min(length, model.default_length)
         drawn = sample_lines(model, count=count, length=length, seed=seed, config=config)

@@ -17,7 +17,7 @@ from charrnn.training.state import Evaluation
 from charrnn.training.trainer import Trainer
 
 LAYOUT_FLAGS = {"lines": "lines", "pairs": "pairs", "labels": "classify", "tags": "tags"}
-"""The option that chooses each layout."""
+"""The option that chooses each layout; for `translations` it is `--pairs --attention`."""
 ALWAYS_STATED = ("optimizer", "lr", "weight_decay", "steps", "seed", "engine", "threads")
 """Settings that the command to repeat a run always gives: their defaults depend on other settings or are random."""
 BASELINE_WAIT = 1.0
@@ -97,7 +97,14 @@ class RunSummary:
             if name in DATA_FIELDS:
                 continue
             if name == "layout":
-                words += [f"--{LAYOUT_FLAGS[value]}"] if value in LAYOUT_FLAGS else []
+                words += self._layout_options(value)
             elif name in ALWAYS_STATED or value != defaults[name]:
                 words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
         return words
+
+    def _layout_options(self, layout: str) -> list[str]:
+        """The options that choose a layout."""
+        if layout == "translations":
+            return ["--pairs", "--attention"]
+        without = ["--no-attention"] * (layout == "pairs" and self.trainer.labels is None)
+        return [f"--{LAYOUT_FLAGS[layout]}", *without] if layout in LAYOUT_FLAGS else []
