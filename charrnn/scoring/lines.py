@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config import between, one_of
+from charrnn.config import REWRITING_LAYOUTS, between, one_of
 from charrnn.dataset.groups import in_groups
 from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.engine import available_cores
@@ -57,7 +57,7 @@ def score_batches(
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     threads = available_cores() if threads is None else threads
     between("threads", threads, 1)
-    if stateful and model.layout == "pairs":
+    if stateful and model.layout in REWRITING_LAYOUTS:
         raise ConfigError("a model of pairs reads each line alone: leave out --stateful")
     encoded = _encoded(model, batches, unknown)
     return _stateful(model, encoded) if stateful else _stateless(model, encoded, threads)
@@ -114,7 +114,7 @@ def _encode(model: Model, lines: Sequence[Text], unknown: str) -> _LineBatch:
     ends = np.cumsum(lengths)
     counts = upto[ends] - upto[ends - lengths]
     firsts = np.zeros_like(counts)
-    if model.layout == "pairs":
+    if model.layout in REWRITING_LAYOUTS:
         tab = vocabulary.characters.index(TAB)
         firsts = np.array([_after(tab, ids[end - n : end]) for n, end in zip(counts, np.cumsum(counts), strict=True)])
     return _LineBatch(ids, counts, lengths - counts, firsts.astype(counts.dtype))
@@ -168,9 +168,11 @@ def _shards(counts: Counts, n_threads: int) -> list[list[Counts]]:
 
 def _score_shard(model: Model, batch: _LineBatch, losses: Array, groups: list[Counts], workspace: Workspace) -> None:
     """Writes the losses of the lines in a shard to `losses` [n]."""
-    starts = batch.starts
+    starts, group_losses = batch.starts, _group_losses
+    if model.config.form == "translator":
+        from charrnn.scoring.translations import group_losses
     for lines in groups:
-        losses[lines] = _group_losses(
+        losses[lines] = group_losses(
             model, batch.ids, starts[lines], batch.counts[lines], batch.firsts[lines], workspace
         )
 

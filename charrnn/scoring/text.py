@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset.line_reader import lines_of
 from charrnn.errors import CorpusError
 from charrnn.model.model import Model
@@ -21,7 +22,7 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") 
     """
     pieces = [text] if isinstance(text, Text) else text
     total = Score(0, 0.0)
-    if model.layout == "pairs":
+    if model.layout in REWRITING_LAYOUTS:
         texts = (p if isinstance(p, str) else p.decode("utf-8", "surrogateescape") for p in pieces)
         total = sum(score_lines(model, lines_of(texts), unknown=unknown), total)
     else:

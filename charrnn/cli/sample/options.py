@@ -105,6 +105,7 @@ def _check_state_out(path: Path, force: bool, read: tuple[Path | None, ...]) -> 
 def check_model(model: Model, params: Mapping[str, Any]) -> None:
     """Raises `ConfigError` for options that the model does not have."""
     layout = model.layout
+    model.language_model  # noqa: B018 - raises an error for another form
     if layout not in LINE_LAYOUTS and (params["novel"] or params["unique"]):
         raise ConfigError("--novel and --unique need a model of lines: `charrnn train --lines` makes one")
     if layout != "pairs" and params["label"] is not None:
