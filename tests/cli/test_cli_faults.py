@@ -177,9 +177,10 @@ def test_a_run_that_is_killed_at_any_moment_ends_with_the_same_weights(here: Pat
     [("both", 100), ("first", 100), ("begin", 60), ("again", 60), ("alone", 60), ("file", 24)],
 )
 def test_after_any_fault_in_a_save_the_files_are_the_old_or_the_new_ones(scenario: str, min_faults: int) -> None:
-    script = Path(__file__).parents[1] / "support" / "faults.py"
+    tests = Path(__file__).parents[1]
     env = environment({"OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})  # no threads, since it forks
-    done = subprocess.run([sys.executable, script, scenario], env=env, capture_output=True, text=True, check=False)
+    line = [sys.executable, "-m", "support.faults", scenario]
+    done = subprocess.run(line, cwd=tests, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["wrong"] == []

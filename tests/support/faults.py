@@ -1,6 +1,6 @@
 """Injects a fault at each call that a save makes to the disk: an error, a Ctrl-C, or a crash.
 
-    python tests/support/faults.py both | first | begin | again | alone | file
+    PYTHONPATH=tests python -m support.faults both | first | begin | again | alone | file
 
 For each call and each kind of fault a separate process saves; then the files are checked. Prints the number of faults,
 the problems after them, and the calls of an undisturbed save as JSON.
@@ -19,8 +19,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from processes import TEXT
-
 import charrnn
 from charrnn.checkpoint import atomic_file, file_pair, model_file, training_file
 from charrnn.checkpoint.lock import acquire
@@ -28,6 +26,7 @@ from charrnn.checkpoint.paths import resume_path
 from charrnn.errors import CheckpointError
 from charrnn.training.state import TrainingState
 from charrnn.training.trainer import Trainer
+from support.processes import TEXT
 
 CALLS = ("open", "close", "fsync", "replace", "unlink")
 """The functions of `os` that change the disk, or may report late that an earlier call failed."""

@@ -5,10 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from subprocess import PIPE, CompletedProcess, Popen
 
 import pytest
+
+from support import fork_server
+from support.fork_server import ForkServer
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals, shells and devices")
 """Marks tests that need POSIX."""
@@ -25,9 +29,12 @@ SMALL = tuple(word for name, value in OPTIONS.items() for word in (f"--{name}", 
 """Options of a model that trains in a moment."""
 
 
+PROGRAM = [sys.executable, "-m", "charrnn"]
+
+
 def command(*args: object) -> list[str]:
     """The command line of `charrnn` with these arguments."""
-    return [sys.executable, "-m", "charrnn", *map(str, args)]
+    return [*PROGRAM, *map(str, args)]
 
 
 def unprivileged(*args: object) -> list[str]:
@@ -52,6 +59,12 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return kept | dict(extra or {})
 
 
+@cache
+def _server() -> ForkServer | None:
+    """The process of which runs are forks, if it is available."""
+    return ForkServer(environment()) if fork_server.available else None
+
+
 def charrnn(
     *args: object,
     cwd: Path,
@@ -59,12 +72,19 @@ def charrnn(
     env: Mapping[str, str] | None = None,
     timeout: float = 60,
     command: Callable[..., list[str]] = command,
+    new: bool = False,
 ) -> CompletedProcess[str]:
-    """Runs `charrnn` to its end. Its output is decoded so that no byte is lost: see `raw`."""
-    given = input.encode() if isinstance(input, str) else input
-    done = subprocess.run(
-        command(*args), cwd=cwd, input=given, env=environment(env), timeout=timeout, capture_output=True, check=False
-    )
+    """Runs `charrnn` to its end. Its output is decoded so that no byte is lost: see `raw`.
+
+    The process is a fork of one that has imported everything, which saves most of the time; unless it should be `new`,
+    for then its hashes have another seed, or its command line or its environment are not those of the tests.
+    """
+    given, env = input.encode() if isinstance(input, str) else input, environment(env)
+    line = command(*args)
+    if not new and line[:3] == PROGRAM and (server := _server()) and server.can_run_in(env):
+        done = server.run(line[3:], cwd, given, env, timeout)
+    else:
+        done = subprocess.run(line, cwd=cwd, input=given, env=env, timeout=timeout, capture_output=True, check=False)
     out, err = (stream.decode("utf-8", "surrogateescape") for stream in (done.stdout, done.stderr))
     return CompletedProcess(done.args, done.returncode, out, err)
 
