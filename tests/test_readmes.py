@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from charrnn.checkpoint import model_file
 from charrnn.cli import program
-from support import readmes
+from support import fork_server, readmes
 from support.processes import charrnn, posix
 from support.readmes import ROOT, Block, Example
 
@@ -39,6 +40,20 @@ def folder(prepared: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(prepared, tmp_path / "work"))
 
 
+@pytest.fixture(scope="session")
+def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a user who has this charrnn on the path."""
+    home = tmp_path_factory.mktemp("home")
+    env = readmes.shell_environment(home)
+    if not fork_server.available:
+        yield env
+        return
+    server = fork_server.ForkServer(env)
+    readmes.write_program(home, server.client())
+    yield env
+    server.close()
+
+
 def holding(language: str) -> pytest.MarkDecorator:
     """Runs a test for each document that has blocks in a language."""
     found = [path for path in readmes.documents() if readmes.blocks(path, language) and path != OLD_VERSION]
@@ -51,9 +66,9 @@ def holding(language: str) -> pytest.MarkDecorator:
 @posix
 @needs_a_shell
 @holding("console")
-def test_commands_print_what_a_readme_shows(document: Path, folder: Path) -> None:
+def test_commands_print_what_a_readme_shows(document: Path, folder: Path, env: dict[str, str]) -> None:
     pytest.importorskip("regex")
-    env, wrong = readmes.shell_environment(folder), []
+    wrong = []
     for block in readmes.blocks(document, "console"):
         is_short = False
         for example in readmes.examples(block):
@@ -76,10 +91,10 @@ def test_commands_print_what_a_readme_shows(document: Path, folder: Path) -> Non
 @posix
 @needs_a_shell
 @holding("sh")
-def test_commands_of_a_readme_run(document: Path, folder: Path) -> None:
+def test_commands_of_a_readme_run(document: Path, folder: Path, env: dict[str, str]) -> None:
     for module in ("regex", "matplotlib", "jinja2"):
         pytest.importorskip(module)
-    env, failed = readmes.shell_environment(folder), []
+    failed = []
     for block in readmes.blocks(document, "sh"):
         for statement in readmes.statements(block):
             if readmes.COMMAND.search(statement) and readmes.has_tools(statement):

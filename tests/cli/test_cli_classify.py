@@ -147,7 +147,7 @@ def test_it_resumes_byte_for_byte_and_is_the_same_from_python(tmp_path: Path) ->
     train_model(tmp_path, TEXTS, "--classify", steps=12)
     whole = (tmp_path / "model.safetensors").read_bytes()
     train_model(tmp_path, TEXTS, "--classify", "--force", steps=5)
-    done = charrnn("train", "--resume", "--out", "model.safetensors", "--steps", 12, cwd=tmp_path)
+    done = charrnn("train", "--resume", "--out", "model.safetensors", "--steps", 12, cwd=tmp_path, new=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model.safetensors").read_bytes() == whole
     model = api.load(tmp_path / "model.safetensors").model

@@ -113,7 +113,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one_byte_for_byte(here: Path) -> 
     train("names.txt", "--steps", 80, *options, "--out", "whole/m.safetensors", cwd=here)
     train("names.txt", "--steps", 30, *options, "--out", "parts/m.safetensors", cwd=here)
     for steps, repeated in ((50, ()), (80, ("--lines",))):
-        done = charrnn("train", "--resume", *repeated, "--steps", steps, "--out", "parts/m.safetensors", cwd=here)
+        done = charrnn(
+            "train", "--resume", *repeated, "--steps", steps, "--out", "parts/m.safetensors", cwd=here, new=True
+        )
         assert done.returncode == 0, done.stderr
     assert checkpoints(here / "parts") == checkpoints(here / "whole")
 

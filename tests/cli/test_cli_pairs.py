@@ -87,7 +87,7 @@ def test_it_resumes_byte_for_byte(tmp_path: Path) -> None:
     there.mkdir()
     train(here, LABELLED, "--steps", 30)
     train(there, LABELLED, "--steps", 12)
-    done = charrnn("train", "--resume", "--out", "m.safetensors", "--steps", 30, cwd=there)
+    done = charrnn("train", "--resume", "--out", "m.safetensors", "--steps", 30, cwd=there, new=True)
     assert done.returncode == 0, done.stderr
     assert (here / "m.safetensors").read_bytes() == (there / "m.safetensors").read_bytes()
 

@@ -81,6 +81,6 @@ def test_it_resumes_byte_for_byte(tmp_path: Path) -> None:
     train_model(tmp_path, TEXTS, "--tags", steps=12)
     whole = (tmp_path / "model.safetensors").read_bytes()
     train_model(tmp_path, TEXTS, "--tags", "--force", steps=5)
-    done = charrnn("train", "--resume", "--out", "model.safetensors", "--steps", 12, cwd=tmp_path)
+    done = charrnn("train", "--resume", "--out", "model.safetensors", "--steps", 12, cwd=tmp_path, new=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model.safetensors").read_bytes() == whole

@@ -492,7 +492,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_byte_for_byte(here: Path) -> 
     train("corpus.txt", "--steps", 25, *options, "--out", "whole/m.safetensors", cwd=here)
     train("corpus.txt", "--steps", 7, *options, "--out", "parts/m.safetensors", cwd=here)
     for steps in (14, 25):
-        done = charrnn("train", "--resume", "--steps", steps, "--out", "parts/m.safetensors", cwd=here)
+        done = charrnn("train", "--resume", "--steps", steps, "--out", "parts/m.safetensors", cwd=here, new=True)
         assert done.returncode == 0, done.stderr
         assert "continues at step" in done.stderr
     assert checkpoints(here / "parts") == checkpoints(here / "whole")

@@ -108,10 +108,10 @@ def test_processes_that_compile_at_the_same_time_do_not_disturb_each_other(tmp_p
             env=environment({"NUMBA_CACHE_DIR": str(tmp_path / "cache")}),
             stderr=subprocess.PIPE,
         )
-        for n in range(3)
+        for n in range(2)
     ]
-    assert [process.communicate()[1] for process in running] == [b""] * 3
-    assert len({(tmp_path / f"{n}.safetensors").read_bytes() for n in range(3)}) == 1
+    assert [process.communicate()[1] for process in running] == [b""] * 2
+    assert len({(tmp_path / f"{n}.safetensors").read_bytes() for n in range(2)}) == 1
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

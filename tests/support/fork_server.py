@@ -1,12 +1,12 @@
 """A process that has imported charrnn and waits: a run of the program is a fork of it, so it need not import it again.
 
 A run is a process of its own, with its own streams, folder, environment and exit code. It differs from a new process in
-what was settled before the fork: the modules that are loaded, and the seed of Python's hashes.
+what was settled before the fork: the modules that are loaded, and the seed of Python's hashes. If its environment
+differs from the server's in what may be read by then, it is a new process.
 
-    python tests/support/fork_server.py FD
+    PYTHONPATH=tests python -m support.fork_server SOCKET
 
-serves requests from the socket FD. A request is a byte, with a socket and the standard streams of the run. The socket
-brings the arguments, the folder and the environment as JSON, and takes the exit code.
+serves requests until its stdin is closed. A request is what `fork_client.py` sends.
 """
 
 import atexit
@@ -14,76 +14,77 @@ import gc
 import json
 import os
 import pkgutil
+import re
+import select
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from subprocess import CompletedProcess
-from threading import Thread
+from subprocess import CompletedProcess, TimeoutExpired
+from threading import Thread, Timer
+
+from support import fork_client
 
 available = sys.platform.startswith("linux")
 """Elsewhere a fork of a process that has loaded NumPy may crash."""
 
-READ_LATE = ("CHARRNN_", "_CHARRNN_", "_TYPER_", "COMP_", "PYTEST_", "COLUMNS", "LINES")
-"""The beginnings of variables that nothing reads before the fork."""
+READ_LATE = r"(_?CHARRNN|_TYPER|COMP|PYTEST)_.*|COLUMNS|LINES|PWD|OLDPWD|SHLVL|_"
+"""The variables that nothing reads before the fork."""
 
 
 class ForkServer:
     """The process, seen from the tests."""
 
     def __init__(self, environment: Mapping[str, str]):
-        self.environment = dict(environment)
-        self.control, theirs = socket.socketpair()
-        with theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())],
-                env=self.environment,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.PIPE,  # not a terminal, as for a run, whose streams take the place of these
-                stdout=subprocess.PIPE,
-            )
+        self._folder = tempfile.TemporaryDirectory(prefix="fork-")
+        self.path = f"{self._folder.name}/socket"
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}  # no terminals; the runs have their own
+        line = [sys.executable, "-m", "support.fork_server", self.path]
+        self._process = subprocess.Popen(line, cwd=Path(__file__).parents[1], env=dict(environment), **pipes)
+        self._process.stdout.readline()  # it is ready
 
-    def can_run_in(self, environment: Mapping[str, str]) -> bool:
-        """Whether a run in an environment may be a fork of the process, which has its own."""
-        differing = dict(environment.items() ^ self.environment.items())
-        return all(name.startswith(READ_LATE) for name in differing)
+    def close(self) -> None:
+        """Ends the process."""
+        with self._process:
+            self._process.stdin.close()
+        self._folder.cleanup()
+
+    def client(self) -> list[str]:
+        """The beginning of a command line that runs the program as a fork of the process."""
+        return [sys.executable, "-IS", fork_client.__file__, self.path]
 
     def run(
         self, args: list[str], cwd: Path, input: bytes, env: Mapping[str, str], timeout: float
     ) -> CompletedProcess[bytes]:
         """As `subprocess.run` with `capture_output`, for a run of the program with these arguments."""
-        ours, theirs = socket.socketpair()
-        pipes = [os.pipe() for _ in range(3)]
-        (stdin, send), (receive_out, stdout), (receive_err, stderr) = pipes
-        socket.send_fds(self.control, [b"r"], [theirs.fileno(), stdin, stdout, stderr])
-        theirs.close()
-        for fd in (stdin, stdout, stderr):
-            os.close(fd)
-        found: dict[int, bytes] = {}
+        (stdin, send), (receive_out, stdout), (receive_err, stderr) = (os.pipe() for _ in range(3))
+        out: list[bytes] = []
+        err: list[bytes] = []
         threads = [Thread(target=_write, args=(send, input))]
-        threads += [Thread(target=_read, args=(fd, found)) for fd in (receive_out, receive_err)]
+        threads += [Thread(target=_read, args=pair) for pair in ((receive_out, out), (receive_err, err))]
+        killed: list[int] = []
+
+        def begun(pid: int) -> None:
+            timer = Timer(timeout, lambda: [killed.append(pid), os.kill(pid, signal.SIGKILL)])
+            threads.append(timer)
+            for fd in (stdin, stdout, stderr):
+                os.close(fd)
+            for thread in threads:
+                thread.start()
+
+        code = fork_client.run(self.path, args, str(cwd), env, (stdin, stdout, stderr), begun)
+        threads[-1].cancel()
         for thread in threads:
-            thread.start()
-        ours.settimeout(timeout)
-        with ours, ours.makefile("rw") as channel:
-            json.dump([args, str(cwd), dict(env)], channel)
-            channel.write("\n")
-            channel.flush()
-            pid = int(channel.readline())
-            try:
-                code = int(channel.readline())
-            except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(args, timeout) from None
-            finally:
-                for thread in threads:
-                    thread.join()
-        return CompletedProcess(args, code, found[receive_out], found[receive_err])
+            thread.join()
+        if killed:
+            raise TimeoutExpired(args, timeout)
+        return CompletedProcess(args, code, *out, *err)
 
 
 def _write(fd: int, content: bytes) -> None:
@@ -92,10 +93,13 @@ def _write(fd: int, content: bytes) -> None:
         file.write(content)
 
 
-def _read(fd: int, found: dict[int, bytes]) -> None:
+def _read(fd: int, found: list[bytes]) -> None:
     """Reads a pipe to its end."""
     with open(fd, "rb") as file:
-        found[fd] = file.read()
+        found.append(file.read())
+
+
+# The process
 
 
 def load_modules() -> None:
@@ -124,25 +128,31 @@ def load_modules() -> None:
             cli.program().main([command, f"{os.devnull}/missing"], standalone_mode=False)
 
 
-def serve(control: socket.socket) -> None:
-    """Forks a run for each request, up to the end of the tests. Returns in the runs too, ready to begin."""
+def serve(path: str, own: Mapping[str, str]) -> None:
+    """Forks a run for each request, until stdin is closed. Returns in the runs, ready to begin.
+
+    `own` is the environment in which this process was started.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that wait for the runs
-    while True:
-        request, fds, *_ = socket.recv_fds(control, 1, 4)
-        if not request:
-            sys.exit()
-        if os.fork() == 0:
-            control.close()
-            return begin(*fds)
-        for fd in fds:
-            os.close(fd)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(64)
+        print(flush=True)
+        while listener in select.select([listener, 0], [], [])[0]:
+            connection, _ = listener.accept()
+            with connection:
+                if os.fork() == 0:
+                    listener.close()
+                    return begin(connection, own)
+    os._exit(0)
 
 
-def begin(channel: int, *streams: int) -> None:
+def begin(connection: socket.socket, own: Mapping[str, str]) -> None:
     """Forks a run and waits for it, to report its exit code. Returns in the run."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    with socket.socket(fileno=channel) as connection, connection.makefile("rw") as file:
+    _, streams, *_ = socket.recv_fds(connection, 1, 3)
+    with connection.makefile("rw") as file:
         args, cwd, environment = json.loads(file.readline())
         child = os.fork()
         if child:
@@ -153,10 +163,13 @@ def begin(channel: int, *streams: int) -> None:
             file.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
             file.flush()
             os._exit(0)
+    connection.close()
     for n, fd in enumerate(streams):
         os.dup2(fd, n)
         os.close(fd)
     os.chdir(cwd)
+    if any(not re.fullmatch(READ_LATE, name) for name, _ in environment.items() ^ own.items()):
+        os.execve(sys.executable, [sys.executable, "-m", "charrnn", *args], environment)
     os.environ.clear()
     os.environ.update(environment)
     sys.path[0], sys.argv[1:] = cwd, args
@@ -180,7 +193,8 @@ exit_code: list[int] = []
 
 if __name__ == "__main__":
     atexit.register(lambda: os._exit(*exit_code or [1]))  # what is registered first is called last
+    own = dict(os.environ)  # which some modules change
     load_modules()
     gc.freeze()
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(sys.argv[1], own)
     run()

@@ -81,7 +81,7 @@ def charrnn(
     """
     given, env = input.encode() if isinstance(input, str) else input, environment(env)
     line = command(*args)
-    if not new and line[:3] == PROGRAM and (server := _server()) and server.can_run_in(env):
+    if not new and line[:3] == PROGRAM and (server := _server()):
         done = server.run(line[3:], cwd, given, env, timeout)
     else:
         done = subprocess.run(line, cwd=cwd, input=given, env=env, timeout=timeout, capture_output=True, check=False)

@@ -6,10 +6,10 @@ stands for any lines, and `…` in a line for any text. In a `sh` block there ar
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher, unified_diff
 from pathlib import Path
@@ -18,7 +18,7 @@ import charrnn
 from charrnn.checkpoint.training_file import load_state
 from charrnn.dataset.files import Source
 from charrnn.errors import CheckpointError
-from support.processes import environment
+from support.processes import PROGRAM, environment
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "tests" / "fixtures" / "docs"
@@ -165,14 +165,20 @@ def shell_environment(folder: Path, short: bool = True) -> dict[str, str]:
     """The environment of a user who has this charrnn on the path; with `short`, it computes with NumPy alone."""
     bin = folder / "bin"
     bin.mkdir(exist_ok=True)
-    (bin / "charrnn").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m charrnn "$@"\n')
-    (bin / "charrnn").chmod(0o755)
+    write_program(folder, PROGRAM)
     numpy = {f"CHARRNN_{command}_ENGINE": "numpy" for command in ("TRAIN", "SAMPLE", "SCORE")}
     single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
     return environment(
         {"PATH": f"{bin}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "80", "HOME": str(folder)}
         | (numpy | single if short else {})
     )
+
+
+def write_program(folder: Path, program: Sequence[str]) -> None:
+    """Writes the program `charrnn` of a user: it runs a command line to which its arguments are added."""
+    path = folder / "bin" / "charrnn"
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(program)} "$@"\n')
+    path.chmod(0o755)
 
 
 def run(command: str, folder: Path, env: dict[str, str], timeout: float = 120) -> tuple[int, str]:
