@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ MAX_LINES = 300
 """The most lines of a module."""
 
 
+@cache
 def modules() -> dict[str, Path]:
     """The modules of the package by name."""
     found = {}
