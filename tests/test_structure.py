@@ -37,6 +37,12 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    """The syntax of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def folder(module: str) -> str:
     """The folder of a module of the package: `layers` for `charrnn.layers.lstm`."""
     return module.split(".")[1] if "." in module else module
@@ -45,7 +51,7 @@ def folder(module: str) -> str:
 def imports(path: Path) -> Iterator[str]:
     """The modules that a file imports: at the top, for type checkers, inside functions, and by `import_module`."""
     known = modules()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -121,7 +127,7 @@ def test_only_the_kernels_import_numba_at_the_top() -> None:
     found = {
         module
         for module, path in modules().items()
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in tree(path).body
         if isinstance(node, ast.Import | ast.ImportFrom)
         and {"numba", "llvmlite"} & {name.partition(".")[0] for name in names_of(node)}
     }
@@ -139,7 +145,7 @@ def test_no_module_has_a_catch_all_name() -> None:
 
 def test_every_module_docstring_begins_with_a_sentence() -> None:
     for module, path in modules().items():
-        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        text = ast.get_docstring(tree(path))
         assert text, f"{module} has no docstring"
         assert text.partition("\n\n")[0].endswith((".", ":")), f"{module} does not begin with a sentence"
 
