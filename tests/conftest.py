@@ -1,6 +1,7 @@
 """The fixtures that tests share: the engines that are installed and small trainings; and Hypothesis's settings."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -17,6 +18,14 @@ from support.trainings import VERSE, run_of, save
 
 settings.register_profile("charrnn", max_examples=50, deadline=None)
 settings.load_profile("charrnn")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives each worker neighbouring tests, which share fixtures; one that has done its own takes from the others."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 def _installed(name: str) -> str:
