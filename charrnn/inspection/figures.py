@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from charrnn.inspection.attribution import relative
 from charrnn.inspection.context import SHARES, unit_names
 from charrnn.inspection.symbols import symbol
 
@@ -84,6 +85,17 @@ def surprisal(named: Named) -> list[Panel]:
     """The text by the surprisal of each character in bits."""
     ((_, data),) = named
     return [_text(data["text"], data["bits"], SURPRISAL_COLOURS, 0.0, MAX_BITS)]
+
+
+def attribution(named: Named) -> list[Panel]:
+    """The answers one below the other: each its label and probability, and its text by how far it speaks for them."""
+    ((_, data),) = named
+    text, values = "", []
+    for answer in data["answers"]:
+        heading = f"{answer['label']}, {answer['probability']:.1%}\n"
+        text += f"{heading}{answer['text']}\n\n"
+        values += [0.0] * len(heading) + relative(answer["values"]) + [0.0, 0.0]
+    return [_text(text.rstrip("\n"), values[: len(text.rstrip("\n"))], DIVERGING, -1.0, 1.0)]
 
 
 def context(named: Named) -> list[Panel]:

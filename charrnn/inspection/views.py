@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from charrnn.checkpoint.model_file import Checkpoint
+from charrnn.config import FORMS
 from charrnn.inspection import figures
+from charrnn.inspection.attribution import attribution
 from charrnn.inspection.context import context
 from charrnn.inspection.features import Feature
 from charrnn.inspection.figures import Named, Panel
@@ -55,6 +57,8 @@ class View:
     """Whether it shows several models in one chart."""
     page_data: DataFunction | None = None
     """The data of its section, if they are not `data`."""
+    forms: tuple[str, ...] = ("language_model",)
+    """The forms of network that it can show, of `config.FORMS`."""
 
     @property
     def section(self) -> str:
@@ -87,6 +91,7 @@ VIEWS = {
             data=lambda checkpoint, text, options: history(checkpoint),
             figure=figures.history,
             combines_models=True,
+            forms=FORMS,
         ),
         View(
             "neurons",
@@ -105,6 +110,14 @@ VIEWS = {
             page_data=_surprisal_of_page,
         ),
         View(
+            "attribution",
+            "Attribution",
+            data=lambda checkpoint, text, options: attribution(checkpoint.model, text, options.max_shown),
+            figure=figures.attribution,
+            takes_text=True,
+            forms=("classifier", "tagger"),
+        ),
+        View(
             "context",
             "Context",
             data=lambda checkpoint, text, options: context(checkpoint.model, text),
@@ -117,6 +130,7 @@ VIEWS = {
             "Weights",
             data=lambda checkpoint, text, options: weights(checkpoint.model),
             figure=figures.weights,
+            forms=FORMS,
         ),
         View(
             "vocabulary",
@@ -127,3 +141,8 @@ VIEWS = {
     )
 }
 """The views by name, in the order in which they are shown."""
+
+
+def views_for(form: str) -> list[View]:
+    """The views that can show a form of network, in their order."""
+    return [view for view in VIEWS.values() if form in view.forms]

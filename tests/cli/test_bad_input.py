@@ -171,6 +171,7 @@ score model.safetensors --unknown perhaps corpus.txt | 2 | unknown
 # inspection
 inspect model.safetensors --neurons           | 2 | --neurons
 inspect model.safetensors --context --corpus missing.txt | 1 | missing.txt
+inspect model.safetensors --attribution a     | 2 | a classifier or a tagger, and this is a language model
 inspect model.safetensors --plot x.gif --history | 2 | .svg
 frobnicate                                    | 2 | frobnicate
 """

@@ -1,6 +1,7 @@
 """`charrnn train --classify` and `charrnn classify`: real processes, streams and files."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -132,6 +133,54 @@ def test_other_commands_say_what_the_model_is_for(line: str, folder: Path) -> No
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_the_characters_that_speak_for_a_label_are_shown(folder: Path) -> None:
+    args = ("inspect", "model.safetensors", "--attribution", "Bishopsteignton\nAyr\tshort\n")
+    shown = charrnn(*args, cwd=folder).stdout.splitlines()
+    data = json.loads(charrnn(*args, "--json", cwd=folder).stdout)["attribution"]
+    assert [(answer["label"], answer["text"]) for answer in data["answers"]] == [
+        ("long", "Bishopsteignton"),
+        ("short", "Ayr"),
+    ]
+    for answer in data["answers"]:
+        place = shown.index(answer["text"])
+        assert shown[place - 1].startswith(f"{answer['label']}, {answer['probability']:.1%}; the strongest: ")
+        top = max(map(abs, answer["values"]))
+        assert shown[place + 1] == "".join("▁▂▃▄▅▆▇█"[round((x / top + 1) / 2 * 7)] for x in answer["values"])
+    coloured = charrnn(*args, cwd=folder, env={"FORCE_COLOR": "1", "TERM": "xterm-256color"}).stdout
+    assert "\x1b[" in coloured
+    assert not {*"▁▂▃▄▅▆▇█"} & {*coloured}
+
+
+def test_attributions_are_drawn_and_are_a_section_of_the_page(folder: Path) -> None:
+    pytest.importorskip("matplotlib")
+    args = ("inspect", "model.safetensors", "--quiet", "--force")
+    assert charrnn(*args, "--attribution", "Ayr", "--plot", "a.svg", cwd=folder).returncode == 0
+    assert ">A</text>" in (folder / "a.svg").read_text(encoding="utf-8")
+    pytest.importorskip("jinja2")
+    done = charrnn(*args, "--page", "a.html", cwd=folder)  # of the first validation texts
+    assert done.returncode == 0, done.stderr
+    page = (folder / "a.html").read_text(encoding="utf-8")
+    assert page.count('class="reading"') > 100
+    assert '<section id="attribution">' in page
+    assert '<section id="surprisal">' not in page
+    assert charrnn(*args, "--attribution", "Ayr", "--page", "a.html", cwd=folder).returncode == 0
+    page = (folder / "a.html").read_text(encoding="utf-8")
+    values = json.loads(charrnn("inspect", "model.safetensors", "--attribution", "Ayr", "--json", cwd=folder).stdout)[
+        "attribution"
+    ]["answers"][0]["values"]
+    shown = re.findall(r'<i class="u(\d+)" data-value="([+−].*?) nats">(.)</i>', page)
+    assert "".join(character for *_, character in shown) == "Ayr"
+    assert [float(value.replace("−", "-")) for _, value, _ in shown] == pytest.approx(values, rel=0.06)
+    assert [int(step) - 7 for step, *_ in shown] == [round(7 * x / max(map(abs, values))) for x in values]
+
+
+def test_views_of_other_models_are_refused_with_those_that_it_has(folder: Path) -> None:
+    for option in (("--surprisal", "Ayr"), ("--neurons", "Ayr"), ("--context",), ("--vocabulary",)):
+        line = error_line(charrnn("inspect", "model.safetensors", *option, cwd=folder), 2)
+        assert f"{option[0]} shows a language model, and this is a classifier" in line
+        assert "use --history, --attribution TEXT or --weights" in line
 
 
 def test_its_shape_and_history_are_shown(folder: Path) -> None:

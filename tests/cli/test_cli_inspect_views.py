@@ -13,7 +13,7 @@ from charrnn.inspection.context import context
 from charrnn.inspection.features import pattern_feature
 from charrnn.inspection.neurons import activations, neurons
 from charrnn.inspection.surprisal import surprisal
-from charrnn.inspection.views import VIEWS
+from charrnn.inspection.views import VIEWS, views_for
 from charrnn.inspection.vocabulary import neighbours
 from charrnn.inspection.weights import weights
 from support.inspection import inspect, width
@@ -21,6 +21,7 @@ from support.processes import TEXT, charrnn, error_line, train_model
 
 CYRILLIC = "Все счастливые семьи похожи друг на друга (это известно).\nКаждая несчастлива по-своему. 12 раз!\n" * 15
 NAMES = "".join(f"Name {n:03} (of {n % 7})\n" for n in range(150))
+OWN_VIEWS = [view.name for view in views_for("language_model")]
 KINDS = {
     "text": (TEXT, ()),
     "cyrillic": (CYRILLIC, ()),
@@ -48,7 +49,7 @@ def option(view: str, text: str) -> list[str]:
 # The terminal and JSON
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", OWN_VIEWS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_view_works_for_every_kind_of_model(
     kind: str, view: str, models: dict[str, Path], tmp_path: Path
@@ -68,7 +69,7 @@ def test_every_view_works_for_every_kind_of_model(
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_views_fit_the_terminal(columns: int, env: dict[str, str], models: dict[str, Path], tmp_path: Path) -> None:
     long_lines = TEXT.replace("\n", " ")[:700]
-    args = [word for view in VIEWS for word in option(view, long_lines)]
+    args = [word for view in OWN_VIEWS for word in option(view, long_lines)]
     shown = inspect(models["text"], *args, cwd=tmp_path, COLUMNS=str(columns), **env)
     coloured = "TERM" in env
     assert ("\x1b[" in shown) == coloured or "NO_COLOR" in env
@@ -176,7 +177,7 @@ def test_a_pattern_without_a_match_is_reported(models: dict[str, Path], tmp_path
 # Pictures
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", OWN_VIEWS)
 def test_every_view_can_be_drawn(view: str, models: dict[str, Path], tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     (tmp_path / "strange.txt").write_text(STRANGE * 3, encoding="utf-8", newline="")
@@ -241,6 +242,7 @@ def test_pictures_and_pages_name_the_packages_that_they_need(models: dict[str, P
         (["--page", "x.html", "--plot", "x.svg"], 2, "both"),
         (["--page", "x.html", "--weights"], 2, "all views"),
         (["--page", "x.html", "--neurons", TEXT, "--surprisal", TEXT], 2, "one text"),
+        (["--attribution", TEXT], 2, "--attribution shows a classifier or a tagger, and this is a language model: use"),
         (["--page", "no/such/../x.html", "--neurons", "short"], 1, "too short"),
     ],
 )

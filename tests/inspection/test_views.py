@@ -12,14 +12,14 @@ from charrnn.cli.inspect.command import command
 from charrnn.cli.inspect.views import TERMINAL_VIEWS
 from charrnn.cli.terminal.heatmap import activation_scale
 from charrnn.inspection.figures import DIVERGING
-from charrnn.inspection.views import VIEWS, View, ViewOptions
-from support.inspection import VERSE, random_model
+from charrnn.inspection.views import VIEWS, View, ViewOptions, views_for
+from support.inspection import VERSE, model_for, random_model, random_reader
 
 
 def data_of(view: View) -> Any:
     """The data of a view of a small model."""
     text = VERSE if view.takes_text or view.reads_validation else ""
-    return view.data(Checkpoint(random_model(H=3)), text, ViewOptions())
+    return view.data(Checkpoint(model_for(view)), text, ViewOptions())
 
 
 def test_every_view_has_an_option_and_a_terminal_form() -> None:
@@ -37,8 +37,10 @@ def test_every_view_works_for_an_rnn_with_relu_even_if_all_of_its_units_are_off(
 
     from charrnn.inspection.picture import picture
 
-    on, off = random_model("rnn_relu", H=3), random_model("rnn_relu", H=3)
-    off.params["b0"][:] = -100
+    on, off = model_for(view, "rnn_relu"), model_for(view, "rnn_relu")
+    for name in off.params:
+        if name.startswith("b0"):
+            off.params[name][:] = -100
     for model in (on, off):
         data = view.data(Checkpoint(model), VERSE, ViewOptions())
         assert json.loads(json.dumps(data, allow_nan=False)) == data
@@ -105,10 +107,15 @@ def test_every_view_has_a_section_of_the_page() -> None:
     pytest.importorskip("jinja2")
     from charrnn.inspection.report.page import ReportEntry, render
 
-    page = render([ReportEntry("m", Checkpoint(random_model(H=3)), VERSE, None)])
-    places = [page.index(f'<section id="{view.name}">\n<h2>{view.title}</h2>\n<p>') for view in VIEWS.values()]
-    assert places == sorted(places)
-    assert all(f'<a href="#{view.name}">{view.title}</a>' in page for view in VIEWS.values())
+    seen = set()
+    for model in (random_model(H=3), random_reader("classifier"), random_reader("tagger")):
+        page, views = render([ReportEntry("m", Checkpoint(model), VERSE, None)]), views_for(model.config.form)
+        places = [page.index(f'<section id="{view.name}">\n<h2>{view.title}</h2>\n<p>') for view in views]
+        assert places == sorted(places)
+        assert all(f'<a href="#{view.name}">{view.title}</a>' in page for view in views)
+        assert page.count("<section id=") == len(views) + 1
+        seen |= {view.name for view in views}
+    assert seen == set(VIEWS)
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)

@@ -1,14 +1,19 @@
 """What the tests of inspection share: texts, models with random weights, and `charrnn inspect` as a process."""
 
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from charrnn import engine as engines
+from charrnn.config import FORM_OF_LAYOUT
+from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.inspection.views import View
+from charrnn.model.forms import network_for
 from charrnn.model.model import Model
 from charrnn.model.network import Network
 from support.cells import model_config
@@ -37,6 +42,24 @@ def random_model(
         params |= {name: p * dtype(0.3) for name, p in params.items() if name.startswith("W_hh")}
     line_set = LineSet(8, None) if layout == "lines" else None
     return Model(network.config, vocabulary, params, network.engine, layout, line_set)
+
+
+def random_reader(form: str, cell: str = "gru", characters: str | None = LINES + VERSE, layers: int = 1) -> Model:
+    """A classifier or a tagger with random weights and three labels or tags, in the layout of its form."""
+    vocabulary = Vocabulary(None if characters is None else sorted(set(characters)))
+    config = replace(model_config(len(vocabulary), cell, 6, layers), form=form, outputs=3)
+    network, rng = network_for(config, engines.load("numpy")), np.random.default_rng(2)
+    params = {name: rng.normal(0, 0.5, shape) for name, shape in network.param_shapes.items()}
+    params["b_out"][0] -= 2  # so that a tagger finds spans
+    layout = next(layout for layout, of in FORM_OF_LAYOUT.items() if of == form)
+    return Model(config, vocabulary, params, network.engine, layout, labels=LabelSet((".", "N", "x"), (9, 6, 4)))
+
+
+def model_for(view: View, cell: str = "lstm", **options: Any) -> Model:
+    """A random model of a form that a view can show."""
+    if "language_model" in view.forms:
+        return random_model(cell, H=3, **options)
+    return random_reader(view.forms[0], cell)
 
 
 def inspect(*args: object, cwd: Path, **env: str) -> str:

@@ -25,6 +25,7 @@ Examples:
   charrnn inspect --neurons 'To be, or not to be' --unit 0:17
   charrnn inspect rnn.safetensors gru.safetensors lstm.safetensors --context
   charrnn inspect --surprisal chapter.txt
+  charrnn inspect classifier.safetensors --attribution 'Llanfair'
   charrnn inspect --weights --vocabulary
   charrnn inspect --history --plot history.svg
   charrnn inspect --page model.html
@@ -45,6 +46,10 @@ def command(
     ] = None,
     surprisal: Annotated[
         str | None, option(MOST_USED, "Surprisal of each character of this text; -: stdin.", metavar="TEXT|FILE")
+    ] = None,
+    attribution: Annotated[
+        str | None,
+        option(VIEWS, "Which characters speak for the label or the spans of this text; -: stdin.", metavar="TEXT|FILE"),
     ] = None,
     page: Annotated[
         Path | None, option(MOST_USED, "Write all views to a page, FILE.html; needs charrnn[page].")

@@ -8,6 +8,7 @@ from charrnn.cli.inspect.results import Results
 from charrnn.cli.inspect.target import Target
 from charrnn.cli.terminal.console import one_line
 from charrnn.errors import CheckpointError, ConfigError
+from charrnn.inspection.views import views_for
 
 PAGE_SUFFIXES = (".html", ".htm")
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
@@ -40,11 +41,13 @@ def write_page(path: Path, request: InspectRequest, targets: list[Target]) -> in
     from charrnn.inspection.report.page import ReportEntry, render
 
     given = next((text for text in request.texts.values() if text is not None), None)
+    forms = {target.model.config.form for target in targets}
+    reads_validation = given is None or any(view.reads_validation for form in forms for view in views_for(form))
     entries = [
         ReportEntry(
             one_line(target.name),
             target.checkpoint,
-            target.validation_text,
+            target.validation_text if reads_validation else "",
             None if given is None else target.text(given),
         )
         for target in targets

@@ -8,7 +8,7 @@ from charrnn.cli.inspect.target import MAX_TEXT
 from charrnn.cli.terminal.console import unit as parse_unit
 from charrnn.errors import ConfigError
 from charrnn.inspection.features import pattern_feature
-from charrnn.inspection.views import VIEWS, View, ViewOptions
+from charrnn.inspection.views import VIEWS, View, ViewOptions, views_for
 from charrnn.model.model import Model
 
 MAX_PRINTED, MAX_DRAWN = 1000, 3200
@@ -54,7 +54,17 @@ class InspectRequest:
         return all(view.combines_models for view in self.views)
 
     def check_models(self, models: list[Model]) -> None:
-        """Raises `ConfigError` for a picture of several models that can't have one, and for units that don't exist."""
+        """Raises `ConfigError` for views that the models can't have, for units that don't exist, and for a picture of
+        several models or a page of several forms, if it can't be.
+        """
+        forms = [*dict.fromkeys(model.config.form for model in models)]
+        for view in self.views:
+            for form in forms:
+                if form not in view.forms:
+                    raise ConfigError(_no_such_view(view, form))
+        if self.page is not None and len(forms) > 1:
+            names = " and ".join(f"a {form.replace('_', ' ')}" for form in forms)
+            raise ConfigError(f"--page shows models of one form, not {names}: write a page for each")
         if self.plot is not None and len(models) > 1 and not self.combines_models:
             raise ConfigError(f"--plot draws --{self.views[0].name} of one model: name only one")
         if self.options.unit is not None:
@@ -90,7 +100,19 @@ def requested_views(options: Mapping[str, object]) -> dict[str, str | None]:
     return {name: value if isinstance(value, str) else None for name, value in given.items()}
 
 
+def _no_such_view(view: View, form: str) -> str:
+    """Why a form of network can't have a view, and which views it has."""
+    wanted = " or ".join(f"a {name.replace('_', ' ')}" for name in view.forms)
+    others = [f"--{other.name}{' TEXT' * other.takes_text}" for other in views_for(form)]
+    return f"--{view.name} shows {wanted}, and this is a {form.replace('_', ' ')}: use {_listed('or', others)}"
+
+
 def _list_options(conjunction: str, views: list[View]) -> str:
     """The options of some views, as a part of a sentence."""
-    *first, last = [f"--{view.name}" for view in views]
+    return _listed(conjunction, [f"--{view.name}" for view in views])
+
+
+def _listed(conjunction: str, words: list[str]) -> str:
+    """Some words as a part of a sentence."""
+    *first, last = words
     return f"{', '.join(first)} {conjunction} {last}" if first else last

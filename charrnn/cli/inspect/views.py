@@ -10,8 +10,17 @@ from rich.text import Text
 from charrnn.cli.inspect.request import MAX_PRINTED
 from charrnn.cli.terminal.chart import Line, chart
 from charrnn.cli.terminal.console import visible
-from charrnn.cli.terminal.heatmap import BARS, SURPRISAL_SCALE, activation_scale, heatmap, legend
+from charrnn.cli.terminal.heatmap import (
+    ATTRIBUTION_SCALE,
+    BARS,
+    SURPRISAL_SCALE,
+    activation_scale,
+    has_colours,
+    heatmap,
+    legend,
+)
 from charrnn.cli.terminal.tables import plain, plain_table
+from charrnn.inspection.attribution import relative
 from charrnn.inspection.context import unit_names
 from charrnn.inspection.features import PATTERN_PREFIX
 from charrnn.inspection.figures import Named
@@ -93,6 +102,23 @@ def surprisal(named: Named, console: Console) -> Iterator[RenderableType]:
     yield table
 
 
+def attribution(named: Named, console: Console) -> Iterator[RenderableType]:
+    """Each answer with its probability, and its text by how far each character speaks for it."""
+    ((_, data),) = named
+    if has_colours(console):
+        yield Text("speaks for or against the answer: ").append_text(legend(ATTRIBUTION_SCALE))
+    else:
+        yield Text("a bar above the middle speaks for the answer, one below it against the answer")
+    if not data["answers"]:
+        yield Text(f"\nno spans in {data['lines']:,} line{'s' * (data['lines'] > 1)}")
+    for answer in data["answers"]:
+        found = "" if data["answer"] == "label" else f" {answer['text'][answer['start'] : answer['end']]}"
+        top = max((abs(value) for value in answer["values"] if value is not None), default=0)
+        name = Text(f"\n{visible(answer['label'])}", "bold")
+        yield name.append(visible(f"{found}, {answer['probability']:.1%}; the strongest: {top:.2g} nats"), "not bold")
+        yield from heatmap(answer["text"], relative(answer["values"]), ATTRIBUTION_SCALE, 1.0, console)
+
+
 def context(named: Named, console: Console) -> Iterator[RenderableType]:
     """How far back the predictions depend on the text: the gradient, the loss by length, and the gates."""
     units = unit_names(data for _, data in named)
@@ -166,6 +192,7 @@ TERMINAL_VIEWS: dict[str, Callable[[Named, Console], Iterator[RenderableType]]] 
     "history": history,
     "neurons": neurons,
     "surprisal": surprisal,
+    "attribution": attribution,
     "context": context,
     "weights": weights,
     "vocabulary": vocabulary,

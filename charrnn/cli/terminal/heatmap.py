@@ -23,6 +23,16 @@ DIVERGING: Scale = (
     ("above 0.75", 0.75, "white on #b3440c"),
 )
 """Of activations from -1 to 1."""
+ATTRIBUTION_SCALE: Scale = tuple(
+    (label, start, style)
+    for label, start, (_, _, style) in zip(
+        ("against", "-", "-", "neither", "+", "+", "for"),
+        (-1.0, -0.6, -0.2, -0.05, 0.05, 0.2, 0.6),
+        DIVERGING,
+        strict=True,
+    )
+)
+"""Of a character's share in an answer, relative to the strongest one: from -1, against it, to 1, for it."""
 SURPRISAL_SCALE: Scale = (
     ("under 1", 0, ""),
     ("1 to 2", 1, "black on #ffff87"),
@@ -52,12 +62,17 @@ def legend(scale: Scale) -> Text:
     return text
 
 
+def has_colours(console: Console) -> bool:
+    """Whether a text is printed in colours; if not, there are bars below it."""
+    return console.color_system is not None and not console.no_color
+
+
 def heatmap(text: str, values: Sequence[float | None], scale: Scale, top: float, console: Console) -> Iterator[Text]:
     """The lines of a text, each character in the style of its value; None is one that the model has never seen.
 
     Without colours each line is followed by a line of bars, from the start of the scale to `top`.
     """
-    coloured = console.color_system is not None and not console.no_color
+    coloured = has_colours(console)
     bottom = scale[0][1]
     line, bars, columns = Text(no_wrap=True), "", 0
     for character, value in zip(text, values, strict=True):

@@ -5,20 +5,22 @@ texts respond to the pointer and the keys. What comes from a corpus is escaped b
 any `<`. Needs Jinja2 and matplotlib to be imported.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.errors import ConfigError
 from charrnn.inspection import figures
+from charrnn.inspection.attribution import relative
 from charrnn.inspection.features import Feature
 from charrnn.inspection.neurons import activations, tops
 from charrnn.inspection.report.script_data import STEPS, pack_expectations, pack_units
 from charrnn.inspection.summary import summary
 from charrnn.inspection.symbols import printable, symbol
 from charrnn.inspection.trace import excerpt
-from charrnn.inspection.views import VIEWS, ViewOptions
+from charrnn.inspection.views import View, ViewOptions, views_for
+from charrnn.model.model import Model
 
 try:
     import jinja2
@@ -31,6 +33,8 @@ from charrnn.inspection import picture
 
 MAX_SHOWN = 5000
 """The most characters of a text that are shown."""
+MAX_EXPLAINED = 2000
+"""The most characters of a text whose answers are explained."""
 MAX_UNIT_BYTES = 1_100_000
 """The most bytes of the activations of all models; the units that vary least are left out if there are too many."""
 
@@ -46,7 +50,7 @@ class ReportEntry(NamedTuple):
 
 
 def render(entries: Sequence[ReportEntry], features: Sequence[Feature] = ()) -> str:
-    """The page about some models. Raises what the data functions of the views raise."""
+    """The page about some models, all of one form. Raises what the data functions of the views raise."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("charrnn.inspection", "report"),
         autoescape=True,
@@ -59,10 +63,12 @@ def render(entries: Sequence[ReportEntry], features: Sequence[Feature] = ()) -> 
     environment.filters["named"] = lambda models, view: [(model["name"], model[view]) for model in models]
     environment.filters["svg"] = lambda panel: markupsafe.Markup(picture.inline(panel))
     environment.filters["signed"] = lambda r: "" if r is None else f"{r:+.2f}".replace("-", "\N{MINUS SIGN}")
+    environment.globals["explained"] = _explained
+    views = views_for(entries[0].checkpoint.model.config.form)
     folder = files("charrnn.inspection.report")
     page: str = environment.get_template("report.html").render(
-        models=[_model(entry, features, MAX_UNIT_BYTES // len(entries)) for entry in entries],
-        views=VIEWS.values(),
+        models=[_model(entry, views, features, MAX_UNIT_BYTES // len(entries)) for entry in entries],
+        views=views,
         figures=figures,
         style=markupsafe.Markup((folder / "report.css").read_text(encoding="utf-8")),
         script=markupsafe.Markup((folder / "report.js").read_text(encoding="utf-8")),
@@ -71,29 +77,44 @@ def render(entries: Sequence[ReportEntry], features: Sequence[Feature] = ()) -> 
     return page
 
 
+def _explained(answer: dict[str, Any]) -> Iterator[tuple[str, int | None, str]]:
+    """Each character of an answer's text, its step from -STEPS to STEPS, and its value in words."""
+    for character, value, share in zip(answer["text"], answer["values"], relative(answer["values"]), strict=True):
+        if value is None or share is None:
+            yield character, None, "the model has never seen it"
+        else:
+            yield character, round(share * STEPS), f"{value:+.2g} nats".replace("-", "\N{MINUS SIGN}")
+
+
 def _printable(value: Any) -> Any:
     """What a template prints: invisible characters become escapes, markup is unchanged."""
     plain = isinstance(value, str) and not isinstance(value, markupsafe.Markup)
     return "".join(map(printable, value)) if plain else value
 
 
-def _model(entry: ReportEntry, features: Sequence[Feature], max_unit_bytes: int) -> dict[str, Any]:
+def _model(
+    entry: ReportEntry, views: Sequence[View], features: Sequence[Feature], max_unit_bytes: int
+) -> dict[str, Any]:
     """All data about a model: its summary, each view's data by the view's name, and the data for the script."""
-    checkpoint, options = entry.checkpoint, ViewOptions(features, max_shown=MAX_SHOWN)
+    checkpoint, is_language_model = entry.checkpoint, entry.checkpoint.model.config.form == "language_model"
+    options = ViewOptions(features, max_shown=MAX_SHOWN if is_language_model else MAX_EXPLAINED)
     text = entry.validation_text if entry.text is None else entry.text
-    shown = excerpt(checkpoint.model, text, MAX_SHOWN)
     data = {
         view.name: (view.page_data or view.data)(
             checkpoint, entry.validation_text if view.reads_validation else text, options
         )
-        for view in VIEWS.values()
+        for view in views
     }
+    more = (
+        _units(checkpoint.model, text, data, max_unit_bytes) if is_language_model else {"script_data": {"steps": STEPS}}
+    )
+    return data | {"name": entry.name, "summary": summary(checkpoint)} | more
+
+
+def _units(model: Model, text: str, data: dict[str, Any], max_bytes: int) -> dict[str, Any]:
+    """The part of a text that is shown for a language model, and the activations of its units for the script."""
+    shown = excerpt(model, text, MAX_SHOWN)
     best = dict.fromkeys((row["units"][0]["layer"], row["units"][0]["index"]) for row in data["neurons"]["features"])
-    values = activations(checkpoint.model, shown)
-    units = pack_units(values, tops(checkpoint.model, values), [*best], max_unit_bytes)
-    return data | {
-        "name": entry.name,
-        "summary": summary(checkpoint),
-        "text": shown,
-        "script_data": units | pack_expectations(data["surprisal"], len(shown)),
-    }
+    values = activations(model, shown)
+    units = pack_units(values, tops(model, values), [*best], max_bytes)
+    return {"text": shown, "script_data": units | pack_expectations(data["surprisal"], len(shown))}

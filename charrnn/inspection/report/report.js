@@ -160,3 +160,13 @@ for (const element of document.querySelectorAll("#surprisal .model")) {
   });
   element.dataset.ready = "";
 }
+
+for (const element of document.querySelectorAll("#attribution .model")) {
+  const status = element.querySelector(".status");
+  for (const reading of element.querySelectorAll(".reading")) {
+    walk(reading, (here) => {
+      if (here >= 0) setStatus(status, [symbol(reading.children[here].textContent)], `  ${reading.children[here].dataset.value}`);
+    });
+  }
+  element.dataset.ready = "";
+}
