@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from charrnn.inspection.attribution import relative
 from charrnn.inspection.context import SHARES, unit_names
@@ -27,6 +28,9 @@ SURPRISAL_COLOURS = ("#ffffff", "#ffe27a", "#ef6f3c", "#8c1d4f")
 UNKNOWN_COLOUR = (0.85, 0.85, 0.85)
 MAX_BITS = 12.0
 """The surprisal from which on the last colour is used."""
+CONFUSION_COLOURS = ("#ffffff", "#9ccdbb", "#1f9268")
+MAX_COUNTED = 30
+"""The most labels whose counts are written in their cells."""
 MAX_COLUMNS, MAX_LINES = 80, 40
 """The part of a text that is drawn."""
 
@@ -170,6 +174,31 @@ def vocabulary(named: Named) -> list[Panel]:
         axes.set_yticks([])
 
     return [Panel(partial(plane, way), 4.6, 4.2) for way in ("read", "expected")]
+
+
+def confusion(labels: Sequence[str], counts: NDArray[np.int64]) -> list[Panel]:
+    """How many texts of each expected label, in a row, got each label [n, n]; coloured by their share of the row."""
+
+    def cells(axes: "Axes") -> None:
+        from matplotlib.colors import LinearSegmentedColormap
+
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        scale = LinearSegmentedColormap.from_list("shares", CONFUSION_COLOURS)
+        axes.imshow(shares, cmap=scale, vmin=0, vmax=1)
+        if len(labels) <= MAX_COUNTED:
+            for (row, column), n in np.ndenumerate(counts):
+                if n:
+                    colour = "#ffffff" if shares[row, column] > 0.6 else "#111111"
+                    axes.text(column, row, f"{n:,}", ha="center", va="center", size=8, color=colour)
+        size = 9 if len(labels) <= MAX_COUNTED else max(2.0, 9 * MAX_COUNTED / len(labels))
+        names = ["".join(map(symbol, label)).replace("␣", " ") or "empty" for label in labels]
+        axes.set_xticks(range(len(labels)), names, rotation=90, fontsize=size)
+        axes.set_yticks(range(len(labels)), names, fontsize=size)
+        axes.set(xlabel="found", ylabel="expected")
+
+    longest = min(max(map(len, labels), default=0), 40)
+    side = min(2.2 + 0.09 * longest + 0.36 * len(labels), 24.0)
+    return [Panel(cells, side, side)]
 
 
 def _text(text: str, values: Sequence[float | None], colours: Sequence[str], low: float, high: float) -> Panel:

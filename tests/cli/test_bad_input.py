@@ -159,6 +159,11 @@ sample model.safetensors --engine fortran     | 2 | numpy
 translate model.safetensors corpus.txt        | 2 | --pairs
 translate corpus.txt model.safetensors        | 2 | before the texts
 translate missing.safetensors                 | 1 | missing.safetensors
+# labels
+classify model.safetensors pairs.tsv          | 2 | --classify
+classify model.safetensors pairs.tsv --plot x.svg | 2 | add --evaluate
+classify model.safetensors pairs.tsv --evaluate --plot x.gif | 2 | .svg
+classify model.safetensors pairs.tsv --evaluate --force | 2 | --force is only for --plot
 # scoring
 score model.safetensors missing.txt           | 1 | missing.txt
 score model.safetensors - -                   | 1 | give - once

@@ -77,6 +77,23 @@ def test_it_is_evaluated_on_labelled_lines(folder: Path) -> None:
     assert str(found["confusion"][0][0]) in table
 
 
+def test_the_confusion_matrix_is_drawn_beside_the_table(folder: Path) -> None:
+    pytest.importorskip("matplotlib")
+    args = ("classify", "model.safetensors", "--evaluate", "corpus.txt")
+    found = json.loads(charrnn(*args, "--json", cwd=folder).stdout)
+    done = charrnn(*args, "--plot", "confusion.svg", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "expected" in done.stdout
+    assert "wrote confusion.svg, " in done.stderr
+    drawn = (folder / "confusion.svg").read_text(encoding="utf-8")
+    texts = re.findall(r">([^<>\n]+)</text>", drawn)
+    assert sorted(texts) == sorted(
+        ["long", "short"] * 2 + ["found", "expected"] + [f"{n:,}" for row in found["confusion"] for n in row if n]
+    )
+    assert "confusion.svg exists" in error_line(charrnn(*args, "--plot", "confusion.svg", cwd=folder), 1)
+    assert charrnn(*args, "--plot", "confusion.svg", "--force", "--quiet", cwd=folder).stderr == ""
+
+
 @posix
 def test_lines_are_answered_as_they_arrive(folder: Path) -> None:
     with started("classify", "model.safetensors", "--quiet", cwd=folder) as run:
@@ -115,6 +132,9 @@ def test_unknown_characters_are_left_out_and_counted(folder: Path) -> None:
         (("--evaluate",), "", 1, "no lines to evaluate"),
         (("--evaluate", "--top", 2), "", 2, "--evaluate"),
         (("--top", 0), "", 2, "--top"),
+        (("--plot", "x.svg"), "Ayr", 2, "--plot draws what --evaluate counts"),
+        (("--evaluate", "--plot", "x.gif"), "", 2, ".svg"),
+        (("--evaluate", "--force"), "", 2, "--force is only for --plot"),
         (("--threads", 0), "Ayr", 2, "threads"),
         (("--engine", "fortran"), "", 2, "numpy"),
         (("missing.txt",), "", 1, "missing.txt"),

@@ -2,7 +2,8 @@
 
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 from charrnn.cli.terminal.console import Output, model_file, notifier, notify_compilation
 from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
@@ -17,9 +18,6 @@ from charrnn.cli.terminal.inputs import (
     rows_of,
 )
 
-if TYPE_CHECKING:
-    pass
-
 NAME = "classify"
 HELP = "Give each line its label with a classifier."
 EXAMPLES = """\b
@@ -33,6 +31,7 @@ Examples:
   tail -f reviews.txt | charrnn classify | grep ^negative
   charrnn classify --top 3 names.txt
   charrnn classify --evaluate test.tsv
+  charrnn classify --evaluate test.tsv --plot confusion.svg
 """
 
 
@@ -69,15 +68,30 @@ def command(
         str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
     ] = "auto",
     threads: Annotated[int | None, option(RUN, "Number of threads. [one for each core]")] = None,
+    plot: Annotated[
+        Path | None,
+        option(
+            OUTPUT, "With --evaluate: draw which labels are confused to FILE.png, .svg or .pdf; needs charrnn[plot]."
+        ),
+    ] = None,
+    force: Annotated[bool, option(OUTPUT, "Overwrite the picture.", "--force")] = False,
     quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn.cli.classify import results
+    from charrnn.cli.terminal.output_file import PICTURE_SUFFIXES, check_path
     from charrnn.config import between
     from charrnn.errors import ConfigError, VocabularyError
     from charrnn.scoring.classify import classify_batches
 
     if sum((top is not None, scores, evaluate)) > 1:
         raise ConfigError("--top, --scores and --evaluate print different things: give one of them")
+    if plot is not None and not evaluate:
+        raise ConfigError("--plot draws what --evaluate counts: add --evaluate, and give the labels")
+    if force and plot is None:
+        raise ConfigError("--force is only for --plot: add it, or leave out --force")
+    check_path(plot, PICTURE_SUFFIXES, force)
+    if plot is not None:  # what is missing is an error before the long work
+        import charrnn.inspection.picture  # noqa: F401
     between("--top", 1 if top is None else top, 1)
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
@@ -90,7 +104,10 @@ def command(
     answers = counter.counted(answered(rows, itemgetter(0), classify))
     try:
         if evaluate:
-            results.print_score(answers, model, as_json, notice)
+            score = results.count(answers, model)
+            if plot is not None:
+                notice(f"wrote {plot}, {results.write_confusion(plot, score):,} bytes")
+            results.print_score(score, as_json, notice)
         else:
             results.print_labels(answers, Output(), top, scores, as_json)
     except VocabularyError as error:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -53,8 +54,8 @@ def _as_object(line: str, found: Classification, top: int | None, scores: bool) 
     return json.dumps(data) + "\n"
 
 
-def print_score(answers: Answers, model: Model, as_json: bool, notice: Callable[[str], None]) -> None:
-    """Prints accuracy, macro F1 and calibration, and which labels were taken for which."""
+def count(answers: Answers, model: Model) -> LabelScore:
+    """Compares the labels with the expected ones. Raises `CorpusError` if there are none."""
     assert model.labels is not None
     score = LabelScore(model.labels.names)
     for batch in answers:
@@ -62,6 +63,22 @@ def print_score(answers: Answers, model: Model, as_json: bool, notice: Callable[
             score.add(found, expected)
     if not score.texts:
         raise CorpusError("there are no lines to evaluate: the input is empty")
+    return score
+
+
+def write_confusion(path: Path, score: LabelScore) -> int:
+    """Draws which labels were taken for which; returns the size of the file."""
+    from charrnn.checkpoint.atomic_file import write_bytes
+    from charrnn.inspection.figures import confusion
+    from charrnn.inspection.picture import picture
+
+    content = picture(confusion(score.labels, score.confusion[:-1]), path.suffix.lower())
+    write_bytes(path, content)
+    return len(content)
+
+
+def print_score(score: LabelScore, as_json: bool, notice: Callable[[str], None]) -> None:
+    """Prints accuracy, macro F1 and calibration, and which labels were taken for which."""
     totals = {
         "texts": score.texts,
         "accuracy": round(score.accuracy, 6),

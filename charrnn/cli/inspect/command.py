@@ -79,13 +79,14 @@ def command(
     from charrnn.cli.inspect import output_file, results
     from charrnn.cli.inspect.request import InspectRequest, requested_views
     from charrnn.cli.inspect.target import targets
+    from charrnn.cli.terminal.output_file import PAGE_SUFFIXES, PICTURE_SUFFIXES, check_path
 
     request = InspectRequest(
         requested_views(ctx.params), feature or [], unit, corpus, page, plot, as_json=as_json, force=force
     )
     notice = notifier(quiet)
-    output_file.check_path(page, output_file.PAGE_SUFFIXES, force)
-    output_file.check_path(plot, output_file.PICTURE_SUFFIXES, force)
+    check_path(page, PAGE_SUFFIXES, force)
+    check_path(plot, PICTURE_SUFFIXES, force)
     found = targets(checkpoints or [model_file(None, notice)], corpus)
     request.check_models([target.model for target in found])
     if page is not None:  # what is missing is an error before the long work

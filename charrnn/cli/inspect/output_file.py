@@ -7,21 +7,7 @@ from charrnn.cli.inspect.request import InspectRequest
 from charrnn.cli.inspect.results import Results
 from charrnn.cli.inspect.target import Target
 from charrnn.cli.terminal.console import one_line
-from charrnn.errors import CheckpointError, ConfigError
 from charrnn.inspection.views import views_for
-
-PAGE_SUFFIXES = (".html", ".htm")
-PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
-
-
-def check_path(path: Path | None, suffixes: tuple[str, ...], force: bool) -> None:
-    """Raises `ConfigError` if the name of an output file has another suffix, `CheckpointError` if the file exists."""
-    if path is None:
-        return
-    if path.suffix.lower() not in suffixes:
-        raise ConfigError(f"the name {path} can't be used: it must end in {' or '.join(suffixes)}")
-    if path.exists() and not force:
-        raise CheckpointError(f"{path} exists: overwrite it with --force, or give another name")
 
 
 def write_picture(path: Path, request: InspectRequest, results: Results) -> int:

@@ -1,0 +1,18 @@
+"""The output file: the name of a page or a picture that a command writes."""
+
+from pathlib import Path
+
+from charrnn.errors import CheckpointError, ConfigError
+
+PAGE_SUFFIXES = (".html", ".htm")
+PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
+
+
+def check_path(path: Path | None, suffixes: tuple[str, ...], force: bool) -> None:
+    """Raises `ConfigError` if the name of an output file has another suffix, `CheckpointError` if the file exists."""
+    if path is None:
+        return
+    if path.suffix.lower() not in suffixes:
+        raise ConfigError(f"the name {path} can't be used: it must end in {' or '.join(suffixes)}")
+    if path.exists() and not force:
+        raise CheckpointError(f"{path} exists: overwrite it with --force, or give another name")
