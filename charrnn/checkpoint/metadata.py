@@ -93,9 +93,10 @@ def read_labels(file: TensorFile, layout: str, model: ModelConfig, vocabulary: V
         labels = LabelSet.from_json(read_json(file, "labels"))
         if len(labels) != model.outputs and model.form not in WRITERS:
             raise file.damaged("labels")
-        if model.form == "tagger" and (vocabulary.is_bytes or any(len(name) != 1 for name in labels.names)):
+        if model.form == "tagger" and (vocabulary.is_bytes or not all(labels.names)):
             raise file.damaged("labels")
-        vocabulary.encode("".join(labels.names))
+        if model.form == "language_model":  # which reads and writes them
+            vocabulary.encode("".join(labels.names))
     except (ConfigError, VocabularyError):
         raise file.damaged("labels") from None
     return labels

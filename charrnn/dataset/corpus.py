@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.config import PAIR_LAYOUTS
 from charrnn.dataset import tables
 from charrnn.dataset.files import READ_BLOCK, Part, Source, decode, list_files, read_parts
-from charrnn.dataset.lines import Lines
+from charrnn.dataset.lines import Lines, count_ids
 from charrnn.dataset.pairs import Pairs
 from charrnn.dataset.targets import Labelled, Tagged, labelled, tagged
-from charrnn.dataset.vocabulary import Vocabulary, code_points, smallest_type
+from charrnn.dataset.vocabulary import TAB, Vocabulary, code_points, smallest_type
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.types import Ids
 
@@ -38,6 +39,8 @@ class Corpus:
     """In bytes, as read."""
     digest: str
     """SHA-256 of its bytes."""
+    unread: tuple[str, ...] = ()
+    """The characters that no network reads, whose ids are those after the vocabulary's: see `read_as`."""
 
     def __post_init__(self) -> None:
         if len(self.ids) < 2:
@@ -52,8 +55,39 @@ class Corpus:
             if vocabulary.is_bytes:
                 raise VocabularyError("the model reads bytes, but the corpus was read as characters: add --bytes")
             raise VocabularyError("the model reads characters, but the corpus was read as bytes: leave out --bytes")
-        numbers = vocabulary.encode("".join(self.vocabulary.characters))
-        return replace(self, ids=_renumber(self.ids, numbers), vocabulary=vocabulary)
+        return self._renumbered(vocabulary, ())
+
+    def read_as(self, layout: str, skip_bad: bool, vocabulary: Vocabulary | None = None) -> "Corpus":
+        """The same text for a network that reads it in a layout, as ids in a vocabulary; by default, in its own.
+
+        A classifier or a tagger reads the sources of pairs, but no labels or tags, and lines that are skipped are read
+        by none: a character that occurs only there is `unread`. Raises `VocabularyError` if the vocabulary lacks a
+        character that is read.
+        """
+        whole = layout not in PAIR_LAYOUTS or (layout == "pairs" and not skip_bad)
+        if whole or self.vocabulary.is_bytes or (vocabulary is not None and vocabulary.is_bytes):
+            return self if vocabulary is None else self.reencode(vocabulary)
+        pairs = self.aligned_pairs if layout == "tags" else self.pairs
+        lines = pairs.lines
+        assert lines.firsts is not None
+        lengths = lines.lengths if layout == "pairs" else lines.firsts - 1
+        counts = count_ids(lines.ids, lines.starts, lengths, len(self.alphabet))
+        read = {"\n", TAB, *(self.alphabet.characters[v] for v in np.flatnonzero(counts))}
+        chosen = vocabulary or Vocabulary(sorted(read))
+        chosen.encode("".join(sorted(read)))
+        unread = tuple(sorted({*self.alphabet.characters} - {*chosen.characters}))
+        is_same = (chosen, unread) == (self.vocabulary, self.unread)
+        return self if is_same else self._renumbered(chosen, unread)
+
+    def _renumbered(self, vocabulary: Vocabulary, unread: tuple[str, ...]) -> "Corpus":
+        """The same text with the ids of a vocabulary and, after these, of characters that are not read."""
+        numbers = Vocabulary((*vocabulary.characters, *unread)).encode("".join(self.alphabet.characters))
+        return replace(self, ids=_renumber(self.ids, numbers), vocabulary=vocabulary, unread=unread)
+
+    @cached_property
+    def alphabet(self) -> Vocabulary:
+        """All characters of the text by their ids: the vocabulary, and the characters that are not read."""
+        return Vocabulary((*self.vocabulary.characters, *self.unread)) if self.unread else self.vocabulary
 
     def split(self, val_fraction: float) -> tuple[Ids, Ids]:
         """The training ids, and the validation ids at the end: none if they would be fewer than `MIN_VALIDATION`."""
@@ -64,7 +98,7 @@ class Corpus:
     @cached_property
     def lines(self) -> Lines:
         """The lines; raises `CorpusError` for fewer than two that are not empty."""
-        found = Lines.from_ids(self.ids, self.vocabulary)
+        found = Lines.from_ids(self.ids, self.alphabet)
         if not len(found):
             raise CorpusError(f"{self.name} has no characters except newlines: --lines needs at least two lines")
         if len(found) == 1:
@@ -74,22 +108,22 @@ class Corpus:
     @cached_property
     def pairs(self) -> Pairs:
         """The lines that are pairs of source and target; `pairs.check` tells whether they are fit for training."""
-        return Pairs.from_ids(self.ids, self.vocabulary)
+        return Pairs.from_ids(self.ids, self.alphabet)
 
     @cached_property
     def aligned_pairs(self) -> Pairs:
         """The pairs whose target is as long as the source."""
-        return Pairs.from_ids(self.ids, self.vocabulary, aligned=True)
+        return Pairs.from_ids(self.ids, self.alphabet, aligned=True)
 
     @cached_property
     def labelled(self) -> Labelled:
         """The pairs of a text and its label; raises `CorpusError` if the targets are no labels."""
-        return labelled(self.pairs, self.vocabulary, self.name)
+        return labelled(self.pairs, self.alphabet, self.name)
 
     @cached_property
     def tagged(self) -> Tagged:
         """The pairs of a text and its tags; raises `CorpusError` for a single tag."""
-        return tagged(self.aligned_pairs, self.vocabulary, self.name)
+        return tagged(self.aligned_pairs, self.alphabet, self.name)
 
 
 def from_text(text: str | bytes, name: str = "text") -> Corpus:

@@ -15,6 +15,8 @@ from charrnn.types import Ids, Indices
 
 SCAN_BLOCK = 1 << 20
 """Ids to search for newlines at once."""
+LINES_AT_ONCE = 1 << 16
+"""Lines whose ids are counted at once."""
 POOL_BATCHES = 32
 """Batches whose lines are drawn together, then sorted by length.
 
@@ -74,7 +76,8 @@ class Lines:
         lengths, starts = lengths[len(self) - first :], self.starts[len(self) - first :]
         stops = np.cumsum(lengths)
         places = np.arange(lengths.sum()) + np.repeat(starts - (stops - lengths), lengths)
-        text: Ids = self.ids.take(places, mode="clip").astype(smallest_type(self.newline + 1))
+        dtype = np.promote_types(self.ids.dtype, smallest_type(self.newline + 1))
+        text: Ids = self.ids.take(places, mode="clip").astype(dtype)
         text[stops - 1] = self.newline
         return text
 
@@ -130,6 +133,17 @@ def find(ids: Ids, character: int) -> Indices:
         start + np.flatnonzero(ids[start : start + SCAN_BLOCK] == character) for start in range(0, len(ids), SCAN_BLOCK)
     )
     return np.concatenate([np.asarray(found, dtype) for found in (*blocks, [])])
+
+
+def count_ids(ids: Ids, begins: Indices, lengths: Indices, V: int) -> Indices:
+    """How often each id occurs in the parts of a text that begin at some places [R] and have some lengths [R]: [V]."""
+    counts = np.zeros(V, np.int64)
+    for n in range(0, len(begins), LINES_AT_ONCE):
+        some = lengths[n : n + LINES_AT_ONCE].astype(np.int64)
+        stops = np.cumsum(some)
+        places = np.arange(stops[-1]) + np.repeat(begins[n : n + LINES_AT_ONCE] - (stops - some), some)
+        counts += np.bincount(ids[places], minlength=V)
+    return counts
 
 
 def texts_of_lines(ids: Ids, starts: Indices, lengths: Indices, vocabulary: Vocabulary) -> Iterator[str]:

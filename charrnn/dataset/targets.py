@@ -5,13 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.dataset.label_set import LabelSet
+from charrnn.dataset.lines import count_ids
 from charrnn.dataset.pairs import Pairs
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.types import Ids, Indices
-
-LINES_AT_ONCE = 1 << 16
-"""Lines whose tags are counted at once."""
 
 
 class Labelled(NamedTuple):
@@ -59,7 +57,9 @@ def tagged(pairs: Pairs, vocabulary: Vocabulary, name: str) -> Tagged:
     """The targets as tags. Raises `CorpusError` if all are the same, and for bytes, which have no tags of their own."""
     if vocabulary.is_bytes:
         raise CorpusError("a tag belongs to a character: leave out --bytes")
-    counts = _target_counts(pairs, len(vocabulary))
+    lines = pairs.lines
+    assert lines.firsts is not None
+    counts = count_ids(lines.ids, lines.starts + lines.firsts, lines.lengths - lines.firsts, len(vocabulary))
     tags = np.flatnonzero(counts)
     if len(tags) < 2:
         raise CorpusError(f"{name} has only one tag: give lines with at least two")
@@ -67,17 +67,3 @@ def tagged(pairs: Pairs, vocabulary: Vocabulary, name: str) -> Tagged:
     tag_of[tags] = np.arange(len(tags))
     names = tuple(vocabulary.characters[v] for v in tags)
     return Tagged(pairs, LabelSet(names, tuple(counts[tags].tolist())), tag_of)
-
-
-def _target_counts(pairs: Pairs, V: int) -> Indices:
-    """How often each character occurs in the targets [V]."""
-    lines, counts = pairs.lines, np.zeros(V, np.int64)
-    assert lines.firsts is not None
-    for n in range(0, len(lines), LINES_AT_ONCE):
-        firsts = lines.firsts[n : n + LINES_AT_ONCE].astype(np.int64)
-        lengths = lines.lengths[n : n + LINES_AT_ONCE] - firsts
-        begins = lines.starts[n : n + LINES_AT_ONCE] + firsts
-        stops = np.cumsum(lengths)
-        places = np.arange(stops[-1]) + np.repeat(begins - (stops - lengths), lengths)
-        counts += np.bincount(lines.ids[places], minlength=V)
-    return counts

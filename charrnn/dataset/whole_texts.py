@@ -38,9 +38,10 @@ class TextBatches(LineBatches):
         return starts, lengths
 
     def _inputs(self, starts: Indices, lengths: Indices) -> tuple[Indices, Ids]:
-        """The steps [T, 1] of a batch, and the inputs [T, B]."""
+        """The steps [T, 1] of a batch, and the inputs [T, B]; padding is id 0: not every id in the text is read."""
         t = np.arange(int(lengths.max()))[:, None]
-        return t, self.lines.ids.take(starts + t, mode="clip")
+        ids = self.lines.ids
+        return t, np.where(t < lengths, ids.take(starts + t, mode="clip"), ids.dtype.type(0))
 
 
 @dataclass(frozen=True)

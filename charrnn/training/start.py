@@ -46,9 +46,9 @@ def start(
     train_options.check(options, has_model=init_from is not None)
     deadline = _deadline(options)
     options = train_options.resolve_layout(corpus, options, init_from.config if init_from is not None else None)
+    vocabulary = init_from.vocabulary if init_from is not None and _is_alike(init_from, options) else None
+    corpus = corpus.read_as(options.get("layout", "stream"), options.get("skip_bad", False), vocabulary)
     if init_from is not None:
-        if _is_alike(init_from, options):
-            corpus = corpus.reencode(init_from.vocabulary)
         options = _with_shape_of(init_from.config, options)
     if deadline is not None:
         options = autoconfig.fit_to_time(corpus, options, deadline)
@@ -99,6 +99,8 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
             raise ConfigError(f"{name} is {current[name]} in the run to resume, and can't become {given[name]}")
     train_options.check(options, has_model=True)
     deadline = _deadline(options)
+    if corpus.digest == state.corpus.digest:  # otherwise the trainer says so
+        corpus = corpus.read_as(state.training_config.layout, state.training_config.skip_bad, state.vocabulary)
     if options.get("schedule", "linear") not in ANNEALED:
         current |= {"hold": 0, "cooldown": 0}
     step = state.counters.step

@@ -6,7 +6,7 @@ import pytest
 from charrnn.dataset.corpus import from_text
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from support.processes import TEXT
-from support.trainings import TEXTS, flat, run, start_in, start_on
+from support.trainings import TEXTS, flat, resumed, run, start_in, start_on
 
 
 @pytest.mark.parametrize("text", ["", "a", b"", b"a"])
@@ -68,3 +68,18 @@ def test_a_model_of_lines_can_start_from_one_of_continuous_text_and_the_other_wa
     assert trainer.latest.vocabulary == tales.latest.vocabulary
     back = start_on(names, init_from=trainer.latest, steps=0)
     assert (back.latest.layout, back.latest.line_set) == ("stream", None)
+
+
+def test_a_network_knows_only_the_characters_that_it_reads(tmp_path):
+    trainer = start_in("tags", "ab\tXY\nba\tYX\n" * 30, steps=2)
+    assert trainer.latest.vocabulary.characters == ("\t", "\n", "a", "b")
+    assert trainer.latest.labels.names == ("X", "Y")
+    assert trainer.state.model_config.vocab_size == 4
+    trainer = start_in("labels", "ab\tXY\nba\tZ\nWWW\n" * 30, steps=2, skip_bad=True)
+    assert trainer.latest.vocabulary.characters == ("\t", "\n", "a", "b")
+    pairs = "ab\txy\nbad\nba\tyx\n" * 30
+    trainer = start_in("pairs", pairs, steps=2, skip_bad=True)
+    assert trainer.latest.vocabulary.characters == ("\t", "\n", *"abxy")
+    run(trainer)
+    again = resumed(trainer, pairs, tmp_path, steps=3)
+    assert run(again).latest.vocabulary == trainer.latest.vocabulary
