@@ -114,7 +114,7 @@ def _read_source(file: TensorFile) -> Source | None:
         source = Source(**(data | {"paths": tuple(data["paths"]), "columns": columns}))
         texts = (*source.paths, source.encoding, source.errors, source.table, *columns)
         flags = isinstance(source.as_bytes, bool) and isinstance(source.skip_bad, bool)
-        is_table = source.table in tables.TABLES and len(columns) == 2
+        is_table = len(columns) == 2 if source.table in tables.TABLES else source.table == "conll" and not columns
         if all(isinstance(text, str) for text in texts) and flags and source.paths and (is_table or not source.table):
             return source
     except (TypeError, KeyError, AttributeError):

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config import PAIR_LAYOUTS
-from charrnn.dataset import tables
+from charrnn.config import PAIR_LAYOUTS, REWRITING_LAYOUTS
+from charrnn.dataset import conll, tables
 from charrnn.dataset.files import READ_BLOCK, Part, Source, decode, list_files, read_parts
 from charrnn.dataset.lines import Lines, count_ids
 from charrnn.dataset.pairs import Pairs
@@ -42,6 +42,9 @@ class Corpus:
     unread: tuple[str, ...] = ()
     """The characters that no network reads, whose ids are those after the vocabulary's: see `read_as`."""
 
+    tag_names: tuple[str, ...] = ()
+    """The tags that the letters of `conll` stand for, if the text was read from that form."""
+
     def __post_init__(self) -> None:
         if len(self.ids) < 2:
             found = "has only one character" if len(self.ids) else "is empty"
@@ -64,13 +67,13 @@ class Corpus:
         by none: a character that occurs only there is `unread`. Raises `VocabularyError` if the vocabulary lacks a
         character that is read.
         """
-        whole = layout not in PAIR_LAYOUTS or (layout == "pairs" and not skip_bad)
+        whole = layout not in PAIR_LAYOUTS or (layout in REWRITING_LAYOUTS and not skip_bad)
         if whole or self.vocabulary.is_bytes or (vocabulary is not None and vocabulary.is_bytes):
             return self if vocabulary is None else self.reencode(vocabulary)
         pairs = self.aligned_pairs if layout == "tags" else self.pairs
         lines = pairs.lines
         assert lines.firsts is not None
-        lengths = lines.lengths if layout == "pairs" else lines.firsts - 1
+        lengths = lines.lengths if layout in REWRITING_LAYOUTS else lines.firsts - 1
         counts = count_ids(lines.ids, lines.starts, lengths, len(self.alphabet))
         read = {"\n", TAB, *(self.alphabet.characters[v] for v in np.flatnonzero(counts))}
         chosen = vocabulary or Vocabulary(sorted(read))
@@ -123,7 +126,7 @@ class Corpus:
     @cached_property
     def tagged(self) -> Tagged:
         """The pairs of a text and its tags; raises `CorpusError` for a single tag."""
-        return tagged(self.aligned_pairs, self.alphabet, self.name)
+        return tagged(self.aligned_pairs, self.alphabet, self.name, self.tag_names)
 
 
 def from_text(text: str | bytes, name: str = "text") -> Corpus:
@@ -157,22 +160,29 @@ def read(source: Source, size: int | None = None) -> Corpus:
     or decoded, and for fewer than two characters; if a `size` in bytes is given, also as soon as there are more.
     """
     raw = _Raw(source, size)
+    names: list[str] = []
     if source.as_bytes:
         ids, vocabulary = _map_bytes(raw), Vocabulary(None)
     else:
         encoder = _Encoder()
-        for text in _table_texts(raw, source) if source.table else decode(raw, source.encoding, source.errors):
+        for text in _table_texts(raw, source, names) if source.table else decode(raw, source.encoding, source.errors):
             encoder.add(text)
         ids, vocabulary = encoder.finish()
-    return Corpus(ids, vocabulary, source.name, raw.size, raw.sha256.hexdigest())
+    return Corpus(ids, vocabulary, source.name, raw.size, raw.sha256.hexdigest(), tag_names=tuple(names))
 
 
-def _table_texts(raw: Iterable[Part], source: Source) -> Iterator[str]:
-    """The rows of tables as lines of source, tab and target; each file is a table of its own."""
+def _table_texts(raw: Iterable[Part], source: Source, names: list[str]) -> Iterator[str]:
+    """The rows of tables, or sentences, as lines of source, tab and target; each file is one of its own.
+
+    The names of the tags of `conll` are added to `names`.
+    """
     parts = iter(raw)
     for first in parts:
         texts = decode(_file(first, parts), source.encoding, source.errors)
-        yield from tables.as_pairs(texts, source.table, source.columns, first[0], source.skip_bad)
+        if source.table == "conll":
+            yield from conll.as_pairs(texts, names, first[0], source.skip_bad)
+        else:
+            yield from tables.as_pairs(texts, source.table, source.columns, first[0], source.skip_bad)
 
 
 def _file(part: Part, parts: Iterator[Part]) -> Iterator[Part]:

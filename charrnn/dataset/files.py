@@ -34,7 +34,8 @@ class Source:
     encoding: str = "utf-8"
     errors: str = "strict"
     table: str = ""
-    """One of `tables.TABLES`, to read two `columns` as the sources and targets of pairs; empty: it is a text."""
+    """One of `tables.TABLES`, to read two `columns` as the sources and targets of pairs; `conll`, to read sentences of
+    words and tags as texts and tags; empty: it is a text."""
     columns: tuple[str, ...] = ()
     skip_bad: bool = False
     """Whether rows without the two columns are bad lines to skip, instead of an error."""

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from charrnn.dataset.conll import FIRST_LETTER
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.lines import count_ids
 from charrnn.dataset.pairs import Pairs
@@ -53,8 +54,10 @@ def labelled(pairs: Pairs, vocabulary: Vocabulary, name: str) -> Labelled:
     return Labelled(pairs, LabelSet(tuple(names[n] for n in order), tuple(counts[order].tolist())), rank[ids])
 
 
-def tagged(pairs: Pairs, vocabulary: Vocabulary, name: str) -> Tagged:
-    """The targets as tags. Raises `CorpusError` if all are the same, and for bytes, which have no tags of their own."""
+def tagged(pairs: Pairs, vocabulary: Vocabulary, name: str, tag_names: tuple[str, ...] = ()) -> Tagged:
+    """The targets as tags; `tag_names` are those of the letters of `conll`, if they stand for any.
+
+    Raises `CorpusError` if all are the same, and for bytes, which have no tags of their own."""
     if vocabulary.is_bytes:
         raise CorpusError("a tag belongs to a character: leave out --bytes")
     lines = pairs.lines
@@ -63,7 +66,9 @@ def tagged(pairs: Pairs, vocabulary: Vocabulary, name: str) -> Tagged:
     tags = np.flatnonzero(counts)
     if len(tags) < 2:
         raise CorpusError(f"{name} has only one tag: give lines with at least two")
+    characters = [vocabulary.characters[v] for v in tags]
+    names = [tag_names[ord(c) - FIRST_LETTER] for c in characters] if tag_names else characters
+    order = sorted(range(len(tags)), key=names.__getitem__)
     tag_of = np.zeros(len(vocabulary), np.uint16)
-    tag_of[tags] = np.arange(len(tags))
-    names = tuple(vocabulary.characters[v] for v in tags)
-    return Tagged(pairs, LabelSet(names, tuple(counts[tags].tolist())), tag_of)
+    tag_of[tags[order]] = np.arange(len(tags))
+    return Tagged(pairs, LabelSet(tuple(names[n] for n in order), tuple(counts[tags[order]].tolist())), tag_of)

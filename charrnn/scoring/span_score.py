@@ -1,14 +1,16 @@
 """The score of a tagger: how many of its spans are the expected ones, exactly."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from charrnn.scoring.tag import Tagging, spans
+from charrnn.scoring.tag import Span, Tagging
+from charrnn.scoring.word_tags import right_words, word_spans
 
 
 @dataclass
 class SpanScore:
-    """What was counted so far. A span is right if its start, its end and its label are."""
+    """What was counted so far, of characters or of words. A span is right if its start, its end and its label are."""
 
     texts: int = 0
     chars: int = 0
@@ -21,10 +23,18 @@ class SpanScore:
 
     def add(self, tagging: Tagging, expected: str) -> None:
         """Counts one text."""
+        right = sum(a == b for a, b in zip(tagging.tags, expected, strict=True))
+        self._count(len(expected), right, tagging.spans, tagging.spans_of(expected))
+
+    def add_words(self, found: Sequence[str], expected: Sequence[str]) -> None:
+        """Counts the words of a sentence, with their tags, instead of characters."""
+        self._count(len(expected), right_words(found, expected), word_spans(found), word_spans(expected))
+
+    def _count(self, chars: int, right: int, found: Sequence[Span], expected: Sequence[Span]) -> None:
         self.texts += 1
-        self.chars += len(expected)
-        self.right_chars += sum(a == b for a, b in zip(tagging.tags, expected, strict=True))
-        wanted, got = set(spans(expected, tagging.outside)), set(tagging.spans)
+        self.chars += chars
+        self.right_chars += right
+        wanted, got = set(expected), set(found)
         for counter, some in ((self.expected, wanted), (self.found, got), (self.right, wanted & got)):
             counter.update(span.label for span in some)
 

@@ -1,7 +1,8 @@
 """Tagging: a tag for each character of a text, and the spans that equal tags make."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+import string
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.config import one_of
+from charrnn.dataset.conll import OUTSIDE
 from charrnn.dataset.groups import in_groups
 from charrnn.dataset.label_set import LabelSet
 from charrnn.errors import ConfigError
@@ -20,6 +22,8 @@ from charrnn.types import Array
 
 TEXTS_PER_BATCH = 512
 """Texts that `tag` takes at once."""
+LETTERS = string.ascii_letters + string.digits + "".join(filter(str.isalpha, map(chr, range(0xC0, 0x900))))
+"""The letters that stand for tags if their own are taken: more than there can be tags."""
 
 
 class Span(NamedTuple):
@@ -38,16 +42,25 @@ class Tagging:
     tags: str
     """As many as the text has characters."""
     outside: str
-    """The tag of what belongs to no span: the most frequent one in the training text."""
+    """The tag of what belongs to no span: the most frequent one in the training text or, of words, `O`."""
     probabilities: Array = field(repr=False)
     """[N]: that of each tag."""
     unknown: int = 0
     """The characters that the model has never seen: they have the tag of the character before them."""
+    names: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The tags that the letters in `tags` stand for, if some tag is longer than a letter: see `tag_letters`."""
 
     @property
     def spans(self) -> list[Span]:
         """The spans, in order."""
-        return spans(self.tags, self.outside)
+        return self.spans_of(self.tags)
+
+    def spans_of(self, tags: str) -> list[Span]:
+        """The spans of other tags of the same text."""
+        return [
+            Span(start, end, self.names.get(label, label).removeprefix("I-"))
+            for start, end, label in spans(tags, self.outside)
+        ]
 
 
 def spans(tags: str, outside: str) -> list[Span]:
@@ -62,8 +75,29 @@ def spans(tags: str, outside: str) -> list[Span]:
 
 
 def outside_tag(tags: LabelSet) -> str:
-    """The tag of what belongs to no span: the most frequent one in the training text."""
-    return tags.names[int(np.argmax(tags.counts))]
+    """The tag of what belongs to no span: the most frequent one in the training text or, of words, `O`."""
+    return OUTSIDE if has_names(tags) and OUTSIDE in tags.names else tags.names[int(np.argmax(tags.counts))]
+
+
+def has_names(tags: LabelSet) -> bool:
+    """Whether some tag is longer than a letter, as those of words are: see `dataset.conll`."""
+    return any(len(name) > 1 for name in tags.names)
+
+
+def tag_letters(tags: LabelSet) -> list[str]:
+    """A letter for each tag, so that a text has as many letters as characters.
+
+    It is the tag itself, if all tags are single letters. Else it is `.` for `O`, and for any other tag the first letter
+    of its type that is free or, if there is none, of the alphabet.
+    """
+    if not has_names(tags):
+        return [*tags.names]
+    found: dict[str, str] = {}
+    for name in tags.names:
+        own = name.removeprefix("I-")
+        free = (c for c in (*own.upper(), *own, *LETTERS) if c.isalnum() and c not in found.values())
+        found[name] = "." if name == OUTSIDE else next(free)
+    return [*found.values()]
 
 
 def tag(model: Model, texts: Iterable[str], *, unknown: str = "skip", threads: int | None = None) -> Iterator[Tagging]:
@@ -88,12 +122,12 @@ def tag_batches(
     if not isinstance(network, Tagger) or tags is None:
         raise ConfigError("this model gives no tags to characters: `charrnn train --tags` makes models that do")
     one_of("unknown", unknown, UNKNOWN_POLICIES)
-    read = partial(network.logits, model.params)
+    read, letters = partial(network.logits, model.params), tag_letters(tags)
     found = whole_texts.probabilities_of_batches(model.vocabulary, batches, read, unknown=unknown, threads=threads)
-    return ([_tagging(model, tags, *answer) for answer in batch] for batch in found)
+    return ([_tagging(model, tags, letters, *answer) for answer in batch] for batch in found)
 
 
-def _tagging(model: Model, tags: LabelSet, text: str, p: Array, unknown: int) -> Tagging:
+def _tagging(model: Model, tags: LabelSet, letters: list[str], text: str, p: Array, unknown: int) -> Tagging:
     """The tags of a text, from the probabilities [n, tags] of those of its characters that the model knows."""
     outside = outside_tag(tags)
     known = model.vocabulary.select(text)[1]
@@ -101,4 +135,6 @@ def _tagging(model: Model, tags: LabelSet, text: str, p: Array, unknown: int) ->
     best[known], sure[known] = p.argmax(axis=1), p.max(axis=1, initial=0)
     for n in np.flatnonzero(~known):
         best[n] = best[n - 1] if n else best[0]
-    return Tagging(text, "".join(tags.names[k] for k in best), outside, sure, unknown)
+    names = dict(zip(letters, tags.names, strict=True)) if has_names(tags) else {}
+    outside = letters[tags.names.index(outside)]
+    return Tagging(text, "".join(letters[k] for k in best), outside, sure, unknown, names)

@@ -41,6 +41,10 @@ train pairs.csv --pairs --csv a,b --jsonl a,b | 2 | --csv and --jsonl
 train pairs.csv --csv a,b                     | 2 | --pairs
 train pairs.csv --pairs --csv a,b --bytes     | 2 | leave out --bytes
 train pairs.csv --pairs --jsonl a,b           | 1 | line 1 of pairs.csv is not JSON
+train words.conll --conll                     | 2 | --conll is for words with tags: give --tags too
+train words.conll --tags --conll --bytes      | 2 | leave out --bytes
+train words.conll --tags --conll --csv a,b    | 2 | --csv and --conll
+train words.conll --tags --conll              | 1 | line 2 of words.conll has the word 'b' without a tag
 # the options of a run
 train corpus.txt --frobnicate                 | 2 | --frobnicate
 train corpus.txt --steps                      | 2 | --steps
@@ -160,6 +164,9 @@ translate model.safetensors corpus.txt        | 2 | --pairs
 translate corpus.txt model.safetensors        | 2 | before the texts
 translate missing.safetensors                 | 1 | missing.safetensors
 # labels
+tag model.safetensors pairs.tsv               | 2 | --tags
+tag model.safetensors words.conll --conll     | 2 | --tags
+tag model.safetensors words.conll --conll --spans | 2 | leave out --spans
 classify model.safetensors pairs.tsv          | 2 | --classify
 classify model.safetensors pairs.tsv --plot x.svg | 2 | add --evaluate
 classify model.safetensors pairs.tsv --evaluate --plot x.gif | 2 | .svg
@@ -203,6 +210,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "bad.tsv": b"a\tb\nc\td\ne\tf\tg\nh\n\ti\n",
         "pairs.tsv": b"a\tb\nc\td\n" * 20,
         "pairs.csv": b"a,b\n" + b"1,2\n" * 20,
+        "words.conll": b"a O\nb\n\nc X\n",
         "latin1.txt": "café ".encode("latin-1") * 50,
         "binary.bin": bytes(range(256)) * 4,
         "other.txt": TEXT.replace("truth", "trout").encode(),

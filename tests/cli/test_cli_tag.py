@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.processes import charrnn, error_line, train_model
+from support.processes import charrnn, error_line, posix, started, train_model
 from support.trainings import place_names, with_vowels
 
 TEXTS = with_vowels(place_names(0, 600))
@@ -84,3 +84,118 @@ def test_it_resumes_byte_for_byte(tmp_path: Path) -> None:
     done = charrnn("train", "--resume", "--out", "model.safetensors", "--steps", 12, cwd=tmp_path, new=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model.safetensors").read_bytes() == whole
+
+
+# Words, in the form of CoNLL
+
+SENTENCES = """John NNP B-PER
+Smith NNP I-PER
+left VBD O
+New NNP B-LOC
+York NNP I-LOC
+
+Anna NNP B-PER
+Bob NNP B-PER
+lives VBZ O
+here RB O
+
+"""
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tagger that has learned the tags of some words."""
+    folder = tmp_path_factory.mktemp("words")
+    options = ("--tags", "--conll", "--lr", 0.02, "--batch-size", 10, "--hidden-size", 24, "--seq-length", 40)
+    train_model(folder, "-DOCSTART- -X- O\n\n" + SENTENCES * 60, *options, steps=150)
+    (folder / "s.conll").write_text(SENTENCES)
+    return folder
+
+
+def tagged_words() -> str:
+    """The sentences with a tab between each word and its tag, as they are printed."""
+    return "".join("\t".join(line.split(" ")[::2]) + "\n" for line in SENTENCES.split("\n")[:-1])
+
+
+def test_words_are_printed_with_their_tags(words: Path) -> None:
+    args = ("tag", "model.safetensors", "--conll", "--quiet")
+    column = "".join(line.split(" ")[0] + "\n" for line in SENTENCES.split("\n"))
+    for text in (column, "John Smith left New York\nAnna Bob lives here\n", tagged_words()):
+        assert charrnn(*args, cwd=words, input=text).stdout == tagged_words()
+    (first, _) = map(json.loads, charrnn(*args, "--json", cwd=words, input=column).stdout.splitlines())
+    assert first == {
+        "words": ["John", "Smith", "left", "New", "York"],
+        "tags": ["B-PER", "I-PER", "O", "B-LOC", "I-LOC"],
+    }
+
+
+def test_the_letters_of_long_tags_are_explained(words: Path) -> None:
+    done = charrnn("tag", "model.safetensors", cwd=words, input="John Smith left New York\n")
+    assert done.stdout == "John Smith left New York\tPPPPPPPPPP......LLLLLLLL\n"
+    assert "tags: L is LOC, P is PER, . is O" in done.stderr
+    done = charrnn("tag", "model.safetensors", "--spans", "--quiet", cwd=words, input="Anna Bob lives here\n")
+    assert done.stdout == "1\t0\t4\tPER\tAnna\n1\t5\t8\tPER\tBob\n"
+
+
+def test_words_are_evaluated(words: Path) -> None:
+    args = ("tag", "model.safetensors", "--conll", "--evaluate", "--quiet")
+    wrong = SENTENCES.replace("Bob NNP B-PER", "Bob NNP I-PER")  # one entity, where two are found
+    found = json.loads(charrnn(*args, "--json", cwd=words, input=SENTENCES + wrong).stdout)
+    assert (found["sentences"], found["word_accuracy"]) == (4, pytest.approx(17 / 18, abs=1e-6))
+    assert (found["spans"], found["precision"], found["recall"]) == (
+        7,
+        pytest.approx(0.75),
+        pytest.approx(6 / 7, abs=1e-6),
+    )
+    assert found["labels"]["LOC"]["f1"] == 1
+    shown = charrnn(*args, cwd=words, input=SENTENCES).stdout
+    assert "word accuracy    1.0000" in shown
+    own = charrnn("tag", "model.safetensors", "--conll", "--quiet", cwd=words, input="Anna left New York\n").stdout
+    assert json.loads(charrnn(*args, "--json", cwd=words, input=own).stdout)["f1"] == 1
+
+
+@posix
+def test_a_sentence_is_answered_as_soon_as_it_is_complete(words: Path) -> None:
+    with started("tag", "model.safetensors", "--conll", "--quiet", cwd=words) as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        for sentence in ("John\nSmith\n\n", "Anna left\n"):
+            run.stdin.write(sentence.encode())
+            n = len(sentence.split())
+            answer = [run.stdout.readline().decode() for _ in range(n + 1)]
+            assert [line.split("\t")[0] for line in answer[:-1]] == sentence.split()
+            assert answer[-1] == "\n"
+        run.stdin.close()
+        assert run.wait(20) == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "text", "code", "message"),
+    [
+        (("--evaluate",), "Ann O\n\nBob\n", 1, "line 3 of stdin has the word 'Bob' without a tag"),
+        (("--evaluate",), "Ann B-\n", 1, "line 1 of stdin has the tag 'B-', which names no type"),
+        (("--evaluate",), "-DOCSTART- O\n\n", 1, "no lines to evaluate"),
+        (("--spans",), "", 2, "leave out --spans"),
+    ],
+)
+def test_words_that_can_not_be_tagged_are_one_line(
+    args: tuple[object, ...], text: str, code: int, message: str, words: Path
+) -> None:
+    done = charrnn("tag", "model.safetensors", "--conll", *args, cwd=words, input=text)
+    assert message in error_line(done, code)
+
+
+def test_a_run_on_words_skips_bad_sentences_and_resumes_byte_for_byte(tmp_path: Path) -> None:
+    text = "Zzz\n\n" + SENTENCES * 20 + "Qqq O\nB-\n"
+    train_model(tmp_path, text, "--tags", "--conll", "--skip-bad", steps=12)
+    whole = (tmp_path / "model.safetensors").read_bytes()
+    train_model(tmp_path, text, "--tags", "--conll", "--skip-bad", "--force", steps=5)
+    again = ("--steps", 12, "--tags", "--conll", "--skip-bad")
+    done = charrnn("train", "--resume", "--out", "model.safetensors", *again, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "bad lines that were skipped: 2" in done.stderr
+    assert (tmp_path / "model.safetensors").read_bytes() == whole
+    vocabulary = json.loads(charrnn("inspect", "model.safetensors", "--json", cwd=tmp_path).stdout)["vocabulary"]
+    assert not {"Z", "z", "Q", "q", "-", "\ue000"} & {*vocabulary["characters"]}
+    shown = charrnn("inspect", "model.safetensors", cwd=tmp_path).stdout
+    assert "I-LOC (" in shown

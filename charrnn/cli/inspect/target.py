@@ -1,5 +1,6 @@
 """The target: a checkpoint to inspect, and the texts that its views read."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -65,13 +66,12 @@ class Target:
         validation data, an excerpt of the training data. Raises `CorpusError` if no corpus is found.
         """
         corpus = self._corpus()
+        ids = corpus.ids[:MAX_VALIDATION_TEXT]
         training = self.checkpoint.training
         if training is not None and self._was_trained_on(corpus):
-            split = split_corpus(corpus, training)
-            data = split.validation if split.validation.size else split.training
-            ids = data.excerpt(MAX_VALIDATION_TEXT)
-        else:
-            ids = corpus.ids[:MAX_VALIDATION_TEXT]
+            with suppress(CorpusError):  # a table that is given anew is read as a text
+                split = split_corpus(corpus, training)
+                ids = (split.validation if split.validation.size else split.training).excerpt(MAX_VALIDATION_TEXT)
         if corpus.vocabulary.is_bytes:
             return bytes(ids).decode("utf-8", "surrogateescape")
         return corpus.vocabulary.decode(ids)

@@ -28,15 +28,10 @@ Examples:
   charrnn train song.mid --bytes
   charrnn train names.txt --lines && charrnn sample --count 20
   charrnn train names.tsv --pairs && charrnn sample --label Russian
+  charrnn train sentences.conll --tags --conll
   charrnn train reviews.tsv --classify && charrnn classify --evaluate new.tsv
 """
 DURATION = re.compile(r"(?:(\d+(?:\.\d*)?)h)?(?:(\d+(?:\.\d*)?)m)?(?:(\d+(?:\.\d*)?)s?)?")
-
-
-def from_environment(context: typer.Context, name: str) -> bool:
-    """Whether the value of an option comes from the environment, not from the command line."""
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "ENVIRONMENT"
 
 
 def duration(text: str) -> float:
@@ -96,6 +91,10 @@ def command(
     ] = None,
     jsonl: Annotated[
         str | None, option(READING, "Two fields of JSON lines as the source and the target.", metavar="A,B")
+    ] = None,
+    conll: Annotated[
+        bool | None,
+        option(READING, "With --tags: a word and its tag a line, an empty line between sentences.", "--conll"),
     ] = None,
     skip_bad: Annotated[
         bool | None, option(READING, "Skip and count lines that are no pairs. [an error]", "--skip-bad")
@@ -206,32 +205,32 @@ def command(
     from charrnn.checkpoint.manager import CheckpointManager
     from charrnn.checkpoint.paths import resume_path
     from charrnn.cli.train import files
+    from charrnn.cli.train.given import given_options, read_options, training_options
     from charrnn.cli.train.run import Run
     from charrnn.dataset.files import list_files
     from charrnn.errors import ConfigError
     from charrnn.training import options as train_options
 
-    given = _given(context, resume, train_options.LENGTH_OPTIONS)
+    given = given_options(context, resume, train_options.LENGTH_OPTIONS)
     if resume and ("init_from" in given or given.get("force")):
         raise ConfigError("--resume continues its own files: --init-from and --force are for new runs")
-    if resume and {"csv", "jsonl", "skip_bad"} & given.keys():
-        raise ConfigError("a resumed run reads its text as before: leave out --csv, --jsonl and --skip-bad")
     paths = tuple(corpus or ())
     check_log(log, paths, (out,))
     if as_bytes and (encoding or errors):
         raise ConfigError("--bytes does not decode the text: leave out --encoding and --errors")
     between("sample_every", sample_every or 0, 0)
-    options = _training_options(given)
-    read_options = _read_options(given)
-    train_options.check(options, has_model=resume or "init_from" in given)
+    options = training_options(given)
+    reading = read_options(given, resume)
+    checked: Any = {name: value for name, value in options.items() if name != "skip_bad" or not resume}
+    train_options.check(checked, has_model=resume or "init_from" in given)
     default_time = not resume and not options.keys() & set(train_options.LENGTH_OPTIONS)
     if default_time:
         options["time"] = train_options.DEFAULT_TIME
     if resume:
-        trainer, path, lock = files.resume(paths, read_options, options, out=out, quiet=quiet)
+        trainer, path, lock = files.resume(paths, reading, options, out=out, quiet=quiet)
     else:
         trainer, path, lock = files.start(
-            paths, read_options, options, out=out, init_from=init_from, force=force, quiet=quiet
+            paths, reading, options, out=out, init_from=init_from, force=force, quiet=quiet
         )
     source = trainer.state.source
     texts = source.paths if log is not None and source is not None else ()
@@ -240,60 +239,10 @@ def command(
         CheckpointManager(trainer, path, lock, log=log, resumed=resume, force=force, warn=notifier(quiet)),
         quiet=quiet,
         sample_every=max(200, trainer.state.training_config.steps // 8) if sample_every is None else sample_every,
-        command=None if resume else files.command_words(paths, read_options, init_from),
+        command=None if resume else files.command_words(paths, reading, init_from),
         default_time=default_time,
     )
     code = run.go()
     if as_json:
         typer.echo(json.dumps(run.result()))
     raise typer.Exit(code)
-
-
-def _given(context: typer.Context, resume: bool, lengths: tuple[str, ...]) -> dict[str, Any]:
-    """The options that were given.
-
-    The environment sets options for new runs only: a resumed run has its settings in its file. Of two lengths, the one
-    on the command line counts.
-    """
-    given = {name: value for name, value in context.params.items() if value is not None}
-    both = given.keys() & set(lengths)
-    overruled = given.keys() if resume else both if len(both) > 1 else set()
-    return {
-        name: value for name, value in given.items() if name not in overruled or not from_environment(context, name)
-    }
-
-
-def _training_options(given: dict[str, Any]) -> Any:
-    """The training options among those that were given."""
-    from charrnn.cli.train.run_summary import LAYOUT_FLAGS
-    from charrnn.errors import ConfigError
-    from charrnn.training.options import LENGTH_OPTIONS, MODEL_OPTIONS, TRAINING_OPTIONS
-
-    names = MODEL_OPTIONS | TRAINING_OPTIONS | {"attention", *LENGTH_OPTIONS}
-    options = {name: value for name, value in given.items() if name in names}
-    layouts = [layout for layout, flag in LAYOUT_FLAGS.items() if given.get(flag)]
-    if len(layouts) > 1:
-        flags = " and ".join(f"--{LAYOUT_FLAGS[layout]}" for layout in layouts)
-        raise ConfigError(f"{flags} can't both be given: a line is read in one way")
-    if layouts:
-        options["layout"] = layouts[0]
-    return options
-
-
-def _read_options(given: dict[str, Any]) -> dict[str, Any]:
-    """The options that say how to read the text: the fields of a `Source`."""
-    from charrnn.errors import ConfigError
-
-    found = {name: given[name] for name in ("encoding", "errors", "as_bytes") if given.get(name)}
-    tables = [name for name in ("csv", "jsonl") if name in given]
-    if not tables:
-        return found
-    option = f"--{tables[0]}"
-    if len(tables) > 1 or not any(given.get(name) for name in ("pairs", "classify", "tags")):
-        raise ConfigError("--csv and --jsonl are for pairs: give one of them, and --pairs, --classify or --tags")
-    if found.get("as_bytes"):
-        raise ConfigError(f"{option} reads characters: leave out --bytes")
-    columns = tuple(name.strip() for name in given[tables[0]].split(","))
-    if len({*columns}) != 2 or not all(columns):
-        raise ConfigError(f"{option} is the names of two columns, source,target, not {given[tables[0]]!r}")
-    return found | {"table": tables[0], "columns": columns, "skip_bad": bool(given.get("skip_bad"))}

@@ -4,7 +4,7 @@ import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from filelock import FileLock
 
@@ -16,6 +16,8 @@ from charrnn.checkpoint.model_file import load
 from charrnn.checkpoint.paths import newest_resumable, resume_path
 from charrnn.checkpoint.training_file import load_state
 from charrnn.cli.terminal.console import STARTED, default_interrupt, notify_compilation
+from charrnn.cli.train.given import LAYOUT_FLAGS
+from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files
 from charrnn.dataset.files import STDIN, Source
@@ -64,6 +66,7 @@ def resume(
     lock = acquire(path)
     state = load_state(resume_path(path))
     check_same_run(path, state.run_id)
+    options = _in_layout_of(state, options)
     source = _source_to_resume(state, paths, read_options, path)
     corpus = corpora.read(source, state.corpus.size)
     options = _with_remaining_time(options, source, state.training_config.engine, quiet)
@@ -71,11 +74,23 @@ def resume(
         return trainers.resume(corpus, replace(state, source=source.absolute()), **options), path, lock
 
 
+def _in_layout_of(state: TrainingState, options: TrainOptions) -> TrainOptions:
+    """The options with the layout of the run to resume; raises `ConfigError` if they have another one."""
+    layout = state.training_config.layout
+    layout = "pairs" if layout in REWRITING_LAYOUTS else layout  # its attention is that of the model
+    if (given := options.get("layout", layout)) != layout:
+        began = f"with --{LAYOUT_FLAGS[layout]}" if layout in LAYOUT_FLAGS else "as continuous text"
+        raise ConfigError(f"this run began {began}: leave out --{LAYOUT_FLAGS[given]}, or start a new run")
+    return cast(TrainOptions, {**options, "layout": layout})
+
+
 def _source_to_resume(state: TrainingState, paths: tuple[str, ...], read_options: dict[str, Any], path: Path) -> Source:
     """The source of the text of a resumed run; raises an error if it can't be read as before."""
     before = state.source or Source(())
     if any(getattr(before, name) != value for name, value in read_options.items()):
-        raise ConfigError("a resumed run reads its text as before: leave out --bytes, --encoding and --errors")
+        names = {"as_bytes": "bytes", "table": read_options.get("table"), "columns": read_options.get("table")}
+        given = " and ".join(dict.fromkeys(f"--{names.get(name, name.replace('_', '-'))}" for name in read_options))
+        raise ConfigError(f"a resumed run reads its text as before: leave out {given}")
     source = replace(before, paths=paths or before.paths)
     if not paths and STDIN in before.paths:
         command = resume_command(before, path)
@@ -105,7 +120,9 @@ def remaining_time(seconds: float, source: Source) -> float:
 def command_words(paths: tuple[str, ...], read_options: dict[str, Any], init_from: Path | None) -> list[str]:
     """The command that begins a run, without its settings."""
     given = [f"--{name}={read_options[name]}" for name in ("encoding", "errors") if name in read_options]
-    if "table" in read_options:
+    if read_options.get("table") == "conll":
+        given.append("--conll")
+    elif "table" in read_options:
         given.append(f"--{read_options['table']}={','.join(read_options['columns'])}")
     given += ["--bytes"] * read_options.get("as_bytes", False) + [f"--init-from={init_from}"] * (init_from is not None)
     return ["charrnn", "train", *paths, *given]

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from lzma import LZMAError
 from threading import Thread
 
+from charrnn.cli.train.given import LAYOUT_FLAGS
 from charrnn.config import PAIR_LAYOUTS, ModelConfig, TrainingConfig
 from charrnn.dataset.split import ValidationStream
 from charrnn.training import baselines, diagnosis, evaluation
@@ -16,8 +17,6 @@ from charrnn.training.options import DATA_FIELDS
 from charrnn.training.state import Evaluation
 from charrnn.training.trainer import Trainer
 
-LAYOUT_FLAGS = {"lines": "lines", "pairs": "pairs", "labels": "classify", "tags": "tags"}
-"""The option that chooses each layout; for `translations` it is `--pairs --attention`."""
 ALWAYS_STATED = ("optimizer", "lr", "weight_decay", "steps", "seed", "engine", "threads")
 """Settings that the command to repeat a run always gives: their defaults depend on other settings or are random."""
 BASELINE_WAIT = 1.0

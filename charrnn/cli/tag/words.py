@@ -1,0 +1,73 @@
+"""Words for `charrnn tag --conll`: sentences as they arrive, and the tags of their words."""
+
+import json
+from collections.abc import Callable, Iterator
+
+from charrnn.cli.tag import results
+from charrnn.cli.terminal.console import Output
+from charrnn.cli.terminal.inputs import ARRIVAL_BLOCK, notice_typing
+from charrnn.dataset.conll import Sentence, SentenceReader, bad_line_error, read_tagged
+from charrnn.dataset.files import STDIN, read_parts
+from charrnn.dataset.groups import in_groups
+from charrnn.dataset.line_reader import read_lines
+from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.scoring.span_score import SpanScore
+from charrnn.scoring.tag import TEXTS_PER_BATCH, Tagging
+from charrnn.scoring.word_tags import word_tags
+
+Answers = Iterator[list[tuple[Sentence, Tagging]]]
+Notice = Callable[[str], None]
+
+
+def sentences(files: list[str], vocabulary: Vocabulary, notice: Notice) -> Iterator[list[Sentence]]:
+    """The sentences of files without tags, each with its file's end at the latest, as soon as they are complete."""
+    notice_typing(files, notice)
+    for path in files:
+        reader = SentenceReader()
+        for lines in _lines(path, vocabulary):
+            yield [sentence for line in lines for sentence in reader.add(line)]
+        yield [*reader.end()]
+
+
+def tagged_sentences(files: list[str], vocabulary: Vocabulary, notice: Notice) -> Iterator[list[Sentence]]:
+    """The sentences of files with a word and its tag a line; raises `CorpusError` for another line."""
+    notice_typing(files, notice)
+
+    def found() -> Iterator[Sentence]:
+        for path in files:
+            for sentence in read_tagged(line for lines in _lines(path, vocabulary) for line in lines):
+                if not isinstance(sentence, Sentence):
+                    name = "stdin" if path == STDIN else path
+                    raise bad_line_error(sentence, name, "--evaluate needs a word and its tag on each line")
+                yield sentence
+
+    return in_groups(found(), TEXTS_PER_BATCH)
+
+
+def _lines(path: str, vocabulary: Vocabulary) -> Iterator[list[str]]:
+    """The lines of a file as they arrive; a \\r ends a line too, as in training."""
+    for lines in read_lines(read_parts([path], ARRIVAL_BLOCK), vocabulary):
+        yield [text for line in lines for text in line.text.removesuffix("\n").split("\n")]
+
+
+def print_tags(answers: Answers, as_json: bool) -> None:
+    """Prints each word with its tag on a line, and an empty line after each sentence."""
+    output = Output()
+    for batch in answers:
+        for (words, _), found in batch:
+            tags = word_tags(found, words)
+            if as_json:
+                output.write(json.dumps({"words": words, "tags": tags}) + "\n")
+            else:
+                output.write("".join(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True)) + "\n")
+        output.flush()
+    output.close()
+
+
+def print_score(answers: Answers, as_json: bool) -> None:
+    """Prints how many entities are right, for each type and in total."""
+    score = SpanScore()
+    for batch in answers:
+        for (words, tags), found in batch:
+            score.add_words(word_tags(found, words), tags)
+    results.show(score, "sentences", "word", as_json)

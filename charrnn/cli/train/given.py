@@ -1,0 +1,83 @@
+"""The options that were given to `charrnn train`: which of them count, how a run is trained, how its text is read."""
+
+from typing import Any
+
+import typer
+
+from charrnn.config import PAIR_LAYOUTS
+from charrnn.errors import ConfigError
+
+LAYOUT_FLAGS = {"lines": "lines", "pairs": "pairs", "labels": "classify", "tags": "tags"}
+"""The option that chooses each layout; `--pairs --attention` is that of `translations`."""
+FORMATS = ("csv", "jsonl", "conll")
+"""The options that say in which form pairs are written."""
+
+
+def from_environment(context: typer.Context, name: str) -> bool:
+    """Whether the value of an option comes from the environment, not from the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "ENVIRONMENT"
+
+
+def given_options(context: typer.Context, resume: bool, lengths: tuple[str, ...]) -> dict[str, Any]:
+    """The options that were given.
+
+    The environment sets options for new runs only: a resumed run has its settings in its file. Of two lengths, layouts
+    or forms of a text, the one on the command line counts; and with a layout on the command line, nothing that is for
+    other layouts.
+    """
+    given = {name: value for name, value in context.params.items() if value is not None}
+    typed = {name for name, value in given.items() if not from_environment(context, name) and value is not False}
+    overruled = {*given} if resume else set()
+    for alternatives in (lengths, (*LAYOUT_FLAGS.values(),), FORMATS):
+        if typed & {*alternatives}:
+            overruled |= {*alternatives}
+    for layout, flag in LAYOUT_FLAGS.items():
+        if flag in typed:
+            overruled |= set() if layout in PAIR_LAYOUTS else {*FORMATS, "skip_bad"}
+            overruled |= set() if layout == "tags" else {"conll"}
+            overruled |= set() if layout == "pairs" else {"attention"}
+    return {
+        name: value for name, value in given.items() if name not in overruled or not from_environment(context, name)
+    }
+
+
+def training_options(given: dict[str, Any]) -> Any:
+    """The training options among those that were given."""
+    from charrnn.training.options import LENGTH_OPTIONS, MODEL_OPTIONS, TRAINING_OPTIONS
+
+    names = MODEL_OPTIONS | TRAINING_OPTIONS | {"attention", *LENGTH_OPTIONS}
+    options = {name: value for name, value in given.items() if name in names}
+    layouts = [layout for layout, flag in LAYOUT_FLAGS.items() if given.get(flag)]
+    if len(layouts) > 1:
+        flags = " and ".join(f"--{LAYOUT_FLAGS[layout]}" for layout in layouts)
+        raise ConfigError(f"{flags} can't both be given: a line is read in one way")
+    if layouts:
+        options["layout"] = layouts[0]
+    return options
+
+
+def read_options(given: dict[str, Any], resume: bool) -> dict[str, Any]:
+    """The options that say how to read the text: the fields of a `Source`."""
+    found = {name: given[name] for name in ("encoding", "errors", "as_bytes") if given.get(name)}
+    formats = [name for name in FORMATS if given.get(name)]
+    if not formats:
+        return found
+    option = f"--{formats[0]}"
+    if len(formats) > 1:
+        raise ConfigError(f"{' and '.join(f'--{name}' for name in formats)} can't both be given: give one of them")
+    if not resume and option == "--conll" and not given.get("tags"):
+        raise ConfigError("--conll is for words with tags: give --tags too")
+    if not resume and not any(given.get(flag) for layout, flag in LAYOUT_FLAGS.items() if layout in PAIR_LAYOUTS):
+        raise ConfigError("--csv and --jsonl are for pairs: give one of them, and --pairs, --classify or --tags")
+    if found.get("as_bytes"):
+        raise ConfigError(f"{option} reads characters: leave out --bytes")
+    found["table"] = formats[0]
+    if option != "--conll":
+        columns = tuple(name.strip() for name in given[formats[0]].split(","))
+        if len({*columns}) != 2 or not all(columns):
+            raise ConfigError(f"{option} is the names of two columns, source,target, not {given[formats[0]]!r}")
+        found["columns"] = columns
+    if not resume or "skip_bad" in given:
+        found["skip_bad"] = bool(given.get("skip_bad"))
+    return found

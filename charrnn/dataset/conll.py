@@ -1,0 +1,163 @@
+"""Sentences in the form of the CoNLL shared tasks: a word and its tag on each line, an empty line after each sentence.
+
+The columns are separated by tabs or blanks; the first is the word, the last its tag. A tag is `O`, or `B-` or `I-` and
+a type, which say where the entities are: an entity begins with `B-` (IOB2) or, if only a neighbour of the same type
+makes that necessary (IOB1), with `I-` too (E. Tjong Kim Sang, J. Veenstra, "Representing Text Chunks", 1999). `S-` and
+`E-`, for a single word and for the last one of several, are read as well. Any other tag is that of a single word.
+
+As characters, a sentence is its words with one blank between them, and each character has the tag of its word: `O`,
+`I-` and the type, or a tag without a type. The blank between two words of one entity has the tag of the entity, any
+other blank has `O`, so that entities that are neighbours stay apart.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from charrnn.dataset.label_set import LabelSet
+from charrnn.dataset.line_reader import lines_of
+from charrnn.dataset.vocabulary import TAB
+from charrnn.errors import CorpusError
+
+OUTSIDE = "O"
+DOCUMENT = "-DOCSTART-"
+"""The word of a line that begins a document; such a line is left out."""
+FIRST_LETTER = 0xE000
+"""The code point that stands for the first tag in a corpus: they are in Unicode's private use area."""
+COLUMNS = re.compile("[ \t]+")
+
+
+class Sentence(NamedTuple):
+    """The words of a sentence, and their tags as they were read, if they have any."""
+
+    words: list[str]
+    tags: list[str]
+
+    @property
+    def text(self) -> str:
+        """The words with one blank between them."""
+        return " ".join(self.words)
+
+
+class BadLine(NamedTuple):
+    """The number of a line, from 1, and what is wrong with it; its sentence is left out."""
+
+    number: int
+    problem: str
+
+
+def split_tag(tag: str) -> tuple[str, str]:
+    """The prefix of a tag, B, I, E, S or empty, and its type or, without a prefix, the tag itself."""
+    prefix, dash, kind = tag.partition("-")
+    return (prefix, kind) if dash and prefix in ("B", "I", "E", "S") else ("", tag)
+
+
+def begins(before: str, tag: str) -> bool:
+    """Whether a word with a tag is the first of an entity, after a word with the tag `before`; `O` at the beginning."""
+    (prefix_before, kind_before), (prefix, kind) = split_tag(before), split_tag(tag)
+    if tag == OUTSIDE:
+        return False
+    return prefix in ("", "B", "S") or prefix_before in ("", "E", "S") or kind != kind_before
+
+
+def as_iob2(tags: Sequence[str]) -> list[str]:
+    """The tags of a sentence in the form in which each entity begins with `B-`; others are unchanged."""
+    found = []
+    for before, tag in zip([OUTSIDE, *tags], tags, strict=False):
+        prefix, kind = split_tag(tag)
+        found.append(f"{'B' if begins(before, tag) else 'I'}-{kind}" if prefix else tag)
+    return found
+
+
+def character_tags(sentence: Sentence) -> Iterator[tuple[str, int]]:
+    """The tags of the characters of a sentence's text, in runs: a tag, and how many characters have it."""
+    for n, (word, tag) in enumerate(zip(*sentence, strict=True)):
+        prefix, kind = split_tag(tag)
+        name = f"I-{kind}" if prefix else tag
+        if n:
+            before = sentence.tags[n - 1]
+            yield (OUTSIDE if tag == OUTSIDE or begins(before, tag) else name), 1
+        yield name, len(word)
+
+
+def read_tagged(lines: Iterable[str]) -> Iterator[Sentence | BadLine]:
+    """The sentences of lines that each have a word and its tag."""
+    sentence, bad = Sentence([], []), None
+    for number, line in enumerate(lines, 1):
+        word, *others = columns = COLUMNS.split(line.strip(" \t\n"))
+        if columns == [""]:
+            if bad or sentence.words:
+                yield bad or sentence
+            sentence, bad = Sentence([], []), None
+        elif word != DOCUMENT and not bad:
+            if not others:
+                bad = BadLine(number, f"has the word {word!r} without a tag")
+            elif not split_tag(others[-1])[1]:
+                bad = BadLine(number, f"has the tag {others[-1]!r}, which names no type")
+            sentence.words.append(word)
+            sentence.tags.append(others[-1] if others else "")
+    if bad or sentence.words:
+        yield bad or sentence
+
+
+def bad_line_error(bad: BadLine, name: str, advice: str) -> CorpusError:
+    """The error for a line."""
+    return CorpusError(f"line {bad.number:,} of {name} {bad.problem}: {advice}")
+
+
+def as_pairs(texts: Iterator[str], names: list[str], name: str, skip_bad: bool) -> Iterator[str]:
+    """The sentences of a file, which comes in pieces of text, as lines of text, tab and a letter for each character.
+
+    `names` are the tags by their letters, from `FIRST_LETTER` on; new ones are added. Raises `CorpusError` for a line
+    that is not a word and its tag; with `skip_bad`, its sentence becomes a line without a tab, which the layout `tags`
+    skips and counts.
+    """
+    letters = {tag: chr(FIRST_LETTER + k) for k, tag in enumerate(names)}
+    for found in read_tagged(lines_of(texts)):
+        if isinstance(found, Sentence):
+            tags = ""
+            for tag, n in character_tags(found):
+                if tag not in letters:
+                    letters[tag] = chr(FIRST_LETTER + len(names))
+                    names.append(tag)
+                tags += letters[tag] * n
+            if len(names) > LabelSet.MAX_LABELS:
+                raise CorpusError(
+                    f"{name} has more than {LabelSet.MAX_LABELS:,} different tags: the last column of a line is its tag"
+                )
+            yield f"{found.text}{TAB}{tags}\n"
+        elif skip_bad:
+            yield "?\n"
+        else:
+            raise bad_line_error(found, name, "mend it, or leave such sentences out with --skip-bad")
+
+
+class SentenceReader:
+    """Sentences without tags from lines as they arrive, each as soon as it is complete.
+
+    A line with blanks and no tab is a sentence. Any other has a word, and further columns after tabs, if any; its
+    sentence goes on until an empty line, or one that is a sentence.
+    """
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def add(self, line: str) -> Iterator[Sentence]:
+        """The sentences that the next line completes."""
+        whole = line.strip(" \t\n")
+        found = COLUMNS.split(whole)
+        if found[0] == DOCUMENT:
+            return
+        is_sentence = len(found) > 1 and TAB not in whole
+        if is_sentence or not whole:
+            yield from self.end()
+        if is_sentence:
+            yield Sentence(found, [])
+        elif whole:
+            self.words.append(found[0])
+
+    def end(self) -> Iterator[Sentence]:
+        """The sentence that has begun, if any: no more of it will come."""
+        if self.words:
+            yield Sentence(self.words, [])
+        self.words = []

@@ -1,0 +1,139 @@
+"""Sentences of words and tags: how they become characters with tags, and which lines are refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.dataset import corpus as corpora
+from charrnn.dataset.conll import BadLine, Sentence, SentenceReader, as_iob2, as_pairs, begins, read_tagged
+from charrnn.dataset.files import Source
+from charrnn.dataset.label_set import LabelSet
+from charrnn.errors import CorpusError
+
+FILE = """-DOCSTART- -X- O O
+
+John NNP B-PER
+Smith\tNNP  I-PER
+in IN O
+
+ \t
+Anna I-PER
+Bob B-PER
+x NN
+"""
+
+
+def read(folder, text, **fields):
+    """The corpus of a file with sentences."""
+    (folder / "s.conll").write_text(text, encoding="utf-8")
+    return corpora.read(Source((str(folder / "s.conll"),), table="conll", **fields))
+
+
+def letters(names, tags):
+    """The tags of characters as the letters that stand for them in a corpus."""
+    return "".join(chr(0xE000 + names.index(tag)) for tag in tags)
+
+
+def lines_of(text, skip_bad=False):
+    """The lines that a file becomes, and the names of its tags."""
+    names = []
+    return [*as_pairs(iter([text[:7], text[7:]]), names, "s.conll", skip_bad)], names
+
+
+def test_a_sentence_becomes_its_words_with_a_tag_for_each_character():
+    (first, second), names = lines_of(FILE)
+    assert names == ["I-PER", "O", "NN"]
+    per, out = "I-PER", "O"
+    assert first == "John Smith in\t" + letters(names, [per] * 10 + [out] * 3) + "\n"
+    expected = [per] * 4 + [out] + [per] * 3 + [out] + ["NN"]  # the blank keeps the neighbours apart
+    assert second == "Anna Bob x\t" + letters(names, expected) + "\n"
+
+
+def test_the_tags_of_a_corpus_have_their_names_in_order(tmp_path):
+    corpus = read(tmp_path, FILE).read_as("tags", False)
+    assert corpus.tagged.labels == LabelSet(("I-PER", "NN", "O"), (17, 1, 5))
+    tags = corpus.tagged.tag_of[corpus.alphabet.encode(letters(corpus.tag_names, ["O", "I-PER", "NN"]))]
+    assert [corpus.tagged.labels.names[k] for k in tags] == ["O", "I-PER", "NN"]
+    assert "".join(corpus.vocabulary.characters) == "\t\n ABJSabhimnotx"
+
+
+def test_a_file_ends_its_last_sentence(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_text(f"{name} O\n{name} X")
+    corpus = corpora.read(Source((str(tmp_path / "a"), str(tmp_path / "b")), table="conll"))
+    assert corpus.alphabet.decode(corpus.ids).count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("tags", "iob2"),
+    [
+        ("I-A I-A O I-A", "B-A I-A O B-A"),  # IOB1
+        ("I-A B-A I-B I-B", "B-A B-A B-B I-B"),
+        ("B-A I-A B-A O", "B-A I-A B-A O"),  # IOB2
+        ("S-A B-A E-A I-A", "B-A B-A I-A B-A"),  # IOBES
+        ("NN NN O VB", "NN NN O VB"),
+        ("A-B X", "A-B X"),
+        ("I-A-B I-A-B", "B-A-B I-A-B"),
+        ("", ""),
+    ],
+)
+def test_all_forms_of_tags_say_where_an_entity_begins(tags, iob2):
+    assert as_iob2(tags.split()) == iob2.split()
+
+
+def test_plain_tags_are_those_of_single_words():
+    assert begins("NN", "NN")
+    assert not begins("NN", "O")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a O\nb\n\nc O\n", BadLine(2, "has the word 'b' without a tag")),
+        ("\n\na\t\n", BadLine(3, "has the word 'a' without a tag")),
+        ("a B-\n", BadLine(1, "has the tag 'B-', which names no type")),
+    ],
+)
+def test_a_line_that_is_not_a_word_and_its_tag_is_named(text, problem):
+    found = [*read_tagged(text.splitlines(keepends=True))]
+    assert found[0] == problem
+    assert [sentence for sentence in found[1:] if isinstance(sentence, BadLine)] == []
+    with pytest.raises(CorpusError, match=f"line {problem.number} of s.conll has .*--skip-bad"):
+        lines_of(text)
+
+
+def test_the_sentence_of_a_bad_line_is_skipped(tmp_path):
+    corpus = read(tmp_path, "Q O\nb\nc B-\n\na X\n\nd O\n", skip_bad=True).read_as("tags", True)
+    assert corpus.aligned_pairs.n_bad == 1
+    assert corpus.tagged.labels.names == ("O", "X")
+    assert "Q" not in corpus.vocabulary.characters
+
+
+def test_too_many_tags_are_refused():
+    with pytest.raises(CorpusError, match="more than 1,000 different tags"):
+        lines_of("".join(f"w{k} T{k}\n" for k in range(1200)))
+
+
+WORDS = st.text("aé.\u00a0", min_size=1, max_size=4)
+TAGS = st.sampled_from(["O", "B-A", "I-A", "B-B", "I-B", "NN", "S-A", "E-B"])
+
+
+@given(st.lists(st.lists(st.tuples(WORDS, TAGS), min_size=1, max_size=6), min_size=1, max_size=5))
+def test_what_is_written_is_read(sentences):
+    text = "\n".join("".join(f"{word} x\t{tag}\n" for word, tag in sentence) for sentence in sentences)
+    found = [*read_tagged(text.splitlines(keepends=True) if "\u0085" not in text else text.split("\n"))]
+    assert found == [Sentence([w for w, _ in s], [t for _, t in s]) for s in sentences]
+
+
+def sentences(text):
+    """The sentences of lines without tags, and after which line each was complete."""
+    reader, found = SentenceReader(), []
+    for n, line in enumerate(text.split("\n")):
+        found += [(n, sentence.text) for sentence in reader.add(line)]
+    return found + [("end", sentence.text) for sentence in reader.end()]
+
+
+def test_sentences_come_with_a_word_a_line_or_as_a_whole():
+    assert sentences("John\nSmith\t\n\nx\tNN\ty\n") == [(2, "John Smith"), (4, "x")]
+    assert sentences("a b\nc  d \ne") == [(0, "a b"), (1, "c d"), ("end", "e")]
+    assert sentences("a\nb c\n-DOCSTART- -X- O\n\n\nd") == [(1, "a"), (1, "b c"), ("end", "d")]
