@@ -8,7 +8,7 @@ import math
 
 from charrnn import engine as engines
 from charrnn.config import FORM_OF_LAYOUT, ModelConfig
-from charrnn.training.options import TrainOptions
+from charrnn.training.options import TrainOptions, layout_defaults
 
 WIDTH, OPERATIONS, RATE = 288, 2.5e13, 0.012
 """The best width of an LSTM for this number of operations, and the best learning rate for this width."""
@@ -43,8 +43,8 @@ OF_TRANSLATIONS: TrainOptions = {
 """The options for translations. Two layers find the places of a long source much sooner than a single one."""
 WIDTHS_OF_TRANSLATIONS, EPOCHS_OF_TRANSLATIONS = range(192, 32, -32), 20
 """The widths of a translator: the greatest that reads the pairs so often; otherwise the smallest."""
-MAX_WIDTH_OF_WHOLE_TEXTS = 192
-"""The most units in each direction of a network that reads whole texts."""
+MAX_WIDTH_OF_WHOLE_TEXTS = {"labels": 128, "tags": 192}
+"""The most units in each direction of a network that reads whole texts, by the layout."""
 COOLDOWN = 0.6
 """The share of the training time in which the learning rate falls to zero."""
 
@@ -75,13 +75,14 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
     with the square of the width, and half into reading the text more often. The number of epochs then decides how much
     dropout there is against overfitting.
     """
-    shape: TrainOptions = {"cell": "lstm", "layers": 2 if given.get("layout") == "translations" else 1}
-    chosen = shape | given
-    if given.get("layout") == "translations":
+    if (layout := given.get("layout", "")) == "translations":
+        chosen = {"cell": "lstm", "layers": 2} | given
         return OF_TRANSLATIONS | {"hidden_size": _width_of_translator(W, N, V, chosen)} | chosen
-    if given.get("layout") in FORM_OF_LAYOUT:
+    shape: TrainOptions = {"cell": "lstm", "layers": 1}
+    chosen = shape | layout_defaults(given) | given
+    if layout in FORM_OF_LAYOUT:
         widest: TrainOptions = {
-            "hidden_size": min(width(W, chosen["cell"], chosen["layers"]), MAX_WIDTH_OF_WHOLE_TEXTS)
+            "hidden_size": min(width(W, chosen["cell"], chosen["layers"]), MAX_WIDTH_OF_WHOLE_TEXTS[layout])
         }
         return OF_WHOLE_TEXTS | widest | chosen
     chosen.setdefault("hidden_size", width(W, chosen["cell"], chosen["layers"]))

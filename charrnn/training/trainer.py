@@ -17,7 +17,7 @@ from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusErr
 from charrnn.model.dropout import dropconnect_masks, dropout_masks
 from charrnn.model.forms import network_for
 from charrnn.model.model import Model
-from charrnn.training import evaluation, optimizers
+from charrnn.training import calibration, optimizers
 from charrnn.training.deadline import Deadline
 from charrnn.training.parallel import Shards
 from charrnn.training.schedules import learning_rate
@@ -80,6 +80,8 @@ class Trainer:
         """A loss that no working network has: more than twice that of a uniform guess, in nats."""
         self.final: Evaluation | None = None
         """The evaluation at the end, if it is not a regular one; it is not in the state, so a resume ignores it."""
+        self.temperature = 1.0
+        """The temperature of the latest evaluation: see `calibration`."""
         self.shards = Shards(self.network, self.training_data.batch_size, config.threads)
         self.is_between_steps = True
         """Whether the state is that after a step: otherwise it is not fit to be saved."""
@@ -130,11 +132,13 @@ class Trainer:
 
     @property
     def best(self) -> Model:
-        """The model with the lowest validation loss so far; the latest if nothing is held out or evaluated yet."""
+        """The model with the lowest validation loss, calibrated; the latest if nothing is held out or evaluated yet."""
         if not self._latest_is_best():
             return self._model(self.state.best)
-        use_ema = self.final is not None and self.final.ema
-        return self._model(self.state.ema if use_ema else self.state.params)
+        if self.final is None:
+            return self._model(self.state.params)
+        params = self.state.ema if self.final.ema else self.state.params
+        return self._model(calibration.calibrated(params, self.temperature))
 
     @property
     def best_step(self) -> int:
@@ -200,7 +204,7 @@ class Trainer:
         before = self.state.copy()
         with Threads(1) as threads, suppress(DivergenceError):
             self._step(threads)
-        next(evaluation.losses(self.latest, self.validation_data), None)
+        next(calibration.losses(self.latest, self.validation_data), None)
         self.state.restore(before)
 
     def _roll_back(self, last_good: TrainingState, error: DivergenceError) -> Progress:
@@ -252,25 +256,29 @@ class Trainer:
     def _evaluate(self, final: bool = False) -> Iterator[Progress]:
         """Reads the validation data, then adds a row to the history; nothing changes before that.
 
-        If the weights are averaged, both the weights and their average are evaluated, and the better ones count.
+        If the weights are averaged, both the weights and their average are evaluated, and the better ones count; of a
+        classifier, at the temperature that suits them best.
         """
         s, counters, began = self.state, self.state.counters, time.monotonic()
         lr = learning_rate(max(0, counters.step - 1), counters.epoch, s.training_config)
         train_loss = counters.loss_sum / counters.loss_steps if counters.loss_steps else None
         progress = Progress(counters.step, counters.epoch, train_loss or math.nan, lr, math.nan, 0)
-        losses = []
+        losses, temperatures = [], []
         for model in (self.latest, self._model(s.ema)) if s.ema else (self.latest,):
-            nats, chars = 0.0, 0
-            for more, n in evaluation.losses(model, self.validation_data):
+            nats, chars = np.zeros(1), 0
+            for more, n in calibration.losses(model, self.validation_data):
                 nats, chars = nats + more, chars + n
                 yield progress
-            if not nats < max(chars, 1) * self.divergence_threshold:  # true for NaN too
+            lowest, temperature = calibration.lowest(nats)
+            if not lowest < max(chars, 1) * self.divergence_threshold:  # true for NaN too
                 raise DivergenceError(f"training diverged before step {counters.step}: try a lower --lr or --clip")
-            losses.append(nats / chars if chars else math.inf)
+            losses.append(lowest / chars if chars else math.inf)
+            temperatures.append(temperature)
         if self.deadline is not None:
             self.deadline.evaluation = time.monotonic() - began
         val_loss, ema_is_better = (min(losses) if self.validation_data.size else None), losses[-1] < losses[0]
         row = Evaluation(counters.step, counters.epoch, lr, train_loss, val_loss, ema_is_better)
+        self.temperature = temperatures[ema_is_better]
         self.is_between_steps = False
         if final:
             self.final = row
@@ -278,7 +286,8 @@ class Trainer:
             s.history.append(row)
             counters.loss_sum, counters.loss_steps = 0.0, 0.0
             if not self.validation_data.size or _best(s.history) is row:
-                s.best, counters.best_step = copy_params(s.ema if ema_is_better else s.params), counters.step
+                best = calibration.calibrated(s.ema if ema_is_better else s.params, self.temperature)
+                s.best, counters.best_step = copy_params(best), counters.step
         self.is_between_steps = True
         yield replace(progress, evaluation=row)
 

@@ -12,7 +12,8 @@ from support.processes import SMALL, charrnn, command, environment, error_line, 
 from support.trainings import place_names, with_length
 
 TEXTS = with_length(place_names(0, 1500))
-OPTIONS = ("--steps", 150, "--lr", 0.02, "--batch-size", 50, "--hidden-size", 24)
+OPTIONS = ("--cell", "lstm", "--steps", 150, "--lr", 0.02, "--batch-size", 50, "--hidden-size", 24)
+OPTIONS += ("--dropout", 0, "--drop-connect", 0, "--clip", 5)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def test_a_run_says_what_it_learns_and_what_to_try(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     n = sum(min(len(line.split("\t")[0]), 16) for line in TEXTS.splitlines())
     assert f"texts.tsv: 1,500 texts, {n:,} characters, 2 labels" in done.stderr
-    assert "lstm, 1 × 16 in both directions" in done.stderr
+    assert "gru, 1 × 16 in both directions" in done.stderr
     assert "bits per label" in done.stderr
     assert done.stderr.count("%)\n") == 5
     assert done.stderr.rstrip().endswith("try charrnn classify")
@@ -94,6 +95,18 @@ def test_the_confusion_matrix_is_drawn_beside_the_table(folder: Path) -> None:
     assert charrnn(*args, "--plot", "confusion.svg", "--force", "--quiet", cwd=folder).stderr == ""
 
 
+def test_rare_labels_are_found_more_often_with_a_higher_logit_adjustment(folder: Path) -> None:
+    def short(*args: object) -> int:
+        lines = charrnn("classify", "model.safetensors", *args, "names.txt", cwd=folder).stdout.splitlines()
+        return sum(line.startswith("short") for line in lines)
+
+    rare = min(("short", "long"), key=[line.split("\t")[1] for line in TEXTS.splitlines()].count)
+    found = [short("--logit-adjustment", tau) for tau in (0, 0.15, 10)]
+    assert found == sorted(found, reverse=rare == "long")
+    assert found[1] == short()
+    assert found[0] != found[2]
+
+
 @posix
 def test_lines_are_answered_as_they_arrive(folder: Path) -> None:
     with started("classify", "model.safetensors", "--quiet", cwd=folder) as run:
@@ -136,6 +149,7 @@ def test_unknown_characters_are_left_out_and_counted(folder: Path) -> None:
         (("--evaluate", "--plot", "x.gif"), "", 2, ".svg"),
         (("--evaluate", "--force"), "", 2, "--force is only for --plot"),
         (("--threads", 0), "Ayr", 2, "threads"),
+        (("--logit-adjustment", -1), "Ayr", 2, "logit_adjustment"),
         (("--engine", "fortran"), "", 2, "numpy"),
         (("missing.txt",), "", 1, "missing.txt"),
     ],

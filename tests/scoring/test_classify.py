@@ -1,6 +1,7 @@
 """Classification: each text has the label that the network gives it alone, whatever texts are beside it."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def alone(model, text):
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_each_text_has_its_own_label_in_order(engine, cell, threads):
     model = random_classifier(engine, cell=cell)
-    found = [*classify(model, TEXTS, threads=threads)]
+    found = [*classify(model, TEXTS, threads=threads, logit_adjustment=0)]
     for text, answer in zip(TEXTS, found, strict=True):
         wanted = alone(model, text)
         np.testing.assert_allclose(answer.probabilities, wanted, rtol=1e-4, atol=1e-6)
@@ -85,10 +86,35 @@ def test_unknown_characters_are_left_out_and_counted_by_default():
 
 def test_bytes_can_be_classified():
     model = random_classifier(characters=None)
-    np.testing.assert_allclose(next(classify(model, ["é\udcff"])).probabilities, alone(model, "é\udcff"), rtol=1e-4)
+    np.testing.assert_allclose(
+        next(classify(model, ["é\udcff"], logit_adjustment=0)).probabilities, alone(model, "é\udcff"), rtol=1e-4
+    )
 
 
-@pytest.mark.parametrize("options", [{"threads": 0}, {"unknown": "guess"}])
+@pytest.mark.parametrize("tau", [0.15, 1.0, 3.0])
+def test_the_logits_are_adjusted_by_the_frequency_of_the_labels(engine, tau):
+    model = random_classifier(engine)
+    for text, found in zip(TEXTS, classify(model, TEXTS, logit_adjustment=tau), strict=True):
+        # p ∝ exp(y) / πᵗ
+        wanted = alone(model, text) / (np.array([1, 2, 3]) / 6) ** tau
+        np.testing.assert_allclose(found.probabilities, wanted / wanted.sum(), rtol=1e-4, atol=1e-6)
+        assert found.label == LABELS.names[wanted.argmax()]
+
+
+def test_a_little_adjustment_is_the_default_and_none_where_labels_are_equally_frequent():
+    model = random_classifier()
+    default, given, none = (
+        np.array([found.probabilities for found in classify(model, TEXTS, **options)])
+        for options in ({}, {"logit_adjustment": 0.15}, {"logit_adjustment": 0})
+    )
+    np.testing.assert_array_equal(default, given)
+    assert (default[:, 0] > none[:, 0] * 1.01).all(), "the first label is the rarest"
+    balanced = replace(model, labels=LabelSet(LABELS.names, (7, 7, 7)))
+    for found, wanted in zip(classify(balanced, TEXTS, logit_adjustment=5), none, strict=True):
+        np.testing.assert_allclose(found.probabilities, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"threads": 0}, {"unknown": "guess"}, {"logit_adjustment": -0.1}])
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ConfigError, match=next(iter(options))):
         [*classify(random_classifier(), ["a"], **options)]

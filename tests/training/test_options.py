@@ -15,7 +15,7 @@ from charrnn.errors import ConfigError
 from charrnn.training import options as train_options
 from charrnn.training.options import DATA_FIELDS, TrainOptions, complete
 from support.processes import TEXT
-from support.trainings import start_in, start_on
+from support.trainings import TEXTS, start_in, start_on
 
 # The type
 
@@ -92,6 +92,17 @@ def test_the_learning_rate_is_that_of_the_optimizer(optimizer: str, lr: float) -
     corpus = from_text(TEXT)
     assert complete(corpus, {"steps": 1, "optimizer": optimizer})[1].lr == lr
     assert complete(corpus, {"steps": 1, "optimizer": optimizer, "lr": 0.5})[1].lr == 0.5
+
+
+def test_labels_have_defaults_of_their_own() -> None:
+    corpus = from_text(TEXTS["labels"])
+    model, config = complete(corpus, {"layout": "labels", "steps": 7})
+    assert (model.cell, model.layers, model.hidden_size, model.dropout, model.drop_connect) == ("gru", 1, 128, 0.4, 0.3)
+    assert (config.batch_size, config.lr, config.clip, config.schedule) == (64, 0.004, 1.0, "step")
+    model, config = complete(corpus, {"layout": "labels", "steps": 7, "cell": "lstm", "dropout": 0.0, "lr": 0.1})
+    assert (model.cell, model.dropout, model.drop_connect, config.lr) == ("lstm", 0.0, 0.3, 0.1)
+    assert complete(corpus, {"layout": "labels", "steps": 7, "optimizer": "sgd"})[1].lr == 0.1
+    assert complete(from_text(TEXTS["tags"]), {"layout": "tags", "steps": 7})[0].cell == "lstm"
 
 
 @pytest.mark.parametrize(("optimizer", "decay"), [("adam", 0.0), ("adamw", 0.01), ("sgd", 0.0)])

@@ -17,6 +17,7 @@ from charrnn.cli.terminal.inputs import (
     model_and_texts,
     rows_of,
 )
+from charrnn.config import LOGIT_ADJUSTMENT
 
 NAME = "classify"
 HELP = "Give each line its label with a classifier."
@@ -50,6 +51,15 @@ def command(
             MOST_USED, "Compare with the labels in the input, after a tab, and print how good they are.", "--evaluate"
         ),
     ] = False,
+    logit_adjustment: Annotated[
+        float,
+        option(
+            MOST_USED,
+            "Divide the probability of each label by its share of the training texts to this power: the higher, the "
+            "more often rare labels are found; 0: not at all.",
+            show_default=True,
+        ),
+    ] = LOGIT_ADJUSTMENT,
     unknown: Annotated[
         str,
         option(
@@ -99,7 +109,7 @@ def command(
     model, chosen = load_model(model_file(given, notice), size, engine)
     notify_compilation(chosen, quiet)
     rows = rows_of(paths, model.vocabulary, "label" if evaluate else "", notice)
-    classify = partial(classify_batches, model, unknown=unknown, threads=threads)
+    classify = partial(classify_batches, model, logit_adjustment=logit_adjustment, unknown=unknown, threads=threads)
     counter = UnknownCounter()
     answers = counter.counted(answered(rows, itemgetter(0), classify))
     try:

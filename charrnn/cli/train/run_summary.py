@@ -13,7 +13,7 @@ from charrnn.config import PAIR_LAYOUTS, ModelConfig, TrainingConfig
 from charrnn.dataset.split import ValidationStream
 from charrnn.training import baselines, diagnosis, evaluation
 from charrnn.training.baselines import MAX_CHARS, MAX_ORDER, Baselines
-from charrnn.training.options import DATA_FIELDS
+from charrnn.training.options import DATA_FIELDS, DEFAULTS_OF_LAYOUT
 from charrnn.training.state import Evaluation
 from charrnn.training.trainer import Trainer
 
@@ -91,6 +91,7 @@ class RunSummary:
         """The options that repeat this run on any machine: those given and those chosen automatically."""
         s = self.trainer.state
         defaults = asdict(ModelConfig(s.model_config.vocab_size)) | asdict(TrainingConfig(0))
+        defaults |= DEFAULTS_OF_LAYOUT.get(s.training_config.layout, {})
         words = []
         for name, value in (asdict(s.model_config) | asdict(s.training_config)).items():
             if name in DATA_FIELDS:

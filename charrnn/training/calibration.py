@@ -1,0 +1,58 @@
+"""The calibration: the temperature of a classifier's logits at which it is as sure of its labels as it is right.
+
+    p = softmax(y / T)
+
+A network that goes on learning finds more and more labels, but becomes surer still, so that its loss rises while its
+answers improve (C. Guo et al., "On Calibration of Modern Neural Networks", 2017). So the loss of each evaluation is the
+lowest that a temperature reaches on the validation data. It says which weights are the best; those are kept with the
+head divided by T, so that whoever loads them has calibrated probabilities from a plain softmax. T changes no answer.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from charrnn.dataset.split import ValidationData
+from charrnn.layers.workspace import Workspace
+from charrnn.model.classifier import Classifier
+from charrnn.model.model import Model
+from charrnn.training import evaluation
+from charrnn.types import Array, Params
+
+TEMPERATURES = 2.0 ** (np.arange(-2, 13) / 4)
+"""[K]: from 0.7 to 8, so close to each other that the loss between two of them is hardly lower."""
+
+
+def losses(model: Model, data: ValidationData) -> Iterator[tuple[Array, int]]:
+    """The summed loss of each batch, in nats, and how much counts in it: `evaluation.losses`.
+
+    Of a classifier the losses are [K], one for each of `TEMPERATURES`; of another model [1].
+    """
+    if isinstance(model.network, Classifier):
+        yield from _losses(model, model.network, data)
+    else:
+        yield from ((np.array([nats]), chars) for nats, chars in evaluation.losses(model, data))
+
+
+def _losses(model: Model, network: Classifier, data: ValidationData) -> Iterator[tuple[Array, int]]:
+    workspace = Workspace()
+    for batch in data.batches(model.vocabulary.start):
+        counts = slice(None) if batch.mask is None else batch.mask[0]
+        with np.errstate(all="ignore"):  # weights that are too large show in the loss
+            logits = network.logits(model.params, batch.inputs, batch.lengths, workspace)[counts]
+            labels = batch.targets[0, counts]
+            nats = [network.engine.softmax.token_nll(logits / logits.dtype.type(T), labels) for T in TEMPERATURES]
+        yield np.array(nats, np.float64).sum(axis=1), batch.chars
+
+
+def lowest(nats: Array) -> tuple[float, float]:
+    """The lowest of the losses, NaN if any is, and its temperature; 1 for a single loss."""
+    k = int(nats.argmin())
+    return float(nats[k]), float(TEMPERATURES[k]) if len(nats) > 1 else 1.0
+
+
+def calibrated(params: Params, temperature: float) -> Params:
+    """The parameters of a classifier whose logits are divided by the temperature; others are shared, not copied."""
+    if temperature == 1:
+        return params
+    return params | {name: params[name] / params[name].dtype.type(temperature) for name in ("W_out", "b_out")}

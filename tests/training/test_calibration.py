@@ -1,0 +1,138 @@
+"""The calibration of classifiers: the temperature with the lowest validation loss, in the weights that are kept."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn.dataset.whole_texts import LabelBatches
+from charrnn.model.model import Model
+from charrnn.scoring.classify import classify
+from charrnn.training import calibration, evaluation
+from charrnn.training.calibration import TEMPERATURES
+from charrnn.training.trainer import Trainer
+from charrnn.types import Array
+from support.trainings import TEXTS, flat, place_names, resumed, run, saved_bytes, start_in
+
+
+def noisy() -> str:
+    """Texts and labels that have little to do with each other: a network can only overfit them."""
+    names, rng = place_names(0, 300).splitlines(), np.random.default_rng(1)
+    return "".join(f"{name}\t{'yes' if rng.random() < 0.7 else 'no'}\n" for name in names)
+
+
+def overfitted(**options: Any) -> Trainer:
+    return run(
+        start_in("labels", noisy(), **{"steps": 120, "eval_every": 15, "lr": 0.03, "val_fraction": 0.3} | options)
+    )
+
+
+def held_out(trainer: Trainer, model: Model) -> tuple[Array, Array]:
+    """The logarithms of the probabilities [R, n] of the labels of the held-out texts, and the indices of these [R]."""
+    assert isinstance(trainer.validation_data, LabelBatches)
+    lines = trainer.validation_data.lines
+    assert lines.labels is not None
+    texts = [
+        model.vocabulary.decode(lines.ids[start : start + n])
+        for start, n in zip(lines.starts, lines.lengths, strict=True)
+    ]
+    log_p = np.log([found.probabilities for found in classify(model, texts, logit_adjustment=0)])
+    return log_p, lines.labels
+
+
+def loss_at(temperature: float, log_p: Array, labels: Array) -> float:
+    """The mean loss if the logits are divided by the temperature, computed from what is known of them."""
+    y = log_p / temperature
+    p = np.exp(y) / np.exp(y).sum(axis=1, keepdims=True)
+    return float(-np.log(p[np.arange(len(labels)), labels]).mean())
+
+
+def test_the_losses_are_those_of_logits_divided_by_each_temperature(engine_name: str) -> None:
+    trainer = overfitted(engine=engine_name)
+    model = trainer.latest
+    batches = list(calibration.losses(model, trainer.validation_data))
+    assert sum(n for _, n in batches) == trainer.validation_data.size
+    found = sum((nats for nats, _ in batches), np.zeros(len(TEMPERATURES))) / trainer.validation_data.size
+    log_p, labels = held_out(trainer, model)
+    wanted = [loss_at(T, log_p, labels) for T in TEMPERATURES]
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+    plain = sum(nats for nats, _ in evaluation.losses(model, trainer.validation_data)) / trainer.validation_data.size
+    assert found[TEMPERATURES == 1] == pytest.approx(plain, rel=1e-6)
+
+
+@pytest.mark.parametrize("layout", ["stream", "lines", "pairs", "tags"])
+def test_other_models_have_a_single_loss(layout: str) -> None:
+    trainer = run(start_in(layout, steps=2))
+    found = list(calibration.losses(trainer.latest, trainer.validation_data))
+    wanted = list(evaluation.losses(trainer.latest, trainer.validation_data))
+    assert [(nats.tolist(), n) for nats, n in found] == [([nats], n) for nats, n in wanted]
+    assert trainer.temperature == 1
+    np.testing.assert_array_equal(flat(trainer.best.params), flat(trainer.state.params))
+
+
+@pytest.mark.parametrize("steps", [120, 119])
+def test_the_kept_weights_have_the_lowest_loss_at_any_temperature(steps: int) -> None:
+    trainer = overfitted(steps=steps)
+    best = min(trainer.history, key=lambda row: row.rank)
+    log_p, labels = held_out(trainer, trainer.best)
+    losses = [loss_at(T, log_p, labels) for T in TEMPERATURES]
+    assert min(losses) == pytest.approx(best.rank, rel=1e-5)
+    assert loss_at(1, log_p, labels) == pytest.approx(best.rank, rel=1e-5)
+
+
+def test_a_network_that_overfits_is_less_sure_with_the_same_answers() -> None:
+    trainer = overfitted(steps=119)
+    assert trainer.temperature > 2
+    final = trainer.final
+    assert final is not None
+    log_p, labels = held_out(trainer, trainer.latest)
+    assert loss_at(1, log_p, labels) > 1.2 * final.rank
+    calibrated = trainer.latest.params | calibration.calibrated(trainer.latest.params, trainer.temperature)
+    model = Model(trainer.latest.config, trainer.latest.vocabulary, calibrated, layout="labels", labels=trainer.labels)
+    log_q, _ = held_out(trainer, model)
+    assert loss_at(1, log_q, labels) == pytest.approx(final.rank, rel=1e-5)
+    np.testing.assert_array_equal(log_q.argmax(axis=1), log_p.argmax(axis=1))
+
+
+def test_training_goes_on_with_the_weights_as_they_were(tmp_path: Path) -> None:
+    options = {"eval_every": 15, "lr": 0.03, "val_fraction": 0.3}
+    whole = overfitted(steps=100)
+    part = run(start_in("labels", noisy(), steps=67, **options))
+    assert part.temperature != 1
+    rest = run(resumed(part, noisy(), tmp_path, steps=100))
+    assert saved_bytes(rest, tmp_path) == saved_bytes(whole, tmp_path)
+    rare = run(start_in("labels", noisy(), steps=100, **options | {"eval_every": 50}))
+    np.testing.assert_array_equal(flat(rare.state.params), flat(whole.state.params))
+
+
+def test_the_averaged_weights_have_a_temperature_of_their_own() -> None:
+    trainer = overfitted(steps=119, ema_decay=0.9)
+    row = trainer.final
+    assert row is not None
+    losses = []
+    for params in (trainer.state.params, trainer.state.ema):
+        log_p, labels = held_out(trainer, trainer._model(params))
+        losses.append(min((loss_at(T, log_p, labels), T) for T in TEMPERATURES))
+    assert row.ema == (losses[1] < losses[0])
+    assert (row.rank, trainer.temperature) == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_without_validation_data_nothing_is_calibrated() -> None:
+    trainer = overfitted(val_fraction=0)
+    assert trainer.temperature == 1
+    np.testing.assert_array_equal(flat(trainer.best.params), flat(trainer.state.params))
+
+
+def test_losses_that_are_not_numbers_are_found() -> None:
+    assert math.isnan(calibration.lowest(np.array([1.0, math.nan, 0.5] + [1.0] * 12))[0])
+    assert calibration.lowest(np.array([3.0])) == (3.0, 1.0)
+    assert calibration.lowest(np.arange(15.0)[::-1]) == (0.0, TEMPERATURES[-1])
+
+
+def test_it_is_about_as_sure_as_it_is_right() -> None:
+    trainer = run(start_in("labels", TEXTS["labels"], steps=300, lr=0.02, eval_every=50, dropout=0.0))
+    log_p, labels = held_out(trainer, trainer.best)
+    right = log_p.argmax(axis=1) == labels
+    assert abs(np.exp(log_p.max(axis=1)).mean() - right.mean()) < 0.1
