@@ -32,15 +32,6 @@ OF_WHOLE_TEXTS: TrainOptions = {
     "drop_connect": 0.3,
 }
 """The options for labels and tags: such corpora are small, so that what matters is to not overfit."""
-OF_TRANSLATIONS: TrainOptions = {
-    "batch_size": 64,
-    "lr": 0.004,
-    "schedule": "linear",
-    "clip": 1.0,
-    "dropout": 0.1,
-    "drop_connect": 0.1,
-}
-"""The options for translations. Two layers find the places of a long source much sooner than a single one."""
 WIDTHS_OF_TRANSLATIONS, EPOCHS_OF_TRANSLATIONS = range(192, 32, -32), 20
 """The widths of a translator: the greatest that reads the pairs so often; otherwise the smallest."""
 MAX_WIDTH_OF_WHOLE_TEXTS = {"labels": 128, "tags": 192}
@@ -76,8 +67,8 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
     dropout there is against overfitting.
     """
     if (layout := given.get("layout", "")) == "translations":
-        chosen = {"cell": "lstm", "layers": 2} | given
-        return OF_TRANSLATIONS | {"hidden_size": _width_of_translator(W, N, V, chosen)} | chosen
+        chosen = {"cell": "lstm", "schedule": "linear"} | layout_defaults(given) | given
+        return {"hidden_size": _width_of_translator(W, N, V, chosen)} | chosen
     shape: TrainOptions = {"cell": "lstm", "layers": 1}
     chosen = shape | layout_defaults(given) | given
     if layout in FORM_OF_LAYOUT:
