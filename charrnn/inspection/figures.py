@@ -28,7 +28,10 @@ SURPRISAL_COLOURS = ("#ffffff", "#ffe27a", "#ef6f3c", "#8c1d4f")
 UNKNOWN_COLOUR = (0.85, 0.85, 0.85)
 MAX_BITS = 12.0
 """The surprisal from which on the last colour is used."""
-CONFUSION_COLOURS = ("#ffffff", "#9ccdbb", "#1f9268")
+SHARE_COLOURS = ("#ffffff", "#9ccdbb", "#1f9268")
+"""Of shares from 0 to 1."""
+MAX_PAIRS = 6
+"""The most pairs whose attention is drawn."""
 MAX_COUNTED = 30
 """The most labels whose counts are written in their cells."""
 MAX_COLUMNS, MAX_LINES = 80, 40
@@ -100,6 +103,24 @@ def attribution(named: Named) -> list[Panel]:
         text += f"{heading}{answer['text']}\n\n"
         values += [0.0] * len(heading) + relative(answer["values"]) + [0.0, 0.0]
     return [_text(text.rstrip("\n"), values[: len(text.rstrip("\n"))], DIVERGING, -1.0, 1.0)]
+
+
+def attention(named: Named) -> list[Panel]:
+    """The weights of each pair: a row for each character of the target, a column for each of the source."""
+    ((_, data),) = named
+
+    def weights(pair: dict[str, Any], axes: "Axes") -> None:
+        from matplotlib.colors import LinearSegmentedColormap
+
+        scale = LinearSegmentedColormap.from_list("weights", SHARE_COLOURS)
+        axes.imshow(np.array(pair["weights"]), cmap=scale, vmin=0, vmax=1, aspect="equal")
+        axes.set_xticks(range(len(pair["source"])), [*map(symbol, pair["source"])], fontsize=8)
+        axes.set_yticks(range(len(pair["target"]) + 1), [*map(symbol, pair["target"] + "\n")], fontsize=8)
+        axes.set(xlabel="source", ylabel="target")
+
+    pairs = data["pairs"][:MAX_PAIRS]
+    width, height = (0.8 + 0.17 * max(len(pair[part]) for pair in pairs) for part in ("source", "target"))
+    return [Panel(partial(weights, pair), min(width, 24.0), min(height + 0.4, 24.0)) for pair in pairs]
 
 
 def context(named: Named) -> list[Panel]:
@@ -183,7 +204,7 @@ def confusion(labels: Sequence[str], counts: NDArray[np.int64]) -> list[Panel]:
         from matplotlib.colors import LinearSegmentedColormap
 
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        scale = LinearSegmentedColormap.from_list("shares", CONFUSION_COLOURS)
+        scale = LinearSegmentedColormap.from_list("shares", SHARE_COLOURS)
         axes.imshow(shares, cmap=scale, vmin=0, vmax=1)
         if len(labels) <= MAX_COUNTED:
             for (row, column), n in np.ndenumerate(counts):

@@ -11,6 +11,7 @@ from typing import Any
 from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.config import FORMS
 from charrnn.inspection import figures
+from charrnn.inspection.alignment import alignment
 from charrnn.inspection.attribution import attribution
 from charrnn.inspection.context import context
 from charrnn.inspection.features import Feature
@@ -116,6 +117,14 @@ VIEWS = {
             figure=figures.attribution,
             takes_text=True,
             forms=("classifier", "tagger"),
+        ),
+        View(
+            "attention",
+            "Attention",
+            data=lambda checkpoint, text, options: alignment(checkpoint.model, text, options.max_shown),
+            figure=figures.attention,
+            takes_text=True,
+            forms=("translator",),
         ),
         View(
             "context",

@@ -243,4 +243,4 @@ def test_training_for_a_given_time(tmp_path: Path) -> None:
     done = charrnn("train", "texts.tsv", "--classify", "--time", "6s", "--engine", "numpy", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "--classify" in done.stderr
-    assert json.loads(done.stdout)["steps"] > 1
+    assert json.loads(done.stdout)["steps"] >= 1

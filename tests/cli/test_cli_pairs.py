@@ -1,9 +1,11 @@
 """`charrnn train --pairs`, labels in `charrnn sample`, and `charrnn translate`: real processes, streams and files."""
 
 import json
+import shlex
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import charrnn as api
@@ -14,6 +16,7 @@ NAMES = place_names().splitlines()[::10]
 LABELLED = "".join(f"{'long' if len(name) > 9 else 'short'}\t{name}\n" for name in NAMES)
 DOUBLED = "".join(f"{name[:2]}\t{name[:2] * 2}\n" for name in NAMES)
 """Sources of two characters, and each twice: what a small network learns in seconds."""
+REVERSED = spelled_backwards("\n".join(NAMES))
 
 
 def train(folder: Path, text: str, *options: object) -> Path:
@@ -29,11 +32,12 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(tmp_path_factory.mktemp("labelled"), LABELLED, "--steps", 20)
 
 
-@pytest.fixture(scope="module")
-def doubling(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model that writes its source twice, and has learned to."""
-    options = ("--hidden-size", 48, "--steps", 900, "--lr", 0.01, "--schedule", "linear", "--batch-size", 50)
-    return train(tmp_path_factory.mktemp("doubling"), DOUBLED, *options)
+@pytest.fixture(scope="module", params=["--no-attention", "--attention"])
+def doubling(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model that writes its source twice, and has learned to; a language model, and a translator."""
+    steps = {"--no-attention": 900, "--attention": 300}[request.param]
+    options = ("--hidden-size", 48, "--lr", 0.01, "--schedule", "linear", "--batch-size", 50)
+    return train(tmp_path_factory.mktemp("doubling"), DOUBLED, *options, request.param, "--steps", steps)
 
 
 # Labels
@@ -174,10 +178,99 @@ def test_more_targets_come_with_their_probabilities(doubling: Path) -> None:
 def test_the_same_from_python(doubling: Path) -> None:
     model = api.load(doubling / "m.safetensors").model
     assert [found.text for found in api.translate(model, ["Lo", "Ba"])] == ["LoLo", "BaBa"]
-    run = api.train(DOUBLED, layout="pairs", steps=2, seed=1, hidden_size=8)
-    for _ in run:
-        pass
-    assert run.best.layout == "pairs"
+
+
+def test_sources_that_are_no_labels_are_rewritten_with_attention_unless_it_is_declined() -> None:
+    for text, options, layout in (
+        (LABELLED, {}, "pairs"),
+        (LABELLED, {"attention": True}, "translations"),
+        (REVERSED, {}, "translations"),
+        (REVERSED, {"attention": False}, "pairs"),
+    ):
+        run = api.train(text, layout="pairs", steps=2, seed=1, hidden_size=8, **options)
+        for _ in run:
+            pass
+        assert run.best.layout == layout
+    with pytest.raises(api.ConfigError, match="attention is only for pairs"):
+        api.train(REVERSED, layout="lines", steps=2, attention=True)
+
+
+# Attention
+
+
+@pytest.fixture(scope="module")
+def reversing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a translator of a few steps."""
+    return train(tmp_path_factory.mktemp("reversing"), REVERSED, "--steps", 12)
+
+
+def test_a_run_with_attention_says_so_and_can_be_repeated(tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text(REVERSED, encoding="utf-8")
+    args = ("train", "pairs.tsv", "--pairs", "--seed", 1, "--engine", "numpy")
+    done = charrnn(*args, "--time", "8s", "--hidden-size", 8, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 × 8 in both directions, and a decoder with attention" in done.stderr
+    assert "try charrnn translate" in done.stderr
+    repeated = next(line for line in done.stderr.splitlines() if line.startswith("to repeat"))
+    assert " --pairs --attention " in repeated
+    whole = (tmp_path / "checkpoints" / "pairs.safetensors").read_bytes()
+    words = shlex.split(repeated.partition("charrnn ")[2])
+    assert charrnn(*words, "--force", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "checkpoints" / "pairs.safetensors").read_bytes() == whole
+
+
+def test_a_run_with_attention_resumes_byte_for_byte(tmp_path: Path) -> None:
+    train(tmp_path, REVERSED, "--steps", 12)
+    whole = (tmp_path / "m.safetensors").read_bytes()
+    train(tmp_path, REVERSED, "--steps", 5, "--force")
+    resume = ("train", "pairs.tsv", "--resume", "--out", "m.safetensors", "--steps", 12)
+    assert "can't become pairs" in error_line(charrnn(*resume, "--pairs", "--no-attention", cwd=tmp_path), 2)
+    done = charrnn(*resume, "--pairs", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "m.safetensors").read_bytes() == whole
+
+
+def test_what_a_translator_reads_for_each_character_is_shown(reversing: Path) -> None:
+    args = ("inspect", "m.safetensors", "--attention", "Ayr\tryA\nLoo☃\n")
+    (given, written) = json.loads(charrnn(*args, "--json", cwd=reversing).stdout)["attention"]["pairs"]
+    assert (given["source"], given["target"], written["source"]) == ("Ayr", "ryA", "Loo")
+    for pair in (given, written):
+        weights = np.array(pair["weights"])
+        assert weights.shape == (len(pair["target"]) + 1, len(pair["source"]))
+        np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=0, atol=1e-3)
+    shown = charrnn(*args, cwd=reversing).stdout
+    rows = shown.partition("Ayr → ryA\n")[2].splitlines()
+    assert [rows[0].strip(), *(row[:2] for row in rows[1:5])] == ["Ayr", "r ", "y ", "A ", "⏎ "]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (("sample",), 2, "this model is a translator: use `charrnn translate`"),
+        (("inspect", "--context"), 2, "--context shows a language model, and this is a translator: use"),
+        (("inspect", "--attention", "☃"), 1, "nothing to read in this text: the model knows none of its characters"),
+        (("inspect", "--attention", ""), 1, "nothing to read in this text: it is empty"),
+        (("inspect", "--attention", "A" * 1001), 1, "a line of 1,001 characters is too long: give at most 1,000"),
+        (("score", "--per-line", "--stateful"), 2, "a model of pairs reads each line alone"),
+    ],
+)
+def test_what_a_translator_can_not_do_is_one_line(
+    args: tuple[str, ...], code: int, message: str, reversing: Path
+) -> None:
+    command, *options = args
+    done = charrnn(command, "m.safetensors", *options, cwd=reversing, input="Ayr\tryA\n")
+    assert message in error_line(done, code)
+
+
+def test_a_translator_can_begin_from_another_but_from_no_language_model(
+    reversing: Path, labelled: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "more.tsv").write_text(REVERSED, encoding="utf-8")
+    args = ("train", "more.tsv", "--pairs", "--steps", 2, "--batch-size", 8, "--seed", 1, "--engine", "numpy")
+    done = charrnn(*args, "--init-from", reversing / "m.safetensors", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    other = charrnn(*args, "--attention", "--init-from", labelled / "m.safetensors", "--force", cwd=tmp_path)
+    assert "a translator can't start from another form of model" in error_line(other, 2)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,8 @@ def test_every_view_has_a_section_of_the_page() -> None:
     from charrnn.inspection.report.page import ReportEntry, render
 
     seen = set()
-    for model in (random_model(H=3), random_reader("classifier"), random_reader("tagger")):
+    readers = map(random_reader, ("classifier", "tagger", "translator"))
+    for model in (random_model(H=3), *readers):
         page, views = render([ReportEntry("m", Checkpoint(model), VERSE, None)]), views_for(model.config.form)
         places = [page.index(f'<section id="{view.name}">\n<h2>{view.title}</h2>\n<p>') for view in views]
         assert places == sorted(places)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from charrnn import engine as engines
-from charrnn.config import FORM_OF_LAYOUT
+from charrnn.config import FORM_OF_LAYOUT, WRITERS
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.vocabulary import Vocabulary
@@ -45,14 +45,16 @@ def random_model(
 
 
 def random_reader(form: str, cell: str = "gru", characters: str | None = LINES + VERSE, layers: int = 1) -> Model:
-    """A classifier or a tagger with random weights and three labels or tags, in the layout of its form."""
-    vocabulary = Vocabulary(None if characters is None else sorted(set(characters)))
-    config = replace(model_config(len(vocabulary), cell, 6, layers), form=form, outputs=3)
+    """A model that reads whole texts, with random weights, in the layout of its form; with three labels or tags."""
+    vocabulary = Vocabulary(None if characters is None else sorted({*characters, "\t"}))
+    outputs = 0 if form in WRITERS else 3
+    config = replace(model_config(len(vocabulary), cell, 6, layers), form=form, outputs=outputs)
     network, rng = network_for(config, engines.load("numpy")), np.random.default_rng(2)
     params = {name: rng.normal(0, 0.5, shape) for name, shape in network.param_shapes.items()}
     params["b_out"][0] -= 2  # so that a tagger finds spans
     layout = next(layout for layout, of in FORM_OF_LAYOUT.items() if of == form)
-    return Model(config, vocabulary, params, network.engine, layout, labels=LabelSet((".", "N", "x"), (9, 6, 4)))
+    labels = LabelSet((".", "N", "x"), (9, 6, 4)) if outputs else None
+    return Model(config, vocabulary, params, network.engine, layout, labels=labels)
 
 
 def model_for(view: View, cell: str = "lstm", **options: Any) -> Model:

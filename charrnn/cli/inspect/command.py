@@ -26,6 +26,7 @@ Examples:
   charrnn inspect rnn.safetensors gru.safetensors lstm.safetensors --context
   charrnn inspect --surprisal chapter.txt
   charrnn inspect classifier.safetensors --attribution 'Llanfair'
+  charrnn inspect translator.safetensors --attention 'March 3, 1999'
   charrnn inspect --weights --vocabulary
   charrnn inspect --history --plot history.svg
   charrnn inspect --page model.html
@@ -50,6 +51,12 @@ def command(
     attribution: Annotated[
         str | None,
         option(VIEWS, "Which characters speak for the label or the spans of this text; -: stdin.", metavar="TEXT|FILE"),
+    ] = None,
+    attention: Annotated[
+        str | None,
+        option(
+            VIEWS, "What a translator reads of this source for each character it writes; -: stdin.", metavar="TEXT|FILE"
+        ),
     ] = None,
     page: Annotated[
         Path | None, option(MOST_USED, "Write all views to a page, FILE.html; needs charrnn[page].")

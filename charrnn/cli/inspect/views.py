@@ -119,6 +119,21 @@ def attribution(named: Named, console: Console) -> Iterator[RenderableType]:
         yield from heatmap(answer["text"], relative(answer["values"]), ATTRIBUTION_SCALE, 1.0, console)
 
 
+def attention(named: Named, console: Console) -> Iterator[RenderableType]:
+    """The pairs one below the other: a row for each character of the target, a bar below each of the source."""
+    ((_, data),) = named
+    yield Text("a row for each character of the target: how much of each character of the source it reads")
+    across = max(1, console.width - 2)
+    for pair in data["pairs"]:
+        source = [*map(symbol, pair["source"])]
+        yield Text(visible(f"\n{pair['source']} → {pair['target']}"), "bold")
+        for start in range(0, len(source), across):
+            yield Text("  ").append("".join(source[start : start + across]), "underline")
+            for character, row in zip(pair["target"] + "\n", pair["weights"], strict=True):
+                shares = row[start : start + across]
+                yield Text(f"{symbol(character)} {''.join(map(_bar, shares))}".rstrip())
+
+
 def context(named: Named, console: Console) -> Iterator[RenderableType]:
     """How far back the predictions depend on the text: the gradient, the loss by length, and the gates."""
     units = unit_names(data for _, data in named)
@@ -193,6 +208,7 @@ TERMINAL_VIEWS: dict[str, Callable[[Named, Console], Iterator[RenderableType]]] 
     "neurons": neurons,
     "surprisal": surprisal,
     "attribution": attribution,
+    "attention": attention,
     "context": context,
     "weights": weights,
     "vocabulary": vocabulary,
@@ -204,6 +220,11 @@ def bars(values: Sequence[float]) -> str:
     """Values from 0 as a row of bars."""
     top = max(values, default=0) or 1
     return "".join(" " if not value else BARS[math.ceil(value / top * (len(BARS) - 1))] for value in values)
+
+
+def _bar(share: float) -> str:
+    """A share from 0 to 1 as a bar; a blank if it would round to nothing."""
+    return " " if share < 0.5 / len(BARS) else BARS[min(int(share * len(BARS)), len(BARS) - 1)]
 
 
 def _unit(unit: Data) -> str:
