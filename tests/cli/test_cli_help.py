@@ -24,7 +24,8 @@ from charrnn.errors import ConfigError
 from charrnn.scoring import score
 from support.processes import charrnn, environment, error_line, posix
 
-COMMANDS = cli.program().commands
+PROGRAM = cli.program()
+COMMANDS = PROGRAM.commands
 ALL = [(name, old, new) for name in COMMANDS for new, words in suggestions.RENAMED.items() for old in words.split()]
 
 
@@ -180,7 +181,7 @@ def test_the_new_name_of_a_renamed_option_is_suggested(name: str, old: str, new:
 def usage_error(*args: str) -> str:
     """The error message for a command line, by the same code but in this process."""
     with pytest.raises(typer.TyperException) as caught:
-        cli.program().main(list(args), standalone_mode=False, prog_name="charrnn")
+        PROGRAM.main(list(args), standalone_mode=False, prog_name="charrnn")
     assert caught.value.exit_code == 2
     return caught.value.format_message()
 

@@ -34,7 +34,7 @@ from support import fork_client
 available = sys.platform.startswith("linux")
 """Elsewhere a fork of a process that has loaded NumPy may crash."""
 
-READ_LATE = r"(_?CHARRNN|_TYPER|COMP|PYTEST)_.*|COLUMNS|LINES|PWD|OLDPWD|SHLVL|_"
+READ_LATE = r"(_?CHARRNN|_TYPER|COMP|PYTEST)_.*|COLUMNS|LINES|TERM|NO_COLOR|FORCE_COLOR|PWD|OLDPWD|SHLVL|_"
 """The variables that nothing reads before the fork."""
 
 
