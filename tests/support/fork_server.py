@@ -1,8 +1,8 @@
 """A process that has imported charrnn and waits: a run of the program is a fork of it, so it need not import it again.
 
-A run is a process of its own, with its own streams, folder, environment and exit code. It differs from a new process in
-what was settled before the fork: the modules that are loaded, and the seed of Python's hashes. If its environment
-differs from the server's in what may be read by then, it is a new process.
+A run is a process of its own, with its own streams, folder, environment, clock and exit code. It differs from a new
+process in what was settled before the fork: the modules that are loaded, and the seed of Python's hashes. If its
+environment differs from the server's in what may be read by then, it is a new process.
 
     PYTHONPATH=tests python -m support.fork_server SOCKET
 
@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
@@ -173,6 +174,9 @@ def begin(connection: socket.socket, own: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     sys.path[0], sys.argv[1:] = cwd, args
+    for name, module in sys.modules.items():
+        if name.startswith("charrnn.cli") and hasattr(module, "STARTED"):
+            module.STARTED = time.monotonic()  # from here on, `--time` counts
 
 
 def run() -> None:
