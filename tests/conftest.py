@@ -1,10 +1,12 @@
 """The fixtures that tests share: the engines that are installed and small trainings; and Hypothesis's settings."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 from charrnn import engine as engines
 from charrnn.checkpoint.paths import resume_path
@@ -26,6 +28,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from xdist.scheduler import WorkStealingScheduling
 
     return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
+def pytest_configure() -> None:
+    """Leaves each of several workers one thread of BLAS: on shared cores, more of them wait more than they work."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        threadpool_limits(1, "blas")
 
 
 def _installed(name: str) -> str:
