@@ -6,7 +6,8 @@ environment differs from the server's in what may be read by then, it is a new p
 
     PYTHONPATH=tests python -m support.fork_server SOCKET
 
-serves requests until its stdin is closed. A request is what `fork_client.py` sends.
+serves requests until its stdin is closed, and then removes the folder of the socket. A request is what `fork_client.py`
+sends.
 """
 
 import atexit
@@ -16,6 +17,7 @@ import os
 import pkgutil
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -43,8 +45,7 @@ class ForkServer:
     """The process, seen from the tests."""
 
     def __init__(self, environment: Mapping[str, str]):
-        self._folder = tempfile.TemporaryDirectory(prefix="fork-")
-        self.path = f"{self._folder.name}/socket"
+        self.path = f"{tempfile.mkdtemp(prefix='fork-')}/socket"
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}  # no terminals; the runs have their own
         line = [sys.executable, "-m", "support.fork_server", self.path]
         self._process = subprocess.Popen(line, cwd=Path(__file__).parents[1], env=dict(environment), **pipes)
@@ -54,7 +55,6 @@ class ForkServer:
         """Ends the process."""
         with self._process:
             self._process.stdin.close()
-        self._folder.cleanup()
 
     def client(self) -> list[str]:
         """The beginning of a command line that runs the program as a fork of the process."""
@@ -146,6 +146,7 @@ def serve(path: str, own: Mapping[str, str]) -> None:
                 if os.fork() == 0:
                     listener.close()
                     return begin(connection, own)
+    shutil.rmtree(os.path.dirname(path))
     os._exit(0)
 
 
