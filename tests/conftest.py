@@ -31,9 +31,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_configure() -> None:
-    """Leaves each of several workers one thread of BLAS: on shared cores, more of them wait more than they work."""
+    """Leaves each of several workers, and what it starts, one thread of BLAS: more wait more than they work."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         threadpool_limits(1, "blas")
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 
 def _installed(name: str) -> str:
