@@ -34,7 +34,7 @@ class Classifier(BidirectionalNetwork):
     ) -> Array:
         """The logits [B, outputs] of the labels of the texts, the first `lengths` [B] of the inputs [T, B]."""
         workspace = workspace or Workspace()
-        encoding = self.encoder.forward(params, inputs, lengths, None, workspace)
+        encoding = self.encoder.read(params, inputs, lengths, workspace)
         y: Array = head.logits(self.engine, params, self._features(encoding, workspace), workspace)[0]
         return y
 

@@ -22,6 +22,8 @@ from charrnn.layers.workspace import Workspace
 from charrnn.model.reversal import join, reverse, reverse_vectors, reversed_places
 from charrnn.types import Array, Ids, Indices, Params
 
+STEPS_PER_READ = 1 << 15
+"""The most steps times rows that `read` gives a cell at once."""
 DIRECTIONS = ("", "_reverse")
 """How the names of the parameters of a layer's two cells end."""
 
@@ -112,18 +114,60 @@ class Encoder:
                 sources = y, reverse_vectors(y, places, scope)
         return Encoding((h, h_reverse), lengths, places, passes)
 
+    def read(self, params: Params, inputs: Ids, lengths: Indices | None, workspace: Workspace) -> Encoding:
+        """What `forward` computes without dropout, with no `passes`: nothing is kept for `backward`.
+
+        Of a long text, each cell reads `STEPS_PER_READ` characters at once, so that memory holds little more than the
+        outputs.
+        """
+        T, B = inputs.shape
+        if T * B <= STEPS_PER_READ:
+            return self.forward(params, inputs, lengths, None, workspace)._replace(passes=[])
+        lengths = np.full(B, T) if lengths is None else lengths.astype(np.intp)
+        inputs = inputs[: max(1, lengths.max())]
+        places = reversed_places(lengths, len(inputs))
+        sources = inputs, reverse(inputs, places)
+        for layer in range(self.config.layers):
+            h, h_reverse = (
+                self._read_cell(params, layer, direction, source, workspace)
+                for direction, source in zip(DIRECTIONS, sources, strict=True)
+            )
+            if layer + 1 < self.config.layers:
+                y = join(h, h_reverse, places, workspace)
+                sources = y, reverse_vectors(y, places, workspace)
+        return Encoding((h, h_reverse), lengths, places, [])
+
+    def _read_cell(self, params: Params, layer: int, direction: str, source: Array, workspace: Workspace) -> Array:
+        """The outputs [T, B, H] of one cell, which reads piece by piece with its state carried.
+
+        They are where those of the layer below were, which have been joined to `source`.
+        """
+        (T, B), suffix = source.shape[:2], f"{layer}{direction}"
+        dtype, H = params[f"b{suffix}"].dtype, self.config.hidden_size
+        state, n = np.zeros((self.cell.STATES, B, H), dtype), max(1, STEPS_PER_READ // B)
+        outputs = workspace.empty(f"outputs{direction}", (T, B, H), dtype)
+        for t in range(0, T, n):
+            x, scope = self._project(params, suffix, source[t : t + n], workspace), workspace.scope(f"cell{suffix}")
+            recurrent = (params[f"{name}{suffix}"] for name in self.cell.RECURRENT)
+            outputs[t : t + n], state, _ = self.cell.forward(x, *recurrent, state, scope)
+        return outputs
+
+    def _project(self, params: Params, suffix: str, source: Array, workspace: Workspace) -> Array:
+        """What one cell reads, projected to its gates: x [T, B, G·H]."""
+        T, B = source.shape[:2]
+        W, b, scope = params[f"W_ih{suffix}"], params[f"b{suffix}"], workspace.scope(f"W_ih{suffix}")
+        if source.ndim == 2:
+            x: Array = self.engine.embedding.forward(source, W, b, scope)
+            return x
+        return self.engine.linear.forward(source.reshape(T * B, -1), W, b, scope).reshape(T, B, -1)
+
     def _forward_cell(
         self, params: Params, suffix: str, source: Array, mask: Array | None, workspace: Workspace
     ) -> tuple[Array, Pass]:
         """The outputs [T, B, H] of one cell, from a zero state."""
-        T, B = source.shape[:2]
-        W, b, scope = params[f"W_ih{suffix}"], params[f"b{suffix}"], workspace.scope(f"W_ih{suffix}")
-        if source.ndim == 2:
-            x = self.engine.embedding.forward(source, W, b, scope)
-        else:
-            x = self.engine.linear.forward(source.reshape(T * B, -1), W, b, scope).reshape(T, B, -1)
+        x = self._project(params, suffix, source, workspace)
         recurrent = (params[f"{name}{suffix}"] for name in self.cell.RECURRENT)
-        state = np.zeros((self.cell.STATES, B, self.config.hidden_size), x.dtype)
+        state = np.zeros((self.cell.STATES, source.shape[1], self.config.hidden_size), x.dtype)
         scope = workspace.scope(f"cell{suffix}")
         h, _, cache = self.cell.forward(x, *recurrent, state, scope)
         if mask is not None:

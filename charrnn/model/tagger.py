@@ -33,7 +33,7 @@ class Tagger(BidirectionalNetwork):
     ) -> Array:
         """The logits [T, B, outputs] of the tags of the first `lengths` [B] of the inputs [T, B]; zero on padding."""
         workspace = workspace or Workspace()
-        encoding = self.encoder.forward(params, inputs, lengths, None, workspace)
+        encoding = self.encoder.read(params, inputs, lengths, workspace)
         y = head.logits(self.engine, params, self._features(encoding, workspace), workspace)
         if lengths is None:
             return y

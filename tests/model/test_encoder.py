@@ -60,6 +60,24 @@ def test_a_length_out_of_range_is_refused(engine, lengths):
 # The layers
 
 
+@pytest.mark.parametrize("steps", [1, 6, 8])
+@pytest.mark.parametrize("lengths", LENGTHS, ids=str)
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_long_text_is_read_piece_by_piece_with_the_same_outputs(engine, cell, layers, lengths, steps, monkeypatch):
+    network, params, batch, _, _ = problem(engine, "tagger", cell, layers, lengths, T=max(lengths) + 2)
+    whole = network.encoder.forward(params, batch.inputs, batch.lengths, None, Workspace())
+    monkeypatch.setattr("charrnn.model.encoder.STEPS_PER_READ", steps)
+    workspace = Workspace()
+    for _ in range(2):  # the second time in the arrays of the first
+        read = network.encoder.read(params, batch.inputs, batch.lengths, workspace)
+        assert read.passes == []
+        np.testing.assert_array_equal(read.places, whole.places)
+        text = np.arange(max(1, max(lengths)))[:, None] < batch.lengths
+        for found, expected in zip(read.outputs, whole.outputs, strict=True):
+            np.testing.assert_allclose(found[text], expected[text], rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("cell", CELLS)
 def test_each_layer_has_the_parameters_of_two_cells_that_read_both_below(engine, cell, layers):
