@@ -9,7 +9,7 @@ import numpy as np
 
 from charrnn import engine as engines
 from charrnn.config import REWRITING_LAYOUTS, between, one_of
-from charrnn.dataset.groups import in_groups
+from charrnn.dataset.groups import texts_in_groups
 from charrnn.dataset.vocabulary import POLICIES, TAB
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads, row_shards
@@ -42,6 +42,8 @@ class Translation:
     """Whether it ended by itself; otherwise it was cut at the greatest length."""
     alternatives: tuple["Translation", ...] = ()
     """The next best targets, in order."""
+    unknown: int = 0
+    """The characters of the source that were left out or replaced because the model has never seen them."""
 
     @property
     def bpc(self) -> float:
@@ -69,9 +71,7 @@ def translate(
     character and `CorpusError` for a tab or newline in a source, both with the number of the source, after the targets
     of the batches before it; `CheckpointError` if the predictions are NaN or infinite.
     """
-    if isinstance(sources, str):
-        raise ConfigError("translate takes several sources: give a list of texts")
-    batches = in_groups(sources, SOURCES_PER_BATCH)
+    batches = texts_in_groups(sources, SOURCES_PER_BATCH, "translate")
     found = translate_batches(model, batches, beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads)
     return itertools.chain.from_iterable(found)
 
@@ -113,7 +113,8 @@ def _translate_batches(
     done = 0
     with Threads(n_threads) as threads:
         for batch in batches:
-            ids = [_encode(model, text, done + n, unknown) for n, text in enumerate(batch, 1)]
+            encoded = [_encode(model, text, done + n, unknown) for n, text in enumerate(batch, 1)]
+            ids, n_unknown = [ids for ids, _ in encoded], [n for _, n in encoded]
             order = np.argsort([-len(i) for i in ids], kind="stable")
             shards = [order[rows] for rows in row_shards(len(ids), min(n_threads, max(1, len(ids))))]
 
@@ -122,21 +123,22 @@ def _translate_batches(
 
             found = itertools.chain.from_iterable(threads.map(search, shards))
             by_source = dict(zip(np.concatenate(shards).tolist() if ids else (), found, strict=True))
-            yield [_translation(model, by_source[n][:nbest]) for n in range(len(ids))]
+            yield [_translation(model, by_source[n][:nbest], n_unknown[n]) for n in range(len(ids))]
             done += len(batch)
 
 
-def _encode(model: Model, source: str, number: int, unknown: str) -> Ids:
-    """The ids of a source, after `vocabulary.start` and with its tab."""
+def _encode(model: Model, source: str, number: int, unknown: str) -> tuple[Ids, int]:
+    """The ids of a source, after `vocabulary.start` and with its tab, and the number of its unknown characters."""
     vocabulary = model.vocabulary
     for character, name in ((TAB, "tab"), ("\n", "newline")):
         if character in source:
             raise CorpusError(f"line {number}: a source has no {name}s: leave them out")
+    known, n_unknown = vocabulary.replace_unknown(source, unknown)
     try:
-        ids = vocabulary.encode(vocabulary.replace_unknown(source, unknown)[0] + TAB)
+        ids = vocabulary.encode(known + TAB)
     except VocabularyError as error:
         raise VocabularyError(f"line {number}: {error}") from None
-    return np.concatenate(([vocabulary.start], ids)).astype(ids.dtype)
+    return np.concatenate(([vocabulary.start], ids)).astype(ids.dtype), n_unknown
 
 
 def _search(model: Model, sources: list[Ids], beam: int, length: int) -> list[list[beam_search.Hypothesis]]:
@@ -211,8 +213,8 @@ def read_ragged(model: Model, texts: list[Ids]) -> Array:
     return found
 
 
-def _translation(model: Model, hypotheses: list[beam_search.Hypothesis]) -> Translation:
+def _translation(model: Model, hypotheses: list[beam_search.Hypothesis], unknown: int) -> Translation:
     first, *others = (
         Translation(model.vocabulary.decode(h.ids), h.logprob, len(h.ids) + h.complete, h.complete) for h in hypotheses
     )
-    return Translation(first.text, first.logprob, first.chars, first.complete, tuple(others))
+    return Translation(first.text, first.logprob, first.chars, first.complete, tuple(others), unknown)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from charrnn.config import LOGIT_ADJUSTMENT, MAX_LOGIT_ADJUSTMENT, between
-from charrnn.dataset.groups import in_groups
+from charrnn.dataset.groups import texts_in_groups
 from charrnn.errors import ConfigError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.classifier import Classifier
@@ -60,9 +60,7 @@ def classify(
     out of range; `VocabularyError` for an unknown character, with the number of the text; `DivergenceError` if the
     predictions are NaN or infinite.
     """
-    if isinstance(texts, str):
-        raise ConfigError("classify takes several texts: give a list of them")
-    batches = in_groups(texts, TEXTS_PER_BATCH)
+    batches = texts_in_groups(texts, TEXTS_PER_BATCH, "classify")
     found = classify_batches(model, batches, logit_adjustment=logit_adjustment, unknown=unknown, threads=threads)
     return itertools.chain.from_iterable(found)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from charrnn.config import one_of
 from charrnn.dataset.conll import OUTSIDE
-from charrnn.dataset.groups import in_groups
+from charrnn.dataset.groups import texts_in_groups
 from charrnn.dataset.label_set import LabelSet
 from charrnn.errors import ConfigError
 from charrnn.model.model import Model
@@ -108,9 +108,7 @@ def tag(model: Model, texts: Iterable[str], *, unknown: str = "skip", threads: i
     out of range; `VocabularyError` for an unknown character, with the number of the text; `DivergenceError` if the
     predictions are NaN or infinite.
     """
-    if isinstance(texts, str):
-        raise ConfigError("tag takes several texts: give a list of them")
-    batches = in_groups(texts, TEXTS_PER_BATCH)
+    batches = texts_in_groups(texts, TEXTS_PER_BATCH, "tag")
     return itertools.chain.from_iterable(tag_batches(model, batches, unknown=unknown, threads=threads))
 
 

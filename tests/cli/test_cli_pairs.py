@@ -295,6 +295,31 @@ def test_what_can_not_be_translated_is_one_line(
     assert message in error_line(done, code)
 
 
+def test_unknown_characters_of_sources_are_counted(doubling: Path) -> None:
+    args = ("translate", "m.safetensors", "--beam", 1, "--unknown")
+    done = charrnn(*args, "skip", cwd=doubling, input="L☃e\n☃☃Be\n")
+    assert len(done.stdout.splitlines()) == 2
+    assert "characters that the model has never seen were left out: 3" in done.stderr
+    done = charrnn(*args, "nearest", cwd=doubling, input="Lé\n")
+    assert "were replaced by the nearest ones: 1" in done.stderr
+    assert "never seen" not in charrnn(*args, "skip", cwd=doubling, input="Le\n").stderr
+    model = api.load(doubling / "m.safetensors").model
+    assert [found.unknown for found in api.translate(model, ["L☃e", "Le"], beam=1, unknown="skip")] == [1, 0]
+
+
+def test_lines_to_continue_need_a_source_and_a_tab(doubling: Path) -> None:
+    args = ("sample", "m.safetensors", "--prime", "-", "--per-line", "--seed", 1, "-n", 4, "--quiet")
+    done = charrnn(*args, cwd=doubling, input="Le\tLe\nBe\t\n")
+    assert done.stdout.startswith("Le\tLe")
+    assert done.stdout.splitlines()[1].startswith("Be\t")
+    for text in ("Le\n", "\tLe\n", "\n", "Le\tLe\tLe\n"):
+        done = charrnn(*args, cwd=doubling, input=f"Be\tBe\n{text}")
+        assert "line 2 is not a source, a tab and the beginning of a target" in error_line(done, 1)
+    assert "no line is a source, a tab and a target" in error_line(
+        charrnn("score", "m.safetensors", "--quiet", cwd=doubling, input="Le\n"), 1
+    )
+
+
 def test_a_score_is_that_of_the_targets(doubling: Path) -> None:
     done = charrnn("score", "m.safetensors", "--json", "pairs.tsv", cwd=doubling)
     found = json.loads(done.stdout)

@@ -123,5 +123,4 @@ def command(
     except VocabularyError as error:
         raise VocabularyError(f"{error} with --unknown skip, or replace them with --unknown nearest") from None
     if counter.total:
-        done = "replaced by the nearest ones" if unknown == "nearest" else "left out"
-        notice(f"characters that the model has never seen were {done}: {counter.total:,}")
+        notice(counter.done(unknown))

@@ -205,7 +205,7 @@ def command(
 
         converse(model, request, clean, output)
     elif per_line:
-        drawn = continuations(model, read_primes(prime_file, model.vocabulary, clean), request)
+        drawn = continuations(model, read_primes(prime_file, model, clean), request)
         write_samples(drawn, model, output, as_json, logprobs, at_once=True)
     else:
         request = replace(request, prime=clean(read_prime(prime, prime_file, model.vocabulary)))

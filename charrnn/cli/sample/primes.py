@@ -5,8 +5,9 @@ from pathlib import Path
 
 from charrnn.dataset import files
 from charrnn.dataset.files import STDIN
-from charrnn.dataset.vocabulary import Vocabulary
-from charrnn.errors import VocabularyError
+from charrnn.dataset.vocabulary import TAB, Vocabulary
+from charrnn.errors import SamplingError, VocabularyError
+from charrnn.model.model import Model
 from charrnn.sampling.generate import MAX_BATCH
 
 ARRIVAL_BLOCK = 1 << 16
@@ -38,12 +39,30 @@ def read_prime(prime: str | None, prime_file: Path | None, vocabulary: Vocabular
     return prime or ""
 
 
-def read_primes(prime_file: Path | None, vocabulary: Vocabulary, clean: Callable[[str], str]) -> Iterator[list[str]]:
-    """The lines of a file, or of stdin as they arrive, in batches that can be drawn side by side."""
+def read_primes(prime_file: Path | None, model: Model, clean: Callable[[str], str]) -> Iterator[list[str]]:
+    """The lines of a file, or of stdin as they arrive, in batches that can be drawn side by side.
+
+    For a model of pairs, each must be a source, a tab and the beginning of a target; raises `SamplingError` if not.
+    """
     from charrnn.dataset import line_reader
 
+    vocabulary, done = model.vocabulary, 0
     parts = files.read_parts([STDIN if prime_file is None else str(prime_file)], ARRIVAL_BLOCK)
     for lines in line_reader.read_lines(parts, vocabulary):
-        primes = [clean(line.text.removesuffix("\n")) for line in lines]
+        texts = [line.text.removesuffix("\n") for line in lines]
+        if model.layout == "pairs":
+            for number, text in enumerate(texts, done + 1):
+                _check_pair(text, number)
+        done += len(texts)
+        primes = [clean(text) for text in texts]
         for start in range(0, len(primes), MAX_BATCH):
             yield primes[start : start + MAX_BATCH]
+
+
+def _check_pair(text: str, number: int) -> None:
+    source, tab, target = text.partition(TAB)
+    if not source or not tab or TAB in target:
+        raise SamplingError(
+            f"line {number:,} is not a source, a tab and the beginning of a target, which a model of pairs continues: "
+            "give both, or only sources to `charrnn translate`"
+        )

@@ -110,6 +110,11 @@ class UnknownCounter:
             self.total += sum(answer.unknown for _, answer in batch)
             yield batch
 
+    def done(self, policy: str) -> str:
+        """What was done with them by a policy of `Vocabulary.replace_unknown`, and their number."""
+        done = "replaced by the nearest ones" if policy == "nearest" else "left out"
+        return f"characters that the model has never seen were {done}: {self.total:,}"
+
 
 def rows_of(
     files: list[str], vocabulary: "Vocabulary", target: str, notice: Callable[[str], None]

@@ -14,6 +14,7 @@ from charrnn.cli.terminal.inputs import (
     ModelArgument,
     Row,
     TextsArgument,
+    UnknownCounter,
     answered,
     find_texts,
     model_and_texts,
@@ -89,7 +90,8 @@ def command(
     translate = partial(
         translate_batches, model, beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads
     )
-    results = answered(rows, itemgetter(0), translate)
+    counter = UnknownCounter()
+    results = counter.counted(answered(rows, itemgetter(0), translate))
     try:
         if evaluate:
             _print_score(results, as_json)
@@ -97,6 +99,8 @@ def command(
             _print_targets(results, as_json)
     except VocabularyError as error:
         raise VocabularyError(f"{error} with --unknown skip, or replace them with --unknown nearest") from None
+    if counter.total:
+        notice(counter.done(unknown))
 
 
 def _print_targets(results: Iterator[list[tuple[Row, "Translation"]]], as_json: bool) -> None:
