@@ -154,6 +154,14 @@ def test_words_are_evaluated(words: Path) -> None:
     assert json.loads(charrnn(*args, "--json", cwd=words, input=own).stdout)["f1"] == 1
 
 
+def test_sentences_with_bad_lines_are_skipped_and_counted(words: Path) -> None:
+    args = ("tag", "model.safetensors", "--conll", "--evaluate", "--skip-bad")
+    done = charrnn(*args, "--json", cwd=words, input="Ann\n\n" + SENTENCES + "Bob O\nB-\nCy O\n")
+    assert (json.loads(done.stdout)["sentences"], json.loads(done.stdout)["f1"]) == (2, 1)
+    assert "sentences with bad lines that were skipped: 2" in done.stderr
+    assert "skipped" not in charrnn(*args, cwd=words, input=SENTENCES).stderr
+
+
 @posix
 def test_a_sentence_is_answered_as_soon_as_it_is_complete(words: Path) -> None:
     with started("tag", "model.safetensors", "--conll", "--quiet", cwd=words) as run:
@@ -176,6 +184,7 @@ def test_a_sentence_is_answered_as_soon_as_it_is_complete(words: Path) -> None:
         (("--evaluate",), "Ann B-\n", 1, "line 1 of stdin has the tag 'B-', which names no type"),
         (("--evaluate",), "-DOCSTART- O\n\n", 1, "no lines to evaluate"),
         (("--spans",), "", 2, "leave out --spans"),
+        (("--skip-bad",), "", 2, "add --evaluate and --conll"),
     ],
 )
 def test_words_that_can_not_be_tagged_are_one_line(

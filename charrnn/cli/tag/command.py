@@ -52,6 +52,14 @@ def command(
     conll: Annotated[
         bool, option(MOST_USED, "Read and write a word and its tag a line, as in CoNLL's files.", "--conll")
     ] = False,
+    skip_bad: Annotated[
+        bool,
+        option(
+            OUTPUT,
+            "With --evaluate --conll: skip and count sentences with a line without a tag. [an error]",
+            "--skip-bad",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, option(MOST_USED, "Print a JSON object for each line, one a line.", "--json", envvar="CHARRNN_TAG_JSON")
     ] = False,
@@ -79,6 +87,8 @@ def command(
         raise ConfigError("--spans prints text: leave out --json, which has the spans too, and --evaluate")
     if spans and conll:
         raise ConfigError("--conll prints a word a line: leave out --spans")
+    if skip_bad and not (evaluate and conll):
+        raise ConfigError("--skip-bad is for lines of words and tags: add --evaluate and --conll, or leave it out")
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     paths, size = find_texts(paths)
@@ -90,7 +100,7 @@ def command(
         notice("tags: " + ", ".join(f"{letter} is {name.removeprefix('I-')}" for letter, name in pairs))
     try:
         if conll:
-            read = words.tagged_sentences if evaluate else words.sentences
+            read = partial(words.tagged_sentences, skip_bad=skip_bad) if evaluate else words.sentences
             found = counter.counted(answered(read(paths, model.vocabulary, notice), attrgetter("text"), tag))
             (words.print_score if evaluate else words.print_tags)(found, as_json)
         else:

@@ -29,17 +29,28 @@ def sentences(files: list[str], vocabulary: Vocabulary, notice: Notice) -> Itera
         yield [*reader.end()]
 
 
-def tagged_sentences(files: list[str], vocabulary: Vocabulary, notice: Notice) -> Iterator[list[Sentence]]:
-    """The sentences of files with a word and its tag a line; raises `CorpusError` for another line."""
+def tagged_sentences(
+    files: list[str], vocabulary: Vocabulary, notice: Notice, skip_bad: bool
+) -> Iterator[list[Sentence]]:
+    """The sentences of files with a word and its tag a line.
+
+    Raises `CorpusError` for another line; with `skip_bad`, its sentence is left out, and how many are is said at the
+    end.
+    """
     notice_typing(files, notice)
 
     def found() -> Iterator[Sentence]:
+        skipped, advice = 0, "mend it, or leave such sentences out with --skip-bad"
         for path in files:
             for sentence in read_tagged(line for lines in _lines(path, vocabulary) for line in lines):
-                if not isinstance(sentence, Sentence):
-                    name = "stdin" if path == STDIN else path
-                    raise bad_line_error(sentence, name, "--evaluate needs a word and its tag on each line")
-                yield sentence
+                if isinstance(sentence, Sentence):
+                    yield sentence
+                elif skip_bad:
+                    skipped += 1
+                else:
+                    raise bad_line_error(sentence, "stdin" if path == STDIN else path, advice)
+        if skipped:
+            notice(f"sentences with bad lines that were skipped: {skipped:,}")
 
     return in_groups(found(), TEXTS_PER_BATCH)
 
