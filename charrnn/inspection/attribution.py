@@ -42,8 +42,10 @@ def attribution(model: Model, text: str, limit: int) -> dict[str, Any]:
     for read in _lines(model, text):
         lines += 1
         for answer in explain(model, read):
-            if not answers or shown + len(read.text) <= limit:
-                answers.append(answer)
+            if answers and shown + len(read.text) > limit:
+                shown = limit
+                break
+            answers.append(answer)
             shown += len(read.text)
         if shown >= limit:
             break

@@ -105,6 +105,17 @@ def test_answers_end_after_some_characters_but_there_is_one():
         assert len(attribution(model, "the cat\n" * 5, limit)["answers"]) == n
 
 
+def test_no_more_spans_are_explained_than_are_shown(monkeypatch):
+    model, gradients = random_reader("tagger"), []
+    model.params["W_out"] *= 5  # so that neighbours have different tags
+    text = "the rat (on it) sat. " * 20
+    assert len(attribution(model, text, 10**6)["answers"]) > 4
+    gradient = type(model.network).input_gradient
+    monkeypatch.setattr(type(model.network), "input_gradient", lambda *args: gradients.append(1) or gradient(*args))
+    assert len(attribution(model, text, 3 * len(text))["answers"]) == 3
+    assert len(gradients) <= 4
+
+
 def test_values_are_shown_relative_to_the_strongest():
     assert relative([0.5, None, -2.0, 0.0]) == [0.25, None, -1.0, 0.0]
     assert relative([0.0, None]) == [0.0, None]
