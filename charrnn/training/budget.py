@@ -8,7 +8,7 @@ import math
 
 from charrnn import engine as engines
 from charrnn.config import FORM_OF_LAYOUT, ModelConfig
-from charrnn.training.options import TrainOptions, layout_defaults
+from charrnn.training.options import DEFAULTS_OF_LAYOUT, TrainOptions
 
 WIDTH, OPERATIONS, RATE = 288, 2.5e13, 0.012
 """The best width of an LSTM for this number of operations, and the best learning rate for this width."""
@@ -23,15 +23,19 @@ CLIP = 1.0
 """The largest norm of the gradient: a few times that after the first steps."""
 WARMUP = 100
 """Steps in which the learning rate rises."""
-OF_WHOLE_TEXTS: TrainOptions = {
-    "batch_size": 64,
-    "lr": 0.004,
-    "schedule": "linear",
-    "clip": 1.0,
-    "dropout": 0.4,
-    "drop_connect": 0.3,
+OF_WHOLE_TEXTS: dict[str, TrainOptions] = {
+    "labels": DEFAULTS_OF_LAYOUT["labels"] | {"schedule": "linear"},
+    "translations": DEFAULTS_OF_LAYOUT["translations"] | {"schedule": "linear", "lr": 0.004},
+    "tags": {
+        "batch_size": 64,
+        "lr": 0.004,
+        "schedule": "linear",
+        "clip": 1.0,
+        "dropout": 0.4,
+        "drop_connect": 0.3,
+    },
 }
-"""The options for labels and tags: such corpora are small, so that what matters is to not overfit."""
+"""The options for pairs that are read as a whole: such corpora are small, so that what matters is to not overfit."""
 WIDTHS_OF_TRANSLATIONS, EPOCHS_OF_TRANSLATIONS = range(192, 32, -32), 20
 """The widths of a translator: the greatest that reads the pairs so often; otherwise the smallest."""
 MAX_WIDTH_OF_WHOLE_TEXTS = {"labels": 128, "tags": 192}
@@ -67,15 +71,16 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
     dropout there is against overfitting.
     """
     if (layout := given.get("layout", "")) == "translations":
-        chosen = {"cell": "lstm", "schedule": "linear"} | layout_defaults(given) | given
+        chosen = {"cell": "lstm"} | OF_WHOLE_TEXTS[layout] | given
         return {"hidden_size": _width_of_translator(W, N, V, chosen)} | chosen
     shape: TrainOptions = {"cell": "lstm", "layers": 1}
-    chosen = shape | layout_defaults(given) | given
+    chosen = shape | given
     if layout in FORM_OF_LAYOUT:
+        chosen = shape | OF_WHOLE_TEXTS[layout] | given
         widest: TrainOptions = {
             "hidden_size": min(width(W, chosen["cell"], chosen["layers"]), MAX_WIDTH_OF_WHOLE_TEXTS[layout])
         }
-        return OF_WHOLE_TEXTS | widest | chosen
+        return widest | chosen
     chosen.setdefault("hidden_size", width(W, chosen["cell"], chosen["layers"]))
     H = chosen["hidden_size"]
     epochs = W / operations(ModelConfig(V, chosen["cell"], H, chosen["layers"])) / N

@@ -58,6 +58,16 @@ def test_the_number_of_gates_is_that_of_the_cells() -> None:
     assert {cell: getattr(layers, cell).GATES for cell in CELLS} == {cell: budget.gates(cell) for cell in CELLS}
 
 
+@pytest.mark.parametrize(("layout", "cell", "widest"), [("labels", "gru", 128), ("tags", "lstm", 192)])
+def test_networks_of_whole_texts_are_narrow_and_have_dropout(layout: Any, cell: str, widest: int) -> None:
+    found = budget.choose(60 * MINUTE, 10**6, 65, {"layout": layout})
+    assert (found["cell"], found["layers"], found["hidden_size"]) == (cell, 1, widest)
+    assert (found["dropout"], found["drop_connect"], found["schedule"]) == (0.4, 0.3, "linear")
+    assert budget.choose(0.01 * MINUTE, 10**6, 65, {"layout": layout})["hidden_size"] < widest
+    given: Any = {"layout": layout, "cell": "rnn", "dropout": 0.1, "hidden_size": 400, "lr": 0.3}
+    assert given.items() <= budget.choose(MINUTE, 10**6, 65, given).items()
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_given_cell_is_kept(cell: str) -> None:
     assert budget.choose(MINUTE, 10**6, 65, {"cell": cell})["cell"] == cell

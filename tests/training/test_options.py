@@ -98,7 +98,7 @@ def test_labels_have_defaults_of_their_own() -> None:
     corpus = from_text(TEXTS["labels"])
     model, config = complete(corpus, {"layout": "labels", "steps": 7})
     assert (model.cell, model.layers, model.hidden_size, model.dropout, model.drop_connect) == ("gru", 1, 128, 0.4, 0.3)
-    assert (config.batch_size, config.lr, config.clip, config.schedule) == (64, 0.004, 1.0, "step")
+    assert (config.batch_size, config.lr, config.clip, config.schedule) == (64, 0.005, 1.0, "step")
     model, config = complete(corpus, {"layout": "labels", "steps": 7, "cell": "lstm", "dropout": 0.0, "lr": 0.1})
     assert (model.cell, model.dropout, model.drop_connect, config.lr) == ("lstm", 0.0, 0.3, 0.1)
     assert complete(corpus, {"layout": "labels", "steps": 7, "optimizer": "sgd"})[1].lr == 0.1
