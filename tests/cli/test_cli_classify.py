@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -36,6 +37,18 @@ def test_a_run_says_what_it_learns_and_what_to_try(tmp_path: Path) -> None:
     assert "bits per label" in done.stderr
     assert done.stderr.count("%)\n") == 5
     assert done.stderr.rstrip().endswith("try charrnn classify")
+
+
+def test_a_run_of_some_time_can_be_repeated_with_options_that_other_layouts_have_by_default(tmp_path: Path) -> None:
+    (tmp_path / "texts.tsv").write_text(TEXTS, encoding="utf-8")
+    options = ("--cell", "lstm", "--layers", 2, "--dropout", 0, "--batch-size", 50, "--clip", 5, "--hidden-size", 8)
+    run = ("--time", "4s", "--seed", 1, "--engine", "numpy", "--threads", 1, "--out", "a.safetensors")
+    done = charrnn("train", "texts.tsv", "--classify", *options, *run, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (again,) = re.findall(r"^to repeat these steps on any machine: charrnn (train .*)$", done.stderr, re.MULTILINE)
+    repeated = charrnn(*shlex.split(again), "--out", "b.safetensors", "--quiet", cwd=tmp_path)
+    assert repeated.returncode == 0, repeated.stderr
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
 def test_it_prints_the_label_a_tab_and_the_line(folder: Path) -> None:
