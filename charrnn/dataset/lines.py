@@ -101,12 +101,13 @@ class Lines:
             if counts[n] <= room:
                 held_out[n] = True
                 room -= int(counts[n])
-        validation = self._select(held_out[line])
+        validation = self.select(held_out[line])
         if validation.size < min_chars:
             held_out[:] = False
-        return self._select(~held_out[line]), self._select(held_out[line])
+        return self.select(~held_out[line]), self.select(held_out[line])
 
-    def _select(self, chosen: NDArray[np.bool_]) -> "Lines":
+    def select(self, chosen: NDArray[np.bool_]) -> "Lines":
+        """Some of the lines: those where `chosen` [R] is true."""
         per_line = {name: getattr(self, name) for name in ("starts", "lengths", "digests", "firsts", "labels")}
         return replace(self, **{name: a[chosen] for name, a in per_line.items() if a is not None})
 

@@ -15,8 +15,8 @@ from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.lines import LineBatches, Lines
 from charrnn.dataset.streams import Streams
 from charrnn.dataset.translations import TranslationBatches
-from charrnn.dataset.whole_texts import LabelBatches, TagBatches, texts_alone
-from charrnn.types import Ids
+from charrnn.dataset.whole_texts import LabelBatches, TagBatches, distinct, prior_shift, texts_alone
+from charrnn.types import Array, Ids
 
 MIN_PART = 16_384
 """The fewest characters of a part of a validation text that is read side by side with other parts."""
@@ -145,6 +145,8 @@ class Split(NamedTuple):
     """The sources of pairs, if they are labels."""
     n_skipped: int = 0
     """The lines that were left out because they are no pairs."""
+    prior_shift: Array | None = None
+    """What the logits of labels gain because a line that occurs several times is learned once: see `prior_shift`."""
 
 
 def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
@@ -186,8 +188,10 @@ def _split_whole_texts(corpus: Corpus, config: TrainingConfig) -> Split:
     B, T = config.batch_size, config.seq_length
     if config.layout == "labels":
         found, labels, ids = corpus.labelled
-        training, validation = (LabelBatches(part, B, T) for part in parts(texts_alone(found, ids)))
-        return Split(training, validation, None, labels, found.n_bad)
+        training, validation = parts(texts_alone(found, ids))
+        learned = distinct(training)
+        shift = prior_shift(training, learned, len(labels))
+        return Split(LabelBatches(learned, B, T), LabelBatches(validation, B, T), None, labels, found.n_bad, shift)
     found, labels, tag_of = corpus.tagged
-    learned, held_out = (TagBatches(part, B, T, tag_of) for part in parts(texts_alone(found)))
-    return Split(learned, held_out, None, labels, found.n_bad)
+    tagged, held_out = (TagBatches(part, B, T, tag_of) for part in parts(texts_alone(found)))
+    return Split(tagged, held_out, None, labels, found.n_bad)

@@ -11,7 +11,7 @@ import numpy as np
 from charrnn.dataset.batch import NO_ROWS, Batch
 from charrnn.dataset.lines import LineBatches, Lines
 from charrnn.dataset.pairs import Pairs
-from charrnn.types import Ids, Indices
+from charrnn.types import Array, Ids, Indices
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,29 @@ class TagBatches(TextBatches):
         tags = self.tag_of[self.lines.ids.take(starts + ends + 1 + t, mode="clip")]
         weight = int(lengths.sum()) / self.chars_per_step
         return Batch(inputs, tags, NO_ROWS, t < lengths, weight, lengths, int(lengths.sum()))
+
+
+def distinct(lines: Lines) -> Lines:
+    """Each text once for each of its labels."""
+    assert lines.labels is not None
+    _, text = np.unique(lines.digests, return_inverse=True)
+    _, first = np.unique(np.stack((text, lines.labels)), axis=1, return_index=True)
+    return lines.select(np.isin(np.arange(len(lines)), first))
+
+
+def prior_shift(lines: Lines, learned: Lines, n: int) -> Array:
+    """log of the share of each of n labels among the lines, over its share among those that are learned [n].
+
+    It is what the logits of a network gain that has learned `distinct` lines, so that its probabilities are those of
+    all lines (M. Saerens et al., "Adjusting the Outputs of a Classifier to New a Priori Probabilities", 2002). It is 0
+    for a label that none of them has.
+    """
+    assert lines.labels is not None
+    assert learned.labels is not None
+    counts, once = (np.bincount(labels, minlength=n) for labels in (lines.labels, learned.labels))
+    shares, shares_once = counts / max(1, len(lines)), once / max(1, len(learned))
+    shift: Array = np.log(np.divide(shares, shares_once, out=np.ones(n), where=once > 0))
+    return shift
 
 
 def texts_alone(pairs: Pairs, labels: Indices | None = None) -> Lines:

@@ -72,6 +72,7 @@ class Trainer:
         split = split_corpus(corpus, config)
         self.training_data, self.validation_data = split.training, split.validation
         self.line_set, self.labels, self.n_skipped = split.line_set, split.labels, split.n_skipped
+        self.prior_shift = split.prior_shift
         self._check_state(corpus.name)
         self.epoch = lru_cache(maxsize=1)(self.training_data.epoch)
         """The batches of an epoch by its order; the last result is cached, since finding it may take a sort."""
@@ -135,10 +136,9 @@ class Trainer:
         """The model with the lowest validation loss, calibrated; the latest if nothing is held out or evaluated yet."""
         if not self._latest_is_best():
             return self._model(self.state.best)
-        if self.final is None:
-            return self._model(self.state.params)
-        params = self.state.ema if self.final.ema else self.state.params
-        return self._model(calibration.calibrated(params, self.temperature))
+        params = self.state.ema if self.final and self.final.ema else self.state.params
+        temperature = self.temperature if self.final else 1.0
+        return self._model(calibration.calibrated(params, temperature, self.prior_shift))
 
     @property
     def best_step(self) -> int:
@@ -266,7 +266,7 @@ class Trainer:
         losses, temperatures = [], []
         for model in (self.latest, self._model(s.ema)) if s.ema else (self.latest,):
             nats, chars = np.zeros(1), 0
-            for more, n in calibration.losses(model, self.validation_data):
+            for more, n in calibration.losses(model, self.validation_data, self.prior_shift):
                 nats, chars = nats + more, chars + n
                 yield progress
             lowest, temperature = calibration.lowest(nats)
@@ -286,8 +286,9 @@ class Trainer:
             s.history.append(row)
             counters.loss_sum, counters.loss_steps = 0.0, 0.0
             if not self.validation_data.size or _best(s.history) is row:
-                best = calibration.calibrated(s.ema if ema_is_better else s.params, self.temperature)
-                s.best, counters.best_step = copy_params(best), counters.step
+                params = s.ema if ema_is_better else s.params
+                s.best = copy_params(calibration.calibrated(params, self.temperature, self.prior_shift))
+                counters.best_step = counters.step
         self.is_between_steps = True
         yield replace(progress, evaluation=row)
 

@@ -105,7 +105,7 @@ def test_a_little_adjustment_is_the_default_and_none_where_labels_are_equally_fr
     model = random_classifier()
     default, given, none = (
         np.array([found.probabilities for found in classify(model, TEXTS, **options)])
-        for options in ({}, {"logit_adjustment": 0.15}, {"logit_adjustment": 0})
+        for options in ({}, {"logit_adjustment": 0.25}, {"logit_adjustment": 0})
     )
     np.testing.assert_array_equal(default, given)
     assert (default[:, 0] > none[:, 0] * 1.01).all(), "the first label is the rarest"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.dataset.whole_texts import LabelBatches
+from charrnn.dataset.whole_texts import LabelBatches, prior_shift
 from charrnn.model.model import Model
 from charrnn.scoring.classify import classify
 from charrnn.training import calibration, evaluation
@@ -129,6 +129,65 @@ def test_losses_that_are_not_numbers_are_found() -> None:
     assert math.isnan(calibration.lowest(np.array([1.0, math.nan, 0.5] + [1.0] * 12))[0])
     assert calibration.lowest(np.array([3.0])) == (3.0, 1.0)
     assert calibration.lowest(np.arange(15.0)[::-1]) == (0.0, TEMPERATURES[-1])
+
+
+# Lines that occur several times
+
+
+def repetitive() -> str:
+    """Texts and labels of which some lines occur many times, and two texts have both labels."""
+    names = place_names(0, 400).splitlines()
+    often = "".join(f"{name}\tlong\n" * 20 for name in names if len(name) > 14)
+    return noisy() + often + f"{names[0]}\tyes\n{names[0]}\tno\n{names[1]}\tyes\n{names[1]}\tno\n" * 3
+
+
+def test_a_line_is_learned_once_but_validated_as_often_as_it_occurs() -> None:
+    trainer = start_in("labels", repetitive(), steps=1, val_fraction=0.3)
+    learned, held_out_lines = (
+        [
+            (trainer.state.vocabulary.decode(lines.ids[start : start + n]), label)
+            for start, n, label in zip(lines.starts, lines.lengths, lines.labels, strict=True)
+        ]
+        for data in (trainer.training_data, trainer.validation_data)
+        if isinstance(data, LabelBatches) and (lines := data.lines).labels is not None
+    )
+    assert trainer.labels is not None
+    rows = [line.split("\t") for line in repetitive().splitlines()]
+    wanted = [(text, trainer.labels.index(label)) for text, label in rows]
+    texts = {text for text, _ in held_out_lines}
+    assert sorted(learned) == sorted({row for row in wanted if row[0] not in texts})
+    assert sorted(held_out_lines) == sorted(row for row in wanted if row[0] in texts)
+    assert len(held_out_lines) > len(set(held_out_lines))
+
+    # log of the share of each label among the lines, over its share among those that are learned
+    all_lines = [label for text, label in wanted if text not in texts]
+    once = [label for _, label in learned]
+    for label in range(3):
+        shares = all_lines.count(label) / len(all_lines), once.count(label) / len(once)
+        assert trainer.prior_shift is not None
+        assert trainer.prior_shift[label] == pytest.approx(np.log(shares[0] / shares[1]), rel=1e-9)
+
+
+@pytest.mark.parametrize("eval_every", [15, 44])
+def test_the_probabilities_are_those_of_all_lines(eval_every: int) -> None:
+    trainer = run(start_in("labels", repetitive(), steps=45, eval_every=eval_every, lr=0.03, val_fraction=0.3))
+    shift = trainer.prior_shift
+    assert shift is not None
+    assert shift[trainer.labels.index("long") if trainer.labels else 0] > 1
+    assert trainer.best_step == 45, "the last weights are the best"
+    raw, labels = held_out(trainer, trainer.latest)
+    y = raw / trainer.temperature + shift
+    log_p, _ = held_out(trainer, trainer.best)
+    np.testing.assert_allclose(log_p, y - np.log(np.exp(y).sum(axis=1, keepdims=True)), rtol=1e-4, atol=1e-5)
+    assert trainer.history[-1].rank == pytest.approx(loss_at(1, log_p, labels), rel=1e-5)
+
+
+def test_a_label_that_is_not_learned_and_lines_that_occur_once_shift_nothing() -> None:
+    lines = start_in("labels", noisy(), steps=1).training_data
+    assert isinstance(lines, LabelBatches)
+    assert prior_shift(lines.lines, lines.lines, 5).tolist() == [0] * 5
+    params = {"W_out": np.ones((2, 3)), "b_out": np.ones(3)}
+    assert calibration.calibrated(params, 1.0, np.zeros(3)) is params
 
 
 def test_it_is_about_as_sure_as_it_is_right() -> None:
