@@ -4,7 +4,7 @@
 
 A network that goes on learning finds more and more labels, but becomes surer still, so that its loss rises while its
 answers improve (C. Guo et al., "On Calibration of Modern Neural Networks", 2017). So the loss of each evaluation is the
-lowest that a temperature reaches on the validation data. It says which weights are the best; those are kept with the
+lowest that a temperature reaches on the validation data. It says which weights are the best; they are kept with the
 head divided by T, so that whoever loads them has calibrated probabilities from a plain softmax. T changes no answer.
 
 A line that occurs twenty times is learned once: otherwise the network would know it by heart, and little else about its
@@ -24,6 +24,13 @@ from charrnn.types import Array, Params
 
 TEMPERATURES = 2.0 ** (np.arange(-2, 13) / 4)
 """[K]: from 0.7 to 8, so close to each other that the loss between two of them is hardly lower."""
+
+TOLERANCE = 0.03
+"""The weights that are kept are the last ones whose loss is higher than the lowest by at most this share.
+
+Texts with labels are few, so that smaller differences are chance. The later weights, whose learning rate was lower,
+then know more of the rare labels.
+"""
 
 
 def losses(model: Model, data: ValidationData, shift: Array | None = None) -> Iterator[tuple[Array, int]]:

@@ -1,4 +1,4 @@
-"""The evaluation: the loss of a model on the whole validation data."""
+"""The evaluation: the loss of a model on the whole validation data, and which evaluation is the best."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ import numpy as np
 from charrnn.dataset.split import ValidationData
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
+from charrnn.training.state import Evaluation
 
 
 def losses(model: Model, data: ValidationData) -> Iterator[tuple[float, int]]:
@@ -18,3 +19,14 @@ def losses(model: Model, data: ValidationData) -> Iterator[tuple[float, int]]:
         with np.errstate(all="ignore"):  # weights that are too large show in the loss
             nats, state = model.network.loss(model.params, batch, state, workspace)
         yield nats, batch.chars
+
+
+def best(history: list[Evaluation], tolerance: float) -> Evaluation:
+    """The row with the lowest validation loss, the first of equals.
+
+    With a tolerance, the last row whose loss is higher by at most this share.
+    """
+    lowest = min(history, key=lambda row: row.rank)
+    if not tolerance:
+        return lowest
+    return [row for row in history if row.rank <= (1 + tolerance) * lowest.rank][-1]

@@ -17,7 +17,7 @@ from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusErr
 from charrnn.model.dropout import dropconnect_masks, dropout_masks
 from charrnn.model.forms import network_for
 from charrnn.model.model import Model
-from charrnn.training import calibration, optimizers
+from charrnn.training import calibration, evaluation, optimizers
 from charrnn.training.deadline import Deadline
 from charrnn.training.parallel import Shards
 from charrnn.training.schedules import learning_rate
@@ -81,6 +81,7 @@ class Trainer:
         """A loss that no working network has: more than twice that of a uniform guess, in nats."""
         self.final: Evaluation | None = None
         """The evaluation at the end, if it is not a regular one; it is not in the state, so a resume ignores it."""
+        self.tolerance = calibration.TOLERANCE if state.model_config.form == "classifier" else 0.0
         self.temperature = 1.0
         """The temperature of the latest evaluation: see `calibration`."""
         self.shards = Shards(self.network, self.training_data.batch_size, config.threads)
@@ -149,13 +150,13 @@ class Trainer:
         history = self.state.history
         if not history or not self.validation_data.size:
             return True
-        return self.final is not None and self.final.rank < _best(history).rank
+        return self.final is not None and evaluation.best([*history, self.final], self.tolerance) is self.final
 
     @property
     def out_of_patience(self) -> bool:
         """Whether the latest `patience` evaluations brought nothing better."""
         patience, history = self.state.training_config.patience, self.state.history
-        return 0 < patience < len(history) and _best(history) not in history[-patience:]
+        return 0 < patience < len(history) and evaluation.best(history, self.tolerance) not in history[-patience:]
 
     @property
     def history(self) -> list[Evaluation]:
@@ -285,14 +286,9 @@ class Trainer:
         else:
             s.history.append(row)
             counters.loss_sum, counters.loss_steps = 0.0, 0.0
-            if not self.validation_data.size or _best(s.history) is row:
+            if not self.validation_data.size or evaluation.best(s.history, self.tolerance) is row:
                 params = s.ema if ema_is_better else s.params
                 s.best = copy_params(calibration.calibrated(params, self.temperature, self.prior_shift))
                 counters.best_step = counters.step
         self.is_between_steps = True
         yield replace(progress, evaluation=row)
-
-
-def _best(history: list[Evaluation]) -> Evaluation:
-    """The row with the lowest validation loss, the first of equals."""
-    return min(history, key=lambda row: row.rank)
