@@ -51,15 +51,6 @@ def command(
             MOST_USED, "Compare with the labels in the input, after a tab, and print how good they are.", "--evaluate"
         ),
     ] = False,
-    logit_adjustment: Annotated[
-        float,
-        option(
-            MOST_USED,
-            "Divide the probability of each label by its share of the training texts to this power: the higher, the "
-            "more often rare labels are found; 0: not at all.",
-            show_default=True,
-        ),
-    ] = LOGIT_ADJUSTMENT,
     unknown: Annotated[
         str,
         option(
@@ -74,6 +65,15 @@ def command(
         bool,
         option(MOST_USED, "Print a JSON object for each line, one a line.", "--json", envvar="CHARRNN_CLASSIFY_JSON"),
     ] = False,
+    logit_adjustment: Annotated[
+        float,
+        option(
+            RUN,
+            "Divide the probability of each label by its share of the training texts to this power: the higher, the "
+            "more often rare labels are found; 0: not at all.",
+            show_default=True,
+        ),
+    ] = LOGIT_ADJUSTMENT,
     engine: Annotated[
         str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
     ] = "auto",

@@ -55,7 +55,7 @@ def command(
     skip_bad: Annotated[
         bool,
         option(
-            OUTPUT,
+            RUN,
             "With --evaluate --conll: skip and count sentences with a line without a tag. [an error]",
             "--skip-bad",
         ),
