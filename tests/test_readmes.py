@@ -20,7 +20,7 @@ CLI = ROOT / "charrnn" / "cli" / "README.md"
 OLD_VERSION = ROOT / "tests" / "fixtures" / "format1" / "README.md"
 """Its commands are those of version 0.1."""
 COMMANDS = ("train", "sample", "translate", "classify", "tag", "score", "inspect")
-MATHEMATICS = ("rnn", "gru", "lstm", "embedding", "linear", "softmax", "activations")
+MATHEMATICS = ("rnn", "gru", "lstm", "attention", "embedding", "linear", "softmax", "activations")
 
 named = pytest.mark.parametrize("document", readmes.documents(), ids=lambda path: str(path.relative_to(ROOT)))
 needs_a_shell = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
