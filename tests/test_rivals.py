@@ -253,3 +253,14 @@ def test_an_unknown_character_has_a_number_of_its_own(monkeypatch: pytest.Monkey
     assert characters.ids("abcz").tolist() == [2, 3, 4, UNKNOWN]
     assert characters.text([4, 2]) == "ca"
     assert len(characters) == 5
+
+
+@pytest.mark.parametrize("form", ["translator", "tagger"])
+def test_both_train_on_the_same_batches(form: str, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    target = str.upper if form == "tagger" else str
+    lines = "".join(f"{LETTERS[: n % 5 + 2]}\t{target(LETTERS[: n % 5 + 2])}\n" for n in range(200))
+    (tmp_path / "train.tsv").write_text(lines, encoding="utf-8")
+    short = ("--rounds", 1, "--seconds", 0.01, "--hidden-size", 8, "--layers", 1, "--threads", 1)
+    found = run("training_speed", tmp_path / "train.tsv", "--form", form, *short)
+    assert found["ratio"] == pytest.approx(found["charrnn"] / found["pytorch"])
