@@ -77,10 +77,14 @@ class TranslationBatches(LineBatches):
         return Batch(inputs, targets, NO_ROWS, mask, weight, lengths, n_read, sources)
 
     def _ids(self, starts: Indices, lengths: Indices) -> tuple[Ids, Mask]:
-        """The ids [T, B] of texts of these lengths [B], and which of them are no padding."""
+        """The ids [T, B] of texts of these lengths [B], 0 in the padding, and which of them are no padding.
+
+        What follows a text may be a line that is skipped, whose characters need not be in the vocabulary.
+        """
         t = np.arange(int(lengths.max()))[:, None]
         mask: Mask = t < lengths
-        return np.asarray(self.lines.ids.take(starts + t, mode="clip")), mask
+        ids = self.lines.ids
+        return np.where(mask, ids.take(starts + t, mode="clip"), ids.dtype.type(0)), mask
 
     def _targets(self, tabs: Indices, ends: Indices, counts: Indices) -> tuple[Ids, Ids, Mask]:
         """The inputs and targets [T, B], and which of the targets count.

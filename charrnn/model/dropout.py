@@ -18,11 +18,14 @@ def dropout_masks(
 
     Inverted dropout (N. Srivastava et al., 2014): training scales the outputs, so that sampling does not have to. It
     acts between layers and before the decoder, not from one time step to the next (W. Zaremba et al., 2014). A locked
-    mask, [L, 1, B, H], drops the same units for the whole batch (variational dropout, Y. Gal, Z. Ghahramani, 2016).
+    mask, [L, 1, B, H], drops the same units for the whole batch (variational dropout, Y. Gal, Z. Ghahramani, 2016); of
+    a translator [L, 2, B, 2H], one step for the encoder and one for the decoder.
     """
     if not config.dropout:
         return None
-    T, width = 1 if config.locked_dropout else T, config.directions * config.hidden_size
+    if config.locked_dropout:
+        T = 2 if config.form == "translator" else 1
+    width = config.directions * config.hidden_size
     return _mask((config.layers, T, B, width), config.dropout, rng, dtype)
 
 

@@ -92,7 +92,7 @@ class Translator:
     def token_nll(self, params: Params, batch: Batch, workspace: Workspace | None = None) -> Array:
         """-log p [T, B], in nats, of each of the targets; arbitrary where the mask says that none counts."""
         workspace = workspace or Workspace()
-        a, _ = self._forward(params, batch, None, workspace)
+        a = self._read(params, batch, workspace)
         logits = head.logits(self.engine, params, a, workspace)
         nats = self.engine.softmax.token_nll(logits.reshape(-1, self.config.vocab_size), batch.targets.ravel())
         return nats.reshape(batch.targets.shape)
@@ -102,7 +102,7 @@ class Translator:
     ) -> tuple[float, Array]:
         """The summed loss of the targets that count, in nats, and the empty state."""
         workspace = workspace or Workspace()
-        a, _ = self._forward(params, batch, None, workspace)
+        a = self._read(params, batch, workspace)
         return head.loss(self.engine, params, a, batch, workspace), state
 
     def loss_and_gradients(
@@ -115,9 +115,10 @@ class Translator:
     ) -> tuple[float, Params, Array]:
         """The summed loss in nats, its gradient for every parameter, and the empty state.
 
-        `dropout` is the mask [L, S + T, B, 2H] of `dropout_masks`, or None: that of the encoder's outputs, followed by
-        that of the decoder's, of which the first H columns count. The results are sums, not means, so that those of
-        shards can be added. Only the targets that the batch's mask selects count; a shard may have none.
+        `dropout` is the mask [L, S + T, B, 2H] of `dropout_masks`, or [L, 2, B, 2H] if it is locked, or None: that of
+        the encoder's outputs, then that of the decoder's, of which the first H columns count. The results are sums, not
+        means, so that those of shards can be added. Only the targets that the batch's mask selects count; a shard may
+        have none.
         """
         workspace = workspace or Workspace()
         a, done = self._forward(params, batch, dropout, workspace)
@@ -125,17 +126,28 @@ class Translator:
         grads |= self._backward(params, da, done, workspace)
         return total, {name: grads[name] for name in params}, state
 
+    def _read(self, params: Params, batch: Batch, workspace: Workspace) -> Array:
+        """What the head reads, [T, B, H]; of the encoder nothing is kept for `backward`, since a source may be long."""
+        encoding = self.encoder.read(params, *_sources_of(batch), workspace.scope("encoder"))
+        return self._decode(params, batch, encoding, None, workspace)[0]
+
     def _forward(self, params: Params, batch: Batch, dropout: Array | None, workspace: Workspace) -> tuple[Array, Pass]:
-        """What the head reads, [T, B, H]."""
-        sources, lengths = _sources_of(batch)
-        T, B = batch.inputs.shape
-        scope = workspace.scope("encoder")
-        encoding = self.encoder.forward(params, sources, lengths, dropout, scope)
+        """What the head reads, [T, B, H], and what `_backward` needs."""
+        masks, decoder_masks = None, None
+        if dropout is not None:
+            T = 1 if self.config.locked_dropout else len(batch.inputs)
+            masks, decoder_masks = dropout[:, :-T], dropout[:, -T:, :, : self.config.hidden_size]
+        encoding = self.encoder.forward(params, *_sources_of(batch), masks, workspace.scope("encoder"))
+        return self._decode(params, batch, encoding, decoder_masks, workspace)
+
+    def _decode(
+        self, params: Params, batch: Batch, encoding: Encoding, masks: Array | None, workspace: Workspace
+    ) -> tuple[Array, Pass]:
+        """What the head reads, [T, B, H], from what the encoder has read, and what `_backward` needs."""
         # e = [→h ; ←h]
-        e = join(*encoding.outputs, encoding.places, scope)
+        e = join(*encoding.outputs, encoding.places, workspace.scope("encoder"))
         # h = layers(target so far)
-        masks = None if dropout is None else dropout[:, -T:, :, : self.config.hidden_size]
-        state = self.decoder.zero_state(B, e.dtype)
+        state = self.decoder.zero_state(batch.inputs.shape[1], e.dtype)
         h, _, reading = self.decoder.forward(params, batch.inputs, state, masks, workspace.scope("decoder"))
         # a = attention(h, e)
         scope, (W_a, W_c, b_c) = workspace.scope("attention"), (params[name] for name in ATTENTION)
@@ -159,7 +171,7 @@ class Translator:
 
     def read(self, params: Params, sources: Ids, lengths: Indices, workspace: Workspace) -> Any:
         """What `step` needs of the first `lengths` [B] of the sources [S, B]: see `layers.attention.project`."""
-        encoding = self.encoder.forward(params, sources, lengths, None, workspace)
+        encoding = self.encoder.read(params, sources, lengths, workspace)
         e = join(*encoding.outputs, encoding.places, workspace)
         W_a, W_c, b_c = (params[name] for name in ATTENTION)
         return self.engine.attention.project(e, encoding.lengths, W_a, W_c, b_c, workspace)

@@ -31,7 +31,7 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") 
             total += Score(len(nats) - skipped, float(np.nansum(nats, dtype=np.float64)), skipped)
     if not total.chars:
         why = "the model knows none of its characters" if total.unknown else "it is empty"
-        if model.layout == "pairs" and not total.unknown:
+        if model.layout in REWRITING_LAYOUTS and not total.unknown:
             why = "no line is a source, a tab and a target"
         raise CorpusError(f"there is no text to score: {why}")
     return total

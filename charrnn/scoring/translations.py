@@ -9,10 +9,20 @@ from charrnn.model.model import Model
 from charrnn.model.translator import Translator
 from charrnn.types import Array, Ids, Indices
 
+CHARS_PER_CALL = 1 << 14
+"""Characters of lines that are read at once, padding included, unless a single line is longer."""
+
 
 def group_losses(
     model: Model, ids: Ids, starts: Indices, counts: Indices, firsts: Indices, workspace: Workspace
 ) -> Array:
+    """The losses in nats of the targets of B lines [B], the longest of which comes first: see `_losses`."""
+    B = max(1, CHARS_PER_CALL // int(counts[0]))
+    parts = (slice(n, n + B) for n in range(0, len(starts), B))
+    return np.concatenate([_losses(model, ids, starts[k], counts[k], firsts[k], workspace) for k in parts])
+
+
+def _losses(model: Model, ids: Ids, starts: Indices, counts: Indices, firsts: Indices, workspace: Workspace) -> Array:
     """The losses in nats of the targets of B lines [B], which begin in `ids` at `starts` [B] and have `counts` ids.
 
     A target begins at the place `firsts` [B] of its line, after the tab. A line without a tab has a loss of 0; a source

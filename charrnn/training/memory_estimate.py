@@ -12,6 +12,8 @@ from charrnn.model.forms import network_for
 from charrnn.training.optimizers import OPTIMIZERS
 
 FLOAT_BYTES = 4
+CELLS_OF_A_LAYER = {"language_model": 1, "classifier": 2, "tagger": 2, "translator": 3}
+"""The cells in each layer of a form of network: one for each direction, and that of a decoder."""
 BASE_BYTES = 200 << 20
 """The interpreter, its libraries and compiled code."""
 
@@ -21,7 +23,8 @@ def estimate(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
 
     There are many copies of the weights: the moments, the best weights, those of the last good state, gradients and
     packed weights for each thread, the file to be written. For a batch there are the inputs of the gates, the gates and
-    their gradients in every layer, and the logits.
+    their gradients in every layer, and the logits. A translator reads sources and targets side by side, and has the
+    weights of its attention for each pair of their characters.
     """
     V, H, L = model.vocab_size, model.hidden_size, model.layers
     network = network_for(model, engines.load("numpy"))
@@ -29,8 +32,12 @@ def estimate(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
     weights = sum(map(math.prod, network.param_shapes.values()))
     copies = 10 + 2 * moments + 4 * config.threads + 3 * bool(config.ema_decay)
     steps = config.batch_size * config.seq_length
-    activations = steps * (L * (3 * GH + 7 * H) + 2 * V)
-    masks = steps * L * H * bool(model.dropout) + 2 * L * H * GH * bool(model.drop_connect)
+    cells, width = CELLS_OF_A_LAYER[model.form], model.directions * H
+    activations = steps * (cells * L * (3 * GH + 7 * H) + 2 * (model.outputs or V))
+    if model.form == "translator":
+        activations += steps * (2 * config.seq_length + 10 * H)
+        width *= 2
+    masks = steps * L * width * bool(model.dropout) + 2 * cells * L * H * GH * bool(model.drop_connect)
     return int(FLOAT_BYTES * (weights * copies + activations + masks) + 2 * corpus + BASE_BYTES)
 
 

@@ -92,6 +92,9 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     can't change, which are those in `FIXED`, and for a length that is already exceeded.
     """
     current: dict[str, Any] = asdict(state.model_config) | asdict(state.training_config)
+    attention = state.model_config.form == "translator"
+    if options.get("attention", attention) != attention:
+        raise ConfigError(f"the run to resume has {'' if attention else 'no '}attention, which can't change")
     options = train_options.resolve_layout(corpus, options, state.model_config)
     given: dict[str, Any] = {**options}
     for name in FIXED:

@@ -224,8 +224,9 @@ def test_a_run_with_attention_resumes_byte_for_byte(tmp_path: Path) -> None:
     whole = (tmp_path / "m.safetensors").read_bytes()
     train(tmp_path, REVERSED, "--steps", 5, "--force")
     resume = ("train", "pairs.tsv", "--resume", "--out", "m.safetensors", "--steps", 12)
-    assert "can't become pairs" in error_line(charrnn(*resume, "--pairs", "--no-attention", cwd=tmp_path), 2)
-    done = charrnn(*resume, "--pairs", cwd=tmp_path)
+    for args in (("--pairs", "--no-attention"), ("--no-attention",)):
+        assert "has attention, which can't change" in error_line(charrnn(*resume, *args, cwd=tmp_path), 2)
+    done = charrnn(*resume, "--pairs", "--attention", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "m.safetensors").read_bytes() == whole
 
@@ -307,17 +308,19 @@ def test_unknown_characters_of_sources_are_counted(doubling: Path) -> None:
     assert [found.unknown for found in api.translate(model, ["L☃e", "Le"], beam=1, unknown="skip")] == [1, 0]
 
 
-def test_lines_to_continue_need_a_source_and_a_tab(doubling: Path) -> None:
+def test_a_text_to_score_needs_a_target(doubling: Path) -> None:
+    done = charrnn("score", "m.safetensors", "--quiet", cwd=doubling, input="Le\n")
+    assert "no line is a source, a tab and a target" in error_line(done, 1)
+
+
+def test_lines_to_continue_need_a_source_and_a_tab(labelled: Path) -> None:
     args = ("sample", "m.safetensors", "--prime", "-", "--per-line", "--seed", 1, "-n", 4, "--quiet")
-    done = charrnn(*args, cwd=doubling, input="Le\tLe\nBe\t\n")
-    assert done.stdout.startswith("Le\tLe")
-    assert done.stdout.splitlines()[1].startswith("Be\t")
-    for text in ("Le\n", "\tLe\n", "\n", "Le\tLe\tLe\n"):
-        done = charrnn(*args, cwd=doubling, input=f"Be\tBe\n{text}")
+    done = charrnn(*args, cwd=labelled, input="long\tLe\nshort\t\n")
+    assert done.stdout.startswith("long\tLe")
+    assert done.stdout.splitlines()[1].startswith("short\t")
+    for text in ("Le\n", "\tLe\n", "\n", "long\tLe\tLe\n"):
+        done = charrnn(*args, cwd=labelled, input=f"long\tBe\n{text}")
         assert "line 2 is not a source, a tab and the beginning of a target" in error_line(done, 1)
-    assert "no line is a source, a tab and a target" in error_line(
-        charrnn("score", "m.safetensors", "--quiet", cwd=doubling, input="Le\n"), 1
-    )
 
 
 def test_a_score_is_that_of_the_targets(doubling: Path) -> None:

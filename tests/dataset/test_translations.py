@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import charrnn
 from charrnn.config import TrainingConfig
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.split import split_corpus
@@ -93,3 +94,13 @@ def test_padding_is_less_than_a_tenth_of_what_is_read(related):
         places += batch.inputs.size + batch.sources.size
         text += batch.chars_read
     assert text > 0.9 * places
+
+
+@pytest.mark.parametrize("skipped", ["☃☀☁☂★☆ a long bad line without a tab", "☃"])
+def test_no_character_of_a_line_that_is_skipped_is_read(skipped):
+    text = "".join(f"{'ab'[n % 2] * (n % 3 + 1)}\t{'ba'[n % 2]}\n{skipped}\n" for n in range(40))
+    run = charrnn.train(
+        text, layout="pairs", attention=True, skip_bad=True, steps=4, hidden_size=4, seed=1, batch_size=7
+    )
+    assert [progress.step for progress in run][-1] == 4
+    assert "".join(run.best.vocabulary.characters) == "\t\nab"

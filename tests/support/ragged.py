@@ -74,9 +74,9 @@ def naive_logits(problem, masked=False):
             masks = None
             if masked:  # those of the encoder, and those of the decoder, without the padding of the source
                 own, S = problem.masks[:, :, row], len(batch.sources)
-                parts = own[:, :n], own[:, S : S + N]
-                masks = own if own.shape[1] == 1 else np.concatenate(parts, axis=1)
-                masks = np.broadcast_to(masks, (len(masks), n + N, masks.shape[2]))
+                if config.locked_dropout:
+                    own, S = np.repeat(own, [n, N], axis=1), n
+                masks = np.concatenate((own[:, :n], own[:, S : S + N]), axis=1)
             arguments = batch.sources[:n, row], batch.inputs[:N, row], config.cell, config.layers, masks
             logits.append(naive.translator(problem.params, *arguments))
             continue

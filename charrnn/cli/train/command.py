@@ -221,7 +221,8 @@ def command(
     between("sample_every", sample_every or 0, 0)
     options = training_options(given)
     reading = read_options(given, resume)
-    checked: Any = {name: value for name, value in options.items() if name != "skip_bad" or not resume}
+    of_layout = ("skip_bad", "attention") if resume else ()  # the layout is that of the run
+    checked: Any = {name: value for name, value in options.items() if name not in of_layout}
     train_options.check(checked, has_model=resume or "init_from" in given)
     default_time = not resume and not options.keys() & set(train_options.LENGTH_OPTIONS)
     if default_time:

@@ -92,13 +92,15 @@ class RunSummary:
         s = self.trainer.state
         defaults = asdict(ModelConfig(s.model_config.vocab_size)) | asdict(TrainingConfig(0))
         defaults |= DEFAULTS_OF_LAYOUT.get(s.training_config.layout, {})
-        words = []
+        stated, words = {*ALWAYS_STATED}, []
+        if s.training_config.layout in PAIR_LAYOUTS:  # its default is the length of the longest pair
+            stated.add("seq_length")
         for name, value in (asdict(s.model_config) | asdict(s.training_config)).items():
             if name in DATA_FIELDS:
                 continue
             if name == "layout":
                 words += self._layout_options(value)
-            elif name in ALWAYS_STATED or value != defaults[name]:
+            elif name in stated or value != defaults[name]:
                 words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
         return words
 
