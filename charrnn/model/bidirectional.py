@@ -16,7 +16,7 @@ from charrnn.dataset.batch import Batch
 from charrnn.engine import Cell, Engine
 from charrnn.layers.workspace import Workspace
 from charrnn.model import head
-from charrnn.model.encoder import Encoder, Encoding, Pair
+from charrnn.model.encoder import BothCells, Encoder, Encoding
 from charrnn.model.reversal import reverse
 from charrnn.types import Array, Params
 
@@ -42,7 +42,7 @@ class BidirectionalNetwork(ABC):
         """What the head reads: [T, B, N], or [1, B, N] for one answer a row."""
 
     @abstractmethod
-    def _features_backward(self, d: Array, encoding: Encoding, workspace: Workspace) -> Pair:
+    def _features_backward(self, d: Array, encoding: Encoding, workspace: Workspace) -> BothCells:
         """The gradients of the encoder's outputs, zero on padding, from d [T, B, N] or [1, B, N], contiguous."""
 
     @cached_property
@@ -101,7 +101,7 @@ class BidirectionalNetwork(ABC):
 
     def _forward_backward(
         self, params: Params, batch: Batch, dropout: Array | None, workspace: Workspace
-    ) -> tuple[float, Params, Encoding, Pair]:
+    ) -> tuple[float, Params, Encoding, BothCells]:
         """The summed loss, all gradients, what the encoder computed, and the gradients of the first layer's inputs."""
         encoding = self.encoder.forward(params, batch.inputs, batch.lengths, dropout, workspace)
         h = self._features(encoding, workspace)

@@ -16,7 +16,7 @@ from charrnn.dataset.batch import Batch
 from charrnn.layers.workspace import Workspace
 from charrnn.model import head
 from charrnn.model.bidirectional import BidirectionalNetwork
-from charrnn.model.encoder import Encoding, Pair
+from charrnn.model.encoder import BothCells, Encoding
 from charrnn.types import Array, Ids, Indices, Params
 
 
@@ -59,7 +59,7 @@ class Classifier(BidirectionalNetwork):
             np.multiply(has_text, h[last, np.arange(B)], out=end)
         return p
 
-    def _features_backward(self, d: Array, encoding: Encoding, workspace: Workspace) -> Pair:
+    def _features_backward(self, d: Array, encoding: Encoding, workspace: Workspace) -> BothCells:
         weights, last, has_text = _pooling(encoding)
 
         def d_output(name: str, d_mean: Array, d_end: Array) -> Array:
@@ -74,7 +74,7 @@ class Classifier(BidirectionalNetwork):
         return d_forward, d_reverse
 
 
-def _parts(p: Array) -> tuple[Pair, Pair]:
+def _parts(p: Array) -> tuple[BothCells, BothCells]:
     """Of p [B, 4H] the means of both cells, then their last outputs; each [B, H]."""
     H = p.shape[1] // 4
     return (p[:, :H], p[:, H : 2 * H]), (p[:, 2 * H : 3 * H], p[:, 3 * H :])

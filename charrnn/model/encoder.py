@@ -27,7 +27,7 @@ STEPS_PER_READ = 1 << 15
 DIRECTIONS = ("", "_reverse")
 """How the names of the parameters of a layer's two cells end."""
 
-Pair = tuple[Array, Array]
+BothCells = tuple[Array, Array]
 """An array of the forward cell and one of the reverse cell, each in the order of that cell's steps."""
 
 
@@ -47,7 +47,7 @@ class Pass(NamedTuple):
 class Encoding(NamedTuple):
     """What the encoder computed for B rows and T time steps, the length of the longest row."""
 
-    outputs: Pair
+    outputs: BothCells
     """The outputs [T, B, H] of the last layer's cells; those on padding are arbitrary."""
     lengths: Indices
     """[B]"""
@@ -175,8 +175,8 @@ class Encoder:
         return h, Pass(suffix, source, cache, mask)
 
     def backward(
-        self, params: Params, d_outputs: Pair, encoding: Encoding, workspace: Workspace
-    ) -> tuple[Params, Pair]:
+        self, params: Params, d_outputs: BothCells, encoding: Encoding, workspace: Workspace
+    ) -> tuple[Params, BothCells]:
         """The gradients of the parameters, and of the first layer's x [T, B, G·H], from those of the outputs.
 
         It overwrites `d_outputs` [T, B, H], which must be zero on padding; so is dx.
@@ -221,7 +221,7 @@ def _masks(dropout: Array | None, layer: int, T: int) -> tuple[Array | None, Arr
     return dropout[layer, :T, :, :H], dropout[layer, :T, :, H:]
 
 
-def _split_sum(dy: Array, dy_reversed: Array, places: Indices, workspace: Workspace) -> Pair:
+def _split_sum(dy: Array, dy_reversed: Array, places: Indices, workspace: Workspace) -> BothCells:
     """The gradients of h and h_reverse from those of y [T, B, 2H], contiguous, and of y with its rows reversed."""
     H = dy.shape[-1] // 2
     # y = [h ; reversed h_reverse],  y reversed = [reversed h ; h_reverse]

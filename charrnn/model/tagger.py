@@ -14,7 +14,7 @@ from charrnn.dataset.batch import Batch
 from charrnn.layers.workspace import Workspace
 from charrnn.model import head
 from charrnn.model.bidirectional import BidirectionalNetwork
-from charrnn.model.encoder import Encoding, Pair
+from charrnn.model.encoder import BothCells, Encoding
 from charrnn.model.reversal import join, split
 from charrnn.types import Array, Ids, Indices, Mask, Params
 
@@ -66,7 +66,7 @@ class Tagger(BidirectionalNetwork):
         """[→h ; ←h], [T, B, 2H]."""
         return join(*encoding.outputs, encoding.places, workspace)
 
-    def _features_backward(self, d: Array, encoding: Encoding, workspace: Workspace) -> Pair:
+    def _features_backward(self, d: Array, encoding: Encoding, workspace: Workspace) -> BothCells:
         return split(d, encoding.places, workspace)
 
 
