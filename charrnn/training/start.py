@@ -16,7 +16,7 @@ from charrnn.errors import ConfigError
 from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
 from charrnn.model.model import Model
-from charrnn.training import autoconfig, budget, memory_estimate, optimizers, transfer
+from charrnn.training import autoconfig, budget, calibration, memory_estimate, optimizers, transfer
 from charrnn.training import options as train_options
 from charrnn.training.deadline import Deadline
 from charrnn.training.options import TrainOptions
@@ -62,6 +62,8 @@ def start(
     if init_from is not None and _is_alike(init_from, options):
         params = {name: np.array(p, np.float32, order="C") for name, p in init_from.params.items()}
         _check_labels(init_from, split.labels)
+        if split.prior_shift is not None:  # the trainer adds it: so at first it has the model's own probabilities
+            params = calibration.calibrated(params, 1.0, -split.prior_shift)
     elif init_from is not None:
         params = transfer.adopt(params, network, corpus.vocabulary, init_from)
     sizes = (training.size, validation.size, training.n_lines, validation.n_lines)

@@ -82,8 +82,8 @@ class Trainer:
         self.final: Evaluation | None = None
         """The evaluation at the end, if it is not a regular one; it is not in the state, so a resume ignores it."""
         self.tolerance = calibration.TOLERANCE if state.model_config.form == "classifier" else 0.0
-        self.temperature = 1.0
-        """The temperature of the latest evaluation: see `calibration`."""
+        self.temperatures = [1.0]
+        """Those of the weights and, if there is one, of their average in the latest evaluation: see `calibration`."""
         self.shards = Shards(self.network, self.training_data.batch_size, config.threads)
         self.is_between_steps = True
         """Whether the state is that after a step: otherwise it is not fit to be saved."""
@@ -116,8 +116,8 @@ class Trainer:
 
     @property
     def latest(self) -> Model:
-        """The model as it is now; it does not change when training continues."""
-        return self._model(self.state.params)
+        """The model as it is now, calibrated by the latest evaluation; it does not change when training continues."""
+        return self._model(calibration.calibrated(self.state.params, self.temperatures[0], self.prior_shift))
 
     def _model(self, params: Params) -> Model:
         """The model with a copy of some weights."""
@@ -134,12 +134,15 @@ class Trainer:
 
     @property
     def best(self) -> Model:
-        """The model with the lowest validation loss, calibrated; the latest if nothing is held out or evaluated yet."""
+        """The model whose validation loss is the best, calibrated; the latest if nothing is held out or evaluated yet.
+
+        The best is that of `evaluation.best`: the lowest or, of a classifier, the last that is about as low.
+        """
         if not self._latest_is_best():
             return self._model(self.state.best)
-        params = self.state.ema if self.final and self.final.ema else self.state.params
-        temperature = self.temperature if self.final else 1.0
-        return self._model(calibration.calibrated(params, temperature, self.prior_shift))
+        if self.final and self.final.ema:
+            return self._model(calibration.calibrated(self.state.ema, self.temperatures[1], self.prior_shift))
+        return self.latest
 
     @property
     def best_step(self) -> int:
@@ -205,7 +208,7 @@ class Trainer:
         before = self.state.copy()
         with Threads(1) as threads, suppress(DivergenceError):
             self._step(threads)
-        next(calibration.losses(self.latest, self.validation_data), None)
+        next(calibration.losses(self._model(self.state.params), self.validation_data), None)
         self.state.restore(before)
 
     def _roll_back(self, last_good: TrainingState, error: DivergenceError) -> Progress:
@@ -265,9 +268,9 @@ class Trainer:
         train_loss = counters.loss_sum / counters.loss_steps if counters.loss_steps else None
         progress = Progress(counters.step, counters.epoch, train_loss or math.nan, lr, math.nan, 0)
         losses, temperatures = [], []
-        for model in (self.latest, self._model(s.ema)) if s.ema else (self.latest,):
+        for params in (s.params, s.ema) if s.ema else (s.params,):
             nats, chars = np.zeros(1), 0
-            for more, n in calibration.losses(model, self.validation_data, self.prior_shift):
+            for more, n in calibration.losses(self._model(params), self.validation_data, self.prior_shift):
                 nats, chars = nats + more, chars + n
                 yield progress
             lowest, temperature = calibration.lowest(nats)
@@ -279,8 +282,8 @@ class Trainer:
             self.deadline.evaluation = time.monotonic() - began
         val_loss, ema_is_better = (min(losses) if self.validation_data.size else None), losses[-1] < losses[0]
         row = Evaluation(counters.step, counters.epoch, lr, train_loss, val_loss, ema_is_better)
-        self.temperature = temperatures[ema_is_better]
         self.is_between_steps = False
+        self.temperatures = temperatures
         if final:
             self.final = row
         else:
@@ -288,7 +291,7 @@ class Trainer:
             counters.loss_sum, counters.loss_steps = 0.0, 0.0
             if not self.validation_data.size or evaluation.best(s.history, self.tolerance) is row:
                 params = s.ema if ema_is_better else s.params
-                s.best = copy_params(calibration.calibrated(params, self.temperature, self.prior_shift))
+                s.best = copy_params(calibration.calibrated(params, temperatures[ema_is_better], self.prior_shift))
                 counters.best_step = counters.step
         self.is_between_steps = True
         yield replace(progress, evaluation=row)

@@ -1,6 +1,7 @@
 """The calibration of classifiers: the temperature with the lowest validation loss, in the weights that are kept."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,11 @@ def held_out(trainer: Trainer, model: Model) -> tuple[Array, Array]:
     return log_p, lines.labels
 
 
+def uncalibrated(trainer: Trainer) -> Model:
+    """The model of the weights that are trained."""
+    return replace(trainer.latest, params=trainer.state.params)
+
+
 def loss_at(temperature: float, log_p: Array, labels: Array) -> float:
     """The mean loss if the logits are divided by the temperature, computed from what is known of them."""
     y = log_p / temperature
@@ -69,7 +75,7 @@ def test_other_models_have_a_single_loss(layout: str) -> None:
     found = list(calibration.losses(trainer.latest, trainer.validation_data))
     wanted = list(evaluation.losses(trainer.latest, trainer.validation_data))
     assert [(nats.tolist(), n) for nats, n in found] == [([nats], n) for nats, n in wanted]
-    assert trainer.temperature == 1
+    assert trainer.temperatures[0] == 1
     np.testing.assert_array_equal(flat(trainer.best.params), flat(trainer.state.params))
 
 
@@ -84,14 +90,12 @@ def test_the_kept_weights_are_calibrated(steps: int) -> None:
 
 def test_a_network_that_overfits_is_less_sure_with_the_same_answers() -> None:
     trainer = overfitted(steps=119)
-    assert trainer.temperature > 2
+    assert trainer.temperatures[0] > 2
     final = trainer.final
     assert final is not None
-    log_p, labels = held_out(trainer, trainer.latest)
+    log_p, labels = held_out(trainer, uncalibrated(trainer))
     assert loss_at(1, log_p, labels) > 1.2 * final.rank
-    calibrated = trainer.latest.params | calibration.calibrated(trainer.latest.params, trainer.temperature)
-    model = Model(trainer.latest.config, trainer.latest.vocabulary, calibrated, layout="labels", labels=trainer.labels)
-    log_q, _ = held_out(trainer, model)
+    log_q, _ = held_out(trainer, trainer.latest)
     assert loss_at(1, log_q, labels) == pytest.approx(final.rank, rel=1e-5)
     np.testing.assert_array_equal(log_q.argmax(axis=1), log_p.argmax(axis=1))
 
@@ -100,7 +104,7 @@ def test_training_goes_on_with_the_weights_as_they_were(tmp_path: Path) -> None:
     options = {"eval_every": 15, "lr": 0.03, "val_fraction": 0.3}
     whole = overfitted(steps=100)
     part = run(start_in("labels", noisy(), steps=67, **options))
-    assert part.temperature != 1
+    assert part.temperatures != [1]
     rest = run(resumed(part, noisy(), tmp_path, steps=100))
     assert saved_bytes(rest, tmp_path) == saved_bytes(whole, tmp_path)
     rare = run(start_in("labels", noisy(), steps=100, **options | {"eval_every": 50}))
@@ -116,12 +120,15 @@ def test_the_averaged_weights_have_a_temperature_of_their_own() -> None:
         log_p, labels = held_out(trainer, trainer._model(params))
         losses.append(min((loss_at(T, log_p, labels), T) for T in TEMPERATURES))
     assert row.ema == (losses[1] < losses[0])
-    assert (row.rank, trainer.temperature) == pytest.approx(min(losses), rel=1e-5)
+    assert row.rank == pytest.approx(min(losses)[0], rel=1e-5)
+    assert trainer.temperatures == [T for _, T in losses]
+    log_p, labels = held_out(trainer, trainer.latest)
+    assert loss_at(1, log_p, labels) == pytest.approx(losses[0][0], rel=1e-5)
 
 
 def test_without_validation_data_nothing_is_calibrated() -> None:
     trainer = overfitted(val_fraction=0)
-    assert trainer.temperature == 1
+    assert trainer.temperatures[0] == 1
     np.testing.assert_array_equal(flat(trainer.best.params), flat(trainer.state.params))
 
 
@@ -187,11 +194,24 @@ def test_the_probabilities_are_those_of_all_lines(eval_every: int) -> None:
     assert shift is not None
     assert shift[trainer.labels.index("long") if trainer.labels else 0] > 1
     assert trainer.best_step == 45, "the last weights are the best"
-    raw, labels = held_out(trainer, trainer.latest)
-    y = raw / trainer.temperature + shift
-    log_p, _ = held_out(trainer, trainer.best)
-    np.testing.assert_allclose(log_p, y - np.log(np.exp(y).sum(axis=1, keepdims=True)), rtol=1e-4, atol=1e-5)
+    raw, labels = held_out(trainer, uncalibrated(trainer))
+    y = raw / trainer.temperatures[0] + shift
+    for model in (trainer.best, trainer.latest):
+        log_p, _ = held_out(trainer, model)
+        np.testing.assert_allclose(log_p, y - np.log(np.exp(y).sum(axis=1, keepdims=True)), rtol=1e-4, atol=1e-5)
     assert trainer.history[-1].rank == pytest.approx(loss_at(1, log_p, labels), rel=1e-5)
+
+
+def test_a_run_that_begins_from_a_classifier_shifts_it_once() -> None:
+    model = run(start_in("labels", repetitive(), steps=45, eval_every=45, lr=0.03, val_fraction=0.3)).best
+    again = run(start_in("labels", repetitive(), init_from=model, steps=0, val_fraction=0.3))
+    assert again.prior_shift is not None
+    assert np.abs(again.prior_shift).max() > 1
+    before, labels = held_out(again, model)
+    assert again.temperatures == [1], "it is calibrated already"
+    assert again.history[-1].rank == pytest.approx(loss_at(1, before, labels), rel=1e-5)
+    for found in (again.best, again.latest):
+        np.testing.assert_allclose(held_out(again, found)[0], before, rtol=1e-4, atol=1e-5)
 
 
 def test_a_label_that_is_not_learned_and_lines_that_occur_once_shift_nothing() -> None:
