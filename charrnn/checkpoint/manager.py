@@ -17,6 +17,7 @@ from charrnn.checkpoint.model_file import Checkpoint, load
 from charrnn.checkpoint.paths import resume_path
 from charrnn.checkpoint.training_file import save_state
 from charrnn.errors import CheckpointError, DivergenceError
+from charrnn.training import evaluation
 from charrnn.training.state import Evaluation
 from charrnn.training.trainer import Progress, Trainer
 
@@ -61,7 +62,7 @@ class CheckpointManager:
         self.began = self.saved = time.monotonic()
         self.log_every = max(1, trainer.state.training_config.steps // MAX_LOG_LINES)
         self.previous_best = self._find_previous_best() if resumed else None
-        """The evaluation of the model in the file, as long as it is better than all evaluations of this run."""
+        """The evaluation of the model in the file, as long as the trainer has no weights that it would rather keep."""
         self._last_saved: tuple[object, ...] = ()
         self._log_options = (log, trainer.state, resumed, force)
 
@@ -138,7 +139,7 @@ class CheckpointManager:
         trainer, s, began = self.trainer, self.trainer.state, time.monotonic()
         self.log.flush_to_disk()
         best = self._best()
-        previous = None if self.previous_best and best and best.rank < self.previous_best.rank else self.previous_best
+        previous = None if self._is_surpassed(best) else self.previous_best
         first = not self.resumed and not self._last_saved
         untrained = not s.counters.step and s.training_config.steps > 0
         if self._last_saved:
@@ -153,6 +154,14 @@ class CheckpointManager:
         if trainer.deadline is not None:  # the first save may have waited for the writes of other programs
             trainer.deadline.saving = min(trainer.deadline.saving or math.inf, self.saved - began)
         self._last_saved = self._fingerprint()
+
+    def _is_surpassed(self, best: Evaluation | None) -> bool:
+        """Whether the trainer would keep its best weights rather than those of `previous_best`."""
+        previous = self.previous_best
+        if not previous or not best:
+            return False
+        in_order = sorted((previous, best), key=lambda row: row.step)
+        return evaluation.best(in_order, self.trainer.tolerance) is best
 
     def save_if_changed(self) -> None:
         """Saves if there is anything new since the last save."""

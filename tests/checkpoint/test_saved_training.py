@@ -13,6 +13,7 @@ import pytest
 
 import charrnn
 from charrnn.checkpoint.lock import LockedError, acquire, lock_path
+from charrnn.checkpoint.log import Log
 from charrnn.checkpoint.paths import resume_path
 from charrnn.checkpoint.saved_training import SavedTraining
 from charrnn.checkpoint.training_file import load_state
@@ -20,7 +21,9 @@ from charrnn.config import LAYOUTS
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.files import Source
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, DivergenceError
+from charrnn.training import evaluation
 from charrnn.training.options import TrainOptions
+from charrnn.training.state import Evaluation, copy_params
 from charrnn.training.trainer import Trainer
 from support.processes import TEXT
 from support.trainings import TEXTS, flat
@@ -357,6 +360,36 @@ def test_a_resumed_run_does_not_replace_a_better_model_by_a_worse_one(path: Path
     assert path.read_bytes() == best
     assert run.manager.kept == charrnn.load(path).history[-1]
     assert load_state(resume_path(path)).counters.step == 14
+
+
+@pytest.mark.parametrize(
+    ("layout", "rows", "kept"),
+    [
+        ("labels", [(10, 1.02), (12, 1.0), (20, 1.5)], 12),
+        ("labels", [(10, 1.0), (12, 1.02)], 12),  # about as low, and later
+        ("labels", [(10, 1.1), (12, 1.0), (20, 1.02)], 20),
+        ("labels", [(10, 1.1), (12, 1.0), (20, 1.04)], 12),
+        ("stream", [(10, 1.1), (12, 1.0), (20, 1.02)], 12),
+        ("stream", [(10, 1.1), (12, 1.0), (20, 0.99)], 20),
+    ],
+)
+def test_a_file_is_replaced_by_the_rule_that_chooses_the_best_weights_of_a_run(
+    layout: str, rows: list[tuple[int, float]], kept: int, path: Path
+) -> None:
+    run = train(path, TEXTS[layout], layout=layout)
+    evaluations = [Evaluation(step, 0, 0.1, 1.0, loss) for step, loss in rows]
+    run.manager.resumed, run.manager.previous_best = True, evaluations.pop(1)
+    state = run.trainer.state
+    state.history, state.best = evaluations, copy_params(state.params)
+    best = evaluation.best(evaluations, run.trainer.tolerance)
+    state.counters.step, state.counters.best_step = 20, best.step
+    path.write_bytes(b"the model that is there")
+    run.manager.log = Log(None, state, True, False)
+    run.manager.save()
+    assert run.manager.kept is not None
+    assert run.manager.kept.step == kept
+    assert (path.read_bytes() == b"the model that is there") == (kept == 12)
+    run.close()
 
 
 # Saves that fail
