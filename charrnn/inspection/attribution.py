@@ -1,7 +1,8 @@
 """The attribution: which characters speak for the label that a classifier gives a text, or for a span of a tagger.
 
 It is gradient × input: what the log-probability of the answer would lose, to first order, if the network read nothing
-at the character (A. Shrikumar et al., "Not Just a Black Box", 2016).
+at the character (A. Shrikumar et al., "Not Just a Black Box", 2016). The answers, and so these log-probabilities, are
+those of `classify` and `tag` with their defaults.
 """
 
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from charrnn.config import LOGIT_ADJUSTMENT
 from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.inspection.trace import Text
@@ -18,7 +20,7 @@ from charrnn.model.model import Model
 from charrnn.model.tagger import Tagger
 from charrnn.scoring.classify import classify
 from charrnn.scoring.tag import tag
-from charrnn.types import Array, Indices
+from charrnn.types import Array, Indices, Params
 
 MAX_LENGTH = 10_000
 """The most characters of a text that is explained: the gradient needs what was computed at all of them."""
@@ -68,13 +70,20 @@ def _lines(model: Model, text: str) -> Iterator[Text]:
 
 
 def _label(model: Model, read: Text) -> Iterator[dict[str, Any]]:
-    """The label of a line."""
+    """The label that `classify` gives a line, and what speaks for it: with the same logits, adjusted by default."""
     assert isinstance(model.network, Classifier)
     (found,) = classify(model, [read.text], threads=1)
     label = np.array([found.labels.index(found.label)])
-    gradient = model.network.input_gradient(model.params, read.ids[:, None], None, label, Workspace())[:, 0]
+    gradient = model.network.input_gradient(_adjusted(model), read.ids[:, None], None, label, Workspace())[:, 0]
     answer = {"text": read.text, "label": found.label, "probability": found.probability}
     yield answer | {"values": _values(read, gradient)}
+
+
+def _adjusted(model: Model) -> Params:
+    """The parameters of a classifier with the logits of `classify`: y - τ log π."""
+    assert model.labels is not None
+    b = model.params["b_out"]
+    return model.params | {"b_out": b - (LOGIT_ADJUSTMENT * np.log(model.labels.frequencies)).astype(b.dtype)}
 
 
 def _spans(model: Model, read: Text) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from charrnn.config import LOGIT_ADJUSTMENT
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.inspection.attribution import MAX_LENGTH, attribution, relative
 from charrnn.layers.softmax import log_softmax
@@ -23,8 +24,8 @@ def log_p(model, answer, params):
     ids = model.vocabulary.encode(answer["text"])[:, None]
     logits = model.network.logits(params, ids)
     k = model.labels.names.index(answer["label"])
-    if "start" not in answer:
-        return log_softmax(logits)[0, k]
+    if "start" not in answer:  # the logits of `classify`
+        return log_softmax(logits - LOGIT_ADJUSTMENT * np.log(model.labels.frequencies))[0, k]
     return log_softmax(logits[answer["start"] : answer["end"], 0])[:, k].sum()
 
 
@@ -74,6 +75,8 @@ def test_the_answers_are_those_of_classify_and_tag():
         for line, each in zip(lines, classify(model, lines), strict=True)
     ]
     assert answers == expected
+    for answer in found["answers"]:
+        assert answer["probability"] == pytest.approx(np.exp(log_p(model, answer, model.params)))
     model = random_reader("tagger")
     found = attribution(model, text, 1000)
     spans = [(answer["text"], answer["start"], answer["end"], answer["label"]) for answer in found["answers"]]
@@ -95,7 +98,8 @@ def test_a_character_of_several_bytes_has_the_sum_of_their_values():
     (answer,) = attribution(model, "dé", 1000)["answers"]
     ids = model.vocabulary.encode("dé")
     label = np.array([model.labels.names.index(answer["label"])])
-    values = model.network.input_gradient(model.params, ids[:, None], None, label)[:, 0]
+    adjusted = {"b_out": model.params["b_out"] - LOGIT_ADJUSTMENT * np.log(model.labels.frequencies)}
+    values = model.network.input_gradient(model.params | adjusted, ids[:, None], None, label)[:, 0]
     assert answer["values"] == pytest.approx([values[0], values[1] + values[2]])
 
 
