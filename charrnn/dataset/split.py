@@ -179,7 +179,10 @@ def output_labels(corpus: Corpus, layout: str, skip_bad: bool) -> LabelSet:
 
 
 def _split_whole_texts(corpus: Corpus, config: TrainingConfig) -> Split:
-    """The split of texts that are read as a whole, in the layout `labels` or `tags`."""
+    """The split of texts that are read as a whole, in the layout `labels` or `tags`.
+
+    Nothing is held out if only one label would be left to learn.
+    """
 
     def parts(texts: Lines) -> tuple[Lines, Lines]:
         return texts.split(config.val_fraction, MIN_VALIDATION, config.seed)
@@ -188,8 +191,12 @@ def _split_whole_texts(corpus: Corpus, config: TrainingConfig) -> Split:
     B, T = config.batch_size, config.seq_length
     if config.layout == "labels":
         found, labels, ids = corpus.labelled
-        training, validation = parts(texts_alone(found, ids))
+        texts = texts_alone(found, ids)
+        training, validation = parts(texts)
         learned = distinct(training)
+        if len(np.unique(learned.labels)) < 2:  # too few texts to hold any out
+            training, validation = texts, texts.select(np.zeros(len(texts), bool))
+            learned = distinct(training)
         shift = prior_shift(training, learned, len(labels))
         return Split(LabelBatches(learned, B, T), LabelBatches(validation, B, T), None, labels, found.n_bad, shift)
     found, labels, tag_of = corpus.tagged

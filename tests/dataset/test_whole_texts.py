@@ -11,7 +11,7 @@ from charrnn.config import TrainingConfig
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.split import split_corpus
-from charrnn.dataset.whole_texts import LabelBatches, TagBatches, texts_alone
+from charrnn.dataset.whole_texts import LabelBatches, TagBatches, distinct, texts_alone
 from charrnn.errors import CorpusError
 
 TEXTS = st.text(st.sampled_from("abcé"), min_size=1, max_size=9)
@@ -81,6 +81,26 @@ def test_a_long_text_is_cut():
     found, _, tag_of = from_text("abcabc\tvcvcvc\nb\tc\n").tagged
     (batch,) = TagBatches(texts_alone(found), 2, 4, tag_of).batches(0)
     assert batch.mask.sum() == 5
+
+
+def test_nothing_is_held_out_if_only_one_label_would_be_left():
+    text = "good\tX\n" * 30 + "b" * 150 + "\tY\n"
+    found = split_corpus(from_text(text), TrainingConfig(1, layout="labels"))
+    assert (found.training.size, found.validation.size) == (2, 0)
+    assert sorted(found.training.lines.labels.tolist()) == [0, 1]
+    np.testing.assert_allclose(found.prior_shift, np.log([30 / 31 / 0.5, 1 / 31 / 0.5]))
+
+
+def test_texts_are_distinct_by_text_and_label():
+    pairs = [(f"{n * n % 7}", f"label {n * n * n % 5}") for n in range(2000)]
+    corpus = from_text(text_of(pairs))
+    found, labels, ids = corpus.labelled
+    data = LabelBatches(distinct(texts_alone(found, ids)), 4, 50)
+    got = [
+        (text, labels.names[target[0]]) for text, target, mask in rows(data.batches(0), corpus.vocabulary) if mask[0]
+    ]
+    assert sorted(got) == sorted(set(pairs))
+    assert distinct(texts_alone(found, ids)).starts[0] == 0  # the first of equals
 
 
 def test_bytes_have_no_tags():
