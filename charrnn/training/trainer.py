@@ -92,6 +92,8 @@ class Trainer:
         """Raises an error if the state does not fit the corpus, or lacks the validation data that it needs."""
         state, data = self.state, self.training_data
         if (data.size, self.validation_data.size) != (state.corpus.training_chars, state.corpus.validation_chars):
+            if self.prior_shift is not None and data.size < state.corpus.training_chars:
+                raise CorpusError("this run learned repeated lines each time, as is no longer done: start a new run")
             raise CorpusError(f"the corpus {corpus_name} is split differently than when this run began")
         is_valid = state.counters.is_valid_for(data.steps_per_epoch, data.n_orders)
         if not is_valid or state.rnn_state.shape[2] != data.batch_size:
@@ -134,10 +136,7 @@ class Trainer:
 
     @property
     def best(self) -> Model:
-        """The model whose validation loss is the best, calibrated; the latest if nothing is held out or evaluated yet.
-
-        The best is that of `evaluation.best`: the lowest or, of a classifier, the last that is about as low.
-        """
+        """The model of the best evaluation, calibrated; the latest if nothing is held out or evaluated yet."""
         if not self._latest_is_best():
             return self._model(self.state.best)
         if self.final and self.final.ema:

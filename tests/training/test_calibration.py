@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from charrnn.dataset import corpus as corpora
 from charrnn.dataset.whole_texts import LabelBatches, prior_shift
+from charrnn.errors import CorpusError
 from charrnn.model.model import Model
 from charrnn.scoring.classify import classify
-from charrnn.training import calibration, evaluation
+from charrnn.training import calibration, evaluation, start
 from charrnn.training.calibration import TEMPERATURES
 from charrnn.training.state import Evaluation
 from charrnn.training.trainer import Trainer
@@ -212,6 +214,15 @@ def test_a_run_that_begins_from_a_classifier_shifts_it_once() -> None:
     assert again.history[-1].rank == pytest.approx(loss_at(1, before, labels), rel=1e-5)
     for found in (again.best, again.latest):
         np.testing.assert_allclose(held_out(again, found)[0], before, rtol=1e-4, atol=1e-5)
+
+
+def test_a_run_that_learned_repeated_lines_as_often_as_they_occur_is_told_so() -> None:
+    trainer = start_in("labels", repetitive(), steps=1, val_fraction=0.3)
+    n = repetitive().count("\n") - trainer.validation_data.size
+    state = replace(trainer.state, corpus=replace(trainer.state.corpus, training_chars=n, training_lines=n))
+    with pytest.raises(CorpusError, match=r"learned repeated lines each time.*start a new run"):
+        start.resume(corpora.from_text(repetitive()), state)
+    start.resume(corpora.from_text(repetitive()), trainer.state)
 
 
 def test_a_label_that_is_not_learned_and_lines_that_occur_once_shift_nothing() -> None:
