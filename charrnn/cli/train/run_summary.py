@@ -62,7 +62,7 @@ class RunSummary:
             yield "the time ran out before much was learned: give more --time; if the engine had to compile, try again"
         elif row and self.baselines and row.rank / math.log(2) > self.baselines[0].xz > 0:
             yield "not better than xz yet: more time would help most, unless there is nothing to learn"
-        elif advice := diagnosis.diagnose(trainer.history, self._loss_without_dropout() if has_best else None):
+        elif advice := self._advice(has_best):
             yield advice
         if trainer.out_of_patience:
             yield f"stopped: {config.patience} evaluations without a better validation loss"
@@ -78,6 +78,12 @@ class RunSummary:
         ]
         bits = val_loss / math.log(2)
         return f"validation loss {val_loss:.3f} is {bits:.2f} bits per {self.unit}{''.join(compared)}"
+
+    def _advice(self, has_best: bool) -> str | None:
+        """What would help most; None for a classifier: only its validation loss is calibrated."""
+        if self.trainer.state.model_config.form == "classifier":
+            return None
+        return diagnosis.diagnose(self.trainer.history, self._loss_without_dropout() if has_best else None)
 
     def _loss_without_dropout(self) -> float | None:
         """The loss of the best weights on a piece of a continuous training text; None for other layouts."""
