@@ -49,13 +49,14 @@ def _losses(
     model: Model, network: Classifier, data: ValidationData, shift: Array | None
 ) -> Iterator[tuple[Array, int]]:
     workspace, token_nll = Workspace(), network.engine.softmax.token_nll
+    dtype = model.params["b_out"].dtype
+    shifts = np.zeros(network.config.outputs, dtype) if shift is None else shift.astype(dtype)
     for batch in data.batches(model.vocabulary.start):
         counts = slice(None) if batch.mask is None else batch.mask[0]
         with np.errstate(all="ignore"):  # weights that are too large show in the loss
             logits = network.logits(model.params, batch.inputs, batch.lengths, workspace)[counts]
             labels = batch.targets[0, counts]
-            shifts = np.zeros(logits.shape[1], logits.dtype) if shift is None else shift.astype(logits.dtype)
-            nats = [token_nll(logits / logits.dtype.type(T) + shifts, labels) for T in TEMPERATURES]
+            nats = [token_nll(logits / dtype.type(T) + shifts, labels) for T in TEMPERATURES]
         yield np.array(nats, np.float64).sum(axis=1), batch.chars
 
 
