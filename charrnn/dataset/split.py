@@ -193,10 +193,9 @@ def _split_whole_texts(corpus: Corpus, config: TrainingConfig) -> Split:
         found, labels, ids = corpus.labelled
         texts = texts_alone(found, ids)
         training, validation = parts(texts)
-        learned = distinct(training)
-        if len(np.unique(learned.labels)) < 2:  # too few texts to hold any out
+        if training.labels is None or len(np.unique(training.labels)) < 2:  # too few texts to hold any out
             training, validation = texts, texts.select(np.zeros(len(texts), bool))
-            learned = distinct(training)
+        learned = distinct(training)
         shift = prior_shift(training, learned, len(labels))
         return Split(LabelBatches(learned, B, T), LabelBatches(validation, B, T), None, labels, found.n_bad, shift)
     found, labels, tag_of = corpus.tagged
