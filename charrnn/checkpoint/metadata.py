@@ -1,6 +1,7 @@
 """The metadata that the model's file and the training's file share, as JSON, in every format that was ever written."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from charrnn.checkpoint import format_1
@@ -91,6 +92,7 @@ def read_labels(file: TensorFile, layout: str, model: ModelConfig, vocabulary: V
         raise file.damaged("labels")
     try:
         labels = LabelSet.from_json(read_json(file, "labels"))
+        labels = replace(labels, of_words=_are_of_words(file, layout, labels))
         if len(labels) != model.outputs and model.form not in WRITERS:
             raise file.damaged("labels")
         if model.form == "tagger" and (vocabulary.is_bytes or not all(labels.names)):
@@ -100,6 +102,20 @@ def read_labels(file: TensorFile, layout: str, model: ModelConfig, vocabulary: V
     except (ConfigError, VocabularyError):
         raise file.damaged("labels") from None
     return labels
+
+
+def _are_of_words(file: TensorFile, layout: str, labels: LabelSet) -> bool:
+    """Whether the labels are the tags of words; if the metadata does not say so, whether one is longer than a letter.
+
+    Raises `CheckpointError` for labels that are no tags, or those of characters but longer than a letter.
+    """
+    has_names = layout == "tags" and any(len(name) > 1 for name in labels.names)
+    if not has(file, "tags_of_words"):
+        return has_names
+    of_words = read_json(file, "tags_of_words")
+    if layout != "tags" or type(of_words) is not bool or (has_names and not of_words):
+        raise file.damaged("tags_of_words")
+    return of_words
 
 
 def read_config(file: TensorFile, key: str, kind: type[Settings]) -> Settings:

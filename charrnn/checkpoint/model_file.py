@@ -61,6 +61,8 @@ def create_model_file(path: Path, checkpoint: Checkpoint, like: Path | None = No
         metadata["line_set"] = model.line_set.to_json()
     if model.labels is not None:
         metadata["labels"] = model.labels.to_json()
+    if model.labels is not None and model.layout == "tags":
+        metadata["tags_of_words"] = model.labels.of_words
     if training is not None and corpus is not None:
         metadata |= {
             "step": checkpoint.step,

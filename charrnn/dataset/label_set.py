@@ -25,6 +25,8 @@ class LabelSet:
     """More different texts than these are no labels."""
     names: tuple[str, ...]
     counts: tuple[int, ...]
+    of_words: bool = False
+    """Whether they are the tags of words, read from the form of `conll`."""
 
     def __post_init__(self) -> None:
         if not all(isinstance(name, str) and not {"\t", "\n"} & {*name} for name in self.names):
@@ -67,8 +69,8 @@ class LabelSet:
         return [[name, count] for name, count in zip(self.names, self.counts, strict=True)]
 
     @classmethod
-    def from_json(cls, data: Any) -> "LabelSet":
+    def from_json(cls, data: Any, of_words: bool = False) -> "LabelSet":
         """Undoes `to_json`; raises `ConfigError` for data that `to_json` can't have made."""
         if not isinstance(data, list) or not all(isinstance(row, list) and len(row) == 2 for row in data):
             raise ConfigError("this is not a list of labels and counts")
-        return cls(tuple(row[0] for row in data), tuple(row[1] for row in data))
+        return cls(tuple(row[0] for row in data), tuple(row[1] for row in data), of_words)

@@ -71,4 +71,5 @@ def tagged(pairs: Pairs, vocabulary: Vocabulary, name: str, tag_names: tuple[str
     order = sorted(range(len(tags)), key=names.__getitem__)
     tag_of = np.zeros(len(vocabulary), np.uint16)
     tag_of[tags[order]] = np.arange(len(tags))
-    return Tagged(pairs, LabelSet(tuple(names[n] for n in order), tuple(counts[tags[order]].tolist())), tag_of)
+    labels = LabelSet(tuple(names[n] for n in order), tuple(counts[tags[order]].tolist()), bool(tag_names))
+    return Tagged(pairs, labels, tag_of)

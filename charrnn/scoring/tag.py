@@ -48,7 +48,7 @@ class Tagging:
     unknown: int = 0
     """The characters that the model has never seen: they have the tag of the character before them."""
     names: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The tags that the letters in `tags` stand for, if some tag is longer than a letter: see `tag_letters`."""
+    """The tags that the letters in `tags` stand for, if those are the tags of words: see `tag_letters`."""
 
     @property
     def spans(self) -> list[Span]:
@@ -76,21 +76,16 @@ def spans(tags: str, outside: str) -> list[Span]:
 
 def outside_tag(tags: LabelSet) -> str:
     """The tag of what belongs to no span: the most frequent one in the training text or, of words, `O`."""
-    return OUTSIDE if has_names(tags) and OUTSIDE in tags.names else tags.names[int(np.argmax(tags.counts))]
-
-
-def has_names(tags: LabelSet) -> bool:
-    """Whether some tag is longer than a letter, as those of words are: see `dataset.conll`."""
-    return any(len(name) > 1 for name in tags.names)
+    return OUTSIDE if tags.of_words and OUTSIDE in tags.names else tags.names[int(np.argmax(tags.counts))]
 
 
 def tag_letters(tags: LabelSet) -> list[str]:
     """A letter for each tag, so that a text has as many letters as characters.
 
-    It is the tag itself, if all tags are single letters. Else it is `.` for `O`, and for any other tag the first letter
-    of its type that is free or, if there is none, of the alphabet.
+    It is the tag itself for the tags of characters. For those of words it is `.` for `O`, and for any other tag the
+    first letter of its type that is free or, if there is none, of the alphabet.
     """
-    if not has_names(tags):
+    if not tags.of_words:
         return [*tags.names]
     found: dict[str, str] = {}
     for name in tags.names:
@@ -133,6 +128,6 @@ def _tagging(model: Model, tags: LabelSet, letters: list[str], text: str, p: Arr
     best[known], sure[known] = p.argmax(axis=1), p.max(axis=1, initial=0)
     for n in np.flatnonzero(~known):
         best[n] = best[n - 1] if n else best[0]
-    names = dict(zip(letters, tags.names, strict=True)) if has_names(tags) else {}
+    names = dict(zip(letters, tags.names, strict=True)) if tags.of_words else {}
     outside = letters[tags.names.index(outside)]
     return Tagging(text, "".join(letters[k] for k in best), outside, sure, unknown, names)

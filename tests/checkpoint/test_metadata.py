@@ -174,6 +174,35 @@ def test_labels_that_do_not_fit_the_model_are_refused(files, labels, request, tm
     assert "'labels'" in load_error("model", tmp_path / "bad.safetensors")
 
 
+def test_what_the_tags_belong_to_is_read_or_refused(small_tags, tmp_path):
+    tensors, metadata = parts_of(small_tags["model"])
+    rows, path = json.loads(metadata["labels"]), tmp_path / "a.safetensors"
+    longer = json.dumps([["I-PER", 1], *rows[1:]])
+    assert json.loads(metadata.pop("tags_of_words")) is False
+    for labels, said, expected in (
+        (metadata["labels"], {}, False),
+        (metadata["labels"], {"tags_of_words": "false"}, False),
+        (metadata["labels"], {"tags_of_words": "true"}, True),
+        (longer, {}, True),  # as files were before they said so
+        (longer, {"tags_of_words": "true"}, True),
+    ):
+        save_file(tensors, path, metadata | {"labels": labels} | said)
+        assert LOAD["model"](path).model.labels.of_words is expected
+    save_file(tensors, path, metadata | {"labels": longer, "tags_of_words": "false"})
+    assert "its 'tags_of_words' is invalid" in load_error("model", path)
+    for text in ("null", "1", '"true"', "[true]", "{}"):
+        save_file(tensors, path, metadata | {"tags_of_words": text})
+        assert "its 'tags_of_words' is invalid" in load_error("model", path)
+
+
+def test_labels_of_texts_are_not_those_of_words(small_labels, tmp_path):
+    tensors, metadata = parts_of(small_labels["model"])
+    assert "tags_of_words" not in metadata
+    for text in ("true", "false"):
+        save_file(tensors, tmp_path / "bad.safetensors", metadata | {"tags_of_words": text})
+        assert "its 'tags_of_words' is invalid" in load_error("model", tmp_path / "bad.safetensors")
+
+
 @pytest.mark.parametrize("files", [name for name in SMALL_FILES if name != "small_lines"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_layout_that_does_not_fit_the_model_is_refused(files, layout, request, tmp_path):

@@ -162,6 +162,17 @@ def test_sentences_with_bad_lines_are_skipped_and_counted(words: Path) -> None:
     assert "skipped" not in charrnn(*args, cwd=words, input=SENTENCES).stderr
 
 
+def test_words_may_have_tags_of_one_letter(tmp_path: Path) -> None:
+    text = "dog N\nruns V\n\ncat N\nsits V\n\n"
+    options = ("--tags", "--conll", "--lr", 0.02, "--hidden-size", 24)
+    train_model(tmp_path, text * 30, *options, steps=60)
+    args = ("tag", "model.safetensors", "--conll", "--quiet")
+    assert charrnn(*args, cwd=tmp_path, input="dog\nruns\n\ncat\nsits\n").stdout == text.replace(" ", "\t")
+    found = json.loads(charrnn(*args, "--evaluate", "--json", cwd=tmp_path, input=text).stdout)
+    assert (found["word_accuracy"], found["spans"], found["f1"]) == (1, 4, 1)
+    assert charrnn("tag", "model.safetensors", cwd=tmp_path, input="dog runs\n").stdout == "dog runs\tNNN.VVVV\n"
+
+
 @posix
 def test_a_sentence_is_answered_as_soon_as_it_is_complete(words: Path) -> None:
     with started("tag", "model.safetensors", "--conll", "--quiet", cwd=words) as run:

@@ -51,7 +51,7 @@ def test_a_sentence_becomes_its_words_with_a_tag_for_each_character():
 
 def test_the_tags_of_a_corpus_have_their_names_in_order(tmp_path):
     corpus = read(tmp_path, FILE).read_as("tags", False)
-    assert corpus.tagged.labels == LabelSet(("I-PER", "NN", "O"), (17, 1, 5))
+    assert corpus.tagged.labels == LabelSet(("I-PER", "NN", "O"), (17, 1, 5), of_words=True)
     tags = corpus.tagged.tag_of[corpus.alphabet.encode(letters(corpus.tag_names, ["O", "I-PER", "NN"]))]
     assert [corpus.tagged.labels.names[k] for k in tags] == ["O", "I-PER", "NN"]
     assert "".join(corpus.vocabulary.characters) == "\t\n ABJSabhimnotx"

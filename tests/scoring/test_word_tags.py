@@ -45,7 +45,7 @@ SENTENCES = st.lists(st.tuples(WORDS, TAGS), min_size=1, max_size=8)
 @given(SENTENCES)
 def test_the_tags_of_characters_say_all_about_those_of_words(pairs):
     words, tags = [word for word, _ in pairs], [tag for _, tag in pairs]
-    names = LabelSet(("I-A", "I-B", "NN", "O"), (1, 1, 1, 9))
+    names = LabelSet(("I-A", "I-B", "NN", "O"), (1, 1, 1, 9), of_words=True)
     letters = dict(zip(names.names, tag_letters(names), strict=True))
     runs = "".join(letters[tag] * n for tag, n in character_tags(Sentence(words, tags)))
     found = Tagging(" ".join(words), runs, ".", np.ones(len(runs)), names={v: k for k, v in letters.items()})
@@ -53,14 +53,17 @@ def test_the_tags_of_characters_say_all_about_those_of_words(pairs):
 
 
 def test_a_letter_stands_for_each_tag():
-    names = LabelSet(("I-LOC", "I-PER", "I-PLACE", "O", "P"), (1, 1, 1, 2, 1))
+    names = LabelSet(("I-LOC", "I-PER", "I-PLACE", "O", "P"), (1, 1, 1, 2, 1), of_words=True)
     assert tag_letters(names) == ["L", "P", "A", ".", "p"] or tag_letters(names)[:4] == ["L", "P", "A", "."]
     assert len({*tag_letters(names)}) == 5
     assert outside_tag(names) == "O"
-    many = LabelSet(tuple(sorted(f"T{k:03}" for k in range(1000))), (1,) * 1000)
+    many = LabelSet(tuple(sorted(f"T{k:03}" for k in range(1000))), (1,) * 1000, of_words=True)
     assert len({*tag_letters(many)}) == 1000
     assert tag_letters(LabelSet((".", "N"), (9, 1))) == [".", "N"]
     assert outside_tag(LabelSet(("N", "O"), (9, 1))) == "N"
+    short = LabelSet(("N", "O", "V"), (9, 1, 2), of_words=True)
+    assert tag_letters(short) == ["N", ".", "V"]
+    assert outside_tag(short) == "O"
 
 
 # The score

@@ -81,7 +81,7 @@ def command(
 ) -> None:
     from charrnn.cli.tag import results, words
     from charrnn.errors import ConfigError, VocabularyError
-    from charrnn.scoring.tag import has_names, tag_batches, tag_letters
+    from charrnn.scoring.tag import tag_batches, tag_letters
 
     if spans and (evaluate or as_json):
         raise ConfigError("--spans prints text: leave out --json, which has the spans too, and --evaluate")
@@ -95,7 +95,7 @@ def command(
     model, chosen = load_model(model_file(given, notice), size, engine)
     notify_compilation(chosen, quiet)
     tag, counter = partial(tag_batches, model, unknown=unknown, threads=threads), UnknownCounter()
-    if model.labels is not None and has_names(model.labels) and not conll:
+    if model.labels is not None and model.labels.of_words and not conll:
         pairs = zip(tag_letters(model.labels), model.labels.names, strict=True)
         notice("tags: " + ", ".join(f"{letter} is {name.removeprefix('I-')}" for letter, name in pairs))
     try:
