@@ -11,7 +11,7 @@ other blank has `O`, so that entities that are neighbours stay apart.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from charrnn.dataset.label_set import LabelSet
@@ -69,11 +69,16 @@ def as_iob2(tags: Sequence[str]) -> list[str]:
     return found
 
 
+def character_tag(tag: str) -> str:
+    """The tag of the characters of a word with a tag: `O`, `I-` and the type, or a tag without a type."""
+    prefix, kind = split_tag(tag)
+    return f"I-{kind}" if prefix else tag
+
+
 def character_tags(sentence: Sentence) -> Iterator[tuple[str, int]]:
     """The tags of the characters of a sentence's text, in runs: a tag, and how many characters have it."""
     for n, (word, tag) in enumerate(zip(*sentence, strict=True)):
-        prefix, kind = split_tag(tag)
-        name = f"I-{kind}" if prefix else tag
+        name = character_tag(tag)
         if n:
             before = sentence.tags[n - 1]
             yield (OUTSIDE if tag == OUTSIDE or begins(before, tag) else name), 1
@@ -135,29 +140,66 @@ def as_pairs(texts: Iterator[str], names: list[str], name: str, skip_bad: bool) 
 class SentenceReader:
     """Sentences without tags from lines as they arrive, each as soon as it is complete.
 
-    A line with blanks and no tab is a sentence. Any other has a word, and further columns after tabs, if any; its
-    sentence goes on until an empty line, or one that is a sentence.
+    Lines up to an empty one are rows of a table, as in files for training, if all have the same number of columns and
+    end with a tag that the model knows: the sentence is their first columns. Of other lines, one with blanks and no tab
+    is a whole sentence. Any other has a word, and further columns after tabs, if any; its sentence goes on until an
+    empty line, or one that is a sentence.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tags: Container[str]) -> None:
+        """`tags` are the tags that the model knows, as `character_tag` returns them."""
+        self.tags = tags
         self.words: list[str] = []
+        self.rows: list[str] = []
+        """The lines since the last empty one, as long as all may be rows."""
+        self.may_be_table = True
 
     def add(self, line: str) -> Iterator[Sentence]:
         """The sentences that the next line completes."""
         whole = line.strip(" \t\n")
-        found = COLUMNS.split(whole)
-        if found[0] == DOCUMENT:
+        columns = COLUMNS.split(whole)
+        if columns[0] == DOCUMENT:
             return
-        is_sentence = len(found) > 1 and TAB not in whole
-        if is_sentence or not whole:
+        if not whole:
             yield from self.end()
-        if is_sentence:
-            yield Sentence(found, [])
-        elif whole:
-            self.words.append(found[0])
+        elif self.may_be_table and self._is_row(columns):
+            self.rows.append(whole)
+        else:
+            lines = [*self.rows, whole]
+            self.rows, self.may_be_table = [], False
+            for one in lines:
+                yield from self._read(one)
 
     def end(self) -> Iterator[Sentence]:
         """The sentence that has begun, if any: no more of it will come."""
+        self.words += [COLUMNS.split(row)[0] for row in self.rows]
+        self.rows, self.may_be_table = [], True
+        yield from self._complete()
+
+    def _is_row(self, columns: list[str]) -> bool:
+        """Whether a line may be the next row of a table.
+
+        Punctuation is often its own part of speech, so that the line of a whole sentence ends with a tag too. But it
+        begins with a word: a table's first row that has such a tag does not.
+        """
+        first, last = columns[0], columns[-1]
+        if len(columns) < 2 or character_tag(last) not in self.tags:
+            return False
+        if self.rows:
+            return len(columns) == len(COLUMNS.split(self.rows[0]))
+        return any(map(str.isalnum, last)) or not any(map(str.isalnum, first))
+
+    def _read(self, whole: str) -> Iterator[Sentence]:
+        """The sentences that a line completes that is no row."""
+        columns = COLUMNS.split(whole)
+        if len(columns) > 1 and TAB not in whole:
+            yield from self._complete()
+            yield Sentence(columns, [])
+        else:
+            self.words.append(columns[0])
+
+    def _complete(self) -> Iterator[Sentence]:
+        """The words so far as a sentence, if there are any."""
         if self.words:
             yield Sentence(self.words, [])
         self.words = []

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from charrnn.dataset.conll import OUTSIDE, as_iob2, begins, split_tag
+from charrnn.dataset.label_set import LabelSet
 from charrnn.scoring.tag import Span, Tagging
 
 
@@ -30,6 +31,11 @@ def _word_tag(tagging: Tagging, letter: str, continues: bool) -> str:
         name = OUTSIDE if letter == tagging.outside else f"I-{letter}"
     prefix, kind = split_tag(name)
     return f"{'I' if continues else 'B'}-{kind}" if prefix else name
+
+
+def known_tags(tags: LabelSet) -> frozenset[str]:
+    """The tags that words can get from a model with these tags, each as `character_tag` returns it."""
+    return frozenset(tags.names if tags.of_words else (OUTSIDE, *(f"I-{letter}" for letter in tags.names)))
 
 
 def word_spans(tags: Sequence[str]) -> list[Span]:

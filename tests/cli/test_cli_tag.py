@@ -120,7 +120,7 @@ def tagged_words() -> str:
 def test_words_are_printed_with_their_tags(words: Path) -> None:
     args = ("tag", "model.safetensors", "--conll", "--quiet")
     column = "".join(line.split(" ")[0] + "\n" for line in SENTENCES.split("\n"))
-    for text in (column, "John Smith left New York\nAnna Bob lives here\n", tagged_words()):
+    for text in (column, "John Smith left New York\nAnna Bob lives here\n", tagged_words(), SENTENCES):
         assert charrnn(*args, cwd=words, input=text).stdout == tagged_words()
     (first, _) = map(json.loads, charrnn(*args, "--json", cwd=words, input=column).stdout.splitlines())
     assert first == {

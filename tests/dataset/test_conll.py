@@ -125,9 +125,9 @@ def test_what_is_written_is_read(sentences):
     assert found == [Sentence([w for w, _ in s], [t for _, t in s]) for s in sentences]
 
 
-def sentences(text):
+def sentences(text, tags=()):
     """The sentences of lines without tags, and after which line each was complete."""
-    reader, found = SentenceReader(), []
+    reader, found = SentenceReader(tags), []
     for n, line in enumerate(text.split("\n")):
         found += [(n, sentence.text) for sentence in reader.add(line)]
     return found + [("end", sentence.text) for sentence in reader.end()]
@@ -137,3 +137,30 @@ def test_sentences_come_with_a_word_a_line_or_as_a_whole():
     assert sentences("John\nSmith\t\n\nx\tNN\ty\n") == [(2, "John Smith"), (4, "x")]
     assert sentences("a b\nc  d \ne") == [(0, "a b"), (1, "c d"), ("end", "e")]
     assert sentences("a\nb c\n-DOCSTART- -X- O\n\n\nd") == [(1, "a"), (1, "b c"), ("end", "d")]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("John N B-PER\nleft V O\n\nAnn N S-PER", [(2, "John left"), ("end", "Ann")]),
+        ("John B-PER\nleft\tO\n\n", [(2, "John left")]),
+        ("-DOCSTART- -X- O\n\n. . O\nx . O\n\n", [(4, ". x")]),
+        ("John N B-PER\nleft V X\n\n", [(1, "John N B-PER"), (1, "left V X")]),  # X is no tag
+        ("John N B-PER\nleft O\n\n", [(1, "John N B-PER"), (1, "left O")]),  # other columns
+        ("he left\nit got O\n\n", [(0, "he left"), (1, "it got O")]),
+        ("x\nit got O\n\n", [(1, "x"), (1, "it got O")]),
+        ("John\tO\nit left us\na B-PER\n\n", [(1, "John"), (1, "it left us"), (2, "a B-PER")]),
+        ("O\nO\n\n", [(2, "O O")]),
+        ("it left .\n\nit got .\n", [(0, "it left ."), (2, "it got .")]),  # that sentences end with a tag is common
+        ("`` .\nUS$ .\n\n", [(2, "`` US$")]),
+    ],
+)
+def test_columns_are_words_if_the_last_is_a_known_tag_in_all_lines(text, found):
+    assert sentences(text, {"I-PER", "O", "."}) == found
+
+
+@given(st.lists(st.lists(st.tuples(WORDS, TAGS), min_size=1, max_size=6), min_size=1, max_size=5))
+def test_a_file_for_training_has_its_words_even_with_blanks(rows):
+    text = "\n".join("".join(f"{word} x {tag}\n" for word, tag in sentence) for sentence in rows)
+    found = [sentence for _, sentence in sentences(text, {"O", "I-A", "I-B", "NN"})]
+    assert found == [" ".join(word for word, _ in sentence) for sentence in rows]

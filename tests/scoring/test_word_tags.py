@@ -9,7 +9,7 @@ from charrnn.dataset.conll import FIRST_LETTER, Sentence, as_iob2, character_tag
 from charrnn.dataset.label_set import LabelSet
 from charrnn.scoring.span_score import SpanScore
 from charrnn.scoring.tag import Span, Tagging, outside_tag, tag_letters
-from charrnn.scoring.word_tags import word_spans, word_tags
+from charrnn.scoring.word_tags import known_tags, word_spans, word_tags
 
 NAMES = {".": "O", "P": "I-PER", "L": "I-LOC", "N": "NN"}
 
@@ -64,6 +64,11 @@ def test_a_letter_stands_for_each_tag():
     short = LabelSet(("N", "O", "V"), (9, 1, 2), of_words=True)
     assert tag_letters(short) == ["N", ".", "V"]
     assert outside_tag(short) == "O"
+
+
+def test_the_tags_that_words_can_get():
+    assert known_tags(LabelSet(("I-A", "NN", "O"), (1, 1, 1), of_words=True)) == {"I-A", "NN", "O"}
+    assert known_tags(LabelSet((".", "N"), (9, 1))) == {"O", "I-.", "I-N"}
 
 
 # The score

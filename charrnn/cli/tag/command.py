@@ -23,7 +23,8 @@ EXAMPLES = """\b
 Each line of the output is the line, a tab and as many tags as the line has
 characters. `charrnn train tagged.tsv --tags` makes a model that can do this.
 With --conll each line is a word, a tab and its tag, and an empty line ends a
-sentence. The input has a word a line too, or a whole sentence with blanks.
+sentence. The input has a word a line too, with further columns or not, or a
+whole sentence with blanks.
 Each option can come from the environment too: CHARRNN_TAG_THREADS=2.
 
 \b
@@ -82,6 +83,7 @@ def command(
     from charrnn.cli.tag import results, words
     from charrnn.errors import ConfigError, VocabularyError
     from charrnn.scoring.tag import tag_batches, tag_letters
+    from charrnn.scoring.word_tags import known_tags
 
     if spans and (evaluate or as_json):
         raise ConfigError("--spans prints text: leave out --json, which has the spans too, and --evaluate")
@@ -100,7 +102,9 @@ def command(
         notice("tags: " + ", ".join(f"{letter} is {name.removeprefix('I-')}" for letter, name in pairs))
     try:
         if conll:
-            read = partial(words.tagged_sentences, skip_bad=skip_bad) if evaluate else words.sentences
+            known = frozenset() if model.labels is None else known_tags(model.labels)
+            tagged, untagged = words.tagged_sentences, words.sentences
+            read = partial(tagged, skip_bad=skip_bad) if evaluate else partial(untagged, known=known)
             found = counter.counted(answered(read(paths, model.vocabulary, notice), attrgetter("text"), tag))
             (words.print_score if evaluate else words.print_tags)(found, as_json)
         else:

@@ -1,7 +1,7 @@
 """Words for `charrnn tag --conll`: sentences as they arrive, and the tags of their words."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 from charrnn.cli.tag import results
 from charrnn.cli.terminal.console import Output
@@ -19,11 +19,16 @@ Answers = Iterator[list[tuple[Sentence, Tagging]]]
 Notice = Callable[[str], None]
 
 
-def sentences(files: list[str], vocabulary: Vocabulary, notice: Notice) -> Iterator[list[Sentence]]:
-    """The sentences of files without tags, each with its file's end at the latest, as soon as they are complete."""
+def sentences(
+    files: list[str], vocabulary: Vocabulary, notice: Notice, known: Container[str]
+) -> Iterator[list[Sentence]]:
+    """The sentences of files to tag, each with its file's end at the latest, as soon as they are complete.
+
+    The files may have tags, which are left out: see `SentenceReader`, to which `known` goes.
+    """
     notice_typing(files, notice)
     for path in files:
-        reader = SentenceReader()
+        reader = SentenceReader(known)
         for lines in _lines(path, vocabulary):
             yield [sentence for line in lines for sentence in reader.add(line)]
         yield [*reader.end()]
