@@ -213,7 +213,7 @@ def test_a_run_on_words_skips_bad_sentences_and_resumes_byte_for_byte(tmp_path: 
     again = ("--steps", 12, "--tags", "--conll", "--skip-bad")
     done = charrnn("train", "--resume", "--out", "model.safetensors", *again, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "bad lines that were skipped: 2" in done.stderr
+    assert "sentences with bad lines that were skipped: 2" in done.stderr
     assert (tmp_path / "model.safetensors").read_bytes() == whole
     vocabulary = json.loads(charrnn("inspect", "model.safetensors", "--json", cwd=tmp_path).stdout)["vocabulary"]
     assert not {"Z", "z", "Q", "q", "-", "\ue000"} & {*vocabulary["characters"]}

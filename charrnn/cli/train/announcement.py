@@ -34,7 +34,8 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     else:
         yield f"{corpus.name}: {f'{n_lines:,} {unit}, ' * bool(n_lines)}{chars}, {len(vocabulary)} distinct"
     if trainer.n_skipped:
-        yield f"bad lines that were skipped: {trainer.n_skipped:,}"
+        of_words = trainer.labels is not None and trainer.labels.of_words
+        yield f"{'sentences with ' * of_words}bad lines that were skipped: {trainer.n_skipped:,}"
     if corpus.validation_chars and n_lines:
         training, validation = corpus.training_lines, corpus.validation_lines
         yield f"trains on {training:,} of the {unit}, validates on the other {validation:,}, chosen at random"
