@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,16 @@ def test_the_confusion_matrix_is_drawn_beside_the_table(folder: Path) -> None:
     )
     assert "confusion.svg exists" in error_line(charrnn(*args, "--plot", "confusion.svg", cwd=folder), 1)
     assert charrnn(*args, "--plot", "confusion.svg", "--force", "--quiet", cwd=folder).stderr == ""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc, where nobody can make a file")
+def test_a_picture_that_can_not_be_written_does_not_lose_the_score(folder: Path) -> None:
+    pytest.importorskip("matplotlib")
+    args = ("classify", "model.safetensors", "--evaluate", "corpus.txt", "--json")
+    done = charrnn(*args, "--plot", "/proc/confusion.svg", cwd=folder)
+    assert done.returncode == 1
+    assert "/proc/confusion.svg" in done.stderr.splitlines()[-1]
+    assert done.stdout == charrnn(*args, cwd=folder).stdout != ""
 
 
 def test_rare_labels_are_found_more_often_with_a_higher_logit_adjustment(folder: Path) -> None:

@@ -115,9 +115,9 @@ def command(
     try:
         if evaluate:
             score = results.count(answers, model)
-            if plot is not None:
-                notice(f"wrote {plot}, {results.write_confusion(plot, score):,} bytes")
             results.print_score(score, as_json, notice)
+            if plot is not None:  # after the score, which a full disk must not lose
+                notice(f"wrote {plot}, {results.write_confusion(plot, score):,} bytes")
         else:
             results.print_labels(answers, Output(), top, scores, as_json)
     except VocabularyError as error:
