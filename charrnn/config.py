@@ -28,6 +28,8 @@ PAIR_LAYOUTS = ("pairs", "translations", "labels", "tags")
 """The layouts in which each line is a source, a tab and a target."""
 REWRITING_LAYOUTS = ("pairs", "translations")
 """The layouts in which a model writes a target for a source."""
+UNIT_OF_LAYOUT = {"labels": "label", "tags": "tag"}
+"""What the losses of a layout are means over; of any other layout it is the character."""
 FORM_OF_LAYOUT = {"translations": "translator", "labels": "classifier", "tags": "tagger"}
 """The form of network that a layout needs; the others need a language model."""
 CLIPPINGS = ("norm", "value")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from charrnn.inspection.attribution import relative
 from charrnn.inspection.context import SHARES, unit_names
+from charrnn.inspection.history import loss_units
 from charrnn.inspection.symbols import symbol
 
 if TYPE_CHECKING:
@@ -49,13 +50,14 @@ class Panel:
 
 def history(named: Named) -> list[Panel]:
     """The losses and the learning rates over the steps."""
+    units = loss_units(rows for _, rows in named)
 
     def losses(axes: "Axes") -> None:
         for n, (name, rows) in enumerate(named):
             for key, style, label in (("train_loss", ":", "training"), ("val_loss", "-", "validation")):
                 points = [(row["step"], row[key]) for row in rows if row[key] is not None]
                 _line(axes, points, f"{name}, {label}", linestyle=style, color=COLOURS[n % len(COLOURS)])
-        axes.set(xlabel="steps", ylabel="loss, nats per character")
+        axes.set(xlabel="steps", ylabel=f"loss, nats per {units}")
         _legend(axes)
 
     def rates(axes: "Axes") -> None:

@@ -93,7 +93,7 @@ def _history(history: list[dict[str, Any]], width: int) -> list[RenderableType]:
     """The validation loss, or without one the training loss, as bars; and the last rows as a table."""
     if not history:
         return []
-    table = plain_table("step", "epoch", "training loss", "validation loss", "bits per character")
+    table = plain_table("step", "epoch", "training loss", "validation loss", f"bits per {history[-1]['unit']}")
     for row in history[-MAX_ROWS:]:
         val_loss = row["val_loss"]
         bpc = "" if val_loss is None else f"{val_loss / math.log(2):.3f}"

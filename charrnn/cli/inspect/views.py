@@ -24,6 +24,7 @@ from charrnn.inspection.attribution import relative
 from charrnn.inspection.context import unit_names
 from charrnn.inspection.features import PATTERN_PREFIX
 from charrnn.inspection.figures import Named
+from charrnn.inspection.history import loss_units
 from charrnn.inspection.symbols import symbol
 
 Data = dict[str, Any]
@@ -47,7 +48,7 @@ def history(named: Named, console: Console) -> Iterator[RenderableType]:
     if not rates:
         yield Text("no history: the model was not trained by charrnn, or never evaluated")
         return
-    yield chart(losses, console.width, "steps", "nats per character")
+    yield chart(losses, console.width, "steps", f"nats per {loss_units(rows for _, rows in named)}")
     yield Text()
     yield chart(rates, console.width, "steps", "learning rate")
 

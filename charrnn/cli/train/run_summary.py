@@ -9,7 +9,7 @@ from lzma import LZMAError
 from threading import Thread
 
 from charrnn.cli.train.given import LAYOUT_FLAGS
-from charrnn.config import PAIR_LAYOUTS, ModelConfig, TrainingConfig
+from charrnn.config import PAIR_LAYOUTS, UNIT_OF_LAYOUT, ModelConfig, TrainingConfig
 from charrnn.dataset.split import ValidationStream
 from charrnn.training import baselines, diagnosis, evaluation
 from charrnn.training.baselines import MAX_CHARS, MAX_ORDER, Baselines
@@ -30,7 +30,7 @@ class RunSummary:
 
     def __init__(self, trainer: Trainer):
         self.trainer = trainer
-        self.unit = {"labels": "label", "tags": "tag"}.get(trainer.state.training_config.layout, "character")
+        self.unit = UNIT_OF_LAYOUT.get(trainer.state.training_config.layout, "character")
         """What the loss is a mean over."""
         self.baselines: list[Baselines] = []
         self.thread = Thread(target=self._measure, daemon=True)
