@@ -30,6 +30,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the longest tests, those of the READMEs, so that no worker runs them when the others are done."""
+    items.sort(key=lambda item: "test_readmes" not in item.nodeid)
+
+
 def pytest_configure() -> None:
     """Leaves each of several workers, and what it starts, one thread of BLAS: more wait more than they work."""
     if "PYTEST_XDIST_WORKER" in os.environ:

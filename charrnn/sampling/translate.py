@@ -24,7 +24,7 @@ SOURCES_PER_BATCH = 256
 """Sources that `translate` takes at once."""
 CHARS_PER_CALL = 4096
 """Characters of sources that are read at once."""
-MAX_PADDED = 1 << 16
+MAX_PADDED = 1 << 14
 """Characters of sources that a translator reads at once, padding included."""
 MAX_BEAM = 1000
 
@@ -110,7 +110,7 @@ def translate_batches(
 def _translate_batches(
     model: Model, batches: Iterable[Sequence[str]], beam: int, nbest: int, length: int, unknown: str, n_threads: int
 ) -> Iterator[list[Translation]]:
-    done = 0
+    done, workspaces = 0, [Workspace() for _ in range(n_threads)]
     with Threads(n_threads) as threads:
         for batch in batches:
             encoded = [_encode(model, text, done + n, unknown) for n, text in enumerate(batch, 1)]
@@ -118,10 +118,10 @@ def _translate_batches(
             order = np.argsort([-len(i) for i in ids], kind="stable")
             shards = [order[rows] for rows in row_shards(len(ids), min(n_threads, max(1, len(ids))))]
 
-            def search(rows: Indices, ids: list[Ids] = ids) -> list[list[beam_search.Hypothesis]]:
-                return _search(model, [ids[n] for n in rows], beam, length)
+            def search(rows: Indices, workspace: Workspace, ids: list[Ids] = ids) -> list[list[beam_search.Hypothesis]]:
+                return _search(model, [ids[n] for n in rows], beam, length, workspace)
 
-            found = itertools.chain.from_iterable(threads.map(search, shards))
+            found = itertools.chain.from_iterable(threads.map(search, shards, workspaces[: len(shards)]))
             by_source = dict(zip(np.concatenate(shards).tolist() if ids else (), found, strict=True))
             yield [_translation(model, by_source[n][:nbest], n_unknown[n]) for n in range(len(ids))]
             done += len(batch)
@@ -141,7 +141,9 @@ def _encode(model: Model, source: str, number: int, unknown: str) -> tuple[Ids, 
     return np.concatenate(([vocabulary.start], ids)).astype(ids.dtype), n_unknown
 
 
-def _search(model: Model, sources: list[Ids], beam: int, length: int) -> list[list[beam_search.Hypothesis]]:
+def _search(
+    model: Model, sources: list[Ids], beam: int, length: int, workspace: Workspace
+) -> list[list[beam_search.Hypothesis]]:
     """The targets of sources, the longest of which comes first."""
     if not sources:
         return []
@@ -149,7 +151,7 @@ def _search(model: Model, sources: list[Ids], beam: int, length: int) -> list[li
     looks_back = model.config.form == "translator"
     for rows in _chunks(sources) if looks_back else [sources]:
         with np.errstate(all="ignore"):  # weights that are too large show in the search
-            state, step = _beside(model, rows) if looks_back else _after(model, rows)
+            state, step = _beside(model, rows, workspace) if looks_back else _after(model, rows)
         context = np.array([ids[-1] for ids in rows], rows[0].dtype)
         found += beam_search.search(step, context, state, newline=newline, beam=beam, longest=length)
     return found
@@ -172,7 +174,7 @@ def _after(model: Model, sources: list[Ids]) -> tuple[Array, beam_search.Step]:
     return read_ragged(model, [ids[:-1] for ids in sources]), step
 
 
-def _beside(model: Model, sources: list[Ids]) -> tuple[Array, beam_search.Step]:
+def _beside(model: Model, sources: list[Ids], workspace: Workspace) -> tuple[Array, beam_search.Step]:
     """The state [L, S, N, H] of a translator's decoder beside N sources, and how the search goes on from it."""
     from charrnn.model.translator import Translator
 
@@ -182,7 +184,7 @@ def _beside(model: Model, sources: list[Ids]) -> tuple[Array, beam_search.Step]:
     padded = np.zeros((lengths.max(), len(sources)), sources[0].dtype)
     for row, (ids, n) in enumerate(zip(sources, lengths, strict=True)):
         padded[:n, row] = ids[1 : n + 1]
-    everything, workspace = network.read(model.params, padded, lengths, Workspace()), Workspace()
+    everything = network.read(model.params, padded, lengths, workspace.scope("source"))
     known: Indices = np.arange(len(sources))
     some = everything
 
@@ -191,7 +193,7 @@ def _beside(model: Model, sources: list[Ids]) -> tuple[Array, beam_search.Step]:
         rows = source[:: np.count_nonzero(source == source[0])]  # each source has the same number of rows
         if not np.array_equal(rows, known):
             known, some = rows, attention.select_rows(everything, rows)
-        return network.step(model.params, context, state, some, workspace)
+        return network.step(model.params, context, state, some, workspace.scope("target"))
 
     return network.decoder.zero_state(len(sources), model.params["W_out"].dtype), step
 

@@ -120,7 +120,7 @@ def test_sources_are_read_as_they_are_needed():
         ([], {"beam": 0}, ConfigError, "beam"),
         ([], {"beam": 2, "nbest": 3}, ConfigError, "a beam of 2 can't find 3 targets"),
         ([], {"beam": 2.5}, ConfigError, "beam"),
-        ("abc", {}, ConfigError, "list of texts"),
+        ("abc", {}, ConfigError, "give a list of them"),
         ([], {"length": -1}, ConfigError, "length"),
         ([], {"threads": 0}, ConfigError, "threads"),
         ([], {"unknown": "guess"}, ConfigError, "unknown"),

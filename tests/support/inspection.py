@@ -46,7 +46,8 @@ def random_model(
 
 def random_reader(form: str, cell: str = "gru", characters: str | None = LINES + VERSE, layers: int = 1) -> Model:
     """A model that reads whole texts, with random weights, in the layout of its form; with three labels or tags."""
-    vocabulary = Vocabulary(None if characters is None else sorted({*characters, "\t"}))
+    tab = "\t" * (form == "translator")
+    vocabulary = Vocabulary(None if characters is None else sorted({*characters, *tab}))
     outputs = 0 if form in WRITERS else 3
     config = replace(model_config(len(vocabulary), cell, 6, layers), form=form, outputs=outputs)
     network, rng = network_for(config, engines.load("numpy")), np.random.default_rng(2)
