@@ -171,7 +171,7 @@ class TrainingConfig(Config):
     ema_decay: float = 0.0
     """The decay of the exponential moving average of the weights; 0: no average is kept."""
     patience: int = 0
-    """Training stops after this many evaluations without a better validation loss; 0: never."""
+    """Training stops after this many evaluations without a better model; 0: never."""
     layout: str = "stream"
     """How the text becomes batches: one of `LAYOUTS`."""
     skip_bad: bool = False

@@ -1,4 +1,4 @@
-"""The model's file: the weights with the lowest validation loss and how they were trained; the file to share."""
+"""The model's file: the best weights of a run and how they were trained; the file to share."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path

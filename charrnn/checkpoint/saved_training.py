@@ -78,7 +78,7 @@ class SavedTraining:
 
     @property
     def best(self) -> Model:
-        """The model with the lowest validation loss so far."""
+        """The best model so far: see `Trainer.best`."""
         return self.trainer.best
 
     @property

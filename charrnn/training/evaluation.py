@@ -24,7 +24,7 @@ def losses(model: Model, data: ValidationData) -> Iterator[tuple[float, int]]:
 def best(history: list[Evaluation], tolerance: float) -> Evaluation:
     """The row with the lowest validation loss, the first of equals.
 
-    With a tolerance, the last row whose loss is higher by at most this share.
+    With a tolerance, which a classifier has, the last row whose loss is higher by at most this share.
     """
     lowest = min(history, key=lambda row: row.rank)
     if not tolerance:

@@ -103,9 +103,10 @@ of 40 letters, the other 88 % after 1,500.
 def complete(corpus: Corpus, options: TrainOptions) -> tuple[ModelConfig, TrainingConfig]:
     """Completes the options to a full configuration.
 
-    An option that is not given has the default of its field, with five exceptions: the seed is random, the learning
-    rate depends on the optimizer, the weight decay is 0.01 for adamw, there is one thread for each core, and a layout
-    may have defaults of its own. Raises `ConfigError` for options that don't exist or are out of range.
+    An option that is not given has the default of its field, with these exceptions: the seed is random, the learning
+    rate depends on the optimizer, the weight decay is 0.01 for adamw, there is one thread for each core, a layout may
+    have defaults of its own, and pairs are read as a whole, up to `MAX_PAIR` characters. Raises `ConfigError` for
+    options that don't exist or are out of range.
     """
     chosen = resolve_defaults(corpus, options)
     model = model_config(corpus, chosen)

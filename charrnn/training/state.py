@@ -84,7 +84,7 @@ class Counters(Config):
     order: int = 0
     """The order of this epoch: the offset at which it began, or the seed that shuffled its lines."""
     best_step: int = 0
-    """The step with the lowest validation loss."""
+    """The step of the best weights."""
     loss_sum: float = 0.0
     """The sum of the losses of the steps since the last evaluation, each times its batch's weight."""
     loss_steps: float = 0.0
@@ -122,7 +122,7 @@ class TrainingState:
     rng: np.random.Generator
     history: list[Evaluation]
     best: Params
-    """The weights with the lowest validation loss so far; empty before the first evaluation."""
+    """The weights of the best evaluation so far (`evaluation.best`), calibrated; empty before the first one."""
     counters: Counters
     run_id: str = ""
     """Identifies the run to which the files belong: see the function `run_id`."""

@@ -136,7 +136,7 @@ class Trainer:
 
     @property
     def best(self) -> Model:
-        """The model of the best evaluation, calibrated; the latest if nothing is held out or evaluated yet."""
+        """The model of `evaluation.best`, calibrated; the latest if nothing is held out or evaluated yet."""
         if not self._latest_is_best():
             return self._model(self.state.best)
         if self.final and self.final.ema:

@@ -894,5 +894,5 @@ def test_a_run_that_is_out_of_patience_prints_a_notice(here: Path) -> None:
         "train", "noise.txt", *SMALL, "--steps", 5000, "--eval-every", 10, "--patience", 3, "--lr", 0.02, cwd=here
     )
     assert done.returncode == 0, done.stderr
-    assert "3 evaluations without a better validation loss" in done.stderr
+    assert "3 evaluations without a better model" in done.stderr
     assert "overfitting" in done.stderr

@@ -177,7 +177,7 @@ def command(
     epochs: Annotated[int | None, option(RUN, "Passes over the text, instead of --time.")] = None,
     patience: Annotated[
         int | None,
-        option(RUN, "Stop after this many evaluations without a better validation loss; 0: never. [0]"),
+        option(RUN, "Stop after this many evaluations without a better model; 0: never. [0]"),
     ] = None,
     eval_every: Annotated[
         int | None, option(RUN, "Steps between evaluations. [one epoch, but 50 to 1000 steps]")

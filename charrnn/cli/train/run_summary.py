@@ -65,7 +65,7 @@ class RunSummary:
         elif advice := self._advice(has_best):
             yield advice
         if trainer.out_of_patience:
-            yield f"stopped: {config.patience} evaluations without a better validation loss"
+            yield f"stopped: {config.patience} evaluations without a better model"
         if trainer.deadline is not None and command and not trainer.state.counters.rollbacks:
             yield f"to repeat these steps on any machine: {shlex.join([*command, *self._settings()])}"
 
