@@ -109,7 +109,7 @@ def test_at_the_end_the_best_model_and_the_last_state_are_there(layout: str, pat
     assert checkpoint.model.layout == layout
     assert checkpoint.history == run.history
     assert state.counters.step == 12
-    np.testing.assert_array_equal(flat(state.params), flat(run.latest.params))
+    np.testing.assert_array_equal(flat(state.params), flat(run.trainer.state.params))
 
 
 def test_if_the_loop_is_left_early_the_state_is_that_of_the_last_step(path: Path) -> None:
