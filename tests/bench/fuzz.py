@@ -22,13 +22,20 @@ from typing import Any
 
 import charrnn
 from charrnn.checkpoint import model_file, training_file
+from charrnn.config import PAIR_LAYOUTS
 from charrnn.errors import CheckpointError
 
 LINES = "".join(f"name {n}\n" for n in range(60))
+PAIRS = "".join(f"{'ab'[n % 2]}{n % 7}\t{'xy'[n % 2]}{n % 3}\n" for n in range(180))
+"""Sources and targets of two characters: texts, labels or tags."""
 KINDS: tuple[dict[str, Any], ...] = (
     {"cell": "lstm", "layers": 2, "ema_decay": 0.9},
     {"cell": "gru", "optimizer": "sgd"},
     {"cell": "rnn", "nonlinearity": "relu", "layout": "lines"},
+    {"layout": "pairs", "attention": False},
+    {"layout": "translations", "cell": "gru", "layers": 2},
+    {"layout": "labels"},
+    {"layout": "tags", "cell": "lstm"},
 )
 ODD_VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2, 255, 65536, 2**31, 2**53, 2**63, 2**64, 10**30, 0.5, -0.0, 1e308, 1e-320,
@@ -63,7 +70,8 @@ def originals(folder: Path) -> list[bytes]:
             "seed": 1,
             "threads": 1,
         }
-        run = charrnn.train(LINES * 3, **defaults | {"engine": "numpy", "eval_every": 1} | options)
+        text = PAIRS if options.get("layout", "lines") in PAIR_LAYOUTS else LINES * 3
+        run = charrnn.train(text, **defaults | {"engine": "numpy", "eval_every": 1} | options)
         for _ in run:
             pass
         path = folder / "one.safetensors"
