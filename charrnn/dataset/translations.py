@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from charrnn.dataset.batch import NO_ROWS, Batch
-from charrnn.dataset.lines import LineBatches
+from charrnn.dataset.whole_texts import TextBatches
 from charrnn.types import Ids, Indices, Mask
 
 POOL_BATCHES, POOL_PARTS = 150, 12
@@ -18,7 +18,7 @@ targets are padded alike: where both have any of 40 lengths, independent of each
 
 
 @dataclass(frozen=True)
-class TranslationBatches(LineBatches):
+class TranslationBatches(TextBatches):
     """Pairs in groups of B side by side, each group a batch; a source or target is cut after `seq_length` characters.
 
     The lines are pairs: a line counts from the character after its tab on.
@@ -46,10 +46,6 @@ class TranslationBatches(LineBatches):
         """The characters of an epoch that are read."""
         return int(self._source_lengths.sum()) + self.size
 
-    def _needed(self) -> Indices:
-        """A pair is a single batch. [R]"""
-        return np.ones(len(self.lines), np.int64)
-
     def _shuffled(self, rng: np.random.Generator) -> Indices:
         """The pairs in the order of an epoch: random, but in a pool sorted by the lengths of source and target."""
         order = rng.permutation(self.n_lines)
@@ -71,28 +67,17 @@ class TranslationBatches(LineBatches):
             return rows
 
         starts, lengths, counts = map(column, (lines.starts, self._source_lengths, self._target_lengths))
-        sources, _ = self._ids(starts, lengths)
+        _, sources = self._inputs(starts, lengths)
         inputs, targets, mask = self._targets(starts + column(lines.firsts) - 1, starts + column(lines.lengths), counts)
         weight, n_read = int(counts.sum()) / self.chars_per_step, int(lengths.sum() + counts.sum())
         return Batch(inputs, targets, NO_ROWS, mask, weight, lengths, n_read, sources)
-
-    def _ids(self, starts: Indices, lengths: Indices) -> tuple[Ids, Mask]:
-        """The ids [T, B] of texts of these lengths [B], 0 in the padding, and which of them are no padding.
-
-        What follows a text may be a line that is skipped, whose characters need not be in the vocabulary.
-        """
-        t = np.arange(int(lengths.max()))[:, None]
-        mask: Mask = t < lengths
-        ids = self.lines.ids
-        return np.where(mask, ids.take(starts + t, mode="clip"), ids.dtype.type(0)), mask
 
     def _targets(self, tabs: Indices, ends: Indices, counts: Indices) -> tuple[Ids, Ids, Mask]:
         """The inputs and targets [T, B], and which of the targets count.
 
         The first input is the tab, and the last target the newline, whether or not the text has it.
         """
-        inputs, mask = self._ids(tabs, counts)
-        t = np.arange(len(inputs))[:, None]
+        t, inputs = self._inputs(tabs, counts)
         newline = self.lines.ids.dtype.type(self.lines.newline)
         targets = np.where(tabs + 1 + t < ends, self.lines.ids.take(tabs + 1 + t, mode="clip"), newline)
-        return inputs, targets, mask
+        return inputs, targets, t < counts

@@ -4,33 +4,23 @@ The classifier and the tagger are its forms. Like `Network` they are pure functi
 signatures, so that training calls any of them. Nothing is carried from batch to batch, so that their state is empty.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from charrnn.config import ModelConfig
 from charrnn.dataset.batch import Batch
-from charrnn.engine import Cell, Engine
 from charrnn.layers.workspace import Workspace
 from charrnn.model import head
-from charrnn.model.encoder import BothCells, Encoder, Encoding
+from charrnn.model.encoder import BothCells, Encoding
 from charrnn.model.reversal import reverse
+from charrnn.model.whole_text_network import WholeTextNetwork
 from charrnn.types import Array, Params
 
 
 @dataclass(frozen=True)
-class BidirectionalNetwork(ABC):
-    """The layers of a configuration in both directions, and its head, computed by an engine.
-
-    A form says what the head reads: see `_features`. Arrays that a method returns, except states, are in the workspace
-    if one is given, and are valid until the workspace is used again.
-    """
-
-    config: ModelConfig
-    engine: Engine
+class BidirectionalNetwork(WholeTextNetwork):
+    """An encoder and a head. A form says what the head reads: see `_features`."""
 
     @property
     @abstractmethod
@@ -45,16 +35,6 @@ class BidirectionalNetwork(ABC):
     def _features_backward(self, d: Array, encoding: Encoding, workspace: Workspace) -> BothCells:
         """The gradients of the encoder's outputs, zero on padding, from d [T, B, N] or [1, B, N], contiguous."""
 
-    @cached_property
-    def encoder(self) -> Encoder:
-        """The layers below the head."""
-        return Encoder(self.config, self.engine)
-
-    @property
-    def cell(self) -> Cell:
-        """The engine's cell that the layers are made of."""
-        return self.encoder.cell
-
     @property
     def suffixes(self) -> list[str]:
         """How the names of each cell's parameters end: with its layer and its direction."""
@@ -65,14 +45,6 @@ class BidirectionalNetwork(ABC):
         """The name and shape of every parameter, in the order in which they are initialized."""
         outputs = self.config.outputs
         return self.encoder.param_shapes | {"W_out": (self._features_size, outputs), "b_out": (outputs,)}
-
-    def state_shape(self, B: int) -> tuple[int, int, int, int]:
-        """The shape [0, S, B, H] of the empty state of B rows."""
-        return 0, self.cell.STATES, B, self.config.hidden_size
-
-    def zero_state(self, B: int, dtype: Any = np.float32) -> Array:
-        """The empty state [0, S, B, H]."""
-        return np.zeros(self.state_shape(B), dtype)
 
     def loss(
         self, params: Params, batch: Batch, state: Array, workspace: Workspace | None = None

@@ -48,7 +48,7 @@ class Stack:
         cell: Cell = getattr(self.engine, self.config.cell_name)
         return cell
 
-    @property
+    @cached_property
     def suffixes(self) -> list[str]:
         """How the names of each cell's parameters end: with its layer."""
         return [f"{layer}{self.ending}" for layer in range(self.config.layers)]

@@ -17,14 +17,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.config import ModelConfig
 from charrnn.dataset.batch import Batch
-from charrnn.engine import Cell, Engine
 from charrnn.layers.workspace import Workspace
 from charrnn.model import head
-from charrnn.model.encoder import Encoder, Encoding
+from charrnn.model.encoder import Encoding
 from charrnn.model.reversal import join, split
 from charrnn.model.stack import Reading, Stack
+from charrnn.model.whole_text_network import WholeTextNetwork
 from charrnn.types import Array, Ids, Indices, Params
 
 ATTENTION = ("W_a", "W_c", "b_c")
@@ -41,31 +40,17 @@ class Pass(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Translator:
-    """The network from sources to targets, computed by an engine.
+class Translator(WholeTextNetwork):
+    """The network from sources to targets.
 
     In a batch for it, the inputs, targets and mask [T, B] are those of the decoder, and `sources` [S, B] with `lengths`
-    [B] are what the encoder reads. Nothing is carried from batch to batch, so that the state is empty. Arrays that a
-    method returns are in the workspace if one is given, and are valid until the workspace is used again.
+    [B] are what the encoder reads.
     """
-
-    config: ModelConfig
-    engine: Engine
-
-    @cached_property
-    def encoder(self) -> Encoder:
-        """The layers that read the source."""
-        return Encoder(self.config, self.engine)
 
     @cached_property
     def decoder(self) -> Stack:
         """The layers that read the target."""
         return Stack(self.config, self.engine, "_decoder")
-
-    @property
-    def cell(self) -> Cell:
-        """The engine's cell that the layers are made of."""
-        return self.encoder.cell
 
     @property
     def suffixes(self) -> list[str]:
@@ -78,14 +63,6 @@ class Translator:
         V, H = self.config.vocab_size, self.config.hidden_size
         attention = {"W_a": (2 * H, H), "W_c": (3 * H, H), "b_c": (H,)}
         return self.encoder.param_shapes | self.decoder.param_shapes | attention | {"W_out": (H, V), "b_out": (V,)}
-
-    def state_shape(self, B: int) -> tuple[int, int, int, int]:
-        """The shape [0, S, B, H] of the empty state of B rows."""
-        return 0, self.cell.STATES, B, self.config.hidden_size
-
-    def zero_state(self, B: int, dtype: Any = np.float32) -> Array:
-        """The empty state [0, S, B, H]."""
-        return np.zeros(self.state_shape(B), dtype)
 
     # Losses
 

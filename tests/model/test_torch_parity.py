@@ -5,7 +5,7 @@ import pytest
 
 from charrnn.checkpoint.pytorch_format import from_torch, to_torch
 from charrnn.config import CELLS
-from support.ragged import OUTPUTS, READERS, H, V, problem
+from support.ragged import OUTPUTS, READERS, H, V, check_pytorchs_gradients, problem
 
 torch = pytest.importorskip("torch")
 
@@ -72,16 +72,7 @@ def test_logits_equal_pytorchs(engine, form, cell, layers):
 def test_gradients_equal_autograds(engine, form, cell, layers):
     case = problem(engine, form, cell, layers, LENGTHS)
     module, x, lengths = loaded(case)
-    wanted_loss = losses(case, module(x, lengths)).sum()
-    wanted_loss.backward()
-    loss, grads = case.loss_and_gradients()
-    assert loss == pytest.approx(wanted_loss.item(), rel=1e-12)
-    found = to_torch(grads, case.network)
-    for name, p in module.named_parameters():
-        d, wanted = found[name], p.grad.numpy()
-        if "bias_hh" in name:  # of which charrnn has only the part b_hn of a GRU
-            d, wanted = (part[2 * H :] if cell == "gru" else part[:0] for part in (d, wanted))
-        np.testing.assert_allclose(d, wanted, rtol=0, atol=1e-11, err_msg=name)
+    check_pytorchs_gradients(case, module, losses(case, module(x, lengths)).sum())
 
 
 @pytest.mark.parametrize("layers", [1, 2])

@@ -11,7 +11,7 @@ from charrnn.layers import attention
 from charrnn.layers.workspace import Workspace
 from charrnn.model.initialization import initial_params
 from charrnn.training import optimizers
-from support.ragged import H, V, problem
+from support.ragged import H, V, check_pytorchs_gradients, problem
 
 LENGTHS = [3, 7, 1, 5, 7]
 
@@ -75,16 +75,7 @@ def test_the_loss_and_the_gradients_equal_pytorchs(engine, cell, layers):
     torch, module = pytorch_module(cell, layers)
     tensors = to_torch(case.params, case.network)
     module.load_state_dict({name: torch.from_numpy(t) for name, t in tensors.items()}, strict=True)
-    wanted_loss = pytorch_loss(torch, module, case.batch)
-    wanted_loss.backward()
-    loss, grads = case.loss_and_gradients()
-    assert loss == pytest.approx(wanted_loss.item(), rel=1e-12)
-    found = to_torch(grads, case.network)
-    for name, p in module.named_parameters():
-        d, wanted = found[name], p.grad.numpy()
-        if "bias_hh" in name:  # of which charrnn has only the part b_hn of a GRU
-            d, wanted = (part[2 * H :] if cell == "gru" else part[:0] for part in (d, wanted))
-        np.testing.assert_allclose(d, wanted, rtol=0, atol=1e-11, err_msg=name)
+    check_pytorchs_gradients(case, module, pytorch_loss(torch, module, case.batch))
 
 
 @pytest.mark.parametrize("layers", [1, 3])

@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 
+from charrnn.checkpoint.pytorch_format import to_torch
 from charrnn.config import ModelConfig
 from charrnn.dataset.batch import Batch
 from charrnn.model.dropout import dropout_masks
@@ -94,3 +96,16 @@ def naive_loss(problem, masked=False):
         for t in np.flatnonzero(batch.mask[:, row]):
             total -= naive.log_softmax(logits[t])[batch.targets[t, row]]
     return total
+
+
+def check_pytorchs_gradients(problem, module, wanted_loss):
+    """Compares the loss and all gradients of a problem with those of a PyTorch module with the same parameters."""
+    wanted_loss.backward()
+    loss, grads = problem.loss_and_gradients()
+    assert loss == pytest.approx(wanted_loss.item(), rel=1e-12)
+    found = to_torch(grads, problem.network)
+    for name, p in module.named_parameters():
+        d, wanted = found[name], p.grad.numpy()
+        if "bias_hh" in name:  # of which charrnn has only the part b_hn of a GRU
+            d, wanted = (part[2 * H :] if problem.network.config.cell == "gru" else part[:0] for part in (d, wanted))
+        np.testing.assert_allclose(d, wanted, rtol=0, atol=1e-11, err_msg=name)
