@@ -28,3 +28,6 @@ Mask = NDArray[np.bool_]
 
 Params = dict[str, Array]
 """Parameters, their gradients or their moments: one flat dictionary, so that clipping and saving are plain loops."""
+
+Shapes = dict[str, tuple[int, ...]]
+"""The shape of every parameter, in the order in which they are initialized."""

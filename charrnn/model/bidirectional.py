@@ -15,7 +15,7 @@ from charrnn.model import head
 from charrnn.model.encoder import BothCells, Encoding
 from charrnn.model.reversal import reverse
 from charrnn.model.whole_text_network import WholeTextNetwork
-from charrnn.types import Array, Params
+from charrnn.types import Array, Params, Shapes
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class BidirectionalNetwork(WholeTextNetwork):
         return self.encoder.suffixes
 
     @property
-    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+    def param_shapes(self) -> Shapes:
         """The name and shape of every parameter, in the order in which they are initialized."""
         outputs = self.config.outputs
         return self.encoder.param_shapes | {"W_out": (self._features_size, outputs), "b_out": (outputs,)}

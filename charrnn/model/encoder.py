@@ -20,7 +20,8 @@ from charrnn.config import ModelConfig
 from charrnn.engine import Cell, Engine
 from charrnn.layers.workspace import Workspace
 from charrnn.model.reversal import join, reverse, reverse_vectors, reversed_places
-from charrnn.types import Array, Ids, Indices, Params
+from charrnn.model.stack import cell_shapes
+from charrnn.types import Array, Ids, Indices, Params, Shapes
 
 STEPS_PER_READ = 1 << 15
 """The most steps times rows that `read` gives a cell at once."""
@@ -76,16 +77,12 @@ class Encoder:
         return [f"{layer}{direction}" for layer in range(self.config.layers) for direction in DIRECTIONS]
 
     @property
-    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+    def param_shapes(self) -> Shapes:
         """The name and shape of every parameter, in the order in which they are initialized."""
-        H, GH = self.config.hidden_size, self.cell.GATES * self.config.hidden_size
-        shapes: dict[str, tuple[int, ...]] = {}
+        V, H = self.config.vocab_size, self.config.hidden_size
+        shapes: Shapes = {}
         for n, suffix in enumerate(self.suffixes):
-            shapes[f"W_ih{suffix}"] = (self.config.vocab_size if n < 2 else 2 * H, GH)
-            shapes[f"W_hh{suffix}"] = (H, GH)
-            shapes[f"b{suffix}"] = (GH,)
-            if "b_hn" in self.cell.RECURRENT:
-                shapes[f"b_hn{suffix}"] = (H,)
+            shapes |= cell_shapes(self.cell, suffix, V if n < 2 else 2 * H, H)
         return shapes
 
     def forward(

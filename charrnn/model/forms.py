@@ -10,7 +10,7 @@ from charrnn.dataset.batch import Batch
 from charrnn.engine import Cell, Engine
 from charrnn.layers.workspace import Workspace
 from charrnn.model.network import Network
-from charrnn.types import Array, Params
+from charrnn.types import Array, Params, Shapes
 
 
 class AnyNetwork(Protocol):
@@ -36,7 +36,7 @@ class AnyNetwork(Protocol):
         """
 
     @property
-    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+    def param_shapes(self) -> Shapes:
         """The name and shape of every parameter, in the order in which they are initialized."""
 
     def state_shape(self, B: int) -> tuple[int, int, int, int]:

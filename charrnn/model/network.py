@@ -19,7 +19,7 @@ from charrnn.engine import Cell, Engine, load
 from charrnn.layers.workspace import Workspace
 from charrnn.model import head
 from charrnn.model.stack import Stack
-from charrnn.types import Array, Ids, Params
+from charrnn.types import Array, Ids, Params, Shapes
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Network:
         return self.stack.suffixes
 
     @property
-    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+    def param_shapes(self) -> Shapes:
         """The name and shape of every parameter, in the order in which they are initialized."""
         V, H = self.config.vocab_size, self.config.hidden_size
         return self.stack.param_shapes | {"W_out": (H, V), "b_out": (V,)}

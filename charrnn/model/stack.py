@@ -17,7 +17,16 @@ import numpy as np
 from charrnn.config import ModelConfig
 from charrnn.engine import Cell, Engine
 from charrnn.layers.workspace import Workspace
-from charrnn.types import Array, Ids, Params
+from charrnn.types import Array, Ids, Params, Shapes
+
+
+def cell_shapes(cell: Cell, suffix: str, N: int, H: int) -> Shapes:
+    """The name, which ends with the suffix, and the shape of every parameter of a cell of H units that reads N."""
+    shapes: Shapes = {f"W_ih{suffix}": (N, cell.GATES * H), f"W_hh{suffix}": (H, cell.GATES * H)}
+    shapes[f"b{suffix}"] = (cell.GATES * H,)
+    if "b_hn" in cell.RECURRENT:
+        shapes[f"b_hn{suffix}"] = (H,)
+    return shapes
 
 
 class Reading(NamedTuple):
@@ -54,16 +63,12 @@ class Stack:
         return [f"{layer}{self.ending}" for layer in range(self.config.layers)]
 
     @property
-    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+    def param_shapes(self) -> Shapes:
         """The name and shape of every parameter, in the order in which they are initialized."""
-        V, H, GH = self.config.vocab_size, self.config.hidden_size, self.cell.GATES * self.config.hidden_size
-        shapes: dict[str, tuple[int, ...]] = {}
+        V, H = self.config.vocab_size, self.config.hidden_size
+        shapes: Shapes = {}
         for layer, suffix in enumerate(self.suffixes):
-            shapes[f"W_ih{suffix}"] = (H if layer else V, GH)
-            shapes[f"W_hh{suffix}"] = (H, GH)
-            shapes[f"b{suffix}"] = (GH,)
-            if "b_hn" in self.cell.RECURRENT:
-                shapes[f"b_hn{suffix}"] = (H,)
+            shapes |= cell_shapes(self.cell, suffix, H if layer else V, H)
         return shapes
 
     def state_shape(self, B: int) -> tuple[int, int, int, int]:

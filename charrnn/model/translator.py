@@ -24,7 +24,7 @@ from charrnn.model.encoder import Encoding
 from charrnn.model.reversal import join, split
 from charrnn.model.stack import Reading, Stack
 from charrnn.model.whole_text_network import WholeTextNetwork
-from charrnn.types import Array, Ids, Indices, Params
+from charrnn.types import Array, Ids, Indices, Params, Shapes
 
 ATTENTION = ("W_a", "W_c", "b_c")
 """The parameters of the attention."""
@@ -58,7 +58,7 @@ class Translator(WholeTextNetwork):
         return self.encoder.suffixes + self.decoder.suffixes
 
     @property
-    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+    def param_shapes(self) -> Shapes:
         """The name and shape of every parameter, in the order in which they are initialized."""
         V, H = self.config.vocab_size, self.config.hidden_size
         attention = {"W_a": (2 * H, H), "W_c": (3 * H, H), "b_c": (H,)}
