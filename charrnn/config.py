@@ -37,6 +37,7 @@ CLIPPINGS = ("norm", "value")
 LOGIT_ADJUSTMENT, MAX_LOGIT_ADJUSTMENT = 0.25, 10.0
 """How much `classify` favours rare labels: in cross-validation this gained more macro F1 than it cost accuracy."""
 
+MAX_LM_WEIGHT = 1e3
 MAX_SEED = 2**63 - 1
 MAX_OUTPUTS = 65536
 """The most labels or tags."""
@@ -113,6 +114,8 @@ class ModelConfig(Config):
     """The labels of a classifier or the tags of a tagger; 0 for `WRITERS`, whose outputs are their vocabulary."""
     nonlinearity: str = "tanh"
     """One of `NONLINEARITIES`; `relu` is for the cell `rnn` only."""
+    lm_weight: float = 0.0
+    """The weight of the auxiliary loss of a classifier or a tagger, that of a language model; 0: there is none."""
 
     @property
     def directions(self) -> int:
@@ -137,6 +140,9 @@ class ModelConfig(Config):
         between("dropout", self.dropout, 0, 0.99)
         between("drop_connect", self.drop_connect, 0, 0.99)
         one_of("nonlinearity", self.nonlinearity, NONLINEARITIES)
+        between("lm_weight", self.lm_weight, 0, MAX_LM_WEIGHT)
+        if self.lm_weight and self.form not in ("classifier", "tagger"):
+            raise ConfigError(f"lm_weight is only for a classifier or a tagger, not a {self.form.replace('_', ' ')}")
         if self.nonlinearity == "relu" and self.cell != "rnn":
             raise ConfigError(f"nonlinearity relu is only for cell rnn, not {self.cell}")
 

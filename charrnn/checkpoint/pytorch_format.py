@@ -63,6 +63,9 @@ def _linear(network: AnyNetwork) -> dict[str, str]:
     """The names of the parameters outside the cells, by PyTorch's names."""
     head = "decoder" if network.config.form == "language_model" else "head"
     names = {f"{head}.weight": "W_out", f"{head}.bias": "b_out"}
+    if network.config.lm_weight:
+        names |= {"next.weight": "W_next", "next.bias": "b_next"}
+        names |= {"next_reverse.weight": "W_next_reverse", "next_reverse.bias": "b_next_reverse"}
     if network.config.form == "translator":
         names |= {"attention.score.weight": "W_a", "attention.output.weight": "W_c", "attention.output.bias": "b_c"}
     return names

@@ -11,11 +11,11 @@ import numpy as np
 
 from charrnn.dataset.batch import Batch
 from charrnn.layers.workspace import Workspace
-from charrnn.model import head
+from charrnn.model import auxiliary_loss, head
 from charrnn.model.encoder import BothCells, Encoding
 from charrnn.model.reversal import reverse
 from charrnn.model.whole_text_network import WholeTextNetwork
-from charrnn.types import Array, Params, Shapes
+from charrnn.types import Array, Indices, Params, Shapes
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class BidirectionalNetwork(WholeTextNetwork):
     def _features_backward(self, d: Array, encoding: Encoding, workspace: Workspace) -> BothCells:
         """The gradients of the encoder's outputs, zero on padding, from d [T, B, N] or [1, B, N], contiguous."""
 
+    @abstractmethod
+    def _weights_of_characters(self, batch: Batch, lengths: Indices) -> Array:
+        """[B]: how much a character of each row, which has some length [B], counts in the auxiliary loss."""
+
     @property
     def suffixes(self) -> list[str]:
         """How the names of each cell's parameters end: with its layer and its direction."""
@@ -44,7 +48,8 @@ class BidirectionalNetwork(WholeTextNetwork):
     def param_shapes(self) -> Shapes:
         """The name and shape of every parameter, in the order in which they are initialized."""
         outputs = self.config.outputs
-        return self.encoder.param_shapes | {"W_out": (self._features_size, outputs), "b_out": (outputs,)}
+        shapes = self.encoder.param_shapes | {"W_out": (self._features_size, outputs), "b_out": (outputs,)}
+        return shapes | auxiliary_loss.param_shapes(self.config)
 
     def loss(
         self, params: Params, batch: Batch, state: Array, workspace: Workspace | None = None
@@ -66,22 +71,28 @@ class BidirectionalNetwork(WholeTextNetwork):
         """The summed loss in nats, its gradient for every parameter, and the empty state.
 
         `dropout` is the mask [L, T, B, 2H] of `dropout_masks`, or None. The results are sums, not means, so that those
-        of shards can be added. Only the targets that the batch's mask selects count; a shard may have none.
+        of shards can be added. Only the targets that the batch's mask selects count; a shard may have none. The
+        gradients are those of the loss plus, with `lm_weight`, the auxiliary loss, which the loss itself leaves out.
         """
-        total, grads, _, _ = self._forward_backward(params, batch, dropout, workspace or Workspace())
+        lm_weight = self.config.lm_weight
+        total, grads, _, _ = self._forward_backward(params, batch, dropout, lm_weight, workspace or Workspace())
         return total, {name: grads[name] for name in params}, state
 
     def _forward_backward(
-        self, params: Params, batch: Batch, dropout: Array | None, workspace: Workspace
+        self, params: Params, batch: Batch, dropout: Array | None, lm_weight: float, workspace: Workspace
     ) -> tuple[float, Params, Encoding, BothCells]:
         """The summed loss, all gradients, what the encoder computed, and the gradients of the first layer's inputs."""
         encoding = self.encoder.forward(params, batch.inputs, batch.lengths, dropout, workspace)
         h = self._features(encoding, workspace)
         total, dh, grads = head.loss_and_gradients(self.engine, params, h, _cut(batch, len(h)), workspace)
         # h = features(outputs)
-        d_outputs = self._features_backward(dh, encoding, workspace)
+        d_outputs, d_first = self._features_backward(dh, encoding, workspace), None
+        if lm_weight:
+            weights = lm_weight * self._weights_of_characters(batch, encoding.lengths)
+            d_first, more = auxiliary_loss.gradients(self.engine, params, encoding, weights, workspace)
+            grads |= more
         # outputs = encoder.forward(…)
-        encoder_grads, dx = self.encoder.backward(params, d_outputs, encoding, workspace)
+        encoder_grads, dx = self.encoder.backward(params, d_outputs, encoding, workspace, d_first)
         return total, grads | encoder_grads, encoding, dx
 
     def _gradient_times_input(self, params: Params, batch: Batch, workspace: Workspace) -> Array:
@@ -90,10 +101,10 @@ class BidirectionalNetwork(WholeTextNetwork):
         It is what Σ log p would lose, to first order, if x were zero (A. Shrikumar et al., "Not Just a Black Box",
         2016); it is zero on padding.
         """
-        _, _, encoding, dx = self._forward_backward(params, batch, None, workspace)
+        _, _, encoding, dx = self._forward_backward(params, batch, None, 0.0, workspace)
         product, product_reversed = (
             np.einsum("tbg,tbg->tb", params[f"W_ih{suffix}"][ids], d)
-            for (suffix, ids, _, _), d in zip(encoding.passes[0], dx, strict=True)
+            for (suffix, ids, *_), d in zip(encoding.passes[0], dx, strict=True)
         )
         total = np.zeros(batch.inputs.shape, product.dtype)
         # the loss is - Σ log p

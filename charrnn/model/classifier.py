@@ -73,6 +73,12 @@ class Classifier(BidirectionalNetwork):
         d_forward, d_reverse = map(d_output, ("d_forward", "d_reverse"), *_parts(d[0]))
         return d_forward, d_reverse
 
+    def _weights_of_characters(self, batch: Batch, lengths: Indices) -> Array:
+        """A text counts as much as its label does, however long it is."""
+        counts = 1.0 if batch.mask is None else batch.mask[0]
+        weights: Array = counts / np.maximum(lengths - 1, 1)
+        return weights
+
 
 def _parts(p: Array) -> tuple[BothCells, BothCells]:
     """Of p [B, 4H] the means of both cells, then their last outputs; each [B, H]."""

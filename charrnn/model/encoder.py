@@ -43,6 +43,8 @@ class Pass(NamedTuple):
     """What the engine's cell keeps."""
     mask: Array | None
     """The mask [T, B, H] of its outputs; None without dropout."""
+    outputs: Array
+    """[T, B, H]"""
 
 
 class Encoding(NamedTuple):
@@ -169,17 +171,26 @@ class Encoder:
         h, _, cache = self.cell.forward(x, *recurrent, state, scope)
         if mask is not None:
             h = np.multiply(h, mask, out=scope.empty("dropped out", h.shape, h.dtype))
-        return h, Pass(suffix, source, cache, mask)
+        return h, Pass(suffix, source, cache, mask, h)
 
     def backward(
-        self, params: Params, d_outputs: BothCells, encoding: Encoding, workspace: Workspace
+        self,
+        params: Params,
+        d_outputs: BothCells,
+        encoding: Encoding,
+        workspace: Workspace,
+        d_first: BothCells | None = None,
     ) -> tuple[Params, BothCells]:
         """The gradients of the parameters, and of the first layer's x [T, B, G·H], from those of the outputs.
 
-        It overwrites `d_outputs` [T, B, H], which must be zero on padding; so is dx.
+        `d_first` is added to the gradients of the first layer's outputs, if something else reads these. It overwrites
+        `d_outputs` [T, B, H], which must be zero on padding, as must `d_first`; so is dx.
         """
         grads: Params = {}
         for layer in reversed(range(self.config.layers)):
+            if layer == 0 and d_first is not None:
+                for dh, more in zip(d_outputs, d_first, strict=True):
+                    dh += more
             d, d_reverse = (
                 self._backward_cell(params, each, dh, grads, workspace)
                 for each, dh in zip(encoding.passes[layer], d_outputs, strict=True)
@@ -191,7 +202,7 @@ class Encoder:
 
     def _backward_cell(self, params: Params, done: Pass, dh: Array, grads: Params, workspace: Workspace) -> Array:
         """The gradient [T, B, 2H] of what a cell read, or dx in the first layer; those of parameters go to `grads`."""
-        suffix, source, cache, mask = done
+        suffix, source, cache, mask, _ = done
         # h = h * mask
         if mask is not None:
             dh *= mask

@@ -69,6 +69,10 @@ class Tagger(BidirectionalNetwork):
     def _features_backward(self, d: Array, encoding: Encoding, workspace: Workspace) -> BothCells:
         return split(d, encoding.places, workspace)
 
+    def _weights_of_characters(self, batch: Batch, lengths: Indices) -> Array:
+        """A character counts as much as its tag does."""
+        return np.ones(len(lengths))
+
 
 def _is_text(lengths: Indices, T: int) -> Mask:
     """Which of the inputs [T, B] are text and not padding."""

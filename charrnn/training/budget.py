@@ -48,6 +48,7 @@ def operations(config: ModelConfig) -> float:
     """The additions and multiplications in the matrix products, forward and backward, for one character."""
     H, G, D, L = config.hidden_size, gates(config.cell), config.directions, config.layers
     head = 0 if config.form == "classifier" else D * H * (config.outputs or config.vocab_size)
+    head += D * H * config.vocab_size * bool(config.lm_weight)
     layers = D * G * H * H * (L + D * (L - 1))
     if config.form == "translator":  # half of the characters are sources, and two products of attention are 2H wide
         decoder = G * H * H * (2 * L - 1) + 2 * H * H + H * config.vocab_size

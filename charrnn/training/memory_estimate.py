@@ -33,7 +33,9 @@ def estimate(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
     copies = 10 + 2 * moments + 4 * config.threads + 3 * bool(config.ema_decay)
     steps = config.batch_size * config.seq_length
     cells, width = CELLS_OF_A_LAYER[model.form], model.directions * H
-    activations = steps * (cells * L * (3 * GH + 7 * H) + 2 * (model.outputs or V))
+    activations = steps * (
+        cells * L * (3 * GH + 7 * H) + 2 * (model.outputs or V) + 2 * (2 * V + 3 * H) * bool(model.lm_weight)
+    )
     if model.form == "translator":
         activations += steps * (2 * config.seq_length + 10 * H)
         width *= 2

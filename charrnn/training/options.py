@@ -11,6 +11,7 @@ from charrnn.config import (
     FORM_OF_LAYOUT,
     LAYOUTS,
     LEARNING_RATES,
+    MAX_LM_WEIGHT,
     PAIR_LAYOUTS,
     WRITERS,
     ModelConfig,
@@ -48,6 +49,7 @@ class TrainOptions(TypedDict, total=False):
     locked_dropout: bool
     drop_connect: float
     nonlinearity: Literal["tanh", "relu"]
+    lm_weight: float
     # TrainingConfig
     steps: int
     batch_size: int
@@ -86,6 +88,7 @@ DEFAULTS_OF_LAYOUT: dict[str, TrainOptions] = {
         "layers": 1,
         "dropout": 0.4,
         "drop_connect": 0.3,
+        "lm_weight": 0.5,
         "batch_size": 64,
         "clip": 1.0,
     },
@@ -193,7 +196,8 @@ def check(options: TrainOptions, has_model: bool = False) -> None:
         raise ConfigError(f"epochs can't be {epochs!r}")
     between("epochs", epochs, 0, 2**31)
     given: TrainOptions = {"cell": "rnn", **options} if has_model else options  # to an rnn any nonlinearity is right
-    ModelConfig(1, **_model_options(given))
+    ModelConfig(1, **_model_options(cast(TrainOptions, {name: v for name, v in given.items() if name != "lm_weight"})))
+    between("lm_weight", options.get("lm_weight", 0), 0, MAX_LM_WEIGHT)
     engines.resolve(options.get("engine", "numpy"), 0)
     config = training_config(cast(TrainOptions, {name: v for name, v in options.items() if name != "engine"}))
     for name, condition, holds in (
@@ -205,6 +209,7 @@ def check(options: TrainOptions, has_model: bool = False) -> None:
         ("clip_by", "a clip above 0", config.clip > 0),
         ("skip_bad", "lines of source, tab and target", config.layout in PAIR_LAYOUTS),
         ("attention", "pairs", config.layout == "pairs"),
+        ("lm_weight", "texts with labels or tags", config.layout in ("labels", "tags")),
     ):
         if name in options and not holds:
             raise ConfigError(f"{name} is only for {condition}")

@@ -25,7 +25,7 @@ from charrnn.training.trainer import Trainer
 
 SHAPE = ("cell", "nonlinearity", "hidden_size", "layers")
 """The options that the weights of a model are for."""
-FIXED = (*SHAPE, "batch_size", "seq_length", "optimizer", "layout", "skip_bad", "val_fraction", "seed")
+FIXED = (*SHAPE, "lm_weight", "batch_size", "seq_length", "optimizer", "layout", "skip_bad", "val_fraction", "seed")
 """Options that can't change when a run is resumed: its state depends on them."""
 
 
@@ -60,7 +60,7 @@ def start(
     with threadpool_limits(1):  # the QR decomposition rounds differently on more threads
         params = initial_params(network, rng)
     if init_from is not None and _is_alike(init_from, options):
-        params = {name: np.array(p, np.float32, order="C") for name, p in init_from.params.items()}
+        params |= {name: np.array(p, np.float32, order="C") for name, p in init_from.params.items() if name in params}
         _check_labels(init_from, split.labels)
         if split.prior_shift is not None:  # the trainer adds it: so at first it has the model's own probabilities
             params = calibration.calibrated(params, 1.0, -split.prior_shift)

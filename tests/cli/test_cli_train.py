@@ -342,6 +342,8 @@ def test_invalid_utf8_can_be_trained_on_with_an_option(option: list[str], tmp_pa
         ("corpus.txt --cell foo", 2, "cell can't be 'foo': choose one of lstm, gru, rnn"),
         ("corpus.txt --cell rnn --nonlinearity foo", 2, "nonlinearity can't be 'foo': choose one of tanh, relu"),
         ("corpus.txt --cell gru --nonlinearity relu", 2, "nonlinearity relu is only for cell rnn, not gru"),
+        ("nowhere.txt --lm-weight 0.5", 2, "lm_weight is only for texts with labels or tags"),
+        ("nowhere.txt --classify --lm-weight -1", 2, "lm_weight must be from 0 to 1000, not -1"),
         ("nowhere.txt --nonlinearity relu", 2, "nonlinearity relu is only for cell rnn, not lstm"),
         ("corpus.txt --optimizer foo", 2, "optimizer can't be 'foo'"),
         ("corpus.txt --schedule foo", 2, "schedule can't be 'foo'"),

@@ -128,6 +128,12 @@ def command(
     drop_connect: Annotated[
         float | None, option(MODEL, "Probability of dropping a recurrent weight in training. [0]")
     ] = None,
+    lm_weight: Annotated[
+        float | None,
+        option(
+            MODEL, "With --classify or --tags: weight of the loss of predicting the next characters too. [0.5; tags: 0]"
+        ),
+    ] = None,
     init_from: Annotated[Path | None, option(MODEL, "Start from the weights of this model.")] = None,
     batch_size: Annotated[
         int | None, option(OPTIMISATION, "Parts of the text, or lines, to read side by side. [50]")
@@ -221,7 +227,7 @@ def command(
     between("sample_every", sample_every or 0, 0)
     options = training_options(given)
     reading = read_options(given, resume)
-    of_layout = ("skip_bad", "attention") if resume else ()  # the layout is that of the run
+    of_layout = ("skip_bad", "attention", "lm_weight") if resume else ()  # the layout is that of the run
     checked: Any = {name: value for name, value in options.items() if name not in of_layout}
     train_options.check(checked, has_model=resume or "init_from" in given)
     default_time = not resume and not options.keys() & set(train_options.LENGTH_OPTIONS)
