@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import replace
+from typing import cast
 
 from charrnn import engine as engines
 from charrnn.config import ANNEALED, ModelConfig, TrainingConfig
 from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.id_counts import blocks_of, count
 from charrnn.dataset.split import TrainingData, split_corpus
 from charrnn.training import budget
 from charrnn.training.deadline import Deadline
@@ -45,13 +47,27 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> Tr
     W = throughput * budget.operations(model) * seconds
     chosen = budget.choose(W, training.chars_read, V, options | {"hidden_size": model.hidden_size}, line)
     deadline.evaluation = _validation_seconds(validation.chars_read, throughput, config)
-    if deadline.evaluation > MAX_VALIDATION_SHARE * seconds and "val_fraction" not in options:
+    if deadline.evaluation > MAX_VALIDATION_SHARE * seconds and "val_fraction" not in options and not corpus.held_out:
         fraction = float(f"{config.val_fraction * MAX_VALIDATION_SHARE * seconds / deadline.evaluation:.1g}")
         deadline.evaluation *= fraction / config.val_fraction
         chosen["val_fraction"] = fraction
     chars_per_step = split_corpus(corpus, training_config(chosen)).training.chars_read_per_step
     steps = max(1, int(throughput * deadline.budget() / chars_per_step))
     return _timing(steps, seconds, deadline, chosen) | chosen
+
+
+def with_min_count(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> TrainOptions:
+    """The options with the `min_count` that spares a run with a deadline most of the cost of rare characters, if any.
+
+    See `budget.choose_min_count`. A `min_count` that is given is kept.
+    """
+    layout, V = options.get("layout", "stream"), len(corpus.vocabulary)
+    if "min_count" in options or layout not in ("stream", "lines") or V < budget.MIN_VOCABULARY:
+        return options
+    if corpus.vocabulary.is_bytes:
+        return options
+    min_count = budget.choose_min_count(count(blocks_of(corpus.ids), V), deadline.seconds, options)
+    return cast(TrainOptions, {**options, "min_count": min_count}) if min_count else options
 
 
 def _timing(steps: int, seconds: float, deadline: Deadline, chosen: TrainOptions) -> TrainOptions:

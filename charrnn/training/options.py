@@ -69,6 +69,8 @@ class TrainOptions(TypedDict, total=False):
     layout: Literal["stream", "lines", "pairs", "translations", "labels", "tags"]
     skip_bad: bool
     val_fraction: float
+    val_spread: bool
+    min_count: int
     eval_every: int
     seed: int
     engine: Literal["auto", "numpy", "numba"]
@@ -205,6 +207,9 @@ def check(options: TrainOptions, has_model: bool = False) -> None:
         ("clip_by", "a clip above 0", config.clip > 0),
         ("skip_bad", "lines of source, tab and target", config.layout in PAIR_LAYOUTS),
         ("attention", "pairs", config.layout == "pairs"),
+        ("val_spread", "continuous text", config.layout == "stream"),
+        ("val_spread", "a val_fraction above 0", config.val_fraction > 0 or not config.val_spread),
+        ("min_count", "continuous text and lines", config.layout in ("stream", "lines") or not config.min_count),
     ):
         if name in options and not holds:
             raise ConfigError(f"{name} is only for {condition}")
