@@ -68,22 +68,27 @@ def _split(trainer: Trainer, unit: str) -> Iterator[str]:
 
 def _characters(trainer: Trainer, default_min_count: bool) -> Iterator[str]:
     """What is special about the characters: those that are rare or never learned, and a tail of another kind."""
-    min_count, unit = trainer.state.training_config.min_count, "bytes" * trainer.state.vocabulary.is_bytes
+    state = trainer.state
     if found := trainer.rare:
         again = "; --min-count 0 keeps them, at the price of speed" * default_min_count
         yield (
-            f"characters that occur less than {min_count:,} times are replaced by similar ones or left out: "
-            f"{_share(found, 'characters')}{again}"
+            f"characters that occur less than {state.training_config.min_count:,} times are replaced by similar ones or "
+            f"left out: {found.distinct:,}, {_percent(found)} of the text{again}"
         )
     elif hint := corpus_check.rare_characters(trainer):
         min_count, found = hint
         yield (
-            f"most characters are rare, and each makes training slower: {_share(found, 'characters')} occur less than "
-            f"{min_count:,} times; --min-count {min_count} replaces them or leaves them out"
+            f"most characters are rare, and each makes training slower: {found.distinct:,} of {len(state.vocabulary):,} "
+            f"occur less than {min_count} times, and are {_percent(found)} of the text; --min-count {min_count} replaces "
+            "them or leaves them out"
         )
     unseen = corpus_check.only_held_out(trainer)
     if unseen.distinct:
-        yield f"only in the held-out text, so that it is never learned: {_share(unseen, unit or 'characters')}"
+        unit = "bytes" if state.vocabulary.is_bytes else "characters"
+        yield (
+            f"{unit} that only the held-out text has, so that they are never learned: {unseen.distinct:,}, "
+            f"{_percent(unseen)} of it"
+        )
     if corpus_check.tail_differs(trainer):
         yield (
             f"the last {trainer.validation_data.size:,} are of another kind than the rest, so that the validation loss "
@@ -91,9 +96,9 @@ def _characters(trainer: Trainer, default_min_count: bool) -> Iterator[str]:
         )
 
 
-def _share(found: Rare, unit: str) -> str:
-    """Some characters, and their share of the text."""
-    return f"{found.distinct:,} {unit}, {found.occurrences:,} times ({100 * found.share:.2g}% of the text)"
+def _percent(found: Rare) -> str:
+    """The share of some characters with two digits."""
+    return f"{100 * found.share:.2g}%"
 
 
 def _network(trainer: Trainer) -> Iterator[str]:

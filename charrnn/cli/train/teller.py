@@ -38,11 +38,9 @@ class Teller:
             left = trainer.deadline.end - now
         else:
             left = (steps - progress.step) * manager.seconds / max(1, progress.step - self.first)
-        parts = [
-            f"step {progress.step:,}/{steps:,}",
-            f"epoch {progress.epoch + 1}",
-            f"loss {loss:.3f} ({loss / math.log(2):.3f} bits)",
-            f"{manager.chars_per_second:,.0f} chars/s",
-            f"{tqdm.format_interval(max(0.0, left))} left",
-        ]
-        return ", ".join(parts) + ", evaluating" * (not progress.chars and progress.evaluation is progress.diverged is None)
+        is_step = progress.chars > 0 or progress.evaluation is not None or progress.diverged is not None
+        return (
+            f"step {progress.step:,}/{steps:,}, epoch {progress.epoch + 1}, "
+            f"loss {loss:.3f} ({loss / math.log(2):.3f} bits), {manager.chars_per_second:,.0f} chars/s, "
+            f"{tqdm.format_interval(max(0.0, left))!s} left{'' if is_step else ', evaluating'}"
+        )
