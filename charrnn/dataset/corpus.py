@@ -16,7 +16,7 @@ from charrnn.dataset import conll, tables
 from charrnn.dataset.encoder import Encoder, renumber
 from charrnn.dataset.files import Part, Source, decode, list_files, read_parts
 from charrnn.dataset.held_out import MIN_VALIDATION, HeldOutText, check_apart
-from charrnn.dataset.id_counts import Rare
+from charrnn.dataset.id_counts import CharacterCount
 from charrnn.dataset.lines import Lines, count_ids, id_of
 from charrnn.dataset.pairs import Pairs
 from charrnn.dataset.targets import Labelled, Tagged, labelled, tagged
@@ -46,7 +46,7 @@ class Corpus:
     """The tags that the letters of `conll` stand for, if the text was read from that form."""
     held_out: HeldOutText | None = None
     """The text to validate on, if it is one of its own: otherwise a part of the corpus is held out."""
-    rare: Rare | None = None
+    rare: CharacterCount | None = None
     """The characters that were replaced or left out because they are rare, if any: see `rare.replace_rare`."""
 
     def __post_init__(self) -> None:
@@ -103,6 +103,11 @@ class Corpus:
         n = int(len(self.ids) * val_fraction)
         border = len(self.ids) - (n if n >= MIN_VALIDATION else 0)
         return self.ids[:border], self.ids[border:]
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of the ids, in bytes."""
+        return self.ids.nbytes + (self.held_out.ids.nbytes if self.held_out else 0)
 
     def is_learned(self, lines: Lines) -> NDArray[np.bool_]:
         """Which of the lines are not of `held_out`. [R]"""

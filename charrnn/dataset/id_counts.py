@@ -12,7 +12,7 @@ COUNT_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Rare:
+class CharacterCount:
     """Some characters of a text."""
 
     distinct: int
@@ -23,7 +23,7 @@ class Rare:
     """Their share of the text."""
 
     @classmethod
-    def from_counts(cls, counts: Indices, size: int) -> "Rare":
+    def from_counts(cls, counts: Indices, size: int) -> "CharacterCount":
         """The characters with these counts, those of 0 left out, in a text of this size."""
         return cls(int(np.count_nonzero(counts)), int(counts.sum()), int(counts.sum()) / max(1, size))
 

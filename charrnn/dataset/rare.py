@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from charrnn.dataset.corpus import Corpus
-from charrnn.dataset.id_counts import Rare, blocks_of, count
+from charrnn.dataset.id_counts import CharacterCount, blocks_of, count
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.types import Ids
@@ -31,7 +31,7 @@ def replace_rare(corpus: Corpus, min_count: int) -> Corpus:
         kept[characters.index("\n")] = True
     if kept.all():
         return corpus
-    found = Rare.from_counts(counts[~kept], len(corpus.ids))
+    found = CharacterCount.from_counts(counts[~kept], len(corpus.ids))
     vocabulary = Vocabulary(c for c, is_kept in zip(characters, kept, strict=True) if is_kept)
     new_ids = [
         vocabulary.encode(c if is_kept else vocabulary.nearest(c)) for c, is_kept in zip(characters, kept, strict=True)

@@ -3,14 +3,14 @@
 from itertools import chain
 
 from charrnn.dataset import tail
-from charrnn.dataset.id_counts import Rare, count, count_only_in
+from charrnn.dataset.id_counts import CharacterCount, count, count_only_in
 from charrnn.dataset.split import ValidationStream
 from charrnn.dataset.streams import Streams
 from charrnn.training.budget import MAX_MIN_COUNT, MAX_RARE_SHARE, MIN_VOCABULARY
 from charrnn.training.trainer import Trainer
 
 
-def rare_characters(trainer: Trainer) -> tuple[int, Rare] | None:
+def rare_characters(trainer: Trainer) -> tuple[int, CharacterCount] | None:
     """A `min_count`, and the characters that occur less often, if these are most of a large vocabulary.
 
     None if they are not, if they are no negligible share of the text, or if the layout has no `min_count`.
@@ -21,17 +21,17 @@ def rare_characters(trainer: Trainer) -> tuple[int, Rare] | None:
         return None
     counts = count(chain(trainer.training_data.blocks(), trainer.validation_data.blocks()), V)
     for min_count in range(MAX_MIN_COUNT, 1, -1):
-        found = Rare.from_counts(counts[counts < min_count], int(counts.sum()))
+        found = CharacterCount.from_counts(counts[counts < min_count], int(counts.sum()))
         if found.share <= MAX_RARE_SHARE:
             return (min_count, found) if 2 * found.distinct > V else None
     return None
 
 
-def only_held_out(trainer: Trainer) -> Rare:
+def only_held_out(trainer: Trainer) -> CharacterCount:
     """The characters that only the validation data has; their share is that of the validation data."""
     V, data = len(trainer.state.vocabulary), trainer.validation_data
     counts = count_only_in(data.blocks(), trainer.training_data.blocks(), V)
-    return Rare.from_counts(counts, data.chars_read)
+    return CharacterCount.from_counts(counts, data.chars_read)
 
 
 def tail_differs(trainer: Trainer) -> bool:

@@ -69,7 +69,7 @@ def start(
         options = autoconfig.fit_to_time(corpus, options, deadline)
     model_config, config = train_options.complete(corpus, options)
     network, rng = network_for(model_config, engines.load(config.engine)), np.random.default_rng(config.seed)
-    memory_estimate.check(model_config, config, corpus.ids.nbytes)
+    memory_estimate.check(model_config, config, corpus.nbytes)
     split = split_corpus(corpus, config)
     training, validation = split.training, split.validation
     with threadpool_limits(1):  # the QR decomposition rounds differently on more threads
@@ -140,7 +140,7 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
         ema = copy_params(state.params)
     dropout = {name: getattr(changed, name) for name in ("dropout", "locked_dropout", "drop_connect")}
     model_config = replace(state.model_config, **dropout)
-    memory_estimate.check(model_config, config, corpus.ids.nbytes, resumed=True)
+    memory_estimate.check(model_config, config, corpus.nbytes, resumed=True)
     return Trainer(corpus, replace(state, model_config=model_config, training_config=config, ema=ema), deadline)
 
 

@@ -31,7 +31,8 @@ def test_blocks_lie_apart_one_in_each_part_of_the_text(sizes: tuple[int, int], s
     starts, size = place_blocks(N, held_out, seed)
     K = len(starts)
     assert held_out - K < K * size <= held_out
-    assert [*starts] == [*place_blocks(N, held_out, seed)[0]]
+    again, same = place_blocks(N, K * size, seed)  # as from a file, which has only what is held out in the end
+    assert ([*again], same) == ([*starts], size)
     for k, start in enumerate(starts.tolist()):
         assert N * k // K <= start
         assert start + size <= N * (k + 1) // K

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
-from charrnn.dataset.id_counts import Rare
+from charrnn.dataset.id_counts import CharacterCount
 from charrnn.dataset.spread import ValidationBlocks
 from charrnn.training import corpus_check
 from charrnn.training.options import DEFAULT_TIME
@@ -72,15 +72,16 @@ def _characters(trainer: Trainer, default_min_count: bool) -> Iterator[str]:
     if found := trainer.rare:
         again = "; --min-count 0 keeps them, at the price of speed" * default_min_count
         yield (
-            f"characters that occur less than {state.training_config.min_count:,} times are replaced by similar ones or "
-            f"left out: {found.distinct:,}, {_percent(found)} of the text{again}"
+            f"characters that occur less than {state.training_config.min_count:,} times are replaced by similar ones "
+            f"or left out: {found.distinct:,}, {_percent(found)} of the text{again}"
         )
     elif hint := corpus_check.rare_characters(trainer):
         min_count, found = hint
         yield (
-            f"most characters are rare, and each makes training slower: {found.distinct:,} of {len(state.vocabulary):,} "
-            f"occur less than {min_count} times, and are {_percent(found)} of the text; --min-count {min_count} replaces "
-            "them or leaves them out"
+            "most characters are rare, and each makes training slower: "
+            f"{found.distinct:,} of {len(state.vocabulary):,} occur less than {min_count} times "
+            f"and are {_percent(found)} of the text; "
+            f"--min-count {min_count} replaces them or leaves them out"
         )
     unseen = corpus_check.only_held_out(trainer)
     if unseen.distinct:
@@ -96,7 +97,7 @@ def _characters(trainer: Trainer, default_min_count: bool) -> Iterator[str]:
         )
 
 
-def _percent(found: Rare) -> str:
+def _percent(found: CharacterCount) -> str:
     """The share of some characters with two digits."""
     return f"{100 * found.share:.2g}%"
 
