@@ -48,6 +48,8 @@ MIN_VOCABULARY = 256
 MAX_MIN_COUNT, MAX_RARE_SHARE, MIN_SPEEDUP = 10, 0.015, 1.25
 """The highest number of times that a character must occur, the largest share of the text that rare characters may be,
 and by what factor a step without them must be faster, for them to be replaced or left out."""
+MAX_EXTRA_COST = 1.05
+"""Of all numbers of times, the lowest with which a step costs at most so much more than with the best is chosen."""
 TYPICAL_SPEED = OPERATIONS / 180
 """The operations per second of two cores."""
 COOLDOWN = 0.6
@@ -124,14 +126,16 @@ def choose_min_count(counts: Indices, seconds: float, given: TrainOptions) -> in
     def cost(V: int) -> float:
         return operations(ModelConfig(max(V, 1), cell, H, layers))
 
-    total, found = int(counts.sum()), 0
+    costs = {}
     for min_count in range(2, MAX_MIN_COUNT + 1):
         few = (counts > 0) & (counts < min_count)
-        if int(counts[few].sum()) > MAX_RARE_SHARE * total:
+        if int(counts[few].sum()) > MAX_RARE_SHARE * int(counts.sum()):
             break
-        if cost(len(counts)) >= MIN_SPEEDUP * cost(len(counts) - int(np.count_nonzero(few))):
-            found = min_count
-    return found
+        costs[min_count] = cost(len(counts) - int(np.count_nonzero(few)))
+    lowest = min(costs.values(), default=math.inf)
+    if cost(len(counts)) < MIN_SPEEDUP * lowest:
+        return 0
+    return next(min_count for min_count, each in costs.items() if each <= MAX_EXTRA_COST * lowest)
 
 
 def width(W: float, cell: str, layers: int) -> int:

@@ -11,7 +11,7 @@ from charrnn.training.trainer import Trainer
 
 
 def rare_characters(trainer: Trainer) -> tuple[int, CharacterCount] | None:
-    """A `min_count`, and the characters that occur less often, if these are most of a large vocabulary.
+    """The lowest `min_count`, and the characters that occur less often, if these are most of a large vocabulary.
 
     None if they are not, if they are no negligible share of the text, or if the layout has no `min_count`.
     """
@@ -20,10 +20,10 @@ def rare_characters(trainer: Trainer) -> tuple[int, CharacterCount] | None:
     if layout not in ("stream", "lines") or state.vocabulary.is_bytes or V < MIN_VOCABULARY:
         return None
     counts = count(chain(trainer.training_data.blocks(), trainer.validation_data.blocks()), V)
-    for min_count in range(MAX_MIN_COUNT, 1, -1):
+    for min_count in range(2, MAX_MIN_COUNT + 1):
         found = CharacterCount.from_counts(counts[counts < min_count], int(counts.sum()))
-        if found.share <= MAX_RARE_SHARE:
-            return (min_count, found) if 2 * found.distinct > V else None
+        if 2 * found.distinct > V:
+            return (min_count, found) if found.share <= MAX_RARE_SHARE else None
     return None
 
 

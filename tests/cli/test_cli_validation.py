@@ -178,12 +178,12 @@ def test_the_command_that_repeats_a_run_has_what_was_chosen_and_what_was_given(h
     (here / "rare.txt").write_text(rare + "\n" + TEXT * 60, encoding="utf-8")
     given = ("rare.txt", "--val-file", "other.txt", "--sample-every", 0)
     done = train(*given, "--time", "1s", "--out", "a.safetensors", cwd=here)
-    assert "occur less than 10 times are replaced by similar ones or left out: 1,2" in done.stderr
+    assert "occur less than 2 times are replaced by similar ones or left out: 1,2" in done.stderr
     assert "--min-count 0 keeps them" in done.stderr
     (repeat,) = (line for line in done.stderr.splitlines() if line.startswith("to repeat these steps"))
     command = repeat.partition("charrnn train ")[2].split()
     assert "--val-file=other.txt" in command
-    assert command[command.index("--min-count") + 1] == "10"
+    assert command[command.index("--min-count") + 1] == "2"
     done = charrnn("train", *command, "--out", "b.safetensors", cwd=here)
     assert done.returncode == 0, done.stderr
     assert "--min-count 0" not in done.stderr
@@ -191,7 +191,7 @@ def test_the_command_that_repeats_a_run_has_what_was_chosen_and_what_was_given(h
     assert {name: p.tobytes() for name, p in a.items()} == {name: p.tobytes() for name, p in b.items()}
     done = train("rare.txt", "--steps", 2, cwd=here)
     assert "most characters are rare" in done.stderr
-    assert "--min-count 10 replaces them" in done.stderr
+    assert "--min-count 2 replaces them" in done.stderr
 
 
 # Dropout

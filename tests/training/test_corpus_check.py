@@ -25,7 +25,7 @@ def test_a_large_vocabulary_of_rare_characters_is_noticed() -> None:
     found = corpus_check.rare_characters(start_in("stream", UNUSUAL + LONG))
     assert found is not None
     min_count, rare = found
-    assert min_count == 10
+    assert min_count == 2
     assert (rare.distinct, rare.occurrences) == (400, 400)
     assert rare.share == pytest.approx(400 / (400 + len(LONG)))
 
@@ -44,6 +44,12 @@ def test_a_large_vocabulary_of_rare_characters_is_noticed() -> None:
 )
 def test_other_vocabularies_are_not(text: str | bytes) -> None:
     assert corpus_check.rare_characters(start_in("stream", text)) is None
+
+
+def test_the_lowest_number_that_leaves_out_most_characters_is_named() -> None:
+    found = corpus_check.rare_characters(start_in("stream", UNUSUAL[:100] + UNUSUAL[100:] * 3 + LONG * 3))
+    assert found is not None
+    assert (found[0], found[1].distinct, found[1].occurrences) == (4, 400, 1000)
 
 
 def test_only_layouts_with_a_min_count_are_told_about_it() -> None:
@@ -104,7 +110,7 @@ def test_a_run_with_a_deadline_leaves_out_what_would_cost_too_much() -> None:
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 3000))) + LONG * 9
     options = {"time": 1, "hidden_size": 32, "layers": 1, "engine": "numpy", "threads": 1, "seed": 1}
     trainer = start_on(text, **options)
-    assert trainer.state.training_config.min_count == 10
+    assert trainer.state.training_config.min_count == 2
     assert set(trainer.state.vocabulary.characters) == set(LONG)
     assert trainer.rare is not None
     assert trainer.rare.distinct == 3000
