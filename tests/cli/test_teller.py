@@ -73,7 +73,7 @@ def test_a_short_run_has_none(clock: Clock) -> None:
 
 def test_it_says_step_loss_speed_and_the_time_left(clock: Clock) -> None:
     (line,) = lines(teller(clock, step=200), clock, 0.1, 100).values()
-    assert line == "step 299/1,000, epoch 1, loss 2.000 (2.885 bits), 1,234 chars/s, 01:10 left"
+    assert line == "step 299/1,000, epoch 0, loss 2.000 (2.885 bits), 1,234 chars/s, 01:10 left"
     (line,) = lines(teller(clock, deadline=75), clock, 0.1, 100).values()
     assert line.endswith("1,234 chars/s, 01:05 left")
 

@@ -40,7 +40,7 @@ class Teller:
             left = (steps - progress.step) * manager.seconds / max(1, progress.step - self.first)
         is_step = progress.chars > 0 or progress.evaluation is not None or progress.diverged is not None
         return (
-            f"step {progress.step:,}/{steps:,}, epoch {progress.epoch + 1}, "
+            f"step {progress.step:,}/{steps:,}, epoch {progress.epoch}, "
             f"loss {loss:.3f} ({loss / math.log(2):.3f} bits), {manager.chars_per_second:,.0f} chars/s, "
             f"{tqdm.format_interval(max(0.0, left))!s} left{'' if is_step else ', evaluating'}"
         )
