@@ -52,7 +52,7 @@ def test_the_validation_loss_is_the_score_of_the_file_and_all_of_the_corpus_is_l
     done = train("corpus.txt", "--val-file", "other.txt", "--json", "--out", "m.safetensors", cwd=here)
     lines = done.stderr.splitlines()
     assert lines[0] == f"corpus.txt: {len(TEXT):,} characters, {len(set(TEXT + OTHER))} distinct"
-    assert lines[1] == f"trains on all of it, validates on the {len(OTHER)} of other.txt"
+    assert lines[1] == f"trains on all of it, validates on the {len(OTHER)} characters of other.txt"
     share = f"{100 * 2 / len(OTHER):.2g}%"
     assert lines[2] == f"characters that only the held-out text has, so that they are never learned: 2, {share} of it"
     model = api.load(here / "m.safetensors")

@@ -52,7 +52,8 @@ def _split(trainer: Trainer, unit: str) -> Iterator[str]:
     corpus, data = trainer.state.corpus, trainer.validation_data
     n_lines = corpus.training_lines + corpus.validation_lines
     if corpus.val_digest:
-        size = f"{corpus.validation_lines:,} {unit}" if n_lines else f"{corpus.validation_chars:,}"
+        chars = "bytes" if trainer.state.vocabulary.is_bytes else "characters"
+        size = f"{corpus.validation_lines:,} {unit}" if n_lines else f"{corpus.validation_chars:,} {chars}"
         yield f"trains on all of it, validates on the {size} of {corpus.val_name}"
     elif corpus.validation_chars and n_lines:
         training, validation = corpus.training_lines, corpus.validation_lines
