@@ -35,6 +35,8 @@ class HeldOutText:
 
 def check_apart(source: Source) -> None:
     """Raises `ConfigError` if a file would be both learned and validated on, or if the latter is stdin."""
+    if not source.val_paths:
+        return
     if STDIN in source.val_paths:
         raise ConfigError("--val-file can't be stdin: give the name of a file")
     learned = {os.path.realpath(path) for path in list_files(source.paths) if path != STDIN}

@@ -11,7 +11,6 @@ OVERFITTING_GAP = 0.1
 """A model overfits if its training loss is lower than its validation loss by more than this share."""
 OVERFITTING_RISE = 0.005
 """A model overfits if its last validation loss is higher than its best one by more than this share."""
-
 SHIFT_GAP, EPOCHS_BEFORE_OVERFITTING = 0.7, 4
 """The validation text is of another kind if its first loss is higher than the training loss by more than these nats,
 after at most so many epochs: the network can't overfit so soon."""
@@ -25,7 +24,8 @@ def diagnose(
 ) -> str | None:
     """Says what would help most: more text, more time or more units; None if there are too few evaluations to tell.
 
-    `is_of_another_kind` is true if the validation text is known to be unlike the training text.
+    `is_of_another_kind` says that the validation text is unlike the training text, and `is_worse_than_xz` that xz needs
+    fewer bits for it than the best weights.
 
     `loss_without_dropout` is the loss of the best weights on a piece of the training text; if it is None, the training
     loss is used. A network that does better there than on the validation text has too little to learn from. One that
