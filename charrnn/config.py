@@ -1,7 +1,7 @@
 """The settings of a model, a training run and a sample: validated when they are made, never changed afterwards."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from charrnn.errors import ConfigError
@@ -39,6 +39,8 @@ LOGIT_ADJUSTMENT, MAX_LOGIT_ADJUSTMENT = 0.25, 10.0
 
 MAX_LM_WEIGHT = 1e3
 MAX_SEED = 2**63 - 1
+OMIT_DEFAULT = {"omit_default": True}
+"""The metadata of a field that is saved only if it is not the default: other files stay as they were without it."""
 MAX_OUTPUTS = 65536
 """The most labels or tags."""
 
@@ -50,13 +52,13 @@ class Config:
     """The base of all settings: they are validated when they are made, and hold only values that JSON has."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            if type(value) is int and field.type in (float, float | None):  # JSON and the shell write 1 for 1.0
-                between(field.name, value, -(2**53), 2**53)
-                object.__setattr__(self, field.name, float(value))
-            elif isinstance(value, bool) != (field.type is bool) or not isinstance(value, field.type):  # type: ignore[arg-type]
-                raise ConfigError(f"{field.name} can't be {value!r}")
+        for each in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, each.name)
+            if type(value) is int and each.type in (float, float | None):  # JSON and the shell write 1 for 1.0
+                between(each.name, value, -(2**53), 2**53)
+                object.__setattr__(self, each.name, float(value))
+            elif isinstance(value, bool) != (each.type is bool) or not isinstance(value, each.type):  # type: ignore[arg-type]
+                raise ConfigError(f"{each.name} can't be {value!r}")
         self.check()
 
     def check(self) -> None:
@@ -71,6 +73,12 @@ class Config:
             return cls(**values)
         except TypeError:
             raise ConfigError(f"{_with_article(cls.__name__)} lacks settings") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON data, without those of `OMIT_DEFAULT` that have their default."""
+        optional = {f.name: f.default for f in fields(self) if "omit_default" in f.metadata}  # type: ignore[arg-type]
+        values = asdict(self)  # type: ignore[call-overload]
+        return {name: v for name, v in values.items() if name not in optional or v != optional[name]}
 
 
 def _with_article(name: str) -> str:
@@ -114,7 +122,7 @@ class ModelConfig(Config):
     """The labels of a classifier or the tags of a tagger; 0 for `WRITERS`, whose outputs are their vocabulary."""
     nonlinearity: str = "tanh"
     """One of `NONLINEARITIES`; `relu` is for the cell `rnn` only."""
-    lm_weight: float = 0.0
+    lm_weight: float = field(default=0.0, metadata=OMIT_DEFAULT)
     """The weight of the auxiliary loss of a classifier or a tagger, that of a language model; 0: there is none."""
 
     @property
@@ -183,6 +191,10 @@ class TrainingConfig(Config):
     skip_bad: bool = False
     """For pairs: leaves out the lines that are none, instead of an error."""
     val_fraction: float = 0.1
+    val_spread: bool = field(default=False, metadata=OMIT_DEFAULT)
+    """For a continuous text: holds out blocks from all over it, which the seed chooses, instead of its end."""
+    min_count: int = field(default=0, metadata=OMIT_DEFAULT)
+    """For continuous text and lines: characters that occur less often are replaced or left out."""
     eval_every: int = 0
     """Steps between evaluations; 0: one epoch, but at least 50 and at most 1,000 steps."""
     seed: int = 0
@@ -209,6 +221,7 @@ class TrainingConfig(Config):
         one_of("layout", self.layout, LAYOUTS)
         between("patience", self.patience, 0, 2**53)
         between("val_fraction", self.val_fraction, 0, 0.9)
+        between("min_count", self.min_count, 0, 2**53)
         between("eval_every", self.eval_every, 0, 2**53)
         between("seed", self.seed, 0, MAX_SEED)
         one_of("engine", self.engine, ("numpy", "numba"))

@@ -1,6 +1,6 @@
 """The model's file: the best weights of a run and how they were trained; the file to share."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,7 @@ def create_model_file(path: Path, checkpoint: Checkpoint, like: Path | None = No
     """The content of the file, to be committed."""
     model, corpus, training = checkpoint.model, checkpoint.corpus, checkpoint.training
     metadata: dict[str, Any] = {
-        "model": asdict(model.config),
+        "model": model.config.to_dict(),
         "vocabulary": meta.vocabulary_to_json(model.vocabulary),
         "layout": model.layout,
     }
@@ -66,9 +66,9 @@ def create_model_file(path: Path, checkpoint: Checkpoint, like: Path | None = No
     if training is not None and corpus is not None:
         metadata |= {
             "step": checkpoint.step,
-            "training": asdict(training),
+            "training": training.to_dict(),
             "seed": training.seed,
-            "corpus": asdict(corpus),
+            "corpus": corpus.to_dict(),
             "split": {"training": corpus.training_chars, "validation": corpus.validation_chars},
             "history": meta.history_to_json(checkpoint.history),
             "run": checkpoint.run_id,

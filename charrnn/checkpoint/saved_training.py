@@ -197,6 +197,6 @@ def _log_path(log: str | Path | None, source: Source | None, path: Path) -> Path
     """The path of the log; raises `ConfigError` if it is one of the other files of the run."""
     if log is None:
         return None
-    texts = () if source is None else source.paths
+    texts = () if source is None else (*source.paths, *source.val_paths)
     check_log(Path(log), texts, (path, resume_path(path), lock_path(path), *list_files(texts)))
     return _absolute(log)

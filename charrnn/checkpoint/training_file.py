@@ -1,9 +1,6 @@
 """The training's file: the state from which a run continues, bit for bit."""
 
-from dataclasses import asdict
 from pathlib import Path
-
-import numpy as np
 
 from charrnn import engine as engines
 from charrnn.checkpoint import format_1
@@ -14,7 +11,7 @@ from charrnn.config import TrainingConfig
 from charrnn.dataset import tables
 from charrnn.dataset.files import Source
 from charrnn.dataset.lines import even_batch_size
-from charrnn.dataset.streams import Streams
+from charrnn.dataset.split import stream_training
 from charrnn.errors import CheckpointError
 from charrnn.model.forms import network_for
 from charrnn.training.optimizers import OPTIMIZERS
@@ -35,14 +32,14 @@ def create_state_file(path: Path, state: TrainingState) -> AtomicFile:
     for group, arrays in (("params", s.params), ("best", s.best), ("moments", s.moments), ("ema", s.ema)):
         tensors |= {f"{group}.{name}": array for name, array in arrays.items()}
     metadata = {
-        "model": asdict(s.model_config),
+        "model": s.model_config.to_dict(),
         "vocabulary": meta.vocabulary_to_json(s.vocabulary),
-        "training": asdict(s.training_config),
-        "corpus": asdict(s.corpus),
-        "source": asdict(s.source) if s.source else None,
+        "training": s.training_config.to_dict(),
+        "corpus": s.corpus.to_dict(),
+        "source": s.source.to_json() if s.source else None,
         "history": meta.history_to_json(s.history),
         "rng": s.rng.bit_generator.state,
-        "counters": asdict(s.counters),
+        "counters": s.counters.to_dict(),
         "run": s.run_id,
     }
     return create(path, tensors, metadata)
@@ -97,9 +94,7 @@ def _batch_size(file: TensorFile, config: TrainingConfig, corpus: CorpusInfo, co
     """
     if config.layout != "stream":
         return even_batch_size(corpus.training_lines, config.batch_size)
-    # Only the number of streams matters here, so an array that takes no memory stands in for the corpus
-    ids = np.broadcast_to(np.uint8(0), corpus.training_chars)
-    streams = Streams(ids, config.batch_size, config.seq_length)
+    streams = stream_training(corpus.training_chars, corpus.validation_chars, config)
     if not counters.is_valid_for(streams.steps_per_epoch, streams.n_orders):
         raise file.damaged("counters")
     return streams.batch_size
@@ -110,9 +105,10 @@ def _read_source(file: TensorFile) -> Source | None:
     if data is None:
         return None
     try:
-        columns = tuple(data.get("columns", ()))  # older files have none
-        source = Source(**(data | {"paths": tuple(data["paths"]), "columns": columns}))
-        texts = (*source.paths, source.encoding, source.errors, source.table, *columns)
+        columns, val_paths = (tuple(data.get(name, ())) for name in ("columns", "val_paths"))  # older files have none
+        lists = {"paths": tuple(data["paths"]), "columns": columns, "val_paths": val_paths}
+        source = Source(**(data | lists))
+        texts = (*source.paths, *source.val_paths, source.encoding, source.errors, source.table, *columns)
         flags = isinstance(source.as_bytes, bool) and isinstance(source.skip_bad, bool)
         is_table = len(columns) == 2 if source.table in tables.TABLES else source.table == "conll" and not columns
         if all(isinstance(text, str) for text in texts) and flags and source.paths and (is_table or not source.table):

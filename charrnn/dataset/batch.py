@@ -22,7 +22,7 @@ class Batch(NamedTuple):
 
     inputs: Ids
     targets: Ids
-    reset: slice = NO_ROWS
+    reset: slice | Indices = NO_ROWS
     """The rows where a new text begins: their state is set to zero before the first input."""
     mask: Mask | None = None
     """Which of the targets count in the loss, in the shape of those; None: all of them.

@@ -6,23 +6,23 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import PAIR_LAYOUTS, REWRITING_LAYOUTS
 from charrnn.dataset import conll, tables
-from charrnn.dataset.files import READ_BLOCK, Part, Source, decode, list_files, read_parts
-from charrnn.dataset.lines import Lines, count_ids
+from charrnn.dataset.encoder import Encoder, renumber
+from charrnn.dataset.files import Part, Source, decode, list_files, read_parts
+from charrnn.dataset.held_out import MIN_VALIDATION, HeldOutText, check_apart
+from charrnn.dataset.id_counts import CharacterCount
+from charrnn.dataset.lines import Lines, count_ids, id_of
 from charrnn.dataset.pairs import Pairs
 from charrnn.dataset.targets import Labelled, Tagged, labelled, tagged
-from charrnn.dataset.vocabulary import TAB, Vocabulary, code_points, smallest_type
+from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.types import Ids
-
-MIN_VALIDATION = 100
-"""The fewest characters of validation text: the loss on fewer says nothing, so then nothing is held out."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,10 @@ class Corpus:
 
     tag_names: tuple[str, ...] = ()
     """The tags that the letters of `conll` stand for, if the text was read from that form."""
+    held_out: HeldOutText | None = None
+    """The text to validate on, if it is one of its own: otherwise a part of the corpus is held out."""
+    rare: CharacterCount | None = None
+    """The characters that were replaced or left out because they are rare, if any: see `rare.replace_rare`."""
 
     def __post_init__(self) -> None:
         if len(self.ids) < 2:
@@ -85,7 +89,9 @@ class Corpus:
     def _renumbered(self, vocabulary: Vocabulary, unread: tuple[str, ...]) -> "Corpus":
         """The same text with the ids of a vocabulary and, after these, of characters that are not read."""
         numbers = Vocabulary((*vocabulary.characters, *unread)).encode("".join(self.alphabet.characters))
-        return replace(self, ids=_renumber(self.ids, numbers), vocabulary=vocabulary, unread=unread)
+        held_out = self.held_out and replace(self.held_out, ids=renumber(self.held_out.ids, numbers))
+        ids = renumber(self.ids, numbers)
+        return replace(self, ids=ids, vocabulary=vocabulary, unread=unread, held_out=held_out)
 
     @cached_property
     def alphabet(self) -> Vocabulary:
@@ -98,25 +104,43 @@ class Corpus:
         border = len(self.ids) - (n if n >= MIN_VALIDATION else 0)
         return self.ids[:border], self.ids[border:]
 
+    @property
+    def nbytes(self) -> int:
+        """The memory of the ids, in bytes."""
+        return self.ids.nbytes + (self.held_out.ids.nbytes if self.held_out else 0)
+
+    def is_learned(self, lines: Lines) -> NDArray[np.bool_]:
+        """Which of the lines are not of `held_out`. [R]"""
+        return lines.starts < len(self.ids)
+
+    @cached_property
+    def all_ids(self) -> Ids:
+        """The ids of the text and, on a new line, of the text to validate on, if that is one of its own."""
+        newline = id_of("\n", self.alphabet)
+        if self.held_out is None or newline == len(self.alphabet):  # without a newline it is a single line
+            return self.ids
+        return np.concatenate([self.ids, np.array([newline], self.ids.dtype), self.held_out.ids])
+
     @cached_property
     def lines(self) -> Lines:
-        """The lines; raises `CorpusError` for fewer than two that are not empty."""
-        found = Lines.from_ids(self.ids, self.alphabet)
-        if not len(found):
+        """The lines; raises `CorpusError` for fewer than two to learn from that are not empty."""
+        found = Lines.from_ids(self.all_ids, self.alphabet)
+        n = np.count_nonzero(self.is_learned(found))
+        if not n:
             raise CorpusError(f"{self.name} has no characters except newlines: --lines needs at least two lines")
-        if len(found) == 1:
+        if n == 1:
             raise CorpusError(f"{self.name} has only one line: --lines needs at least two; 1,000 or more work best")
         return found
 
     @cached_property
     def pairs(self) -> Pairs:
         """The lines that are pairs of source and target; `pairs.check` tells whether they are fit for training."""
-        return Pairs.from_ids(self.ids, self.alphabet)
+        return Pairs.from_ids(self.all_ids, self.alphabet, border=len(self.ids))
 
     @cached_property
     def aligned_pairs(self) -> Pairs:
         """The pairs whose target is as long as the source."""
-        return Pairs.from_ids(self.ids, self.alphabet, aligned=True)
+        return Pairs.from_ids(self.all_ids, self.alphabet, aligned=True, border=len(self.ids))
 
     @cached_property
     def labelled(self) -> Labelled:
@@ -129,19 +153,31 @@ class Corpus:
         return tagged(self.aligned_pairs, self.alphabet, self.name, self.tag_names)
 
 
-def from_text(text: str | bytes, name: str = "text") -> Corpus:
-    """A corpus from a string, or bytes for a model of bytes.
+def from_text(text: str | bytes, name: str = "text", val_text: str | bytes | None = None) -> Corpus:
+    """A corpus from a string, or bytes for a model of bytes; `val_text`, of the same type, is only validated on.
 
     Raises `CorpusError` for fewer than two characters, and for something that is not a text.
     """
     if not isinstance(text, str | bytes):
         advice = ": read the file first" if isinstance(text, os.PathLike) else ""
         raise CorpusError(f"the corpus must be a text or bytes, not {type(text).__name__}{advice}")
+    if val_text is not None and type(val_text) is not type(text):
+        raise CorpusError("the corpus and the text to validate on must both be texts, or both bytes")
     if isinstance(text, bytes):
-        vocabulary, raw = Vocabulary(None), text
+        vocabulary = Vocabulary(None)
     else:
-        vocabulary, raw = Vocabulary.from_text(text or " "), text.encode("utf-8", "surrogatepass")
-    return Corpus(vocabulary.encode(text), vocabulary, name, len(raw), hashlib.sha256(raw).hexdigest())
+        vocabulary = Vocabulary.from_text(text + str(val_text or "") or " ")
+
+    def encoded(text: str | bytes) -> tuple[Ids, int, str]:
+        raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+        return vocabulary.encode(text), len(raw), hashlib.sha256(raw).hexdigest()
+
+    ids, size, digest = encoded(text)
+    held_out = None
+    if val_text is not None:
+        val_ids, val_size, val_digest = encoded(val_text)
+        held_out = HeldOutText(val_ids, "the text to validate on", val_size, val_digest)
+    return Corpus(ids, vocabulary, name, size, digest, held_out=held_out)
 
 
 def corpus_mismatch_error(name: str) -> CorpusError:
@@ -157,18 +193,30 @@ def read(source: Source, size: int | None = None) -> Corpus:
 
     Byte order marks are dropped, and `\\r\\n` and `\\r` become `\\n`. For a model of bytes nothing is changed, and the
     bytes are on disk rather than in memory: see `_map_bytes`. Raises `CorpusError` for files that can't be found, read
-    or decoded, and for fewer than two characters; if a `size` in bytes is given, also as soon as there are more.
+    or decoded, and for fewer than two characters; if a `size` in bytes is given, also as soon as there are more. Raises
+    `ConfigError` for a text to validate on that is part of the corpus.
     """
-    raw = _Raw(source, size)
+    check_apart(source)
+    raws = [_Raw(source, size)]
+    if source.val_paths:
+        raws.append(_Raw(replace(source, paths=source.val_paths), None))
     names: list[str] = []
     if source.as_bytes:
-        ids, vocabulary = _map_bytes(raw), Vocabulary(None)
+        texts, vocabulary = [_map_bytes(raw) for raw in raws], Vocabulary(None)
     else:
-        encoder = _Encoder()
-        for text in _table_texts(raw, source, names) if source.table else decode(raw, source.encoding, source.errors):
-            encoder.add(text)
+        encoder, borders = Encoder(), [0]
+        for raw in raws:
+            tabled = _table_texts(raw, source, names) if source.table else None
+            for text in tabled or decode(raw, source.encoding, source.errors):
+                encoder.add(text)
+            borders.append(len(encoder.ids) // encoder.dtype.itemsize)
         ids, vocabulary = encoder.finish()
-    return Corpus(ids, vocabulary, source.name, raw.size, raw.sha256.hexdigest(), tag_names=tuple(names))
+        texts = [ids[begin:end] for begin, end in pairwise(borders)]
+    held_out = None
+    if source.val_paths:
+        held_out = HeldOutText(texts[1], source.val_name, raws[1].size, raws[1].sha256.hexdigest())
+    sha256, tag_names = raws[0].sha256.hexdigest(), tuple(names)
+    return Corpus(texts[0], vocabulary, source.name, raws[0].size, sha256, tag_names=tag_names, held_out=held_out)
 
 
 def _table_texts(raw: Iterable[Part], source: Source, names: list[str]) -> Iterator[str]:
@@ -227,65 +275,3 @@ def _map_bytes(raw: _Raw) -> Ids:
     except OSError as error:
         text = error.strerror or error
         raise CorpusError(f"can't keep a copy of the bytes in {folder}: {text}; set TMPDIR to another folder") from None
-
-
-class _Encoder:
-    """Encodes a text of any length in one pass: a character gets the next id when it first occurs.
-
-    Once all characters are known, `finish` puts the ids in the order of the code points. Memory holds the ids, in the
-    smallest type that fits, and only one part of the text at a time.
-    """
-
-    def __init__(self) -> None:
-        self.points: list[int] = []  # id → code point
-        self.ids = bytearray()
-        self.dtype = smallest_type(0)
-        self._build_tables()
-
-    def _build_tables(self) -> None:
-        self.unknown = np.iinfo(self.dtype).max
-        self.table = np.full(0x110000, self.unknown, self.dtype)  # code point → id
-        self.table[self.points] = np.arange(len(self.points))
-        self.ascii = self.table[:256].tobytes() if self.dtype == np.uint8 else b""
-        self.known = bytes(point for point in self.points if point < 128)
-
-    def add(self, text: str) -> None:
-        """Encodes the next part of the text."""
-        if self.ascii and text.isascii():  # `translate` of bytes is faster than arrays
-            raw = text.encode("ascii")
-            if new := raw.translate(None, self.known):
-                self._add_characters(np.frombuffer(new, np.uint8))
-            if self.ascii:
-                self.ids += raw.translate(self.ascii)
-                return
-        points = code_points(text)
-        ids = self.table.take(points, mode="clip")  # none is out of bounds: "clip" only saves the check
-        if ids.size and ids.max() == self.unknown:
-            self._add_characters(points[ids == self.unknown])
-            ids = self.table.take(points, mode="clip")
-        self.ids += ids.data
-
-    def _add_characters(self, points: NDArray[np.unsignedinteger[Any]]) -> None:
-        """Gives new characters their ids; widens the type of the ids if these and the unknown marker need it."""
-        self.points += np.unique(points).tolist()
-        if (wider := smallest_type(len(self.points) + 1)) != self.dtype:
-            self.ids = bytearray(np.frombuffer(self.ids, self.dtype).astype(wider).data.cast("B"))
-            self.dtype = wider
-        self._build_tables()
-
-    def finish(self) -> tuple[Ids, Vocabulary]:
-        """The ids [N] of the whole text, and its vocabulary."""
-        ids = np.frombuffer(self.ids, self.dtype)
-        order = np.argsort(self.points)
-        rank = np.empty(len(order), smallest_type(len(order)))
-        rank[order] = np.arange(len(order))
-        sorted_ids = _renumber(ids, rank, out=ids if ids.dtype == rank.dtype else None)
-        return sorted_ids, Vocabulary(sorted(map(chr, self.points)) or " ")
-
-
-def _renumber(ids: Ids, numbers: Ids, out: Ids | None = None) -> Ids:
-    """numbers[ids], block by block: NumPy makes an index of eight bytes from each id."""
-    found = np.empty_like(ids, numbers.dtype) if out is None else out
-    for start in range(0, len(ids), READ_BLOCK):
-        found[start : start + READ_BLOCK] = numbers.take(ids[start : start + READ_BLOCK], mode="clip")
-    return found

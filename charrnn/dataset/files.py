@@ -8,9 +8,9 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from charrnn.config import one_of
 from charrnn.dataset.vocabulary import Vocabulary
@@ -39,20 +39,42 @@ class Source:
     columns: tuple[str, ...] = ()
     skip_bad: bool = False
     """Whether rows without the two columns are bad lines to skip, instead of an error."""
+    val_paths: tuple[str, ...] = ()
+    """The text to validate on, if it is one of its own, read in the same way; it can't be stdin."""
 
     @property
     def name(self) -> str:
         """The corpus's name: the name of its first file or folder, without the folders above it."""
-        first = "stdin" if self.paths[0] == STDIN else os.path.basename(os.path.realpath(self.paths[0]))
-        return first + (f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else "")
+        return _name(self.paths)
+
+    @property
+    def val_name(self) -> str:
+        """The name of the text to validate on."""
+        return _name(self.val_paths)
 
     def absolute(self) -> "Source":
         """The same source with absolute paths, so that it can be found from any folder."""
-        return replace(self, paths=tuple(p if p == STDIN else os.path.abspath(p) for p in self.paths))
+        return replace(self, paths=_absolute(self.paths), val_paths=_absolute(self.val_paths))
 
     def missing(self) -> list[str]:
         """The paths that are neither stdin nor a file or folder; a pipe counts too, since reading it would wait."""
-        return [p for p in self.paths if p != STDIN and not (os.path.isfile(p) or os.path.isdir(p))]
+        paths = (*self.paths, *self.val_paths)
+        return [p for p in paths if p != STDIN and not (os.path.isfile(p) or os.path.isdir(p))]
+
+    def to_json(self) -> dict[str, Any]:
+        """The source as JSON data; `val_paths` only if there are any."""
+        return {name: value for name, value in asdict(self).items() if name != "val_paths" or value}
+
+
+def _name(paths: tuple[str, ...]) -> str:
+    """The name of the first path, without the folders above it, and the number of the others."""
+    first = "stdin" if paths[0] == STDIN else os.path.basename(os.path.realpath(paths[0]))
+    return first + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+
+
+def _absolute(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """The paths from the root; stdin has none."""
+    return tuple(path if path == STDIN else os.path.abspath(path) for path in paths)
 
 
 def bundled_corpus() -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.dataset.batch import NO_ROWS, Batch
+from charrnn.dataset.id_counts import count
 from charrnn.dataset.line_set import Digests, line_digests
 from charrnn.dataset.vocabulary import Vocabulary, smallest_type
 from charrnn.types import Ids, Indices
@@ -136,15 +137,17 @@ def find(ids: Ids, character: int) -> Indices:
     return np.concatenate([np.asarray(found, dtype) for found in (*blocks, [])])
 
 
-def count_ids(ids: Ids, begins: Indices, lengths: Indices, V: int) -> Indices:
-    """How often each id occurs in the parts of a text that begin at some places [R] and have some lengths [R]: [V]."""
-    counts = np.zeros(V, np.int64)
+def ids_of_parts(ids: Ids, begins: Indices, lengths: Indices) -> Iterator[Ids]:
+    """The parts of a text that begin at some places [R] and have some lengths [R], joined in blocks."""
     for n in range(0, len(begins), LINES_AT_ONCE):
         some = lengths[n : n + LINES_AT_ONCE].astype(np.int64)
         stops = np.cumsum(some)
-        places = np.arange(stops[-1]) + np.repeat(begins[n : n + LINES_AT_ONCE] - (stops - some), some)
-        counts += np.bincount(ids[places], minlength=V)
-    return counts
+        yield ids[np.arange(stops[-1]) + np.repeat(begins[n : n + LINES_AT_ONCE] - (stops - some), some)]
+
+
+def count_ids(ids: Ids, begins: Indices, lengths: Indices, V: int) -> Indices:
+    """How often each id occurs in the parts of a text that begin at some places [R] and have some lengths [R]: [V]."""
+    return count(ids_of_parts(ids, begins, lengths), V)
 
 
 def texts_of_lines(ids: Ids, starts: Indices, lengths: Indices, vocabulary: Vocabulary) -> Iterator[str]:
@@ -191,6 +194,10 @@ class LineBatches:
     def excerpt(self, limit: int) -> Ids:
         """See `Lines.excerpt`."""
         return self.lines.excerpt(limit)
+
+    def blocks(self) -> Iterator[Ids]:
+        """The lines without their newlines, in blocks."""
+        return ids_of_parts(self.lines.ids, self.lines.starts, self.lines.lengths)
 
     @property
     def n_lines(self) -> int:

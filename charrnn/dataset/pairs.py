@@ -26,6 +26,8 @@ class BadLines:
     count: int
     first: str
     """What is wrong with the first of them, and where it is."""
+    begin: int = 0
+    """Where the first of them begins in the ids."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,11 @@ class Pairs:
         return self.bad.count if self.bad else 0
 
     @classmethod
-    def from_ids(cls, ids: Ids, vocabulary: Vocabulary, aligned: bool = False) -> "Pairs":
-        """The pairs among the lines of a text; if they are `aligned`, a target is as long as its source."""
+    def from_ids(cls, ids: Ids, vocabulary: Vocabulary, aligned: bool = False, border: int | None = None) -> "Pairs":
+        """The pairs among the lines of a text; if they are `aligned`, a target is as long as its source.
+
+        From the newline at the `border` on, the lines are those of another file, which are numbered anew.
+        """
         newline, starts, lengths = find_lines(ids, vocabulary)
         places, tabs = _tabs(find(ids, id_of(TAB, vocabulary)), starts, lengths)
         wrong = (tabs != 1) | (places == starts)
@@ -69,9 +74,10 @@ class Pairs:
         bad = None
         if wrong.any():
             first = int(np.argmax(wrong))
-            number = 1 + int(np.count_nonzero(ids[: starts[first]] == newline))
+            begin = 0 if border is None or starts[first] <= border else border + 1
+            number = 1 + int(np.count_nonzero(ids[begin : starts[first]] == newline))
             problem = _problem(int(tabs[first]), int(places[first] - starts[first]), int(lengths[first]))
-            bad = BadLines(int(np.count_nonzero(wrong)), f"line {number:,} {problem}")
+            bad = BadLines(int(np.count_nonzero(wrong)), f"line {number:,} {problem}", int(starts[first]))
         sources, targets, labels = _columns(texts)
         by_source = len(np.unique(sources)) > len(np.unique(targets))
         starts, lengths, places = starts[~wrong], lengths[~wrong], places[~wrong]

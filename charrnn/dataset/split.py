@@ -9,13 +9,17 @@ import numpy as np
 from charrnn.config import REWRITING_LAYOUTS, TrainingConfig
 from charrnn.dataset import pairs
 from charrnn.dataset.batch import CHARS_PER_READ, NO_ROWS, Batch
-from charrnn.dataset.corpus import MIN_VALIDATION, Corpus
+from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.held_out import MIN_VALIDATION
+from charrnn.dataset.id_counts import blocks_of
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.lines import LineBatches, Lines
+from charrnn.dataset.spread import SegmentStreams, split_blocks
 from charrnn.dataset.streams import Streams
 from charrnn.dataset.translations import TranslationBatches
 from charrnn.dataset.whole_texts import LabelBatches, TagBatches, distinct, prior_shift, texts_alone
+from charrnn.errors import CorpusError
 from charrnn.types import Array, Ids
 
 MIN_PART = 16_384
@@ -47,9 +51,12 @@ class PartOfCorpus(Protocol):
     def batch_size(self) -> int:
         """B: the rows that are read side by side."""
 
+    def blocks(self) -> Iterator[Ids]:
+        """All of these characters, in blocks of any length."""
+
 
 class TrainingData(PartOfCorpus, Protocol):
-    """The data to learn from, in epochs with the same number of batches: `Streams` or `LineBatches`."""
+    """The data to learn from, in epochs with the same number of batches: `Streams`, `SegmentStreams`, `LineBatches`."""
 
     @property
     def chars_per_step(self) -> float:
@@ -72,7 +79,10 @@ class TrainingData(PartOfCorpus, Protocol):
 
 
 class ValidationData(PartOfCorpus, Protocol):
-    """The data that is never learned from, but read in full to validate: `ValidationStream` or `LineBatches`."""
+    """The data that is never learned from, but read in full to validate.
+
+    It is a `ValidationStream`, `ValidationBlocks` or `LineBatches`.
+    """
 
     def batches(self, start: int, /) -> Iterator[Batch]:
         """All of the data, batch by batch; the first input of a text is the id `start`."""
@@ -80,7 +90,7 @@ class ValidationData(PartOfCorpus, Protocol):
 
 @dataclass(frozen=True)
 class ValidationStream:
-    """The end of a continuous text, read in order with the state carried.
+    """The end of a continuous text, or a text of its own, read in order with the state carried.
 
     A long text is cut into parts that are read side by side, which is faster. Each part first reads the `WARM_UP`
     characters before it: after that many, the state no longer depends on where it began.
@@ -102,6 +112,10 @@ class ValidationStream:
     def excerpt(self, limit: int) -> Ids:
         """The first `limit` ids of the text."""
         return self.ids[:limit]
+
+    def blocks(self) -> Iterator[Ids]:
+        """See `PartOfCorpus.blocks`."""
+        return blocks_of(self.ids)
 
     @property
     def batch_size(self) -> int:
@@ -153,20 +167,61 @@ def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
     """Splits a corpus for training with this configuration; raises `CorpusError` if it has too few lines."""
     B, T = config.batch_size, config.seq_length
     if config.layout == "stream":
-        head, tail = corpus.split(config.val_fraction)
-        return Split(Streams(head, B, T), ValidationStream(tail))
+        return _split_stream(corpus, config)
     if config.layout in ("labels", "tags"):
         return _split_whole_texts(corpus, config)
     if config.layout in REWRITING_LAYOUTS:
-        pairs.check(corpus.pairs, corpus.name, config.skip_bad)
+        _check_pairs(corpus.pairs, corpus, config.skip_bad)
         lines, labels, n_skipped = corpus.pairs.lines, corpus.pairs.labels, corpus.pairs.n_bad
         line_set = LineSet.from_digests(max(1, corpus.pairs.longest_target), corpus.pairs.target_digests)
     else:
         lines, labels, n_skipped = corpus.lines, None, 0
         line_set = LineSet.from_digests(lines.longest, lines.digests)
-    training, validation = lines.split(config.val_fraction, MIN_VALIDATION, config.seed)
+    training, validation = _split_lines(lines, corpus, config)
     batches = TranslationBatches if config.layout == "translations" else LineBatches
     return Split(batches(training, B, T), batches(validation, B, T), line_set, labels, n_skipped)
+
+
+def _split_stream(corpus: Corpus, config: TrainingConfig) -> Split:
+    """The split of a continuous text: its end, blocks from all over it, or a text of its own is held out."""
+    if corpus.held_out is not None:
+        head, tail = corpus.ids, corpus.held_out.ids
+    else:
+        head, tail = corpus.split(config.val_fraction)
+        if config.val_spread and len(tail):
+            return Split(*split_blocks(corpus.ids, len(tail), config.seed, config.batch_size, config.seq_length))
+    return Split(Streams(head, config.batch_size, config.seq_length), ValidationStream(tail))
+
+
+def stream_training(training: int, validation: int, config: TrainingConfig) -> Streams | SegmentStreams:
+    """The training data of a continuous text, of which only the numbers of characters are known."""
+    N = training + (validation if config.val_spread else 0)
+    ids = np.broadcast_to(np.uint8(0), N)  # an array that takes no memory
+    if config.val_spread and validation:
+        return split_blocks(ids, validation, config.seed, config.batch_size, config.seq_length)[0]
+    return Streams(ids, config.batch_size, config.seq_length)
+
+
+def _split_lines(lines: Lines, corpus: Corpus, config: TrainingConfig) -> tuple[Lines, Lines]:
+    """The training lines and the validation lines: those of a text of its own, or lines that the seed chooses.
+
+    Raises `CorpusError` if a text of its own, or the corpus without it, has too few.
+    """
+    if corpus.held_out is None:
+        return lines.split(config.val_fraction, MIN_VALIDATION, config.seed)
+    learned = corpus.is_learned(lines)
+    if learned.all():
+        raise CorpusError(f"{corpus.held_out.name} has nothing to validate on: write it as the corpus is written")
+    if np.count_nonzero(learned) < 2:
+        raise CorpusError(f"{corpus.name} has less than two lines to learn from: give a longer corpus")
+    return lines.select(learned), lines.select(~learned)
+
+
+def _check_pairs(found: pairs.Pairs, corpus: Corpus, skip_bad: bool) -> None:
+    """Raises `CorpusError` for bad lines, with the name of the text that has them: see `pairs.check`."""
+    is_held_out = found.bad is not None and found.bad.begin > len(corpus.ids)
+    name = corpus.held_out.name if is_held_out and corpus.held_out is not None else corpus.name
+    pairs.check(found, name, skip_bad)
 
 
 def output_labels(corpus: Corpus, layout: str, skip_bad: bool) -> LabelSet:
@@ -174,7 +229,7 @@ def output_labels(corpus: Corpus, layout: str, skip_bad: bool) -> LabelSet:
 
     Raises `CorpusError` for bad lines that are not to be skipped, and for labels that are too many or all the same.
     """
-    pairs.check(corpus.aligned_pairs if layout == "tags" else corpus.pairs, corpus.name, skip_bad)
+    _check_pairs(corpus.aligned_pairs if layout == "tags" else corpus.pairs, corpus, skip_bad)
     return corpus.tagged.labels if layout == "tags" else corpus.labelled.labels
 
 
@@ -185,7 +240,7 @@ def _split_whole_texts(corpus: Corpus, config: TrainingConfig) -> Split:
     """
 
     def parts(texts: Lines) -> tuple[Lines, Lines]:
-        return texts.split(config.val_fraction, MIN_VALIDATION, config.seed)
+        return _split_lines(texts, corpus, config)
 
     output_labels(corpus, config.layout, config.skip_bad)  # checks the pairs
     B, T = config.batch_size, config.seq_length
@@ -194,6 +249,8 @@ def _split_whole_texts(corpus: Corpus, config: TrainingConfig) -> Split:
         texts = texts_alone(found, ids)
         training, validation = parts(texts)
         if training.labels is None or len(np.unique(training.labels)) < 2:  # too few texts to hold any out
+            if corpus.held_out is not None:
+                raise CorpusError(f"{corpus.name} has only one label: give lines with at least two")
             training, validation = texts, texts.select(np.zeros(len(texts), bool))
         learned = distinct(training)
         shift = prior_shift(training, learned, len(labels))

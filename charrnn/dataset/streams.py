@@ -1,9 +1,10 @@
 """The `stream` layout: a continuous text in parallel streams, read batch by batch with the state carried along."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from charrnn.dataset.batch import Batch
+from charrnn.dataset.id_counts import blocks_of
 from charrnn.types import Ids
 
 RESET_EVERY = 100
@@ -43,6 +44,10 @@ class Streams:
     def excerpt(self, limit: int) -> Ids:
         """The last `limit` ids of the text."""
         return self.ids[-limit:]
+
+    def blocks(self) -> Iterator[Ids]:
+        """The text in blocks."""
+        return blocks_of(self.ids)
 
     @property
     def batch_size(self) -> int:

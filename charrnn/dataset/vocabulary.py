@@ -135,10 +135,10 @@ class Vocabulary:
         unknown = set() if self.is_bytes else set(text) - set(self.characters)
         if not unknown or policy == "error":
             return text, 0
-        replacements = {ord(c): self._nearest(c) if policy == "nearest" else "" for c in unknown}
+        replacements = {ord(c): self.nearest(c) if policy == "nearest" else "" for c in unknown}
         return text.translate(replacements), sum(c in unknown for c in text)
 
-    def _nearest(self, character: str) -> str:
+    def nearest(self, character: str) -> str:
         """The known characters that are most similar to an unknown one; empty if there are none."""
         plain = unicodedata.normalize("NFKD", character)
         plain = "".join(c for c in plain if not unicodedata.combining(c))

@@ -1,6 +1,5 @@
 """The summary: what a checkpoint is, without running its model."""
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ def summary(checkpoint: Checkpoint) -> dict[str, Any]:
     tensors = to_torch(model.params, model.network)
     total = sum(tensor.size for tensor in tensors.values())
     return {
-        "model": asdict(model.config),
+        "model": model.config.to_dict(),
         "parameters": model.n_params,
         "vocabulary": {"kind": "bytes" if model.vocabulary.is_bytes else "characters", "size": len(model.vocabulary)}
         | ({} if model.vocabulary.is_bytes else {"characters": list(model.vocabulary.characters)}),
@@ -38,8 +37,8 @@ def summary(checkpoint: Checkpoint) -> dict[str, Any]:
             for name, tensor in tensors.items()
         ],
         "step": checkpoint.step,
-        "training": asdict(checkpoint.training) if checkpoint.training else None,
-        "corpus": asdict(checkpoint.corpus) if checkpoint.corpus else None,
+        "training": checkpoint.training.to_dict() if checkpoint.training else None,
+        "corpus": checkpoint.corpus.to_dict() if checkpoint.corpus else None,
         "history": history(checkpoint),
         "version": checkpoint.version,
     }

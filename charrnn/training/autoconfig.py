@@ -2,11 +2,14 @@
 
 import math
 from dataclasses import replace
+from typing import cast
 
 from charrnn import engine as engines
 from charrnn.config import ANNEALED, ModelConfig, TrainingConfig
 from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.id_counts import blocks_of, count
 from charrnn.dataset.split import TrainingData, split_corpus
+from charrnn.errors import ConfigError
 from charrnn.training import budget
 from charrnn.training.deadline import Deadline
 from charrnn.training.options import TrainOptions, model_config, resolve_defaults, training_config
@@ -18,6 +21,8 @@ VALIDATION_COST = 0.7
 """The time to validate on a character, as a share of the time to learn from one."""
 MAX_VALIDATION_SHARE = 1 / 15
 """The largest share of the training time for one evaluation."""
+MAX_SHARE_OF_HELD_OUT = 0.2
+"""The largest share of the training time for one evaluation on a text of its own: at least two are made."""
 EVALUATION_SHARE, MIN_EVALUATIONS, MAX_EVALUATIONS = 0.04, 2, 12
 """The share of the training time for all evaluations along the way, and their smallest and largest number."""
 
@@ -45,13 +50,28 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> Tr
     W = throughput * budget.operations(model) * seconds
     chosen = budget.choose(W, training.chars_read, V, options | {"hidden_size": model.hidden_size}, line)
     deadline.evaluation = _validation_seconds(validation.chars_read, throughput, config)
-    if deadline.evaluation > MAX_VALIDATION_SHARE * seconds and "val_fraction" not in options:
+    _check_evaluation(corpus, deadline)
+    if deadline.evaluation > MAX_VALIDATION_SHARE * seconds and "val_fraction" not in options and not corpus.held_out:
         fraction = float(f"{config.val_fraction * MAX_VALIDATION_SHARE * seconds / deadline.evaluation:.1g}")
         deadline.evaluation *= fraction / config.val_fraction
         chosen["val_fraction"] = fraction
     chars_per_step = split_corpus(corpus, training_config(chosen)).training.chars_read_per_step
     steps = max(1, int(throughput * deadline.budget() / chars_per_step))
     return _timing(steps, seconds, deadline, chosen) | chosen
+
+
+def with_min_count(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> TrainOptions:
+    """The options with the `min_count` that spares a run with a deadline most of the cost of rare characters, if any.
+
+    See `budget.choose_min_count`. A `min_count` that is given is kept.
+    """
+    layout, V = options.get("layout", "stream"), len(corpus.vocabulary)
+    if "min_count" in options or layout not in ("stream", "lines") or V < budget.MIN_VOCABULARY:
+        return options
+    if corpus.vocabulary.is_bytes:
+        return options
+    min_count = budget.choose_min_count(count(blocks_of(corpus.ids), V), deadline.seconds, options)
+    return cast(TrainOptions, {**options, "min_count": min_count}) if min_count else options
 
 
 def _timing(steps: int, seconds: float, deadline: Deadline, chosen: TrainOptions) -> TrainOptions:
@@ -75,6 +95,7 @@ def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int
     training, validation = split.training, split.validation
     throughput = _throughput(model, config, _line_length(training))
     deadline.evaluation = _validation_seconds(validation.chars_read, throughput, config)
+    _check_evaluation(corpus, deadline)
     more = max(1, int(throughput * deadline.budget() / training.chars_read_per_step))
     if config.schedule not in ANNEALED:
         return replace(config, steps=step + more)
@@ -93,6 +114,15 @@ def _throughput(model: ModelConfig, config: TrainingConfig, line: float) -> floa
     rows = -(-config.batch_size // config.threads)
     steps = max(1, int(min(config.seq_length, line)))
     return measure_throughput(engines.load(config.engine), config.threads, model, rows, steps)
+
+
+def _check_evaluation(corpus: Corpus, deadline: Deadline) -> None:
+    """Raises `ConfigError` if a text of its own, which is validated on as a whole, is too long for the time."""
+    if corpus.held_out is not None and deadline.evaluation > MAX_SHARE_OF_HELD_OUT * deadline.seconds:
+        raise ConfigError(
+            f"validating on {corpus.held_out.name} would take about {deadline.evaluation:.0f} of the "
+            f"{deadline.seconds:.0f} seconds: give more --time, or a shorter text"
+        )
 
 
 def _validation_seconds(chars: int, throughput: float, config: TrainingConfig) -> float:

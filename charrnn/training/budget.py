@@ -6,9 +6,12 @@ V of their vocabulary. The constants are fitted to what `tests/bench/budget.py` 
 
 import math
 
+import numpy as np
+
 from charrnn import engine as engines
 from charrnn.config import FORM_OF_LAYOUT, ModelConfig
 from charrnn.training.options import DEFAULTS_OF_LAYOUT, TrainOptions
+from charrnn.types import Indices
 
 WIDTH, OPERATIONS, RATE = 288, 2.5e13, 0.012
 """The best width of an LSTM for this number of operations, and the best learning rate for this width."""
@@ -40,6 +43,15 @@ WIDTHS_OF_TRANSLATIONS, EPOCHS_OF_TRANSLATIONS = range(192, 32, -32), 20
 """The widths of a translator: the greatest that reads the pairs so often; otherwise the smallest."""
 MAX_WIDTH_OF_WHOLE_TEXTS = {"labels": 128, "tags": 192}
 """The most units in each direction of a network that reads whole texts, by the layout."""
+MIN_VOCABULARY = 256
+"""A smaller vocabulary costs little."""
+MAX_MIN_COUNT, MAX_RARE_SHARE, MIN_SPEEDUP = 10, 0.015, 1.25
+"""The highest number of times that a character must occur, the largest share of the text that rare characters may be,
+and by what factor a step without them must be faster, for them to be replaced or left out."""
+MAX_EXTRA_COST = 1.05
+"""Of all numbers of times, the lowest with which a step costs at most so much more than with the best is chosen."""
+TYPICAL_SPEED = OPERATIONS / 180
+"""The operations per second of two cores."""
 COOLDOWN = 0.6
 """The share of the training time in which the learning rate falls to zero."""
 
@@ -100,6 +112,31 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
         "drop_connect": dropped,
     }
     return defaults | chosen
+
+
+def choose_min_count(counts: Indices, seconds: float, given: TrainOptions) -> int:
+    """How often a character must occur, by the counts of all characters [V], in a run of so many seconds; 0: as it may.
+
+    Each character costs time in every step, however rare it is, but nothing can be learned about one that hardly ever
+    occurs. So characters that occur a few times go if they are a negligible share of the text, and the others are then
+    learned much faster. The decision does not depend on the speed of the machine.
+    """
+    cell, layers = given.get("cell", "lstm"), given.get("layers", 1)
+    H = given.get("hidden_size") or width(seconds * TYPICAL_SPEED, cell, layers)
+
+    def cost(V: int) -> float:
+        return operations(ModelConfig(max(V, 1), cell, H, layers))
+
+    costs = {}
+    for min_count in range(2, MAX_MIN_COUNT + 1):
+        few = (counts > 0) & (counts < min_count)
+        if int(counts[few].sum()) > MAX_RARE_SHARE * int(counts.sum()):
+            break
+        costs[min_count] = cost(len(counts) - int(np.count_nonzero(few)))
+    lowest = min(costs.values(), default=math.inf)
+    if cost(len(counts)) < MIN_SPEEDUP * lowest:
+        return 0
+    return next(min_count for min_count, each in costs.items() if each <= MAX_EXTRA_COST * lowest)
 
 
 def width(W: float, cell: str, layers: int) -> int:

@@ -71,6 +71,8 @@ class TrainOptions(TypedDict, total=False):
     layout: Literal["stream", "lines", "pairs", "translations", "labels", "tags"]
     skip_bad: bool
     val_fraction: float
+    val_spread: bool
+    min_count: int
     eval_every: int
     seed: int
     engine: Literal["auto", "numpy", "numba"]
@@ -210,6 +212,9 @@ def check(options: TrainOptions, has_model: bool = False) -> None:
         ("skip_bad", "lines of source, tab and target", config.layout in PAIR_LAYOUTS),
         ("attention", "pairs", config.layout == "pairs"),
         ("lm_weight", "texts with labels or tags", config.layout in ("labels", "tags")),
+        ("val_spread", "continuous text", config.layout == "stream"),
+        ("val_spread", "a val_fraction above 0", config.val_fraction > 0 or not config.val_spread),
+        ("min_count", "continuous text and lines", config.layout in ("stream", "lines") or not config.min_count),
     ):
         if name in options and not holds:
             raise ConfigError(f"{name} is only for {condition}")

@@ -11,6 +11,7 @@ from charrnn.config import ANNEALED, FORM_OF_LAYOUT, ModelConfig
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import Source
 from charrnn.dataset.label_set import LabelSet
+from charrnn.dataset.rare import replace_rare
 from charrnn.dataset.split import split_corpus
 from charrnn.errors import ConfigError
 from charrnn.model.forms import network_for
@@ -25,7 +26,19 @@ from charrnn.training.trainer import Trainer
 
 SHAPE = ("cell", "nonlinearity", "hidden_size", "layers")
 """The options that the weights of a model are for."""
-FIXED = (*SHAPE, "lm_weight", "batch_size", "seq_length", "optimizer", "layout", "skip_bad", "val_fraction", "seed")
+FIXED = (
+    *SHAPE,
+    "lm_weight",
+    "batch_size",
+    "seq_length",
+    "optimizer",
+    "layout",
+    "skip_bad",
+    "val_fraction",
+    "val_spread",
+    "min_count",
+    "seed",
+)
 """Options that can't change when a run is resumed: its state depends on them."""
 
 
@@ -46,6 +59,9 @@ def start(
     train_options.check(options, has_model=init_from is not None)
     deadline = _deadline(options)
     options = train_options.resolve_layout(corpus, options, init_from.config if init_from is not None else None)
+    if deadline is not None and init_from is None:
+        options = autoconfig.with_min_count(corpus, options, deadline)
+    corpus = replace_rare(corpus, options.get("min_count", 0))
     vocabulary = init_from.vocabulary if init_from is not None and _is_alike(init_from, options) else None
     corpus = corpus.read_as(options.get("layout", "stream"), options.get("skip_bad", False), vocabulary)
     if init_from is not None:
@@ -54,7 +70,7 @@ def start(
         options = autoconfig.fit_to_time(corpus, options, deadline)
     model_config, config = train_options.complete(corpus, options)
     network, rng = network_for(model_config, engines.load(config.engine)), np.random.default_rng(config.seed)
-    memory_estimate.check(model_config, config, corpus.ids.nbytes)
+    memory_estimate.check(model_config, config, corpus.nbytes)
     split = split_corpus(corpus, config)
     training, validation = split.training, split.validation
     with threadpool_limits(1):  # the QR decomposition rounds differently on more threads
@@ -67,7 +83,8 @@ def start(
     elif init_from is not None:
         params = transfer.adopt(params, network, corpus.vocabulary, init_from)
     sizes = (training.size, validation.size, training.n_lines, validation.n_lines)
-    info = CorpusInfo(corpus.name, corpus.size, corpus.digest, *sizes)
+    apart = () if corpus.held_out is None else (corpus.held_out.name, corpus.held_out.size, corpus.held_out.digest)
+    info = CorpusInfo(corpus.name, corpus.size, corpus.digest, *sizes, *apart)
     state = TrainingState(
         model_config,
         config,
@@ -105,6 +122,7 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     train_options.check(options, has_model=True)
     deadline = _deadline(options)
     if corpus.digest == state.corpus.digest:  # otherwise the trainer says so
+        corpus = replace_rare(corpus, state.training_config.min_count)
         corpus = corpus.read_as(state.training_config.layout, state.training_config.skip_bad, state.vocabulary)
     if options.get("schedule", "linear") not in ANNEALED:
         current |= {"hold": 0, "cooldown": 0}
@@ -123,7 +141,7 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
         ema = copy_params(state.params)
     dropout = {name: getattr(changed, name) for name in ("dropout", "locked_dropout", "drop_connect")}
     model_config = replace(state.model_config, **dropout)
-    memory_estimate.check(model_config, config, corpus.ids.nbytes, resumed=True)
+    memory_estimate.check(model_config, config, corpus.nbytes, resumed=True)
     return Trainer(corpus, replace(state, model_config=model_config, training_config=config, ema=ema), deadline)
 
 

@@ -4,11 +4,11 @@ import hashlib
 import json
 import math
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from charrnn.config import Config, ModelConfig, TrainingConfig, between
+from charrnn.config import OMIT_DEFAULT, Config, ModelConfig, TrainingConfig, between
 from charrnn.dataset.files import Source
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.types import Array, Params
@@ -29,11 +29,17 @@ class CorpusInfo(Config):
     training_chars: int
     """The characters to learn from."""
     validation_chars: int
-    """The held-out characters: of a continuous text, its end."""
+    """The held-out characters: of a continuous text, its end or blocks of it, or a text of its own."""
     training_lines: int = 0
     """The lines to learn from; 0 for a continuous text."""
     validation_lines: int = 0
     """The held-out lines."""
+    val_name: str = field(default="", metadata=OMIT_DEFAULT)
+    """The name of the text of its own that is validated on; empty: a part of the corpus is."""
+    val_size: int = field(default=0, metadata=OMIT_DEFAULT)
+    """The size of that text in bytes, as read."""
+    val_digest: str = field(default="", metadata=OMIT_DEFAULT)
+    """SHA-256 of those bytes."""
 
     def check(self) -> None:
         between("length of the name", len(self.name), 0, 10_000)
@@ -42,6 +48,8 @@ class CorpusInfo(Config):
         between("validation_chars", self.validation_chars, 0, 2**53)
         between("training_lines", self.training_lines, 0, 2**53)
         between("validation_lines", self.validation_lines, 0, 2**53)
+        between("length of val_name", len(self.val_name), 0, 10_000)
+        between("val_size", self.val_size, 0, 2**53)
 
 
 @dataclass(frozen=True)
@@ -152,8 +160,8 @@ def run_id(
 
     It has no random part, so that the same command writes the same bytes.
     """
-    start = {name: value for name, value in asdict(config).items() if name not in ("steps", "hold", "cooldown")}
-    sha256 = hashlib.sha256(json.dumps([asdict(model), start, vocabulary.characters, asdict(corpus)]).encode())
+    start = {name: value for name, value in config.to_dict().items() if name not in ("steps", "hold", "cooldown")}
+    sha256 = hashlib.sha256(json.dumps([model.to_dict(), start, vocabulary.characters, corpus.to_dict()]).encode())
     for name in sorted(params):
         sha256.update(np.ascontiguousarray(params[name]).data)
     return sha256.hexdigest()

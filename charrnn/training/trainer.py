@@ -11,6 +11,7 @@ import numpy as np
 
 from charrnn import engine as engines
 from charrnn.dataset.corpus import Corpus, corpus_mismatch_error
+from charrnn.dataset.held_out import check_same
 from charrnn.dataset.split import split_corpus
 from charrnn.engine.threads import Threads
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, DivergenceError
@@ -64,6 +65,7 @@ class Trainer:
         """
         if corpus.digest != state.corpus.digest:
             raise corpus_mismatch_error(corpus.name)
+        check_same(corpus.held_out, state.corpus.val_name, state.corpus.val_digest)
         corpus = corpus.reencode(state.vocabulary)
         config = state.training_config
         self.state = state
@@ -72,7 +74,7 @@ class Trainer:
         split = split_corpus(corpus, config)
         self.training_data, self.validation_data = split.training, split.validation
         self.line_set, self.labels, self.n_skipped = split.line_set, split.labels, split.n_skipped
-        self.prior_shift = split.prior_shift
+        self.prior_shift, self.rare = split.prior_shift, corpus.rare
         self._check_state(corpus.name)
         self.epoch = lru_cache(maxsize=1)(self.training_data.epoch)
         """The batches of an epoch by its order; the last result is cached, since finding it may take a sort."""

@@ -1,6 +1,7 @@
 """The training's file: a state comes back bit for bit, and one that does not fit is refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from safetensors.numpy import save_file
@@ -8,6 +9,7 @@ from safetensors.numpy import save_file
 from charrnn.checkpoint.training_file import load_state, save_state
 from charrnn.config import OPTIMIZERS
 from charrnn.dataset.corpus import from_text
+from charrnn.dataset.files import Source
 from charrnn.errors import CheckpointError
 from charrnn.training.trainer import Trainer
 from support.checkpoints import SMALL_FILES, load_error, parts_of, same_arrays
@@ -152,6 +154,12 @@ def test_a_model_is_not_taken_for_a_training_state(small):
         ("source", {"encoding": 8}),
         ("source", {"errors": None}),
         ("source", {"colour": "red"}),
+        ("source", {"val_paths": 1}),
+        ("source", {"val_paths": [1]}),
+        ("training", {"val_spread": 1}),
+        ("training", {"min_count": -1}),
+        ("corpus", {"val_name": 1}),
+        ("corpus", {"val_size": -1}),
     ],
 )
 def test_a_value_out_of_range_is_refused(key, change, small, tmp_path):
@@ -179,6 +187,26 @@ def test_a_value_out_of_range_is_refused_in_the_layout_lines(key, change, small_
     tensors, metadata = parts_of(small_lines["training"])
     save_file(tensors, tmp_path / "bad.safetensors", metadata | {key: json.dumps(json.loads(metadata[key]) | change)})
     assert load_error("training", tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize(("training", "validation"), [(2, 2**53), (2**53, 1), (2, 0), (2, 3), (2**53, 2**53)])
+def test_blocks_that_do_not_fit_the_counters_are_refused_in_little_memory(training, validation, small, tmp_path):
+    tensors, metadata = parts_of(small["training"])
+    changes = {
+        "training": {"val_spread": True},
+        "corpus": {"training_chars": training, "validation_chars": validation},
+        "counters": {"batch": 2**52, "step": 2**53},
+    }
+    changed = {key: json.dumps(json.loads(metadata[key]) | change) for key, change in changes.items()}
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | changed)
+    assert load_error("training", tmp_path / "bad.safetensors")
+
+
+def test_the_source_of_a_text_to_validate_on_comes_back(trained, tmp_path):
+    for source in (Source(("a", "-")), Source(("a",), val_paths=("b", "c"))):
+        save_state(tmp_path / "a", replace(trained.state, source=source))
+        assert load_state(tmp_path / "a").source == source
+        assert ("val_paths" in json.loads(parts_of(tmp_path / "a")[1]["source"])) == bool(source.val_paths)
 
 
 @pytest.mark.parametrize("layout", ["small", "small_lines"])

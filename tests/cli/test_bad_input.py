@@ -45,6 +45,24 @@ train words.conll --conll                     | 2 | --conll is for words with ta
 train words.conll --tags --conll --bytes      | 2 | leave out --bytes
 train words.conll --tags --conll --csv a,b    | 2 | --csv and --conll
 train words.conll --tags --conll              | 1 | line 2 of words.conll has the word 'b' without a tag
+train corpus.txt --val-file missing.txt       | 1 | can't read missing.txt
+train corpus.txt --val-file empty.txt         | 1 | empty.txt is too short to validate on
+train corpus.txt --val-file nothing/          | 1 | nothing
+train corpus.txt --val-file latin1.txt        | 1 | latin1.txt is not utf-8
+train corpus.txt --val-file corpus.txt        | 2 | corpus.txt is part of the corpus
+train corpus.txt --val-file -                 | 2 | can't be stdin
+train corpus.txt --val-file other.txt --val-spread | 2 | leave out --val-spread
+train corpus.txt --val-file other.txt --val-fraction 0.2 | 2 | leave out --val-fraction
+train corpus.txt --val-file other.txt --log other.txt | 2 | other.txt can't be the log too
+train pairs.tsv --pairs --val-file bad.tsv    | 1 | bad.tsv is too short
+train pairs.tsv --pairs --val-file other.txt  | 1 | line 1 has no tab in other.txt
+train corpus.txt --val-spread --lines         | 2 | val_spread is only for continuous text
+train corpus.txt --val-spread --val-fraction 0 | 2 | val_spread is only for a val_fraction above 0
+train corpus.txt --min-count -1               | 2 | min_count must be
+train corpus.txt --min-count 1e9              | 2 | --min-count
+train corpus.txt --min-count 100000           | 1 | no character of corpus.txt occurs 100,000 times
+train corpus.txt --min-count 2 --bytes        | 2 | leave out --bytes
+train pairs.tsv --pairs --min-count 2         | 2 | min_count is only for continuous text and lines
 # the options of a run
 train corpus.txt --frobnicate                 | 2 | --frobnicate
 train corpus.txt --steps                      | 2 | --steps
@@ -100,6 +118,9 @@ train --resume --out alone.safetensors        | 1 | no training to resume
 train other.txt --resume --out model.safetensors | 1 | not the one
 train --resume --out model.safetensors --hidden-size 99 | 2 | hidden_size
 train --resume --out model.safetensors --steps 1 | 2 | already
+train --resume --out model.safetensors --val-file other.txt | 1 | began without a text of its own
+train --resume --out model.safetensors --val-spread | 2 | val_spread is False in the run
+train --resume --out model.safetensors --min-count 2 | 2 | min_count is 0 in the run
 train corpus.txt --init-from missing.safetensors | 1 | there is no missing.safetensors
 train corpus.txt --init-from cut.safetensors  | 1 | cut.safetensors
 train corpus.txt --init-from model.safetensors --cell gru | 2 | cell

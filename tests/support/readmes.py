@@ -40,6 +40,8 @@ NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
 COMMAND = re.compile(r"(?:^|[|&;(`]|\bdo\b)\s*charrnn\b", re.MULTILINE)
 """A command of charrnn in a line of a shell."""
 LENGTHS = re.compile(r"--(?:time|steps|epochs)\b")
+TOLD = re.compile(r"step [\d,/]+, epoch \d+, loss .* left(, evaluating)?")
+"""A line that says how far a training is, after ten seconds."""
 TOOLS = ("jq", "fold")
 """Programs that the documents use if they are installed."""
 
@@ -255,8 +257,9 @@ def _diff(example: Example, found: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """The text without the spaces at the ends of its lines, and without empty lines at its end."""
-    return "\n".join(line.rstrip() for line in text.splitlines()).rstrip("\n")
+    """The text without spaces at the ends of its lines, empty lines at its end, and lines that come as time passes."""
+    lines = (line.rstrip() for line in text.splitlines() if not TOLD.fullmatch(line))
+    return "\n".join(lines).rstrip("\n")
 
 
 def _matches(expected: str, found: str) -> bool:

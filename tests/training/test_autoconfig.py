@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from charrnn.dataset.corpus import from_text
+from charrnn.errors import ConfigError
 from charrnn.training import autoconfig, budget
 from charrnn.training.deadline import Deadline
 from charrnn.training.options import TrainOptions, complete
@@ -40,6 +41,19 @@ def test_less_of_a_text_is_held_out_if_validation_would_take_too_long(slow_machi
     assert 0.001 < found["val_fraction"] < 0.1
     assert deadline.evaluation == pytest.approx(20 / 15, rel=0.5)
     assert autoconfig.fit_to_time(corpus, {"hidden_size": 128, "val_fraction": 0.2}, deadline)["val_fraction"] == 0.2
+
+
+def test_a_text_of_its_own_is_validated_on_as_a_whole_or_refused(slow_machine: None) -> None:
+    for times, is_refused in ((8, False), (700, True)):
+        corpus = from_text(TEXT * 40, val_text=TEXT * times)
+        if not is_refused:
+            assert "val_fraction" not in autoconfig.fit_to_time(corpus, {"hidden_size": 128}, Deadline(20, 0.6))
+            continue
+        with pytest.raises(ConfigError, match=r"would take about .* of the 20 seconds"):
+            autoconfig.fit_to_time(corpus, {"hidden_size": 128}, Deadline(20, 0.6))
+        model, config = complete(corpus, {"hidden_size": 128, "steps": 1})
+        with pytest.raises(ConfigError, match=r"would take about .* of the 20 seconds"):
+            autoconfig.extend(corpus, model, config, 1, Deadline(20, 0.6))
 
 
 @pytest.mark.parametrize(("option", "schedule"), [({"lr_decay": 0.5}, "step"), ({"schedule": "constant"}, "constant")])

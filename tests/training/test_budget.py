@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from charrnn import layers
 from charrnn.config import CELLS, ModelConfig, TrainingConfig
 from charrnn.training import budget
+from charrnn.types import Indices
 
 MINUTE = 1.7e13
 """Operations in a minute of two cores, about."""
@@ -34,6 +36,36 @@ def test_given_options_are_kept_and_all_are_within_bounds(given: dict[str, Any],
     assert 0 <= model.dropout < 0.8
     assert 0 <= model.drop_connect < 0.8
     assert 1e-4 < TrainingConfig(0, **chosen).lr < 0.05
+
+
+def counts(frequent: int, rare: int, times: int = 1, N: int = 10**6) -> Indices:
+    """The counts of so many characters that are frequent, and of others that occur a few times."""
+    return np.array([N // frequent] * frequent + [times] * rare)
+
+
+@pytest.mark.parametrize(
+    ("found", "min_count"),
+    [
+        (counts(70, 3000), 2),
+        (counts(70, 3000, 4), 5),
+        (counts(70, 20_000), 0),  # 2 % of the text
+        (counts(70, 100), 0),  # they cost little
+        (counts(3000, 200), 0),  # they cost little beside the others
+        (counts(70, 3000, 10), 0),  # they are not so rare
+        (np.concatenate([counts(70, 3000), [7] * 20]), 2),  # a few more cost little
+        (np.concatenate([counts(70, 3000), [3] * 900]), 4),
+        (np.concatenate([counts(70, 3000), [6] * 2500]), 2),  # the others would be too large a share of the text
+    ],
+)
+def test_characters_must_occur_a_few_times_if_rare_ones_cost_much(found: Indices, min_count: int) -> None:
+    assert budget.choose_min_count(found, 30, {}) == min_count
+
+
+def test_rare_characters_cost_a_large_network_less() -> None:
+    found = counts(70, 1000)
+    assert budget.choose_min_count(found, 30, {}) == budget.choose_min_count(found, 30, {"hidden_size": 128}) == 2
+    assert budget.choose_min_count(found, 30, {"hidden_size": 2048}) == 0
+    assert budget.choose_min_count(found, 10**6, {}) == 0
 
 
 def test_more_time_makes_a_larger_network() -> None:

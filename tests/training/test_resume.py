@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
+from charrnn.checkpoint.training_file import load_state, save_state
 from charrnn.config import LAYOUTS
 from charrnn.dataset.corpus import from_text
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.training.start import resume
 from charrnn.training.trainer import Trainer
 from support.cells import cell_options
 from support.clock import Clock
@@ -133,6 +135,8 @@ def test_another_corpus_is_refused(tmp_path: Path) -> None:
         {"optimizer": "sgd"},
         {"layout": "lines"},
         {"val_fraction": 0.2},
+        {"val_spread": True},
+        {"min_count": 3},
         {"seed": 2},
     ],
     ids=lambda option: next(iter(option)),
@@ -148,6 +152,8 @@ def test_options_that_the_state_depends_on_can_not_change(option: dict[str, Any]
         "optimizer": "adam",
         "layout": "stream",
         "val_fraction": 0.1,
+        "val_spread": False,
+        "min_count": 0,
     }
     assert resumed(trainer, TEXT, tmp_path, **{name: same[name]})
 
@@ -158,6 +164,36 @@ def test_the_nonlinearity_of_an_rnn_can_not_change(tmp_path: Path) -> None:
         assert resumed(trainer, TEXT, tmp_path, nonlinearity=kept, steps=3).state.model_config.nonlinearity == kept
         with pytest.raises(ConfigError, match=f"nonlinearity is {kept} in the run to resume, and can't become {other}"):
             resumed(trainer, TEXT, tmp_path, nonlinearity=other)
+
+
+@pytest.mark.parametrize("option", [{"val_spread": True}, {"min_count": 30}], ids=str)
+@pytest.mark.parametrize("steps", [3, 11])
+def test_a_run_whose_text_is_split_or_read_in_another_way_resumes_so(
+    option: dict[str, Any], steps: int, tmp_path: Path
+) -> None:
+    options = {"eval_every": 4, "dropout": 0.2} | option
+    whole = run(start(steps=25, **options))
+    rest = run(resumed(run(start(steps=steps, **options)), TEXT, tmp_path, steps=25))
+    assert whole.state.counters.epoch > 1
+    assert saved_bytes(rest, tmp_path) == saved_bytes(whole, tmp_path)
+    assert len(rest.state.vocabulary) < len(set(TEXT)) or "val_spread" in option
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_run_with_a_text_of_its_own_to_validate_on_resumes_with_that_alone(layout: str, tmp_path: Path) -> None:
+    text = TEXTS[layout]
+    corpus = from_text(text, val_text=text[: text.index("\n", 900) + 1])
+    whole = run(start_in(layout, corpus, steps=9, eval_every=4))
+    part = run(start_in(layout, corpus, steps=5, eval_every=4))
+    path = tmp_path / "state.safetensors"
+    save_state(path, part.state)
+    rest = run(resume(corpus, load_state(path), steps=9))
+    assert saved_bytes(rest, tmp_path) == saved_bytes(whole, tmp_path)
+    for other in (from_text(text, val_text=text), from_text(text)):
+        with pytest.raises(CorpusError, match="the text to validate on is not the text to validate on, with which"):
+            resume(other, load_state(path), steps=9)
+    with pytest.raises(CorpusError, match="began without a text of its own"):
+        resume(corpus, start_in(layout, steps=1).state, steps=9)
 
 
 def test_other_options_can_change(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from charrnn.config import ModelConfig, TrainingConfig
+from charrnn.dataset.corpus import from_text
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.training.state import CorpusInfo, Counters, run_id
-from support.trainings import run, start_in
+from support.trainings import TEXTS, run, start_in
 
 
 def test_a_copy_stays_as_it_is_while_the_training_continues_and_can_be_restored() -> None:
@@ -47,12 +48,27 @@ def test_the_same_run_of_another_length_has_the_same_identity(option: dict[str, 
 
 @pytest.mark.parametrize(
     "option",
-    [{"seed": 2}, {"hidden_size": 17}, {"lr": 0.001}, {"dropout": 0.1}, {"layout": "lines"}, {"val_fraction": 0.2}],
+    [
+        {"seed": 2},
+        {"hidden_size": 17},
+        {"lr": 0.001},
+        {"dropout": 0.1},
+        {"layout": "lines"},
+        {"val_fraction": 0.2},
+        {"val_spread": True},
+        {"min_count": 1},
+    ],
     ids=str,
 )
 def test_another_run_has_another_identity(option: dict[str, Any]) -> None:
     one, other = (start_in("stream", steps=5, **options).state for options in ({}, option))
     assert one.run_id != other.run_id
+
+
+def test_another_text_to_validate_on_gives_another_identity() -> None:
+    text = TEXTS["stream"]
+    ids = [start_in("stream", from_text(text, val_text=other), steps=5).state.run_id for other in (text, text + "a")]
+    assert len({*ids, start_in("stream", steps=5).state.run_id}) == 3
 
 
 def test_another_text_or_other_weights_give_another_identity() -> None:

@@ -63,7 +63,8 @@ def _part(data: dict[str, Any], part: str) -> str:
     """The size of the training or the validation data."""
     corpus, unit = data["corpus"], {"labels": "texts", "tags": "tags"}.get(data["layout"], "characters")
     lines = f"{corpus[f'{part}_lines']:,} lines of " if corpus["training_lines"] and unit != "texts" else ""
-    return f"{lines}{corpus[f'{part}_chars']:,} {unit}"
+    name = f" of {corpus['val_name']}" if part == "validation" and corpus.get("val_name") else ""
+    return f"{lines}{corpus[f'{part}_chars']:,} {unit}{name}"
 
 
 def _step(step: int, history: list[dict[str, Any]]) -> str:

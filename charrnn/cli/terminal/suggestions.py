@@ -31,6 +31,8 @@ OPTIONS = {
     "lines": "line by-line line-delimited per-line",
     "per-line": "lines by-line each-line",
     "bytes": "binary raw",
+    "val-file": "valid-file validation-file val-data valid-data validation-data dev-file test-file val-corpus",
+    "min-count": "min-freq min-frequency vocab-min-count min-char-count",
     "val-fraction": "val-frac valid-fraction validation-fraction val-split validation-split test-size",
     "corpus": "data dataset",
     # Model

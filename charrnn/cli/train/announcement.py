@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
+from charrnn.dataset.id_counts import CharacterCount
+from charrnn.dataset.spread import ValidationBlocks
+from charrnn.training import corpus_check
 from charrnn.training.options import DEFAULT_TIME
 from charrnn.training.trainer import Trainer
 
@@ -11,12 +14,16 @@ UNITS = {"lines": "lines", "pairs": "pairs", "translations": "pairs", "labels": 
 """What a run learns from, one after the other; a continuous text has no such parts."""
 
 
-def lines(trainer: Trainer, path: Path, default_time: bool) -> Iterator[str]:
-    """The notices at the start of a run; `default_time` says that the training time was not given."""
+def lines(trainer: Trainer, path: Path, default_time: bool, default_min_count: bool) -> Iterator[str]:
+    """The notices at the start of a run.
+
+    `default_time` says that the training time was not given, and `default_min_count` the same of the `min_count`.
+    """
     if default_time:
         minutes = f"{DEFAULT_TIME / 60:g} minutes"
         yield f"training time: {minutes} (the default); set another with --time, or give --steps or --epochs"
     yield from _corpus(trainer)
+    yield from _characters(trainer, default_min_count)
     yield from _network(trainer)
     step = trainer.state.counters.step
     yield f"{f'continues at step {step:,}, ' if step else ''}writes {path}"
@@ -24,25 +31,76 @@ def lines(trainer: Trainer, path: Path, default_time: bool) -> Iterator[str]:
 
 def _corpus(trainer: Trainer) -> Iterator[str]:
     corpus, vocabulary = trainer.state.corpus, trainer.state.vocabulary
-    n_lines = corpus.training_lines + corpus.validation_lines
-    chars = f"{corpus.training_chars + corpus.validation_chars:,} {'bytes' if vocabulary.is_bytes else 'characters'}"
+    held_out, held_out_lines = (0, 0) if corpus.val_digest else (corpus.validation_chars, corpus.validation_lines)
+    n_lines = corpus.training_lines + held_out_lines
+    chars = f"{corpus.training_chars + held_out:,} {'bytes' if vocabulary.is_bytes else 'characters'}"
     layout = trainer.state.training_config.layout
     unit = UNITS.get(layout, "")
     if layout in ("labels", "tags") and trainer.labels is not None:
-        n_read = trainer.training_data.chars_read + trainer.validation_data.chars_read
+        n_read = trainer.training_data.chars_read + bool(held_out) * trainer.validation_data.chars_read
         yield f"{corpus.name}: {n_lines:,} texts, {n_read:,} characters, {len(trainer.labels)} {layout}"
     else:
         yield f"{corpus.name}: {f'{n_lines:,} {unit}, ' * bool(n_lines)}{chars}, {len(vocabulary)} distinct"
     if trainer.n_skipped:
         of_words = trainer.labels is not None and trainer.labels.of_words
         yield f"{'sentences with ' * of_words}bad lines that were skipped: {trainer.n_skipped:,}"
-    if corpus.validation_chars and n_lines:
+    yield from _split(trainer, unit)
+
+
+def _split(trainer: Trainer, unit: str) -> Iterator[str]:
+    """What is learned, and what is validated on."""
+    corpus, data = trainer.state.corpus, trainer.validation_data
+    n_lines = corpus.training_lines + corpus.validation_lines
+    if corpus.val_digest:
+        chars = "bytes" if trainer.state.vocabulary.is_bytes else "characters"
+        size = f"{corpus.validation_lines:,} {unit}" if n_lines else f"{corpus.validation_chars:,} {chars}"
+        yield f"trains on all of it, validates on the {size} of {corpus.val_name}"
+    elif corpus.validation_chars and n_lines:
         training, validation = corpus.training_lines, corpus.validation_lines
         yield f"trains on {training:,} of the {unit}, validates on the other {validation:,}, chosen at random"
+    elif isinstance(data, ValidationBlocks):
+        blocks = f"{len(data.starts)} blocks of {data.block_size:,} from all over the text"
+        yield f"trains on {corpus.training_chars:,}, validates on {corpus.validation_chars:,}: {blocks}"
     elif corpus.validation_chars:
         yield f"trains on the first {corpus.training_chars:,}, validates on the last {corpus.validation_chars:,}"
     elif trainer.state.training_config.val_fraction:
         yield "too short to hold out validation text: trains on all of it and keeps the last weights"
+
+
+def _characters(trainer: Trainer, default_min_count: bool) -> Iterator[str]:
+    """What is special about the characters: those that are rare or never learned, and a tail of another kind."""
+    state = trainer.state
+    if found := trainer.rare:
+        again = "; --min-count 0 keeps them, at the price of speed" * default_min_count
+        yield (
+            f"characters that occur less than {state.training_config.min_count:,} times are replaced by similar ones "
+            f"or left out: {found.distinct:,}, {_percent(found)} of the text{again}"
+        )
+    elif hint := corpus_check.rare_characters(trainer):
+        min_count, found = hint
+        yield (
+            "most characters are rare, and each makes training slower: "
+            f"{found.distinct:,} of {len(state.vocabulary):,} occur less than {min_count} times "
+            f"and are {_percent(found)} of the text; "
+            f"--min-count {min_count} replaces them or leaves them out"
+        )
+    unseen = corpus_check.only_held_out(trainer)
+    if unseen.distinct:
+        unit = "bytes" if state.vocabulary.is_bytes else "characters"
+        yield (
+            f"{unit} that only the held-out text has, so that they are never learned: {unseen.distinct:,}, "
+            f"{_percent(unseen)} of it"
+        )
+    if corpus_check.tail_differs(trainer):
+        yield (
+            f"the last {trainer.validation_data.size:,} are of another kind than the rest, so that the validation loss "
+            "says little: --val-spread validates on blocks from all over the text, --val-file on a text that you choose"
+        )
+
+
+def _percent(found: CharacterCount) -> str:
+    """The share of some characters with two digits."""
+    return f"{100 * found.share:.2g}%"
 
 
 def _network(trainer: Trainer) -> Iterator[str]:

@@ -26,6 +26,7 @@ Examples:
   cat *.txt | charrnn train - --out all.safetensors
   charrnn train --resume --steps 20000
   charrnn train song.mid --bytes
+  charrnn train book.txt --val-file other-book.txt
   charrnn train names.txt --lines && charrnn sample --count 20
   charrnn train names.tsv --pairs && charrnn sample --label Russian
   charrnn train sentences.conll --tags --conll
@@ -101,6 +102,26 @@ def command(
     ] = None,
     val_fraction: Annotated[
         float | None, option(READING, "Fraction of the text (its end), or of the lines, for validation. [0.1]")
+    ] = None,
+    val_spread: Annotated[
+        bool | None,
+        option(READING, "Hold out blocks from all over the text. [its end]", "--val-spread"),
+    ] = None,
+    val_file: Annotated[
+        list[str] | None,
+        option(
+            READING,
+            "Validate on this file or folder, and learn the whole corpus; can be repeated.",
+            "--val-file",
+            metavar="FILE",
+        ),
+    ] = None,
+    min_count: Annotated[
+        int | None,
+        option(
+            READING,
+            "Replace or leave out characters that occur less often. [0; with --time only where they cost too much]",
+        ),
     ] = None,
     cell: Annotated[str | None, option(MODEL, f"Type of the cells: {either(CELLS)}. [lstm]", values=CELLS)] = None,
     nonlinearity: Annotated[
@@ -221,13 +242,14 @@ def command(
     if resume and ("init_from" in given or given.get("force")):
         raise ConfigError("--resume continues its own files: --init-from and --force are for new runs")
     paths = tuple(corpus or ())
-    check_log(log, paths, (out,))
+    check_log(log, (*paths, *(val_file or ())), (out,))
     if as_bytes and (encoding or errors):
         raise ConfigError("--bytes does not decode the text: leave out --encoding and --errors")
     between("sample_every", sample_every or 0, 0)
     options = training_options(given)
     reading = read_options(given, resume)
-    of_layout = ("skip_bad", "attention", "lm_weight") if resume else ()  # the layout is that of the run
+    # the layout is that of the run
+    of_layout = ("skip_bad", "attention", "lm_weight", "val_spread", "min_count") if resume else ()
     checked: Any = {name: value for name, value in options.items() if name not in of_layout}
     train_options.check(checked, has_model=resume or "init_from" in given)
     default_time = not resume and not options.keys() & set(train_options.LENGTH_OPTIONS)
@@ -240,7 +262,7 @@ def command(
             paths, reading, options, out=out, init_from=init_from, force=force, quiet=quiet
         )
     source = trainer.state.source
-    texts = source.paths if log is not None and source is not None else ()
+    texts = (*source.paths, *source.val_paths) if log is not None and source is not None else ()
     check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *list_files(texts)))
     run = Run(
         CheckpointManager(trainer, path, lock, log=log, resumed=resume, force=force, warn=notifier(quiet)),
@@ -248,6 +270,7 @@ def command(
         sample_every=max(200, trainer.state.training_config.steps // 8) if sample_every is None else sample_every,
         command=None if resume else files.command_words(paths, reading, init_from),
         default_time=default_time,
+        default_min_count=not resume and "min_count" not in options,
     )
     code = run.go()
     if as_json:

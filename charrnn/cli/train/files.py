@@ -46,7 +46,7 @@ def start(
 ) -> Started:
     """A new run; `read_options` holds the options that say how to read the text."""
     source = Source(paths or (files.bundled_corpus(),), **read_options)
-    files.total_size(source.paths)  # first, so that a mistyped name leaves nothing behind
+    files.total_size((*source.paths, *source.val_paths))  # first, so that a mistyped name leaves nothing behind
     if out is None:
         path, lock = naming.reserve_free(source.paths[0], force)
     else:
@@ -87,17 +87,20 @@ def _in_layout_of(state: TrainingState, options: TrainOptions) -> TrainOptions:
 def _source_to_resume(state: TrainingState, paths: tuple[str, ...], read_options: dict[str, Any], path: Path) -> Source:
     """The source of the text of a resumed run; raises an error if it can't be read as before."""
     before = state.source or Source(())
+    val_paths = read_options.pop("val_paths", ())
     if any(getattr(before, name) != value for name, value in read_options.items()):
         names = {"as_bytes": "bytes", "table": read_options.get("table"), "columns": read_options.get("table")}
         given = " and ".join(dict.fromkeys(f"--{names.get(name, name.replace('_', '-'))}" for name in read_options))
         raise ConfigError(f"a resumed run reads its text as before: leave out {given}")
-    source = replace(before, paths=paths or before.paths)
+    source = replace(before, paths=paths or before.paths, val_paths=val_paths or before.val_paths)
     if not paths and STDIN in before.paths:
         command = resume_command(before, path)
         raise CorpusError(f"this run reads stdin: give it the same text again, {command}")
     if not source.paths:
         raise CorpusError("this run did not begin with a file: give its text before --resume")
     missing = source.missing()
+    if missing and missing[0] in source.val_paths and not val_paths:
+        raise CorpusError(f"can't read {missing[0]}, which is no longer a file: give the text with --val-file")
     if missing and not paths:
         raise CorpusError(f"can't read {missing[0]}, which is no longer a file: give the text before --resume")
     return source
@@ -124,6 +127,7 @@ def command_words(paths: tuple[str, ...], read_options: dict[str, Any], init_fro
         given.append("--conll")
     elif "table" in read_options:
         given.append(f"--{read_options['table']}={','.join(read_options['columns'])}")
+    given += [f"--val-file={path}" for path in read_options.get("val_paths", ())]
     given += ["--bytes"] * read_options.get("as_bytes", False) + [f"--init-from={init_from}"] * (init_from is not None)
     return ["charrnn", "train", *paths, *given]
 

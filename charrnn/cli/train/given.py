@@ -32,8 +32,11 @@ def given_options(context: typer.Context, resume: bool, lengths: tuple[str, ...]
     for alternatives in (lengths, (*LAYOUT_FLAGS.values(),), FORMATS):
         if typed & {*alternatives}:
             overruled |= {*alternatives}
+    for one, others in (({"val_file"}, {"val_fraction", "val_spread"}), ({"val_fraction", "val_spread"}, {"val_file"})):
+        overruled |= others if typed & one else set()
     for layout, flag in LAYOUT_FLAGS.items():
         if flag in typed:
+            overruled |= {"val_spread"} if layout == "lines" else {"val_spread", "min_count"}
             overruled |= set() if layout in PAIR_LAYOUTS else {*FORMATS, "skip_bad"}
             overruled |= set() if layout == "tags" else {"conll"}
             overruled |= set() if layout == "pairs" else {"attention"}
@@ -60,6 +63,12 @@ def training_options(given: dict[str, Any]) -> Any:
 def read_options(given: dict[str, Any], resume: bool) -> dict[str, Any]:
     """The options that say how to read the text: the fields of a `Source`."""
     found = {name: given[name] for name in ("encoding", "errors", "as_bytes") if given.get(name)}
+    if given.get("val_file"):
+        if others := [f"--{name.replace('_', '-')}" for name in ("val_fraction", "val_spread") if name in given]:
+            raise ConfigError(f"--val-file leaves nothing of the corpus to hold out: leave out {' and '.join(others)}")
+        found["val_paths"] = tuple(given["val_file"])
+    if found.get("as_bytes") and given.get("min_count"):
+        raise ConfigError("--min-count is for characters: leave out --bytes")
     formats = [name for name in FORMATS if given.get(name)]
     if not formats:
         return found

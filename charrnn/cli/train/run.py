@@ -16,6 +16,7 @@ from charrnn.cli.terminal.console import default_interrupt, notifier, notify_com
 from charrnn.cli.train import announcement
 from charrnn.cli.train.files import resume_command
 from charrnn.cli.train.run_summary import RunSummary
+from charrnn.cli.train.teller import Teller
 from charrnn.config import LINE_LAYOUTS, MAX_SEED, SamplingConfig
 from charrnn.dataset.lines import LineBatches
 from charrnn.errors import CharRNNError
@@ -49,24 +50,27 @@ class Run:
         sample_every: int,
         command: list[str] | None,
         default_time: bool,
+        default_min_count: bool,
     ):
         """`command` is the command that began the run, without its settings; None for a resumed run.
 
-        `default_time` says that the training time was not given.
+        `default_time` says that the training time was not given, and `default_min_count` the same of the `min_count`.
         """
         self.manager, self.trainer = manager, manager.trainer
         self.notice = notifier(quiet)
         self.quiet = quiet
         self.sample_every = sample_every
         self.command = command
-        self.default_time = default_time
+        self.defaults = default_time, default_min_count
         self.summary = RunSummary(self.trainer)
         self.loss = math.nan
+        self.has_explained = False
+        """Whether a notice has said why the training loss is higher than the validation loss."""
 
     def go(self) -> int:
         """Trains to the end, or until a signal asks to stop; returns the exit code."""
         with self.manager:
-            for line in announcement.lines(self.trainer, self.manager.path, self.default_time):
+            for line in announcement.lines(self.trainer, self.manager.path, *self.defaults):
                 self.notice(line)
             if self.trainer.deadline is None:
                 notify_compilation(self.trainer.state.training_config.engine, self.quiet)
@@ -82,8 +86,11 @@ class Run:
     def _train(self) -> dict[int, float]:
         """Trains; returns the signals that stopped it."""
         with self._bar() as bar, stop_signals() as signals:
+            teller = Teller(self.manager)
             for progress in self.manager:
                 self._show(bar, progress)
+                if bar.disable and (line := teller.line(progress, self.loss)):
+                    self.notice(line)
                 if progress.evaluation:
                     self._report(progress.evaluation)
                 if signals:
@@ -189,11 +196,24 @@ class Run:
     def _report(self, row: Evaluation) -> None:
         parts = [f"step {row.step:,}/{self.trainer.state.training_config.steps:,}", f"epoch {row.epoch}"]
         if row.train_loss is not None:
-            parts.append(f"training loss {row.train_loss:.3f}")
+            parts.append(f"training loss {row.train_loss:.3f}{self._explanation(row.train_loss, row.val_loss)}")
         if row.val_loss is not None:
             bpc = row.val_loss / math.log(2)
             parts.append(f"validation loss {row.val_loss:.3f} ({bpc:.3f} bits per {self.summary.unit})")
         self.notice(", ".join(parts))
+
+    def _explanation(self, train_loss: float, val_loss: float | None) -> str:
+        """Why the training loss is higher than the validation loss, where it first is and dropout is a reason."""
+        model = self.trainer.state.model_config
+        if (
+            self.has_explained
+            or val_loss is None
+            or train_loss <= val_loss
+            or not (model.dropout or model.drop_connect)
+        ):
+            return ""
+        self.has_explained = True
+        return " (with dropout, which is off in validation)"
 
     def _sample(self) -> None:
         began = time.monotonic()

@@ -11,7 +11,7 @@ from threading import Thread
 from charrnn.cli.train.given import LAYOUT_FLAGS
 from charrnn.config import PAIR_LAYOUTS, UNIT_OF_LAYOUT, ModelConfig, TrainingConfig
 from charrnn.dataset.split import ValidationStream
-from charrnn.training import baselines, diagnosis, evaluation
+from charrnn.training import baselines, corpus_check, diagnosis, evaluation
 from charrnn.training.baselines import MAX_CHARS, MAX_ORDER, Baselines
 from charrnn.training.options import DATA_FIELDS, DEFAULTS_OF_LAYOUT
 from charrnn.training.state import Evaluation
@@ -60,9 +60,7 @@ class RunSummary:
             yield self._loss(row.val_loss)
         if trainer.deadline is not None and config.steps <= config.warmup:
             yield "the time ran out before much was learned: give more --time; if the engine had to compile, try again"
-        elif row and self.baselines and row.rank / math.log(2) > self.baselines[0].xz > 0:
-            yield "not better than xz yet: more time would help most, unless there is nothing to learn"
-        elif advice := self._advice(has_best):
+        elif advice := self._advice(row, has_best):
             yield advice
         if trainer.out_of_patience:
             yield f"stopped: {config.patience} evaluations without a better model"
@@ -79,11 +77,16 @@ class RunSummary:
         bits = val_loss / math.log(2)
         return f"validation loss {val_loss:.3f} is {bits:.2f} bits per {self.unit}{''.join(compared)}"
 
-    def _advice(self, has_best: bool) -> str | None:
+    def _advice(self, row: Evaluation | None, has_best: bool) -> str | None:
         """What would help most; None for a classifier: only its validation loss is calibrated."""
         if self.trainer.state.model_config.form == "classifier":
             return None
-        return diagnosis.diagnose(self.trainer.history, self._loss_without_dropout() if has_best else None)
+        return diagnosis.diagnose(
+            self.trainer.history,
+            self._loss_without_dropout() if has_best else None,
+            corpus_check.tail_differs(self.trainer),
+            bool(row and self.baselines and row.rank / math.log(2) > self.baselines[0].xz > 0),
+        )
 
     def _loss_without_dropout(self) -> float | None:
         """The loss of the best weights on a piece of a continuous training text; None for other layouts."""

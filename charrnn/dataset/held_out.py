@@ -1,0 +1,59 @@
+"""The text to validate on that is one of its own, in files that are not part of the corpus."""
+
+import os
+from dataclasses import dataclass
+
+from charrnn.dataset.files import STDIN, Source, list_files
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.types import Ids
+
+MIN_VALIDATION = 100
+"""The fewest characters of validation text: the loss on fewer says nothing, so then nothing is held out."""
+
+
+@dataclass(frozen=True)
+class HeldOutText:
+    """A text as ids [M] in the alphabet of a corpus, with the size and the SHA-256 that identify it.
+
+    Raises `CorpusError` for fewer than `MIN_VALIDATION` characters.
+    """
+
+    ids: Ids
+    name: str
+    size: int
+    """In bytes, as read."""
+    digest: str
+    """SHA-256 of its bytes."""
+
+    def __post_init__(self) -> None:
+        if len(self.ids) < MIN_VALIDATION:
+            raise CorpusError(
+                f"{self.name} is too short to validate on: it has {len(self.ids)} characters, and {MIN_VALIDATION} are "
+                "needed"
+            )
+
+
+def check_apart(source: Source) -> None:
+    """Raises `ConfigError` if a file would be both learned and validated on, or if the latter is stdin."""
+    if not source.val_paths:
+        return
+    if STDIN in source.val_paths:
+        raise ConfigError("--val-file can't be stdin: give the name of a file")
+    learned = {os.path.realpath(path) for path in list_files(source.paths) if path != STDIN}
+    for path in list_files(source.val_paths):
+        if os.path.realpath(path) in learned:
+            raise ConfigError(f"{path} is part of the corpus: give --val-file a text that is not learned")
+
+
+def check_same(found: HeldOutText | None, name: str, digest: str) -> None:
+    """Raises `CorpusError` if a run did not begin with this text, but with another one, or, if both are empty, without.
+
+    `name` and `digest` are those of the text that it began with.
+    """
+    if (found.digest if found else "") == digest:
+        return
+    if not digest:
+        raise CorpusError("this run began without a text of its own to validate on: leave out --val-file")
+    raise CorpusError(
+        f"the text to validate on is not {name}, with which this run began: restore that one, or start a new run"
+    )

@@ -1,0 +1,54 @@
+"""The counts of ids: how often each occurs in a text, and which occur in one text alone."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from charrnn.types import Ids, Indices
+
+COUNT_BLOCK = 1 << 20
+"""Ids to count at once: NumPy makes a number of eight bytes from each."""
+
+
+@dataclass(frozen=True)
+class CharacterCount:
+    """Some characters of a text."""
+
+    distinct: int
+    """How many different characters they are."""
+    occurrences: int
+    """How often they occur together."""
+    share: float
+    """Their share of the text."""
+
+    @classmethod
+    def from_counts(cls, counts: Indices, size: int) -> "CharacterCount":
+        """The characters with these counts, those of 0 left out, in a text of this size."""
+        return cls(int(np.count_nonzero(counts)), int(counts.sum()), int(counts.sum()) / max(1, size))
+
+
+def blocks_of(ids: Ids) -> Iterator[Ids]:
+    """A text in blocks of `COUNT_BLOCK` ids."""
+    return (ids[start : start + COUNT_BLOCK] for start in range(0, len(ids), COUNT_BLOCK))
+
+
+def count(blocks: Iterable[Ids], V: int) -> Indices:
+    """How often each id occurs in a text that comes in blocks: [V]."""
+    counts = np.zeros(V, np.int64)
+    for block in blocks:
+        counts += np.bincount(block, minlength=V)
+    return counts
+
+
+def count_only_in(blocks: Iterable[Ids], others: Iterable[Ids], V: int) -> Indices:
+    """How often each id occurs in a text, but 0 if another text has it too: [V].
+
+    The other text is read only as far as that takes.
+    """
+    counts = count(blocks, V)
+    for other in others:
+        if not counts.any():
+            break
+        counts[np.bincount(other, minlength=V) > 0] = 0
+    return counts

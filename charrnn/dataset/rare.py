@@ -1,0 +1,59 @@
+"""The rare characters of a corpus: what they cost, and a corpus in which others stand for them."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.id_counts import CharacterCount, blocks_of, count
+from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.types import Ids
+
+
+def replace_rare(corpus: Corpus, min_count: int) -> Corpus:
+    """The corpus without the characters that occur less than `min_count` times, which are its `rare` ones.
+
+    Each is replaced by the most similar one that is kept, or left out if none is: see `Vocabulary.nearest`. A newline
+    is always kept. In a text of its own to validate on the same characters are replaced, and those that only it has.
+    Raises `ConfigError` for bytes, and `CorpusError` if no character occurs so often.
+    """
+    if not min_count:
+        return corpus
+    if corpus.vocabulary.is_bytes:
+        raise ConfigError("min_count is for characters: leave out --bytes")
+    characters = corpus.vocabulary.characters
+    counts = count(blocks_of(corpus.ids), len(characters))
+    kept = counts >= min_count
+    if not kept.any():
+        raise CorpusError(f"no character of {corpus.name} occurs {min_count:,} times: give a smaller --min-count")
+    if "\n" in characters:
+        kept[characters.index("\n")] = True
+    if kept.all():
+        return corpus
+    found = CharacterCount.from_counts(counts[~kept], len(corpus.ids))
+    vocabulary = Vocabulary(c for c, is_kept in zip(characters, kept, strict=True) if is_kept)
+    new_ids = [
+        vocabulary.encode(c if is_kept else vocabulary.nearest(c)) for c, is_kept in zip(characters, kept, strict=True)
+    ]
+    held_out = corpus.held_out
+    if held_out is not None:
+        held_out = replace(held_out, ids=_substitute(held_out.ids, new_ids))
+    ids = _substitute(corpus.ids, new_ids)
+    return replace(corpus, ids=ids, vocabulary=vocabulary, held_out=held_out, rare=found)
+
+
+def _substitute(ids: Ids, new_ids: list[Ids]) -> Ids:
+    """The text in which some ids, mostly none or one, stand for each id."""
+    lengths = np.array([len(new) for new in new_ids])
+    firsts = np.array([new[0] if len(new) else 0 for new in new_ids], new_ids[0].dtype)
+    several = lengths > 1
+    found = []
+    for block in blocks_of(ids):
+        n = lengths[block]
+        text = np.repeat(firsts[block], n)
+        stops = np.cumsum(n)
+        for place in np.flatnonzero(several[block]):
+            text[stops[place] - n[place] : stops[place]] = new_ids[block[place]]
+        found.append(text)
+    return np.concatenate([*found, firsts[:0]])

@@ -1,0 +1,42 @@
+"""The corpus check: what is worth knowing about a corpus before training on it."""
+
+from itertools import chain
+
+from charrnn.dataset import tail
+from charrnn.dataset.id_counts import CharacterCount, count, count_only_in
+from charrnn.dataset.split import ValidationStream
+from charrnn.dataset.streams import Streams
+from charrnn.training.budget import MAX_MIN_COUNT, MAX_RARE_SHARE, MIN_VOCABULARY
+from charrnn.training.trainer import Trainer
+
+
+def rare_characters(trainer: Trainer) -> tuple[int, CharacterCount] | None:
+    """The lowest `min_count`, and the characters that occur less often, if these are most of a large vocabulary.
+
+    None if they are not, if they are no negligible share of the text, or if the layout has no `min_count`.
+    """
+    state = trainer.state
+    V, layout = len(state.vocabulary), state.training_config.layout
+    if layout not in ("stream", "lines") or state.vocabulary.is_bytes or V < MIN_VOCABULARY:
+        return None
+    counts = count(chain(trainer.training_data.blocks(), trainer.validation_data.blocks()), V)
+    for min_count in range(2, MAX_MIN_COUNT + 1):
+        found = CharacterCount.from_counts(counts[counts < min_count], int(counts.sum()))
+        if 2 * found.distinct > V:
+            return (min_count, found) if found.share <= MAX_RARE_SHARE else None
+    return None
+
+
+def only_held_out(trainer: Trainer) -> CharacterCount:
+    """The characters that only the validation data has; their share is that of the validation data."""
+    V, data = len(trainer.state.vocabulary), trainer.validation_data
+    counts = count_only_in(data.blocks(), trainer.training_data.blocks(), V)
+    return CharacterCount.from_counts(counts, data.chars_read)
+
+
+def tail_differs(trainer: Trainer) -> bool:
+    """Whether the end of the text is held out, and is of another kind than the rest: see `tail.differs`."""
+    data, validation = trainer.training_data, trainer.validation_data
+    if not isinstance(data, Streams) or not isinstance(validation, ValidationStream) or trainer.state.corpus.val_digest:
+        return False
+    return tail.differs(data.ids, validation.ids, len(trainer.state.vocabulary))
