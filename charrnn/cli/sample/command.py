@@ -1,7 +1,6 @@
 """`charrnn sample`: writes text with a trained model. The options are here; the modules beside it do the work."""
 
 import math
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -198,7 +197,7 @@ def command(
             notice(f"seed: {seed}")
     request = SamplingRequest(length=length, seed=seed, config=config, stops=stops, constraints=constraints)
     clean = partial(clean_prime, vocabulary=model.vocabulary, unknown=unknown, notice=silent if interactive else notice)
-    output = Output(sys.stdout.isatty() if safe_text is None else safe_text)
+    output = Output(safe_text)
 
     if interactive:
         from charrnn.cli.sample.interactive import converse
