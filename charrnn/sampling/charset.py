@@ -28,14 +28,14 @@ def charset_mask(
     """The characters [V] that `allow` and `ban` permit; None if they permit all.
 
     A character that stops the text need not be allowed, since it is not part of the text. If the characters are bytes,
-    the classes have only those of ASCII: a byte above is a part of a character. Raises `ConfigError` for an invalid
-    expression, and if no character is permitted.
+    neither classes nor such a character are bytes above ASCII, which are parts of characters. Raises `ConfigError` for
+    an invalid expression, and if no character is permitted.
     """
     if not config.allow and not config.ban:
         return None
     everything = np.ones(len(characters), bool)
     mask = parse_charset(config.allow, characters, "--allow", is_bytes) if config.allow else everything
-    mask |= [c in stops for c in characters]
+    mask |= [c in stops and (c.isascii() or not is_bytes) for c in characters]
     mask &= ~parse_charset(config.ban, characters, "--ban", is_bytes)
     if not mask.any():
         raise ConfigError("--allow and --ban leave no character of the model's vocabulary")

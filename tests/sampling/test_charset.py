@@ -92,3 +92,11 @@ def test_a_mask_is_what_is_allowed_without_what_is_banned() -> None:
     assert charset_mask(SamplingConfig(), CHARACTERS) is None
     with pytest.raises(ConfigError, match="leave no character"):
         charset_mask(SamplingConfig(ban=r"\u0000-\U0010ffff"), CHARACTERS)
+
+
+def test_a_stop_above_ascii_is_no_single_byte() -> None:
+    every = "".join(map(chr, range(256)))
+    for is_bytes, wanted in ((True, "a"), (False, "aé")):
+        mask = charset_mask(SamplingConfig(allow="a"), every, ["é"], is_bytes)
+        assert mask is not None
+        assert [c for c, kept in zip(every, mask, strict=True) if kept] == [*wanted]

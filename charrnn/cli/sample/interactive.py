@@ -70,10 +70,12 @@ def converse(
             prime = clean(_prime(typed))
             output.write(prime if echo else "")
             written = False
-            with suppress(KeyboardInterrupt):  # it ends this text, not the conversation
+            try:
                 for piece in TextGenerator(model, request, prime=prime).pieces():
                     output.write(piece)
                     written = True
+            except KeyboardInterrupt:  # it ends this text, not the conversation
+                written = True
             output.line()
             output.flush()
             if request.end and not written:
