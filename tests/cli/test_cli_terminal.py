@@ -47,12 +47,9 @@ def on_a_terminal(*args: object, given: bytes, cwd: Path) -> str:
     "line",
     [
         "sample BYTES --prime - -n 0 --seed 1",
-        "sample BYTES --prime - -n 0 --seed 1 --count 2",
         "score BYTES --per-line",
-        "score BYTES --above 0",
         "score BYTES --heatmap",
         "classify classifier.safetensors",
-        "classify classifier.safetensors --top 2",
         "tag tagger.safetensors --spans",
         "tag tagger.safetensors",
     ],
