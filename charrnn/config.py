@@ -245,9 +245,9 @@ class SamplingConfig(Config):
     loop_penalty: float = 0.0
     """Nats that a character loses for each character by which it would lengthen a repetition."""
     allow: str = ""
-    """Only these characters and ranges, such as `a-zA-Z .`; empty: all."""
+    """Only these characters, ranges and classes, such as `a-zA-Z .` (see `parse_charset`); empty: all."""
     ban: str = ""
-    """None of these characters and ranges."""
+    """None of these characters, ranges and classes."""
     to_temp: float | None = None
     """The temperature at the end of the text, if it changes along the text; None: it stays at `temp`."""
 

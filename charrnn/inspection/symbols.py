@@ -6,13 +6,8 @@ SYMBOLS = {" ": "␣", "\n": "⏎", "\t": "⇥"}
 
 
 def symbol(character: str) -> str:
-    """A character by itself: whitespace as a symbol, control characters as escapes."""
-    return SYMBOLS.get(character, printable(character))
-
-
-def printable(character: str) -> str:
-    """A character within a text: newlines and tabs unchanged, other invisible characters as escapes."""
-    return character if character.isprintable() or character in "\n\t" else ascii(character)[1:-1]
+    """A character by itself: whitespace as a symbol, other invisible characters as escapes."""
+    return SYMBOLS.get(character, character if character.isprintable() else ascii(character)[1:-1])
 
 
 def character_names(vocabulary: Vocabulary) -> list[str]:

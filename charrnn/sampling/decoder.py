@@ -12,6 +12,7 @@ from charrnn.engine import available_cores
 from charrnn.errors import CheckpointError
 from charrnn.model.model import Model
 from charrnn.sampling import filters
+from charrnn.sampling.charset import charset_mask
 from charrnn.sampling.state import GenerationState
 from charrnn.types import Array, Ids, Mask
 
@@ -40,7 +41,8 @@ class BatchDecoder:
         """
         self.model, self.config = model, config
         self.context, self.recent, self.rngs = context, recent, list(rngs)
-        self.mask = filters.charset_mask(config, model.vocabulary.characters, stops)
+        vocabulary = model.vocabulary
+        self.mask = charset_mask(config, vocabulary.characters, stops, vocabulary.is_bytes)
         Decoder = model.engine.Decoder
         self._compiled: Any = Decoder and Decoder(model.config.cell_name, model.params, state, available_cores())
         self._state = state

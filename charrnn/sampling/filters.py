@@ -4,15 +4,13 @@
 remaining characters are a distribution again.
 """
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import SamplingConfig
-from charrnn.errors import ConfigError
 from charrnn.layers.softmax import log_softmax
 from charrnn.types import Array, Mask
 
@@ -153,38 +151,3 @@ def repeat_lengths(recent: Recent, V: int) -> Recent:
         here = here[recent[here - k] == recent[last - k]] if k <= last and recent[last - k] < V else here[:0]
         k += 1
     return lengths[:V]
-
-
-# The mask that --allow and --ban make
-
-
-def charset_mask(config: SamplingConfig, characters: Sequence[str], stops: Sequence[str] = ()) -> Mask | None:
-    """The characters [V] that `allow` and `ban` permit; None if they permit all.
-
-    A character that stops the text need not be allowed, since it is not part of the text. Raises `ConfigError` if no
-    character is permitted.
-    """
-    if not config.allow and not config.ban:
-        return None
-    mask = parse_charset(config.allow, characters) if config.allow else np.ones(len(characters), bool)
-    mask |= [c in stops for c in characters]
-    mask &= ~parse_charset(config.ban, characters)
-    if not mask.any():
-        raise ConfigError("--allow and --ban leave no character of the model's vocabulary")
-    return mask
-
-
-def parse_charset(expression: str, characters: Sequence[str]) -> Mask:
-    r"""The characters [V] that an expression such as `abc`, `a-z`, `\n` or `\-` contains."""
-    ranges = [(a, z or a) for a, z in _ranges(expression)]
-    return np.array([any(a <= c <= z for a, z in ranges) for c in characters])
-
-
-def _ranges(text: str) -> list[tuple[str, str]]:
-    """The single characters and ranges of an expression; a hyphen at either end or after a backslash is literal."""
-    one = r"(\\.|[^\\]|\\$)"
-    return [(_unescape(a), _unescape(z)) for a, z in re.findall(rf"{one}(?:-{one})?", text, re.DOTALL)]
-
-
-def _unescape(text: str) -> str:
-    return {"\\n": "\n", "\\t": "\t", "\\r": "\r"}.get(text, text[-1:])

@@ -13,8 +13,11 @@ from charrnn.errors import ConfigError
 from charrnn.layers.softmax import log_softmax
 from charrnn.model.model import Model
 from charrnn.sampling import decoder
+from charrnn.sampling.ending import can_end
 from charrnn.sampling.growing_text import GrowingText
 from charrnn.sampling.request import SamplingOptions, SamplingRequest
+from charrnn.sampling.rewind import RewindableDecoder
+from charrnn.sampling.selection import EMPTY, exhausted, is_empty, select
 from charrnn.sampling.state import GenerationState
 
 MAX_BATCH = 64
@@ -32,9 +35,9 @@ class Sample:
     seed: int
     temp: float
     logprob: float
-    """In nats, of the characters drawn. They include a stop text, which is not in `text`."""
+    """In nats, of the characters drawn. They include a stop text, which is not in `text`, but nothing after `end`."""
     chars: int
-    """The characters drawn."""
+    """The number of these characters, for a model of bytes of bytes."""
     label: str | None = None
     """For a model of pairs: the source, to which the text is the target."""
 
@@ -71,6 +74,7 @@ class TextGenerator:
         else:
             self._batch = decoder.resume(model, request.prime_text, after, config, stops)
         self._text = GrowingText(self._batch, request, self._batch.recent[0])
+        self._draws = RewindableDecoder(self._batch, stops) if self._text.ending.is_early else None
 
     def __iter__(self) -> Iterator[str]:
         for piece in self.pieces():
@@ -78,14 +82,16 @@ class TextGenerator:
 
     def pieces(self) -> Iterator[str]:
         """The text in pieces of several characters, as they are drawn."""
-        for (piece,) in _write(self._batch, [self._text], self.request):
+        for (piece,) in _write(self._draws or self._batch, [self._text], self.request):
+            if self._draws:
+                self._draws.forget(self._text.ending.kept)
             if piece:
                 yield piece
 
     @property
     def state(self) -> GenerationState:
         """The state from which another text continues exactly after all `pieces` so far."""
-        return self._batch.generation_state()
+        return self._draws.state_after(self._text.ending.kept) if self._draws else self._batch.generation_state()
 
 
 def generate(model: Model, request: SamplingRequest | None = None, **options: Unpack[SamplingOptions]) -> Iterator[str]:
@@ -93,8 +99,8 @@ def generate(model: Model, request: SamplingRequest | None = None, **options: Un
 
     The fields of `SamplingRequest` are given as a request, as keyword arguments, or both: a keyword replaces the
     request's field. `generate(model, length=200, seed=1)` writes 200 characters. The text ends earlier at the first of
-    the `stops`, and has only characters that the `constraints` allow. A model of bytes counts bytes, and yields whole
-    characters. A text without a prime begins as after a newline.
+    the `stops` or of `stop_after`, or with its last sentence, and has only characters that the `constraints` allow. A
+    model of bytes counts bytes, and yields whole characters. A text without a prime begins as after a newline.
 
     Raises `ConfigError` for options out of range, `VocabularyError` if the prime has characters that are not in the
     vocabulary, and `SamplingError` if no character may come, or the text does not match at its full length.
@@ -103,17 +109,33 @@ def generate(model: Model, request: SamplingRequest | None = None, **options: Un
 
 
 def samples(
-    model: Model, request: SamplingRequest | None = None, *, count: int, **options: Unpack[SamplingOptions]
+    model: Model,
+    request: SamplingRequest | None = None,
+    *,
+    count: int,
+    skip_empty: bool = False,
+    **options: Unpack[SamplingOptions],
 ) -> Iterator[Sample]:
     """Draws `count` samples, many of them side by side; sample i has the seed `seed + i`. Otherwise as `generate`.
 
-    Raises `ConfigError` if they have neither a length nor a stop text, and for a count below 0.
+    `skip_empty` skips the samples whose text is nothing but white space; the next seeds replace theirs.
+
+    Raises `ConfigError` if they have neither a length nor a stop text, and for a count below 0; `SamplingError` if
+    `MAX_SKIPPED` samples in a row are empty.
     """
     between("count", count, 0)
     request = SamplingRequest.from_options(request, options)
     prime = request.prime_text
-    primes = ([prime] * min(MAX_BATCH, count - first) for first in range(0, count, MAX_BATCH))
-    return continuations(model, primes, request)
+    if not skip_empty:
+        primes = ([prime] * min(MAX_BATCH, count - first) for first in range(0, count, MAX_BATCH))
+        return continuations(model, primes, request)
+    _check_end(model, request)
+
+    def draw(seeds: range) -> Iterator[Sample]:
+        return continuations(model, [[prime] * len(seeds)], request, seed=seeds.start)
+
+    error = exhausted("texts", [EMPTY])
+    return select(draw, count, request.seed, MAX_BATCH, lambda sample: not is_empty(sample.text), error)
 
 
 def continuations(
@@ -127,9 +149,13 @@ def continuations(
     Otherwise as `samples`; the request's own prime is not used.
     """
     request = SamplingRequest.from_options(request, options)
-    if request.max_length < 0 and not request.stops:
-        raise ConfigError("several samples, or samples as data, need an end: give a length of 0 or more")
+    _check_end(model, request)
     return _continue(model, primes, request)
+
+
+def _check_end(model: Model, request: SamplingRequest) -> None:
+    if not can_end(request, model.vocabulary):
+        raise ConfigError("several samples, or samples as data, need an end: give a length of 0 or more")
 
 
 def _continue(model: Model, primes: Iterable[Sequence[str]], request: SamplingRequest) -> Iterator[Sample]:
@@ -147,7 +173,9 @@ def _continue(model: Model, primes: Iterable[Sequence[str]], request: SamplingRe
             yield Sample(whole, prime, seed, request.config.temp, text.logprob, text.chars)
 
 
-def _write(batch: decoder.BatchDecoder, texts: Sequence[GrowingText], request: SamplingRequest) -> Iterator[list[str]]:
+def _write(
+    batch: decoder.BatchDecoder | RewindableDecoder, texts: Sequence[GrowingText], request: SamplingRequest
+) -> Iterator[list[str]]:
     """Draws until all texts have ended; yields the new piece of each, which is empty once it has ended."""
     n, length = 0, request.max_length
     while not all(text.ended for text in texts):

@@ -1,34 +1,45 @@
 """The growing text: one text while it is drawn, which knows its constraints and where it ends."""
 
 import codecs
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from charrnn.dataset.vocabulary import Vocabulary
-from charrnn.errors import SamplingError
-from charrnn.sampling.constraints import Match
+from charrnn.errors import ConfigError, SamplingError
+from charrnn.sampling.constraints import Constraint, Match
 from charrnn.sampling.decoder import BatchDecoder
+from charrnn.sampling.ending import Ending, MinLength
 from charrnn.sampling.filters import Recent
 from charrnn.sampling.request import SamplingRequest
 from charrnn.types import Array, Ids, Mask
 
 
 class GrowingText:
-    """A text of a batch: it counts what was drawn, and withholds what may still turn out to begin a stop text."""
+    """A text of a batch: it counts what was drawn, and withholds what may still turn out not to be part of it."""
 
     def __init__(self, batch: BatchDecoder, request: SamplingRequest, recent: Recent):
         """`recent` [LOOKBACK] has the last characters of the text so far, padded with V at the front.
 
-        Raises `SamplingError` if nothing is to be written and the empty text does not match.
+        Raises `SamplingError` if nothing is to be written and the empty text does not match; `ConfigError` if the text
+        should be longer than its length, or end both with a sentence and a match.
         """
         vocabulary = batch.model.vocabulary
-        self.decode = IncrementalDecoder(vocabulary)
-        self.length, self.stops = request.max_length, [stop for stop in request.stops if stop]
-        self.constraints = request.constraints(recent[recent < len(vocabulary)]) if request.constraints else ()
+        self.decode, self.ending = IncrementalDecoder(vocabulary), Ending(request, vocabulary)
+        self.length, self.min_length = request.max_length, request.min_length
+        request.check_min_length(self.length)
+        self.constraints: Sequence[Constraint] = (
+            request.constraints(recent[recent < len(vocabulary)]) if request.constraints else ()
+        )
+        if request.end and any(isinstance(c, Match) for c in self.constraints):
+            raise ConfigError("a text can't end both with a match and with a sentence: leave one out")
+        if self.min_length and any(request.stops):
+            self.constraints = [*self.constraints, MinLength(self.min_length, request.stops, vocabulary)]
         self.mask = np.ones(len(vocabulary), bool) if batch.mask is None else batch.mask
         self.ended = self.length == 0
-        self.chars, self.logprob, self.withheld = 0, 0.0, ""
+        self.chars, self.logprob = 0, 0.0
+        self.logps: list[float] | None = None if request.end is None else []
+        """The log-probability of each character, if the text may end before the last of them."""
         if self.ended:
             self._check_match()
 
@@ -43,7 +54,8 @@ class GrowingText:
         for constraint in self.constraints:
             mask &= constraint.allowed()
         if not mask.any():
-            if not any(isinstance(c, Match) and c.complete() for c in self.constraints):
+            complete = any(isinstance(c, Match) and c.complete() for c in self.constraints)
+            if not complete or self.chars < self.min_length:
                 raise SamplingError(f"no character may come after {self.chars} characters: loosen the constraints")
             self.ended = True
             mask[:] = True
@@ -58,47 +70,39 @@ class GrowingText:
             return ""
         if self.length >= 0:
             ids = ids[: self.length - self.chars]
-        if not self.stops:
-            grown = self.decode(ids)
+        if not self.ending.is_early:
+            grown = self.ending.add(self.decode(ids), self.chars)
             self._count(ids, logps)
         else:
             grown = ""
             for n in range(len(ids)):
                 self._count(ids[n : n + 1], logps[n : n + 1])
-                grown += self._release(self.decode(ids[n : n + 1]))
-                if self.ended:
+                grown += self.ending.add(self.decode(ids[n : n + 1]), self.chars)
+                if self.ending.ended:
                     break
-        if not self.ended and self.chars == self.length:
+        if self.ending.ended or self.chars == self.length:
             self.ended = True
-            self._check_match()
+            if not self.ending.stopped:
+                self._check_match()
         return grown
 
     def rest(self) -> str:
-        """The withheld part, which begins no stop text after all, and the bytes of an incomplete character."""
-        return self.withheld + self.decode([], final=True)
+        """The withheld part, without what follows the end, and the bytes of an incomplete character."""
+        rest = self.ending.rest(self.decode([], final=True))
+        if self.logps is not None:
+            self.chars, self.logprob = self.ending.kept, sum(self.logps[: self.ending.kept])
+        return rest
 
     def _count(self, ids: Ids, logps: Array) -> None:
         self.chars += len(ids)
         self.logprob += float(logps[: len(ids)].sum())
+        if self.logps is not None:
+            self.logps += logps[: len(ids)].tolist()
         for constraint in self.constraints:
             for v in ids:
                 constraint.add(int(v))
-
-    def _release(self, piece: str) -> str:
-        """Adds a piece to the withheld part, and returns what can no longer begin a stop text; ends at a stop text."""
-        self.withheld += piece
-        for stop in self.stops:
-            if piece and self.withheld.endswith(stop):
-                free, self.withheld, self.ended = self.withheld[: -len(stop)], "", True
-                return free
-        longest = max(len(stop) for stop in self.stops) - 1
-        start = next(
-            n
-            for n in range(max(0, len(self.withheld) - longest), len(self.withheld) + 1)
-            if n == len(self.withheld) or any(stop.startswith(self.withheld[n:]) for stop in self.stops)
-        )
-        free, self.withheld = self.withheld[:start], self.withheld[start:]
-        return free
+        if self.min_length:
+            self.constraints = [c for c in self.constraints if not isinstance(c, MinLength) or not c.is_met]
 
     def _check_match(self) -> None:
         if any(isinstance(c, Match) and not c.complete() for c in self.constraints):

@@ -1,6 +1,6 @@
 """The sampling of lines: whole lines, one for each seed, without those that are not wanted."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Unpack
 
@@ -8,15 +8,14 @@ import numpy as np
 
 from charrnn.config import between
 from charrnn.dataset.vocabulary import TAB
-from charrnn.errors import ConfigError, SamplingError
+from charrnn.errors import ConfigError
 from charrnn.model.model import Model
 from charrnn.sampling.generate import MAX_BATCH, Sample, continuations
 from charrnn.sampling.request import SamplingOptions, SamplingRequest
+from charrnn.sampling.selection import EMPTY, exhausted, is_empty, select
 
 LABEL_STREAM = 1
 """Keeps the random numbers that draw a label apart from those that draw the characters."""
-MAX_SKIPPED = 1000
-"""Lines that are skipped in a row before it is an error."""
 
 
 def sample_lines(
@@ -26,15 +25,16 @@ def sample_lines(
     count: int,
     novel: bool = False,
     unique: bool = False,
+    skip_empty: bool = False,
     label: str | None = None,
     **options: Unpack[SamplingOptions],
 ) -> Iterator[Sample]:
     """Draws `count` lines, each up to its newline or cut at `length` characters (None: `model.default_length`).
 
     Each line begins with the prime; a newline at the end of the prime is dropped. `novel` skips the lines of the
-    training text, and empty ones; `unique` skips lines that were drawn before. The first line is drawn with the
-    request's seed, and every other one with the next seed, also one that replaces a skipped line: so each line can be
-    drawn again alone, with its own seed. Otherwise as `samples`.
+    training text, and empty ones; `unique` skips lines that were drawn before; `skip_empty` those to which nothing but
+    white space was added. The first line is drawn with the request's seed, and every other one with the next seed, also
+    one that replaces a skipped line: so each line can be drawn again alone, with its own seed. Otherwise as `samples`.
 
     A model of pairs writes targets. `label` is their source; without one, each line has a label that is drawn by its
     frequency in the training text.
@@ -53,6 +53,7 @@ def sample_lines(
     request = SamplingRequest.from_options(request, options)
     length = model.default_length if request.length is None else request.length
     between("length", length, 0)
+    request.check_min_length(length)
     prime = request.prime_text.removesuffix("\n")
     if "\n" in prime:
         raise ConfigError("the prime has several lines: give the beginning of one line")
@@ -78,7 +79,20 @@ def sample_lines(
             else:
                 yield from draw_up_to(length, range(line.seed, line.seed + 1))
 
-    return _wanted(model, draw, count, request.seed, novel, unique)
+    drawn_before: set[str] = set()
+
+    def is_wanted(sample: Sample) -> bool:
+        line = _whole_line(sample, model)
+        if (novel and (not line or _is_known(line, model))) or line in drawn_before:
+            return False
+        if skip_empty and is_empty(sample.text):
+            return False
+        if unique:
+            drawn_before.add(line)
+        return True
+
+    reasons = ["is in the training text"] * novel + ["was drawn before"] * unique + [EMPTY] * skip_empty
+    return select(draw, count, request.seed, MAX_BATCH, is_wanted, exhausted("new lines", reasons))
 
 
 def check_label(model: Model, label: str | None) -> None:
@@ -100,38 +114,9 @@ def _draw_label(model: Model, seed: int) -> str:
     return model.labels.draw(np.random.default_rng((seed, LABEL_STREAM)))
 
 
-def _wanted(
-    model: Model, draw: Callable[[range], Iterator[Sample]], count: int, seed: int, novel: bool, unique: bool
-) -> Iterator[Sample]:
-    """The lines that are not skipped, in the order of their seeds."""
-    drawn_before: set[str] = set()
-    left, skipped = count, 0
-    while left:
-        seeds = range(seed, seed + min(MAX_BATCH, left + skipped))
-        seed = seeds.stop
-        for sample in draw(seeds):
-            line = _whole_line(sample, model)
-            if (novel and (not line or _is_known(line, model))) or line in drawn_before:
-                skipped += 1
-                if skipped == MAX_SKIPPED:
-                    raise SamplingError(_exhausted_message(novel, unique))
-                continue
-            if unique:
-                drawn_before.add(line)
-            yield sample
-            left, skipped = left - 1, 0
-            if not left:
-                break
-
-
 def _is_known(line: str, model: Model) -> bool:
     """Whether the line is in the training text."""
     return model.line_set is not None and line in model.line_set
-
-
-def _exhausted_message(novel: bool, unique: bool) -> str:
-    why = " or ".join(["is in the training text"] * novel + ["was drawn before"] * unique)
-    return f"the model writes no more new lines: each of the last {MAX_SKIPPED:,} {why}; raise --temp, or ask for fewer"
 
 
 def _whole_line(sample: Sample, model: Model) -> str:

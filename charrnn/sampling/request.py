@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
-from charrnn.config import MAX_SEED, SamplingConfig, between
+from charrnn.config import MAX_SEED, SamplingConfig, between, one_of
 from charrnn.errors import ConfigError
 from charrnn.model.model import DEFAULT_LENGTH
 from charrnn.sampling.constraints import ConstraintFactory
+
+ENDS = ("sentence",)
+"""The units of a text with which it can end."""
 
 
 class SamplingOptions(TypedDict, total=False):
@@ -18,6 +21,9 @@ class SamplingOptions(TypedDict, total=False):
     seed: int
     config: SamplingConfig
     stops: Sequence[str]
+    stop_after: Sequence[str]
+    end: str | None
+    min_length: int
     constraints: ConstraintFactory | None
 
 
@@ -37,17 +43,33 @@ class SamplingRequest:
     """How the characters are drawn."""
     stops: Sequence[str] = ()
     """The text ends before the first of these that comes; an empty one is ignored."""
+    stop_after: Sequence[str] = ()
+    """The text ends after the first of these that comes; an empty one is ignored."""
+    end: str | None = None
+    """One of `ENDS`: the text ends with the last of these that fits into its length, and is empty if none does."""
+    min_length: int = 0
+    """The fewest characters to write, for a model of bytes the fewest bytes: before, none of `stops` can come, and
+    nothing else ends the text. A text whose `end` never comes is empty even so."""
     constraints: ConstraintFactory | None = None
     """Makes the constraints that each text obeys, character by character."""
 
     def __post_init__(self) -> None:
-        for name, kind in (("prime", str | bytes), ("length", int | None), ("seed", int), ("config", SamplingConfig)):
+        for name, kind in (
+            ("prime", str | bytes),
+            ("length", int | None),
+            ("seed", int),
+            ("config", SamplingConfig),
+            ("end", str | None),
+            ("min_length", int),
+        ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, kind):
                 raise ConfigError(f"{name} can't be {value!r:.60}")
-        sequence = isinstance(self.stops, Sequence) and not isinstance(self.stops, str | bytes)
-        if not sequence or not all(isinstance(stop, str) for stop in self.stops):
-            raise ConfigError(f"stops can't be {self.stops!r:.60}: give a list of texts")
+        for name in ("stops", "stop_after"):
+            value = getattr(self, name)
+            sequence = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+            if not sequence or not all(isinstance(stop, str) for stop in value):
+                raise ConfigError(f"{name} can't be {value!r:.60}: give a list of texts")
         between("seed", self.seed, 0, MAX_SEED)
         if self.max_length < -1:
             raise ConfigError(
@@ -55,6 +77,23 @@ class SamplingRequest:
             )
         if self.max_length < 0 and self.config.to_temp is not None:
             raise ConfigError("a temperature that changes along the text needs a length: give one of 0 or more")
+        between("min_length", self.min_length, 0)
+        if self.length is not None:
+            self.check_min_length(self.length)
+        if self.end is not None:
+            self._check_end(self.end)
+
+    def check_min_length(self, length: int) -> None:
+        """Raises `ConfigError` if a text of this length is too short."""
+        if 0 <= length < self.min_length:
+            raise ConfigError(f"min_length must be at most the length, {length}, not {self.min_length}")
+
+    def _check_end(self, end: str) -> None:
+        one_of("end", end, ENDS)
+        if self.max_length < 0:
+            raise ConfigError(f"a text that ends with the last {end} of its length needs one: give 0 or more")
+        if any(self.stop_after):
+            raise ConfigError("stop_after and end can't both be given: each says where the text ends")
 
     @classmethod
     def from_options(cls, request: "SamplingRequest | None", options: SamplingOptions) -> "SamplingRequest":

@@ -161,6 +161,27 @@ sample model.safetensors --allow ☃            | 2 |
 sample model.safetensors --allow ''           | 2 | empty
 sample model.safetensors --ban ''             | 2 | empty
 sample model.safetensors --stop ''            | 2 | empty
+sample model.safetensors --stop-after ''      | 2 | empty
+sample model.safetensors --prime 'C:\\Users'  | 2 | --prime has the unknown escape \\U
+sample model.safetensors --stop '\\q'         | 2 | --stop has the unknown escape \\q
+sample model.safetensors --stop-after 'a\\'   | 2 | --stop-after ends with a backslash
+sample model.safetensors --allow '\\W'        | 2 | --allow has the unknown escape \\W
+sample model.safetensors --ban z-a            | 2 | --ban has the reversed range z-a
+sample model.safetensors --ban '\\d-f'        | 2 | a class has no ends
+sample model.safetensors --end word           | 2 | sentence
+sample model.safetensors --end sentence -n -1 | 2 | give 0 or more
+sample model.safetensors --end sentence --stop-after x | 2 | --stop-after and --end
+sample model.safetensors --end sentence --match a | 2 | --match and --end
+sample model.safetensors --stop-after x --match a | 2 | --match and --stop-after
+sample model.safetensors --min-length -1      | 2 | min_length
+sample model.safetensors --min-length 5 -n 4  | 2 | at most the length, 4
+sample model.safetensors --min-length 1001    | 2 | at most the length, 1000
+sample model.safetensors --no-echo --json     | 2 | --no-echo and --json
+sample model.safetensors --no-empty --interactive | 2 | --interactive and --no-empty
+sample model.safetensors --no-empty --per-line --prime - | 2 | --no-empty and --per-line
+sample model.safetensors --no-empty --state-in x | 2 | --no-empty and --state-in
+sample model.safetensors --no-empty -n 0      | 1 | each of the last 1,000 is empty
+sample model.safetensors --count 2 -n -1 --stop ☃ | 2 | need an end
 sample model.safetensors --prime-file .       | 1 | folder
 sample model.safetensors --match '('          | 2 | regular expression
 sample model.safetensors --max-copy 5         | 2 | --corpus

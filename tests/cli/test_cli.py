@@ -16,7 +16,6 @@ import typer.main
 
 import charrnn as api
 from charrnn import cli
-from charrnn.cli.terminal import console
 from support.processes import SMALL, charrnn, command, environment, error_line, posix, started, train_model
 
 COMMANDS = typer.main.get_command(cli.app).commands
@@ -64,21 +63,6 @@ def test_wrong_usage_prints_one_line(args: list[str], tmp_path: Path) -> None:
 
 
 # Streams
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("ж\tлюк\n", "ж\tлюк\n"),
-        ("\x1b[31m\r\0", "\\x1b[31m\\r\\x00"),
-        ("\x85\xad", "\\x85\\xad"),
-        ("a\u202eb\u2028", "a\\u202eb\\u2028"),
-        ("\ud800\udcff", "\\ud800\\udcff"),
-        ("\U000e0041", "\\U000e0041"),
-    ],
-)
-def test_control_characters_are_shown_as_escapes(text: str, shown: str) -> None:
-    assert console.visible(text) == shown
 
 
 @pytest.fixture(scope="module")

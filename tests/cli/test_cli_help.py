@@ -21,6 +21,7 @@ from charrnn.cli.terminal.help import option as declared
 from charrnn.dataset import files
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError
+from charrnn.sampling import request
 from charrnn.scoring import score
 from support.processes import charrnn, environment, error_line, posix
 
@@ -416,6 +417,7 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         "clip-by": config.CLIPPINGS,
         "engine": engine.ENGINES,
         "errors": files.ERROR_HANDLERS,
+        "end": request.ENDS,
     }
     offered = {
         (command, name.lstrip("-")): tuple(item.value for item in option.shell_complete(None, ""))
@@ -423,7 +425,7 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         for name, option in options(command).items()
         if option._custom_shell_complete is not None
     }
-    assert len(offered) == 16
+    assert len(offered) == 17
     for (command, name), found in offered.items():
         if name in values:
             assert sorted(found) == sorted(values[name]), name

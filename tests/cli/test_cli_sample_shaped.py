@@ -150,7 +150,7 @@ def test_logprobs_lists_the_alternatives_of_each_character(model: Path, tmp_path
 
 
 def test_interactive_mode_continues_each_prime_and_changes_settings(model: Path, tmp_path: Path) -> None:
-    typed = "the\n/temp 0\nman\n/temp hot\n/top-p 7\n/loop-penalty -1\n/length 3\nman\n/nonsense\nΩ\n"
+    typed = "the\n/temp 0\nman\n/temp hot\n/top-p 7\n/loop-penalty -1\n/length 3\nman\n/help\nΩ\n"
     done = sample(model, "--interactive", "-n", 10, "--seed", 1, cwd=tmp_path, input=typed)
     first, second, *_ = done.stdout.splitlines()
     assert first.startswith("the")

@@ -127,7 +127,10 @@ def test_a_random_seed_is_printed(here: Path) -> None:
 
 def test_samples_during_training_go_to_stderr(here: Path) -> None:
     done = train("corpus.txt", "--sample-every", 2, "--steps", 5, cwd=here)
-    assert sum(line.startswith("    ") for line in done.stderr.splitlines()) >= 2
+    lines = done.stderr.splitlines()
+    marked = [n for n, line in enumerate(lines) if line.startswith("sample at step ")]
+    assert [lines[n] for n in marked] == ["sample at step 2:", "sample at step 4:"]
+    assert all(lines[n + 1].startswith("    ") for n in marked)
     assert done.stdout == ""
 
 

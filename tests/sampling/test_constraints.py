@@ -42,25 +42,6 @@ def matching(pattern, vocabulary, stops=()):
 # Character sets
 
 
-@pytest.mark.parametrize(
-    ("expression", "wanted"),
-    [
-        ("abc", "abc"),
-        ("a-c", "abc"),
-        (r"\n", "\n"),
-        ("-a", "-a"),
-        ("a-", "-a"),
-        (r"a\-c", "-ac"),
-        ("c-a", ""),
-        ("", ""),
-    ],
-)
-def test_an_expression_contains_characters_and_ranges(expression, wanted):
-    characters = "\n -abcde\\"
-    mask = filters.parse_charset(expression, characters)
-    assert {c for c, contained in zip(characters, mask, strict=True) if contained} == set(wanted)
-
-
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 def test_each_sample_is_the_one_drawn_alone_with_any_filter(engine, config):
     model = random_model(engine=engine)

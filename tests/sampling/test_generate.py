@@ -349,6 +349,21 @@ def test_a_request_is_validated_where_it_is_made():
         ({"stops": " x"}, "stops can't be ' x': give a list of texts"),
         ({"stops": None}, "stops can't be None: give a list of texts"),
         ({"stops": [b"x"]}, "stops can't be [b'x']: give a list of texts"),
+        ({"stop_after": "x"}, "stop_after can't be 'x': give a list of texts"),
+        ({"stop_after": [None]}, "stop_after can't be [None]: give a list of texts"),
+        ({"end": 1}, "end can't be 1"),
+        ({"end": "word"}, "end can't be 'word': choose one of sentence"),
+        (
+            {"end": "sentence", "length": -1},
+            "a text that ends with the last sentence of its length needs one: give 0 or more",
+        ),
+        (
+            {"end": "sentence", "stop_after": ["x"]},
+            "stop_after and end can't both be given: each says where the text ends",
+        ),
+        ({"min_length": 1.0}, "min_length can't be 1.0"),
+        ({"min_length": -1}, "min_length must be at least 0, not -1"),
+        ({"min_length": 6, "length": 5}, "min_length must be at most the length, 5, not 6"),
     ],
     ids=str,
 )

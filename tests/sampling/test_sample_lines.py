@@ -8,7 +8,7 @@ import pytest
 from charrnn.config import SamplingConfig
 from charrnn.dataset.line_set import LineSet, line_digests
 from charrnn.errors import ConfigError, SamplingError, VocabularyError
-from charrnn.sampling import lines as sampling
+from charrnn.sampling import selection
 from charrnn.sampling.generate import generate
 from charrnn.sampling.lines import sample_lines
 from charrnn.sampling.request import SamplingRequest
@@ -145,7 +145,7 @@ def test_a_line_is_drawn_again_alone_with_its_seed(engine):
     ],
 )
 def test_a_model_that_writes_no_more_new_lines_is_an_error(options, why, monkeypatch):
-    monkeypatch.setattr(sampling, "MAX_SKIPPED", 50)
+    monkeypatch.setattr(selection, "MAX_SKIPPED", 50)
     greedy = SamplingConfig(temp=0)
     (first,) = lines(random_model(), 1, config=greedy)
     learned = random_model(learned=[first] if "novel" in options else LEARNED)
@@ -163,9 +163,9 @@ def test_a_line_that_is_drawn_after_the_most_skipped_ones_counts(monkeypatch):
     # The skipped lines between two others, and 1
     most = max(later.seed - earlier.seed for earlier, later in itertools.pairwise(drawn))
     assert most > 2
-    monkeypatch.setattr(sampling, "MAX_SKIPPED", most)
+    monkeypatch.setattr(selection, "MAX_SKIPPED", most)
     assert list(sample_lines(model, **wanted)) == drawn
-    monkeypatch.setattr(sampling, "MAX_SKIPPED", most - 1)
+    monkeypatch.setattr(selection, "MAX_SKIPPED", most - 1)
     with pytest.raises(SamplingError):
         list(sample_lines(model, **wanted))
 

@@ -227,7 +227,7 @@ def difference_in_form(example: Example, found: str) -> str:
     begin = lines[: lines.index("…")] if "…" in lines else lines
     there = [_form(line) for line in _clean(found).splitlines()]
     for line in dict.fromkeys([*begin, *lines[-1:]]):
-        if line.startswith(("training time:", "    ")):  # the shortened command says how long; a sample
+        if line.startswith(("training time:", "sample at step ", "    ")):  # it says how long; it may have no sample
             continue
         best = max((SequenceMatcher(None, _form(line), other).ratio() for other in there), default=0)
         if best < SIMILAR_LINES:

@@ -6,7 +6,7 @@ from charrnn.checkpoint.atomic_file import write_bytes
 from charrnn.cli.inspect.request import InspectRequest
 from charrnn.cli.inspect.results import Results
 from charrnn.cli.inspect.target import Target
-from charrnn.cli.terminal.console import one_line
+from charrnn.dataset.control_characters import one_line
 from charrnn.inspection.views import views_for
 
 

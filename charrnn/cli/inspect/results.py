@@ -8,7 +8,7 @@ import typer
 
 from charrnn.cli.inspect.request import InspectRequest
 from charrnn.cli.inspect.target import Target
-from charrnn.cli.terminal.console import one_line
+from charrnn.dataset.control_characters import one_line
 from charrnn.inspection.summary import summary
 from charrnn.inspection.views import View
 

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from charrnn.cli.inspect.request import MAX_PRINTED
 from charrnn.cli.terminal.chart import Line, chart
-from charrnn.cli.terminal.console import visible
 from charrnn.cli.terminal.heatmap import (
     ATTRIBUTION_SCALE,
     BARS,
@@ -20,6 +19,7 @@ from charrnn.cli.terminal.heatmap import (
     legend,
 )
 from charrnn.cli.terminal.tables import plain, plain_table
+from charrnn.dataset.control_characters import visible
 from charrnn.inspection.attribution import relative
 from charrnn.inspection.context import unit_names
 from charrnn.inspection.features import PATTERN_PREFIX

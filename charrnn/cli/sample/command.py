@@ -1,7 +1,6 @@
 """`charrnn sample`: writes text with a trained model. The options are here; the modules beside it do the work."""
 
 import math
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,13 +9,16 @@ from typing import Annotated
 import typer
 
 from charrnn.cli.terminal.console import Output, model_file, notifier, notify_compilation, silent
-from charrnn.cli.terminal.help import CHOICE, MOST_USED, OUTPUT, RUN, START, TEXTS, option
+from charrnn.cli.terminal.help import CHOICE, MOST_USED, OUTPUT, RUN, START, TEXT, TEXTS, option
 
 NAME = "sample"
 HELP = "Write text with a trained model."
 EXAMPLES = """\b
 The filters apply in this order: --allow, --ban, --match and --max-copy, then
 --loop-penalty, --temp, --top-k, --top-p, --min-p, --typical.
+In --prime, --stop, --stop-after, --allow and --ban \\n is a newline, \\t a tab,
+\\r a carriage return, \\0 NUL, \\uXXXX and \\UXXXXXXXX the character with this
+code, and \\\\ a backslash.
 Each option can come from the environment too: CHARRNN_SAMPLE_TEMP=0.8.
 
 \b
@@ -25,6 +27,8 @@ Examples:
   charrnn sample -n -1 | head -c 2000
   charrnn sample --prime 'Dear Marget,' --seed 7
   charrnn sample --stop-at-newline --count 10 --ban '0-9'
+  charrnn sample --prime 'LOWE:\\n' --stop '\\n\\n' --no-echo
+  charrnn sample --end sentence --min-length 200 -n 500
   charrnn sample --match '[A-Z][a-z]+, [0-9]{1,2} (May|June)'
   charrnn sample --temp 0.3 --max-copy 20 --corpus corpus.txt
   charrnn sample --clamp-unit 0:17=0.9 --prime 'ROMEO:'
@@ -57,7 +61,7 @@ def command(
             "-n",
         ),
     ] = None,
-    prime: Annotated[str | None, option(MOST_USED, "Text to continue; -: from stdin.")] = None,
+    prime: Annotated[str | None, option(MOST_USED, "Text to continue, \\n in it is a newline; -: from stdin.")] = None,
     count: Annotated[
         int,
         option(MOST_USED, "Samples, or lines, to write; each ends with a newline.", "--count", "-c", show_default=True),
@@ -115,9 +119,14 @@ def command(
         ),
     ] = 0.0,
     allow: Annotated[
-        str | None, option(CHOICE, "Only these characters and ranges, such as 'a-z .'; \\n is a newline.")
+        str | None,
+        option(
+            CHOICE,
+            "Only these characters, ranges and classes, such as 'a-z .'; \\d is any digit, \\w any letter, digit or _, "
+            "\\s any white space.",
+        ),
     ] = None,
-    ban: Annotated[str | None, option(CHOICE, "None of these characters and ranges.")] = None,
+    ban: Annotated[str | None, option(CHOICE, "None of these characters, ranges and classes.")] = None,
     clamp_unit: Annotated[
         list[str] | None,
         option(
@@ -126,8 +135,18 @@ def command(
             metavar="LAYER:INDEX=VALUE",
         ),
     ] = None,
-    stop: Annotated[list[str] | None, option(TEXTS, "End before this text; can be repeated.", metavar="TEXT")] = None,
+    stop: Annotated[list[str] | None, option(TEXTS, "End before this text; can be repeated.", metavar=TEXT)] = None,
+    stop_after: Annotated[
+        list[str] | None, option(TEXTS, "End after this text; can be repeated.", metavar=TEXT)
+    ] = None,
     stop_at_newline: Annotated[bool, option(TEXTS, "End before the first newline.", "--stop-at-newline")] = False,
+    end: Annotated[
+        str | None,
+        option(TEXTS, "What to end with, the last that fits into --length: sentence.", values=("sentence",)),
+    ] = None,
+    min_length: Annotated[
+        int, option(TEXTS, "The fewest characters to write before one of these ends.", show_default=True)
+    ] = 0,
     match: Annotated[
         str | None, option(TEXTS, "Write only a text that matches this regular expression as a whole.")
     ] = None,
@@ -139,6 +158,9 @@ def command(
         bool, option(TEXTS, "Skip lines that are in the training text, and draw others.", "--novel")
     ] = False,
     unique: Annotated[bool, option(TEXTS, "Skip lines that were written before, and draw others.", "--unique")] = False,
+    no_empty: Annotated[
+        bool, option(TEXTS, "Skip samples of nothing but white space, and draw others.", "--no-empty")
+    ] = False,
     engine: Annotated[
         str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
     ] = "auto",
@@ -153,6 +175,7 @@ def command(
             "--logprobs",
         ),
     ] = False,
+    no_echo: Annotated[bool, option(OUTPUT, "Print only what follows the prime.", "--no-echo")] = False,
     safe_text: Annotated[
         bool | None,
         option(
@@ -167,10 +190,10 @@ def command(
 ) -> None:
     from charrnn import engine as engines
     from charrnn.checkpoint.model_file import load
-    from charrnn.cli.sample import options
+    from charrnn.cli.sample import ends, options
     from charrnn.cli.sample.constraints import constraint_factory
     from charrnn.cli.sample.primes import clean_prime, read_prime, read_primes
-    from charrnn.cli.sample.samples import write_samples, write_text
+    from charrnn.cli.sample.samples import first_written, write_samples, write_text
     from charrnn.config import between
     from charrnn.sampling.generate import TextGenerator, continuations, samples
     from charrnn.sampling.request import SamplingRequest
@@ -179,6 +202,8 @@ def command(
     between("count", count, 1)
     config = options.sampling_config(context.params)
     units = options.parse_clamped_units(clamp_unit or [])
+    stop, stop_after = options.unescaped("--stop", stop), options.unescaped("--stop-after", stop_after)
+    options.unescaped("--prime", [prime or ""])
     options.check_contradictions(context.params)
     notice = notifier(quiet)
     path = model_file(checkpoint, notice)
@@ -189,36 +214,64 @@ def command(
     chosen = engines.resolve(engine, math.inf if per_line or interactive or length < 0 else count * length)
     notify_compilation(chosen, quiet)
     model = replace(model, engine=engines.load(chosen)).clamp_units(units)
-    stops = [*(stop or []), *(["\n"] if stop_at_newline or per_line or model.reads_lines else [])]
+    stops = [*stop, *(["\n"] if stop_at_newline or per_line or model.reads_lines else [])]
     constraints = constraint_factory(model.vocabulary, match, max_copy, corpus, stops)
     after = None if state_in is None else GenerationState.load(state_in, model)
     if seed is None:
         seed = options.draw_seed()
         if after is None:
             notice(f"seed: {seed}")
-    request = SamplingRequest(length=length, seed=seed, config=config, stops=stops, constraints=constraints)
+    request = SamplingRequest(
+        length=length,
+        seed=seed,
+        config=config,
+        stops=stops,
+        stop_after=stop_after,
+        end=end,
+        min_length=min_length,
+        constraints=constraints,
+    )
+    for line in ends.impossible(model, request):
+        notice(line)
     clean = partial(clean_prime, vocabulary=model.vocabulary, unknown=unknown, notice=silent if interactive else notice)
-    output = Output(sys.stdout.isatty() if safe_text is None else safe_text)
-
+    output = Output(safe_text)
+    write = partial(
+        write_samples,
+        model=model,
+        output=output,
+        as_json=as_json,
+        logprobs=logprobs,
+        at_once=per_line,
+        echo=not no_echo,
+    )
+    empty = 0
     if interactive:
         from charrnn.cli.sample.interactive import converse
 
-        converse(model, request, clean, output)
+        converse(model, request, clean, output, echo=not no_echo, ends_are_fixed=match is not None)
     elif per_line:
-        drawn = continuations(model, read_primes(prime_file, model, clean), request)
-        write_samples(drawn, model, output, as_json, logprobs, at_once=True)
+        empty = write(continuations(model, read_primes(prime_file, model, clean), request))
     else:
         request = replace(request, prime=clean(read_prime(prime, prime_file, model.vocabulary)))
         if model.reads_lines:
             from charrnn.sampling.lines import sample_lines
 
-            drawn = sample_lines(model, request, count=count, novel=novel, unique=unique, label=label)
-            write_samples(drawn, model, output, as_json, logprobs)
+            wanted = partial(sample_lines, novel=novel, unique=unique, skip_empty=no_empty)
+            empty = write(wanted(model, request, count=count, label=label))
         elif as_json or count > 1:
-            write_samples(samples(model, request, count=count), model, output, as_json, logprobs)
+            empty = write(samples(model, request, count=count, skip_empty=no_empty))
         else:
             text = TextGenerator(model, request, after=after)
-            write_text(text, output, whole=match is not None)
+            pieces = text.pieces()
+            if no_empty:
+                text, pieces = first_written(model, request)
+                if text.request.seed != seed:
+                    notice(f"empty texts were skipped: this is the text of seed {text.request.seed}")
+            whole = match is not None  # a text that does not match in the end is an error without output
+            shown = "" if no_echo else request.prime_text
+            empty += not write_text(shown, ["".join(pieces)] if whole else pieces, output)
             if state_out is not None:
                 text.state.save(state_out, model)
     output.close()
+    if end and empty:
+        notice(ends.without_sentence(request, empty))

@@ -9,6 +9,7 @@ from charrnn.cli.terminal.console import unit
 from charrnn.config import LINE_LAYOUTS, SamplingConfig
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.model.model import Model
+from charrnn.sampling.escapes import unescape
 
 PRIME_LINES = "lines to continue: --prime - or --prime-file"
 """What --per-line needs."""
@@ -18,8 +19,8 @@ def sampling_config(params: Mapping[str, Any]) -> SamplingConfig:
     """The configuration that the options give. Raises `ConfigError` for a value out of range."""
     temp, to_temp = parse_temperatures(params["temp"])
     allow, ban = params["allow"], params["ban"]
-    if "" in (allow, ban, *(params["stop"] or [])):
-        raise ConfigError("--allow, --ban and --stop need characters: leave out the option that is empty")
+    if "" in (allow, ban, *(params["stop"] or []), *(params["stop_after"] or [])):
+        raise ConfigError("--allow, --ban, --stop and --stop-after need characters: leave out the option that is empty")
     same = {name: params[name] for name in ("top_k", "top_p", "min_p", "typical", "loop_penalty")}
     return SamplingConfig(temp=temp, to_temp=to_temp, allow=allow or "", ban=ban or "", **same)
 
@@ -48,6 +49,11 @@ def parse_clamped_units(texts: Sequence[str]) -> dict[tuple[int, int], float]:
     return found
 
 
+def unescaped(name: str, texts: Sequence[str] | None) -> list[str]:
+    """The texts of an option that can be repeated, with the characters that their escapes stand for."""
+    return [unescape(text, name) for text in texts or ()]
+
+
 def draw_seed() -> int:
     """A random seed that is short enough to type again."""
     import secrets  # only a run without --seed needs it
@@ -60,6 +66,7 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
     given = {f"--{name.replace('_', '-')}": value is not None and value is not False for name, value in params.items()}
     given["--count"] = params["count"] > 1
     given["--json"] = params["as_json"]
+    given["--stop-after"] = bool(params["stop_after"])
     given[PRIME_LINES] = params["prime"] == "-" or params["prime_file"] is not None
     states = ("--state-in", "--state-out")
     for a, b, why in (
@@ -67,10 +74,16 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
         ("--per-line", "--count", "each line is continued once"),
         ("--label", "--per-line", "each line to continue begins with its own source and tab"),
         ("--label", "--interactive", "you type the primes"),
+        ("--match", "--stop-after", "the expression says where a text ends"),
+        ("--match", "--end", "the expression says where a text ends"),
+        ("--stop-after", "--end", "each says where a text ends"),
+        ("--no-echo", "--json", "the prime is in a field of its own"),
+        ("--no-empty", "--per-line", "each line is continued once"),
+        ("--no-empty", "--state-in", "only one text follows a state"),
         *((state, other, "only a single text has a state") for state in states for other in ("--count", "--per-line")),
         *((state, "--json", "only a single text has a state") for state in states),
         *(("--interactive", other, "you type the primes") for other in ("--prime", "--prime-file", "--per-line")),
-        *(("--interactive", other, "leave one out") for other in ("--json", "--count", *states)),
+        *(("--interactive", other, "leave one out") for other in ("--json", "--count", "--no-empty", *states)),
     ):
         if given[a] and given[b]:
             raise ConfigError(f"{a} and {b} can't both be given: {why}")

@@ -8,6 +8,7 @@ from charrnn.dataset.files import STDIN
 from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.errors import SamplingError, VocabularyError
 from charrnn.model.model import Model
+from charrnn.sampling.escapes import unescape
 from charrnn.sampling.generate import MAX_BATCH
 
 ARRIVAL_BLOCK = 1 << 16
@@ -33,10 +34,10 @@ def clean_prime(text: str, vocabulary: Vocabulary, unknown: str, notice: Callabl
 
 
 def read_prime(prime: str | None, prime_file: Path | None, vocabulary: Vocabulary) -> str:
-    """The text of --prime, or of --prime-file; empty if neither is given."""
+    """The text of --prime, in which escapes stand for characters, or of --prime-file, or stdin, as it is."""
     if prime == STDIN or prime_file is not None:
         return files.read_prime(STDIN if prime_file is None else str(prime_file), vocabulary)
-    return prime or ""
+    return unescape(prime or "", "--prime")
 
 
 def read_primes(prime_file: Path | None, model: Model, clean: Callable[[str], str]) -> Iterator[list[str]]:

@@ -125,5 +125,6 @@ def _scored(model: Model, parts: Iterable[Part], stateful: bool, unknown: str) -
 def _print(scored: list[ScoredLine], form: Callable[[Line, Score], str], output: Output) -> None:
     for line, score in scored:
         output.line()  # the last line of a file may have no newline, and another line may follow
-        output.write(form(line, score))
+        text = form(line, score)
+        output.write(text.replace("\r\n", "\n") if output.safe else text)
     output.flush()

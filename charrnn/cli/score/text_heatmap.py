@@ -11,8 +11,9 @@ from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.text import Text
 
-from charrnn.cli.terminal.console import notice, visible
+from charrnn.cli.terminal.console import notice
 from charrnn.cli.terminal.heatmap import SURPRISAL_SCALE, UNKNOWN
+from charrnn.dataset.control_characters import visible
 from charrnn.dataset.files import Part, decoded_texts
 from charrnn.model.model import Model
 from charrnn.scoring.score import stream_surprisal

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.text import Text
 
-from charrnn.cli.terminal.console import one_line
+from charrnn.dataset.control_characters import one_line
 
 MARKS = "●○▲△■□◆◇"
 COLOURS = ("green", "bright_magenta", "cyan", "yellow", "red", "blue", "magenta", "bright_black")

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from charrnn.dataset.control_characters import one_line, visible
+
 if TYPE_CHECKING:
     from rich.status import Status
 
@@ -49,16 +51,6 @@ def model_file(given: Path | None, notice: Callable[[str], None]) -> Path:
     path = newest()
     notice(f"model: {path}")
     return path
-
-
-def visible(text: str, unchanged: str = "\n\t") -> str:
-    """A text with its control characters shown as escapes, except those in `unchanged`."""
-    return "".join(c if c.isprintable() or c in unchanged else ascii(c)[1:-1] for c in text)
-
-
-def one_line(text: str) -> str:
-    """A text with its control characters, newlines too, shown as escapes: a file's name may contain any of them."""
-    return visible(text, "\t")
 
 
 def unit(text: str) -> tuple[int, int]:
@@ -115,10 +107,10 @@ def spinning(text: str, quiet: bool) -> Iterator[None]:
 class Output:
     """Standard output as a stream of UTF-8 text, flushed as it is written; on a terminal it ends with a newline."""
 
-    def __init__(self, safe: bool = False) -> None:
-        """With `safe`, control characters are written as escapes: a terminal might obey them."""
+    def __init__(self, safe: bool | None = None) -> None:
+        """With `safe`, by default on a terminal, control characters are written as escapes: it might obey them."""
         self.buffer = sys.stdout.buffer
-        self.safe = safe
+        self.safe = sys.stdout.isatty() if safe is None else safe
         self.last = "\n"
         self.flushed = 0.0
 

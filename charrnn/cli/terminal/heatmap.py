@@ -6,7 +6,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from charrnn.cli.terminal.console import visible
+from charrnn.dataset.control_characters import visible
 
 BARS = "▁▂▃▄▅▆▇█"
 Scale = Sequence[tuple[str, float, str]]

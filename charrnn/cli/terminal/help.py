@@ -20,6 +20,8 @@ VIEWS = "More views"
 RUN = "Run"
 OUTPUT = "Output"
 
+TEXT = "TEXT"
+"""The metavariable of an option that takes a text."""
 MAX_NAME_WIDTH = 26
 """The greatest width of the column of option names: a longer name has a line of its own."""
 
@@ -67,6 +69,11 @@ class Command(TyperCommand):
         write_sections(self.get_params(ctx), ctx, formatter)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        option: Any
+        for option in self.params:
+            if option.multiple and option.metavar == TEXT:
+                # In the environment, such texts have newlines between them: blanks are part of a text
+                option.envvar_list_splitter = "\n"
         with suggesting(ctx, [*args]):
             return super().parse_args(ctx, args)
 

@@ -87,7 +87,12 @@ OPTIONS = {
     "ban": "exclude forbid",
     "allow": "alphabet charset",
     "match": "regex pattern grammar",
-    "stop": "stop-text stop-sequence until end",
+    "stop": "stop-text stop-sequence until",
+    "stop-after": "end-after keep-stop",
+    "end": "end-with end-at complete",
+    "min-length": "min-tokens min-new-tokens min-chars",
+    "no-empty": "skip-empty skip-blank nonempty",
+    "no-echo": "no-prime skip-prime hide-prime",
     "stop-at-newline": "newline one-line single-line lines",
     "unique": "no-duplicates dedup distinct",
     # Scoring and inspecting

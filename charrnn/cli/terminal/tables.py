@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.cli.terminal.console import one_line
+from charrnn.dataset.control_characters import one_line
 
 MAX_WIDTH = 10_000
 """The width of a file or a pipe."""

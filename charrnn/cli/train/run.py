@@ -218,7 +218,9 @@ class Run:
     def _sample(self) -> None:
         began = time.monotonic()
         try:
-            for line in self._sample_text(SAMPLE_LENGTH, SAMPLE_LINES).strip().split("\n"):
+            text = self._sample_text(SAMPLE_LENGTH, SAMPLE_LINES).strip()
+            self.notice(f"sample at step {self.trainer.state.counters.step:,}:")
+            for line in text.split("\n"):
                 self.notice(f"    {line}")
         except (CharRNNError, MemoryError) as error:  # a run is worth more than a sample
             self.notice(f"no sample: {error}")

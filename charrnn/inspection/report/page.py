@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from charrnn.checkpoint.model_file import Checkpoint
+from charrnn.dataset.control_characters import visible
 from charrnn.errors import ConfigError
 from charrnn.inspection import figures
 from charrnn.inspection.attribution import relative
@@ -17,7 +18,7 @@ from charrnn.inspection.features import Feature
 from charrnn.inspection.neurons import activations, tops
 from charrnn.inspection.report.script_data import STEPS, pack_expectations, pack_units
 from charrnn.inspection.summary import summary
-from charrnn.inspection.symbols import printable, symbol
+from charrnn.inspection.symbols import symbol
 from charrnn.inspection.trace import excerpt
 from charrnn.inspection.views import View, ViewOptions, views_for
 from charrnn.model.model import Model
@@ -87,9 +88,9 @@ def _explained(answer: dict[str, Any]) -> Iterator[tuple[str, int | None, str]]:
 
 
 def _printable(value: Any) -> Any:
-    """What a template prints: invisible characters become escapes, markup is unchanged."""
+    """What a template prints: control characters become escapes, markup is unchanged."""
     plain = isinstance(value, str) and not isinstance(value, markupsafe.Markup)
-    return "".join(map(printable, value)) if plain else value
+    return visible(value) if plain else value
 
 
 def _model(

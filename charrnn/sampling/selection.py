@@ -1,0 +1,54 @@
+"""The selection of samples: draws until there are as many as were asked for, without those that are not wanted."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from charrnn.errors import SamplingError
+
+MAX_SKIPPED = 1000
+"""Samples that are skipped in a row before it is an error."""
+EMPTY = "is empty"
+"""Why a sample of nothing but white space is not wanted."""
+
+Drawn = TypeVar("Drawn")
+
+
+def select(
+    draw: Callable[[range], Iterator[Drawn]],
+    count: int,
+    seed: int,
+    max_batch: int,
+    is_wanted: Callable[[Drawn], bool],
+    error: SamplingError,
+) -> Iterator[Drawn]:
+    """`count` samples that are wanted, in the order of their seeds, from `seed` on; at most `max_batch` side by side.
+
+    Raises the error if `MAX_SKIPPED` in a row were not wanted.
+    """
+    left, skipped = count, 0
+    while left:
+        seeds = range(seed, seed + min(max_batch, left + skipped))
+        seed = seeds.stop
+        for sample in draw(seeds):
+            if not is_wanted(sample):
+                skipped += 1
+                if skipped == MAX_SKIPPED:
+                    raise error
+                continue
+            yield sample
+            left, skipped = left - 1, 0
+            if not left:
+                break
+
+
+def is_empty(text: str) -> bool:
+    """Whether a text is nothing but white space."""
+    return not text.strip()
+
+
+def exhausted(what: str, reasons: Sequence[str]) -> SamplingError:
+    """The error for too many samples in a row that are not wanted; `reasons` says why they may not have been."""
+    why = " or ".join(reasons)
+    return SamplingError(
+        f"the model writes no more {what}: each of the last {MAX_SKIPPED:,} {why}; raise --temp, or ask for fewer"
+    )
