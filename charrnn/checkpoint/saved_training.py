@@ -198,5 +198,6 @@ def _log_path(log: str | Path | None, source: Source | None, path: Path) -> Path
     if log is None:
         return None
     texts = () if source is None else source.paths
-    check_log(Path(log), texts, (path, resume_path(path), lock_path(path), *list_files(texts)))
+    files = [] if source is None else list_files(texts, source.file_filter)
+    check_log(Path(log), texts, (path, resume_path(path), lock_path(path), *files))
     return _absolute(log)

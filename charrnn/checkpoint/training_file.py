@@ -1,7 +1,8 @@
 """The training's file: the state from which a run continues, bit for bit."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def create_state_file(path: Path, state: TrainingState) -> AtomicFile:
         "vocabulary": meta.vocabulary_to_json(s.vocabulary),
         "training": asdict(s.training_config),
         "corpus": asdict(s.corpus),
-        "source": asdict(s.source) if s.source else None,
+        "source": _source_to_json(s.source) if s.source else None,
         "history": meta.history_to_json(s.history),
         "rng": s.rng.bit_generator.state,
         "counters": asdict(s.counters),
@@ -105,15 +106,37 @@ def _batch_size(file: TensorFile, config: TrainingConfig, corpus: CorpusInfo, co
     return streams.batch_size
 
 
+def _source_to_json(source: Source) -> dict[str, Any]:
+    """The source as data; as older versions wrote it, where what they lack has no meaning."""
+    data = asdict(source)
+    for name in ("include", "exclude"):
+        if not data[name]:
+            del data[name]
+    if source.is_one_file():
+        del data["separate_files"]
+    return data
+
+
 def _read_source(file: TensorFile) -> Source | None:
     data = file.json("source")
     if data is None:
         return None
     try:
-        columns = tuple(data.get("columns", ()))  # older files have none
-        source = Source(**(data | {"paths": tuple(data["paths"]), "columns": columns}))
-        texts = (*source.paths, source.encoding, source.errors, source.table, *columns)
-        flags = isinstance(source.as_bytes, bool) and isinstance(source.skip_bad, bool)
+        lists = {name: tuple(data.get(name, ())) for name in ("columns", "include", "exclude")}  # older files have none
+        columns = lists["columns"]
+        source = Source(**(data | {"paths": tuple(data["paths"])} | lists))
+        if "separate_files" not in data:  # then it doesn't matter, or the run began when files were not separate
+            source = replace(source, separate_files=source.is_one_file())
+        texts = (
+            *source.paths,
+            source.encoding,
+            source.errors,
+            source.table,
+            *columns,
+            *source.include,
+            *source.exclude,
+        )
+        flags = all(isinstance(flag, bool) for flag in (source.as_bytes, source.skip_bad, source.separate_files))
         is_table = len(columns) == 2 if source.table in tables.TABLES else source.table == "conll" and not columns
         if all(isinstance(text, str) for text in texts) and flags and source.paths and (is_table or not source.table):
             return source
