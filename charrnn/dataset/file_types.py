@@ -48,6 +48,7 @@ DATABASE = FileType("an SQLite database", "sqlite3 {} .dump")
 TENSORS = FileType("a file of tensors")
 FONT = FileType("a font")
 
+ZIP_START = b"PK\3\4"
 ZIP_PARTS = (
     (b"mimetypeapplication/epub+zip", EPUB),
     (b"mimetypeapplication/vnd.oasis.opendocument.text", OPEN_DOCUMENT),
@@ -59,7 +60,7 @@ ZIP_PARTS = (
 )
 """What is in a zip that is a document, and the type of that document."""
 MARKS = (
-    Mark(b"PK\3\4", ZIP),
+    Mark(ZIP_START, ZIP),
     Mark(b"PK\5\6", ZIP),  # an empty one
     Mark(b"ustar", TAR, 257, True),
     Mark(b"7z\xbc\xaf\x27\x1c", FileType("a 7z archive", "7z x -so {}")),
@@ -127,6 +128,8 @@ def _document(head: bytes) -> FileType:
 
 def may_begin(head: bytes) -> bool:
     """Whether a few first bytes are too few to tell a type: they may begin a mark, or the header of a tar."""
+    if head.startswith(ZIP_START):  # it is no text: more may tell which document it is
+        return len(head) < FAR
     if len(head) >= HEAD:
         return False
     if any(

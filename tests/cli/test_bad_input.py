@@ -38,15 +38,15 @@ train texts.tar                               | 1 | tar -xOf texts.tar
 train texts.tgz                               | 1 | tar -xOf texts.tgz
 train paper.pdf --lines                       | 1 | pdftotext paper.pdf -
 train paper.pdf.gz                            | 1 | gzip -dc paper.pdf.gz
-train m.safetensors                           | 1 | a file of tensors, which has no text
+train model.safetensors                           | 1 | a file of tensors, which has no text
 train binaries/                               | 1 | no text files: 2 binary files are skipped
 train binaries/ --include '*.py' --exclude x  | 1 | match --include '*.py' --exclude 'x'
 train corpus.txt --include '*.py'             | 2 | --include and --exclude choose among the files of a folder
-train --resume --out m.safetensors --exclude x | 2 | leave out --exclude
-score m.safetensors texts.zip                 | 1 | unzip -p texts.zip
-score m.safetensors cut.gz --per-line         | 1 | cut.gz is a gzip file without its end
-sample m.safetensors --prime-file paper.pdf   | 1 | pdftotext paper.pdf -
-sample m.safetensors --max-copy 5 --corpus texts.tgz | 1 | tar -xOf texts.tgz
+train --resume --out model.safetensors --exclude x | 2 | leave out --exclude
+score model.safetensors texts.zip                 | 1 | unzip -p texts.zip
+score model.safetensors cut.gz                    | 1 | cut.gz is a gzip file without its end
+sample model.safetensors --prime-file paper.pdf   | 1 | pdftotext paper.pdf -
+sample model.safetensors --max-copy 5 --corpus texts.tgz | 1 | tar -xOf texts.tgz
 train corpus.txt missing.txt                  | 1 | missing.txt
 train corpus.txt --encoding utf-9             | 1 | utf-9
 train corpus.txt --encoding utf-16            | 1 | utf-16

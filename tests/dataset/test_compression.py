@@ -86,7 +86,7 @@ def test_an_empty_text_is_empty(form):
 @pytest.mark.parametrize("form", FORMS)
 def test_a_cut_file_and_one_with_other_bytes_are_errors(form):
     raw = COMPRESS[form](b"abcdefgh" * 1000)
-    for cut in (8, len(raw) // 2, len(raw) - 1):
+    for cut in (12, len(raw) // 2, len(raw) - 1):
         with pytest.raises(CorpusError, match=f"file is a {form} file without its end: it was cut off"):
             content(raw[:cut], step=3)
     with pytest.raises(CorpusError, match=f"file is a damaged {form} file: "):
@@ -134,7 +134,7 @@ def test_a_bomb_needs_no_memory_beyond_the_stream(form):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert total == 8 << 22
-    assert peak < 2 << 20
+    assert peak < (10 << 20 if form == "xz" else 2 << 20)  # an xz file of this preset has a dictionary of 8 MiB
 
 
 def test_an_xz_file_can_not_ask_for_any_amount_of_memory():
@@ -179,8 +179,8 @@ def test_an_xz_file_can_not_ask_for_any_amount_of_memory():
 )
 @pytest.mark.parametrize("step", [1, 1 << 20])
 def test_what_is_no_text_is_refused_with_the_command_for_its_text(raw, what, step):
-    if step == 1 and ("document" in what or "convert" in what or "pandoc -" in what or b"\0" in raw[2:12]):
-        step = 64  # enough to tell it
+    if (b"\0" in raw and not raw.startswith(b"PK")) or raw.startswith(b"\x1f"):
+        step = max(step, 16)  # a text may begin with the same letters: it is not kept waiting for a zero byte
     with pytest.raises(NotTextError, match=what) as caught:
         content(raw, step=step)
     assert "\n" not in str(caught.value)

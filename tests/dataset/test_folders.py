@@ -47,13 +47,13 @@ TEXTS = ["a.py", "b.txt", "wide.txt", "z.gz", "doc/a.md", "doc/c.py", "doc/tests
 def test_hidden_and_binary_files_are_skipped_and_counted(tree):
     notices = []
     assert listed(tree, notices=notices) == TEXTS
-    assert notices == [f"skipped 2 binary files, 1 model and 2 hidden ones in {tree}/"]
+    assert notices == [f"skipped 2 binary files, 1 model and 2 hidden ones in {tree}"]
     (tree / ".hidden").unlink()
     notices = []
     listed(tree, "doc", "", notices=notices)
     assert notices == [
         f"skipped 2 binary files in {tree / 'doc'}",
-        f"skipped 1 model and 1 hidden file or folder in {tree}/",
+        f"skipped 1 model and 1 hidden file or folder in {tree}",
     ]
 
 
@@ -102,17 +102,17 @@ def test_links_to_folders_are_followed_and_a_file_is_read_once(tree, tmp_path_fa
     (tree / "nowhere").symlink_to("nothing")
     notices = []
     assert listed(tree, notices=notices) == [*TEXTS, "linked/o.txt"]
-    assert notices == [f"skipped 2 binary files, 1 model, 1 file reached twice and 2 hidden ones in {tree}/"]
+    assert notices == [f"skipped 2 binary files, 1 model, 1 file reached twice and 2 hidden ones in {tree}"]
     notices = []
     assert listed(tree, "a.py", "doc/c.py", "a.py", "doc", notices=notices) == [
         "a.py",
         "doc/c.py",
         "doc/a.md",
-        "b.txt",
-        "wide.txt",
-        "z.gz",
-        "linked/o.txt",
         "doc/tests/t.py",
+        "doc/up/b.txt",
+        "doc/up/wide.txt",
+        "doc/up/z.gz",
+        "doc/up/linked/o.txt",
     ]
     assert notices[0] == f"skipped {tree / 'a.py'}: it is read already"
 
