@@ -123,7 +123,9 @@ def read_parts(
                 for part in _blocks(file, path, arriving, as_is):
                     yield path, part
                     head = head if len(head) >= 4 else head + part[:4]
-                    tail = part if len(part) >= 4 else (tail + part)[-4:]
+                    tail = (
+                        part[-4:] if len(part) >= 4 else (tail + part)[-4:]
+                    )  # not `part`, whose memory the next one takes
         except OSError as error:
             raise unreadable(path, error) from None
         if separate and number < len(paths) and (end := _missing_newline(head, tail, as_is, encoding)):
