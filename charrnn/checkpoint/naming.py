@@ -9,11 +9,10 @@ from filelock import FileLock
 
 from charrnn.checkpoint.lock import acquire
 from charrnn.checkpoint.paths import FOLDER, RESUME_SUFFIX, SUFFIX, resume_path
+from charrnn.dataset.compression import COMPRESSED_SUFFIXES
 from charrnn.dataset.files import STDIN
 from charrnn.errors import CheckpointError, ConfigError, LockedError
 
-COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
-"""What the names of compressed texts end in."""
 MAX_NAME_BYTES = 150
 """The longest name that is derived from another: file systems allow 255 bytes, and suffixes follow."""
 
@@ -61,6 +60,6 @@ def reserve_free(corpus_path: str, force: bool, folder: Path = FOLDER) -> tuple[
 def _stem(path: str) -> str:
     """The name of a model for a corpus: as much of the corpus's name as every file system allows."""
     file = Path(os.path.realpath(path))
-    name = "stdin" if path == STDIN else (Path(file.stem) if file.suffix in COMPRESSED else file).stem
+    name = "stdin" if path == STDIN else (Path(file.stem) if file.suffix in COMPRESSED_SUFFIXES else file).stem
     short = re.sub(r"[^\w.-]+", "-", name).encode()[:MAX_NAME_BYTES].decode(errors="ignore")
     return re.sub(r"(\.resume|[-.])+$", "", short.lstrip("-.")) or "corpus"

@@ -112,7 +112,7 @@ def _source_to_json(source: Source) -> dict[str, Any]:
     for name in ("include", "exclude"):
         if not data[name]:
             del data[name]
-    if source.is_one_file():
+    if source.is_one_file() or not source.separate_files:
         del data["separate_files"]
     return data
 

@@ -105,6 +105,8 @@ COMPRESSIONS = (
         _zstd,
     ),
 )
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+"""What the names of compressed texts end in, as the programs write them; only their content counts when reading."""
 STARTS = tuple(start for compression in COMPRESSIONS for start in compression.starts)
 
 

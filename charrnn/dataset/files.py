@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from charrnn.config import one_of
-from charrnn.dataset.compression import text_blocks
+from charrnn.dataset.compression import COMPRESSED_SUFFIXES, text_blocks
 from charrnn.dataset.folders import ALL_TEXTS, BYTE_ORDER_MARKS, FileFilter, FileList, newline, unreadable
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
@@ -67,6 +67,15 @@ class Source:
     def absolute(self) -> "Source":
         """The same source with absolute paths, so that it can be found from any folder."""
         return replace(self, paths=tuple(p if p == STDIN else os.path.abspath(p) for p in self.paths))
+
+    def with_compressed(self) -> "Source":
+        """The same source, with the paths of the files that were compressed in the meantime, to `corpus.txt.gz`."""
+
+        def find(path: str) -> str:
+            packed = (path + suffix for suffix in COMPRESSED_SUFFIXES)
+            return path if path == STDIN or os.path.exists(path) else next(filter(os.path.isfile, packed), path)
+
+        return self if self.as_bytes else replace(self, paths=tuple(map(find, self.paths)))
 
     def missing(self) -> list[str]:
         """The paths that are neither stdin nor a file or folder; a pipe counts too, since reading it would wait."""

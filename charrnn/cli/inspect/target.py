@@ -97,6 +97,7 @@ class Target:
         found = []
         try:
             source = training_file.load_state(resume_path(self.path)).source
+            source = source and source.with_compressed()
             if source is not None and all(Path(path).is_file() or Path(path).is_dir() for path in source.paths):
                 found.append(source)
         except CharRNNError:

@@ -94,7 +94,7 @@ def _source_to_resume(state: TrainingState, paths: tuple[str, ...], read_options
         names = {"as_bytes": "bytes", "table": read_options.get("table"), "columns": read_options.get("table")}
         given = " and ".join(dict.fromkeys(f"--{names.get(name, name.replace('_', '-'))}" for name in read_options))
         raise ConfigError(f"a resumed run reads its text as before: leave out {given}")
-    source = replace(before, paths=paths or before.paths)
+    source = replace(before, paths=paths or before.paths).with_compressed()
     if not paths and STDIN in before.paths:
         command = resume_command(before, path)
         raise CorpusError(f"this run reads stdin: give it the same text again, {command}")
