@@ -9,6 +9,7 @@ from filelock import FileLock
 
 from charrnn.checkpoint.lock import acquire
 from charrnn.checkpoint.paths import FOLDER, RESUME_SUFFIX, SUFFIX, resume_path
+from charrnn.dataset.compression import COMPRESSED_SUFFIXES
 from charrnn.dataset.files import STDIN
 from charrnn.errors import CheckpointError, ConfigError, LockedError
 
@@ -58,6 +59,7 @@ def reserve_free(corpus_path: str, force: bool, folder: Path = FOLDER) -> tuple[
 
 def _stem(path: str) -> str:
     """The name of a model for a corpus: as much of the corpus's name as every file system allows."""
-    name = "stdin" if path == STDIN else Path(os.path.realpath(path)).stem
+    file = Path(os.path.realpath(path))
+    name = "stdin" if path == STDIN else (Path(file.stem) if file.suffix in COMPRESSED_SUFFIXES else file).stem
     short = re.sub(r"[^\w.-]+", "-", name).encode()[:MAX_NAME_BYTES].decode(errors="ignore")
     return re.sub(r"(\.resume|[-.])+$", "", short.lstrip("-.")) or "corpus"

@@ -177,10 +177,10 @@ def resume(
             corpus = text if isinstance(text, Corpus) else corpora.from_text(text)
         elif state.source is None or STDIN in state.source.paths:
             raise CorpusError("this run did not begin with a file: give its text")
-        elif missing := state.source.missing():
+        elif missing := (source := state.source.with_compressed()).missing():
             raise CorpusError(f"can't read {missing[0]}, which is no longer a file: give the text")
         else:
-            corpus = corpora.read(state.source, state.corpus.size)
+            corpus = corpora.read(source, state.corpus.size)
         trainer = trainers.resume(corpus, state, **options)
         return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, resumed=True))
     except BaseException:
@@ -198,5 +198,6 @@ def _log_path(log: str | Path | None, source: Source | None, path: Path) -> Path
     if log is None:
         return None
     texts = () if source is None else (*source.paths, *source.val_paths)
-    check_log(Path(log), texts, (path, resume_path(path), lock_path(path), *list_files(texts)))
+    files = [] if source is None else list_files(texts, source.file_filter)
+    check_log(Path(log), texts, (path, resume_path(path), lock_path(path), *files))
     return _absolute(log)

@@ -1,5 +1,6 @@
 """The training's file: the state from which a run continues, bit for bit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from charrnn import engine as engines
@@ -105,11 +106,14 @@ def _read_source(file: TensorFile) -> Source | None:
     if data is None:
         return None
     try:
-        columns, val_paths = (tuple(data.get(name, ())) for name in ("columns", "val_paths"))  # older files have none
-        lists = {"paths": tuple(data["paths"]), "columns": columns, "val_paths": val_paths}
-        source = Source(**(data | lists))
-        texts = (*source.paths, *source.val_paths, source.encoding, source.errors, source.table, *columns)
-        flags = isinstance(source.as_bytes, bool) and isinstance(source.skip_bad, bool)
+        lists = {name: tuple(data.get(name, ())) for name in ("columns", "val_paths", "include", "exclude")}
+        columns = lists["columns"]  # older files have none of these
+        source = Source(**(data | {"paths": tuple(data["paths"])} | lists))
+        if "separate_files" not in data:  # then it doesn't matter, or the run began when files were not separate
+            source = replace(source, separate_files=source.is_one_file())
+        of_lists = (text for texts in lists.values() for text in texts)
+        texts = (*source.paths, source.encoding, source.errors, source.table, *of_lists)
+        flags = all(isinstance(flag, bool) for flag in (source.as_bytes, source.skip_bad, source.separate_files))
         is_table = len(columns) == 2 if source.table in tables.TABLES else source.table == "conll" and not columns
         if all(isinstance(text, str) for text in texts) and flags and source.paths and (is_table or not source.table):
             return source

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -36,7 +36,7 @@ class Corpus:
     vocabulary: Vocabulary
     name: str
     size: int
-    """In bytes, as read."""
+    """In bytes, as read, after decompression."""
     digest: str
     """SHA-256 of its bytes."""
     unread: tuple[str, ...] = ()
@@ -188,18 +188,18 @@ def corpus_mismatch_error(name: str) -> CorpusError:
     )
 
 
-def read(source: Source, size: int | None = None) -> Corpus:
-    """Reads a corpus: the texts of all its files one after the other, as `cat` joins them.
+def read(source: Source, size: int | None = None, notice: Callable[[str], None] = lambda text: None) -> Corpus:
+    """Reads a corpus: the texts of all its files one after the other, with a newline after one that lacks it.
 
     Byte order marks are dropped, and `\\r\\n` and `\\r` become `\\n`. For a model of bytes nothing is changed, and the
     bytes are on disk rather than in memory: see `_map_bytes`. Raises `CorpusError` for files that can't be found, read
     or decoded, and for fewer than two characters; if a `size` in bytes is given, also as soon as there are more. Raises
-    `ConfigError` for a text to validate on that is part of the corpus.
+    `ConfigError` for a text to validate on that is part of the corpus. What is skipped in folders is told to `notice`.
     """
     check_apart(source)
-    raws = [_Raw(source, size)]
+    raws = [_Raw(source, size, notice)]
     if source.val_paths:
-        raws.append(_Raw(replace(source, paths=source.val_paths), None))
+        raws.append(_Raw(replace(source, paths=source.val_paths), None, notice))
     names: list[str] = []
     if source.as_bytes:
         texts, vocabulary = [_map_bytes(raw) for raw in raws], Vocabulary(None)
@@ -242,15 +242,22 @@ def _file(part: Part, parts: Iterator[Part]) -> Iterator[Part]:
 
 
 class _Raw:
-    """The bytes of all files of a source, counted and digested as they are read; b"" ends each file."""
+    """The bytes of all files of a source, counted and digested as they are read; b"" ends each file.
 
-    def __init__(self, source: Source, limit: int | None):
-        self.name, self.paths, self.limit = source.name, list_files(source.paths), limit
+    These are the bytes after decompression, with the newlines between files: a compressed text is the same corpus.
+    """
+
+    def __init__(self, source: Source, limit: int | None, notice: Callable[[str], None]):
+        self.name, self.source, self.limit = source.name, source, limit
+        self.paths = list_files(source.paths, source.file_filter, notice)
         self.sha256 = hashlib.sha256()
         self.size = 0
 
     def __iter__(self) -> Iterator[Part]:
-        for path, part in read_parts(self.paths):
+        source = self.source
+        is_separate = source.separate_files
+        parts = read_parts(self.paths, as_is=source.as_bytes, encoding=source.encoding, separate=is_separate)
+        for path, part in parts:
             self.sha256.update(part)
             self.size += len(part)
             if self.limit is not None and self.size > self.limit:  # a pipe may never end

@@ -6,13 +6,16 @@ import math
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from charrnn.config import one_of
+from charrnn.dataset.compression import COMPRESSED_SUFFIXES, text_blocks
+from charrnn.dataset.folders import ALL_TEXTS, BYTE_ORDER_MARKS, FileFilter, FileList, newline, unreadable
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 
@@ -41,6 +44,21 @@ class Source:
     """Whether rows without the two columns are bad lines to skip, instead of an error."""
     val_paths: tuple[str, ...] = ()
     """The text to validate on, if it is one of its own, read in the same way; it can't be stdin."""
+    include: tuple[str, ...] = ()
+    """Patterns of the files to read below folders: see `FileFilter`."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of the files to leave out there."""
+    separate_files: bool = True
+    """Whether a file without a final newline is separate from the next; it was not in runs of earlier versions."""
+
+    @property
+    def file_filter(self) -> FileFilter:
+        """Which files below folders are read."""
+        return FileFilter(self.include, self.exclude, self.encoding, self.as_bytes, self.separate_files)
+
+    def is_one_file(self) -> bool:
+        """Whether it can be neither several files nor a folder, so that none of the rules for these matter."""
+        return all(len(paths) < 2 and not any(map(os.path.isdir, paths)) for paths in (self.paths, self.val_paths))
 
     @property
     def name(self) -> str:
@@ -56,14 +74,28 @@ class Source:
         """The same source with absolute paths, so that it can be found from any folder."""
         return replace(self, paths=_absolute(self.paths), val_paths=_absolute(self.val_paths))
 
+    def with_compressed(self) -> "Source":
+        """The same source, with the paths of the files that were compressed in the meantime, to `corpus.txt.gz`."""
+
+        def find(path: str) -> str:
+            packed = (path + suffix for suffix in COMPRESSED_SUFFIXES)
+            return path if path == STDIN or os.path.exists(path) else next(filter(os.path.isfile, packed), path)
+
+        if self.as_bytes:
+            return self
+        return replace(self, paths=tuple(map(find, self.paths)), val_paths=tuple(map(find, self.val_paths)))
+
     def missing(self) -> list[str]:
         """The paths that are neither stdin nor a file or folder; a pipe counts too, since reading it would wait."""
         paths = (*self.paths, *self.val_paths)
         return [p for p in paths if p != STDIN and not (os.path.isfile(p) or os.path.isdir(p))]
 
     def to_json(self) -> dict[str, Any]:
-        """The source as JSON data; `val_paths` only if there are any."""
-        return {name: value for name, value in asdict(self).items() if name != "val_paths" or value}
+        """The source as JSON data; as older versions wrote it, where what they lack has no meaning."""
+        data = {name: v for name, v in asdict(self).items() if v or name not in ("val_paths", "include", "exclude")}
+        if self.is_one_file() or not self.separate_files:
+            del data["separate_files"]
+        return data
 
 
 def _name(paths: tuple[str, ...]) -> str:
@@ -88,7 +120,7 @@ def bundled_corpus() -> str:
 
 def read_prime(path: str, vocabulary: Vocabulary) -> str:
     """The text of a file, or of standard input, read as a corpus of that vocabulary is: see `decoded_texts`."""
-    return read_text(read_parts(list_files((path,))), vocabulary)
+    return read_text(read_parts(list_files((path,)), as_is=vocabulary.is_bytes), vocabulary)
 
 
 def read_text(parts: Iterable[Part], vocabulary: Vocabulary) -> str:
@@ -108,20 +140,49 @@ def decoded_texts(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[str
     return decode(parts, "utf-8", "surrogateescape")
 
 
-def read_parts(paths: Iterable[str], arriving: int = 0) -> Iterator[Part]:
+def read_parts(
+    paths: Iterable[str], arriving: int = 0, *, as_is: bool = False, encoding: str = "utf-8", separate: bool = True
+) -> Iterator[Part]:
     """The bytes of files, in parts of `READ_BLOCK` bytes.
 
-    If `arriving` is given, a part is whatever has arrived, at most that many bytes, so that nothing waits for more
-    input. Raises `CorpusError` for a file that can't be found or read.
+    Compressed files are decompressed, unless they are read `as_is`, for a model of bytes. A file without a final
+    newline gets one in its `encoding`, unless it is the last or empty, so that its last line is separate from the next
+    file; without `separate` none do. If `arriving` is given, a part is whatever has arrived, at most that many bytes,
+    so that nothing waits for more input. Raises `CorpusError` for a file that can't be found, read or decompressed,
+    and for one whose type is known not to be text.
     """
-    for path in paths:
+    paths = list(paths)
+    for number, path in enumerate(paths, 1):
+        head = tail = b""
         try:
             with _stdin() if path == STDIN else open(path, "rb") as file:
-                while part := file.read1(arriving) if arriving else file.read(READ_BLOCK):
+                for part in _blocks(file, path, arriving, as_is):
                     yield path, part
+                    head = head if len(head) >= 4 else head + part[:4]
+                    tail = (
+                        part[-4:] if len(part) >= 4 else (tail + part)[-4:]
+                    )  # not `part`, whose memory the next one takes
         except OSError as error:
-            raise _unreadable(path, error) from None
+            raise unreadable(path, error) from None
+        if separate and number < len(paths) and (end := _missing_newline(head, tail, as_is, encoding)):
+            yield path, end
         yield path, b""
+
+
+def _blocks(file: io.BufferedReader, path: str, arriving: int, as_is: bool) -> Iterator[bytes]:
+    """The blocks of a file as they are, or of its text."""
+    blocks = iter(partial(file.read1, arriving) if arriving else partial(file.read, READ_BLOCK), b"")
+    return blocks if as_is else text_blocks(path, blocks, arriving or READ_BLOCK)
+
+
+def _missing_newline(head: bytes, tail: bytes, as_is: bool, encoding: str) -> bytes:
+    """The newline that a file with these first and last bytes lacks, if any."""
+    if as_is:
+        return b"\n" if tail and not tail.endswith(b"\n") else b""
+    mark = next((mark for mark in BYTE_ORDER_MARKS if head.startswith(mark)), None)
+    name = encoding if mark is None else BYTE_ORDER_MARKS[mark]
+    ends = newline(name), newline(name, "\r")
+    return b"" if not tail or head in (mark, codecs.BOM_UTF8) or tail.endswith(ends) else ends[0]
 
 
 def total_size(paths: Iterable[str]) -> float:
@@ -134,14 +195,9 @@ def total_size(paths: Iterable[str]) -> float:
         try:
             found = os.fstat(sys.stdin.fileno()) if path == STDIN else os.stat(path)
         except OSError as error:
-            raise _unreadable(path, error) from None
+            raise unreadable(path, error) from None
         total += found.st_size if stat.S_ISREG(found.st_mode) else math.inf
     return total
-
-
-def _unreadable(path: str, error: OSError) -> CorpusError:
-    """The error for a file that can't be read."""
-    return CorpusError(f"can't read {path or repr(path)}: {error.strerror or error}")
 
 
 def _stdin() -> AbstractContextManager[io.BufferedReader]:
@@ -149,32 +205,29 @@ def _stdin() -> AbstractContextManager[io.BufferedReader]:
     return nullcontext(cast(io.BufferedReader, sys.stdin.buffer))
 
 
-def list_files(paths: Iterable[str]) -> list[str]:
-    """The paths, with each folder replaced by the files below it, sorted, without hidden files and checkpoints.
+def list_files(
+    paths: Iterable[str], chosen: FileFilter = ALL_TEXTS, notice: Callable[[str], None] = lambda text: None
+) -> list[str]:
+    """The paths, with each folder replaced by the files below it, sorted, that the filter chooses; each file once.
 
-    A folder contributes only its regular files: no pipes, for instance. Raises `CorpusError` for a folder without
-    files, and if standard input, which can be read only once, occurs twice.
+    A folder contributes only its regular files: no pipes, for instance. What is skipped is told to `notice`. Raises
+    `CorpusError` for a folder without files, if no files match the patterns, and if standard input, which can be read
+    only once, occurs twice.
     """
     paths = list(paths)
     if paths.count(STDIN) > 1:
         raise CorpusError("stdin can be read only once: give - once")
-    return [file for path in paths for file in (_below(path) if os.path.isdir(path) else [path])]
-
-
-def _below(path: str) -> list[str]:
-    """The files below a folder."""
-    found = []
-
-    def fail(error: OSError) -> None:
-        raise _unreadable(error.filename, error)
-
-    for folder, below, names in os.walk(path, onerror=fail):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        wanted = (name for name in sorted(names) if not name.startswith(".") and not name.endswith(".safetensors"))
-        found += [file for name in wanted if os.path.isfile(file := os.path.join(folder, name))]
-    if not found:
-        raise CorpusError(f"the folder {path} holds no files: give one with text files")
-    return found
+    found = FileList(chosen, notice)
+    for path in paths:
+        if path == STDIN:
+            found.files.append(path)
+        elif os.path.isdir(path):
+            found.add_folder(path)
+        else:
+            found.add(path)
+    if paths and not found.files:
+        raise CorpusError(f"no text files in {' and '.join(paths)} match {chosen.described()}: change the patterns")
+    return found.files
 
 
 def decode(parts: Iterable[Part], encoding: str, errors: str) -> Iterator[str]:

@@ -39,8 +39,8 @@ def check_apart(source: Source) -> None:
         return
     if STDIN in source.val_paths:
         raise ConfigError("--val-file can't be stdin: give the name of a file")
-    learned = {os.path.realpath(path) for path in list_files(source.paths) if path != STDIN}
-    for path in list_files(source.val_paths):
+    learned = {os.path.realpath(path) for path in list_files(source.paths, source.file_filter) if path != STDIN}
+    for path in list_files(source.val_paths, source.file_filter):
         if os.path.realpath(path) in learned:
             raise ConfigError(f"{path} is part of the corpus: give --val-file a text that is not learned")
 

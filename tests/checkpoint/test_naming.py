@@ -41,7 +41,15 @@ def test_a_free_name_follows_from_the_corpus(tmp_path):
 
 @pytest.mark.parametrize(
     ("corpus", "name"),
-    [("-", "stdin"), ("a.resume.txt", "a"), ("-x.txt", "x"), ("...", "corpus"), ("щука.txt", "щука"), ("/", "corpus")],
+    [
+        ("-", "stdin"),
+        ("a.resume.txt", "a"),
+        ("n.txt.gz", "n"),
+        ("-x.txt", "x"),
+        ("...", "corpus"),
+        ("щука.txt", "щука"),
+        ("/", "corpus"),
+    ],
 )
 def test_the_name_of_a_corpus_becomes_a_name_that_every_file_system_takes(tmp_path, corpus, name):
     path, lock = naming.reserve_free(corpus, False, tmp_path)

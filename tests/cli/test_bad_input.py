@@ -1,6 +1,9 @@
 """Bad input of every kind for every command: its exit code, and the one line that is printed."""
 
+import bz2
+import gzip
 import json
+import lzma
 import os
 import shlex
 import shutil
@@ -13,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 from charrnn.checkpoint import model_file
 from charrnn.checkpoint.tensor_file import TensorFile
+from support.archives import tarred, zipped
 from support.processes import SMALL, TEXT, charrnn, posix, train_model
 
 TABLE = """
@@ -23,6 +27,26 @@ train one.txt                                 | 1 | one.txt
 train nothing/                                | 1 | nothing
 train latin1.txt                              | 1 | --encoding
 train binary.bin                              | 1 | --bytes
+train cut.gz                                  | 1 | cut.gz is a gzip file without its end
+train damaged.bz2                             | 1 | damaged.bz2 is a damaged bzip2 file
+train damaged.xz                              | 1 | damaged.xz is a damaged xz file
+train garbage.gz                              | 1 | garbage.gz is a damaged gzip file
+train twice.gz                                | 1 | twice.gz is compressed twice
+train report.docx                             | 1 | pandoc -t plain report.docx
+train texts.zip                               | 1 | unzip -p texts.zip
+train texts.tar                               | 1 | tar -xOf texts.tar
+train texts.tgz                               | 1 | tar -xOf texts.tgz
+train paper.pdf --lines                       | 1 | pdftotext paper.pdf -
+train paper.pdf.gz                            | 1 | gzip -dc paper.pdf.gz
+train model.safetensors                           | 1 | a file of tensors, which has no text
+train binaries/                               | 1 | no text files: 2 binary files are skipped
+train binaries/ --include '*.py' --exclude x  | 1 | match --include '*.py' --exclude 'x'
+train corpus.txt --include '*.py'             | 2 | --include and --exclude choose among the files of a folder
+train --resume --out model.safetensors --exclude x | 2 | leave out --exclude
+score model.safetensors texts.zip                 | 1 | unzip -p texts.zip
+score model.safetensors cut.gz                    | 1 | cut.gz is a gzip file without its end
+sample model.safetensors --prime-file paper.pdf   | 1 | pdftotext paper.pdf -
+sample model.safetensors --max-copy 5 --corpus texts.tgz | 1 | tar -xOf texts.tgz
 train corpus.txt missing.txt                  | 1 | missing.txt
 train corpus.txt --encoding utf-9             | 1 | utf-9
 train corpus.txt --encoding utf-16            | 1 | utf-16
@@ -255,12 +279,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "words.conll": b"a O\nb\n\nc X\n",
         "latin1.txt": "café ".encode("latin-1") * 50,
         "binary.bin": bytes(range(256)) * 4,
+        "cut.gz": gzip.compress(TEXT.encode())[:-12],
+        "damaged.bz2": bz2.compress(TEXT.encode())[:100] + bytes(400),
+        "damaged.xz": lzma.compress(TEXT.encode())[:100] + b"x" * 500,
+        "garbage.gz": gzip.compress(TEXT.encode()) + b"garbage",
+        "twice.gz": gzip.compress(gzip.compress(TEXT.encode())),
+        "report.docx": zipped(("[Content_Types].xml", "word/document.xml")),
+        "texts.zip": zipped(("a.txt", "b.txt")),
+        "texts.tar": tarred("a.txt"),
+        "texts.tgz": gzip.compress(tarred("a.txt")),
+        "paper.pdf": b"%PDF-1.7\n" + TEXT.encode(),
+        "paper.pdf.gz": gzip.compress(b"%PDF-1.7\n" + TEXT.encode()),
+        "binaries/a.pyc": b"\xa7\r\r\n" + bytes(12),
+        "binaries/b.gz": gzip.compress(tarred("a.txt")),
         "other.txt": TEXT.replace("truth", "trout").encode(),
         "cyrillic.txt": ("щука и рак\n" * 30).encode(),
         "log.jsonl": b"{}\n",
         "cut.safetensors": model.read_bytes()[:-100],
         "header.safetensors": struct.pack("<Q", 50) + b"{" * 50 + model.read_bytes()[58:],
     }.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
     shutil.copy(model, folder / "alone.safetensors")
     if os.name == "posix":

@@ -1,15 +1,24 @@
 """Corpora as they occur on disks: changed or deleted during training, pipes, unreadable files, unusual names."""
 
+import gzip
+import hashlib
 import json
+import lzma
 import os
 import sys
 import threading
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import charrnn as api
+from charrnn.checkpoint.paths import resume_path
+from charrnn.checkpoint.tensor_file import TensorFile
+from charrnn.dataset import corpus
+from charrnn.dataset.files import Source
 from support.processes import SMALL, TEXT, after_script, charrnn, error_line, posix, read_until, started, unprivileged
 
 ENDLESS = (*SMALL, "--steps", 10**6, "--eval-every", 20, "--out", "m.safetensors")
@@ -53,6 +62,104 @@ def test_changes_to_the_corpus_during_training_have_no_effect(
     (here / "corpus.txt").write_bytes(BYTES)
     assert charrnn("train", "corpus.txt", *options, "--out", "b.safetensors", cwd=here).returncode == 0
     assert (here / "a.safetensors").read_bytes() == (here / "b.safetensors").read_bytes()
+
+
+# Files and folders
+
+
+def test_a_run_on_some_files_of_a_folder_resumes_with_the_same_ones(tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    (src / "__pycache__").mkdir(parents=True)
+    (src / "a.py").write_text(TEXT.removesuffix("\n"))
+    (src / "b.py").write_text(TEXT.upper())
+    (src / "c.txt").write_text("left out")
+    (src / "__pycache__" / "a.pyc").write_bytes(b"\xa7\r\r\n" + bytes(12))
+    (src / ".hidden").write_bytes(b"hidden")
+    options = (*SMALL, "--out", "m.safetensors")
+    chosen = ("--include", "*.py", "--include=*.pyc", "--exclude", "x*", "--exclude=b.py")
+    done = charrnn("train", "src/", *chosen, *options, "--steps", 5, cwd=tmp_path)
+    assert "skipped 1 binary file in src/\n" in done.stderr
+    assert charrnn("train", "--resume", *options[-2:], "--steps", 9, "--quiet", cwd=tmp_path).stderr == ""
+    again = charrnn("train", "--resume", *options[-2:], "--include", "*.py", "--steps", 10, cwd=tmp_path)
+    assert "a resumed run reads its text as before: leave out --include" in error_line(again, 2)
+    found = api.load(tmp_path / "m.safetensors").corpus
+    assert found.digest == hashlib.sha256(TEXT.removesuffix("\n").encode()).hexdigest()
+    everything = charrnn("train", "src", *SMALL, "--steps", 2, "--out", "o.safetensors", cwd=tmp_path)
+    assert "skipped 1 binary file and 1 hidden one in src\n" in everything.stderr
+
+
+def test_names_in_two_files_and_stdin_are_separate(tmp_path: Path) -> None:
+    for name in ("Anna", "Bert"):
+        (tmp_path / name).write_text(f"{name}\n" * 40 + name)
+    options = (*SMALL, "--steps", 2, "--lines", "--json")
+    done = charrnn("train", "Anna", "-", "Bert", *options, input="Carl\n" * 40 + "Dora", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    whole = "".join(f"{name}\n" * 41 for name in ("Anna", "Carl", "Bert")).replace("Carl\nBert", "Dora\nBert")
+    (tmp_path / "whole").write_text(whole.removesuffix("\n"))
+    assert charrnn("train", "whole", *options, cwd=tmp_path).returncode == 0
+    one, other = (api.load(tmp_path / "checkpoints" / f"{name}.safetensors") for name in ("Anna", "whole"))
+    assert one.corpus.digest == other.corpus.digest
+    assert one.corpus.training_lines + one.corpus.validation_lines == 123
+
+
+def test_a_run_of_an_earlier_version_still_reads_its_files_joined(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(name + TEXT.removesuffix("\n"))
+    source = Source((str(tmp_path / "a"), str(tmp_path / "b")), separate_files=False)
+    path, options = tmp_path / "m.safetensors", {"hidden_size": 8, "layers": 1, "seed": 1, "engine": "numpy"}
+    run = api.train(corpus.read(source), source=source, checkpoint=path, steps=3, **options)  # type: ignore[arg-type]
+    for _ in run:
+        pass
+    state = resume_path(path)
+    assert "separate_files" not in TensorFile(state).metadata["source"]  # as in files of earlier versions
+    done = charrnn("train", "--resume", "--out", path, "--steps", 5, "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["steps"] == 5
+    assert "separate_files" not in TensorFile(state).metadata["source"]
+    both = charrnn("train", "a", "b", *SMALL, "--steps", 2, "--out", "n.safetensors", cwd=tmp_path)
+    assert both.returncode == 0
+    assert json.loads(TensorFile(tmp_path / "n.resume.safetensors").metadata["source"])["separate_files"] is True
+    assert api.load(tmp_path / "n.safetensors").corpus.size == api.load(path).corpus.size + 1
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
+def test_a_corpus_that_was_compressed_in_the_meantime_resumes(
+    compress: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    whole = ("train", "corpus.txt", *SMALL, "--quiet", "--out")
+    assert charrnn(*whole, "a.safetensors", "--steps", 8, cwd=tmp_path).returncode == 0
+    assert charrnn(*whole, "b.safetensors", "--steps", 4, cwd=tmp_path).returncode == 0
+    (tmp_path / "corpus.txt").unlink()
+    (tmp_path / "packed").write_bytes(compress(TEXT.encode()))
+    resume = ("--resume", "--out", "b.safetensors", "--steps", 8, "--quiet")
+    assert "corpus.txt, which is no longer a file" in error_line(charrnn("train", *resume, cwd=tmp_path), 1)
+    (tmp_path / "packed").rename(tmp_path / "corpus.txt.gz")  # what it is, its content says
+    assert charrnn("train", *resume, cwd=tmp_path).returncode == 0
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    plain = charrnn("score", "a.safetensors", cwd=tmp_path, input=TEXT).stdout
+    packed = charrnn("score", "a.safetensors", cwd=tmp_path, input=compress(TEXT.encode())).stdout
+    assert plain == packed == charrnn("score", "a.safetensors", "corpus.txt.gz", cwd=tmp_path).stdout
+    prime = ("sample", "a.safetensors", "--seed", 1, "--length", 50, "--prime-file")
+    (tmp_path / "prime.txt").write_bytes(TEXT[:50].encode())
+    (tmp_path / "prime.gz").write_bytes(compress(TEXT[:50].encode()))
+    found = [charrnn(*prime, name, cwd=tmp_path).stdout for name in ("prime.txt", "prime.gz")]
+    assert found[0] == found[1] != ""
+
+
+@posix
+def test_a_gz_that_arrives_slowly_is_scored_line_by_line(here: Path) -> None:
+    assert charrnn("train", "corpus.txt", *SMALL, "--steps", 2, "--out", "m.safetensors", cwd=here).returncode == 0
+    compressor = zlib.compressobj(wbits=31)
+    with started("score", "m.safetensors", "--per-line", "--engine", "numpy", cwd=here) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for line in (b"It is\n", b"a truth\n"):
+            process.stdin.write(compressor.compress(line) + compressor.flush(zlib.Z_SYNC_FLUSH))
+            process.stdin.flush()
+            assert process.stdout.readline().endswith(b"\t" + line)  # before more is written
+        process.stdin.write(compressor.flush())
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (0, b"", b"")
 
 
 # Kinds of files

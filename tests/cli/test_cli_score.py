@@ -86,7 +86,8 @@ def test_the_score_of_a_text_has_bits_nats_and_perplexity(model: Path, tmp_path:
 
 
 def test_a_text_is_read_from_files_folders_or_stdin(model: Path, tmp_path: Path) -> None:
-    parts = OPENING[:100], OPENING[100:]
+    first = OPENING.splitlines(keepends=True)[0]
+    parts = first, OPENING.removeprefix(first)
     (tmp_path / "texts").mkdir()
     for name, part in zip("ab", parts, strict=True):
         (tmp_path / "texts" / name).write_text(part)
@@ -94,6 +95,8 @@ def test_a_text_is_read_from_files_folders_or_stdin(model: Path, tmp_path: Path)
     assert named == score(model, cwd=tmp_path, input=OPENING).stdout
     assert named == score(model, "-", cwd=tmp_path, input=OPENING).stdout
     assert named == score(model, "texts/a", "-", cwd=tmp_path, input=parts[1]).stdout
+    assert named == score(model, "texts", cwd=tmp_path).stdout
+    (tmp_path / "texts" / "a").write_text(first.removesuffix("\n"))  # the next file begins a line all the same
     assert named == score(model, "texts", cwd=tmp_path).stdout
 
 
@@ -267,7 +270,7 @@ def test_a_line_without_a_newline_gets_one_if_another_line_follows(model: Path, 
     (tmp_path / "b").write_text("a wife")
     assert score(model, "--above", 0, "a", "b", cwd=tmp_path).stdout == "It is\na truth\na wife"
     assert score(model, "--per-line", "a", "b", cwd=tmp_path).stdout == scored(
-        ["It is", "a truth", "a wife"], list(api.score_lines(loaded(model), ["It is\n", "a truth", "a wife"]))
+        ["It is", "a truth", "a wife"], list(api.score_lines(loaded(model), ["It is\n", "a truth\n", "a wife"]))
     )
 
 

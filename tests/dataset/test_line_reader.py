@@ -57,7 +57,7 @@ def test_a_file_ends_its_last_line(tmp_path):
         (tmp_path / name).write_bytes(content)
     parts = read_parts([str(tmp_path / name) for name in "1234"])
     found = [line for lines in read_lines(parts, CHARACTERS) for line in lines]
-    assert found == [("a\n", "a\n"), ("b", "b"), ("\ufeffc", "c"), ("\n", "\n")]
+    assert found == [("a\n", "a\n"), ("b\n", "b\n"), ("\ufeffc\n", "c\n"), ("\n", "\n")]
 
 
 def test_a_missing_file_comes_after_the_lines_of_those_before_it(tmp_path):

@@ -16,6 +16,7 @@ from charrnn.cli.terminal.inputs import (
     load_model,
     model_and_texts,
     rows_of,
+    size_of_texts,
 )
 from charrnn.config import LOGIT_ADJUSTMENT
 
@@ -105,8 +106,9 @@ def command(
     between("--top", 1 if top is None else top, 1)
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
-    paths, size = find_texts(paths)
+    size = size_of_texts(paths)
     model, chosen = load_model(model_file(given, notice), size, engine)
+    paths = find_texts(paths, model, notice)
     notify_compilation(chosen, quiet)
     rows = rows_of(paths, model.vocabulary, "label" if evaluate else "", notice)
     classify = partial(classify_batches, model, logit_adjustment=logit_adjustment, unknown=unknown, threads=threads)

@@ -52,7 +52,9 @@ class Target:
         except (OSError, ValueError):  # it is too long for a name, or has characters that no name has
             is_file = False
         if is_file:
-            return files.read_text(_read_beginning(given), self.model.vocabulary)[:MAX_TEXT]
+            vocabulary = self.model.vocabulary
+            as_is = vocabulary.is_bytes and given != STDIN  # which is read once for all models
+            return files.read_text(_read_beginning(given, as_is), vocabulary)[:MAX_TEXT]
         if Path(given).suffix in TEXT_SUFFIXES and not any(map(str.isspace, given)):
             raise CorpusError(f"there is no file {given}: name one that exists, or give the text itself")
         return given[:MAX_TEXT]
@@ -95,6 +97,7 @@ class Target:
         found = []
         try:
             source = training_file.load_state(resume_path(self.path)).source
+            source = source and source.with_compressed()
             if source is not None and all(Path(path).is_file() or Path(path).is_dir() for path in source.paths):
                 found.append(source)
         except CharRNNError:
@@ -107,10 +110,10 @@ class Target:
 
 
 @cache
-def _read_beginning(path: str) -> list[Part]:
+def _read_beginning(path: str, as_is: bool) -> list[Part]:
     """The beginning of a file or of stdin, enough for `MAX_TEXT` characters; read once for all models."""
     found, size = [], 0
-    for part in files.read_parts(files.list_files((path,))):
+    for part in files.read_parts(files.list_files((path,)), as_is=as_is):
         found.append(part)
         size += len(part[1])
         if size > 4 * MAX_TEXT:  # a character has at most four bytes

@@ -48,7 +48,8 @@ def read_primes(prime_file: Path | None, model: Model, clean: Callable[[str], st
     from charrnn.dataset import line_reader
 
     vocabulary, done = model.vocabulary, 0
-    parts = files.read_parts([STDIN if prime_file is None else str(prime_file)], ARRIVAL_BLOCK)
+    path = STDIN if prime_file is None else str(prime_file)
+    parts = files.read_parts([path], ARRIVAL_BLOCK, as_is=vocabulary.is_bytes)
     for lines in line_reader.read_lines(parts, vocabulary):
         texts = [line.text.removesuffix("\n") for line in lines]
         if model.layout == "pairs":

@@ -19,6 +19,7 @@ from charrnn.cli.terminal.inputs import (
     find_texts,
     model_and_texts,
     notice_typing,
+    size_of_texts,
 )
 
 if TYPE_CHECKING:
@@ -129,10 +130,11 @@ def _open(
 
     notice = notifier(quiet)
     engines.resolve(engine, 0)  # an invalid engine is an error before anything is read
-    paths, size = find_texts(paths)
+    size = size_of_texts(paths)
     model = load(model_file(checkpoint, notice)).model
+    paths = find_texts(paths, model, notice)
     notice_typing(paths, notice)
-    parts = read_parts(paths, arriving)
+    parts = read_parts(paths, arriving, as_is=model.vocabulary.is_bytes)
     if size == math.inf and waits:
         size, parts = _read_ahead(parts, engines.MAX_NUMPY_CHARS)
     chosen = engines.resolve(engine, size)

@@ -15,6 +15,7 @@ from charrnn.cli.terminal.inputs import (
     load_model,
     model_and_texts,
     rows_of,
+    size_of_texts,
 )
 
 NAME = "tag"
@@ -93,8 +94,9 @@ def command(
         raise ConfigError("--skip-bad is for lines of words and tags: add --evaluate and --conll, or leave it out")
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
-    paths, size = find_texts(paths)
+    size = size_of_texts(paths)
     model, chosen = load_model(model_file(given, notice), size, engine)
+    paths = find_texts(paths, model, notice)
     notify_compilation(chosen, quiet)
     tag, counter = partial(tag_batches, model, unknown=unknown, threads=threads), UnknownCounter()
     if model.labels is not None and model.labels.of_words and not conll:

@@ -62,7 +62,7 @@ def tagged_sentences(
 
 def _lines(path: str, vocabulary: Vocabulary) -> Iterator[list[str]]:
     """The lines of a file as they arrive; a \\r ends a line too, as in training."""
-    for lines in read_lines(read_parts([path], ARRIVAL_BLOCK), vocabulary):
+    for lines in read_lines(read_parts([path], ARRIVAL_BLOCK, as_is=vocabulary.is_bytes), vocabulary):
         yield [text for line in lines for text in line.text.removesuffix("\n").split("\n")]
 
 

@@ -50,12 +50,20 @@ def model_and_texts(command: str, first: str | None, rest: list[str] | None) -> 
     return Path(first) if first else None, paths or [STDIN]
 
 
-def find_texts(paths: list[str]) -> tuple[list[str], float]:
-    """The files of the texts, and their bytes, infinite for a stream. Raises `CorpusError` for one that is missing."""
+def size_of_texts(paths: list[str]) -> float:
+    """The bytes of the texts' files, infinite for a stream. Raises `CorpusError` for one that is missing."""
     from charrnn.dataset.files import list_files, total_size
+    from charrnn.dataset.folders import FileFilter
 
-    files = list_files(paths)
-    return files, total_size(files)
+    return total_size(list_files(paths, FileFilter(as_bytes=True)))  # it need not be exact
+
+
+def find_texts(paths: list[str], model: "Model", notice: Callable[[str], None]) -> list[str]:
+    """The files of the texts for a model, with a notice of those that were skipped in folders."""
+    from charrnn.dataset.files import list_files
+    from charrnn.dataset.folders import FileFilter
+
+    return list_files(paths, FileFilter(as_bytes=model.vocabulary.is_bytes), notice)
 
 
 def load_model(path: Path, size: float, engine: str) -> tuple["Model", str]:
@@ -130,7 +138,7 @@ def rows_of(
 
     notice_typing(files, notice)
     number = 0
-    for lines in read_lines(read_parts(files, ARRIVAL_BLOCK), vocabulary):
+    for lines in read_lines(read_parts(files, ARRIVAL_BLOCK, as_is=vocabulary.is_bytes), vocabulary):
         rows = []
         # a \r within a line ends a line too, as in training
         for text in (text for line in lines for text in line.text.removesuffix("\n").split("\n")):

@@ -23,6 +23,8 @@ CHARRNN_TRAIN_LR=0.001.
 Examples:
   charrnn train corpus.txt --time 10m
   charrnn train src/ --cell gru --hidden-size 256 --epochs 20
+  charrnn train src/ --include '*.py' --exclude tests
+  charrnn train news.txt.gz notes.txt.zst
   cat *.txt | charrnn train - --out all.safetensors
   charrnn train --resume --steps 20000
   charrnn train song.mid --bytes
@@ -99,6 +101,14 @@ def command(
     ] = None,
     skip_bad: Annotated[
         bool | None, option(READING, "Skip and count lines that are no pairs. [an error]", "--skip-bad")
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        option(READING, "Read only these files of a folder, such as '*.py'; repeatable. [all]", metavar="PATTERN"),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        option(READING, "Leave these files or folders of a folder out; repeatable. [none]", metavar="PATTERN"),
     ] = None,
     val_fraction: Annotated[
         float | None, option(READING, "Fraction of the text (its end), or of the lines, for validation. [0.1]")
@@ -263,7 +273,8 @@ def command(
         )
     source = trainer.state.source
     texts = (*source.paths, *source.val_paths) if log is not None and source is not None else ()
-    check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *list_files(texts)))
+    log_texts = [] if source is None else list_files(texts, source.file_filter)
+    check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *log_texts))
     run = Run(
         CheckpointManager(trainer, path, lock, log=log, resumed=resume, force=force, warn=notifier(quiet)),
         quiet=quiet,

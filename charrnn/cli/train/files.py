@@ -1,5 +1,6 @@
 """The start of `charrnn train`: the trainer, the model's path and its lock, for a new or a resumed run."""
 
+import os
 import shlex
 import time
 from dataclasses import replace
@@ -15,7 +16,7 @@ from charrnn.checkpoint.lock import acquire
 from charrnn.checkpoint.model_file import load
 from charrnn.checkpoint.paths import newest_resumable, resume_path
 from charrnn.checkpoint.training_file import load_state
-from charrnn.cli.terminal.console import STARTED, default_interrupt, notify_compilation
+from charrnn.cli.terminal.console import STARTED, default_interrupt, notifier, notify_compilation
 from charrnn.cli.train.given import LAYOUT_FLAGS
 from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset import corpus as corpora
@@ -47,12 +48,14 @@ def start(
     """A new run; `read_options` holds the options that say how to read the text."""
     source = Source(paths or (files.bundled_corpus(),), **read_options)
     files.total_size((*source.paths, *source.val_paths))  # first, so that a mistyped name leaves nothing behind
+    if (source.include or source.exclude) and not any(map(os.path.isdir, (*source.paths, *source.val_paths))):
+        raise ConfigError("--include and --exclude choose among the files of a folder: give one, or leave them out")
     if out is None:
         path, lock = naming.reserve_free(source.paths[0], force)
     else:
         path, lock = out, naming.reserve(out, force)
     model = None if init_from is None else load(init_from).model
-    corpus = corpora.read(source)
+    corpus = corpora.read(source, notice=notifier(quiet))
     options = _with_remaining_time(options, source, engines.resolve(options.get("engine", "auto")), quiet)
     with default_interrupt():  # the measurement compiles
         return trainers.start(corpus, source=source, init_from=model, **options), path, lock
@@ -68,7 +71,7 @@ def resume(
     check_same_run(path, state.run_id)
     options = _in_layout_of(state, options)
     source = _source_to_resume(state, paths, read_options, path)
-    corpus = corpora.read(source, state.corpus.size)
+    corpus = corpora.read(source, state.corpus.size, notifier(quiet))
     options = _with_remaining_time(options, source, state.training_config.engine, quiet)
     with default_interrupt():
         return trainers.resume(corpus, replace(state, source=source.absolute()), **options), path, lock
@@ -92,7 +95,7 @@ def _source_to_resume(state: TrainingState, paths: tuple[str, ...], read_options
         names = {"as_bytes": "bytes", "table": read_options.get("table"), "columns": read_options.get("table")}
         given = " and ".join(dict.fromkeys(f"--{names.get(name, name.replace('_', '-'))}" for name in read_options))
         raise ConfigError(f"a resumed run reads its text as before: leave out {given}")
-    source = replace(before, paths=paths or before.paths, val_paths=val_paths or before.val_paths)
+    source = replace(before, paths=paths or before.paths, val_paths=val_paths or before.val_paths).with_compressed()
     if not paths and STDIN in before.paths:
         command = resume_command(before, path)
         raise CorpusError(f"this run reads stdin: give it the same text again, {command}")
@@ -123,6 +126,7 @@ def remaining_time(seconds: float, source: Source) -> float:
 def command_words(paths: tuple[str, ...], read_options: dict[str, Any], init_from: Path | None) -> list[str]:
     """The command that begins a run, without its settings."""
     given = [f"--{name}={read_options[name]}" for name in ("encoding", "errors") if name in read_options]
+    given += [f"--{name}={pattern}" for name in ("include", "exclude") for pattern in read_options.get(name, ())]
     if read_options.get("table") == "conll":
         given.append("--conll")
     elif "table" in read_options:

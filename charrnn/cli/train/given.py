@@ -69,6 +69,7 @@ def read_options(given: dict[str, Any], resume: bool) -> dict[str, Any]:
         found["val_paths"] = tuple(given["val_file"])
     if found.get("as_bytes") and given.get("min_count"):
         raise ConfigError("--min-count is for characters: leave out --bytes")
+    found |= {name: tuple(given[name]) for name in ("include", "exclude") if given.get(name)}
     formats = [name for name in FORMATS if given.get(name)]
     if not formats:
         return found

@@ -19,6 +19,7 @@ from charrnn.cli.terminal.inputs import (
     find_texts,
     model_and_texts,
     rows_of,
+    size_of_texts,
 )
 
 if TYPE_CHECKING:
@@ -84,8 +85,9 @@ def command(
         raise ConfigError("--evaluate compares the best target: leave out --nbest")
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
-    paths, _ = find_texts(paths)
+    size_of_texts(paths)  # a text that is missing is an error before the model is
     model = load(model_file(given, notice)).model
+    paths = find_texts(paths, model, notice)
     rows = rows_of(paths, model.vocabulary, "target" if evaluate else "", notice)
     translate = partial(
         translate_batches, model, beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads
