@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,8 @@ from charrnn.dataset import tables
 from charrnn.dataset.files import Source
 from charrnn.dataset.lines import even_batch_size
 from charrnn.dataset.streams import Streams
-from charrnn.errors import CheckpointError
+from charrnn.dataset.text_form import DEFAULT_FORM
+from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.model.forms import network_for
 from charrnn.training.optimizers import OPTIMIZERS
 from charrnn.training.state import CorpusInfo, Counters, TrainingState
@@ -39,12 +41,12 @@ def create_state_file(path: Path, state: TrainingState) -> AtomicFile:
         "vocabulary": meta.vocabulary_to_json(s.vocabulary),
         "training": asdict(s.training_config),
         "corpus": asdict(s.corpus),
-        "source": asdict(s.source) if s.source else None,
+        "source": _source_to_json(s.source) if s.source else None,
         "history": meta.history_to_json(s.history),
         "rng": s.rng.bit_generator.state,
         "counters": asdict(s.counters),
         "run": s.run_id,
-    }
+    } | meta.text_form_to_json(s.text_form)
     return create(path, tensors, metadata)
 
 
@@ -72,12 +74,13 @@ def load_state(path: Path) -> TrainingState:
     def group(prefix: str) -> Params:
         return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
+    source = _read_source(file)
     return TrainingState(
         model_config,
         config,
         vocabulary,
         corpus,
-        _read_source(file),
+        source,
         params=group("params."),
         moments=group("moments."),
         ema=group(ema),
@@ -87,6 +90,7 @@ def load_state(path: Path) -> TrainingState:
         best=group("best."),
         counters=counters,
         run_id=meta.read_text(file, "run"),
+        text_form=meta.read_text_form(file, DEFAULT_FORM if source is None else source.text_form),
     )
 
 
@@ -105,6 +109,14 @@ def _batch_size(file: TensorFile, config: TrainingConfig, corpus: CorpusInfo, co
     return streams.batch_size
 
 
+def _source_to_json(source: Source) -> dict[str, Any]:
+    """A source as JSON data; without the normal form of most texts, so that files are as they always were."""
+    data = asdict(source)
+    if source.normalization == "none":
+        del data["normalization"]
+    return data
+
+
 def _read_source(file: TensorFile) -> Source | None:
     data = file.json("source")
     if data is None:
@@ -112,11 +124,12 @@ def _read_source(file: TensorFile) -> Source | None:
     try:
         columns = tuple(data.get("columns", ()))  # older files have none
         source = Source(**(data | {"paths": tuple(data["paths"]), "columns": columns}))
+        source.text_form  # noqa: B018 - raises an error for an unknown one
         texts = (*source.paths, source.encoding, source.errors, source.table, *columns)
         flags = isinstance(source.as_bytes, bool) and isinstance(source.skip_bad, bool)
         is_table = len(columns) == 2 if source.table in tables.TABLES else source.table == "conll" and not columns
         if all(isinstance(text, str) for text in texts) and flags and source.paths and (is_table or not source.table):
             return source
-    except (TypeError, KeyError, AttributeError):
+    except (TypeError, KeyError, AttributeError, ConfigError, CorpusError):
         pass
     raise file.damaged("source")

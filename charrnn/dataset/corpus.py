@@ -6,19 +6,19 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from charrnn.config import PAIR_LAYOUTS, REWRITING_LAYOUTS
 from charrnn.dataset import conll, tables
-from charrnn.dataset.files import READ_BLOCK, Part, Source, decode, list_files, read_parts
+from charrnn.dataset.files import Part, Source, list_files, read_parts
 from charrnn.dataset.lines import Lines, count_ids
 from charrnn.dataset.pairs import Pairs
 from charrnn.dataset.targets import Labelled, Tagged, labelled, tagged
-from charrnn.dataset.vocabulary import TAB, Vocabulary, code_points, smallest_type
-from charrnn.errors import CorpusError, VocabularyError
+from charrnn.dataset.text_encoder import TextEncoder, renumber
+from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
+from charrnn.dataset.vocabulary import TAB, Vocabulary
+from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.types import Ids
 
 MIN_VALIDATION = 100
@@ -44,6 +44,8 @@ class Corpus:
 
     tag_names: tuple[str, ...] = ()
     """The tags that the letters of `conll` stand for, if the text was read from that form."""
+    text_form: TextForm = DEFAULT_FORM
+    """How its bytes became text, and so how the model has to read others."""
 
     def __post_init__(self) -> None:
         if len(self.ids) < 2:
@@ -85,7 +87,7 @@ class Corpus:
     def _renumbered(self, vocabulary: Vocabulary, unread: tuple[str, ...]) -> "Corpus":
         """The same text with the ids of a vocabulary and, after these, of characters that are not read."""
         numbers = Vocabulary((*vocabulary.characters, *unread)).encode("".join(self.alphabet.characters))
-        return replace(self, ids=_renumber(self.ids, numbers), vocabulary=vocabulary, unread=unread)
+        return replace(self, ids=renumber(self.ids, numbers), vocabulary=vocabulary, unread=unread)
 
     @cached_property
     def alphabet(self) -> Vocabulary:
@@ -129,19 +131,25 @@ class Corpus:
         return tagged(self.aligned_pairs, self.alphabet, self.name, self.tag_names)
 
 
-def from_text(text: str | bytes, name: str = "text") -> Corpus:
+def from_text(text: str | bytes, name: str = "text", normalization: str = "none") -> Corpus:
     """A corpus from a string, or bytes for a model of bytes.
 
-    Raises `CorpusError` for fewer than two characters, and for something that is not a text.
+    Raises `CorpusError` for fewer than two characters, and for something that is not a text; `ConfigError` for an
+    unknown normal form, and for bytes that should be in one.
     """
     if not isinstance(text, str | bytes):
         advice = ": read the file first" if isinstance(text, os.PathLike) else ""
         raise CorpusError(f"the corpus must be a text or bytes, not {type(text).__name__}{advice}")
+    form = TextForm(normalization=normalization)
     if isinstance(text, bytes):
+        if form != DEFAULT_FORM:
+            raise ConfigError("a model of bytes does not normalise its text: leave out the normalization")
         vocabulary, raw = Vocabulary(None), text
     else:
-        vocabulary, raw = Vocabulary.from_text(text or " "), text.encode("utf-8", "surrogatepass")
-    return Corpus(vocabulary.encode(text), vocabulary, name, len(raw), hashlib.sha256(raw).hexdigest())
+        raw, text = text.encode("utf-8", "surrogatepass"), form.normalize(text)
+        vocabulary = Vocabulary.from_text(text or " ")
+    sha256 = hashlib.sha256(raw).hexdigest()
+    return Corpus(vocabulary.encode(text), vocabulary, name, len(raw), sha256, text_form=form)
 
 
 def corpus_mismatch_error(name: str) -> CorpusError:
@@ -155,20 +163,20 @@ def corpus_mismatch_error(name: str) -> CorpusError:
 def read(source: Source, size: int | None = None) -> Corpus:
     """Reads a corpus: the texts of all its files one after the other, as `cat` joins them.
 
-    Byte order marks are dropped, and `\\r\\n` and `\\r` become `\\n`. For a model of bytes nothing is changed, and the
-    bytes are on disk rather than in memory: see `_map_bytes`. Raises `CorpusError` for files that can't be found, read
-    or decoded, and for fewer than two characters; if a `size` in bytes is given, also as soon as there are more.
+    `Source.text_form` says how bytes become text. For a model of bytes nothing is changed, and the bytes are on disk
+    rather than in memory: see `_map_bytes`. Raises `CorpusError` for files that can't be found, read or decoded, and
+    for fewer than two characters; if a `size` in bytes is given, also as soon as there are more.
     """
-    raw = _Raw(source, size)
+    raw, form = _Raw(source, size), source.text_form
     names: list[str] = []
     if source.as_bytes:
         ids, vocabulary = _map_bytes(raw), Vocabulary(None)
     else:
-        encoder = _Encoder()
-        for text in _table_texts(raw, source, names) if source.table else decode(raw, source.encoding, source.errors):
+        encoder = TextEncoder()
+        for text in _table_texts(raw, source, names) if source.table else form.decode(raw, source.errors):
             encoder.add(text)
         ids, vocabulary = encoder.finish()
-    return Corpus(ids, vocabulary, source.name, raw.size, raw.sha256.hexdigest(), tag_names=tuple(names))
+    return Corpus(ids, vocabulary, source.name, raw.size, raw.sha256.hexdigest(), (), tuple(names), form)
 
 
 def _table_texts(raw: Iterable[Part], source: Source, names: list[str]) -> Iterator[str]:
@@ -176,13 +184,15 @@ def _table_texts(raw: Iterable[Part], source: Source, names: list[str]) -> Itera
 
     The names of the tags of `conll` are added to `names`.
     """
-    parts = iter(raw)
+    parts, form = iter(raw), source.text_form
     for first in parts:
-        texts = decode(_file(first, parts), source.encoding, source.errors)
-        if source.table == "conll":
-            yield from conll.as_pairs(texts, names, first[0], source.skip_bad)
-        else:
-            yield from tables.as_pairs(texts, source.table, source.columns, first[0], source.skip_bad)
+        file = _file(first, parts)
+        if source.table == "conll":  # a word has as many tags as characters once it is normalised
+            yield from conll.as_pairs(form.decode(file, source.errors), names, first[0], source.skip_bad)
+        else:  # a field may have its characters as escapes
+            texts = TextForm(form.encoding).decode(file, source.errors)
+            lines = tables.as_pairs(texts, source.table, source.columns, first[0], source.skip_bad)
+            yield from map(form.normalize, lines)
 
 
 def _file(part: Part, parts: Iterator[Part]) -> Iterator[Part]:
@@ -227,65 +237,3 @@ def _map_bytes(raw: _Raw) -> Ids:
     except OSError as error:
         text = error.strerror or error
         raise CorpusError(f"can't keep a copy of the bytes in {folder}: {text}; set TMPDIR to another folder") from None
-
-
-class _Encoder:
-    """Encodes a text of any length in one pass: a character gets the next id when it first occurs.
-
-    Once all characters are known, `finish` puts the ids in the order of the code points. Memory holds the ids, in the
-    smallest type that fits, and only one part of the text at a time.
-    """
-
-    def __init__(self) -> None:
-        self.points: list[int] = []  # id → code point
-        self.ids = bytearray()
-        self.dtype = smallest_type(0)
-        self._build_tables()
-
-    def _build_tables(self) -> None:
-        self.unknown = np.iinfo(self.dtype).max
-        self.table = np.full(0x110000, self.unknown, self.dtype)  # code point → id
-        self.table[self.points] = np.arange(len(self.points))
-        self.ascii = self.table[:256].tobytes() if self.dtype == np.uint8 else b""
-        self.known = bytes(point for point in self.points if point < 128)
-
-    def add(self, text: str) -> None:
-        """Encodes the next part of the text."""
-        if self.ascii and text.isascii():  # `translate` of bytes is faster than arrays
-            raw = text.encode("ascii")
-            if new := raw.translate(None, self.known):
-                self._add_characters(np.frombuffer(new, np.uint8))
-            if self.ascii:
-                self.ids += raw.translate(self.ascii)
-                return
-        points = code_points(text)
-        ids = self.table.take(points, mode="clip")  # none is out of bounds: "clip" only saves the check
-        if ids.size and ids.max() == self.unknown:
-            self._add_characters(points[ids == self.unknown])
-            ids = self.table.take(points, mode="clip")
-        self.ids += ids.data
-
-    def _add_characters(self, points: NDArray[np.unsignedinteger[Any]]) -> None:
-        """Gives new characters their ids; widens the type of the ids if these and the unknown marker need it."""
-        self.points += np.unique(points).tolist()
-        if (wider := smallest_type(len(self.points) + 1)) != self.dtype:
-            self.ids = bytearray(np.frombuffer(self.ids, self.dtype).astype(wider).data.cast("B"))
-            self.dtype = wider
-        self._build_tables()
-
-    def finish(self) -> tuple[Ids, Vocabulary]:
-        """The ids [N] of the whole text, and its vocabulary."""
-        ids = np.frombuffer(self.ids, self.dtype)
-        order = np.argsort(self.points)
-        rank = np.empty(len(order), smallest_type(len(order)))
-        rank[order] = np.arange(len(order))
-        sorted_ids = _renumber(ids, rank, out=ids if ids.dtype == rank.dtype else None)
-        return sorted_ids, Vocabulary(sorted(map(chr, self.points)) or " ")
-
-
-def _renumber(ids: Ids, numbers: Ids, out: Ids | None = None) -> Ids:
-    """numbers[ids], block by block: NumPy makes an index of eight bytes from each id."""
-    found = np.empty_like(ids, numbers.dtype) if out is None else out
-    for start in range(0, len(ids), READ_BLOCK):
-        found[start : start + READ_BLOCK] = numbers.take(ids[start : start + READ_BLOCK], mode="clip")
-    return found

@@ -1,6 +1,5 @@
-"""The files of a corpus: paths, folders and standard input, read as bytes and decoded to text."""
+"""The files of a corpus: paths, folders and standard input, read as bytes."""
 
-import codecs
 import io
 import math
 import os
@@ -12,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from charrnn.config import one_of
+from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 
@@ -22,7 +21,6 @@ READ_BLOCK = 1 << 20
 """Bytes to read at once."""
 Part = tuple[str, bytes]
 """Some bytes of a file, with the file's path; b"" at the end of the file."""
-ERROR_HANDLERS = ("strict", "replace", "ignore", "backslashreplace", "surrogateescape")
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,13 @@ class Source:
     columns: tuple[str, ...] = ()
     skip_bad: bool = False
     """Whether rows without the two columns are bad lines to skip, instead of an error."""
+    normalization: str = "none"
+    """The normal form of Unicode in which the text is read: one of `config.NORMALIZATIONS`."""
+
+    @property
+    def text_form(self) -> TextForm:
+        """How its bytes become text. Raises `CorpusError` for an unknown encoding."""
+        return DEFAULT_FORM if self.as_bytes else TextForm(self.encoding, self.normalization)
 
     @property
     def name(self) -> str:
@@ -64,26 +69,26 @@ def bundled_corpus() -> str:
     return str(folder / "saltmarrow.txt")
 
 
-def read_prime(path: str, vocabulary: Vocabulary) -> str:
+def read_prime(path: str, vocabulary: Vocabulary, form: TextForm) -> str:
     """The text of a file, or of standard input, read as a corpus of that vocabulary is: see `decoded_texts`."""
-    return read_text(read_parts(list_files((path,))), vocabulary)
+    return read_text(read_parts(list_files((path,))), vocabulary, form)
 
 
-def read_text(parts: Iterable[Part], vocabulary: Vocabulary) -> str:
+def read_text(parts: Iterable[Part], vocabulary: Vocabulary, form: TextForm) -> str:
     """All parts as one text, read as a corpus of that vocabulary is."""
     if vocabulary.is_bytes:
         return b"".join(part for _, part in parts).decode("utf-8", "surrogateescape")
-    return "".join(decode(parts, "utf-8", "surrogateescape"))
+    return "".join(form.decode(parts))
 
 
-def decoded_texts(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[str | bytes]:
+def decoded_texts(parts: Iterable[Part], vocabulary: Vocabulary, form: TextForm) -> Iterator[str | bytes]:
     """The text of each part, read as a corpus of that vocabulary is: as bytes for a vocabulary of bytes.
 
-    Bytes that are not UTF-8 become lone surrogates, as with `surrogateescape`.
+    Bytes that can't be decoded become lone surrogates, as with `surrogateescape`.
     """
     if vocabulary.is_bytes:
         return (part for _, part in parts)
-    return decode(parts, "utf-8", "surrogateescape")
+    return form.decode(parts)
 
 
 def read_parts(paths: Iterable[str], arriving: int = 0) -> Iterator[Part]:
@@ -153,33 +158,3 @@ def _below(path: str) -> list[str]:
     if not found:
         raise CorpusError(f"the folder {path} holds no files: give one with text files")
     return found
-
-
-def decode(parts: Iterable[Part], encoding: str, errors: str) -> Iterator[str]:
-    """The text of each part, without byte order marks and with `\\n` for each `\\r\\n` and `\\r`.
-
-    Raises `CorpusError` for an unknown encoding and for bytes that it can't decode, `ConfigError` for an unknown error
-    handler.
-    """
-    one_of("errors", errors, ERROR_HANDLERS)
-    try:
-        "".encode(encoding)  # raises LookupError for codecs from bytes to bytes, such as zip
-        decoder_of = codecs.getincrementaldecoder("utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding)
-    except (LookupError, ValueError):
-        raise CorpusError(f"there is no text encoding {encoding!r}: try utf-8, latin-1, cp1251, utf-16") from None
-    decoder, offset = None, 0
-    for path, part in parts:
-        if decoder is None:  # each file is decoded on its own: it may have a mark, or end within a character
-            decoder, offset = io.IncrementalNewlineDecoder(decoder_of(errors), translate=True), 0
-        offset += len(part)
-        try:
-            yield decoder.decode(part, final=not part)
-        except UnicodeDecodeError as error:
-            position = offset - len(error.object) + error.start
-            raise CorpusError(
-                f"{path} is not {encoding} at byte {position}: give its --encoding, or --errors replace, or --bytes"
-            ) from None
-        except UnicodeError as error:  # for instance utf-16 without its mark
-            raise CorpusError(f"{path} is not {encoding}: {error}; give its --encoding, or --bytes") from None
-        if not part:
-            decoder = None

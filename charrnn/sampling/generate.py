@@ -64,7 +64,7 @@ class TextGenerator:
 
         In that case the random numbers continue too, and the seed is not used.
         """
-        request = self.request = SamplingRequest.from_options(request, options)
+        request = self.request = SamplingRequest.from_options(request, options).as_read(model)
         config, stops = request.config, request.stops
         if after is None:
             self._batch = decoder.start(model, [request.prime_text], [request.seed], config, stops)
@@ -126,7 +126,7 @@ def continuations(
 
     Otherwise as `samples`; the request's own prime is not used.
     """
-    request = SamplingRequest.from_options(request, options)
+    request = SamplingRequest.from_options(request, options).as_read(model)
     if request.max_length < 0 and not request.stops:
         raise ConfigError("several samples, or samples as data, need an end: give a length of 0 or more")
     return _continue(model, primes, request)
@@ -135,7 +135,8 @@ def continuations(
 def _continue(model: Model, primes: Iterable[Sequence[str]], request: SamplingRequest) -> Iterator[Sample]:
     """`continuations` of a request that has an end."""
     first_seed = request.seed
-    for group in primes:
+    for given in primes:
+        group = [*map(model.text_form.normalize, given)]
         seeds = range(first_seed, first_seed + len(group))
         first_seed = seeds.stop
         batch = decoder.start(model, group, seeds, request.config, request.stops)

@@ -18,7 +18,7 @@ from charrnn import cli, config, engine
 from charrnn.cli.terminal import suggestions
 from charrnn.cli.terminal.help import MOST_USED
 from charrnn.cli.terminal.help import option as declared
-from charrnn.dataset import files
+from charrnn.dataset.file_decoder import ERROR_HANDLERS
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError
 from charrnn.scoring import score
@@ -415,7 +415,8 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         "schedule": config.SCHEDULES,
         "clip-by": config.CLIPPINGS,
         "engine": engine.ENGINES,
-        "errors": files.ERROR_HANDLERS,
+        "errors": ERROR_HANDLERS,
+        "normalize": config.NORMALIZATIONS,
     }
     offered = {
         (command, name.lstrip("-")): tuple(item.value for item in option.shell_complete(None, ""))
@@ -423,7 +424,7 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         for name, option in options(command).items()
         if option._custom_shell_complete is not None
     }
-    assert len(offered) == 16
+    assert len(offered) == 17
     for (command, name), found in offered.items():
         if name in values:
             assert sorted(found) == sorted(values[name]), name

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.dataset import corpus, files
+from charrnn.dataset import corpus, files, text_encoder
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import Source
 
@@ -21,7 +21,7 @@ def source_of(folder: Path, *contents: bytes, **options: Any) -> Source:
 def read_in_blocks(source: Source, block: int) -> Corpus:
     """Reads a corpus in blocks of this many bytes."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (files, corpus):
+        for module in (files, text_encoder):
             patch.setattr(module, "READ_BLOCK", block)
         return corpus.read(source)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from charrnn.cli.terminal.console import Output, model_file, notifier, notify_compilation
 from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
 from charrnn.cli.terminal.inputs import (
+    EncodingOption,
     ModelArgument,
     TextsArgument,
     UnknownCounter,
@@ -74,6 +75,7 @@ def command(
             show_default=True,
         ),
     ] = LOGIT_ADJUSTMENT,
+    encoding: EncodingOption = None,
     engine: Annotated[
         str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
     ] = "auto",
@@ -106,9 +108,9 @@ def command(
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     paths, size = find_texts(paths)
-    model, chosen = load_model(model_file(given, notice), size, engine)
+    model, chosen = load_model(model_file(given, notice), size, engine, encoding)
     notify_compilation(chosen, quiet)
-    rows = rows_of(paths, model.vocabulary, "label" if evaluate else "", notice)
+    rows = rows_of(paths, model, "label" if evaluate else "", notice)
     classify = partial(classify_batches, model, logit_adjustment=logit_adjustment, unknown=unknown, threads=threads)
     counter = UnknownCounter()
     answers = counter.counted(answered(rows, itemgetter(0), classify))

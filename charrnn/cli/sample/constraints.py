@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.model.model import Model
 from charrnn.sampling.constraints import ConstraintFactory, CorpusNgrams, Match, MaxCopy
 
 
 def constraint_factory(
-    vocabulary: Vocabulary, match: str | None, max_copy: int | None, corpus: Path | None, stops: Sequence[str]
+    model: Model, match: str | None, max_copy: int | None, corpus: Path | None, stops: Sequence[str]
 ) -> ConstraintFactory | None:
     """Makes the constraints of each text; None if there are none.
 
     Raises `ConfigError` for an invalid option, and `CorpusError` if the corpus can't be read.
     """
+    vocabulary, form = model.vocabulary, model.text_form
     stop_characters = [stop for stop in stops if len(stop) == 1]
     if match is not None:
         Match(match, vocabulary)  # an invalid pattern is an error before the corpus is read
@@ -22,7 +23,8 @@ def constraint_factory(
         from charrnn.dataset.corpus import read
         from charrnn.dataset.files import Source
 
-        source = Source((str(corpus),), as_bytes=vocabulary.is_bytes, errors="surrogateescape")
+        as_bytes = vocabulary.is_bytes
+        source = Source((str(corpus),), as_bytes, form.encoding, "surrogateescape", normalization=form.normalization)
         ngrams = CorpusNgrams(read(source), vocabulary, max_copy)
     if match is None and ngrams is None:
         return None

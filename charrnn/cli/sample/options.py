@@ -10,6 +10,8 @@ from charrnn.config import LINE_LAYOUTS, SamplingConfig
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.model.model import Model
 
+READ_FILES = "a text to read: --prime -, --prime-file or --corpus"
+"""What --encoding needs."""
 PRIME_LINES = "lines to continue: --prime - or --prime-file"
 """What --per-line needs."""
 
@@ -61,6 +63,7 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
     given["--count"] = params["count"] > 1
     given["--json"] = params["as_json"]
     given[PRIME_LINES] = params["prime"] == "-" or params["prime_file"] is not None
+    given[READ_FILES] = given[PRIME_LINES] or params["corpus"] is not None
     states = ("--state-in", "--state-out")
     for a, b, why in (
         ("--prime", "--prime-file", "give one of them"),
@@ -79,6 +82,7 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
         ("--corpus", "--max-copy"),
         ("--logprobs", "--json"),
         ("--per-line", PRIME_LINES),
+        ("--encoding", READ_FILES),
     ):
         if given[a] and not given[b]:
             raise ConfigError(f"{a} needs {b}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from charrnn.dataset import files
 from charrnn.dataset.files import STDIN
-from charrnn.dataset.vocabulary import TAB, Vocabulary
+from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import SamplingError, VocabularyError
 from charrnn.model.model import Model
 from charrnn.sampling.generate import MAX_BATCH
@@ -14,12 +14,14 @@ ARRIVAL_BLOCK = 1 << 16
 """The most bytes of lines that are read at once, as they arrive."""
 
 
-def clean_prime(text: str, vocabulary: Vocabulary, unknown: str, notice: Callable[[str], None]) -> str:
-    """The prime with its unknown characters skipped or replaced, as `unknown` says, and a notice if there were any.
+def clean_prime(text: str, model: Model, unknown: str, notice: Callable[[str], None]) -> str:
+    """The prime in the model's normal form, with its unknown characters skipped or replaced, as `unknown` says, and a
+    notice if there were any.
 
     Raises `VocabularyError` if unknown characters remain.
     """
-    prime, n_unknown = vocabulary.replace_unknown(text, unknown)
+    vocabulary = model.vocabulary
+    prime, n_unknown = vocabulary.replace_unknown(model.text_form.normalize(text), unknown)
     try:
         vocabulary.encode(prime)
     except VocabularyError as error:
@@ -32,10 +34,10 @@ def clean_prime(text: str, vocabulary: Vocabulary, unknown: str, notice: Callabl
     return prime
 
 
-def read_prime(prime: str | None, prime_file: Path | None, vocabulary: Vocabulary) -> str:
+def read_prime(prime: str | None, prime_file: Path | None, model: Model) -> str:
     """The text of --prime, or of --prime-file; empty if neither is given."""
     if prime == STDIN or prime_file is not None:
-        return files.read_prime(STDIN if prime_file is None else str(prime_file), vocabulary)
+        return files.read_prime(STDIN if prime_file is None else str(prime_file), model.vocabulary, model.text_form)
     return prime or ""
 
 
@@ -46,9 +48,9 @@ def read_primes(prime_file: Path | None, model: Model, clean: Callable[[str], st
     """
     from charrnn.dataset import line_reader
 
-    vocabulary, done = model.vocabulary, 0
+    done = 0
     parts = files.read_parts([STDIN if prime_file is None else str(prime_file)], ARRIVAL_BLOCK)
-    for lines in line_reader.read_lines(parts, vocabulary):
+    for lines in line_reader.read_lines(parts, model.vocabulary, model.text_form):
         texts = [line.text.removesuffix("\n") for line in lines]
         if model.layout == "pairs":
             for number, text in enumerate(texts, done + 1):

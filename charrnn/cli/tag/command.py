@@ -7,6 +7,7 @@ from typing import Annotated
 from charrnn.cli.terminal.console import model_file, notifier, notify_compilation
 from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
 from charrnn.cli.terminal.inputs import (
+    EncodingOption,
     ModelArgument,
     TextsArgument,
     UnknownCounter,
@@ -74,6 +75,7 @@ def command(
             values=("error", "skip"),
         ),
     ] = "skip",
+    encoding: EncodingOption = None,
     engine: Annotated[
         str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
     ] = "auto",
@@ -94,7 +96,7 @@ def command(
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     paths, size = find_texts(paths)
-    model, chosen = load_model(model_file(given, notice), size, engine)
+    model, chosen = load_model(model_file(given, notice), size, engine, encoding)
     notify_compilation(chosen, quiet)
     tag, counter = partial(tag_batches, model, unknown=unknown, threads=threads), UnknownCounter()
     if model.labels is not None and model.labels.of_words and not conll:
@@ -105,10 +107,10 @@ def command(
             known = frozenset() if model.labels is None else known_tags(model.labels)
             tagged, untagged = words.tagged_sentences, words.sentences
             read = partial(tagged, skip_bad=skip_bad) if evaluate else partial(untagged, known=known)
-            found = counter.counted(answered(read(paths, model.vocabulary, notice), attrgetter("text"), tag))
+            found = counter.counted(answered(read(paths, model, notice), attrgetter("text"), tag))
             (words.print_score if evaluate else words.print_tags)(found, as_json)
         else:
-            rows = rows_of(paths, model.vocabulary, "tags" if evaluate else "", notice)
+            rows = rows_of(paths, model, "tags" if evaluate else "", notice)
             answers = counter.counted(answered(rows, itemgetter(0), tag))
             if evaluate:
                 results.print_score(answers, as_json)

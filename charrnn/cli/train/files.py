@@ -88,7 +88,12 @@ def _source_to_resume(state: TrainingState, paths: tuple[str, ...], read_options
     """The source of the text of a resumed run; raises an error if it can't be read as before."""
     before = state.source or Source(())
     if any(getattr(before, name) != value for name, value in read_options.items()):
-        names = {"as_bytes": "bytes", "table": read_options.get("table"), "columns": read_options.get("table")}
+        names = {
+            "as_bytes": "bytes",
+            "normalization": "normalize",
+            "table": read_options.get("table"),
+            "columns": read_options.get("table"),
+        }
         given = " and ".join(dict.fromkeys(f"--{names.get(name, name.replace('_', '-'))}" for name in read_options))
         raise ConfigError(f"a resumed run reads its text as before: leave out {given}")
     source = replace(before, paths=paths or before.paths)
@@ -120,6 +125,8 @@ def remaining_time(seconds: float, source: Source) -> float:
 def command_words(paths: tuple[str, ...], read_options: dict[str, Any], init_from: Path | None) -> list[str]:
     """The command that begins a run, without its settings."""
     given = [f"--{name}={read_options[name]}" for name in ("encoding", "errors") if name in read_options]
+    if "normalization" in read_options:
+        given.append(f"--normalize={read_options['normalization']}")
     if read_options.get("table") == "conll":
         given.append("--conll")
     elif "table" in read_options:

@@ -60,6 +60,8 @@ def training_options(given: dict[str, Any]) -> Any:
 def read_options(given: dict[str, Any], resume: bool) -> dict[str, Any]:
     """The options that say how to read the text: the fields of a `Source`."""
     found = {name: given[name] for name in ("encoding", "errors", "as_bytes") if given.get(name)}
+    if given.get("normalize"):
+        found["normalization"] = given["normalize"]
     formats = [name for name in FORMATS if given.get(name)]
     if not formats:
         return found

@@ -11,6 +11,7 @@ import typer
 from charrnn.cli.terminal.console import Output, model_file, notifier
 from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
 from charrnn.cli.terminal.inputs import (
+    EncodingOption,
     ModelArgument,
     Row,
     TextsArgument,
@@ -73,6 +74,7 @@ def command(
         bool,
         option(OUTPUT, "Print a JSON object for each line, one a line.", "--json", envvar="CHARRNN_TRANSLATE_JSON"),
     ] = False,
+    encoding: EncodingOption = None,
     threads: Annotated[int | None, option(RUN, "Number of threads. [one for each core]")] = None,
     quiet: Annotated[bool, option(RUN, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
@@ -85,8 +87,8 @@ def command(
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     paths, _ = find_texts(paths)
-    model = load(model_file(given, notice)).model
-    rows = rows_of(paths, model.vocabulary, "target" if evaluate else "", notice)
+    model = load(model_file(given, notice)).model.with_encoding(encoding)
+    rows = rows_of(paths, model, "target" if evaluate else "", notice)
     translate = partial(
         translate_batches, model, beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads
     )
