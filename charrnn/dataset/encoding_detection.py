@@ -5,6 +5,7 @@ with few letters beyond ASCII in Latin words. If charset-normalizer is installed
 languages, it has the last word.
 """
 
+import codecs
 import itertools
 import unicodedata
 from functools import lru_cache
@@ -18,6 +19,8 @@ MAX_NAMED = 3
 """The most encodings that are suggested."""
 MIN_WIDE = 8
 """The fewest bytes that are recognised as UTF-16 or UTF-32."""
+MIN_UTF8 = 8
+"""The fewest characters beyond ASCII by which UTF-8 is recognised where another encoding is expected."""
 MAX_SAMPLE = 1 << 12
 """The bytes that each candidate decodes."""
 MIN_PLAUSIBILITY = 0.5
@@ -47,6 +50,15 @@ def wide_encoding(sample: bytes) -> str | None:
         if n_high > 20 * n_low and np.mean(twos[:, high] < 0x20) > 0.7:
             return name
     return None
+
+
+def is_utf8(sample: bytes) -> bool:
+    """Whether a sample from the start of a text is UTF-8, with so much beyond ASCII that it is no coincidence."""
+    try:
+        text, _ = codecs.utf_8_decode(sample)  # up to a character that is cut
+    except UnicodeDecodeError:
+        return False
+    return sum(not c.isascii() for c in text) >= MIN_UTF8
 
 
 def likely_encodings(sample: bytes) -> list[str]:
@@ -80,13 +92,13 @@ def _around_the_most(sample: bytes) -> bytes:
 
 
 def _most_plausible(sample: bytes, encodings: tuple[str, ...]) -> list[str]:
-    """Those in which a sample is most plausible, the best first; only one of those in which it is the same text."""
+    """Those in which a sample is about as plausible as in any; only one of those in which it is the same text."""
     rated = [(*_plausibility(sample, name), name) for name in encodings]
     best = max(rate for rate, _, _ in rated)
-    near = [row for row in rated if row[0] >= max(MIN_PLAUSIBILITY, best - NEAR)]
     found: dict[str, str] = {}
-    for _, text, name in sorted(near, key=lambda row: -row[0]):
-        found.setdefault(text, name)
+    for rate, text, name in rated:
+        if rate >= max(MIN_PLAUSIBILITY, best - NEAR):
+            found.setdefault(text, name)
     return [*found.values()]
 
 

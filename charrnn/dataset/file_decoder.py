@@ -4,7 +4,7 @@ import codecs
 from typing import Any
 
 from charrnn.config import one_of
-from charrnn.dataset.encoding_detection import likely_encodings, wide_encoding
+from charrnn.dataset.encoding_detection import is_utf8, likely_encodings, wide_encoding
 from charrnn.errors import CorpusError
 
 ERROR_HANDLERS = ("strict", "replace", "ignore", "backslashreplace", "surrogateescape")
@@ -55,8 +55,8 @@ class FileDecoder:
     def decode(self, part: bytes) -> str:
         """The text of the next part, up to a character that is not complete; b"" ends the file.
 
-        Raises `CorpusError` for bytes that can't be decoded, and for UTF-16 without a mark that is read as something
-        else: it would be a text with a NUL after every letter.
+        Raises `CorpusError` for bytes that can't be decoded, and for a file that is in another encoding although they
+        can: UTF-16 without a mark would be a text with a NUL after every letter.
         """
         final = not part
         self.size += len(part)
@@ -70,7 +70,7 @@ class FileDecoder:
             part = self.undecoded[len(self.mark) :]
         if not self.mark and len(self.head) < SAMPLE_SIZE:
             self.head += part[: SAMPLE_SIZE - len(self.head)]
-            self._refuse_wide()
+            self._refuse_other()
         text = self._decode(part, final)
         if text and not self.has_begun:
             self.has_begun = True
@@ -78,12 +78,17 @@ class FileDecoder:
                 text = text.removeprefix("\ufeff")
         return text
 
-    def _refuse_wide(self) -> None:
-        """Raises `CorpusError` if the start of the file is UTF-16 or UTF-32, but is about to be read as another one."""
-        if 0 in self.head and 0 not in "a".encode(self.encoding) and (found := wide_encoding(self.head)):
-            raise CorpusError(
-                f"{self.path} looks like {found} without a byte order mark: give --encoding {found}, or --bytes"
-            )
+    def _refuse_other(self) -> None:
+        """Raises `CorpusError` if the start of the file is in another encoding, in which it would be no error."""
+        found = None
+        if 0 in self.head and 0 not in "a".encode(self.encoding):
+            found = wide_encoding(self.head)
+        if self.encoding != "utf-8" and not self.head.isascii() and is_utf8(self.head):
+            found = "utf-8"
+        if found is not None:
+            looks = "utf-8" if found == "utf-8" else f"{found} without a byte order mark"
+            others = ", or --bytes" * (self.errors == "strict")
+            raise CorpusError(f"{self.path} looks like {looks}, not {self.encoding}: give --encoding {found}{others}")
 
     def _decode(self, part: bytes, final: bool) -> str:
         try:
@@ -99,15 +104,18 @@ class FileDecoder:
 
     def _error(self, what: str, sample: bytes) -> CorpusError:
         """The error for a file that is not what it should be; a sample of it says what it may be."""
-        names = [] if self.mark else likely_encodings(sample)
-        looks = "give its --encoding"
-        if self.mark:
-            looks = "its byte order mark says that it is, so mend it"
-        elif names:
-            advice = f"--encoding {names[0]}" if len(names) == 1 else "one of these as its --encoding"
-            looks = f"it looks like {' or '.join(names)}, so give {advice}"
+        advice = "its byte order mark says that it is, so mend it" if self.mark else encoding_advice(sample)
         others = ", or --errors replace, or --bytes" if self.errors == "strict" else ""
-        return CorpusError(f"{self.path} {what}: {looks}{others}")
+        return CorpusError(f"{self.path} {what}: {advice}{others}")
+
+
+def encoding_advice(sample: bytes) -> str:
+    """What to do about a text that is in another encoding than it should be."""
+    names = likely_encodings(sample)
+    if not names:
+        return "give its --encoding"
+    option = f"--encoding {names[0]}" if len(names) == 1 else "one of these as its --encoding"
+    return f"it looks like {' or '.join(names)}, so give {option}"
 
 
 def find_mark(head: bytes, final: bool) -> bytes | None:

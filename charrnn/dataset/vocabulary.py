@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import one_of
+from charrnn.dataset.text_form import clusters
 from charrnn.errors import VocabularyError
 from charrnn.types import Ids
 
@@ -125,18 +126,30 @@ class Vocabulary:
 
         - `error` leaves them in the text, for `encode` to reject, and counts none
         - `skip` leaves them out
-        - `nearest` replaces each by the most similar known character: the same letter in the other case, then the
-          letter or digit without accents, then a plain dash, quote or space for another kind of it; a character to
-          which none is similar is left out
+        - `nearest` replaces each by the most similar known character: the same letter in the other normal form of
+          Unicode (é or e + U+0301), then in the other case, then the letter or digit without accents, then a plain
+          dash, quote or space for another kind of it; a character to which none is similar is left out
 
         Raises `ConfigError` for another policy.
         """
         one_of("unknown", policy, POLICIES)
-        unknown = set() if self.is_bytes else set(text) - set(self.characters)
+        known = set(self.characters)
+        unknown = set() if self.is_bytes else set(text) - known
         if not unknown or policy == "error":
             return text, 0
+        n_unknown = sum(c in unknown for c in text)
+        if policy == "nearest":
+            text = "".join(self._in_known_form(cluster, known) for cluster in clusters(text))
+            unknown = set(text) - known
         replacements = {ord(c): self._nearest(c) if policy == "nearest" else "" for c in unknown}
-        return text.translate(replacements), sum(c in unknown for c in text)
+        return text.translate(replacements), n_unknown
+
+    def _in_known_form(self, text: str, known: set[str]) -> str:
+        """A text in the normal form in which all its characters are known; as it is if there is none."""
+        if known.issuperset(text):
+            return text
+        forms = (unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))
+        return next((form for form in forms if known.issuperset(form)), text)
 
     def _nearest(self, character: str) -> str:
         """The known characters that are most similar to an unknown one; empty if there are none."""

@@ -66,6 +66,7 @@ def command(
         bool,
         option(MOST_USED, "Print a JSON object for each line, one a line.", "--json", envvar="CHARRNN_CLASSIFY_JSON"),
     ] = False,
+    encoding: EncodingOption = None,
     logit_adjustment: Annotated[
         float,
         option(
@@ -75,7 +76,6 @@ def command(
             show_default=True,
         ),
     ] = LOGIT_ADJUSTMENT,
-    encoding: EncodingOption = None,
     engine: Annotated[
         str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
     ] = "auto",

@@ -3,8 +3,23 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from charrnn.dataset import files
+from charrnn.dataset.corpus import Corpus, read
+from charrnn.dataset.file_decoder import encoding_advice
+from charrnn.dataset.files import Source
+from charrnn.errors import CorpusError
 from charrnn.model.model import Model
 from charrnn.sampling.constraints import ConstraintFactory, CorpusNgrams, Match, MaxCopy
+
+ASCII = bytes(range(0x80))
+MAX_INVALID = 0.001
+"""The largest share of the characters of a corpus that may be bytes which can't be decoded."""
+SAMPLE_SIZE = 1 << 15
+"""The bytes of a corpus from which its encoding is guessed."""
+CHECK_BLOCK = 1 << 20
+"""The characters that are checked at once."""
 
 
 def constraint_factory(
@@ -20,15 +35,30 @@ def constraint_factory(
         Match(match, vocabulary)  # an invalid pattern is an error before the corpus is read
     ngrams = None
     if max_copy is not None:
-        from charrnn.dataset.corpus import read
-        from charrnn.dataset.files import Source
-
         as_bytes = vocabulary.is_bytes
         source = Source((str(corpus),), as_bytes, form.encoding, "surrogateescape", normalization=form.normalization)
-        ngrams = CorpusNgrams(read(source), vocabulary, max_copy)
+        found = read(source)
+        _check_encoding(found, source, model)
+        ngrams = CorpusNgrams(found, vocabulary, max_copy)
     if match is None and ngrams is None:
         return None
     return lambda recent: [
         *([Match(match, vocabulary, stop_characters)] if match is not None else []),
         *([MaxCopy(ngrams, recent)] if ngrams is not None else []),
     ]
+
+
+def _check_encoding(corpus: Corpus, source: Source, model: Model) -> None:
+    """Raises `CorpusError` for a corpus that is in another encoding: what is copied from it would not be noticed."""
+    known = {*model.vocabulary.characters}
+    is_invalid = np.array(["\udc80" <= c <= "\udcff" and c not in known for c in corpus.vocabulary.characters])
+    if corpus.vocabulary.is_bytes or not is_invalid.any():
+        return
+    blocks = np.array_split(corpus.ids, 1 + len(corpus.ids) // CHECK_BLOCK)
+    if sum(int(is_invalid[block].sum()) for block in blocks) > MAX_INVALID * len(corpus.ids):
+        parts = (part for _, part in files.read_parts(files.list_files(source.paths)))
+        sample = next((part.lstrip(ASCII)[:SAMPLE_SIZE] for part in parts if not part.isascii()), b"")
+        raise CorpusError(
+            f"{corpus.name} is not {source.encoding}, so that --max-copy could not tell what is copied from it: "
+            f"{encoding_advice(sample)}"
+        )

@@ -70,6 +70,7 @@ def command(
     stateful: Annotated[
         bool, option(LINES, "Score each line after the lines before it, with the state carried along.", "--stateful")
     ] = False,
+    encoding: EncodingOption = None,
     unknown: Annotated[
         str,
         option(
@@ -79,7 +80,6 @@ def command(
             values=("error", "skip"),
         ),
     ] = "error",
-    encoding: EncodingOption = None,
     engine: Annotated[
         str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
     ] = "auto",

@@ -127,6 +127,7 @@ def _scored(
 
 def _print(scored: list[ScoredLine], form: Callable[[Line, Score], str], output: Output) -> None:
     for line, score in scored:
-        output.line()  # the last line of a file may have no newline, and another line may follow
+        if output.last != "\r":  # the last line of a file may have no newline, and another line may follow
+            output.line()
         output.write(form(line, score))
     output.flush()

@@ -54,6 +54,7 @@ def command(
     conll: Annotated[
         bool, option(MOST_USED, "Read and write a word and its tag a line, as in CoNLL's files.", "--conll")
     ] = False,
+    encoding: EncodingOption = None,
     skip_bad: Annotated[
         bool,
         option(
@@ -75,7 +76,6 @@ def command(
             values=("error", "skip"),
         ),
     ] = "skip",
-    encoding: EncodingOption = None,
     engine: Annotated[
         str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
     ] = "auto",

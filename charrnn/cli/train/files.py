@@ -15,12 +15,13 @@ from charrnn.checkpoint.lock import acquire
 from charrnn.checkpoint.model_file import load
 from charrnn.checkpoint.paths import newest_resumable, resume_path
 from charrnn.checkpoint.training_file import load_state
-from charrnn.cli.terminal.console import STARTED, default_interrupt, notify_compilation
+from charrnn.cli.terminal.console import STARTED, default_interrupt, notifier, notify_compilation
 from charrnn.cli.train.given import LAYOUT_FLAGS
 from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files
 from charrnn.dataset.files import STDIN, Source
+from charrnn.dataset.mixed_forms import mixed_forms
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.training import start as trainers
 from charrnn.training.deadline import MIN_SECONDS
@@ -46,13 +47,18 @@ def start(
 ) -> Started:
     """A new run; `read_options` holds the options that say how to read the text."""
     source = Source(paths or (files.bundled_corpus(),), **read_options)
+    source.text_form  # noqa: B018 - an unknown encoding leaves nothing behind either
     files.total_size(source.paths)  # first, so that a mistyped name leaves nothing behind
     if out is None:
         path, lock = naming.reserve_free(source.paths[0], force)
     else:
         path, lock = out, naming.reserve(out, force)
     model = None if init_from is None else load(init_from).model
+    if model is not None and not source.as_bytes and "normalization" not in read_options:
+        source = replace(source, normalization=model.text_form.normalization)
     corpus = corpora.read(source)
+    if line := mixed_forms(corpus):
+        notifier(quiet)(line)
     options = _with_remaining_time(options, source, engines.resolve(options.get("engine", "auto")), quiet)
     with default_interrupt():  # the measurement compiles
         return trainers.start(corpus, source=source, init_from=model, **options), path, lock

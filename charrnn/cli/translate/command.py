@@ -70,11 +70,11 @@ def command(
         bool,
         option(MOST_USED, "Compare with the targets in the input, and print how many are the same.", "--evaluate"),
     ] = False,
+    encoding: EncodingOption = None,
     as_json: Annotated[
         bool,
         option(OUTPUT, "Print a JSON object for each line, one a line.", "--json", envvar="CHARRNN_TRANSLATE_JSON"),
     ] = False,
-    encoding: EncodingOption = None,
     threads: Annotated[int | None, option(RUN, "Number of threads. [one for each core]")] = None,
     quiet: Annotated[bool, option(RUN, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
