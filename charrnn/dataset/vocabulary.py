@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import one_of
+from charrnn.dataset.file_decoder import encoding_advice
 from charrnn.dataset.text_form import clusters
 from charrnn.errors import VocabularyError
 from charrnn.types import Ids
@@ -21,6 +22,8 @@ ENCODE_BLOCK = 1 << 20
 """Characters to encode at once, so that the intermediate arrays stay small."""
 POLICIES = ("error", "skip", "nearest")
 """The ways in which `Vocabulary.replace_unknown` treats unknown characters."""
+MAX_SAMPLE = 1 << 14
+"""The characters on either side of an invalid byte from which the encoding of a text is guessed."""
 MAX_NAMED = 3
 """The most unknown characters that an error names."""
 
@@ -41,6 +44,15 @@ def describe(character: str) -> str:
         return f"the byte {ord(character) - 0xDC00:02X} (not UTF-8)"
     point = f"U+{ord(character):04X} {unicodedata.name(character, '')}".strip()
     return f"'{character}' ({point})" if character.isprintable() else point
+
+
+def _raw(text: str) -> bytes:
+    """The bytes from which the beginning of a text was decoded as UTF-8, if it was."""
+    first = next((n for n, c in enumerate(text) if "\udc80" <= c <= "\udcff"), 0)
+    sample = text[max(0, first - MAX_SAMPLE) : first + MAX_SAMPLE]
+    return "".join(c for c in sample if not "\ud800" <= c < "\udc80" and not "\udcff" < c <= "\udfff").encode(
+        "utf-8", "surrogateescape"
+    )
 
 
 class Vocabulary:
@@ -182,7 +194,10 @@ class Vocabulary:
         named = ", ".join(map(describe, unknown[:MAX_NAMED]))
         if len(unknown) > MAX_NAMED:
             named += f" and {len(unknown) - MAX_NAMED} more"
-        return VocabularyError(f"the model has never seen {named}: train on a text that has them, or leave them out")
+        advice = "train on a text that has them, or leave them out"
+        if any("\udc80" <= c <= "\udcff" for c in unknown):  # the text may be in another encoding
+            advice = f"{encoding_advice(_raw(text))}, {advice}"
+        return VocabularyError(f"the model has never seen {named}: {advice}")
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids. Bytes that are not UTF-8 become lone surrogates, as with `surrogateescape`."""

@@ -84,6 +84,7 @@ def sample_lines(
 
 def check_label(model: Model, label: str | None) -> None:
     """Raises `ConfigError` if the model can't write a text with this label, or has no labels to draw one from."""
+    label = None if label is None else model.text_form.normalize(label)
     if model.layout != "pairs":
         if label is not None:
             raise ConfigError("this model has no labels: `charrnn train --pairs` makes models of label and text")

@@ -92,7 +92,8 @@ def _in_layout_of(state: TrainingState, options: TrainOptions) -> TrainOptions:
 
 def _source_to_resume(state: TrainingState, paths: tuple[str, ...], read_options: dict[str, Any], path: Path) -> Source:
     """The source of the text of a resumed run; raises an error if it can't be read as before."""
-    before = state.source or Source(())
+    form = state.text_form
+    before = state.source or Source((), encoding=form.encoding, normalization=form.normalization)
     if any(getattr(before, name) != value for name, value in read_options.items()):
         names = {
             "as_bytes": "bytes",
