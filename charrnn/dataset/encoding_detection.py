@@ -1,8 +1,8 @@
 """The detection of encodings: what a text that is not in the expected one may be in. It is only ever a suggestion.
 
 Each candidate decodes a sample, and the most plausible text wins: one whose words are in one script and in usual case,
-with few letters beyond ASCII in Latin words. If charset-normalizer is installed, which knows more encodings and
-languages, it has the last word.
+with few letters beyond ASCII in Latin words. If charset-normalizer is installed, which knows more encodings, it is
+asked too.
 """
 
 import codecs
@@ -71,8 +71,9 @@ def likely_encodings(sample: bytes) -> list[str]:
         return [name for name in ("utf-16-le", "utf-16-be") if _plausibility(around, name)[0] > 1 - NEAR]
     if is_utf8 or not is_text:
         return ["utf-8"] * is_utf8
-    names = _most_plausible(around, SINGLE_BYTE) or _most_plausible(around, MULTI_BYTE)
-    return _normalizers_choice(sample, names) or names[:MAX_NAMED]
+    names = _most_plausible(around, SINGLE_BYTE)
+    others = names or _most_plausible(around, MULTI_BYTE)
+    return _settled(sample, others, is_sure=bool(names))[:MAX_NAMED]
 
 
 def _utf8_or_binary(sample: bytes) -> tuple[bool, bool]:
@@ -152,14 +153,17 @@ def _script(character: str) -> str:
     return "CJK" if script in ("HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "COMBINING") else script
 
 
-def _normalizers_choice(sample: bytes, own: list[str]) -> list[str]:
-    """What charset-normalizer makes of a sample, if it is installed; our own, if it agrees."""
+def _settled(sample: bytes, names: list[str], is_sure: bool) -> list[str]:
+    """Some encodings, or what charset-normalizer makes of a sample, if it is installed: the one that both name.
+
+    If they don't agree, it knows encodings of several bytes better, and alphabets less well, of which we are sure.
+    """
     try:
         import charset_normalizer
     except ImportError:
-        return []
+        return names
     found = charset_normalizer.from_bytes(sample).best()
     if found is None:
-        return []
-    agreed = [name for name in own if name.replace("-", "_") in found.could_be_from_charset]
-    return agreed[:1] or [str(found.encoding)]
+        return names
+    agreed = [name for name in names if name.replace("-", "_") in found.could_be_from_charset]
+    return agreed[:1] or (names if is_sure else [str(found.encoding)])

@@ -70,19 +70,26 @@ def test_nothing_is_suggested_for_what_is_no_text(sample):
     assert likely_encodings(sample) == []
 
 
-def test_charset_normalizer_has_the_last_word_if_it_is_installed(monkeypatch):
+def test_charset_normalizer_is_asked_if_it_is_installed(monkeypatch):
     def installed(encoding, *possible):
         best = encoding and SimpleNamespace(encoding=encoding, could_be_from_charset=[encoding, *possible])
         fake = SimpleNamespace(from_bytes=lambda sample: SimpleNamespace(best=lambda: best))
         monkeypatch.setitem(sys.modules, "charset_normalizer", fake)
 
-    sample = TEXTS["russian"].encode("cp1251")
-    installed("mac_cyrillic")
-    assert likely_encodings(sample) == ["mac_cyrillic"]
-    installed("mac_cyrillic", "cp1251")  # our guess is one of its own
-    assert likely_encodings(sample) == ["cp1251"]
+    japanese = TEXTS["japanese"].encode("shift_jis")
+    names = likely_encodings(japanese)
+    assert len(names) > 1
     installed(None)
-    assert likely_encodings(sample) == ["cp1251"]
+    assert likely_encodings(japanese) == names
+    installed("cp932", "shift_jis")  # our guess is one of its own
+    assert likely_encodings(japanese) == ["shift_jis"]
+    installed("johab")
+    assert likely_encodings(japanese) == ["johab"]
+    installed("iso8859_5")  # which we don't know
+    assert likely_encodings(TEXTS["russian"].encode("iso8859-5")) == ["iso8859_5"]
+    for other in ("mac_cyrillic", "cp1257"):  # it is less sure of alphabets
+        installed(other)
+        assert likely_encodings(TEXTS["russian"].encode("cp1251")) == ["cp1251"]
 
 
 def test_a_guess_looks_where_most_is_beyond_ascii():

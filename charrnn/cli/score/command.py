@@ -47,6 +47,7 @@ Examples:
   charrnn score --top 10 names.txt
   tail -f app.log | charrnn score --above 3.5
   charrnn score --heatmap chapter.txt
+  charrnn score model.safetensors old.txt --encoding cp1251
 """
 
 

@@ -25,6 +25,7 @@ Examples:
   charrnn train src/ --cell gru --hidden-size 256 --epochs 20
   cat *.txt | charrnn train - --out all.safetensors
   charrnn train --resume --steps 20000
+  charrnn train old.txt --encoding cp1251 --normalize nfc
   charrnn train song.mid --bytes
   charrnn train names.txt --lines && charrnn sample --count 20
   charrnn train names.tsv --pairs && charrnn sample --label Russian
