@@ -90,7 +90,7 @@ def load_state(path: Path) -> TrainingState:
         best=group("best."),
         counters=counters,
         run_id=meta.read_text(file, "run"),
-        text_form=meta.read_text_form(file, DEFAULT_FORM if source is None else source.text_form),
+        text_form=meta.read_text_form(file, DEFAULT_FORM if source is None else source.text_form.of_later_texts),
     )
 
 

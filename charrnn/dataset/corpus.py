@@ -176,7 +176,7 @@ def read(source: Source, size: int | None = None) -> Corpus:
         for text in _table_texts(raw, source, names) if source.table else form.decode(raw, source.errors):
             encoder.add(text)
         ids, vocabulary = encoder.finish()
-    return Corpus(ids, vocabulary, source.name, raw.size, raw.sha256.hexdigest(), (), tuple(names), form)
+    return Corpus(ids, vocabulary, source.name, raw.size, raw.sha256.hexdigest(), (), tuple(names), form.of_later_texts)
 
 
 def _table_texts(raw: Iterable[Part], source: Source, names: list[str]) -> Iterator[str]:

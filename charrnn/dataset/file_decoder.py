@@ -67,7 +67,7 @@ class FileDecoder:
                 return ""
             self.encoding = MARKS.get(self.mark, self.encoding)
             self.decoder: Any = codecs.getincrementaldecoder(self.encoding)(self.errors)
-            part = self.undecoded[len(self.mark) :]
+            part, self.undecoded = self.undecoded[len(self.mark) :], b""
         if not self.mark and len(self.head) < SAMPLE_SIZE:
             self.head += part[: SAMPLE_SIZE - len(self.head)]
             self._refuse_other()

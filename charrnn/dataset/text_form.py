@@ -1,10 +1,11 @@
 """The text form: how the bytes of files become the characters that a model reads, in which normal form."""
 
+import codecs
 import io
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from charrnn.config import NORMALIZATIONS, one_of
 from charrnn.dataset.file_decoder import FileDecoder, check_encoding
@@ -31,6 +32,15 @@ class TextForm:
     def __post_init__(self) -> None:
         one_of("normalize", self.normalization, NORMALIZATIONS)
         object.__setattr__(self, "encoding", check_encoding(self.encoding))
+
+    @property
+    def of_later_texts(self) -> "TextForm":
+        """The form of the texts that a model reads after one in this form.
+
+        UTF-16 and UTF-32 without an order are only for files with a mark, which says it anyway: others are in UTF-8.
+        """
+        needs_mark = codecs.lookup(self.encoding).name in ("utf-16", "utf-32")
+        return replace(self, encoding="utf-8") if needs_mark else self
 
     def decode(self, parts: Iterable[tuple[str, bytes]], errors: str = "surrogateescape") -> Iterator[str]:
         """The text of some parts of files, as `files.read_parts` yields them, with `\\n` for each `\\r\\n` and `\\r`.

@@ -205,6 +205,15 @@ def test_an_unknown_form_is_refused():
             TextForm(encoding)
 
 
+def test_an_encoding_that_needs_a_mark_is_not_that_of_later_texts(folder):
+    for name in ("utf-16", "UTF16", "utf-32"):
+        found = read_in_blocks(source_of(folder, "жук".encode(name), encoding=name, normalization="nfc"), 1000)
+        assert text_of(found) == "жук"
+        assert found.text_form == TextForm(normalization="nfc")
+    for name in ("utf-16-le", "cp1251", "utf-8"):
+        assert TextForm(name).of_later_texts == TextForm(name)
+
+
 def test_utf8_has_one_name():
     assert TextForm("UTF8") == TextForm("utf-8-sig") == TextForm("U8") == DEFAULT_FORM
     assert TextForm("latin1").encoding == "latin1"

@@ -102,7 +102,7 @@ def show(
     output = Output()
     skipped = 0
     kept: list[ScoredLine] = []
-    whole = form is line_only and not wanted.sorts  # otherwise a line is written with a newline of its own
+    whole = form is line_only  # otherwise a line is written with a newline of its own
     for scored in _scored(model, parts, stateful, unknown, whole):
         skipped += sum(score.unknown for _, score in scored)
         passing = wanted.passing(scored)
