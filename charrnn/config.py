@@ -14,6 +14,8 @@ WRITERS = ("language_model", "translator")
 CELLS = ("lstm", "gru", "rnn")
 NONLINEARITIES = ("tanh", "relu")
 """What an rnn applies to its units; gru and lstm have tanh."""
+NORMALIZATIONS = ("nfc", "nfd", "nfkc", "none")
+"""The normal forms of Unicode (UAX #15) in which a text can be read; `none` leaves it as it is."""
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad", "sgd")
 SCHEDULES = ("constant", "step", "linear", "cosine")
 ANNEALED = ("linear", "cosine")

@@ -1,7 +1,7 @@
 """The metadata that the model's file and the training's file share, as JSON, in every format that was ever written."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 from charrnn.checkpoint import format_1
@@ -9,8 +9,9 @@ from charrnn.checkpoint.tensor_file import TensorFile
 from charrnn.config import FORM_OF_LAYOUT, LAYOUTS, LINE_LAYOUTS, PAIR_LAYOUTS, WRITERS, Config, ModelConfig
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
+from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.vocabulary import TAB, Vocabulary
-from charrnn.errors import CheckpointError, ConfigError, VocabularyError
+from charrnn.errors import CheckpointError, ConfigError, CorpusError, VocabularyError
 from charrnn.training.state import Evaluation
 
 MAX_TEXT = 1000
@@ -53,6 +54,21 @@ def read_model(file: TensorFile) -> tuple[ModelConfig, Vocabulary]:
 def vocabulary_to_json(vocabulary: Vocabulary) -> list[str] | str:
     """The characters in the order of their ids, or `bytes`."""
     return "bytes" if vocabulary.is_bytes else list(vocabulary.characters)
+
+
+def text_form_to_json(form: TextForm) -> dict[str, Any]:
+    """The key `text_form` for the metadata; none for the form of most texts, so that files are as they always were."""
+    return {} if form == DEFAULT_FORM else {"text_form": asdict(form)}
+
+
+def read_text_form(file: TensorFile, default: TextForm) -> TextForm:
+    """How the training text was read; the default if the metadata does not say so, as that of older files does not."""
+    if not has(file, "text_form"):
+        return default
+    try:
+        return TextForm(**read_json(file, "text_form"))
+    except (ConfigError, CorpusError, TypeError):
+        raise file.damaged("text_form") from None
 
 
 def read_layout(file: TensorFile, vocabulary: Vocabulary) -> str:

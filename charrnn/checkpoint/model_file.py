@@ -12,6 +12,7 @@ from charrnn.checkpoint.atomic_file import AtomicFile
 from charrnn.checkpoint.pytorch_format import from_torch, to_torch, torch_views
 from charrnn.checkpoint.tensor_file import TensorFile, create
 from charrnn.config import TrainingConfig
+from charrnn.dataset.text_form import DEFAULT_FORM
 from charrnn.errors import CheckpointError
 from charrnn.model.forms import network_for
 from charrnn.model.model import Model
@@ -63,6 +64,7 @@ def create_model_file(path: Path, checkpoint: Checkpoint, like: Path | None = No
         metadata["labels"] = model.labels.to_json()
     if model.labels is not None and model.layout == "tags":
         metadata["tags_of_words"] = model.labels.of_words
+    metadata |= meta.text_form_to_json(model.text_form)
     if training is not None and corpus is not None:
         metadata |= {
             "step": checkpoint.step,
@@ -97,11 +99,12 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
     layout = meta.read_layout(file, vocabulary)
     line_set = meta.read_line_set(file, layout)
     labels = meta.read_labels(file, layout, config, vocabulary)
+    text_form = meta.read_text_form(file, DEFAULT_FORM)
     training = meta.read_config(file, "training", TrainingConfig) if file.has("training") else None
     if training is not None and training.layout != layout and file.format > 1:  # format 1 has no `layout`
         raise file.damaged("layout")
     return Checkpoint(
-        Model(config, vocabulary, params, network.engine, layout, line_set, labels),
+        Model(config, vocabulary, params, network.engine, layout, line_set, labels, text_form=text_form),
         step,
         training,
         meta.read_config(file, "corpus", CorpusInfo) if file.has("corpus") else None,

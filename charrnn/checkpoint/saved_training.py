@@ -99,6 +99,7 @@ def train(
     checkpoint: None = None,
     source: Source | None = None,
     init_from: Model | None = None,
+    normalization: str | None = None,
     **options: Unpack[TrainOptions],
 ) -> Trainer: ...
 
@@ -112,6 +113,7 @@ def train(
     force: bool = False,
     source: Source | None = None,
     init_from: Model | None = None,
+    normalization: str | None = None,
     **options: Unpack[TrainOptions],
 ) -> SavedTraining: ...
 
@@ -124,6 +126,7 @@ def train(
     force: bool = False,
     source: Source | None = None,
     init_from: Model | None = None,
+    normalization: str | None = None,
     **options: Unpack[TrainOptions],
 ) -> Trainer | SavedTraining:
     """A new training run on a text, or on bytes for a model of bytes; iterate over it to run it.
@@ -135,11 +138,12 @@ def train(
 
     With `checkpoint` the best model is kept in that file and the state to resume from beside it, as on the command
     line: locked, saved after each evaluation, replaced in one step; `log` is a file of JSON lines, and `force`
-    overwrites files that exist. The options and the errors are those of `training.start.start`; with `checkpoint` it
-    also raises `CheckpointError` for files that exist, are locked, or can't be written, and `ConfigError` for a log
-    that is one of the other files.
+    overwrites files that exist. `normalization` is the normal form of Unicode in which the model reads this text and
+    later ones, by default that of `init_from`: one of `config.NORMALIZATIONS`. The options and the errors are those of
+    `training.start.start`; with `checkpoint` it also raises `CheckpointError` for files that exist, are locked, or
+    can't be written, and `ConfigError` for a log that is one of the other files.
     """
-    corpus = text if isinstance(text, Corpus) else corpora.from_text(text)
+    corpus = _corpus(text, normalization, init_from)
     if checkpoint is None:
         if log is not None or force:
             raise ConfigError("log and force are only for a run with a checkpoint")
@@ -174,7 +178,8 @@ def resume(
         check_same_run(path, state.run_id)
         log_path = _log_path(log, state.source, path)
         if text is not None:
-            corpus = text if isinstance(text, Corpus) else corpora.from_text(text)
+            form = state.text_form
+            corpus = text if isinstance(text, Corpus) else corpora.from_text(text, normalization=form.normalization)
         elif state.source is None or STDIN in state.source.paths:
             raise CorpusError("this run did not begin with a file: give its text")
         elif missing := (source := state.source.with_compressed()).missing():
@@ -186,6 +191,16 @@ def resume(
     except BaseException:
         lock.release()
         raise
+
+
+def _corpus(text: str | bytes | Corpus, normalization: str | None, init_from: Model | None) -> Corpus:
+    """The corpus of a text in a normal form. Raises `ConfigError` for one that has been read in another form."""
+    if isinstance(text, Corpus):
+        if normalization not in (None, text.text_form.normalization):
+            raise ConfigError("the corpus has been read already: give the normalization to its Source")
+        return text
+    default = "none" if init_from is None or isinstance(text, bytes) else init_from.text_form.normalization
+    return corpora.from_text(text, normalization=default if normalization is None else normalization)
 
 
 def _absolute(path: str | Path) -> Path:

@@ -13,7 +13,8 @@ from charrnn.dataset import tables
 from charrnn.dataset.files import Source
 from charrnn.dataset.lines import even_batch_size
 from charrnn.dataset.split import stream_training
-from charrnn.errors import CheckpointError
+from charrnn.dataset.text_form import DEFAULT_FORM
+from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.model.forms import network_for
 from charrnn.training.optimizers import OPTIMIZERS
 from charrnn.training.state import CorpusInfo, Counters, TrainingState
@@ -42,7 +43,7 @@ def create_state_file(path: Path, state: TrainingState) -> AtomicFile:
         "rng": s.rng.bit_generator.state,
         "counters": s.counters.to_dict(),
         "run": s.run_id,
-    }
+    } | meta.text_form_to_json(s.text_form)
     return create(path, tensors, metadata)
 
 
@@ -70,12 +71,13 @@ def load_state(path: Path) -> TrainingState:
     def group(prefix: str) -> Params:
         return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
+    source = _read_source(file)
     return TrainingState(
         model_config,
         config,
         vocabulary,
         corpus,
-        _read_source(file),
+        source,
         params=group("params."),
         moments=group("moments."),
         ema=group(ema),
@@ -85,6 +87,7 @@ def load_state(path: Path) -> TrainingState:
         best=group("best."),
         counters=counters,
         run_id=meta.read_text(file, "run"),
+        text_form=meta.read_text_form(file, DEFAULT_FORM if source is None else source.text_form.of_later_texts),
     )
 
 
@@ -111,12 +114,13 @@ def _read_source(file: TensorFile) -> Source | None:
         source = Source(**(data | {"paths": tuple(data["paths"])} | lists))
         if "separate_files" not in data:  # then it doesn't matter, or the run began when files were not separate
             source = replace(source, separate_files=source.is_one_file())
+        source.text_form  # noqa: B018 - raises an error for an unknown one
         of_lists = (text for texts in lists.values() for text in texts)
         texts = (*source.paths, source.encoding, source.errors, source.table, *of_lists)
         flags = all(isinstance(flag, bool) for flag in (source.as_bytes, source.skip_bad, source.separate_files))
         is_table = len(columns) == 2 if source.table in tables.TABLES else source.table == "conll" and not columns
         if all(isinstance(text, str) for text in texts) and flags and source.paths and (is_table or not source.table):
             return source
-    except (TypeError, KeyError, AttributeError):
+    except (TypeError, KeyError, AttributeError, ConfigError, CorpusError):
         pass
     raise file.damaged("source")

@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from charrnn.config import PAIR_LAYOUTS, REWRITING_LAYOUTS
 from charrnn.dataset import conll, tables
 from charrnn.dataset.encoder import Encoder, renumber
-from charrnn.dataset.files import Part, Source, decode, list_files, read_parts
+from charrnn.dataset.files import Part, Source, list_files, read_parts
 from charrnn.dataset.held_out import MIN_VALIDATION, HeldOutText, check_apart
 from charrnn.dataset.id_counts import CharacterCount
 from charrnn.dataset.lines import Lines, count_ids, id_of
 from charrnn.dataset.pairs import Pairs
 from charrnn.dataset.targets import Labelled, Tagged, labelled, tagged
+from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.vocabulary import TAB, Vocabulary
-from charrnn.errors import CorpusError, VocabularyError
+from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.types import Ids
 
 
@@ -48,6 +49,8 @@ class Corpus:
     """The text to validate on, if it is one of its own: otherwise a part of the corpus is held out."""
     rare: CharacterCount | None = None
     """The characters that were replaced or left out because they are rare, if any: see `rare.replace_rare`."""
+    text_form: TextForm = DEFAULT_FORM
+    """How its bytes became text, and so how the model has to read others."""
 
     def __post_init__(self) -> None:
         if len(self.ids) < 2:
@@ -153,31 +156,38 @@ class Corpus:
         return tagged(self.aligned_pairs, self.alphabet, self.name, self.tag_names)
 
 
-def from_text(text: str | bytes, name: str = "text", val_text: str | bytes | None = None) -> Corpus:
+def from_text(
+    text: str | bytes, name: str = "text", normalization: str = "none", val_text: str | bytes | None = None
+) -> Corpus:
     """A corpus from a string, or bytes for a model of bytes; `val_text`, of the same type, is only validated on.
 
-    Raises `CorpusError` for fewer than two characters, and for something that is not a text.
+    Raises `CorpusError` for fewer than two characters, and for something that is not a text; `ConfigError` for an
+    unknown normal form, and for bytes that should be in one.
     """
     if not isinstance(text, str | bytes):
         advice = ": read the file first" if isinstance(text, os.PathLike) else ""
         raise CorpusError(f"the corpus must be a text or bytes, not {type(text).__name__}{advice}")
     if val_text is not None and type(val_text) is not type(text):
         raise CorpusError("the corpus and the text to validate on must both be texts, or both bytes")
+    form = TextForm(normalization=normalization)
     if isinstance(text, bytes):
+        if form != DEFAULT_FORM:
+            raise ConfigError("a model of bytes does not normalise its text: leave out the normalization")
         vocabulary = Vocabulary(None)
     else:
-        vocabulary = Vocabulary.from_text(text + str(val_text or "") or " ")
+        vocabulary = Vocabulary.from_text(form.normalize(text) + form.normalize(str(val_text or "")) or " ")
 
     def encoded(text: str | bytes) -> tuple[Ids, int, str]:
         raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-        return vocabulary.encode(text), len(raw), hashlib.sha256(raw).hexdigest()
+        ids = vocabulary.encode(text if isinstance(text, bytes) else form.normalize(text))
+        return ids, len(raw), hashlib.sha256(raw).hexdigest()
 
     ids, size, digest = encoded(text)
     held_out = None
     if val_text is not None:
         val_ids, val_size, val_digest = encoded(val_text)
         held_out = HeldOutText(val_ids, "the text to validate on", val_size, val_digest)
-    return Corpus(ids, vocabulary, name, size, digest, held_out=held_out)
+    return Corpus(ids, vocabulary, name, size, digest, held_out=held_out, text_form=form)
 
 
 def corpus_mismatch_error(name: str) -> CorpusError:
@@ -191,13 +201,13 @@ def corpus_mismatch_error(name: str) -> CorpusError:
 def read(source: Source, size: int | None = None, notice: Callable[[str], None] = lambda text: None) -> Corpus:
     """Reads a corpus: the texts of all its files one after the other, with a newline after one that lacks it.
 
-    Byte order marks are dropped, and `\\r\\n` and `\\r` become `\\n`. For a model of bytes nothing is changed, and the
-    bytes are on disk rather than in memory: see `_map_bytes`. Raises `CorpusError` for files that can't be found, read
-    or decoded, and for fewer than two characters; if a `size` in bytes is given, also as soon as there are more. Raises
-    `ConfigError` for a text to validate on that is part of the corpus. What is skipped in folders is told to `notice`.
+    `Source.text_form` says how bytes become text. For a model of bytes nothing is changed, and the bytes are on disk
+    rather than in memory: see `_map_bytes`. Raises `CorpusError` for files that can't be found, read or decoded, and
+    for fewer than two characters; if a `size` in bytes is given, also as soon as there are more. Raises `ConfigError`
+    for a text to validate on that is part of the corpus. What is skipped in folders is told to `notice`.
     """
     check_apart(source)
-    raws = [_Raw(source, size, notice)]
+    raws, form = [_Raw(source, size, notice)], source.text_form
     if source.val_paths:
         raws.append(_Raw(replace(source, paths=source.val_paths), None, notice))
     names: list[str] = []
@@ -206,8 +216,7 @@ def read(source: Source, size: int | None = None, notice: Callable[[str], None] 
     else:
         encoder, borders = Encoder(), [0]
         for raw in raws:
-            tabled = _table_texts(raw, source, names) if source.table else None
-            for text in tabled or decode(raw, source.encoding, source.errors):
+            for text in _table_texts(raw, source, names) if source.table else form.decode(raw, source.errors):
                 encoder.add(text)
             borders.append(len(encoder.ids) // encoder.dtype.itemsize)
         ids, vocabulary = encoder.finish()
@@ -215,8 +224,16 @@ def read(source: Source, size: int | None = None, notice: Callable[[str], None] 
     held_out = None
     if source.val_paths:
         held_out = HeldOutText(texts[1], source.val_name, raws[1].size, raws[1].sha256.hexdigest())
-    sha256, tag_names = raws[0].sha256.hexdigest(), tuple(names)
-    return Corpus(texts[0], vocabulary, source.name, raws[0].size, sha256, tag_names=tag_names, held_out=held_out)
+    return Corpus(
+        texts[0],
+        vocabulary,
+        source.name,
+        raws[0].size,
+        raws[0].sha256.hexdigest(),
+        tag_names=tuple(names),
+        held_out=held_out,
+        text_form=form.of_later_texts,
+    )
 
 
 def _table_texts(raw: Iterable[Part], source: Source, names: list[str]) -> Iterator[str]:
@@ -224,13 +241,15 @@ def _table_texts(raw: Iterable[Part], source: Source, names: list[str]) -> Itera
 
     The names of the tags of `conll` are added to `names`.
     """
-    parts = iter(raw)
+    parts, form = iter(raw), source.text_form
     for first in parts:
-        texts = decode(_file(first, parts), source.encoding, source.errors)
-        if source.table == "conll":
-            yield from conll.as_pairs(texts, names, first[0], source.skip_bad)
-        else:
-            yield from tables.as_pairs(texts, source.table, source.columns, first[0], source.skip_bad)
+        file = _file(first, parts)
+        if source.table == "conll":  # a word has as many tags as characters once it is normalised
+            yield from conll.as_pairs(form.decode(file, source.errors), names, first[0], source.skip_bad)
+        else:  # a field may have its characters as escapes
+            texts = TextForm(form.encoding).decode(file, source.errors)
+            lines = tables.as_pairs(texts, source.table, source.columns, first[0], source.skip_bad)
+            yield from map(form.normalize, lines)
 
 
 def _file(part: Part, parts: Iterator[Part]) -> Iterator[Part]:

@@ -1,4 +1,4 @@
-"""The files of a corpus: paths, folders and standard input, read as bytes and decoded to text."""
+"""The files of a corpus: paths, folders and standard input, read as bytes."""
 
 import codecs
 import io
@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from charrnn.config import one_of
 from charrnn.dataset.compression import COMPRESSED_SUFFIXES, text_blocks
 from charrnn.dataset.folders import ALL_TEXTS, BYTE_ORDER_MARKS, FileFilter, FileList, newline, unreadable
+from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 
@@ -25,7 +25,6 @@ READ_BLOCK = 1 << 20
 """Bytes to read at once."""
 Part = tuple[str, bytes]
 """Some bytes of a file, with the file's path; b"" at the end of the file."""
-ERROR_HANDLERS = ("strict", "replace", "ignore", "backslashreplace", "surrogateescape")
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,14 @@ class Source:
         """Whether it can be neither several files nor a folder, so that none of the rules for these matter."""
         return all(len(paths) < 2 and not any(map(os.path.isdir, paths)) for paths in (self.paths, self.val_paths))
 
+    normalization: str = "none"
+    """The normal form of Unicode in which the text is read: one of `config.NORMALIZATIONS`."""
+
+    @property
+    def text_form(self) -> TextForm:
+        """How its bytes become text. Raises `CorpusError` for an unknown encoding."""
+        return DEFAULT_FORM if self.as_bytes else TextForm(self.encoding, self.normalization)
+
     @property
     def name(self) -> str:
         """The corpus's name: the name of its first file or folder, without the folders above it."""
@@ -93,6 +100,8 @@ class Source:
     def to_json(self) -> dict[str, Any]:
         """The source as JSON data; as older versions wrote it, where what they lack has no meaning."""
         data = {name: v for name, v in asdict(self).items() if v or name not in ("val_paths", "include", "exclude")}
+        if self.normalization == "none":
+            del data["normalization"]
         if self.is_one_file() or not self.separate_files:
             del data["separate_files"]
         return data
@@ -118,26 +127,28 @@ def bundled_corpus() -> str:
     return str(folder / "saltmarrow.txt")
 
 
-def read_prime(path: str, vocabulary: Vocabulary) -> str:
+def read_prime(path: str, vocabulary: Vocabulary, form: TextForm) -> str:
     """The text of a file, or of standard input, read as a corpus of that vocabulary is: see `decoded_texts`."""
-    return read_text(read_parts(list_files((path,)), as_is=vocabulary.is_bytes), vocabulary)
+    return read_text(
+        read_parts(list_files((path,)), as_is=vocabulary.is_bytes, encoding=form.encoding), vocabulary, form
+    )
 
 
-def read_text(parts: Iterable[Part], vocabulary: Vocabulary) -> str:
+def read_text(parts: Iterable[Part], vocabulary: Vocabulary, form: TextForm) -> str:
     """All parts as one text, read as a corpus of that vocabulary is."""
     if vocabulary.is_bytes:
         return b"".join(part for _, part in parts).decode("utf-8", "surrogateescape")
-    return "".join(decode(parts, "utf-8", "surrogateescape"))
+    return "".join(form.decode(parts))
 
 
-def decoded_texts(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[str | bytes]:
+def decoded_texts(parts: Iterable[Part], vocabulary: Vocabulary, form: TextForm) -> Iterator[str | bytes]:
     """The text of each part, read as a corpus of that vocabulary is: as bytes for a vocabulary of bytes.
 
-    Bytes that are not UTF-8 become lone surrogates, as with `surrogateescape`.
+    Bytes that can't be decoded become lone surrogates, as with `surrogateescape`.
     """
     if vocabulary.is_bytes:
         return (part for _, part in parts)
-    return decode(parts, "utf-8", "surrogateescape")
+    return form.decode(parts)
 
 
 def read_parts(
@@ -228,33 +239,3 @@ def list_files(
     if paths and not found.files:
         raise CorpusError(f"no text files in {' and '.join(paths)} match {chosen.described()}: change the patterns")
     return found.files
-
-
-def decode(parts: Iterable[Part], encoding: str, errors: str) -> Iterator[str]:
-    """The text of each part, without byte order marks and with `\\n` for each `\\r\\n` and `\\r`.
-
-    Raises `CorpusError` for an unknown encoding and for bytes that it can't decode, `ConfigError` for an unknown error
-    handler.
-    """
-    one_of("errors", errors, ERROR_HANDLERS)
-    try:
-        "".encode(encoding)  # raises LookupError for codecs from bytes to bytes, such as zip
-        decoder_of = codecs.getincrementaldecoder("utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding)
-    except (LookupError, ValueError):
-        raise CorpusError(f"there is no text encoding {encoding!r}: try utf-8, latin-1, cp1251, utf-16") from None
-    decoder, offset = None, 0
-    for path, part in parts:
-        if decoder is None:  # each file is decoded on its own: it may have a mark, or end within a character
-            decoder, offset = io.IncrementalNewlineDecoder(decoder_of(errors), translate=True), 0
-        offset += len(part)
-        try:
-            yield decoder.decode(part, final=not part)
-        except UnicodeDecodeError as error:
-            position = offset - len(error.object) + error.start
-            raise CorpusError(
-                f"{path} is not {encoding} at byte {position}: give its --encoding, or --errors replace, or --bytes"
-            ) from None
-        except UnicodeError as error:  # for instance utf-16 without its mark
-            raise CorpusError(f"{path} is not {encoding}: {error}; give its --encoding, or --bytes") from None
-        if not part:
-            decoder = None

@@ -1,43 +1,45 @@
 """The line reader: the lines of files and of standard input as they arrive, raw and as a model reads them."""
 
+import codecs
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from charrnn.dataset.file_decoder import FileDecoder
 from charrnn.dataset.files import Part
+from charrnn.dataset.text_form import TextForm
 from charrnn.dataset.vocabulary import Vocabulary
+
+LINE_END = re.compile("\r\n?")
+LINE = re.compile("[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 
 
 class Line(NamedTuple):
-    """A line with its newline; the last one of a file may have none."""
+    """A line with its line end; the last one of a file may have none."""
 
     raw: str
-    """As it was read; bytes that are not UTF-8 are lone surrogates, as with `surrogateescape`."""
+    """As it was read, neither its line end changed nor normalised; bytes that can't be decoded are lone surrogates."""
     text: str
-    """Decoded as a corpus is; without its newline if the vocabulary has none."""
+    """As a corpus is read; without its newline if the vocabulary has none."""
 
 
-def read_lines(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[list[Line]]:
+def read_lines(
+    parts: Iterable[Part], vocabulary: Vocabulary, form: TextForm, whole: bool = False
+) -> Iterator[list[Line]]:
     """The lines of files: one list for each part, so that no line waits for later parts.
 
-    A line ends with `\\n`, or with its file. Memory holds at most one list, and the beginning of a line whose end has
-    not arrived yet.
+    A line ends with `\\n`, `\\r\\n` or `\\r`, or with its file; for a model of bytes only with `\\n`. A `\\r` at the
+    end of a part may be half of `\\r\\n`: its line does not wait, and its raw form then lacks the `\\n`, unless it has
+    to be `whole`. Memory holds at most one list, and the beginning of a line whose end has not arrived yet. Raises
+    `CorpusError` for bytes that can't be decoded.
     """
-    unfinished: list[bytes] = []
-    first = True
-    for _, part in parts:
-        lines, end, rest = part.rpartition(b"\n")
-        if part and not end:
-            unfinished.append(part)
-            continue
-        # b"" ends the file, and with it the unfinished line
-        whole = b"".join((*unfinished, lines, end)).decode("utf-8", "surrogateescape")
-        unfinished = [rest]
-        if whole:
-            *ended, last = whole.split("\n")
-            raws = [line + "\n" for line in ended] + ([last] if last else [])
-            texts = raws if vocabulary.is_bytes else _as_read(raws, vocabulary, first)
-            yield [*map(Line, raws, texts)]
-        first = not part
+    if vocabulary.is_bytes:
+        yield from ([Line(raw, raw) for raw in raws] for raws in _lines_of_bytes(parts))
+        return
+    for raws, mark in _raw_lines(parts, form, whole):
+        lines = [*map(Line, raws, _as_read(raws, vocabulary, form))]
+        lines[0] = lines[0]._replace(raw=mark + lines[0].raw)
+        yield lines
 
 
 def lines_of(pieces: Iterable[str]) -> Iterator[str]:
@@ -51,9 +53,62 @@ def lines_of(pieces: Iterable[str]) -> Iterator[str]:
         yield rest
 
 
-def _as_read(raws: list[str], vocabulary: Vocabulary, first: bool) -> list[str]:
-    """The lines as in a corpus of characters: no byte order mark, and `\\n` for `\\r\\n` and `\\r`."""
-    texts = [raw.replace("\r\n", "\n").replace("\r", "\n") for raw in raws]
-    if first:
-        texts[0] = texts[0].removeprefix("\ufeff")
-    return texts if "\n" in vocabulary.characters else [text.replace("\n", "") for text in texts]
+def _lines_of_bytes(parts: Iterable[Part]) -> Iterator[list[str]]:
+    """The lines that each part ends; bytes that are not UTF-8 are lone surrogates."""
+    unfinished: list[bytes] = []
+    for _, part in parts:
+        lines, end, rest = part.rpartition(b"\n")
+        if part and not end:
+            unfinished.append(part)
+            continue
+        # b"" ends the file, and with it the unfinished line
+        whole = b"".join((*unfinished, lines, end)).decode("utf-8", "surrogateescape")
+        unfinished = [rest]
+        if whole:
+            *ended, last = whole.split("\n")
+            yield [line + "\n" for line in ended] + ([last] if last else [])
+
+
+def _raw_lines(parts: Iterable[Part], form: TextForm, whole: bool) -> Iterator[tuple[list[str], str]]:
+    """The lines that each part ends, with the line ends of the file, but without its mark; and that mark, if it is to
+    be written before them: a text that is written in UTF-8 keeps it, if it has that of UTF-8.
+    """
+    decoder = None
+    for path, part in parts:
+        if decoder is None:
+            decoder, unfinished = FileDecoder(path, form.encoding, "surrogateescape"), list[str]()
+            is_first, is_half = True, False
+        text = decoder.decode(part)
+        if is_half and text:  # the line of the \r is out already
+            text, is_half = text.removeprefix("\n"), False
+        is_open = not unfinished or unfinished[-1][-1:] != "\r"
+        if part and is_open and "\n" not in text and "\r" not in text:
+            unfinished.append(text)
+            continue
+        lines, unfinished = _split("".join((*unfinished, text))), []
+        if part and lines and (last := lines[-1][-1]) != "\n" and (whole or last != "\r"):
+            unfinished = [lines.pop()]
+        if lines:
+            is_half = text[-1:] == "\r" and not unfinished
+            yield lines, "\ufeff" if is_first and decoder.mark == codecs.BOM_UTF8 else ""
+            is_first = False
+        if not part:
+            decoder = None
+
+
+def _split(text: str) -> list[str]:
+    """The lines of a text, each with its line end."""
+    if "\r" in text:
+        return LINE.findall(text)
+    *ended, last = text.split("\n")
+    return [line + "\n" for line in ended] + ([last] if last else [])
+
+
+def _as_read(raws: list[str], vocabulary: Vocabulary, form: TextForm) -> list[str]:
+    """The lines as in a corpus of characters: in the normal form, each line end a newline if the vocabulary has one."""
+    texts, whole = raws, "".join(raws)
+    if "\r" in whole:
+        texts = [LINE_END.sub("\n", raw) for raw in raws]
+    if form.normalization != "none" and not whole.isascii():
+        texts = _split(form.normalize("".join(texts)))  # a newline combines with nothing
+    return texts if "\n" in vocabulary.characters else [text.removesuffix("\n") for text in texts]

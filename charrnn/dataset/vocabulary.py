@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import one_of
+from charrnn.dataset.file_decoder import encoding_advice
+from charrnn.dataset.text_form import clusters
 from charrnn.errors import VocabularyError
 from charrnn.types import Ids
 
@@ -20,6 +22,8 @@ ENCODE_BLOCK = 1 << 20
 """Characters to encode at once, so that the intermediate arrays stay small."""
 POLICIES = ("error", "skip", "nearest")
 """The ways in which `Vocabulary.replace_unknown` treats unknown characters."""
+MAX_SAMPLE = 1 << 14
+"""The characters on either side of an invalid byte from which the encoding of a text is guessed."""
 MAX_NAMED = 3
 """The most unknown characters that an error names."""
 
@@ -40,6 +44,15 @@ def describe(character: str) -> str:
         return f"the byte {ord(character) - 0xDC00:02X} (not UTF-8)"
     point = f"U+{ord(character):04X} {unicodedata.name(character, '')}".strip()
     return f"'{character}' ({point})" if character.isprintable() else point
+
+
+def _raw(text: str) -> bytes:
+    """The bytes from which the beginning of a text was decoded as UTF-8, if it was."""
+    first = next((n for n, c in enumerate(text) if "\udc80" <= c <= "\udcff"), 0)
+    sample = text[max(0, first - MAX_SAMPLE) : first + MAX_SAMPLE]
+    return "".join(c for c in sample if not "\ud800" <= c < "\udc80" and not "\udcff" < c <= "\udfff").encode(
+        "utf-8", "surrogateescape"
+    )
 
 
 class Vocabulary:
@@ -125,18 +138,30 @@ class Vocabulary:
 
         - `error` leaves them in the text, for `encode` to reject, and counts none
         - `skip` leaves them out
-        - `nearest` replaces each by the most similar known character: the same letter in the other case, then the
-          letter or digit without accents, then a plain dash, quote or space for another kind of it; a character to
-          which none is similar is left out
+        - `nearest` replaces each by the most similar known character: the same letter in the other normal form of
+          Unicode (é or e + U+0301), then in the other case, then the letter or digit without accents, then a plain
+          dash, quote or space for another kind of it; a character to which none is similar is left out
 
         Raises `ConfigError` for another policy.
         """
         one_of("unknown", policy, POLICIES)
-        unknown = set() if self.is_bytes else set(text) - set(self.characters)
+        known = set(self.characters)
+        unknown = set() if self.is_bytes else set(text) - known
         if not unknown or policy == "error":
             return text, 0
+        n_unknown = sum(c in unknown for c in text)
+        if policy == "nearest":
+            text = "".join(self._in_known_form(cluster, known) for cluster in clusters(text))
+            unknown = set(text) - known
         replacements = {ord(c): self.nearest(c) if policy == "nearest" else "" for c in unknown}
-        return text.translate(replacements), sum(c in unknown for c in text)
+        return text.translate(replacements), n_unknown
+
+    def _in_known_form(self, text: str, known: set[str]) -> str:
+        """A text in the normal form in which all its characters are known; as it is if there is none."""
+        if known.issuperset(text):
+            return text
+        forms = (unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))
+        return next((form for form in forms if known.issuperset(form)), text)
 
     def nearest(self, character: str) -> str:
         """The known characters that are most similar to an unknown one; empty if there are none."""
@@ -169,7 +194,10 @@ class Vocabulary:
         named = ", ".join(map(describe, unknown[:MAX_NAMED]))
         if len(unknown) > MAX_NAMED:
             named += f" and {len(unknown) - MAX_NAMED} more"
-        return VocabularyError(f"the model has never seen {named}: train on a text that has them, or leave them out")
+        advice = "train on a text that has them, or leave them out"
+        if any("\udc80" <= c <= "\udcff" for c in unknown):  # the text may be in another encoding
+            advice = f"{encoding_advice(_raw(text))}, {advice}"
+        return VocabularyError(f"the model has never seen {named}: {advice}")
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids. Bytes that are not UTF-8 become lone surrogates, as with `surrogateescape`."""

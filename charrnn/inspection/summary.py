@@ -1,5 +1,6 @@
 """The summary: what a checkpoint is, without running its model."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ def summary(checkpoint: Checkpoint) -> dict[str, Any]:
         "parameters": model.n_params,
         "vocabulary": {"kind": "bytes" if model.vocabulary.is_bytes else "characters", "size": len(model.vocabulary)}
         | ({} if model.vocabulary.is_bytes else {"characters": list(model.vocabulary.characters)}),
+        "text_form": asdict(model.text_form),
         "layout": model.layout,
         "line_set": _line_set(model.line_set),
         "labels": None if model.labels is None else model.labels.to_json(),

@@ -11,6 +11,7 @@ from charrnn.config import LINE_LAYOUTS, ModelConfig, between
 from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
+from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import Engine
 from charrnn.errors import ConfigError
@@ -41,6 +42,8 @@ class Model:
     tagger its tags."""
     clamped: Array | None = field(default=None, repr=False)
     """The state [L, S, 1, H] of clamped units, and NaN for the other units; None if no unit is clamped."""
+    text_form: TextForm = DEFAULT_FORM
+    """How the training text was read, and so how other texts are: without a meaning for a model of bytes."""
 
     @cached_property
     def network(self) -> AnyNetwork:
@@ -72,6 +75,28 @@ class Model:
         if self.reads_lines and self.line_set is not None:
             return self.line_set.default_length
         return DEFAULT_LENGTH
+
+    def with_encoding(self, encoding: str | None) -> "Model":
+        """The same model for files in another encoding; None leaves that of the training text.
+
+        Raises `ConfigError` for a model of bytes, and `CorpusError` for an unknown encoding.
+        """
+        if encoding is None:
+            return self
+        if self.vocabulary.is_bytes:
+            raise ConfigError("this model reads bytes, which have no encoding: leave out --encoding")
+        return replace(self, text_form=replace(self.text_form, encoding=encoding))
+
+    def as_read(self, text: str | bytes) -> str | bytes:
+        """A text as the training text was read: decoded if it is bytes, and in its normal form.
+
+        For a model of bytes it is the same text.
+        """
+        return text if self.vocabulary.is_bytes else self.text_form.normalize(self.as_text(text))
+
+    def as_text(self, text: str | bytes) -> str:
+        """A text as characters: bytes are decoded in the encoding of the training text."""
+        return text if isinstance(text, str) else text.decode(self.text_form.encoding, "surrogateescape")
 
     def zero_state(self, B: int) -> Array:
         """The state [L, S, B, H] before anything is read."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.vocabulary import Vocabulary
-from charrnn.errors import ConfigError, SamplingError
+from charrnn.errors import ConfigError, CorpusError, SamplingError
 from charrnn.sampling.filters import Recent
 from charrnn.types import Mask
 
@@ -74,6 +74,8 @@ class Match:
         self.text += self.characters[v]
 
 
+MIN_KNOWN, MIN_KNOWN_NGRAMS = 0.5, 0.01
+"""The smallest shares of the characters, and of the (N + 1)-grams, of a corpus that a model has to know."""
 HASH_BLOCK = 1 << 22
 """Characters of a corpus that are hashed at once, which bounds the RAM for the hashes of one block."""
 
@@ -88,7 +90,9 @@ class CorpusNgrams:
     BASE = np.uint64(0x9E3779B97F4A7C15)
 
     def __init__(self, corpus: Corpus, vocabulary: Vocabulary, N: int):
-        """Raises `ConfigError` for an N below 1."""
+        """Raises `ConfigError` for an N below 1; `CorpusError` for a corpus of which too little is known to the model:
+        then the text is probably in another encoding, and whatever was copied from it would not be noticed.
+        """
         if N < 1:
             raise ConfigError(f"max_copy must be at least 1, not {N}")
         self.N, self.V = N, len(vocabulary)
@@ -96,12 +100,31 @@ class CorpusNgrams:
         unknown = self.V  # a character that the model never writes
         ids = np.array([known.get(c, unknown) for c in corpus.vocabulary.characters], np.uint64)
         self.hashes, pending = np.empty(0, np.uint64), [np.empty(0, np.uint64)]
+        n_known = n_ngrams = 0
         for start in range(0, len(corpus.ids), HASH_BLOCK):
             block = ids[corpus.ids[start : start + HASH_BLOCK + N]] + np.uint64(1)
             pending.append(np.unique(_window_hashes(block, N + 1)))
+            upto = np.concatenate(([0], np.cumsum(block <= self.V)))
+            n_known += int(upto[min(len(block), HASH_BLOCK)])
+            n_ngrams += int(np.count_nonzero(upto[N + 1 :] - upto[: -(N + 1)] == N + 1))
             # Merge only when there are as many new hashes as old ones, so that each is sorted a few times only
             if sum(map(len, pending)) >= len(self.hashes) or start + HASH_BLOCK >= len(corpus.ids):
                 self.hashes, pending = np.unique(np.concatenate((self.hashes, *pending))), []
+        self._check(corpus, n_known, n_ngrams)
+
+    def _check(self, corpus: Corpus, n_known: int, n_ngrams: int) -> None:
+        """Raises `CorpusError` if too few of the characters, or of the (N + 1)-grams, are known to the model."""
+        n = len(corpus.ids)
+        if n_known < MIN_KNOWN * n:
+            what = f"{1 - n_known / n:.0%} of the characters"
+        elif n_ngrams < MIN_KNOWN_NGRAMS * (n - self.N):
+            what = f"a character in nearly each {self.N + 1} in a row"
+        else:
+            return
+        raise CorpusError(
+            f"the model has never seen {what} of {corpus.name}, so that --max-copy has no effect: give its --encoding, "
+            "or the text that the model was trained on"
+        )
 
     def followers(self, window: Recent) -> Mask:
         """The characters [V] that follow the given N characters somewhere in the corpus."""

@@ -67,7 +67,7 @@ class TextGenerator:
 
         In that case the random numbers continue too, and the seed is not used.
         """
-        request = self.request = SamplingRequest.from_options(request, options)
+        request = self.request = SamplingRequest.from_options(request, options).as_read(model)
         config, stops = request.config, request.stops
         if after is None:
             self._batch = decoder.start(model, [request.prime_text], [request.seed], config, stops)
@@ -148,7 +148,7 @@ def continuations(
 
     Otherwise as `samples`; the request's own prime is not used.
     """
-    request = SamplingRequest.from_options(request, options)
+    request = SamplingRequest.from_options(request, options).as_read(model)
     _check_end(model, request)
     return _continue(model, primes, request)
 
@@ -161,7 +161,8 @@ def _check_end(model: Model, request: SamplingRequest) -> None:
 def _continue(model: Model, primes: Iterable[Sequence[str]], request: SamplingRequest) -> Iterator[Sample]:
     """`continuations` of a request that has an end."""
     first_seed = request.seed
-    for group in primes:
+    for given in primes:
+        group = [*map(model.text_form.normalize, given)]
         seeds = range(first_seed, first_seed + len(group))
         first_seed = seeds.stop
         batch = decoder.start(model, group, seeds, request.config, request.stops)

@@ -50,7 +50,8 @@ def sample_lines(
     if novel and (model.line_set is None or model.line_set.digests is None):
         raise ConfigError("this model can't tell what is novel: its training text had too many lines to keep them all")
     between("count", count, 0)
-    request = SamplingRequest.from_options(request, options)
+    request = SamplingRequest.from_options(request, options).as_read(model)
+    label = None if label is None else model.text_form.normalize(label)
     length = model.default_length if request.length is None else request.length
     between("length", length, 0)
     request.check_min_length(length)
@@ -97,6 +98,7 @@ def sample_lines(
 
 def check_label(model: Model, label: str | None) -> None:
     """Raises `ConfigError` if the model can't write a text with this label, or has no labels to draw one from."""
+    label = None if label is None else model.text_form.normalize(label)
     if model.layout != "pairs":
         if label is not None:
             raise ConfigError("this model has no labels: `charrnn train --pairs` makes models of label and text")

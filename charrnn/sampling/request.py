@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from charrnn.config import MAX_SEED, SamplingConfig, between, one_of
 from charrnn.errors import ConfigError
-from charrnn.model.model import DEFAULT_LENGTH
+from charrnn.model.model import DEFAULT_LENGTH, Model
 from charrnn.sampling.constraints import ConstraintFactory
 
 ENDS = ("sentence",)
@@ -99,6 +99,13 @@ class SamplingRequest:
     def from_options(cls, request: "SamplingRequest | None", options: SamplingOptions) -> "SamplingRequest":
         """A request with some fields changed; without a request, the default one with these fields."""
         return replace(request or cls(), **options)
+
+    def as_read(self, model: Model) -> "SamplingRequest":
+        """The request with its texts in the normal form that the model reads and writes."""
+        normalize = model.text_form.normalize
+        if model.text_form.normalization == "none":
+            return self
+        return replace(self, prime=normalize(self.prime_text), stops=[*map(normalize, self.stops)])
 
     @property
     def max_length(self) -> int:

@@ -133,7 +133,7 @@ def _encode(model: Model, source: str, number: int, unknown: str) -> tuple[Ids, 
     for character, name in ((TAB, "tab"), ("\n", "newline")):
         if character in source:
             raise CorpusError(f"line {number}: a source has no {name}s: leave them out")
-    known, n_unknown = vocabulary.replace_unknown(source, unknown)
+    known, n_unknown = vocabulary.replace_unknown(model.text_form.normalize(source), unknown)
     try:
         ids = vocabulary.encode(known + TAB)
     except VocabularyError as error:

@@ -84,7 +84,7 @@ def classify_batches(
         adjusted: Array = network.logits(model.params, inputs, lengths, workspace) - adjustment
         return adjusted
 
-    found = whole_texts.probabilities_of_batches(model.vocabulary, batches, read, unknown=unknown, threads=threads)
+    found = whole_texts.probabilities_of_batches(model, batches, read, unknown=unknown, threads=threads)
     return ([_classification(labels.names, p, n) for _, p, n in batch] for batch in found)
 
 

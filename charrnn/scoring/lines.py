@@ -88,7 +88,8 @@ class _LineBatch:
 def _encoded(model: Model, batches: Iterable[Sequence[Text]], unknown: str) -> Iterator[_LineBatch]:
     """The batches as ids. If a line can't be encoded: the lines before it, and then the error."""
     done = 0
-    for lines in batches:
+    for given in batches:
+        lines = [*map(model.as_read, given)]
         try:
             batch = _encode(model, lines, unknown)
         except VocabularyError:

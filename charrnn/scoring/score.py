@@ -68,9 +68,11 @@ class Score:
 def surprisal(model: Model, text: Text, *, unknown: str = "error") -> Array:
     """The surprisal of each character [N] of a text, in nats; for a model of bytes, that of each byte.
 
+    If the model has a normal form for its texts (`Model.text_form`), the characters are those of the text in that form.
+
     Characters that are not in the vocabulary raise `VocabularyError`; with `skip` their surprisal is NaN.
     """
-    (nats,) = stream_surprisal(model, [text], unknown=unknown)
+    (nats,) = stream_surprisal(model, [model.as_read(text)], unknown=unknown)
     return nats
 
 

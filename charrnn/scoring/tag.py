@@ -39,6 +39,7 @@ class Tagging:
     """The tags that a model gives the characters of a text."""
 
     text: str
+    """In the normal form of the model's texts (`Model.text_form`), if it has one."""
     tags: str
     """As many as the text has characters."""
     outside: str
@@ -116,7 +117,7 @@ def tag_batches(
         raise ConfigError("this model gives no tags to characters: `charrnn train --tags` makes models that do")
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     read, letters = partial(network.logits, model.params), tag_letters(tags)
-    found = whole_texts.probabilities_of_batches(model.vocabulary, batches, read, unknown=unknown, threads=threads)
+    found = whole_texts.probabilities_of_batches(model, batches, read, unknown=unknown, threads=threads)
     return ([_tagging(model, tags, letters, *answer) for answer in batch] for batch in found)
 
 

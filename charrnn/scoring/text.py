@@ -20,7 +20,9 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") 
     Raises `VocabularyError` for characters that are not in the vocabulary, unless `unknown` is `skip`, which leaves
     them out; `CorpusError` if there is nothing to score.
     """
-    pieces = [text] if isinstance(text, Text) else text
+    pieces: Iterable[Text] = [text] if isinstance(text, Text) else text
+    if not model.vocabulary.is_bytes:
+        pieces = model.text_form.normalize_pieces(map(model.as_text, pieces))
     total = Score(0, 0.0)
     if model.layout in REWRITING_LAYOUTS:
         texts = (p if isinstance(p, str) else p.decode("utf-8", "surrogateescape") for p in pieces)

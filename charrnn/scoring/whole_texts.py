@@ -12,6 +12,7 @@ from charrnn.engine.threads import Threads
 from charrnn.errors import CorpusError, DivergenceError, VocabularyError
 from charrnn.layers.softmax import log_softmax
 from charrnn.layers.workspace import Workspace
+from charrnn.model.model import Model
 from charrnn.types import Array, Ids, Indices
 
 MAX_ROWS = 64
@@ -25,9 +26,9 @@ Answer = tuple[str, Array, int]
 
 
 def probabilities_of_batches(
-    vocabulary: Vocabulary, batches: Iterable[Sequence[str]], read: Read, *, unknown: str, threads: int | None
+    model: Model, batches: Iterable[Sequence[str]], read: Read, *, unknown: str, threads: int | None
 ) -> Iterator[list[Answer]]:
-    """The answer for each text of each batch, in order.
+    """The answer for each text of each batch, in order; the texts are in the normal form that the model reads.
 
     Raises `ConfigError` for an unknown policy or fewer than one thread; `VocabularyError` for an unknown character and
     `CorpusError` for a tab, with the number of the text, before anything of its batch; and `DivergenceError` if they
@@ -36,7 +37,8 @@ def probabilities_of_batches(
     one_of("unknown", unknown, POLICIES)
     n_threads = available_cores() if threads is None else threads
     between("threads", n_threads, 1, 4096)
-    return _read_batches(vocabulary, batches, read, unknown, n_threads)
+    normalized = ([*map(model.text_form.normalize, batch)] for batch in batches)
+    return _read_batches(model.vocabulary, normalized, read, unknown, n_threads)
 
 
 def _read_batches(

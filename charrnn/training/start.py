@@ -100,6 +100,7 @@ def start(
         best={},
         counters=Counters(),
         run_id=run_id(model_config, config, corpus.vocabulary, info, params),
+        text_form=corpus.text_form,
     )
     return Trainer(corpus, state, deadline)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from charrnn.config import OMIT_DEFAULT, Config, ModelConfig, TrainingConfig, between
 from charrnn.dataset.files import Source
+from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.types import Array, Params
 
@@ -134,6 +135,8 @@ class TrainingState:
     counters: Counters
     run_id: str = ""
     """Identifies the run to which the files belong: see the function `run_id`."""
+    text_form: TextForm = DEFAULT_FORM
+    """How the corpus was read."""
 
     def copy(self) -> "TrainingState":
         """A copy that does not change when training continues. The best weights are never changed in place."""

@@ -134,6 +134,7 @@ class Trainer:
             s.training_config.layout,
             self.line_set,
             self.labels,
+            text_form=s.text_form,
         )
 
     @property

@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from charrnn.checkpoint import training_file
 from charrnn.checkpoint.tensor_file import FORMAT
 from charrnn.config import LAYOUTS, WRITERS
+from charrnn.dataset.files import Source
+from charrnn.dataset.text_form import TextForm
 from support.checkpoints import ANYTHING, LOAD, SMALL_FILES, check_read_or_refused, load_error, parts_of, with_anything
 
 KINDS = pytest.mark.parametrize("kind", ["model", "training"])
@@ -193,6 +196,47 @@ def test_what_the_tags_belong_to_is_read_or_refused(small_tags, tmp_path):
     for text in ("null", "1", '"true"', "[true]", "{}"):
         save_file(tensors, path, metadata | {"tags_of_words": text})
         assert "its 'tags_of_words' is invalid" in load_error("model", path)
+
+
+@KINDS
+def test_the_form_of_the_text_is_read_or_refused(kind, small, tmp_path):
+    def form_of(found):
+        return found.model.text_form if kind == "model" else found.text_form
+
+    tensors, metadata = parts_of(small[kind])
+    path = tmp_path / "a.safetensors"
+    assert "text_form" not in metadata  # that of most texts is not said
+    assert form_of(LOAD[kind](small[kind])) == TextForm()
+    for fields in ({"encoding": "cp1251"}, {"encoding": "utf-8", "normalization": "nfkc"}, {"normalization": "nfd"}):
+        save_file(tensors, path, metadata | {"text_form": json.dumps(fields)})
+        assert form_of(LOAD[kind](path)) == TextForm(**fields)
+    for value in (
+        {"encoding": "zip"},
+        {"encoding": 8},
+        {"normalization": "NFC"},
+        {"normalization": []},
+        [],
+        1,
+        "utf-8",
+    ):
+        save_file(tensors, path, metadata | {"text_form": json.dumps(value)})
+        assert "its 'text_form' is invalid" in load_error(kind, path)
+    for wrong in ({"form": "nfc"}, {"encoding": "utf-8", "errors": "strict"}):
+        save_file(tensors, path, metadata | {"text_form": json.dumps(wrong)})
+        assert "its 'text_form' is invalid" in load_error(kind, path)
+
+
+def test_a_run_of_before_has_the_encoding_of_its_source(small, tmp_path):
+    tensors, metadata = parts_of(small["training"])
+    source = {"paths": ["a.txt"], "as_bytes": False, "encoding": "cp1251", "errors": "strict"}
+    path = tmp_path / "a.safetensors"
+    save_file(tensors, path, metadata | {"source": json.dumps(source)})
+    found = training_file.load_state(path)
+    assert found.text_form == TextForm("cp1251")
+    assert found.source == Source(("a.txt",), encoding="cp1251")
+    for changed in ({"normalization": "NFC"}, {"normalization": 1}, {"encoding": "zip"}):
+        save_file(tensors, path, metadata | {"source": json.dumps(source | changed)})
+        assert "its 'source' is invalid" in load_error("training", path)
 
 
 def test_labels_of_texts_are_not_those_of_words(small_labels, tmp_path):

@@ -18,6 +18,7 @@ from charrnn.checkpoint import model_file
 from charrnn.checkpoint.tensor_file import TensorFile
 from support.archives import tarred, zipped
 from support.processes import SMALL, TEXT, charrnn, posix, train_model
+from support.random_models import random_model
 
 TABLE = """
 # the texts to learn from
@@ -50,6 +51,12 @@ sample model.safetensors --max-copy 5 --corpus texts.tgz | 1 | tar -xOf texts.tg
 train corpus.txt missing.txt                  | 1 | missing.txt
 train corpus.txt --encoding utf-9             | 1 | utf-9
 train corpus.txt --encoding utf-16            | 1 | utf-16
+train latin1.txt                              | 1 | it looks like cp1252, so give --encoding cp1252
+train wide.txt                                | 1 | looks like utf-16-le without a byte order mark, not utf-8
+train corpus.txt --normalize NFC              | 2 | choose one of nfc, nfd, nfkc, none
+train corpus.txt --bytes --normalize nfc      | 2 | --normalize
+train --resume --out model.safetensors --normalize nfc | 2 | leave out --normalize
+train --resume --out model.safetensors --encoding cp1251 | 2 | leave out --encoding
 train corpus.txt --errors sometimes           | 2 | sometimes
 train corpus.txt --bytes --encoding latin-1   | 2 | --bytes
 train loop.txt                                | 1 | loop.txt
@@ -210,6 +217,12 @@ sample model.safetensors --prime-file .       | 1 | folder
 sample model.safetensors --match '('          | 2 | regular expression
 sample model.safetensors --max-copy 5         | 2 | --corpus
 sample model.safetensors --max-copy 5 --corpus missing.txt | 1 | missing.txt
+sample model.safetensors --max-copy 5 --corpus cyrillic.txt | 1 | so that --max-copy has no effect
+sample model.safetensors --max-copy 5 --corpus cp1251.txt | 1 | it looks like cp1251
+sample model.safetensors --max-copy 5 --corpus wide.txt | 1 | --encoding utf-16-le
+sample model.safetensors --encoding latin-1   | 2 | --encoding needs a text to read
+sample model.safetensors --prime-file corpus.txt --encoding utf-9 | 1 | utf-9
+sample model.safetensors --prime-file wide.txt | 1 | --encoding utf-16-le
 sample model.safetensors --prime a --prime-file corpus.txt | 2 | --prime
 sample model.safetensors --prime ☃            | 1 | never seen
 sample model.safetensors --prime-file missing.txt | 1 | missing.txt
@@ -230,6 +243,9 @@ translate model.safetensors corpus.txt        | 2 | --pairs
 translate corpus.txt model.safetensors        | 2 | before the texts
 translate missing.safetensors                 | 1 | missing.safetensors
 # labels
+translate model.safetensors corpus.txt --encoding utf-9 | 1 | utf-9
+tag model.safetensors pairs.tsv --encoding utf-9 | 1 | utf-9
+classify model.safetensors pairs.tsv --encoding utf-9 | 1 | utf-9
 tag model.safetensors pairs.tsv               | 2 | --tags
 tag model.safetensors words.conll --conll     | 2 | --tags
 tag model.safetensors words.conll --conll --spans | 2 | leave out --spans
@@ -242,6 +258,12 @@ score model.safetensors missing.txt           | 1 | missing.txt
 score model.safetensors - -                   | 1 | give - once
 score model.safetensors empty.txt             | 1 | empty
 score model.safetensors cyrillic.txt          | 1 | --unknown skip
+score model.safetensors wide.txt              | 1 | --encoding utf-16-le
+score model.safetensors wide.txt --per-line   | 1 | --encoding utf-16-le
+score model.safetensors cyrillic.txt --encoding cp1251 | 1 | looks like utf-8, not cp1251: give --encoding utf-8
+score model.safetensors cp1251.txt            | 1 | it looks like cp1251
+score model.safetensors corpus.txt --encoding utf-9 | 1 | utf-9
+score bytes.safetensors corpus.txt --encoding utf-8 | 2 | leave out --encoding
 score corpus.txt model.safetensors            | 2 | before the texts
 score model.safetensors --stateful corpus.txt | 2 | --per-line
 score model.safetensors --heatmap --json corpus.txt | 2 | --heatmap
@@ -249,6 +271,8 @@ score model.safetensors --unknown perhaps corpus.txt | 2 | unknown
 # inspection
 inspect model.safetensors --neurons           | 2 | --neurons
 inspect model.safetensors --context --corpus missing.txt | 1 | missing.txt
+inspect model.safetensors --encoding latin-1  | 2 | --encoding is for files
+inspect model.safetensors --surprisal wide.txt | 1 | --encoding utf-16-le
 inspect model.safetensors --attribution a     | 2 | a classifier or a tagger, and this is a language model
 inspect model.safetensors --plot x.gif --history | 2 | .svg
 frobnicate                                    | 2 | frobnicate
@@ -293,6 +317,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "binaries/a.pyc": b"\xa7\r\r\n" + bytes(12),
         "binaries/b.gz": gzip.compress(tarred("a.txt")),
         "other.txt": TEXT.replace("truth", "trout").encode(),
+        "wide.txt": TEXT.encode("utf-16-le"),
+        "cp1251.txt": ("щука и рак\n" * 30).encode("cp1251"),
         "cyrillic.txt": ("щука и рак\n" * 30).encode(),
         "log.jsonl": b"{}\n",
         "cut.safetensors": model.read_bytes()[:-100],
@@ -301,6 +327,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
     shutil.copy(model, folder / "alone.safetensors")
+    model_file.save(folder / "bytes.safetensors", model_file.Checkpoint(random_model(characters=None)))
     if os.name == "posix":
         (folder / "loop.txt").symlink_to("loop.txt")
     tensors = load_file(model)

@@ -18,7 +18,7 @@ from charrnn import cli, config, engine
 from charrnn.cli.terminal import suggestions
 from charrnn.cli.terminal.help import MOST_USED
 from charrnn.cli.terminal.help import option as declared
-from charrnn.dataset import files
+from charrnn.dataset.file_decoder import ERROR_HANDLERS
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError
 from charrnn.sampling import request
@@ -416,8 +416,9 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         "schedule": config.SCHEDULES,
         "clip-by": config.CLIPPINGS,
         "engine": engine.ENGINES,
-        "errors": files.ERROR_HANDLERS,
+        "errors": ERROR_HANDLERS,
         "end": request.ENDS,
+        "normalize": config.NORMALIZATIONS,
     }
     offered = {
         (command, name.lstrip("-")): tuple(item.value for item in option.shell_complete(None, ""))

@@ -13,8 +13,8 @@ import pytest
 
 import charrnn as api
 from charrnn.cli.sample.primes import clean_prime
-from charrnn.dataset.vocabulary import Vocabulary
 from support.processes import TEXT, charrnn, command, environment, error_line, posix, raw, started, train_model
+from support.random_models import random_model
 
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему.\n" * 8
 PROMISED = {"text", "prime", "seed", "temp", "logprob", "bpc"}
@@ -226,7 +226,7 @@ def test_a_prime_with_unknown_characters_is_an_error_before_anything_is_printed(
 @pytest.mark.parametrize(("characters", "advised"), [("ab", True), (None, False)])
 def test_unknown_is_advised_only_for_models_of_characters(characters: str | None, advised: bool) -> None:
     with pytest.raises(api.VocabularyError) as error:
-        clean_prime("\ud800", Vocabulary(characters), "error", print)
+        clean_prime("\ud800", random_model(characters=characters), "error", print)
     assert ("--unknown skip" in str(error.value)) == advised
 
 

@@ -224,8 +224,7 @@ def test_filters_print_lines_byte_for_byte(of_bytes: Path, model: Path, tmp_path
         (of_bytes, b"\xff\xfe\r\n\xd0\n\0\n\nsemya\r\xe2\x82\n" + RUSSIAN[:50].encode() + b"\n\xef\xbb\xbflast \x85"),
         (model, b"\xef\xbb\xbfIt is\r\n\n\r\na truth\runiversally\n\na wife"),
     ):
-        lines = content.split(b"\n")
-        whole = [line + b"\n" for line in lines[:-1]] + [lines[-1]]
+        whole = re.findall(rb"[^\n]*\n|[^\n]+" if path == of_bytes else rb"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+", content)
         (tmp_path / "lines").write_bytes(content)
         assert raw(score(path, "--above", 0, "lines", cwd=tmp_path).stdout) == content
         assert raw(score(path, "--below", 99, cwd=tmp_path, input=content).stdout) == content
@@ -243,7 +242,9 @@ def scores_of(path: Path, content: bytes, cwd: Path) -> list[bytes]:
     """The lines of `--per-line`, each of which ends with a line of the content."""
     found = raw(score(path, "--per-line", cwd=cwd, input=content).stdout).split(b"\n")
     assert found.pop() == b""
-    assert b"\n".join(line.partition(b"\t")[2] for line in found) == content
+    printed = b"\n".join(line.partition(b"\t")[2] for line in found)
+    # A line that ends with \r alone is printed on one of its own, except for a model of bytes
+    assert printed in (content, re.sub(rb"\r(?!\n)", b"\r\n", content))
     assert all(re.fullmatch(rb"\d+\.\d{4}", line.partition(b"\t")[0]) for line in found)
     return found
 

@@ -129,6 +129,34 @@ def test_bytes_are_selected_as_they_are_decoded():
 
 
 @pytest.mark.parametrize(
+    ("known", "text", "found"),
+    [
+        ("éa", "e\u0301a", "éa"),
+        ("e\u0301a", "éa", "e\u0301a"),
+        ("각 ", "\u1100\u1161\u11a8 ", "각 "),
+        ("\u1100\u1161\u11a8", "각", "\u1100\u1161\u11a8"),
+        ("ế", "e\u0302\u0301", "ế"),
+        ("Åe", "\u212be", "Åe"),  # the sign of the angstrom
+        ("üe\u0301", "u\u0308é", "üe\u0301"),  # each letter in the form that is known
+        ("ea", "e\u0301á", "ea"),  # none is
+    ],
+)
+def test_the_nearest_is_the_same_letter_in_the_other_normal_form(known, text, found):
+    n_unknown = sum(c not in known for c in text)
+    assert Vocabulary(known).replace_unknown(text, "nearest") == (found, n_unknown)
+
+
+def test_an_unknown_byte_says_what_the_text_may_be():
+    text = "Мой дядя самых честных правил".encode("cp1251").decode("utf-8", "surrogateescape")
+    with pytest.raises(
+        VocabularyError, match=r"the byte E0 .*: it looks like cp1251, so give --encoding cp1251, train on"
+    ):
+        Vocabulary("a b").encode(text)
+    with pytest.raises(VocabularyError, match=r"the byte FF .*, train on"):
+        Vocabulary("a b").encode("ab\udcff\ud800\udfff")
+
+
+@pytest.mark.parametrize(
     ("text", "skipped", "nearest"),
     [
         ("abc", "abc", "abc"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from charrnn.config import SamplingConfig
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.vocabulary import Vocabulary
-from charrnn.errors import CheckpointError, ConfigError, SamplingError
+from charrnn.errors import CheckpointError, ConfigError, CorpusError, SamplingError
 from charrnn.layers.softmax import log_softmax
 from charrnn.sampling import constraints, decoder, filters
 from charrnn.sampling.constraints import CorpusNgrams, Match, MaxCopy
@@ -233,6 +233,27 @@ def test_the_prime_counts_as_part_of_a_copy(engine):
 def test_max_copy_is_at_least_1():
     with pytest.raises(ConfigError, match="at least 1"):
         CorpusNgrams(from_text("ab"), LETTERS, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("жук abжcabжук", "54% of the characters"),
+        ("жукжук " * 40 + "abc " * 40, "55% of the characters"),
+        ("abcdж" * 100, "a character in nearly each 6 in a row"),
+        ("ab\ncxd" * 100, "a character in nearly each 6 in a row"),
+    ],
+)
+def test_a_corpus_of_which_the_model_knows_too_little_is_refused(text, why, monkeypatch):
+    for block in (1 << 22, 7):
+        monkeypatch.setattr(constraints, "HASH_BLOCK", block)
+        with pytest.raises(CorpusError, match=f"never seen {why} of text, so that --max-copy has no effect"):
+            CorpusNgrams(from_text(text), LETTERS, 5)
+
+
+@pytest.mark.parametrize("text", ["ab", "abcdж" * 2 + "abcde" * 10, "ab cd " * 30 + "жук"])
+def test_a_corpus_with_some_unknown_characters_is_none_the_less_guarded(text):
+    assert CorpusNgrams(from_text(text), LETTERS, 4).N == 4
 
 
 # Stop texts

@@ -8,6 +8,7 @@ from typing import Annotated
 from charrnn.cli.terminal.console import Output, model_file, notifier, notify_compilation
 from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
 from charrnn.cli.terminal.inputs import (
+    EncodingOption,
     ModelArgument,
     TextsArgument,
     UnknownCounter,
@@ -66,6 +67,7 @@ def command(
         bool,
         option(MOST_USED, "Print a JSON object for each line, one a line.", "--json", envvar="CHARRNN_CLASSIFY_JSON"),
     ] = False,
+    encoding: EncodingOption = None,
     logit_adjustment: Annotated[
         float,
         option(
@@ -107,10 +109,10 @@ def command(
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     size = size_of_texts(paths)
-    model, chosen = load_model(model_file(given, notice), size, engine)
+    model, chosen = load_model(model_file(given, notice), size, engine, encoding)
     paths = find_texts(paths, model, notice)
     notify_compilation(chosen, quiet)
-    rows = rows_of(paths, model.vocabulary, "label" if evaluate else "", notice)
+    rows = rows_of(paths, model, "label" if evaluate else "", notice)
     classify = partial(classify_batches, model, logit_adjustment=logit_adjustment, unknown=unknown, threads=threads)
     counter = UnknownCounter()
     answers = counter.counted(answered(rows, itemgetter(0), classify))

@@ -77,6 +77,10 @@ def command(
         str | None, option(VIEWS, "With --neurons: colour the text by this unit.", metavar="LAYER:INDEX")
     ] = None,
     corpus: Annotated[Path | None, option(READING, "Text for --context and --page. [the validation text]")] = None,
+    encoding: Annotated[
+        str | None,
+        option(READING, "Encoding of texts in files, unless a byte order mark says it. [that of the training text]"),
+    ] = None,
     plot: Annotated[
         Path | None, option(OUTPUT, "Draw the view to FILE.png, .svg or .pdf; needs charrnn[plot].")
     ] = None,
@@ -89,12 +93,12 @@ def command(
     from charrnn.cli.terminal.output_file import PAGE_SUFFIXES, PICTURE_SUFFIXES, check_path
 
     request = InspectRequest(
-        requested_views(ctx.params), feature or [], unit, corpus, page, plot, as_json=as_json, force=force
+        requested_views(ctx.params), feature or [], unit, corpus, encoding, page, plot, as_json=as_json, force=force
     )
     notice = notifier(quiet)
     check_path(page, PAGE_SUFFIXES, force)
     check_path(plot, PICTURE_SUFFIXES, force)
-    found = targets(checkpoints or [model_file(None, notice)], corpus)
+    found = targets(checkpoints or [model_file(None, notice)], corpus, encoding)
     request.check_models([target.model for target in found])
     if page is not None:  # what is missing is an error before the long work
         import charrnn.inspection.report.page

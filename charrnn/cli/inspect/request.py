@@ -27,6 +27,7 @@ class InspectRequest:
     patterns: list[str]
     unit: str | None
     corpus: Path | None
+    encoding: str | None
     page: Path | None
     plot: Path | None
     as_json: bool
@@ -83,6 +84,7 @@ class InspectRequest:
             (self.unit is not None and "neurons" not in names, "--unit needs --neurons TEXT: give the text too"),
             (self.corpus and not reads_corpus, f"--corpus is only for {reading} and --page: add one of them"),
             (str(self.corpus) == "-", f"--corpus is a file: only {with_text} can read stdin"),
+            (self.encoding and not (texts or self.corpus), f"--encoding is for files: add --corpus, {with_text}"),
             (self.force and not output, "--force is only for --page and --plot: add one of them"),
             (self.page and self.plot, "--page and --plot can't both be given: leave one out"),
             (output and self.as_json, "--json can't be given with --page or --plot: leave it out"),

@@ -34,6 +34,7 @@ def _about(data: dict[str, Any]) -> Table:
         "vocabulary": f"{vocabulary['size']} {vocabulary['kind']}",
         "characters": _characters(vocabulary.get("characters", [])),
         "layout": data["layout"],
+        "text": _text_form(**data["text_form"]),
     }
     if line_set := data["line_set"]:
         lines = "too many to keep" if line_set["lines"] is None else f"{line_set['lines']:,} different lines"
@@ -57,6 +58,12 @@ def _model(model: ModelConfig) -> str:
     both = READING[model.form]
     form = f"{model.form}, " * (model.form != "language_model")
     return f"{form}{cell_label(model)}, {model.layers} × {model.hidden_size}{both}, {dropout_label(model)}"
+
+
+def _text_form(encoding: str, normalization: str) -> str:
+    """How texts are read, if not as UTF-8 without changes."""
+    parts = [encoding] * (encoding != "utf-8") + [f"in {normalization.upper()}"] * (normalization != "none")
+    return ", ".join(parts)
 
 
 def _part(data: dict[str, Any], part: str) -> str:

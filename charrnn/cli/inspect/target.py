@@ -1,7 +1,7 @@
 """The target: a checkpoint to inspect, and the texts that its views read."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -26,16 +26,18 @@ TEXT_SUFFIXES = (".txt", ".text", ".md", ".py")
 
 @dataclass
 class Target:
-    """A checkpoint, its name in charts and tables, and the corpus that was given for it, if any."""
+    """A checkpoint, its name in charts and tables, the corpus that was given for it, if any, and their encoding."""
 
     path: Path
     name: str
     corpus: Path | None
+    encoding: str | None = None
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
         """The checkpoint. Raises `CheckpointError`."""
-        return model_file.load(self.path)
+        found = model_file.load(self.path)
+        return replace(found, model=found.model.with_encoding(self.encoding))
 
     @property
     def model(self) -> Model:
@@ -52,12 +54,12 @@ class Target:
         except (OSError, ValueError):  # it is too long for a name, or has characters that no name has
             is_file = False
         if is_file:
-            vocabulary = self.model.vocabulary
-            as_is = vocabulary.is_bytes and given != STDIN  # which is read once for all models
-            return files.read_text(_read_beginning(given, as_is), vocabulary)[:MAX_TEXT]
+            model = self.model
+            as_is = model.vocabulary.is_bytes and given != STDIN  # which is read once for all models
+            return files.read_text(_read_beginning(given, as_is), model.vocabulary, model.text_form)[:MAX_TEXT]
         if Path(given).suffix in TEXT_SUFFIXES and not any(map(str.isspace, given)):
             raise CorpusError(f"there is no file {given}: name one that exists, or give the text itself")
-        return given[:MAX_TEXT]
+        return self.model.text_form.normalize(given)[:MAX_TEXT]
 
     @cached_property
     def validation_text(self) -> str:
@@ -79,9 +81,8 @@ class Target:
         return corpus.vocabulary.decode(ids)
 
     def _corpus(self) -> Corpus:
-        as_bytes = self.model.vocabulary.is_bytes
         if self.corpus is not None:
-            return corpora.read(Source((str(self.corpus),), as_bytes, errors="replace"))
+            return corpora.read(replace(self._source(self.corpus), errors="replace"))
         info = self.checkpoint.corpus
         for source in self._sources():
             try:
@@ -102,7 +103,13 @@ class Target:
                 found.append(source)
         except CharRNNError:
             pass  # the model was shared without its training state
-        return [*found, Source((files.bundled_corpus(),), self.model.vocabulary.is_bytes)]
+        return [*found, self._source(files.bundled_corpus())]
+
+    def _source(self, path: str | Path) -> Source:
+        """A file, to be read as the training text was."""
+        form = self.model.text_form
+        as_bytes = self.model.vocabulary.is_bytes
+        return Source((str(path),), as_bytes, form.encoding, normalization=form.normalization)
 
     def _was_trained_on(self, corpus: Corpus) -> bool:
         info = self.checkpoint.corpus
@@ -121,10 +128,10 @@ def _read_beginning(path: str, as_is: bool) -> list[Part]:
     return found
 
 
-def targets(paths: list[Path], corpus: Path | None) -> list[Target]:
+def targets(paths: list[Path], corpus: Path | None, encoding: str | None) -> list[Target]:
     """The checkpoints at some paths, each named after its file, or by its whole path if two files have that name."""
     stems = [path.name.removesuffix(SUFFIX) for path in paths]
     return [
-        Target(path, stem if stems.count(stem) == 1 else str(path), corpus)
+        Target(path, stem if stems.count(stem) == 1 else str(path), corpus, encoding)
         for path, stem in zip(paths, stems, strict=True)
     ]

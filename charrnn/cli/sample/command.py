@@ -68,6 +68,14 @@ def command(
     ] = 1,
     seed: Annotated[int | None, option(MOST_USED, "Random seed: the same seed gives the same text. [random]")] = None,
     prime_file: Annotated[Path | None, option(START, "File with the text to continue.")] = None,
+    encoding: Annotated[
+        str | None,
+        option(
+            START,
+            "Encoding of the prime's file and of --corpus, unless a byte order mark says it. [that of the training "
+            "text]",
+        ),
+    ] = None,
     per_line: Annotated[
         bool, option(START, "Continue each line of --prime - or --prime-file up to a newline.", "--per-line")
     ] = False,
@@ -208,14 +216,14 @@ def command(
     notice = notifier(quiet)
     path = model_file(checkpoint, notice)
     options.check_files(state_out, force, prime_file, (path, corpus, prime_file))
-    model = load(path).model
+    model = load(path).model.with_encoding(encoding)
     options.check_model(model, context.params)
     length = model.default_length if length is None else length
     chosen = engines.resolve(engine, math.inf if per_line or interactive or length < 0 else count * length)
     notify_compilation(chosen, quiet)
     model = replace(model, engine=engines.load(chosen)).clamp_units(units)
     stops = [*stop, *(["\n"] if stop_at_newline or per_line or model.reads_lines else [])]
-    constraints = constraint_factory(model.vocabulary, match, max_copy, corpus, stops)
+    constraints = constraint_factory(model, match, max_copy, corpus, stops)
     after = None if state_in is None else GenerationState.load(state_in, model)
     if seed is None:
         seed = options.draw_seed()
@@ -233,7 +241,7 @@ def command(
     )
     for line in ends.impossible(model, request):
         notice(line)
-    clean = partial(clean_prime, vocabulary=model.vocabulary, unknown=unknown, notice=silent if interactive else notice)
+    clean = partial(clean_prime, model=model, unknown=unknown, notice=silent if interactive else notice)
     output = Output(safe_text)
     write = partial(
         write_samples,
@@ -252,7 +260,7 @@ def command(
     elif per_line:
         empty = write(continuations(model, read_primes(prime_file, model, clean), request))
     else:
-        request = replace(request, prime=clean(read_prime(prime, prime_file, model.vocabulary)))
+        request = replace(request, prime=clean(read_prime(prime, prime_file, model)))
         if model.reads_lines:
             from charrnn.sampling.lines import sample_lines
 

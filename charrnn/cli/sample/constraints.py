@@ -3,30 +3,62 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from charrnn.dataset.vocabulary import Vocabulary
+import numpy as np
+
+from charrnn.dataset import files
+from charrnn.dataset.corpus import Corpus, read
+from charrnn.dataset.file_decoder import encoding_advice
+from charrnn.dataset.files import Source
+from charrnn.errors import CorpusError
+from charrnn.model.model import Model
 from charrnn.sampling.constraints import ConstraintFactory, CorpusNgrams, Match, MaxCopy
+
+ASCII = bytes(range(0x80))
+MAX_INVALID = 0.001
+"""The largest share of the characters of a corpus that may be bytes which can't be decoded."""
+SAMPLE_SIZE = 1 << 15
+"""The bytes of a corpus from which its encoding is guessed."""
+CHECK_BLOCK = 1 << 20
+"""The characters that are checked at once."""
 
 
 def constraint_factory(
-    vocabulary: Vocabulary, match: str | None, max_copy: int | None, corpus: Path | None, stops: Sequence[str]
+    model: Model, match: str | None, max_copy: int | None, corpus: Path | None, stops: Sequence[str]
 ) -> ConstraintFactory | None:
     """Makes the constraints of each text; None if there are none.
 
     Raises `ConfigError` for an invalid option, and `CorpusError` if the corpus can't be read.
     """
+    vocabulary, form = model.vocabulary, model.text_form
     stop_characters = [stop for stop in stops if len(stop) == 1]
     if match is not None:
         Match(match, vocabulary)  # an invalid pattern is an error before the corpus is read
     ngrams = None
     if max_copy is not None:
-        from charrnn.dataset.corpus import read
-        from charrnn.dataset.files import Source
-
-        source = Source((str(corpus),), as_bytes=vocabulary.is_bytes, errors="surrogateescape")
-        ngrams = CorpusNgrams(read(source), vocabulary, max_copy)
+        as_bytes = vocabulary.is_bytes
+        source = Source((str(corpus),), as_bytes, form.encoding, "surrogateescape", normalization=form.normalization)
+        found = read(source)
+        _check_encoding(found, source, model)
+        ngrams = CorpusNgrams(found, vocabulary, max_copy)
     if match is None and ngrams is None:
         return None
     return lambda recent: [
         *([Match(match, vocabulary, stop_characters)] if match is not None else []),
         *([MaxCopy(ngrams, recent)] if ngrams is not None else []),
     ]
+
+
+def _check_encoding(corpus: Corpus, source: Source, model: Model) -> None:
+    """Raises `CorpusError` for a corpus that is in another encoding: what is copied from it would not be noticed."""
+    known = {*model.vocabulary.characters}
+    is_invalid = np.array(["\udc80" <= c <= "\udcff" and c not in known for c in corpus.vocabulary.characters])
+    if corpus.vocabulary.is_bytes or not is_invalid.any():
+        return
+    blocks = np.array_split(corpus.ids, 1 + len(corpus.ids) // CHECK_BLOCK)
+    if sum(int(is_invalid[block].sum()) for block in blocks) > MAX_INVALID * len(corpus.ids):
+        parts = (part for _, part in files.read_parts(files.list_files(source.paths)))
+        sample = next((part.lstrip(ASCII)[:SAMPLE_SIZE] for part in parts if not part.isascii()), b"")
+        raise CorpusError(
+            f"{corpus.name} is not {source.encoding}, so that --max-copy could not tell what is copied from it: "
+            f"{encoding_advice(sample)}"
+        )

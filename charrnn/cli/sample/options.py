@@ -11,6 +11,8 @@ from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.model.model import Model
 from charrnn.sampling.escapes import unescape
 
+READ_FILES = "a text to read: --prime -, --prime-file or --corpus"
+"""What --encoding needs."""
 PRIME_LINES = "lines to continue: --prime - or --prime-file"
 """What --per-line needs."""
 
@@ -68,6 +70,7 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
     given["--json"] = params["as_json"]
     given["--stop-after"] = bool(params["stop_after"])
     given[PRIME_LINES] = params["prime"] == "-" or params["prime_file"] is not None
+    given[READ_FILES] = given[PRIME_LINES] or params["corpus"] is not None
     states = ("--state-in", "--state-out")
     for a, b, why in (
         ("--prime", "--prime-file", "give one of them"),
@@ -92,6 +95,7 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
         ("--corpus", "--max-copy"),
         ("--logprobs", "--json"),
         ("--per-line", PRIME_LINES),
+        ("--encoding", READ_FILES),
     ):
         if given[a] and not given[b]:
             raise ConfigError(f"{a} needs {b}")

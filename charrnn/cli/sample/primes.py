@@ -5,7 +5,7 @@ from pathlib import Path
 
 from charrnn.dataset import files
 from charrnn.dataset.files import STDIN
-from charrnn.dataset.vocabulary import TAB, Vocabulary
+from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import SamplingError, VocabularyError
 from charrnn.model.model import Model
 from charrnn.sampling.escapes import unescape
@@ -15,12 +15,14 @@ ARRIVAL_BLOCK = 1 << 16
 """The most bytes of lines that are read at once, as they arrive."""
 
 
-def clean_prime(text: str, vocabulary: Vocabulary, unknown: str, notice: Callable[[str], None]) -> str:
-    """The prime with its unknown characters skipped or replaced, as `unknown` says, and a notice if there were any.
+def clean_prime(text: str, model: Model, unknown: str, notice: Callable[[str], None]) -> str:
+    """The prime in the model's normal form, with its unknown characters skipped or replaced, as `unknown` says, and a
+    notice if there were any.
 
     Raises `VocabularyError` if unknown characters remain.
     """
-    prime, n_unknown = vocabulary.replace_unknown(text, unknown)
+    vocabulary = model.vocabulary
+    prime, n_unknown = vocabulary.replace_unknown(model.text_form.normalize(text), unknown)
     try:
         vocabulary.encode(prime)
     except VocabularyError as error:
@@ -33,10 +35,10 @@ def clean_prime(text: str, vocabulary: Vocabulary, unknown: str, notice: Callabl
     return prime
 
 
-def read_prime(prime: str | None, prime_file: Path | None, vocabulary: Vocabulary) -> str:
+def read_prime(prime: str | None, prime_file: Path | None, model: Model) -> str:
     """The text of --prime, in which escapes stand for characters, or of --prime-file, or stdin, as it is."""
     if prime == STDIN or prime_file is not None:
-        return files.read_prime(STDIN if prime_file is None else str(prime_file), vocabulary)
+        return files.read_prime(STDIN if prime_file is None else str(prime_file), model.vocabulary, model.text_form)
     return unescape(prime or "", "--prime")
 
 
@@ -50,7 +52,7 @@ def read_primes(prime_file: Path | None, model: Model, clean: Callable[[str], st
     vocabulary, done = model.vocabulary, 0
     path = STDIN if prime_file is None else str(prime_file)
     parts = files.read_parts([path], ARRIVAL_BLOCK, as_is=vocabulary.is_bytes)
-    for lines in line_reader.read_lines(parts, vocabulary):
+    for lines in line_reader.read_lines(parts, vocabulary, model.text_form):
         texts = [line.text.removesuffix("\n") for line in lines]
         if model.layout == "pairs":
             for number, text in enumerate(texts, done + 1):

@@ -14,6 +14,7 @@ from charrnn.cli.terminal.console import model_file, notifier, notify_compilatio
 from charrnn.cli.terminal.help import LINES, MOST_USED, RUN, option
 from charrnn.cli.terminal.inputs import (
     ARRIVAL_BLOCK,
+    EncodingOption,
     ModelArgument,
     TextsArgument,
     find_texts,
@@ -33,7 +34,7 @@ EXAMPLES = """\b
 A line is scored with its newline, if it has one and the model knows it. It is
 scored as a text of its own; with --stateful, after the lines before it. An
 empty line is only a newline; a line with nothing to score has a score of 0.
-\\r\\n counts as \\n, as in training, but lines are printed unchanged.
+\\r\\n and \\r count as \\n, as in training, but lines are printed unchanged.
 
 \b
 --sort and --top imply --per-line. So do --above and --below, but they print
@@ -47,6 +48,7 @@ Examples:
   charrnn score --top 10 names.txt
   tail -f app.log | charrnn score --above 3.5
   charrnn score --heatmap chapter.txt
+  charrnn score model.safetensors old.txt --encoding cp1251
 """
 
 
@@ -70,6 +72,7 @@ def command(
     stateful: Annotated[
         bool, option(LINES, "Score each line after the lines before it, with the state carried along.", "--stateful")
     ] = False,
+    encoding: EncodingOption = None,
     unknown: Annotated[
         str,
         option(
@@ -99,7 +102,7 @@ def command(
     given, paths = model_and_texts(NAME, checkpoint, files)
     waits = wanted.sorts or not (by_line or heatmap)
     arriving = ARRIVAL_BLOCK if by_line or heatmap else 0
-    model, parts = _open(given, paths, engine, waits, arriving, quiet)
+    model, parts = _open(given, paths, engine, encoding, waits, arriving, quiet)
     try:
         if heatmap:
             from charrnn.cli.score import text_heatmap
@@ -118,7 +121,13 @@ def command(
 
 
 def _open(
-    checkpoint: Path | None, paths: list[str], engine: str, waits: bool, arriving: int, quiet: bool
+    checkpoint: Path | None,
+    paths: list[str],
+    engine: str,
+    encoding: str | None,
+    waits: bool,
+    arriving: int,
+    quiet: bool,
 ) -> tuple["Model", Iterator["Part"]]:
     """The model, with the engine that suits the amount of text, and the text as `files.read_parts` yields it.
 
@@ -131,10 +140,10 @@ def _open(
     notice = notifier(quiet)
     engines.resolve(engine, 0)  # an invalid engine is an error before anything is read
     size = size_of_texts(paths)
-    model = load(model_file(checkpoint, notice)).model
+    model = load(model_file(checkpoint, notice)).model.with_encoding(encoding)
     paths = find_texts(paths, model, notice)
     notice_typing(paths, notice)
-    parts = read_parts(paths, arriving, as_is=model.vocabulary.is_bytes)
+    parts = read_parts(paths, arriving, as_is=model.vocabulary.is_bytes, encoding=model.text_form.encoding)
     if size == math.inf and waits:
         size, parts = _read_ahead(parts, engines.MAX_NUMPY_CHARS)
     chosen = engines.resolve(engine, size)
@@ -158,7 +167,7 @@ def _show_score(model: "Model", parts: Iterator["Part"], unknown: str, as_json: 
     from charrnn.dataset.files import decoded_texts
     from charrnn.scoring.text import score
 
-    found = score(model, decoded_texts(parts, model.vocabulary), unknown=unknown)
+    found = score(model, decoded_texts(parts, model.vocabulary, model.text_form), unknown=unknown)
     character = "byte" if model.vocabulary.is_bytes else "character"
     typer.echo(json.dumps(found.as_dict()) if as_json else _table(found, character))
     return found.unknown

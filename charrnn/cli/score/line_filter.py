@@ -102,7 +102,8 @@ def show(
     output = Output()
     skipped = 0
     kept: list[ScoredLine] = []
-    for scored in _scored(model, parts, stateful, unknown):
+    whole = form is line_only  # otherwise a line is written with a newline of its own
+    for scored in _scored(model, parts, stateful, unknown, whole):
         skipped += sum(score.unknown for _, score in scored)
         passing = wanted.passing(scored)
         if wanted.sorts:
@@ -116,15 +117,18 @@ def show(
     return skipped
 
 
-def _scored(model: Model, parts: Iterable[Part], stateful: bool, unknown: str) -> Iterator[list[ScoredLine]]:
+def _scored(
+    model: Model, parts: Iterable[Part], stateful: bool, unknown: str, whole: bool
+) -> Iterator[list[ScoredLine]]:
     """The lines of a text with their scores, as they arrive."""
     score = partial(score_batches, model, stateful=stateful, unknown=unknown)
-    return answered(read_lines(parts, model.vocabulary), attrgetter("text"), score)
+    return answered(read_lines(parts, model.vocabulary, model.text_form, whole), attrgetter("text"), score)
 
 
 def _print(scored: list[ScoredLine], form: Callable[[Line, Score], str], output: Output) -> None:
     for line, score in scored:
-        output.line()  # the last line of a file may have no newline, and another line may follow
+        if output.last != "\r":  # the last line of a file may have no newline, and another line may follow
+            output.line()
         text = form(line, score)
         output.write(text.replace("\r\n", "\n") if output.safe else text)
     output.flush()

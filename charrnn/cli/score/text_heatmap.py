@@ -30,7 +30,7 @@ def show(model: Model, parts: Iterable[Part], unknown: str, quiet: bool) -> int:
         _explain(console, unknown)
     styles = [Style.parse(style) for _, _, style in SURPRISAL_SCALE] + [Style.parse(UNKNOWN)]
     bounds = [start for _, start, _ in SURPRISAL_SCALE[1:]]
-    pieces, again = itertools.tee(decoded_texts(parts, model.vocabulary))
+    pieces, again = itertools.tee(decoded_texts(parts, model.vocabulary, model.text_form))
     skipped, last = 0, "\n"
     for text, nats in _characters(again, stream_surprisal(model, pieces, unknown=unknown)):
         skipped += int(np.isnan(nats).sum())

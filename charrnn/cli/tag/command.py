@@ -7,6 +7,7 @@ from typing import Annotated
 from charrnn.cli.terminal.console import model_file, notifier, notify_compilation
 from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
 from charrnn.cli.terminal.inputs import (
+    EncodingOption,
     ModelArgument,
     TextsArgument,
     UnknownCounter,
@@ -54,6 +55,7 @@ def command(
     conll: Annotated[
         bool, option(MOST_USED, "Read and write a word and its tag a line, as in CoNLL's files.", "--conll")
     ] = False,
+    encoding: EncodingOption = None,
     skip_bad: Annotated[
         bool,
         option(
@@ -95,7 +97,7 @@ def command(
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     size = size_of_texts(paths)
-    model, chosen = load_model(model_file(given, notice), size, engine)
+    model, chosen = load_model(model_file(given, notice), size, engine, encoding)
     paths = find_texts(paths, model, notice)
     notify_compilation(chosen, quiet)
     tag, counter = partial(tag_batches, model, unknown=unknown, threads=threads), UnknownCounter()
@@ -107,10 +109,10 @@ def command(
             known = frozenset() if model.labels is None else known_tags(model.labels)
             tagged, untagged = words.tagged_sentences, words.sentences
             read = partial(tagged, skip_bad=skip_bad) if evaluate else partial(untagged, known=known)
-            found = counter.counted(answered(read(paths, model.vocabulary, notice), attrgetter("text"), tag))
+            found = counter.counted(answered(read(paths, model, notice), attrgetter("text"), tag))
             (words.print_score if evaluate else words.print_tags)(found, as_json)
         else:
-            rows = rows_of(paths, model.vocabulary, "tags" if evaluate else "", notice)
+            rows = rows_of(paths, model, "tags" if evaluate else "", notice)
             answers = counter.counted(answered(rows, itemgetter(0), tag))
             if evaluate:
                 results.print_score(answers, as_json)

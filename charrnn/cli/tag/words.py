@@ -10,7 +10,7 @@ from charrnn.dataset.conll import Sentence, SentenceReader, bad_line_error, read
 from charrnn.dataset.files import STDIN, read_parts
 from charrnn.dataset.groups import in_groups
 from charrnn.dataset.line_reader import read_lines
-from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.model.model import Model
 from charrnn.scoring.span_score import SpanScore
 from charrnn.scoring.tag import TEXTS_PER_BATCH, Tagging
 from charrnn.scoring.word_tags import word_tags
@@ -19,9 +19,7 @@ Answers = Iterator[list[tuple[Sentence, Tagging]]]
 Notice = Callable[[str], None]
 
 
-def sentences(
-    files: list[str], vocabulary: Vocabulary, notice: Notice, known: Container[str]
-) -> Iterator[list[Sentence]]:
+def sentences(files: list[str], model: Model, notice: Notice, known: Container[str]) -> Iterator[list[Sentence]]:
     """The sentences of files to tag, each with its file's end at the latest, as soon as they are complete.
 
     The files may have tags, which are left out: see `SentenceReader`, to which `known` goes.
@@ -29,14 +27,12 @@ def sentences(
     notice_typing(files, notice)
     for path in files:
         reader = SentenceReader(known)
-        for lines in _lines(path, vocabulary):
+        for lines in _lines(path, model):
             yield [sentence for line in lines for sentence in reader.add(line)]
         yield [*reader.end()]
 
 
-def tagged_sentences(
-    files: list[str], vocabulary: Vocabulary, notice: Notice, skip_bad: bool
-) -> Iterator[list[Sentence]]:
+def tagged_sentences(files: list[str], model: Model, notice: Notice, skip_bad: bool) -> Iterator[list[Sentence]]:
     """The sentences of files with a word and its tag a line.
 
     Raises `CorpusError` for another line; with `skip_bad`, its sentence is left out, and how many are is said at the
@@ -47,7 +43,7 @@ def tagged_sentences(
     def found() -> Iterator[Sentence]:
         skipped, advice = 0, "mend it, or leave such sentences out with --skip-bad"
         for path in files:
-            for sentence in read_tagged(line for lines in _lines(path, vocabulary) for line in lines):
+            for sentence in read_tagged(line for lines in _lines(path, model) for line in lines):
                 if isinstance(sentence, Sentence):
                     yield sentence
                 elif skip_bad:
@@ -60,10 +56,11 @@ def tagged_sentences(
     return in_groups(found(), TEXTS_PER_BATCH)
 
 
-def _lines(path: str, vocabulary: Vocabulary) -> Iterator[list[str]]:
-    """The lines of a file as they arrive; a \\r ends a line too, as in training."""
-    for lines in read_lines(read_parts([path], ARRIVAL_BLOCK, as_is=vocabulary.is_bytes), vocabulary):
-        yield [text for line in lines for text in line.text.removesuffix("\n").split("\n")]
+def _lines(path: str, model: Model) -> Iterator[list[str]]:
+    """The lines of a file as they arrive."""
+    parts = read_parts([path], ARRIVAL_BLOCK, as_is=model.vocabulary.is_bytes)
+    for lines in read_lines(parts, model.vocabulary, model.text_form):
+        yield [line.text.removesuffix("\n") for line in lines]
 
 
 def print_tags(answers: Answers, as_json: bool) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import typer
 
+from charrnn.cli.terminal.help import READING, option
+
 if TYPE_CHECKING:
-    from charrnn.dataset.vocabulary import Vocabulary
     from charrnn.model.model import Model
 
 Row = tuple[str, str]
@@ -28,6 +29,10 @@ TextsArgument = Annotated[
     list[str] | None, typer.Argument(help="Files, folders, or - for stdin. [stdin]", show_default=False)
 ]
 """Its further arguments."""
+EncodingOption = Annotated[
+    str | None, option(READING, "Encoding of the text, unless a byte order mark says it. [that of the training text]")
+]
+"""The encoding of its texts: see `Model.with_encoding`."""
 ARRIVAL_BLOCK = 1 << 15
 """The most bytes that are read at once as they arrive: about 500 lines, enough to be read side by side."""
 
@@ -66,13 +71,13 @@ def find_texts(paths: list[str], model: "Model", notice: Callable[[str], None]) 
     return list_files(paths, FileFilter(as_bytes=model.vocabulary.is_bytes), notice)
 
 
-def load_model(path: Path, size: float, engine: str) -> tuple["Model", str]:
-    """The model, with the engine that suits the bytes of text, and the name of that engine."""
+def load_model(path: Path, size: float, engine: str, encoding: str | None) -> tuple["Model", str]:
+    """The model, with the engine that suits the bytes of text and for their encoding, and the name of that engine."""
     from charrnn import engine as engines
     from charrnn.checkpoint.model_file import load
 
     chosen = engines.resolve(engine, 0 if size == math.inf else size)  # a stream may be short: it need not compile
-    return replace(load(path).model, engine=engines.load(chosen)), chosen
+    return replace(load(path).model.with_encoding(encoding), engine=engines.load(chosen)), chosen
 
 
 def answered(
@@ -124,9 +129,7 @@ class UnknownCounter:
         return f"characters that the model has never seen were {done}: {self.total:,}"
 
 
-def rows_of(
-    files: list[str], vocabulary: "Vocabulary", target: str, notice: Callable[[str], None]
-) -> Iterator[list[Row]]:
+def rows_of(files: list[str], model: "Model", target: str, notice: Callable[[str], None]) -> Iterator[list[Row]]:
     """The lines of a text as they arrive, each a source and, if `target` names what it has to have, its target.
 
     Without a target a line is a source as it is; with one, empty lines are left out, as in training. Raises
@@ -138,10 +141,11 @@ def rows_of(
 
     notice_typing(files, notice)
     number = 0
-    for lines in read_lines(read_parts(files, ARRIVAL_BLOCK, as_is=vocabulary.is_bytes), vocabulary):
+    vocabulary, form = model.vocabulary, model.text_form
+    parts = read_parts(files, ARRIVAL_BLOCK, as_is=vocabulary.is_bytes, encoding=form.encoding)
+    for lines in read_lines(parts, vocabulary, form):
         rows = []
-        # a \r within a line ends a line too, as in training
-        for text in (text for line in lines for text in line.text.removesuffix("\n").split("\n")):
+        for text in (line.text.removesuffix("\n") for line in lines):
             number += 1
             if target and not text:
                 continue

@@ -9,7 +9,7 @@ import typer
 
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, READING, RUN, either, option
-from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, OPTIMIZERS, SCHEDULES, between
+from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, NORMALIZATIONS, OPTIMIZERS, SCHEDULES, between
 
 NAME = "train"
 HELP = "Train a model on a text."
@@ -27,6 +27,7 @@ Examples:
   charrnn train news.txt.gz notes.txt.zst
   cat *.txt | charrnn train - --out all.safetensors
   charrnn train --resume --steps 20000
+  charrnn train old.txt --encoding cp1251 --normalize nfc
   charrnn train song.mid --bytes
   charrnn train book.txt --val-file other-book.txt
   charrnn train names.txt --lines && charrnn sample --count 20
@@ -80,13 +81,21 @@ def command(
     as_bytes: Annotated[
         bool, option(READING, "Train on bytes, of any file.", "--bytes", envvar="CHARRNN_TRAIN_BYTES")
     ] = False,
-    encoding: Annotated[str | None, option(READING, "Encoding of the text. [utf-8]")] = None,
+    encoding: Annotated[str | None, option(READING, "Encoding of files without a byte order mark. [utf-8]")] = None,
     errors: Annotated[
         str | None,
         option(
             READING,
             "What to do with invalid bytes: strict, replace, ignore, backslashreplace, surrogateescape. [strict]",
             values=("strict", "replace", "ignore", "backslashreplace", "surrogateescape"),
+        ),
+    ] = None,
+    normalize: Annotated[
+        str | None,
+        option(
+            READING,
+            f"Normal form of Unicode for this and all later texts of the model: {either(NORMALIZATIONS)}. [none]",
+            values=NORMALIZATIONS,
         ),
     ] = None,
     csv: Annotated[
@@ -253,8 +262,8 @@ def command(
         raise ConfigError("--resume continues its own files: --init-from and --force are for new runs")
     paths = tuple(corpus or ())
     check_log(log, (*paths, *(val_file or ())), (out,))
-    if as_bytes and (encoding or errors):
-        raise ConfigError("--bytes does not decode the text: leave out --encoding and --errors")
+    if as_bytes and (encoding or errors or normalize):
+        raise ConfigError("--bytes does not decode the text: leave out --encoding, --errors and --normalize")
     between("sample_every", sample_every or 0, 0)
     options = training_options(given)
     reading = read_options(given, resume)

@@ -22,6 +22,7 @@ from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files
 from charrnn.dataset.files import STDIN, Source
+from charrnn.dataset.mixed_forms import mixed_forms
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.training import start as trainers
 from charrnn.training.deadline import MIN_SECONDS
@@ -47,6 +48,7 @@ def start(
 ) -> Started:
     """A new run; `read_options` holds the options that say how to read the text."""
     source = Source(paths or (files.bundled_corpus(),), **read_options)
+    source.text_form  # noqa: B018 - an unknown encoding leaves nothing behind either
     files.total_size((*source.paths, *source.val_paths))  # first, so that a mistyped name leaves nothing behind
     if (source.include or source.exclude) and not any(map(os.path.isdir, (*source.paths, *source.val_paths))):
         raise ConfigError("--include and --exclude choose among the files of a folder: give one, or leave them out")
@@ -55,7 +57,12 @@ def start(
     else:
         path, lock = out, naming.reserve(out, force)
     model = None if init_from is None else load(init_from).model
-    corpus = corpora.read(source, notice=notifier(quiet))
+    if model is not None and not source.as_bytes and "normalization" not in read_options:
+        source = replace(source, normalization=model.text_form.normalization)
+    notice = notifier(quiet)
+    corpus = corpora.read(source, notice=notice)
+    if line := mixed_forms(corpus):
+        notice(line)
     options = _with_remaining_time(options, source, engines.resolve(options.get("engine", "auto")), quiet)
     with default_interrupt():  # the measurement compiles
         return trainers.start(corpus, source=source, init_from=model, **options), path, lock
@@ -89,10 +96,15 @@ def _in_layout_of(state: TrainingState, options: TrainOptions) -> TrainOptions:
 
 def _source_to_resume(state: TrainingState, paths: tuple[str, ...], read_options: dict[str, Any], path: Path) -> Source:
     """The source of the text of a resumed run; raises an error if it can't be read as before."""
-    before = state.source or Source(())
-    val_paths = read_options.pop("val_paths", ())
+    form, val_paths = state.text_form, read_options.pop("val_paths", ())
+    before = state.source or Source((), encoding=form.encoding, normalization=form.normalization)
     if any(getattr(before, name) != value for name, value in read_options.items()):
-        names = {"as_bytes": "bytes", "table": read_options.get("table"), "columns": read_options.get("table")}
+        names = {
+            "as_bytes": "bytes",
+            "normalization": "normalize",
+            "table": read_options.get("table"),
+            "columns": read_options.get("table"),
+        }
         given = " and ".join(dict.fromkeys(f"--{names.get(name, name.replace('_', '-'))}" for name in read_options))
         raise ConfigError(f"a resumed run reads its text as before: leave out {given}")
     source = replace(before, paths=paths or before.paths, val_paths=val_paths or before.val_paths).with_compressed()
@@ -127,6 +139,8 @@ def command_words(paths: tuple[str, ...], read_options: dict[str, Any], init_fro
     """The command that begins a run, without its settings."""
     given = [f"--{name}={read_options[name]}" for name in ("encoding", "errors") if name in read_options]
     given += [f"--{name}={pattern}" for name in ("include", "exclude") for pattern in read_options.get(name, ())]
+    if "normalization" in read_options:
+        given.append(f"--normalize={read_options['normalization']}")
     if read_options.get("table") == "conll":
         given.append("--conll")
     elif "table" in read_options:

@@ -70,6 +70,8 @@ def read_options(given: dict[str, Any], resume: bool) -> dict[str, Any]:
     if found.get("as_bytes") and given.get("min_count"):
         raise ConfigError("--min-count is for characters: leave out --bytes")
     found |= {name: tuple(given[name]) for name in ("include", "exclude") if given.get(name)}
+    if given.get("normalize"):
+        found["normalization"] = given["normalize"]
     formats = [name for name in FORMATS if given.get(name)]
     if not formats:
         return found

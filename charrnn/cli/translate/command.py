@@ -11,6 +11,7 @@ import typer
 from charrnn.cli.terminal.console import Output, model_file, notifier
 from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
 from charrnn.cli.terminal.inputs import (
+    EncodingOption,
     ModelArgument,
     Row,
     TextsArgument,
@@ -70,6 +71,7 @@ def command(
         bool,
         option(MOST_USED, "Compare with the targets in the input, and print how many are the same.", "--evaluate"),
     ] = False,
+    encoding: EncodingOption = None,
     as_json: Annotated[
         bool,
         option(OUTPUT, "Print a JSON object for each line, one a line.", "--json", envvar="CHARRNN_TRANSLATE_JSON"),
@@ -86,9 +88,9 @@ def command(
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     size_of_texts(paths)  # a text that is missing is an error before the model is
-    model = load(model_file(given, notice)).model
+    model = load(model_file(given, notice)).model.with_encoding(encoding)
     paths = find_texts(paths, model, notice)
-    rows = rows_of(paths, model.vocabulary, "target" if evaluate else "", notice)
+    rows = rows_of(paths, model, "target" if evaluate else "", notice)
     translate = partial(
         translate_batches, model, beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads
     )
