@@ -1,7 +1,7 @@
 """Text generation: writes texts with a model, each until its end, and yields them as they are drawn."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from charrnn.config import between
 from charrnn.dataset.vocabulary import TAB
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, SamplingError
 from charrnn.layers.softmax import log_softmax
 from charrnn.model.model import Model
 from charrnn.sampling import decoder
@@ -21,6 +21,8 @@ MAX_BATCH = 64
 """The most samples that are drawn side by side."""
 DRAW_AHEAD = 64
 """Characters that are drawn at once; whatever comes after the end of a text is discarded."""
+OnFailure = Callable[[int, SamplingError], None]
+"""Is told the seed of a sample that could not be drawn, and why."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class TextGenerator:
     def pieces(self) -> Iterator[str]:
         """The text in pieces of several characters, as they are drawn."""
         for (piece,) in _write(self._batch, [self._text], self.request):
+            if self._text.error:
+                raise self._text.error
             if piece:
                 yield piece
 
@@ -103,9 +107,16 @@ def generate(model: Model, request: SamplingRequest | None = None, **options: Un
 
 
 def samples(
-    model: Model, request: SamplingRequest | None = None, *, count: int, **options: Unpack[SamplingOptions]
+    model: Model,
+    request: SamplingRequest | None = None,
+    *,
+    count: int,
+    on_failure: OnFailure | None = None,
+    **options: Unpack[SamplingOptions],
 ) -> Iterator[Sample]:
     """Draws `count` samples, many of them side by side; sample i has the seed `seed + i`. Otherwise as `generate`.
+
+    A sample that the constraints do not allow is an error in its turn; with `on_failure`, it is left out instead.
 
     Raises `ConfigError` if they have neither a length nor a stop text, and for a count below 0.
     """
@@ -113,13 +124,15 @@ def samples(
     request = SamplingRequest.from_options(request, options)
     prime = request.prime_text
     primes = ([prime] * min(MAX_BATCH, count - first) for first in range(0, count, MAX_BATCH))
-    return continuations(model, primes, request)
+    return continuations(model, primes, request, on_failure=on_failure)
 
 
 def continuations(
     model: Model,
     primes: Iterable[Sequence[str]],
     request: SamplingRequest | None = None,
+    *,
+    on_failure: OnFailure | None = None,
     **options: Unpack[SamplingOptions],
 ) -> Iterator[Sample]:
     """Continues each of the primes, which come in batches that are drawn side by side; prime i has `seed + i`.
@@ -129,10 +142,12 @@ def continuations(
     request = SamplingRequest.from_options(request, options)
     if request.max_length < 0 and not request.stops:
         raise ConfigError("several samples, or samples as data, need an end: give a length of 0 or more")
-    return _continue(model, primes, request)
+    return _continue(model, primes, request, on_failure)
 
 
-def _continue(model: Model, primes: Iterable[Sequence[str]], request: SamplingRequest) -> Iterator[Sample]:
+def _continue(
+    model: Model, primes: Iterable[Sequence[str]], request: SamplingRequest, on_failure: OnFailure | None
+) -> Iterator[Sample]:
     """`continuations` of a request that has an end."""
     first_seed = request.seed
     for group in primes:
@@ -144,7 +159,12 @@ def _continue(model: Model, primes: Iterable[Sequence[str]], request: SamplingRe
         for pieces in _write(batch, texts, request):
             wholes = [whole + piece for whole, piece in zip(wholes, pieces, strict=True)]
         for text, whole, prime, seed in zip(texts, wholes, group, seeds, strict=True):
-            yield Sample(whole, prime, seed, request.config.temp, text.logprob, text.chars)
+            if text.error is None:
+                yield Sample(whole, prime, seed, request.config.temp, text.logprob, text.chars)
+            elif on_failure is None:
+                raise text.error
+            else:
+                on_failure(seed, text.error)
 
 
 def _write(batch: decoder.BatchDecoder, texts: Sequence[GrowingText], request: SamplingRequest) -> Iterator[list[str]]:

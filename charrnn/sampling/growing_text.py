@@ -7,9 +7,9 @@ import numpy as np
 
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import SamplingError
-from charrnn.sampling.constraints import Match
 from charrnn.sampling.decoder import BatchDecoder
 from charrnn.sampling.filters import Recent
+from charrnn.sampling.match import Match
 from charrnn.sampling.request import SamplingRequest
 from charrnn.types import Array, Ids, Mask
 
@@ -20,7 +20,7 @@ class GrowingText:
     def __init__(self, batch: BatchDecoder, request: SamplingRequest, recent: Recent):
         """`recent` [LOOKBACK] has the last characters of the text so far, padded with V at the front.
 
-        Raises `SamplingError` if nothing is to be written and the empty text does not match.
+        Raises `SamplingError` if no text can match within the length.
         """
         vocabulary = batch.model.vocabulary
         self.decode = IncrementalDecoder(vocabulary)
@@ -29,22 +29,30 @@ class GrowingText:
         self.mask = np.ones(len(vocabulary), bool) if batch.mask is None else batch.mask
         self.ended = self.length == 0
         self.chars, self.logprob, self.withheld = 0, 0.0, ""
+        self.error: SamplingError | None = None
+        """Why the text could not be written as the constraints ask; it has ended then."""
+        self.matches = [constraint for constraint in self.constraints if isinstance(constraint, Match)]
+        for match in self.matches:
+            match.begin(self.mask, self.stops, self.length)
         if self.ended:
             self._check_match()
 
     def allowed(self) -> Mask:
         """The characters [V] that may come next; all of them after the end, since they are discarded.
 
-        Raises `SamplingError` if no character may come and the text does not match as it is.
+        If no character may come, the text ends; it fails if there is no match that is complete.
         """
         if self.ended:
             return np.ones_like(self.mask)
-        mask = self.mask.copy()
-        for constraint in self.constraints:
-            mask &= constraint.allowed()
-        if not mask.any():
-            if not any(isinstance(c, Match) and c.complete() for c in self.constraints):
-                raise SamplingError(f"no character may come after {self.chars} characters: loosen the constraints")
+        mask, left = self.mask.copy(), self.length - self.chars if self.length >= 0 else -1
+        try:
+            for constraint in self.constraints:
+                mask &= constraint.allowed(left)
+            if not mask.any() and not any(match.complete() for match in self.matches):
+                self._fail(f"no character may come after {self.chars} characters: loosen the constraints")
+        except SamplingError as error:
+            self._fail(str(error))
+        if self.error or not mask.any():
             self.ended = True
             mask[:] = True
         return mask
@@ -52,7 +60,7 @@ class GrowingText:
     def add(self, ids: Ids, logps: Array) -> str:
         """Adds characters that were drawn, up to the end of the text; returns the part that is certain to be in it.
 
-        Raises `SamplingError` if the text reaches its length and does not match.
+        A text that reaches its length and does not match fails.
         """
         if self.ended:
             return ""
@@ -101,8 +109,14 @@ class GrowingText:
         return free
 
     def _check_match(self) -> None:
-        if any(isinstance(c, Match) and not c.complete() for c in self.constraints):
-            raise SamplingError(f"the text does not match after {self.chars} characters: give a larger --length")
+        try:
+            if not all(match.complete() for match in self.matches):
+                self._fail(f"the text does not match after {self.chars} characters: give a larger --length")
+        except SamplingError as error:
+            self._fail(str(error))
+
+    def _fail(self, why: str) -> None:
+        self.error = SamplingError(why)
 
 
 class IncrementalDecoder:

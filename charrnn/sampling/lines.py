@@ -1,6 +1,6 @@
 """The sampling of lines: whole lines, one for each seed, without those that are not wanted."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Unpack
 
@@ -10,7 +10,7 @@ from charrnn.config import between
 from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import ConfigError, SamplingError
 from charrnn.model.model import Model
-from charrnn.sampling.generate import MAX_BATCH, Sample, continuations
+from charrnn.sampling.generate import MAX_BATCH, OnFailure, Sample, continuations
 from charrnn.sampling.request import SamplingOptions, SamplingRequest
 
 LABEL_STREAM = 1
@@ -27,6 +27,7 @@ def sample_lines(
     novel: bool = False,
     unique: bool = False,
     label: str | None = None,
+    on_failure: OnFailure | None = None,
     **options: Unpack[SamplingOptions],
 ) -> Iterator[Sample]:
     """Draws `count` lines, each up to its newline or cut at `length` characters (None: `model.default_length`).
@@ -38,6 +39,9 @@ def sample_lines(
 
     A model of pairs writes targets. `label` is their source; without one, each line has a label that is drawn by its
     frequency in the training text.
+
+    A line that the constraints do not allow is an error in its turn; with `on_failure`, it counts as drawn and is left
+    out instead.
 
     The text of a line is without its newline; its likelihood includes the newline. Raises `ConfigError` if the model is
     not a model of lines, if it can't tell what is novel, if the prime has several lines, for a label that is unknown or
@@ -60,16 +64,23 @@ def sample_lines(
         raise ConfigError("the prime is the beginning of a target: give its source with --label")
     request = replace(request, stops=[*request.stops, "\n"])
     check_label(model, label)
+    failures: list[int] = []
+
+    def failed(seed: int, error: SamplingError) -> None:
+        if on_failure is None:
+            raise error
+        failures.append(seed)
+        on_failure(seed, error)
 
     def draw_up_to(length: int, seeds: range) -> Iterator[Sample]:
         with_length = replace(request, length=length, seed=seeds.start)
         if model.layout != "pairs":
-            yield from continuations(model, [[prime] * len(seeds)], with_length)
+            yield from continuations(model, [[prime] * len(seeds)], with_length, on_failure=failed)
             return
         labels = [_draw_label(model, seed) if label is None else label for seed in seeds]
-        drawn = continuations(model, [[source + TAB + prime for source in labels]], with_length)
-        for sample, source in zip(drawn, labels, strict=True):
-            yield replace(sample, prime=prime, label=source)
+        sources = [[source + TAB + prime for source in labels]]
+        for sample in continuations(model, sources, with_length, on_failure=failed):
+            yield replace(sample, prime=prime, label=labels[sample.seed - seeds.start])
 
     def draw(seeds: range) -> Iterator[Sample]:
         for line in draw_up_to(length + 1, seeds):  # the additional character may be the newline
@@ -78,7 +89,7 @@ def sample_lines(
             else:
                 yield from draw_up_to(length, range(line.seed, line.seed + 1))
 
-    return _wanted(model, draw, count, request.seed, novel, unique)
+    return _wanted(model, draw, count, request.seed, novel, unique, failures)
 
 
 def check_label(model: Model, label: str | None) -> None:
@@ -101,15 +112,23 @@ def _draw_label(model: Model, seed: int) -> str:
 
 
 def _wanted(
-    model: Model, draw: Callable[[range], Iterator[Sample]], count: int, seed: int, novel: bool, unique: bool
+    model: Model,
+    draw: Callable[[range], Iterator[Sample]],
+    count: int,
+    seed: int,
+    novel: bool,
+    unique: bool,
+    failures: Sequence[int],
 ) -> Iterator[Sample]:
-    """The lines that are not skipped, in the order of their seeds."""
+    """The lines that are not skipped, in the order of their seeds; no line replaces one of the `failures` so far."""
     drawn_before: set[str] = set()
     left, skipped = count, 0
-    while left:
-        seeds = range(seed, seed + min(MAX_BATCH, left + skipped))
+    while left > len(failures):
+        seeds = range(seed, seed + min(MAX_BATCH, left - len(failures) + skipped))
         seed = seeds.stop
         for sample in draw(seeds):
+            if left <= len(failures):
+                break
             line = _whole_line(sample, model)
             if (novel and (not line or _is_known(line, model))) or line in drawn_before:
                 skipped += 1
@@ -120,7 +139,7 @@ def _wanted(
                 drawn_before.add(line)
             yield sample
             left, skipped = left - 1, 0
-            if not left:
+            if left <= len(failures):
                 break
 
 

@@ -170,7 +170,7 @@ def command(
     from charrnn.cli.sample import options
     from charrnn.cli.sample.constraints import constraint_factory
     from charrnn.cli.sample.primes import clean_prime, read_prime, read_primes
-    from charrnn.cli.sample.samples import write_samples, write_text
+    from charrnn.cli.sample.samples import Failures, write_samples, write_text
     from charrnn.config import between
     from charrnn.sampling.generate import TextGenerator, continuations, samples
     from charrnn.sampling.request import SamplingRequest
@@ -190,7 +190,7 @@ def command(
     notify_compilation(chosen, quiet)
     model = replace(model, engine=engines.load(chosen)).clamp_units(units)
     stops = [*(stop or []), *(["\n"] if stop_at_newline or per_line or model.reads_lines else [])]
-    constraints = constraint_factory(model.vocabulary, match, max_copy, corpus, stops)
+    constraints = constraint_factory(model.vocabulary, match, max_copy, corpus, notice)
     after = None if state_in is None else GenerationState.load(state_in, model)
     if seed is None:
         seed = options.draw_seed()
@@ -199,26 +199,32 @@ def command(
     request = SamplingRequest(length=length, seed=seed, config=config, stops=stops, constraints=constraints)
     clean = partial(clean_prime, vocabulary=model.vocabulary, unknown=unknown, notice=silent if interactive else notice)
     output = Output(sys.stdout.isatty() if safe_text is None else safe_text)
+    failures = Failures()
 
     if interactive:
         from charrnn.cli.sample.interactive import converse
 
         converse(model, request, clean, output)
     elif per_line:
-        drawn = continuations(model, read_primes(prime_file, model, clean), request)
+        drawn = continuations(model, read_primes(prime_file, model, clean), request, on_failure=failures)
         write_samples(drawn, model, output, as_json, logprobs, at_once=True)
     else:
         request = replace(request, prime=clean(read_prime(prime, prime_file, model.vocabulary)))
         if model.reads_lines:
             from charrnn.sampling.lines import sample_lines
 
-            drawn = sample_lines(model, request, count=count, novel=novel, unique=unique, label=label)
+            report = failures if count > 1 else None  # the only one that fails is the error
+            drawn = sample_lines(
+                model, request, count=count, novel=novel, unique=unique, label=label, on_failure=report
+            )
             write_samples(drawn, model, output, as_json, logprobs)
         elif as_json or count > 1:
-            write_samples(samples(model, request, count=count), model, output, as_json, logprobs)
+            report = failures if count > 1 else None
+            write_samples(samples(model, request, count=count, on_failure=report), model, output, as_json, logprobs)
         else:
             text = TextGenerator(model, request, after=after)
             write_text(text, output, whole=match is not None)
             if state_out is not None:
                 text.state.save(state_out, model)
     output.close()
+    failures.check()

@@ -1,22 +1,24 @@
 """The constraints that `charrnn sample` puts on its texts: --match and --max-copy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from charrnn.dataset.vocabulary import Vocabulary
-from charrnn.sampling.constraints import ConstraintFactory, CorpusNgrams, Match, MaxCopy
+from charrnn.sampling.constraints import ConstraintFactory, CorpusNgrams, MaxCopy
+from charrnn.sampling.match import Expression, Match
 
 
 def constraint_factory(
-    vocabulary: Vocabulary, match: str | None, max_copy: int | None, corpus: Path | None, stops: Sequence[str]
+    vocabulary: Vocabulary, match: str | None, max_copy: int | None, corpus: Path | None, notice: Callable[[str], None]
 ) -> ConstraintFactory | None:
-    """Makes the constraints of each text; None if there are none.
+    """Makes the constraints of each text; None if there are none. A notice says if a text may fail to end in a match.
 
     Raises `ConfigError` for an invalid option, and `CorpusError` if the corpus can't be read.
     """
-    stop_characters = [stop for stop in stops if len(stop) == 1]
-    if match is not None:
-        Match(match, vocabulary)  # an invalid pattern is an error before the corpus is read
+    # An invalid pattern is an error before the corpus is read
+    expression = None if match is None else Expression(match, vocabulary)
+    if expression and expression.unplanned:
+        notice(f"--match has {expression.unplanned}, which can't be planned ahead: a text may fail to match in the end")
     ngrams = None
     if max_copy is not None:
         from charrnn.dataset.corpus import read
@@ -24,9 +26,9 @@ def constraint_factory(
 
         source = Source((str(corpus),), as_bytes=vocabulary.is_bytes, errors="surrogateescape")
         ngrams = CorpusNgrams(read(source), vocabulary, max_copy)
-    if match is None and ngrams is None:
+    if expression is None and ngrams is None:
         return None
     return lambda recent: [
-        *([Match(match, vocabulary, stop_characters)] if match is not None else []),
+        *([Match(expression)] if expression is not None else []),
         *([MaxCopy(ngrams, recent)] if ngrams is not None else []),
     ]
