@@ -6,6 +6,7 @@ reaches them: all of them can be exponentially many. Anchors and word boundaries
 with them, each node is paired with the kind of the character before it and of the one that must come next.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -117,10 +118,10 @@ class Automaton:
         self.start = self._state([start])
 
     @property
-    def shortest(self) -> int | None:
-        """The length of the shortest text that matches; None if there is none."""
+    def shortest(self) -> float:
+        """The length of the shortest text that matches; infinite if there is none."""
         best = 0 if self.start.complete else int(self.start.needed.min(initial=FAR))
-        return best if best < FAR else None
+        return best if best < FAR else math.inf
 
     def allowed(self, state: State, left: int) -> Mask:
         """The characters [V] with which the text can match within `left` more of them; -1: any number."""

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from charrnn.dataset.vocabulary import MAX_NAMED, Vocabulary
 from charrnn.errors import ConfigError, SamplingError
 from charrnn.sampling.automaton import Automaton, State
-from charrnn.sampling.regular_expression import Leaf, NotRegular, leaves, missing, parse, shortest
+from charrnn.sampling.regular_expression import Leaf, NotRegular, has_assertion, leaves, missing, parse, shortest
 from charrnn.types import Mask
 
 REGEX_TIMEOUT = 2.0
@@ -66,14 +67,23 @@ class Expression:
             fewest = shortest(self._tree, width)
             if fewest == math.inf:
                 raise SamplingError(self._missing_message(missing(self._tree, width)))
-            self._check_length(fewest, length)
+            if 0 <= length < fewest:
+                self._check_length(self._shortest(mask, fewest), length)
             newlines = np.array([c == "\n" for c in self.characters])
             self._automata[key] = Automaton(self._tree, self.characters_of, mask, newlines, length)
         automaton = self._automata[key]
-        if automaton.shortest is None:
+        if automaton.shortest == math.inf:
             raise SamplingError("no text matches the regular expression: its anchors or boundaries exclude each other")
         self._check_length(automaton.shortest, length)
         return automaton
+
+    def _shortest(self, mask: Mask, fewest: float) -> float:
+        """The length of the shortest match, of which the tree alone knows the fewest: anchors may ask for more."""
+        if not has_assertion(self._tree):
+            return fewest
+        with suppress(ConfigError):  # too large without a length
+            return self.automaton(mask, -1).shortest
+        return fewest
 
     def matches(self, text: str, partial: bool = False, deadline: float = math.inf) -> bool:
         """What the library says. Raises `SamplingError` after a deadline, or after `REGEX_TIMEOUT`."""

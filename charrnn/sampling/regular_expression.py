@@ -239,13 +239,14 @@ def _has_negated_edge(node: Node) -> bool:
 
 def _may_be_empty_assertion(node: Node) -> bool:
     """Whether a part may match the empty text, and contains an assertion."""
-    return shortest(node, dict.fromkeys(leaves(node), 1)) == 0 and _has_assertion(node)
+    return shortest(node, dict.fromkeys(leaves(node), 1)) == 0 and has_assertion(node)
 
 
-def _has_assertion(node: Node) -> bool:
+def has_assertion(node: Node) -> bool:
+    """Whether a part has an anchor or a boundary."""
     if isinstance(node, Sequence | Alternation):
-        return any(map(_has_assertion, node.parts if isinstance(node, Sequence) else node.choices))
-    return _has_assertion(node.part) if isinstance(node, Repeat) else isinstance(node, Assertion)
+        return any(map(has_assertion, node.parts if isinstance(node, Sequence) else node.choices))
+    return has_assertion(node.part) if isinstance(node, Repeat) else isinstance(node, Assertion)
 
 
 def shortest(node: Node, width: Mapping[Leaf, float]) -> float:
