@@ -142,6 +142,12 @@ sample model.safetensors --ban ''             | 2 | empty
 sample model.safetensors --stop ''            | 2 | empty
 sample model.safetensors --prime-file .       | 1 | folder
 sample model.safetensors --match '('          | 2 | regular expression
+sample model.safetensors --match 'a{3,2}'     | 2 | regular expression
+sample model.safetensors --match '[a-z]{500}' -n 80 | 1 | has 500 characters
+sample model.safetensors --match '(☃☄)+'      | 1 | never seen '☃'
+sample model.safetensors --match 'a\\bb'       | 1 | exclude each other
+sample model.safetensors --match 'the' --ban e  | 1 | may not come
+sample model.safetensors --match '((a{1,999}b){1,999}c){1,999}' -n -1 | 2 | too large to follow
 sample model.safetensors --max-copy 5         | 2 | --corpus
 sample model.safetensors --max-copy 5 --corpus missing.txt | 1 | missing.txt
 sample model.safetensors --prime a --prime-file corpus.txt | 2 | --prime

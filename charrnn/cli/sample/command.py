@@ -26,6 +26,7 @@ Examples:
   charrnn sample --prime 'Dear Marget,' --seed 7
   charrnn sample --stop-at-newline --count 10 --ban '0-9'
   charrnn sample --match '[A-Z][a-z]+, [0-9]{1,2} (May|June)'
+  charrnn sample -n 80 --match '.*\\.'
   charrnn sample --temp 0.3 --max-copy 20 --corpus corpus.txt
   charrnn sample --clamp-unit 0:17=0.9 --prime 'ROMEO:'
   cut -c-20 lines.txt | charrnn sample --prime - --per-line
@@ -129,7 +130,7 @@ def command(
     stop: Annotated[list[str] | None, option(TEXTS, "End before this text; can be repeated.", metavar="TEXT")] = None,
     stop_at_newline: Annotated[bool, option(TEXTS, "End before the first newline.", "--stop-at-newline")] = False,
     match: Annotated[
-        str | None, option(TEXTS, "Write only a text that matches this regular expression as a whole.")
+        str | None, option(TEXTS, "Write only a text that matches this regular expression as a whole, within --length.")
     ] = None,
     max_copy: Annotated[
         int | None, option(TEXTS, "The most consecutive characters that may be copied from --corpus.")
