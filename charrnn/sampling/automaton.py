@@ -40,7 +40,8 @@ class Automaton:
     def __init__(self, tree: Node, characters_of: Callable[[Leaf], Mask], allowed: Mask, newlines: Mask, length: int):
         """`characters_of` gives the characters [V] of a leaf, of which only those in `allowed` [V] come.
 
-        `newlines` [V] says which characters are newlines; `length` -1: without limit. Raises `ConfigError` if the automaton is too large.
+        `newlines` [V] says which characters are newlines; `length` -1: without limit. Raises `ConfigError` if the
+        automaton is too large.
         """
         rows = {leaf: n for n, leaf in enumerate(dict.fromkeys(leaves(tree)))}
         masks = [characters_of(leaf) & allowed for leaf in rows]
