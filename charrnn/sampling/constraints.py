@@ -1,14 +1,14 @@
 """The constraints of sampling: each says, before every character, which characters may come next."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.vocabulary import Vocabulary
-from charrnn.errors import ConfigError, CorpusError, SamplingError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.sampling.filters import Recent
 from charrnn.types import Mask
 
@@ -19,59 +19,14 @@ ConstraintFactory = Callable[[Recent], Sequence["Constraint"]]
 class Constraint(Protocol):
     """A condition on one text; it follows the text as it grows."""
 
-    def allowed(self) -> Mask:
-        """The characters [V] that may come next; none if the text can't continue."""
+    def allowed(self, left: int = -1) -> Mask:
+        """The characters [V] that may come next; none if the text can't continue.
+
+        `left` is how many may still come; -1: any number.
+        """
 
     def add(self, v: int) -> None:
         """Adds character v to the text."""
-
-
-REGEX_TIMEOUT = 2.0
-"""Seconds that a regular expression may take for one character: nested repeats can take exponential time."""
-
-
-class Match:
-    """The whole text matches a regular expression.
-
-    A character may come if some match begins with the text and this character: the `regex` library calls this a partial
-    match. A character that ends the text, such as a newline, may come if the text matches.
-    """
-
-    def __init__(self, pattern: str, vocabulary: Vocabulary, stops: Sequence[str] = ()):
-        """Raises `ConfigError` for an invalid pattern, a model of bytes, or if the library is not installed."""
-        if vocabulary.is_bytes:
-            raise ConfigError("--match needs a model of characters, and this one is a model of bytes")
-        try:
-            import regex
-        except ImportError:
-            raise ConfigError("--match needs the library regex: pip install 'charrnn[match]'") from None
-        try:
-            self.pattern: Any = regex.compile(pattern)
-        except regex.error as error:
-            raise ConfigError(f"{pattern!r} is not a regular expression: {error}") from None
-        self.characters, self.stops = vocabulary.characters, stops
-        self.text = ""
-
-    def complete(self) -> bool:
-        """Whether the text matches as it is. Raises `SamplingError` if that takes longer than `REGEX_TIMEOUT`."""
-        return self._matches(self.text)
-
-    def allowed(self) -> Mask:
-        return np.array(
-            [
-                self.complete() if c in self.stops else self._matches(self.text + c, partial=True)
-                for c in self.characters
-            ]
-        )
-
-    def _matches(self, text: str, partial: bool = False) -> bool:
-        try:
-            return self.pattern.fullmatch(text, partial=partial, timeout=REGEX_TIMEOUT) is not None
-        except TimeoutError:
-            raise SamplingError("the regular expression takes too long: try one with fewer nested repeats") from None
-
-    def add(self, v: int) -> None:
-        self.text += self.characters[v]
 
 
 MIN_KNOWN, MIN_KNOWN_NGRAMS = 0.5, 0.01
@@ -157,7 +112,7 @@ class MaxCopy:
         self.ngrams = ngrams
         self.window = [int(v) for v in recent[-ngrams.N :]]
 
-    def allowed(self) -> Mask:
+    def allowed(self, left: int = -1) -> Mask:
         if len(self.window) < self.ngrams.N:
             return np.ones(self.ngrams.V, bool)
         return ~self.ngrams.followers(np.array(self.window))

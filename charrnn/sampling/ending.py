@@ -97,7 +97,7 @@ class MinLength:
         """Whether every stop text may come from now on."""
         return self.added + 1 - self.longest >= self.N
 
-    def allowed(self) -> Mask:
+    def allowed(self, left: int = -1) -> Mask:
         mask = np.ones(self.V, bool)
         for *begun, last in self.stops:
             if self.added - len(begun) < self.N and self.tail[len(self.tail) - len(begun) :] == begun:

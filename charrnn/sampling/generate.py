@@ -17,7 +17,7 @@ from charrnn.sampling.ending import can_end
 from charrnn.sampling.growing_text import GrowingText
 from charrnn.sampling.request import SamplingOptions, SamplingRequest
 from charrnn.sampling.rewind import RewindableDecoder
-from charrnn.sampling.selection import EMPTY, exhausted, is_empty, select
+from charrnn.sampling.selection import EMPTY, Failed, OnFailure, exhausted, is_empty, select
 from charrnn.sampling.state import GenerationState
 
 MAX_BATCH = 64
@@ -85,6 +85,8 @@ class TextGenerator:
         for (piece,) in _write(self._draws or self._batch, [self._text], self.request):
             if self._draws:
                 self._draws.forget(self._text.ending.kept)
+            if self._text.error:
+                raise self._text.error
             if piece:
                 yield piece
 
@@ -114,11 +116,13 @@ def samples(
     *,
     count: int,
     skip_empty: bool = False,
+    on_failure: OnFailure | None = None,
     **options: Unpack[SamplingOptions],
 ) -> Iterator[Sample]:
     """Draws `count` samples, many of them side by side; sample i has the seed `seed + i`. Otherwise as `generate`.
 
-    `skip_empty` skips the samples whose text is nothing but white space; the next seeds replace theirs.
+    `skip_empty` skips the samples whose text is nothing but white space; the next seeds replace theirs. A sample that
+    the constraints do not allow is an error in its turn; with `on_failure`, it is left out instead.
 
     Raises `ConfigError` if they have neither a length nor a stop text, and for a count below 0; `SamplingError` if
     `MAX_SKIPPED` samples in a row are empty.
@@ -128,20 +132,23 @@ def samples(
     prime = request.prime_text
     if not skip_empty:
         primes = ([prime] * min(MAX_BATCH, count - first) for first in range(0, count, MAX_BATCH))
-        return continuations(model, primes, request)
+        return continuations(model, primes, request, on_failure=on_failure)
     _check_end(model, request)
+    failed = Failed(on_failure)
 
     def draw(seeds: range) -> Iterator[Sample]:
-        return continuations(model, [[prime] * len(seeds)], request, seed=seeds.start)
+        return continuations(model, [[prime] * len(seeds)], request, seed=seeds.start, on_failure=failed)
 
     error = exhausted("texts", [EMPTY])
-    return select(draw, count, request.seed, MAX_BATCH, lambda sample: not is_empty(sample.text), error)
+    return select(draw, count, request.seed, MAX_BATCH, lambda sample: not is_empty(sample.text), error, failed)
 
 
 def continuations(
     model: Model,
     primes: Iterable[Sequence[str]],
     request: SamplingRequest | None = None,
+    *,
+    on_failure: OnFailure | None = None,
     **options: Unpack[SamplingOptions],
 ) -> Iterator[Sample]:
     """Continues each of the primes, which come in batches that are drawn side by side; prime i has `seed + i`.
@@ -150,7 +157,7 @@ def continuations(
     """
     request = SamplingRequest.from_options(request, options).as_read(model)
     _check_end(model, request)
-    return _continue(model, primes, request)
+    return _continue(model, primes, request, on_failure)
 
 
 def _check_end(model: Model, request: SamplingRequest) -> None:
@@ -158,7 +165,9 @@ def _check_end(model: Model, request: SamplingRequest) -> None:
         raise ConfigError("several samples, or samples as data, need an end: give a length of 0 or more")
 
 
-def _continue(model: Model, primes: Iterable[Sequence[str]], request: SamplingRequest) -> Iterator[Sample]:
+def _continue(
+    model: Model, primes: Iterable[Sequence[str]], request: SamplingRequest, on_failure: OnFailure | None
+) -> Iterator[Sample]:
     """`continuations` of a request that has an end."""
     first_seed = request.seed
     for given in primes:
@@ -171,7 +180,12 @@ def _continue(model: Model, primes: Iterable[Sequence[str]], request: SamplingRe
         for pieces in _write(batch, texts, request):
             wholes = [whole + piece for whole, piece in zip(wholes, pieces, strict=True)]
         for text, whole, prime, seed in zip(texts, wholes, group, seeds, strict=True):
-            yield Sample(whole, prime, seed, request.config.temp, text.logprob, text.chars)
+            if text.error is None:
+                yield Sample(whole, prime, seed, request.config.temp, text.logprob, text.chars)
+            elif on_failure is None:
+                raise text.error
+            else:
+                on_failure(seed, text.error)
 
 
 def _write(

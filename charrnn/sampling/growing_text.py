@@ -7,10 +7,11 @@ import numpy as np
 
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, SamplingError
-from charrnn.sampling.constraints import Constraint, Match
+from charrnn.sampling.constraints import Constraint
 from charrnn.sampling.decoder import BatchDecoder
 from charrnn.sampling.ending import Ending, MinLength
 from charrnn.sampling.filters import Recent
+from charrnn.sampling.match import Match
 from charrnn.sampling.request import SamplingRequest
 from charrnn.types import Array, Ids, Mask
 
@@ -21,8 +22,8 @@ class GrowingText:
     def __init__(self, batch: BatchDecoder, request: SamplingRequest, recent: Recent):
         """`recent` [LOOKBACK] has the last characters of the text so far, padded with V at the front.
 
-        Raises `SamplingError` if nothing is to be written and the empty text does not match; `ConfigError` if the text
-        should be longer than its length, or end both with a sentence and a match.
+        Raises `SamplingError` if no text can match within the length; `ConfigError` if the text should be longer than
+        its length, or end both with a sentence and a match.
         """
         vocabulary = batch.model.vocabulary
         self.decode, self.ending = IncrementalDecoder(vocabulary), Ending(request, vocabulary)
@@ -40,23 +41,31 @@ class GrowingText:
         self.chars, self.logprob = 0, 0.0
         self.logps: list[float] | None = None if request.end is None else []
         """The log-probability of each character, if the text may end before the last of them."""
+        self.error: SamplingError | None = None
+        """Why the text could not be written as the constraints ask; it has ended then."""
+        self.matches = [constraint for constraint in self.constraints if isinstance(constraint, Match)]
+        for match in self.matches:
+            match.begin(self.mask, self.ending.stops, self.length)
         if self.ended:
             self._check_match()
 
     def allowed(self) -> Mask:
         """The characters [V] that may come next; all of them after the end, since they are discarded.
 
-        Raises `SamplingError` if no character may come and the text does not match as it is.
+        If no character may come, the text ends; it fails if there is no match that is complete.
         """
         if self.ended:
             return np.ones_like(self.mask)
-        mask = self.mask.copy()
-        for constraint in self.constraints:
-            mask &= constraint.allowed()
-        if not mask.any():
-            complete = any(isinstance(c, Match) and c.complete() for c in self.constraints)
-            if not complete or self.chars < self.min_length:
-                raise SamplingError(f"no character may come after {self.chars} characters: loosen the constraints")
+        mask, left = self.mask.copy(), self.length - self.chars if self.length >= 0 else -1
+        try:
+            for constraint in self.constraints:
+                mask &= constraint.allowed(left)
+            complete = mask.any() or any(match.complete() for match in self.matches)
+            if not complete or (not mask.any() and self.chars < self.min_length):
+                self._fail(f"no character may come after {self.chars} characters: loosen the constraints")
+        except SamplingError as error:
+            self._fail(str(error))
+        if self.error or not mask.any():
             self.ended = True
             mask[:] = True
         return mask
@@ -64,7 +73,7 @@ class GrowingText:
     def add(self, ids: Ids, logps: Array) -> str:
         """Adds characters that were drawn, up to the end of the text; returns the part that is certain to be in it.
 
-        Raises `SamplingError` if the text reaches its length and does not match.
+        A text that reaches its length and does not match fails.
         """
         if self.ended:
             return ""
@@ -105,8 +114,14 @@ class GrowingText:
             self.constraints = [c for c in self.constraints if not isinstance(c, MinLength) or not c.is_met]
 
     def _check_match(self) -> None:
-        if any(isinstance(c, Match) and not c.complete() for c in self.constraints):
-            raise SamplingError(f"the text does not match after {self.chars} characters: give a larger --length")
+        try:
+            if not all(match.complete() for match in self.matches):
+                self._fail(f"the text does not match after {self.chars} characters: give a larger --length")
+        except SamplingError as error:
+            self._fail(str(error))
+
+    def _fail(self, why: str) -> None:
+        self.error = SamplingError(why)
 
 
 class IncrementalDecoder:

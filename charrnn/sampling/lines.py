@@ -12,7 +12,7 @@ from charrnn.errors import ConfigError
 from charrnn.model.model import Model
 from charrnn.sampling.generate import MAX_BATCH, Sample, continuations
 from charrnn.sampling.request import SamplingOptions, SamplingRequest
-from charrnn.sampling.selection import EMPTY, exhausted, is_empty, select
+from charrnn.sampling.selection import EMPTY, Failed, OnFailure, exhausted, is_empty, select
 
 LABEL_STREAM = 1
 """Keeps the random numbers that draw a label apart from those that draw the characters."""
@@ -27,6 +27,7 @@ def sample_lines(
     unique: bool = False,
     skip_empty: bool = False,
     label: str | None = None,
+    on_failure: OnFailure | None = None,
     **options: Unpack[SamplingOptions],
 ) -> Iterator[Sample]:
     """Draws `count` lines, each up to its newline or cut at `length` characters (None: `model.default_length`).
@@ -38,6 +39,9 @@ def sample_lines(
 
     A model of pairs writes targets. `label` is their source; without one, each line has a label that is drawn by its
     frequency in the training text.
+
+    A line that the constraints do not allow is an error in its turn; with `on_failure`, it counts as drawn and is left
+    out instead.
 
     The text of a line is without its newline; its likelihood includes the newline. Raises `ConfigError` if the model is
     not a model of lines, if it can't tell what is novel, if the prime has several lines, for a label that is unknown or
@@ -62,16 +66,17 @@ def sample_lines(
         raise ConfigError("the prime is the beginning of a target: give its source with --label")
     request = replace(request, stops=[*request.stops, "\n"])
     check_label(model, label)
+    failed = Failed(on_failure)
 
     def draw_up_to(length: int, seeds: range) -> Iterator[Sample]:
         with_length = replace(request, length=length, seed=seeds.start)
         if model.layout != "pairs":
-            yield from continuations(model, [[prime] * len(seeds)], with_length)
+            yield from continuations(model, [[prime] * len(seeds)], with_length, on_failure=failed)
             return
         labels = [_draw_label(model, seed) if label is None else label for seed in seeds]
-        drawn = continuations(model, [[source + TAB + prime for source in labels]], with_length)
-        for sample, source in zip(drawn, labels, strict=True):
-            yield replace(sample, prime=prime, label=source)
+        sources = [[source + TAB + prime for source in labels]]
+        for sample in continuations(model, sources, with_length, on_failure=failed):
+            yield replace(sample, prime=prime, label=labels[sample.seed - seeds.start])
 
     def draw(seeds: range) -> Iterator[Sample]:
         for line in draw_up_to(length + 1, seeds):  # the additional character may be the newline
@@ -93,7 +98,7 @@ def sample_lines(
         return True
 
     reasons = ["is in the training text"] * novel + ["was drawn before"] * unique + [EMPTY] * skip_empty
-    return select(draw, count, request.seed, MAX_BATCH, is_wanted, exhausted("new lines", reasons))
+    return select(draw, count, request.seed, MAX_BATCH, is_wanted, exhausted("new lines", reasons), failed)
 
 
 def check_label(model: Model, label: str | None) -> None:

@@ -11,6 +11,21 @@ EMPTY = "is empty"
 """Why a sample of nothing but white space is not wanted."""
 
 Drawn = TypeVar("Drawn")
+OnFailure = Callable[[int, SamplingError], None]
+"""What is done about a sample that the constraints do not allow: it is given the seed and the error."""
+
+
+class Failed:
+    """Counts the samples that the constraints do not allow; without `report`, each is an error."""
+
+    def __init__(self, report: OnFailure | None) -> None:
+        self.report, self.n = report, 0
+
+    def __call__(self, seed: int, error: SamplingError) -> None:
+        if self.report is None:
+            raise error
+        self.n += 1
+        self.report(seed, error)
 
 
 def select(
@@ -20,16 +35,19 @@ def select(
     max_batch: int,
     is_wanted: Callable[[Drawn], bool],
     error: SamplingError,
+    failed: Failed,
 ) -> Iterator[Drawn]:
     """`count` samples that are wanted, in the order of their seeds, from `seed` on; at most `max_batch` side by side.
 
-    Raises the error if `MAX_SKIPPED` in a row were not wanted.
+    None replaces one of those that `failed` counts. Raises the error if `MAX_SKIPPED` in a row were not wanted.
     """
     left, skipped = count, 0
-    while left:
-        seeds = range(seed, seed + min(max_batch, left + skipped))
+    while left > failed.n:
+        seeds = range(seed, seed + min(max_batch, left - failed.n + skipped))
         seed = seeds.stop
         for sample in draw(seeds):
+            if left <= failed.n:
+                break
             if not is_wanted(sample):
                 skipped += 1
                 if skipped == MAX_SKIPPED:
@@ -37,7 +55,7 @@ def select(
                 continue
             yield sample
             left, skipped = left - 1, 0
-            if not left:
+            if left <= failed.n:
                 break
 
 

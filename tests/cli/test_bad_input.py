@@ -215,6 +215,12 @@ sample model.safetensors --no-empty -n 0      | 1 | each of the last 1,000 is em
 sample model.safetensors --count 2 -n -1 --stop ☃ | 2 | need an end
 sample model.safetensors --prime-file .       | 1 | folder
 sample model.safetensors --match '('          | 2 | regular expression
+sample model.safetensors --match 'a{3,2}'     | 2 | regular expression
+sample model.safetensors --match '[a-z]{500}' -n 80 | 1 | has 500 characters
+sample model.safetensors --match '(☃☄)+'      | 1 | never seen '☃'
+sample model.safetensors --match 'a\\bb'       | 1 | exclude each other
+sample model.safetensors --match 'the' --ban e  | 1 | may not come
+sample model.safetensors --match '((a{1,999}b){1,999}c){1,999}' -n -1 | 2 | too large to follow
 sample model.safetensors --max-copy 5         | 2 | --corpus
 sample model.safetensors --max-copy 5 --corpus missing.txt | 1 | missing.txt
 sample model.safetensors --max-copy 5 --corpus cyrillic.txt | 1 | so that --max-copy has no effect

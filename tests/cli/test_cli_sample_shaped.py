@@ -196,10 +196,41 @@ def test_wrong_usage_is_an_error_in_one_line(args: list[str], says: str, model: 
 
 def test_a_match_that_fails_is_an_error_without_output(model: Path, tmp_path: Path) -> None:
     line = error_line(charrnn("sample", model, "--match", "[0-9]{4}", "--quiet", cwd=tmp_path), 1)
-    assert "no character may come" in line
+    assert "never seen [0-9]" in line
     done = charrnn("sample", model, "--match", "the [a-z]{80}", "-n", 40, "--prime", "the ", "--quiet", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
+    assert "has 84 characters" in done.stderr
     assert "larger --length" in done.stderr
+
+
+@pytest.mark.parametrize("pattern", [r".*,", r"[a-z ]*the", r"(\w+ )*\w+,", r"^.*\btruth$"])
+def test_a_text_finishes_within_its_length(pattern: str, model: Path, tmp_path: Path) -> None:
+    done = sample(model, "--match", pattern, "-n", 60, "-c", 8, "--seed", 3, "--json", "--quiet", cwd=tmp_path)
+    texts = [json.loads(line)["text"] for line in done.stdout.splitlines()]
+    assert len(texts) == 8
+    assert all(re.fullmatch(pattern, text) and len(text) <= 60 for text in texts)
+
+
+def test_one_sample_that_fails_is_reported_and_the_others_are_written(model: Path, tmp_path: Path) -> None:
+    args = ("--match", r"([a-z ])[a-z]*\1", "-n", 4, "--seed", 5, "--engine", "numpy", "--json")
+    done = charrnn("sample", model, "-c", 30, *args, cwd=tmp_path)
+    assert done.returncode == 1
+    drawn = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(re.fullmatch(r"([a-z ])[a-z]*\1", sample["text"]) for sample in drawn)
+    notice, *lines, summary = done.stderr.splitlines()
+    assert "a back-reference" in notice
+    failed = [
+        int(re.fullmatch(r"charrnn: the sample with the seed (\d+): the text does not .*", line)[1]) for line in lines
+    ]
+    assert sorted([*failed, *(sample["seed"] for sample in drawn)]) == list(range(5, 35))
+    assert drawn
+    assert failed
+    assert summary.endswith(f"left out: {len(failed)}")
+    alone = charrnn("sample", model, "-c", 1, *args[:4], "--seed", failed[0], *args[6:], "--quiet", cwd=tmp_path)
+    assert "does not match" in error_line(alone, 1)
+    primes = charrnn("sample", model, "--prime", "-", "--per-line", *args, "--quiet", cwd=tmp_path, input="a\n" * 30)
+    assert primes.returncode == 1
+    assert len(primes.stdout.splitlines()) + len(primes.stderr.splitlines()) == 31
 
 
 @posix

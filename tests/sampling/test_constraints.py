@@ -1,6 +1,5 @@
 """The constraints of sampling, character sets, the loop penalty, stop texts and batches of primes."""
 
-import re
 from itertools import pairwise
 
 import numpy as np
@@ -14,9 +13,10 @@ from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, SamplingError
 from charrnn.layers.softmax import log_softmax
 from charrnn.sampling import constraints, decoder, filters
-from charrnn.sampling.constraints import CorpusNgrams, Match, MaxCopy
+from charrnn.sampling.constraints import CorpusNgrams, MaxCopy
 from charrnn.sampling.filters import FREE_REPEAT
 from charrnn.sampling.generate import TextGenerator, alternatives, continuations, generate, samples
+from charrnn.sampling.match import Expression, Match
 from support.random_models import random_model
 
 LETTERS = Vocabulary("\n abcde")
@@ -34,9 +34,10 @@ def text_of(model, **options):
     return "".join(generate(model, **options))
 
 
-def matching(pattern, vocabulary, stops=()):
+def matching(pattern, vocabulary):
     """A factory of a single constraint."""
-    return lambda recent: [Match(pattern, vocabulary, stops)]
+    expression = Expression(pattern, vocabulary)
+    return lambda recent: [Match(expression)]
 
 
 # Character sets
@@ -72,11 +73,8 @@ def test_constraints_that_leave_no_character_are_an_error(engine):
 
 def test_a_text_ends_at_a_match_if_no_character_may_follow(engine):
     model = random_model(engine=engine)
-
-    def factory(recent):
-        return [Match("ab?", model.vocabulary)]
-
-    assert text_of(model, config=SamplingConfig(allow="a"), length=20, constraints=factory) == "a"
+    constraints = matching("ab?", model.vocabulary)
+    assert text_of(model, config=SamplingConfig(allow="a"), length=20, constraints=constraints) == "a"
 
 
 @pytest.mark.parametrize(("first", "last"), [(0.9, 0.0), (0.0, 0.7), (0.1, 0.0), (1.6, 0.0)])
@@ -130,58 +128,6 @@ def test_a_range_of_temperatures_is_linear_and_needs_a_length():
     assert SamplingConfig(temp=0.4, to_temp=1.2).temps(3, 4, 5) == pytest.approx([1.0])
     with pytest.raises(ConfigError, match="needs a length"):
         TextGenerator(random_model(), length=-1, config=SamplingConfig(to_temp=2.0))
-
-
-# Matches
-
-
-PATTERNS = [r"[abc]{3,5} d+", r"(a|b|cd)*e", r"(?i)[A-C]+", r"a?b?c?d?e?", r"\w{4}\n\w{4}"]
-
-
-@pytest.mark.parametrize("pattern", PATTERNS)
-def test_every_text_matches_as_a_whole(engine, pattern):
-    pytest.importorskip("regex")
-    model, found = random_model(engine=engine), 0
-    for seed in range(8):
-        try:
-            text = text_of(model, length=12, seed=seed, constraints=matching(pattern, model.vocabulary))
-        except SamplingError:  # 12 characters were not enough
-            continue
-        assert re.fullmatch(pattern, text), text
-        found += 1
-    assert found
-
-
-def test_a_match_may_end_at_a_newline(engine):
-    pytest.importorskip("regex")
-    model = random_model(engine=engine)
-    drawn = samples(
-        model, count=20, length=200, seed=1, stops=["\n"], constraints=matching("[a-e]+", model.vocabulary, "\n")
-    )
-    texts = [sample.text for sample in drawn]
-    assert all(re.fullmatch("[a-e]+", text) for text in texts)
-    assert len({len(text) for text in texts}) > 3
-
-
-def test_a_regular_expression_that_takes_too_long_is_an_error(monkeypatch):
-    monkeypatch.setattr(constraints, "REGEX_TIMEOUT", 0.1)
-    match = Match("(a{1,1000}){1,1000}", LETTERS)
-    match.text = "a" * 40
-    with pytest.raises(SamplingError, match="takes too long"):
-        match.allowed()
-
-
-def test_an_impossible_match_is_an_error():
-    pytest.importorskip("regex")
-    model = random_model()
-    with pytest.raises(SamplingError, match="no character may come after 0"):
-        text_of(model, length=5, constraints=matching("xyz", model.vocabulary))
-    with pytest.raises(SamplingError, match="does not match after 2"):
-        text_of(model, length=2, constraints=matching("aaaa", model.vocabulary))
-    with pytest.raises(ConfigError, match="not a regular expression"):
-        Match("(", model.vocabulary)
-    with pytest.raises(ConfigError, match="model of bytes"):
-        Match("a", Vocabulary(None))
 
 
 # Copies

@@ -30,6 +30,7 @@ Examples:
   charrnn sample --prime 'LOWE:\\n' --stop '\\n\\n' --no-echo
   charrnn sample --end sentence --min-length 200 -n 500
   charrnn sample --match '[A-Z][a-z]+, [0-9]{1,2} (May|June)'
+  charrnn sample -n 80 --match '.*\\.'
   charrnn sample --temp 0.3 --max-copy 20 --corpus corpus.txt
   charrnn sample --clamp-unit 0:17=0.9 --prime 'ROMEO:'
   cut -c-20 lines.txt | charrnn sample --prime - --per-line
@@ -156,7 +157,7 @@ def command(
         int, option(TEXTS, "The fewest characters to write before one of these ends.", show_default=True)
     ] = 0,
     match: Annotated[
-        str | None, option(TEXTS, "Write only a text that matches this regular expression as a whole.")
+        str | None, option(TEXTS, "Write only a text that matches this regular expression as a whole, within --length.")
     ] = None,
     max_copy: Annotated[
         int | None, option(TEXTS, "The most consecutive characters that may be copied from --corpus.")
@@ -201,7 +202,7 @@ def command(
     from charrnn.cli.sample import ends, options
     from charrnn.cli.sample.constraints import constraint_factory
     from charrnn.cli.sample.primes import clean_prime, read_prime, read_primes
-    from charrnn.cli.sample.samples import first_written, write_samples, write_text
+    from charrnn.cli.sample.samples import Failures, first_written, write_samples, write_text
     from charrnn.config import between
     from charrnn.sampling.generate import TextGenerator, continuations, samples
     from charrnn.sampling.request import SamplingRequest
@@ -223,7 +224,7 @@ def command(
     notify_compilation(chosen, quiet)
     model = replace(model, engine=engines.load(chosen)).clamp_units(units)
     stops = [*stop, *(["\n"] if stop_at_newline or per_line or model.reads_lines else [])]
-    constraints = constraint_factory(model, match, max_copy, corpus, stops)
+    constraints = constraint_factory(model, match, max_copy, corpus, notice)
     after = None if state_in is None else GenerationState.load(state_in, model)
     if seed is None:
         seed = options.draw_seed()
@@ -252,22 +253,25 @@ def command(
         at_once=per_line,
         echo=not no_echo,
     )
-    empty = 0
+    empty, failures = 0, Failures()
     if interactive:
         from charrnn.cli.sample.interactive import converse
 
         converse(model, request, clean, output, echo=not no_echo, ends_are_fixed=match is not None)
     elif per_line:
-        empty = write(continuations(model, read_primes(prime_file, model, clean), request))
+        primes = read_primes(prime_file, model, clean)
+        empty = write(continuations(model, primes, request, on_failure=failures))
     else:
         request = replace(request, prime=clean(read_prime(prime, prime_file, model)))
         if model.reads_lines:
             from charrnn.sampling.lines import sample_lines
 
-            wanted = partial(sample_lines, novel=novel, unique=unique, skip_empty=no_empty)
+            report = failures if count > 1 else None  # the only one that fails is the error
+            wanted = partial(sample_lines, novel=novel, unique=unique, skip_empty=no_empty, on_failure=report)
             empty = write(wanted(model, request, count=count, label=label))
         elif as_json or count > 1:
-            empty = write(samples(model, request, count=count, skip_empty=no_empty))
+            report = failures if count > 1 else None
+            empty = write(samples(model, request, count=count, skip_empty=no_empty, on_failure=report))
         else:
             text = TextGenerator(model, request, after=after)
             pieces = text.pieces()
@@ -283,3 +287,4 @@ def command(
     output.close()
     if end and empty:
         notice(ends.without_sentence(request, empty))
+    failures.check()

@@ -1,6 +1,6 @@
 """The constraints that `charrnn sample` puts on its texts: --match and --max-copy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ from charrnn.dataset.file_decoder import encoding_advice
 from charrnn.dataset.files import Source
 from charrnn.errors import CorpusError
 from charrnn.model.model import Model
-from charrnn.sampling.constraints import ConstraintFactory, CorpusNgrams, Match, MaxCopy
+from charrnn.sampling.constraints import ConstraintFactory, CorpusNgrams, MaxCopy
+from charrnn.sampling.match import Expression, Match
 
 ASCII = bytes(range(0x80))
 MAX_INVALID = 0.001
@@ -23,16 +24,17 @@ CHECK_BLOCK = 1 << 20
 
 
 def constraint_factory(
-    model: Model, match: str | None, max_copy: int | None, corpus: Path | None, stops: Sequence[str]
+    model: Model, match: str | None, max_copy: int | None, corpus: Path | None, notice: Callable[[str], None]
 ) -> ConstraintFactory | None:
-    """Makes the constraints of each text; None if there are none.
+    """Makes the constraints of each text; None if there are none. A notice says if a text may fail to end in a match.
 
     Raises `ConfigError` for an invalid option, and `CorpusError` if the corpus can't be read.
     """
     vocabulary, form = model.vocabulary, model.text_form
-    stop_characters = [stop for stop in stops if len(stop) == 1]
-    if match is not None:
-        Match(match, vocabulary)  # an invalid pattern is an error before the corpus is read
+    # An invalid pattern is an error before the corpus is read
+    expression = None if match is None else Expression(match, vocabulary)
+    if expression and expression.unplanned:
+        notice(f"--match has {expression.unplanned}, which can't be planned ahead: a text may fail to match in the end")
     ngrams = None
     if max_copy is not None:
         as_bytes = vocabulary.is_bytes
@@ -40,10 +42,10 @@ def constraint_factory(
         found = read(source)
         _check_encoding(found, source, model)
         ngrams = CorpusNgrams(found, vocabulary, max_copy)
-    if match is None and ngrams is None:
+    if expression is None and ngrams is None:
         return None
     return lambda recent: [
-        *([Match(match, vocabulary, stop_characters)] if match is not None else []),
+        *([Match(expression)] if expression is not None else []),
         *([MaxCopy(ngrams, recent)] if ngrams is not None else []),
     ]
 

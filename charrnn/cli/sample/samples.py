@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from charrnn.cli.terminal.console import Output
+from charrnn.cli.terminal.console import Output, notice
+from charrnn.errors import SamplingError
 from charrnn.model.model import Model
 from charrnn.sampling.generate import Sample, TextGenerator, alternatives
 from charrnn.sampling.request import SamplingRequest
@@ -13,6 +14,22 @@ from charrnn.sampling.selection import EMPTY, MAX_SKIPPED, exhausted, is_empty
 
 N_ALTERNATIVES = 5
 """The likeliest characters that --logprobs lists beside the one that was drawn."""
+
+
+class Failures:
+    """The samples that could not be written as asked: one line on stderr for each, and an exit code that says so."""
+
+    def __init__(self) -> None:
+        self.n = 0
+
+    def __call__(self, seed: int, error: SamplingError) -> None:
+        self.n += 1
+        notice(f"charrnn: the sample with the seed {seed}: {error}")
+
+    def check(self) -> None:
+        """Raises `SamplingError` if there are any, after the others are written."""
+        if self.n:
+            raise SamplingError(f"samples that could not be written as asked, and were left out: {self.n:,}")
 
 
 def write_text(prime: str, pieces: Iterable[str], output: Output) -> bool:
