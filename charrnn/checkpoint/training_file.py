@@ -18,7 +18,7 @@ from charrnn.dataset.streams import Streams
 from charrnn.errors import CheckpointError
 from charrnn.model.forms import network_for
 from charrnn.training.optimizers import OPTIMIZERS
-from charrnn.training.state import CorpusInfo, Counters, TrainingState
+from charrnn.training.state import CorpusInfo, Counters, InitFrom, TrainingState
 from charrnn.types import Params
 
 
@@ -45,6 +45,8 @@ def create_state_file(path: Path, state: TrainingState) -> AtomicFile:
         "counters": asdict(s.counters),
         "run": s.run_id,
     }
+    if s.init_from is not None:
+        metadata["init_from"] = asdict(s.init_from)
     return create(path, tensors, metadata)
 
 
@@ -87,6 +89,7 @@ def load_state(path: Path) -> TrainingState:
         best=group("best."),
         counters=counters,
         run_id=meta.read_text(file, "run"),
+        init_from=meta.read_config(file, "init_from", InitFrom) if file.has("init_from") else None,
     )
 
 

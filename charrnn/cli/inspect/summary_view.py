@@ -82,10 +82,10 @@ def _characters(characters: list[str]) -> str:
 
 
 def _tensors(data: dict[str, Any]) -> Table:
-    table = plain_table("tensor", "shape", "norm", "share")
+    table = plain_table("tensor", "shape", "type", "norm", "share")
     for tensor in data["tensors"]:
         shape = " × ".join(map(str, tensor["shape"]))
-        table.add_row(plain(tensor["name"]), shape, f"{tensor['norm']:.3g}", f"{tensor['share']:.1%}")
+        table.add_row(plain(tensor["name"]), shape, tensor["dtype"], f"{tensor['norm']:.3g}", f"{tensor['share']:.1%}")
     return table
 
 

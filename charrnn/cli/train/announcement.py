@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
+from charrnn.dataset.vocabulary import MAX_NAMED, describe
 from charrnn.training.options import DEFAULT_TIME
 from charrnn.training.trainer import Trainer
 
@@ -18,6 +19,7 @@ def lines(trainer: Trainer, path: Path, default_time: bool) -> Iterator[str]:
         yield f"training time: {minutes} (the default); set another with --time, or give --steps or --epochs"
     yield from _corpus(trainer)
     yield from _network(trainer)
+    yield from _start(trainer)
     step = trainer.state.counters.step
     yield f"{f'continues at step {step:,}, ' if step else ''}writes {path}"
 
@@ -43,6 +45,21 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
         yield f"trains on the first {corpus.training_chars:,}, validates on the last {corpus.validation_chars:,}"
     elif trainer.state.training_config.val_fraction:
         yield "too short to hold out validation text: trains on all of it and keeps the last weights"
+
+
+def _start(trainer: Trainer) -> Iterator[str]:
+    """What became of the characters that the model of --init-from has never seen."""
+    began = trainer.state.init_from
+    if began is None:
+        return
+    if began.n_new:
+        characters = trainer.state.vocabulary.characters[-began.n_new :]
+        named = ", ".join(map(describe, characters[:MAX_NAMED]))
+        more = f" and {began.n_new - MAX_NAMED:,} more" if began.n_new > MAX_NAMED else ""
+        yield f"characters that the model of --init-from has never seen, and will learn: {named}{more}"
+    if began.n_replaced:
+        done = "left out" if began.unknown == "skip" else "replaced by the nearest ones"
+        yield f"characters that the model of --init-from has never seen were {done}: {began.n_replaced:,}"
 
 
 def _network(trainer: Trainer) -> Iterator[str]:
