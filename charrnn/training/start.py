@@ -43,12 +43,11 @@ def start(
 
     The defaults are those of `options.complete`. Without `steps`, `epochs` or `time` training takes three minutes; with
     `time`, `autoconfig.fit_to_time` chooses the options that are not given. With `init_from` training starts from that
-    model's weights, shape and vocabulary, at a learning rate for weights that have learned: see `finetuning`. These
-    weights are evaluated first, and kept if nothing beats them. `unknown` says what becomes of characters that the
-    model does not know: one of `state.UNKNOWN`. A classifier or a tagger can start from a language model too: see
-    `transfer.adopt`. `source` is stored, so that the run can be resumed. Raises `ConfigError`; `CorpusError` for a text
-    of fewer than two characters or, in the layout `lines`, two lines; and `VocabularyError` for a model of bytes and a
-    text of characters, or the other way round.
+    model's weights, shape and vocabulary; these weights are evaluated first, and kept if nothing beats them. `unknown`
+    says what becomes of characters that the model does not know: one of `state.UNKNOWN`. A classifier or a tagger can
+    start from a language model too: see `transfer.adopt`. `source` is stored, so that the run can be resumed. Raises
+    `ConfigError`; `CorpusError` for a text of fewer than two characters or, in the layout `lines`, two lines; and
+    `VocabularyError` for a model of bytes and a text of characters, or the other way round.
     """
     if init_from is None and unknown != "new":
         raise ConfigError("unknown is only for a run that starts from another model, with --init-from")
@@ -60,10 +59,12 @@ def start(
     corpus, began = _read(corpus, options, init_from, unknown)
     if init_from is not None:
         options = _with_shape_of(init_from.config, options)
-        if _is_alike(init_from, options):
-            options = finetuning.with_learning_rate(options)
     if deadline is not None:
-        options = autoconfig.fit_to_time(corpus, options, deadline)
+        is_finetuned = (
+            init_from is not None and init_from.config.form == "language_model" and _is_alike(init_from, options)
+        )
+        options = finetuning.with_defaults(options) if is_finetuned else options
+        options = autoconfig.fit_to_time(corpus, options, deadline, is_finetuned)
     model_config, config = train_options.complete(corpus, options)
     network, rng = network_for(model_config, engines.load(config.engine)), np.random.default_rng(config.seed)
     memory_estimate.check(model_config, config, corpus.ids.nbytes)

@@ -17,7 +17,7 @@ from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusErr
 from charrnn.model.dropout import dropconnect_masks, dropout_masks
 from charrnn.model.forms import network_for
 from charrnn.model.model import Model
-from charrnn.training import calibration, divergence, evaluation, optimizers
+from charrnn.training import calibration, divergence, evaluation, finetuning, optimizers
 from charrnn.training.deadline import Deadline
 from charrnn.training.parallel import Shards
 from charrnn.training.schedules import learning_rate
@@ -99,7 +99,8 @@ class Trainer:
     @property
     def eval_every(self) -> int:
         """Steps between evaluations. They do not depend on the length of the run, so a longer run begins alike."""
-        return self.state.training_config.eval_every or min(max(self.training_data.steps_per_epoch, 50), 1000)
+        fewest = 50 if self.state.init_from is None else finetuning.MIN_EVAL_EVERY
+        return self.state.training_config.eval_every or min(max(self.training_data.steps_per_epoch, fewest), 1000)
 
     def _evaluates_at(self, step: int) -> bool:
         """Whether a regular evaluation falls on a step.

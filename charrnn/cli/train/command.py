@@ -148,7 +148,7 @@ def command(
     ] = None,
     lr: Annotated[
         float | None,
-        option(OPTIMISATION, "Learning rate. [0.005; rmsprop: 0.002; adagrad and sgd: 0.1; less with --init-from]"),
+        option(OPTIMISATION, "Learning rate. [0.005; rmsprop: 0.002; adagrad and sgd: 0.1]"),
     ] = None,
     momentum: Annotated[float | None, option(OPTIMISATION, "Momentum of sgd. [0.9]")] = None,
     weight_decay: Annotated[float | None, option(OPTIMISATION, "Weight decay. [0; adamw: 0.01]")] = None,
