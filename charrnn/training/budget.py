@@ -85,7 +85,7 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
     H = chosen["hidden_size"]
     epochs = W / operations(ModelConfig(V, chosen["cell"], H, chosen["layers"])) / N
     if given.get("optimizer", "adam") in ("adam", "adamw"):
-        chosen.setdefault("lr", round(min(RATE * math.sqrt(WIDTH / H), MAX_RATE), 5))
+        chosen.setdefault("lr", learning_rate(H))
     dropped = 0.0
     if epochs > EPOCHS_BEFORE_OVERFITTING:
         doublings = math.log2(epochs / EPOCHS_BEFORE_OVERFITTING)
@@ -99,6 +99,11 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
         "drop_connect": dropped,
     }
     return defaults | chosen
+
+
+def learning_rate(H: int) -> float:
+    """The learning rate of adam for a network with so many units in each layer."""
+    return round(min(RATE * math.sqrt(WIDTH / H), MAX_RATE), 5)
 
 
 def width(W: float, cell: str, layers: int) -> int:

@@ -45,10 +45,11 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("base", type=Path, help="the text of the base")
     parser.add_argument("text", type=Path, help="the text to continue on")
+    parser.add_argument("--base-chars", type=int, help="only the first characters of the base's text")
     parser.add_argument("--chars", type=int, default=30_000, help="the characters of the second text")
     parser.add_argument("--hidden-size", type=int, default=160)
     parser.add_argument("--base-steps", type=int, default=2500)
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--seeds", type=int, default=3, help="the number of seeds: 1, 2, …")
     parser.add_argument("--rates", default="", help="learning rates to compare, separated by commas")
     parser.add_argument("--keep", type=Path, help="a file in which to keep the base, or from which to take it")
@@ -68,7 +69,7 @@ def base_model(args: argparse.Namespace) -> Model:
     """The base, from its file if there is one."""
     if args.keep is not None and args.keep.exists():
         return charrnn.load(args.keep).model
-    text = args.base.read_text(encoding="utf-8")
+    text = args.base.read_text(encoding="utf-8")[: args.base_chars]
     model = trained(text, hidden_size=args.hidden_size, steps=args.base_steps, seed=1, **BASE).best
     if args.keep is not None:
         charrnn.save(args.keep, charrnn.Checkpoint(model))
