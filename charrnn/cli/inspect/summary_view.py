@@ -27,10 +27,11 @@ def _about(data: dict[str, Any]) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     model, vocabulary = ModelConfig(**data["model"]), data["vocabulary"]
+    types = sorted({tensor["dtype"] for tensor in data["tensors"]})
     rows = {
         "file": f"{data['file']}, {data['bytes']:,} bytes",
         "model": _model(model),
-        "parameters": f"{data['parameters']:,}",
+        "parameters": f"{data['parameters']:,}, stored as {' and '.join(types)}",
         "vocabulary": f"{vocabulary['size']} {vocabulary['kind']}",
         "characters": _characters(vocabulary.get("characters", [])),
         "layout": data["layout"],
@@ -82,10 +83,10 @@ def _characters(characters: list[str]) -> str:
 
 
 def _tensors(data: dict[str, Any]) -> Table:
-    table = plain_table("tensor", "shape", "type", "norm", "share")
+    table = plain_table("tensor", "shape", "norm", "share")
     for tensor in data["tensors"]:
         shape = " × ".join(map(str, tensor["shape"]))
-        table.add_row(plain(tensor["name"]), shape, tensor["dtype"], f"{tensor['norm']:.3g}", f"{tensor['share']:.1%}")
+        table.add_row(plain(tensor["name"]), shape, f"{tensor['norm']:.3g}", f"{tensor['share']:.1%}")
     return table
 
 
