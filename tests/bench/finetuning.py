@@ -107,7 +107,7 @@ def ways(base: Model, text: str, steps: int, seed: int) -> Iterator[tuple[str, T
     yield "new rows (the default)", trained(text, init_from=base, **options)
     yield "`--unknown skip`", trained(text, init_from=base, unknown="skip", **options)
     shape = {"hidden_size": base.config.hidden_size, "layers": base.config.layers, "cell": base.config.cell}
-    yield "training afresh", trained(text, eval_every=25, **shape, **options)
+    yield "training afresh, thrice the steps", trained(text, eval_every=25, **shape, **options | {"steps": 3 * steps})
 
 
 def compare(base: Model, text: str, args: argparse.Namespace) -> None:
