@@ -35,7 +35,7 @@ class Checkpoint:
     """The version of charrnn that wrote it."""
     run_id: str = ""
     """The run to which it belongs, as in the training state beside it."""
-    stored_types: dict[str, str] = field(default_factory=dict)
+    stored_types: dict[str, str] = field(default_factory=dict, compare=False)
     """The type of each tensor in the file that it was read from, by its name there; all of them become `float32`."""
 
     @classmethod

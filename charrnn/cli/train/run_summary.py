@@ -65,8 +65,8 @@ class RunSummary:
             losses = f"validation loss {start:.3f} before, {row.val_loss:.3f} after ({change:+.1%})"
             yield f"training {improved} the weights it started from: {losses}"
         if start and row and not row.step:
-            advice = ": training did not improve on them; try a lower --lr, or more text" if config.steps else ""
-            yield f"kept the weights it started from{advice}"
+            why = ": training did not improve on them; try a lower --lr, or more text" if config.steps else ""
+            yield f"kept the weights it started from{why}"
         elif trainer.deadline is not None and config.steps <= config.warmup:
             yield "the time ran out before much was learned: give more --time; if the engine had to compile, try again"
         elif row and self.baselines and row.rank / math.log(2) > self.baselines[0].xz > 0:
