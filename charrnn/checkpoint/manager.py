@@ -141,7 +141,7 @@ class CheckpointManager:
         best = self._best()
         previous = None if self._is_surpassed(best) else self.previous_best
         first = not self.resumed and not self._last_saved
-        untrained = not s.counters.step and s.training_config.steps > 0
+        untrained = not s.counters.step and not s.history and s.training_config.steps > 0
         if self._last_saved:
             check_same_run(self.path, s.run_id)
         if first:

@@ -36,6 +36,8 @@ class Checkpoint:
     """The version of charrnn that wrote it."""
     run_id: str = ""
     """The run to which it belongs, as in the training state beside it."""
+    stored_types: dict[str, str] = field(default_factory=dict, compare=False)
+    """The type of each tensor in the file that it was read from, by its name there; all of them become `float32`."""
 
     @classmethod
     def from_trainer(cls, trainer: "Trainer") -> "Checkpoint":
@@ -111,4 +113,5 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
         meta.read_history(file) if file.has("history") else [],
         meta.read_text(file, "version"),
         meta.read_text(file, "run"),
+        file.stored_types(),
     )

@@ -100,6 +100,7 @@ def train(
     source: Source | None = None,
     init_from: Model | None = None,
     normalization: str | None = None,
+    unknown: str = "new",
     **options: Unpack[TrainOptions],
 ) -> Trainer: ...
 
@@ -114,6 +115,7 @@ def train(
     source: Source | None = None,
     init_from: Model | None = None,
     normalization: str | None = None,
+    unknown: str = "new",
     **options: Unpack[TrainOptions],
 ) -> SavedTraining: ...
 
@@ -127,6 +129,7 @@ def train(
     source: Source | None = None,
     init_from: Model | None = None,
     normalization: str | None = None,
+    unknown: str = "new",
     **options: Unpack[TrainOptions],
 ) -> Trainer | SavedTraining:
     """A new training run on a text, or on bytes for a model of bytes; iterate over it to run it.
@@ -147,12 +150,12 @@ def train(
     if checkpoint is None:
         if log is not None or force:
             raise ConfigError("log and force are only for a run with a checkpoint")
-        return trainers.start(corpus, source=source, init_from=init_from, **options)
+        return trainers.start(corpus, source=source, init_from=init_from, unknown=unknown, **options)
     path = _absolute(checkpoint)
     lock = reserve(path, force)
     try:
         log_path = _log_path(log, source, path)
-        trainer = trainers.start(corpus, source=source, init_from=init_from, **options)
+        trainer = trainers.start(corpus, source=source, init_from=init_from, unknown=unknown, **options)
         return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, force=force))
     except BaseException:
         lock.release()

@@ -20,7 +20,8 @@ FORMAT = 2
 """The format version that is written. All earlier versions are read; later ones are an error."""
 SPARE_BYTES = 32 << 20
 """The bytes of memory that must be free when tensors are read, in addition to those of the tensors."""
-FLOATS = ("F16", "F32", "F64")
+TYPES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32", "F64": "float64"}
+"""The types of tensors that are read, by their names in the file: single precision holds any of the first three."""
 MAX_BRACKETS, MAX_COMMAS = 100_000, 1_200_000
 """The most brackets and commas of a metadata value: enough for 100,000 evaluations, and for all of Unicode."""
 
@@ -112,6 +113,11 @@ class TensorFile:
             raise self.damaged(key) from None
         return rng
 
+    def stored_types(self) -> dict[str, str]:
+        """The type of each tensor in the file, such as `bfloat16`, by the tensor's name."""
+        names = self.file.keys()
+        return {name: TYPES.get(found := self.file.get_slice(name).get_dtype(), found) for name in names}
+
     def tensors(self, shapes: Mapping[str, tuple[int, ...]], dtype: Any = np.float32) -> Params:
         """All tensors of the file, which must have these names and shapes, and be floating-point and finite.
 
@@ -124,7 +130,7 @@ class TensorFile:
                 raise CheckpointError(f"{self.path} does not fit its configuration: it {what} tensor {name!r}")
             for name, shape in shapes.items():
                 part = self.file.get_slice(name)
-                if tuple(part.get_shape()) != tuple(shape) or part.get_dtype() not in FLOATS:
+                if tuple(part.get_shape()) != tuple(shape) or part.get_dtype() not in TYPES:
                     raise CheckpointError(
                         f"{self.path} does not fit its configuration: tensor {name!r} is {part.get_dtype()} "
                         f"{part.get_shape()}, not floating-point {list(shape)}"
@@ -141,8 +147,27 @@ class TensorFile:
         return tensors
 
     def _tensor(self, name: str) -> Array:
+        if self.file.get_slice(name).get_dtype() == "BF16":  # a type that NumPy lacks
+            return widened(self._halves(name))
         tensor: Array = self.file.get_tensor(name)
         return tensor
+
+    def _halves(self, name: str) -> Array:
+        """The bytes of a bfloat16 tensor, as unsigned numbers; the library has checked the header."""
+        with self.path.open("rb") as raw:
+            (length,) = struct.unpack("<Q", raw.read(8))
+            place = json.loads(raw.read(length))[name]
+            if place["dtype"] != "BF16":
+                raise ValueError("it was replaced while it was read")
+            raw.seek(8 + length + place["data_offsets"][0])
+            return np.fromfile(raw, "<u2", math.prod(place["shape"])).reshape(place["shape"])
+
+
+def widened(halves: Array) -> Array:
+    """The numbers whose bfloat16 bits are given, in single precision: these are the upper half of its bits."""
+    wide = halves.astype(np.uint32)
+    wide <<= 16
+    return wide.view(np.float32)
 
 
 def _one_line(error: Exception) -> str:

@@ -17,7 +17,7 @@ from charrnn.dataset.text_form import DEFAULT_FORM
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.model.forms import network_for
 from charrnn.training.optimizers import OPTIMIZERS
-from charrnn.training.state import CorpusInfo, Counters, TrainingState
+from charrnn.training.state import CorpusInfo, Counters, InitFrom, TrainingState
 from charrnn.types import Params
 
 
@@ -44,6 +44,8 @@ def create_state_file(path: Path, state: TrainingState) -> AtomicFile:
         "counters": s.counters.to_dict(),
         "run": s.run_id,
     } | meta.text_form_to_json(s.text_form)
+    if s.init_from is not None:
+        metadata["init_from"] = s.init_from.to_dict()
     return create(path, tensors, metadata)
 
 
@@ -88,6 +90,7 @@ def load_state(path: Path) -> TrainingState:
         counters=counters,
         run_id=meta.read_text(file, "run"),
         text_form=meta.read_text_form(file, DEFAULT_FORM if source is None else source.text_form.of_later_texts),
+        init_from=meta.read_config(file, "init_from", InitFrom) if file.has("init_from") else None,
     )
 
 

@@ -74,20 +74,28 @@ class Corpus:
         by none: a character that occurs only there is `unread`. Raises `VocabularyError` if the vocabulary lacks a
         character that is read.
         """
-        whole = layout not in PAIR_LAYOUTS or (layout in REWRITING_LAYOUTS and not skip_bad)
-        if whole or self.vocabulary.is_bytes or (vocabulary is not None and vocabulary.is_bytes):
+        if self._is_read_whole(layout, skip_bad) or (vocabulary is not None and vocabulary.is_bytes):
             return self if vocabulary is None else self.reencode(vocabulary)
-        pairs = self.aligned_pairs if layout == "tags" else self.pairs
-        lines = pairs.lines
-        assert lines.firsts is not None
-        lengths = lines.lengths if layout in REWRITING_LAYOUTS else lines.firsts - 1
-        counts = count_ids(lines.ids, lines.starts, lengths, len(self.alphabet))
-        read = {"\n", TAB, *(self.alphabet.characters[v] for v in np.flatnonzero(counts))}
+        read = self.characters_read(layout, skip_bad)
         chosen = vocabulary or Vocabulary(sorted(read))
         chosen.encode("".join(sorted(read)))
         unread = tuple(sorted({*self.alphabet.characters} - {*chosen.characters}))
-        is_same = (chosen, unread) == (self.vocabulary, self.unread)
-        return self if is_same else self._renumbered(chosen, unread)
+        return self if (chosen, unread) == (self.vocabulary, self.unread) else self._renumbered(chosen, unread)
+
+    def _is_read_whole(self, layout: str, skip_bad: bool) -> bool:
+        """Whether a network reads all of the text in a layout."""
+        whole = layout not in PAIR_LAYOUTS or (layout in REWRITING_LAYOUTS and not skip_bad)
+        return whole or self.vocabulary.is_bytes
+
+    def characters_read(self, layout: str, skip_bad: bool) -> set[str]:
+        """The characters that a network reads in a layout: see `read_as`."""
+        if self._is_read_whole(layout, skip_bad):
+            return {*self.vocabulary.characters}
+        lines = (self.aligned_pairs if layout == "tags" else self.pairs).lines
+        assert lines.firsts is not None
+        lengths = lines.lengths if layout in REWRITING_LAYOUTS else lines.firsts - 1
+        counts = count_ids(lines.ids, lines.starts, lengths, len(self.alphabet))
+        return {"\n", TAB, *(self.alphabet.characters[v] for v in np.flatnonzero(counts))}
 
     def _renumbered(self, vocabulary: Vocabulary, unread: tuple[str, ...]) -> "Corpus":
         """The same text with the ids of a vocabulary and, after these, of characters that are not read."""

@@ -2,13 +2,11 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.id_counts import CharacterCount, blocks_of, count
+from charrnn.dataset.replacement import substitute
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.types import Ids
 
 
 def replace_rare(corpus: Corpus, min_count: int) -> Corpus:
@@ -38,22 +36,6 @@ def replace_rare(corpus: Corpus, min_count: int) -> Corpus:
     ]
     held_out = corpus.held_out
     if held_out is not None:
-        held_out = replace(held_out, ids=_substitute(held_out.ids, new_ids))
-    ids = _substitute(corpus.ids, new_ids)
+        held_out = replace(held_out, ids=substitute(held_out.ids, new_ids))
+    ids = substitute(corpus.ids, new_ids)
     return replace(corpus, ids=ids, vocabulary=vocabulary, held_out=held_out, rare=found)
-
-
-def _substitute(ids: Ids, new_ids: list[Ids]) -> Ids:
-    """The text in which some ids, mostly none or one, stand for each id."""
-    lengths = np.array([len(new) for new in new_ids])
-    firsts = np.array([new[0] if len(new) else 0 for new in new_ids], new_ids[0].dtype)
-    several = lengths > 1
-    found = []
-    for block in blocks_of(ids):
-        n = lengths[block]
-        text = np.repeat(firsts[block], n)
-        stops = np.cumsum(n)
-        for place in np.flatnonzero(several[block]):
-            text[stops[place] - n[place] : stops[place]] = new_ids[block[place]]
-        found.append(text)
-    return np.concatenate([*found, firsts[:0]])

@@ -78,6 +78,10 @@ class Vocabulary:
             seen[code_points(text[start : start + ENCODE_BLOCK])] = True
         return cls(map(chr, np.flatnonzero(seen)))
 
+    def extended(self, characters: Iterable[str]) -> "Vocabulary":
+        """The vocabulary with more characters: those that it has keep their ids."""
+        return Vocabulary((*self.characters, *characters))
+
     def __len__(self) -> int:
         return len(self.characters)
 

@@ -14,7 +14,7 @@ from charrnn.inspection.history import history
 def summary(checkpoint: Checkpoint) -> dict[str, Any]:
     """A checkpoint as plain data: its metadata, the shape, norm and share of each tensor, and its history.
 
-    The tensors are those of the file, under PyTorch's names.
+    The tensors are those of the file, under PyTorch's names and with the types that they have there.
     """
     model = checkpoint.model
     tensors = to_torch(model.params, model.network)
@@ -32,7 +32,7 @@ def summary(checkpoint: Checkpoint) -> dict[str, Any]:
             {
                 "name": name,
                 "shape": list(tensor.shape),
-                "dtype": str(tensor.dtype),
+                "dtype": checkpoint.stored_types.get(name, str(tensor.dtype)),
                 "norm": float(np.linalg.norm(tensor.astype(np.float64))),
                 "share": tensor.size / total,
             }

@@ -10,7 +10,7 @@ from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.id_counts import blocks_of, count
 from charrnn.dataset.split import TrainingData, split_corpus
 from charrnn.errors import ConfigError
-from charrnn.training import budget
+from charrnn.training import budget, finetuning
 from charrnn.training.deadline import Deadline
 from charrnn.training.options import TrainOptions, model_config, resolve_defaults, training_config
 from charrnn.training.throughput import measure_throughput
@@ -27,12 +27,13 @@ EVALUATION_SHARE, MIN_EVALUATIONS, MAX_EVALUATIONS = 0.04, 2, 12
 """The share of the training time for all evaluations along the way, and their smallest and largest number."""
 
 
-def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> TrainOptions:
+def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_finetuned: bool = False) -> TrainOptions:
     """Completes the options of a run with a deadline from the speed of this machine: see `budget.choose`.
 
     The speed of a reference network decides the width, and the speed at that width decides the rest. The number of
     steps is an estimate, which the deadline corrects along the way. If validation would take too long, less of the text
-    is held out.
+    is held out. Weights that have learned already are evaluated once an epoch, if the time allows, and the run ends
+    when they no longer improve: see `finetuning`.
     """
     options = resolve_defaults(corpus, options)
     if {"lr_decay", "lr_decay_after"} & set(options):
@@ -55,9 +56,15 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> Tr
         fraction = float(f"{config.val_fraction * MAX_VALIDATION_SHARE * seconds / deadline.evaluation:.1g}")
         deadline.evaluation *= fraction / config.val_fraction
         chosen["val_fraction"] = fraction
-    chars_per_step = split_corpus(corpus, training_config(chosen)).training.chars_read_per_step
-    steps = max(1, int(throughput * deadline.budget() / chars_per_step))
-    return _timing(steps, seconds, deadline, chosen) | chosen
+    split = split_corpus(corpus, training_config(chosen))
+    steps = max(1, int(throughput * deadline.budget() / split.training.chars_read_per_step))
+    timing = _timing(steps, seconds, deadline, chosen)
+    if is_finetuned and split.validation.size:
+        timing["patience"] = finetuning.PATIENCE
+        epoch = max(split.training.steps_per_epoch, finetuning.MIN_EVAL_EVERY)
+        affordable = math.ceil(steps * deadline.evaluation / (EVALUATION_SHARE * seconds))
+        timing["eval_every"] = min(timing["eval_every"], max(epoch, affordable))
+    return timing | chosen
 
 
 def with_min_count(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> TrainOptions:

@@ -98,7 +98,7 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
     H = chosen["hidden_size"]
     epochs = W / operations(ModelConfig(V, chosen["cell"], H, chosen["layers"])) / N
     if given.get("optimizer", "adam") in ("adam", "adamw"):
-        chosen.setdefault("lr", round(min(RATE * math.sqrt(WIDTH / H), MAX_RATE), 5))
+        chosen.setdefault("lr", learning_rate(H))
     dropped = 0.0
     if epochs > EPOCHS_BEFORE_OVERFITTING:
         doublings = math.log2(epochs / EPOCHS_BEFORE_OVERFITTING)
@@ -137,6 +137,11 @@ def choose_min_count(counts: Indices, seconds: float, given: TrainOptions) -> in
     if cost(len(counts)) < MIN_SPEEDUP * lowest:
         return 0
     return next(min_count for min_count, each in costs.items() if each <= MAX_EXTRA_COST * lowest)
+
+
+def learning_rate(H: int) -> float:
+    """The learning rate of adam for a network with so many units in each layer."""
+    return round(min(RATE * math.sqrt(WIDTH / H), MAX_RATE), 5)
 
 
 def width(W: float, cell: str, layers: int) -> int:

@@ -24,9 +24,10 @@ def losses(model: Model, data: ValidationData) -> Iterator[tuple[float, int]]:
 def best(history: list[Evaluation], tolerance: float) -> Evaluation:
     """The row with the lowest validation loss, the first of equals.
 
-    With a tolerance, which a classifier has, the last row whose loss is higher by at most this share.
+    With a tolerance, which a classifier has, the last row whose loss is higher by at most this share; but the weights
+    that a run started from are kept unless a loss is lower than theirs.
     """
     lowest = min(history, key=lambda row: row.rank)
-    if not tolerance:
+    if not tolerance or not lowest.step:
         return lowest
     return [row for row in history if row.rank <= (1 + tolerance) * lowest.rank][-1]

@@ -12,16 +12,18 @@ from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import Source
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.rare import replace_rare
+from charrnn.dataset.replacement import replace_unknown, structural
 from charrnn.dataset.split import split_corpus
 from charrnn.errors import ConfigError
 from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
 from charrnn.model.model import Model
-from charrnn.training import autoconfig, budget, calibration, memory_estimate, optimizers, transfer
+from charrnn.model.resize import resize
+from charrnn.training import autoconfig, budget, calibration, finetuning, memory_estimate, optimizers, transfer
 from charrnn.training import options as train_options
 from charrnn.training.deadline import Deadline
 from charrnn.training.options import TrainOptions
-from charrnn.training.state import CorpusInfo, Counters, TrainingState, copy_params, run_id
+from charrnn.training.state import CorpusInfo, Counters, InitFrom, TrainingState, copy_params, run_id
 from charrnn.training.trainer import Trainer
 
 SHAPE = ("cell", "nonlinearity", "hidden_size", "layers")
@@ -43,17 +45,25 @@ FIXED = (
 
 
 def start(
-    corpus: Corpus, *, source: Source | None = None, init_from: Model | None = None, **options: Unpack[TrainOptions]
+    corpus: Corpus,
+    *,
+    source: Source | None = None,
+    init_from: Model | None = None,
+    unknown: str = "new",
+    **options: Unpack[TrainOptions],
 ) -> Trainer:
     """A new run on a corpus.
 
     The defaults are those of `options.complete`. Without `steps`, `epochs` or `time` training takes three minutes; with
     `time`, `autoconfig.fit_to_time` chooses the options that are not given. With `init_from` training starts from that
-    model's weights, shape and vocabulary; a classifier or a tagger can start from a language model too: see
-    `transfer.adopt`. `source` is stored, so that the run can be resumed. Raises `ConfigError`;
-    `CorpusError` for a text of fewer than two characters or, in the layout `lines`, two lines; and `VocabularyError`
-    for characters that the model of `init_from` does not know.
+    model's weights, shape and vocabulary; these weights are evaluated first, and kept if nothing beats them. `unknown`
+    says what becomes of characters that the model does not know: one of `state.UNKNOWN`. A classifier or a tagger can
+    start from a language model too: see `transfer.adopt`. `source` is stored, so that the run can be resumed. Raises
+    `ConfigError`; `CorpusError` for a text of fewer than two characters or, in the layout `lines`, two lines; and
+    `VocabularyError` for a model of bytes and a text of characters, or the other way round.
     """
+    if init_from is None and unknown != "new":
+        raise ConfigError("unknown is only for a run that starts from another model, with --init-from")
     if not set(train_options.LENGTH_OPTIONS) & set(options):
         options["time"] = train_options.DEFAULT_TIME
     train_options.check(options, has_model=init_from is not None)
@@ -62,12 +72,15 @@ def start(
     if deadline is not None and init_from is None:
         options = autoconfig.with_min_count(corpus, options, deadline)
     corpus = replace_rare(corpus, options.get("min_count", 0))
-    vocabulary = init_from.vocabulary if init_from is not None and _is_alike(init_from, options) else None
-    corpus = corpus.read_as(options.get("layout", "stream"), options.get("skip_bad", False), vocabulary)
+    corpus, began = _read(corpus, options, init_from, unknown)
     if init_from is not None:
         options = _with_shape_of(init_from.config, options)
     if deadline is not None:
-        options = autoconfig.fit_to_time(corpus, options, deadline)
+        is_finetuned = (
+            init_from is not None and init_from.config.form == "language_model" and _is_alike(init_from, options)
+        )
+        options = finetuning.with_defaults(options) if is_finetuned else options
+        options = autoconfig.fit_to_time(corpus, options, deadline, is_finetuned)
     model_config, config = train_options.complete(corpus, options)
     network, rng = network_for(model_config, engines.load(config.engine)), np.random.default_rng(config.seed)
     memory_estimate.check(model_config, config, corpus.nbytes)
@@ -76,7 +89,8 @@ def start(
     with threadpool_limits(1):  # the QR decomposition rounds differently on more threads
         params = initial_params(network, rng)
     if init_from is not None and _is_alike(init_from, options):
-        params |= {name: np.array(p, np.float32, order="C") for name, p in init_from.params.items() if name in params}
+        learned = resize(init_from.params, init_from.config, init_from.vocabulary, corpus.vocabulary)
+        params |= {name: np.array(p, np.float32, order="C") for name, p in learned.items() if name in params}
         _check_labels(init_from, split.labels)
         if split.prior_shift is not None:  # the trainer adds it: so at first it has the model's own probabilities
             params = calibration.calibrated(params, 1.0, -split.prior_shift)
@@ -99,8 +113,9 @@ def start(
         history=[],
         best={},
         counters=Counters(),
-        run_id=run_id(model_config, config, corpus.vocabulary, info, params),
+        run_id=run_id(model_config, config, corpus.vocabulary, info, params, began),
         text_form=corpus.text_form,
+        init_from=began,
     )
     return Trainer(corpus, state, deadline)
 
@@ -124,6 +139,8 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     deadline = _deadline(options)
     if corpus.digest == state.corpus.digest:  # otherwise the trainer says so
         corpus = replace_rare(corpus, state.training_config.min_count)
+        if state.init_from is not None and state.init_from.unknown != "new":
+            corpus, _ = replace_unknown(corpus, state.vocabulary, state.init_from.unknown)
         corpus = corpus.read_as(state.training_config.layout, state.training_config.skip_bad, state.vocabulary)
     if options.get("schedule", "linear") not in ANNEALED:
         current |= {"hold": 0, "cooldown": 0}
@@ -149,6 +166,31 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
 def _is_alike(model: Model, options: TrainOptions) -> bool:
     """Whether a run with these options trains the same form of network as the model."""
     return model.config.form == FORM_OF_LAYOUT.get(options.get("layout", "stream"), "language_model")
+
+
+def _read(corpus: Corpus, options: TrainOptions, model: Model | None, unknown: str) -> tuple[Corpus, InitFrom | None]:
+    """The corpus as a run with these options reads it, and how the run begins from the model, if there is one.
+
+    A run of the model's own form has the model's vocabulary. What the model does not know is added at its end, or left
+    out or replaced, except what says where the texts of the layout end.
+    """
+    layout, skip_bad = options.get("layout", "stream"), options.get("skip_bad", False)
+    began = None if model is None else InitFrom(unknown)
+    if unknown != "new" and layout in ("labels", "tags"):
+        raise ConfigError(
+            f"unknown {unknown} is not for texts with {layout}, which must stay as they are: leave it out"
+        )
+    if model is None or not _is_alike(model, options):
+        return corpus.read_as(layout, skip_bad), began
+    if model.vocabulary.is_bytes or corpus.vocabulary.is_bytes:
+        return corpus.read_as(layout, skip_bad, model.vocabulary), began
+    new = corpus.characters_read(layout, skip_bad) - {*model.vocabulary.characters}
+    if unknown != "new":
+        new &= structural(layout)
+    vocabulary, n_replaced = model.vocabulary.extended(sorted(new)), 0
+    if unknown != "new":
+        corpus, n_replaced = replace_unknown(corpus, vocabulary, unknown)
+    return corpus.read_as(layout, skip_bad, vocabulary), InitFrom(unknown, len(new), n_replaced)
 
 
 def _check_labels(model: Model, labels: LabelSet | None) -> None:

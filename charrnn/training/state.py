@@ -5,15 +5,19 @@ import json
 import math
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from charrnn.config import OMIT_DEFAULT, Config, ModelConfig, TrainingConfig, between
+from charrnn.config import OMIT_DEFAULT, Config, ModelConfig, TrainingConfig, between, one_of
 from charrnn.dataset.files import Source
 from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.types import Array, Params
 
+UNKNOWN = ("new", "skip", "nearest")
+"""What a run that starts from a model does with characters that this model does not know: they get rows of their own,
+or they are left out or replaced as in `Vocabulary.replace_unknown`."""
 MAX_LOSS = 1e300
 """The largest loss that is valid in a file."""
 
@@ -80,6 +84,23 @@ class Evaluation(Config):
             between(name, getattr(self, name) or 0.0, 0, MAX_LOSS)
 
 
+@dataclass(frozen=True)
+class InitFrom(Config):
+    """How a run took over another model's weights, and the characters that this model did not know."""
+
+    unknown: str = "new"
+    """What became of those: one of `UNKNOWN`."""
+    n_new: int = 0
+    """The characters that got rows of their own."""
+    n_replaced: int = 0
+    """The characters of the text, each as often as it occurs, that were left out or replaced."""
+
+    def check(self) -> None:
+        one_of("unknown", self.unknown, UNKNOWN)
+        between("n_new", self.n_new, 0, 0x110000)
+        between("n_replaced", self.n_replaced, 0, 2**53)
+
+
 @dataclass
 class Counters(Config):
     """Where a run is, between two steps."""
@@ -137,6 +158,8 @@ class TrainingState:
     """Identifies the run to which the files belong: see the function `run_id`."""
     text_form: TextForm = DEFAULT_FORM
     """How the corpus was read."""
+    init_from: InitFrom | None = None
+    """How it began, if it began from another model's weights: then these are evaluated before the first step."""
 
     def copy(self) -> "TrainingState":
         """A copy that does not change when training continues. The best weights are never changed in place."""
@@ -157,14 +180,21 @@ class TrainingState:
 
 
 def run_id(
-    model: ModelConfig, config: TrainingConfig, vocabulary: Vocabulary, corpus: CorpusInfo, params: Params
+    model: ModelConfig,
+    config: TrainingConfig,
+    vocabulary: Vocabulary,
+    corpus: CorpusInfo,
+    params: Params,
+    init_from: InitFrom | None = None,
 ) -> str:
     """A digest (SHA-256) of everything that a run begins with, except its length: equal for equal runs.
 
     It has no random part, so that the same command writes the same bytes.
     """
     start = {name: value for name, value in config.to_dict().items() if name not in ("steps", "hold", "cooldown")}
-    sha256 = hashlib.sha256(json.dumps([model.to_dict(), start, vocabulary.characters, corpus.to_dict()]).encode())
+    parts: list[Any] = [model.to_dict(), start, vocabulary.characters, corpus.to_dict()]
+    parts += [init_from.to_dict()] if init_from is not None else []
+    sha256 = hashlib.sha256(json.dumps(parts).encode())
     for name in sorted(params):
         sha256.update(np.ascontiguousarray(params[name]).data)
     return sha256.hexdigest()

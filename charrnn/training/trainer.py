@@ -18,7 +18,7 @@ from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusErr
 from charrnn.model.dropout import dropconnect_masks, dropout_masks
 from charrnn.model.forms import network_for
 from charrnn.model.model import Model
-from charrnn.training import calibration, evaluation, optimizers
+from charrnn.training import calibration, divergence, evaluation, finetuning, optimizers
 from charrnn.training.deadline import Deadline
 from charrnn.training.parallel import Shards
 from charrnn.training.schedules import learning_rate
@@ -27,11 +27,6 @@ from charrnn.types import Params
 
 MAX_DENSE_EVALUATIONS = 10_000
 """The number of evaluations after which they become less frequent."""
-MIN_CHOICES = 1000
-"""A network that chooses among a few labels is taken to diverge where one that chooses among so many would be.
-
-One that overfits may be sure of a wrong label, so that its loss is far above that of a uniform guess.
-"""
 MAX_ROLLBACKS = 8
 """How often a run that diverges is rolled back before it gives up."""
 
@@ -78,9 +73,8 @@ class Trainer:
         self._check_state(corpus.name)
         self.epoch = lru_cache(maxsize=1)(self.training_data.epoch)
         """The batches of an epoch by its order; the last result is cached, since finding it may take a sort."""
-        choices = max(len(state.vocabulary), MIN_CHOICES) if state.model_config.outputs else len(state.vocabulary)
-        self.divergence_threshold = 2 + 2 * math.log(choices)
-        """A loss that no working network has: more than twice that of a uniform guess, in nats."""
+        self.divergence_threshold = divergence.threshold(state)
+        """A loss that no working network has, in nats."""
         self.final: Evaluation | None = None
         """The evaluation at the end, if it is not a regular one; it is not in the state, so a resume ignores it."""
         self.tolerance = calibration.TOLERANCE if state.model_config.form == "classifier" else 0.0
@@ -107,7 +101,8 @@ class Trainer:
     @property
     def eval_every(self) -> int:
         """Steps between evaluations. They do not depend on the length of the run, so a longer run begins alike."""
-        return self.state.training_config.eval_every or min(max(self.training_data.steps_per_epoch, 50), 1000)
+        fewest = 50 if self.state.init_from is None else finetuning.MIN_EVAL_EVERY
+        return self.state.training_config.eval_every or min(max(self.training_data.steps_per_epoch, fewest), 1000)
 
     def _evaluates_at(self, step: int) -> bool:
         """Whether a regular evaluation falls on a step.
@@ -171,18 +166,23 @@ class Trainer:
     def __iter__(self) -> Iterator[Progress]:
         """Trains to the last step, and evaluates regularly and at the end.
 
-        It yields after every step and every part of an evaluation, and can be left at each yield: a resume then
-        continues exactly as this run would have done. While it runs, BLAS has one thread for each shard. If the loss,
-        gradients or weights become NaN or infinite, or the loss is far above that of a uniform guess, training rolls
-        back to the last evaluation and continues at half the learning rate. After `MAX_ROLLBACKS` rollbacks it raises
-        `DivergenceError`, and the state is the last good one. Raises `CharRNNError` if a step was interrupted.
+        Weights from another model are evaluated before the first step too. It yields after every step and every part of
+        an evaluation, and can be left at each yield: a resume then continues exactly as this run would have done. While
+        it runs, BLAS has one thread for each shard. If the loss, gradients or weights become NaN or infinite, or the
+        loss is far above that of a uniform guess, training rolls back to the last evaluation and continues at half the
+        learning rate. After `MAX_ROLLBACKS` rollbacks it raises `DivergenceError`, and the state is the last good one.
+        Raises `CharRNNError` if a step was interrupted.
         """
         s = self.state
         if not self.is_between_steps:
             raise CharRNNError("this run was interrupted within a step: resume it from its last save")
         self.final = None
-        last_good = s.copy()
         with self.shards.threads() as threads:
+            if s.init_from is not None and not s.counters.step and not s.history and self.validation_data.size:
+                self.divergence_threshold = math.inf
+                yield from self._evaluate()
+                self.divergence_threshold = divergence.threshold(s)
+            last_good = s.copy()
             while True:
                 try:
                     evaluated = s.history[-1].step if s.history else 0
@@ -277,10 +277,12 @@ class Trainer:
                 yield progress
             lowest, temperature = calibration.lowest(nats)
             if not lowest < max(chars, 1) * self.divergence_threshold:  # true for NaN too
+                if not counters.step:
+                    raise DivergenceError("the model of --init-from has no finite loss on this text: give another one")
                 raise DivergenceError(f"training diverged before step {counters.step}: try a lower --lr or --clip")
             losses.append(lowest / chars if chars else math.inf)
             temperatures.append(temperature)
-        if self.deadline is not None:
+        if self.deadline is not None and counters.step:  # the first evaluation may compile
             self.deadline.evaluation = time.monotonic() - began
         val_loss, ema_is_better = (min(losses) if self.validation_data.size else None), losses[-1] < losses[0]
         row = Evaluation(counters.step, counters.epoch, lr, train_loss, val_loss, ema_is_better)

@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import charrnn
 from charrnn.checkpoint import model_file, training_file
 from charrnn.config import PAIR_LAYOUTS
@@ -53,12 +55,14 @@ ODD_JSON = (
     "[0," * 3000,
     "[" + "0," * 99999 + "0]",
 )
+OTHER_TYPES = {"BF16": "", "F16": "<f2", "F64": "<f8"}
+"""The floating-point types in which other programs save tensors, by NumPy's names; it has none for bfloat16."""
 MAX_SECONDS, MAX_EXTRA_BYTES = 2.0, 64 << 20
 """The most time to read a file, and the most memory besides one and a half times its size."""
 
 
 def originals(folder: Path) -> list[bytes]:
-    """A model and a training state of each kind."""
+    """A model and a training state of each kind, and a model in each of the other floating-point types."""
     files = []
     for options in KINDS:
         defaults = {
@@ -79,7 +83,22 @@ def originals(folder: Path) -> list[bytes]:
         files.append(path.read_bytes())
         training_file.save_state(path, run.state)
         files.append(path.read_bytes())
-    return files
+    return files + [stored_as(dtype, files[0]) for dtype in OTHER_TYPES]
+
+
+def stored_as(dtype: str, content: bytes) -> bytes:
+    """A file of float32 tensors as another program saves it, in another floating-point type."""
+    parts = parse(content)
+    assert parts is not None
+    header, rest = parts
+    data = b""
+    for name in sorted(header.keys() - {"__metadata__"}, key=lambda name: header[name]["data_offsets"]):
+        begin, end = header[name]["data_offsets"]
+        values = np.frombuffer(rest[begin:end], "<f4")
+        raw = values.astype(OTHER_TYPES[dtype]) if OTHER_TYPES[dtype] else (values.view("<u4") >> 16).astype("<u2")
+        header[name] |= {"dtype": dtype, "data_offsets": [len(data), len(data) + raw.nbytes]}
+        data += raw.tobytes()
+    return join(header, data)
 
 
 def mutated(content: bytes, rng: random.Random) -> bytes:

@@ -289,6 +289,76 @@ def test_the_shape_is_checked_before_memory_is_taken(path):
     assert "tensor 'W'" in checkpoint_error(lambda: TensorFile(path).tensors(SHAPES | {"W": (2**30, 2**30)}))
 
 
+BFLOAT16 = np.array([0x0000, 0x8000, 0x3F80, 0xC049, 0x0001, 0x7F7F, 0xFF7F, 0x3DCC], np.uint16)
+"""The bits of ±0, 1, -3.140625, the smallest number, the largest two, and nearly 0.1."""
+
+
+def bfloat16_file(bits, shape, extra=b"", **others):
+    """The bytes of a file with a bfloat16 tensor W between other tensors."""
+    header = {"__metadata__": {"charrnn": str(FORMAT)}}
+    data = b""
+    for name, (dtype, shape_of, raw) in {"A": ("F32", [3], bytes(12)), "W": ("BF16", shape, bits.tobytes())}.items():
+        header[name] = {"dtype": dtype, "shape": shape_of, "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    header["W"] |= others
+    return file_of(header, data + extra)
+
+
+@pytest.mark.parametrize("shape", [(8,), (2, 4), (4, 1, 2)])
+def test_bfloat16_is_widened_exactly(path, shape):
+    path.write_bytes(bfloat16_file(BFLOAT16, list(shape)))
+    W = TensorFile(path).tensors({"A": (3,), "W": shape})["W"]
+    assert W.dtype == np.float32
+    assert W.shape == shape
+    # float32 with a lower half of zeros, written out: sign, exponent and seven bits of the fraction
+    wanted = [0.0, -0.0, 1.0, -3.140625, 2.0**-133, 2.0**127 * (2 - 2**-7), -(2.0**127) * (2 - 2**-7), 0.099609375]
+    assert W.tobytes() == np.array(wanted, np.float32).tobytes()
+    assert TensorFile(path).stored_types() == {"A": "float32", "W": "bfloat16"}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_what_pytorch_saves_in_any_floating_type_is_what_pytorch_widens(path, dtype):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file as save_torch
+
+    tensors = {name: torch.randn(5, 7, generator=torch.Generator().manual_seed(n)) for n, name in enumerate("bac")}
+    tensors |= {"empty": torch.zeros(0, 3), "one": torch.tensor(1.7)}
+    tensors = {name: tensor.to(getattr(torch, dtype)) for name, tensor in tensors.items()}
+    save_torch(tensors, path, {"charrnn": str(FORMAT)})
+    file = TensorFile(path)
+    found = file.tensors({name: tuple(tensor.shape) for name, tensor in tensors.items()})
+    for name, tensor in tensors.items():
+        np.testing.assert_array_equal(found[name], tensor.float().numpy(), strict=True)
+    assert file.stored_types() == dict.fromkeys(tensors, dtype)
+
+
+@pytest.mark.parametrize("bits", [0x7F80, 0xFF80, 0x7FC0, 0xFFFF])
+def test_bfloat16_that_is_not_finite_is_checkpoint_error(path, bits):
+    values = BFLOAT16.copy()
+    values[5] = bits
+    path.write_bytes(bfloat16_file(values, [8]))
+    message = checkpoint_error(lambda: TensorFile(path).tensors({"A": (3,), "W": (8,)}))
+    assert "tensor 'W' has NaN or infinite values" in message
+
+
+@pytest.mark.parametrize(
+    ("shape", "others", "extra", "message"),
+    [
+        ([8], {"data_offsets": [12, 26]}, b"", "is not a checkpoint, or damaged"),
+        ([8], {"data_offsets": [14, 30]}, b"", "is not a checkpoint, or damaged"),
+        ([8], {"data_offsets": [12, 2**60]}, b"", "is not a checkpoint, or damaged"),
+        ([8], {}, b"more", "is not a checkpoint, or damaged"),
+        ([9], {}, b"", "is not a checkpoint, or damaged"),
+        ([2, 4], {}, b"", "tensor 'W' is BF16 [2, 4], not floating-point [8]"),
+        ([8], {"dtype": "I16"}, b"", "tensor 'W' is I16 [8]"),
+        ([16], {"dtype": "F8_E4M3"}, b"", "tensor 'W' is F8_E4M3 [16]"),
+    ],
+)
+def test_bfloat16_of_a_wrong_size_is_checkpoint_error(path, shape, others, extra, message):
+    path.write_bytes(bfloat16_file(BFLOAT16, shape, extra, **others))
+    assert message in checkpoint_error(lambda: TensorFile(path).tensors({"A": (3,), "W": (8,)}))
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_every_floating_point_type_is_read_as_single_precision(path, dtype):
     save_file({"W": np.array([0.5, -1.25, 3], dtype)}, path, {"charrnn": str(FORMAT)})

@@ -11,6 +11,7 @@ from charrnn.config import OPTIMIZERS
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.files import Source
 from charrnn.errors import CheckpointError
+from charrnn.training.state import InitFrom
 from charrnn.training.trainer import Trainer
 from support.checkpoints import SMALL_FILES, load_error, parts_of, same_arrays
 from support.trainings import VERSE, run_of, start_short
@@ -221,3 +222,26 @@ def test_a_state_larger_than_memory_is_refused_before_it_is_made(layout, request
     changed = {key: json.dumps(json.loads(metadata[key]) | change) for key, change in changes.items()}
     save_file(tensors, tmp_path / "bad.safetensors", metadata | changed)
     assert "does not fit its configuration" in load_error("training", tmp_path / "bad.safetensors")
+
+
+# A run that began from another model
+
+
+def test_how_a_run_took_over_another_model_comes_back(trained, tmp_path):
+    path = tmp_path / "state.safetensors"
+    for began in (InitFrom(), InitFrom("skip", 2, 345), InitFrom("nearest"), None):
+        save_state(path, replace(trained.state, init_from=began))
+        assert load_state(path).init_from == began
+        assert ("init_from" in parts_of(path)[1]) == (began is not None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, [], "new", 0, {"unknown": "error"}, {"n_new": -1}, {"n_new": 0.5}, {"n_replaced": 2**60}, {"more": 1}],
+)
+def test_a_damaged_account_of_another_model_is_checkpoint_error(value, trained, tmp_path):
+    path = tmp_path / "state.safetensors"
+    save_state(path, replace(trained.state, init_from=InitFrom()))
+    tensors, metadata = parts_of(path)
+    save_file(tensors, path, metadata | {"init_from": json.dumps(value)})
+    assert "init_from" in load_error("training", path)

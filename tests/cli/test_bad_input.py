@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 from charrnn.checkpoint import model_file
 from charrnn.checkpoint.tensor_file import TensorFile
 from support.archives import tarred, zipped
+from support.checkpoints import save_as_bfloat16
 from support.processes import SMALL, TEXT, charrnn, posix, train_model
 from support.random_models import random_model
 
@@ -155,7 +156,13 @@ train --resume --out model.safetensors --min-count 2 | 2 | min_count is 0 in the
 train corpus.txt --init-from missing.safetensors | 1 | there is no missing.safetensors
 train corpus.txt --init-from cut.safetensors  | 1 | cut.safetensors
 train corpus.txt --init-from model.safetensors --cell gru | 2 | cell
-train cyrillic.txt --init-from model.safetensors | 1 | never seen
+train corpus.txt --init-from nan.safetensors  | 1 | NaN
+train corpus.txt --init-from model.safetensors --bytes | 1 | --bytes
+train corpus.txt --init-from model.safetensors --unknown guess | 2 | new, skip, nearest
+train pairs.tsv --classify --init-from model.safetensors --unknown skip | 2 | labels
+train corpus.txt --unknown skip               | 2 | --init-from
+train --resume --out model.safetensors --unknown skip | 2 | --unknown
+train corpus.txt --init-from cut16.safetensors | 1 | damaged
 # models
 sample                                        | 1 | there is no model in checkpoints
 sample missing.safetensors                    | 1 | there is no missing.safetensors
@@ -165,6 +172,10 @@ sample nothing                                | 1 | not a file
 sample cut.safetensors                        | 1 | damaged
 sample header.safetensors                     | 1 | damaged
 sample nan.safetensors                        | 1 | NaN
+sample nan16.safetensors                      | 1 | NaN
+sample cut16.safetensors                      | 1 | damaged
+sample int16.safetensors                      | 1 | not floating-point
+inspect nan16.safetensors                     | 1 | NaN
 sample newer.safetensors                      | 1 | newer charrnn
 sample foreign.safetensors                    | 1 | not written for charrnn
 sample deep.safetensors                       | 1 | damaged
@@ -339,6 +350,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     tensors = load_file(model)
     tensors["decoder.bias"][0] = float("nan")
     save_file(tensors, folder / "nan.safetensors", metadata=dict(TensorFile(model).metadata))
+    save_as_bfloat16(tensors, folder / "nan16.safetensors", dict(TensorFile(model).metadata))
+    save_as_bfloat16(load_file(model), folder / "int16.safetensors", dict(TensorFile(model).metadata), "I16")
+    save_as_bfloat16(load_file(model), folder / "cut16.safetensors", dict(TensorFile(model).metadata))
+    (folder / "cut16.safetensors").write_bytes((folder / "cut16.safetensors").read_bytes()[:-2])
     save_file(load_file(model), folder / "foreign.safetensors", metadata={"format": "pt"})
     copy_with_metadata(model, folder / "newer.safetensors", charrnn="99")
     copy_with_metadata(model, folder / "deep.safetensors", vocabulary="[" * 100_000)

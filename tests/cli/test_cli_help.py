@@ -23,6 +23,7 @@ from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError
 from charrnn.sampling import request
 from charrnn.scoring import score
+from charrnn.training.state import UNKNOWN
 from support.processes import charrnn, environment, error_line, posix
 
 PROGRAM = cli.program()
@@ -430,6 +431,8 @@ def test_the_completed_values_are_the_valid_ones() -> None:
     for (command, name), found in offered.items():
         if name in values:
             assert sorted(found) == sorted(values[name]), name
+        elif command == "train":
+            assert found == UNKNOWN
         elif command in ("score", "tag"):
             assert found == score.UNKNOWN_POLICIES
         else:

@@ -561,9 +561,6 @@ def test_a_run_can_start_from_another_model(here: Path) -> None:
     train("corpus.txt", "--out", "a.safetensors", "--steps", 20, cwd=here)
     train("corpus.txt", "--out", "b.safetensors", "--init-from", "a.safetensors", "--steps", 0, cwd=here)
     assert weights(here / "a.safetensors") == weights(here / "b.safetensors")
-    (here / "other.txt").write_text(TEXT + "Ж", encoding="utf-8")
-    line = error_line(charrnn("train", "other.txt", "--init-from", "a.safetensors", cwd=here), 1)
-    assert "U+0416" in line
 
 
 # Interruption
@@ -764,16 +761,14 @@ def test_charrnn_debug_shows_the_traceback(here: Path) -> None:
     assert "CorpusError: can't read missing.txt" in done.stderr
 
 
-def test_a_run_that_diverges_at_the_first_step_is_an_error(here: Path) -> None:
+def test_weights_without_a_finite_loss_are_an_error(here: Path) -> None:
     train("corpus.txt", "--out", "m.safetensors", cwd=here)
     saved = api.load(here / "m.safetensors")
     for p in saved.model.params.values():
         p[...] = np.where(p < 0, -3e38, 3e38)
     api.save(here / "huge.safetensors", saved)
     done = charrnn("train", "corpus.txt", "--init-from", "huge.safetensors", "--engine", "numpy", "--quiet", cwd=here)
-    line = error_line(done, 1)
-    assert "diverged at step 1" in line
-    assert "--lr" in line
+    assert "the model of --init-from has no finite loss on this text" in error_line(done, 1)
 
 
 def test_a_run_of_relu_is_resumed_and_its_model_started_from_with_the_option_or_without(here: Path) -> None:

@@ -1,10 +1,12 @@
 """Checkpoint files for tests: loaded, taken apart and changed."""
 
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -39,6 +41,19 @@ def parts_of(path: Path) -> tuple[Params, dict[str, str]]:
     """The tensors and the metadata of a file."""
     with safe_open(path, framework="numpy") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata())  # noqa: SIM118
+
+
+def save_as_bfloat16(tensors: Params, path: Path, metadata: dict[str, str], dtype: str = "BF16") -> None:
+    """Writes float32 tensors, rounded towards zero to bfloat16, as PyTorch saves that type."""
+    header: dict[str, Any] = {"__metadata__": metadata}
+    data = b""
+    for name in sorted(tensors):
+        raw = (np.ascontiguousarray(tensors[name], "<f4").view("<u4") >> 16).astype("<u2").tobytes()
+        offsets = (len(data), len(data) + len(raw))
+        header[name] = {"dtype": dtype, "shape": tensors[name].shape, "data_offsets": offsets}
+        data += raw
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def same_arrays(one: Params, other: Params) -> bool:

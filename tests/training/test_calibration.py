@@ -139,9 +139,16 @@ def test_without_validation_data_nothing_is_calibrated() -> None:
     [([3, 2, 1], 2, 2), ([1, 1.029, 1.031], 0, 1), ([1, 2, 1], 0, 2), ([1.02, 1, 1.02], 1, 2), ([1.02, 1, 2], 1, 1)],
 )
 def test_later_weights_are_kept_if_their_loss_is_about_as_low(losses: list[float], first: int, tolerant: int) -> None:
-    history = [Evaluation(n, 0, 0.1, None, loss) for n, loss in enumerate(losses)]
+    history = [Evaluation(n, 0, 0.1, None, loss) for n, loss in enumerate(losses, 1)]
     assert evaluation.best(history, 0.0) is history[first]
     assert evaluation.best(history, calibration.TOLERANCE) is history[tolerant]
+
+
+def test_the_weights_that_a_run_started_from_are_kept_unless_a_loss_is_lower():
+    history = [Evaluation(n, 0, 0.1, None, loss) for n, loss in enumerate([1.0, 1.01, 1.02])]
+    assert evaluation.best(history, calibration.TOLERANCE) is history[0]
+    lower = [*history, Evaluation(3, 0, 0.1, None, 0.99), Evaluation(4, 0, 0.1, None, 0.995)]
+    assert evaluation.best(lower, calibration.TOLERANCE) is lower[4]
     assert start_in("labels", steps=1).tolerance == calibration.TOLERANCE
     assert start_in("tags", steps=1).tolerance == start_in("stream", steps=1).tolerance == 0
 

@@ -1,12 +1,20 @@
 """The start of a training: corpora that are too short, and the weights of another model."""
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
 from charrnn.dataset.corpus import from_text
-from charrnn.errors import ConfigError, CorpusError, VocabularyError
+from charrnn.errors import ConfigError, CorpusError, DivergenceError, VocabularyError
+from charrnn.model.model import Model
+from charrnn.training import calibration
+from charrnn.training.state import InitFrom
+from charrnn.training.trainer import Trainer
 from support.processes import TEXT
-from support.trainings import TEXTS, flat, resumed, run, start_in, start_on
+from support.trainings import TEXTS, flat, resumed, run, saved_bytes, start_in, start_on
 
 
 @pytest.mark.parametrize("text", ["", "a", b"", b"a"])
@@ -37,8 +45,6 @@ def test_it_starts_from_another_models_weights_and_leaves_them_alone() -> None:
 
 def test_it_can_not_start_from_a_model_that_does_not_fit() -> None:
     model = run(start_in("stream", steps=1)).latest
-    with pytest.raises(VocabularyError, match="U\\+0416"):
-        start_on(TEXT + "Ж", init_from=model)
     with pytest.raises(VocabularyError, match="--bytes"):
         start_on(TEXT.encode(), init_from=model)
     for option in ({"cell": "gru"}, {"hidden_size": 32}, {"layers": 2}):
@@ -83,3 +89,159 @@ def test_a_network_knows_only_the_characters_that_it_reads(tmp_path):
     run(trainer)
     again = resumed(trainer, pairs, tmp_path, steps=3)
     assert run(again).latest.vocabulary == trainer.latest.vocabulary
+
+
+# Fine-tuning: the start is evaluated, and new characters are learned, left out or replaced
+
+
+def evaluations(trainer: Trainer) -> list[tuple[int, float | None]]:
+    return [(row.step, row.val_loss) for row in trainer.history]
+
+
+def own_loss(model: Model, trainer: Trainer) -> float:
+    """The mean loss of a model on the validation data of a training."""
+    losses = list(calibration.losses(model, trainer.validation_data))
+    return float(sum(calibration.lowest(nats)[0] for nats, _ in losses)) / sum(n for _, n in losses)
+
+
+@pytest.mark.parametrize("layout", ["stream", "lines", "pairs", "translations", "tags"])
+@pytest.mark.parametrize("dropout", [{}, {"dropout": 0.3, "locked_dropout": True, "drop_connect": 0.2}])
+def test_the_first_evaluation_is_that_of_the_weights_it_starts_from(layout: str, dropout: dict[str, Any]) -> None:
+    model = run(start_in(layout, steps=3)).latest
+    trainer = run(start_in(layout, init_from=model, steps=4, eval_every=2, ema_decay=0.5, **dropout))
+    assert [step for step, _ in evaluations(trainer)] == [0, 2, 4]
+    assert trainer.history[0].val_loss == pytest.approx(own_loss(model, trainer), rel=1e-5)
+    assert trainer.history[0].train_loss is None
+
+
+@pytest.mark.parametrize("layout", ["stream", "lines", "labels", "tags", "translations"])
+def test_the_start_is_kept_if_nothing_beats_it(layout: str, engine_name: str) -> None:
+    model = run(start_in(layout, steps=20 if layout == "translations" else 3)).latest
+    options = {"steps": 2, "eval_every": 1, "engine": engine_name}
+    rate = {"optimizer": "sgd", "momentum": 0.0, "lr": 20.0, "clip": 1.0}
+    worse = run(start_in(layout, init_from=model, **options, **rate))
+    started = start_in(layout, init_from=model, **options).state.params
+    assert worse.best_step == 0
+    assert min(row.rank for row in worse.history[1:]) > worse.history[0].rank
+    for name in set(started) - {"W_out", "b_out"}:  # which a classifier has calibrated
+        np.testing.assert_array_equal(worse.best.params[name], started[name])
+    same = run(start_in(layout, init_from=model, lr=0.0, **options))
+    assert same.best_step == 0
+    assert len({loss for _, loss in evaluations(same)}) == 1
+    better = run(start_in(layout, init_from=model, lr=0.005, steps=30, eval_every=10, engine=engine_name))
+    assert (better.best_step > 0) == (min(row.rank for row in better.history[1:]) < better.history[0].rank)
+    assert better.best_step > 0
+
+
+def test_without_validation_text_nothing_is_evaluated_first() -> None:
+    model = run(start_in("stream", steps=1)).latest
+    assert [row.step for row in run(start_in("stream", init_from=model, steps=2, val_fraction=0)).history] == [2]
+    assert [row.step for row in run(start_in("stream", init_from=model, steps=0)).history] == [0]
+    assert [row.step for row in run(start_in("stream", steps=2)).history] == [2]
+
+
+def test_weights_without_a_finite_loss_are_refused_before_the_first_step() -> None:
+    model = run(start_in("stream", steps=0)).latest
+    huge = {name: np.float32(3e38) * np.sign(p) for name, p in model.params.items()}
+    trainer = start_in("stream", init_from=replace(model, params=huge), steps=5)
+    with pytest.raises(DivergenceError, match="has no finite loss on this text"):
+        run(trainer)
+    assert (trainer.state.counters.step, trainer.history) == (0, [])
+
+
+def test_weights_that_are_sure_of_another_text_do_not_count_as_diverged() -> None:
+    model = run(start_in("stream", steps=0)).latest
+    wrong = {**model.params, "b_out": model.params["b_out"].copy()}
+    wrong["b_out"][model.vocabulary.characters.index("e")] = -90
+    wrong["b_out"][model.vocabulary.characters.index(" ")] = -90
+    trainer = run(start_in("stream", init_from=replace(model, params=wrong), steps=2))
+    assert trainer.history[0].rank > 2 + 2 * np.log(len(model.vocabulary))
+    assert trainer.state.counters.rollbacks == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("stream", "lines", "Ayr\nИрвин\nEly\n" * 40),
+        ("stream", "pairs", "Ayr\tЯра\nEly\tИла\n" * 40),
+        ("lines", "stream", "a tale → of seals. " * 40),
+        ("pairs", "stream", "a tale → of seals. " * 40),
+        ("pairs", "lines", "Ayr☃\nEly\n" * 40),
+        ("translations", "translations", "Ayr\trуA\nEly\tylE\n" * 60),
+        ("tags", "tags", "Ayr☃\t..vv\nEly\tv..\n" * 60),
+    ],
+)
+def test_new_characters_are_learned_in_every_layout(
+    old: str, new: str, text: str, engine_name: str, tmp_path: Path
+) -> None:
+    seen = "aeioyr telsf. " * 30 if old == "stream" else TEXTS[old]
+    model = run(start_in(old, seen, steps=2, hidden_size=12, layers=1)).latest
+    options = {"hidden_size": 12, "layers": 1, "engine": engine_name}
+    trainer = start_in(new, text, init_from=model, steps=6, eval_every=2, **options)
+    known, V = trainer.state.vocabulary.characters, len(model.vocabulary)
+    assert known[:V] == model.vocabulary.characters
+    read = text if new != "tags" else "".join(line.partition("\t")[0] for line in text.splitlines()) + "\t\n"
+    assert set(known[V:]) == set(read) - set(known[:V])
+    assert trainer.state.init_from == InitFrom("new", len(known) - V, 0)
+    assert len(known) > V
+    begun = flat(trainer.state.params)
+    run(trainer)
+    assert trainer.latest.layout == new
+    assert (flat(trainer.state.params) != begun).any()
+    whole = saved_bytes(trainer, tmp_path)
+    part = start_in(new, text, init_from=model, steps=6, eval_every=2, **options)
+    for progress in part:
+        if progress.step == 3:
+            break
+    assert saved_bytes(run(resumed(part, text, tmp_path)), tmp_path) == whole
+
+
+@pytest.mark.parametrize("unknown", ["skip", "nearest"])
+@pytest.mark.parametrize("layout", ["stream", "lines", "pairs", "translations"])
+def test_new_characters_are_left_out_or_replaced(layout: str, unknown: str, tmp_path: Path) -> None:
+    model = run(start_in("stream", "abcdefg xyz-'" * 30, steps=2, hidden_size=12, layers=1)).latest
+    text = {
+        "stream": "bad Ж—áb face. " * 40,
+        "lines": "báÁd\n—face\nЖ\n" * 40,
+        "pairs": "bád\tdab—\nface\tÉcaf\n" * 40,
+        "translations": "bád\tdab—\nface\tÉcaf\n" * 40,
+    }[layout]
+    if layout == "translations":
+        model = run(start_in(layout, "abcdef\tfedc-\nxyz\tzyx\n" * 40, steps=1, hidden_size=12, layers=1)).latest
+    options = {"hidden_size": 12, "layers": 1, "steps": 4, "eval_every": 2}
+    trainer = start_in(layout, text, init_from=model, unknown=unknown, **options)
+    vocabulary = trainer.state.vocabulary
+    extra = {"stream": "", "lines": "\n", "pairs": "\t\n", "translations": ""}[layout]
+    assert vocabulary.characters == (*model.vocabulary.characters, *extra)
+    wanted, n = vocabulary.replace_unknown(text, unknown)
+    assert n > 0
+    assert trainer.state.init_from == InitFrom(unknown, len(extra), n)
+    # it trains as on the text that has been replaced beforehand
+    by_hand = run(start_in(layout, wanted, init_from=model, **options))
+    np.testing.assert_array_equal(flat(run(trainer).state.params), flat(by_hand.state.params))
+    part = start_in(layout, text, init_from=model, unknown=unknown, **options)
+    for progress in part:
+        if progress.step == 1:
+            break
+    whole = saved_bytes(trainer, tmp_path)
+    assert saved_bytes(run(resumed(part, text, tmp_path)), tmp_path) == whole
+
+
+def test_what_can_not_be_left_out_is_told() -> None:
+    model = run(start_in("stream", steps=1)).latest
+    with pytest.raises(ConfigError, match="unknown is only for a run that starts from another model"):
+        start_on(TEXT, unknown="skip")
+    with pytest.raises(ConfigError, match="choose one of new, skip, nearest"):
+        start_on(TEXT, init_from=model, unknown="error")
+    with pytest.raises(CorpusError, match="fewer than two characters that the model knows"):
+        start_on("ЖШЖШ" * 50, init_from=model, unknown="skip", steps=1)
+    for layout in ("labels", "tags"):
+        whole = run(start_in(layout, steps=0)).latest
+        with pytest.raises(ConfigError, match=f"unknown skip is not for texts with {layout}"):
+            start_in(layout, init_from=whole, unknown="skip", steps=1)
+    bytes_model = run(start_in("stream", TEXT.encode(), steps=0)).latest
+    for unknown in ("new", "skip", "nearest"):
+        with pytest.raises(VocabularyError, match="--bytes"):
+            start_on(TEXT + "Ж", init_from=bytes_model, unknown=unknown, steps=0)
+        with pytest.raises(VocabularyError, match="--bytes"):
+            start_on(TEXT.encode(), init_from=model, unknown=unknown, steps=0)

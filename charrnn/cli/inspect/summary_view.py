@@ -27,10 +27,11 @@ def _about(data: dict[str, Any]) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     model, vocabulary = ModelConfig(**data["model"]), data["vocabulary"]
+    types = sorted({tensor["dtype"] for tensor in data["tensors"]})
     rows = {
         "file": f"{data['file']}, {data['bytes']:,} bytes",
         "model": _model(model),
-        "parameters": f"{data['parameters']:,}",
+        "parameters": f"{data['parameters']:,}, stored as {' and '.join(types)}",
         "vocabulary": f"{vocabulary['size']} {vocabulary['kind']}",
         "characters": _characters(vocabulary.get("characters", [])),
         "layout": data["layout"],

@@ -6,6 +6,7 @@ from pathlib import Path
 from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
 from charrnn.dataset.id_counts import CharacterCount
 from charrnn.dataset.spread import ValidationBlocks
+from charrnn.dataset.vocabulary import MAX_NAMED, describe
 from charrnn.training import corpus_check
 from charrnn.training.options import DEFAULT_TIME
 from charrnn.training.trainer import Trainer
@@ -25,6 +26,7 @@ def lines(trainer: Trainer, path: Path, default_time: bool, default_min_count: b
     yield from _corpus(trainer)
     yield from _characters(trainer, default_min_count)
     yield from _network(trainer)
+    yield from _start(trainer)
     step = trainer.state.counters.step
     yield f"{f'continues at step {step:,}, ' if step else ''}writes {path}"
 
@@ -101,6 +103,21 @@ def _characters(trainer: Trainer, default_min_count: bool) -> Iterator[str]:
 def _percent(found: CharacterCount) -> str:
     """The share of some characters with two digits."""
     return f"{100 * found.share:.2g}%"
+
+
+def _start(trainer: Trainer) -> Iterator[str]:
+    """What became of the characters that the model of --init-from has never seen."""
+    began = trainer.state.init_from
+    if began is None:
+        return
+    if began.n_new:
+        characters = trainer.state.vocabulary.characters[-began.n_new :]
+        named = ", ".join(map(describe, characters[:MAX_NAMED]))
+        more = f" and {began.n_new - MAX_NAMED:,} more" if began.n_new > MAX_NAMED else ""
+        yield f"characters that the model of --init-from has never seen, and will learn: {named}{more}"
+    if began.n_replaced:
+        done = "left out" if began.unknown == "skip" else "replaced by the nearest ones"
+        yield f"characters that the model of --init-from has never seen were {done}: {began.n_replaced:,}"
 
 
 def _network(trainer: Trainer) -> Iterator[str]:

@@ -9,7 +9,7 @@ import typer
 
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, READING, RUN, either, option
-from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, NORMALIZATIONS, OPTIMIZERS, SCHEDULES, between
+from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, NORMALIZATIONS, OPTIMIZERS, SCHEDULES, between, one_of
 
 NAME = "train"
 HELP = "Train a model on a text."
@@ -30,6 +30,7 @@ Examples:
   charrnn train old.txt --encoding cp1251 --normalize nfc
   charrnn train song.mid --bytes
   charrnn train book.txt --val-file other-book.txt
+  charrnn train letters.txt --init-from checkpoints/corpus.safetensors
   charrnn train names.txt --lines && charrnn sample --count 20
   charrnn train names.tsv --pairs && charrnn sample --label Russian
   charrnn train sentences.conll --tags --conll
@@ -175,6 +176,15 @@ def command(
         ),
     ] = None,
     init_from: Annotated[Path | None, option(MODEL, "Start from the weights of this model.")] = None,
+    unknown: Annotated[
+        str | None,
+        option(
+            MODEL,
+            "What to do with characters that the model of --init-from has never seen: new (learn them), skip, or "
+            "nearest, which replaces them. [new]",
+            values=("new", "skip", "nearest"),
+        ),
+    ] = None,
     batch_size: Annotated[
         int | None, option(OPTIMISATION, "Parts of the text, or lines, to read side by side. [50]")
     ] = None,
@@ -183,7 +193,8 @@ def command(
         str | None, option(OPTIMISATION, f"Optimizer: {either(OPTIMIZERS)}. [adam]", values=OPTIMIZERS)
     ] = None,
     lr: Annotated[
-        float | None, option(OPTIMISATION, "Learning rate. [0.005; rmsprop: 0.002; adagrad and sgd: 0.1]")
+        float | None,
+        option(OPTIMISATION, "Learning rate. [0.005; rmsprop: 0.002; adagrad and sgd: 0.1]"),
     ] = None,
     momentum: Annotated[float | None, option(OPTIMISATION, "Momentum of sgd. [0.9]")] = None,
     weight_decay: Annotated[float | None, option(OPTIMISATION, "Weight decay. [0; adamw: 0.01]")] = None,
@@ -256,10 +267,14 @@ def command(
     from charrnn.dataset.files import list_files
     from charrnn.errors import ConfigError
     from charrnn.training import options as train_options
+    from charrnn.training.state import UNKNOWN
 
     given = given_options(context, resume, train_options.LENGTH_OPTIONS)
-    if resume and ("init_from" in given or given.get("force")):
-        raise ConfigError("--resume continues its own files: --init-from and --force are for new runs")
+    if resume and ("init_from" in given or "unknown" in given or given.get("force")):
+        raise ConfigError("--resume continues its own files: --init-from, --unknown and --force are for new runs")
+    if "unknown" in given and "init_from" not in given:
+        raise ConfigError("--unknown is for what the model of --init-from has never seen: leave it out")
+    one_of("unknown", given.get("unknown", "new"), UNKNOWN)
     paths = tuple(corpus or ())
     check_log(log, (*paths, *(val_file or ())), (out,))
     if as_bytes and (encoding or errors or normalize):
@@ -278,7 +293,7 @@ def command(
         trainer, path, lock = files.resume(paths, reading, options, out=out, quiet=quiet)
     else:
         trainer, path, lock = files.start(
-            paths, reading, options, out=out, init_from=init_from, force=force, quiet=quiet
+            paths, reading, options, out=out, init_from=init_from, unknown=unknown, force=force, quiet=quiet
         )
     source = trainer.state.source
     texts = (*source.paths, *source.val_paths) if log is not None and source is not None else ()
@@ -288,7 +303,7 @@ def command(
         CheckpointManager(trainer, path, lock, log=log, resumed=resume, force=force, warn=notifier(quiet)),
         quiet=quiet,
         sample_every=max(200, trainer.state.training_config.steps // 8) if sample_every is None else sample_every,
-        command=None if resume else files.command_words(paths, reading, init_from),
+        command=None if resume else files.command_words(paths, reading, init_from, unknown),
         default_time=default_time,
         default_min_count=not resume and "min_count" not in options,
     )

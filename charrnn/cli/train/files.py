@@ -43,6 +43,7 @@ def start(
     *,
     out: Path | None,
     init_from: Path | None,
+    unknown: str | None,
     force: bool,
     quiet: bool,
 ) -> Started:
@@ -65,7 +66,7 @@ def start(
         notice(line)
     options = _with_remaining_time(options, source, engines.resolve(options.get("engine", "auto")), quiet)
     with default_interrupt():  # the measurement compiles
-        return trainers.start(corpus, source=source, init_from=model, **options), path, lock
+        return trainers.start(corpus, source=source, init_from=model, unknown=unknown or "new", **options), path, lock
 
 
 def resume(
@@ -135,7 +136,9 @@ def remaining_time(seconds: float, source: Source) -> float:
     return max(MIN_SECONDS, seconds - spent - INTERPRETER_SECONDS)
 
 
-def command_words(paths: tuple[str, ...], read_options: dict[str, Any], init_from: Path | None) -> list[str]:
+def command_words(
+    paths: tuple[str, ...], read_options: dict[str, Any], init_from: Path | None, unknown: str | None
+) -> list[str]:
     """The command that begins a run, without its settings."""
     given = [f"--{name}={read_options[name]}" for name in ("encoding", "errors") if name in read_options]
     given += [f"--{name}={pattern}" for name in ("include", "exclude") for pattern in read_options.get(name, ())]
@@ -147,6 +150,7 @@ def command_words(paths: tuple[str, ...], read_options: dict[str, Any], init_fro
         given.append(f"--{read_options['table']}={','.join(read_options['columns'])}")
     given += [f"--val-file={path}" for path in read_options.get("val_paths", ())]
     given += ["--bytes"] * read_options.get("as_bytes", False) + [f"--init-from={init_from}"] * (init_from is not None)
+    given += [f"--unknown={unknown}"] * (unknown is not None)
     return ["charrnn", "train", *paths, *given]
 
 

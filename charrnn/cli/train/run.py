@@ -140,6 +140,8 @@ class Run:
         """The results; the losses are those of the weights in the model's file, if known."""
         trainer, s = self.trainer, self.trainer.state
         row = self.manager.kept
+        first = trainer.history[0] if s.init_from is not None and trainer.history else None
+        start = {} if first is None or first.step else {"start_val_loss": first.val_loss}
         return {
             "checkpoint": str(self.manager.path),
             "steps": s.counters.step,
@@ -153,6 +155,7 @@ class Run:
             "engine": s.training_config.engine,
             "threads": len(trainer.shards),
             "seed": s.training_config.seed,
+            **start,
         }
 
     def _bar(self) -> "tqdm[Any]":

@@ -58,7 +58,16 @@ class RunSummary:
         self.thread.join(BASELINE_WAIT)
         if row and row.val_loss is not None:
             yield self._loss(row.val_loss)
-        if trainer.deadline is not None and config.steps <= config.warmup:
+        start = self._start()
+        if start and row and row.step and row.val_loss is not None:
+            change = row.val_loss / start - 1
+            improved = "improved on" if change < 0 else "did not improve on"
+            losses = f"validation loss {start:.3f} before, {row.val_loss:.3f} after ({change:+.1%})"
+            yield f"training {improved} the weights it started from: {losses}"
+        if start and row and not row.step:
+            why = ": training did not improve on them; try a lower --lr, or more text" if config.steps else ""
+            yield f"kept the weights it started from{why}"
+        elif trainer.deadline is not None and config.steps <= config.warmup:
             yield "the time ran out before much was learned: give more --time; if the engine had to compile, try again"
         elif advice := self._advice(row, has_best):
             yield advice
@@ -66,6 +75,11 @@ class RunSummary:
             yield f"stopped: {config.patience} evaluations without a better model"
         if trainer.deadline is not None and command and not trainer.state.counters.rollbacks:
             yield f"to repeat these steps on any machine: {shlex.join([*command, *self._settings()])}"
+
+    def _start(self) -> float | None:
+        """The validation loss of the weights that the run started from, if they are those of another model."""
+        first = self.trainer.history[0]
+        return first.val_loss if self.trainer.state.init_from is not None and not first.step else None
 
     def _loss(self, val_loss: float) -> str:
         """The validation loss in bits, compared with the baselines."""

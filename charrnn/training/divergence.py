@@ -1,0 +1,23 @@
+"""The divergence: the loss from which on training is taken to have failed."""
+
+import math
+
+from charrnn.training.state import TrainingState
+
+MIN_CHOICES = 1000
+"""A network that chooses among a few labels is taken to diverge where one that chooses among so many would be.
+
+One that overfits may be sure of a wrong label, so that its loss is far above that of a uniform guess.
+"""
+
+
+def threshold(state: TrainingState) -> float:
+    """A loss that no working network has: more than twice that of a uniform guess, in nats.
+
+    Weights from another model, which may be sure of what never comes in this text, can begin worse than that: then it
+    is twice their loss.
+    """
+    V = len(state.vocabulary)
+    uniform = math.log(max(V, MIN_CHOICES) if state.model_config.outputs else V)
+    rows = state.history[:1] if state.init_from is not None else []
+    return max([2 + 2 * uniform, *(2 * row.val_loss for row in rows if row.step == 0 and row.val_loss is not None)])
