@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from charrnn.config import TrainingConfig
 from charrnn.dataset import tables
 from charrnn.dataset.files import Source
 from charrnn.dataset.lines import even_batch_size
+from charrnn.dataset.record_form import RecordForm
 from charrnn.dataset.streams import Streams
 from charrnn.errors import CheckpointError
 from charrnn.model.forms import network_for
@@ -39,12 +41,17 @@ def create_state_file(path: Path, state: TrainingState) -> AtomicFile:
         "vocabulary": meta.vocabulary_to_json(s.vocabulary),
         "training": asdict(s.training_config),
         "corpus": asdict(s.corpus),
-        "source": asdict(s.source) if s.source else None,
+        "source": _source_to_json(s.source) if s.source else None,
         "history": meta.history_to_json(s.history),
         "rng": s.rng.bit_generator.state,
         "counters": asdict(s.counters),
         "run": s.run_id,
     }
+    rows = s.rnn_state.shape[2]
+    if s.training_config.layout == "lines" and rows != even_batch_size(
+        s.corpus.training_lines, s.training_config.batch_size
+    ):
+        metadata["batch_rows"] = rows  # some lines are cut into several
     return create(path, tensors, metadata)
 
 
@@ -95,6 +102,11 @@ def _batch_size(file: TensorFile, config: TrainingConfig, corpus: CorpusInfo, co
 
     For lines this check needs the corpus, so the trainer makes it.
     """
+    if file.has("batch_rows"):
+        rows = file.json("batch_rows")
+        if config.layout != "lines" or type(rows) is not int or not 1 <= rows <= config.batch_size:
+            raise file.damaged("batch_rows")
+        return rows
     if config.layout != "stream":
         return even_batch_size(corpus.training_lines, config.batch_size)
     # Only the number of streams matters here, so an array that takes no memory stands in for the corpus
@@ -105,18 +117,25 @@ def _batch_size(file: TensorFile, config: TrainingConfig, corpus: CorpusInfo, co
     return streams.batch_size
 
 
+def _source_to_json(source: Source) -> dict[str, Any]:
+    """The source as JSON data; without the form of its records if they are lines, as in older files."""
+    data = {name: value for name, value in asdict(source).items() if name != "record_form"}
+    return data if source.record_form.is_lines else data | {"record_form": source.record_form.to_json()}
+
+
 def _read_source(file: TensorFile) -> Source | None:
     data = file.json("source")
     if data is None:
         return None
     try:
         columns = tuple(data.get("columns", ()))  # older files have none
-        source = Source(**(data | {"paths": tuple(data["paths"]), "columns": columns}))
+        form = RecordForm.from_json(data.get("record_form", {}))
+        source = Source(**(data | {"paths": tuple(data["paths"]), "columns": columns, "record_form": form}))
         texts = (*source.paths, source.encoding, source.errors, source.table, *columns)
         flags = isinstance(source.as_bytes, bool) and isinstance(source.skip_bad, bool)
         is_table = len(columns) == 2 if source.table in tables.TABLES else source.table == "conll" and not columns
         if all(isinstance(text, str) for text in texts) and flags and source.paths and (is_table or not source.table):
             return source
-    except (TypeError, KeyError, AttributeError):
+    except (TypeError, KeyError, AttributeError, ValueError):
         pass
     raise file.damaged("source")

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from charrnn.config import PAIR_LAYOUTS, REWRITING_LAYOUTS
 from charrnn.dataset import conll, tables
-from charrnn.dataset.files import READ_BLOCK, Part, Source, decode, list_files, read_parts
+from charrnn.dataset.files import READ_BLOCK, Part, Source, by_file, decode, list_files, read_parts
 from charrnn.dataset.lines import Lines, count_ids
 from charrnn.dataset.pairs import Pairs
+from charrnn.dataset.record_form import LINES, RecordForm
+from charrnn.dataset.records import bytes_with_ends, with_ends
 from charrnn.dataset.targets import Labelled, Tagged, labelled, tagged
 from charrnn.dataset.vocabulary import TAB, Vocabulary, code_points, smallest_type
 from charrnn.errors import CorpusError, VocabularyError
@@ -44,6 +46,8 @@ class Corpus:
 
     tag_names: tuple[str, ...] = ()
     """The tags that the letters of `conll` stand for, if the text was read from that form."""
+    record_form: RecordForm = LINES
+    """What a text of its own is, in the layout `lines`; the ids have its end after each."""
 
     def __post_init__(self) -> None:
         if len(self.ids) < 2:
@@ -100,12 +104,16 @@ class Corpus:
 
     @cached_property
     def lines(self) -> Lines:
-        """The lines; raises `CorpusError` for fewer than two that are not empty."""
-        found = Lines.from_ids(self.ids, self.alphabet)
+        """The lines, or other records; raises `CorpusError` for fewer than two that are not empty."""
+        form = self.record_form
+        found = Lines.from_ids(self.ids, self.alphabet, form.end)
+        option, unit = f"--{form.option}", form.unit
         if not len(found):
-            raise CorpusError(f"{self.name} has no characters except newlines: --lines needs at least two lines")
+            raise CorpusError(f"{self.name} has no characters except newlines: {option} needs at least two {unit}")
         if len(found) == 1:
-            raise CorpusError(f"{self.name} has only one line: --lines needs at least two; 1,000 or more work best")
+            raise CorpusError(
+                f"{self.name} has only one {unit[:-1]}: {option} needs at least two; 1,000 or more work best"
+            )
         return found
 
     @cached_property
@@ -129,19 +137,23 @@ class Corpus:
         return tagged(self.aligned_pairs, self.alphabet, self.name, self.tag_names)
 
 
-def from_text(text: str | bytes, name: str = "text") -> Corpus:
-    """A corpus from a string, or bytes for a model of bytes.
+def from_text(text: str | bytes, name: str = "text", record_form: RecordForm = LINES) -> Corpus:
+    """A corpus from a string, or bytes for a model of bytes; `record_form` is for the layout `lines`.
 
     Raises `CorpusError` for fewer than two characters, and for something that is not a text.
     """
     if not isinstance(text, str | bytes):
         advice = ": read the file first" if isinstance(text, os.PathLike) else ""
         raise CorpusError(f"the corpus must be a text or bytes, not {type(text).__name__}{advice}")
-    if isinstance(text, bytes):
-        vocabulary, raw = Vocabulary(None), text
-    else:
-        vocabulary, raw = Vocabulary.from_text(text or " "), text.encode("utf-8", "surrogatepass")
-    return Corpus(vocabulary.encode(text), vocabulary, name, len(raw), hashlib.sha256(raw).hexdigest())
+    raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    if not record_form.is_lines:
+        is_bytes = isinstance(text, bytes)
+        piece = text.decode("latin-1") if isinstance(text, bytes) else text
+        joined = "".join(with_ends(record_form, [piece], name, is_bytes))
+        text = joined.encode("latin-1") if is_bytes else joined
+    vocabulary = Vocabulary(None) if isinstance(text, bytes) else Vocabulary.from_text(text or " ")
+    digest = hashlib.sha256(raw).hexdigest()
+    return Corpus(vocabulary.encode(text), vocabulary, name, len(raw), digest, record_form=record_form)
 
 
 def corpus_mismatch_error(name: str) -> CorpusError:
@@ -161,36 +173,32 @@ def read(source: Source, size: int | None = None) -> Corpus:
     """
     raw = _Raw(source, size)
     names: list[str] = []
+    form = source.record_form
     if source.as_bytes:
-        ids, vocabulary = _map_bytes(raw), Vocabulary(None)
+        ids, vocabulary = _map_bytes(raw if form.is_lines else bytes_with_ends(form, raw)), Vocabulary(None)
     else:
         encoder = _Encoder()
-        for text in _table_texts(raw, source, names) if source.table else decode(raw, source.encoding, source.errors):
+        in_records = source.table or not form.is_lines
+        for text in _texts_by_file(raw, source, names) if in_records else decode(raw, source.encoding, source.errors):
             encoder.add(text)
         ids, vocabulary = encoder.finish()
-    return Corpus(ids, vocabulary, source.name, raw.size, raw.sha256.hexdigest(), tag_names=tuple(names))
+    digest = raw.sha256.hexdigest()
+    return Corpus(ids, vocabulary, source.name, raw.size, digest, tag_names=tuple(names), record_form=form)
 
 
-def _table_texts(raw: Iterable[Part], source: Source, names: list[str]) -> Iterator[str]:
-    """The rows of tables, or sentences, as lines of source, tab and target; each file is one of its own.
+def _texts_by_file(raw: Iterable[Part], source: Source, names: list[str]) -> Iterator[str]:
+    """The rows of tables, or sentences, as lines of source, tab and target; or records, each with its end.
 
-    The names of the tags of `conll` are added to `names`.
+    Each file is one of its own. The names of the tags of `conll` are added to `names`.
     """
-    parts = iter(raw)
-    for first in parts:
-        texts = decode(_file(first, parts), source.encoding, source.errors)
+    for path, parts in by_file(raw):
+        texts = decode(parts, source.encoding, source.errors)
         if source.table == "conll":
-            yield from conll.as_pairs(texts, names, first[0], source.skip_bad)
+            yield from conll.as_pairs(texts, names, path, source.skip_bad)
+        elif source.table:
+            yield from tables.as_pairs(texts, source.table, source.columns, path, source.skip_bad)
         else:
-            yield from tables.as_pairs(texts, source.table, source.columns, first[0], source.skip_bad)
-
-
-def _file(part: Part, parts: Iterator[Part]) -> Iterator[Part]:
-    """The parts of a file from this one on, up to b"", which ends it."""
-    yield part
-    while part[1]:
-        part = next(parts)
-        yield part
+            yield from with_ends(source.record_form, texts, path)
 
 
 class _Raw:
@@ -210,20 +218,20 @@ class _Raw:
             yield path, part
 
 
-def _map_bytes(raw: _Raw) -> Ids:
+def _map_bytes(parts: Iterable[Part]) -> Ids:
     """The bytes, in an unnamed temporary file that is mapped into memory, so that only the parts in use are loaded.
 
     The file is a copy: other programs may truncate the originals, and reading a mapped file past its end kills the
-    process. Raises `CorpusError` if there is no room for the copy.
+    process. `parts` are those of the copy. Raises `CorpusError` if there is no room for it.
     """
     folder = "a temporary folder"
     try:
         folder = tempfile.gettempdir()
         with tempfile.TemporaryFile(prefix="charrnn-") as copy:
-            for _, part in raw:
+            for _, part in parts:
                 copy.write(part)
             copy.flush()
-            return np.asarray(np.memmap(copy, np.uint8, "r")) if raw.size else np.zeros(0, np.uint8)
+            return np.asarray(np.memmap(copy, np.uint8, "r")) if copy.tell() else np.zeros(0, np.uint8)
     except OSError as error:
         text = error.strerror or error
         raise CorpusError(f"can't keep a copy of the bytes in {folder}: {text}; set TMPDIR to another folder") from None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from charrnn.config import one_of
+from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 
@@ -39,6 +40,8 @@ class Source:
     columns: tuple[str, ...] = ()
     skip_bad: bool = False
     """Whether rows without the two columns are bad lines to skip, instead of an error."""
+    record_form: RecordForm = LINES
+    """What a text of its own is, in the layout `lines`."""
 
     @property
     def name(self) -> str:
@@ -100,6 +103,20 @@ def read_parts(paths: Iterable[str], arriving: int = 0) -> Iterator[Part]:
         except OSError as error:
             raise _unreadable(path, error) from None
         yield path, b""
+
+
+def by_file(parts: Iterable[Part]) -> Iterator[tuple[str, Iterator[Part]]]:
+    """The path of each file, and its parts up to b"", which ends it; all of them are taken before the next file."""
+    rest = iter(parts)
+
+    def file(part: Part) -> Iterator[Part]:
+        yield part
+        while part[1]:
+            part = next(rest)
+            yield part
+
+    for first in rest:
+        yield first[0], file(first)
 
 
 def total_size(paths: Iterable[str]) -> float:

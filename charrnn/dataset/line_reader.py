@@ -51,6 +51,22 @@ def lines_of(pieces: Iterable[str]) -> Iterator[str]:
         yield rest
 
 
+def texts_between(pieces: Iterable[str], border: str) -> Iterator[list[str]]:
+    """The texts between borders, for each piece of a text those that it completes; at the end the rest."""
+    before: list[str] = []
+    rest = ""
+    for piece in pieces:
+        *ended, rest = (rest + piece).split(border)
+        if ended:
+            ended[0] = "".join((*before, ended[0]))
+            before.clear()
+        cut = max(0, len(rest) + 1 - len(border))  # what follows may be the beginning of a border
+        before.append(rest[:cut])
+        rest = rest[cut:]
+        yield ended
+    yield ["".join((*before, rest))]
+
+
 def _as_read(raws: list[str], vocabulary: Vocabulary, first: bool) -> list[str]:
     """The lines as in a corpus of characters: no byte order mark, and `\\n` for `\\r\\n` and `\\r`."""
     texts = [raw.replace("\r\n", "\n").replace("\r", "\n") for raw in raws]

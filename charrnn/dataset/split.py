@@ -11,6 +11,7 @@ from charrnn.dataset import pairs
 from charrnn.dataset.batch import CHARS_PER_READ, NO_ROWS, Batch
 from charrnn.dataset.corpus import MIN_VALIDATION, Corpus
 from charrnn.dataset.label_set import LabelSet
+from charrnn.dataset.line_rows import usual_longest
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.lines import LineBatches, Lines
 from charrnn.dataset.streams import Streams
@@ -163,7 +164,7 @@ def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
         line_set = LineSet.from_digests(max(1, corpus.pairs.longest_target), corpus.pairs.target_digests)
     else:
         lines, labels, n_skipped = corpus.lines, None, 0
-        line_set = LineSet.from_digests(lines.longest, lines.digests)
+        line_set = LineSet.from_digests(lines.longest, lines.digests, usual_longest(lines.lengths))
     training, validation = lines.split(config.val_fraction, MIN_VALIDATION, config.seed)
     batches = TranslationBatches if config.layout == "translations" else LineBatches
     return Split(batches(training, B, T), batches(validation, B, T), line_set, labels, n_skipped)

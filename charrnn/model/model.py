@@ -11,6 +11,7 @@ from charrnn.config import LINE_LAYOUTS, ModelConfig, between
 from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
+from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import Engine
 from charrnn.errors import ConfigError
@@ -41,6 +42,8 @@ class Model:
     tagger its tags."""
     clamped: Array | None = field(default=None, repr=False)
     """The state [L, S, 1, H] of clamped units, and NaN for the other units; None if no unit is clamped."""
+    record_form: RecordForm = LINES
+    """For a model of the layout `lines`, what a text of its own is to it: a line, or another record."""
 
     @cached_property
     def network(self) -> AnyNetwork:
@@ -63,8 +66,23 @@ class Model:
 
     @property
     def reads_lines(self) -> bool:
-        """Whether each line is a text of its own to this model."""
+        """Whether each line, or other record, is a text of its own to this model."""
         return self.layout in LINE_LAYOUTS
+
+    @property
+    def reads_records(self) -> bool:
+        """Whether each record is a text of its own to this model, and records are not lines."""
+        return self.reads_lines and not self.record_form.is_lines
+
+    @property
+    def end(self) -> str:
+        """The character with which a text of its own ends; a continuous text has none, but begins as after it."""
+        return self.record_form.end
+
+    @cached_property
+    def start(self) -> int:
+        """The id of the context before the first character of a text, which begins as if another had just ended."""
+        return self.vocabulary.start_after(self.end)
 
     @property
     def default_length(self) -> int:

@@ -124,7 +124,8 @@ def continuations(
 ) -> Iterator[Sample]:
     """Continues each of the primes, which come in batches that are drawn side by side; prime i has `seed + i`.
 
-    Otherwise as `samples`; the request's own prime is not used.
+    A sample is yielded as soon as it and those before it are finished. Otherwise as `samples`; the request's own prime
+    is not used.
     """
     request = SamplingRequest.from_options(request, options)
     if request.max_length < 0 and not request.stops:
@@ -140,11 +141,13 @@ def _continue(model: Model, primes: Iterable[Sequence[str]], request: SamplingRe
         first_seed = seeds.stop
         batch = decoder.start(model, group, seeds, request.config, request.stops)
         texts = [GrowingText(batch, request, recent) for recent in batch.recent]
-        wholes = [""] * len(group)
+        wholes, done = [""] * len(group), 0
         for pieces in _write(batch, texts, request):
             wholes = [whole + piece for whole, piece in zip(wholes, pieces, strict=True)]
-        for text, whole, prime, seed in zip(texts, wholes, group, seeds, strict=True):
-            yield Sample(whole, prime, seed, request.config.temp, text.logprob, text.chars)
+            while done < len(group) and (text := texts[done]).ended:
+                whole = wholes[done] + text.rest()
+                yield Sample(whole, group[done], seeds[done], request.config.temp, text.logprob, text.chars)
+                done += 1
 
 
 def _write(batch: decoder.BatchDecoder, texts: Sequence[GrowingText], request: SamplingRequest) -> Iterator[list[str]]:
@@ -167,7 +170,7 @@ def alternatives(model: Model, sample: Sample, k: int = 5) -> Iterator[tuple[str
     """Each character of a sample, its log-probability, and the k likeliest characters in its place."""
     characters, prime = model.vocabulary.characters, model.vocabulary.encode(sample.context)
     ids = model.vocabulary.encode(sample.text)
-    read = np.concatenate(([model.vocabulary.start], prime, ids)).astype(model.vocabulary.dtype)
+    read = np.concatenate(([model.start], prime, ids)).astype(model.vocabulary.dtype)
     state = model.read(read[: len(prime)], model.zero_state(1))
     for v, context in zip(ids, read[len(prime) : -1], strict=True):
         logits, state = model.forward(np.array([[context]], read.dtype), state)

@@ -74,8 +74,9 @@ class GrowingText:
         return grown
 
     def rest(self) -> str:
-        """The withheld part, which begins no stop text after all, and the bytes of an incomplete character."""
-        return self.withheld + self.decode([], final=True)
+        """The withheld part, which begins no stop text after all, and the bytes of an incomplete character; once."""
+        withheld, self.withheld = self.withheld, ""
+        return withheld + self.decode([], final=True)
 
     def _count(self, ids: Ids, logps: Array) -> None:
         self.chars += len(ids)

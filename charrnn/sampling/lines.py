@@ -1,4 +1,4 @@
-"""The sampling of lines: whole lines, one for each seed, without those that are not wanted."""
+"""The sampling of lines and other records: whole ones, one for each seed, without those that are not wanted."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -31,7 +31,8 @@ def sample_lines(
 ) -> Iterator[Sample]:
     """Draws `count` lines, each up to its newline or cut at `length` characters (None: `model.default_length`).
 
-    Each line begins with the prime; a newline at the end of the prime is dropped. `novel` skips the lines of the
+    A model of other records writes these instead, each up to `Model.end`, and they may have several lines. Each line
+    begins with the prime; a newline at the end of the prime of a line is dropped. `novel` skips the lines of the
     training text, and empty ones; `unique` skips lines that were drawn before. The first line is drawn with the
     request's seed, and every other one with the next seed, also one that replaces a skipped line: so each line can be
     drawn again alone, with its own seed. Otherwise as `samples`.
@@ -53,12 +54,13 @@ def sample_lines(
     request = SamplingRequest.from_options(request, options)
     length = model.default_length if request.length is None else request.length
     between("length", length, 0)
-    prime = request.prime_text.removesuffix("\n")
-    if "\n" in prime:
-        raise ConfigError("the prime has several lines: give the beginning of one line")
+    prime = request.prime_text if model.reads_records else request.prime_text.removesuffix("\n")
+    if model.end in prime:
+        unit = model.record_form.unit
+        raise ConfigError(f"the prime has several {unit}: give the beginning of one {unit[:-1]}")
     if TAB in prime and model.layout == "pairs":
         raise ConfigError("the prime is the beginning of a target: give its source with --label")
-    request = replace(request, stops=[*request.stops, "\n"])
+    request = replace(request, stops=[*request.stops, model.end])
     check_label(model, label)
 
     def draw_up_to(length: int, seeds: range) -> Iterator[Sample]:

@@ -46,6 +46,8 @@ def start(
     train_options.check(options, has_model=init_from is not None)
     deadline = _deadline(options)
     options = train_options.resolve_layout(corpus, options, init_from.config if init_from is not None else None)
+    if (layout := options.get("layout", "stream")) != "lines" and not corpus.record_form.is_lines:
+        raise ConfigError(f"a corpus of {corpus.record_form.unit} has the layout 'lines', not {layout!r}")
     vocabulary = init_from.vocabulary if init_from is not None and _is_alike(init_from, options) else None
     corpus = corpus.read_as(options.get("layout", "stream"), options.get("skip_bad", False), vocabulary)
     if init_from is not None:

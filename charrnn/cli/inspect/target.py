@@ -12,6 +12,7 @@ from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import STDIN, Part, Source
+from charrnn.dataset.records import read_records
 from charrnn.dataset.split import split_corpus
 from charrnn.errors import CharRNNError, CorpusError
 from charrnn.model.model import Model
@@ -52,7 +53,12 @@ class Target:
         except (OSError, ValueError):  # it is too long for a name, or has characters that no name has
             is_file = False
         if is_file:
-            return files.read_text(_read_beginning(given), self.model.vocabulary)[:MAX_TEXT]
+            parts = _read_beginning(given)
+            if self.model.reads_records:
+                parts = parts if parts[-1][1] == b"" else [*parts, (given, b"")]
+                lines = read_records(parts, self.model.record_form, self.model.vocabulary)
+                return "".join(line.text for some in lines for line in some)[:MAX_TEXT]
+            return files.read_text(parts, self.model.vocabulary)[:MAX_TEXT]
         if Path(given).suffix in TEXT_SUFFIXES and not any(map(str.isspace, given)):
             raise CorpusError(f"there is no file {given}: name one that exists, or give the text itself")
         return given[:MAX_TEXT]
@@ -79,7 +85,8 @@ class Target:
     def _corpus(self) -> Corpus:
         as_bytes = self.model.vocabulary.is_bytes
         if self.corpus is not None:
-            return corpora.read(Source((str(self.corpus),), as_bytes, errors="replace"))
+            form = self.model.record_form
+            return corpora.read(Source((str(self.corpus),), as_bytes, errors="replace", record_form=form))
         info = self.checkpoint.corpus
         for source in self._sources():
             try:
@@ -99,7 +106,8 @@ class Target:
                 found.append(source)
         except CharRNNError:
             pass  # the model was shared without its training state
-        return [*found, Source((files.bundled_corpus(),), self.model.vocabulary.is_bytes)]
+        form = self.model.record_form
+        return [*found, Source((files.bundled_corpus(),), self.model.vocabulary.is_bytes, record_form=form)]
 
     def _was_trained_on(self, corpus: Corpus) -> bool:
         info = self.checkpoint.corpus

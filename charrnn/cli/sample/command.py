@@ -31,6 +31,7 @@ Examples:
   cut -c-20 lines.txt | charrnn sample --prime - --per-line
   charrnn sample model.safetensors --count 5 --json
   charrnn sample names.safetensors --count 20 --novel --unique
+  charrnn sample cards.safetensors --count 5 --separator '\\n---\\n'
 """
 
 
@@ -52,7 +53,7 @@ def command(
         int | None,
         option(
             MOST_USED,
-            "The most characters to write; -1: without end. [1000; of a line twice the longest]",
+            "The most characters to write; -1: without end. [1000; of a line or record twice the longest]",
             "--length",
             "-n",
         ),
@@ -136,9 +137,11 @@ def command(
     ] = None,
     corpus: Annotated[Path | None, option(TEXTS, "The text for --max-copy.")] = None,
     novel: Annotated[
-        bool, option(TEXTS, "Skip lines that are in the training text, and draw others.", "--novel")
+        bool, option(TEXTS, "Skip lines, or records, that are in the training text, and draw others.", "--novel")
     ] = False,
-    unique: Annotated[bool, option(TEXTS, "Skip lines that were written before, and draw others.", "--unique")] = False,
+    unique: Annotated[
+        bool, option(TEXTS, "Skip lines, or records, that were written before, and draw others.", "--unique")
+    ] = False,
     engine: Annotated[
         str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
     ] = "auto",
@@ -161,8 +164,20 @@ def command(
             "--safe-text/--raw-text",
         ),
     ] = None,
+    separator: Annotated[
+        str | None,
+        option(
+            OUTPUT,
+            "Text after each sample; \\n is a newline. [a newline; of records, what is between them, or a blank line]",
+            metavar="TEXT",
+        ),
+    ] = None,
+    null: Annotated[bool, option(OUTPUT, "NUL after each sample, as xargs -0 reads it.", "--null", "-0")] = False,
+    out_dir: Annotated[
+        Path | None, option(OUTPUT, "Write each sample to a file of its own in this folder, with a number as its name.")
+    ] = None,
     state_out: Annotated[Path | None, option(OUTPUT, "Write the state of the text at its end to this file.")] = None,
-    force: Annotated[bool, option(OUTPUT, "Overwrite --state-out.", "--force")] = False,
+    force: Annotated[bool, option(OUTPUT, "Overwrite --state-out, and files in --out-dir.", "--force")] = False,
     quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn import engine as engines
@@ -170,7 +185,7 @@ def command(
     from charrnn.cli.sample import options
     from charrnn.cli.sample.constraints import constraint_factory
     from charrnn.cli.sample.primes import clean_prime, read_prime, read_primes
-    from charrnn.cli.sample.samples import write_samples, write_text
+    from charrnn.cli.sample.samples import SampleFiles, SamplePrinter, write_text
     from charrnn.config import between
     from charrnn.sampling.generate import TextGenerator, continuations, samples
     from charrnn.sampling.request import SamplingRequest
@@ -183,13 +198,17 @@ def command(
     notice = notifier(quiet)
     path = model_file(checkpoint, notice)
     options.check_files(state_out, force, prime_file, (path, corpus, prime_file))
+    after_each = "\0" if null else None if separator is None else options.parse_separator(separator)
     model = load(path).model
     options.check_model(model, context.params)
-    length = model.default_length if length is None else length
+    if length is None:
+        length = model.default_length
+        options.notify_length(model, notice)
     chosen = engines.resolve(engine, math.inf if per_line or interactive or length < 0 else count * length)
     notify_compilation(chosen, quiet)
     model = replace(model, engine=engines.load(chosen)).clamp_units(units)
-    stops = [*(stop or []), *(["\n"] if stop_at_newline or per_line or model.reads_lines else [])]
+    ends = [model.end] if model.reads_lines else ["\n"] if per_line else []
+    stops = [*(stop or []), *(["\n"] if stop_at_newline else []), *ends]
     constraints = constraint_factory(model.vocabulary, match, max_copy, corpus, stops)
     after = None if state_in is None else GenerationState.load(state_in, model)
     if seed is None:
@@ -199,6 +218,11 @@ def command(
     request = SamplingRequest(length=length, seed=seed, config=config, stops=stops, constraints=constraints)
     clean = partial(clean_prime, vocabulary=model.vocabulary, unknown=unknown, notice=silent if interactive else notice)
     output = Output(sys.stdout.isatty() if safe_text is None else safe_text)
+    printer = (
+        SamplePrinter(model, output, as_json, logprobs, after_each)
+        if out_dir is None
+        else SampleFiles(model, out_dir, count, force)
+    )
 
     if interactive:
         from charrnn.cli.sample.interactive import converse
@@ -206,19 +230,20 @@ def command(
         converse(model, request, clean, output)
     elif per_line:
         drawn = continuations(model, read_primes(prime_file, model, clean), request)
-        write_samples(drawn, model, output, as_json, logprobs, at_once=True)
+        printer.write(drawn)
     else:
         request = replace(request, prime=clean(read_prime(prime, prime_file, model.vocabulary)))
         if model.reads_lines:
             from charrnn.sampling.lines import sample_lines
 
             drawn = sample_lines(model, request, count=count, novel=novel, unique=unique, label=label)
-            write_samples(drawn, model, output, as_json, logprobs)
-        elif as_json or count > 1:
-            write_samples(samples(model, request, count=count), model, output, as_json, logprobs)
+            printer.write(drawn)
+        elif as_json or count > 1 or out_dir is not None:
+            printer.write(samples(model, request, count=count))
         else:
             text = TextGenerator(model, request, after=after)
             write_text(text, output, whole=match is not None)
             if state_out is not None:
                 text.state.save(state_out, model)
+            output.write(after_each or "")
     output.close()

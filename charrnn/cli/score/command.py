@@ -20,6 +20,9 @@ from charrnn.cli.terminal.inputs import (
     model_and_texts,
     notice_typing,
 )
+from charrnn.cli.terminal.record_options import DOCUMENTS, RECORDS_BY, record_form
+from charrnn.dataset.record_form import RecordForm
+from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
     from charrnn.dataset.files import Part
@@ -33,6 +36,10 @@ A line is scored with its newline, if it has one and the model knows it. It is
 scored as a text of its own; with --stateful, after the lines before it. An
 empty line is only a newline; a line with nothing to score has a score of 0.
 \\r\\n counts as \\n, as in training, but lines are printed unchanged.
+
+\b
+A model of records, such as cards or files, scores these in the place of
+lines, divided as in its training unless an option says how.
 
 \b
 --sort and --top imply --per-line. So do --above and --below, but they print
@@ -66,6 +73,14 @@ def command(
     ] = False,
     below: Annotated[float | None, option(LINES, "Print lines with fewer bits per character than this.")] = None,
     sort: Annotated[bool, option(LINES, "Print lines in order, the most surprising first.", "--sort")] = False,
+    records_by: Annotated[str | None, option(LINES, RECORDS_BY, metavar="TEXT")] = None,
+    documents: Annotated[bool | None, option(LINES, DOCUMENTS, "--documents")] = None,
+    csv: Annotated[
+        str | None, option(LINES, "Score the texts in this column of CSV, one in each row.", metavar="COLUMN")
+    ] = None,
+    jsonl: Annotated[
+        str | None, option(LINES, "Score the texts in this field of JSON lines, one in each.", metavar="FIELD")
+    ] = None,
     stateful: Annotated[
         bool, option(LINES, "Score each line after the lines before it, with the state carried along.", "--stateful")
     ] = False,
@@ -85,10 +100,11 @@ def command(
 ) -> None:
     from charrnn.cli.score import line_filter
     from charrnn.config import one_of
-    from charrnn.errors import ConfigError, VocabularyError
+    from charrnn.errors import VocabularyError
     from charrnn.scoring.score import UNKNOWN_POLICIES
 
     wanted = line_filter.LineFilter(sort, top, above, below)
+    form = record_form(records_by, documents, csv, jsonl)
     by_line = per_line or wanted.filters or wanted.sorts
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     if stateful and not by_line:
@@ -99,15 +115,18 @@ def command(
     waits = wanted.sorts or not (by_line or heatmap)
     arriving = ARRIVAL_BLOCK if by_line or heatmap else 0
     model, parts = _open(given, paths, engine, waits, arriving, quiet)
+    model = _reading(model, form)
     try:
+        if heatmap and model.reads_records:
+            raise ConfigError("--heatmap prints a continuous text, and this model reads records: give --per-line")
         if heatmap:
             from charrnn.cli.score import text_heatmap
 
             skipped = text_heatmap.show(model, parts, unknown, quiet)
         elif by_line:
             plain = line_filter.line_only if wanted.filters and not per_line else line_filter.with_score
-            form = line_filter.as_object if as_json else plain
-            skipped = line_filter.show(model, parts, stateful, unknown, wanted, form)
+            printed = line_filter.as_object if as_json else plain
+            skipped = line_filter.show(model, parts, stateful, unknown, wanted, printed)
         else:
             skipped = _show_score(model, parts, unknown, as_json)
     except VocabularyError as error:
@@ -140,6 +159,17 @@ def _open(
     return replace(model, engine=engines.load(chosen)), parts
 
 
+def _reading(model: "Model", form: "RecordForm | None") -> "Model":
+    """The model, reading records in the form that is given, if any; raises `ConfigError` if it reads none."""
+    if form is None:
+        return model
+    if not model.reads_records:
+        read = "lines" if model.reads_lines else "continuous text"
+        raise ConfigError(f"--{form.option} is for a model of records, and this one reads {read}: leave it out")
+    # Lines too end as the records of this model do
+    return replace(model, record_form=RecordForm("text", "\n") if form.is_lines else form)
+
+
 def _read_ahead(parts: Iterator["Part"], limit: int) -> tuple[float, Iterator["Part"]]:
     """The bytes of all parts, infinite if there are more than `limit`; and the parts again."""
     seen, size = [], 0
@@ -154,9 +184,14 @@ def _read_ahead(parts: Iterator["Part"], limit: int) -> tuple[float, Iterator["P
 def _show_score(model: "Model", parts: Iterator["Part"], unknown: str, as_json: bool) -> int:
     """Prints the score of a text; returns the number of characters that were skipped."""
     from charrnn.dataset.files import decoded_texts
-    from charrnn.scoring.text import score
+    from charrnn.dataset.records import read_records
+    from charrnn.scoring.text import score, score_texts
 
-    found = score(model, decoded_texts(parts, model.vocabulary), unknown=unknown)
+    if model.reads_records:
+        records = read_records(parts, model.record_form, model.vocabulary)
+        found = score_texts(model, (line.text for lines in records for line in lines), unknown=unknown)
+    else:
+        found = score(model, decoded_texts(parts, model.vocabulary), unknown=unknown)
     character = "byte" if model.vocabulary.is_bytes else "character"
     typer.echo(json.dumps(found.as_dict()) if as_json else _table(found, character))
     return found.unknown

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 
-from charrnn.cli.terminal.console import Output
+from charrnn.cli.terminal.console import Output, one_line
 from charrnn.cli.terminal.inputs import answered
 from charrnn.config import between
 from charrnn.dataset.files import Part
 from charrnn.dataset.line_reader import Line, read_lines
+from charrnn.dataset.records import read_records
 from charrnn.errors import ConfigError
 from charrnn.model.model import Model
 from charrnn.scoring.lines import score_batches
@@ -73,6 +74,11 @@ def with_score(line: Line, score: Score) -> str:
     return f"{score.bpc:.4f}\t{_text(line)}\n"
 
 
+def record_with_score(line: Line, score: Score) -> str:
+    """`with_score` for a record that may have several lines: control characters are escapes, newlines too."""
+    return f"{score.bpc:.4f}\t{one_line(_text(line))}\n"
+
+
 def line_only(line: Line, score: Score) -> str:
     """The line unchanged."""
     return line.raw
@@ -101,6 +107,9 @@ def show(
     """
     output = Output()
     skipped = 0
+    separator = model.record_form.separator if form is line_only else ""
+    if model.reads_records and form is with_score:
+        form = record_with_score
     kept: list[ScoredLine] = []
     for scored in _scored(model, parts, stateful, unknown):
         skipped += sum(score.unknown for _, score in scored)
@@ -110,8 +119,8 @@ def show(
             if wanted.top is not None:
                 kept = wanted.first(kept)
         else:
-            _print(passing, form, output)
-    _print(wanted.first(kept), form, output)
+            _print(passing, form, output, separator)
+    _print(wanted.first(kept), form, output, separator)
     output.close()
     return skipped
 
@@ -119,11 +128,13 @@ def show(
 def _scored(model: Model, parts: Iterable[Part], stateful: bool, unknown: str) -> Iterator[list[ScoredLine]]:
     """The lines of a text with their scores, as they arrive."""
     score = partial(score_batches, model, stateful=stateful, unknown=unknown)
+    if model.reads_records:
+        return answered(read_records(parts, model.record_form, model.vocabulary), attrgetter("text"), score)
     return answered(read_lines(parts, model.vocabulary), attrgetter("text"), score)
 
 
-def _print(scored: list[ScoredLine], form: Callable[[Line, Score], str], output: Output) -> None:
+def _print(scored: list[ScoredLine], form: Callable[[Line, Score], str], output: Output, separator: str) -> None:
     for line, score in scored:
         output.line()  # the last line of a file may have no newline, and another line may follow
-        output.write(form(line, score))
+        output.write(form(line, score) + separator)
     output.flush()

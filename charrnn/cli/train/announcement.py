@@ -7,8 +7,8 @@ from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
 from charrnn.training.options import DEFAULT_TIME
 from charrnn.training.trainer import Trainer
 
-UNITS = {"lines": "lines", "pairs": "pairs", "translations": "pairs", "labels": "texts", "tags": "texts"}
-"""What a run learns from, one after the other; a continuous text has no such parts."""
+UNITS = {"pairs": "pairs", "translations": "pairs", "labels": "texts", "tags": "texts"}
+"""What a run learns from, one after the other, except lines and records; a continuous text has no such parts."""
 
 
 def lines(trainer: Trainer, path: Path, default_time: bool) -> Iterator[str]:
@@ -22,12 +22,17 @@ def lines(trainer: Trainer, path: Path, default_time: bool) -> Iterator[str]:
     yield f"{f'continues at step {step:,}, ' if step else ''}writes {path}"
 
 
+def _unit(trainer: Trainer) -> str:
+    layout = trainer.state.training_config.layout
+    return trainer.record_form.unit if layout == "lines" else UNITS.get(layout, "")
+
+
 def _corpus(trainer: Trainer) -> Iterator[str]:
     corpus, vocabulary = trainer.state.corpus, trainer.state.vocabulary
     n_lines = corpus.training_lines + corpus.validation_lines
     chars = f"{corpus.training_chars + corpus.validation_chars:,} {'bytes' if vocabulary.is_bytes else 'characters'}"
     layout = trainer.state.training_config.layout
-    unit = UNITS.get(layout, "")
+    unit = _unit(trainer)
     if layout in ("labels", "tags") and trainer.labels is not None:
         n_read = trainer.training_data.chars_read + trainer.validation_data.chars_read
         yield f"{corpus.name}: {n_lines:,} texts, {n_read:,} characters, {len(trainer.labels)} {layout}"
@@ -57,7 +62,7 @@ def _network(trainer: Trainer) -> Iterator[str]:
         verb = "continues for" if trainer.state.counters.step else "settings for"
         yield f"{verb} {deadline.seconds:.0f} s on this machine (estimated):"
     B = data.batch_size
-    batch = f"{B} {UNITS[config.layout]}" if data.n_lines else f"{B} × {data.chars_per_step / B:.0f} characters"
+    batch = f"{B} {_unit(trainer)}" if data.n_lines else f"{B} × {data.chars_per_step / B:.0f} characters"
     yield (
         f"{config.steps:,} steps of {batch}, {config.steps / data.steps_per_epoch:.3g} epochs, "
         f"{config.optimizer} at {config.lr:g}, {config.schedule}, {dropout_label(model)}; seed {config.seed}"
