@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.dataset.batch import NO_ROWS, Batch
-from charrnn.dataset.line_rows import Rows, cut_rows
+from charrnn.dataset.line_rows import Rows, cut_rows, usual_longest
 from charrnn.dataset.line_set import Digests, line_digests
 from charrnn.dataset.vocabulary import Vocabulary, smallest_type
 from charrnn.types import Ids, Indices
@@ -91,15 +91,17 @@ class Lines:
         """The training lines and the validation lines, which the seed chooses.
 
         A line and its duplicates are on the same side, so that no validation line is learned. Different lines are held
-        out in random order as long as they fit into the fraction; a line that occurs too often to fit into the rest of
-        it is learned. No lines are held out if they would have fewer than `min_chars` characters in total.
+        out in random order as long as they fit into the fraction. Learned are a line that occurs too often to fit into
+        the rest of it, and one that is much longer than others and has more than this fraction of all characters. No
+        lines are held out if they would have fewer than `min_chars` characters in total.
         """
-        _, line, counts = np.unique(self.digests, return_inverse=True, return_counts=True)
+        _, first, line, counts = np.unique(self.digests, return_index=True, return_inverse=True, return_counts=True)
+        is_long = self.lengths[first] > max(usual_longest(self.lengths), self.size * fraction)
         room, held_out = int(len(self) * fraction), np.zeros(len(counts), bool)
         for n in np.random.default_rng(seed).permutation(len(counts)):
             if not room:
                 break
-            if counts[n] <= room:
+            if counts[n] <= room and not is_long[n]:
                 held_out[n] = True
                 room -= int(counts[n])
         validation = self.select(held_out[line])
@@ -208,10 +210,9 @@ class LineBatches:
 
     @cached_property
     def rows(self) -> Rows:
-        """The rows that are read side by side: the lines, or parts of them."""
-        if self.lines.firsts is not None:  # a target needs its source
-            return Rows(self.lines.starts, self.lines.lengths)
-        return cut_rows(self.lines.starts, self.lines.lengths, self.seq_length)
+        """The rows that are read side by side: the lines, or parts of them; a target needs its source."""
+        lines = self.lines.starts, self.lines.lengths
+        return Rows(*lines) if self.lines.firsts is not None else cut_rows(*lines, self.seq_length)
 
     @property
     def n_orders(self) -> int:

@@ -140,6 +140,15 @@ def test_a_line_that_occurs_too_often_to_be_held_out_is_learned():
         assert len(validation) == 20, "others take all the room"
 
 
+def test_a_line_that_would_be_most_of_the_validation_text_is_learned():
+    found = lines_of([*(f"name {n:03}" for n in range(200)), "long " * 400])
+    for seed in range(20):
+        training, validation = found.split(0.1, 0, seed)
+        assert (training.longest, validation.longest, len(validation)) == (2000, 8, 20)
+    found = lines_of([*(f"name {n:03}" for n in range(2000)), "long " * 300])
+    assert {found.split(0.1, 0, seed)[1].longest for seed in range(40)} == {9, 1500}, "it is within the fraction"
+
+
 def test_lines_too_few_to_validate_on_are_learned():
     found = lines_of([f"{n:09}" for n in range(100)])
     assert [len(part) for part in found.split(0.1, 100, 1)] == [90, 10]
