@@ -29,6 +29,8 @@ RENAMED = {
 OPTIONS = {
     # What to read
     "lines": "line by-line line-delimited per-line",
+    "records-by": "delimiter delim split-by separator paragraphs by-paragraph record-separator",
+    "documents": "files per-file whole-files by-file one-per-file",
     "per-line": "lines by-line each-line",
     "bytes": "binary raw",
     "val-fraction": "val-frac valid-fraction validation-fraction val-split validation-split test-size",
@@ -87,6 +89,8 @@ OPTIONS = {
     "match": "regex pattern grammar",
     "stop": "stop-text stop-sequence until end",
     "stop-at-newline": "newline one-line single-line lines",
+    "separator": "delimiter delim between sep",
+    "null": "print0 null-data zero 0",
     "unique": "no-duplicates dedup distinct",
     # Scoring and inspecting
     "above": "min threshold",

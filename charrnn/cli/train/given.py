@@ -88,9 +88,11 @@ def read_options(given: dict[str, Any], resume: bool) -> dict[str, Any]:
     formats = [name for name in FORMATS if given.get(name)]
     form = given_records(given)
     if form is not None or given.get("lines"):
-        if form is not None and form.kind in FORMATS and found.get("as_bytes"):
+        found["record_form"] = form or LINES
+    if form is not None and form.kind in formats:
+        if found.get("as_bytes"):
             raise ConfigError(f"--{form.kind} reads characters: leave out --bytes")
-        return found | {"record_form": form or LINES}
+        formats.remove(form.kind)
     if not formats:
         return found
     option = f"--{formats[0]}"
