@@ -29,6 +29,13 @@ class Rows(NamedTuple):
     unfinished: NDArray[np.bool_] | None = None
     """[R]: whether another row goes on with the line; None: as `follows`."""
 
+    @property
+    def n_cut(self) -> int:
+        """The lines that are several rows."""
+        if self.follows is None or self.unfinished is None:
+            return 0
+        return int(np.count_nonzero(self.unfinished & ~self.follows))
+
 
 def usual_longest(lengths: Indices) -> int:
     """The length of the longest of some lines [R], without those that are much longer than the rest."""

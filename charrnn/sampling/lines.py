@@ -116,7 +116,7 @@ def _wanted(
             if (novel and (not line or _is_known(line, model))) or line in drawn_before:
                 skipped += 1
                 if skipped == MAX_SKIPPED:
-                    raise SamplingError(_exhausted_message(novel, unique))
+                    raise SamplingError(_exhausted_message(model.record_form.unit, novel, unique))
                 continue
             if unique:
                 drawn_before.add(line)
@@ -131,9 +131,11 @@ def _is_known(line: str, model: Model) -> bool:
     return model.line_set is not None and line in model.line_set
 
 
-def _exhausted_message(novel: bool, unique: bool) -> str:
+def _exhausted_message(unit: str, novel: bool, unique: bool) -> str:
     why = " or ".join(["is in the training text"] * novel + ["was drawn before"] * unique)
-    return f"the model writes no more new lines: each of the last {MAX_SKIPPED:,} {why}; raise --temp, or ask for fewer"
+    return (
+        f"the model writes no more new {unit}: each of the last {MAX_SKIPPED:,} {why}; raise --temp, or ask for fewer"
+    )
 
 
 def _whole_line(sample: Sample, model: Model) -> str:

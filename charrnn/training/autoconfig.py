@@ -92,7 +92,7 @@ def _line_length(training: TrainingData) -> float:
     if not training.n_lines:
         return math.inf
     excess = 0
-    if isinstance(training, LineBatches) and training.rows.follows is not None:
+    if isinstance(training, LineBatches) and training.rows.n_cut:
         lengths = training.lines.lengths
         excess = int(np.maximum(lengths.astype(np.int64) - usual_longest(lengths), 0).sum())
     return (training.chars_read - excess) / training.n_lines

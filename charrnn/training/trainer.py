@@ -97,9 +97,9 @@ class Trainer:
                 raise CorpusError("this run learned repeated lines each time, as is no longer done: start a new run")
             raise CorpusError(f"the corpus {corpus_name} is split differently than when this run began")
         is_valid = state.counters.is_valid_for(data.steps_per_epoch, data.n_orders)
-        if not is_valid and isinstance(data, LineBatches) and data.rows.follows is not None:
-            raise CorpusError("this run padded its batches to its longest lines, as is no longer done: start a new run")
         if not is_valid or state.rnn_state.shape[2] != data.batch_size:
+            if isinstance(data, LineBatches) and data.rows.n_cut:
+                raise CorpusError("this run read its longest lines whole, as is no longer done: start a new run")
             raise CheckpointError("the run to resume is damaged: its counters do not fit its corpus")
         for name, option in (("patience", "--patience"), ("ema_decay", "--ema-decay")):
             if getattr(state.training_config, name) and not self.validation_data.size:

@@ -242,7 +242,7 @@ def test_novel_and_unique_work_for_records(here: Path, tmp_path: Path) -> None:
     assert {*output(*args, "--count", 20, cwd=tmp_path).strip().split("\n\n")} == {"a\nb", "b\na"}
     assert sorted(output(*args, "--unique", "--count", 2, cwd=tmp_path).strip().split("\n\n")) == ["a\nb", "b\na"]
     done = charrnn(*args, "--novel", "--temp", 0, cwd=tmp_path)
-    assert "the model writes no more new lines" in done.stderr
+    assert "the model writes no more new records" in done.stderr
     assert output(*args, "--prime", "b\n", cwd=tmp_path) == "b\na\n\n"
 
 
@@ -319,7 +319,8 @@ def test_a_very_long_line_stretches_neither_an_epoch_nor_the_samples(tmp_path: P
 def test_a_run_on_a_very_long_line_can_be_resumed(tmp_path: Path) -> None:
     (tmp_path / "long.txt").write_text("one\ntwo\nthree\n" + "far too long " * 500 + "\n", encoding="utf-8")
     for steps, name in ((20, "whole"), (9, "half")):
-        train("long.txt", "--lines", "--steps", steps, "--out", f"{name}.safetensors", cwd=tmp_path)
+        said = train("long.txt", "--lines", "--steps", steps, "--out", f"{name}.safetensors", cwd=tmp_path)
+        assert "lines that are much longer than others, or very long, and so are read in parts: 1\n" in said
     assert training_file.load_state(tmp_path / "half.resume.safetensors").rnn_state.shape[2] > 4, "it is several rows"
     train("--resume", "--steps", 20, "--out", "half.safetensors", cwd=tmp_path)
     models = [model_file.load(tmp_path / f"{name}.safetensors").model for name in ("half", "whole")]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
+from charrnn.dataset.lines import LineBatches
 from charrnn.training.options import DEFAULT_TIME
 from charrnn.training.trainer import Trainer
 
@@ -41,6 +42,9 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     if trainer.n_skipped:
         of_words = trainer.labels is not None and trainer.labels.of_words
         yield f"{'sentences with ' * of_words}bad lines that were skipped: {trainer.n_skipped:,}"
+    data = trainer.training_data
+    if isinstance(data, LineBatches) and data.rows.n_cut:
+        yield f"{unit} that are much longer than others, or very long, and so are read in parts: {data.rows.n_cut:,}"
     if corpus.validation_chars and n_lines:
         training, validation = corpus.training_lines, corpus.validation_lines
         yield f"trains on {training:,} of the {unit}, validates on the other {validation:,}, chosen at random"
@@ -62,7 +66,12 @@ def _network(trainer: Trainer) -> Iterator[str]:
         verb = "continues for" if trainer.state.counters.step else "settings for"
         yield f"{verb} {deadline.seconds:.0f} s on this machine (estimated):"
     B = data.batch_size
-    batch = f"{B} {_unit(trainer)}" if data.n_lines else f"{B} × {data.chars_per_step / B:.0f} characters"
+    n_cut = data.rows.n_cut if isinstance(data, LineBatches) else 0
+    batch = (
+        f"{B} {'rows' if n_cut else _unit(trainer)}"
+        if data.n_lines
+        else f"{B} × {data.chars_per_step / B:.0f} characters"
+    )
     yield (
         f"{config.steps:,} steps of {batch}, {config.steps / data.steps_per_epoch:.3g} epochs, "
         f"{config.optimizer} at {config.lr:g}, {config.schedule}, {dropout_label(model)}; seed {config.seed}"
