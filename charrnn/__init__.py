@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from charrnn.dataset.corpus import Corpus
     from charrnn.dataset.corpus import read as read_corpus
     from charrnn.dataset.files import Source
+    from charrnn.dataset.record_form import RecordForm
     from charrnn.errors import (
         CharRNNError,
         CheckpointError,
@@ -65,6 +66,7 @@ _MODULES = {
     "Model": "model.model",
     "ModelConfig": "config",
     "Progress": "training.trainer",
+    "RecordForm": "dataset.record_form",
     "Sample": "sampling.generate",
     "SamplingConfig": "config",
     "SamplingError": "errors",
@@ -113,6 +115,7 @@ __all__ = [
     "Model",
     "ModelConfig",
     "Progress",
+    "RecordForm",
     "Sample",
     "SamplingConfig",
     "SamplingError",

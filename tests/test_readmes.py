@@ -210,7 +210,7 @@ def options_of(command: str) -> set[str]:
 
 def options_in(text: str) -> set[str]:
     """The options in a text; -q and such as well."""
-    return set(re.findall(r"(?<![\w-])--?[a-z](?:[a-z-]*[a-z])?(?![\w-])", text))
+    return set(re.findall(r"(?<![\w-])(?:--?[a-z](?:[a-z-]*[a-z])?|-0)(?![\w-])", text))
 
 
 @pytest.mark.parametrize("command", COMMANDS)

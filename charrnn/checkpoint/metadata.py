@@ -9,6 +9,7 @@ from charrnn.checkpoint.tensor_file import TensorFile
 from charrnn.config import FORM_OF_LAYOUT, LAYOUTS, LINE_LAYOUTS, PAIR_LAYOUTS, WRITERS, Config, ModelConfig
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
+from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, VocabularyError
@@ -76,11 +77,23 @@ def read_layout(file: TensorFile, vocabulary: Vocabulary) -> str:
     layout = read_json(file, "layout") if has(file, "layout") else "stream"
     if layout not in LAYOUTS:
         raise file.damaged("layout")
-    if layout in LINE_LAYOUTS and "\n" not in vocabulary.characters:
+    if layout in LINE_LAYOUTS and read_record_form(file, layout).end not in vocabulary.characters:
         raise file.damaged("vocabulary")
     if layout in PAIR_LAYOUTS and TAB not in vocabulary.characters:
         raise file.damaged("vocabulary")
     return str(layout)
+
+
+def read_record_form(file: TensorFile, layout: str) -> RecordForm:
+    """What a text of its own is; a line if the metadata lacks it, as that of lines does."""
+    if not file.has("record_form"):
+        return LINES
+    if layout != "lines":
+        raise file.damaged("record_form")
+    try:
+        return RecordForm.from_json(file.json("record_form"))
+    except ValueError:
+        raise file.damaged("record_form") from None
 
 
 def read_line_set(file: TensorFile, layout: str) -> LineSet | None:

@@ -62,6 +62,8 @@ def create_model_file(path: Path, checkpoint: Checkpoint, like: Path | None = No
     }
     if model.reads_lines and model.line_set is not None:
         metadata["line_set"] = model.line_set.to_json()
+    if model.reads_records:
+        metadata["record_form"] = model.record_form.to_json()
     if model.labels is not None:
         metadata["labels"] = model.labels.to_json()
     if model.labels is not None and model.layout == "tags":
@@ -100,13 +102,23 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
         raise CheckpointError(f"{path} is damaged: the sums of its biases are infinite")
     layout = meta.read_layout(file, vocabulary)
     line_set = meta.read_line_set(file, layout)
-    labels = meta.read_labels(file, layout, config, vocabulary)
+    labels, record_form = meta.read_labels(file, layout, config, vocabulary), meta.read_record_form(file, layout)
     text_form = meta.read_text_form(file, DEFAULT_FORM)
     training = meta.read_config(file, "training", TrainingConfig) if file.has("training") else None
     if training is not None and training.layout != layout and file.format > 1:  # format 1 has no `layout`
         raise file.damaged("layout")
     return Checkpoint(
-        Model(config, vocabulary, params, network.engine, layout, line_set, labels, text_form=text_form),
+        Model(
+            config,
+            vocabulary,
+            params,
+            network.engine,
+            layout,
+            line_set,
+            labels,
+            text_form=text_form,
+            record_form=record_form,
+        ),
         step,
         training,
         meta.read_config(file, "corpus", CorpusInfo) if file.has("corpus") else None,

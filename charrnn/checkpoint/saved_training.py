@@ -17,6 +17,7 @@ from charrnn.checkpoint.training_file import load_state
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import STDIN, Source, list_files
+from charrnn.dataset.record_form import LINES
 from charrnn.errors import CharRNNError, ConfigError, CorpusError
 from charrnn.model.model import Model
 from charrnn.training import start as trainers
@@ -181,8 +182,11 @@ def resume(
         check_same_run(path, state.run_id)
         log_path = _log_path(log, state.source, path)
         if text is not None:
-            form = state.text_form
-            corpus = text if isinstance(text, Corpus) else corpora.from_text(text, normalization=form.normalization)
+            records = state.source.record_form if state.source is not None else LINES
+            normalization = state.text_form.normalization
+            if not isinstance(text, Corpus):
+                text = corpora.from_text(text, normalization=normalization, record_form=records)
+            corpus = text
         elif state.source is None or STDIN in state.source.paths:
             raise CorpusError("this run did not begin with a file: give its text")
         elif missing := (source := state.source.with_compressed()).missing():

@@ -12,6 +12,7 @@ from charrnn.config import TrainingConfig
 from charrnn.dataset import tables
 from charrnn.dataset.files import Source
 from charrnn.dataset.lines import even_batch_size
+from charrnn.dataset.record_form import RecordForm
 from charrnn.dataset.split import stream_training
 from charrnn.dataset.text_form import DEFAULT_FORM
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
@@ -46,6 +47,11 @@ def create_state_file(path: Path, state: TrainingState) -> AtomicFile:
     } | meta.text_form_to_json(s.text_form)
     if s.init_from is not None:
         metadata["init_from"] = s.init_from.to_dict()
+    rows = s.rnn_state.shape[2]
+    if s.training_config.layout == "lines" and rows != even_batch_size(
+        s.corpus.training_lines, s.training_config.batch_size
+    ):
+        metadata["batch_rows"] = rows  # some lines are cut into several
     return create(path, tensors, metadata)
 
 
@@ -99,6 +105,11 @@ def _batch_size(file: TensorFile, config: TrainingConfig, corpus: CorpusInfo, co
 
     For lines this check needs the corpus, so the trainer makes it.
     """
+    if file.has("batch_rows"):
+        rows = file.json("batch_rows")
+        if config.layout != "lines" or type(rows) is not int or not 1 <= rows <= config.batch_size:
+            raise file.damaged("batch_rows")
+        return rows
     if config.layout != "stream":
         return even_batch_size(corpus.training_lines, config.batch_size)
     streams = stream_training(corpus.training_chars, corpus.validation_chars, config)
@@ -114,7 +125,8 @@ def _read_source(file: TensorFile) -> Source | None:
     try:
         lists = {name: tuple(data.get(name, ())) for name in ("columns", "val_paths", "include", "exclude")}
         columns = lists["columns"]  # older files have none of these
-        source = Source(**(data | {"paths": tuple(data["paths"])} | lists))
+        records = RecordForm.from_json(data.get("record_form", {}))
+        source = Source(**(data | {"paths": tuple(data["paths"]), "record_form": records} | lists))
         if "separate_files" not in data:  # then it doesn't matter, or the run began when files were not separate
             source = replace(source, separate_files=source.is_one_file())
         source.text_form  # noqa: B018 - raises an error for an unknown one
@@ -124,6 +136,6 @@ def _read_source(file: TensorFile) -> Source | None:
         is_table = len(columns) == 2 if source.table in tables.TABLES else source.table == "conll" and not columns
         if all(isinstance(text, str) for text in texts) and flags and source.paths and (is_table or not source.table):
             return source
-    except (TypeError, KeyError, AttributeError, ConfigError, CorpusError):
+    except (TypeError, KeyError, AttributeError, ValueError, ConfigError, CorpusError):
         pass
     raise file.damaged("source")

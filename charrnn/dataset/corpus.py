@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from charrnn.config import PAIR_LAYOUTS, REWRITING_LAYOUTS
 from charrnn.dataset import conll, tables
 from charrnn.dataset.encoder import Encoder, renumber
-from charrnn.dataset.files import Part, Source, list_files, read_parts
+from charrnn.dataset.files import Part, Source, by_file, list_files, read_parts
 from charrnn.dataset.held_out import MIN_VALIDATION, HeldOutText, check_apart
 from charrnn.dataset.id_counts import CharacterCount
 from charrnn.dataset.lines import Lines, count_ids, id_of
 from charrnn.dataset.pairs import Pairs
+from charrnn.dataset.record_form import LINES, RecordForm
+from charrnn.dataset.records import bytes_with_ends, with_ends
 from charrnn.dataset.targets import Labelled, Tagged, labelled, tagged
 from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.vocabulary import TAB, Vocabulary
@@ -51,6 +53,8 @@ class Corpus:
     """The characters that were replaced or left out because they are rare, if any: see `rare.replace_rare`."""
     text_form: TextForm = DEFAULT_FORM
     """How its bytes became text, and so how the model has to read others."""
+    record_form: RecordForm = LINES
+    """What a text of its own is, in the layout `lines`; the ids have its end after each."""
 
     def __post_init__(self) -> None:
         if len(self.ids) < 2:
@@ -127,20 +131,23 @@ class Corpus:
     @cached_property
     def all_ids(self) -> Ids:
         """The ids of the text and, on a new line, of the text to validate on, if that is one of its own."""
-        newline = id_of("\n", self.alphabet)
-        if self.held_out is None or newline == len(self.alphabet):  # without a newline it is a single line
+        newline = id_of(self.record_form.end, self.alphabet)
+        if self.held_out is None or newline == len(self.alphabet):  # without one it is a single line
             return self.ids
         return np.concatenate([self.ids, np.array([newline], self.ids.dtype), self.held_out.ids])
 
     @cached_property
     def lines(self) -> Lines:
-        """The lines; raises `CorpusError` for fewer than two to learn from that are not empty."""
-        found = Lines.from_ids(self.all_ids, self.alphabet)
-        n = np.count_nonzero(self.is_learned(found))
+        """The lines, or other records; raises `CorpusError` for fewer than two to learn from that are not empty."""
+        form = self.record_form
+        found = Lines.from_ids(self.all_ids, self.alphabet, form.end)
+        n, option, unit = np.count_nonzero(self.is_learned(found)), f"--{form.option}", form.unit
         if not n:
-            raise CorpusError(f"{self.name} has no characters except newlines: --lines needs at least two lines")
+            raise CorpusError(f"{self.name} has no characters except newlines: {option} needs at least two {unit}")
         if n == 1:
-            raise CorpusError(f"{self.name} has only one line: --lines needs at least two; 1,000 or more work best")
+            raise CorpusError(
+                f"{self.name} has only one {unit[:-1]}: {option} needs at least two; 1,000 or more work best"
+            )
         return found
 
     @cached_property
@@ -165,9 +172,15 @@ class Corpus:
 
 
 def from_text(
-    text: str | bytes, name: str = "text", normalization: str = "none", val_text: str | bytes | None = None
+    text: str | bytes,
+    name: str = "text",
+    normalization: str = "none",
+    val_text: str | bytes | None = None,
+    record_form: RecordForm = LINES,
 ) -> Corpus:
     """A corpus from a string, or bytes for a model of bytes; `val_text`, of the same type, is only validated on.
+
+    `record_form` is for the layout `lines`.
 
     Raises `CorpusError` for fewer than two characters, and for something that is not a text; `ConfigError` for an
     unknown normal form, and for bytes that should be in one.
@@ -178,24 +191,31 @@ def from_text(
     if val_text is not None and type(val_text) is not type(text):
         raise CorpusError("the corpus and the text to validate on must both be texts, or both bytes")
     form = TextForm(normalization=normalization)
-    if isinstance(text, bytes):
-        if form != DEFAULT_FORM:
-            raise ConfigError("a model of bytes does not normalise its text: leave out the normalization")
-        vocabulary = Vocabulary(None)
-    else:
-        vocabulary = Vocabulary.from_text(form.normalize(text) + form.normalize(str(val_text or "")) or " ")
+    if isinstance(text, bytes) and form != DEFAULT_FORM:
+        raise ConfigError("a model of bytes does not normalise its text: leave out the normalization")
 
-    def encoded(text: str | bytes) -> tuple[Ids, int, str]:
+    def as_read(text: str | bytes) -> str | bytes:
+        """The text in its normal form, as records with their ends if it is to be divided into these."""
+        if isinstance(text, str):
+            text = form.normalize(text)
+        if record_form.is_lines:
+            return text
+        piece = text if isinstance(text, str) else text.decode("latin-1")  # a character for each byte
+        joined = "".join(with_ends(record_form, [piece], name, isinstance(text, bytes)))
+        return joined if isinstance(text, str) else joined.encode("latin-1")
+
+    def identity(text: str | bytes) -> tuple[int, str]:
         raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-        ids = vocabulary.encode(text if isinstance(text, bytes) else form.normalize(text))
-        return ids, len(raw), hashlib.sha256(raw).hexdigest()
+        return len(raw), hashlib.sha256(raw).hexdigest()
 
-    ids, size, digest = encoded(text)
+    read = [as_read(each) for each in (text, val_text) if each is not None]
+    whole = "".join(each for each in read if isinstance(each, str))
+    vocabulary = Vocabulary(None) if isinstance(text, bytes) else Vocabulary.from_text(whole or " ")
     held_out = None
     if val_text is not None:
-        val_ids, val_size, val_digest = encoded(val_text)
-        held_out = HeldOutText(val_ids, "the text to validate on", val_size, val_digest)
-    return Corpus(ids, vocabulary, name, size, digest, held_out=held_out, text_form=form)
+        held_out = HeldOutText(vocabulary.encode(read[1]), "the text to validate on", *identity(val_text))
+    ids = vocabulary.encode(read[0])
+    return Corpus(ids, vocabulary, name, *identity(text), held_out=held_out, text_form=form, record_form=record_form)
 
 
 def corpus_mismatch_error(name: str) -> CorpusError:
@@ -219,12 +239,15 @@ def read(source: Source, size: int | None = None, notice: Callable[[str], None] 
     if source.val_paths:
         raws.append(_Raw(replace(source, paths=source.val_paths), None, notice))
     names: list[str] = []
+    records = source.record_form
     if source.as_bytes:
-        texts, vocabulary = [_map_bytes(raw) for raw in raws], Vocabulary(None)
+        texts = [_map_bytes(raw if records.is_lines else bytes_with_ends(records, raw)) for raw in raws]
+        vocabulary = Vocabulary(None)
     else:
         encoder, borders = Encoder(), [0]
+        in_records = source.table or not records.is_lines
         for raw in raws:
-            for text in _table_texts(raw, source, names) if source.table else form.decode(raw, source.errors):
+            for text in _texts_by_file(raw, source, names) if in_records else form.decode(raw, source.errors):
                 encoder.add(text)
             borders.append(len(encoder.ids) // encoder.dtype.itemsize)
         ids, vocabulary = encoder.finish()
@@ -241,31 +264,28 @@ def read(source: Source, size: int | None = None, notice: Callable[[str], None] 
         tag_names=tuple(names),
         held_out=held_out,
         text_form=form.of_later_texts,
+        record_form=records,
     )
 
 
-def _table_texts(raw: Iterable[Part], source: Source, names: list[str]) -> Iterator[str]:
-    """The rows of tables, or sentences, as lines of source, tab and target; each file is one of its own.
+def _texts_by_file(raw: Iterable[Part], source: Source, names: list[str]) -> Iterator[str]:
+    """The rows of tables, or sentences, as lines of source, tab and target; or records, each with its end.
 
-    The names of the tags of `conll` are added to `names`.
+    Each file is one of its own. The names of the tags of `conll` are added to `names`.
     """
-    parts, form = iter(raw), source.text_form
-    for first in parts:
-        file = _file(first, parts)
+    form, records = source.text_form, source.record_form
+    unchanged = TextForm(form.encoding)
+    for path, parts in by_file(raw):
         if source.table == "conll":  # a word has as many tags as characters once it is normalised
-            yield from conll.as_pairs(form.decode(file, source.errors), names, first[0], source.skip_bad)
-        else:  # a field may have its characters as escapes
-            texts = TextForm(form.encoding).decode(file, source.errors)
-            lines = tables.as_pairs(texts, source.table, source.columns, first[0], source.skip_bad)
+            yield from conll.as_pairs(form.decode(parts, source.errors), names, path, source.skip_bad)
+        elif source.table:  # a field may have its characters as escapes
+            texts = unchanged.decode(parts, source.errors)
+            lines = tables.as_pairs(texts, source.table, source.columns, path, source.skip_bad)
             yield from map(form.normalize, lines)
-
-
-def _file(part: Part, parts: Iterator[Part]) -> Iterator[Part]:
-    """The parts of a file from this one on, up to b"", which ends it."""
-    yield part
-    while part[1]:
-        part = next(parts)
-        yield part
+        elif records.kind in tables.TABLES:
+            yield from map(form.normalize, with_ends(records, unchanged.decode(parts, source.errors), path))
+        else:
+            yield from with_ends(records, form.decode(parts, source.errors), path)
 
 
 class _Raw:
@@ -282,7 +302,7 @@ class _Raw:
 
     def __iter__(self) -> Iterator[Part]:
         source = self.source
-        is_separate = source.separate_files
+        is_separate = source.separate_files and source.record_form.kind != "documents"  # which gain no newline
         parts = read_parts(self.paths, as_is=source.as_bytes, encoding=source.encoding, separate=is_separate)
         for path, part in parts:
             self.sha256.update(part)
@@ -292,20 +312,20 @@ class _Raw:
             yield path, part
 
 
-def _map_bytes(raw: _Raw) -> Ids:
+def _map_bytes(parts: Iterable[Part]) -> Ids:
     """The bytes, in an unnamed temporary file that is mapped into memory, so that only the parts in use are loaded.
 
     The file is a copy: other programs may truncate the originals, and reading a mapped file past its end kills the
-    process. Raises `CorpusError` if there is no room for the copy.
+    process. `parts` are those of the copy. Raises `CorpusError` if there is no room for it.
     """
     folder = "a temporary folder"
     try:
         folder = tempfile.gettempdir()
         with tempfile.TemporaryFile(prefix="charrnn-") as copy:
-            for _, part in raw:
+            for _, part in parts:
                 copy.write(part)
             copy.flush()
-            return np.asarray(np.memmap(copy, np.uint8, "r")) if raw.size else np.zeros(0, np.uint8)
+            return np.asarray(np.memmap(copy, np.uint8, "r")) if copy.tell() else np.zeros(0, np.uint8)
     except OSError as error:
         text = error.strerror or error
         raise CorpusError(f"can't keep a copy of the bytes in {folder}: {text}; set TMPDIR to another folder") from None

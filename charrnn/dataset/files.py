@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from charrnn.dataset.compression import COMPRESSED_SUFFIXES, text_blocks
 from charrnn.dataset.folders import ALL_TEXTS, BYTE_ORDER_MARKS, FileFilter, FileList, newline, unreadable
+from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
@@ -49,6 +50,15 @@ class Source:
     """Patterns of the files to leave out there."""
     separate_files: bool = True
     """Whether a file without a final newline is separate from the next; it was not in runs of earlier versions."""
+    normalization: str = "none"
+    """The normal form of Unicode in which the text is read: one of `config.NORMALIZATIONS`."""
+    record_form: RecordForm = LINES
+    """What a text of its own is, in the layout `lines`."""
+
+    @property
+    def text_form(self) -> TextForm:
+        """How its bytes become text. Raises `CorpusError` for an unknown encoding."""
+        return DEFAULT_FORM if self.as_bytes else TextForm(self.encoding, self.normalization)
 
     @property
     def file_filter(self) -> FileFilter:
@@ -58,14 +68,6 @@ class Source:
     def is_one_file(self) -> bool:
         """Whether it can be neither several files nor a folder, so that none of the rules for these matter."""
         return all(len(paths) < 2 and not any(map(os.path.isdir, paths)) for paths in (self.paths, self.val_paths))
-
-    normalization: str = "none"
-    """The normal form of Unicode in which the text is read: one of `config.NORMALIZATIONS`."""
-
-    @property
-    def text_form(self) -> TextForm:
-        """How its bytes become text. Raises `CorpusError` for an unknown encoding."""
-        return DEFAULT_FORM if self.as_bytes else TextForm(self.encoding, self.normalization)
 
     @property
     def name(self) -> str:
@@ -102,6 +104,8 @@ class Source:
         data = {name: v for name, v in asdict(self).items() if v or name not in ("val_paths", "include", "exclude")}
         if self.normalization == "none":
             del data["normalization"]
+        if self.record_form.is_lines:
+            del data["record_form"]
         if self.is_one_file() or not self.separate_files:
             del data["separate_files"]
         return data
@@ -194,6 +198,20 @@ def _missing_newline(head: bytes, tail: bytes, as_is: bool, encoding: str) -> by
     name = encoding if mark is None else BYTE_ORDER_MARKS[mark]
     ends = newline(name), newline(name, "\r")
     return b"" if not tail or head in (mark, codecs.BOM_UTF8) or tail.endswith(ends) else ends[0]
+
+
+def by_file(parts: Iterable[Part]) -> Iterator[tuple[str, Iterator[Part]]]:
+    """The path of each file, and its parts up to b"", which ends it; all of them are taken before the next file."""
+    rest = iter(parts)
+
+    def file(part: Part) -> Iterator[Part]:
+        yield part
+        while part[1]:
+            part = next(rest)
+            yield part
+
+    for first in rest:
+        yield first[0], file(first)
 
 
 def total_size(paths: Iterable[str]) -> float:

@@ -53,6 +53,22 @@ def lines_of(pieces: Iterable[str]) -> Iterator[str]:
         yield rest
 
 
+def texts_between(pieces: Iterable[str], border: str) -> Iterator[list[str]]:
+    """The texts between borders, for each piece of a text those that it completes; at the end the rest."""
+    before: list[str] = []
+    rest = ""
+    for piece in pieces:
+        *ended, rest = (rest + piece).split(border)
+        if ended:
+            ended[0] = "".join((*before, ended[0]))
+            before.clear()
+        cut = max(0, len(rest) + 1 - len(border))  # what follows may be the beginning of a border
+        before.append(rest[:cut])
+        rest = rest[cut:]
+        yield ended
+    yield ["".join((*before, rest))]
+
+
 def _lines_of_bytes(parts: Iterable[Part]) -> Iterator[list[str]]:
     """The lines that each part ends; bytes that are not UTF-8 are lone surrogates."""
     unfinished: list[bytes] = []

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from charrnn.dataset.batch import NO_ROWS, Batch
 from charrnn.dataset.id_counts import count
+from charrnn.dataset.line_rows import Rows, cut_rows, usual_longest
 from charrnn.dataset.line_set import Digests, line_digests
 from charrnn.dataset.vocabulary import Vocabulary, smallest_type
 from charrnn.types import Ids, Indices
@@ -31,7 +32,7 @@ N_ORDERS = 1 << 53
 
 @dataclass(frozen=True)
 class Lines:
-    """R lines of a text, none of them empty, as positions in its ids [N].
+    """R lines of a text, none of them empty, as positions in its ids [N]; or R other records, which have another end.
 
     A line is read after a newline, from a zero state, up to and including its own newline, whether or not the text has
     that newline: a line of n characters has n + 1 targets. A line that occurs several times counts that many times.
@@ -39,7 +40,7 @@ class Lines:
 
     ids: Ids
     newline: int
-    """The id of the newline."""
+    """The id of the newline, or of the character that ends each record: see `RecordForm.end`."""
     starts: Indices
     """[R]"""
     lengths: Indices
@@ -52,10 +53,10 @@ class Lines:
     """[R]: the index of each line's label, if it has one."""
 
     @classmethod
-    def from_ids(cls, ids: Ids, vocabulary: Vocabulary) -> "Lines":
-        """All lines of a text that are not empty."""
-        newline, starts, lengths = find_lines(ids, vocabulary)
-        return cls(ids, newline, starts, lengths, line_digests(texts_of_lines(ids, starts, lengths, vocabulary)))
+    def from_ids(cls, ids: Ids, vocabulary: Vocabulary, end: str = "\n") -> "Lines":
+        """All lines of a text that are not empty, or the records that end with another character."""
+        newline, starts, lengths = find_lines(ids, vocabulary, end)
+        return cls(ids, newline, starts, lengths, line_digests(texts_of_lines(ids, starts, lengths, vocabulary, end)))
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -91,15 +92,17 @@ class Lines:
         """The training lines and the validation lines, which the seed chooses.
 
         A line and its duplicates are on the same side, so that no validation line is learned. Different lines are held
-        out in random order as long as they fit into the fraction; a line that occurs too often to fit into the rest of
-        it is learned. No lines are held out if they would have fewer than `min_chars` characters in total.
+        out in random order as long as they fit into the fraction. Learned are a line that occurs too often to fit into
+        the rest of it, and one that is much longer than others and has more than this fraction of all characters. No
+        lines are held out if they would have fewer than `min_chars` characters in total.
         """
-        _, line, counts = np.unique(self.digests, return_inverse=True, return_counts=True)
+        _, first, line, counts = np.unique(self.digests, return_index=True, return_inverse=True, return_counts=True)
+        is_long = self.lengths[first] > max(usual_longest(self.lengths), self.size * fraction)
         room, held_out = int(len(self) * fraction), np.zeros(len(counts), bool)
         for n in np.random.default_rng(seed).permutation(len(counts)):
             if not room:
                 break
-            if counts[n] <= room:
+            if counts[n] <= room and not is_long[n]:
                 held_out[n] = True
                 room -= int(counts[n])
         validation = self.select(held_out[line])
@@ -113,9 +116,9 @@ class Lines:
         return replace(self, **{name: a[chosen] for name, a in per_line.items() if a is not None})
 
 
-def find_lines(ids: Ids, vocabulary: Vocabulary) -> tuple[int, Indices, Indices]:
-    """The id of the newline, and the starts [R] and the lengths [R] of all lines of a text that are not empty."""
-    newline = id_of("\n", vocabulary)
+def find_lines(ids: Ids, vocabulary: Vocabulary, end: str = "\n") -> tuple[int, Indices, Indices]:
+    """The id of the end of a line, and the starts [R] and the lengths [R] of all lines of a text that are not empty."""
+    newline = id_of(end, vocabulary)
     found = find(ids, newline)
     ends = np.append(found, found.dtype.type(len(ids)))
     starts = np.concatenate([np.zeros(1, ends.dtype), ends[:-1] + 1])
@@ -150,7 +153,9 @@ def count_ids(ids: Ids, begins: Indices, lengths: Indices, V: int) -> Indices:
     return count(ids_of_parts(ids, begins, lengths), V)
 
 
-def texts_of_lines(ids: Ids, starts: Indices, lengths: Indices, vocabulary: Vocabulary) -> Iterator[str]:
+def texts_of_lines(
+    ids: Ids, starts: Indices, lengths: Indices, vocabulary: Vocabulary, end: str = "\n"
+) -> Iterator[str]:
     """The text of each line; the starts and lengths are those of all lines that are not empty."""
     points = np.array([ord(c) for c in vocabulary.characters], "<u4")
     firsts = np.searchsorted(starts, np.arange(0, len(ids), SCAN_BLOCK))  # the first line that starts in each block
@@ -160,7 +165,7 @@ def texts_of_lines(ids: Ids, starts: Indices, lengths: Indices, vocabulary: Voca
             text = block.tobytes().decode("utf-8", "surrogateescape")
         else:
             text = points[block].tobytes().decode("utf-32-le", "surrogatepass")
-        yield from filter(None, text.split("\n"))
+        yield from filter(None, text.split(end))
 
 
 def even_batch_size(R: int, max_batch_size: int) -> int:
@@ -174,7 +179,8 @@ class LineBatches:
 
     Each epoch has an order of its own and forms the groups anew. The lines of a group have similar lengths, and are
     padded to the longest of them. All epochs have the same number of batches: lines are assigned to groups by the
-    number of batches that they need, at random only among lines that need equally many.
+    number of batches that they need, at random only among lines that need equally many. A line that is much longer than
+    the rest is cut into several rows, which count as lines here: see `cut_rows`.
     """
 
     lines: Lines
@@ -206,8 +212,14 @@ class LineBatches:
 
     @property
     def batch_size(self) -> int:
-        """B; some groups have one line fewer, and so a row in which no target counts."""
-        return even_batch_size(self.n_lines, self.max_batch_size)
+        """B; some groups have one row fewer, and so a row in which no target counts."""
+        return even_batch_size(len(self.rows.starts), self.max_batch_size)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The rows that are read side by side: the lines, or parts of them; a target needs its source."""
+        lines = self.lines.starts, self.lines.lengths
+        return Rows(*lines) if self.lines.firsts is not None else cut_rows(*lines, self.seq_length)
 
     @property
     def n_orders(self) -> int:
@@ -235,9 +247,10 @@ class LineBatches:
 
     @cached_property
     def _borders(self) -> Indices:
-        """Where the groups begin and end among the lines in the order of an epoch: [groups + 1]."""
-        groups = -(-self.n_lines // self.max_batch_size)
-        return np.arange(groups + 1) * self.n_lines // max(1, groups)
+        """Where the groups begin and end among the rows in the order of an epoch: [groups + 1]."""
+        R = len(self.rows.starts)
+        groups = -(-R // self.max_batch_size)
+        return np.arange(groups + 1) * R // max(1, groups)
 
     @cached_property
     def _pieces(self) -> Indices:
@@ -245,8 +258,8 @@ class LineBatches:
         return np.sort(self._needed())[self._borders[1:] - 1]
 
     def _needed(self) -> Indices:
-        """The batches that each line needs alone: ⌈(n + 1) / T⌉ for n characters and a newline. [R]"""
-        return self.lines.lengths // self.seq_length + 1
+        """The batches that each row needs alone: ⌈(n + 1) / T⌉ for n characters and a newline. [R]"""
+        return self.rows.lengths // self.seq_length + 1
 
     def batches(self, start: int) -> Iterator[Batch]:
         """All batches, once, in a fixed order; the first input of a line is the newline, whatever `start` is."""
@@ -267,23 +280,25 @@ class LineBatches:
         return batch
 
     def _shuffled(self, rng: np.random.Generator) -> Indices:
-        """The lines in the order of an epoch: random, but sorted by the batches they need, and by length in a pool."""
-        order = rng.permutation(self.n_lines)
+        """The rows in the order of an epoch: random, but sorted by the batches they need, and by length in a pool."""
+        order = rng.permutation(len(self.rows.starts))
         order = order[np.argsort(self._needed()[order], kind="stable")]
         pool = np.repeat(np.arange(len(self._pieces)) // POOL_BATCHES, np.diff(self._borders))
-        return order[np.lexsort((self.lines.lengths[order], pool))]
+        return order[np.lexsort((self.rows.lengths[order], pool))]
 
     def _batch(self, chosen: Indices, piece: int, pieces: int) -> Batch:
-        """One piece of a group of lines, which is cut as evenly as possible."""
-        lines, B = self.lines, self.batch_size
+        """One piece of a group of rows, which is cut as evenly as possible."""
+        lines, rows, B = self.lines, self.rows, self.batch_size
         starts, lengths = np.zeros(B, np.int64), np.full(B, -1)  # in a row without a line no target counts
-        starts[: len(chosen)], lengths[: len(chosen)] = lines.starts[chosen], lines.lengths[chosen]
-        firsts = np.zeros(B, np.int64)
+        starts[: len(chosen)], lengths[: len(chosen)] = rows.starts[chosen], rows.lengths[chosen]
+        firsts, before, after = (np.zeros(B, np.int64) for _ in range(3))
         if lines.firsts is not None:
             firsts[: len(chosen)] = lines.firsts[chosen]
+        if rows.follows is not None and rows.unfinished is not None:
+            before[: len(chosen)], after[: len(chosen)] = rows.follows[chosen], rows.unfinished[chosen]
         begin, end = ((int(lengths.max()) + 1) * border // pieces for border in (piece, piece + 1))
         t = np.arange(begin - 1, end)[:, None]  # the first input is the character before the first target
-        inside = (t >= 0) & (t < lengths)
+        inside = (t >= -before) & (t < lengths + after)
         ids = np.where(inside, lines.ids.take(starts + t, mode="clip"), lines.ids.dtype.type(lines.newline))
         is_text = t[1:] <= lengths
         mask = is_text & (t[1:] >= firsts)

@@ -13,6 +13,7 @@ from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.held_out import MIN_VALIDATION
 from charrnn.dataset.id_counts import blocks_of
 from charrnn.dataset.label_set import LabelSet
+from charrnn.dataset.line_rows import usual_longest
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.lines import LineBatches, Lines
 from charrnn.dataset.spread import SegmentStreams, split_blocks
@@ -176,7 +177,7 @@ def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
         line_set = LineSet.from_digests(max(1, corpus.pairs.longest_target), corpus.pairs.target_digests)
     else:
         lines, labels, n_skipped = corpus.lines, None, 0
-        line_set = LineSet.from_digests(lines.longest, lines.digests)
+        line_set = LineSet.from_digests(lines.longest, lines.digests, usual_longest(lines.lengths))
     training, validation = _split_lines(lines, corpus, config)
     batches = TranslationBatches if config.layout == "translations" else LineBatches
     return Split(batches(training, B, T), batches(validation, B, T), line_set, labels, n_skipped)

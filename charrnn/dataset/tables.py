@@ -1,11 +1,12 @@
-"""The tables: two columns of CSV, or two fields of JSON lines, as lines of source, tab and target."""
+"""The tables: two columns of CSV or fields of JSON lines as lines of source, tab and target, or one as records."""
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from charrnn.dataset.line_reader import lines_of
+from charrnn.dataset.groups import in_groups
+from charrnn.dataset.line_reader import lines_of, texts_between
 from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import CorpusError
 
@@ -15,8 +16,10 @@ MAX_NAMED = 20
 """The most columns that an error names."""
 MAX_FIELD = 1 << 30
 """The most characters of a field of CSV."""
+ROWS_AT_ONCE = 1024
+"""The rows of CSV whose texts `column` yields at once."""
 Row = tuple[int, str | list[str]]
-"""The number of the line at which a row ends, and its two texts; or what is wrong with it."""
+"""The number of the line at which a row ends, and its texts; or what is wrong with it."""
 
 
 def as_pairs(texts: Iterator[str], table: str, columns: tuple[str, ...], name: str, skip_bad: bool) -> Iterator[str]:
@@ -36,6 +39,33 @@ def as_pairs(texts: Iterator[str], table: str, columns: tuple[str, ...], name: s
             raise CorpusError(f"line {number:,} of {name} {found}: mend it, or leave such lines out with --skip-bad")
 
 
+def column(pieces: Iterable[str], table: str, wanted: str, name: str) -> Iterator[list[str]]:
+    """The texts of one column of CSV, or of one field of JSON lines, in which `\\r\\n` and `\\r` become `\\n`.
+
+    The lists of texts are those of the lines that each piece completes; of CSV they may wait for further pieces. The
+    null of JSON is an empty text. Raises `CorpusError` for a column that is missing, and for a row that lacks its text.
+    """
+    if table == "csv":
+        blocks: Iterator[list[Row]] = in_groups(_csv_rows(lines_of(pieces), (wanted,), name), ROWS_AT_ONCE)
+    else:
+        blocks = _json_blocks(pieces, wanted)
+    for block in blocks:
+        texts = []
+        for number, found in block:
+            if isinstance(found, str):
+                raise CorpusError(f"line {number:,} of {name} {found}: mend it, or leave it out")
+            texts += [text.replace("\r\n", "\n").replace("\r", "\n") for text in found]
+        yield texts
+
+
+def _json_blocks(pieces: Iterable[str], field: str) -> Iterator[list[Row]]:
+    """The objects of JSON lines, for each piece those that it completes."""
+    number = 1
+    for lines in texts_between(pieces, "\n"):
+        yield [*_json_rows(iter(lines), (field,), "", number)]
+        number += len(lines)
+
+
 def _csv_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Iterator[Row]:
     """The rows of CSV (RFC 4180) after a line with the names of the columns."""
     csv.field_size_limit(MAX_FIELD)
@@ -50,16 +80,16 @@ def _csv_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Iter
         for row in reader:
             if row:
                 short = len(row) <= max(places)
-                yield reader.line_num, "has too few columns" if short else _both([row[place] for place in places])
+                yield reader.line_num, "has too few columns" if short else _checked([row[place] for place in places])
     except csv.Error as error:
         raise CorpusError(
             f"line {reader.line_num:,} of {name} is not CSV: {error}; mend it, since --skip-bad can't"
         ) from None
 
 
-def _json_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Iterator[Row]:
-    """The objects of JSON lines."""
-    for number, line in enumerate(lines, 1):
+def _json_rows(lines: Iterator[str], columns: tuple[str, ...], name: str, first: int = 1) -> Iterator[Row]:
+    """The objects of JSON lines, whose numbers begin at `first`; a null is a text only if it is alone."""
+    for number, line in enumerate(lines, first):
         if not line.strip():
             continue
         try:
@@ -67,13 +97,16 @@ def _json_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Ite
         except (ValueError, RecursionError):
             yield number, "is not JSON"
             continue
+        if len(columns) == 1 and isinstance(row, dict) and row.get(columns[0], "") is None:
+            yield number, [""]
+            continue
         missing = [c for c in columns if not isinstance(row, dict) or not _is_text(row.get(c))]
-        yield number, f"has no text {missing[0]!r}" if missing else _both([str(row[column]) for column in columns])
+        yield number, f"has no text {missing[0]!r}" if missing else _checked([str(row[column]) for column in columns])
 
 
-def _both(texts: list[str]) -> str | list[str]:
-    """The two texts, or what is wrong with them."""
-    return texts if texts[0].translate(SPACES) else "has an empty source"
+def _checked(texts: list[str]) -> str | list[str]:
+    """The texts, or what is wrong with two of them."""
+    return texts if len(texts) == 1 or texts[0].translate(SPACES) else "has an empty source"
 
 
 def _is_text(value: Any) -> bool:

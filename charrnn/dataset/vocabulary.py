@@ -100,12 +100,14 @@ class Vocabulary:
     def start(self) -> int:
         """The id of the context before the first character of a text: newline, else space, else 0.
 
-        A text begins like a line, so a sample without a prime and the score of a text both start from this id.
+        A text begins like a line, so a sample without a prime and the score of a text both start from this id. Records
+        other than lines have another one: see `Model.start`.
         """
-        for character in "\n ":
-            if character in self.characters:
-                return self.characters.index(character)
-        return 0
+        return self.start_after("\n")
+
+    def start_after(self, end: str) -> int:
+        """The id of the context before a text that begins as if one had just ended, with this character."""
+        return next((self.characters.index(c) for c in (end, "\n", " ") if c in self.characters), 0)
 
     @cached_property
     def _table(self) -> NDArray[np.uint32]:

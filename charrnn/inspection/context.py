@@ -93,7 +93,7 @@ def _state(model: Model, ids: Ids, places: Indices, before: Indices, limit: int)
         (rows,) = np.nonzero(before == n)
         inputs = ids.take(places[rows] + np.arange(-min(n + 1, limit), 0)[:, None], mode="clip")
         if n < limit:
-            inputs[0] = model.vocabulary.start  # the text, or the line, begins here
+            inputs[0] = model.start  # the text, or the line, begins here
         state[:, :, rows] = _read(model, inputs, model.zero_state(len(rows)))[1]
     return state
 
@@ -112,7 +112,7 @@ def _ids_before(read: Text) -> Indices:
     n = np.arange(len(read.ids))
     if not read.model.reads_lines:
         return n
-    ends = read.ids == read.model.vocabulary.start
+    ends = read.ids == read.model.start
     begins = np.maximum.accumulate(np.where(np.concatenate(([False], ends[:-1])), n, 0))
     return n - begins
 

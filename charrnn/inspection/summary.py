@@ -26,6 +26,7 @@ def summary(checkpoint: Checkpoint) -> dict[str, Any]:
         | ({} if model.vocabulary.is_bytes else {"characters": list(model.vocabulary.characters)}),
         "text_form": asdict(model.text_form),
         "layout": model.layout,
+        **({"record_form": model.record_form.to_json()} if model.reads_records else {}),
         "line_set": _line_set(model.line_set),
         "labels": None if model.labels is None else model.labels.to_json(),
         "tensors": [
@@ -50,4 +51,5 @@ def _line_set(line_set: LineSet | None) -> dict[str, int | None] | None:
     """The length of the longest line, and the number of different lines; None if their set is too large to keep."""
     if line_set is None:
         return None
-    return {"longest": line_set.longest, "lines": None if line_set.digests is None else len(line_set.digests)}
+    usual = {} if line_set.usual is None else {"usual": line_set.usual}
+    return {"longest": line_set.longest, "lines": None if line_set.digests is None else len(line_set.digests)} | usual

@@ -72,12 +72,12 @@ class Text:
         """The rows that are read side by side, group by group: the places where each row starts to count [B], stops
         [B], and begins to read [B].
 
-        A row that begins to read where it starts to count has `vocabulary.start` before it and a zero state: it is the
+        A row that begins to read where it starts to count has `Model.start` before it and a zero state: it is the
         beginning of the text or, for a model of lines, of a line.
         """
         N = len(self.ids)
         if self.model.reads_lines:
-            ends = np.flatnonzero(self.ids == self.model.vocabulary.start) + 1
+            ends = np.flatnonzero(self.ids == self.model.start) + 1
             borders = np.unique(np.concatenate(([0], ends, [N])))
             starts, stops = borders[:-1], borders[1:]
             order = np.argsort(starts - stops, kind="stable")  # rows of similar length, the longest first
@@ -99,7 +99,7 @@ def excerpt(model: Model, text: str, limit: int) -> str:
 
 @dataclass(frozen=True)
 class Piece:
-    """T steps of B rows. Step t of row b reads the id at place `places[t, b] - 1`, or `vocabulary.start`."""
+    """T steps of B rows. Step t of row b reads the id at place `places[t, b] - 1`, or `Model.start`."""
 
     places: Indices
     """[T, B]: the place in `Text.ids` of the next id: it is predicted in this step, and read in the next."""
@@ -141,7 +141,7 @@ def _trace(text: Text, starts: Indices, stops: Indices, begins: Indices) -> Iter
     for t in range(0, steps, T):
         places = np.arange(t, min(t + T, steps))[:, None] + begins
         inputs = text.ids.take(places - 1, mode="clip")
-        inputs[(places == begins) & from_start] = model.vocabulary.start
+        inputs[(places == begins) & from_start] = model.start
         with np.errstate(all="ignore"):  # what is NaN or infinite is found below
             logits, activations, gates, state = model.language_model.forward_with_activations(
                 model.params, inputs, state, workspace

@@ -11,6 +11,7 @@ from charrnn.config import LINE_LAYOUTS, ModelConfig, between
 from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
+from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import Engine
@@ -44,6 +45,8 @@ class Model:
     """The state [L, S, 1, H] of clamped units, and NaN for the other units; None if no unit is clamped."""
     text_form: TextForm = DEFAULT_FORM
     """How the training text was read, and so how other texts are: without a meaning for a model of bytes."""
+    record_form: RecordForm = LINES
+    """For a model of the layout `lines`, what a text of its own is to it: a line, or another record."""
 
     @cached_property
     def network(self) -> AnyNetwork:
@@ -66,8 +69,23 @@ class Model:
 
     @property
     def reads_lines(self) -> bool:
-        """Whether each line is a text of its own to this model."""
+        """Whether each line, or other record, is a text of its own to this model."""
         return self.layout in LINE_LAYOUTS
+
+    @property
+    def reads_records(self) -> bool:
+        """Whether each record is a text of its own to this model, and records are not lines."""
+        return self.reads_lines and not self.record_form.is_lines
+
+    @property
+    def end(self) -> str:
+        """The character with which a text of its own ends; a continuous text has none, but begins as after it."""
+        return self.record_form.end
+
+    @cached_property
+    def start(self) -> int:
+        """The id of the context before the first character of a text, which begins as if another had just ended."""
+        return self.vocabulary.start_after(self.end)
 
     @property
     def default_length(self) -> int:

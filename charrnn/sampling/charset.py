@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from charrnn.config import SamplingConfig
+from charrnn.dataset import escapes
 from charrnn.errors import ConfigError
-from charrnn.sampling import escapes
 from charrnn.types import Mask
 
 CLASSES: dict[str, Callable[[str], bool]] = {

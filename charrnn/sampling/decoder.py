@@ -110,7 +110,7 @@ def start(
     Raises `VocabularyError` if a prime has characters that are not in the vocabulary.
     """
     vocabulary, B = model.vocabulary, len(primes)
-    read = [np.concatenate(([vocabulary.start], vocabulary.encode(p))).astype(vocabulary.dtype) for p in primes]
+    read = [np.concatenate(([model.start], vocabulary.encode(p))).astype(vocabulary.dtype) for p in primes]
     if len(set(primes)) == 1:  # read it once for all
         state = np.repeat(model.read(read[0][:-1], model.zero_state(1)), B, axis=2)
     else:

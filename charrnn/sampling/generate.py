@@ -153,7 +153,8 @@ def continuations(
 ) -> Iterator[Sample]:
     """Continues each of the primes, which come in batches that are drawn side by side; prime i has `seed + i`.
 
-    Otherwise as `samples`; the request's own prime is not used.
+    A sample is yielded as soon as it and those before it are finished. Otherwise as `samples`; the request's own prime
+    is not used.
     """
     request = SamplingRequest.from_options(request, options).as_read(model)
     _check_end(model, request)
@@ -176,16 +177,18 @@ def _continue(
         first_seed = seeds.stop
         batch = decoder.start(model, group, seeds, request.config, request.stops)
         texts = [GrowingText(batch, request, recent) for recent in batch.recent]
-        wholes = [""] * len(group)
+        wholes, done = [""] * len(group), 0
         for pieces in _write(batch, texts, request):
             wholes = [whole + piece for whole, piece in zip(wholes, pieces, strict=True)]
-        for text, whole, prime, seed in zip(texts, wholes, group, seeds, strict=True):
-            if text.error is None:
-                yield Sample(whole, prime, seed, request.config.temp, text.logprob, text.chars)
-            elif on_failure is None:
-                raise text.error
-            else:
-                on_failure(seed, text.error)
+            while done < len(group) and (text := texts[done]).ended:
+                prime, seed, whole = group[done], seeds[done], wholes[done] + text.rest()
+                done += 1
+                if text.error is None:
+                    yield Sample(whole, prime, seed, request.config.temp, text.logprob, text.chars)
+                elif on_failure is None:
+                    raise text.error
+                else:
+                    on_failure(seed, text.error)
 
 
 def _write(
@@ -210,7 +213,7 @@ def alternatives(model: Model, sample: Sample, k: int = 5) -> Iterator[tuple[str
     """Each character of a sample, its log-probability, and the k likeliest characters in its place."""
     characters, prime = model.vocabulary.characters, model.vocabulary.encode(sample.context)
     ids = model.vocabulary.encode(sample.text)
-    read = np.concatenate(([model.vocabulary.start], prime, ids)).astype(model.vocabulary.dtype)
+    read = np.concatenate(([model.start], prime, ids)).astype(model.vocabulary.dtype)
     state = model.read(read[: len(prime)], model.zero_state(1))
     for v, context in zip(ids, read[len(prime) : -1], strict=True):
         logits, state = model.forward(np.array([[context]], read.dtype), state)

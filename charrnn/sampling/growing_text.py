@@ -37,7 +37,7 @@ class GrowingText:
         if self.min_length and any(request.stops):
             self.constraints = [*self.constraints, MinLength(self.min_length, request.stops, vocabulary)]
         self.mask = np.ones(len(vocabulary), bool) if batch.mask is None else batch.mask
-        self.ended = self.length == 0
+        self.ended, self.is_complete = self.length == 0, False
         self.chars, self.logprob = 0, 0.0
         self.logps: list[float] | None = None if request.end is None else []
         """The log-probability of each character, if the text may end before the last of them."""
@@ -96,7 +96,10 @@ class GrowingText:
         return grown
 
     def rest(self) -> str:
-        """The withheld part, without what follows the end, and the bytes of an incomplete character."""
+        """The withheld part, without what follows the end, and the bytes of an incomplete character; once."""
+        if self.is_complete:
+            return ""
+        self.is_complete = True
         rest = self.ending.rest(self.decode([], final=True))
         if self.logps is not None:
             self.chars, self.logprob = self.ending.kept, sum(self.logps[: self.ending.kept])

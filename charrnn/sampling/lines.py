@@ -1,4 +1,4 @@
-"""The sampling of lines: whole lines, one for each seed, without those that are not wanted."""
+"""The sampling of lines and other records: whole ones, one for each seed, without those that are not wanted."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,7 +32,8 @@ def sample_lines(
 ) -> Iterator[Sample]:
     """Draws `count` lines, each up to its newline or cut at `length` characters (None: `model.default_length`).
 
-    Each line begins with the prime; a newline at the end of the prime is dropped. `novel` skips the lines of the
+    A model of other records writes these instead, each up to `Model.end`, and they may have several lines. Each line
+    begins with the prime; a newline at the end of the prime of a line is dropped. `novel` skips the lines of the
     training text, and empty ones; `unique` skips lines that were drawn before; `skip_empty` those to which nothing but
     white space was added. The first line is drawn with the request's seed, and every other one with the next seed, also
     one that replaces a skipped line: so each line can be drawn again alone, with its own seed. Otherwise as `samples`.
@@ -59,12 +60,13 @@ def sample_lines(
     length = model.default_length if request.length is None else request.length
     between("length", length, 0)
     request.check_min_length(length)
-    prime = request.prime_text.removesuffix("\n")
-    if "\n" in prime:
-        raise ConfigError("the prime has several lines: give the beginning of one line")
+    prime = request.prime_text if model.reads_records else request.prime_text.removesuffix("\n")
+    if model.end in prime:
+        unit = model.record_form.unit
+        raise ConfigError(f"the prime has several {unit}: give the beginning of one {unit[:-1]}")
     if TAB in prime and model.layout == "pairs":
         raise ConfigError("the prime is the beginning of a target: give its source with --label")
-    request = replace(request, stops=[*request.stops, "\n"])
+    request = replace(request, stops=[*request.stops, model.end])
     check_label(model, label)
     failed = Failed(on_failure)
 
@@ -98,7 +100,9 @@ def sample_lines(
         return True
 
     reasons = ["is in the training text"] * novel + ["was drawn before"] * unique + [EMPTY] * skip_empty
-    return select(draw, count, request.seed, MAX_BATCH, is_wanted, exhausted("new lines", reasons), failed)
+    return select(
+        draw, count, request.seed, MAX_BATCH, is_wanted, exhausted(f"new {model.record_form.unit}", reasons), failed
+    )
 
 
 def check_label(model: Model, label: str | None) -> None:

@@ -128,7 +128,7 @@ def _translate_batches(
 
 
 def _encode(model: Model, source: str, number: int, unknown: str) -> tuple[Ids, int]:
-    """The ids of a source, after `vocabulary.start` and with its tab, and the number of its unknown characters."""
+    """The ids of a source, after `Model.start` and with its tab, and the number of its unknown characters."""
     vocabulary = model.vocabulary
     for character, name in ((TAB, "tab"), ("\n", "newline")):
         if character in source:
@@ -138,7 +138,7 @@ def _encode(model: Model, source: str, number: int, unknown: str) -> tuple[Ids, 
         ids = vocabulary.encode(known + TAB)
     except VocabularyError as error:
         raise VocabularyError(f"line {number}: {error}") from None
-    return np.concatenate(([vocabulary.start], ids)).astype(ids.dtype), n_unknown
+    return np.concatenate(([model.start], ids)).astype(ids.dtype), n_unknown
 
 
 def _search(

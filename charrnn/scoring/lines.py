@@ -95,7 +95,7 @@ def _encoded(model: Model, batches: Iterable[Sequence[Text]], unknown: str) -> I
         except VocabularyError:
             n, error = _first_error(model.vocabulary, lines)
             yield _encode(model, lines[:n], unknown)
-            raise VocabularyError(f"line {done + n + 1}: {error}") from None
+            raise VocabularyError(f"{model.record_form.unit[:-1]} {done + n + 1}: {error}") from None
         yield batch
         done += len(lines)
 
@@ -139,7 +139,7 @@ def _first_error(vocabulary: Vocabulary, lines: Sequence[Text]) -> tuple[int, Vo
 
 def _stateful(model: Model, batches: Iterable[_LineBatch]) -> Iterator[list[Score]]:
     """The scores of lines that are one text."""
-    before, state, workspace = model.vocabulary.start, model.zero_state(1), Workspace()
+    before, state, workspace = model.start, model.zero_state(1), Workspace()
     with Threads(1):
         for batch in batches:
             nats, before, state = read_nll(model, batch.ids, before, state, workspace)
@@ -189,7 +189,7 @@ def _group_losses(
     """
     B, t = len(counts), 0
     total, state = np.zeros(B), model.zero_state(B)
-    before = np.full(B, model.vocabulary.start, ids.dtype)
+    before = np.full(B, model.start, ids.dtype)
     while t < counts[0]:
         B = int(np.count_nonzero(counts > t))
         T = min(-(-CHARS_PER_CALL // B), int(counts[0]) - t)

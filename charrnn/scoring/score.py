@@ -1,7 +1,7 @@
 """The score of a text: how well a model predicts it, in nats and bits per character.
 
 The surprisal of a character is -log p, where p is the probability that the model gave it after everything before it. A
-score is the mean surprisal. A text, and a line that is scored alone, is read after `vocabulary.start`.
+score is the mean surprisal. A text, and a line that is scored alone, is read after `Model.start`.
 """
 
 import math
@@ -79,7 +79,7 @@ def surprisal(model: Model, text: Text, *, unknown: str = "error") -> Array:
 def stream_surprisal(model: Model, pieces: Iterable[Text], *, unknown: str = "error") -> Iterator[Array]:
     """`surprisal` of a text in pieces: yields that of each piece [N] before it asks for the next."""
     one_of("unknown", unknown, UNKNOWN_POLICIES)
-    before, state, workspace = model.vocabulary.start, model.zero_state(1), Workspace()
+    before, state, workspace = model.start, model.zero_state(1), Workspace()
     with Threads(1):  # with a single row, several BLAS threads would only wait for each other
         for piece in pieces:
             ids, known = encode_known(model.vocabulary, piece, unknown)

@@ -4,10 +4,14 @@ import math
 from dataclasses import replace
 from typing import cast
 
+import numpy as np
+
 from charrnn import engine as engines
 from charrnn.config import ANNEALED, ModelConfig, TrainingConfig
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.id_counts import blocks_of, count
+from charrnn.dataset.line_rows import usual_longest
+from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.split import TrainingData, split_corpus
 from charrnn.errors import ConfigError
 from charrnn.training import budget, finetuning
@@ -112,8 +116,14 @@ def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int
 
 
 def _line_length(training: TrainingData) -> float:
-    """The mean length of the lines; infinite for a continuous text."""
-    return training.chars_read / training.n_lines if training.n_lines else math.inf
+    """The mean length of the lines, those much longer than the rest taken as shorter; infinite for continuous text."""
+    if not training.n_lines:
+        return math.inf
+    excess = 0
+    if isinstance(training, LineBatches) and training.rows.n_cut:
+        lengths = training.lines.lengths
+        excess = int(np.maximum(lengths.astype(np.int64) - usual_longest(lengths), 0).sum())
+    return (training.chars_read - excess) / training.n_lines
 
 
 def _throughput(model: ModelConfig, config: TrainingConfig, line: float) -> float:

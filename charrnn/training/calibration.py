@@ -51,7 +51,7 @@ def _losses(
     workspace, token_nll = Workspace(), network.engine.softmax.token_nll
     dtype = model.params["b_out"].dtype
     shifts = np.zeros(network.config.outputs, dtype) if shift is None else shift.astype(dtype)
-    for batch in data.batches(model.vocabulary.start):
+    for batch in data.batches(model.start):
         counts = slice(None) if batch.mask is None else batch.mask[0]
         with np.errstate(all="ignore"):  # weights that are too large show in the loss
             logits = network.logits(model.params, batch.inputs, batch.lengths, workspace)[counts]

@@ -13,7 +13,7 @@ from charrnn.training.state import Evaluation
 def losses(model: Model, data: ValidationData) -> Iterator[tuple[float, int]]:
     """The summed loss of each batch, in order: nats, and the number of characters that count in it."""
     state, workspace = model.zero_state(data.batch_size), Workspace()
-    for batch in data.batches(model.vocabulary.start):
+    for batch in data.batches(model.start):
         state[:, :, batch.reset] = 0
         state = model.clamp_state(state)
         with np.errstate(all="ignore"):  # weights that are too large show in the loss

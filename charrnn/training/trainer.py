@@ -12,6 +12,7 @@ import numpy as np
 from charrnn import engine as engines
 from charrnn.dataset.corpus import Corpus, corpus_mismatch_error
 from charrnn.dataset.held_out import check_same
+from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.split import split_corpus
 from charrnn.engine.threads import Threads
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, DivergenceError
@@ -69,7 +70,7 @@ class Trainer:
         split = split_corpus(corpus, config)
         self.training_data, self.validation_data = split.training, split.validation
         self.line_set, self.labels, self.n_skipped = split.line_set, split.labels, split.n_skipped
-        self.prior_shift, self.rare = split.prior_shift, corpus.rare
+        self.prior_shift, self.rare, self.record_form = split.prior_shift, corpus.rare, corpus.record_form
         self._check_state(corpus.name)
         self.epoch = lru_cache(maxsize=1)(self.training_data.epoch)
         """The batches of an epoch by its order; the last result is cached, since finding it may take a sort."""
@@ -93,6 +94,8 @@ class Trainer:
             raise CorpusError(f"the corpus {corpus_name} is split differently than when this run began")
         is_valid = state.counters.is_valid_for(data.steps_per_epoch, data.n_orders)
         if not is_valid or state.rnn_state.shape[2] != data.batch_size:
+            if isinstance(data, LineBatches) and data.rows.n_cut:
+                raise CorpusError("this run read its longest lines whole, as is no longer done: start a new run")
             raise CheckpointError("the run to resume is damaged: its counters do not fit its corpus")
         for name, option in (("patience", "--patience"), ("ema_decay", "--ema-decay")):
             if getattr(state.training_config, name) and not self.validation_data.size:
@@ -130,6 +133,7 @@ class Trainer:
             self.line_set,
             self.labels,
             text_form=s.text_form,
+            record_form=self.record_form,
         )
 
     @property

@@ -420,3 +420,43 @@ def test_tensors_too_large_for_single_precision_are_refused(kind, small, tmp_pat
         huge.flat[-1] = -1e39
         save_file(tensors | {name: huge}, tmp_path / "bad.safetensors", metadata)
         assert f"tensor {name!r}" in load_error(kind, tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize(
+    "form", [None, 1, "blank", {}, {"kind": "words"}, {"kind": "csv"}, {"kind": "blank", "text": "a"}]
+)
+def test_a_form_of_records_that_is_none_is_refused(form, small_lines, tmp_path):
+    tensors, metadata = parts_of(small_lines["model"])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | {"record_form": json.dumps(form)})
+    if form == {}:  # which is that of lines
+        assert LOAD["model"](tmp_path / "bad.safetensors").model.record_form.is_lines
+    else:
+        assert "its 'record_form' is invalid" in load_error("model", tmp_path / "bad.safetensors")
+    tensors, metadata = parts_of(small_lines["training"])
+    source = {"source": json.dumps({"paths": ["a"], "as_bytes": False, "record_form": form})}
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | source)
+    if form == {}:
+        assert LOAD["training"](tmp_path / "bad.safetensors").source.record_form.is_lines
+    else:
+        assert "its 'source' is invalid" in load_error("training", tmp_path / "bad.safetensors")
+
+
+def test_records_need_their_end_in_the_vocabulary_and_the_layout_lines(small_lines, small, tmp_path):
+    form = {"record_form": json.dumps({"kind": "blank", "text": ""})}
+    tensors, metadata = parts_of(small_lines["model"])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | form)
+    assert "its 'vocabulary' is invalid" in load_error("model", tmp_path / "bad.safetensors")
+    characters = json.dumps(["\x1e", *json.loads(metadata["vocabulary"])[1:]])
+    save_file(tensors, tmp_path / "good.safetensors", metadata | form | {"vocabulary": characters})
+    model = LOAD["model"](tmp_path / "good.safetensors").model
+    assert (model.start, model.end, model.reads_records) == (0, "\x1e", True)
+    tensors, metadata = parts_of(small["model"])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | form)
+    assert "its 'record_form' is invalid" in load_error("model", tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize("rows", [0, -1, 10**6, "4", True, None, 1.0])
+def test_a_number_of_rows_that_no_batch_has_is_refused(rows, small_lines, tmp_path):
+    tensors, metadata = parts_of(small_lines["training"])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | {"batch_rows": json.dumps(rows)})
+    assert "its 'batch_rows' is invalid" in load_error("training", tmp_path / "bad.safetensors")

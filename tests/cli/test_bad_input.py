@@ -71,6 +71,23 @@ train pairs.csv --pairs --csv a               | 2 | --csv is the names of two co
 train pairs.csv --pairs --csv a,c             | 1 | no column 'c': its first line names a, b
 train pairs.csv --pairs --csv a,b --jsonl a,b | 2 | --csv and --jsonl
 train pairs.csv --csv a,b                     | 2 | --pairs
+train pairs.csv --csv c                       | 1 | no column 'c': its first line names a, b
+train pairs.csv --csv ''                      | 2 | --csv is the name of one column
+train pairs.csv --csv a --bytes               | 2 | leave out --bytes
+train pairs.csv --csv a --lines               | 2 | --lines and --csv can't both be given
+train pairs.csv --csv a --jsonl a             | 2 | --csv and --jsonl can't both be given
+train pairs.csv --csv a --skip-bad            | 2 | skip_bad is only for lines of source
+train pairs.csv --csv a,b --lines             | 2 | --csv a,b is two columns
+train pairs.csv --jsonl a                     | 1 | line 1 of pairs.csv is not JSON
+train corpus.txt --records-by % --pairs       | 2 | --pairs and --records-by can't both be given
+train corpus.txt --documents --classify       | 2 | --classify and --documents can't both be given
+train corpus.txt --documents --tags           | 2 | --tags and --documents can't both be given
+train corpus.txt --documents --records-by %   | 2 | --records-by and --documents can't both be given
+train corpus.txt --documents --conll          | 2 | --conll is for words with tags: give --tags too
+train corpus.txt --records-by 'a\\q'          | 2 | has a backslash without
+train corpus.txt --records-by '\\ud83d'       | 2 | one half of a surrogate pair
+train corpus.txt --records-by '#!#'           | 1 | only one record: --records-by needs at least two
+train corpus.txt --documents                  | 1 | only one document: --documents needs at least two
 train pairs.csv --pairs --csv a,b --bytes     | 2 | leave out --bytes
 train pairs.csv --pairs --jsonl a,b           | 1 | line 1 of pairs.csv is not JSON
 train words.conll --conll                     | 2 | --conll is for words with tags: give --tags too
@@ -246,6 +263,10 @@ sample model.safetensors --prime-file missing.txt | 1 | missing.txt
 sample model.safetensors --unknown perhaps    | 2 |
 sample model.safetensors --logprobs           | 2 | --json
 sample model.safetensors --novel              | 2 | --lines
+sample model.safetensors --count 2 --out-dir corpus.txt | 1 | corpus.txt is not a folder
+sample model.safetensors --out-dir nothing --json | 2 | --out-dir and --json
+sample model.safetensors --separator a -0     | 2 | --separator and --null
+sample model.safetensors --separator 'a\\'    | 2 | has a backslash without
 sample model.safetensors --label a            | 2 | --pairs
 sample model.safetensors --label a --interactive | 2 | --label
 sample model.safetensors --state-in corpus.txt | 1 | corpus.txt
@@ -285,6 +306,9 @@ score corpus.txt model.safetensors            | 2 | before the texts
 score model.safetensors --stateful corpus.txt | 2 | --per-line
 score model.safetensors --heatmap --json corpus.txt | 2 | --heatmap
 score model.safetensors --unknown perhaps corpus.txt | 2 | unknown
+score model.safetensors corpus.txt --documents | 2 | and this one reads continuous text
+score model.safetensors corpus.txt --csv a --jsonl a | 2 | --csv and --jsonl
+score model.safetensors pairs.csv --csv a,b   | 2 | --csv is the name of one column
 # inspection
 inspect model.safetensors --neurons           | 2 | --neurons
 inspect model.safetensors --context --corpus missing.txt | 1 | missing.txt

@@ -53,6 +53,13 @@ def test_the_default_length_of_a_sampled_line_is_twice_the_longest():
     assert LineSet(17, None).default_length == 34
 
 
+def test_a_few_lines_that_are_much_longer_do_not_count():
+    found = LineSet.from_digests(300, line_digests("abc"), 17)
+    assert found.default_length == 34
+    assert LineSet.from_json(found.to_json()).usual == 17
+    assert "usual" not in LineSet.from_digests(17, line_digests("abc"), 17).to_json()
+
+
 GOOD = LineSet.from_digests(3, line_digests("abc")).to_json()
 
 

@@ -1,6 +1,7 @@
 """The layout `lines`: lines are found wherever blocks end, split honestly, and read in batches that lose nothing."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from charrnn.dataset import lines as module
 from charrnn.dataset.batch import NO_ROWS
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.files import Source
+from charrnn.dataset.line_rows import usual_longest
 from charrnn.dataset.line_set import line_digests
 from charrnn.dataset.lines import LineBatches, Lines, even_batch_size
 from charrnn.dataset.vocabulary import Vocabulary
@@ -138,6 +140,15 @@ def test_a_line_that_occurs_too_often_to_be_held_out_is_learned():
         assert len(validation) == 20, "others take all the room"
 
 
+def test_a_line_that_would_be_most_of_the_validation_text_is_learned():
+    found = lines_of([*(f"name {n:03}" for n in range(200)), "long " * 400])
+    for seed in range(20):
+        training, validation = found.split(0.1, 0, seed)
+        assert (training.longest, validation.longest, len(validation)) == (2000, 8, 20)
+    found = lines_of([*(f"name {n:03}" for n in range(2000)), "long " * 300])
+    assert {found.split(0.1, 0, seed)[1].longest for seed in range(40)} == {9, 1500}, "it is within the fraction"
+
+
 def test_lines_too_few_to_validate_on_are_learned():
     found = lines_of([f"{n:09}" for n in range(100)])
     assert [len(part) for part in found.split(0.1, 100, 1)] == [90, 10]
@@ -173,17 +184,28 @@ def rows_of(data, order):
 
 @given(LINES, st.integers(1, 9), st.integers(1, 15), st.integers(0, 2**53 - 1))
 @example(["a" * 12, "b"], 2, 1, 0)
+@example(["a" * 12, "bc", "d"], 2, 1, 0)
+@example(["abcabcabcabcabc", *"abcab"], 3, 2, 0)
 def test_an_epoch_reads_every_line_once_from_newline_to_newline(lines, B, T, order):
     data, found = LineBatches(lines_of(lines), B, T), []
     for inputs, targets, mask in rows_of(data, order):
         n = sum(mask)
         assert mask == [True] * n + [False] * (len(mask) - n)
         if n:
-            assert inputs[:n] == [10, *targets[: n - 1]]
-            assert targets[n - 1] == 10
-            found.append(bytes(targets[: n - 1]).decode())
+            assert inputs[1:n] == targets[: n - 1]
+            found.append((inputs[0], bytes(targets[:n]).decode()))
         assert set(inputs[n + 1 :] + targets[n:]) <= {10}
-    assert Counter(found) == Counter(lines)
+    assert Counter(found) == Counter(part for line in lines for part in parts_of(line, lines, T))
+
+
+def parts_of(line, lines, T):
+    """The parts of a line that are rows, each after the character before it: a single one, unless the line is long."""
+    usual, needed = (
+        -(-n // T) for n in (sorted(len(line) + 1 for line in lines)[(len(lines) - 1) * 95 // 100], len(line) + 1)
+    )
+    n = max(1, -(-needed // min(4 * usual, 100)))
+    text, borders = line + "\n", [(len(line) + 1) * k // n for k in range(n + 1)]
+    return [(ord(("\n" + text)[a]), text[a:b]) for a, b in pairwise(borders)]
 
 
 @given(LINES, st.integers(1, 9), st.integers(1, 15), st.integers(0, 9))
@@ -193,11 +215,39 @@ def test_every_epoch_has_as_many_batches_whose_mean_weight_is_one(lines, B, T, p
         data = LineBatches(lines_of(lines), B, T)
         for order in range(3):
             batches = [data.epoch(order)(k) for k in range(data.steps_per_epoch)]
-            assert sum(batch.reset == slice(None) for batch in batches) == -(-len(lines) // B)
+            assert sum(batch.reset == slice(None) for batch in batches) == -(-len(data.rows.starts) // B)
             assert sum(batch.chars for batch in batches) == data.size == sum(len(line) + 1 for line in lines)
             assert sum(batch.weight for batch in batches) == pytest.approx(len(batches))
             for batch in batches:
                 assert batch.weight == pytest.approx(batch.chars / data.chars_per_step)
+
+
+def test_a_line_that_is_much_longer_than_the_rest_is_no_row_beside_padding():
+    names = [f"{n:04}" for n in range(400)]
+    data = LineBatches(lines_of([*names, "x" * 30_000]), 50, 50)
+    assert data.n_lines == 401
+    assert data.steps_per_epoch <= LineBatches(lines_of(names), 50, 50).steps_per_epoch + 30_000 / (50 * 50) + 4
+    for order in range(3):
+        batches = [data.epoch(order)(k) for k in range(data.steps_per_epoch)]
+        assert sum(batch.chars for batch in batches) == data.size == 400 * 5 + 30_001
+        sparse = [batch for batch in batches if batch.mask.any(axis=0).sum() < 40]
+        assert len(sparse) <= 4, "only where both kinds of lines meet"
+
+
+def test_a_few_long_records_fill_a_batch_and_begin_from_a_zero_state_as_streams_do():
+    data = LineBatches(lines_of(["abc" * 10_000, "de" * 15_000, "fghi" * 8_000]), 50, 10)
+    assert (data.n_lines, data.batch_size) == (3, 48)
+    batches = [data.epoch(1)(k) for k in range(data.steps_per_epoch)]
+    assert max(np.diff([k for k, batch in enumerate(batches) if batch.reset == slice(None)])) <= 100
+    assert sum(batch.chars for batch in batches) == 92_003
+
+
+@pytest.mark.parametrize(
+    ("lengths", "usual"),
+    [([5, 9, 100, 7], 100), ([5] * 30 + [101], 5), ([30] * 30 + [120, 121], 120), ([200, 800], 800), ([200, 801], 200)],
+)
+def test_the_longest_usual_line_is_none_that_is_much_longer_than_the_rest(lengths, usual):
+    assert usual_longest(np.array(lengths)) == usual
 
 
 def test_the_pieces_of_a_long_line_are_as_even_as_possible():

@@ -1,14 +1,18 @@
 """The sampling of lines: each line is that of its seed, and only the wanted ones are drawn."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from charrnn.config import SamplingConfig
 from charrnn.dataset.line_set import LineSet, line_digests
+from charrnn.dataset.record_form import RecordForm
 from charrnn.errors import ConfigError, SamplingError, VocabularyError
+from charrnn.sampling import generate as generation
 from charrnn.sampling import selection
+from charrnn.sampling.decoder import BatchDecoder
 from charrnn.sampling.generate import generate
 from charrnn.sampling.lines import sample_lines
 from charrnn.sampling.request import SamplingRequest
@@ -26,7 +30,7 @@ def random_model(characters="\nabcé", engine=None, learned=LEARNED, longest=6):
         "gru", characters, engine, hidden_size=12, scale=0.7, layout="lines", line_set=line_set
     )
     model.params["b_out"][:] = 0
-    model.params["b_out"][model.vocabulary.start] = np.log((len(model.vocabulary) - 1) / 3)
+    model.params["b_out"][0] = np.log((len(model.vocabulary) - 1) / 3)
     return model
 
 
@@ -74,6 +78,40 @@ def test_the_default_length_is_twice_that_of_the_longest_training_line():
     never_ends = random_model(longest=7)
     never_ends.params["b_out"][0] = -1e9
     assert {len(line) for line in lines(never_ends, 5)} == {14}
+
+
+def test_a_line_comes_as_soon_as_it_and_those_before_it_are_finished(engine, monkeypatch):
+    model, drawn = random_model(engine=engine), []
+    draw = BatchDecoder.draw
+
+    def counted(self, temps, mask=None):
+        drawn.append(len(temps))
+        return draw(self, temps, mask)
+
+    monkeypatch.setattr(BatchDecoder, "draw", counted)
+    monkeypatch.setattr(generation, "DRAW_AHEAD", 2)
+    upto = [sum(drawn) for _ in sample_lines(model, count=8, length=60)]
+    longest = list(itertools.accumulate((len(line) + 1 for line in lines(model, 8, length=60)), max))
+    assert upto == [2 * -(-n // 2) for n in longest]
+    assert upto[0] < upto[-1]
+
+
+def test_a_few_lines_that_are_much_longer_do_not_lengthen_the_samples():
+    never_ends = random_model()
+    never_ends.params["b_out"][0] = -1e9
+    never_ends = replace(never_ends, line_set=LineSet.from_digests(300_000, line_digests(LEARNED), 9))
+    assert {len(line) for line in lines(never_ends, 2)} == {18}
+
+
+def test_a_model_of_records_writes_each_up_to_its_end(engine):
+    model = random_model("\x1e\nabcé", engine)
+    model = replace(model, record_form=RecordForm("blank"))
+    drawn = lines(model, 40, length=200, prime="\n")
+    assert all(text[0] == "\n" for text in drawn)
+    assert any("\n" in text[1:] for text in drawn)
+    assert not any("\x1e" in text for text in drawn)
+    with pytest.raises(ConfigError, match="the prime has several records"):
+        lines(model, 1, prime="a\x1eb")
 
 
 def test_lines_are_drawn_only_as_they_are_needed():

@@ -12,10 +12,12 @@ from charrnn import engine as engines
 from charrnn.checkpoint import model_file, training_file
 from charrnn.config import SamplingConfig
 from charrnn.dataset.batch import Batch
-from charrnn.dataset.corpus import from_text
+from charrnn.dataset.corpus import Corpus, from_text
 from charrnn.dataset.line_set import line_digests
 from charrnn.dataset.lines import LineBatches
+from charrnn.dataset.record_form import RecordForm
 from charrnn.dataset.split import split_corpus
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.network import Network
 from charrnn.training.trainer import Trainer
 from support.cells import CELLS, cell_options
@@ -25,7 +27,7 @@ NAMES = TEXTS["lines"]
 FIVE = ["Ashby de la Zouch", "Barrow-in-Furness", "Cleobury Mortimer", "Dunfermline-on-Sea", "Eglwysfach ar Ddyfi"]
 
 
-def start(text: str | bytes = NAMES, **options: Any) -> Trainer:
+def start(text: str | bytes | Corpus = NAMES, **options: Any) -> Trainer:
     return start_in("lines", text, **options)
 
 
@@ -160,6 +162,21 @@ def test_no_line_is_both_learned_and_validated_on() -> None:
     assert not learned & validated
     assert len(learned) + len(validated) == 200
     assert trainer.validation_data.n_lines == 120
+
+
+def test_a_run_that_padded_its_batches_to_a_long_line_is_refused_in_plain_words() -> None:
+    text = "ab\ncd\nef\n" + "ghij" * 500
+    trainer = start(text, batch_size=4, seq_length=20, steps=3, val_fraction=0)
+    trainer.state.counters.epoch, trainer.state.counters.step = 7, 7 * 101 + trainer.state.counters.batch
+    with pytest.raises(CorpusError, match="read its longest lines whole, as is no longer done: start a new run"):
+        Trainer(from_text(text), trainer.state)
+
+
+def test_records_are_learned_in_the_layout_lines_only() -> None:
+    corpus = from_text("a\nb\n\nc\nd\n" * 50, record_form=RecordForm("blank"))
+    assert start(corpus, steps=1).latest.reads_records
+    with pytest.raises(ConfigError, match="a corpus of records has the layout 'lines', not 'pairs'"):
+        start_in("pairs", corpus)
 
 
 def test_few_lines_are_all_learned() -> None:

@@ -1,6 +1,7 @@
 """The terminal form of the summary, which `charrnn inspect` prints if no view is requested."""
 
 import math
+import shlex
 from typing import Any
 
 from rich.console import RenderableType
@@ -10,6 +11,7 @@ from charrnn.cli.terminal.heatmap import BARS
 from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
 from charrnn.cli.terminal.tables import plain, plain_table
 from charrnn.config import ModelConfig
+from charrnn.dataset.record_form import RecordForm
 
 MAX_CHARACTERS = 256
 """The most characters of the vocabulary that are shown."""
@@ -37,9 +39,13 @@ def _about(data: dict[str, Any]) -> Table:
         "layout": data["layout"],
         "text": _text_form(**data["text_form"]),
     }
+    form = _form(data)
+    if not form.is_lines:
+        rows["divided by"] = shlex.join(form.words)
     if line_set := data["line_set"]:
-        lines = "too many to keep" if line_set["lines"] is None else f"{line_set['lines']:,} different lines"
-        rows["lines"] = f"{lines}, the longest of {line_set['longest']:,} {vocabulary['kind']}"
+        lines = "too many to keep" if line_set["lines"] is None else f"{line_set['lines']:,} different {form.unit}"
+        usual = f"; all but a few have at most {line_set['usual']:,}" if "usual" in line_set else ""
+        rows[form.unit] = f"{lines}, the longest of {line_set['longest']:,} {vocabulary['kind']}{usual}"
     if labels := data["labels"]:
         rows["tags" if data["layout"] == "tags" else "labels"] = ", ".join(f"{name} ({n:,})" for name, n in labels)
     if corpus := data["corpus"]:
@@ -67,10 +73,16 @@ def _text_form(encoding: str, normalization: str) -> str:
     return ", ".join(parts)
 
 
+def _form(data: dict[str, Any]) -> RecordForm:
+    """What a text of its own is to the model."""
+    return RecordForm(**data.get("record_form", {}))
+
+
 def _part(data: dict[str, Any], part: str) -> str:
     """The size of the training or the validation data."""
     corpus, unit = data["corpus"], {"labels": "texts", "tags": "tags"}.get(data["layout"], "characters")
-    lines = f"{corpus[f'{part}_lines']:,} lines of " if corpus["training_lines"] and unit != "texts" else ""
+    has_lines = corpus["training_lines"] and unit != "texts"
+    lines = f"{corpus[f'{part}_lines']:,} {_form(data).unit} of " if has_lines else ""
     name = f" of {corpus['val_name']}" if part == "validation" and corpus.get("val_name") else ""
     return f"{lines}{corpus[f'{part}_chars']:,} {unit}{name}"
 

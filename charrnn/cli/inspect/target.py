@@ -12,6 +12,7 @@ from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import STDIN, Part, Source
+from charrnn.dataset.records import read_records
 from charrnn.dataset.split import split_corpus
 from charrnn.errors import CharRNNError, CorpusError
 from charrnn.model.model import Model
@@ -56,7 +57,12 @@ class Target:
         if is_file:
             model = self.model
             as_is = model.vocabulary.is_bytes and given != STDIN  # which is read once for all models
-            return files.read_text(_read_beginning(given, as_is), model.vocabulary, model.text_form)[:MAX_TEXT]
+            parts = _read_beginning(given, as_is)
+            if model.reads_records:
+                parts = parts if parts[-1][1] == b"" else [*parts, (given, b"")]
+                lines = read_records(parts, model.record_form, model.vocabulary, model.text_form)
+                return "".join(line.text for some in lines for line in some)[:MAX_TEXT]
+            return files.read_text(parts, model.vocabulary, model.text_form)[:MAX_TEXT]
         if Path(given).suffix in TEXT_SUFFIXES and not any(map(str.isspace, given)):
             raise CorpusError(f"there is no file {given}: name one that exists, or give the text itself")
         return self.model.text_form.normalize(given)[:MAX_TEXT]
@@ -107,9 +113,9 @@ class Target:
 
     def _source(self, path: str | Path) -> Source:
         """A file, to be read as the training text was."""
-        form = self.model.text_form
-        as_bytes = self.model.vocabulary.is_bytes
-        return Source((str(path),), as_bytes, form.encoding, normalization=form.normalization)
+        model, form = self.model, self.model.text_form
+        source = Source((str(path),), model.vocabulary.is_bytes, form.encoding)
+        return replace(source, normalization=form.normalization, record_form=model.record_form)
 
     def _was_trained_on(self, corpus: Corpus) -> bool:
         info = self.checkpoint.corpus

@@ -36,6 +36,7 @@ Examples:
   cut -c-20 lines.txt | charrnn sample --prime - --per-line
   charrnn sample model.safetensors --count 5 --json
   charrnn sample names.safetensors --count 20 --novel --unique
+  charrnn sample cards.safetensors --count 5 --separator '\\n---\\n'
 """
 
 
@@ -57,7 +58,7 @@ def command(
         int | None,
         option(
             MOST_USED,
-            "The most characters to write; -1: without end. [1000; of a line twice the longest]",
+            "The most characters to write; -1: without end. [1000; of a line or record twice the longest]",
             "--length",
             "-n",
         ),
@@ -164,9 +165,11 @@ def command(
     ] = None,
     corpus: Annotated[Path | None, option(TEXTS, "The text for --max-copy.")] = None,
     novel: Annotated[
-        bool, option(TEXTS, "Skip lines that are in the training text, and draw others.", "--novel")
+        bool, option(TEXTS, "Skip lines, or records, that are in the training text, and draw others.", "--novel")
     ] = False,
-    unique: Annotated[bool, option(TEXTS, "Skip lines that were written before, and draw others.", "--unique")] = False,
+    unique: Annotated[
+        bool, option(TEXTS, "Skip lines, or records, that were written before, and draw others.", "--unique")
+    ] = False,
     no_empty: Annotated[
         bool, option(TEXTS, "Skip samples of nothing but white space, and draw others.", "--no-empty")
     ] = False,
@@ -193,8 +196,20 @@ def command(
             "--safe-text/--raw-text",
         ),
     ] = None,
+    separator: Annotated[
+        str | None,
+        option(
+            OUTPUT,
+            "Text after each sample; \\n is a newline. [a newline; of records, what is between them, or a blank line]",
+            metavar="TEXT",
+        ),
+    ] = None,
+    null: Annotated[bool, option(OUTPUT, "NUL after each sample, as xargs -0 reads it.", "--null", "-0")] = False,
+    out_dir: Annotated[
+        Path | None, option(OUTPUT, "Write each sample to a file of its own in this folder, with a number as its name.")
+    ] = None,
     state_out: Annotated[Path | None, option(OUTPUT, "Write the state of the text at its end to this file.")] = None,
-    force: Annotated[bool, option(OUTPUT, "Overwrite --state-out.", "--force")] = False,
+    force: Annotated[bool, option(OUTPUT, "Overwrite --state-out, and files in --out-dir.", "--force")] = False,
     quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn import engine as engines
@@ -202,7 +217,7 @@ def command(
     from charrnn.cli.sample import ends, options
     from charrnn.cli.sample.constraints import constraint_factory
     from charrnn.cli.sample.primes import clean_prime, read_prime, read_primes
-    from charrnn.cli.sample.samples import Failures, first_written, write_samples, write_text
+    from charrnn.cli.sample.samples import Failures, SampleFiles, SamplePrinter, first_written, write_text
     from charrnn.config import between
     from charrnn.sampling.generate import TextGenerator, continuations, samples
     from charrnn.sampling.request import SamplingRequest
@@ -217,13 +232,17 @@ def command(
     notice = notifier(quiet)
     path = model_file(checkpoint, notice)
     options.check_files(state_out, force, prime_file, (path, corpus, prime_file))
+    after_each = "\0" if null else None if separator is None else options.unescaped("--separator", [separator])[0]
     model = load(path).model.with_encoding(encoding)
     options.check_model(model, context.params)
-    length = model.default_length if length is None else length
+    if length is None:
+        length = model.default_length
+        options.notify_length(model, notice)
     chosen = engines.resolve(engine, math.inf if per_line or interactive or length < 0 else count * length)
     notify_compilation(chosen, quiet)
     model = replace(model, engine=engines.load(chosen)).clamp_units(units)
-    stops = [*stop, *(["\n"] if stop_at_newline or per_line or model.reads_lines else [])]
+    until = [model.end] if model.reads_lines else ["\n"] if per_line else []
+    stops = [*stop, *(["\n"] if stop_at_newline else []), *until]
     constraints = constraint_factory(model, match, max_copy, corpus, notice)
     after = None if state_in is None else GenerationState.load(state_in, model)
     if seed is None:
@@ -244,14 +263,10 @@ def command(
         notice(line)
     clean = partial(clean_prime, model=model, unknown=unknown, notice=silent if interactive else notice)
     output = Output(safe_text)
-    write = partial(
-        write_samples,
-        model=model,
-        output=output,
-        as_json=as_json,
-        logprobs=logprobs,
-        at_once=per_line,
-        echo=not no_echo,
+    printer = (
+        SamplePrinter(model, output, as_json, logprobs, after_each, echo=not no_echo)
+        if out_dir is None
+        else SampleFiles(model, out_dir, count, force, echo=not no_echo)
     )
     empty, failures = 0, Failures()
     if interactive:
@@ -260,7 +275,7 @@ def command(
         converse(model, request, clean, output, echo=not no_echo, ends_are_fixed=match is not None)
     elif per_line:
         primes = read_primes(prime_file, model, clean)
-        empty = write(continuations(model, primes, request, on_failure=failures))
+        empty = printer.write(continuations(model, primes, request, on_failure=failures))
     else:
         request = replace(request, prime=clean(read_prime(prime, prime_file, model)))
         if model.reads_lines:
@@ -268,10 +283,10 @@ def command(
 
             report = failures if count > 1 else None  # the only one that fails is the error
             wanted = partial(sample_lines, novel=novel, unique=unique, skip_empty=no_empty, on_failure=report)
-            empty = write(wanted(model, request, count=count, label=label))
-        elif as_json or count > 1:
+            empty = printer.write(wanted(model, request, count=count, label=label))
+        elif as_json or count > 1 or out_dir is not None:
             report = failures if count > 1 else None
-            empty = write(samples(model, request, count=count, skip_empty=no_empty, on_failure=report))
+            empty = printer.write(samples(model, request, count=count, skip_empty=no_empty, on_failure=report))
         else:
             text = TextGenerator(model, request, after=after)
             pieces = text.pieces()
@@ -284,6 +299,7 @@ def command(
             empty += not write_text(shown, ["".join(pieces)] if whole else pieces, output)
             if state_out is not None:
                 text.state.save(state_out, model)
+            output.write(after_each or "")
     output.close()
     if end and empty:
         notice(ends.without_sentence(request, empty))

@@ -8,9 +8,9 @@ from typing import Any
 
 from charrnn.cli.sample import ends
 from charrnn.cli.terminal.console import Output, notice
+from charrnn.dataset.escapes import unescape
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.model.model import Model
-from charrnn.sampling.escapes import unescape
 from charrnn.sampling.generate import TextGenerator
 from charrnn.sampling.request import SamplingRequest
 

@@ -1,15 +1,15 @@
 """The options of `charrnn sample` as values, and the checks of those that contradict each other."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from charrnn.cli.terminal.console import unit
 from charrnn.config import LINE_LAYOUTS, SamplingConfig
+from charrnn.dataset.escapes import unescape
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.model.model import Model
-from charrnn.sampling.escapes import unescape
 
 READ_FILES = "a text to read: --prime -, --prime-file or --corpus"
 """What --encoding needs."""
@@ -56,6 +56,16 @@ def unescaped(name: str, texts: Sequence[str] | None) -> list[str]:
     return [unescape(text, name) for text in texts or ()]
 
 
+def notify_length(model: Model, notice: Callable[[str], None]) -> None:
+    """Says at which length a record is cut if that is not twice the length of the longest one."""
+    lines, unit = model.line_set, model.record_form.unit
+    if model.reads_lines and lines is not None and lines.usual is not None:
+        notice(
+            f"{unit} are cut after {model.default_length:,} characters: all but a few of the training text have at "
+            f"most {lines.usual:,}, the longest {lines.longest:,}; --length sets another length"
+        )
+
+
 def draw_seed() -> int:
     """A random seed that is short enough to type again."""
     import secrets  # only a run without --seed needs it
@@ -86,7 +96,18 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
         *((state, other, "only a single text has a state") for state in states for other in ("--count", "--per-line")),
         *((state, "--json", "only a single text has a state") for state in states),
         *(("--interactive", other, "you type the primes") for other in ("--prime", "--prime-file", "--per-line")),
-        *(("--interactive", other, "leave one out") for other in ("--json", "--count", "--no-empty", *states)),
+        *(
+            ("--interactive", other, "leave one out")
+            for other in ("--json", "--count", "--no-empty", "--out-dir", *states)
+        ),
+        *(("--interactive", other, "you read the texts") for other in ("--separator", "--null")),
+        *(
+            ("--out-dir", other, "each sample has a file")
+            for other in ("--per-line", "--json", "--separator", "--null")
+        ),
+        *(("--out-dir", state, "only a single text on stdout has a state") for state in states),
+        *(("--json", other, "a JSON object is one line") for other in ("--separator", "--null")),
+        ("--separator", "--null", "give one of them"),
     ):
         if given[a] and given[b]:
             raise ConfigError(f"{a} and {b} can't both be given: {why}")
@@ -124,7 +145,9 @@ def check_model(model: Model, params: Mapping[str, Any]) -> None:
     layout = model.layout
     model.language_model  # noqa: B018 - raises an error for another form
     if layout not in LINE_LAYOUTS and (params["novel"] or params["unique"]):
-        raise ConfigError("--novel and --unique need a model of lines: `charrnn train --lines` makes one")
+        raise ConfigError(
+            "--novel and --unique need a model of lines or records: `charrnn train --lines` makes one of lines"
+        )
     if layout != "pairs" and params["label"] is not None:
         raise ConfigError("--label needs a model of pairs: `charrnn train --pairs` makes one")
     if layout == "pairs" and not params["per_line"] and not params["interactive"]:
@@ -132,4 +155,5 @@ def check_model(model: Model, params: Mapping[str, Any]) -> None:
 
         check_label(model, params["label"])
     if layout in LINE_LAYOUTS and (params["state_in"] is not None or params["state_out"] is not None):
-        raise ConfigError("--state-in and --state-out need a model of continuous text: a line is never continued")
+        unit = model.record_form.unit[:-1]
+        raise ConfigError(f"--state-in and --state-out need a model of continuous text: a {unit} is never continued")

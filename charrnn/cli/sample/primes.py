@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from charrnn.dataset import files
+from charrnn.dataset.escapes import unescape
 from charrnn.dataset.files import STDIN
 from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import SamplingError, VocabularyError
 from charrnn.model.model import Model
-from charrnn.sampling.escapes import unescape
 from charrnn.sampling.generate import MAX_BATCH
 
 ARRIVAL_BLOCK = 1 << 16

@@ -22,6 +22,9 @@ from charrnn.cli.terminal.inputs import (
     notice_typing,
     size_of_texts,
 )
+from charrnn.cli.terminal.record_options import DOCUMENTS, RECORDS_BY, record_form
+from charrnn.dataset.record_form import RecordForm
+from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
     from charrnn.dataset.files import Part
@@ -35,6 +38,10 @@ A line is scored with its newline, if it has one and the model knows it. It is
 scored as a text of its own; with --stateful, after the lines before it. An
 empty line is only a newline; a line with nothing to score has a score of 0.
 \\r\\n and \\r count as \\n, as in training, but lines are printed unchanged.
+
+\b
+A model of records, such as cards or files, scores these in the place of
+lines, divided as in its training unless an option says how.
 
 \b
 --sort and --top imply --per-line. So do --above and --below, but they print
@@ -69,6 +76,14 @@ def command(
     ] = False,
     below: Annotated[float | None, option(LINES, "Print lines with fewer bits per character than this.")] = None,
     sort: Annotated[bool, option(LINES, "Print lines in order, the most surprising first.", "--sort")] = False,
+    records_by: Annotated[str | None, option(LINES, RECORDS_BY, metavar="TEXT")] = None,
+    documents: Annotated[bool | None, option(LINES, DOCUMENTS, "--documents")] = None,
+    csv: Annotated[
+        str | None, option(LINES, "Score the texts in this column of CSV, one in each row.", metavar="COLUMN")
+    ] = None,
+    jsonl: Annotated[
+        str | None, option(LINES, "Score the texts in this field of JSON lines, one in each.", metavar="FIELD")
+    ] = None,
     stateful: Annotated[
         bool, option(LINES, "Score each line after the lines before it, with the state carried along.", "--stateful")
     ] = False,
@@ -89,10 +104,11 @@ def command(
 ) -> None:
     from charrnn.cli.score import line_filter
     from charrnn.config import one_of
-    from charrnn.errors import ConfigError, VocabularyError
+    from charrnn.errors import VocabularyError
     from charrnn.scoring.score import UNKNOWN_POLICIES
 
     wanted = line_filter.LineFilter(sort, top, above, below)
+    form = record_form(records_by, documents, csv, jsonl)
     by_line = per_line or wanted.filters or wanted.sorts
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     if stateful and not by_line:
@@ -102,16 +118,18 @@ def command(
     given, paths = model_and_texts(NAME, checkpoint, files)
     waits = wanted.sorts or not (by_line or heatmap)
     arriving = ARRIVAL_BLOCK if by_line or heatmap else 0
-    model, parts = _open(given, paths, engine, encoding, waits, arriving, quiet)
+    model, parts = _open(given, paths, engine, encoding, form, waits, arriving, quiet)
     try:
+        if heatmap and model.reads_records:
+            raise ConfigError("--heatmap prints a continuous text, and this model reads records: give --per-line")
         if heatmap:
             from charrnn.cli.score import text_heatmap
 
             skipped = text_heatmap.show(model, parts, unknown, quiet)
         elif by_line:
             plain = line_filter.line_only if wanted.filters and not per_line else line_filter.with_score
-            form = line_filter.as_object if as_json else plain
-            skipped = line_filter.show(model, parts, stateful, unknown, wanted, form)
+            printed = line_filter.as_object if as_json else plain
+            skipped = line_filter.show(model, parts, stateful, unknown, wanted, printed)
         else:
             skipped = _show_score(model, parts, unknown, as_json)
     except VocabularyError as error:
@@ -125,13 +143,15 @@ def _open(
     paths: list[str],
     engine: str,
     encoding: str | None,
+    form: "RecordForm | None",
     waits: bool,
     arriving: int,
     quiet: bool,
 ) -> tuple["Model", Iterator["Part"]]:
     """The model, with the engine that suits the amount of text, and the text as `files.read_parts` yields it.
 
-    `waits` says that nothing is printed before the end of the text. Only then is a stream read ahead for its length.
+    `form` is that of the records, if it is not the model's own. `waits` says that nothing is printed before the end of
+    the text. Only then is a stream read ahead for its length.
     """
     from charrnn import engine as engines
     from charrnn.checkpoint.model_file import load
@@ -140,15 +160,32 @@ def _open(
     notice = notifier(quiet)
     engines.resolve(engine, 0)  # an invalid engine is an error before anything is read
     size = size_of_texts(paths)
-    model = load(model_file(checkpoint, notice)).model.with_encoding(encoding)
+    model = _reading(load(model_file(checkpoint, notice)).model.with_encoding(encoding), form)
     paths = find_texts(paths, model, notice)
     notice_typing(paths, notice)
-    parts = read_parts(paths, arriving, as_is=model.vocabulary.is_bytes, encoding=model.text_form.encoding)
+    parts = read_parts(
+        paths,
+        arriving,
+        as_is=model.vocabulary.is_bytes,
+        encoding=model.text_form.encoding,
+        separate=model.record_form.kind != "documents",  # which gain no newline
+    )
     if size == math.inf and waits:
         size, parts = _read_ahead(parts, engines.MAX_NUMPY_CHARS)
     chosen = engines.resolve(engine, size)
     notify_compilation(chosen, quiet)
     return replace(model, engine=engines.load(chosen)), parts
+
+
+def _reading(model: "Model", form: "RecordForm | None") -> "Model":
+    """The model, reading records in the form that is given, if any; raises `ConfigError` if it reads none."""
+    if form is None:
+        return model
+    if not model.reads_records:
+        read = "lines" if model.reads_lines else "continuous text"
+        raise ConfigError(f"--{form.option} is for a model of records, and this one reads {read}: leave it out")
+    # Lines too end as the records of this model do
+    return replace(model, record_form=RecordForm("text", "\n") if form.is_lines else form)
 
 
 def _read_ahead(parts: Iterator["Part"], limit: int) -> tuple[float, Iterator["Part"]]:
@@ -165,9 +202,14 @@ def _read_ahead(parts: Iterator["Part"], limit: int) -> tuple[float, Iterator["P
 def _show_score(model: "Model", parts: Iterator["Part"], unknown: str, as_json: bool) -> int:
     """Prints the score of a text; returns the number of characters that were skipped."""
     from charrnn.dataset.files import decoded_texts
-    from charrnn.scoring.text import score
+    from charrnn.dataset.records import read_records
+    from charrnn.scoring.text import score, score_texts
 
-    found = score(model, decoded_texts(parts, model.vocabulary, model.text_form), unknown=unknown)
+    if model.reads_records:
+        records = read_records(parts, model.record_form, model.vocabulary, model.text_form)
+        found = score_texts(model, (line.text for lines in records for line in lines), unknown=unknown)
+    else:
+        found = score(model, decoded_texts(parts, model.vocabulary, model.text_form), unknown=unknown)
     character = "byte" if model.vocabulary.is_bytes else "character"
     typer.echo(json.dumps(found.as_dict()) if as_json else _table(found, character))
     return found.unknown

@@ -11,8 +11,10 @@ from operator import attrgetter
 from charrnn.cli.terminal.console import Output
 from charrnn.cli.terminal.inputs import answered
 from charrnn.config import between
+from charrnn.dataset.control_characters import one_line
 from charrnn.dataset.files import Part
 from charrnn.dataset.line_reader import Line, read_lines
+from charrnn.dataset.records import read_records
 from charrnn.errors import ConfigError
 from charrnn.model.model import Model
 from charrnn.scoring.lines import score_batches
@@ -73,6 +75,11 @@ def with_score(line: Line, score: Score) -> str:
     return f"{score.bpc:.4f}\t{_text(line)}\n"
 
 
+def record_with_score(line: Line, score: Score) -> str:
+    """`with_score` for a record that may have several lines: control characters are escapes, newlines too."""
+    return f"{score.bpc:.4f}\t{one_line(_text(line))}\n"
+
+
 def line_only(line: Line, score: Score) -> str:
     """The line unchanged."""
     return line.raw
@@ -101,6 +108,9 @@ def show(
     """
     output = Output()
     skipped = 0
+    separator = model.record_form.separator if form is line_only else ""
+    if model.reads_records and form is with_score:
+        form = record_with_score
     kept: list[ScoredLine] = []
     whole = form is line_only  # otherwise a line is written with a newline of its own
     for scored in _scored(model, parts, stateful, unknown, whole):
@@ -111,8 +121,8 @@ def show(
             if wanted.top is not None:
                 kept = wanted.first(kept)
         else:
-            _print(passing, form, output)
-    _print(wanted.first(kept), form, output)
+            _print(passing, form, output, separator)
+    _print(wanted.first(kept), form, output, separator)
     output.close()
     return skipped
 
@@ -122,13 +132,17 @@ def _scored(
 ) -> Iterator[list[ScoredLine]]:
     """The lines of a text with their scores, as they arrive."""
     score = partial(score_batches, model, stateful=stateful, unknown=unknown)
-    return answered(read_lines(parts, model.vocabulary, model.text_form, whole), attrgetter("text"), score)
+    if model.reads_records:
+        read = read_records(parts, model.record_form, model.vocabulary, model.text_form)
+    else:
+        read = read_lines(parts, model.vocabulary, model.text_form, whole)
+    return answered(read, attrgetter("text"), score)
 
 
-def _print(scored: list[ScoredLine], form: Callable[[Line, Score], str], output: Output) -> None:
+def _print(scored: list[ScoredLine], form: Callable[[Line, Score], str], output: Output, separator: str) -> None:
     for line, score in scored:
         if output.last != "\r":  # the last line of a file may have no newline, and another line may follow
             output.line()
-        text = form(line, score)
+        text = form(line, score) + separator
         output.write(text.replace("\r\n", "\n") if output.safe else text)
     output.flush()

@@ -104,6 +104,14 @@ def spinning(text: str, quiet: bool) -> Iterator[None]:
         yield
 
 
+def as_utf8(text: str) -> bytes:
+    """The bytes of a text; those that were not valid UTF-8 when they were read are as they were."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a surrogate pair, which reading a file never makes
+        return text.encode("utf-8", "replace")
+
+
 class Output:
     """Standard output as a stream of UTF-8 text, flushed as it is written; on a terminal it ends with a newline."""
 
@@ -117,10 +125,7 @@ class Output:
     def write(self, text: str) -> None:
         """Writes text; bytes that were not valid UTF-8 when they were read are written unchanged."""
         written = visible(text) if self.safe else text
-        try:
-            self.buffer.write(written.encode("utf-8", "surrogateescape"))
-        except UnicodeEncodeError:  # half a surrogate pair, which reading a file never makes
-            self.buffer.write(written.encode("utf-8", "replace"))
+        self.buffer.write(as_utf8(written))
         self.last = text[-1:] or self.last
         if (now := time.monotonic()) - self.flushed > FLUSH_AFTER:
             self.buffer.flush()

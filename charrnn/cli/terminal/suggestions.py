@@ -29,6 +29,8 @@ RENAMED = {
 OPTIONS = {
     # What to read
     "lines": "line by-line line-delimited per-line",
+    "records-by": "delimiter delim split-by separator paragraphs by-paragraph record-separator",
+    "documents": "files per-file whole-files by-file one-per-file",
     "per-line": "lines by-line each-line",
     "bytes": "binary raw",
     "val-file": "valid-file validation-file val-data valid-data validation-data dev-file test-file val-corpus",
@@ -94,6 +96,8 @@ OPTIONS = {
     "no-empty": "skip-empty skip-blank nonempty",
     "no-echo": "no-prime skip-prime hide-prime",
     "stop-at-newline": "newline one-line single-line lines",
+    "separator": "delimiter delim between sep",
+    "null": "print0 null-data zero 0",
     "unique": "no-duplicates dedup distinct",
     # Scoring and inspecting
     "above": "min threshold",

@@ -5,14 +5,15 @@ from pathlib import Path
 
 from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
 from charrnn.dataset.id_counts import CharacterCount
+from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.spread import ValidationBlocks
 from charrnn.dataset.vocabulary import MAX_NAMED, describe
 from charrnn.training import corpus_check
 from charrnn.training.options import DEFAULT_TIME
 from charrnn.training.trainer import Trainer
 
-UNITS = {"lines": "lines", "pairs": "pairs", "translations": "pairs", "labels": "texts", "tags": "texts"}
-"""What a run learns from, one after the other; a continuous text has no such parts."""
+UNITS = {"pairs": "pairs", "translations": "pairs", "labels": "texts", "tags": "texts"}
+"""What a run learns from, one after the other, except lines and records; a continuous text has no such parts."""
 
 
 def lines(trainer: Trainer, path: Path, default_time: bool, default_min_count: bool) -> Iterator[str]:
@@ -31,13 +32,18 @@ def lines(trainer: Trainer, path: Path, default_time: bool, default_min_count: b
     yield f"{f'continues at step {step:,}, ' if step else ''}writes {path}"
 
 
+def _unit(trainer: Trainer) -> str:
+    layout = trainer.state.training_config.layout
+    return trainer.record_form.unit if layout == "lines" else UNITS.get(layout, "")
+
+
 def _corpus(trainer: Trainer) -> Iterator[str]:
     corpus, vocabulary = trainer.state.corpus, trainer.state.vocabulary
     held_out, held_out_lines = (0, 0) if corpus.val_digest else (corpus.validation_chars, corpus.validation_lines)
     n_lines = corpus.training_lines + held_out_lines
     chars = f"{corpus.training_chars + held_out:,} {'bytes' if vocabulary.is_bytes else 'characters'}"
     layout = trainer.state.training_config.layout
-    unit = UNITS.get(layout, "")
+    unit = _unit(trainer)
     if layout in ("labels", "tags") and trainer.labels is not None:
         n_read = trainer.training_data.chars_read + bool(held_out) * trainer.validation_data.chars_read
         yield f"{corpus.name}: {n_lines:,} texts, {n_read:,} characters, {len(trainer.labels)} {layout}"
@@ -46,6 +52,9 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     if trainer.n_skipped:
         of_words = trainer.labels is not None and trainer.labels.of_words
         yield f"{'sentences with ' * of_words}bad lines that were skipped: {trainer.n_skipped:,}"
+    data = trainer.training_data
+    if isinstance(data, LineBatches) and data.rows.n_cut:
+        yield f"{unit} that are much longer than others, or very long, and so are read in parts: {data.rows.n_cut:,}"
     yield from _split(trainer, unit)
 
 
@@ -132,7 +141,12 @@ def _network(trainer: Trainer) -> Iterator[str]:
         verb = "continues for" if trainer.state.counters.step else "settings for"
         yield f"{verb} {deadline.seconds:.0f} s on this machine (estimated):"
     B = data.batch_size
-    batch = f"{B} {UNITS[config.layout]}" if data.n_lines else f"{B} × {data.chars_per_step / B:.0f} characters"
+    n_cut = data.rows.n_cut if isinstance(data, LineBatches) else 0
+    batch = (
+        f"{B} {'rows' if n_cut else _unit(trainer)}"
+        if data.n_lines
+        else f"{B} × {data.chars_per_step / B:.0f} characters"
+    )
     yield (
         f"{config.steps:,} steps of {batch}, {config.steps / data.steps_per_epoch:.3g} epochs, "
         f"{config.optimizer} at {config.lr:g}, {config.schedule}, {dropout_label(model)}; seed {config.seed}"

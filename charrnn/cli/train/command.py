@@ -9,6 +9,7 @@ import typer
 
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, READING, RUN, either, option
+from charrnn.cli.terminal.record_options import DOCUMENTS, RECORDS_BY
 from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, NORMALIZATIONS, OPTIMIZERS, SCHEDULES, between, one_of
 
 NAME = "train"
@@ -32,6 +33,9 @@ Examples:
   charrnn train book.txt --val-file other-book.txt
   charrnn train letters.txt --init-from checkpoints/corpus.safetensors
   charrnn train names.txt --lines && charrnn sample --count 20
+  charrnn train cards.txt --records-by '' && charrnn sample --count 5
+  charrnn train poems/ --documents
+  charrnn train reviews.csv --csv text
   charrnn train names.tsv --pairs && charrnn sample --label Russian
   charrnn train sentences.conll --tags --conll
   charrnn train reviews.tsv --classify && charrnn classify --evaluate new.tsv
@@ -70,6 +74,8 @@ def command(
         Path | None, option(MOST_USED, "The model's file. [checkpoints/CORPUS.safetensors]", "--out", "-o")
     ] = None,
     resume: Annotated[bool, option(MOST_USED, "Continue the run of --out, or the latest run.", "--resume")] = False,
+    records_by: Annotated[str | None, option(READING, RECORDS_BY, metavar="TEXT")] = None,
+    documents: Annotated[bool | None, option(READING, DOCUMENTS, "--documents")] = None,
     pairs: Annotated[
         bool | None,
         option(READING, "Each line is a source, a tab and a target: a label and a text, or two texts.", "--pairs"),
@@ -100,10 +106,12 @@ def command(
         ),
     ] = None,
     csv: Annotated[
-        str | None, option(READING, "Two columns of CSV as the source and the target of pairs.", metavar="A,B")
+        str | None,
+        option(READING, "A column of CSV, each row a text of its own; or two, as the two of pairs.", metavar="A[,B]"),
     ] = None,
     jsonl: Annotated[
-        str | None, option(READING, "Two fields of JSON lines as the source and the target.", metavar="A,B")
+        str | None,
+        option(READING, "A field of JSON lines, each a text of its own; or two, as the two of pairs.", metavar="A[,B]"),
     ] = None,
     conll: Annotated[
         bool | None,

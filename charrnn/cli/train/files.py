@@ -23,6 +23,7 @@ from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files
 from charrnn.dataset.files import STDIN, Source
 from charrnn.dataset.mixed_forms import mixed_forms
+from charrnn.dataset.record_form import LINES
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.training import start as trainers
 from charrnn.training.deadline import MIN_SECONDS
@@ -77,7 +78,7 @@ def resume(
     lock = acquire(path)
     state = load_state(resume_path(path))
     check_same_run(path, state.run_id)
-    options = _in_layout_of(state, options)
+    options = _in_layout_of(state, options, read_options)
     source = _source_to_resume(state, paths, read_options, path)
     corpus = corpora.read(source, state.corpus.size, notifier(quiet))
     options = _with_remaining_time(options, source, state.training_config.engine, quiet)
@@ -85,13 +86,15 @@ def resume(
         return trainers.resume(corpus, replace(state, source=source.absolute()), **options), path, lock
 
 
-def _in_layout_of(state: TrainingState, options: TrainOptions) -> TrainOptions:
+def _in_layout_of(state: TrainingState, options: TrainOptions, read_options: dict[str, Any]) -> TrainOptions:
     """The options with the layout of the run to resume; raises `ConfigError` if they have another one."""
     layout = state.training_config.layout
     layout = "pairs" if layout in REWRITING_LAYOUTS else layout  # its attention is that of the model
     if (given := options.get("layout", layout)) != layout:
-        began = f"with --{LAYOUT_FLAGS[layout]}" if layout in LAYOUT_FLAGS else "as continuous text"
-        raise ConfigError(f"this run began {began}: leave out --{LAYOUT_FLAGS[given]}, or start a new run")
+        form = state.source.record_form if state.source is not None else LINES
+        flags = LAYOUT_FLAGS | {"lines": read_options.get("record_form", LINES).option}
+        began = f"with --{(LAYOUT_FLAGS | {'lines': form.option})[layout]}" if layout in flags else "as continuous text"
+        raise ConfigError(f"this run began {began}: leave out --{flags[given]}, or start a new run")
     return cast(TrainOptions, {**options, "layout": layout})
 
 
@@ -106,6 +109,8 @@ def _source_to_resume(state: TrainingState, paths: tuple[str, ...], read_options
             "table": read_options.get("table"),
             "columns": read_options.get("table"),
         }
+        if "record_form" in read_options:
+            names["record_form"] = read_options["record_form"].option
         given = " and ".join(dict.fromkeys(f"--{names.get(name, name.replace('_', '-'))}" for name in read_options))
         raise ConfigError(f"a resumed run reads its text as before: leave out {given}")
     source = replace(before, paths=paths or before.paths, val_paths=val_paths or before.val_paths).with_compressed()
@@ -144,6 +149,8 @@ def command_words(
     given += [f"--{name}={pattern}" for name in ("include", "exclude") for pattern in read_options.get(name, ())]
     if "normalization" in read_options:
         given.append(f"--normalize={read_options['normalization']}")
+    if not read_options.get("record_form", LINES).is_lines:
+        given += read_options["record_form"].words
     if read_options.get("table") == "conll":
         given.append("--conll")
     elif "table" in read_options:

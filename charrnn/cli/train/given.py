@@ -4,9 +4,13 @@ from typing import Any
 
 import typer
 
+from charrnn.cli.terminal.record_options import record_form
 from charrnn.config import PAIR_LAYOUTS
+from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.errors import ConfigError
 
+RECORD_FLAGS = ("records_by", "documents")
+"""Options for the layout `lines` that say which other texts are texts of their own; so does one column of a table."""
 LAYOUT_FLAGS = {"lines": "lines", "pairs": "pairs", "labels": "classify", "tags": "tags"}
 """The option that chooses each layout; `--pairs --attention` is that of `translations`."""
 FORMATS = ("csv", "jsonl", "conll")
@@ -29,7 +33,11 @@ def given_options(context: typer.Context, resume: bool, lengths: tuple[str, ...]
     given = {name: value for name, value in context.params.items() if value is not None}
     typed = {name for name, value in given.items() if not from_environment(context, name) and value is not False}
     overruled = {*given} if resume else set()
-    for alternatives in (lengths, (*LAYOUT_FLAGS.values(),), FORMATS):
+    if any("," not in given[name] for name in typed & {"csv", "jsonl"}) and not typed & {*LAYOUT_FLAGS.values()}:
+        overruled |= {*LAYOUT_FLAGS.values(), *RECORD_FLAGS}
+    if typed & {*RECORD_FLAGS}:
+        overruled |= {*FORMATS, "skip_bad", "attention"}
+    for alternatives in (lengths, (*LAYOUT_FLAGS.values(), *RECORD_FLAGS), FORMATS):
         if typed & {*alternatives}:
             overruled |= {*alternatives}
     for one, others in (({"val_file"}, {"val_fraction", "val_spread"}), ({"val_fraction", "val_spread"}, {"val_file"})):
@@ -52,12 +60,29 @@ def training_options(given: dict[str, Any]) -> Any:
     names = MODEL_OPTIONS | TRAINING_OPTIONS | {"attention", *LENGTH_OPTIONS}
     options = {name: value for name, value in given.items() if name in names}
     layouts = [layout for layout, flag in LAYOUT_FLAGS.items() if given.get(flag)]
-    if len(layouts) > 1:
-        flags = " and ".join(f"--{LAYOUT_FLAGS[layout]}" for layout in layouts)
-        raise ConfigError(f"{flags} can't both be given: a line is read in one way")
-    if layouts:
-        options["layout"] = layouts[0]
+    form = given_records(given)
+    if len(layouts) + (form is not None) > 1:
+        flags = [f"--{LAYOUT_FLAGS[layout]}" for layout in layouts]
+        raise ConfigError(
+            f"{' and '.join([*flags, *_records_flag(form)])} can't both be given: "
+            f"a {'text' if form else 'line'} is read in one way"
+        )
+    if layouts or form is not None:
+        options["layout"] = layouts[0] if layouts else "lines"
     return options
+
+
+def given_records(given: dict[str, Any]) -> RecordForm | None:
+    """What a text of its own is, if an option other than `--lines` says so."""
+    has_pairs = any(given.get(flag) for layout, flag in LAYOUT_FLAGS.items() if layout in PAIR_LAYOUTS)
+    columns = {name: given[name] for name in ("csv", "jsonl") if name in given}
+    if has_pairs or given.get("conll") or any("," in text for text in columns.values()):
+        columns = {}
+    return record_form(given.get("records_by"), given.get("documents"), columns.get("csv"), columns.get("jsonl"))
+
+
+def _records_flag(form: RecordForm | None) -> list[str]:
+    return [] if form is None else [f"--{form.option}"]
 
 
 def read_options(given: dict[str, Any], resume: bool) -> dict[str, Any]:
@@ -73,6 +98,13 @@ def read_options(given: dict[str, Any], resume: bool) -> dict[str, Any]:
     if given.get("normalize"):
         found["normalization"] = given["normalize"]
     formats = [name for name in FORMATS if given.get(name)]
+    form = given_records(given)
+    if form is not None or given.get("lines"):
+        found["record_form"] = form or LINES
+    if form is not None and form.kind in formats:
+        if found.get("as_bytes"):
+            raise ConfigError(f"--{form.kind} reads characters: leave out --bytes")
+        formats.remove(form.kind)
     if not formats:
         return found
     option = f"--{formats[0]}"
@@ -81,7 +113,9 @@ def read_options(given: dict[str, Any], resume: bool) -> dict[str, Any]:
     if not resume and option == "--conll" and not given.get("tags"):
         raise ConfigError("--conll is for words with tags: give --tags too")
     if not resume and not any(given.get(flag) for layout, flag in LAYOUT_FLAGS.items() if layout in PAIR_LAYOUTS):
-        raise ConfigError("--csv and --jsonl are for pairs: give one of them, and --pairs, --classify or --tags")
+        raise ConfigError(
+            f"{option} {given[formats[0]]} is two columns: add --pairs, --classify or --tags, or give one column"
+        )
     if found.get("as_bytes"):
         raise ConfigError(f"{option} reads characters: leave out --bytes")
     found["table"] = formats[0]

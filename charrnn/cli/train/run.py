@@ -243,7 +243,8 @@ class Run:
             return "\n".join(self._translations(model, count))
         length = min(length, model.default_length)
         drawn = sample_lines(model, count=count, length=length, seed=seed, config=config)
-        return "\n".join(line.text if line.label is None else f"{line.label}: {line.text}" for line in drawn)
+        texts = (line.text if line.label is None else f"{line.label}: {line.text}" for line in drawn)
+        return f"\n{model.record_form.separator}".join(texts)
 
     def _answers(self, model: Model, count: int) -> Iterator[str]:
         """Some texts that are held out, if any are, with the labels or the tags that the model gives them."""

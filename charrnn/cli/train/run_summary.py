@@ -131,5 +131,7 @@ class RunSummary:
         """The options that choose a layout."""
         if layout == "translations":
             return ["--pairs", "--attention"]
+        if layout == "lines" and not self.trainer.record_form.is_lines:
+            return []  # the command has its records
         without = ["--no-attention"] * (layout == "pairs" and self.trainer.labels is None)
         return [f"--{LAYOUT_FLAGS[layout]}", *without] if layout in LAYOUT_FLAGS else []

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charrnn.dataset.escapes import unescape
 from charrnn.errors import ConfigError
-from charrnn.sampling.escapes import unescape
 
 ANY = st.text(st.characters(exclude_categories=()))  # lone surrogates too
 

@@ -1,0 +1,78 @@
+"""The record form: the texts between records as they are typed, and as they are saved."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.dataset.record_form import KINDS, LINES, WITH_TEXT, RecordForm, escape, unescape
+from charrnn.errors import ConfigError
+
+FORMS = [RecordForm(kind, "a\t%" if kind in WITH_TEXT else "") for kind in KINDS]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\\nt\n\tu\0\x1e\u2028😀")))
+def test_an_escaped_text_is_printable_and_means_the_same(text):
+    escaped = escape(text)
+    assert unescape(escaped) == text
+    assert escaped.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("", ""), (r"\n", "\n"), (r"\\n", r"\n"), (r"\t%\u000A", "\t%\n"), (r"\ud83d\ude00", "😀"), ("\\\\\\\\", "\\\\")],
+)
+def test_escapes_stand_for_characters(typed, meant):
+    assert unescape(typed) == meant
+
+
+@pytest.mark.parametrize("typed", ["\\", r"\x", r"\u12", r"a\ud83d", r"\N", r"\\\\ \r"])
+def test_another_backslash_is_an_error(typed):
+    with pytest.raises(ConfigError, match=r"backslash|surrogate"):
+        unescape(typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "form"),
+    [
+        ("", RecordForm("blank")),
+        (r"\n\n", RecordForm("blank")),
+        (r"\n", LINES),
+        ("%", RecordForm("text", "%")),
+        (r"\n\n\n", RecordForm("text", "\n\n\n")),
+    ],
+)
+def test_what_is_between_records_makes_their_form(typed, form):
+    assert RecordForm.between(typed) == form
+    assert form.is_lines or form.end == "\x1e"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_is_saved_as_json(form):
+    assert RecordForm.from_json(json.loads(json.dumps(form.to_json()))) == form
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, [], "lines", {"kind": "words"}, {"kind": "text"}, {"kind": "lines", "text": "a"}, {"end": "a"}, {"kind": 1}],
+)
+def test_other_json_is_no_form(data):
+    with pytest.raises(ValueError, match="not a form"):
+        RecordForm.from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("form", "separator"),
+    [
+        (LINES, ""),
+        (RecordForm("blank"), "\n"),
+        (RecordForm("documents"), "\n"),
+        (RecordForm("csv", "text"), "\n"),
+        (RecordForm("text", "%"), "%\n"),
+        (RecordForm("text", "\n---\n"), "---\n"),
+        (RecordForm("text", "\n\n\n"), "\n\n"),
+    ],
+)
+def test_what_is_printed_between_records_is_what_their_form_reads(form, separator):
+    assert form.separator == separator
