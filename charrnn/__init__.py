@@ -48,8 +48,9 @@ if TYPE_CHECKING:
     from charrnn.scoring.tag import Span, Tagging, tag
     from charrnn.scoring.text import score
     from charrnn.training.options import TrainOptions
+    from charrnn.training.progress import Progress
     from charrnn.training.state import Evaluation
-    from charrnn.training.trainer import Progress, Trainer
+from charrnn.training.trainer import Trainer
 
 _MODULES = {
     "CharRNNError": "errors",

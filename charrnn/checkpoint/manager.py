@@ -18,8 +18,9 @@ from charrnn.checkpoint.paths import resume_path
 from charrnn.checkpoint.training_file import save_state
 from charrnn.errors import CheckpointError, DivergenceError
 from charrnn.training import evaluation
+from charrnn.training.progress import Progress
 from charrnn.training.state import Evaluation
-from charrnn.training.trainer import Progress, Trainer
+from charrnn.training.trainer import Trainer
 
 SAVE_EVERY = 120.0
 """Seconds between saves if evaluations are further apart."""

@@ -22,8 +22,9 @@ from charrnn.errors import CharRNNError, ConfigError, CorpusError
 from charrnn.model.model import Model
 from charrnn.training import start as trainers
 from charrnn.training.options import TrainOptions
+from charrnn.training.progress import Progress
 from charrnn.training.state import Evaluation
-from charrnn.training.trainer import Progress, Trainer
+from charrnn.training.trainer import Trainer
 
 
 class SavedTraining:

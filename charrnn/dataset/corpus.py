@@ -2,8 +2,7 @@
 
 import hashlib
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -12,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import PAIR_LAYOUTS, REWRITING_LAYOUTS
-from charrnn.dataset import conll, tables
 from charrnn.dataset.encoder import Encoder, renumber
-from charrnn.dataset.files import Part, Source, by_file, list_files, read_parts
+from charrnn.dataset.files import Source
 from charrnn.dataset.held_out import MIN_VALIDATION, HeldOutText, check_apart
-from charrnn.dataset.id_counts import CharacterCount
-from charrnn.dataset.lines import Lines, count_ids, id_of
+from charrnn.dataset.id_counts import CharacterCount, count_ids
+from charrnn.dataset.lines import Lines, id_of
 from charrnn.dataset.pairs import Pairs
+from charrnn.dataset.raw_text import RawText, map_bytes, texts_by_file
 from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.dataset.records import bytes_with_ends, with_ends
 from charrnn.dataset.targets import Labelled, Tagged, labelled, tagged
@@ -218,36 +217,28 @@ def from_text(
     return Corpus(ids, vocabulary, name, *identity(text), held_out=held_out, text_form=form, record_form=record_form)
 
 
-def corpus_mismatch_error(name: str) -> CorpusError:
-    """The error for a text that is not the one that the run began with."""
-    return CorpusError(
-        f"the corpus {name} is not the one that this run began with: restore that one, or start a new run on this one "
-        "with --init-from"
-    )
-
-
 def read(source: Source, size: int | None = None, notice: Callable[[str], None] = lambda text: None) -> Corpus:
     """Reads a corpus: the texts of all its files one after the other, with a newline after one that lacks it.
 
     `Source.text_form` says how bytes become text. For a model of bytes nothing is changed, and the bytes are on disk
-    rather than in memory: see `_map_bytes`. Raises `CorpusError` for files that can't be found, read or decoded, and
+    rather than in memory: see `map_bytes`. Raises `CorpusError` for files that can't be found, read or decoded, and
     for fewer than two characters; if a `size` in bytes is given, also as soon as there are more. Raises `ConfigError`
     for a text to validate on that is part of the corpus. What is skipped in folders is told to `notice`.
     """
     check_apart(source)
-    raws, form = [_Raw(source, size, notice)], source.text_form
+    raws, form = [RawText(source, size, notice)], source.text_form
     if source.val_paths:
-        raws.append(_Raw(replace(source, paths=source.val_paths), None, notice))
+        raws.append(RawText(replace(source, paths=source.val_paths), None, notice))
     names: list[str] = []
     records = source.record_form
     if source.as_bytes:
-        texts = [_map_bytes(raw if records.is_lines else bytes_with_ends(records, raw)) for raw in raws]
+        texts = [map_bytes(raw if records.is_lines else bytes_with_ends(records, raw)) for raw in raws]
         vocabulary = Vocabulary(None)
     else:
         encoder, borders = Encoder(), [0]
         in_records = source.table or not records.is_lines
         for raw in raws:
-            for text in _texts_by_file(raw, source, names) if in_records else form.decode(raw, source.errors):
+            for text in texts_by_file(raw, source, names) if in_records else form.decode(raw, source.errors):
                 encoder.add(text)
             borders.append(len(encoder.ids) // encoder.dtype.itemsize)
         ids, vocabulary = encoder.finish()
@@ -266,66 +257,3 @@ def read(source: Source, size: int | None = None, notice: Callable[[str], None] 
         text_form=form.of_later_texts,
         record_form=records,
     )
-
-
-def _texts_by_file(raw: Iterable[Part], source: Source, names: list[str]) -> Iterator[str]:
-    """The rows of tables, or sentences, as lines of source, tab and target; or records, each with its end.
-
-    Each file is one of its own. The names of the tags of `conll` are added to `names`.
-    """
-    form, records = source.text_form, source.record_form
-    unchanged = TextForm(form.encoding)
-    for path, parts in by_file(raw):
-        if source.table == "conll":  # a word has as many tags as characters once it is normalised
-            yield from conll.as_pairs(form.decode(parts, source.errors), names, path, source.skip_bad)
-        elif source.table:  # a field may have its characters as escapes
-            texts = unchanged.decode(parts, source.errors)
-            lines = tables.as_pairs(texts, source.table, source.columns, path, source.skip_bad)
-            yield from map(form.normalize, lines)
-        elif records.kind in tables.TABLES:
-            yield from map(form.normalize, with_ends(records, unchanged.decode(parts, source.errors), path))
-        else:
-            yield from with_ends(records, form.decode(parts, source.errors), path)
-
-
-class _Raw:
-    """The bytes of all files of a source, counted and digested as they are read; b"" ends each file.
-
-    These are the bytes after decompression, with the newlines between files: a compressed text is the same corpus.
-    """
-
-    def __init__(self, source: Source, limit: int | None, notice: Callable[[str], None]):
-        self.name, self.source, self.limit = source.name, source, limit
-        self.paths = list_files(source.paths, source.file_filter, notice)
-        self.sha256 = hashlib.sha256()
-        self.size = 0
-
-    def __iter__(self) -> Iterator[Part]:
-        source = self.source
-        is_separate = source.separate_files and source.record_form.kind != "documents"  # which gain no newline
-        parts = read_parts(self.paths, as_is=source.as_bytes, encoding=source.encoding, separate=is_separate)
-        for path, part in parts:
-            self.sha256.update(part)
-            self.size += len(part)
-            if self.limit is not None and self.size > self.limit:  # a pipe may never end
-                raise corpus_mismatch_error(self.name)
-            yield path, part
-
-
-def _map_bytes(parts: Iterable[Part]) -> Ids:
-    """The bytes, in an unnamed temporary file that is mapped into memory, so that only the parts in use are loaded.
-
-    The file is a copy: other programs may truncate the originals, and reading a mapped file past its end kills the
-    process. `parts` are those of the copy. Raises `CorpusError` if there is no room for it.
-    """
-    folder = "a temporary folder"
-    try:
-        folder = tempfile.gettempdir()
-        with tempfile.TemporaryFile(prefix="charrnn-") as copy:
-            for _, part in parts:
-                copy.write(part)
-            copy.flush()
-            return np.asarray(np.memmap(copy, np.uint8, "r")) if copy.tell() else np.zeros(0, np.uint8)
-    except OSError as error:
-        text = error.strerror or error
-        raise CorpusError(f"can't keep a copy of the bytes in {folder}: {text}; set TMPDIR to another folder") from None

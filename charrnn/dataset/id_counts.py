@@ -7,6 +7,8 @@ import numpy as np
 
 from charrnn.types import Ids, Indices
 
+LINES_AT_ONCE = 1 << 16
+"""Lines whose ids are counted at once."""
 COUNT_BLOCK = 1 << 20
 """Ids to count at once: NumPy makes a number of eight bytes from each."""
 
@@ -52,3 +54,16 @@ def count_only_in(blocks: Iterable[Ids], others: Iterable[Ids], V: int) -> Indic
             break
         counts[np.bincount(other, minlength=V) > 0] = 0
     return counts
+
+
+def ids_of_parts(ids: Ids, begins: Indices, lengths: Indices) -> Iterator[Ids]:
+    """The parts of a text that begin at some places [R] and have some lengths [R], joined in blocks."""
+    for n in range(0, len(begins), LINES_AT_ONCE):
+        some = lengths[n : n + LINES_AT_ONCE].astype(np.int64)
+        stops = np.cumsum(some)
+        yield ids[np.arange(stops[-1]) + np.repeat(begins[n : n + LINES_AT_ONCE] - (stops - some), some)]
+
+
+def count_ids(ids: Ids, begins: Indices, lengths: Indices, V: int) -> Indices:
+    """How often each id occurs in the parts of a text that begin at some places [R] and have some lengths [R]: [V]."""
+    return count(ids_of_parts(ids, begins, lengths), V)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.dataset.batch import NO_ROWS, Batch
-from charrnn.dataset.id_counts import count
+from charrnn.dataset.id_counts import ids_of_parts
 from charrnn.dataset.line_rows import Rows, cut_rows, usual_longest
 from charrnn.dataset.line_set import Digests, line_digests
 from charrnn.dataset.vocabulary import Vocabulary, smallest_type
@@ -17,8 +17,6 @@ from charrnn.types import Ids, Indices
 
 SCAN_BLOCK = 1 << 20
 """Ids to search for newlines at once."""
-LINES_AT_ONCE = 1 << 16
-"""Lines whose ids are counted at once."""
 POOL_BATCHES = 32
 """Batches whose lines are drawn together, then sorted by length.
 
@@ -138,19 +136,6 @@ def find(ids: Ids, character: int) -> Indices:
         start + np.flatnonzero(ids[start : start + SCAN_BLOCK] == character) for start in range(0, len(ids), SCAN_BLOCK)
     )
     return np.concatenate([np.asarray(found, dtype) for found in (*blocks, [])])
-
-
-def ids_of_parts(ids: Ids, begins: Indices, lengths: Indices) -> Iterator[Ids]:
-    """The parts of a text that begin at some places [R] and have some lengths [R], joined in blocks."""
-    for n in range(0, len(begins), LINES_AT_ONCE):
-        some = lengths[n : n + LINES_AT_ONCE].astype(np.int64)
-        stops = np.cumsum(some)
-        yield ids[np.arange(stops[-1]) + np.repeat(begins[n : n + LINES_AT_ONCE] - (stops - some), some)]
-
-
-def count_ids(ids: Ids, begins: Indices, lengths: Indices, V: int) -> Indices:
-    """How often each id occurs in the parts of a text that begin at some places [R] and have some lengths [R]: [V]."""
-    return count(ids_of_parts(ids, begins, lengths), V)
 
 
 def texts_of_lines(

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.dataset.conll import FIRST_LETTER
+from charrnn.dataset.id_counts import count_ids
 from charrnn.dataset.label_set import LabelSet
-from charrnn.dataset.lines import count_ids
 from charrnn.dataset.pairs import Pairs
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CorpusError

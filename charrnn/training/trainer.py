@@ -4,15 +4,16 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from charrnn import engine as engines
-from charrnn.dataset.corpus import Corpus, corpus_mismatch_error
+from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.held_out import check_same
 from charrnn.dataset.lines import LineBatches
+from charrnn.dataset.raw_text import corpus_mismatch_error
 from charrnn.dataset.split import split_corpus
 from charrnn.engine.threads import Threads
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, DivergenceError
@@ -22,6 +23,7 @@ from charrnn.model.model import Model
 from charrnn.training import calibration, divergence, evaluation, finetuning, optimizers
 from charrnn.training.deadline import Deadline
 from charrnn.training.parallel import Shards
+from charrnn.training.progress import Progress
 from charrnn.training.schedules import learning_rate
 from charrnn.training.state import Evaluation, TrainingState, copy_params
 from charrnn.types import Params
@@ -30,24 +32,6 @@ MAX_DENSE_EVALUATIONS = 10_000
 """The number of evaluations after which they become less frequent."""
 MAX_ROLLBACKS = 8
 """How often a run that diverges is rolled back before it gives up."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The result of a step, or of a part of an evaluation. Losses are in nats per character."""
-
-    step: int
-    epoch: int
-    loss: float
-    """The loss of the step's batch, before the update, with dropout."""
-    lr: float
-    grad_norm: float
-    chars: int
-    """The characters that this step read; 0 during an evaluation."""
-    evaluation: Evaluation | None = None
-    """The new row of the history, if an evaluation has just ended."""
-    diverged: int | None = None
-    """The step at which training diverged, if it has just been rolled back to this one."""
 
 
 class Trainer:

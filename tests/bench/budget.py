@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 import charrnn
-from charrnn.cli.train.command import duration
+from charrnn.cli.train.duration import duration
 from charrnn.dataset import corpus
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import Source

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.cli.train.command import duration
+from charrnn.cli.train.duration import duration
 from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.dataset import corpus, split
 from charrnn.dataset.batch import Batch

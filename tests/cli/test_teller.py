@@ -9,8 +9,8 @@ import pytest
 
 from charrnn.cli.train import teller as module
 from charrnn.cli.train.teller import Teller
+from charrnn.training.progress import Progress
 from charrnn.training.state import Evaluation
-from charrnn.training.trainer import Progress
 from support.clock import Clock
 
 STEP = Progress(0, 0, 2.0, 0.01, 1.0, 100)

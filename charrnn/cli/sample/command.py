@@ -190,11 +190,7 @@ def command(
     no_echo: Annotated[bool, option(OUTPUT, "Print only what follows the prime.", "--no-echo")] = False,
     safe_text: Annotated[
         bool | None,
-        option(
-            OUTPUT,
-            "Show control characters as escapes, instead of sending them. [on a terminal]",
-            "--safe-text/--raw-text",
-        ),
+        option(OUTPUT, "Show control characters as escapes. [on a terminal]", "--safe-text/--raw-text"),
     ] = None,
     separator: Annotated[
         str | None,
@@ -263,12 +259,11 @@ def command(
         notice(line)
     clean = partial(clean_prime, model=model, unknown=unknown, notice=silent if interactive else notice)
     output = Output(safe_text)
-    printer = (
-        SamplePrinter(model, output, as_json, logprobs, after_each, echo=not no_echo)
-        if out_dir is None
-        else SampleFiles(model, out_dir, count, force, echo=not no_echo)
-    )
+    printer: SamplePrinter | SampleFiles = SamplePrinter(model, output, as_json, logprobs, after_each, not no_echo)
+    if out_dir is not None:
+        printer = SampleFiles(model, out_dir, count, force, not no_echo)
     empty, failures = 0, Failures()
+    report = failures if count > 1 else None  # the only one that fails is the error
     if interactive:
         from charrnn.cli.sample.interactive import converse
 
@@ -281,11 +276,9 @@ def command(
         if model.reads_lines:
             from charrnn.sampling.lines import sample_lines
 
-            report = failures if count > 1 else None  # the only one that fails is the error
             wanted = partial(sample_lines, novel=novel, unique=unique, skip_empty=no_empty, on_failure=report)
             empty = printer.write(wanted(model, request, count=count, label=label))
         elif as_json or count > 1 or out_dir is not None:
-            report = failures if count > 1 else None
             empty = printer.write(samples(model, request, count=count, skip_empty=no_empty, on_failure=report))
         else:
             text = TextGenerator(model, request, after=after)

@@ -1,16 +1,16 @@
 """`charrnn train`: trains a model on a text. This module declares the options; `run` does the work."""
 
 import json
-import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, READING, RUN, either, option
 from charrnn.cli.terminal.record_options import DOCUMENTS, RECORDS_BY
-from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, NORMALIZATIONS, OPTIMIZERS, SCHEDULES, between, one_of
+from charrnn.cli.train.duration import duration
+from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
 
 NAME = "train"
 HELP = "Train a model on a text."
@@ -40,15 +40,6 @@ Examples:
   charrnn train sentences.conll --tags --conll
   charrnn train reviews.tsv --classify && charrnn classify --evaluate new.tsv
 """
-DURATION = re.compile(r"(?:(\d+(?:\.\d*)?)h)?(?:(\d+(?:\.\d*)?)m)?(?:(\d+(?:\.\d*)?)s?)?")
-
-
-def duration(text: str) -> float:
-    """The seconds of a duration such as 90s, 3m or 1h30m."""
-    found = DURATION.fullmatch(text.strip().lower())
-    if not found or not any(found.groups()):
-        raise typer.BadParameter(f"{text!r} is not a duration: write 90s, 3m or 1h")
-    return sum(float(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True))
 
 
 def command(
@@ -270,30 +261,24 @@ def command(
     from charrnn.checkpoint.manager import CheckpointManager
     from charrnn.checkpoint.paths import resume_path
     from charrnn.cli.train import files
-    from charrnn.cli.train.given import given_options, read_options, training_options
+    from charrnn.cli.train.given import (
+        check_contradictions,
+        check_training_options,
+        given_options,
+        read_options,
+        training_options,
+    )
     from charrnn.cli.train.run import Run
     from charrnn.dataset.files import list_files
-    from charrnn.errors import ConfigError
     from charrnn.training import options as train_options
-    from charrnn.training.state import UNKNOWN
 
     given = given_options(context, resume, train_options.LENGTH_OPTIONS)
-    if resume and ("init_from" in given or "unknown" in given or given.get("force")):
-        raise ConfigError("--resume continues its own files: --init-from, --unknown and --force are for new runs")
-    if "unknown" in given and "init_from" not in given:
-        raise ConfigError("--unknown is for what the model of --init-from has never seen: leave it out")
-    one_of("unknown", given.get("unknown", "new"), UNKNOWN)
+    check_contradictions(given, resume)
     paths = tuple(corpus or ())
     check_log(log, (*paths, *(val_file or ())), (out,))
-    if as_bytes and (encoding or errors or normalize):
-        raise ConfigError("--bytes does not decode the text: leave out --encoding, --errors and --normalize")
-    between("sample_every", sample_every or 0, 0)
     options = training_options(given)
     reading = read_options(given, resume)
-    # the layout is that of the run
-    of_layout = ("skip_bad", "attention", "lm_weight", "val_spread", "min_count") if resume else ()
-    checked: Any = {name: value for name, value in options.items() if name not in of_layout}
-    train_options.check(checked, has_model=resume or "init_from" in given)
+    check_training_options(options, resume, "init_from" in given)
     default_time = not resume and not options.keys() & set(train_options.LENGTH_OPTIONS)
     if default_time:
         options["time"] = train_options.DEFAULT_TIME

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 
 from charrnn.cli.terminal.record_options import record_form
-from charrnn.config import PAIR_LAYOUTS
+from charrnn.config import PAIR_LAYOUTS, between, one_of
 from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.errors import ConfigError
 
@@ -48,6 +48,7 @@ def given_options(context: typer.Context, resume: bool, lengths: tuple[str, ...]
             overruled |= set() if layout in PAIR_LAYOUTS else {*FORMATS, "skip_bad"}
             overruled |= set() if layout == "tags" else {"conll"}
             overruled |= set() if layout == "pairs" else {"attention"}
+            overruled |= set() if layout in ("labels", "tags") else {"lm_weight"}
     return {
         name: value for name, value in given.items() if name not in overruled or not from_environment(context, name)
     }
@@ -83,6 +84,32 @@ def given_records(given: dict[str, Any]) -> RecordForm | None:
 
 def _records_flag(form: RecordForm | None) -> list[str]:
     return [] if form is None else [f"--{form.option}"]
+
+
+def check_contradictions(given: dict[str, Any], resume: bool) -> None:
+    """Raises `ConfigError` for options that contradict each other, or are no values."""
+    from charrnn.training.state import UNKNOWN
+
+    if resume and ("init_from" in given or "unknown" in given or given.get("force")):
+        raise ConfigError("--resume continues its own files: --init-from, --unknown and --force are for new runs")
+    if "unknown" in given and "init_from" not in given:
+        raise ConfigError("--unknown is for what the model of --init-from has never seen: leave it out")
+    one_of("unknown", given.get("unknown", "new"), UNKNOWN)
+    if given.get("as_bytes") and any(map(given.get, ("encoding", "errors", "normalize"))):
+        raise ConfigError("--bytes does not decode the text: leave out --encoding, --errors and --normalize")
+    between("sample_every", given.get("sample_every") or 0, 0)
+
+
+def check_training_options(options: Any, resume: bool, has_start: bool) -> None:
+    """Raises `ConfigError` for training options that are out of range or contradict each other.
+
+    Whether those of a layout are right for a resumed run is known only when its file is read.
+    """
+    from charrnn.training import options as train_options
+
+    of_layout = ("skip_bad", "attention", "lm_weight", "val_spread", "min_count") if resume else ()
+    checked: Any = {name: value for name, value in options.items() if name not in of_layout}
+    train_options.check(checked, has_model=resume or has_start)
 
 
 def read_options(given: dict[str, Any], resume: bool) -> dict[str, Any]:

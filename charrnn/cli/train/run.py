@@ -26,8 +26,9 @@ from charrnn.sampling.lines import sample_lines
 from charrnn.sampling.translate import translate
 from charrnn.scoring.classify import classify
 from charrnn.scoring.tag import tag
+from charrnn.training.progress import Progress
 from charrnn.training.state import Evaluation
-from charrnn.training.trainer import MAX_ROLLBACKS, Progress
+from charrnn.training.trainer import MAX_ROLLBACKS
 
 SAMPLE_LENGTH = 200
 """The characters of a sample along the way; the most characters of each of its lines for a model of lines."""

@@ -6,7 +6,7 @@ import time
 from tqdm import tqdm
 
 from charrnn.checkpoint.manager import CheckpointManager
-from charrnn.training.trainer import Progress
+from charrnn.training.progress import Progress
 
 TELL_EVERY = 10.0
 """The most seconds between two lines, unless a single step takes longer."""

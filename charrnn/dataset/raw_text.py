@@ -1,0 +1,85 @@
+"""The raw text: the bytes of all files of a source, and what they are before they become ids."""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from charrnn.dataset import conll, tables
+from charrnn.dataset.files import Part, Source, by_file, list_files, read_parts
+from charrnn.dataset.records import with_ends
+from charrnn.dataset.text_form import TextForm
+from charrnn.errors import CorpusError
+from charrnn.types import Ids
+
+
+def corpus_mismatch_error(name: str) -> CorpusError:
+    """The error for a text that is not the one that the run began with."""
+    return CorpusError(
+        f"the corpus {name} is not the one that this run began with: restore that one, or start a new run on this one "
+        "with --init-from"
+    )
+
+
+def texts_by_file(raw: Iterable[Part], source: Source, names: list[str]) -> Iterator[str]:
+    """The rows of tables, or sentences, as lines of source, tab and target; or records, each with its end.
+
+    Each file is one of its own. The names of the tags of `conll` are added to `names`.
+    """
+    form, records = source.text_form, source.record_form
+    unchanged = TextForm(form.encoding)
+    for path, parts in by_file(raw):
+        if source.table == "conll":  # a word has as many tags as characters once it is normalised
+            yield from conll.as_pairs(form.decode(parts, source.errors), names, path, source.skip_bad)
+        elif source.table:  # a field may have its characters as escapes
+            texts = unchanged.decode(parts, source.errors)
+            lines = tables.as_pairs(texts, source.table, source.columns, path, source.skip_bad)
+            yield from map(form.normalize, lines)
+        elif records.kind in tables.TABLES:
+            yield from map(form.normalize, with_ends(records, unchanged.decode(parts, source.errors), path))
+        else:
+            yield from with_ends(records, form.decode(parts, source.errors), path)
+
+
+class RawText:
+    """The bytes of all files of a source, counted and digested as they are read; b"" ends each file.
+
+    These are the bytes after decompression, with the newlines between files: a compressed text is the same corpus.
+    """
+
+    def __init__(self, source: Source, limit: int | None, notice: Callable[[str], None]):
+        self.name, self.source, self.limit = source.name, source, limit
+        self.paths = list_files(source.paths, source.file_filter, notice)
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+
+    def __iter__(self) -> Iterator[Part]:
+        source = self.source
+        is_separate = source.separate_files and source.record_form.kind != "documents"  # which gain no newline
+        parts = read_parts(self.paths, as_is=source.as_bytes, encoding=source.encoding, separate=is_separate)
+        for path, part in parts:
+            self.sha256.update(part)
+            self.size += len(part)
+            if self.limit is not None and self.size > self.limit:  # a pipe may never end
+                raise corpus_mismatch_error(self.name)
+            yield path, part
+
+
+def map_bytes(parts: Iterable[Part]) -> Ids:
+    """The bytes, in an unnamed temporary file that is mapped into memory, so that only the parts in use are loaded.
+
+    The file is a copy: other programs may truncate the originals, and reading a mapped file past its end kills the
+    process. `parts` are those of the copy. Raises `CorpusError` if there is no room for it.
+    """
+    folder = "a temporary folder"
+    try:
+        folder = tempfile.gettempdir()
+        with tempfile.TemporaryFile(prefix="charrnn-") as copy:
+            for _, part in parts:
+                copy.write(part)
+            copy.flush()
+            return np.asarray(np.memmap(copy, np.uint8, "r")) if copy.tell() else np.zeros(0, np.uint8)
+    except OSError as error:
+        text = error.strerror or error
+        raise CorpusError(f"can't keep a copy of the bytes in {folder}: {text}; set TMPDIR to another folder") from None
