@@ -261,24 +261,16 @@ def command(
     from charrnn.checkpoint.manager import CheckpointManager
     from charrnn.checkpoint.paths import resume_path
     from charrnn.cli.train import files
-    from charrnn.cli.train.given import (
-        check_contradictions,
-        check_training_options,
-        given_options,
-        read_options,
-        training_options,
-    )
+    from charrnn.cli.train.given import given_options, read_options, training_options
     from charrnn.cli.train.run import Run
     from charrnn.dataset.files import list_files
     from charrnn.training import options as train_options
 
     given = given_options(context, resume, train_options.LENGTH_OPTIONS)
-    check_contradictions(given, resume)
     paths = tuple(corpus or ())
     check_log(log, (*paths, *(val_file or ())), (out,))
-    options = training_options(given)
+    options = training_options(given, resume)
     reading = read_options(given, resume)
-    check_training_options(options, resume, "init_from" in given)
     default_time = not resume and not options.keys() & set(train_options.LENGTH_OPTIONS)
     if default_time:
         options["time"] = train_options.DEFAULT_TIME

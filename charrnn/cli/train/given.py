@@ -28,7 +28,7 @@ def given_options(context: typer.Context, resume: bool, lengths: tuple[str, ...]
 
     The environment sets options for new runs only: a resumed run has its settings in its file. Of two lengths, layouts
     or forms of a text, the one on the command line counts; and with a layout on the command line, nothing that is for
-    other layouts.
+    other layouts. Raises `ConfigError` for options that contradict each other.
     """
     given = {name: value for name, value in context.params.items() if value is not None}
     typed = {name for name, value in given.items() if not from_environment(context, name) and value is not False}
@@ -49,17 +49,23 @@ def given_options(context: typer.Context, resume: bool, lengths: tuple[str, ...]
             overruled |= set() if layout == "tags" else {"conll"}
             overruled |= set() if layout == "pairs" else {"attention"}
             overruled |= set() if layout in ("labels", "tags") else {"lm_weight"}
-    return {
+    given = {
         name: value for name, value in given.items() if name not in overruled or not from_environment(context, name)
     }
+    _check_contradictions(given, resume)
+    return given
 
 
-def training_options(given: dict[str, Any]) -> Any:
-    """The training options among those that were given."""
-    from charrnn.training.options import LENGTH_OPTIONS, MODEL_OPTIONS, TRAINING_OPTIONS
+def training_options(given: dict[str, Any], resume: bool) -> Any:
+    """The training options among those that were given.
 
-    names = MODEL_OPTIONS | TRAINING_OPTIONS | {"attention", *LENGTH_OPTIONS}
-    options = {name: value for name, value in given.items() if name in names}
+    Raises `ConfigError` for options that are out of range or contradict each other. Whether those of a layout are right
+    for a resumed run is known only when its file is read.
+    """
+    from charrnn.training import options as train_options
+
+    names = {*train_options.MODEL_OPTIONS, *train_options.TRAINING_OPTIONS, "attention", *train_options.LENGTH_OPTIONS}
+    options: Any = {name: value for name, value in given.items() if name in names}
     layouts = [layout for layout, flag in LAYOUT_FLAGS.items() if given.get(flag)]
     form = given_records(given)
     if len(layouts) + (form is not None) > 1:
@@ -70,6 +76,9 @@ def training_options(given: dict[str, Any]) -> Any:
         )
     if layouts or form is not None:
         options["layout"] = layouts[0] if layouts else "lines"
+    of_layout = ("skip_bad", "attention", "lm_weight", "val_spread", "min_count") if resume else ()
+    checked: Any = {name: value for name, value in options.items() if name not in of_layout}
+    train_options.check(checked, has_model=resume or "init_from" in given)
     return options
 
 
@@ -86,7 +95,7 @@ def _records_flag(form: RecordForm | None) -> list[str]:
     return [] if form is None else [f"--{form.option}"]
 
 
-def check_contradictions(given: dict[str, Any], resume: bool) -> None:
+def _check_contradictions(given: dict[str, Any], resume: bool) -> None:
     """Raises `ConfigError` for options that contradict each other, or are no values."""
     from charrnn.training.state import UNKNOWN
 
@@ -98,18 +107,6 @@ def check_contradictions(given: dict[str, Any], resume: bool) -> None:
     if given.get("as_bytes") and any(map(given.get, ("encoding", "errors", "normalize"))):
         raise ConfigError("--bytes does not decode the text: leave out --encoding, --errors and --normalize")
     between("sample_every", given.get("sample_every") or 0, 0)
-
-
-def check_training_options(options: Any, resume: bool, has_start: bool) -> None:
-    """Raises `ConfigError` for training options that are out of range or contradict each other.
-
-    Whether those of a layout are right for a resumed run is known only when its file is read.
-    """
-    from charrnn.training import options as train_options
-
-    of_layout = ("skip_bad", "attention", "lm_weight", "val_spread", "min_count") if resume else ()
-    checked: Any = {name: value for name, value in options.items() if name not in of_layout}
-    train_options.check(checked, has_model=resume or has_start)
 
 
 def read_options(given: dict[str, Any], resume: bool) -> dict[str, Any]:
