@@ -8,17 +8,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from charrnn.dataset.compression import text_blocks
+from charrnn.dataset.file_decoder import MARKS
 from charrnn.dataset.file_types import NotTextError
 from charrnn.errors import CorpusError
 
 SNIFF = 1 << 13
 """The first bytes of a file that tell whether it is text."""
-BYTE_ORDER_MARKS = {
-    b"\xff\xfe\0\0": "utf-32-le",
-    b"\0\0\xfe\xff": "utf-32-be",
-    b"\xff\xfe": "utf-16-le",
-    b"\xfe\xff": "utf-16-be",
-}
+BYTE_ORDER_MARKS = {mark: encoding for mark, encoding in MARKS.items() if encoding != "utf-8"}
 """The marks of encodings whose texts have zero bytes."""
 MODEL_SUFFIX = ".safetensors"
 

@@ -68,7 +68,8 @@ def find_texts(paths: list[str], model: "Model", notice: Callable[[str], None]) 
     from charrnn.dataset.files import list_files
     from charrnn.dataset.folders import FileFilter
 
-    return list_files(paths, FileFilter(as_bytes=model.vocabulary.is_bytes), notice)
+    chosen = FileFilter(encoding=model.text_form.encoding, as_bytes=model.vocabulary.is_bytes)
+    return list_files(paths, chosen, notice)
 
 
 def load_model(path: Path, size: float, engine: str, encoding: str | None) -> tuple["Model", str]:
