@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from charrnn.training.options import TrainOptions
     from charrnn.training.progress import Progress
     from charrnn.training.state import Evaluation
-from charrnn.training.trainer import Trainer
+    from charrnn.training.trainer import Trainer
 
 _MODULES = {
     "CharRNNError": "errors",
@@ -66,7 +66,7 @@ _MODULES = {
     "LockedError": "errors",
     "Model": "model.model",
     "ModelConfig": "config",
-    "Progress": "training.trainer",
+    "Progress": "training.progress",
     "RecordForm": "dataset.record_form",
     "Sample": "sampling.generate",
     "SamplingConfig": "config",
