@@ -15,7 +15,7 @@ from support.trainings import place_names, with_length
 
 TEXTS = with_length(place_names(0, 1500))
 OPTIONS = ("--cell", "lstm", "--steps", 150, "--lr", 0.02, "--batch-size", 50, "--hidden-size", 24)
-OPTIONS += ("--dropout", 0, "--drop-connect", 0, "--clip", 5)
+OPTIONS += ("--dropout", 0, "--drop-connect", 0, "--clip", 5, "--lm-weight", 0)
 
 
 @pytest.fixture(scope="module")
