@@ -1,5 +1,7 @@
 """Tagging: as many tags as characters, those that the network gives the text alone; and spans that are exact."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
 from charrnn.model.model import Model
 from charrnn.scoring.span_score import SpanScore
-from charrnn.scoring.tag import Span, Tagging, spans, tag, tag_batches
+from charrnn.scoring.tag import Span, Tagging, outside_tag, spans, tag, tag_batches
 from support import random_models
 
 TAGS = LabelSet((".", "N", "x"), (90, 6, 4))
@@ -65,6 +67,30 @@ def test_unknown_characters_have_the_tag_before_them():
 def test_other_models_do_not_tag():
     with pytest.raises(ConfigError, match="--tags"):
         tag(random_models.random_model(), [])
+
+
+@pytest.mark.parametrize(
+    ("counts", "outside"),
+    [
+        ({".": 17, "a": 9, "n": 30, "v": 5}, "."),
+        ({" ": 2, "N": 9}, " "),
+        ({"-": 3, "_": 2, "N": 9}, "-"),
+        ({"-": 2, "_": 3, "N": 9}, "_"),
+        ({"-": 2, ".": 2, "O": 2, "N": 9}, "O"),
+        ({".": 9, "O": 2, "P": 1}, "."),
+        ({"a": 3, "n": 4, "v": 4}, "n"),
+    ],
+)
+def test_the_tag_outside_is_one_that_people_write_for_it(counts, outside):
+    tags = LabelSet.from_counts(counts)
+    assert outside_tag(tags) == outside
+    (found,) = tag(replace(random_tagger(), labels=tags), [""]) if len(tags) == 3 else [None]
+    assert found is None or found.outside == outside
+
+
+def test_of_words_only_o_is_outside():
+    assert outside_tag(LabelSet((".", "I-A", "O"), (9, 5, 2), of_words=True)) == "O"
+    assert outside_tag(LabelSet((".", "I-A", "N"), (2, 5, 9), of_words=True)) == "N"
 
 
 def test_spans_are_runs_of_equal_tags_without_those_outside():

@@ -6,6 +6,7 @@ from pathlib import Path
 from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
 from charrnn.dataset.id_counts import CharacterCount
 from charrnn.dataset.spread import ValidationBlocks
+from charrnn.scoring.tag import outside_tag
 from charrnn.training import corpus_check
 from charrnn.training.options import DEFAULT_TIME
 from charrnn.training.trainer import Trainer
@@ -41,6 +42,8 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
         yield f"{corpus.name}: {n_lines:,} texts, {n_read:,} characters, {len(trainer.labels)} {layout}"
     else:
         yield f"{corpus.name}: {f'{n_lines:,} {unit}, ' * bool(n_lines)}{chars}, {len(vocabulary)} distinct"
+    if layout == "tags" and trainer.labels is not None:
+        yield f"outside of spans: {outside_tag(trainer.labels)!r}"
     if trainer.n_skipped:
         of_words = trainer.labels is not None and trainer.labels.of_words
         yield f"{'sentences with ' * of_words}bad lines that were skipped: {trainer.n_skipped:,}"
