@@ -7,9 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import charrnn as api
+from charrnn.cli.classify.results import print_score
+from charrnn.scoring.classify import Classification
+from charrnn.scoring.label_score import LabelScore
 from support.processes import SMALL, charrnn, command, environment, error_line, posix, started, train_model
 from support.trainings import place_names, with_length
 
@@ -269,3 +273,34 @@ def test_training_for_a_given_time(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "--classify" in done.stderr
     assert json.loads(done.stdout)["steps"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "headings"),
+    [
+        (("England", "Wales"), ["Engl", "Wale"]),
+        (("very bad", "very good"), ["very b", "very g"]),
+        (("a", "a b"), ["a", "a b"]),
+        (("the same beginning 1", "the same beginning 2"), ["1", "2"]),
+    ],
+)
+def test_the_columns_of_the_table_can_be_told_apart(labels, headings, capsys):
+    score = LabelScore(labels)
+    score.add(Classification(labels[0], 0.8, labels, np.array([0.8, 0.2])), "unknown")
+    print_score(score, False, lambda line: None)
+    table = capsys.readouterr().out
+    header, _, *rows = [line for line in table.splitlines()[5:] if line.strip()]
+    assert header.split("expected")[1].split("F1")[0].split() == " ".join(headings).split()
+    assert all(label in row for label, row in zip(labels, rows, strict=True))
+    assert rows[0].split()[-1] == "0.000"
+    assert rows[1].split()[-1] == "–"
+    assert re.search(r"nats per text +–$", table, re.MULTILINE)
+
+
+def test_nats_that_are_not_defined_are_null(capsys):
+    score = LabelScore(("a", "b", "c"))
+    score.add(Classification("a", 0.8, score.labels, np.array([0.8, 0.1, 0.1])), "x")
+    print_score(score, True, lambda line: None)
+    found = json.loads(capsys.readouterr().out)
+    assert found["nats_per_text"] is None
+    assert found["f1"] == {"a": 0, "x": 0}
