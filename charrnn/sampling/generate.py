@@ -7,11 +7,11 @@ from typing import Unpack
 
 import numpy as np
 
-from charrnn.config import between
+from charrnn.config import REWRITING_LAYOUTS, between
 from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import ConfigError
 from charrnn.layers.softmax import log_softmax
-from charrnn.model.model import Model
+from charrnn.model.model import Model, check_model
 from charrnn.sampling import decoder
 from charrnn.sampling.ending import can_end
 from charrnn.sampling.growing_text import GrowingText
@@ -69,7 +69,9 @@ class TextGenerator:
         """
         request = self.request = SamplingRequest.from_options(request, options)
         config, stops = request.config, request.stops
+        check_model(model)
         if after is None:
+            check_sources(model, [request.prime_text])
             self._batch = decoder.start(model, [request.prime_text], [request.seed], config, stops)
         else:
             self._batch = decoder.resume(model, request.prime_text, after, config, stops)
@@ -123,6 +125,7 @@ def samples(
     Raises `ConfigError` if they have neither a length nor a stop text, and for a count below 0; `SamplingError` if
     `MAX_SKIPPED` samples in a row are empty.
     """
+    check_model(model)
     between("count", count, 0)
     request = SamplingRequest.from_options(request, options)
     prime = request.prime_text
@@ -130,6 +133,7 @@ def samples(
         primes = ([prime] * min(MAX_BATCH, count - first) for first in range(0, count, MAX_BATCH))
         return continuations(model, primes, request)
     _check_end(model, request)
+    check_sources(model, [prime])
 
     def draw(seeds: range) -> Iterator[Sample]:
         return continuations(model, [[prime] * len(seeds)], request, seed=seeds.start)
@@ -149,8 +153,17 @@ def continuations(
     Otherwise as `samples`; the request's own prime is not used.
     """
     request = SamplingRequest.from_options(request, options)
+    check_model(model)
     _check_end(model, request)
     return _continue(model, primes, request)
+
+
+def check_sources(model: Model, primes: Sequence[str]) -> None:
+    """Raises `ConfigError` if a model of pairs would write without a source: its primes are source, tab, beginning."""
+    if model.layout in REWRITING_LAYOUTS and not all(TAB in prime for prime in primes):
+        raise ConfigError(
+            "this model writes the targets of sources: use sample_lines(model, count=1, label=…), which gives it one"
+        )
 
 
 def _check_end(model: Model, request: SamplingRequest) -> None:
@@ -164,6 +177,7 @@ def _continue(model: Model, primes: Iterable[Sequence[str]], request: SamplingRe
     for group in primes:
         seeds = range(first_seed, first_seed + len(group))
         first_seed = seeds.stop
+        check_sources(model, group)
         batch = decoder.start(model, group, seeds, request.config, request.stops)
         texts = [GrowingText(batch, request, recent) for recent in batch.recent]
         wholes = [""] * len(group)

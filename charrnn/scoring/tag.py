@@ -14,7 +14,7 @@ from charrnn.dataset.conll import OUTSIDE
 from charrnn.dataset.groups import texts_in_groups
 from charrnn.dataset.label_set import LabelSet
 from charrnn.errors import ConfigError
-from charrnn.model.model import Model
+from charrnn.model.model import Model, check_model
 from charrnn.model.tagger import Tagger
 from charrnn.scoring import whole_texts
 from charrnn.scoring.score import UNKNOWN_POLICIES
@@ -119,6 +119,7 @@ def tag_batches(
     model: Model, batches: Iterable[Sequence[str]], *, unknown: str = "skip", threads: int | None = None
 ) -> Iterator[list[Tagging]]:
     """`tag` of texts in batches: yields the tags of each batch before it asks for the next."""
+    check_model(model)
     network, tags = model.network, model.labels
     if not isinstance(network, Tagger) or tags is None:
         raise ConfigError("this model gives no tags to characters: `charrnn train --tags` makes models that do")

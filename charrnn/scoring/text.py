@@ -7,7 +7,7 @@ import numpy as np
 from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset.line_reader import lines_of
 from charrnn.errors import CorpusError
-from charrnn.model.model import Model
+from charrnn.model.model import Model, check_model
 from charrnn.scoring.lines import score_lines
 from charrnn.scoring.score import Score, Text, stream_surprisal
 
@@ -20,6 +20,7 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") 
     Raises `VocabularyError` for characters that are not in the vocabulary, unless `unknown` is `skip`, which leaves
     them out; `CorpusError` if there is nothing to score.
     """
+    check_model(model)
     pieces = [text] if isinstance(text, Text) else text
     total = Score(0, 0.0)
     if model.layout in REWRITING_LAYOUTS:
