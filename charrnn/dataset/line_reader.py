@@ -5,6 +5,10 @@ from typing import NamedTuple
 
 from charrnn.dataset.files import Part
 from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.errors import CorpusError
+
+MAX_LINE = 1 << 26
+"""The most bytes of a line: a stream without newlines would fill the memory."""
 
 
 class Line(NamedTuple):
@@ -20,15 +24,19 @@ def read_lines(parts: Iterable[Part], vocabulary: Vocabulary) -> Iterator[list[L
     """The lines of files: one list for each part, so that no line waits for later parts.
 
     A line ends with `\\n`, or with its file. Memory holds at most one list, and the beginning of a line whose end has
-    not arrived yet.
+    not arrived yet. Raises `CorpusError` for a line of more than `MAX_LINE` bytes.
     """
+    length = 0
     unfinished: list[bytes] = []
     first = True
-    for _, part in parts:
+    for path, part in parts:
         lines, end, rest = part.rpartition(b"\n")
         if part and not end:
             unfinished.append(part)
+            if (length := length + len(part)) > MAX_LINE:
+                raise CorpusError(f"{path} has a line of more than {MAX_LINE:,} bytes: break it into shorter lines")
             continue
+        length = len(rest)
         # b"" ends the file, and with it the unfinished line
         whole = b"".join((*unfinished, lines, end)).decode("utf-8", "surrogateescape")
         unfinished = [rest]

@@ -1,5 +1,6 @@
 """The layout `pairs`: only targets count, lines that are no pairs are told, and nothing held out is learned."""
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -163,3 +164,18 @@ def test_labels_from_a_file_are_not_trusted(data):
     with pytest.raises(ConfigError):
         LabelSet.from_json(data)
     assert LabelSet.from_json([["a", 1], ["b", 2]]).to_json() == [["a", 1], ["b", 2]]
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (("bad", "very good"), "bad, very good"),
+        (("a", "very  good"), "a, 'very  good'"),
+        ((" a", "a"), "' a', a"),
+        (("", "a,b"), "'', 'a,b'"),
+        (("a\x00", "b"), "'a\\x00', b"),
+    ],
+)
+def test_labels_are_named_exactly(names, shown):
+    with pytest.raises(ConfigError, match=re.escape(f"no label 'x': choose one of {shown}") + "$"):
+        LabelSet(names, (1, 1)).index("x")
