@@ -74,7 +74,7 @@ class Corpus:
         whole = layout not in PAIR_LAYOUTS or (layout in REWRITING_LAYOUTS and not skip_bad)
         if whole or self.vocabulary.is_bytes or (vocabulary is not None and vocabulary.is_bytes):
             return self if vocabulary is None else self.reencode(vocabulary)
-        pairs = self.aligned_pairs if layout == "tags" else self.pairs
+        pairs = self.pairs_of(layout)
         lines = pairs.lines
         assert lines.firsts is not None
         lengths = lines.lengths if layout in REWRITING_LAYOUTS else lines.firsts - 1
@@ -143,9 +143,20 @@ class Corpus:
         return Pairs.from_ids(self.all_ids, self.alphabet, aligned=True, border=len(self.ids))
 
     @cached_property
+    def labelled_pairs(self) -> Pairs:
+        """The pairs whose target is a label."""
+        return Pairs.from_ids(self.all_ids, self.alphabet, border=len(self.ids), labelled=True)
+
+    def pairs_of(self, layout: str) -> Pairs:
+        """The pairs as a layout reads them."""
+        if layout == "labels":
+            return self.labelled_pairs
+        return self.aligned_pairs if layout == "tags" else self.pairs
+
+    @cached_property
     def labelled(self) -> Labelled:
         """The pairs of a text and its label; raises `CorpusError` if the targets are no labels."""
-        return labelled(self.pairs, self.alphabet, self.name)
+        return labelled(self.labelled_pairs, self.alphabet, self.name)
 
     @cached_property
     def tagged(self) -> Tagged:

@@ -229,7 +229,7 @@ def output_labels(corpus: Corpus, layout: str, skip_bad: bool) -> LabelSet:
 
     Raises `CorpusError` for bad lines that are not to be skipped, and for labels that are too many or all the same.
     """
-    _check_pairs(corpus.aligned_pairs if layout == "tags" else corpus.pairs, corpus, skip_bad)
+    _check_pairs(corpus.pairs_of(layout), corpus, skip_bad)
     return corpus.tagged.labels if layout == "tags" else corpus.labelled.labels
 
 

@@ -84,8 +84,11 @@ def _missing(row: dict[str, Any], column: str) -> str:
 def _kind(value: Any) -> str:
     """What a value of JSON is."""
     if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    return {list: "a list", dict: "an object", str: "a text"}.get(type(value), "a number")
+        return "null" if value is None else str(value).lower()
+    for kind, name in ((list, "a list"), (dict, "an object"), (str, "a text")):
+        if isinstance(value, kind):
+            return name
+    return "a number"
 
 
 def _both(texts: list[str]) -> str | list[str]:

@@ -33,10 +33,12 @@ class LabelScore:
     def __post_init__(self) -> None:
         n = len(self.labels)
         self.confusion, self.bins = np.zeros((n + 1, n), np.int64), np.zeros((BINS, 3))
-        self._index = {label: k for k, label in enumerate(self.labels)}
+        self._index = {label.strip(): k for k, label in enumerate(self.labels)}
+        self._index |= {label: k for k, label in enumerate(self.labels)}
 
     def add(self, found: Classification, expected: str) -> None:
-        """Counts one text."""
+        """Counts one text; the labels are compared without surrounding blanks."""
+        expected = expected if expected in self._index else expected.strip()
         row = self._index.get(expected, len(self.labels))
         column = self._index[found.label]
         self.confusion[row, column] += 1

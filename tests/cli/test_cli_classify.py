@@ -12,6 +12,7 @@ import pytest
 
 import charrnn as api
 from charrnn.cli.classify.results import print_score
+from charrnn.cli.train import announcement
 from charrnn.scoring.classify import Classification
 from charrnn.scoring.label_score import LabelScore
 from support.processes import SMALL, charrnn, command, environment, error_line, posix, started, train_model
@@ -171,6 +172,8 @@ def test_unknown_characters_are_left_out_and_counted(folder: Path) -> None:
     [
         (("--evaluate",), "Ayr\tshort\nAyr\n", 1, "line 2 is not a text, a tab and its label"),
         (("--evaluate",), "", 1, "no lines to evaluate"),
+        (("--evaluate",), "Ayr\tshort\nAyr\t  \n", 1, "line 2 has no label after its tab"),
+        (("--evaluate",), "Ayr\t\n", 1, "line 1 has no label after its tab"),
         (("--evaluate", "--top", 2), "", 2, "--evaluate"),
         (("--top", 0), "", 2, "--top"),
         (("--plot", "x.svg"), "Ayr", 2, "--plot draws what --evaluate counts"),
@@ -304,3 +307,16 @@ def test_nats_that_are_not_defined_are_null(capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["nats_per_text"] is None
     assert found["f1"] == {"a": 0, "x": 0}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_number_of_texts_is_that_of_the_lines_whatever_the_seed(seed: int) -> None:
+    text = "".join(f"{'ab' * n}\t{'short' if n < 20 else 'long'}\n" * (1 + n % 4) for n in range(1, 41))
+    trainer = api.train(
+        text, layout="labels", steps=1, hidden_size=4, batch_size=8, engine="numpy", seed=seed, val_fraction=0.2
+    )
+    assert trainer.validation_data.size
+    lines = [*announcement.lines(trainer, Path("m.safetensors"), False, False)]
+    assert lines[0].startswith("text: 100 texts, 40 of them different, ")
+    (split,) = [line for line in lines if line.startswith("trains on ")]
+    assert sum(map(int, re.findall(r"\d+", split))) == 100

@@ -9,10 +9,11 @@ from charrnn.config import ModelConfig
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import load
-from charrnn.errors import ConfigError, VocabularyError
+from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
 from charrnn.model.model import Model
+from charrnn.scoring import whole_texts
 from charrnn.scoring.span_score import SpanScore
 from charrnn.scoring.tag import Span, Tagging, outside_tag, spans, tag, tag_batches
 from support import random_models
@@ -62,6 +63,14 @@ def test_unknown_characters_have_the_tag_before_them():
         [*tag(model, ["a", "X"], unknown="error")]
     with pytest.raises(ConfigError, match="unknown"):
         tag(model, [], unknown="nearest")
+
+
+def test_a_text_that_would_fill_the_memory_is_an_error(monkeypatch):
+    monkeypatch.setattr(whole_texts, "MAX_TEXT", 4)
+    assert [len(found.tags) for found in tag(random_tagger(), ["abca", "", "XXXX"])] == [4, 0, 4]
+    for text in ("abcab", "X" * 5, "é" * 9):
+        with pytest.raises(CorpusError, match=f"line 2 has {len(text)} characters, and 4 are the most"):
+            [*tag(random_tagger(), ["a", text])]
 
 
 def test_other_models_do_not_tag():
