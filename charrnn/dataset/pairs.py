@@ -146,8 +146,11 @@ def _columns(texts: Iterator[str]) -> tuple[Digests, Digests, LabelSet | None]:
     return sources, targets, labels
 
 
-def check(pairs: Pairs, name: str, skip_bad: bool) -> None:
-    """Raises `CorpusError` for bad lines that are not to be skipped, and for fewer than two pairs."""
+def check(pairs: Pairs, name: str, skip_bad: bool, of_words: bool = False) -> None:
+    """Raises `CorpusError` for bad lines that are not to be skipped, and for fewer than two pairs.
+
+    `of_words` says that each is a sentence, whose words have tags: see `conll`.
+    """
     if pairs.bad is not None and not skip_bad:
         more = f"; {pairs.bad.count:,} lines are like that" if pairs.bad.count > 1 else ""
         raise CorpusError(
@@ -157,6 +160,11 @@ def check(pairs: Pairs, name: str, skip_bad: bool) -> None:
         if pairs.bad is not None and not len(pairs.lines):
             raise CorpusError(
                 f"all {pairs.bad.count:,} lines of {name} are bad, and so --skip-bad leaves none: {pairs.bad.first}"
+            )
+        if of_words and len(pairs.lines):
+            raise CorpusError(
+                f"{name} has only one sentence, and at least two are needed: in CoNLL's form a line is a word and its "
+                "tag, and an empty line ends a sentence"
             )
         found = "only one pair" if len(pairs.lines) else "no pairs"
         raise CorpusError(f"{name} has {found} of source, tab and target: at least two are needed")

@@ -221,7 +221,7 @@ def _check_pairs(found: pairs.Pairs, corpus: Corpus, skip_bad: bool) -> None:
     """Raises `CorpusError` for bad lines, with the name of the text that has them: see `pairs.check`."""
     is_held_out = found.bad is not None and found.bad.begin > len(corpus.ids)
     name = corpus.held_out.name if is_held_out and corpus.held_out is not None else corpus.name
-    pairs.check(found, name, skip_bad)
+    pairs.check(found, name, skip_bad, of_words=bool(corpus.tag_names))
 
 
 def output_labels(corpus: Corpus, layout: str, skip_bad: bool) -> LabelSet:

@@ -320,3 +320,35 @@ def test_the_number_of_texts_is_that_of_the_lines_whatever_the_seed(seed: int) -
     assert lines[0].startswith("text: 100 texts, 40 of them different, ")
     (split,) = [line for line in lines if line.startswith("trains on ")]
     assert sum(map(int, re.findall(r"\d+", split))) == 100
+
+
+@pytest.mark.parametrize(
+    ("layout", "text", "cut"),
+    [
+        (
+            "labels",
+            "abab\tx\na\ty\nababab\tx\nb\tx\n",
+            "texts to learn from that are cut after 3 characters: 2 of 4; --seq-length 6 ",
+        ),
+        (
+            "tags",
+            "abab\txyxy\na\ty\nab\txy\n",
+            "texts to learn from that are cut after 3 characters: 1 of 3; --seq-length 4 ",
+        ),
+        (
+            "translations",
+            "abab\tx\na\tyyyyy\nab\txy\n",
+            "pairs to learn from that are cut after 3 characters: 2 of 3; --seq-length 6 ",
+        ),
+        ("labels", "aba\tx\na\ty\n", None),
+        ("tags", "aba\txyx\na\ty\n", None),
+        ("translations", "aba\tx\na\tyy\n", None),
+        ("pairs", "abab\tx\nabab\ty\na\tx\na\ty\n", None),
+    ],
+)
+def test_a_run_says_how_many_texts_are_cut(layout: str, text: str, cut: str | None) -> None:
+    trainer = api.train(
+        text, layout=layout, steps=1, hidden_size=4, batch_size=2, seq_length=3, engine="numpy", val_fraction=0
+    )
+    lines = [line for line in announcement.lines(trainer, Path("m.safetensors"), False, False) if "are cut" in line]
+    assert lines == ([] if cut is None else [cut + "reads all of them, more slowly"])

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
 from charrnn.dataset.id_counts import CharacterCount
 from charrnn.dataset.spread import ValidationBlocks
-from charrnn.dataset.whole_texts import LabelBatches, distinct
+from charrnn.dataset.translations import TranslationBatches
+from charrnn.dataset.whole_texts import LabelBatches, TagBatches, distinct
 from charrnn.scoring.tag import outside_tag
 from charrnn.training import corpus_check
 from charrnn.training.options import DEFAULT_TIME
@@ -50,6 +53,7 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
         of_words = trainer.labels is not None and trainer.labels.of_words
         yield f"{'sentences with ' * of_words}bad lines that were skipped: {trainer.n_skipped:,}"
     yield from _split(trainer, unit)
+    yield from _cut(trainer)
 
 
 def _learned_lines(trainer: Trainer) -> int:
@@ -88,6 +92,24 @@ def _split(trainer: Trainer, unit: str) -> Iterator[str]:
         yield f"trains on the first {corpus.training_chars:,}, validates on the last {corpus.validation_chars:,}"
     elif trainer.state.training_config.val_fraction:
         yield "too short to hold out validation text: trains on all of it and keeps the last weights"
+
+
+def _cut(trainer: Trainer) -> Iterator[str]:
+    """How many of the texts are too long to be read as a whole, if any are."""
+    config, data = trainer.state.training_config, trainer.training_data
+    if not isinstance(data, LabelBatches | TagBatches | TranslationBatches):
+        return
+    lengths = data.lines.lengths.astype(np.int64)
+    if isinstance(data, TranslationBatches) and data.lines.firsts is not None:
+        firsts = data.lines.firsts.astype(np.int64)
+        lengths = np.maximum(firsts - 1, lengths - firsts + 1)
+    cut, T = int(np.count_nonzero(lengths > config.seq_length)), config.seq_length
+    if cut:
+        unit = "bytes" if trainer.state.vocabulary.is_bytes else "characters"
+        yield (
+            f"{UNITS[config.layout]} to learn from that are cut after {T:,} {unit}: {cut:,} of {len(lengths):,}; "
+            f"--seq-length {lengths.max()} reads all of them, more slowly"
+        )
 
 
 def _characters(trainer: Trainer, default_min_count: bool) -> Iterator[str]:
