@@ -84,3 +84,21 @@ def test_a_corpus_that_is_no_text_is_refused(text: Any, message: str) -> None:
     with pytest.raises(charrnn.CorpusError) as error:
         charrnn.train(text, steps=1)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    "name", ["generate", "samples", "sample_lines", "translate", "classify", "tag", "TextGenerator"]
+)
+@pytest.mark.parametrize("model", ["m.safetensors", Path("m.safetensors"), None, charrnn.Checkpoint(None)])  # type: ignore[arg-type]
+def test_something_else_than_a_model_is_refused(name: str, model: Any) -> None:
+    given: dict[str, Any] = {"count": 1, "length": 1} if name in ("samples", "sample_lines") else {}
+    texts = [["a"]] if name in ("translate", "classify", "tag") else []
+    with pytest.raises(charrnn.ConfigError, match=r"charrnn\.load\(path\)\.model"):
+        getattr(charrnn, name)(model, *texts, **given)
+
+
+@pytest.mark.parametrize("name", ["score", "score_lines", "surprisal"])
+def test_something_else_than_a_model_scores_nothing(name: str) -> None:
+    for model in ("m.safetensors", None, 3):
+        with pytest.raises(charrnn.ConfigError, match=r"charrnn\.load\(path\)\.model"):
+            getattr(charrnn, name)(model, "abc")

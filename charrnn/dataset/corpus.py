@@ -94,7 +94,7 @@ class Corpus:
         """The characters that a network reads in a layout: see `read_as`."""
         if self._is_read_whole(layout, skip_bad):
             return {*self.vocabulary.characters}
-        lines = (self.aligned_pairs if layout == "tags" else self.pairs).lines
+        lines = self.pairs_of(layout).lines
         assert lines.firsts is not None
         lengths = lines.lengths if layout in REWRITING_LAYOUTS else lines.firsts - 1
         counts = count_ids(lines.ids, lines.starts, lengths, len(self.alphabet))
@@ -160,9 +160,20 @@ class Corpus:
         return Pairs.from_ids(self.all_ids, self.alphabet, aligned=True, border=len(self.ids))
 
     @cached_property
+    def labelled_pairs(self) -> Pairs:
+        """The pairs whose target is a label."""
+        return Pairs.from_ids(self.all_ids, self.alphabet, border=len(self.ids), labelled=True)
+
+    def pairs_of(self, layout: str) -> Pairs:
+        """The pairs as a layout reads them."""
+        if layout == "labels":
+            return self.labelled_pairs
+        return self.aligned_pairs if layout == "tags" else self.pairs
+
+    @cached_property
     def labelled(self) -> Labelled:
         """The pairs of a text and its label; raises `CorpusError` if the targets are no labels."""
-        return labelled(self.pairs, self.alphabet, self.name)
+        return labelled(self.labelled_pairs, self.alphabet, self.name)
 
     @cached_property
     def tagged(self) -> Tagged:

@@ -56,7 +56,7 @@ class LabelSet:
         """The index of a label. Raises `ConfigError`, which names the labels, for one that is not among them."""
         if label in self.names:
             return self.names.index(label)
-        named = ", ".join(self.names[:MAX_NAMED])
+        named = ", ".join(map(_exact, self.names[:MAX_NAMED]))
         more = f" and {len(self) - MAX_NAMED} more" if len(self) > MAX_NAMED else ""
         raise ConfigError(f"the model has no label {label!r}: choose one of {named}{more}")
 
@@ -74,3 +74,8 @@ class LabelSet:
         if not isinstance(data, list) or not all(isinstance(row, list) and len(row) == 2 for row in data):
             raise ConfigError("this is not a list of labels and counts")
         return cls(tuple(row[0] for row in data), tuple(row[1] for row in data), of_words)
+
+
+def _exact(name: str) -> str:
+    """A label as an error shows it: in quotation marks if blanks or control characters would be lost in a sentence."""
+    return name if name and name.isprintable() and name == " ".join(name.split()) and "," not in name else repr(name)

@@ -9,6 +9,10 @@ from charrnn.dataset.file_decoder import FileDecoder
 from charrnn.dataset.files import Part
 from charrnn.dataset.text_form import TextForm
 from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.errors import CorpusError
+
+MAX_LINE = 1 << 26
+"""The most bytes of a line: a stream without newlines would fill the memory."""
 
 LINE_END = re.compile("\r\n?")
 LINE = re.compile("[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
@@ -31,8 +35,9 @@ def read_lines(
     A line ends with `\\n`, `\\r\\n` or `\\r`, or with its file; for a model of bytes only with `\\n`. A `\\r` at the
     end of a part may be half of `\\r\\n`: its line does not wait, and its raw form then lacks the `\\n`, unless it has
     to be `whole`. Memory holds at most one list, and the beginning of a line whose end has not arrived yet. Raises
-    `CorpusError` for bytes that can't be decoded.
+    `CorpusError` for bytes that can't be decoded, and for a line of more than `MAX_LINE` bytes.
     """
+    parts = _with_line_ends(parts)
     if vocabulary.is_bytes:
         yield from ([Line(raw, raw) for raw in raws] for raws in _lines_of_bytes(parts))
         return
@@ -40,6 +45,16 @@ def read_lines(
         lines = [*map(Line, raws, _as_read(raws, vocabulary, form))]
         lines[0] = lines[0]._replace(raw=mark + lines[0].raw)
         yield lines
+
+
+def _with_line_ends(parts: Iterable[Part]) -> Iterator[Part]:
+    """The same parts; raises `CorpusError` if too many bytes come without a line end."""
+    length = 0
+    for path, part in parts:
+        length = 0 if not part or b"\n" in part or b"\r" in part else length + len(part)
+        if length > MAX_LINE:
+            raise CorpusError(f"{path} has a line of more than {MAX_LINE:,} bytes: break it into shorter lines")
+        yield path, part
 
 
 def lines_of(pieces: Iterable[str]) -> Iterator[str]:

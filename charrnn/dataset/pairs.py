@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import compress
 
 import numpy as np
+from numpy.typing import NDArray
 
 from charrnn.dataset.groups import in_groups
 from charrnn.dataset.label_set import LabelSet
@@ -60,8 +61,17 @@ class Pairs:
         return self.bad.count if self.bad else 0
 
     @classmethod
-    def from_ids(cls, ids: Ids, vocabulary: Vocabulary, aligned: bool = False, border: int | None = None) -> "Pairs":
+    def from_ids(
+        cls,
+        ids: Ids,
+        vocabulary: Vocabulary,
+        aligned: bool = False,
+        border: int | None = None,
+        labelled: bool = False,
+    ) -> "Pairs":
         """The pairs among the lines of a text; if they are `aligned`, a target is as long as its source.
+
+        If they are `labelled`, a target is a label, which is more than blanks.
 
         From the newline at the `border` on, the lines are those of another file, which are numbered anew.
         """
@@ -70,6 +80,10 @@ class Pairs:
         wrong = (tabs != 1) | (places == starts)
         if aligned:
             wrong |= lengths != 2 * (places - starts) + 1
+        if labelled:
+            blank = np.zeros(len(wrong), bool)
+            blank[~wrong] = _are_blank(ids, vocabulary, places[~wrong] + 1, (starts + lengths)[~wrong])
+            wrong |= blank
         texts = compress(texts_of_lines(ids, starts, lengths, vocabulary), ~wrong)
         bad = None
         if wrong.any():
@@ -77,6 +91,8 @@ class Pairs:
             begin = 0 if border is None or starts[first] <= border else border + 1
             number = 1 + int(np.count_nonzero(ids[begin : starts[first]] == newline))
             problem = _problem(int(tabs[first]), int(places[first] - starts[first]), int(lengths[first]))
+            if labelled and blank[first]:
+                problem = "has no label"
             bad = BadLines(int(np.count_nonzero(wrong)), f"line {number:,} {problem}", int(starts[first]))
         sources, targets, labels = _columns(texts)
         by_source = len(np.unique(sources)) > len(np.unique(targets))
@@ -91,6 +107,19 @@ def _tabs(places: Indices, starts: Indices, lengths: Indices) -> tuple[Indices, 
     before = np.searchsorted(places, starts)
     counts = np.searchsorted(places, starts + lengths) - before
     return np.append(places, 0)[before], counts
+
+
+def _are_blank(ids: Ids, vocabulary: Vocabulary, begins: Indices, ends: Indices) -> NDArray[np.bool_]:
+    """Which of the parts of a text from `begins` [R] up to `ends` [R] are empty or nothing but white space. [R]"""
+    spaces = np.flatnonzero([c.isspace() for c in vocabulary.characters])
+    found, rows, at = np.zeros(len(begins), bool), np.arange(len(begins)), begins.astype(np.int64)
+    while len(rows):
+        ended = at[rows] >= ends[rows]
+        found[rows[ended]] = True
+        rows = rows[~ended]
+        rows = rows[np.isin(ids[at[rows]], spaces)]
+        at[rows] += 1
+    return found
 
 
 def _problem(tabs: int, source: int, length: int) -> str:
@@ -117,13 +146,25 @@ def _columns(texts: Iterator[str]) -> tuple[Digests, Digests, LabelSet | None]:
     return sources, targets, labels
 
 
-def check(pairs: Pairs, name: str, skip_bad: bool) -> None:
-    """Raises `CorpusError` for bad lines that are not to be skipped, and for fewer than two pairs."""
+def check(pairs: Pairs, name: str, skip_bad: bool, of_words: bool = False) -> None:
+    """Raises `CorpusError` for bad lines that are not to be skipped, and for fewer than two pairs.
+
+    `of_words` says that each is a sentence, whose words have tags: see `conll`.
+    """
     if pairs.bad is not None and not skip_bad:
         more = f"; {pairs.bad.count:,} lines are like that" if pairs.bad.count > 1 else ""
         raise CorpusError(
             f"{pairs.bad.first} in {name}{more}: write source, tab, target, or leave such lines out with --skip-bad"
         )
     if len(pairs.lines) < 2:
+        if pairs.bad is not None and not len(pairs.lines):
+            raise CorpusError(
+                f"all {pairs.bad.count:,} lines of {name} are bad, and so --skip-bad leaves none: {pairs.bad.first}"
+            )
+        if of_words and len(pairs.lines):
+            raise CorpusError(
+                f"{name} has only one sentence, and at least two are needed: in CoNLL's form a line is a word and its "
+                "tag, and an empty line ends a sentence"
+            )
         found = "only one pair" if len(pairs.lines) else "no pairs"
         raise CorpusError(f"{name} has {found} of source, tab and target: at least two are needed")

@@ -222,7 +222,7 @@ def _check_pairs(found: pairs.Pairs, corpus: Corpus, skip_bad: bool) -> None:
     """Raises `CorpusError` for bad lines, with the name of the text that has them: see `pairs.check`."""
     is_held_out = found.bad is not None and found.bad.begin > len(corpus.ids)
     name = corpus.held_out.name if is_held_out and corpus.held_out is not None else corpus.name
-    pairs.check(found, name, skip_bad)
+    pairs.check(found, name, skip_bad, of_words=bool(corpus.tag_names))
 
 
 def output_labels(corpus: Corpus, layout: str, skip_bad: bool) -> LabelSet:
@@ -230,7 +230,7 @@ def output_labels(corpus: Corpus, layout: str, skip_bad: bool) -> LabelSet:
 
     Raises `CorpusError` for bad lines that are not to be skipped, and for labels that are too many or all the same.
     """
-    _check_pairs(corpus.aligned_pairs if layout == "tags" else corpus.pairs, corpus, skip_bad)
+    _check_pairs(corpus.pairs_of(layout), corpus, skip_bad)
     return corpus.tagged.labels if layout == "tags" else corpus.labelled.labels
 
 

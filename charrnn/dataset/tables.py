@@ -97,11 +97,31 @@ def _json_rows(lines: Iterator[str], columns: tuple[str, ...], name: str, first:
         except (ValueError, RecursionError):
             yield number, "is not JSON"
             continue
-        if len(columns) == 1 and isinstance(row, dict) and row.get(columns[0], "") is None:
+        if not isinstance(row, dict):
+            yield number, f"is {_kind(row)}, not an object with the fields {', '.join(map(repr, columns))}"
+            continue
+        if len(columns) == 1 and row.get(columns[0], "") is None:
             yield number, [""]
             continue
-        missing = [c for c in columns if not isinstance(row, dict) or not _is_text(row.get(c))]
-        yield number, f"has no text {missing[0]!r}" if missing else _checked([str(row[column]) for column in columns])
+        missing = [column for column in columns if not _is_text(row.get(column))]
+        yield number, _missing(row, missing[0]) if missing else _checked([str(row[column]) for column in columns])
+
+
+def _missing(row: dict[str, Any], column: str) -> str:
+    """What is wrong with a column that is no text."""
+    if column in row:
+        return f"has {_kind(row[column])} as {column!r}, and a text or a number is expected"
+    return f"has no field {column!r}"
+
+
+def _kind(value: Any) -> str:
+    """What a value of JSON is."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    for kind, name in ((list, "a list"), (dict, "an object"), (str, "a text")):
+        if isinstance(value, kind):
+            return name
+    return "a number"
 
 
 def _checked(texts: list[str]) -> str | list[str]:

@@ -33,7 +33,10 @@ class Tagged(NamedTuple):
 
 
 def labelled(pairs: Pairs, vocabulary: Vocabulary, name: str) -> Labelled:
-    """The targets as labels. Raises `CorpusError` if they are too many, or all the same."""
+    """The targets, without surrounding blanks, as labels.
+
+    Raises `CorpusError` if they are too many, or all the same.
+    """
     lines = pairs.lines
     assert lines.firsts is not None
     _, example, ids, counts = np.unique(
@@ -44,14 +47,14 @@ def labelled(pairs: Pairs, vocabulary: Vocabulary, name: str) -> Labelled:
             f"{name} has {len(example):,} different labels, and {LabelSet.MAX_LABELS:,} are the most: what follows the "
             "tab of a line is its label"
         )
-    if len(example) < 2:
-        raise CorpusError(f"{name} has only one label: give lines with at least two")
     begins, ends = lines.starts + lines.firsts, lines.starts + lines.lengths
-    names = [vocabulary.decode(lines.ids[begins[n] : ends[n]]) for n in example]
-    order = np.array(sorted(range(len(names)), key=names.__getitem__))
-    rank = np.empty(len(order), np.uint16)
-    rank[order] = np.arange(len(order))
-    return Labelled(pairs, LabelSet(tuple(names[n] for n in order), tuple(counts[order].tolist())), rank[ids])
+    names = [vocabulary.decode(lines.ids[begins[n] : ends[n]]).strip() for n in example]
+    distinct = sorted({*names})
+    if len(distinct) < 2:
+        raise CorpusError(f"{name} has only one label: give lines with at least two")
+    rank = np.array([distinct.index(label) for label in names], np.uint16)
+    totals = np.bincount(rank, counts).astype(np.int64)
+    return Labelled(pairs, LabelSet(tuple(distinct), tuple(totals.tolist())), rank[ids])
 
 
 def tagged(pairs: Pairs, vocabulary: Vocabulary, name: str, tag_names: tuple[str, ...] = ()) -> Tagged:

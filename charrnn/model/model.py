@@ -167,3 +167,11 @@ class Model:
     ) -> tuple[Array, Array]:
         """-log p [T, B], in nats, of each of the targets [T, B] after the inputs [T, B]; and the next state."""
         return self.language_model.token_nll(self.params, inputs, targets, state, workspace)
+
+
+def check_model(value: object) -> None:
+    """Raises `ConfigError` if a value that a caller gave as a model is none, such as a checkpoint or a path."""
+    if not isinstance(value, Model):
+        raise ConfigError(
+            f"the model is of the type {type(value).__name__}: give the model of a checkpoint, charrnn.load(path).model"
+        )

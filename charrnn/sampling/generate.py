@@ -7,11 +7,11 @@ from typing import Unpack
 
 import numpy as np
 
-from charrnn.config import between
+from charrnn.config import REWRITING_LAYOUTS, between
 from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import ConfigError
 from charrnn.layers.softmax import log_softmax
-from charrnn.model.model import Model
+from charrnn.model.model import Model, check_model
 from charrnn.sampling import decoder
 from charrnn.sampling.ending import can_end
 from charrnn.sampling.growing_text import GrowingText
@@ -67,9 +67,11 @@ class TextGenerator:
 
         In that case the random numbers continue too, and the seed is not used.
         """
+        check_model(model)
         request = self.request = SamplingRequest.from_options(request, options).as_read(model)
         config, stops = request.config, request.stops
         if after is None:
+            check_sources(model, [request.prime_text])
             self._batch = decoder.start(model, [request.prime_text], [request.seed], config, stops)
         else:
             self._batch = decoder.resume(model, request.prime_text, after, config, stops)
@@ -127,6 +129,7 @@ def samples(
     Raises `ConfigError` if they have neither a length nor a stop text, and for a count below 0; `SamplingError` if
     `MAX_SKIPPED` samples in a row are empty.
     """
+    check_model(model)
     between("count", count, 0)
     request = SamplingRequest.from_options(request, options)
     prime = request.prime_text
@@ -135,6 +138,7 @@ def samples(
         return continuations(model, primes, request, on_failure=on_failure)
     _check_end(model, request)
     failed = Failed(on_failure)
+    check_sources(model, [prime])
 
     def draw(seeds: range) -> Iterator[Sample]:
         return continuations(model, [[prime] * len(seeds)], request, seed=seeds.start, on_failure=failed)
@@ -156,9 +160,18 @@ def continuations(
     A sample is yielded as soon as it and those before it are finished. Otherwise as `samples`; the request's own prime
     is not used.
     """
+    check_model(model)
     request = SamplingRequest.from_options(request, options).as_read(model)
     _check_end(model, request)
     return _continue(model, primes, request, on_failure)
+
+
+def check_sources(model: Model, primes: Sequence[str]) -> None:
+    """Raises `ConfigError` if a model of pairs would write without a source: its primes are source, tab, beginning."""
+    if model.layout in REWRITING_LAYOUTS and not all(TAB in prime for prime in primes):
+        raise ConfigError(
+            "this model writes the targets of sources: use sample_lines(model, count=1, label=…), which gives it one"
+        )
 
 
 def _check_end(model: Model, request: SamplingRequest) -> None:
@@ -175,6 +188,7 @@ def _continue(
         group = [*map(model.text_form.normalize, given)]
         seeds = range(first_seed, first_seed + len(group))
         first_seed = seeds.stop
+        check_sources(model, group)
         batch = decoder.start(model, group, seeds, request.config, request.stops)
         texts = [GrowingText(batch, request, recent) for recent in batch.recent]
         wholes, done = [""] * len(group), 0

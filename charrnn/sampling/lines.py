@@ -9,7 +9,7 @@ import numpy as np
 from charrnn.config import between
 from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import ConfigError
-from charrnn.model.model import Model
+from charrnn.model.model import Model, check_model
 from charrnn.sampling.generate import MAX_BATCH, Sample, continuations
 from charrnn.sampling.request import SamplingOptions, SamplingRequest
 from charrnn.sampling.selection import EMPTY, Failed, OnFailure, exhausted, is_empty, select
@@ -50,6 +50,7 @@ def sample_lines(
     `VocabularyError` if the prime has characters that are not in the vocabulary; `SamplingError` if `MAX_SKIPPED` lines
     in a row were skipped.
     """
+    check_model(model)
     if not model.reads_lines:
         raise ConfigError("this model writes continuous text, not lines: `charrnn train --lines` makes models of lines")
     if novel and (model.line_set is None or model.line_set.digests is None):

@@ -16,7 +16,7 @@ from charrnn.engine.threads import Threads, row_shards
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.layers import attention
 from charrnn.layers.workspace import Workspace
-from charrnn.model.model import Model
+from charrnn.model.model import Model, check_model
 from charrnn.sampling import beam as beam_search
 from charrnn.types import Array, Ids, Indices
 
@@ -87,6 +87,7 @@ def translate_batches(
     threads: int | None = None,
 ) -> Iterator[list[Translation]]:
     """`translate` of sources in batches: yields the targets of each batch before it asks for the next."""
+    check_model(model)
     if model.layout not in REWRITING_LAYOUTS:
         raise ConfigError("this model does not rewrite texts: `charrnn train --pairs` makes models that do")
     one_of("unknown", unknown, POLICIES)

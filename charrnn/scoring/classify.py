@@ -19,7 +19,7 @@ from charrnn.dataset.groups import texts_in_groups
 from charrnn.errors import ConfigError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.classifier import Classifier
-from charrnn.model.model import Model
+from charrnn.model.model import Model, check_model
 from charrnn.scoring import whole_texts
 from charrnn.types import Array, Ids, Indices
 
@@ -74,6 +74,7 @@ def classify_batches(
     threads: int | None = None,
 ) -> Iterator[list[Classification]]:
     """`classify` of texts in batches: yields the labels of each batch before it asks for the next."""
+    check_model(model)
     network, labels = model.network, model.labels
     if not isinstance(network, Classifier) or labels is None:
         raise ConfigError("this model gives no labels to texts: `charrnn train --classify` makes models that do")

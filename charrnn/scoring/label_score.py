@@ -27,20 +27,26 @@ class LabelScore:
     probabilities."""
     nats: float = 0.0
     """The sum of -log p of the expected labels that the model knows."""
+    unknown: set[str] = field(default_factory=set)
+    """The expected labels that it does not know."""
 
     def __post_init__(self) -> None:
         n = len(self.labels)
         self.confusion, self.bins = np.zeros((n + 1, n), np.int64), np.zeros((BINS, 3))
-        self._index = {label: k for k, label in enumerate(self.labels)}
+        self._index = {label.strip(): k for k, label in enumerate(self.labels)}
+        self._index |= {label: k for k, label in enumerate(self.labels)}
 
     def add(self, found: Classification, expected: str) -> None:
-        """Counts one text."""
+        """Counts one text; the labels are compared without surrounding blanks."""
+        expected = expected if expected in self._index else expected.strip()
         row = self._index.get(expected, len(self.labels))
         column = self._index[found.label]
         self.confusion[row, column] += 1
         interval = min(int(found.probability * BINS), BINS - 1)
         self.bins[interval] += (1, row == column, found.probability)
-        if row < len(self.labels):
+        if row == len(self.labels):
+            self.unknown.add(expected)
+        else:
             self.nats -= math.log(max(float(found.probabilities[row]), 1e-300))
 
     @property
@@ -55,14 +61,15 @@ class LabelScore:
 
     @property
     def f1(self) -> dict[str, float]:
-        """The harmonic mean of precision and recall of each label that was expected or found."""
+        """The harmonic mean of precision and recall of each label that was expected or found; 0 if it is unknown."""
         right = np.diagonal(self.confusion[:-1]).astype(float)
         expected, found = self.confusion[:-1].sum(axis=1), self.confusion.sum(axis=0)
-        return {
+        known = {
             label: float(2 * right[k] / (expected[k] + found[k]))
             for k, label in enumerate(self.labels)
             if expected[k] + found[k]
         }
+        return known | dict.fromkeys(sorted(self.unknown), 0.0)
 
     @property
     def macro_f1(self) -> float:
@@ -79,9 +86,10 @@ class LabelScore:
         return float(np.abs(self.bins[:, 1] - self.bins[:, 2]).sum()) / self.texts if self.texts else 0.0
 
     @property
-    def nats_per_text(self) -> float:
-        """The mean of -log p of the expected labels that the model knows."""
-        return self.nats / max(1, int(self.confusion[:-1].sum()))
+    def nats_per_text(self) -> float | None:
+        """The mean of -log p of the expected labels that the model knows; None if it knows none of them."""
+        known = int(self.confusion[:-1].sum())
+        return self.nats / known if known else None
 
     def confused(self, most: int) -> Iterable[tuple[str, str, int]]:
         """The pairs of an expected label and another one that was found, the most frequent first."""

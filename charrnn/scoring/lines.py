@@ -15,7 +15,7 @@ from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.layers.workspace import Workspace
-from charrnn.model.model import Model
+from charrnn.model.model import Model, check_model
 from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, checked_nll, encode_known, read_nll
 from charrnn.types import Array, Ids
 
@@ -54,6 +54,7 @@ def score_batches(
     threads: int | None = None,
 ) -> Iterator[list[Score]]:
     """`score_lines` of lines in batches: yields the scores of each batch before it asks for the next."""
+    check_model(model)
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     threads = available_cores() if threads is None else threads
     between("threads", threads, 1)

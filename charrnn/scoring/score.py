@@ -16,7 +16,7 @@ from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine.threads import Threads
 from charrnn.errors import DivergenceError
 from charrnn.layers.workspace import Workspace
-from charrnn.model.model import Model
+from charrnn.model.model import Model, check_model
 from charrnn.types import Array, Ids, Mask
 
 UNKNOWN_POLICIES = ("error", "skip")
@@ -72,6 +72,7 @@ def surprisal(model: Model, text: Text, *, unknown: str = "error") -> Array:
 
     Characters that are not in the vocabulary raise `VocabularyError`; with `skip` their surprisal is NaN.
     """
+    check_model(model)
     (nats,) = stream_surprisal(model, [model.as_read(text)], unknown=unknown)
     return nats
 

@@ -14,7 +14,7 @@ from charrnn.dataset.conll import OUTSIDE
 from charrnn.dataset.groups import texts_in_groups
 from charrnn.dataset.label_set import LabelSet
 from charrnn.errors import ConfigError
-from charrnn.model.model import Model
+from charrnn.model.model import Model, check_model
 from charrnn.model.tagger import Tagger
 from charrnn.scoring import whole_texts
 from charrnn.scoring.score import UNKNOWN_POLICIES
@@ -22,6 +22,8 @@ from charrnn.types import Array
 
 TEXTS_PER_BATCH = 512
 """Texts that `tag` takes at once."""
+OUTSIDE_TAGS = (OUTSIDE, ".", "-", "_", " ")
+"""The tags of characters that people write for what belongs to no span."""
 LETTERS = string.ascii_letters + string.digits + "".join(filter(str.isalpha, map(chr, range(0xC0, 0x900))))
 """The letters that stand for tags if their own are taken: more than there can be tags."""
 
@@ -43,7 +45,7 @@ class Tagging:
     tags: str
     """As many as the text has characters."""
     outside: str
-    """The tag of what belongs to no span: the most frequent one in the training text or, of words, `O`."""
+    """The tag of what belongs to no span: see `outside_tag`."""
     probabilities: Array = field(repr=False)
     """[N]: that of each tag."""
     unknown: int = 0
@@ -76,8 +78,14 @@ def spans(tags: str, outside: str) -> list[Span]:
 
 
 def outside_tag(tags: LabelSet) -> str:
-    """The tag of what belongs to no span: the most frequent one in the training text or, of words, `O`."""
-    return OUTSIDE if tags.of_words and OUTSIDE in tags.names else tags.names[int(np.argmax(tags.counts))]
+    """The tag of what belongs to no span: of those that people write for it, the most frequent in the training text.
+
+    Among equally frequent ones it is the first of `OUTSIDE_TAGS`; without any, the most frequent tag. Of words, it is
+    only `O`: there `.` and `-` are parts of speech.
+    """
+    counts = dict(zip(tags.names, tags.counts, strict=True))
+    usual = (OUTSIDE,) if tags.of_words else OUTSIDE_TAGS
+    return max([tag for tag in usual if tag in counts] or counts, key=counts.__getitem__)
 
 
 def tag_letters(tags: LabelSet) -> list[str]:
@@ -112,6 +120,7 @@ def tag_batches(
     model: Model, batches: Iterable[Sequence[str]], *, unknown: str = "skip", threads: int | None = None
 ) -> Iterator[list[Tagging]]:
     """`tag` of texts in batches: yields the tags of each batch before it asks for the next."""
+    check_model(model)
     network, tags = model.network, model.labels
     if not isinstance(network, Tagger) or tags is None:
         raise ConfigError("this model gives no tags to characters: `charrnn train --tags` makes models that do")

@@ -10,7 +10,7 @@ from charrnn.dataset.line_reader import lines_of
 from charrnn.dataset.records import read_records
 from charrnn.dataset.text_form import DEFAULT_FORM
 from charrnn.errors import CorpusError
-from charrnn.model.model import Model
+from charrnn.model.model import Model, check_model
 from charrnn.scoring.lines import score_lines
 from charrnn.scoring.score import Score, Text, stream_surprisal
 
@@ -24,6 +24,7 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") 
     Raises `VocabularyError` for characters that are not in the vocabulary, unless `unknown` is `skip`, which leaves
     them out; `CorpusError` if there is nothing to score.
     """
+    check_model(model)
     pieces: Iterable[Text] = [text] if isinstance(text, Text) else text
     if not model.vocabulary.is_bytes:
         pieces = model.text_form.normalize_pieces(map(model.as_text, pieces))

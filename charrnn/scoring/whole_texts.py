@@ -19,6 +19,8 @@ MAX_ROWS = 64
 """The most texts that a thread reads side by side."""
 CHARS_PER_CALL = 8192
 """The most characters that a thread reads at once, unless a single text is longer."""
+MAX_TEXT = 1 << 19
+"""The most characters of a text: with 256 hidden units they take about 3 GB, as they are read as a whole."""
 Read = Callable[[Ids, Indices, Workspace], Array]
 """`read(inputs [T, B], lengths [B], workspace)` → logits [B, n] of each text, or [T, B, n] of each character."""
 Answer = tuple[str, Array, int]
@@ -31,8 +33,8 @@ def probabilities_of_batches(
     """The answer for each text of each batch, in order; the texts are in the normal form that the model reads.
 
     Raises `ConfigError` for an unknown policy or fewer than one thread; `VocabularyError` for an unknown character and
-    `CorpusError` for a tab, with the number of the text, before anything of its batch; and `DivergenceError` if they
-    are NaN or infinite.
+    `CorpusError` for a tab or more than `MAX_TEXT` characters, with the number of the text, before anything of its
+    batch; and `DivergenceError` if they are NaN or infinite.
     """
     one_of("unknown", unknown, POLICIES)
     n_threads = available_cores() if threads is None else threads
@@ -79,6 +81,8 @@ def _encode(vocabulary: Vocabulary, batch: Sequence[str], done: int, unknown: st
     for n, text in enumerate(batch, done + 1):
         if TAB in text:
             raise CorpusError(f"line {n}: a text has no tabs: give texts without labels, or compare with --evaluate")
+        if len(text) > MAX_TEXT:
+            raise CorpusError(f"line {n} has {len(text):,} characters, and {MAX_TEXT:,} are the most: break it up")
         known, n_unknown = vocabulary.replace_unknown(text, unknown)
         try:
             texts.append(vocabulary.encode(known))

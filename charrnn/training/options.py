@@ -150,7 +150,7 @@ def resolve_defaults(corpus: Corpus, options: TrainOptions) -> TrainOptions:
     defaults: TrainOptions = {"seed": secrets.randbelow(1_000_000), "threads": engines.available_cores()}
     defaults |= DEFAULTS_OF_LAYOUT.get(options.get("layout", "stream"), {})
     if options.get("layout") in PAIR_LAYOUTS:
-        found = corpus.aligned_pairs if options["layout"] == "tags" else corpus.pairs
+        found = corpus.pairs_of(options["layout"])
         beside = max(1, found.longest_source, found.longest_target + 1)
         longest = beside if options["layout"] == "translations" else found.lines.longest + 1
         defaults["seq_length"] = min(longest, MAX_PAIR)

@@ -7,9 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import charrnn as api
+from charrnn.cli.classify.results import print_score
+from charrnn.cli.train import announcement
+from charrnn.scoring.classify import Classification
+from charrnn.scoring.label_score import LabelScore
 from support.processes import SMALL, charrnn, command, environment, error_line, posix, started, train_model
 from support.trainings import place_names, with_length
 
@@ -167,6 +172,8 @@ def test_unknown_characters_are_left_out_and_counted(folder: Path) -> None:
     [
         (("--evaluate",), "Ayr\tshort\nAyr\n", 1, "line 2 is not a text, a tab and its label"),
         (("--evaluate",), "", 1, "no lines to evaluate"),
+        (("--evaluate",), "Ayr\tshort\nAyr\t  \n", 1, "line 2 has no label after its tab"),
+        (("--evaluate",), "Ayr\t\n", 1, "line 1 has no label after its tab"),
         (("--evaluate", "--top", 2), "", 2, "--evaluate"),
         (("--top", 0), "", 2, "--top"),
         (("--plot", "x.svg"), "Ayr", 2, "--plot draws what --evaluate counts"),
@@ -269,3 +276,79 @@ def test_training_for_a_given_time(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "--classify" in done.stderr
     assert json.loads(done.stdout)["steps"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "headings"),
+    [
+        (("England", "Wales"), ["Engl", "Wale"]),
+        (("very bad", "very good"), ["very b", "very g"]),
+        (("a", "a b"), ["a", "a b"]),
+        (("the same beginning 1", "the same beginning 2"), ["1", "2"]),
+    ],
+)
+def test_the_columns_of_the_table_can_be_told_apart(labels, headings, capsys):
+    score = LabelScore(labels)
+    score.add(Classification(labels[0], 0.8, labels, np.array([0.8, 0.2])), "unknown")
+    print_score(score, False, lambda line: None)
+    table = capsys.readouterr().out
+    header, _, *rows = [line for line in table.splitlines()[5:] if line.strip()]
+    assert header.split("expected")[1].split("F1")[0].split() == " ".join(headings).split()
+    assert all(label in row for label, row in zip(labels, rows, strict=True))
+    assert rows[0].split()[-1] == "0.000"
+    assert rows[1].split()[-1] == "–"
+    assert re.search(r"nats per text +–$", table, re.MULTILINE)
+
+
+def test_nats_that_are_not_defined_are_null(capsys):
+    score = LabelScore(("a", "b", "c"))
+    score.add(Classification("a", 0.8, score.labels, np.array([0.8, 0.1, 0.1])), "x")
+    print_score(score, True, lambda line: None)
+    found = json.loads(capsys.readouterr().out)
+    assert found["nats_per_text"] is None
+    assert found["f1"] == {"a": 0, "x": 0}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_number_of_texts_is_that_of_the_lines_whatever_the_seed(seed: int) -> None:
+    text = "".join(f"{'ab' * n}\t{'short' if n < 20 else 'long'}\n" * (1 + n % 4) for n in range(1, 41))
+    trainer = api.train(
+        text, layout="labels", steps=1, hidden_size=4, batch_size=8, engine="numpy", seed=seed, val_fraction=0.2
+    )
+    assert trainer.validation_data.size
+    lines = [*announcement.lines(trainer, Path("m.safetensors"), False, False)]
+    assert lines[0].startswith("text: 100 texts, 40 of them different, ")
+    (split,) = [line for line in lines if line.startswith("trains on ")]
+    assert sum(map(int, re.findall(r"\d+", split))) == 100
+
+
+@pytest.mark.parametrize(
+    ("layout", "text", "cut"),
+    [
+        (
+            "labels",
+            "abab\tx\na\ty\nababab\tx\nb\tx\n",
+            "texts to learn from that are cut after 3 characters: 2 of 4; --seq-length 6 ",
+        ),
+        (
+            "tags",
+            "abab\txyxy\na\ty\nab\txy\n",
+            "texts to learn from that are cut after 3 characters: 1 of 3; --seq-length 4 ",
+        ),
+        (
+            "translations",
+            "abab\tx\na\tyyyyy\nab\txy\n",
+            "pairs to learn from that are cut after 3 characters: 2 of 3; --seq-length 6 ",
+        ),
+        ("labels", "aba\tx\na\ty\n", None),
+        ("tags", "aba\txyx\na\ty\n", None),
+        ("translations", "aba\tx\na\tyy\n", None),
+        ("pairs", "abab\tx\nabab\ty\na\tx\na\ty\n", None),
+    ],
+)
+def test_a_run_says_how_many_texts_are_cut(layout: str, text: str, cut: str | None) -> None:
+    trainer = api.train(
+        text, layout=layout, steps=1, hidden_size=4, batch_size=2, seq_length=3, engine="numpy", val_fraction=0
+    )
+    lines = [line for line in announcement.lines(trainer, Path("m.safetensors"), False, False) if "are cut" in line]
+    assert lines == ([] if cut is None else [cut + "reads all of them, more slowly"])

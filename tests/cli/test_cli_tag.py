@@ -73,6 +73,7 @@ def test_a_run_shows_texts_with_their_tags(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "600 texts" in done.stderr
     assert "2 tags" in done.stderr
+    assert "outside of spans: '.'\n" in done.stderr
     assert "bits per tag" in done.stderr
     assert "\nsample at step 3:\n    " in done.stderr
     assert done.stderr.rstrip().endswith("try charrnn tag")

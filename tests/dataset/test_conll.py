@@ -8,6 +8,7 @@ from charrnn.dataset import corpus as corpora
 from charrnn.dataset.conll import BadLine, Sentence, SentenceReader, as_iob2, as_pairs, begins, read_tagged
 from charrnn.dataset.files import Source
 from charrnn.dataset.label_set import LabelSet
+from charrnn.dataset.split import output_labels
 from charrnn.errors import CorpusError
 
 FILE = """-DOCSTART- -X- O O
@@ -164,3 +165,9 @@ def test_a_file_for_training_has_its_words_even_with_blanks(rows):
     text = "\n".join("".join(f"{word} x {tag}\n" for word, tag in sentence) for sentence in rows)
     found = [sentence for _, sentence in sentences(text, {"O", "I-A", "I-B", "NN"})]
     assert found == [" ".join(word for word, _ in sentence) for sentence in rows]
+
+
+@pytest.mark.parametrize("text", ["one\tO\ntwo\tB-X\n", "a B-X\nb O", "\n\nEU NNP B-ORG\nx X O\n\n"])
+def test_a_single_sentence_is_named_as_such(text, tmp_path):
+    with pytest.raises(CorpusError, match="has only one sentence, and at least two are needed: in CoNLL's form a line"):
+        output_labels(read(tmp_path, text), "tags", False)

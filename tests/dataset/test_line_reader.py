@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charrnn.dataset import line_reader
 from charrnn.dataset.files import decoded_texts, read_parts
 from charrnn.dataset.line_reader import read_lines
 from charrnn.dataset.text_form import DEFAULT_FORM
@@ -72,3 +73,18 @@ def test_a_missing_file_comes_after_the_lines_of_those_before_it(tmp_path):
     assert next(lists) == [("a\n", "a\n")]
     with pytest.raises(CorpusError, match=r"can't read .*missing: No such file"):
         next(lists)
+
+
+def test_a_line_without_end_is_an_error_before_it_fills_the_memory(monkeypatch):
+    monkeypatch.setattr(line_reader, "MAX_LINE", 8)
+    for content in (b"a" * 9, b"a\n" + b"b" * 9 + b"\n", b"\0" * 100, "é".encode() * 5):
+        parts = (("some.txt", content[n : n + 1]) for n in range(len(content)))
+        with pytest.raises(CorpusError, match=r"some\.txt has a line of more than 8 bytes"):
+            [*read_lines(parts, CHARACTERS)]
+    short = b"a" * 8 + b"\n" + b"b" * 8 + b"\n" + b"c" * 8
+    assert [line.raw for lines in lines_of(short, CHARACTERS, 1) for line in lines] == [
+        "a" * 8 + "\n",
+        "b" * 8 + "\n",
+        "c" * 8,
+    ]
+    assert len([*read_lines([("a", b"a" * 6), ("a", b""), ("b", b"b" * 6), ("b", b"")], CHARACTERS)]) == 2

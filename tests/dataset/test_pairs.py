@@ -1,5 +1,6 @@
 """The layout `pairs`: only targets count, lines that are no pairs are told, and nothing held out is learned."""
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -163,3 +164,50 @@ def test_labels_from_a_file_are_not_trusted(data):
     with pytest.raises(ConfigError):
         LabelSet.from_json(data)
     assert LabelSet.from_json([["a", 1], ["b", 2]]).to_json() == [["a", 1], ["b", 2]]
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (("bad", "very good"), "bad, very good"),
+        (("a", "very  good"), "a, 'very  good'"),
+        ((" a", "a"), "' a', a"),
+        (("", "a,b"), "'', 'a,b'"),
+        (("a\x00", "b"), "'a\\x00', b"),
+    ],
+)
+def test_labels_are_named_exactly(names, shown):
+    with pytest.raises(ConfigError, match=re.escape(f"no label 'x': choose one of {shown}") + "$"):
+        LabelSet(names, (1, 1)).index("x")
+
+
+@pytest.mark.parametrize("blank", ["", " ", "   ", "\xa0 "])
+def test_a_blank_label_is_a_bad_line(blank):
+    corpus = from_text(f"a\tx\nb\ty\nc\t{blank}\nd\tx\n")
+    with pytest.raises(CorpusError, match=r"^line 3 has no label in text: write source, tab, target"):
+        split_corpus(corpus, TrainingConfig(steps=1, layout="labels"))
+    split = split_corpus(corpus, TrainingConfig(steps=1, layout="labels", skip_bad=True))
+    assert split.n_skipped == 1
+    assert split.labels == LabelSet(("x", "y"), (2, 1))
+    assert corpus.pairs.bad is None
+
+
+def test_blanks_around_a_label_do_not_count():
+    corpus = from_text("a\tx \nb\t y\nc\tx\nd\t  x  \ne\tx y\nf\ty\xa0\n")
+    assert corpus.labelled.labels == LabelSet(("x", "x y", "y"), (3, 1, 2))
+    assert corpus.labelled.ids.tolist() == [0, 2, 0, 0, 1, 2]
+    with pytest.raises(CorpusError, match="only one label"):
+        _ = from_text("a\tx \nb\tx\n").labelled
+
+
+@pytest.mark.parametrize(
+    ("layout", "text", "fault"),
+    [
+        ("tags", "ab\tx\nabc\txx\n", "all 2 lines of text are bad, .*: line 1 has 1 tags for 2 characters"),
+        ("labels", "\nab\nabc\t \na\t\n", "all 3 lines of text are bad, .*: line 2 has no tab"),
+        ("pairs", "\ta\n\tb\n", "all 2 lines of text are bad, .*: line 1 has no source"),
+    ],
+)
+def test_if_all_lines_are_bad_the_fault_of_the_first_is_told(layout, text, fault):
+    with pytest.raises(CorpusError, match=fault):
+        split_corpus(from_text(text), TrainingConfig(steps=1, layout=layout, skip_bad=True))

@@ -8,7 +8,7 @@ import pytest
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet, line_digests
 from charrnn.errors import ConfigError, VocabularyError
-from charrnn.sampling.generate import alternatives, generate
+from charrnn.sampling.generate import TextGenerator, alternatives, continuations, generate, samples
 from charrnn.sampling.lines import sample_lines
 from charrnn.scoring.lines import score_lines
 from support import random_models
@@ -94,3 +94,18 @@ def test_a_score_counts_the_target_only():
     ids = model.vocabulary.encode("\nab\tca\n")
     nats, _ = model.token_nll(ids[:-1, None], ids[1:, None], model.zero_state(1))
     assert whole.nats == pytest.approx(float(np.sum(nats[3:])), rel=1e-5)
+
+
+@pytest.mark.parametrize("labels", [LABELS, None])
+@pytest.mark.parametrize("prime", ["", "ca", "b"])
+def test_a_model_of_pairs_does_not_write_without_a_source(prime, labels):
+    model = random_model(labels=labels)
+    for write in (
+        lambda: TextGenerator(model, prime=prime, length=9),
+        lambda: [*generate(model, prime=prime, length=9)],
+        lambda: [*samples(model, count=2, prime=prime, length=9)],
+        lambda: [*samples(model, count=2, prime=prime, skip_empty=True, length=9)],
+        lambda: [*continuations(model, [["ca\t", prime]], length=9)],
+    ):
+        with pytest.raises(ConfigError, match=r"sample_lines\(model, count=1, label="):
+            write()

@@ -153,10 +153,23 @@ def test_a_score_counts_what_was_expected_and_found():
         score.add(answer(label, *p), expected)
     assert score.texts == 4
     assert score.accuracy == 2 / 4
-    assert score.f1 == pytest.approx({"a": 2 / 3, "b": 2 / 4})
-    assert score.macro_f1 == pytest.approx((2 / 3 + 2 / 4) / 2)
+    assert score.f1 == pytest.approx({"a": 2 / 3, "b": 2 / 4, "never seen": 0})
+    assert score.macro_f1 == pytest.approx((2 / 3 + 2 / 4 + 0) / 3)
     assert score.nats_per_text == pytest.approx(-np.log([0.8, 0.3, 0.7]).sum() / 3)
     # in their intervals, 0.8 and 0.7 were right, 0.6 and 1.0 wrong
     assert score.calibration_error == pytest.approx((0.2 + 0.3 + 0.6 + 1.0) / 4)
     assert [*score.confused(5)] == [("b", "a", 1)]
     assert score.confusion.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 1, 0]]
+
+
+@pytest.mark.parametrize("unknown", [("x",), ("x", "x"), ("x", "y", "x")])
+def test_labels_that_the_model_does_not_know_count_as_0_and_have_no_nats(unknown):
+    score = LabelScore(("a", "b", "c"))
+    for label in unknown:
+        score.add(answer("a", 0.8, 0.1, 0.1), label)
+    assert score.f1 == dict.fromkeys(("a", *unknown), 0)
+    assert (score.accuracy, score.macro_f1, score.nats_per_text) == (0, 0, None)
+    score.add(answer("a", 0.8, 0.1, 0.1), "a")
+    f1 = 2 / (1 + 1 + len(unknown))
+    assert score.macro_f1 == pytest.approx(f1 / (1 + len({*unknown})))
+    assert score.nats_per_text == pytest.approx(-np.log(0.8))

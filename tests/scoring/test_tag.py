@@ -1,5 +1,7 @@
 """Tagging: as many tags as characters, those that the network gives the text alone; and spans that are exact."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,12 +9,13 @@ from charrnn.config import ModelConfig
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import load
-from charrnn.errors import ConfigError, VocabularyError
+from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
 from charrnn.model.model import Model
+from charrnn.scoring import whole_texts
 from charrnn.scoring.span_score import SpanScore
-from charrnn.scoring.tag import Span, Tagging, spans, tag, tag_batches
+from charrnn.scoring.tag import Span, Tagging, outside_tag, spans, tag, tag_batches
 from support import random_models
 
 TAGS = LabelSet((".", "N", "x"), (90, 6, 4))
@@ -62,9 +65,41 @@ def test_unknown_characters_have_the_tag_before_them():
         tag(model, [], unknown="nearest")
 
 
+def test_a_text_that_would_fill_the_memory_is_an_error(monkeypatch):
+    monkeypatch.setattr(whole_texts, "MAX_TEXT", 4)
+    assert [len(found.tags) for found in tag(random_tagger(), ["abca", "", "XXXX"])] == [4, 0, 4]
+    for text in ("abcab", "X" * 5, "é" * 9):
+        with pytest.raises(CorpusError, match=f"line 2 has {len(text)} characters, and 4 are the most"):
+            [*tag(random_tagger(), ["a", text])]
+
+
 def test_other_models_do_not_tag():
     with pytest.raises(ConfigError, match="--tags"):
         tag(random_models.random_model(), [])
+
+
+@pytest.mark.parametrize(
+    ("counts", "outside"),
+    [
+        ({".": 17, "a": 9, "n": 30, "v": 5}, "."),
+        ({" ": 2, "N": 9}, " "),
+        ({"-": 3, "_": 2, "N": 9}, "-"),
+        ({"-": 2, "_": 3, "N": 9}, "_"),
+        ({"-": 2, ".": 2, "O": 2, "N": 9}, "O"),
+        ({".": 9, "O": 2, "P": 1}, "."),
+        ({"a": 3, "n": 4, "v": 4}, "n"),
+    ],
+)
+def test_the_tag_outside_is_one_that_people_write_for_it(counts, outside):
+    tags = LabelSet.from_counts(counts)
+    assert outside_tag(tags) == outside
+    (found,) = tag(replace(random_tagger(), labels=tags), [""]) if len(tags) == 3 else [None]
+    assert found is None or found.outside == outside
+
+
+def test_of_words_only_o_is_outside():
+    assert outside_tag(LabelSet((".", "I-A", "O"), (9, 5, 2), of_words=True)) == "O"
+    assert outside_tag(LabelSet((".", "I-A", "N"), (2, 5, 9), of_words=True)) == "N"
 
 
 def test_spans_are_runs_of_equal_tags_without_those_outside():

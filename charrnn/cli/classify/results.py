@@ -1,7 +1,7 @@
 """The results of `charrnn classify`: labels on stdout, or the score of a classifier as a table."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,10 @@ from charrnn.scoring.label_score import LabelScore
 MOST_LABELS = 20
 """The most labels whose confusion matrix is printed in full; of more, only what is confused most."""
 MOST_CONFUSED = 15
+HEADING_LENGTHS = range(4, 11)
+"""The characters of a label that head its column: as few of these as tell the labels apart."""
+NOTHING = "–"
+"""Stands for a number that is not defined."""
 
 Answers = Iterable[list[tuple[Row, Classification]]]
 
@@ -83,7 +87,7 @@ def print_score(score: LabelScore, as_json: bool, notice: Callable[[str], None])
         "texts": score.texts,
         "accuracy": round(score.accuracy, 6),
         "macro_f1": round(score.macro_f1, 6),
-        "nats_per_text": round(score.nats_per_text, 6),
+        "nats_per_text": None if score.nats_per_text is None else round(score.nats_per_text, 6),
         "calibration_error": round(score.calibration_error, 6),
     }
     unknown = int(score.confusion[-1].sum())
@@ -100,7 +104,7 @@ def print_score(score: LabelScore, as_json: bool, notice: Callable[[str], None])
         notice(f"texts whose label the model has never seen: {unknown:,}; each counts as wrong")
     width = max(map(len, totals))
     for name, value in totals.items():
-        typer.echo(f"{name.replace('_', ' '):<{width}}  {value:>8}")
+        typer.echo(f"{name.replace('_', ' '):<{width}}  {NOTHING if value is None else value:>8}")
     typer.echo()
     if len(score.labels) <= MOST_LABELS:
         _print_confusion(score)
@@ -111,9 +115,23 @@ def print_score(score: LabelScore, as_json: bool, notice: Callable[[str], None])
 
 def _print_confusion(score: LabelScore) -> None:
     """The confusion matrix: a row for each expected label, a column for each that was found, and the F1."""
-    short = [label[:4] for label in score.labels]
+    names, headings = _headings(score.labels)
+    f1 = score.f1
     rows = [
-        (label, *(str(n) if n else "·" for n in score.confusion[k]), f"{score.f1.get(label, 0):.3f}")
+        (
+            names[k],
+            *(str(n) if n else "·" for n in score.confusion[k]),
+            f"{f1[label]:.3f}" if label in f1 else NOTHING,
+        )
         for k, label in enumerate(score.labels)
     ]
-    print_table(("expected", *short, "F1"), rows)
+    print_table(("expected", *headings, "F1"), rows)
+
+
+def _headings(labels: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The names of the rows, and those of the columns: the beginnings of the labels if these differ, or numbers."""
+    for n in HEADING_LENGTHS:
+        short = [label[:n].rstrip() for label in labels]
+        if len({*short}) == len(labels):
+            return labels, short
+    return [f"{k} {label}" for k, label in enumerate(labels, 1)], [str(k) for k in range(1, len(labels) + 1)]

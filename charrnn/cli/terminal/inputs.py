@@ -153,6 +153,8 @@ def rows_of(files: list[str], model: "Model", target: str, notice: Callable[[str
             source, tab, expected = text.partition("\t") if target else (text, "", "")
             if target and (not tab or "\t" in expected):
                 raise CorpusError(f"line {number} is not a text, a tab and its {target}: --evaluate needs both")
+            if target == "label" and not expected.strip():
+                raise CorpusError(f"line {number} has no label after its tab: --evaluate needs one")
             rows.append((source, expected))
         yield rows
 

@@ -3,11 +3,16 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
 from charrnn.dataset.id_counts import CharacterCount
 from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.spread import ValidationBlocks
+from charrnn.dataset.translations import TranslationBatches
 from charrnn.dataset.vocabulary import MAX_NAMED, describe
+from charrnn.dataset.whole_texts import LabelBatches, TagBatches, distinct
+from charrnn.scoring.tag import outside_tag
 from charrnn.training import corpus_check
 from charrnn.training.options import DEFAULT_TIME
 from charrnn.training.trainer import Trainer
@@ -40,15 +45,18 @@ def _unit(trainer: Trainer) -> str:
 def _corpus(trainer: Trainer) -> Iterator[str]:
     corpus, vocabulary = trainer.state.corpus, trainer.state.vocabulary
     held_out, held_out_lines = (0, 0) if corpus.val_digest else (corpus.validation_chars, corpus.validation_lines)
-    n_lines = corpus.training_lines + held_out_lines
+    n_lines = _learned_lines(trainer) + held_out_lines
     chars = f"{corpus.training_chars + held_out:,} {'bytes' if vocabulary.is_bytes else 'characters'}"
     layout = trainer.state.training_config.layout
     unit = _unit(trainer)
     if layout in ("labels", "tags") and trainer.labels is not None:
         n_read = trainer.training_data.chars_read + bool(held_out) * trainer.validation_data.chars_read
-        yield f"{corpus.name}: {n_lines:,} texts, {n_read:,} characters, {len(trainer.labels)} {layout}"
+        texts = f"{n_lines:,} texts{_different(trainer, n_lines)}"
+        yield f"{corpus.name}: {texts}, {n_read:,} characters, {len(trainer.labels)} {layout}"
     else:
         yield f"{corpus.name}: {f'{n_lines:,} {unit}, ' * bool(n_lines)}{chars}, {len(vocabulary)} distinct"
+    if layout == "tags" and trainer.labels is not None:
+        yield f"outside of spans: {outside_tag(trainer.labels)!r}"
     if trainer.n_skipped:
         of_words = trainer.labels is not None and trainer.labels.of_words
         yield f"{'sentences with ' * of_words}bad lines that were skipped: {trainer.n_skipped:,}"
@@ -56,6 +64,25 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     if isinstance(data, LineBatches) and data.rows.n_cut:
         yield f"{unit} that are much longer than others, or very long, and so are read in parts: {data.rows.n_cut:,}"
     yield from _split(trainer, unit)
+    yield from _cut(trainer)
+
+
+def _learned_lines(trainer: Trainer) -> int:
+    """The lines that are learned; a classifier learns those that are the same once, but each of them counts here."""
+    corpus = trainer.state.corpus
+    if trainer.state.training_config.layout == "labels" and trainer.labels is not None:
+        return sum(trainer.labels.counts) - corpus.validation_lines
+    return corpus.training_lines
+
+
+def _different(trainer: Trainer, n_lines: int) -> str:
+    """How many of the texts of a classifier are different, if some are the same and have the same label."""
+    corpus, data = trainer.state.corpus, trainer.validation_data
+    different = corpus.training_lines
+    if isinstance(data, LabelBatches) and not corpus.val_digest:
+        different += len(distinct(data.lines))
+    is_less = trainer.state.training_config.layout == "labels" and different < n_lines
+    return f", {different:,} of them different" * is_less
 
 
 def _split(trainer: Trainer, unit: str) -> Iterator[str]:
@@ -67,7 +94,7 @@ def _split(trainer: Trainer, unit: str) -> Iterator[str]:
         size = f"{corpus.validation_lines:,} {unit}" if n_lines else f"{corpus.validation_chars:,} {chars}"
         yield f"trains on all of it, validates on the {size} of {corpus.val_name}"
     elif corpus.validation_chars and n_lines:
-        training, validation = corpus.training_lines, corpus.validation_lines
+        training, validation = _learned_lines(trainer), corpus.validation_lines
         yield f"trains on {training:,} of the {unit}, validates on the other {validation:,}, chosen at random"
     elif isinstance(data, ValidationBlocks):
         blocks = f"{len(data.starts)} blocks of {data.block_size:,} from all over the text"
@@ -76,6 +103,24 @@ def _split(trainer: Trainer, unit: str) -> Iterator[str]:
         yield f"trains on the first {corpus.training_chars:,}, validates on the last {corpus.validation_chars:,}"
     elif trainer.state.training_config.val_fraction:
         yield "too short to hold out validation text: trains on all of it and keeps the last weights"
+
+
+def _cut(trainer: Trainer) -> Iterator[str]:
+    """How many of the texts are too long to be read as a whole, if any are."""
+    config, data = trainer.state.training_config, trainer.training_data
+    if not isinstance(data, LabelBatches | TagBatches | TranslationBatches):
+        return
+    lengths = data.lines.lengths.astype(np.int64)
+    if isinstance(data, TranslationBatches) and data.lines.firsts is not None:
+        firsts = data.lines.firsts.astype(np.int64)
+        lengths = np.maximum(firsts - 1, lengths - firsts + 1)
+    cut, T = int(np.count_nonzero(lengths > config.seq_length)), config.seq_length
+    if cut:
+        unit = "bytes" if trainer.state.vocabulary.is_bytes else "characters"
+        yield (
+            f"{UNITS[config.layout]} to learn from that are cut after {T:,} {unit}: {cut:,} of {len(lengths):,}; "
+            f"--seq-length {lengths.max()} reads all of them, more slowly"
+        )
 
 
 def _characters(trainer: Trainer, default_min_count: bool) -> Iterator[str]:
