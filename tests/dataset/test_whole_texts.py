@@ -132,7 +132,7 @@ def test_bad_lines_are_skipped_and_counted():
 def test_the_tags_are_counted_however_many_lines_are_counted_at_once(monkeypatch):
     text = "ab\txy\nabc\txxy\nb\tx\ncc\tyy\n"
     whole = from_text(text).tagged.labels
-    monkeypatch.setattr("charrnn.dataset.lines.LINES_AT_ONCE", 1)
+    monkeypatch.setattr("charrnn.dataset.id_counts.LINES_AT_ONCE", 1)
     assert from_text(text).tagged.labels == whole == LabelSet(("x", "y"), (4, 4))
 
 
