@@ -427,7 +427,7 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         for name, option in options(command).items()
         if option._custom_shell_complete is not None
     }
-    assert len(offered) == 17
+    assert len(offered) == 19
     for (command, name), found in offered.items():
         if name in values:
             assert sorted(found) == sorted(values[name]), name

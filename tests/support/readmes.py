@@ -4,6 +4,8 @@ In a `console` block each line that begins with `$ ` is a command, and the lines
 stands for any lines, and `…` in a line for any text. In a `sh` block there are only commands.
 """
 
+import gzip
+import lzma
 import os
 import re
 import shlex
@@ -153,6 +155,9 @@ def prepare(folder: Path) -> None:
     (folder / "src").mkdir()
     for name in ("linear.py", "softmax.py"):
         shutil.copy(ROOT / "charrnn" / "layers" / name, folder / "src")
+    (folder / "news.txt.gz").write_bytes(gzip.compress(corpus.encode(), mtime=0))
+    (folder / "notes.txt.xz").write_bytes(lzma.compress(corpus.encode()))
+    (folder / "cards.txt").write_text(tales[:CORPUS_CHARS].replace(". ", ".\n\n"), encoding="utf-8")
     (folder / "chapter.txt").write_text(tales[-CHAPTER_CHARS:], encoding="utf-8")
     (folder / "app.log").write_text(letters * 3, encoding="utf-8")
     # The latest training, which has come to step 2
