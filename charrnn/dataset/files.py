@@ -1,6 +1,5 @@
 """The files of a corpus: paths, folders and standard input, read as bytes."""
 
-import codecs
 import io
 import math
 import os
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from charrnn.dataset.compression import COMPRESSED_SUFFIXES, text_blocks
-from charrnn.dataset.folders import ALL_TEXTS, BYTE_ORDER_MARKS, FileFilter, FileList, newline, unreadable
+from charrnn.dataset.file_decoder import MARKS
+from charrnn.dataset.folders import ALL_TEXTS, FileFilter, FileList, newline, unreadable
 from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.vocabulary import Vocabulary
@@ -173,10 +173,9 @@ def read_parts(
             with _stdin() if path == STDIN else open(path, "rb") as file:
                 for part in _blocks(file, path, arriving, as_is):
                     yield path, part
-                    head = head if len(head) >= 4 else head + part[:4]
-                    tail = (
-                        part[-4:] if len(part) >= 4 else (tail + part)[-4:]
-                    )  # not `part`, whose memory the next one takes
+                    # not `part` itself, whose memory the next one takes; a mark has at most four bytes
+                    head = head if len(head) > 4 else head + part[:5]
+                    tail = part[-4:] if len(part) >= 4 else (tail + part)[-4:]
         except OSError as error:
             raise unreadable(path, error) from None
         if separate and number < len(paths) and (end := _missing_newline(head, tail, as_is, encoding)):
@@ -194,10 +193,10 @@ def _missing_newline(head: bytes, tail: bytes, as_is: bool, encoding: str) -> by
     """The newline that a file with these first and last bytes lacks, if any."""
     if as_is:
         return b"\n" if tail and not tail.endswith(b"\n") else b""
-    mark = next((mark for mark in BYTE_ORDER_MARKS if head.startswith(mark)), None)
-    name = encoding if mark is None else BYTE_ORDER_MARKS[mark]
+    mark = next((mark for mark in MARKS if head.startswith(mark)), b"")
+    name = MARKS.get(mark, encoding)
     ends = newline(name), newline(name, "\r")
-    return b"" if not tail or head in (mark, codecs.BOM_UTF8) or tail.endswith(ends) else ends[0]
+    return b"" if head == mark or tail.endswith(ends) else ends[0]  # an empty text has no line
 
 
 def by_file(parts: Iterable[Part]) -> Iterator[tuple[str, Iterator[Part]]]:

@@ -84,8 +84,7 @@ train corpus.txt --documents --classify       | 2 | --classify and --documents c
 train corpus.txt --documents --tags           | 2 | --tags and --documents can't both be given
 train corpus.txt --documents --records-by %   | 2 | --records-by and --documents can't both be given
 train corpus.txt --documents --conll          | 2 | --conll is for words with tags: give --tags too
-train corpus.txt --records-by 'a\\q'          | 2 | has a backslash without
-train corpus.txt --records-by '\\ud83d'       | 2 | one half of a surrogate pair
+train corpus.txt --records-by 'a\\q'          | 2 | --records-by has the unknown escape
 train corpus.txt --records-by '#!#'           | 1 | only one record: --records-by needs at least two
 train corpus.txt --documents                  | 1 | only one document: --documents needs at least two
 train pairs.csv --pairs --csv a,b --bytes     | 2 | leave out --bytes
@@ -266,7 +265,7 @@ sample model.safetensors --novel              | 2 | --lines
 sample model.safetensors --count 2 --out-dir corpus.txt | 1 | corpus.txt is not a folder
 sample model.safetensors --out-dir nothing --json | 2 | --out-dir and --json
 sample model.safetensors --separator a -0     | 2 | --separator and --null
-sample model.safetensors --separator 'a\\'    | 2 | has a backslash without
+sample model.safetensors --separator 'a\\'    | 2 | --separator ends with a backslash
 sample model.safetensors --label a            | 2 | --pairs
 sample model.safetensors --label a --interactive | 2 | --label
 sample model.safetensors --state-in corpus.txt | 1 | corpus.txt

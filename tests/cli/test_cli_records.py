@@ -254,7 +254,7 @@ def test_novel_and_unique_work_for_records(here: Path, tmp_path: Path) -> None:
         ("--out-dir new -0", "--out-dir and --null can't both be given"),
         ("--out-dir new --json", "--out-dir and --json can't both be given"),
         ("--out-dir new --interactive", "--interactive and --out-dir can't both be given"),
-        (r"--separator \q", "has a backslash without"),
+        (r"--separator \q", "has the unknown escape"),
         ("--state-out a.state", "a record is never continued"),
         ("--prime a\x1eb", "the prime has several records: give the beginning of one record"),
     ],

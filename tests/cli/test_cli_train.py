@@ -460,20 +460,22 @@ def test_the_encoding_of_a_text_does_not_change_the_model(encoding: str, tmp_pat
     assert weights(tmp_path / "checkpoints" / "a.safetensors") == weights(tmp_path / "checkpoints" / "b.safetensors")
 
 
-def test_a_folder_is_read_as_all_its_files_in_order(here: Path) -> None:
+def test_a_folder_is_read_as_all_its_files_in_order_with_a_newline_where_one_is_missing(here: Path) -> None:
     folder = here / "texts"
     (folder / "sub").mkdir(parents=True)
     (folder / ".hidden").write_bytes(b"\xff\xfe")
-    third = len(TEXT) // 3
-    for name, part in (("b", TEXT[third : 2 * third]), ("a", TEXT[:third]), ("sub/c", TEXT[2 * third :])):
+    lines = TEXT.splitlines(keepends=True)
+    for name, part in (("b", lines[4:9]), ("a", lines[:4]), ("sub/c", lines[9:])):
+        part = "".join(part).removesuffix("\n") if name == "a" else "".join(part)
         (folder / name).write_text(part, encoding="utf-8", newline="")
     train("texts", cwd=here)
     train("corpus.txt", cwd=here)
     assert weights(here / "checkpoints" / "texts.safetensors") == weights(here / "checkpoints" / "corpus.safetensors")
 
 
-def test_several_files_are_joined_like_with_cat(here: Path) -> None:
-    parts = [TEXT[:700], TEXT[700:]]
+def test_several_files_are_joined_like_with_cat_if_they_end_with_newlines(here: Path) -> None:
+    lines = TEXT.splitlines(keepends=True)
+    parts = ["".join(lines[:7]), "".join(lines[7:])]
     for name, part in zip("ab", parts, strict=True):
         (here / name).write_text(part, encoding="utf-8", newline="")
     train("a", "b", cwd=here)

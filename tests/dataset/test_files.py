@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from charrnn.dataset import corpus, files
+from charrnn.dataset import files, raw_text
 from charrnn.dataset.corpus import read
 from charrnn.dataset.file_decoder import ERROR_HANDLERS
 from charrnn.dataset.file_types import file_type
@@ -240,7 +240,7 @@ def test_standard_input_can_be_given_once():
 @pytest.mark.parametrize("as_bytes", [False, True])
 def test_a_text_larger_than_its_known_size_is_not_read_to_its_end(as_bytes, monkeypatch):
     parts = iter([("large.txt", b"0123456789")] * 100)
-    monkeypatch.setattr(corpus, "read_parts", lambda paths, **options: parts)
+    monkeypatch.setattr(raw_text, "read_parts", lambda paths, **options: parts)
     with pytest.raises(CorpusError, match=r"large\.txt is not the one"):
         read(Source(("large.txt",), as_bytes), 25)
     assert len(list(parts)) == 97

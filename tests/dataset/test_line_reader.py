@@ -80,11 +80,11 @@ def test_a_line_without_end_is_an_error_before_it_fills_the_memory(monkeypatch):
     for content in (b"a" * 9, b"a\n" + b"b" * 9 + b"\n", b"\0" * 100, "é".encode() * 5):
         parts = (("some.txt", content[n : n + 1]) for n in range(len(content)))
         with pytest.raises(CorpusError, match=r"some\.txt has a line of more than 8 bytes"):
-            [*read_lines(parts, CHARACTERS)]
+            [*read_lines(parts, CHARACTERS, DEFAULT_FORM)]
     short = b"a" * 8 + b"\n" + b"b" * 8 + b"\n" + b"c" * 8
     assert [line.raw for lines in lines_of(short, CHARACTERS, 1) for line in lines] == [
         "a" * 8 + "\n",
         "b" * 8 + "\n",
         "c" * 8,
     ]
-    assert len([*read_lines([("a", b"a" * 6), ("a", b""), ("b", b"b" * 6), ("b", b"")], CHARACTERS)]) == 2
+    assert len([*read_lines([("a", b"a" * 6), ("a", b""), ("b", b"b" * 6), ("b", b"")], CHARACTERS, DEFAULT_FORM)]) == 2

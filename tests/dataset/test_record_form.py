@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.dataset.record_form import KINDS, LINES, WITH_TEXT, RecordForm, escape, unescape
-from charrnn.errors import ConfigError
+from charrnn.dataset.escapes import unescape
+from charrnn.dataset.record_form import KINDS, LINES, WITH_TEXT, RecordForm, escape
 
 FORMS = [RecordForm(kind, "a\t%" if kind in WITH_TEXT else "") for kind in KINDS]
 
@@ -15,22 +15,8 @@ FORMS = [RecordForm(kind, "a\t%" if kind in WITH_TEXT else "") for kind in KINDS
 @given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\\nt\n\tu\0\x1e\u2028😀")))
 def test_an_escaped_text_is_printable_and_means_the_same(text):
     escaped = escape(text)
-    assert unescape(escaped) == text
+    assert unescape(escaped, "--records-by") == text
     assert escaped.isprintable()
-
-
-@pytest.mark.parametrize(
-    ("typed", "meant"),
-    [("", ""), (r"\n", "\n"), (r"\\n", r"\n"), (r"\t%\u000A", "\t%\n"), (r"\ud83d\ude00", "😀"), ("\\\\\\\\", "\\\\")],
-)
-def test_escapes_stand_for_characters(typed, meant):
-    assert unescape(typed) == meant
-
-
-@pytest.mark.parametrize("typed", ["\\", r"\x", r"\u12", r"a\ud83d", r"\N", r"\\\\ \r"])
-def test_another_backslash_is_an_error(typed):
-    with pytest.raises(ConfigError, match=r"backslash|surrogate"):
-        unescape(typed)
 
 
 @pytest.mark.parametrize(

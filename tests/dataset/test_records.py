@@ -13,6 +13,7 @@ from charrnn.dataset.files import Source, read_parts
 from charrnn.dataset.line_reader import read_lines
 from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.dataset.records import read_records, records_of
+from charrnn.dataset.text_form import DEFAULT_FORM
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 from support.sources import read_in_blocks
@@ -63,7 +64,8 @@ def trained_and_scored(folder, form, contents, block, as_bytes=False):
         assert "is empty" in str(error)  # noqa: PT017 - it is another case, not the subject
         trained = []
     vocabulary = Vocabulary(None if as_bytes else "\n\x1eabé😀% \t")
-    found = [line for lines in read_records(read_parts(source.paths, block), form, vocabulary) for line in lines]
+    parts = read_parts(source.paths, block, as_is=as_bytes, separate=form.kind != "documents")
+    found = [line for lines in read_records(parts, form, vocabulary, DEFAULT_FORM) for line in lines]
     assert all(line.text == line.raw[:-1] + form.end for line in found)
     return trained, [line.text[:-1] for line in found]
 
@@ -116,7 +118,9 @@ def test_so_they_do_of_lines_but_for_the_empty_ones_that_a_score_names(folder, t
     corpus = read_in_blocks(Source(tuple(map(str, paths))), block)
     trained = [line for line in corpus.vocabulary.decode(corpus.ids).split("\n") if line]
     scored = [
-        line.text for lines in read_lines(read_parts(map(str, paths), block), corpus.vocabulary) for line in lines
+        line.text
+        for lines in read_lines(read_parts(map(str, paths), block), corpus.vocabulary, DEFAULT_FORM)
+        for line in lines
     ]
     assert trained == [line[:-1] for line in scored if line != "\n"]
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from charrnn.config import SamplingConfig
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, SamplingError
-from charrnn.sampling.constraints import Match
 from charrnn.sampling.ending import Ending, missing
 from charrnn.sampling.generate import TextGenerator, continuations, generate, samples
 from charrnn.sampling.lines import sample_lines
+from charrnn.sampling.match import Expression, Match
 from charrnn.sampling.request import SamplingRequest
 from charrnn.sampling.sentences import SentenceEnds
 from charrnn.scoring.text import score
@@ -233,16 +233,16 @@ def test_without_a_stop_text_the_least_length_changes_nothing():
 
 
 def test_a_match_that_is_too_short_is_an_error():
-    model, match = random_model(), lambda recent: [Match("[ab]{3}", random_model().vocabulary)]
+    model, match = random_model(), lambda recent: [Match(Expression("[ab]{3}", random_model().vocabulary))]
     assert len(text_of(model, length=20, constraints=match, min_length=3)) == 3
     with pytest.raises(SamplingError, match="no character may come after 3 characters"):
         text_of(model, length=20, constraints=match, min_length=4)
 
 
 def test_a_text_that_ends_after_a_text_matches_even_so():
-    model, match = random_model(), lambda recent: [Match("[ab]*e", random_model().vocabulary)]
+    model, match = random_model(), lambda recent: [Match(Expression("[ab]*e", random_model().vocabulary))]
     assert re.fullmatch("[ab]*e", text_of(model, length=90, constraints=match, stop_after=["e"]))
-    with pytest.raises(SamplingError, match="does not match"):
+    with pytest.raises(SamplingError, match="no text can match: 'e'"):
         text_of(model, length=90, constraints=match, stop_after=["a", "b"], config=SamplingConfig(ban="e"))
     with pytest.raises(ConfigError, match="both with a match and with a sentence"):
         text_of(model, length=90, constraints=match, end="sentence")
@@ -304,7 +304,7 @@ ENDS = [
 class Anything:
     """A constraint that allows every character."""
 
-    def allowed(self):
+    def allowed(self, left=-1):
         return np.ones(len(PROSE), bool)
 
     def add(self, v):
