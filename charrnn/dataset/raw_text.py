@@ -56,7 +56,7 @@ class RawText:
 
     def __iter__(self) -> Iterator[Part]:
         source = self.source
-        is_separate = source.separate_files and source.record_form.kind != "documents"  # which gain no newline
+        is_separate = source.separate_files and source.record_form.is_lines  # other records end with their file
         parts = read_parts(self.paths, as_is=source.as_bytes, encoding=source.encoding, separate=is_separate)
         for path, part in parts:
             self.sha256.update(part)

@@ -64,7 +64,7 @@ def trained_and_scored(folder, form, contents, block, as_bytes=False):
         assert "is empty" in str(error)  # noqa: PT017 - it is another case, not the subject
         trained = []
     vocabulary = Vocabulary(None if as_bytes else "\n\x1eabé😀% \t")
-    parts = read_parts(source.paths, block, as_is=as_bytes, separate=form.kind != "documents")
+    parts = read_parts(source.paths, block, as_is=as_bytes, separate=False)
     found = [line for lines in read_records(parts, form, vocabulary, DEFAULT_FORM) for line in lines]
     assert all(line.text == line.raw[:-1] + form.end for line in found)
     return trained, [line.text[:-1] for line in found]

@@ -168,7 +168,7 @@ def _open(
         arriving,
         as_is=model.vocabulary.is_bytes,
         encoding=model.text_form.encoding,
-        separate=model.record_form.kind != "documents",  # which gain no newline
+        separate=not model.reads_records,  # which end with their file
     )
     if size == math.inf and waits:
         size, parts = _read_ahead(parts, engines.MAX_NUMPY_CHARS)
