@@ -14,6 +14,7 @@ import numpy as np
 from charrnn.config import ModelConfig
 from charrnn.engine import Engine
 from charrnn.layers.workspace import Workspace
+from charrnn.model import head
 from charrnn.model.encoder import DIRECTIONS, BothCells, Encoding, Pass
 from charrnn.types import Array, Params, Shapes
 
@@ -39,25 +40,20 @@ def gradients(
 
     def of_outputs(direction: str, done: Pass) -> Array:
         """The gradient for the outputs of one cell; those of its parameters go to `grads`."""
-        W, b, H, scope = (
-            *(params[f"{name}{direction}"] for name in NAMES),
-            done.outputs.shape[-1],
-            workspace.scope(f"next{direction}"),
-        )
-        dh = scope.zeros("dh", done.outputs.shape, done.outputs.dtype)
+        W, b = (params[f"{name}{direction}"] for name in NAMES)
+        scope = workspace.scope(f"next{direction}")
         # both cells' steps begin with the text: what comes next to its last character is padding
-        has_next = np.arange(len(dh))[:, None] < encoding.lengths - 1
-        places = np.flatnonzero(has_next)
-        h = scope.empty("h", (len(places), H), dh.dtype)
-        np.take(done.outputs.reshape(-1, H), places, axis=0, out=h, mode="clip")  # the places are within bounds
+        has_next = np.arange(len(done.outputs))[:, None] < encoding.lengths - 1
+        h, targets = head.select(done.outputs, np.roll(done.source, -1, axis=0), has_next, scope)
         y = engine.linear.forward(h, W, b, scope)
-        _, dy = engine.softmax.cross_entropy(y, done.source.ravel()[places + len(weights)])
+        _, dy = engine.softmax.cross_entropy(y, targets)
         # L = Σ weight -log softmax(y)[next character]
         dy *= np.broadcast_to(weights, has_next.shape)[has_next][:, None]
         # y = h W_next + b_next
-        dh.reshape(-1, H)[places], *of_params = engine.linear.backward(dy, h, W, scope)
+        dh, *of_params = engine.linear.backward(dy, h, W, scope)
         grads.update((f"{name}{direction}", d) for name, d in zip(NAMES, of_params, strict=True))
-        return dh
+        # h = outputs[has_next]
+        return head.unselect(dh, done.outputs.shape, has_next, scope)
 
     forward, reverse = map(of_outputs, DIRECTIONS, encoding.passes[0])
     return (forward, reverse), grads
