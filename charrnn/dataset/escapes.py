@@ -24,6 +24,19 @@ def unescape(text: str, name: str) -> str:
     return re.sub(ESCAPE, lambda escape: character(escape[0], name), text, flags=re.DOTALL)
 
 
+def escape(text: str) -> str:
+    """The text that `unescape` makes this one of, without newlines and other characters that don't print."""
+    named = {CHARACTERS[name]: rf"\{name}" for name in "nt\\"}
+
+    def escaped(c: str) -> str:
+        if c in named:
+            return named[c]
+        units = c.encode("utf-16-be", "surrogatepass")
+        return c if c.isprintable() else "".join(rf"\u{units[n : n + 2].hex()}" for n in range(0, len(units), 2))
+
+    return "".join(map(escaped, text))
+
+
 def character(escape: str, name: str, known: str = LIST) -> str:
     """The character that an escape of the form `ESCAPE` stands for. Raises `ConfigError` if it stands for none.
 

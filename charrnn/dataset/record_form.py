@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from charrnn.config import one_of
-from charrnn.dataset.escapes import unescape
+from charrnn.dataset.escapes import escape, unescape
 from charrnn.errors import ConfigError
 
 END_OF_RECORD = "\x1e"
@@ -14,7 +14,6 @@ KINDS = ("lines", "blank", "text", "documents", "csv", "jsonl")
 in a row of CSV, or a field's in a line of JSON."""
 WITH_TEXT = ("text", "csv", "jsonl")
 """The kinds that need a text: the one between two records, or the name of the column or the field."""
-ESCAPED = {"n": "\n", "t": "\t", "\\": "\\"}
 
 
 @dataclass(frozen=True)
@@ -98,16 +97,3 @@ class RecordForm:
 
 LINES = RecordForm()
 """Each line is a text of its own: so it is, unless another form is given."""
-
-
-def escape(text: str) -> str:
-    """The text that `unescape` makes this one of, without newlines and other characters that don't print."""
-    named = {value: rf"\{name}" for name, value in ESCAPED.items()}
-
-    def escaped(c: str) -> str:
-        if c in named:
-            return named[c]
-        units = c.encode("utf-16-be", "surrogatepass")
-        return c if c.isprintable() else "".join(rf"\u{units[n : n + 2].hex()}" for n in range(0, len(units), 2))
-
-    return "".join(map(escaped, text))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.dataset.escapes import unescape
-from charrnn.dataset.record_form import KINDS, LINES, WITH_TEXT, RecordForm, escape
+from charrnn.dataset.escapes import escape, unescape
+from charrnn.dataset.record_form import KINDS, LINES, WITH_TEXT, RecordForm
 
 FORMS = [RecordForm(kind, "a\t%" if kind in WITH_TEXT else "") for kind in KINDS]
 
