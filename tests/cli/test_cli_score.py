@@ -17,6 +17,7 @@ import charrnn as api
 from charrnn.model.model import Model
 from charrnn.scoring.score import Score
 from support.processes import OPENING, TEXT, charrnn, command, environment, error_line, posix, raw, started, train_model
+from support.terminal import on_a_terminal
 
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему.\n" * 8
 LINES = ["It is a truth", "", "a wife in want of a man", "htruthh", "some one or other of them", "a"]
@@ -501,34 +502,19 @@ def coloured(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def on_a_terminal(path: Path, given: bytes, cwd: Path, env: dict[str, str]) -> tuple[str, str]:
+def heatmap_on_a_terminal(path: Path, given: bytes, cwd: Path, env: dict[str, str]) -> tuple[str, str]:
     """The output of `--heatmap` on a terminal, and its stderr."""
-    import pty
-
-    terminal, program = pty.openpty()
-    args = command("score", path, "--heatmap", "--engine", "numpy")
-    done = subprocess.run(
-        args, cwd=cwd, env=environment({"TERM": "xterm-256color"} | env), input=given, stdout=program, stderr=PIPE
-    )
-    os.close(program)
-    shown = b""
-    try:
-        while part := os.read(terminal, 1 << 16):
-            shown += part
-    except OSError:  # the end of a terminal on Linux
-        pass
-    os.close(terminal)
-    assert done.returncode == 0, done.stderr
-    return shown.decode().replace("\r\n", "\n"), done.stderr.decode()
+    args = ("score", path, "--heatmap", "--engine", "numpy")
+    return on_a_terminal(*args, given=given, cwd=cwd, env={"TERM": "xterm-256color"} | env)
 
 
 @posix
 def test_on_a_terminal_there_are_colours_unless_no_color_is_set(model: Path, tmp_path: Path) -> None:
-    shown, notices = on_a_terminal(model, OPENING.encode(), tmp_path, {})
+    shown, notices = heatmap_on_a_terminal(model, OPENING.encode(), tmp_path, {})
     assert COLOUR.sub("", shown) == OPENING
     assert len(COLOUR.findall(shown)) > 100
     assert notices.startswith("surprisal in bits:")
-    shown, notices = on_a_terminal(model, OPENING.encode(), tmp_path, {"NO_COLOR": "1"})
+    shown, notices = heatmap_on_a_terminal(model, OPENING.encode(), tmp_path, {"NO_COLOR": "1"})
     assert shown == OPENING
     assert "\x1b" not in notices
     assert "NO_COLOR" in notices
@@ -537,7 +523,7 @@ def test_on_a_terminal_there_are_colours_unless_no_color_is_set(model: Path, tmp
 @posix
 def test_a_terminal_gets_a_newline_at_the_end_and_no_control_characters(of_bytes: Path, tmp_path: Path) -> None:
     text = "семья\tи\x1b[31m ".encode() + b"\xff"
-    shown, _ = on_a_terminal(of_bytes, text, tmp_path, {})
+    shown, _ = heatmap_on_a_terminal(of_bytes, text, tmp_path, {})
     assert COLOUR.sub("", shown) == "семья\tи\\x1b[31m \\udcff\n"
 
 

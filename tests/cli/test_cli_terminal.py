@@ -1,13 +1,11 @@
 """Text on a terminal: every command shows what would control it as escapes, and leaves all other characters alone."""
 
-import os
-import subprocess
 from pathlib import Path
-from subprocess import PIPE
 
 import pytest
 
-from support.processes import charrnn, command, environment, posix, raw, train_model
+from support.processes import charrnn, posix, raw, train_model
+from support.terminal import on_a_terminal
 
 DOCS = Path(__file__).parents[1] / "fixtures" / "docs"
 PEACEFUL = "東京\u3000大阪 10\u00a0km Donau\u00addampf 👩\u200d👧 می\u200cخواهم \u2028\U000e0067"
@@ -24,23 +22,9 @@ def of_bytes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train_model(tmp_path_factory.mktemp("bytes"), b"\x1b[31m" * 50, "--bytes", steps=1)
 
 
-def on_a_terminal(*args: object, given: bytes, cwd: Path) -> str:
+def shown_on_a_terminal(*args: object, given: bytes, cwd: Path) -> str:
     """What a command shows on a terminal as wide as it needs."""
-    import pty
-
-    terminal, program = pty.openpty()
-    env = environment({"TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "500"})
-    done = subprocess.run(command(*args), cwd=cwd, env=env, input=given, stdout=program, stderr=PIPE, timeout=60)
-    os.close(program)
-    shown = b""
-    try:
-        while part := os.read(terminal, 1 << 16):
-            shown += part
-    except OSError:  # the end of a terminal on Linux
-        pass
-    os.close(terminal)
-    assert done.returncode == 0, done.stderr
-    return shown.decode().replace("\r\n", "\n")
+    return on_a_terminal(*args, given=given, cwd=cwd, env={"TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "500"})[0]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +41,7 @@ def on_a_terminal(*args: object, given: bytes, cwd: Path) -> str:
 def test_a_terminal_gets_escapes_for_what_would_control_it_and_nothing_else(line: str, of_bytes: Path) -> None:
     words = [of_bytes if word == "BYTES" else word for word in line.split()]
     text = f"Ann {HOSTILE} {PEACEFUL} at 7 am \udcff"
-    shown = on_a_terminal(*words, given=raw(text) + b"\n", cwd=DOCS)
+    shown = shown_on_a_terminal(*words, given=raw(text) + b"\n", cwd=DOCS)
     if "--spans" in line:
         assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
         return
@@ -68,12 +52,12 @@ def test_a_terminal_gets_escapes_for_what_would_control_it_and_nothing_else(line
 
 def test_raw_text_reaches_a_terminal_and_safe_text_a_pipe(of_bytes: Path, tmp_path: Path) -> None:
     args, text = ("sample", of_bytes, "--prime", "-", "-n", 0, "--seed", 1), HOSTILE + PEACEFUL
-    assert on_a_terminal(*args, "--raw-text", given=text.encode(), cwd=tmp_path) == text + "\n"
+    assert shown_on_a_terminal(*args, "--raw-text", given=text.encode(), cwd=tmp_path) == text + "\n"
     assert charrnn(*args, "--safe-text", cwd=tmp_path, input=text).stdout == SHOWN + PEACEFUL
 
 
 def test_a_newline_of_two_characters_is_one_on_a_terminal(of_bytes: Path, tmp_path: Path) -> None:
-    shown = on_a_terminal("score", of_bytes, "--above", 0, given=b"one\r\ntwo\rthree\r\n", cwd=tmp_path)
+    shown = shown_on_a_terminal("score", of_bytes, "--above", 0, given=b"one\r\ntwo\rthree\r\n", cwd=tmp_path)
     assert shown == "one\ntwo\\rthree\n"
 
 
