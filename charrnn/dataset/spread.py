@@ -81,8 +81,11 @@ class SegmentStreams:
 
     @cached_property
     def _orders(self) -> Indices:
-        """The offsets at which each segment can begin: those of one batch, but at most a tenth of the segment. [S]"""
-        orders: Indices = np.minimum(self.seq_length, (self.lengths - 1) // 10 + 1)
+        """The offsets at which each segment can begin: those of one batch, but at most a tenth of the segment. [S]
+
+        One, also where a segment is empty, since a block begins or ends the text.
+        """
+        orders: Indices = np.clip((self.lengths - 1) // 10 + 1, 1, self.seq_length)
         return orders
 
     @cached_property

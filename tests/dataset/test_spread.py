@@ -54,15 +54,15 @@ def test_the_seed_chooses_the_blocks() -> None:
 # What is learned
 
 
-@given(N_AND_HELD_OUT, st.integers(0, 9), st.integers(1, 12), st.integers(1, 40), st.data())
+@given(N_AND_HELD_OUT, st.integers(0, 9), st.integers(1, 12), st.integers(1, 40), st.integers(0, 39))
+@example((445, 400), 1, 1, 1, 0)  # the last block ends the text
 def test_training_reads_what_lies_between_the_blocks_and_nothing_else(
-    sizes: tuple[int, int], seed: int, B: int, T: int, data: st.DataObject
+    sizes: tuple[int, int], seed: int, B: int, T: int, order: int
 ) -> None:
     N, held_out = sizes
     streams, validation = split(N, held_out, seed, B, T)
     assert streams.size + validation.size == N
-    order = data.draw(st.integers(0, streams.n_orders - 1))
-    batches = [streams.epoch(order)(k) for k in range(streams.steps_per_epoch)]
+    batches = [streams.epoch(order % streams.n_orders)(k) for k in range(streams.steps_per_epoch)]
     held_out_ids = {int(i) for block in validation.blocks() for i in block}
     read: list[int] = []
     before = np.full(streams.batch_size, -1)
