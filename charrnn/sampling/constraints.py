@@ -1,16 +1,18 @@
 """The constraints of sampling: each says, before every character, which characters may come next."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.sampling.filters import Recent
 from charrnn.types import Mask
+
+if TYPE_CHECKING:
+    from charrnn.dataset.corpus import Corpus
 
 ConstraintFactory = Callable[[Recent], Sequence["Constraint"]]
 """Makes the constraints of one text, which continues the given characters."""
@@ -29,6 +31,17 @@ class Constraint(Protocol):
         """Adds character v to the text."""
 
 
+@runtime_checkable
+class WholeTextConstraint(Constraint, Protocol):
+    """A condition on the whole text, which ends only where it holds."""
+
+    def begin(self, mask: Mask, stops: Sequence[str], length: int) -> None:
+        """Begins a text of characters in `mask` [V] that ends at its length (-1: never) or before a stop text."""
+
+    def complete(self) -> bool:
+        """Whether the condition holds for the text as it is."""
+
+
 MIN_KNOWN, MIN_KNOWN_NGRAMS = 0.5, 0.01
 """The smallest shares of the characters, and of the (N + 1)-grams, of a corpus that a model has to know."""
 HASH_BLOCK = 1 << 22
@@ -44,7 +57,7 @@ class CorpusNgrams:
 
     BASE = np.uint64(0x9E3779B97F4A7C15)
 
-    def __init__(self, corpus: Corpus, vocabulary: Vocabulary, N: int):
+    def __init__(self, corpus: "Corpus", vocabulary: Vocabulary, N: int):
         """Raises `ConfigError` for an N below 1; `CorpusError` for a corpus of which too little is known to the model:
         then the text is probably in another encoding, and whatever was copied from it would not be noticed.
         """
@@ -67,7 +80,7 @@ class CorpusNgrams:
                 self.hashes, pending = np.unique(np.concatenate((self.hashes, *pending))), []
         self._check(corpus, n_known, n_ngrams)
 
-    def _check(self, corpus: Corpus, n_known: int, n_ngrams: int) -> None:
+    def _check(self, corpus: "Corpus", n_known: int, n_ngrams: int) -> None:
         """Raises `CorpusError` if too few of the characters, or of the (N + 1)-grams, are known to the model."""
         n = len(corpus.ids)
         if n_known < MIN_KNOWN * n:

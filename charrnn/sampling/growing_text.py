@@ -7,11 +7,10 @@ import numpy as np
 
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, SamplingError
-from charrnn.sampling.constraints import Constraint
+from charrnn.sampling.constraints import Constraint, WholeTextConstraint
 from charrnn.sampling.decoder import BatchDecoder
 from charrnn.sampling.ending import Ending, MinLength
 from charrnn.sampling.filters import Recent
-from charrnn.sampling.match import Match
 from charrnn.sampling.request import SamplingRequest
 from charrnn.types import Array, Ids, Mask
 
@@ -32,7 +31,7 @@ class GrowingText:
         self.constraints: Sequence[Constraint] = (
             request.constraints(recent[recent < len(vocabulary)]) if request.constraints else ()
         )
-        if request.end and any(isinstance(c, Match) for c in self.constraints):
+        if request.end and any(isinstance(c, WholeTextConstraint) for c in self.constraints):
             raise ConfigError("a text can't end both with a match and with a sentence: leave one out")
         if self.min_length and any(request.stops):
             self.constraints = [*self.constraints, MinLength(self.min_length, request.stops, vocabulary)]
@@ -43,7 +42,7 @@ class GrowingText:
         """The log-probability of each character, if the text may end before the last of them."""
         self.error: SamplingError | None = None
         """Why the text could not be written as the constraints ask; it has ended then."""
-        self.matches = [constraint for constraint in self.constraints if isinstance(constraint, Match)]
+        self.matches = [constraint for constraint in self.constraints if isinstance(constraint, WholeTextConstraint)]
         for match in self.matches:
             match.begin(self.mask, self.ending.stops, self.length)
         if self.ended:

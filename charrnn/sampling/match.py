@@ -11,6 +11,7 @@ import numpy as np
 from charrnn.dataset.vocabulary import MAX_NAMED, Vocabulary
 from charrnn.errors import ConfigError, SamplingError
 from charrnn.sampling.automaton import Automaton, State
+from charrnn.sampling.constraints import WholeTextConstraint
 from charrnn.sampling.regular_expression import Leaf, NotRegular, has_assertion, leaves, missing, parse, shortest
 from charrnn.types import Mask
 
@@ -110,7 +111,7 @@ class Expression:
         return f"no text can match: {listed} may not come; allow it, or don't let it stop the text"
 
 
-class Match:
+class Match(WholeTextConstraint):
     """The whole text matches a regular expression.
 
     A character may come if a text that begins with those so far and this one matches within the length. Where no

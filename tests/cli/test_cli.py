@@ -214,13 +214,21 @@ def test_commands_import_only_what_they_use(model: Path, tmp_path: Path) -> None
     assert training & HEAVY == {"numpy", "safetensors", "tqdm", "threadpoolctl"}
 
 
+SMALLEST_PROGRAM = """
+import numpy, typer
+def command(n: int = 1): pass
+typer.run(command)
+"""
+"""What the libraries take: newer versions of Typer import Pydantic once there is an option to convert."""
+MAX_RATIO = 2.25
+"""1.9 was measured with a Typer that does not use Pydantic, 1.4 with one that does."""
+
+
 @pytest.mark.parametrize("args", [["--help"], ["sample", "-n", 1]], ids=lambda args: args[0])
-def test_it_takes_at_most_two_and_a_half_times_as_long_as_its_imports(
-    args: list[object], model: Path, tmp_path: Path
-) -> None:
+def test_it_takes_not_much_longer_than_a_program_of_one_option(args: list[object], model: Path, tmp_path: Path) -> None:
     if args[0] == "sample":
         args = [*args, model]
-    runs = {"charrnn": command(*args), "libraries": [sys.executable, "-c", "import numpy, typer"]}
+    runs = {"charrnn": command(*args), "libraries": [sys.executable, "-c", SMALLEST_PROGRAM, "--n", "3"]}
     env = environment({"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""})
     for run in runs.values():  # the first run compiles
         subprocess.run(run, cwd=tmp_path, env=env, capture_output=True, check=True)
@@ -232,6 +240,6 @@ def test_it_takes_at_most_two_and_a_half_times_as_long_as_its_imports(
                 subprocess.run(run, cwd=tmp_path, env=env, capture_output=True, check=True)
                 times[name].append(time.perf_counter() - before)
         ratio = statistics.median(times["charrnn"]) / statistics.median(times["libraries"])
-        if ratio <= 2.5:
+        if ratio <= MAX_RATIO:
             return
-    pytest.fail(f"it takes {ratio:.2f} times as long as the import of numpy and typer")
+    pytest.fail(f"it takes {ratio:.2f} times as long as the smallest program of numpy and typer")

@@ -12,7 +12,6 @@ from charrnn.dataset.files import Source
 from charrnn.errors import CorpusError
 from charrnn.model.model import Model
 from charrnn.sampling.constraints import ConstraintFactory, CorpusNgrams, MaxCopy
-from charrnn.sampling.match import Expression, Match
 
 ASCII = bytes(range(0x80))
 MAX_INVALID = 0.001
@@ -31,23 +30,24 @@ def constraint_factory(
     Raises `ConfigError` for an invalid option, and `CorpusError` if the corpus can't be read.
     """
     vocabulary, form = model.vocabulary, model.text_form
-    # An invalid pattern is an error before the corpus is read
-    expression = None if match is None else Expression(match, vocabulary)
-    if expression and expression.unplanned:
-        notice(f"--match has {expression.unplanned}, which can't be planned ahead: a text may fail to match in the end")
-    ngrams = None
+    factories: list[ConstraintFactory] = []
+    if match is not None:  # an invalid pattern is an error before the corpus is read
+        from charrnn.sampling.match import Expression, Match
+
+        expression = Expression(match, vocabulary)
+        if why := expression.unplanned:
+            notice(f"--match has {why}, which can't be planned ahead: a text may fail to match in the end")
+        factories.append(lambda recent: [Match(expression)])
     if max_copy is not None:
         as_bytes = vocabulary.is_bytes
         source = Source((str(corpus),), as_bytes, form.encoding, "surrogateescape", normalization=form.normalization)
         found = read(source)
         _check_encoding(found, source, model)
         ngrams = CorpusNgrams(found, vocabulary, max_copy)
-    if expression is None and ngrams is None:
+        factories.append(lambda recent: [MaxCopy(ngrams, recent)])
+    if not factories:
         return None
-    return lambda recent: [
-        *([Match(expression)] if expression is not None else []),
-        *([MaxCopy(ngrams, recent)] if ngrams is not None else []),
-    ]
+    return lambda recent: [constraint for factory in factories for constraint in factory(recent)]
 
 
 def _check_encoding(corpus: Corpus, source: Source, model: Model) -> None:
