@@ -10,28 +10,30 @@ trained network makes small (J. Hewitt, "Initializing New Word Embeddings for Pr
 
 import numpy as np
 
-from charrnn.config import WRITERS, ModelConfig
+from charrnn.config import WRITERS
 from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.model.model import Model
 from charrnn.types import Array, Params
 
 
-def resize(params: Params, config: ModelConfig, old: Vocabulary, new: Vocabulary) -> Params:
-    """The parameters of a network of any form, from those for its old vocabulary, with which the new one begins.
+def resize(model: Model, vocabulary: Vocabulary, end: str = "\n") -> Params:
+    """The parameters of a model of any form for a larger vocabulary, which begins with its own.
 
     Only the first layers of its cells read characters, and only the head of a writer, and what an auxiliary loss has,
-    predict them; all other arrays are the same ones. If texts begin with another character now, as they do when the
-    newline is new, that one is read as the one was with which they began.
+    predict them; all other arrays are the same ones. `end` is the character with which a text of the new kind ends, and
+    before which one begins: if it is new, it is read as the one was before which the texts of the model began.
     """
-    n_new = len(new) - len(old)
+    V, start = len(model.vocabulary), vocabulary.start_after(end)
+    n_new = len(vocabulary) - V
     if not n_new:
-        return params
+        return model.params
     resized = {}
-    for name, p in params.items():
+    for name, p in model.params.items():
         if name.startswith("W_ih0"):
             resized[name] = _extended(p, n_new, axis=0)
-            if new.start >= len(old):
-                resized[name][new.start] = p[old.start]
-        elif (name in ("W_out", "b_out") and config.form in WRITERS) or "_next" in name:
+            if start >= V:
+                resized[name][start] = p[model.start]
+        elif (name in ("W_out", "b_out") and model.config.form in WRITERS) or "_next" in name:
             resized[name] = _extended(p, n_new, axis=-1)
         else:
             resized[name] = p

@@ -91,7 +91,7 @@ def start(
     with threadpool_limits(1):  # the QR decomposition rounds differently on more threads
         params = initial_params(network, rng)
     if init_from is not None and _is_alike(init_from, options):
-        learned = resize(init_from.params, init_from.config, init_from.vocabulary, corpus.vocabulary)
+        learned = resize(init_from, corpus.vocabulary, corpus.record_form.end)
         params |= {name: np.array(p, np.float32, order="C") for name, p in learned.items() if name in params}
         _check_labels(init_from, split.labels)
         if split.prior_shift is not None:  # the trainer adds it: so at first it has the model's own probabilities

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from charrnn.dataset.batch import Batch
+from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import load
 from charrnn.errors import VocabularyError
@@ -19,12 +20,11 @@ from support.trainings import run, start_in
 OLD, NEW = "\n abcdeé", "Жz😀"
 
 
-def resized(model: Model, new: str = NEW) -> Model:
+def resized(model: Model, new: str = NEW, records: RecordForm = LINES) -> Model:
     vocabulary = model.vocabulary.extended(new)
-    params = resize(model.params, model.config, model.vocabulary, vocabulary)
-    return replace(
-        model, config=replace(model.config, vocab_size=len(vocabulary)), vocabulary=vocabulary, params=params
-    )
+    params = resize(model, vocabulary, records.end)
+    config = replace(model.config, vocab_size=len(vocabulary))
+    return replace(model, config=config, vocabulary=vocabulary, params=params, record_form=records)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -76,9 +76,19 @@ def test_a_text_begins_as_before_if_the_newline_is_new(old: str, start: str) -> 
     np.testing.assert_allclose(second, first, rtol=1e-5, atol=1e-5)
 
 
+def test_the_first_record_begins_as_a_text_did() -> None:
+    model, records = random_model(characters=OLD), RecordForm("blank")
+    larger = resized(model, records.end + "Ж", records)
+    assert (larger.start, model.start) == (len(OLD), OLD.index("\n"))
+    np.testing.assert_array_equal(larger.params["W_ih0"][larger.start], model.params["W_ih0"][model.start])
+    again = resized(larger, "Д", RecordForm("documents"))
+    assert resize(again, again.vocabulary) is again.params
+    np.testing.assert_array_equal(again.params["W_ih0"][again.start], model.params["W_ih0"][model.start])
+
+
 def test_without_new_characters_nothing_changes() -> None:
     model = random_model()
-    assert resize(model.params, model.config, model.vocabulary, model.vocabulary) is model.params
+    assert resize(model, model.vocabulary) is model.params
 
 
 @pytest.mark.parametrize("layout", ["labels", "tags", "translations"])
