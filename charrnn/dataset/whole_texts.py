@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from charrnn.dataset.batch import NO_ROWS, Batch
+from charrnn.dataset.id_counts import count_ids
 from charrnn.dataset.lines import LineBatches, Lines
 from charrnn.dataset.pairs import Pairs
 from charrnn.types import Array, Ids, Indices
@@ -25,6 +26,10 @@ class TextBatches(LineBatches):
     def chars_read(self) -> int:
         """The characters of an epoch that are read."""
         return int(np.minimum(self.lines.lengths, self.seq_length).sum(dtype=np.int64))
+
+    def label_counts(self, n: int) -> Indices:
+        """How many texts, or characters, have each of the `n` labels or tags. [n]"""
+        raise NotImplementedError
 
     def _needed(self) -> Indices:
         """A text is a single batch. [R]"""
@@ -53,6 +58,11 @@ class LabelBatches(TextBatches):
         """The labels of an epoch."""
         return len(self.lines)
 
+    def label_counts(self, n: int) -> Indices:
+        """How many texts have each label. [n]"""
+        assert self.lines.labels is not None
+        return np.bincount(self.lines.labels, minlength=n)
+
     def _batch(self, chosen: Indices, piece: int, pieces: int) -> Batch:
         """The texts of a group and their labels [1, B]."""
         assert self.lines.labels is not None
@@ -76,6 +86,12 @@ class TagBatches(TextBatches):
     def size(self) -> int:
         """The tags of an epoch."""
         return self.chars_read
+
+    def label_counts(self, n: int) -> Indices:
+        """How many characters have each tag. [n]"""
+        lines = self.lines
+        counts = count_ids(lines.ids, lines.starts + lines.lengths + 1, lines.lengths, len(self.tag_of))
+        return np.bincount(self.tag_of[counts > 0], counts[counts > 0], n).astype(np.int64)
 
     def _batch(self, chosen: Indices, piece: int, pieces: int) -> Batch:
         """The texts of a group and their tags [T, B]."""

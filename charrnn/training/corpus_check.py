@@ -2,10 +2,13 @@
 
 from itertools import chain
 
+import numpy as np
+
 from charrnn.dataset import tail
 from charrnn.dataset.id_counts import CharacterCount, count, count_only_in
 from charrnn.dataset.split import ValidationStream
 from charrnn.dataset.streams import Streams
+from charrnn.dataset.whole_texts import TextBatches
 from charrnn.training.budget import MAX_MIN_COUNT, MAX_RARE_SHARE, MIN_VOCABULARY
 from charrnn.training.trainer import Trainer
 
@@ -32,6 +35,15 @@ def only_held_out(trainer: Trainer) -> CharacterCount:
     V, data = len(trainer.state.vocabulary), trainer.validation_data
     counts = count_only_in(data.blocks(), trainer.training_data.blocks(), V)
     return CharacterCount.from_counts(counts, data.chars_read)
+
+
+def labels_only_held_out(trainer: Trainer) -> list[str]:
+    """The labels or tags that only the validation data has."""
+    labels, data, validation = trainer.labels, trainer.training_data, trainer.validation_data
+    if labels is None or not isinstance(data, TextBatches) or not isinstance(validation, TextBatches):
+        return []
+    learned, held_out = (part.label_counts(len(labels)) for part in (data, validation))
+    return [labels.names[n] for n in np.flatnonzero((learned == 0) & (held_out > 0))]
 
 
 def tail_differs(trainer: Trainer) -> bool:

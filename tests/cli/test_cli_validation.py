@@ -65,6 +65,13 @@ def test_the_validation_loss_is_the_score_of_the_file_and_all_of_the_corpus_is_l
     assert inspected["corpus"]["val_name"] == "other.txt"
 
 
+def test_labels_that_only_the_file_has_are_named(here: Path) -> None:
+    (here / "a.tsv").write_text("aa\tx\nbb\ty\n" * 20)
+    (here / "b.tsv").write_text("aa\tx\nbb\tz\n" * 20)
+    done = train("a.tsv", "--classify", "--val-file", "b.tsv", "--out", "m.safetensors", cwd=here)
+    assert "labels that only the held-out text has, so that they are never learned: 'z'" in done.stderr.splitlines()
+
+
 def test_files_without_these_options_are_as_before(here: Path) -> None:
     train("corpus.txt", "--out", "m.safetensors", cwd=here)
     for name in ("m", "m.resume"):

@@ -90,6 +90,23 @@ def test_a_block_or_a_line_that_is_held_out_counts_too() -> None:
     assert corpus_check.only_held_out(trainer).distinct == trainer.validation_data.n_lines == 30
 
 
+@pytest.mark.parametrize(
+    ("layout", "more", "expected"),
+    [
+        ("labels", "", []),
+        ("labels", "a word\tnew\nand\tother\nmore\tnew\n", ["new", "other"]),
+        ("tags", "", []),
+        ("tags", "aba\tvXv\nbab\tYvX\n", ["X", "Y"]),
+        ("pairs", "a word\tnew\n", []),
+        ("stream", "a word\tnew\n", []),
+    ],
+)
+def test_labels_that_only_a_text_of_its_own_has_are_named(layout: str, more: str, expected: list[str]) -> None:
+    text = TEXTS[layout]
+    assert corpus_check.labels_only_held_out(start_in(layout, from_text(text, val_text=text + more))) == expected
+    assert not corpus_check.labels_only_held_out(start_in(layout, from_text(text + more, val_text=text)))
+
+
 # The tail
 
 

@@ -41,7 +41,7 @@ def constraint_factory(
     if max_copy is not None:
         as_bytes = vocabulary.is_bytes
         source = Source((str(corpus),), as_bytes, form.encoding, "surrogateescape", normalization=form.normalization)
-        found = read(source)
+        found = read(source, notice=notice)
         _check_encoding(found, source, model)
         ngrams = CorpusNgrams(found, vocabulary, max_copy)
         factories.append(lambda recent: [MaxCopy(ngrams, recent)])

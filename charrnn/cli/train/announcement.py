@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
+from charrnn.config import UNIT_OF_LAYOUT
 from charrnn.dataset.id_counts import CharacterCount
 from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.spread import ValidationBlocks
@@ -147,6 +148,11 @@ def _characters(trainer: Trainer, default_min_count: bool) -> Iterator[str]:
             f"{unit} that only the held-out text has, so that they are never learned: {unseen.distinct:,}, "
             f"{_percent(unseen)} of it"
         )
+    if labels := corpus_check.labels_only_held_out(trainer):
+        kind, n = f"{UNIT_OF_LAYOUT[state.training_config.layout]}s", len(labels)
+        more = f" and {n - MAX_NAMED:,} more" if n > MAX_NAMED else ""
+        named = ", ".join(map(repr, labels[:MAX_NAMED]))
+        yield f"{kind} that only the held-out text has, so that they are never learned: {named}{more}"
     if corpus_check.tail_differs(trainer):
         yield (
             f"the last {trainer.validation_data.size:,} are of another kind than the rest, so that the validation loss "
