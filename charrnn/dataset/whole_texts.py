@@ -5,11 +5,13 @@ side by side, and what there is to predict of them.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from charrnn.dataset.batch import NO_ROWS, Batch
 from charrnn.dataset.id_counts import count_ids
+from charrnn.dataset.line_rows import Rows
 from charrnn.dataset.lines import LineBatches, Lines
 from charrnn.dataset.pairs import Pairs
 from charrnn.types import Array, Ids, Indices
@@ -21,6 +23,11 @@ class TextBatches(LineBatches):
 
     The lines are the texts alone: their lengths are those of the sources.
     """
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Each text is one row, however much longer than the others it is."""
+        return Rows(self.lines.starts, self.lines.lengths)
 
     @property
     def chars_read(self) -> int:

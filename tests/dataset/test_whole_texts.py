@@ -83,6 +83,24 @@ def test_a_long_text_is_cut():
     assert batch.mask.sum() == 5
 
 
+def test_a_text_that_is_much_longer_than_the_others_is_one_row_too():
+    corpus = from_text("".join(f"{c}\t{'xy'[n % 2]}\n" for n, c in enumerate("abcdefgh" * 9)) + f"{'a' * 99}\tx\n")
+    found, _, ids = corpus.labelled
+    data = LabelBatches(texts_alone(found, ids), 8, 4)
+    assert (data.size, data.batch_size, data.steps_per_epoch) == (73, 8, 10)
+    got = Counter(
+        text
+        for batch in map(data.epoch(3), range(data.steps_per_epoch))
+        for text, _, mask in rows([batch], corpus.vocabulary)
+        if mask[0]
+    )
+    assert got == Counter("abcdefgh" * 9) + Counter(["aaaa"])
+    lines = "".join(f"{c}\t{'xy'[c in 'ab']}\n" for c in "abcdefgh" * 9) + f"{'a' * 99}\t{'y' * 99}\n"
+    found, _, tag_of = from_text(lines).tagged
+    batches = TagBatches(texts_alone(found), 8, 4, tag_of)
+    assert sum(batches.epoch(3)(k).chars for k in range(batches.steps_per_epoch)) == 76
+
+
 def test_nothing_is_held_out_if_only_one_label_would_be_left():
     text = "good\tX\n" * 30 + "b" * 150 + "\tY\n"
     found = split_corpus(from_text(text), TrainingConfig(1, layout="labels"))
