@@ -13,8 +13,8 @@ def replace_rare(corpus: Corpus, min_count: int) -> Corpus:
     """The corpus without the characters that occur less than `min_count` times, which are its `rare` ones.
 
     Each is replaced by the most similar one that is kept, or left out if none is: see `Vocabulary.nearest`. A newline
-    is always kept. In a text of its own to validate on the same characters are replaced, and those that only it has.
-    Raises `ConfigError` for bytes, and `CorpusError` if no character occurs so often.
+    and the end of a record are always kept. In a text of its own to validate on the same characters are replaced, and
+    those that only it has. Raises `ConfigError` for bytes, and `CorpusError` if no character occurs so often.
     """
     if not min_count:
         return corpus
@@ -25,8 +25,7 @@ def replace_rare(corpus: Corpus, min_count: int) -> Corpus:
     kept = counts >= min_count
     if not kept.any():
         raise CorpusError(f"no character of {corpus.name} occurs {min_count:,} times: give a smaller --min-count")
-    if "\n" in characters:
-        kept[characters.index("\n")] = True
+    kept |= [c in ("\n", corpus.record_form.end) for c in characters]
     if kept.all():
         return corpus
     found = CharacterCount.from_counts(counts[~kept], len(corpus.ids))

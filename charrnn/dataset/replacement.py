@@ -12,11 +12,14 @@ from charrnn.errors import CorpusError
 from charrnn.types import Ids
 
 
-def structural(layout: str) -> frozenset[str]:
-    """The characters that say where the texts of a layout end: they are never left out."""
+def structural(layout: str, end: str) -> frozenset[str]:
+    """The characters that say where the texts of a layout end: they are never left out.
+
+    `end` is that of a line or of another record: see `RecordForm.end`.
+    """
     if layout in PAIR_LAYOUTS:
-        return frozenset(("\n", TAB))
-    return frozenset("\n") if layout in LINE_LAYOUTS else frozenset()
+        return frozenset((end, TAB))
+    return frozenset(end) if layout in LINE_LAYOUTS else frozenset()
 
 
 def replace_unknown(corpus: Corpus, vocabulary: Vocabulary, policy: str) -> tuple[Corpus, int]:

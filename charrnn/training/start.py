@@ -188,7 +188,7 @@ def _read(corpus: Corpus, options: TrainOptions, model: Model | None, unknown: s
         return corpus.read_as(layout, skip_bad, model.vocabulary), began
     new = corpus.characters_read(layout, skip_bad) - {*model.vocabulary.characters}
     if unknown != "new":
-        new &= structural(layout)
+        new &= structural(layout, corpus.record_form.end)
     vocabulary, n_replaced = model.vocabulary.extended(sorted(new)), 0
     if unknown != "new":
         corpus, n_replaced = replace_unknown(corpus, vocabulary, unknown)

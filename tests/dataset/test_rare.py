@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.rare import replace_rare
+from charrnn.dataset.record_form import RecordForm
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from support.sources import text_of
@@ -60,6 +61,13 @@ def test_it_is_the_text_in_which_str_translate_replaces_the_rare_characters(text
     assert text_of(found) == wanted
     assert found.held_out is not None
     assert found.vocabulary.decode(found.held_out.ids) == val_text.translate(table)
+
+
+def test_the_end_of_a_record_is_kept_however_few_there_are() -> None:
+    corpus = from_text("ab" * 9 + "\n\n" + "ba" * 9 + "\né", record_form=RecordForm("blank"))
+    found = replace_rare(corpus, 3)
+    assert text_of(found) == "ab" * 9 + "\x1e" + "ba" * 9 + "\n\x1e"
+    assert len(found.lines) == 2
 
 
 def test_characters_that_are_left_out_are_unknown_later() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from charrnn.dataset.corpus import from_text
+from charrnn.dataset.record_form import RecordForm
 from charrnn.errors import ConfigError, CorpusError, DivergenceError, VocabularyError
 from charrnn.model.model import Model
 from charrnn.training import calibration
@@ -226,6 +227,15 @@ def test_new_characters_are_left_out_or_replaced(layout: str, unknown: str, tmp_
             break
     whole = saved_bytes(trainer, tmp_path)
     assert saved_bytes(run(resumed(part, text, tmp_path)), tmp_path) == whole
+
+
+def test_the_end_of_a_record_is_learned_when_other_new_characters_are_left_out() -> None:
+    model = run(start_in("stream", "abcdefg xyz" * 30, steps=1, hidden_size=12, layers=1)).latest
+    corpus = from_text("bad face\nЖ\n\n" * 40, record_form=RecordForm("blank"))
+    trainer = start_on(corpus, layout="lines", init_from=model, unknown="skip", steps=1)
+    assert trainer.state.vocabulary.characters == (*model.vocabulary.characters, "\x1e")
+    assert trainer.state.corpus.training_lines + trainer.state.corpus.validation_lines == 40
+    assert trainer.state.init_from == InitFrom("skip", 1, 80)
 
 
 def test_what_can_not_be_left_out_is_told() -> None:
