@@ -70,11 +70,14 @@ class Lines:
         return int(self.lengths.sum(dtype=np.int64)) + len(self)
 
     def excerpt(self, limit: int) -> Ids:
-        """The last lines with at most `limit` ids in total, one after the other, each with its newline."""
+        """The last lines with at most `limit` ids in total, one after the other, each with its newline.
+
+        If the last one alone has more, it is the end of that.
+        """
         lengths = self.lengths.astype(np.int64) + 1
-        first = int(np.searchsorted(np.cumsum(lengths[::-1]), limit, side="right"))
-        lengths, starts = lengths[len(self) - first :], self.starts[len(self) - first :]
-        stops = np.cumsum(lengths)
+        n = max(1, int(np.searchsorted(np.cumsum(lengths[::-1]), limit, side="right")))
+        ends, lengths = (self.starts + lengths)[-n:], np.minimum(lengths[-n:], limit)
+        starts, stops = ends - lengths, np.cumsum(lengths)
         places = np.arange(lengths.sum()) + np.repeat(starts - (stops - lengths), lengths)
         dtype = np.promote_types(self.ids.dtype, smallest_type(self.newline + 1))
         text: Ids = self.ids.take(places, mode="clip").astype(dtype)

@@ -69,11 +69,16 @@ def test_an_excerpt_is_as_many_of_the_last_lines_as_fit(lines, ends):
     text = from_text("\n\n".join(lines) + "\n" * ends)
     whole = "".join(f"{line}\n" for line in lines)
     assert text.vocabulary.decode(text.lines.excerpt(10**6)) == whole
-    for limit in range(len(whole)):
+    for limit in range(1, len(whole)):
         part = text.vocabulary.decode(text.lines.excerpt(limit))
+        if limit <= len(lines[-1]):
+            assert part == whole[-limit:], "the end of the last line, since it does not fit"
+            continue
         assert len(part) <= limit
-        assert whole.endswith("\n" + part) or not part
+        assert whole.endswith("\n" + part)
         assert len(part) + len(lines[len(lines) - part.count("\n") - 1]) + 1 > limit
+    nothing = text.lines.select(np.zeros(len(lines), bool))
+    assert not len(nothing.excerpt(5))
 
 
 def test_a_text_without_newlines_is_one_line():
