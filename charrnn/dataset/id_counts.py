@@ -57,11 +57,17 @@ def count_only_in(blocks: Iterable[Ids], others: Iterable[Ids], V: int) -> Indic
 
 
 def ids_of_parts(ids: Ids, begins: Indices, lengths: Indices) -> Iterator[Ids]:
-    """The parts of a text that begin at some places [R] and have some lengths [R], joined in blocks."""
+    """The parts of a text that begin at some places [R] and have some lengths [R], in blocks of ids."""
     for n in range(0, len(begins), LINES_AT_ONCE):
         some = lengths[n : n + LINES_AT_ONCE].astype(np.int64)
         stops = np.cumsum(some)
-        yield ids[np.arange(stops[-1]) + np.repeat(begins[n : n + LINES_AT_ONCE] - (stops - some), some)]
+        shifts = begins[n : n + LINES_AT_ONCE] - (stops - some)
+        for start in range(0, int(stops[-1]), COUNT_BLOCK):  # a part may be longer than a block
+            stop = min(start + COUNT_BLOCK, int(stops[-1]))
+            first, last = np.searchsorted(stops, (start, stop - 1), side="right")
+            inside = slice(first, last + 1)
+            here = np.minimum(stops[inside], stop) - np.maximum((stops - some)[inside], start)
+            yield ids[np.arange(start, stop) + np.repeat(shifts[inside], here)]
 
 
 def count_ids(ids: Ids, begins: Indices, lengths: Indices, V: int) -> Indices:
