@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
@@ -72,7 +73,9 @@ class SegmentStreams:
 
     def excerpt(self, limit: int) -> Ids:
         """The last `limit` ids of the segments, one after the other."""
-        return np.concatenate([*self.blocks()])[-limit:]
+        after = np.cumsum(self.lengths[::-1])[::-1] - self.lengths
+        stops, lengths = self.starts + self.lengths, np.clip(limit - after, 0, self.lengths)
+        return np.concatenate([self.ids[stop - n : stop] for stop, n in zip(stops, lengths, strict=True)])
 
     def blocks(self) -> Iterator[Ids]:
         """The segments, in blocks."""
@@ -176,7 +179,8 @@ class ValidationBlocks:
 
     def excerpt(self, limit: int) -> Ids:
         """The first `limit` ids of the blocks, one after the other."""
-        return np.concatenate([*self.blocks(), self.ids[:0]])[:limit]
+        blocks = islice(self.blocks(), -(-limit // max(1, self.block_size)))
+        return np.concatenate([*blocks, self.ids[:0]])[:limit]
 
     def blocks(self) -> Iterator[Ids]:
         """The blocks."""

@@ -1,5 +1,7 @@
 """The spread split: blocks from all over a text are held out, and no stream runs across them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -109,10 +111,21 @@ def test_each_stream_is_also_reset_at_times_of_its_own() -> None:
 def test_excerpts_and_blocks_are_the_segments_one_after_the_other() -> None:
     streams, validation = split(6000, 600)
     learned = np.concatenate([*streams.blocks()])
-    np.testing.assert_array_equal(streams.excerpt(700), learned[-700:])
     held_out = np.concatenate([*validation.blocks()])
-    np.testing.assert_array_equal(validation.excerpt(70), held_out[:70])
+    for n in (1, 70, 120, 121, 600, 700, 5000, 10_000):
+        np.testing.assert_array_equal(streams.excerpt(n), learned[-n:])
+        np.testing.assert_array_equal(validation.excerpt(n), held_out[:n])
     np.testing.assert_array_equal(np.sort(np.concatenate((learned, held_out))), positions(6000))
+
+
+def test_an_excerpt_copies_no_more_than_it_has() -> None:
+    streams, validation = split_blocks(np.broadcast_to(np.uint8(0), 10**8), 10**7, 1, 4, 10)
+    tracemalloc.start()
+    try:
+        assert (len(streams.excerpt(1000)), len(validation.excerpt(1000))) == (1000, 1000)
+        assert tracemalloc.get_traced_memory()[1] < 10**6
+    finally:
+        tracemalloc.stop()
 
 
 # What is validated on
