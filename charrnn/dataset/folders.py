@@ -106,11 +106,14 @@ class FileList:
         else:
             self.notice(f"skipped {path}: it is read already")
 
-    def add_folder(self, folder: str) -> int:
-        """Adds the files below a folder, sorted; returns how many are chosen by the filter.
+    def add_folder(self, folder: str) -> None:
+        """Adds the files below a folder, sorted, that the filter chooses, unless the folder was reached already.
 
         Raises `CorpusError` for a folder that holds no files, if there are no patterns.
         """
+        if not self._is_new(folder):
+            self.notice(f"skipped {folder}: it is read already")
+            return
         skipped: Counter[str] = Counter()
         n_found = 0
         for path in self._below(folder, "", skipped):
@@ -127,7 +130,6 @@ class FileList:
         if not n_found and not self.filter.described():
             found = f"no text files: {what} {'is' if skipped.total() == 1 else 'are'} skipped" if what else "no files"
             raise CorpusError(f"the folder {folder} holds {found}: give one with text files")
-        return n_found
 
     def _is_new(self, path: str) -> bool:
         """Whether a file, or a folder, is reached for the first time."""
@@ -148,8 +150,6 @@ class FileList:
 
         `prefix` is the path of this folder below the one that was given.
         """
-        if not self._is_new(folder):  # a link leads back to it
-            return
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
@@ -171,7 +171,7 @@ class FileList:
             elif os.path.isfile(entry.path):
                 yield entry.path
         for path, name in below:
-            if self.filter.separate or not os.path.islink(path):
+            if (self.filter.separate or not os.path.islink(path)) and self._is_new(path):  # no link leads back to it
                 yield from self._below(path, name, skipped)
 
 

@@ -117,6 +117,14 @@ def test_links_to_folders_are_followed_and_a_file_is_read_once(tree, tmp_path_fa
     assert notices[0] == f"skipped {tree / 'a.py'}: it is read already"
 
 
+def test_a_folder_that_is_given_twice_is_read_once(tree):
+    notices = []
+    assert listed(tree, "doc", "doc", "", "doc/tests", notices=notices) == [*TEXTS[4:], *TEXTS[:4]]
+    assert [notice for notice in notices if "already" in notice] == [
+        f"skipped {tree / folder}: it is read already" for folder in ("doc", "doc/tests")
+    ]
+
+
 @posix
 def test_runs_of_earlier_versions_find_what_they_found(tree, tmp_path_factory):
     (tree / "linked").symlink_to(tmp_path_factory.mktemp("other"))
