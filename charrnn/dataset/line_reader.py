@@ -59,13 +59,15 @@ def _with_line_ends(parts: Iterable[Part]) -> Iterator[Part]:
 
 def lines_of(pieces: Iterable[str]) -> Iterator[str]:
     """The lines of a text that comes in pieces, each with its newline; the last one may have none."""
-    rest = ""
+    unfinished: list[str] = []
     for piece in pieces:
-        *lines, rest = (rest + piece).split("\n")
+        *lines, rest = piece.split("\n")
         for line in lines:
-            yield line + "\n"
-    if rest:
-        yield rest
+            yield "".join((*unfinished, line, "\n"))
+            unfinished.clear()
+        unfinished.append(rest)
+    if last := "".join(unfinished):
+        yield last
 
 
 def texts_between(pieces: Iterable[str], border: str) -> Iterator[list[str]]:

@@ -2,9 +2,10 @@
 
 import codecs
 import re
+import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.dataset import line_reader
@@ -35,6 +36,19 @@ def test_no_byte_is_lost_or_changed(content, at_once):
         pattern = "[^\n]*\n" if vocabulary.is_bytes else "[^\r\n]*(\r\n|\r|\n)"
         assert all(re.fullmatch(pattern, line.raw) for line in found[:-1])
         assert all(line.raw for line in found)
+
+
+@given(st.lists(st.text("a\n", max_size=5)))
+@example(["a\n", "", "\na", "a", "\n"])
+def test_pieces_of_a_text_are_the_same_lines_wherever_they_end(pieces):
+    assert [*line_reader.lines_of(pieces)] == "".join(pieces).splitlines(keepends=True)
+
+
+def test_a_long_line_takes_no_longer_in_many_pieces():
+    began = time.perf_counter()
+    (line,) = line_reader.lines_of("a" * 1000 for _ in range(10_000))
+    assert len(line) == 10_000_000
+    assert time.perf_counter() - began < 1
 
 
 @given(st.lists(PIECES).map(b"".join), st.integers(1, 5))
