@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from charrnn.dataset import corpus
 from charrnn.dataset.files import Source
+from charrnn.dataset.raw_text import RawText, texts_by_file
 from charrnn.dataset.tables import as_pairs
 from charrnn.errors import CorpusError
 
@@ -88,6 +89,17 @@ def test_each_file_is_a_table_of_its_own(tmp_path):
     source = Source((str(tmp_path / "one.csv"), str(tmp_path / "two.csv")), table="csv", columns=("b", "a"))
     found = corpus.read(source)
     assert found.vocabulary.decode(found.ids) == "1 2\tä\n3\t5\n"
+
+
+@pytest.mark.parametrize("table", ["csv", "jsonl", "conll"])
+def test_rows_are_read_many_at_once(tmp_path, table):
+    line = {"csv": "{0},x\n", "jsonl": '{{"a": "{0}", "b": "x"}}\n', "conll": "{0} x\n\n"}[table]
+    words = [chr(0x4E00 + n) for n in range(1000)]
+    (tmp_path / "data").write_text("a,b\n" * (table == "csv") + "".join(map(line.format, words)), encoding="utf-8")
+    source = Source((str(tmp_path / "data"),), table=table, columns=("a", "b") if table != "conll" else ())
+    pieces = [*texts_by_file(RawText(source, None, print), source, [])]
+    assert len(pieces) < 20, "a piece with new characters is slow"
+    assert [text.partition("\t")[0] for text in "".join(pieces).splitlines()] == words
 
 
 def test_a_field_may_be_long():
