@@ -66,8 +66,11 @@ class Source:
         return FileFilter(self.include, self.exclude, self.encoding, self.as_bytes, self.separate_files)
 
     def is_one_file(self) -> bool:
-        """Whether it can be neither several files nor a folder, so that none of the rules for these matter."""
-        return all(len(paths) < 2 and not any(map(os.path.isdir, paths)) for paths in (self.paths, self.val_paths))
+        """Whether it can be neither several files nor a folder, so that none of the rules for these matter.
+
+        What is gone may have been a folder.
+        """
+        return all(len(paths) < 2 and all(map(_is_no_folder, paths)) for paths in (self.paths, self.val_paths))
 
     @property
     def name(self) -> str:
@@ -115,6 +118,10 @@ def _name(paths: tuple[str, ...]) -> str:
     """The name of the first path, without the folders above it, and the number of the others."""
     first = "stdin" if paths[0] == STDIN else os.path.basename(os.path.realpath(paths[0]))
     return first + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+
+
+def _is_no_folder(path: str) -> bool:
+    return path == STDIN or (os.path.exists(path) and not os.path.isdir(path))
 
 
 def _absolute(paths: tuple[str, ...]) -> tuple[str, ...]:

@@ -267,6 +267,17 @@ def test_a_source_can_be_found_from_any_folder(tmp_path, monkeypatch):
     assert Source(("-",)).name == "stdin"
 
 
+def test_the_rules_for_folders_are_kept_for_one_that_is_gone(tmp_path):
+    folder, file = tmp_path / "texts", tmp_path / "text.txt"
+    folder.mkdir()
+    file.write_text("a")
+    for path, is_kept in ((folder, True), (file, False), (tmp_path / "nothing", True), ("-", False)):
+        assert ("separate_files" in Source((str(path),)).to_json()) == is_kept
+    before = Source((str(folder),)).to_json()
+    folder.rmdir()
+    assert Source((str(folder),)).to_json() == before
+
+
 def test_a_source_has_the_name_of_its_file(tmp_path):
     path = Path(tmp_path, "a name with spaces, é.txt")
     path.write_text("abc", encoding="utf-8")
