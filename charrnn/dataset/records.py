@@ -8,6 +8,7 @@ from charrnn.dataset.line_reader import Line, texts_between
 from charrnn.dataset.record_form import END_OF_RECORD, RecordForm
 from charrnn.dataset.text_form import TextForm
 from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.errors import CorpusError
 
 BLANKS = " \t\r"
 """The characters that a blank line may have."""
@@ -17,8 +18,10 @@ def records_of(form: RecordForm, pieces: Iterable[str], name: str, as_bytes: boo
     """The records of a file, which comes in pieces: for each piece those that it completes; and those at the end.
 
     Of CSV a list may wait for further pieces. With `as_bytes`, each character of the pieces is a byte. Raises
-    `CorpusError` for a table that is not one; `name` is that of the file.
+    `CorpusError` for a table that is not one, or of bytes; `name` is that of the file.
     """
+    if form.kind in tables.TABLES and as_bytes:
+        raise CorpusError(f"--{form.option} reads characters: leave out --bytes")
     if form.kind in tables.TABLES:
         found = tables.column(pieces, form.kind, form.text, name)
     elif form.kind == "documents":
@@ -51,14 +54,18 @@ def read_records(
 ) -> Iterator[list[Line]]:
     """The records of files as they arrive, as a model of that vocabulary reads them: each with its end.
 
-    Raw, each of them has a newline in the place of its end.
+    Raw, each of them has a newline in the place of its end. A model of bytes reads the texts of a table in UTF-8.
     """
     is_table = form.kind in tables.TABLES  # whose fields may have their characters as escapes
+    as_bytes = vocabulary.is_bytes and not is_table
     for path, of_file in by_file(parts):
-        texts = decoded_texts(of_file, vocabulary, TextForm(text_form.encoding) if is_table else text_form)
-        pieces = (text.decode("latin-1") if isinstance(text, bytes) else text for text in texts)
-        for records in records_of(form, pieces, path, vocabulary.is_bytes):
-            if vocabulary.is_bytes:
+        if is_table:
+            pieces = TextForm(text_form.encoding).decode(of_file)
+        else:
+            texts = decoded_texts(of_file, vocabulary, text_form)
+            pieces = (text.decode("latin-1") if isinstance(text, bytes) else text for text in texts)
+        for records in records_of(form, pieces, path, as_bytes):
+            if as_bytes:
                 records = [record.encode("latin-1").decode("utf-8", "surrogateescape") for record in records]
             elif is_table:
                 records = [*map(text_form.normalize, records)]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from charrnn.dataset.corpus import from_text
 from charrnn.dataset.files import Source, read_parts
 from charrnn.dataset.line_reader import read_lines
 from charrnn.dataset.record_form import LINES, RecordForm
@@ -123,6 +124,21 @@ def test_so_they_do_of_lines_but_for_the_empty_ones_that_a_score_names(folder, t
         for line in lines
     ]
     assert trained == [line[:-1] for line in scored if line != "\n"]
+
+
+@pytest.mark.parametrize(
+    ("form", "raw"),
+    [
+        (RecordForm("jsonl", "é"), r'{"\u00e9": "\u4e00a"}' + '\n{"é": "é\\u00e9"}\n'),
+        (RecordForm("csv", "é"), "é,b\n一a,1\néé,2\n"),
+    ],
+)
+def test_a_model_of_bytes_scores_the_texts_of_a_table_in_utf8(form, raw):
+    parts = [("table", raw.encode()[n : n + 3]) for n in range(0, len(raw.encode()), 3)]
+    found = read_records([*parts, ("table", b"")], form, Vocabulary(None), DEFAULT_FORM)
+    assert [line.text for lines in found for line in lines] == ["一a\x1e", "éé\x1e"]
+    with pytest.raises(CorpusError, match=f"--{form.kind} reads characters: leave out --bytes"):
+        from_text(raw.encode(), record_form=form)
 
 
 @pytest.mark.parametrize(
