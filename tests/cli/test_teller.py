@@ -93,6 +93,8 @@ def test_an_evaluation_is_told_too(clock: Clock) -> None:
         assert told.line(done, 2.0).endswith(" left")
 
 
-def test_nothing_is_told_before_the_first_loss(clock: Clock) -> None:
+def test_before_the_first_loss_an_evaluation_is_told_without_it(clock: Clock) -> None:
+    told, part = teller(clock), replace(STEP, chars=0)
+    assert not told.line(part, math.nan)
     clock.now += 99
-    assert not teller(clock).line(STEP, math.nan)
+    assert told.line(part, math.nan) == "step 0/1,000, evaluating"

@@ -27,18 +27,20 @@ class Teller:
         """
         now = time.monotonic()
         took, self.latest = now - self.latest, now
-        if now + took < self.told + TELL_EVERY or math.isnan(loss):
+        if now + took < self.told + TELL_EVERY:
             return ""
         self.told = now
         return self._line(progress, loss, now)
 
     def _line(self, progress: Progress, loss: float, now: float) -> str:
         trainer, manager, steps = self.manager.trainer, self.manager, self.manager.trainer.state.training_config.steps
+        is_step = progress.chars > 0 or progress.evaluation is not None or progress.diverged is not None
+        if math.isnan(loss):  # nothing is learned yet: another model's weights are evaluated first
+            return f"step {progress.step:,}/{steps:,}{'' if is_step else ', evaluating'}"
         if trainer.deadline is not None:
             left = trainer.deadline.end - now
         else:
             left = (steps - progress.step) * manager.seconds / max(1, progress.step - self.first)
-        is_step = progress.chars > 0 or progress.evaluation is not None or progress.diverged is not None
         return (
             f"step {progress.step:,}/{steps:,}, epoch {progress.epoch}, "
             f"loss {loss:.3f} ({loss / math.log(2):.3f} bits), {manager.chars_per_second:,.0f} chars/s, "
