@@ -11,6 +11,9 @@ import pytest
 import charrnn as api
 from charrnn.checkpoint import model_file, training_file
 from charrnn.checkpoint.paths import resume_path
+from charrnn.cli.train import announcement
+from charrnn.dataset.corpus import from_text
+from charrnn.dataset.record_form import RecordForm
 from support.processes import SMALL, charrnn, error_line
 
 CARDS = [
@@ -162,6 +165,13 @@ def test_the_notices_count_records_and_the_command_repeats_the_run(here: Path, t
     assert "trains on 36 of the documents, validates on the other 4, chosen at random" in said
     said = train("percent.txt", "--records-by", r"\n%\n", "--out", tmp_path / "b.safetensors", "--steps", 2, cwd=here)
     assert "40 records" in said
+
+
+def test_long_records_that_are_too_few_to_hold_any_out_are_not_called_short() -> None:
+    corpus = from_text("\n\n".join(["salt and pepper " * 99] * 3), record_form=RecordForm("blank"))
+    trainer = api.train(corpus, layout="lines", steps=1, hidden_size=4, engine="numpy")
+    (line,) = [line for line in announcement.lines(trainer, Path("m.safetensors"), False, False) if "hold" in line]
+    assert line == "too few records to hold some out for validation: trains on all of them and keeps the last weights"
 
 
 def test_a_run_can_start_from_a_model_of_records(here: Path, tmp_path: Path) -> None:

@@ -102,6 +102,8 @@ def _split(trainer: Trainer, unit: str) -> Iterator[str]:
         yield f"trains on {corpus.training_chars:,}, validates on {corpus.validation_chars:,}: {blocks}"
     elif corpus.validation_chars:
         yield f"trains on the first {corpus.training_chars:,}, validates on the last {corpus.validation_chars:,}"
+    elif trainer.state.training_config.val_fraction and n_lines:
+        yield f"too few {unit} to hold some out for validation: trains on all of them and keeps the last weights"
     elif trainer.state.training_config.val_fraction:
         yield "too short to hold out validation text: trains on all of it and keeps the last weights"
 
