@@ -71,6 +71,8 @@ def start(
     options = train_options.resolve_layout(corpus, options, init_from.config if init_from is not None else None)
     if (layout := options.get("layout", "stream")) != "lines" and not corpus.record_form.is_lines:
         raise ConfigError(f"a corpus of {corpus.record_form.unit} has the layout 'lines', not {layout!r}")
+    if corpus.held_out is not None and options.get("val_spread"):
+        raise ConfigError("val_spread is only for a corpus without a text of its own to validate on: leave it out")
     if deadline is not None and init_from is None:
         options = autoconfig.with_min_count(corpus, options, deadline)
     corpus = replace_rare(corpus, options.get("min_count", 0))

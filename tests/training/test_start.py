@@ -30,6 +30,12 @@ def test_a_text_of_less_than_two_lines_is_refused_in_the_layout_lines(text: str 
         start_on(text, layout="lines", steps=1)
 
 
+def test_a_text_of_its_own_to_validate_on_leaves_nothing_to_spread() -> None:
+    corpus = from_text(TEXT, val_text=TEXT[:500])
+    with pytest.raises(ConfigError, match="val_spread is only for a corpus without a text of its own"):
+        start_on(corpus, val_spread=True, steps=1)
+
+
 # From the weights of another model
 
 
