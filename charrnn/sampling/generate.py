@@ -131,7 +131,7 @@ def samples(
     """
     check_model(model)
     between("count", count, 0)
-    request = SamplingRequest.from_options(request, options)
+    request = SamplingRequest.from_options(request, options).as_read(model)
     prime = request.prime_text
     if not skip_empty:
         primes = ([prime] * min(MAX_BATCH, count - first) for first in range(0, count, MAX_BATCH))

@@ -105,7 +105,8 @@ class SamplingRequest:
         normalize = model.text_form.normalize
         if model.text_form.normalization == "none":
             return self
-        return replace(self, prime=normalize(self.prime_text), stops=[*map(normalize, self.stops)])
+        stops, stop_after = ([*map(normalize, texts)] for texts in (self.stops, self.stop_after))
+        return replace(self, prime=normalize(self.prime_text), stops=stops, stop_after=stop_after)
 
     @property
     def max_length(self) -> int:

@@ -55,13 +55,17 @@ def test_bytes_are_decoded_as_the_training_text() -> None:
 
 
 def test_texts_are_written_after_primes_in_the_normal_form() -> None:
-    for options in ({"stops": ["é"]}, {}):
+    for options in ({"stops": ["é"]}, {"stop_after": ["é"]}, {}):
         wanted = charrnn.generate(MODEL, prime="été", length=30, seed=1, **options)
         apart = {name: [unicodedata.normalize("NFD", text) for text in texts] for name, texts in options.items()}
         found = charrnn.generate(MODEL, prime=unicodedata.normalize("NFD", "été"), length=30, seed=1, **apart)
         assert "".join(found) == "".join(wanted)
     (sample,) = charrnn.samples(MODEL, count=1, prime="e\u0301", length=5, seed=1)
     assert sample.prime == "é"
+    for skip_empty in (False, True):  # without a length, the text has to end there
+        options = {"count": 2, "length": -1, "seed": 1, "skip_empty": skip_empty}
+        apart = charrnn.samples(MODEL, stop_after=["e\u0301"], **options)
+        assert [*apart] == [*charrnn.samples(MODEL, stop_after=["é"], **options)]
     lines = random_model(characters="\n aetéàê", text_form=NFC, layout="lines")
     (line,) = sample_lines(lines, count=1, prime="e\u0301", length=5, seed=1)
     assert line.prime == "é"

@@ -11,6 +11,7 @@ from charrnn.sampling.request import SamplingRequest
 
 def impossible(model: Model, request: SamplingRequest) -> Iterator[str]:
     """A notice for each text that should end what is written, and never comes."""
+    request = request.as_read(model)
     vocabulary, config = model.vocabulary, request.config
     mask = charset_mask(config, vocabulary.characters, request.stops, vocabulary.is_bytes)
     for word, texts in (("before", request.stops), ("after", request.stop_after)):
