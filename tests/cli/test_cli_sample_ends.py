@@ -8,7 +8,10 @@ from subprocess import CompletedProcess
 import pytest
 
 from charrnn.cli.sample import interactive
+from charrnn.dataset.record_form import LINES, RecordForm
+from charrnn.sampling.request import SamplingRequest
 from support.processes import charrnn, error_line, train_model
+from support.random_models import random_model
 
 DOCS = Path(__file__).parents[1] / "fixtures" / "docs"
 TALES, NAMES, REGIONS = "tales.safetensors", "names.safetensors", "regions.safetensors"
@@ -323,6 +326,14 @@ def test_ends_can_be_set() -> None:
     )
     names = typed("/stop a", "/stop", "Sea", model=NAMES, args=()).stdout
     assert names.count("\n") == 1  # a line ends with its newline in any case
+
+
+@pytest.mark.parametrize(("form", "end"), [(LINES, "\n"), (RecordForm("blank"), "\x1e")])
+def test_without_other_ends_a_record_has_its_own(form: RecordForm, end: str) -> None:
+    model = random_model(characters="\n ab\x1e", layout="lines", record_form=form)
+    request = SamplingRequest(stops=["a", end], stop_after=["b"])
+    assert interactive._with_end(model, request, "stop", "").stops == [end]
+    assert interactive._with_end(model, request, "stop_after", "").stop_after == []
 
 
 def test_what_can_not_be_set_is_told_and_changes_nothing() -> None:

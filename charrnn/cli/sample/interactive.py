@@ -134,7 +134,7 @@ def _with_end(model: Model, request: SamplingRequest, name: str, value: str) -> 
     changes: dict[str, Any] = {"end": value.strip() or None}
     if name != "end":
         field = END_FIELDS[name]
-        always = ["\n"] if model.reads_lines and field == "stops" else []
+        always = [model.end] if model.reads_lines and field == "stops" else []
         changes = {field: [*getattr(request, field), unescape(value, f"/{name}")] if value else always}
     return replace(request, **changes)
 
