@@ -35,8 +35,11 @@ class Constraint(Protocol):
 class WholeTextConstraint(Constraint, Protocol):
     """A condition on the whole text, which ends only where it holds."""
 
-    def begin(self, mask: Mask, stops: Sequence[str], length: int) -> None:
-        """Begins a text of characters in `mask` [V] that ends at its length (-1: never) or before a stop text."""
+    def begin(self, mask: Mask, stops: Sequence[str], length: int, min_length: int = 0) -> None:
+        """Begins a text of characters in `mask` [V] that ends at its length (-1: never) or before a stop text.
+
+        No stop text ends it before `min_length`; of those that end at the same place, the longest does.
+        """
 
     def complete(self) -> bool:
         """Whether the condition holds for the text as it is."""

@@ -15,7 +15,7 @@ class Ending:
 
     def __init__(self, request: SamplingRequest, vocabulary: Vocabulary):
         self.vocabulary, self.min_length = vocabulary, request.min_length
-        self.stops = [stop for stop in request.stops if stop]
+        self.stops = sorted(filter(None, request.stops), key=len, reverse=True)  # the longest ends a text further back
         self.stop_after = [stop for stop in request.stop_after if stop]
         self.sentences = SentenceEnds() if request.end == "sentence" else None
         self.kept = 0

@@ -44,7 +44,7 @@ class GrowingText:
         """Why the text could not be written as the constraints ask; it has ended then."""
         self.matches = [constraint for constraint in self.constraints if isinstance(constraint, WholeTextConstraint)]
         for match in self.matches:
-            match.begin(self.mask, self.ending.stops, self.length)
+            match.begin(self.mask, self.ending.stops, self.length, self.min_length)
         if self.ended:
             self._check_match()
 

@@ -32,6 +32,7 @@ class Expression:
             raise ConfigError("--match needs the library regex: pip install 'charrnn[match]'") from None
         self._regex: Any = regex
         self.characters = vocabulary.characters
+        self.ids = {c: v for v, c in enumerate(vocabulary.characters)}
         self.unplanned = ""
         """What no automaton can follow, if there is anything of the kind: then the library follows the text alone."""
         try:
@@ -123,23 +124,25 @@ class Match(WholeTextConstraint):
 
     def __init__(self, expression: Expression):
         self.expression = expression
-        V = len(expression.characters)
         self._plan: Automaton | None = None
         self._state: State | None = None
-        self._normal, self._single_stops = np.ones(V, bool), np.zeros(V, bool)
+        self._normal = np.ones(len(expression.characters), bool)
         self._stops: list[str] = []
+        self._min_length = self._n = 0
         self._text = ""
-        self._completed: list[bool] = []
-        """Whether the text matched when it had 0, 1, … characters; only kept for stop texts of several characters."""
+        """Only its end is kept, as far as stop texts reach, unless the library follows it."""
+        self._could_end: list[bool] = []
+        """Whether the text could end when it had 0, 1, … characters; only kept as far as stop texts reach."""
 
-    def begin(self, mask: Mask, stops: Sequence[str], length: int) -> None:
+    def begin(self, mask: Mask, stops: Sequence[str], length: int, min_length: int = 0) -> None:
         """Begins a text of characters in `mask` [V] that ends at its length (-1: never) or before a stop text.
 
         Raises `SamplingError` if no such text matches, and `ConfigError` if the expression is too large to follow.
         """
-        is_stop = np.array([c in stops for c in self.expression.characters])
-        self._normal, self._single_stops = mask & ~is_stop, mask & is_stop
-        self._stops = [stop for stop in stops if len(stop) > 1]
+        possible = {c for c, may_come in zip(self.expression.characters, mask, strict=True) if may_come}
+        self._normal = mask & [c not in stops for c in self.expression.characters]
+        self._stops = [stop for stop in stops if possible.issuperset(stop)]
+        self._min_length = min_length
         if not self.expression.unplanned:
             self._plan = self.expression.automaton(self._normal, length)
             self._state = self._plan.start
@@ -156,17 +159,18 @@ class Match(WholeTextConstraint):
             mask = self._continuing()
         else:
             mask = np.zeros_like(self._normal) if self._state is None else self._plan.allowed(self._state, left)
-        if (self._single_stops.any() or self._stops) and self.complete():
-            mask |= self._single_stops
         return self._with_stop_texts(mask, left) if self._stops else mask
 
     def add(self, v: int) -> None:
+        longest = max(map(len, self._stops), default=0)
         if self._stops:
-            self._completed.append(self.complete())
+            self._could_end = [*self._could_end, self._may_end_here()][-longest:]
         if self._plan is None or self._stops:
             self._text += self.expression.characters[v]
-        if self._plan is not None and self._state is not None:
-            self._state = self._plan.next(self._state, v)
+        if self._plan is not None:
+            self._text = self._text[-2 * longest :]
+            self._state = self._state and self._plan.next(self._state, v)
+        self._n += 1
 
     def _continuing(self) -> Mask:
         """The characters [V] with which the library finds a partial match."""
@@ -176,16 +180,29 @@ class Match(WholeTextConstraint):
             mask[v] = self.expression.matches(self._text + self.expression.characters[v], True, deadline)
         return mask
 
+    def _may_end_here(self) -> bool:
+        """Whether a stop text may follow the text as it is."""
+        return self._n >= self._min_length and self.complete()
+
     def _with_stop_texts(self, mask: Mask, left: int) -> Mask:
         """The characters [V] that may come, with regard to stop texts: one may only come after a text that matches."""
-        mask, completed = mask.copy(), [*self._completed, self.complete()]
-        n = len(self._text)
+        mask, could_end, ids = mask.copy(), [*self._could_end, self._may_end_here()], self.expression.ids
+        completing, leading = set[int](), set[int]()
         for stop in self._stops:
-            for k, c in enumerate(stop[: n + 1]):
+            for k, c in enumerate(stop):
                 if not self._text.endswith(stop[:k]):
                     continue
-                after_match, last = completed[n - k], k == len(stop) - 1
-                may_end = after_match and (left < 0 or len(stop) - k <= left)
-                if may_end or last:
-                    mask[[v for v, other in enumerate(self.expression.characters) if other == c]] = may_end
+                if k == len(stop) - 1:
+                    completing.add(ids[c])
+                if could_end[-1 - k] and (left < 0 or len(stop) - k <= left) and self._is_end(stop, k):
+                    leading.add(ids[c])
+        mask[[*completing]] = False
+        mask[[*leading]] = True
         return mask
+
+    def _is_end(self, stop: str, k: int) -> bool:
+        """Whether the text ends before this stop text if it goes on with the rest of it, from its place k: no other
+        one ends it earlier, or further back.
+        """
+        text = self._text + stop[k:]
+        return not any(other in text[:-1] or (len(other) > len(stop) and text.endswith(other)) for other in self._stops)

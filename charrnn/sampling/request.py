@@ -42,7 +42,7 @@ class SamplingRequest:
     config: SamplingConfig = field(default_factory=SamplingConfig)
     """How the characters are drawn."""
     stops: Sequence[str] = ()
-    """The text ends before the first of these that comes; an empty one is ignored."""
+    """The text ends before the first of these that comes, the longest if several do; an empty one is ignored."""
     stop_after: Sequence[str] = ()
     """The text ends after the first of these that comes; an empty one is ignored."""
     end: str | None = None

@@ -164,7 +164,7 @@ def test_a_text_ends_as_if_nothing_had_to_be_withheld(text, stops, after, least)
     wanted = text
     for n in range(1, len(text) + 1):
         if found := [stop for stop in stops if text[:n].endswith(stop)]:
-            wanted = text[: n - len(found[0])]
+            wanted = text[: n - max(map(len, found))]
             break
         if n >= least and text[:n].endswith(tuple(after)):
             wanted = text[:n]

@@ -237,6 +237,40 @@ def test_a_text_ends_at_a_stop_text_only_if_it_matches(engine, pattern, stops):
     assert len({len(text) for text in texts}) > 3
 
 
+@pytest.mark.parametrize("block", range(4))
+def test_no_stop_text_leads_into_a_dead_end_or_cuts_a_text_that_matches(block):
+    """Of some stop texts, parts are others; some can't come; and some begin where the least length is not reached."""
+    model, pattern, ends = model_of("\n abcd"), "[a-d]*d", set()
+    expression = Expression(pattern, model.vocabulary)
+    for seed in range(20 * block, 20 * (block + 1)):
+        rng = random.Random(seed)
+        stops = [
+            "".join(rng.choices("abcd ", k=rng.randrange(4))) + rng.choice("abc ") for _ in range(rng.randrange(1, 5))
+        ]
+        stops += ["d☃"] * rng.randrange(2)
+        options = {
+            "length": 40,
+            "min_length": rng.choice([0, 0, 10]),
+            "config": SamplingConfig(ban=rng.choice(["", "b"])),
+        }
+        drawn = [
+            *samples(model, count=8, seed=seed, stops=stops, constraints=lambda recent: [Match(expression)], **options)
+        ]
+        assert all(regex.fullmatch(pattern, sample.text) for sample in drawn)
+        assert all(len(sample.text) >= options["min_length"] for sample in drawn)
+        assert not any(stop in sample.text for stop in stops for sample in drawn)
+        ends |= {len(sample.text) for sample in drawn}
+    assert len(ends) > 10
+
+
+def test_what_is_kept_of_a_text_for_its_stop_texts_does_not_grow_with_it():
+    match = Match(Expression("[ab]*", Vocabulary("\nab")))
+    match.begin(np.ones(3, bool), ("b\n",), -1)
+    for _ in range(1000):
+        match.add(1)
+    assert (len(match._text), len(match._could_end)) == (4, 2)
+
+
 def test_a_text_ends_where_no_character_may_come():
     assert text_of(random_model(), "ab?", config=SamplingConfig(allow="a"), length=20) == "a"
     assert text_of(random_model(), "", length=20) == ""
