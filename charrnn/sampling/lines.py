@@ -71,7 +71,7 @@ def sample_lines(
     check_label(model, label)
     failed = Failed(on_failure)
 
-    def draw_up_to(length: int, seeds: range) -> Iterator[Sample]:
+    def draw_up_to(length: int, seeds: range, failed: OnFailure) -> Iterator[Sample]:
         with_length = replace(request, length=length, seed=seeds.start)
         if model.layout != "pairs":
             yield from continuations(model, [[prime] * len(seeds)], with_length, on_failure=failed)
@@ -82,11 +82,19 @@ def sample_lines(
             yield replace(sample, prime=prime, label=labels[sample.seed - seeds.start])
 
     def draw(seeds: range) -> Iterator[Sample]:
-        for line in draw_up_to(length + 1, seeds):  # the additional character may be the newline
-            if len(model.vocabulary.encode(line.text)) <= length:
+        cut: list[int] = []  # the seeds of lines that the additional character, which may be the newline, does not end
+        for line in draw_up_to(length + 1, seeds, lambda seed, error: cut.append(seed)):
+            if is_longer := len(model.vocabulary.encode(line.text)) > length:
+                cut.append(line.seed)
+            yield from draw_cut(cut)
+            if not is_longer:
                 yield line
-            else:
-                yield from draw_up_to(length, range(line.seed, line.seed + 1))
+        yield from draw_cut(cut)
+
+    def draw_cut(seeds: list[int]) -> Iterator[Sample]:
+        while seeds:
+            seed = seeds.pop(0)
+            yield from draw_up_to(length, range(seed, seed + 1), failed)
 
     drawn_before: set[str] = set()
 

@@ -99,8 +99,7 @@ class Expression:
     def _check_length(fewest: float, length: int) -> None:
         if 0 <= length < fewest:
             raise SamplingError(
-                f"the shortest text that matches has {fewest:,} characters, and this one at most {length:,}: "
-                "give a larger --length"
+                f"the shortest text that matches has {fewest:,} characters: give at least that as the --length"
             )
 
     def _missing_message(self, lacking: frozenset[Leaf]) -> str:

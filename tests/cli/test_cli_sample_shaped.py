@@ -200,7 +200,7 @@ def test_a_match_that_fails_is_an_error_without_output(model: Path, tmp_path: Pa
     done = charrnn("sample", model, "--match", "the [a-z]{80}", "-n", 40, "--prime", "the ", "--quiet", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert "has 84 characters" in done.stderr
-    assert "larger --length" in done.stderr
+    assert "give at least that as the --length" in done.stderr
 
 
 @pytest.mark.parametrize("pattern", [r".*,", r"[a-z ]*the", r"(\w+ )*\w+,", r"^.*\btruth$"])

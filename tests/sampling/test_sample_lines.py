@@ -74,6 +74,34 @@ def test_a_line_is_cut_at_the_length_and_whole_if_it_has_exactly_that_length(eng
     assert wholes == {True, False}
 
 
+class AtMost:
+    """A constraint that N characters meet, and no more."""
+
+    def __init__(self, N, V):
+        self.left, self.V = N, V
+
+    def allowed(self, left=-1):
+        return np.full(self.V, self.left > 0)
+
+    def add(self, v):
+        self.left -= 1
+
+
+def test_a_line_that_no_further_character_may_end_is_cut_as_well():
+    model, failed = random_model(), []
+    options = {"count": 20, "length": 5, "on_failure": lambda seed, error: failed.append((seed, str(error)))}
+    wanted = list(sample_lines(model, **options))
+    drawn = list(sample_lines(model, constraints=lambda recent: [AtMost(5, 5)], **options))
+    assert [(line.seed, line.text) for line in drawn] == [(line.seed, line.text) for line in wanted]
+    assert any(len(line.text) == 5 for line in drawn)
+    assert not failed
+    short = {line.seed: line.text for line in wanted if len(line.text) < 4}
+    drawn = list(sample_lines(model, constraints=lambda recent: [AtMost(4, 5)], **options))
+    assert {line.seed: line.text for line in drawn} == short
+    assert failed == [(n, failed[0][1]) for n in range(20) if n not in short]
+    assert "no character may come after 4 characters" in failed[0][1]
+
+
 def test_the_default_length_is_twice_that_of_the_longest_training_line():
     never_ends = random_model(longest=7)
     never_ends.params["b_out"][0] = -1e9
