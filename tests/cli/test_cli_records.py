@@ -11,10 +11,14 @@ import pytest
 import charrnn as api
 from charrnn.checkpoint import model_file, training_file
 from charrnn.checkpoint.paths import resume_path
+from charrnn.cli.sample.samples import SampleFiles
 from charrnn.cli.train import announcement
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.record_form import RecordForm
+from charrnn.errors import CheckpointError
+from charrnn.sampling.generate import samples
 from support.processes import SMALL, charrnn, error_line
+from support.random_models import random_model
 
 CARDS = [
     f"Card {n}: {word}\n{'- ' + word[::-1]}\n\twith a tab"
@@ -242,6 +246,14 @@ def test_samples_are_written_to_files_and_none_is_overwritten(here: Path, tmp_pa
     assert output(*args, tmp_path / "new" / "cards", "--force", cwd=here) == ""
     assert paths[11].read_text(encoding="utf-8") != "mine"
     assert "is not a folder" in error_line(charrnn(*args, here / "blank.txt", "--quiet", cwd=here), 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_file_that_can_not_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "1.txt").symlink_to("/dev/full")
+    files = SampleFiles(random_model(), tmp_path, 1, force=True)
+    with pytest.raises(CheckpointError, match=r"can't write .*1\.txt: No space left"):
+        files.write(samples(random_model(), count=1, length=9))
 
 
 def test_novel_and_unique_work_for_records(here: Path, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ class SampleFiles:
 
         Returns the number of those without text.
         """
-        empty = 0
+        empty, path = 0, self.folder
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for path, sample in zip(self.paths, samples, strict=False):  # there are fewer if some could not be drawn
@@ -123,7 +123,7 @@ class SampleFiles:
                 with open(path, "wb" if self.force else "xb") as file:
                     file.write(as_utf8(text if ends else text + "\n"))
         except OSError as error:
-            raise CheckpointError(f"can't write {error.filename}: {error.strerror or error}") from None
+            raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
         return empty
 
 
