@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.sampling.charset import charset_mask
 from charrnn.sampling.request import SamplingRequest
 from charrnn.sampling.sentences import SentenceEnds
 from charrnn.types import Mask
@@ -118,5 +119,8 @@ def missing(text: str, vocabulary: Vocabulary) -> str:
 
 def can_end(request: SamplingRequest, vocabulary: Vocabulary) -> bool:
     """Whether a text has an end: a length, or a text that ends it and can come."""
-    stops = (stop for stop in (*request.stops, *request.stop_after) if stop)
-    return request.max_length >= 0 or any(not missing(stop, vocabulary) for stop in stops)
+    if request.max_length >= 0:
+        return True
+    mask = charset_mask(request.config, vocabulary.characters, request.stops, vocabulary.is_bytes)
+    possible = [stop for stop in (*request.stops, *request.stop_after) if stop and not missing(stop, vocabulary)]
+    return any(mask is None or mask[vocabulary.encode(stop)].all() for stop in possible)

@@ -194,6 +194,14 @@ def test_a_text_without_end_may_end_only_at_a_text_that_can_come():
                 samples(model, count=2, length=-1, **{name: stops})
             with pytest.raises(ConfigError, match="need an end"):
                 continuations(model, [["a"]], length=-1, **{name: stops})
+    for options, config in (
+        ({"stops": ["b"]}, {"ban": "b"}),
+        ({"stops": ["ab"]}, {"allow": "a"}),
+        ({"stop_after": ["b"]}, {"allow": "a"}),
+    ):
+        with pytest.raises(ConfigError, match="need an end"):
+            samples(model, count=2, length=-1, config=SamplingConfig(**config), **options)
+    assert [*samples(model, count=2, length=-1, config=SamplingConfig(allow="ac"), stops=["b"])]
 
 
 @pytest.mark.parametrize(
