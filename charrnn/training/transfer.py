@@ -13,10 +13,10 @@ def adopt(params: Params, network: AnyNetwork, vocabulary: Vocabulary, model: Mo
     """The initial parameters of a bidirectional network, with those of a language model in its forward cells.
 
     The rows of the characters that both know are copied to the first layer; the other layers read twice as many outputs
-    as those of the language model, of which the first half are the same. With an auxiliary loss the forward cells go on
-    predicting the next character as they did. The reverse cells and the head begin anew (A. Dai, Q. Le,
-    "Semi-supervised Sequence Learning", 2015). Raises `ConfigError` for a model that is no language model, or reads
-    bytes where the corpus has characters, or the other way round.
+    as those of the language model, of which the first half are the same. With an auxiliary loss a single layer goes on
+    predicting the next character as it did; the first of several never has. The reverse cells and the head begin anew
+    (A. Dai, Q. Le, "Semi-supervised Sequence Learning", 2015). Raises `ConfigError` for a model that is no language
+    model, or reads bytes where the corpus has characters, or the other way round.
     """
     if network.config.form == "translator":
         raise ConfigError("a translator can't start from another form of model: leave out --init-from")
@@ -30,7 +30,7 @@ def adopt(params: Params, network: AnyNetwork, vocabulary: Vocabulary, model: Mo
     theirs = [numbers[vocabulary.characters[v]] for v in ours]
     for name, learned in model.params.items():
         if name in ("W_out", "b_out"):
-            if (next_name := name.replace("out", "next")) in params:
+            if (next_name := name.replace("out", "next")) in params and model.config.layers == 1:
                 adopted[next_name] = params[next_name].copy()
                 adopted[next_name][..., ours] = learned[..., theirs]
             continue

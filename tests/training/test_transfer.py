@@ -38,6 +38,21 @@ def test_its_forward_cells_begin_as_those_of_the_language_model(cell, layout):
     run(trainer)
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_only_a_single_layer_goes_on_predicting_the_next_character(layers):
+    model, options = language_model(layers=layers), {**OPTIONS, "lm_weight": 0.5}
+    params = start_on(LABELLED, init_from=model, **options).state.params
+    fresh = start_on(LABELLED, cell="gru", layers=layers, hidden_size=12, **options).state
+    known = [c for c in model.vocabulary.characters if c in fresh.vocabulary.characters]
+    ours, theirs = ([of.characters.index(c) for c in known] for of in (fresh.vocabulary, model.vocabulary))
+    for name, learned in (("W_next", "W_out"), ("b_next", "b_out")):
+        wanted = fresh.params[name].copy()
+        if layers == 1:
+            wanted[..., ours] = model.params[learned][..., theirs]
+        np.testing.assert_array_equal(params[name], wanted)
+        np.testing.assert_array_equal(params[f"{name}_reverse"], fresh.params[f"{name}_reverse"])
+
+
 def test_it_begins_from_a_classifier_with_the_same_labels():
     first = run(start_in("labels", steps=2)).latest
     again = start_on(LABELLED, init_from=first, **OPTIONS)
