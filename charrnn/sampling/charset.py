@@ -7,6 +7,7 @@ import numpy as np
 
 from charrnn.config import SamplingConfig
 from charrnn.dataset import escapes
+from charrnn.dataset.vocabulary import describe
 from charrnn.errors import ConfigError
 from charrnn.types import Mask
 
@@ -28,8 +29,8 @@ def charset_mask(
     """The characters [V] that `allow` and `ban` permit; None if they permit all.
 
     A character that stops the text need not be allowed, since it is not part of the text. If the characters are bytes,
-    neither classes nor such a character are bytes above ASCII, which are parts of characters. Raises `ConfigError` for
-    an invalid expression, and if no character is permitted.
+    neither classes nor such a character are bytes above ASCII, which are parts of characters, and other characters
+    above ASCII can't be given. Raises `ConfigError` for an invalid expression, and if no character is permitted.
     """
     if not config.allow and not config.ban:
         return None
@@ -67,6 +68,11 @@ def _part(first: str, last: str, name: str, is_bytes: bool) -> Callable[[str], b
     if low > high:
         raise ConfigError(
             rf"{name} has the reversed range {first}-{last}: give its lower end first, or \- for a hyphen"
+        )
+    if is_bytes and not high.isascii():
+        raise ConfigError(
+            f"{name} has {describe(high)}, which is no single byte, and this model writes bytes: give only characters "
+            "of ASCII"
         )
     return lambda c: low <= c <= high
 

@@ -85,6 +85,13 @@ def test_the_classes_of_bytes_are_those_of_ascii(name: str, count: int) -> None:
     assert all(c.isascii() for c in found)
 
 
+@pytest.mark.parametrize("expression", ["é", "aé", r"\u00e9", "a-é", "é-ü", "жш", "日", "😀"])
+def test_a_character_of_several_bytes_is_refused_for_a_model_of_bytes(expression: str) -> None:
+    with pytest.raises(ConfigError, match=r"--ban has '.' \(U\+.*, which is no single byte"):
+        parse_charset(expression, "".join(map(chr, range(256))), "--ban", is_bytes=True)
+    assert contained(r"\u0000-\u007f", "".join(map(chr, range(256))), is_bytes=True) == set(map(chr, range(128)))
+
+
 def test_a_mask_is_what_is_allowed_without_what_is_banned() -> None:
     mask = charset_mask(SamplingConfig(allow=r"\w", ban=r"\d"), CHARACTERS, stops=["."])
     assert mask is not None
