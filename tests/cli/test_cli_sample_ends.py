@@ -96,6 +96,7 @@ def test_a_label_is_read_as_it_is() -> None:
         ("STOP_AFTER", "rock. ", ["--stop-after", "rock. "]),
         ("ALLOW", r"\w ", ["--allow", r"\w "]),
         ("BAN", r"\s", ["--ban", r"\s"]),
+        ("SEPARATOR", r"\n\u003d\t", ["--separator", "\n=\t"]),
         ("END", "sentence", ["--end", "sentence"]),
         ("MIN_LENGTH", "20", ["--min-length", "20"]),
     ],

@@ -16,9 +16,9 @@ HELP = "Write text with a trained model."
 EXAMPLES = """\b
 The filters apply in this order: --allow, --ban, --match and --max-copy, then
 --loop-penalty, --temp, --top-k, --top-p, --min-p, --typical.
-In --prime, --stop, --stop-after, --allow and --ban \\n is a newline, \\t a tab,
-\\r a carriage return, \\0 NUL, \\uXXXX and \\UXXXXXXXX the character with this
-code, and \\\\ a backslash.
+In --prime, --stop, --stop-after, --separator, --allow and --ban \\n is a
+newline, \\t a tab, \\r a carriage return, \\0 NUL, \\uXXXX and \\UXXXXXXXX the
+character with this code, and \\\\ a backslash.
 Each option can come from the environment too: CHARRNN_SAMPLE_TEMP=0.8.
 
 \b
