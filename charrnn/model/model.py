@@ -15,7 +15,7 @@ from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import Engine
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.clamp import clamp, value_range
 from charrnn.model.forms import AnyNetwork, network_for
@@ -113,8 +113,14 @@ class Model:
         return text if self.vocabulary.is_bytes else self.text_form.normalize(self.as_text(text))
 
     def as_text(self, text: str | bytes) -> str:
-        """A text as characters: bytes are decoded in the encoding of the training text."""
-        return text if isinstance(text, str) else text.decode(self.text_form.encoding, "surrogateescape")
+        """A text as characters: bytes are decoded in the encoding of the training text.
+
+        Raises `CorpusError` for bytes that can't be.
+        """
+        try:
+            return text if isinstance(text, str) else text.decode(self.text_form.encoding, "surrogateescape")
+        except UnicodeError as error:
+            raise CorpusError(f"the text is not {self.text_form.encoding}: {error}; decode it first") from None
 
     def zero_state(self, B: int) -> Array:
         """The state [L, S, B, H] before anything is read."""

@@ -1,14 +1,13 @@
 """The score of a whole text: the sum over its characters or, for a model of pairs, over its targets."""
 
-import itertools
-from collections.abc import Iterable
+import io
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset.line_reader import lines_of
-from charrnn.dataset.records import read_records
-from charrnn.dataset.text_form import DEFAULT_FORM
+from charrnn.dataset.records import records_of
 from charrnn.errors import CorpusError
 from charrnn.model.model import Model, check_model
 from charrnn.scoring.lines import score_lines
@@ -31,10 +30,7 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") 
     if model.layout in REWRITING_LAYOUTS:
         return score_texts(model, lines_of(p if isinstance(p, str) else _decoded(p) for p in pieces), unknown=unknown)
     if model.reads_records:
-        parts = (p.encode("utf-8", "surrogateescape") if isinstance(p, str) else p for p in pieces)
-        files = itertools.chain((("text", part) for part in parts if part), [("text", b"")])
-        read = read_records(files, model.record_form, model.vocabulary, DEFAULT_FORM)
-        return score_texts(model, (line.text for lines in read for line in lines), unknown=unknown)
+        return score_texts(model, _records(model, pieces), unknown=unknown)
     total = Score(0, 0.0)
     for nats in stream_surprisal(model, pieces, unknown=unknown):
         skipped = int(np.isnan(nats).sum())
@@ -45,6 +41,25 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") 
 def score_texts(model: Model, texts: Iterable[Text], *, unknown: str = "error") -> Score:
     """The sum of the scores of texts that are each a text of its own, such as lines with their newlines."""
     return _checked(sum(score_lines(model, texts, unknown=unknown), Score(0, 0.0)), model)
+
+
+def _records(model: Model, pieces: Iterable[Text]) -> Iterator[Text]:
+    """The records of a text in pieces, each with its end."""
+    form, is_bytes = model.record_form, model.vocabulary.is_bytes
+    for records in records_of(form, _as_characters(model, pieces), "the text", is_bytes):
+        for record in records:
+            yield (record + form.end).encode("latin-1") if is_bytes else record + form.end
+
+
+def _as_characters(model: Model, pieces: Iterable[Text]) -> Iterator[str]:
+    """The pieces with `\\n` for `\\r\\n` and `\\r`; for a model of bytes, a character for each of their bytes."""
+    newlines = io.IncrementalNewlineDecoder(None, translate=True)
+    for piece in pieces:
+        if model.vocabulary.is_bytes:
+            yield bytes(model.vocabulary.encode(piece)).decode("latin-1")
+        else:
+            yield newlines.decode(model.as_text(piece))
+    yield newlines.decode("", final=True)
 
 
 def _decoded(text: bytes) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import charrnn
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.text_form import TextForm
-from charrnn.errors import ConfigError, VocabularyError
+from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.sampling.lines import sample_lines
 from charrnn.training.options import TrainOptions
 from support.random_models import random_model
@@ -52,6 +52,10 @@ def test_bytes_are_decoded_as_the_training_text() -> None:
     assert charrnn.score(model, "жук".encode("cp1251")) == charrnn.score(model, "жук")
     bytes_model = random_model(characters=None)
     assert charrnn.score(bytes_model, "жук".encode("cp1251")).chars == 3
+    wide = random_model(text_form=TextForm("utf-16-le"))
+    assert charrnn.score(wide, "abc".encode("utf-16-le")) == charrnn.score(wide, "abc")
+    with pytest.raises(CorpusError, match=r"the text is not utf-16-le: .* truncated data; decode it first"):
+        charrnn.score(wide, b"abc")
 
 
 def test_texts_are_written_after_primes_in_the_normal_form() -> None:

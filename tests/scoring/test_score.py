@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charrnn
+from charrnn.dataset.record_form import RecordForm
 from charrnn.errors import ConfigError, CorpusError, DivergenceError, VocabularyError
 from charrnn.scoring import lines as line_scores
 from charrnn.scoring import score as text_scores
@@ -330,3 +331,20 @@ def test_a_trained_model_predicts_a_training_line_better_than_another(trained):
     learned, other = VERSE.splitlines(keepends=True)[0], "tac eht on tas tar eht\n"
     scores = list(score_lines(trained.best, [other, learned]))
     assert scores[1].bpc < 0.9 * scores[0].bpc
+
+
+# Records
+
+
+@pytest.mark.parametrize("characters", ["\0\n abcdeé\x1e", None])
+def test_the_score_of_a_text_of_records_is_the_sum_of_theirs(characters):
+    form = RecordForm("text", "\n--\n")
+    model = random_models.random_model(characters=characters, layout="lines", record_form=form)
+    texts = ["a bad\ncab é", "\0a\0b\0c\0d", " dead", "e"]
+    wanted = sum(score_lines(model, [f"{text}\x1e" for text in texts]), Score(0, 0.0))
+    for pieces in ("\n--\n".join(texts), [*"\n--\n".join(texts)], ["\n--\n".join(texts).encode()]):
+        assert score(model, pieces) == wanted
+    if characters:
+        assert score(model, [*"\r\n--\r\n".join(texts)]) == wanted
+    with pytest.raises(VocabularyError, match=r"U\+D800"):
+        score(model, "a\n--\n\ud800")
