@@ -170,7 +170,8 @@ def check_sources(model: Model, primes: Sequence[str]) -> None:
     """Raises `ConfigError` if a model of pairs would write without a source: its primes are source, tab, beginning."""
     if model.layout in REWRITING_LAYOUTS and not all(TAB in prime for prime in primes):
         raise ConfigError(
-            "this model writes the targets of sources: use sample_lines(model, count=1, label=…), which gives it one"
+            "this model writes the targets of sources: begin with a source and a tab, or use sample_lines(model, "
+            "count=1, label=…), which gives it one"
         )
 
 

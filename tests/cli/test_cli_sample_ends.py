@@ -353,6 +353,15 @@ def test_what_can_not_be_set_is_told_and_changes_nothing() -> None:
     assert "--match says where a text ends" in done.stderr
 
 
+def test_what_can_not_be_continued_leaves_no_line_open() -> None:
+    pytest.importorskip("regex")
+    done = typed("Bally", r"Ireland\tBally", model=REGIONS, args=("-n", 9))
+    assert re.fullmatch("Ireland\tBally.*\n", done.stdout)
+    assert "this model writes the targets of sources: begin with a source and a tab" in done.stderr
+    done = typed("", "", args=("-n", 9, "--match", r"([a-z]+) \1"))
+    assert done.stdout.count("\n") == done.stderr.count("does not match after 9") == 2
+
+
 def test_a_prime_can_be_left_out_of_a_conversation() -> None:
     shown = typed("The ", args=("-n", 30, "--no-echo")).stdout
     assert "The " + shown == written(TALES, "--prime", "The ", "-n", 30) + "\n"

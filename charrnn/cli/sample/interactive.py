@@ -68,16 +68,18 @@ def converse(
                 request = _changed(model, request, name, value, ends_are_fixed)
                 continue
             prime = clean(_prime(typed))
+            text = TextGenerator(model, request, prime=prime)
             output.write(prime if echo else "")
             written = False
             try:
-                for piece in TextGenerator(model, request, prime=prime).pieces():
+                for piece in text.pieces():
                     output.write(piece)
                     written = True
             except KeyboardInterrupt:  # it ends this text, not the conversation
                 written = True
-            output.line()
-            output.flush()
+            finally:  # an error ends the line too
+                output.line()
+                output.flush()
             if request.end and not written:
                 notice(ends.without_sentence(request, 1))
             request = replace(request, seed=request.seed + 1)
