@@ -56,6 +56,13 @@ def test_raw_text_reaches_a_terminal_and_safe_text_a_pipe(of_bytes: Path, tmp_pa
     assert charrnn(*args, "--safe-text", cwd=tmp_path, input=text).stdout == SHOWN + PEACEFUL
 
 
+@pytest.mark.parametrize("options", [("--null",), ("--separator", r"\0"), ("--null", "--count", 2)])
+def test_what_stands_between_samples_is_sent_as_it_is(options: tuple[object, ...], of_bytes: Path) -> None:
+    args = ("sample", of_bytes, "--safe-text", "--prime", "-", "-n", 0, "--seed", 1)
+    done = charrnn(*args, *options, cwd=of_bytes.parent, input="a\x1b\0")
+    assert done.stdout == "a\\x1b\\x00\0" * (2 if "--count" in options else 1)
+
+
 def test_a_newline_of_two_characters_is_one_on_a_terminal(of_bytes: Path, tmp_path: Path) -> None:
     shown = shown_on_a_terminal("score", of_bytes, "--above", 0, given=b"one\r\ntwo\rthree\r\n", cwd=tmp_path)
     assert shown == "one\ntwo\\rthree\n"

@@ -292,7 +292,7 @@ def command(
             empty += not write_text(shown, ["".join(pieces)] if whole else pieces, output)
             if state_out is not None:
                 text.state.save(state_out, model)
-            output.write(after_each or "")
+            output.write(after_each or "", own=True)
     output.close()
     if end and empty:
         notice(ends.without_sentence(request, empty))

@@ -83,7 +83,7 @@ class SamplePrinter:
             if self.separator is None:
                 self._end(text)
             else:
-                self.output.write(self.separator)
+                self.output.write(self.separator, own=True)
             self.output.flush()
         return empty
 

@@ -122,9 +122,12 @@ class Output:
         self.last = "\n"
         self.flushed = 0.0
 
-    def write(self, text: str) -> None:
-        """Writes text; bytes that were not valid UTF-8 when they were read are written unchanged."""
-        written = visible(text) if self.safe else text
+    def write(self, text: str, own: bool = False) -> None:
+        """Writes text; bytes that were not valid UTF-8 when they were read are written unchanged.
+
+        What is the user's `own`, such as NUL between samples, is never written as escapes.
+        """
+        written = visible(text) if self.safe and not own else text
         self.buffer.write(as_utf8(written))
         self.last = text[-1:] or self.last
         if (now := time.monotonic()) - self.flushed > FLUSH_AFTER:
