@@ -362,6 +362,13 @@ def test_what_can_not_be_continued_leaves_no_line_open() -> None:
     assert done.stdout.count("\n") == done.stderr.count("does not match after 9") == 2
 
 
+def test_typed_bytes_that_are_no_text_do_not_end_a_conversation() -> None:
+    env = {"PYTHONIOENCODING": "utf-8:strict"}  # as in most locales
+    done = sample(TALES, "--interactive", "-n", 9, input=b"ab\xff\nThe \n", env=env)
+    assert done.stdout == written(TALES, "--prime", "The ", "-n", 9) + "\n"
+    assert "never seen the byte FF" in done.stderr
+
+
 def test_a_prime_can_be_left_out_of_a_conversation() -> None:
     shown = typed("The ", args=("-n", 30, "--no-echo")).stdout
     assert "The " + shown == written(TALES, "--prime", "The ", "-n", 30) + "\n"

@@ -1,5 +1,6 @@
 """The interactive mode of `charrnn sample`: you type a prime, the model continues it, and commands change settings."""
 
+import io
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -53,6 +54,8 @@ def converse(
     """
     with suppress(ImportError):
         import readline  # noqa: F401 - gives input() history and editing
+    if isinstance(sys.stdin, io.TextIOWrapper):  # bytes that are no text are characters that the model may not know
+        sys.stdin.reconfigure(errors="surrogateescape")
     if sys.stdin.isatty():
         _show_help()
     while True:
