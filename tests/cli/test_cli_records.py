@@ -11,8 +11,10 @@ import pytest
 import charrnn as api
 from charrnn.checkpoint import model_file, training_file
 from charrnn.checkpoint.paths import resume_path
+from charrnn.cli.inspect import target
 from charrnn.cli.sample.samples import SampleFiles
 from charrnn.cli.train import announcement
+from charrnn.dataset import files
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.record_form import RecordForm
 from charrnn.errors import CheckpointError
@@ -251,9 +253,9 @@ def test_samples_are_written_to_files_and_none_is_overwritten(here: Path, tmp_pa
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_file_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "1.txt").symlink_to("/dev/full")
-    files = SampleFiles(random_model(), tmp_path, 1, force=True)
+    written = SampleFiles(random_model(), tmp_path, 1, force=True)
     with pytest.raises(CheckpointError, match=r"can't write .*1\.txt: No space left"):
-        files.write(samples(random_model(), count=1, length=9))
+        written.write(samples(random_model(), count=1, length=9))
 
 
 def test_novel_and_unique_work_for_records(here: Path, tmp_path: Path) -> None:
@@ -312,6 +314,18 @@ def test_inspect_shows_the_records_and_reads_texts_in_their_form(here: Path) -> 
         for text in ("cards.csv", "\x1e".join([*CARDS, ""]))
     ]
     assert both[0]["surprisal"] == both[1]["surprisal"]
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != "cards"])
+def test_of_a_large_text_inspect_reads_the_beginning(name: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "READ_BLOCK", 100)
+    monkeypatch.setattr(target, "MAX_TEXT", 150)
+    monkeypatch.setattr(target, "MAX_BYTES", 250)  # which are within a record
+    target._parts_of.cache_clear()
+    found = target.Target(here / f"{name}.safetensors", "a", None)
+    assert found.text(str(here / name)) == "\x1e".join([*CARDS, ""])[:150]
+    read = sum(len(part) for _, part in target._parts_of(str(here / name), False).read)
+    assert read < 400 or name == "cards.csv"  # of which many rows are read at once
 
 
 # Lines that are much longer than the rest

@@ -1,9 +1,12 @@
 """The target: a checkpoint to inspect, and the texts that its views read."""
 
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from charrnn.checkpoint import model_file, training_file
 from charrnn.checkpoint.model_file import Checkpoint
@@ -14,15 +17,19 @@ from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import STDIN, Part, Source
 from charrnn.dataset.records import read_records
 from charrnn.dataset.split import split_corpus
+from charrnn.dataset.tables import TABLES
 from charrnn.errors import CharRNNError, CorpusError
 from charrnn.model.model import Model
 
 MAX_TEXT = 1_000_000
 """The most characters of a given text that are read."""
+MAX_BYTES = 4 * MAX_TEXT
+"""The most bytes of a continuous text: a character has at most four."""
 MAX_VALIDATION_TEXT = 20_000
 """The most characters of the validation text that are read."""
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".py")
 """A single word with one of these is the name of a file, not a text."""
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -57,12 +64,14 @@ class Target:
         if is_file:
             model = self.model
             as_is = model.vocabulary.is_bytes and given != STDIN  # which is read once for all models
-            parts = _read_beginning(given, as_is)
-            if model.reads_records:
-                parts = parts if parts[-1][1] == b"" else [*parts, (given, b"")]
-                lines = read_records(parts, model.record_form, model.vocabulary, model.text_form)
-                return "".join(line.text for some in lines for line in some)[:MAX_TEXT]
-            return files.read_text(parts, model.vocabulary, model.text_form)[:MAX_TEXT]
+            parts = _parts_of(given, as_is)
+            beginning = _up_to(MAX_BYTES, parts, lambda part: len(part[1]))
+            if not model.reads_records:
+                return files.read_text(beginning, model.vocabulary, model.text_form)[:MAX_TEXT]
+            is_table = model.record_form.kind in TABLES  # which ends with a row: so it is read on, row by row
+            read = parts if is_table else itertools.chain(beginning, [(given, b"")])
+            records = read_records(read, model.record_form, model.vocabulary, model.text_form)
+            return "".join(_up_to(MAX_TEXT, (record.text for some in records for record in some), len))[:MAX_TEXT]
         if Path(given).suffix in TEXT_SUFFIXES and not any(map(str.isspace, given)):
             raise CorpusError(f"there is no file {given}: name one that exists, or give the text itself")
         return self.model.text_form.normalize(given)[:MAX_TEXT]
@@ -122,16 +131,31 @@ class Target:
         return info is not None and info.digest == corpus.digest
 
 
-@cache
-def _read_beginning(path: str, as_is: bool) -> list[Part]:
-    """The beginning of a file or of stdin, enough for `MAX_TEXT` characters; read once for all models."""
-    found, size = [], 0
-    for part in files.read_parts(files.list_files((path,)), as_is=as_is):
-        found.append(part)
-        size += len(part[1])
-        if size > 4 * MAX_TEXT:  # a character has at most four bytes
-            break
-    return found
+class _Parts:
+    """The parts of a file or of stdin, each read when it is first needed, and once for all models."""
+
+    def __init__(self, path: str, as_is: bool):
+        self.read: list[Part] = []
+        self.unread = files.read_parts(files.list_files((path,)), as_is=as_is)
+
+    def __iter__(self) -> Iterator[Part]:
+        yield from self.read
+        for part in self.unread:
+            self.read.append(part)
+            yield part
+
+
+_parts_of = cache(_Parts)
+
+
+def _up_to(limit: int, items: Iterable[Item], size: Callable[[Item], int]) -> Iterator[Item]:
+    """The first items that together reach a size."""
+    total = 0
+    for item in items:
+        yield item
+        total += size(item)
+        if total >= limit:
+            return
 
 
 def targets(paths: list[Path], corpus: Path | None, encoding: str | None) -> list[Target]:
