@@ -17,8 +17,8 @@ class SentenceEnds:
     """
 
     def __init__(self) -> None:
-        self.held = ""
-        """What follows the last end that is certain."""
+        self.held: list[str] = []
+        """The characters that follow the last end that is certain."""
         self.cut = 0
         """The characters of `held` up to an end that is not certain yet; 0 if there is none."""
         self.strong = self.wide = self.spaced = False
@@ -32,11 +32,10 @@ class SentenceEnds:
             if c.isspace() and not self.strong:
                 self.spaced = True
             elif c.isspace() or (not c.islower() if self.spaced else self.wide):
-                free, self.held = self.held[: self.cut], self.held[self.cut :]
-                self.cut = 0
+                free = self._release()
             else:
                 self.cut = 0
-        self.held += c
+        self.held.append(c)
         if c in STRONG or c in WEAK:
             self.strong = c in STRONG or (self.cut > 0 and self.strong)
             self.wide, self.spaced, self.cut = c in WIDE, False, len(self.held)
@@ -46,7 +45,12 @@ class SentenceEnds:
 
     def end(self) -> str:
         """Ends the text; returns what it still has up to its last sentence end."""
-        free, self.held, self.cut = self.held[: self.cut], "", 0
+        return self._release()
+
+    def _release(self) -> str:
+        """The text up to the last sentence end, which is held no more."""
+        free, self.held = "".join(self.held[: self.cut]), self.held[self.cut :]
+        self.cut = 0
         return free
 
 

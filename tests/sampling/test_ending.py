@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -96,6 +97,20 @@ def test_only_what_may_be_cut_is_withheld():
     ends = SentenceEnds()
     given_out = [ends.add(c) for c in 'One! Two. Three. x "Y." z']
     assert [(n, piece) for n, piece in enumerate(given_out) if piece] == [(4, "One!"), (10, " Two.")]
+
+
+def test_a_character_takes_no_more_where_no_sentence_has_ended_for_long():
+    ends, taken = SentenceEnds(), []
+    for _ in range(20_000):
+        ends.add("a")
+    tracemalloc.start()
+    for _ in range(20):
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        ends.add("a")
+        taken.append(tracemalloc.get_traced_memory()[1] - before)
+    tracemalloc.stop()
+    assert min(taken) < 2000
 
 
 def test_a_text_ends_with_its_last_sentence(engine):
