@@ -128,10 +128,12 @@ class Match(WholeTextConstraint):
         self._normal = np.ones(len(expression.characters), bool)
         self._stops: list[str] = []
         self._min_length = self._n = 0
+        self._reach = 0
+        """The most characters of a stop text before its last one."""
         self._text = ""
-        """Only its end is kept, as far as stop texts reach, unless the library follows it."""
+        """Only its end is kept, as far as two stop texts reach, unless the library follows it."""
         self._could_end: list[bool] = []
-        """Whether the text could end when it had 0, 1, … characters; only kept as far as stop texts reach."""
+        """Whether the text could end when it had 0, 1, … characters; only kept as far as a stop text reaches."""
 
     def begin(self, mask: Mask, stops: Sequence[str], length: int, min_length: int = 0) -> None:
         """Begins a text of characters in `mask` [V] that ends at its length (-1: never) or before a stop text.
@@ -141,7 +143,7 @@ class Match(WholeTextConstraint):
         possible = {c for c, may_come in zip(self.expression.characters, mask, strict=True) if may_come}
         self._normal = mask & [c not in stops for c in self.expression.characters]
         self._stops = [stop for stop in stops if possible.issuperset(stop)]
-        self._min_length = min_length
+        self._min_length, self._reach = min_length, max(map(len, self._stops), default=1) - 1
         if not self.expression.unplanned:
             self._plan = self.expression.automaton(self._normal, length)
             self._state = self._plan.start
@@ -161,13 +163,13 @@ class Match(WholeTextConstraint):
         return self._with_stop_texts(mask, left) if self._stops else mask
 
     def add(self, v: int) -> None:
-        longest = max(map(len, self._stops), default=0)
-        if self._stops:
-            self._could_end = [*self._could_end, self._may_end_here()][-longest:]
-        if self._plan is None or self._stops:
+        if self._reach:
+            self._could_end = [*self._could_end, self._may_end_here()][-self._reach :]
+        if self._plan is None:
             self._text += self.expression.characters[v]
-        if self._plan is not None:
-            self._text = self._text[-2 * longest :]
+        else:
+            if self._reach:
+                self._text = (self._text + self.expression.characters[v])[-2 * self._reach :]
             self._state = self._state and self._plan.next(self._state, v)
         self._n += 1
 
@@ -185,7 +187,7 @@ class Match(WholeTextConstraint):
 
     def _with_stop_texts(self, mask: Mask, left: int) -> Mask:
         """The characters [V] that may come, with regard to stop texts: one may only come after a text that matches."""
-        mask, could_end, ids = mask.copy(), [*self._could_end, self._may_end_here()], self.expression.ids
+        could_end, ids = [*self._could_end, self._may_end_here()], self.expression.ids
         completing, leading = set[int](), set[int]()
         for stop in self._stops:
             for k, c in enumerate(stop):
@@ -195,8 +197,8 @@ class Match(WholeTextConstraint):
                     completing.add(ids[c])
                 if could_end[-1 - k] and (left < 0 or len(stop) - k <= left) and self._is_end(stop, k):
                     leading.add(ids[c])
-        mask[[*completing]] = False
-        mask[[*leading]] = True
+        for v in completing | leading:
+            mask[v] = v in leading
         return mask
 
     def _is_end(self, stop: str, k: int) -> bool:
