@@ -34,10 +34,6 @@ class TextBatches(LineBatches):
         """The characters of an epoch that are read."""
         return int(np.minimum(self.lines.lengths, self.seq_length).sum(dtype=np.int64))
 
-    def label_counts(self, n: int) -> Indices:
-        """How many texts, or characters, have each of the `n` labels or tags. [n]"""
-        raise NotImplementedError
-
     def _needed(self) -> Indices:
         """A text is a single batch. [R]"""
         return np.ones(len(self.lines), np.int64)
@@ -66,7 +62,7 @@ class LabelBatches(TextBatches):
         return len(self.lines)
 
     def label_counts(self, n: int) -> Indices:
-        """How many texts have each label. [n]"""
+        """How many texts have each of the `n` labels. [n]"""
         assert self.lines.labels is not None
         return np.bincount(self.lines.labels, minlength=n)
 
@@ -95,7 +91,7 @@ class TagBatches(TextBatches):
         return self.chars_read
 
     def label_counts(self, n: int) -> Indices:
-        """How many characters have each tag. [n]"""
+        """How many characters have each of the `n` tags. [n]"""
         lines = self.lines
         counts = count_ids(lines.ids, lines.starts + lines.lengths + 1, lines.lengths, len(self.tag_of))
         return np.bincount(self.tag_of[counts > 0], counts[counts > 0], n).astype(np.int64)

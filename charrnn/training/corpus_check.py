@@ -8,9 +8,12 @@ from charrnn.dataset import tail
 from charrnn.dataset.id_counts import CharacterCount, count, count_only_in
 from charrnn.dataset.split import ValidationStream
 from charrnn.dataset.streams import Streams
-from charrnn.dataset.whole_texts import TextBatches
+from charrnn.dataset.whole_texts import LabelBatches, TagBatches
 from charrnn.training.budget import MAX_MIN_COUNT, MAX_RARE_SHARE, MIN_VOCABULARY
 from charrnn.training.trainer import Trainer
+
+OUTPUTS = (LabelBatches, TagBatches)
+"""The data of networks whose outputs are labels or tags."""
 
 
 def rare_characters(trainer: Trainer) -> tuple[int, CharacterCount] | None:
@@ -40,7 +43,7 @@ def only_held_out(trainer: Trainer) -> CharacterCount:
 def labels_only_held_out(trainer: Trainer) -> list[str]:
     """The labels or tags that only the validation data has."""
     labels, data, validation = trainer.labels, trainer.training_data, trainer.validation_data
-    if labels is None or not isinstance(data, TextBatches) or not isinstance(validation, TextBatches):
+    if labels is None or not isinstance(data, OUTPUTS) or not isinstance(validation, OUTPUTS):
         return []
     learned, held_out = (part.label_counts(len(labels)) for part in (data, validation))
     return [labels.names[n] for n in np.flatnonzero((learned == 0) & (held_out > 0))]

@@ -97,12 +97,13 @@ def test_a_block_or_a_line_that_is_held_out_counts_too() -> None:
         ("labels", "a word\tnew\nand\tother\nmore\tnew\n", ["new", "other"]),
         ("tags", "", []),
         ("tags", "aba\tvXv\nbab\tYvX\n", ["X", "Y"]),
-        ("pairs", "a word\tnew\n", []),
+        ("pairs", "new\tword\nnew\tword\n", []),
+        ("translations", "new\tword\nnew\tword\n", []),
         ("stream", "a word\tnew\n", []),
     ],
 )
 def test_labels_that_only_a_text_of_its_own_has_are_named(layout: str, more: str, expected: list[str]) -> None:
-    text = TEXTS[layout]
+    text = "here\tword\nthere\tword\n" * 50 if layout in ("pairs", "translations") else TEXTS[layout]
     assert corpus_check.labels_only_held_out(start_in(layout, from_text(text, val_text=text + more))) == expected
     assert not corpus_check.labels_only_held_out(start_in(layout, from_text(text + more, val_text=text)))
 
