@@ -97,6 +97,11 @@ class TextGenerator:
         """The state from which another text continues exactly after all `pieces` so far."""
         return self._draws.state_after(self._text.ending.kept) if self._draws else self._batch.generation_state()
 
+    @property
+    def stopped_before(self) -> str:
+        """The one of the stop texts before which the text has ended; empty if it has not."""
+        return self._text.ending.stopped_before
+
 
 def generate(model: Model, request: SamplingRequest | None = None, **options: Unpack[SamplingOptions]) -> Iterator[str]:
     """Writes a text that continues a prime, character by character as they are drawn.

@@ -90,7 +90,7 @@ class GrowingText:
                     break
         if self.ending.ended or self.chars == self.length:
             self.ended = True
-            if not self.ending.stopped:
+            if not self.ending.stopped_before:
                 self._check_match()
         return grown
 
