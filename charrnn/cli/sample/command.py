@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.terminal.console import Output, model_file, notifier, notify_compilation, silent
+from charrnn.cli.terminal.console import Output, model_file, notifier, notify_compilation
 from charrnn.cli.terminal.help import CHOICE, MOST_USED, OUTPUT, RUN, START, TEXT, TEXTS, option
 
 NAME = "sample"
@@ -29,6 +29,7 @@ Examples:
   charrnn sample --stop-at-newline --count 10 --ban '0-9'
   charrnn sample --prime 'LOWE:\\n' --stop '\\n\\n' --no-echo
   charrnn sample --end sentence --min-length 200 -n 500
+  charrnn sample --interactive --history
   charrnn sample --match '[A-Z][a-z]+, [0-9]{1,2} (May|June)'
   charrnn sample -n 80 --match '.*\\.'
   charrnn sample --temp 0.3 --max-copy 20 --corpus corpus.txt
@@ -81,9 +82,8 @@ def command(
     per_line: Annotated[
         bool, option(START, "Continue each line of --prime - or --prime-file up to a newline.", "--per-line")
     ] = False,
-    interactive: Annotated[
-        bool, option(START, "Type a prime, read its continuation, type the next prime.", "--interactive")
-    ] = False,
+    interactive: Annotated[bool, option(START, "Write a text together with the model.", "--interactive")] = False,
+    history: Annotated[bool, option(START, "With --interactive: keep the lines you type.", "--history")] = False,
     unknown: Annotated[
         str,
         option(
@@ -257,7 +257,7 @@ def command(
     )
     for line in ends.impossible(model, request):
         notice(line)
-    clean = partial(clean_prime, model=model, unknown=unknown, notice=silent if interactive else notice)
+    clean = partial(clean_prime, model=model, unknown=unknown, notice=notice)
     output = Output(safe_text)
     printer: SamplePrinter | SampleFiles = SamplePrinter(model, output, as_json, logprobs, after_each, not no_echo)
     if out_dir is not None:
@@ -267,7 +267,7 @@ def command(
     if interactive:
         from charrnn.cli.sample.interactive import converse
 
-        converse(model, request, clean, output, echo=not no_echo, ends_are_fixed=match is not None)
+        converse(model, request, context.params, output)
     elif per_line:
         primes = read_primes(prime_file, model, clean)
         empty = printer.write(continuations(model, primes, request, on_failure=failures))

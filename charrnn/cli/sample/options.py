@@ -79,6 +79,7 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
     given["--count"] = params["count"] > 1
     given["--json"] = params["as_json"]
     given["--stop-after"] = bool(params["stop_after"])
+    given["--prime -"] = "-" in (params["prime"], str(params["prime_file"]))
     given[PRIME_LINES] = params["prime"] == "-" or params["prime_file"] is not None
     given[READ_FILES] = given[PRIME_LINES] or params["corpus"] is not None
     states = ("--state-in", "--state-out")
@@ -95,7 +96,8 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
         ("--no-empty", "--state-in", "only one text follows a state"),
         *((state, other, "only a single text has a state") for state in states for other in ("--count", "--per-line")),
         *((state, "--json", "only a single text has a state") for state in states),
-        *(("--interactive", other, "you type the primes") for other in ("--prime", "--prime-file", "--per-line")),
+        ("--interactive", "--per-line", "you type the lines"),
+        ("--interactive", "--prime -", "you type the lines there"),
         *(
             ("--interactive", other, "leave one out")
             for other in ("--json", "--count", "--no-empty", "--out-dir", *states)
@@ -115,6 +117,7 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
         ("--max-copy", "--corpus"),
         ("--corpus", "--max-copy"),
         ("--logprobs", "--json"),
+        ("--history", "--interactive"),
         ("--per-line", PRIME_LINES),
         ("--encoding", READ_FILES),
     ):

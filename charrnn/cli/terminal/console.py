@@ -163,6 +163,25 @@ def default_interrupt() -> Iterator[None]:
 
 
 @contextmanager
+def until_interrupted() -> Iterator[Callable[[], bool]]:
+    """Tells whether Ctrl-C has come since the block began; a second one raises `KeyboardInterrupt`."""
+    received: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, handle)
+    try:
+        yield lambda: bool(received)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def stop_signals() -> Iterator[dict[int, float]]:
     """Collects the signals that ask the program to stop, with their times; a repeated signal ends it at once.
 
