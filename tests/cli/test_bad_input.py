@@ -236,6 +236,12 @@ sample model.safetensors --min-length 5 -n 4  | 2 | at most the length, 4
 sample model.safetensors --min-length 1001    | 2 | at most the length, 1000
 sample model.safetensors --no-echo --json     | 2 | --no-echo and --json
 sample model.safetensors --no-empty --interactive | 2 | --interactive and --no-empty
+sample model.safetensors --history            | 2 | --history needs --interactive
+sample model.safetensors --interactive --prime - | 2 | --interactive and --prime -
+sample model.safetensors --interactive --prime-file - | 2 | --interactive and --prime -
+sample model.safetensors --interactive --per-line | 2 | --interactive and --per-line
+sample model.safetensors --interactive --prime ☃ | 1 | --unknown nearest
+sample model.safetensors --interactive --prime-file missing.txt | 1 | missing.txt
 sample model.safetensors --no-empty --per-line --prime - | 2 | --no-empty and --per-line
 sample model.safetensors --no-empty --state-in x | 2 | --no-empty and --state-in
 sample model.safetensors --no-empty -n 0      | 1 | each of the last 1,000 is empty

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import stat
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -310,6 +311,23 @@ def test_the_state_goes_on_elsewhere(tmp_path: Path) -> None:
     assert done.stdout == f"The tide{after('The tide', 1)}\n{goes_on}\n"
 
 
+@posix
+def test_an_interrupt_ends_a_piece_and_not_the_conversation(tmp_path: Path) -> None:
+    with started("sample", TALES, "--interactive", "--seed", 1, "-n", -1, *ENGINE, cwd=tmp_path) as process:
+        process.stdin.write(b"The tide\n")
+        begun = b""
+        while len(begun) < 200:
+            begun += process.stdout.read(200)
+        process.send_signal(signal.SIGINT)
+        process.stdin.write(b"/save a.txt\n")
+        rest, told = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert told.decode().startswith("saved ")
+    shown, saved = (begun + rest).decode(), (tmp_path / "a.txt").read_text(encoding="utf-8")
+    assert shown.removesuffix("\n") == saved.removesuffix("\n")
+    assert ("The tide" + after("The tide", 1, n=len(saved))).startswith(saved)
+
+
 # On a terminal
 
 
@@ -373,6 +391,10 @@ def test_ctrl_c_stops_a_piece_and_keeps_it_and_a_second_one_leaves(tmp_path: Pat
         session.wait_for("half a line")
         session.type("\x03")
         assert "the line is dropped" in session.wait_for("> ")
+        session.type('"""some\r')
+        session.wait_for("... ")
+        session.type("\x03")
+        assert "stopped" in session.wait_for("> ")
         session.type("\x03")
         assert session.end() == 130
 

@@ -42,7 +42,7 @@ class TypedSession:
         self.read = 0
         """The characters of it that were waited for."""
 
-    def wait_for(self, text: str, timeout: float = 60) -> str:
+    def wait_for(self, text: str, timeout: float = 120) -> str:
         """Waits until a text is shown after what was waited for before; returns what is between them."""
         end = time.monotonic() + timeout
         while text not in self.shown[self.read :]:
@@ -60,7 +60,7 @@ class TypedSession:
     def wait_for_more(self, n: int) -> None:
         """Waits until so many characters are shown after what was waited for before."""
         while len(self.shown) - self.read < n:
-            assert self._receive(60)
+            assert self._receive(120)
 
     def end(self) -> int:
         """Waits for the end; returns the exit code."""

@@ -103,6 +103,10 @@ class Conversation:
                     self._continue(typed.removeprefix("/") if typed.startswith("//") else typed)
             except CharRNNError as error:
                 notice(f"charrnn: {error}")
+            except KeyboardInterrupt:  # within several lines, or before the model writes
+                if not self.lines.is_terminal:
+                    raise
+                self.tell("stopped; Ctrl-C again, or Ctrl-D, leaves")
 
     def _obey(self, command: Command) -> None:
         name, value, forced = command
@@ -117,13 +121,7 @@ class Conversation:
 
     def _continue(self, typed: str) -> None:
         """Lets the model write after a line."""
-        try:
-            text = self.settings.clean(self.lines.read_text(typed, "the prime"))
-        except KeyboardInterrupt:  # within several lines
-            if not self.lines.is_terminal:
-                raise
-            self.tell("the lines are dropped")
-            return
+        text = self.settings.clean(self.lines.read_text(typed, "the prime"))
         if not self.writes_on:  # what came before is not needed any more
             self.texts = [(Writing(self.model), TextFile())]
         self._add(text)

@@ -82,7 +82,8 @@ class LineInput:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))  # what one types is one's own affair
-            self.readline.read_history_file(path)
+            if path.stat().st_size:  # libedit, which some Pythons have in the place of readline, reads no empty file
+                self.readline.read_history_file(path)
             self.readline.set_history_length(MAX_HISTORY)
             self.history = path
         except OSError as error:
@@ -93,7 +94,10 @@ class LineInput:
         assert self.readline is not None
         assert self.history is not None
         try:
-            self.readline.append_history_file(1, self.history)
+            if hasattr(self.readline, "append_history_file"):
+                self.readline.append_history_file(1, self.history)
+            else:  # libedit
+                self.readline.write_history_file(self.history)
         except OSError as error:
             self._give_up(self.history, error)
 

@@ -164,12 +164,12 @@ def default_interrupt() -> Iterator[None]:
 
 @contextmanager
 def until_interrupted() -> Iterator[Callable[[], bool]]:
-    """Tells whether Ctrl-C has come since the block began; a second one raises `KeyboardInterrupt`."""
+    """Tells whether Ctrl-C has come since the block began; a second one ends the program."""
     received: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         if received:
-            raise KeyboardInterrupt
+            raise SystemExit(128 + number)
         received.append(number)
 
     before = signal.getsignal(signal.SIGINT)
