@@ -4,13 +4,16 @@ import os
 import re
 import signal
 import stat
+import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
+from charrnn.cli.sample import editor
 from charrnn.cli.sample.commands import COMMANDS, parse
+from charrnn.cli.sample.line_input import history_path
 from charrnn.errors import ConfigError
 from support.processes import after_script, charrnn, posix, started
 from support.readmes import Example, difference
@@ -373,6 +376,7 @@ def test_on_a_terminal_lines_and_pieces_are_one_text(tmp_path: Path) -> None:
         assert session.end() == 0
     assert (tmp_path / "all.txt").read_text(encoding="utf-8") == first + second + third
     assert "not saved" not in session.shown
+    assert os.listdir(tmp_path) == ["all.txt"], "no history is kept"
 
 
 @posix
@@ -414,16 +418,6 @@ def test_the_documented_conversation_is_true(tmp_path: Path) -> None:
 
 
 @posix
-def test_what_was_not_saved_is_shown_whole_before_the_end(tmp_path: Path) -> None:
-    with talk(tmp_path, "-n", 9) as session:
-        session.wait_for("> ")
-        pieces = [piece(session, line, seed) for seed, line in enumerate(("The tide", "", "and"), 1)]
-        session.type("\x04")
-        assert session.end() == 0
-    assert session.shown.endswith(f"a text that was not saved, whole:\n{''.join(pieces)}\n")
-
-
-@posix
 def test_the_text_is_edited_in_the_editor_of_the_user(tmp_path: Path) -> None:
     with talk(tmp_path, "-n", 5, VISUAL="sed -i s/tide/night/") as session:
         session.wait_for("> ")
@@ -438,28 +432,41 @@ def test_the_text_is_edited_in_the_editor_of_the_user(tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.parametrize(
-    ("editor", "says"),
+    ("program", "says"),
     [
-        ("false", "the editor false has not edited the text: it ended with 1"),
-        ("no-such-editor", "the editor no-such-editor has not edited the text: No such file"),
-        ("sed -i s/tide/☃/", "never seen '☃'"),
+        ("false", "the editor false has not edited the text: it ended with 1; set EDITOR"),
+        ("no-such-editor", "the editor no-such-editor has not edited the text: No such file or directory; set EDITOR"),
+        ("'", "the editor ' has not edited the text: No closing quotation; set EDITOR"),
+        ("sed -i s/tide/☃/", "refused; your edit is in"),
     ],
 )
-def test_an_edit_that_fails_leaves_the_text_and_what_was_edited(editor: str, says: str, tmp_path: Path) -> None:
-    with talk(tmp_path, "-n", 5, EDITOR=editor, TMPDIR=str(tmp_path)) as session:
-        session.wait_for("> ")
-        text = piece(session, "The tide", 1)
-        assert says in answer(session, "/edit text").replace("\n", "")
-        assert answer(session, "/text") == text + "\n"
-        session.type("\x04")
-        assert session.end() == 0
+def test_an_edit_that_fails_is_told_and_kept(
+    program: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    got: list[str] = []
+
+    def accept(text: str) -> None:
+        got.append(text)
+        raise ConfigError("refused")
+
+    with pytest.raises(ConfigError, match=f"^{re.escape(says)}"):
+        editor.edit("The tide\n", program, accept)
     kept = [path.read_text(encoding="utf-8") for path in tmp_path.glob("charrnn-*/text.txt")]
-    assert kept == ([text.replace("tide", "☃")] if "☃" in editor else [])
+    assert kept == got == (["The ☃\n"] if "sed" in program else [])
 
 
 @posix
-def test_a_piece_is_edited_on_a_line_without_an_editor(tmp_path: Path) -> None:
-    with talk(tmp_path, "-n", 5) as session:
+@pytest.mark.parametrize(("text", "edited"), [("tide", "night"), ("tide\n", "night\n"), ("\udcfftide", "\udcffnight")])
+def test_an_edit_changes_nothing_but_what_was_edited(text: str, edited: str) -> None:
+    got: list[str] = []
+    editor.edit(text, "sed -i -e s/tide/night/ -e '$a\\'", got.append)  # it ends the last line
+    assert got == [edited]
+
+
+@posix
+def test_without_an_editor_a_piece_is_edited_on_a_line_and_what_is_not_saved_is_shown_whole(tmp_path: Path) -> None:
+    with talk(tmp_path, "-n", 9) as session:
         session.wait_for("> ")
         text = piece(session, "The tide", 1)
         session.type("/edit text\r")
@@ -467,21 +474,33 @@ def test_a_piece_is_edited_on_a_line_without_an_editor(tmp_path: Path) -> None:
         session.type(" rose\r")
         session.wait_for("> ")
         assert answer(session, "/text") == text + " rose\n"
+        more = piece(session, "", 2)
         session.type("\x04")
         assert session.end() == 0
+    assert session.shown.endswith(
+        f"a text that was not saved, whole:\n{text} rose{more.removeprefix(f'{text} rose')}\n"
+    )
 
 
 @posix
-def test_the_history_is_kept_only_if_asked(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    for options, lines in (((), ["One"]), (("--history",), ["Two", "Three"]), (("--history",), ["\x1b[A\x1b[A"])):
-        with talk(tmp_path, "-n", 3, *options, XDG_STATE_HOME=str(state)) as session:
+def test_the_history_is_kept_for_the_next_time(tmp_path: Path) -> None:
+    for lines in (["Two", "Three"], ["\x1b[A\x1b[A"]):
+        with talk(tmp_path, "-n", 3, "--history", XDG_STATE_HOME=str(tmp_path / "state")) as session:
             session.wait_for("> ")
             for line in lines:
                 answer(session, line)
             session.type("\x04")
             assert session.end() == 0
-        assert state.exists() == bool(options)
-    history = state / "charrnn" / "history"
+    history = tmp_path / "state" / "charrnn" / "history"
     assert history.read_text().splitlines() == ["Two", "Three", "Two"]
     assert stat.S_IMODE(history.stat().st_mode) == 0o600
+
+
+def test_the_history_is_in_the_folder_for_states(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for value, folder in (("", ".local/state"), ("relative", ".local/state"), (str(tmp_path / "s"), "s")):
+        monkeypatch.setenv("XDG_STATE_HOME", value)
+        if os.name == "posix":
+            assert history_path() == tmp_path / folder / "charrnn" / "history"
+    done = typed("The", args=("-n", 3, "--history"))
+    assert done.stderr == "--history has no effect: the lines don't come from a terminal\n"
