@@ -175,6 +175,12 @@ def writable_folder() -> Path | None:
     return None
 
 
+def is_open() -> bool:
+    """Whether a folder may be written to, as far as its permissions say; nothing is created to find that out."""
+    existing = (next(filter(os.path.exists, (folder, *folder.parents)), folder) for folder in folders())
+    return any(os.path.isdir(folder) and os.access(folder, os.W_OK) for folder in existing)
+
+
 def give_up(folder: Path, error: OSError) -> None:
     """Writes nothing to the folder any more, and says so."""
     failures[folder] = error

@@ -132,6 +132,19 @@ def test_the_next_folder_is_written_to_if_one_fails(fresh: Path) -> None:
     assert compile_cache.writable_folder() is None
 
 
+def test_an_open_folder_is_known_without_creating_it(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compile_cache.is_open()
+    assert not list((fresh / "home").iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: Path(path) != fresh / "home")
+        assert not compile_cache.is_open()
+    (fresh / "file").touch()
+    monkeypatch.setattr(compile_cache, "folders", lambda: (fresh / "file" / "numba",))
+    assert not compile_cache.is_open()
+    monkeypatch.setattr(compile_cache, "folders", tuple)
+    assert not compile_cache.is_open()
+
+
 def test_what_is_compiled_is_known_from_names(fresh: Path) -> None:
     folder = compile_cache.writable_folder()
     assert folder is not None

@@ -24,19 +24,21 @@ def with_engine(model: "Model", name: str, characters: float, quiet: bool, sampl
     speed = DRAWING_SPEED if samples else SCORING_SPEED
     choice = engines.choose(name, characters, speed=speed, kernels=kernels)
     if choice.spared and not quiet:
-        notice(
-            f"NumPy engine: compiling the faster one would take longer, about {_seconds(choice.spared)}; "
-            "charrnn warm-up does it once"
-        )
+        notify_spared(choice.spared)
     notify_compilation(choice.engine, kernels, quiet)
     return replace(model, engine=engines.load(choice.engine))
 
 
-def notify_spared(compiling: float, time: float) -> None:
-    """Says why a training of so many seconds has the NumPy engine, in place of compiling for so many."""
+def notify_spared(compiling: float, time: float | None = None) -> None:
+    """Says why the engine is NumPy: compiling takes too many seconds for a job, or for a training with this `time`."""
+    from charrnn.engine import compile_cache
+
+    job = "this" if time is None else f"a training of {time:.0f}"
+    advice = "charrnn warm-up does it once"
+    if not compile_cache.is_open():
+        advice = f"set {compile_cache.VARIABLE} to a folder that can be written to, so that it is done once"
     notice(
-        f"NumPy engine: compiling the faster one would take about {_seconds(compiling)} of the {time:.0f}; "
-        "charrnn warm-up does it once"
+        f"NumPy engine: compiling the faster one would take about {_seconds(compiling)}, too long for {job}; {advice}"
     )
 
 

@@ -71,7 +71,7 @@ def start(
     corpus = corpora.read(source, notice=notice)
     if line := mixed_forms(corpus):
         notice(line)
-    options = _with_engine(_with_remaining_time(options, source), corpus, model, quiet)
+    options = _with_engine(options, source, corpus, model, quiet)
     with default_interrupt():  # the measurement compiles
         return trainers.start(corpus, source=source, init_from=model, unknown=unknown or "new", **options), path, lock
 
@@ -139,10 +139,13 @@ def _with_remaining_time(options: TrainOptions, source: Source) -> TrainOptions:
     return options | {"time": remaining_time(options["time"], source)} if "time" in options else options
 
 
-def _with_engine(options: TrainOptions, corpus: Corpus, model: Model | None, quiet: bool) -> TrainOptions:
-    """The options of a new run, with the engine that is best for its `time`."""
+def _with_engine(
+    options: TrainOptions, source: Source, corpus: Corpus, model: Model | None, quiet: bool
+) -> TrainOptions:
+    """The options of a new run: those with a `time` with what remains of it, and the engine that is best for that."""
     if "time" not in options:
         return options
+    given, options = options["time"], _with_remaining_time(options, source)
     train_options.check(options, has_model=model is not None)
     config = None if model is None else model.config
     resolved = train_options.resolve_layout(corpus, options, config)
@@ -150,7 +153,7 @@ def _with_engine(options: TrainOptions, corpus: Corpus, model: Model | None, qui
     choice = engines.choose(options.get("engine", "auto"), seconds=options["time"], kernels=kernels)
     notify_compilation(choice.engine, kernels, quiet)  # now, since measuring the machine compiles
     if choice.spared and not quiet:
-        notify_spared(choice.spared, options["time"])
+        notify_spared(choice.spared, given)
     return options | {"engine": choice.engine}
 
 
