@@ -196,13 +196,13 @@ def _create(folder: Path) -> None:
 
 
 def sweep() -> None:
-    """Removes the folders of other versions that nobody has used for a while.
+    """Removes the folders of other versions that nobody has used for a while, and what older ones left in the package.
 
-    Those are only in charrnn's own folders. A process that uses one all the same loses nothing but time.
+    It looks in charrnn's own folders alone. A process that uses one all the same loses nothing but time.
     """
     for parent in {*_parents(), KERNELS / "__pycache__"}:
         for folder in (parent / name for name in _names(parent) if FOLDER_NAME.fullmatch(name)):
-            if folder not in folders() and _is_stale(folder):
+            if folder not in folders() and (parent not in _parents() or _is_stale(folder)):
                 shutil.rmtree(folder, ignore_errors=True)
 
 

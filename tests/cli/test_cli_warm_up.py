@@ -2,9 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from charrnn import engine as engines
+from charrnn.cli.train import files
+from charrnn.training.trainer import Trainer
 from support.processes import TEXT, charrnn, error_line, posix, train_model, unprivileged
 
 pytest.importorskip("numba")
@@ -107,3 +111,28 @@ def test_sampling_takes_numpy_and_says_so(model: Path, cold: dict[str, str], tmp
     assert " seconds, too long for this; charrnn warm-up does it once" in done.stderr
     short = charrnn("sample", model, "--length", 600, "--seed", 1, cwd=tmp_path, env=cold)
     assert (short.returncode, short.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "pays", "said"),
+    [
+        ({"time": 60.0}, True, "continues with the NumPy engine, as the run began; --engine numba is faster\n"),
+        ({"time": 60.0}, False, ""),
+        ({"time": 60.0, "engine": "numpy"}, True, ""),
+        ({"steps": 100}, True, ""),
+    ],
+)
+def test_a_resumed_training_keeps_its_engine_and_says_so_where_another_pays(
+    options: dict[str, Any],
+    pays: bool,
+    said: str,
+    trained: Trainer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert trained.state.training_config.engine == "numpy"
+    monkeypatch.setattr(engines, "pays", lambda seconds, kernels: pays)
+    files._notify_engine(options, trained.state, quiet=False)
+    assert capsys.readouterr().err == said
+    files._notify_engine(options, trained.state, quiet=True)
+    assert capsys.readouterr().err == ""

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from charrnn.cli.terminal.console import default_interrupt, notifier, spinning
-from charrnn.cli.terminal.help import MOST_USED, option
+from charrnn.cli.terminal.help import MOST_USED, either, option
+from charrnn.config import CELLS, one_of
 
 NAME = "warm-up"
 COMMANDS = ("train", "sample", "score", "classify", "tag")
-CELLS = ("lstm", "gru", "rnn")
 HELP = "Compile what the other commands need into the cache."
 EXAMPLES = """\b
 The numba engine is compiled for your processor when it is first used, and kept
@@ -36,7 +36,7 @@ def command(
         typer.Argument(help=f"Commands to compile for, of {', '.join(COMMANDS)}. [all]", show_default=False),
     ] = None,
     cell: Annotated[
-        list[str] | None, option(MOST_USED, "Cell of the models: lstm, gru or rnn; repeatable. [all]", values=CELLS)
+        list[str] | None, option(MOST_USED, f"Cell of the models: {either(CELLS)}; repeatable. [all]", values=CELLS)
     ] = None,
     check: Annotated[
         bool, option(MOST_USED, "Compile nothing; exit code 1 if the cache lacks anything.", "--check")
@@ -47,7 +47,6 @@ def command(
     quiet: Annotated[bool, option(MOST_USED, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn.cli.warm_up.jobs import kernels
-    from charrnn.config import one_of
     from charrnn.engine import compile_cache
     from charrnn.engine.selection import problem_with_numba
     from charrnn.errors import EngineError
