@@ -77,10 +77,15 @@ def _parents() -> list[Path]:
     """
     if configured := configured_folder():
         return [Path(configured, "charrnn")]
-    found = [KERNELS / "__pycache__"] if (KERNELS.parents[2] / "pyproject.toml").is_file() else []
+    found = [KERNELS / "__pycache__"] if _is_clone() else []
     if (user := user_cache()) is not None:
         found.append(user / "charrnn")
     return found
+
+
+def _is_clone() -> bool:
+    """Whether the sources are a clone of the repository, not an installed package."""
+    return (KERNELS.parents[2] / "pyproject.toml").is_file()
 
 
 def configured_folder() -> str:
@@ -200,9 +205,10 @@ def sweep() -> None:
 
     It looks in charrnn's own folders alone. A process that uses one all the same loses nothing but time.
     """
-    for parent in {*_parents(), KERNELS / "__pycache__"}:
+    beside = KERNELS / "__pycache__"
+    for parent in {*_parents(), beside}:
         for folder in (parent / name for name in _names(parent) if FOLDER_NAME.fullmatch(name)):
-            if folder not in folders() and (parent not in _parents() or _is_stale(folder)):
+            if folder not in folders() and ((parent == beside and not _is_clone()) or _is_stale(folder)):
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -193,6 +193,17 @@ def test_other_folders_are_removed_when_a_version_is_new_and_they_have_not_been_
     assert (own / "numba-0000000000000005").exists()
 
 
+def test_a_clone_keeps_its_cache_when_another_folder_is_named(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (fresh / "site-packages" / "pyproject.toml").touch()
+    beside = compile_cache.writable_folder()
+    assert beside is not None
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(fresh / "named"))
+    forget()
+    named = compile_cache.writable_folder()
+    assert named == fresh / "named" / "charrnn" / beside.name
+    assert beside.is_dir()
+
+
 # What is still to compile
 
 
