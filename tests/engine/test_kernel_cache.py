@@ -3,6 +3,7 @@
 import errno
 import importlib.util
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -167,3 +168,14 @@ def test_code_that_goes_away_while_it_is_used_is_compiled_again(folders: list[Pa
     folders[0].rmdir()
     assert run().compiled == 1
     assert run().compiled == 0
+
+
+def test_the_folder_that_numba_is_set_to_is_the_configured_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("/some/where", ""):
+        monkeypatch.setattr("numba.config.CACHE_DIR", folder)
+        assert compile_cache.configured_folder() == folder
+    monkeypatch.setitem(sys.modules, "numba", None)  # not imported yet: it is known from the environment
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/some/where/else")
+    assert compile_cache.configured_folder() == "/some/where/else"
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    assert compile_cache.configured_folder() == ""
