@@ -13,6 +13,10 @@ class ConfigError(CharRNNError):
     exit_code = 2
 
 
+class MissingLibraryError(ConfigError, ImportError):
+    """An option whose optional library is not installed, or a module that needs one."""
+
+
 class CorpusError(CharRNNError):
     """A text that can't be found, read, decoded or learned from."""
 

@@ -19,7 +19,7 @@ README = ROOT / "README.md"
 CLI = ROOT / "charrnn" / "cli" / "README.md"
 OLD_VERSION = ROOT / "tests" / "fixtures" / "format1" / "README.md"
 """Its commands are those of version 0.1."""
-COMMANDS = ("train", "sample", "translate", "classify", "tag", "score", "inspect")
+COMMANDS = ("train", "sample", "translate", "classify", "tag", "score", "inspect", "warm-up")
 MATHEMATICS = ("rnn", "gru", "lstm", "attention", "embedding", "linear", "softmax", "activations")
 
 named = pytest.mark.parametrize("document", readmes.documents(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -19,6 +19,7 @@ from charrnn.cli.terminal.console import notice
 from charrnn.cli.terminal.help import Command, Program
 from charrnn.cli.train import command as train
 from charrnn.cli.translate import command as translate
+from charrnn.cli.warm_up import command as warm_up
 from charrnn.errors import CharRNNError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -36,6 +37,7 @@ Examples:
   charrnn tag --spans < letters.txt
   charrnn score chapter.txt
   charrnn inspect --history
+  charrnn warm-up
 """
 
 app = typer.Typer(
@@ -76,7 +78,7 @@ def _options(
         typer.echo(context.get_help())
 
 
-for module in (train, sample, translate, classify, tag, score, inspect):
+for module in (train, sample, translate, classify, tag, score, inspect, warm_up):
     texts = {"help": module.HELP, "short_help": module.HELP, "epilog": module.EXAMPLES}
     app.command(module.NAME, cls=Command, **texts)(module.command)
 

@@ -5,11 +5,13 @@ import lzma
 import shlex
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple, Protocol
 
 from charrnn.dataset.file_types import may_begin, refuse
 from charrnn.errors import CorpusError
+from charrnn.optional import import_optional
 
 SLICE = 1 << 16
 """The compressed bytes that are decompressed at once: what follows the end of a member is copied."""
@@ -70,18 +72,12 @@ class _GzipDecompressor:
 
 def _zstd(path: str) -> Decompressor:
     """The decompressor of a Zstandard frame, which came to the standard library with Python 3.14."""
-    try:
-        from compression import zstd
-    except ImportError:
-        try:
-            from backports import zstd
-        except ImportError:
-            shown = "stdin" if path == "-" else path
-            raise CorpusError(
-                f"{shown} is a zstd file, which needs the package backports.zstd: pip install 'charrnn[zstd]'"
-            ) from None
-    found: Decompressor = zstd.ZstdDecompressor()
-    return found
+    for name in ("compression.zstd", "backports.zstd"):
+        with suppress(ImportError):
+            found: Decompressor = import_optional(name).ZstdDecompressor()
+            return found
+    shown = "stdin" if path == "-" else path
+    raise CorpusError(f"{shown} is a zstd file, which needs backports.zstd: pip install backports.zstd")
 
 
 COMPRESSIONS = (

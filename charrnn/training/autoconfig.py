@@ -7,16 +7,23 @@ from typing import cast
 import numpy as np
 
 from charrnn import engine as engines
-from charrnn.config import ANNEALED, ModelConfig, TrainingConfig
+from charrnn.config import ANNEALED, FORM_OF_LAYOUT, ModelConfig, TrainingConfig
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.id_counts import blocks_of, count
 from charrnn.dataset.line_rows import usual_longest
 from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.split import TrainingData, split_corpus
+from charrnn.engine import compile_time
 from charrnn.errors import ConfigError
 from charrnn.training import budget, finetuning
 from charrnn.training.deadline import Deadline
-from charrnn.training.options import TrainOptions, model_config, resolve_defaults, training_config
+from charrnn.training.options import (
+    DEFAULTS_OF_LAYOUT,
+    TrainOptions,
+    model_config,
+    resolve_defaults,
+    training_config,
+)
 from charrnn.training.throughput import measure_throughput
 
 REFERENCE_MODEL = ModelConfig(64, "lstm", 256, 1)
@@ -69,6 +76,18 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
         affordable = math.ceil(steps * deadline.evaluation / (EVALUATION_SHARE * seconds))
         timing["eval_every"] = min(timing["eval_every"], max(epoch, affordable))
     return timing | chosen
+
+
+def kernels(options: TrainOptions, model: ModelConfig | None, samples: bool = False) -> frozenset[str]:
+    """The kernels that a new run with a deadline calls, given the model that it starts from, if any.
+
+    They include those of the reference network, whose speed is measured. `samples`: see `compile_time.training`.
+    """
+    layout = options.get("layout", "stream")
+    of_layout = DEFAULTS_OF_LAYOUT.get(layout, {}).get("cell", "lstm")
+    cell = options.get("cell", of_layout) if model is None else model.cell
+    form = FORM_OF_LAYOUT.get(layout, "language_model")
+    return compile_time.training(REFERENCE_MODEL.cell) | compile_time.training(cell, form, samples)
 
 
 def with_min_count(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> TrainOptions:

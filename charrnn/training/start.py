@@ -69,6 +69,10 @@ def start(
     train_options.check(options, has_model=init_from is not None)
     deadline = _deadline(options)
     options = train_options.resolve_layout(corpus, options, init_from.config if init_from is not None else None)
+    if deadline is not None:
+        kernels = autoconfig.kernels(options, init_from.config if init_from is not None else None)
+        chosen = engines.choose(options.get("engine", "auto"), seconds=deadline.seconds, kernels=kernels)
+        options = {**options, "engine": chosen.engine}
     if (layout := options.get("layout", "stream")) != "lines" and not corpus.record_form.is_lines:
         raise ConfigError(f"a corpus of {corpus.record_form.unit} has the layout 'lines', not {layout!r}")
     if corpus.held_out is not None and options.get("val_spread"):

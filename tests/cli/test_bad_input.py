@@ -321,6 +321,12 @@ inspect model.safetensors --encoding latin-1  | 2 | --encoding is for files
 inspect model.safetensors --surprisal wide.txt | 1 | --encoding utf-16-le
 inspect model.safetensors --attribution a     | 2 | a classifier or a tagger, and this is a language model
 inspect model.safetensors --plot x.gif --history | 2 | .svg
+
+# what to compile
+warm-up translate                             | 2 | can't be 'translate': choose one of train, sample, score
+warm-up train corpus.txt                      | 2 | can't be 'corpus.txt'
+warm-up --cell LSTM                           | 2 | can't be 'LSTM': choose one of lstm, gru, rnn
+warm-up sample --cell lstm --cell ''          | 2 | --cell can't be ''
 frobnicate                                    | 2 | frobnicate
 """
 

@@ -59,7 +59,7 @@ def command(
         ),
     ] = None,
     page: Annotated[
-        Path | None, option(MOST_USED, "Write all views to a page, FILE.html; needs charrnn[page].")
+        Path | None, option(MOST_USED, "Write all views to a page, FILE.html; needs Jinja2, matplotlib.")
     ] = None,
     as_json: Annotated[
         bool, option(MOST_USED, "Print a JSON object for each model.", "--json", envvar="CHARRNN_INSPECT_JSON")
@@ -81,9 +81,7 @@ def command(
         str | None,
         option(READING, "Encoding of texts in files, unless a byte order mark says it. [that of the training text]"),
     ] = None,
-    plot: Annotated[
-        Path | None, option(OUTPUT, "Draw the view to FILE.png, .svg or .pdf; needs charrnn[plot].")
-    ] = None,
+    plot: Annotated[Path | None, option(OUTPUT, "Draw the view to FILE.png, .svg or .pdf; needs matplotlib.")] = None,
     force: Annotated[bool, option(OUTPUT, "Overwrite the page or the picture.", "--force")] = False,
     quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:

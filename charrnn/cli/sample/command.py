@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.terminal.console import Output, model_file, notifier, notify_compilation
+from charrnn.cli.terminal.console import Output, model_file, notifier
 from charrnn.cli.terminal.help import CHOICE, MOST_USED, OUTPUT, RUN, START, TEXT, TEXTS, option
 
 NAME = "sample"
@@ -208,12 +208,12 @@ def command(
     force: Annotated[bool, option(OUTPUT, "Overwrite --state-out, and files in --out-dir.", "--force")] = False,
     quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
-    from charrnn import engine as engines
     from charrnn.checkpoint.model_file import load
     from charrnn.cli.sample import ends, options
     from charrnn.cli.sample.constraints import constraint_factory
     from charrnn.cli.sample.primes import clean_prime, read_prime, read_primes
     from charrnn.cli.sample.samples import Failures, SampleFiles, SamplePrinter, first_written, write_text
+    from charrnn.cli.terminal.engine import with_engine
     from charrnn.config import between
     from charrnn.sampling.generate import TextGenerator, continuations, samples
     from charrnn.sampling.request import SamplingRequest
@@ -234,9 +234,8 @@ def command(
     if length is None:
         length = model.default_length
         options.notify_length(model, notice)
-    chosen = engines.resolve(engine, math.inf if per_line or interactive or length < 0 else count * length)
-    notify_compilation(chosen, quiet)
-    model = replace(model, engine=engines.load(chosen)).clamp_units(units)
+    characters = math.inf if per_line or interactive or length < 0 else count * length
+    model = with_engine(model, engine, characters, quiet, samples=True).clamp_units(units)
     until = [model.end] if model.reads_lines else ["\n"] if per_line else []
     stops = [*stop, *(["\n"] if stop_at_newline else []), *until]
     constraints = constraint_factory(model, match, max_copy, corpus, notice)

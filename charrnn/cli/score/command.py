@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from charrnn.cli.terminal.console import model_file, notifier, notify_compilation
+from charrnn.cli.terminal.console import model_file, notifier
 from charrnn.cli.terminal.help import LINES, MOST_USED, RUN, option
 from charrnn.cli.terminal.inputs import (
     ARRIVAL_BLOCK,
@@ -155,7 +155,10 @@ def _open(
     """
     from charrnn import engine as engines
     from charrnn.checkpoint.model_file import load
+    from charrnn.cli.terminal.engine import with_engine
     from charrnn.dataset.files import read_parts
+    from charrnn.engine import compile_time
+    from charrnn.engine.selection import SCORING_SPEED
 
     notice = notifier(quiet)
     engines.resolve(engine, 0)  # an invalid engine is an error before anything is read
@@ -171,10 +174,9 @@ def _open(
         separate=not model.reads_records,  # which end with their file
     )
     if size == math.inf and waits:
-        size, parts = _read_ahead(parts, engines.MAX_NUMPY_CHARS)
-    chosen = engines.resolve(engine, size)
-    notify_compilation(chosen, quiet)
-    return replace(model, engine=engines.load(chosen)), parts
+        kernels = compile_time.scoring(model.config.cell)
+        size, parts = _read_ahead(parts, engines.max_numpy_chars(engine, SCORING_SPEED, kernels))
+    return with_engine(model, engine, size, quiet), parts
 
 
 def _reading(model: "Model", form: "RecordForm | None") -> "Model":
@@ -188,7 +190,7 @@ def _reading(model: "Model", form: "RecordForm | None") -> "Model":
     return replace(model, record_form=RecordForm("text", "\n") if form.is_lines else form)
 
 
-def _read_ahead(parts: Iterator["Part"], limit: int) -> tuple[float, Iterator["Part"]]:
+def _read_ahead(parts: Iterator["Part"], limit: float) -> tuple[float, Iterator["Part"]]:
     """The bytes of all parts, infinite if there are more than `limit`; and the parts again."""
     seen, size = [], 0
     for part in parts:

@@ -7,12 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from charrnn.dataset.control_characters import one_line, visible
-
-if TYPE_CHECKING:
-    from rich.status import Status
 
 STARTED = time.monotonic()
 """When the program started."""
@@ -61,35 +57,6 @@ def unit(text: str) -> tuple[int, int]:
     if not all(number.isascii() and number.isdigit() and len(number) < 9 for number in (layer, index)):
         raise ConfigError(f"a unit is LAYER:INDEX, such as 0:17, not {text!r}")
     return int(layer), int(index)
-
-
-def notify_compilation(engine: str, quiet: bool) -> None:
-    """Shows a notice, or a spinner on a terminal, while the numba engine compiles: a first step would seem to hang."""
-    if engine != "numba" or quiet:
-        return
-    from charrnn.engine import on_compilation
-
-    text = "compiling the numba engine for this machine: about 15 seconds, only this once"
-    status: list[Status] = []
-    notified: list[bool] = []
-
-    def begin() -> None:
-        if sys.stderr.isatty():
-            if not status:
-                from rich.console import Console
-                from rich.status import Status
-
-                status.append(Status(text, console=Console(stderr=True)))
-            status[0].start()
-        elif not notified:
-            notice(text)
-            notified.append(True)
-
-    def end() -> None:
-        for spinner in status:
-            spinner.stop()
-
-    on_compilation(begin, end)
 
 
 @contextmanager

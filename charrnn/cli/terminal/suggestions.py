@@ -115,6 +115,7 @@ COMMANDS = {
     "sample": "generate gen write complete predict continue infer print",
     "score": "evaluate eval perplexity ppl loss test validate",
     "inspect": "show info view plot describe summary stats history",
+    "warm-up": "warmup compile precompile cache",
     "--help": "help usage",
     "--version": "version",
 }

@@ -12,13 +12,15 @@ from tqdm import tqdm
 
 from charrnn.checkpoint.manager import CheckpointManager
 from charrnn.checkpoint.paths import FOLDER
-from charrnn.cli.terminal.console import default_interrupt, notifier, notify_compilation, stop_signals
+from charrnn.cli.terminal.console import default_interrupt, notifier, stop_signals
+from charrnn.cli.terminal.engine import notify_compilation
 from charrnn.cli.train import announcement
 from charrnn.cli.train.files import resume_command
 from charrnn.cli.train.run_summary import RunSummary
 from charrnn.cli.train.teller import Teller
 from charrnn.config import LINE_LAYOUTS, MAX_SEED, SamplingConfig
 from charrnn.dataset.lines import LineBatches
+from charrnn.engine import compile_time
 from charrnn.errors import CharRNNError
 from charrnn.model.model import Model
 from charrnn.sampling.generate import generate
@@ -74,7 +76,10 @@ class Run:
             for line in announcement.lines(self.trainer, self.manager.path, *self.defaults):
                 self.notice(line)
             if self.trainer.deadline is None:
-                notify_compilation(self.trainer.state.training_config.engine, self.quiet)
+                s = self.trainer.state
+                samples = 0 < self.sample_every <= s.training_config.steps
+                kernels = compile_time.training(s.model_config.cell, s.model_config.form, samples)
+                notify_compilation(s.training_config.engine, kernels, self.quiet)
             self._warm_up()
             if not self.quiet:
                 self.summary.start()

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.dataset.control_characters import visible
-from charrnn.errors import ConfigError
 from charrnn.inspection import figures
 from charrnn.inspection.attribution import relative
 from charrnn.inspection.features import Feature
@@ -22,15 +21,14 @@ from charrnn.inspection.symbols import symbol
 from charrnn.inspection.trace import excerpt
 from charrnn.inspection.views import View, ViewOptions, views_for
 from charrnn.model.model import Model
+from charrnn.optional import require
 
-try:
-    import jinja2
-    import markupsafe
-    import matplotlib  # noqa: F401 - `picture` would name the other extra
-except ImportError:
-    raise ConfigError("the page needs Jinja2 and matplotlib: pip install 'charrnn[page]'") from None
+require("the page", "jinja2", "matplotlib")
 
-from charrnn.inspection import picture
+import jinja2  # noqa: E402
+import markupsafe  # noqa: E402
+
+from charrnn.inspection import picture  # noqa: E402
 
 MAX_SHOWN = 5000
 """The most characters of a text that are shown."""
