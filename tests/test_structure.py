@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 
 ORDER = (
     *("errors", "config", "types", "optional"),
-    *("layers", "engine", "dataset", "model", "training", "checkpoint", "sampling", "scoring", "inspection", "cli"),
+    *("layers", "resources", "engine", "dataset", "model", "training", "checkpoint", "sampling", "scoring"),
+    *("inspection", "cli"),
     *("charrnn", "__main__"),  # the public face, and `python -m charrnn`
 )
 """The folders and the files beside them, from the ground up: a module imports only from its own and earlier ones."""

@@ -1,9 +1,9 @@
 """The engines, which compute the layers: `numpy` is the reference, `numba` the compiled one. Chosen once, by name."""
 
 from charrnn.engine.compile_cache import on_compilation
-from charrnn.engine.cores import available_cores
 from charrnn.engine.protocols import Cell, Engine
 from charrnn.engine.selection import ENGINES, MAX_NUMPY_CHARS, Choice, choose, load, max_numpy_chars, pays, resolve
+from charrnn.resources.cores import available_cores
 
 __all__ = [
     "ENGINES",

@@ -17,6 +17,7 @@ from charrnn.errors import CheckpointError, CorpusError
 from charrnn.inspection.trace import Text, trace
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
+from charrnn.resources import blas
 from charrnn.types import Array, Ids, Indices
 
 MAX_LAG = 256
@@ -31,6 +32,7 @@ SHARES = (0.1, 0.01)
 """The shares of the gradient one step back whose k is reported."""
 
 
+@blas.limit()
 def context(model: Model, text: str) -> dict[str, Any]:
     """How far back the predictions depend on a text, as plain data; for a model of bytes, in bytes.
 

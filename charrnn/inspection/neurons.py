@@ -16,6 +16,7 @@ from charrnn.inspection.features import BUILT_IN, Feature
 from charrnn.inspection.trace import Text, trace
 from charrnn.model.clamp import value_range
 from charrnn.model.model import Model
+from charrnn.resources import blas
 from charrnn.types import Array
 
 MIN_CHARS = 20
@@ -24,6 +25,7 @@ UNITS_PER_FEATURE = 3
 """The units that are listed for each feature."""
 
 
+@blas.limit()
 def neurons(model: Model, text: str, features: Sequence[Feature] = ()) -> dict[str, Any]:
     """The units that follow features of a text, as plain data; `features` are in addition to the built-in ones.
 

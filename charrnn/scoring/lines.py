@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config import REWRITING_LAYOUTS, between, one_of
+from charrnn.config import MAX_THREADS, REWRITING_LAYOUTS, between, one_of
 from charrnn.dataset.groups import in_groups
 from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.engine import available_cores
@@ -16,6 +16,7 @@ from charrnn.engine.threads import Threads
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model, check_model
+from charrnn.resources import blas
 from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, checked_nll, encode_known, read_nll
 from charrnn.types import Array, Ids
 
@@ -57,11 +58,11 @@ def score_batches(
     check_model(model)
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     threads = available_cores() if threads is None else threads
-    between("threads", threads, 1)
+    between("threads", threads, 1, MAX_THREADS)
     if stateful and model.layout in REWRITING_LAYOUTS:
         raise ConfigError("a model of pairs reads each line alone: leave out --stateful")
     encoded = _encoded(model, batches, unknown)
-    return _stateful(model, encoded) if stateful else _stateless(model, encoded, threads)
+    return blas.limited(_stateful(model, encoded) if stateful else _stateless(model, encoded, threads))
 
 
 @dataclass(frozen=True)
@@ -141,13 +142,12 @@ def _first_error(vocabulary: Vocabulary, lines: Sequence[Text]) -> tuple[int, Vo
 def _stateful(model: Model, batches: Iterable[_LineBatch]) -> Iterator[list[Score]]:
     """The scores of lines that are one text."""
     before, state, workspace = model.start, model.zero_state(1), Workspace()
-    with Threads(1):
-        for batch in batches:
-            nats, before, state = read_nll(model, batch.ids, before, state, workspace)
-            losses, filled = np.zeros(len(batch.counts)), np.flatnonzero(batch.counts)
-            if len(filled):
-                losses[filled] = np.add.reduceat(nats, batch.starts[filled], dtype=np.float64)
-            yield batch.scores(losses)
+    for batch in batches:
+        nats, before, state = read_nll(model, batch.ids, before, state, workspace)
+        losses, filled = np.zeros(len(batch.counts)), np.flatnonzero(batch.counts)
+        if len(filled):
+            losses[filled] = np.add.reduceat(nats, batch.starts[filled], dtype=np.float64)
+        yield batch.scores(losses)
 
 
 def _stateless(model: Model, batches: Iterable[_LineBatch], n_threads: int) -> Iterator[list[Score]]:

@@ -13,10 +13,10 @@ import numpy as np
 from charrnn.config import one_of
 from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.dataset.vocabulary import Vocabulary
-from charrnn.engine.threads import Threads
 from charrnn.errors import DivergenceError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model, check_model
+from charrnn.resources import blas
 from charrnn.types import Array, Ids, Mask
 
 UNKNOWN_POLICIES = ("error", "skip")
@@ -80,13 +80,16 @@ def surprisal(model: Model, text: Text, *, unknown: str = "error") -> Array:
 def stream_surprisal(model: Model, pieces: Iterable[Text], *, unknown: str = "error") -> Iterator[Array]:
     """`surprisal` of a text in pieces: yields that of each piece [N] before it asks for the next."""
     one_of("unknown", unknown, UNKNOWN_POLICIES)
+    return blas.limited(_stream_surprisal(model, pieces, unknown))
+
+
+def _stream_surprisal(model: Model, pieces: Iterable[Text], unknown: str) -> Iterator[Array]:
     before, state, workspace = model.start, model.zero_state(1), Workspace()
-    with Threads(1):  # with a single row, several BLAS threads would only wait for each other
-        for piece in pieces:
-            ids, known = encode_known(model.vocabulary, piece, unknown)
-            nats = np.full(len(known), np.nan, state.dtype)
-            nats[known], before, state = read_nll(model, ids, before, state, workspace)
-            yield nats
+    for piece in pieces:
+        ids, known = encode_known(model.vocabulary, piece, unknown)
+        nats = np.full(len(known), np.nan, state.dtype)
+        nats[known], before, state = read_nll(model, ids, before, state, workspace)
+        yield nats
 
 
 def encode_known(vocabulary: Vocabulary, text: Text, unknown: str) -> tuple[Ids, Mask]:

@@ -4,7 +4,6 @@ from dataclasses import asdict, replace
 from typing import Any, Unpack, cast
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from charrnn import engine as engines
 from charrnn.config import ANNEALED, FORM_OF_LAYOUT, ModelConfig
@@ -19,6 +18,7 @@ from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
 from charrnn.model.model import Model
 from charrnn.model.resize import resize
+from charrnn.resources import blas
 from charrnn.training import autoconfig, budget, calibration, finetuning, memory_estimate, optimizers, transfer
 from charrnn.training import options as train_options
 from charrnn.training.deadline import Deadline
@@ -94,7 +94,7 @@ def start(
     memory_estimate.check(model_config, config, corpus.nbytes)
     split = split_corpus(corpus, config)
     training, validation = split.training, split.validation
-    with threadpool_limits(1):  # the QR decomposition rounds differently on more threads
+    with blas.limit():  # the QR decomposition rounds differently on more threads
         params = initial_params(network, rng)
     if init_from is not None and _is_alike(init_from, options):
         learned = resize(init_from, corpus.vocabulary, corpus.record_form.end)

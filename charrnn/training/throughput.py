@@ -13,6 +13,7 @@ from charrnn.engine.threads import Threads
 from charrnn.layers.workspace import Workspace
 from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
+from charrnn.resources import blas
 
 MEASURE_SECONDS = 0.5
 """The seconds of a measurement, after a first step that may compile."""
@@ -30,7 +31,7 @@ def measure_throughput(engine: Engine, threads: int, model: ModelConfig, B: int,
     def step(workspace: Workspace) -> None:
         network.loss_and_gradients(params, batch, state, None, workspace)
 
-    with Threads(threads) as pool:
+    with blas.limit(), Threads(threads) as pool:
         params, state = initial_params(network, rng), network.zero_state(B)
         pool.map(step, workspaces)
         network.loss(params, batch, state, workspaces[0])  # evaluations need it compiled

@@ -20,6 +20,7 @@ from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusErr
 from charrnn.model.dropout import dropconnect_masks, dropout_masks
 from charrnn.model.forms import network_for
 from charrnn.model.model import Model
+from charrnn.resources import blas
 from charrnn.training import calibration, divergence, evaluation, finetuning, optimizers
 from charrnn.training.deadline import Deadline
 from charrnn.training.parallel import Shards
@@ -155,12 +156,15 @@ class Trainer:
         """Trains to the last step, and evaluates regularly and at the end.
 
         Weights from another model are evaluated before the first step too. It yields after every step and every part of
-        an evaluation, and can be left at each yield: a resume then continues exactly as this run would have done. While
-        it runs, BLAS has one thread for each shard. If the loss, gradients or weights become NaN or infinite, or the
+        an evaluation, and can be left at each yield: a resume then continues exactly as this run would have done. Up to
+        each yield BLAS has one thread for each shard. If the loss, gradients or weights become NaN or infinite, or the
         loss is far above that of a uniform guess, training rolls back to the last evaluation and continues at half the
         learning rate. After `MAX_ROLLBACKS` rollbacks it raises `DivergenceError`, and the state is the last good one.
         Raises `CharRNNError` if a step was interrupted.
         """
+        return blas.limited(self._train())
+
+    def _train(self) -> Iterator[Progress]:
         s = self.state
         if not self.is_between_steps:
             raise CharRNNError("this run was interrupted within a step: resume it from its last save")
@@ -196,7 +200,7 @@ class Trainer:
         It all happens in this thread, so that it can be interrupted: compiling in others would delay that by seconds.
         """
         before = self.state.copy()
-        with Threads(1) as threads, suppress(DivergenceError):
+        with blas.limit(), Threads(1) as threads, suppress(DivergenceError):
             self._step(threads)
         next(calibration.losses(self._model(self.state.params), self.validation_data), None)
         self.state.restore(before)

@@ -281,6 +281,10 @@ sample model.safetensors --state-out .        | 1 | is not a file
 sample model.safetensors --state-out -        | 1 | is not a file
 sample model.safetensors --clamp-unit 0:99=1  | 2 | no unit
 sample model.safetensors --engine fortran     | 2 | numpy
+sample model.safetensors --threads 0          | 2 | threads must be
+sample model.safetensors --threads -2 --engine numpy | 2 | threads must be
+sample model.safetensors --threads 4097       | 2 | from 1 to 4096
+sample model.safetensors --threads two        | 2 | --threads
 # rewriting
 translate model.safetensors corpus.txt        | 2 | --pairs
 translate corpus.txt model.safetensors        | 2 | before the texts
@@ -311,6 +315,9 @@ score corpus.txt model.safetensors            | 2 | before the texts
 score model.safetensors --stateful corpus.txt | 2 | --per-line
 score model.safetensors --heatmap --json corpus.txt | 2 | --heatmap
 score model.safetensors --unknown perhaps corpus.txt | 2 | unknown
+score model.safetensors corpus.txt --threads 0 | 2 | threads must be
+score model.safetensors corpus.txt --threads 4097 --per-line | 2 | from 1 to 4096
+score model.safetensors corpus.txt --threads 1.5 | 2 | --threads
 score model.safetensors corpus.txt --documents | 2 | and this one reads continuous text
 score model.safetensors corpus.txt --csv a --jsonl a | 2 | --csv and --jsonl
 score model.safetensors pairs.csv --csv a,b   | 2 | --csv is the name of one column

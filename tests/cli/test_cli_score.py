@@ -149,6 +149,19 @@ def test_the_engines_agree(model: Path, tmp_path: Path) -> None:
 # Lines
 
 
+@pytest.mark.parametrize("options", [("--per-line",), ("--top", 3), ("--above", 1), ("--per-line", "--stateful"), ()])
+def test_scores_do_not_depend_on_the_number_of_threads(
+    options: tuple[object, ...], model: Path, tmp_path: Path
+) -> None:
+    text = TEXT_LINES * 20
+    usual, *others = (
+        score(model, *options, *words, cwd=tmp_path, input=text).stdout
+        for words in ((), ("--threads", 1), ("--threads", 3))
+    )
+    assert usual
+    assert others == [usual, usual]
+
+
 def test_every_line_gets_its_score_in_order(model: Path, tmp_path: Path) -> None:
     done = score(model, "--per-line", cwd=tmp_path, input=TEXT_LINES)
     assert done.stdout == scored(LINES, fresh(model))

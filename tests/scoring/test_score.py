@@ -273,7 +273,7 @@ def test_unknown_policies_and_a_number_of_threads_below_1_are_errors():
         score(random_model(), "a", unknown="replace")
     with pytest.raises(ConfigError, match="unknown can't be 'replace'"):
         score_lines(random_model(), "a", unknown="replace")
-    with pytest.raises(ConfigError, match="threads must be at least 1"):
+    with pytest.raises(ConfigError, match="threads must be from 1 to 4096"):
         score_lines(random_model(), "a", threads=0)
 
 

@@ -176,6 +176,7 @@ def command(
     engine: Annotated[
         str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
     ] = "auto",
+    threads: Annotated[int | None, option(RUN, "Number of threads. [one for each core; with NumPy one]")] = None,
     as_json: Annotated[
         bool, option(OUTPUT, "Print a JSON object for each sample, one a line.", "--json", envvar="CHARRNN_SAMPLE_JSON")
     ] = False,
@@ -214,12 +215,10 @@ def command(
     from charrnn.cli.sample.primes import clean_prime, read_prime, read_primes
     from charrnn.cli.sample.samples import Failures, SampleFiles, SamplePrinter, first_written, write_text
     from charrnn.cli.terminal.engine import with_engine
-    from charrnn.config import between
     from charrnn.sampling.generate import TextGenerator, continuations, samples
     from charrnn.sampling.request import SamplingRequest
     from charrnn.sampling.state import GenerationState
 
-    between("count", count, 1)
     config = options.sampling_config(context.params)
     units = options.parse_clamped_units(clamp_unit or [])
     stop, stop_after = options.unescaped("--stop", stop), options.unescaped("--stop-after", stop_after)
@@ -253,6 +252,7 @@ def command(
         end=end,
         min_length=min_length,
         constraints=constraints,
+        threads=threads,
     )
     for line in ends.impossible(model, request):
         notice(line)

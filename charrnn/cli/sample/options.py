@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.cli.terminal.console import unit
-from charrnn.config import LINE_LAYOUTS, SamplingConfig
+from charrnn.config import LINE_LAYOUTS, MAX_THREADS, SamplingConfig, between
 from charrnn.dataset.escapes import unescape
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.model.model import Model
@@ -18,7 +18,9 @@ PRIME_LINES = "lines to continue: --prime - or --prime-file"
 
 
 def sampling_config(params: Mapping[str, Any]) -> SamplingConfig:
-    """The configuration that the options give. Raises `ConfigError` for a value out of range."""
+    """The configuration that the options give. Raises `ConfigError` for a number out of range."""
+    between("count", params["count"], 1)
+    between("threads", 1 if params["threads"] is None else params["threads"], 1, MAX_THREADS)
     temp, to_temp = parse_temperatures(params["temp"])
     allow, ban = params["allow"], params["ban"]
     if "" in (allow, ban, *(params["stop"] or []), *(params["stop_after"] or [])):

@@ -100,10 +100,11 @@ def command(
     engine: Annotated[
         str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
     ] = "auto",
+    threads: Annotated[int | None, option(RUN, "Number of threads for lines and records. [one for each core]")] = None,
     quiet: Annotated[bool, option(RUN, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn.cli.score import line_filter
-    from charrnn.config import one_of
+    from charrnn.config import MAX_THREADS, between, one_of
     from charrnn.errors import VocabularyError
     from charrnn.scoring.score import UNKNOWN_POLICIES
 
@@ -111,6 +112,7 @@ def command(
     form = record_form(records_by, documents, csv, jsonl)
     by_line = per_line or wanted.filters or wanted.sorts
     one_of("unknown", unknown, UNKNOWN_POLICIES)
+    between("threads", 1 if threads is None else threads, 1, MAX_THREADS)
     if stateful and not by_line:
         raise ConfigError("--stateful is for lines: add --per-line, or leave it out, since a whole text is stateful")
     if heatmap and (by_line or as_json):
@@ -129,9 +131,9 @@ def command(
         elif by_line:
             plain = line_filter.line_only if wanted.filters and not per_line else line_filter.with_score
             printed = line_filter.as_object if as_json else plain
-            skipped = line_filter.show(model, parts, stateful, unknown, wanted, printed)
+            skipped = line_filter.show(model, parts, stateful, unknown, threads, wanted, printed)
         else:
-            skipped = _show_score(model, parts, unknown, as_json)
+            skipped = _show_score(model, parts, unknown, threads, as_json)
     except VocabularyError as error:
         raise VocabularyError(f"{error} with --unknown skip") from None
     if skipped:
@@ -201,7 +203,7 @@ def _read_ahead(parts: Iterator["Part"], limit: float) -> tuple[float, Iterator[
     return size, iter(seen)
 
 
-def _show_score(model: "Model", parts: Iterator["Part"], unknown: str, as_json: bool) -> int:
+def _show_score(model: "Model", parts: Iterator["Part"], unknown: str, threads: int | None, as_json: bool) -> int:
     """Prints the score of a text; returns the number of characters that were skipped."""
     from charrnn.dataset.files import decoded_texts
     from charrnn.dataset.records import read_records
@@ -209,9 +211,11 @@ def _show_score(model: "Model", parts: Iterator["Part"], unknown: str, as_json: 
 
     if model.reads_records:
         records = read_records(parts, model.record_form, model.vocabulary, model.text_form)
-        found = score_texts(model, (line.text for lines in records for line in lines), unknown=unknown)
+        texts = (line.text for lines in records for line in lines)
+        found = score_texts(model, texts, unknown=unknown, threads=threads)
     else:
-        found = score(model, decoded_texts(parts, model.vocabulary, model.text_form), unknown=unknown)
+        pieces = decoded_texts(parts, model.vocabulary, model.text_form)
+        found = score(model, pieces, unknown=unknown, threads=threads)
     character = "byte" if model.vocabulary.is_bytes else "character"
     typer.echo(json.dumps(found.as_dict()) if as_json else _table(found, character))
     return found.unknown

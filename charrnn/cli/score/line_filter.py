@@ -99,6 +99,7 @@ def show(
     parts: Iterable[Part],
     stateful: bool,
     unknown: str,
+    threads: int | None,
     wanted: LineFilter,
     form: Callable[[Line, Score], str],
 ) -> int:
@@ -113,7 +114,7 @@ def show(
         form = record_with_score
     kept: list[ScoredLine] = []
     whole = form is line_only  # otherwise a line is written with a newline of its own
-    for scored in _scored(model, parts, stateful, unknown, whole):
+    for scored in _scored(model, parts, stateful, unknown, threads, whole):
         skipped += sum(score.unknown for _, score in scored)
         passing = wanted.passing(scored)
         if wanted.sorts:
@@ -128,10 +129,10 @@ def show(
 
 
 def _scored(
-    model: Model, parts: Iterable[Part], stateful: bool, unknown: str, whole: bool
+    model: Model, parts: Iterable[Part], stateful: bool, unknown: str, threads: int | None, whole: bool
 ) -> Iterator[list[ScoredLine]]:
     """The lines of a text with their scores, as they arrive."""
-    score = partial(score_batches, model, stateful=stateful, unknown=unknown)
+    score = partial(score_batches, model, stateful=stateful, unknown=unknown, threads=threads)
     if model.reads_records:
         read = read_records(parts, model.record_form, model.vocabulary, model.text_form)
     else:
