@@ -5,14 +5,14 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from charrnn.config import REWRITING_LAYOUTS
+from charrnn.config import REWRITING_LAYOUTS, one_of
 from charrnn.dataset.line_reader import lines_of
 from charrnn.dataset.records import read_records
 from charrnn.dataset.text_form import DEFAULT_FORM
 from charrnn.errors import CorpusError
 from charrnn.model.model import Model, check_model
 from charrnn.scoring.lines import score_lines
-from charrnn.scoring.score import Score, Text, stream_surprisal
+from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, stream_surprisal
 
 
 def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") -> Score:
@@ -21,8 +21,8 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") 
     For a model of pairs it is the sum over the lines: -log of the probability of each target after its source. For a
     model of records other than lines it is the sum over these, each with its end.
 
-    Raises `VocabularyError` for characters that are not in the vocabulary, unless `unknown` is `skip`, which leaves
-    them out; `CorpusError` if there is nothing to score.
+    `unknown` is one of `score.UNKNOWN_POLICIES`; with `error`, characters that are not in the vocabulary raise
+    `VocabularyError`. Raises `CorpusError` if there is nothing to score.
     """
     check_model(model)
     pieces: Iterable[Text] = [text] if isinstance(text, Text) else text
@@ -36,9 +36,12 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") 
         read = read_records(files, model.record_form, model.vocabulary, DEFAULT_FORM)
         return score_texts(model, (line.text for lines in read for line in lines), unknown=unknown)
     total = Score(0, 0.0)
-    for nats in stream_surprisal(model, pieces, unknown=unknown):
-        skipped = int(np.isnan(nats).sum())
-        total += Score(len(nats) - skipped, float(np.nansum(nats, dtype=np.float64)), skipped)
+    one_of("unknown", unknown, UNKNOWN_POLICIES)
+    for nats in stream_surprisal(model, pieces, unknown="skip" if unknown == "count" else unknown):
+        missing = int(np.isnan(nats).sum())
+        total += Score(len(nats) - missing, float(np.nansum(nats, dtype=np.float64)), missing)
+    if unknown == "count":
+        total = Score(total.chars + total.unknown, total.nats + total.unknown * model.unseen_nats, total.unknown)
     return _checked(total, model)
 
 
