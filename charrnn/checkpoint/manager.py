@@ -186,6 +186,8 @@ class CheckpointManager:
     def _find_previous_best(self) -> Evaluation | None:
         """The evaluation of the model in the file, if it belongs to this run but is not in its state.
 
+        If it is in its state, the weights are the trainer's best, and so are the scores that they give held-out lines.
+
         The last evaluation of a run may not be a regular one; a longer run would not have made it, so the state does
         not have it. If it was the best, its weights must not be replaced by worse ones.
         """
@@ -195,6 +197,8 @@ class CheckpointManager:
             return None
         if checkpoint.run_id != self.trainer.state.run_id:
             return None
+        if checkpoint.step == self.trainer.best_step:
+            self.trainer.line_scores = checkpoint.model.line_scores
         row = next((row for row in checkpoint.history if row.step == checkpoint.step), None)
         return row if row and row.val_loss is not None and row not in self.trainer.history else None
 

@@ -111,7 +111,7 @@ def main() -> None:
             raise
         else:
             _print_error(_unexpected(error))
-            code = 1
+            code = getattr(error, "exit_code", 1)
     _discard_unwritable_output()
     sys.exit(code)
 

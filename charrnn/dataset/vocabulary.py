@@ -211,7 +211,7 @@ class Vocabulary:
             text = text.decode("utf-8", "surrogateescape")
         found = self._table.take(code_points(text), mode="clip")
         known = found != UNKNOWN
-        return found[known].astype(self.dtype), known
+        return (found if known.all() else found[known]).astype(self.dtype), known
 
     def _unknown_error(self, text: str) -> VocabularyError:
         """The error for a text with unknown characters."""

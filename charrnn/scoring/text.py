@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from charrnn.config import MAX_THREADS, REWRITING_LAYOUTS, between
+from charrnn.config import MAX_THREADS, REWRITING_LAYOUTS, between, one_of
 from charrnn.dataset.line_reader import lines_of
 from charrnn.dataset.records import records_of
 from charrnn.errors import CorpusError
 from charrnn.model.model import Model, check_model
 from charrnn.scoring.lines import score_lines
-from charrnn.scoring.score import Score, Text, stream_surprisal
+from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, stream_surprisal
 
 
 def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error", threads: int | None = None) -> Score:
@@ -21,8 +21,8 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error", 
     model of records other than lines it is the sum over these, each with its end. Such lines and records are shared
     among `threads`, the number of cores by default; a continuous text is read by one.
 
-    Raises `VocabularyError` for characters that are not in the vocabulary, unless `unknown` is `skip`, which leaves
-    them out; `CorpusError` if there is nothing to score.
+    `unknown` is one of `score.UNKNOWN_POLICIES`; with `error`, characters that are not in the vocabulary raise
+    `VocabularyError`. Raises `CorpusError` if there is nothing to score.
     """
     check_model(model)
     between("threads", 1 if threads is None else threads, 1, MAX_THREADS)
@@ -35,9 +35,12 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error", 
     if model.reads_records:
         return score_texts(model, _records(model, pieces), unknown=unknown, threads=threads)
     total = Score(0, 0.0)
-    for nats in stream_surprisal(model, pieces, unknown=unknown):
-        skipped = int(np.isnan(nats).sum())
-        total += Score(len(nats) - skipped, float(np.nansum(nats, dtype=np.float64)), skipped)
+    one_of("unknown", unknown, UNKNOWN_POLICIES)
+    for nats in stream_surprisal(model, pieces, unknown="skip" if unknown == "count" else unknown):
+        missing = int(np.isnan(nats).sum())
+        total += Score(len(nats) - missing, float(np.nansum(nats, dtype=np.float64)), missing)
+    if unknown == "count":
+        total = Score(total.chars + total.unknown, total.nats + total.unknown * model.unseen_nats, total.unknown)
     return _checked(total, model)
 
 

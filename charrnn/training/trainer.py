@@ -5,28 +5,31 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from charrnn import engine as engines
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.held_out import check_same
-from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.raw_text import corpus_mismatch_error
 from charrnn.dataset.split import split_corpus
+from charrnn.dataset.unseen import UnseenEstimate
 from charrnn.engine.threads import Threads
-from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, DivergenceError
+from charrnn.errors import CharRNNError, DivergenceError
 from charrnn.model.dropout import dropconnect_masks, dropout_masks
 from charrnn.model.forms import network_for
+from charrnn.model.line_scores import LineScores
 from charrnn.model.model import Model
 from charrnn.resources import blas
-from charrnn.training import calibration, divergence, evaluation, finetuning, optimizers
+from charrnn.training import calibration, divergence, evaluation, finetuning, held_out_lines, optimizers
 from charrnn.training.deadline import Deadline
 from charrnn.training.parallel import Shards
 from charrnn.training.progress import Progress
 from charrnn.training.schedules import learning_rate
 from charrnn.training.state import Evaluation, TrainingState, copy_params
+from charrnn.training.state_check import check_fits
+from charrnn.training.unseen_characters import unseen_estimate
 from charrnn.types import Params
 
 MAX_DENSE_EVALUATIONS = 10_000
@@ -56,35 +59,21 @@ class Trainer:
         self.training_data, self.validation_data = split.training, split.validation
         self.line_set, self.labels, self.n_skipped = split.line_set, split.labels, split.n_skipped
         self.prior_shift, self.rare, self.record_form = split.prior_shift, corpus.rare, corpus.record_form
-        self._check_state(corpus.name)
+        check_fits(state, self.training_data, self.validation_data, self.prior_shift is not None, corpus.name)
         self.epoch = lru_cache(maxsize=1)(self.training_data.epoch)
         """The batches of an epoch by its order; the last result is cached, since finding it may take a sort."""
         self.divergence_threshold = divergence.threshold(state)
         """A loss that no working network has, in nats."""
         self.final: Evaluation | None = None
         """The evaluation at the end, if it is not a regular one; it is not in the state, so a resume ignores it."""
+        self.line_scores: LineScores | None = None
+        """The scores that `best` gives the held-out lines, which are measured after the evaluation at the end."""
         self.tolerance = calibration.TOLERANCE if state.model_config.form == "classifier" else 0.0
         self.temperatures = [1.0]
         """Those of the weights and, if there is one, of their average in the latest evaluation: see `calibration`."""
         self.shards = Shards(self.network, self.training_data.batch_size, config.threads)
         self.is_between_steps = True
         """Whether the state is that after a step: otherwise it is not fit to be saved."""
-
-    def _check_state(self, corpus_name: str) -> None:
-        """Raises an error if the state does not fit the corpus, or lacks the validation data that it needs."""
-        state, data = self.state, self.training_data
-        if (data.size, self.validation_data.size) != (state.corpus.training_chars, state.corpus.validation_chars):
-            if self.prior_shift is not None and data.size < state.corpus.training_chars:
-                raise CorpusError("this run learned repeated lines each time, as is no longer done: start a new run")
-            raise CorpusError(f"the corpus {corpus_name} is split differently than when this run began")
-        is_valid = state.counters.is_valid_for(data.steps_per_epoch, data.n_orders)
-        if not is_valid or state.rnn_state.shape[2] != data.batch_size:
-            if isinstance(data, LineBatches) and data.rows.n_cut:
-                raise CorpusError("this run read its longest lines whole, as is no longer done: start a new run")
-            raise CheckpointError("the run to resume is damaged: its counters do not fit its corpus")
-        for name, option in (("patience", "--patience"), ("ema_decay", "--ema-decay")):
-            if getattr(state.training_config, name) and not self.validation_data.size:
-                raise ConfigError(f"{option} needs a validation loss, but nothing is held out to validate on")
 
     @property
     def eval_every(self) -> int:
@@ -119,16 +108,24 @@ class Trainer:
             self.labels,
             text_form=s.text_form,
             record_form=self.record_form,
+            unseen=self.unseen,
         )
+
+    @cached_property
+    def unseen(self) -> UnseenEstimate | None:
+        """How probable characters are that the corpus lacks, or that were left out or replaced in it."""
+        return unseen_estimate(self.state, (self.training_data, self.validation_data), self.rare)
 
     @property
     def best(self) -> Model:
         """The model of `evaluation.best`, calibrated; the latest if nothing is held out or evaluated yet."""
         if not self._latest_is_best():
-            return self._model(self.state.best)
-        if self.final and self.final.ema:
-            return self._model(calibration.calibrated(self.state.ema, self.temperatures[1], self.prior_shift))
-        return self.latest
+            model = self._model(self.state.best)
+        elif self.final and self.final.ema:
+            model = self._model(calibration.calibrated(self.state.ema, self.temperatures[1], self.prior_shift))
+        else:
+            model = self.latest
+        return replace(model, line_scores=self.line_scores)
 
     @property
     def best_step(self) -> int:
@@ -257,7 +254,7 @@ class Trainer:
         If the weights are averaged, both the weights and their average are evaluated, and the better ones count; of a
         classifier, at the temperature that suits them best.
         """
-        s, counters, began = self.state, self.state.counters, time.monotonic()
+        s, counters, began, best_step = self.state, self.state.counters, time.monotonic(), self.best_step
         lr = learning_rate(max(0, counters.step - 1), counters.epoch, s.training_config)
         train_loss = counters.loss_sum / counters.loss_steps if counters.loss_steps else None
         progress = Progress(counters.step, counters.epoch, train_loss or math.nan, lr, math.nan, 0)
@@ -276,6 +273,7 @@ class Trainer:
             temperatures.append(temperature)
         if self.deadline is not None and counters.step:  # the first evaluation may compile
             self.deadline.evaluation = time.monotonic() - began
+            self.deadline.evaluation *= 1 + held_out_lines.share(s.model_config.form, chars)
         val_loss, ema_is_better = (min(losses) if self.validation_data.size else None), losses[-1] < losses[0]
         row = Evaluation(counters.step, counters.epoch, lr, train_loss, val_loss, ema_is_better)
         self.is_between_steps = False
@@ -290,4 +288,10 @@ class Trainer:
                 s.best = copy_params(calibration.calibrated(params, temperatures[ema_is_better], self.prior_shift))
                 counters.best_step = counters.step
         self.is_between_steps = True
+        self.line_scores = self.line_scores if self.best_step == best_step else None
+        if final or counters.step >= s.training_config.steps or self.out_of_patience:
+            learned = counters.step * self.training_data.chars_read_per_step
+            for found in held_out_lines.scores(self.best, self.validation_data, learned):
+                self.line_scores = found
+                yield progress
         yield replace(progress, evaluation=row)

@@ -120,7 +120,7 @@ def test_a_model_of_continuous_text_is_written_without_a_line_set(small_lines, t
 
 def test_a_model_does_without_what_other_programs_do_not_write(small, tmp_path):
     tensors, metadata = parts_of(small["model"])
-    for key in ("training", "corpus", "history", "step", "version", "layout", "run", "split", "seed"):
+    for key in ("training", "corpus", "history", "step", "version", "layout", "run", "split", "seed", "unseen"):
         metadata.pop(key)
         save_file(tensors, tmp_path / "a.safetensors", metadata)
         found = model_file.load(tmp_path / "a.safetensors")

@@ -307,6 +307,22 @@ score model.safetensors empty.txt             | 1 | empty
 score model.safetensors cyrillic.txt          | 1 | --unknown skip
 score model.safetensors wide.txt              | 1 | --encoding utf-16-le
 score model.safetensors wide.txt --per-line   | 1 | --encoding utf-16-le
+score model.safetensors cyrillic.txt --per-line --unknown error | 1 | line 1: the model has never seen
+score model.safetensors corpus.txt --above 99% | 2 | this model lacks their scores
+score model.safetensors corpus.txt --below 1% --exit-code | 2 | this model lacks their scores
+score model.safetensors corpus.txt --above 101% | 2 | --above must be from 0 to 100, not 101
+score model.safetensors corpus.txt --above 5%% | 2 | not '5%%'
+score model.safetensors corpus.txt --below %  | 2 | not '%'
+score model.safetensors corpus.txt --above inf% | 2 | --above must be from 0 to 100
+score model.safetensors corpus.txt --above -1% | 2 | --above must be from 0 to 100
+score model.safetensors corpus.txt --above 90% --below 10% | 2 | no line is --above 90% and --below 10%
+score model.safetensors corpus.txt --above 90% --stateful | 2 | leave out --stateful
+score model.safetensors corpus.txt --exit-code | 2 | give one of these
+score model.safetensors corpus.txt --per-line --exit-code | 2 | --exit-code
+score model.safetensors missing.txt --above 3 --exit-code | 2 | missing.txt
+score cut.safetensors corpus.txt --above 3 --exit-code | 2 | damaged
+score missing.safetensors corpus.txt --below 3 --exit-code | 2 | missing.safetensors
+score model.safetensors cyrillic.txt --above 0 --unknown error --exit-code | 2 | line 1: the model has never seen
 score model.safetensors cyrillic.txt --encoding cp1251 | 1 | looks like utf-8, not cp1251: give --encoding utf-8
 score model.safetensors cp1251.txt            | 1 | it looks like cp1251
 score model.safetensors corpus.txt --encoding utf-9 | 1 | utf-9

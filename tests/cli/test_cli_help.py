@@ -19,7 +19,7 @@ from charrnn.cli.terminal import suggestions
 from charrnn.cli.terminal.help import MOST_USED
 from charrnn.cli.terminal.help import option as declared
 from charrnn.dataset.file_decoder import ERROR_HANDLERS
-from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.dataset.vocabulary import POLICIES, Vocabulary
 from charrnn.errors import ConfigError
 from charrnn.sampling import request
 from charrnn.scoring import score
@@ -433,8 +433,10 @@ def test_the_completed_values_are_the_valid_ones() -> None:
             assert sorted(found) == sorted(values[name]), name
         elif command == "train":
             assert found == UNKNOWN
-        elif command in ("score", "tag"):
+        elif command == "score":
             assert found == score.UNKNOWN_POLICIES
+        elif command == "tag":
+            assert found == POLICIES[:2]
         else:
             for policy in found:
                 Vocabulary("ab").replace_unknown("a", policy)
