@@ -17,6 +17,8 @@ for name, value in [*os.environ.items()]:  # tqdm reads them once, and all other
 
 from tqdm import tqdm  # noqa: E402
 
+__all__ = ["complete", "progress_bar", "tqdm"]
+
 DEFAULT_SIZE = (80, 25)
 """The columns and the lines of a terminal that does not say how many it has."""
 
