@@ -1,6 +1,11 @@
 """The errors. Each message is one line that says what happened, then what to do."""
 
 
+def counted(n: int, units: str) -> str:
+    """A number of things for a message: 1 step, 2,000 steps; `units` is the plural, which ends in s."""
+    return f"{n:,} {units.removesuffix('s') if n == 1 else units}"
+
+
 class CharRNNError(Exception):
     """The base of every error that is raised on purpose; `exit_code` is the exit code of the command line."""
 

@@ -210,7 +210,8 @@ class CheckpointManager:
             self._write_log(step=progress.step, diverged=progress.diverged + 1, rollbacks=rollbacks, lr=progress.lr)
         elif progress.evaluation:
             row = progress.evaluation
-            self._write_log(**asdict(row), val_bpc=None if row.val_loss is None else row.val_loss / math.log(2))
+            line = asdict(row) | {"epoch": progress.epoch}
+            self._write_log(**line, val_bpc=None if row.val_loss is None else row.val_loss / math.log(2))
         elif progress.chars and progress.step % self.log_every == 0:
             self._write_log(
                 step=progress.step,

@@ -15,7 +15,8 @@ from charrnn.cli.sample import command as sample
 from charrnn.cli.score import command as score
 from charrnn.cli.tag import command as tag
 from charrnn.cli.terminal import completion
-from charrnn.cli.terminal.console import notice
+from charrnn.cli.terminal.console import is_closed_pipe, notice
+from charrnn.cli.terminal.environment import DEBUG, drop_invalid_sizes
 from charrnn.cli.terminal.help import Command, Program
 from charrnn.cli.train import command as train
 from charrnn.cli.translate import command as translate
@@ -92,8 +93,9 @@ def program() -> Any:
 
 def main() -> None:
     """Runs the program and ends the process: an error becomes one line on stderr and an exit code."""
-    debug = os.environ.get("CHARRNN_DEBUG", "") not in ("", "0")
+    debug = os.environ.get(DEBUG, "") not in ("", "0")
     _open_streams()
+    drop_invalid_sizes()
     try:
         code = program().main(standalone_mode=False, prog_name="charrnn")
         sys.stdout.flush()
@@ -169,6 +171,4 @@ def _is_current_folder_gone() -> bool:
 
 def _is_closed_pipe(error: BaseException | None) -> bool:
     """Whether the error means that stdout is a closed pipe; Typer turns that into a `SystemExit`."""
-    return (isinstance(error, OSError) and error.errno == errno.EPIPE) or (
-        isinstance(error, SystemExit) and _is_closed_pipe(error.__context__)
-    )
+    return is_closed_pipe(error) or (isinstance(error, SystemExit) and _is_closed_pipe(error.__context__))

@@ -2,13 +2,13 @@
 
 import bz2
 import lzma
-import shlex
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple, Protocol
 
+from charrnn.dataset import shell_words
 from charrnn.dataset.file_types import may_begin, refuse
 from charrnn.errors import CorpusError
 from charrnn.optional import import_optional
@@ -120,7 +120,7 @@ def text_blocks(path: str, blocks: Iterator[bytes], size: int) -> Iterator[bytes
     head, blocks = _peek(_decompressed(path, form, blocks, size))
     refuse(path, head, form.program)
     if _compression(head):  # a file can hold itself, without end
-        file = "FILE" if path == "-" else shlex.quote(path)
+        file = "FILE" if path == "-" else shell_words.quote(path)
         raise CorpusError(f"{_shown(path)} is compressed twice: pipe in its content, `{form.program} -dc {file} | …`")
     return blocks
 

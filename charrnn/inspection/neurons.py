@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.errors import CorpusError
+from charrnn.errors import CorpusError, counted
 from charrnn.inspection.features import BUILT_IN, Feature
 from charrnn.inspection.trace import Text, trace
 from charrnn.model.clamp import value_range
@@ -37,7 +37,7 @@ def neurons(model: Model, text: str, features: Sequence[Feature] = ()) -> dict[s
     read = Text(model, text)
     if len(read.last) < MIN_CHARS:
         raise CorpusError(
-            f"the text is too short: it has {len(read.last)} characters that the model knows, "
+            f"the text is too short: it has {counted(len(read.last), 'characters')} that the model knows, "
             f"and needs at least {MIN_CHARS}"
         )
     features = [*features, *BUILT_IN]

@@ -165,9 +165,14 @@ class Model:
         """Raises `ConfigError` for a unit that does not exist."""
         L, H = self.config.layers, self.config.hidden_size
         if not (0 <= layer < L and 0 <= index < H):
-            raise ConfigError(
-                f"there is no unit {layer}:{index}: layers run from 0 to {L - 1}, the units of each from 0 to {H - 1}"
+            layers = (
+                f"layers run from 0 to {L - 1}, the units of each" if L > 1 else "the only layer is 0, its units run"
             )
+            if layer == -1:
+                raise ConfigError(
+                    f"unit {index} needs its layer, as in 0:{min(index, H - 1)}: {layers} from 0 to {H - 1}"
+                )
+            raise ConfigError(f"there is no unit {layer}:{index}: {layers} from 0 to {H - 1}")
 
     def forward(self, inputs: Ids, state: Array, workspace: Workspace | None = None) -> tuple[Array, Array]:
         """The logits [T, B, V] after each of the inputs [T, B], and the next state."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.dataset.vocabulary import MAX_NAMED, Vocabulary
-from charrnn.errors import ConfigError, SamplingError
+from charrnn.errors import ConfigError, SamplingError, counted
 from charrnn.optional import require
 from charrnn.sampling.automaton import Automaton, State
 from charrnn.sampling.constraints import WholeTextConstraint
@@ -99,7 +99,8 @@ class Expression:
     def _check_length(fewest: float, length: int) -> None:
         if 0 <= length < fewest:
             raise SamplingError(
-                f"the shortest text that matches has {fewest:,} characters: give at least that as the --length"
+                f"the shortest text that matches has {counted(int(fewest), 'characters')}: give at least that as the "
+                "--length"
             )
 
     def _missing_message(self, lacking: frozenset[Leaf]) -> str:

@@ -14,7 +14,7 @@ from charrnn.dataset.line_rows import usual_longest
 from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.split import TrainingData, split_corpus
 from charrnn.engine import compile_time
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, counted
 from charrnn.training import budget, finetuning
 from charrnn.training.deadline import Deadline
 from charrnn.training.options import (
@@ -157,7 +157,7 @@ def _check_evaluation(corpus: Corpus, deadline: Deadline) -> None:
     if corpus.held_out is not None and deadline.evaluation > MAX_SHARE_OF_HELD_OUT * deadline.seconds:
         raise ConfigError(
             f"validating on {corpus.held_out.name} would take about {deadline.evaluation:.0f} of the "
-            f"{deadline.seconds:.0f} seconds: give more --time, or a shorter text"
+            f"{counted(round(deadline.seconds), 'seconds')}: give more --time, or a shorter text"
         )
 
 

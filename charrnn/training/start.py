@@ -67,6 +67,8 @@ def start(
     if not set(train_options.LENGTH_OPTIONS) & set(options):
         options["time"] = train_options.DEFAULT_TIME
     train_options.check(options, has_model=init_from is not None)
+    if init_from is not None:
+        check_init_from(init_from, options, unknown)
     deadline = _deadline(options)
     options = train_options.resolve_layout(corpus, options, init_from.config if init_from is not None else None)
     if deadline is not None:
@@ -135,15 +137,8 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     can't change, which are those in `FIXED`, and for a length that is already exceeded.
     """
     current: dict[str, Any] = asdict(state.model_config) | asdict(state.training_config)
-    attention = state.model_config.form == "translator"
-    if options.get("attention", attention) != attention:
-        raise ConfigError(f"the run to resume has {'' if attention else 'no '}attention, which can't change")
+    check_resume(state, options)
     options = train_options.resolve_layout(corpus, options, state.model_config)
-    given: dict[str, Any] = {**options}
-    for name in FIXED:
-        if name in given and given[name] != current[name]:
-            raise ConfigError(f"{name} is {current[name]} in the run to resume, and can't become {given[name]}")
-    train_options.check(options, has_model=True)
     deadline = _deadline(options)
     if corpus.digest == state.corpus.digest:  # otherwise the trainer says so
         corpus = replace_rare(corpus, state.training_config.min_count)
@@ -156,7 +151,7 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     kept = {name: current[name] for name in train_options.MODEL_OPTIONS | train_options.TRAINING_OPTIONS}
     changed, config = train_options.complete(corpus, cast(TrainOptions, kept | {**options}))
     if config.steps < step:
-        raise ConfigError(f"the run is already at step {step}, past {config.steps}: give a greater length")
+        raise _too_short(step, config.steps)
     if deadline is not None:
         config = autoconfig.extend(corpus, changed, config, step, deadline)
     elif 0 < config.cooldown < config.steps - config.warmup - config.hold and "cooldown" not in options:
@@ -169,6 +164,37 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     model_config = replace(state.model_config, **dropout)
     memory_estimate.check(model_config, config, corpus.nbytes, resumed=True)
     return Trainer(corpus, replace(state, model_config=model_config, training_config=config, ema=ema), deadline)
+
+
+def check_resume(state: TrainingState, options: TrainOptions) -> None:
+    """Raises `ConfigError` for options that a run can't be resumed with, as far as its corpus need not be read."""
+    current: dict[str, Any] = asdict(state.model_config) | asdict(state.training_config)
+    given: dict[str, Any] = {**options}
+    attention = state.model_config.form == "translator"
+    if given.get("attention", attention) != attention:
+        raise ConfigError(f"the run to resume has {'' if attention else 'no '}attention, which can't change")
+    if given.get("layout") == "pairs" and attention:
+        given["layout"] = "translations"
+    for name in FIXED:
+        if name in given and given[name] != current[name]:
+            raise ConfigError(f"{name} is {current[name]} in the run to resume, and can't become {given[name]}")
+    train_options.check(options, has_model=True, schedule=current["schedule"])
+    if options.get("steps", state.counters.step) < state.counters.step:
+        raise _too_short(state.counters.step, options["steps"])
+
+
+def _too_short(step: int, steps: int) -> ConfigError:
+    """The error for a run that is to be resumed, but has more steps already."""
+    return ConfigError(f"the run is already at step {step}, past {steps}: give a greater length")
+
+
+def check_init_from(model: Model, options: TrainOptions, unknown: str) -> None:
+    """Raises `ConfigError` for options that a run from a model's weights can't have, before its corpus is read."""
+    _with_shape_of(model.config, options)
+    if unknown != "new" and (layout := options.get("layout")) in ("labels", "tags"):
+        raise ConfigError(
+            f"unknown {unknown} is not for texts with {layout}, which must stay as they are: leave it out"
+        )
 
 
 def _is_alike(model: Model, options: TrainOptions) -> bool:
@@ -184,10 +210,6 @@ def _read(corpus: Corpus, options: TrainOptions, model: Model | None, unknown: s
     """
     layout, skip_bad = options.get("layout", "stream"), options.get("skip_bad", False)
     began = None if model is None else InitFrom(unknown)
-    if unknown != "new" and layout in ("labels", "tags"):
-        raise ConfigError(
-            f"unknown {unknown} is not for texts with {layout}, which must stay as they are: leave it out"
-        )
     if model is None or not _is_alike(model, options):
         return corpus.read_as(layout, skip_bad), began
     if model.vocabulary.is_bytes or corpus.vocabulary.is_bytes:

@@ -24,6 +24,7 @@ from charrnn.model.model import Model
 from charrnn.resources import blas
 from charrnn.training import calibration, divergence, evaluation, finetuning, held_out_lines, optimizers
 from charrnn.training.deadline import Deadline
+from charrnn.training.epochs import epoch_of
 from charrnn.training.parallel import Shards
 from charrnn.training.progress import Progress
 from charrnn.training.schedules import learning_rate
@@ -71,6 +72,8 @@ class Trainer:
         self.tolerance = calibration.TOLERANCE if state.model_config.form == "classifier" else 0.0
         self.temperatures = [1.0]
         """Those of the weights and, if there is one, of their average in the latest evaluation: see `calibration`."""
+        self.is_calibrated = not (state.history and self.tolerance and self.validation_data.size)
+        """Whether these are known: files do not have them, so that `latest` finds that of a resumed classifier."""
         self.shards = Shards(self.network, self.training_data.batch_size, config.threads)
         self.is_between_steps = True
         """Whether the state is that after a step: otherwise it is not fit to be saved."""
@@ -80,6 +83,10 @@ class Trainer:
         """Steps between evaluations. They do not depend on the length of the run, so a longer run begins alike."""
         fewest = 50 if self.state.init_from is None else finetuning.MIN_EVAL_EVERY
         return self.state.training_config.eval_every or min(max(self.training_data.steps_per_epoch, fewest), 1000)
+
+    def epoch_of(self, step: int) -> int:
+        """The epoch that a step lies in, counted from 1."""
+        return epoch_of(step, self.training_data.steps_per_epoch)
 
     def _evaluates_at(self, step: int) -> bool:
         """Whether a regular evaluation falls on a step.
@@ -93,6 +100,10 @@ class Trainer:
     @property
     def latest(self) -> Model:
         """The model as it is now, calibrated by the latest evaluation; it does not change when training continues."""
+        if not self.is_calibrated:
+            found = calibration.losses(self._model(self.state.params), self.validation_data, self.prior_shift)
+            self.temperatures = [calibration.lowest(np.sum([nats for nats, _ in found], axis=0))[1]]
+            self.is_calibrated = True
         return self._model(calibration.calibrated(self.state.params, self.temperatures[0], self.prior_shift))
 
     def _model(self, params: Params) -> Model:
@@ -214,7 +225,7 @@ class Trainer:
         s.training_config, s.counters.rollbacks = replace(s.training_config, lr=rate), rollbacks + 1
         if self.deadline is not None:
             self.deadline.restart()
-        return Progress(s.counters.step, s.counters.epoch, math.nan, rate, math.nan, 0, diverged=step)
+        return Progress(s.counters.step, self.epoch_of(s.counters.step), math.nan, rate, math.nan, 0, diverged=step)
 
     def _step(self, threads: Threads) -> Progress:
         s, config, counters = self.state, self.state.training_config, self.state.counters
@@ -246,7 +257,7 @@ class Trainer:
         counters.loss_steps += batch.weight
         if counters.batch == self.training_data.steps_per_epoch:
             counters.epoch, counters.batch = counters.epoch + 1, 0
-        return Progress(counters.step, counters.epoch, loss, lr, norm, batch.chars_read)
+        return Progress(counters.step, self.epoch_of(counters.step), loss, lr, norm, batch.chars_read)
 
     def _evaluate(self, final: bool = False) -> Iterator[Progress]:
         """Reads the validation data, then adds a row to the history; nothing changes before that.
@@ -257,7 +268,7 @@ class Trainer:
         s, counters, began, best_step = self.state, self.state.counters, time.monotonic(), self.best_step
         lr = learning_rate(max(0, counters.step - 1), counters.epoch, s.training_config)
         train_loss = counters.loss_sum / counters.loss_steps if counters.loss_steps else None
-        progress = Progress(counters.step, counters.epoch, train_loss or math.nan, lr, math.nan, 0)
+        progress = Progress(counters.step, self.epoch_of(counters.step), train_loss or math.nan, lr, math.nan, 0)
         losses, temperatures = [], []
         for params in (s.params, s.ema) if s.ema else (s.params,):
             nats, chars = np.zeros(1), 0
@@ -277,7 +288,7 @@ class Trainer:
         val_loss, ema_is_better = (min(losses) if self.validation_data.size else None), losses[-1] < losses[0]
         row = Evaluation(counters.step, counters.epoch, lr, train_loss, val_loss, ema_is_better)
         self.is_between_steps = False
-        self.temperatures = temperatures
+        self.temperatures, self.is_calibrated = temperatures, True
         if final:
             self.final = row
         else:

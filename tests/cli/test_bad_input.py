@@ -139,6 +139,10 @@ train corpus.txt --schedule linear --lr-decay 0.5 | 2 | step
 train corpus.txt --hold 5                     | 2 | hold
 train corpus.txt --clip -1                    | 2 | clip
 train corpus.txt --clip-by size               | 2 | norm
+train missing.txt --hold 5 --schedule step    | 2 | hold and cooldown are only for schedule linear or cosine
+train missing.txt --patience 2 --val-fraction 0 | 2 | --patience needs a validation loss
+train missing.txt --ema-decay 0.9 --val-fraction 0 | 2 | --ema-decay needs a validation loss
+train missing.txt --hold 5 --time 9s          | 2 | a known length
 train corpus.txt --ema-decay 1                | 2 | ema_decay
 train corpus.txt --patience -1                | 2 | patience
 train corpus.txt --patience 2 --val-fraction 0 | 2 | --patience
@@ -157,6 +161,10 @@ train corpus.txt --out corpus.txt/m.safetensors | 1 | can't write
 train corpus.txt --log log.jsonl              | 1 | exists
 train corpus.txt --log corpus.txt             | 2 | corpus.txt
 train corpus.txt --log .                      | 1 | is a folder
+train missing.txt --log log.jsonl             | 1 | log.jsonl exists: overwrite it with --force
+train missing.txt --log nothing               | 1 | nothing is a folder
+train latin1.txt --init-from model.safetensors --layers 3 | 2 | layers can't be 3
+train latin1.txt --init-from model.safetensors --classify --unknown skip | 2 | labels
 train corpus.txt --log -                      | 2 | the name of a file
 train - -                                     | 1 | give - once
 train ''                                      | 1 | can't read ''
@@ -166,6 +174,16 @@ train --resume --out alone.safetensors        | 1 | no training to resume
 train other.txt --resume --out model.safetensors | 1 | not the one
 train --resume --out model.safetensors --hidden-size 99 | 2 | hidden_size
 train --resume --out model.safetensors --steps 1 | 2 | already
+train --resume model.safetensors --steps 1    | 2 | already
+train --resume model.resume.safetensors --hidden-size 99 | 2 | hidden_size is 16 in the run
+train --resume model.safetensors alone.safetensors | 2 | --resume continues one run
+train --resume model.safetensors --out alone.safetensors | 2 | --resume continues one run
+train --resume alone.safetensors              | 1 | no training to resume
+train --resume missing.txt                    | 1 | can't read missing.txt
+train --resume nothing                        | 1 | nothing
+train corpus.txt --resume                     | 1 | there is no model in checkpoints
+train missing.txt --resume --out model.safetensors --seq-length 99 | 2 | seq_length is 16 in the run
+train --resume --out model.safetensors --hold 5 | 2 | hold and cooldown are only for schedule linear or cosine
 train --resume --out model.safetensors --val-file other.txt | 1 | began without a text of its own
 train --resume --out model.safetensors --val-spread | 2 | val_spread is False in the run
 train --resume --out model.safetensors --min-count 2 | 2 | min_count is 0 in the run
@@ -280,6 +298,17 @@ sample model.safetensors --state-out corpus.txt | 1 | exists
 sample model.safetensors --state-out .        | 1 | is not a file
 sample model.safetensors --state-out -        | 1 | is not a file
 sample model.safetensors --clamp-unit 0:99=1  | 2 | no unit
+sample model.safetensors --clamp-unit 3=1     | 2 | unit 3 needs its layer, as in 0:3: the only layer is 0
+sample model.safetensors --clamp-unit 99=1    | 2 | unit 99 needs its layer, as in 0:15: the only layer is 0
+sample model.safetensors --clamp-unit 3:1=1   | 2 | no unit 3:1: the only layer is 0, its units run from 0 to 15
+sample model.safetensors --clamp-unit 0:1     | 2 | --clamp-unit is LAYER:INDEX=VALUE
+sample missing.safetensors --engine fortran   | 2 | numpy
+sample missing.safetensors --unknown perhaps  | 2 | perhaps
+sample model.safetensors --max-copy 0 --corpus missing.txt | 2 | max_copy must be at least 1
+sample model.safetensors --max-copy 5 --corpus missing.txt --seed -1 | 2 | seed must be
+sample model.safetensors --max-copy 5 --corpus missing.txt --min-length 5 -n 4 | 2 | at most the length
+sample model.safetensors --max-copy 5 --corpus missing.txt --end word | 2 | sentence
+sample model.safetensors --max-copy 5 --corpus missing.txt --count 2 --out-dir corpus.txt | 1 | is not a folder
 sample model.safetensors --engine fortran     | 2 | numpy
 sample model.safetensors --threads 0          | 2 | threads must be
 sample model.safetensors --threads -2 --engine numpy | 2 | threads must be
@@ -300,6 +329,7 @@ classify model.safetensors pairs.tsv          | 2 | --classify
 classify model.safetensors pairs.tsv --plot x.svg | 2 | add --evaluate
 classify model.safetensors pairs.tsv --evaluate --plot x.gif | 2 | .svg
 classify model.safetensors pairs.tsv --evaluate --force | 2 | --force is only for --plot
+classify missing.safetensors --top 0          | 2 | --top must be at least 1
 # scoring
 score model.safetensors missing.txt           | 1 | missing.txt
 score model.safetensors - -                   | 1 | give - once
@@ -344,6 +374,9 @@ inspect model.safetensors --encoding latin-1  | 2 | --encoding is for files
 inspect model.safetensors --surprisal wide.txt | 1 | --encoding utf-16-le
 inspect model.safetensors --attribution a     | 2 | a classifier or a tagger, and this is a language model
 inspect model.safetensors --plot x.gif --history | 2 | .svg
+inspect model.safetensors --neurons missing.txt --unit 3 | 2 | unit 3 needs its layer, as in 0:3
+inspect model.safetensors --neurons missing.txt --unit 1:0 | 2 | no unit 1:0: the only layer is 0
+inspect model.safetensors --neurons missing.txt --unit x | 2 | a unit is LAYER:INDEX
 
 # what to compile
 warm-up translate                             | 2 | can't be 'translate': choose one of train, sample, score

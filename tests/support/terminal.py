@@ -2,12 +2,13 @@
 
 import os
 import select
+import struct
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import PIPE
+from subprocess import DEVNULL, PIPE
 
 from support.processes import command, environment
 
@@ -21,6 +22,29 @@ def on_a_terminal(*args: object, cwd: Path, env: Mapping[str, str], given: bytes
         command(*args), cwd=cwd, env=environment(dict(env)), input=given, stdout=program, stderr=PIPE, timeout=60
     )
     os.close(program)
+    shown = _read(terminal)
+    assert done.returncode == 0, done.stderr
+    return shown, done.stderr.decode()
+
+
+def notices_on_a_terminal(*args: object, cwd: Path, env: Mapping[str, str], columns: int = 100) -> str:
+    """What a command shows on stderr, progress bars too, if that is a terminal of this width; it has to succeed."""
+    import fcntl
+    import pty
+    import termios
+
+    terminal, program = pty.openpty()
+    fcntl.ioctl(program, termios.TIOCSWINSZ, struct.pack("HHHH", 24 * bool(columns), columns, 0, 0))
+    env = environment({"TERM": "xterm"} | dict(env))
+    with subprocess.Popen(command(*args), cwd=cwd, env=env, stdin=DEVNULL, stdout=DEVNULL, stderr=program) as process:
+        os.close(program)
+        shown = _read(terminal)
+    assert process.returncode == 0, shown
+    return shown
+
+
+def _read(terminal: int) -> str:
+    """Reads a terminal to its end."""
     shown = b""
     try:
         while part := os.read(terminal, 1 << 16):
@@ -28,8 +52,7 @@ def on_a_terminal(*args: object, cwd: Path, env: Mapping[str, str], given: bytes
     except OSError:  # the end of a terminal on Linux
         pass
     os.close(terminal)
-    assert done.returncode == 0, done.stderr
-    return shown.decode().replace("\r\n", "\n"), done.stderr.decode()
+    return shown.decode().replace("\r\n", "\n")
 
 
 class TypedSession:

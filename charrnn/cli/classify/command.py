@@ -89,7 +89,7 @@ def command(
     quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn.cli.classify import results
-    from charrnn.cli.terminal.output_file import PICTURE_SUFFIXES, check_path
+    from charrnn.cli.terminal.output_file import PICTURE_SUFFIXES, check_path, quiet_matplotlib
     from charrnn.config import between
     from charrnn.errors import ConfigError, VocabularyError
     from charrnn.scoring.classify import classify_batches
@@ -101,9 +101,10 @@ def command(
     if force and plot is None:
         raise ConfigError("--force is only for --plot: add it, or leave out --force")
     check_path(plot, PICTURE_SUFFIXES, force)
-    if plot is not None:  # what is missing is an error before the long work
-        import charrnn.inspection.picture  # noqa: F401
     between("--top", 1 if top is None else top, 1)
+    if plot is not None:  # what is missing is an error before the long work
+        quiet_matplotlib()
+        import charrnn.inspection.picture  # noqa: F401
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     size = size_of_texts(paths)

@@ -88,7 +88,7 @@ def command(
     from charrnn.cli.inspect import output_file, results
     from charrnn.cli.inspect.request import InspectRequest, requested_views
     from charrnn.cli.inspect.target import targets
-    from charrnn.cli.terminal.output_file import PAGE_SUFFIXES, PICTURE_SUFFIXES, check_path
+    from charrnn.cli.terminal.output_file import PAGE_SUFFIXES, PICTURE_SUFFIXES, check_path, quiet_matplotlib
 
     request = InspectRequest(
         requested_views(ctx.params), feature or [], unit, corpus, encoding, page, plot, as_json=as_json, force=force
@@ -98,6 +98,7 @@ def command(
     check_path(plot, PICTURE_SUFFIXES, force)
     found = targets(checkpoints or [model_file(None, notice)], corpus, encoding)
     request.check_models([target.model for target in found])
+    quiet_matplotlib()
     if page is not None:  # what is missing is an error before the long work
         import charrnn.inspection.report.page
     if plot is not None:

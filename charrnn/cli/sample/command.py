@@ -237,7 +237,6 @@ def command(
     model = with_engine(model, engine, characters, quiet, samples=True).clamp_units(units)
     until = [model.end] if model.reads_lines else ["\n"] if per_line else []
     stops = [*stop, *(["\n"] if stop_at_newline else []), *until]
-    constraints = constraint_factory(model, match, max_copy, corpus, notice)
     after = None if state_in is None else GenerationState.load(state_in, model)
     if seed is None:
         seed = options.draw_seed()
@@ -251,16 +250,17 @@ def command(
         stop_after=stop_after,
         end=end,
         min_length=min_length,
-        constraints=constraints,
         threads=threads,
     )
-    for line in ends.impossible(model, request):
-        notice(line)
     clean = partial(clean_prime, model=model, unknown=unknown, notice=notice)
     output = Output(safe_text)
     printer: SamplePrinter | SampleFiles = SamplePrinter(model, output, as_json, logprobs, after_each, not no_echo)
     if out_dir is not None:
         printer = SampleFiles(model, out_dir, count, force, not no_echo)
+    # after all checks of options, since it may read a corpus
+    request = replace(request, constraints=constraint_factory(model, match, max_copy, corpus, notice))
+    for line in ends.impossible(model, request):
+        notice(line)
     empty, failures = 0, Failures()
     report = failures if count > 1 else None  # the only one that fails is the error
     if interactive:

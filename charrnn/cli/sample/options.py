@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from charrnn import engine as engines
 from charrnn.cli.terminal.console import unit
-from charrnn.config import LINE_LAYOUTS, MAX_THREADS, SamplingConfig, between
+from charrnn.config import LINE_LAYOUTS, MAX_THREADS, SamplingConfig, between, one_of
 from charrnn.dataset.escapes import unescape
+from charrnn.dataset.vocabulary import POLICIES
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.model.model import Model
 
@@ -25,6 +27,9 @@ def sampling_config(params: Mapping[str, Any]) -> SamplingConfig:
     allow, ban = params["allow"], params["ban"]
     if "" in (allow, ban, *(params["stop"] or []), *(params["stop_after"] or [])):
         raise ConfigError("--allow, --ban, --stop and --stop-after need characters: leave out the option that is empty")
+    between("max_copy", 1 if params["max_copy"] is None else params["max_copy"], 1)
+    one_of("unknown", params["unknown"], POLICIES)
+    engines.resolve(params["engine"], 0)  # an invalid one is an error before anything is read
     same = {name: params[name] for name in ("top_k", "top_p", "min_p", "typical", "loop_penalty")}
     return SamplingConfig(temp=temp, to_temp=to_temp, allow=allow or "", ban=ban or "", **same)
 
@@ -39,7 +44,7 @@ def parse_temperatures(text: str) -> tuple[float, float | None]:
 
 
 def parse_clamped_units(texts: Sequence[str]) -> dict[tuple[int, int], float]:
-    """The units (layer, index) to clamp, and their values."""
+    """The units (layer, index) to clamp, and their values: see `console.unit`."""
     found: dict[tuple[int, int], float] = {}
     for text in texts:
         name, _, value = text.partition("=")

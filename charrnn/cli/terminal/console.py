@@ -1,5 +1,6 @@
 """The console that the commands share: notices on stderr, text on stdout, and signals."""
 
+import errno
 import signal
 import sys
 import time
@@ -16,7 +17,15 @@ FLUSH_AFTER = 0.05
 """The most seconds that text waits in a buffer while more is written."""
 REPEAT_WINDOW = 0.5
 """Seconds within which a repeated signal counts as one: a shell and a wrapper may both pass it on."""
-STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""Those that a system has: Ctrl-Break is one of Windows."""
+CLOSED_PIPE = (errno.EPIPE, errno.EINVAL) if sys.platform == "win32" else (errno.EPIPE,)
+"""The errors of writing to a pipe that nobody reads."""
+
+
+def is_closed_pipe(error: BaseException | None) -> bool:
+    """Whether an error means that nobody reads the output any more, rather than that a file can't be written."""
+    return isinstance(error, OSError) and error.errno in CLOSED_PIPE and error.filename is None
 
 
 def notice(text: str) -> None:
@@ -50,10 +59,15 @@ def model_file(given: Path | None, notice: Callable[[str], None]) -> Path:
 
 
 def unit(text: str) -> tuple[int, int]:
-    """The layer and index of a unit. Raises `ConfigError` for other text."""
+    """The layer and index of a unit. Raises `ConfigError` for other text.
+
+    An index alone has the layer -1: only the model, whose `check_unit` refuses it, knows which layers there are.
+    """
     from charrnn.errors import ConfigError
 
-    layer, _, index = text.partition(":")
+    layer, colon, index = text.partition(":")
+    if not colon and text.isascii() and text.isdigit() and len(text) < 9:
+        return -1, int(text)
     if not all(number.isascii() and number.isdigit() and len(number) < 9 for number in (layer, index)):
         raise ConfigError(f"a unit is LAYER:INDEX, such as 0:17, not {text!r}")
     return int(layer), int(index)

@@ -1,7 +1,6 @@
 """The start of `charrnn train`: the trainer, the model's path and its lock, for a new or a resumed run."""
 
 import os
-import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +13,15 @@ from charrnn.checkpoint import naming
 from charrnn.checkpoint.file_pair import check_same_run
 from charrnn.checkpoint.lock import acquire
 from charrnn.checkpoint.model_file import load
-from charrnn.checkpoint.paths import newest_resumable, resume_path
+from charrnn.checkpoint.paths import resume_path
 from charrnn.checkpoint.training_file import load_state
 from charrnn.cli.terminal.console import STARTED, default_interrupt, notifier
 from charrnn.cli.terminal.engine import notify_compilation, notify_spared
+from charrnn.cli.train import saved_run
 from charrnn.cli.train.given import LAYOUT_FLAGS
 from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset import corpus as corpora
-from charrnn.dataset import files
+from charrnn.dataset import files, shell_words
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import STDIN, Source
 from charrnn.dataset.mixed_forms import mixed_forms
@@ -65,6 +65,8 @@ def start(
     else:
         path, lock = out, naming.reserve(out, force)
     model = None if init_from is None else load(init_from).model
+    if model is not None:
+        trainers.check_init_from(model, options, unknown or "new")
     if model is not None and not source.as_bytes and "normalization" not in read_options:
         source = replace(source, normalization=model.text_form.normalization)
     notice = notifier(quiet)
@@ -79,12 +81,13 @@ def start(
 def resume(
     paths: tuple[str, ...], read_options: dict[str, Any], options: TrainOptions, *, out: Path | None, quiet: bool
 ) -> Started:
-    """The run that was saved beside the model `out`, or the one that was saved last."""
-    path = naming.check_model_path(out) if out else newest_resumable()
+    """The run that `saved_run.find` finds; the paths are those of its text, and one of them may be its model's."""
+    path, paths = saved_run.find(paths, out)
     lock = acquire(path)
     state = load_state(resume_path(path))
     check_same_run(path, state.run_id)
     options = _in_layout_of(state, options, read_options)
+    trainers.check_resume(state, options)  # before the corpus is read
     source = _source_to_resume(state, paths, read_options, path)
     corpus = corpora.read(source, state.corpus.size, notifier(quiet))
     options = _with_remaining_time(options, source)
@@ -201,4 +204,4 @@ def resume_command(source: Source | None, path: Path) -> str:
     """The command that continues a run; if the run reads stdin, the text has to be piped in again."""
     paths = source.paths if source is not None and STDIN in source.paths else ()
     words = ["charrnn", "train", *paths, "--resume", "--out", str(path)]
-    return ("… | " if paths else "") + shlex.join(words)
+    return ("… | " if paths else "") + shell_words.join(words)

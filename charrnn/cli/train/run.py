@@ -1,27 +1,26 @@
 """A run of `charrnn train`: training, with its progress on stderr."""
 
 import math
-import shlex
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from charrnn.checkpoint.manager import CheckpointManager
 from charrnn.checkpoint.paths import FOLDER
 from charrnn.cli.terminal.console import default_interrupt, notifier, stop_signals
 from charrnn.cli.terminal.engine import notify_compilation
+from charrnn.cli.terminal.progress_bar import complete, progress_bar, tqdm
 from charrnn.cli.train import announcement
 from charrnn.cli.train.files import resume_command
 from charrnn.cli.train.run_summary import RunSummary
 from charrnn.cli.train.teller import Teller
 from charrnn.config import LINE_LAYOUTS, MAX_SEED, SamplingConfig
+from charrnn.dataset import shell_words
 from charrnn.dataset.lines import LineBatches
 from charrnn.engine import compile_time
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, counted
 from charrnn.model.model import Model
 from charrnn.sampling.generate import generate
 from charrnn.sampling.lines import sample_lines
@@ -67,6 +66,8 @@ class Run:
         self.defaults = default_time, default_min_count
         self.summary = RunSummary(self.trainer)
         self.loss = math.nan
+        self.first = self.trainer.state.counters.step
+        """The steps before this run."""
         self.has_explained = False
         """Whether a notice has said why the training loss is higher than the validation loss."""
 
@@ -80,14 +81,21 @@ class Run:
                 samples = 0 < self.sample_every <= s.training_config.steps
                 kernels = compile_time.training(s.model_config.cell, s.model_config.form, samples)
                 notify_compilation(s.training_config.engine, kernels, self.quiet)
-            self._warm_up()
-            if not self.quiet:
-                self.summary.start()
+            if not self._is_over():
+                self._warm_up()
+                if not self.quiet:
+                    self.summary.start()
             signals = self._train()
             if signals:
                 return self._interrupted(signals)
             self._finish()
         return 0
+
+    def _is_over(self) -> bool:
+        """Whether a resumed run has no step left."""
+        trainer = self.trainer
+        ends = trainer.deadline is None and self.first >= trainer.state.training_config.steps
+        return self.command is None and (ends or trainer.out_of_patience)
 
     def _train(self) -> dict[int, float]:
         """Trains; returns the signals that stopped it."""
@@ -101,6 +109,8 @@ class Run:
                     self._report(progress.evaluation)
                 if signals:
                     break
+            else:
+                complete(bar)
             self.manager.save_if_changed()
         return signals
 
@@ -111,16 +121,27 @@ class Run:
         return 128 + next(iter(signals))
 
     def _finish(self) -> None:
-        row = self.manager.kept
-        step = row.step if row else self.trainer.best_step
-        epoch = f" in epoch {row.epoch + 1}" if row else ""
+        row, trainer = self.manager.kept, self.trainer
+        step = row.step if row else trainer.best_step
+        epoch = f" in epoch {trainer.epoch_of(step):,}" if row and step else ""
         path = self.manager.path  # `sample` finds the newest in the folder of checkpoints by itself
         words = [] if path.parent == FOLDER else [str(path)]
-        command = shlex.join(["charrnn", *self._use(words)])
-        if not self.quiet:
+        command = shell_words.join(["charrnn", *self._use(words)])
+        if self.command is None and trainer.state.counters.step == self.first:
+            self.notice(self._nothing_trained())
+        elif not self.quiet:
             for line in self.summary.lines(row, self.command, has_best=not self.manager.previous_best):
                 self.notice(line)
         self.notice(f"done: {path} holds the weights of step {step:,}{epoch}; try {command}")
+
+    def _nothing_trained(self) -> str:
+        """Why a resumed run took no step, and which option trains more."""
+        config = self.trainer.state.training_config
+        if self.trainer.out_of_patience and self.first < config.steps:
+            why = f"{counted(config.patience, 'evaluations')} without a better model had ended this run"
+            return f"nothing was trained: {why}; --patience 0 goes on to step {config.steps:,}"
+        more = "--steps or --epochs with a greater number, or --time, trains more"
+        return f"nothing was trained: this run is at its end, step {self.first:,} of {config.steps:,}; {more}"
 
     def _use(self, model: list[str]) -> list[str]:
         """The words of a command that tries the model."""
@@ -157,7 +178,7 @@ class Run:
             "train_loss": row.train_loss if row else None,
             "val_loss": row.val_loss if row else None,
             "val_bpc": row.val_loss / math.log(2) if row and row.val_loss is not None else None,
-            "parameters": trainer.latest.n_params,
+            "parameters": s.n_params,
             "engine": s.training_config.engine,
             "threads": len(trainer.shards),
             "seed": s.training_config.seed,
@@ -168,13 +189,9 @@ class Run:
         """A progress bar over the steps, or over the seconds if the run has a deadline."""
         deadline, s = self.trainer.deadline, self.trainer.state
         count = "{postfix}" if deadline else "step {n_fmt}/{total_fmt} {postfix}"
-        return tqdm(
-            total=deadline.end - time.monotonic() if deadline else s.training_config.steps,
-            initial=0 if deadline else s.counters.step,
-            disable=self.quiet or not sys.stderr.isatty(),
-            dynamic_ncols=True,
-            bar_format="{percentage:3.0f}% {bar} " + count + " {elapsed}, {remaining} left",
-        )
+        if deadline:
+            return progress_bar(max(0.1, deadline.end - time.monotonic()), 0, count, self.quiet)
+        return progress_bar(s.training_config.steps, s.counters.step, count, self.quiet)
 
     def _show(self, bar: "tqdm[Any]", progress: Progress) -> None:
         if progress.diverged is not None:
@@ -188,9 +205,9 @@ class Run:
         self.loss = progress.loss if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * progress.loss
         bpc, speed = self.loss / math.log(2), self.manager.chars_per_second
         bar.set_postfix_str(
-            f"epoch {progress.epoch + 1} loss {self.loss:.3f} bpc {bpc:.3f} {speed:,.0f} chars/s", refresh=False
+            f"epoch {progress.epoch:,} loss {self.loss:.3f} bpc {bpc:.3f} {speed:,.0f} chars/s", refresh=False
         )
-        bar.update(self.manager.seconds - bar.n if self.trainer.deadline else 1)
+        bar.update(min(self.manager.seconds, bar.total or 0) - bar.n if self.trainer.deadline else 1)
         if self.sample_every and progress.step % self.sample_every == 0 and not self.quiet:
             self._sample()
 
@@ -203,7 +220,10 @@ class Run:
         )
 
     def _report(self, row: Evaluation) -> None:
-        parts = [f"step {row.step:,}/{self.trainer.state.training_config.steps:,}", f"epoch {row.epoch}"]
+        parts = [
+            f"step {row.step:,}/{self.trainer.state.training_config.steps:,}",
+            f"epoch {self.trainer.epoch_of(row.step):,}",
+        ]
         if row.train_loss is not None:
             parts.append(f"training loss {row.train_loss:.3f}{self._explanation(row.train_loss, row.val_loss)}")
         if row.val_loss is not None:

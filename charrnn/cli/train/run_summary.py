@@ -1,7 +1,6 @@
 """The run summary: what the losses of a run mean, what would lower them, and how to repeat the run."""
 
 import math
-import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -10,7 +9,9 @@ from threading import Thread
 
 from charrnn.cli.train.given import LAYOUT_FLAGS
 from charrnn.config import PAIR_LAYOUTS, UNIT_OF_LAYOUT, ModelConfig, TrainingConfig
+from charrnn.dataset import shell_words
 from charrnn.dataset.split import ValidationStream
+from charrnn.errors import counted
 from charrnn.training import baselines, corpus_check, diagnosis, evaluation
 from charrnn.training.baselines import MAX_CHARS, MAX_ORDER, Baselines
 from charrnn.training.options import DATA_FIELDS, DEFAULTS_OF_LAYOUT
@@ -72,9 +73,9 @@ class RunSummary:
         elif advice := self._advice(row, has_best):
             yield advice
         if trainer.out_of_patience:
-            yield f"stopped: {config.patience} evaluations without a better model"
+            yield f"stopped: {counted(config.patience, 'evaluations')} without a better model"
         if trainer.deadline is not None and command and not trainer.state.counters.rollbacks:
-            yield f"to repeat these steps on any machine: {shlex.join([*command, *self._settings()])}"
+            yield f"to repeat these steps on any machine: {shell_words.join([*command, *self._settings()])}"
 
     def _start(self) -> float | None:
         """The validation loss of the weights that the run started from, if they are those of another model."""

@@ -3,9 +3,8 @@
 import math
 import time
 
-from tqdm import tqdm
-
 from charrnn.checkpoint.manager import CheckpointManager
+from charrnn.cli.terminal.progress_bar import tqdm
 from charrnn.training.progress import Progress
 
 TELL_EVERY = 10.0
@@ -42,7 +41,7 @@ class Teller:
         else:
             left = (steps - progress.step) * manager.seconds / max(1, progress.step - self.first)
         return (
-            f"step {progress.step:,}/{steps:,}, epoch {progress.epoch}, "
+            f"step {progress.step:,}/{steps:,}, epoch {progress.epoch:,}, "
             f"loss {loss:.3f} ({loss / math.log(2):.3f} bits), {manager.chars_per_second:,.0f} chars/s, "
             f"{tqdm.format_interval(max(0.0, left))!s} left{'' if is_step else ', evaluating'}"
         )
