@@ -16,6 +16,8 @@ from charrnn.model.initialization import initial_params
 
 MEASURE_SECONDS = 0.5
 """The seconds of a measurement, after a first step that may compile."""
+MIN_STEPS = 3
+"""The fewest steps of a measurement: the process may be stopped in one of them, which the median then leaves out."""
 
 
 def measure_throughput(engine: Engine, threads: int, model: ModelConfig, B: int, T: int) -> float:
@@ -35,7 +37,7 @@ def measure_throughput(engine: Engine, threads: int, model: ModelConfig, B: int,
         pool.map(step, workspaces)
         network.loss(params, batch, state, workspaces[0])  # evaluations need it compiled
         took: list[float] = []
-        while sum(took) < MEASURE_SECONDS:
+        while sum(took) < MEASURE_SECONDS or len(took) < MIN_STEPS:
             began = time.perf_counter()
             pool.map(step, workspaces)
             took.append(time.perf_counter() - began)

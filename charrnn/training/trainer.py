@@ -1,7 +1,6 @@
 """The trainer: truncated backpropagation through time; it yields its progress, touches no file and prints nothing."""
 
 import math
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -253,7 +252,8 @@ class Trainer:
         If the weights are averaged, both the weights and their average are evaluated, and the better ones count; of a
         classifier, at the temperature that suits them best.
         """
-        s, counters, began = self.state, self.state.counters, time.monotonic()
+        s, counters = self.state, self.state.counters
+        began = self.deadline.clock.now() if self.deadline is not None else 0.0
         lr = learning_rate(max(0, counters.step - 1), counters.epoch, s.training_config)
         train_loss = counters.loss_sum / counters.loss_steps if counters.loss_steps else None
         progress = Progress(counters.step, counters.epoch, train_loss or math.nan, lr, math.nan, 0)
@@ -271,7 +271,7 @@ class Trainer:
             losses.append(lowest / chars if chars else math.inf)
             temperatures.append(temperature)
         if self.deadline is not None and counters.step:  # the first evaluation may compile
-            self.deadline.evaluation = time.monotonic() - began
+            self.deadline.evaluation = self.deadline.clock.now() - began
         val_loss, ema_is_better = (min(losses) if self.validation_data.size else None), losses[-1] < losses[0]
         row = Evaluation(counters.step, counters.epoch, lr, train_loss, val_loss, ema_is_better)
         self.is_between_steps = False

@@ -3,7 +3,6 @@
 import math
 import shlex
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,6 +64,8 @@ class Run:
         self.defaults = default_time, default_min_count
         self.summary = RunSummary(self.trainer)
         self.loss = math.nan
+        self.gaps = 0.0
+        """The seconds in which the process could not run, as far as notices have said so."""
         self.has_explained = False
         """Whether a notice has said why the training loss is higher than the validation loss."""
 
@@ -89,6 +90,7 @@ class Run:
         with self._bar() as bar, stop_signals() as signals:
             teller = Teller(self.manager)
             for progress in self.manager:
+                self._tell_gap()
                 self._show(bar, progress)
                 if bar.disable and (line := teller.line(progress, self.loss)):
                     self.notice(line)
@@ -164,7 +166,7 @@ class Run:
         deadline, s = self.trainer.deadline, self.trainer.state
         count = "{postfix}" if deadline else "step {n_fmt}/{total_fmt} {postfix}"
         return tqdm(
-            total=deadline.end - time.monotonic() if deadline else s.training_config.steps,
+            total=deadline.remaining() if deadline else s.training_config.steps,
             initial=0 if deadline else s.counters.step,
             disable=self.quiet or not sys.stderr.isatty(),
             dynamic_ncols=True,
@@ -185,9 +187,20 @@ class Run:
         bar.set_postfix_str(
             f"epoch {progress.epoch + 1} loss {self.loss:.3f} bpc {bpc:.3f} {speed:,.0f} chars/s", refresh=False
         )
-        bar.update(self.manager.seconds - bar.n if self.trainer.deadline else 1)
+        deadline = self.trainer.deadline
+        bar.update(bar.total - deadline.remaining() - bar.n if deadline else 1)
         if self.sample_every and progress.step % self.sample_every == 0 and not self.quiet:
             self._sample()
+
+    def _tell_gap(self) -> None:
+        """Says that the process could not run for a while, if the training time was planned anew because of that."""
+        gaps = self.trainer.deadline.clock.gaps if self.trainer.deadline is not None else 0.0
+        if gaps > self.gaps:
+            self.notice(
+                f"paused for {gaps - self.gaps:.0f} s, in which the process was stopped or the machine slept: they do "
+                "not count as training time"
+            )
+        self.gaps = gaps
 
     def _report_rollback(self, progress: Progress) -> None:
         assert progress.diverged is not None
@@ -220,7 +233,8 @@ class Run:
         return " (with dropout, which is off in validation)"
 
     def _sample(self) -> None:
-        began = time.monotonic()
+        deadline = self.trainer.deadline
+        began = deadline.clock.now() if deadline is not None else 0.0
         try:
             text = self._sample_text(SAMPLE_LENGTH, SAMPLE_LINES).strip()
             self.notice(f"sample at step {self.trainer.state.counters.step:,}:")
@@ -228,8 +242,8 @@ class Run:
                 self.notice(f"    {line}")
         except (CharRNNError, MemoryError) as error:  # a run is worth more than a sample
             self.notice(f"no sample: {error}")
-        if self.trainer.deadline is not None:  # the first sample may have to compile
-            self.trainer.deadline.pause(time.monotonic() - began)
+        if deadline is not None:  # the first sample may have to compile
+            deadline.pause(deadline.clock.now() - began)
 
     def _sample_text(self, length: int, count: int) -> str:
         """A text by the current model or, if it is a model of lines, `count` lines; `length` is the most characters."""
