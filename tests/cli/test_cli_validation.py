@@ -211,4 +211,4 @@ def test_the_first_training_loss_that_is_higher_says_that_dropout_is_in_it(
     done = train("corpus.txt", option, 0.2, "--steps", 12, "--eval-every", 3, "--lr", 0.02, cwd=here)
     rows = [line for line in done.stderr.splitlines() if line.startswith("step ")]
     assert len(rows) == 4
-    assert sum("(with dropout, which is off in validation), validation loss" in row for row in rows) == explains
+    assert sum(" steps, with dropout, which is off in validation), validation loss" in row for row in rows) == explains

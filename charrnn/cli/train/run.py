@@ -115,7 +115,7 @@ class Run:
         words = [] if path.parent == FOLDER else [str(path)]
         command = shlex.join(["charrnn", *self._use(words)])
         if not self.quiet:
-            for line in self.summary.lines(row, self.command, has_best=not self.manager.previous_best):
+            for line in self.summary.lines(row, self.command, self.manager.kept_model()):
                 self.notice(line)
         self.notice(f"done: {path} holds the weights of step {step:,}{epoch}; try {command}")
 
@@ -213,24 +213,21 @@ class Run:
     def _report(self, row: Evaluation) -> None:
         parts = [f"step {row.step:,}/{self.trainer.state.training_config.steps:,}", f"epoch {row.epoch}"]
         if row.train_loss is not None:
-            parts.append(f"training loss {row.train_loss:.3f}{self._explanation(row.train_loss, row.val_loss)}")
+            parts.append(f"training loss {row.train_loss:.3f}{self._explanation(row, row.train_loss)}")
         if row.val_loss is not None:
             bpc = row.val_loss / math.log(2)
             parts.append(f"validation loss {row.val_loss:.3f} ({bpc:.3f} bits per {self.summary.unit})")
         self.notice(", ".join(parts))
 
-    def _explanation(self, train_loss: float, val_loss: float | None) -> str:
+    def _explanation(self, row: Evaluation, train_loss: float) -> str:
         """Why the training loss is higher than the validation loss, where it first is and dropout is a reason."""
         model = self.trainer.state.model_config
-        if (
-            self.has_explained
-            or val_loss is None
-            or train_loss <= val_loss
-            or not (model.dropout or model.drop_connect)
-        ):
+        has_dropout = model.dropout or model.drop_connect
+        if self.has_explained or row.val_loss is None or train_loss <= row.val_loss or not has_dropout:
             return ""
         self.has_explained = True
-        return " (with dropout, which is off in validation)"
+        n = row.step - max((each.step for each in self.trainer.history if each.step < row.step), default=0)
+        return f" (the mean of {n:,} steps, with dropout, which is off in validation)"
 
     def _sample(self) -> None:
         deadline = self.trainer.deadline
