@@ -29,6 +29,8 @@ from charrnn.types import Params
 
 MAX_DENSE_EVALUATIONS = 10_000
 """The number of evaluations after which they become less frequent."""
+EPOCHS_BEFORE_EVALUATION, MIN_EVAL_EVERY = 8, 10
+"""The most epochs, and the fewest steps all the same, between evaluations of a text of a few batches."""
 MAX_ROLLBACKS = 8
 """How often a run that diverges is rolled back before it gives up."""
 
@@ -86,9 +88,14 @@ class Trainer:
 
     @property
     def eval_every(self) -> int:
-        """Steps between evaluations. They do not depend on the length of the run, so a longer run begins alike."""
+        """Steps between evaluations. They do not depend on the length of the run, so a longer run begins alike.
+
+        The first comes before the network overfits, which a short text allows it to do in less than 50 steps.
+        """
+        epoch = self.training_data.steps_per_epoch
         fewest = 50 if self.state.init_from is None else finetuning.MIN_EVAL_EVERY
-        return self.state.training_config.eval_every or min(max(self.training_data.steps_per_epoch, fewest), 1000)
+        fewest = max(MIN_EVAL_EVERY, min(fewest, EPOCHS_BEFORE_EVALUATION * epoch))
+        return self.state.training_config.eval_every or min(max(epoch, fewest), 1000)
 
     def _evaluates_at(self, step: int) -> bool:
         """Whether a regular evaluation falls on a step.

@@ -1,4 +1,4 @@
-"""The usable time: a clock that stands still while the process can't run, stopped by a signal or on a machine asleep."""
+"""The usable time: a clock that stands still while the process is stopped, or the machine sleeps."""
 
 import sys
 import time

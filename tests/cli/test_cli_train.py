@@ -21,7 +21,7 @@ from safetensors.numpy import load_file
 import charrnn as api
 from charrnn.checkpoint import training_file
 from support.cells import CELLS, cell_options
-from support.processes import SMALL, TEXT, charrnn, command, environment, error_line, posix, raw, started
+from support.processes import SMALL, TEXT, charrnn, command, environment, error_line, posix, raw, read_until, started
 
 RESULTS = {
     "checkpoint",
@@ -815,9 +815,10 @@ TIMED = ("--engine", "numpy", "--threads", 1, "--hidden-size", 16, "--seed", 1)
 
 
 def test_a_run_ends_on_time_and_can_be_repeated(here: Path) -> None:
+    (here / "long.txt").write_text(TEXT * 400)
     began = time.monotonic()
     relu = ("--cell", "rnn", "--nonlinearity", "relu")
-    done = charrnn("train", "corpus.txt", "--time", "8s", *TIMED, *relu, "--out", "a.safetensors", cwd=here)
+    done = charrnn("train", "long.txt", "--time", "8s", *TIMED, *relu, "--out", "a.safetensors", cwd=here)
     took = time.monotonic() - began
     assert done.returncode == 0, done.stderr
     assert 4 < took < 16  # the tests of the deadline are exact; here other processes run too
@@ -831,6 +832,24 @@ def test_a_run_ends_on_time_and_can_be_repeated(here: Path) -> None:
     repeated = charrnn(*shlex.split(again), "--out", "b.safetensors", "--quiet", cwd=here)
     assert repeated.returncode == 0, repeated.stderr
     assert (here / "a.safetensors").read_bytes() == (here / "b.safetensors").read_bytes()
+
+
+@posix
+def test_a_run_that_was_stopped_trains_as_long_as_it_should_and_cools_down(here: Path) -> None:
+    (here / "long.txt").write_text(TEXT * 400)  # which is not used up
+    with started("train", "long.txt", "--time", "5s", *TIMED, "--out", "m.safetensors", cwd=here) as process:
+        read_until(process, "writes ")
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(5.5)  # more than all of the time
+        process.send_signal(signal.SIGCONT)
+        assert process.stderr is not None
+        notices = process.stderr.read().decode()
+        assert process.wait(60) == 0, notices
+    assert sum(map(int, re.findall(r"paused for (\d+) s", notices))) >= 5
+    found = api.load(here / "m.safetensors")
+    assert found.training is not None
+    assert found.training.steps > found.training.warmup + found.training.hold
+    assert found.history[-1].lr < 0.7 * found.training.lr  # without the pause planned for, it is still 1.0 at the end
 
 
 def test_the_default_training_time_is_three_minutes(here: Path) -> None:

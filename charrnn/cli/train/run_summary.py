@@ -14,6 +14,7 @@ from charrnn.dataset.split import training_sample
 from charrnn.model.model import Model
 from charrnn.training import baselines, corpus_check, diagnosis, evaluation
 from charrnn.training.baselines import MAX_CHARS, MAX_ORDER, Baselines
+from charrnn.training.deadline import MIN_SECONDS
 from charrnn.training.diagnosis import Findings
 from charrnn.training.options import DATA_FIELDS, DEFAULTS_OF_LAYOUT
 from charrnn.training.state import Evaluation
@@ -73,10 +74,21 @@ class RunSummary:
             yield "the time ran out before much was learned: give more --time; if the engine had to compile, try again"
         elif advice := self._advice(row, model):
             yield advice
+        yield from self._used_up()
         if trainer.out_of_patience:
             yield f"stopped: {config.patience} evaluations without a better model"
         if trainer.deadline is not None and command and not trainer.state.counters.rollbacks:
             yield f"to repeat these steps on any machine: {shlex.join([*command, *self._settings()])}"
+
+    def _used_up(self) -> Iterator[str]:
+        """That the run ended before the time was up because there was nothing more to learn, if so."""
+        deadline, step = self.trainer.deadline, self.trainer.state.counters.step
+        if deadline is not None and step >= deadline.max_steps and deadline.left() >= MIN_SECONDS:
+            epochs = step / self.trainer.training_data.steps_per_epoch
+            yield (
+                f"stopped after {deadline.seconds - deadline.remaining():.0f} of {deadline.seconds:.0f} s: so short a "
+                f"text is used up after {epochs:.0f} epochs, and more time would not help"
+            )
 
     def _start(self) -> float | None:
         """The validation loss of the weights that the run started from, if they are those of another model."""
