@@ -61,10 +61,13 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
         deadline.evaluation *= fraction / config.val_fraction
         chosen["val_fraction"] = fraction
     split = split_corpus(corpus, training_config(chosen))
-    steps = max(1, int(throughput * deadline.budget() / split.training.chars_read_per_step))
+    if not is_finetuned and model.form == "language_model":
+        deadline.max_steps = budget.max_epochs(split.training.chars_read) * split.training.steps_per_epoch
+    steps = max(1, int(min(throughput * deadline.budget() / split.training.chars_read_per_step, deadline.max_steps)))
     timing = _timing(steps, seconds, deadline, chosen)
     if is_finetuned and split.validation.size:
         timing["patience"] = finetuning.PATIENCE
+    if (is_finetuned or deadline.max_steps < math.inf) and split.validation.size:
         epoch = max(split.training.steps_per_epoch, finetuning.MIN_EVAL_EVERY)
         affordable = math.ceil(steps * deadline.evaluation / (EVALUATION_SHARE * seconds))
         timing["eval_every"] = min(timing["eval_every"], max(epoch, affordable))
@@ -101,12 +104,17 @@ def _timing(steps: int, seconds: float, deadline: Deadline, chosen: TrainOptions
 
 
 def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int, deadline: Deadline) -> TrainingConfig:
-    """The configuration of a run that continues from a step until the deadline: at full rate, then a new cooldown."""
+    """The configuration of a run that continues from a step until the deadline: at full rate, then a new cooldown.
+
+    On a text that is soon used up, the run ends when its evaluations bring nothing better.
+    """
     split = split_corpus(corpus, config)
     training, validation = split.training, split.validation
     throughput = _throughput(model, config, _line_length(training))
     deadline.evaluation = _validation_seconds(validation.chars_read, throughput, config)
     _check_evaluation(corpus, deadline)
+    if model.form == "language_model" and validation.size and budget.max_epochs(training.chars_read) < math.inf:
+        deadline.patience = finetuning.PATIENCE
     more = max(1, int(throughput * deadline.budget() / training.chars_read_per_step))
     if config.schedule not in ANNEALED:
         return replace(config, steps=step + more)

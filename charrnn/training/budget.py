@@ -22,6 +22,8 @@ EPOCHS_BEFORE_OVERFITTING, DROPOUT_PER_DOUBLING, MAX_DROPOUT = 4, 0.1, 0.4
 epochs; and the most dropout."""
 BATCH_SIZE, SEQ_LENGTH = 32, 64
 """Larger batches or longer sequences read faster, but learn less in the end."""
+FEW = 150_000
+"""A continuous text or lines of fewer characters are used up: see `max_epochs`."""
 CLIP = 1.0
 """The largest norm of the gradient: a few times that after the first steps."""
 WARMUP = 100
@@ -112,6 +114,11 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
         "drop_connect": dropped,
     }
     return defaults | chosen
+
+
+def max_epochs(N: int) -> float:
+    """How often it is worth to read N characters, with the settings of `choose`; infinite for a long text."""
+    return 60 if N < FEW else math.inf
 
 
 def choose_min_count(counts: Indices, seconds: float, given: TrainOptions) -> int:

@@ -12,6 +12,17 @@ from charrnn.dataset.whole_texts import TextBatches
 from charrnn.training.budget import MAX_MIN_COUNT, MAX_RARE_SHARE, MIN_VOCABULARY
 from charrnn.training.trainer import Trainer
 
+MIN_CHARACTERS, MIN_TEXTS = 1000, 20
+"""From fewer characters, or fewer lines, pairs or texts, a network learns nothing that holds for any other text."""
+
+
+def is_too_small(trainer: Trainer) -> bool:
+    """Whether there is far too little to learn from, for a network that does not start from another one's weights."""
+    data = trainer.training_data
+    if trainer.state.init_from is not None:
+        return False
+    return data.n_lines < MIN_TEXTS if data.n_lines else data.size < MIN_CHARACTERS
+
 
 def rare_characters(trainer: Trainer) -> tuple[int, CharacterCount] | None:
     """The lowest `min_count`, and the characters that occur less often, if these are most of a large vocabulary.

@@ -43,6 +43,8 @@ class Deadline:
         self.cooling = False
         self.max_steps = math.inf
         """The steps after which there is nothing more to learn from the text: the run ends, however early it is."""
+        self.patience = 0
+        """The evaluations without a better model after which the run ends, if it does not say so itself; 0: none."""
 
     def remaining(self) -> float:
         """The seconds until the time is up."""

@@ -88,12 +88,11 @@ class Trainer:
 
     @property
     def eval_every(self) -> int:
-        """Steps between evaluations. They do not depend on the length of the run, so a longer run begins alike.
-
-        The first comes before the network overfits, which a short text allows it to do in less than 50 steps.
-        """
-        epoch = self.training_data.steps_per_epoch
-        fewest = 50 if self.state.init_from is None else finetuning.MIN_EVAL_EVERY
+        """Steps between evaluations. They do not depend on the length of the run, so a longer run begins alike."""
+        epoch, fewest = (
+            self.training_data.steps_per_epoch,
+            50 if self.state.init_from is None else finetuning.MIN_EVAL_EVERY,
+        )
         fewest = max(MIN_EVAL_EVERY, min(fewest, EPOCHS_BEFORE_EVALUATION * epoch))
         return self.state.training_config.eval_every or min(max(epoch, fewest), 1000)
 
@@ -147,9 +146,14 @@ class Trainer:
         return self.final is not None and evaluation.best([*history, self.final], self.tolerance) is self.final
 
     @property
+    def patience(self) -> int:
+        """The evaluations without a better model after which the run ends; 0: it does not."""
+        return self.state.training_config.patience or (self.deadline.patience if self.deadline is not None else 0)
+
+    @property
     def out_of_patience(self) -> bool:
         """Whether the latest `patience` evaluations brought nothing better."""
-        patience, history = self.state.training_config.patience, self.state.history
+        patience, history = self.patience, self.state.history
         return 0 < patience < len(history) and evaluation.best(history, self.tolerance) not in history[-patience:]
 
     @property

@@ -76,7 +76,7 @@ class RunSummary:
             yield advice
         yield from self._used_up()
         if trainer.out_of_patience:
-            yield f"stopped: {config.patience} evaluations without a better model"
+            yield f"stopped: {trainer.patience} evaluations without a better model"
         if trainer.deadline is not None and command and not trainer.state.counters.rollbacks:
             yield f"to repeat these steps on any machine: {shlex.join([*command, *self._settings()])}"
 
