@@ -14,7 +14,7 @@ from charrnn.dataset.line_rows import usual_longest
 from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.split import TrainingData, split_corpus
 from charrnn.errors import ConfigError
-from charrnn.training import budget, finetuning
+from charrnn.training import budget, few_data, finetuning
 from charrnn.training.deadline import Deadline
 from charrnn.training.options import TrainOptions, model_config, resolve_defaults, training_config
 from charrnn.training.throughput import measure_throughput
@@ -62,7 +62,8 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
         chosen["val_fraction"] = fraction
     split = split_corpus(corpus, training_config(chosen))
     if not is_finetuned and model.form == "language_model":
-        deadline.max_steps = budget.max_epochs(split.training.chars_read) * split.training.steps_per_epoch
+        data = split.training
+        deadline.max_steps = few_data.max_steps(data.chars_read, config.layout, data.steps_per_epoch)
     steps = max(1, int(min(throughput * deadline.budget() / split.training.chars_read_per_step, deadline.max_steps)))
     timing = _timing(steps, seconds, deadline, chosen)
     if is_finetuned and split.validation.size:
@@ -113,7 +114,8 @@ def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int
     throughput = _throughput(model, config, _line_length(training))
     deadline.evaluation = _validation_seconds(validation.chars_read, throughput, config)
     _check_evaluation(corpus, deadline)
-    if model.form == "language_model" and validation.size and budget.max_epochs(training.chars_read) < math.inf:
+    is_few = few_data.max_epochs(training.chars_read, config.layout) < math.inf
+    if model.form == "language_model" and validation.size and is_few:
         deadline.patience = finetuning.PATIENCE
     more = max(1, int(throughput * deadline.budget() / training.chars_read_per_step))
     if config.schedule not in ANNEALED:

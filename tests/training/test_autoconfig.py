@@ -9,7 +9,7 @@ import pytest
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.split import split_corpus
 from charrnn.errors import ConfigError
-from charrnn.training import autoconfig, budget, finetuning
+from charrnn.training import autoconfig, budget, few_data, finetuning
 from charrnn.training.deadline import Deadline
 from charrnn.training.options import TrainOptions, complete, resolve_layout
 from support.processes import TEXT
@@ -105,14 +105,14 @@ def few_lines(n: int) -> str:
     ],
 )
 def test_a_short_text_is_read_as_often_as_it_is_worth_and_no_more(text: str, options: Any, slow_machine: None) -> None:
-    found, deadlines = [], [Deadline(seconds, 0.6) for seconds in (1000, 10_000)]
+    found, deadlines = [], [Deadline(seconds, 0.6) for seconds in (20_000, 500_000)]
     for deadline in deadlines:
         corpus = from_text(text)
         found.append(autoconfig.fit_to_time(corpus, {"seed": 1, **resolve_layout(corpus, options)}, deadline))
     assert found[0] == found[1]
     _, config = complete(from_text(text), found[0])
     data = split_corpus(from_text(text), config).training
-    assert deadlines[0].max_steps == budget.max_epochs(data.chars_read) * data.steps_per_epoch
+    assert deadlines[0].max_steps == few_data.max_steps(data.chars_read, config.layout, data.steps_per_epoch)
     assert config.steps == int(deadlines[0].max_steps)
     assert config.warmup + config.hold + config.cooldown == pytest.approx(config.steps, abs=1)
     assert config.steps / config.eval_every >= 10

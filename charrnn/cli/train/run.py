@@ -188,7 +188,7 @@ class Run:
             f"epoch {progress.epoch + 1} loss {self.loss:.3f} bpc {bpc:.3f} {speed:,.0f} chars/s", refresh=False
         )
         deadline = self.trainer.deadline
-        bar.update(bar.total - deadline.remaining() - bar.n if deadline else 1)
+        bar.update((bar.total or 0.0) - deadline.remaining() - bar.n if deadline else 1)
         if self.sample_every and progress.step % self.sample_every == 0 and not self.quiet:
             self._sample()
 
