@@ -63,7 +63,7 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     split = split_corpus(corpus, training_config(chosen))
     if not is_finetuned and model.form == "language_model":
         data = split.training
-        deadline.max_steps = few_data.max_steps(data.chars_read, config.layout, data.steps_per_epoch)
+        deadline.max_steps = few_data.max_steps(data.chars_read, line, data.steps_per_epoch)
     steps = max(1, int(min(throughput * deadline.budget() / split.training.chars_read_per_step, deadline.max_steps)))
     timing = _timing(steps, seconds, deadline, chosen)
     if is_finetuned and split.validation.size:
@@ -114,7 +114,7 @@ def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int
     throughput = _throughput(model, config, _line_length(training))
     deadline.evaluation = _validation_seconds(validation.chars_read, throughput, config)
     _check_evaluation(corpus, deadline)
-    is_few = few_data.max_epochs(training.chars_read, config.layout) < math.inf
+    is_few = few_data.max_epochs(training.chars_read, _line_length(training)) < math.inf
     if model.form == "language_model" and validation.size and is_few:
         deadline.patience = finetuning.PATIENCE
     more = max(1, int(throughput * deadline.budget() / training.chars_read_per_step))

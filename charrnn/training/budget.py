@@ -95,10 +95,10 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
             "hidden_size": min(width(W, chosen["cell"], chosen["layers"]), MAX_WIDTH_OF_WHOLE_TEXTS[layout])
         }
         return widest | chosen
-    chosen.setdefault("hidden_size", min(width(W, chosen["cell"], chosen["layers"]), few_data.width(N, layout)))
+    chosen.setdefault("hidden_size", min(width(W, chosen["cell"], chosen["layers"]), few_data.width(N, line)))
     H = chosen["hidden_size"]
     epochs = W / operations(ModelConfig(V, chosen["cell"], H, chosen["layers"])) / N
-    is_used_up = epochs >= few_data.max_epochs(N, layout)
+    is_used_up = epochs >= few_data.max_epochs(N, line)
     if given.get("optimizer", "adam") in ("adam", "adamw"):
         chosen.setdefault("lr", min(learning_rate(H), few_data.MAX_RATE if is_used_up else MAX_RATE))
     dropped = 0.0
@@ -113,7 +113,7 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
         "dropout": dropped,
         "drop_connect": dropped,
     }
-    return defaults | (few_data.settings(N, layout) if is_used_up else {}) | chosen
+    return defaults | (few_data.settings(N, line) if is_used_up else {}) | chosen
 
 
 def choose_min_count(counts: Indices, seconds: float, given: TrainOptions) -> int:

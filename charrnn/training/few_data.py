@@ -12,45 +12,48 @@ from charrnn.training.options import TrainOptions
 
 MAX_CHARACTERS = 150_000
 """A text of so many characters or more is not used up: see `budget`."""
+SHORT = 64
+"""The mean length of lines that are not short: they, and other records, are read as continuous text is. In what follows
+`line` is that length, infinite for a continuous text."""
 WIDTH, CHARACTERS = 128, 10_000
 """The best width of a network for so many characters; it grows with the fourth root of their number."""
 MIN_WIDTH, MIN_WIDTH_OF_LINES = 128, 64
 """The fewest units, also where there are fewer characters."""
-DROPOUT = 0.5
-"""Of outputs and of recurrent weights."""
+DROPOUT, DROPOUT_OF_LINES = 0.4, 0.5
+"""That of outputs and of recurrent weights."""
 MAX_RATE = 0.01
 """The highest learning rate."""
-EPOCHS_OF_STREAM, EPOCHS_OF_LINES = 50, 24
-"""How often it is worth to read a continuous text, and lines."""
+EPOCHS, EPOCHS_OF_LINES = 50, 24
+"""How often it is worth to read a continuous text, and short lines."""
 MIN_STEPS = 60
 """The fewest steps in which a network learns anything."""
 LINES, MAX_CHARACTERS_OF_LINES = 32, 15_000
-"""The lines of a batch for so many characters; longer texts have steps enough with more."""
+"""The short lines of a batch for so many characters; longer texts have steps enough with more."""
 
 
-def max_epochs(N: int, layout: str) -> float:
+def max_epochs(N: int, line: float) -> float:
     """How often it is worth to read N characters; infinite for a long text."""
     if N >= MAX_CHARACTERS:
         return math.inf
-    return EPOCHS_OF_STREAM if layout == "stream" else EPOCHS_OF_LINES
+    return EPOCHS if line >= SHORT else EPOCHS_OF_LINES
 
 
-def max_steps(N: int, layout: str, steps_per_epoch: int) -> float:
+def max_steps(N: int, line: float, steps_per_epoch: int) -> float:
     """The steps that it is worth to take on N characters; infinite for a long text."""
-    return max(MIN_STEPS, max_epochs(N, layout) * steps_per_epoch)
+    return max(MIN_STEPS, max_epochs(N, line) * steps_per_epoch)
 
 
-def width(N: int, layout: str) -> int:
+def width(N: int, line: float) -> int:
     """The units of each layer, a multiple of 32, of a network for N characters; at most 4096 for a long text."""
     if N >= MAX_CHARACTERS:
         return 4096
-    fewest = MIN_WIDTH if layout == "stream" else MIN_WIDTH_OF_LINES
+    fewest = MIN_WIDTH if line >= SHORT else MIN_WIDTH_OF_LINES
     return max(fewest, 32 * int(WIDTH * math.sqrt(math.sqrt(N / CHARACTERS)) / 32))
 
 
-def settings(N: int, layout: str) -> TrainOptions:
+def settings(N: int, line: float) -> TrainOptions:
     """The options for N characters that are used up."""
-    options: TrainOptions = {"dropout": DROPOUT, "drop_connect": DROPOUT}
-    if layout != "stream":
-        options["batch_size"] = round(LINES * max(1.0, N / MAX_CHARACTERS_OF_LINES))
-    return options
+    if line >= SHORT:
+        return {"dropout": DROPOUT, "drop_connect": DROPOUT}
+    rows = round(LINES * max(1.0, N / MAX_CHARACTERS_OF_LINES))
+    return {"dropout": DROPOUT_OF_LINES, "drop_connect": DROPOUT_OF_LINES, "batch_size": rows}

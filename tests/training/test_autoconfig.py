@@ -96,15 +96,18 @@ def few_lines(n: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "options"),
+    ("text", "options", "line"),
     [
-        (TEXT, {}),
-        (TEXT * 20, {"val_spread": True}),
-        (few_lines(300), {"layout": "lines"}),
-        ("".join(f"{n}\t{n:06}\n" for n in range(300)), {"layout": "pairs", "attention": False}),
+        (TEXT, {}, math.inf),
+        (TEXT * 20, {"val_spread": True}, math.inf),
+        (few_lines(300), {"layout": "lines"}, 7),
+        ("".join(f"{n:090}\n" for n in range(100)), {"layout": "lines"}, 91),
+        ("".join(f"{n:03}\t{n:06}\n" for n in range(300)), {"layout": "pairs", "attention": False}, 11),
     ],
 )
-def test_a_short_text_is_read_as_often_as_it_is_worth_and_no_more(text: str, options: Any, slow_machine: None) -> None:
+def test_a_short_text_is_read_as_often_as_it_is_worth_and_no_more(
+    text: str, options: Any, line: float, slow_machine: None
+) -> None:
     found, deadlines = [], [Deadline(seconds, 0.6) for seconds in (20_000, 500_000)]
     for deadline in deadlines:
         corpus = from_text(text)
@@ -112,7 +115,7 @@ def test_a_short_text_is_read_as_often_as_it_is_worth_and_no_more(text: str, opt
     assert found[0] == found[1]
     _, config = complete(from_text(text), found[0])
     data = split_corpus(from_text(text), config).training
-    assert deadlines[0].max_steps == few_data.max_steps(data.chars_read, config.layout, data.steps_per_epoch)
+    assert deadlines[0].max_steps == few_data.max_steps(data.chars_read, line, data.steps_per_epoch)
     assert config.steps == int(deadlines[0].max_steps)
     assert config.warmup + config.hold + config.cooldown == pytest.approx(config.steps, abs=1)
     assert config.steps / config.eval_every >= 10
