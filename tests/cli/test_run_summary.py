@@ -1,14 +1,16 @@
 """The run summary: what it says about the losses of a run."""
 
+import math
 import re
 from pathlib import Path
 
 import pytest
 
 from charrnn.cli.train.run_summary import RunSummary
+from charrnn.training.deadline import Deadline
 from charrnn.training.state import Evaluation
 from support.processes import SMALL, TEXT, charrnn
-from support.trainings import place_names, spelled_backwards, start_in, with_vowels
+from support.trainings import place_names, run, spelled_backwards, start_in, with_vowels
 
 
 @pytest.mark.parametrize(("layout", "advises"), [("labels", False), ("tags", True), ("translations", True)])
@@ -82,3 +84,15 @@ def test_a_classifier_and_a_tagger_that_are_always_right_are_told_so(tmp_path: P
 def tags(texts: list[str]) -> str:
     """The texts, with a tag for each character: whether it is a digit."""
     return "".join(f"{text}\t{''.join('n' if c.isdigit() else '.' for c in text)}\n" for text in texts)
+
+
+@pytest.mark.parametrize(("seconds", "max_steps", "tells"), [(1000, 40, 1), (1000, 41, 0), (1000, math.inf, 0)])
+def test_a_run_that_ends_before_its_time_says_why(seconds: float, max_steps: float, tells: int) -> None:
+    trainer = run(start_in("lines", steps=40))
+    trainer.deadline = Deadline(seconds, 0.6)
+    trainer.deadline.max_steps = max_steps
+    summary = RunSummary(trainer)
+    summary.start()
+    lines = [*summary.lines(trainer.history[-1], None, trainer.best)]
+    said = r"stopped after \d of 1000 s: so short a text is used up after \d epochs, and more time would not help"
+    assert sum(bool(re.fullmatch(said, line)) for line in lines) == tells
