@@ -114,7 +114,7 @@ def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int
     throughput = _throughput(model, config, _line_length(training))
     deadline.evaluation = _validation_seconds(validation.chars_read, throughput, config)
     _check_evaluation(corpus, deadline)
-    is_few = few_data.max_epochs(training.chars_read, _line_length(training)) < math.inf
+    is_few = few_data.is_few(training.chars_read, _line_length(training))
     if model.form == "language_model" and validation.size and is_few:
         deadline.patience = finetuning.PATIENCE
     more = max(1, int(throughput * deadline.budget() / training.chars_read_per_step))

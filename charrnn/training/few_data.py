@@ -10,11 +10,11 @@ import math
 
 from charrnn.training.options import TrainOptions
 
-MAX_CHARACTERS = 150_000
-"""A text of so many characters or more is not used up: see `budget`."""
 SHORT = 64
 """The mean length of lines that are not short: they, and other records, are read as continuous text is. In what follows
 `line` is that length, infinite for a continuous text."""
+MAX_CHARACTERS, MAX_CHARACTERS_OF_LINES = 150_000, 40_000
+"""A continuous text, or short lines, of so many characters or more are not used up: see `budget`."""
 WIDTH, CHARACTERS = 128, 10_000
 """The best width of a network for so many characters; it grows with the fourth root of their number."""
 MIN_WIDTH, MIN_WIDTH_OF_LINES = 128, 64
@@ -27,13 +27,19 @@ EPOCHS, EPOCHS_OF_LINES = 50, 24
 """How often it is worth to read a continuous text, and short lines."""
 MIN_STEPS = 60
 """The fewest steps in which a network learns anything."""
-LINES, MAX_CHARACTERS_OF_LINES = 32, 15_000
+LINES, CHARACTERS_OF_LINES = 32, 15_000
 """The short lines of a batch for so many characters; longer texts have steps enough with more."""
+
+
+def is_few(N: int, line: float) -> bool:
+    """Whether N characters are so few that they are used up after some epochs."""
+    limit = MAX_CHARACTERS if line >= SHORT else MAX_CHARACTERS_OF_LINES
+    return limit > N
 
 
 def max_epochs(N: int, line: float) -> float:
     """How often it is worth to read N characters; infinite for a long text."""
-    if N >= MAX_CHARACTERS:
+    if not is_few(N, line):
         return math.inf
     return EPOCHS if line >= SHORT else EPOCHS_OF_LINES
 
@@ -45,7 +51,7 @@ def max_steps(N: int, line: float, steps_per_epoch: int) -> float:
 
 def width(N: int, line: float) -> int:
     """The units of each layer, a multiple of 32, of a network for N characters; at most 4096 for a long text."""
-    if N >= MAX_CHARACTERS:
+    if not is_few(N, line):
         return 4096
     fewest = MIN_WIDTH if line >= SHORT else MIN_WIDTH_OF_LINES
     return max(fewest, 32 * int(WIDTH * math.sqrt(math.sqrt(N / CHARACTERS)) / 32))
@@ -55,5 +61,5 @@ def settings(N: int, line: float) -> TrainOptions:
     """The options for N characters that are used up."""
     if line >= SHORT:
         return {"dropout": DROPOUT, "drop_connect": DROPOUT}
-    rows = round(LINES * max(1.0, N / MAX_CHARACTERS_OF_LINES))
+    rows = round(LINES * max(1.0, N / CHARACTERS_OF_LINES))
     return {"dropout": DROPOUT_OF_LINES, "drop_connect": DROPOUT_OF_LINES, "batch_size": rows}

@@ -29,7 +29,7 @@ from charrnn.types import Params
 
 MAX_DENSE_EVALUATIONS = 10_000
 """The number of evaluations after which they become less frequent."""
-EPOCHS_BEFORE_EVALUATION, MIN_EVAL_EVERY = 8, 10
+EPOCHS_BEFORE_EVALUATION, MIN_EVAL_EVERY = 5, 10
 """The most epochs, and the fewest steps all the same, between evaluations of a text of a few batches."""
 MAX_ROLLBACKS = 8
 """How often a run that diverges is rolled back before it gives up."""

@@ -120,7 +120,7 @@ def test_a_row_without_a_validation_loss_has_the_last_rank() -> None:
 
 @pytest.mark.parametrize(
     ("n", "epochs"),
-    [(8, 10), (40, 10), (100, 8), (191, 8), (500, 5), (3000, 1)],
+    [(8, 10), (40, 10), (100, 5), (191, 5), (500, 5), (3000, 1)],
 )
 def test_a_short_text_is_evaluated_before_a_network_overfits_it(n: int, epochs: float) -> None:
     trainer = start_on(place_names(0, n), layout="lines", steps=1, engine="numpy")
