@@ -1,6 +1,7 @@
 """`charrnn train`: what it validates on, which characters it learns, and what it says about both."""
 
 import json
+import re
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -10,7 +11,7 @@ import charrnn as api
 from charrnn.checkpoint import training_file
 from support.checkpoints import parts_of
 from support.processes import OPENING, SMALL, TEXT, charrnn, error_line
-from support.trainings import place_names, spelled_backwards, with_length, with_vowels
+from support.trainings import TEXTS, place_names, spelled_backwards, with_length, with_vowels
 
 OTHER = "".join(reversed(OPENING.splitlines(keepends=True))) + "Jane é\n"
 LAYOUTS = {
@@ -212,3 +213,16 @@ def test_the_first_training_loss_that_is_higher_says_that_dropout_is_in_it(
     rows = [line for line in done.stderr.splitlines() if line.startswith("step ")]
     assert len(rows) == 4
     assert sum(" steps, with dropout, which is off in validation), validation loss" in row for row in rows) == explains
+
+
+@pytest.mark.parametrize("layout", ["lines", "pairs", "classify", "tags"])
+@pytest.mark.parametrize("dropout", [0, 0.5])
+def test_dropout_is_named_in_every_form_where_it_is_and_nowhere_else(layout: str, dropout: float, here: Path) -> None:
+    text = {"lines": "lines", "pairs": "translations", "classify": "labels", "tags": "tags"}[layout]
+    (here / "texts.txt").write_text(TEXTS[text])
+    options = (f"--{layout}", "--dropout", dropout, "--drop-connect", dropout, "--lr", 0.01)
+    done = train("texts.txt", *options, "--steps", 8, "--eval-every", 4, cwd=here)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stderr.splitlines() if line.startswith("step ")]
+    expected = re.compile(r"step 4/8, .* \(the mean of 4 steps, with dropout, which is off in validation\), validation")
+    assert [bool(expected.match(row)) for row in rows] == [dropout > 0, False]
