@@ -12,8 +12,12 @@ from charrnn.dataset.whole_texts import TextBatches
 from charrnn.training.budget import MAX_MIN_COUNT, MAX_RARE_SHARE, MIN_VOCABULARY
 from charrnn.training.trainer import Trainer
 
-MIN_CHARACTERS, MIN_TEXTS = 1000, 20
-"""From fewer characters, or fewer lines, pairs or texts, a network learns nothing that holds for any other text."""
+MIN_CHARACTERS, MIN_TEXTS = 500, 20
+"""From fewer characters, or fewer lines, pairs or texts, a network learns nothing that holds for any other text.
+
+After 500 characters of Shakespeare a network needed 2.95 nats for others, after 20 given names 2.86. Counting pairs of
+characters does as well for the former (2.98), counting characters for the latter (2.81).
+"""
 
 
 def is_too_small(trainer: Trainer) -> bool:

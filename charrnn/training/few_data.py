@@ -25,8 +25,6 @@ MAX_RATE = 0.01
 """The highest learning rate."""
 EPOCHS, EPOCHS_OF_LINES = 50, 24
 """How often it is worth to read a continuous text, and short lines."""
-MIN_STEPS = 60
-"""The fewest steps in which a network learns anything."""
 LINES, CHARACTERS_OF_LINES = 32, 15_000
 """The short lines of a batch for so many characters; longer texts have steps enough with more."""
 
@@ -46,7 +44,7 @@ def max_epochs(N: int, line: float) -> float:
 
 def max_steps(N: int, line: float, steps_per_epoch: int) -> float:
     """The steps that it is worth to take on N characters; infinite for a long text."""
-    return max(MIN_STEPS, max_epochs(N, line) * steps_per_epoch)
+    return max_epochs(N, line) * steps_per_epoch
 
 
 def width(N: int, line: float) -> int:

@@ -226,3 +226,37 @@ def test_dropout_is_named_in_every_form_where_it_is_and_nowhere_else(layout: str
     rows = [line for line in done.stderr.splitlines() if line.startswith("step ")]
     expected = re.compile(r"step 4/8, .* \(the mean of 4 steps, with dropout, which is off in validation\), validation")
     assert [bool(expected.match(row)) for row in rows] == [dropout > 0, False]
+
+
+# Far too little text
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "told"),
+    [
+        ("abcd efg", (), "8 characters"),
+        ("Á" * 200, ("--bytes",), "400 bytes"),
+        (OPENING[:330], ("--cell", "gru"), "330 characters"),
+        (place_names(0, 15), ("--lines",), "15 lines"),
+        (spelled_backwards(place_names(0, 9)), ("--pairs",), "9 pairs"),
+        (with_length(place_names(2000, 2018)), ("--classify",), "18 texts"),
+        (with_vowels(place_names(0, 5)), ("--tags",), "5 texts"),
+        ("one\n\ntwo\n\nthree\n", ("--records-by", ""), "3 records"),
+        (TEXT, (), ""),
+        (place_names(0, 60), ("--lines",), ""),
+    ],
+)
+def test_a_text_from_which_nothing_can_be_learned_is_told_to_be_one(
+    text: str, options: tuple[str, ...], told: str, here: Path
+) -> None:
+    (here / "small.txt").write_text(text)
+    done = train("small.txt", *options, "--steps", 1, cwd=here)
+    assert done.returncode == 0, done.stderr
+    found = [line for line in done.stderr.splitlines() if line.startswith("far too small: ")]
+    assert len(found) == bool(told)
+    for line in found:
+        assert line.startswith(f"far too small: {told} to learn from teach nothing")
+        assert line.endswith("1,000 or more work best" if told.split()[1] in UNITS else "100,000 or more work best")
+
+
+UNITS = ("lines", "pairs", "texts", "records")
