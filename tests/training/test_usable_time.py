@@ -1,13 +1,37 @@
 """The usable time: gaps are left out, whatever the system's clock does in them, and nothing else is."""
 
+import json
+import signal
+import sys
 import time
 import weakref
+from subprocess import PIPE, Popen
 
 import pytest
 
 from charrnn.training import usable_time
 from charrnn.training.usable_time import UsableTime
 from support.clock import Clock
+from support.processes import environment, posix
+
+STEPS = """
+import json, time
+from charrnn.config import TrainingConfig
+from charrnn.training.deadline import Deadline
+from charrnn.training.schedules import learning_rate
+
+config, step, rates = TrainingConfig(100, schedule="linear", lr=1.0, hold=40, cooldown=60), 0, []
+deadline = Deadline(3.0, 0.6)
+deadline.clock.watch()
+while step < (config := deadline.plan(config, step)).steps:
+    rates.append(learning_rate(step, 0, config))
+    time.sleep(0.01)
+    step += 1
+    if step == 3:
+        print("begun", flush=True)
+print(json.dumps({"gaps": deadline.clock.gaps, "first": rates[0], "last": rates[-1]}))
+"""
+"""Takes steps for three seconds."""
 
 
 @pytest.mark.parametrize("gap", [1.0, 3.5, 100_000.0])
@@ -75,3 +99,18 @@ def test_the_thread_ends_when_nobody_needs_the_clock_any_more() -> None:
         time.sleep(usable_time.BEAT)
     assert reference() is None
     assert before > 0
+
+
+@posix
+def test_steps_that_are_really_stopped_for_longer_than_their_time_still_cool_down() -> None:
+    with Popen([sys.executable, "-c", STEPS], stdout=PIPE, env=environment(), text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(3.5)
+        process.send_signal(signal.SIGCONT)
+        found = json.loads(process.stdout.read())
+        assert process.wait(60) == 0
+    assert found["gaps"] >= 3.5  # on a busy machine there may be more of them
+    assert found["first"] == 1
+    assert found["last"] < 1, "the run that is cut off ends at its full rate"
