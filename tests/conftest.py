@@ -13,7 +13,7 @@ from charrnn.checkpoint.paths import resume_path
 from charrnn.dataset.files import Source
 from charrnn.engine import Engine
 from charrnn.errors import EngineError
-from charrnn.training import deadline
+from charrnn.training import usable_time
 from charrnn.training.trainer import Trainer
 from support.clock import Clock
 from support.trainings import VERSE, run_of, save
@@ -60,7 +60,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of every deadline in a test."""
     clock = Clock()
-    monkeypatch.setattr(deadline, "time", clock)
+    monkeypatch.setattr(usable_time, "time", clock)
     return clock
 
 

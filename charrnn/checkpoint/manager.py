@@ -17,6 +17,7 @@ from charrnn.checkpoint.model_file import Checkpoint, load
 from charrnn.checkpoint.paths import resume_path
 from charrnn.checkpoint.training_file import save_state
 from charrnn.errors import CheckpointError, DivergenceError
+from charrnn.model.model import Model
 from charrnn.training import evaluation
 from charrnn.training.progress import Progress
 from charrnn.training.state import Evaluation
@@ -129,6 +130,15 @@ class CheckpointManager:
     def _best(self) -> Evaluation | None:
         """The evaluation of the trainer's best weights, if there was one."""
         return next((row for row in self.trainer.history if row.step == self.trainer.best_step), None)
+
+    def kept_model(self) -> Model | None:
+        """The model in the file, as the trainer has it or, if only the file has, as it is there; None if it is gone."""
+        if not self.previous_best:
+            return self.trainer.best
+        try:
+            return load(self.path, self.trainer.state.training_config.engine).model
+        except CheckpointError:
+            return None
 
     # Saving
 

@@ -231,7 +231,11 @@ def _check_labels(model: Model, labels: LabelSet | None) -> None:
 
 def _deadline(options: TrainOptions) -> Deadline | None:
     """The deadline of a run with the option `time`, which is removed from the options."""
-    return Deadline(options.pop("time"), budget.COOLDOWN) if "time" in options else None
+    if "time" not in options:
+        return None
+    deadline = Deadline(options.pop("time"), budget.COOLDOWN)
+    deadline.clock.watch()
+    return deadline
 
 
 def _with_shape_of(config: ModelConfig, options: TrainOptions) -> TrainOptions:

@@ -17,6 +17,8 @@ from charrnn.resources import blas
 
 MEASURE_SECONDS = 0.5
 """The seconds of a measurement, after a first step that may compile."""
+MIN_STEPS = 3
+"""The fewest steps of a measurement: the process may be stopped in one of them, which the median then leaves out."""
 
 
 def measure_throughput(engine: Engine, threads: int, model: ModelConfig, B: int, T: int) -> float:
@@ -36,7 +38,7 @@ def measure_throughput(engine: Engine, threads: int, model: ModelConfig, B: int,
         pool.map(step, workspaces)
         network.loss(params, batch, state, workspaces[0])  # evaluations need it compiled
         took: list[float] = []
-        while sum(took) < MEASURE_SECONDS:
+        while sum(took) < MEASURE_SECONDS or len(took) < MIN_STEPS:
             began = time.perf_counter()
             pool.map(step, workspaces)
             took.append(time.perf_counter() - began)

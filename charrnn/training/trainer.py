@@ -1,7 +1,6 @@
 """The trainer: truncated backpropagation through time; it yields its progress, touches no file and prints nothing."""
 
 import math
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -22,7 +21,7 @@ from charrnn.model.forms import network_for
 from charrnn.model.line_scores import LineScores
 from charrnn.model.model import Model
 from charrnn.resources import blas
-from charrnn.training import calibration, divergence, evaluation, finetuning, held_out_lines, optimizers
+from charrnn.training import calibration, divergence, evaluation, evaluation_steps, held_out_lines, optimizers
 from charrnn.training.deadline import Deadline
 from charrnn.training.epochs import epoch_of
 from charrnn.training.parallel import Shards
@@ -33,8 +32,6 @@ from charrnn.training.state_check import check_fits
 from charrnn.training.unseen_characters import unseen_estimate
 from charrnn.types import Params
 
-MAX_DENSE_EVALUATIONS = 10_000
-"""The number of evaluations after which they become less frequent."""
 MAX_ROLLBACKS = 8
 """How often a run that diverges is rolled back before it gives up."""
 
@@ -80,22 +77,13 @@ class Trainer:
 
     @property
     def eval_every(self) -> int:
-        """Steps between evaluations. They do not depend on the length of the run, so a longer run begins alike."""
-        fewest = 50 if self.state.init_from is None else finetuning.MIN_EVAL_EVERY
-        return self.state.training_config.eval_every or min(max(self.training_data.steps_per_epoch, fewest), 1000)
+        """Steps between evaluations."""
+        usual = evaluation_steps.interval(self.training_data.steps_per_epoch, self.state.init_from is not None)
+        return self.state.training_config.eval_every or usual
 
     def epoch_of(self, step: int) -> int:
         """The epoch that a step lies in, counted from 1."""
         return epoch_of(step, self.training_data.steps_per_epoch)
-
-    def _evaluates_at(self, step: int) -> bool:
-        """Whether a regular evaluation falls on a step.
-
-        After `MAX_DENSE_EVALUATIONS` only every second one is made, after twice as many only every fourth, and so on.
-        So the history, which is kept in full, grows only with the logarithm of the steps in the end.
-        """
-        every = self.eval_every
-        return step % (every << (step // (every * MAX_DENSE_EVALUATIONS)).bit_length()) == 0
 
     @property
     def latest(self) -> Model:
@@ -150,9 +138,14 @@ class Trainer:
         return self.final is not None and evaluation.best([*history, self.final], self.tolerance) is self.final
 
     @property
+    def patience(self) -> int:
+        """The evaluations without a better model after which the run ends; 0: it does not."""
+        return self.state.training_config.patience or (self.deadline.patience if self.deadline is not None else 0)
+
+    @property
     def out_of_patience(self) -> bool:
         """Whether the latest `patience` evaluations brought nothing better."""
-        patience, history = self.state.training_config.patience, self.state.history
+        patience, history = self.patience, self.state.history
         return 0 < patience < len(history) and evaluation.best(history, self.tolerance) not in history[-patience:]
 
     @property
@@ -186,7 +179,7 @@ class Trainer:
             while True:
                 try:
                     evaluated = s.history[-1].step if s.history else 0
-                    if s.counters.step > evaluated and self._evaluates_at(s.counters.step):
+                    if s.counters.step > evaluated and evaluation_steps.includes(s.counters.step, self.eval_every):
                         yield from self._evaluate()
                         last_good = s.copy()
                     if self.deadline is not None:
@@ -249,7 +242,7 @@ class Trainer:
             if is_good:
                 optimizers.update_ema(s.ema, s.params, counters.step + 1, config)
         if not is_good:
-            raise DivergenceError(f"training diverged at step {counters.step + 1}: try a lower --lr or --clip")
+            raise DivergenceError(f"training diverged at step {counters.step + 1}: {divergence.ADVICE}")
         s.rnn_state = next_state
         counters.step += 1
         counters.batch += 1
@@ -265,7 +258,8 @@ class Trainer:
         If the weights are averaged, both the weights and their average are evaluated, and the better ones count; of a
         classifier, at the temperature that suits them best.
         """
-        s, counters, began, best_step = self.state, self.state.counters, time.monotonic(), self.best_step
+        s, counters, best_step = self.state, self.state.counters, self.best_step
+        began = self.deadline.clock.now() if self.deadline is not None else 0.0
         lr = learning_rate(max(0, counters.step - 1), counters.epoch, s.training_config)
         train_loss = counters.loss_sum / counters.loss_steps if counters.loss_steps else None
         progress = Progress(counters.step, self.epoch_of(counters.step), train_loss or math.nan, lr, math.nan, 0)
@@ -277,13 +271,11 @@ class Trainer:
                 yield progress
             lowest, temperature = calibration.lowest(nats)
             if not lowest < max(chars, 1) * self.divergence_threshold:  # true for NaN too
-                if not counters.step:
-                    raise DivergenceError("the model of --init-from has no finite loss on this text: give another one")
-                raise DivergenceError(f"training diverged before step {counters.step}: try a lower --lr or --clip")
+                raise divergence.in_evaluation(counters.step)
             losses.append(lowest / chars if chars else math.inf)
             temperatures.append(temperature)
         if self.deadline is not None and counters.step:  # the first evaluation may compile
-            self.deadline.evaluation = time.monotonic() - began
+            self.deadline.evaluation = self.deadline.clock.now() - began
             self.deadline.evaluation *= 1 + held_out_lines.share(s.model_config.form, chars)
         val_loss, ema_is_better = (min(losses) if self.validation_data.size else None), losses[-1] < losses[0]
         row = Evaluation(counters.step, counters.epoch, lr, train_loss, val_loss, ema_is_better)

@@ -65,8 +65,21 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     data = trainer.training_data
     if isinstance(data, LineBatches) and data.rows.n_cut:
         yield f"{unit} that are much longer than others, or very long, and so are read in parts: {data.rows.n_cut:,}"
+    yield from _too_small(trainer, unit)
     yield from _split(trainer, unit)
     yield from _cut(trainer)
+
+
+def _too_small(trainer: Trainer, unit: str) -> Iterator[str]:
+    """That nothing can be learned from so little, and what would be enough, if so."""
+    if not corpus_check.is_too_small(trainer):
+        return
+    data, chars = trainer.training_data, "bytes" if trainer.state.vocabulary.is_bytes else "characters"
+    n, unit, some, many = (data.n_lines, unit, 300, 1000) if data.n_lines else (data.size, chars, 10_000, 100_000)
+    yield (
+        f"far too small: {n:,} {unit} to learn from teach nothing about any other text; {some:,} are enough to begin "
+        f"with, and {many:,} or more work best"
+    )
 
 
 def _learned_lines(trainer: Trainer) -> int:

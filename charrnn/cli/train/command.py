@@ -238,7 +238,7 @@ def command(
         option(RUN, "Stop after this many evaluations without a better model; 0: never. [0]"),
     ] = None,
     eval_every: Annotated[
-        int | None, option(RUN, "Steps between evaluations. [one epoch, but 50 to 1000 steps]")
+        int | None, option(RUN, "Steps between evaluations. [one epoch, but 50 to 1000 steps; 5 of a short text]")
     ] = None,
     sample_every: Annotated[
         int | None, option(RUN, "Steps between samples on stderr; 0: none. [an eighth of the run, at least 200]")

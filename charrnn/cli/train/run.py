@@ -1,7 +1,6 @@
 """A run of `charrnn train`: training, with its progress on stderr."""
 
 import math
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +19,7 @@ from charrnn.config import LINE_LAYOUTS, MAX_SEED, SamplingConfig
 from charrnn.dataset import shell_words
 from charrnn.dataset.lines import LineBatches
 from charrnn.engine import compile_time
-from charrnn.errors import CharRNNError, counted
+from charrnn.errors import CharRNNError
 from charrnn.model.model import Model
 from charrnn.sampling.generate import generate
 from charrnn.sampling.lines import sample_lines
@@ -68,6 +67,8 @@ class Run:
         self.loss = math.nan
         self.first = self.trainer.state.counters.step
         """The steps before this run."""
+        self.gaps = 0.0
+        """The seconds in which the process could not run, as far as notices have said so."""
         self.has_explained = False
         """Whether a notice has said why the training loss is higher than the validation loss."""
 
@@ -102,6 +103,7 @@ class Run:
         with self._bar() as bar, stop_signals() as signals:
             teller = Teller(self.manager)
             for progress in self.manager:
+                self._tell_gap()
                 self._show(bar, progress)
                 if bar.disable and (line := teller.line(progress, self.loss)):
                     self.notice(line)
@@ -128,20 +130,11 @@ class Run:
         words = [] if path.parent == FOLDER else [str(path)]
         command = shell_words.join(["charrnn", *self._use(words)])
         if self.command is None and trainer.state.counters.step == self.first:
-            self.notice(self._nothing_trained())
+            self.notice(self.summary.nothing_trained())
         elif not self.quiet:
-            for line in self.summary.lines(row, self.command, has_best=not self.manager.previous_best):
+            for line in self.summary.lines(row, self.command, self.manager.kept_model()):
                 self.notice(line)
         self.notice(f"done: {path} holds the weights of step {step:,}{epoch}; try {command}")
-
-    def _nothing_trained(self) -> str:
-        """Why a resumed run took no step, and which option trains more."""
-        config = self.trainer.state.training_config
-        if self.trainer.out_of_patience and self.first < config.steps:
-            why = f"{counted(config.patience, 'evaluations')} without a better model had ended this run"
-            return f"nothing was trained: {why}; --patience 0 goes on to step {config.steps:,}"
-        more = "--steps or --epochs with a greater number, or --time, trains more"
-        return f"nothing was trained: this run is at its end, step {self.first:,} of {config.steps:,}; {more}"
 
     def _use(self, model: list[str]) -> list[str]:
         """The words of a command that tries the model."""
@@ -190,7 +183,7 @@ class Run:
         deadline, s = self.trainer.deadline, self.trainer.state
         count = "{postfix}" if deadline else "step {n_fmt}/{total_fmt} {postfix}"
         if deadline:
-            return progress_bar(max(0.1, deadline.end - time.monotonic()), 0, count, self.quiet)
+            return progress_bar(max(0.1, deadline.remaining()), 0, count, self.quiet)
         return progress_bar(s.training_config.steps, s.counters.step, count, self.quiet)
 
     def _show(self, bar: "tqdm[Any]", progress: Progress) -> None:
@@ -207,9 +200,20 @@ class Run:
         bar.set_postfix_str(
             f"epoch {progress.epoch:,} loss {self.loss:.3f} bpc {bpc:.3f} {speed:,.0f} chars/s", refresh=False
         )
-        bar.update(min(self.manager.seconds, bar.total or 0) - bar.n if self.trainer.deadline else 1)
+        deadline = self.trainer.deadline
+        bar.update((bar.total or 0.0) - deadline.remaining() - bar.n if deadline else 1)
         if self.sample_every and progress.step % self.sample_every == 0 and not self.quiet:
             self._sample()
+
+    def _tell_gap(self) -> None:
+        """Says that the process could not run for a while, if the training time was planned anew because of that."""
+        gaps = self.trainer.deadline.clock.gaps if self.trainer.deadline is not None else 0.0
+        if gaps > self.gaps:
+            self.notice(
+                f"paused for {gaps - self.gaps:.0f} s, in which the process was stopped or the machine slept: they do "
+                "not count as training time"
+            )
+        self.gaps = gaps
 
     def _report_rollback(self, progress: Progress) -> None:
         assert progress.diverged is not None
@@ -225,27 +229,25 @@ class Run:
             f"epoch {self.trainer.epoch_of(row.step):,}",
         ]
         if row.train_loss is not None:
-            parts.append(f"training loss {row.train_loss:.3f}{self._explanation(row.train_loss, row.val_loss)}")
+            parts.append(f"training loss {row.train_loss:.3f}{self._explanation(row, row.train_loss)}")
         if row.val_loss is not None:
             bpc = row.val_loss / math.log(2)
             parts.append(f"validation loss {row.val_loss:.3f} ({bpc:.3f} bits per {self.summary.unit})")
         self.notice(", ".join(parts))
 
-    def _explanation(self, train_loss: float, val_loss: float | None) -> str:
+    def _explanation(self, row: Evaluation, train_loss: float) -> str:
         """Why the training loss is higher than the validation loss, where it first is and dropout is a reason."""
         model = self.trainer.state.model_config
-        if (
-            self.has_explained
-            or val_loss is None
-            or train_loss <= val_loss
-            or not (model.dropout or model.drop_connect)
-        ):
+        has_dropout = model.dropout or model.drop_connect
+        if self.has_explained or row.val_loss is None or train_loss <= row.val_loss or not has_dropout:
             return ""
         self.has_explained = True
-        return " (with dropout, which is off in validation)"
+        n = row.step - max((each.step for each in self.trainer.history if each.step < row.step), default=0)
+        return f" (the mean of {n:,} steps, with dropout, which is off in validation)"
 
     def _sample(self) -> None:
-        began = time.monotonic()
+        deadline = self.trainer.deadline
+        began = deadline.clock.now() if deadline is not None else 0.0
         try:
             text = self._sample_text(SAMPLE_LENGTH, SAMPLE_LINES).strip()
             self.notice(f"sample at step {self.trainer.state.counters.step:,}:")
@@ -253,8 +255,8 @@ class Run:
                 self.notice(f"    {line}")
         except (CharRNNError, MemoryError) as error:  # a run is worth more than a sample
             self.notice(f"no sample: {error}")
-        if self.trainer.deadline is not None:  # the first sample may have to compile
-            self.trainer.deadline.pause(time.monotonic() - began)
+        if deadline is not None:  # the first sample may have to compile
+            deadline.pause(deadline.clock.now() - began)
 
     def _sample_text(self, length: int, count: int) -> str:
         """A text by the current model or, if it is a model of lines, `count` lines; `length` is the most characters."""
