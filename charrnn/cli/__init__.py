@@ -22,6 +22,7 @@ from charrnn.cli.train import command as train
 from charrnn.cli.translate import command as translate
 from charrnn.cli.warm_up import command as warm_up
 from charrnn.errors import CharRNNError
+from charrnn.version import VERSION
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAX_MESSAGE = 2000
@@ -54,9 +55,7 @@ app = typer.Typer(
 
 def _version(context: typer.Context, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:  # a shell may complete a line with --version
-        from importlib.metadata import version
-
-        typer.echo(f"charrnn {version('charrnn')}")
+        typer.echo(f"charrnn {VERSION}")
         raise typer.Exit
 
 

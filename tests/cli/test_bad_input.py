@@ -132,7 +132,7 @@ train corpus.txt --drop-connect -0.1          | 2 | drop_connect
 train corpus.txt --lr -1                      | 2 | lr
 train corpus.txt --lr nan                     | 2 | lr
 train corpus.txt --lr inf                     | 2 | lr
-train corpus.txt --optimizer lion             | 2 | adam
+train corpus.txt --optimizer magic            | 2 | adam
 train corpus.txt --momentum 0.5               | 2 | sgd
 train corpus.txt --schedule square            | 2 | linear
 train corpus.txt --schedule linear --lr-decay 0.5 | 2 | step

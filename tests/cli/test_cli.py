@@ -7,7 +7,6 @@ import statistics
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
@@ -17,6 +16,7 @@ import typer.main
 import charrnn as api
 from charrnn import cli
 from charrnn.resources import blas
+from charrnn.version import VERSION
 from support.processes import SMALL, charrnn, command, environment, error_line, posix, started, train_model
 
 COMMANDS = typer.main.get_command(cli.app).commands
@@ -35,7 +35,7 @@ def test_charrnn_without_arguments_shows_the_help(tmp_path: Path) -> None:
 
 def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
     done = charrnn("--version", cwd=tmp_path)
-    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, f"charrnn {version('charrnn')}", "")
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, f"charrnn {VERSION}", "")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -311,10 +311,10 @@ def completions(line: str, cwd: Path) -> list[str]:
         ("charrnn --show-completion tr", ["train", "translate"]),
         ("charrnn train --hid", ["--hidden-size"]),
         ("charrnn train --time bad --hid", ["--hidden-size"]),
-        ("charrnn train --cell ", ["lstm", "gru", "rnn"]),
-        ("charrnn train --nonlinearity ", ["tanh", "relu"]),
+        ("charrnn train --cell ", [*config.CELLS]),
+        ("charrnn train --nonlinearity ", [*config.NONLINEARITIES]),
         ("charrnn train --nonl", ["--nonlinearity"]),
-        ("charrnn train --optimizer ad", ["adam", "adamw", "adagrad"]),
+        ("charrnn train --optimizer ad", [name for name in config.OPTIMIZERS if name.startswith("ad")]),
         ("charrnn sample --frobnicate --tem", ["--temp"]),
         ("charrnn sample ", []),  # the shell completes file names
     ],
