@@ -137,7 +137,7 @@ def test_every_optimizer_and_schedule_is_in_all_places() -> None:
 def test_every_filter_is_in_all_places() -> None:
     names = [field.name for field in fields(config.SamplingConfig) if callable(getattr(filters, field.name, None))]
     assert {"top_k", "min_p", "loop_penalty"} <= set(names)
-    for path in ("engine/kernels/filters.py", "cli/sample/command.py", "cli/sample/interactive.py"):
+    for path in ("engine/kernels/filters.py", "cli/sample/command.py", "cli/sample/settings.py"):
         text = place(path).read_text(encoding="utf-8")
         assert not [name for name in names if not re.search(rf"\b{name.removesuffix('_penalty')}", text)], path
 

@@ -416,7 +416,7 @@ def test_the_environment_can_not_set_options_that_end_the_program(tmp_path: Path
     env = {f"CHARRNN_{name}": "1" for name in ("INSTALL_COMPLETION", "SHOW_COMPLETION", "HELP", "VERSION")}
     env |= {f"CHARRNN_{name.upper()}_HELP": "1" for name in COMMANDS} | {"HOME": str(tmp_path), "_CHARRNN_COMPLETE": ""}
     for name in COMMANDS:
-        line = error_line(charrnn(name, "missing.safetensors", "--quiet", cwd=tmp_path, env=env), 1)
+        line = error_line(charrnn(name, "missing.safetensors", "--quiet", cwd=tmp_path, env=env), 1, 2)
         assert "missing.safetensors" in line
     assert not list(tmp_path.glob(".*rc"))
 
@@ -439,7 +439,7 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         for name, option in options(command).items()
         if option._custom_shell_complete is not None
     }
-    assert len(offered) == 19
+    assert len(offered) == 20
     for (command, name), found in offered.items():
         if name in values:
             assert sorted(found) == sorted(values[name]), name

@@ -215,7 +215,7 @@ def test_pictures_and_pages_name_the_packages_that_they_need(models: dict[str, P
     [
         (["--feature", "a"], 2, "--neurons"),
         (["--unit", "0:1"], 2, "--neurons"),
-        (["--neurons", TEXT, "--unit", "1"], 2, "LAYER:INDEX"),
+        (["--neurons", TEXT, "--unit", "1"], 2, "needs its layer"),
         (["--neurons", TEXT, "--unit", "1:"], 2, "LAYER:INDEX"),
         (["--neurons", TEXT, "--unit", "-1:3"], 2, "LAYER:INDEX"),
         (["--neurons", TEXT, "--unit", "7:3"], 2, "no unit 7:3"),

@@ -359,7 +359,7 @@ def test_what_can_not_be_continued_leaves_no_line_open() -> None:
     pytest.importorskip("regex")
     done = typed("Bally", r"Ireland\tBally", model=REGIONS, args=("-n", 9))
     assert re.fullmatch("Ireland\tBally.*\n", done.stdout)
-    assert "this model writes the targets of sources: begin with a source and a tab" in done.stderr
+    assert "type a source, a tab and how its target begins" in done.stderr
     done = typed("", "", args=("-n", 9, "--match", r"([a-z]+) \1"))
     assert done.stdout.count("\n") == done.stderr.count("does not match after 9") == 2
 

@@ -83,7 +83,7 @@ def test_more_short_lines_are_read_side_by_side(slow_machine: None) -> None:
 
 def test_both_engines_keep_to_the_time(engine_name: str) -> None:
     began, seconds = time.monotonic(), 6
-    trainer = run(start_on(TEXT, time=seconds, hidden_size=16, engine=engine_name, seed=1))
+    trainer = run(start_on(TEXT * 40, time=seconds, hidden_size=16, engine=engine_name, seed=1))
     took = time.monotonic() - began
     assert seconds / 2 < took < (3 * seconds if engine_name == "numpy" else 60)  # numba may have to compile
     assert trainer.state.training_config.engine == engine_name

@@ -238,10 +238,7 @@ def command(
     until = [model.end] if model.reads_lines else ["\n"] if per_line else []
     stops = [*stop, *(["\n"] if stop_at_newline else []), *until]
     after = None if state_in is None else GenerationState.load(state_in, model)
-    if seed is None:
-        seed = options.draw_seed()
-        if after is None:
-            notice(f"seed: {seed}")
+    told, seed = seed is None and after is None, options.draw_seed() if seed is None else seed
     request = SamplingRequest(
         length=length,
         seed=seed,
@@ -259,6 +256,8 @@ def command(
         printer = SampleFiles(model, out_dir, count, force, not no_echo)
     # after all checks of options, since it may read a corpus
     request = replace(request, constraints=constraint_factory(model, match, max_copy, corpus, notice))
+    if told:
+        notice(f"seed: {seed}")
     for line in ends.impossible(model, request):
         notice(line)
     empty, failures = 0, Failures()

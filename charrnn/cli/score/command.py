@@ -53,8 +53,8 @@ were held out in training. Each option can come from the environment too:
 CHARRNN_SCORE_TOP=20.
 
 \b
-Where lines are scored, a character that the model has never seen costs as many
-bits as so rare an event. The network does not read it.
+Where lines are scored, a character that the model has never seen costs as
+many bits as so rare an event. The network does not read it.
 
 \b
 Exit codes: 0 done, 1 failed, 2 wrong usage. With --exit-code they are those

@@ -132,7 +132,7 @@ TO_A_FILE = ("o", "out", "output", "output-file", "save", "save-to")
 
 def no_such_option(name: str, given: list[str], context: Any) -> str:
     """The message for an option in the command line `given` that the context's command does not have."""
-    listed = dict.fromkeys(option.opts[0] for option in _shown(context.command, context))
+    listed = dict.fromkeys(max(option.opts, key=len) for option in _shown(context.command, context))
     where = "" if context.parent else " before a command"
     return f"{_advice(name, given, context)} (the options{where}: {', '.join(listed)})"
 

@@ -16,9 +16,10 @@ NAME = "warm-up"
 COMMANDS = ("train", "sample", "score", "classify", "tag")
 HELP = "Compile what the other commands need into the cache."
 EXAMPLES = """\b
-The numba engine is compiled for your processor when it is first used, and kept
-in the folder that this command prints. Run it where nothing can be kept later,
-such as in the image of a container, with NUMBA_CACHE_DIR set to a folder there.
+The numba engine is compiled for your processor when it is first used, and
+kept in the folder that this command prints. Run it where nothing can be kept
+later, such as in the image of a container, with NUMBA_CACHE_DIR set to a
+folder there.
 Each option can come from the environment too: CHARRNN_WARM_UP_CELL=lstm.
 
 \b
