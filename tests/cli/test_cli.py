@@ -173,14 +173,14 @@ def test_an_error_has_its_exit_code_even_if_stderr_is_closed(tmp_path: Path) -> 
 # Imports and time
 
 
-def imported(*args: object, cwd: Path) -> set[str]:
+def imported(*args: object, cwd: Path, given: str = "") -> set[str]:
     """The modules that a successful `charrnn` imports, where the environment says nothing about threads."""
     python, *rest = command(*args)
     done = subprocess.run(
         [python, "-X", "importtime", *rest],
         cwd=cwd,
         env=environment(dict.fromkeys(blas.NAMES, "")),
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -208,6 +208,8 @@ def test_commands_import_only_what_they_use(model: Path, tmp_path: Path) -> None
     scoring = imported("score", model, text, cwd=tmp_path)
     assert scoring & HEAVY == {"numpy", "safetensors"}
     assert not {"charrnn.training.trainer", "charrnn.sampling.generate", "charrnn.cli.score.text_heatmap"} & scoring
+    piped = imported("score", model, "-", cwd=tmp_path, given="a short text, of which it has to be seen that it is\n")
+    assert piped & HEAVY == scoring & HEAVY
     assert imported("score", model, text, "--heatmap", cwd=tmp_path) & HEAVY == scoring & HEAVY | {"rich"}
     assert imported("inspect", model, "--json", cwd=tmp_path) & HEAVY == {"numpy", "safetensors"}
     assert imported("inspect", model, cwd=tmp_path) & HEAVY == {"numpy", "safetensors", "rich"}

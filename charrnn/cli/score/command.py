@@ -236,8 +236,10 @@ def _open(
         separate=not model.reads_records,  # which end with their file
     )
     if size == math.inf and waits:
-        kernels = compile_time.scoring(model.config.cell)
-        size, parts = _read_ahead(parts, engines.max_numpy_chars(engine, SCORING_SPEED, kernels))
+        size, parts = _read_ahead(parts, engines.MAX_NUMPY_CHARS)
+        if size == math.inf:  # it takes a while to find out what is compiled, and a short text does not need to know
+            kernels = compile_time.scoring(model.config.cell)
+            size, parts = _read_ahead(parts, engines.max_numpy_chars(engine, SCORING_SPEED, kernels))
     return with_engine(model, engine, size, quiet), parts
 
 
