@@ -101,6 +101,12 @@ def between(name: str, value: float, low: float, high: float = math.inf) -> None
         raise ConfigError(f"{name} must be {bounds}, not {_number(value)}")
 
 
+def check_threads(threads: int | None) -> None:
+    """Raises `ConfigError` for a number of threads that is out of bounds; None stands for a default."""
+    if threads is not None:
+        between("threads", threads, 1, MAX_THREADS)
+
+
 def _number(value: float) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value) if abs(value) < 10**20 else "such a large number"
 
@@ -228,7 +234,7 @@ class TrainingConfig(Config):
         between("eval_every", self.eval_every, 0, 2**53)
         between("seed", self.seed, 0, MAX_SEED)
         one_of("engine", self.engine, ("numpy", "numba"))
-        between("threads", self.threads, 1, MAX_THREADS)
+        check_threads(self.threads)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
-from charrnn.config import MAX_SEED, MAX_THREADS, SamplingConfig, between, one_of
+from charrnn.config import MAX_SEED, SamplingConfig, between, check_threads, one_of
 from charrnn.errors import ConfigError
 from charrnn.model.model import DEFAULT_LENGTH, Model
 from charrnn.sampling.constraints import ConstraintFactory
@@ -78,8 +78,7 @@ class SamplingRequest:
             if not sequence or not all(isinstance(stop, str) for stop in value):
                 raise ConfigError(f"{name} can't be {value!r:.60}: give a list of texts")
         between("seed", self.seed, 0, MAX_SEED)
-        if self.threads is not None:
-            between("threads", self.threads, 1, MAX_THREADS)
+        check_threads(self.threads)
         if self.max_length < -1:
             raise ConfigError(
                 f"the length can't be {self.length}: give the number of characters, or -1 for a text without end"

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config import MAX_THREADS, REWRITING_LAYOUTS, between, one_of
+from charrnn.config import REWRITING_LAYOUTS, check_threads, one_of
 from charrnn.dataset.groups import in_groups
 from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.engine import available_cores
@@ -56,7 +56,7 @@ def score_batches(
     check_model(model)
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     threads = available_cores() if threads is None else threads
-    between("threads", threads, 1, MAX_THREADS)
+    check_threads(threads)
     if stateful and model.layout in REWRITING_LAYOUTS:
         raise ConfigError("a model of pairs reads each line alone: leave out --stateful")
     encoded = _encoded(model, batches, unknown)

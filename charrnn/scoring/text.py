@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from charrnn.config import MAX_THREADS, REWRITING_LAYOUTS, between, one_of
+from charrnn.config import REWRITING_LAYOUTS, check_threads, one_of
 from charrnn.dataset.line_reader import lines_of
 from charrnn.dataset.records import records_of
 from charrnn.errors import CorpusError
@@ -25,7 +25,7 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error", 
     `VocabularyError`. Raises `CorpusError` if there is nothing to score.
     """
     check_model(model)
-    between("threads", 1 if threads is None else threads, 1, MAX_THREADS)
+    check_threads(threads)
     pieces: Iterable[Text] = [text] if isinstance(text, Text) else text
     if not model.vocabulary.is_bytes:
         pieces = model.text_form.normalize_pieces(map(model.as_text, pieces))

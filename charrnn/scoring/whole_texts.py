@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from charrnn.config import MAX_THREADS, between, one_of
+from charrnn.config import check_threads, one_of
 from charrnn.dataset.vocabulary import POLICIES, TAB, Vocabulary
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads
@@ -39,7 +39,7 @@ def probabilities_of_batches(
     """
     one_of("unknown", unknown, POLICIES)
     n_threads = available_cores() if threads is None else threads
-    between("threads", n_threads, 1, MAX_THREADS)
+    check_threads(n_threads)
     normalized = ([*map(model.text_form.normalize, batch)] for batch in batches)
     return blas.limited(_read_batches(model.vocabulary, normalized, read, unknown, n_threads))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from charrnn import engine as engines
 from charrnn.cli.terminal.console import unit
-from charrnn.config import LINE_LAYOUTS, MAX_THREADS, SamplingConfig, between, one_of
+from charrnn.config import LINE_LAYOUTS, SamplingConfig, between, check_threads, one_of
 from charrnn.dataset.escapes import unescape
 from charrnn.dataset.vocabulary import POLICIES
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
@@ -22,7 +22,7 @@ PRIME_LINES = "lines to continue: --prime - or --prime-file"
 def sampling_config(params: Mapping[str, Any]) -> SamplingConfig:
     """The configuration that the options give. Raises `ConfigError` for a number out of range."""
     between("count", params["count"], 1)
-    between("threads", 1 if params["threads"] is None else params["threads"], 1, MAX_THREADS)
+    check_threads(params["threads"])
     temp, to_temp = parse_temperatures(params["temp"])
     allow, ban = params["allow"], params["ban"]
     if "" in (allow, ban, *(params["stop"] or []), *(params["stop_after"] or [])):

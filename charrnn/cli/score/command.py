@@ -134,7 +134,7 @@ def command(
 ) -> int:
     from charrnn.cli.score import line_filter
     from charrnn.cli.score.threshold import Threshold
-    from charrnn.config import MAX_THREADS, between, one_of
+    from charrnn.config import check_threads, one_of
     from charrnn.errors import VocabularyError
     from charrnn.scoring.score import UNKNOWN_POLICIES
 
@@ -144,7 +144,7 @@ def command(
     by_line = per_line or wanted.filters or wanted.sorts
     policy = unknown or ("count" if by_line else "error")
     one_of("unknown", policy, UNKNOWN_POLICIES)
-    between("threads", 1 if threads is None else threads, 1, MAX_THREADS)
+    check_threads(threads)
     if stateful and not by_line:
         raise ConfigError("--stateful is for lines: add --per-line, or leave it out, since a whole text is stateful")
     if stateful and wanted.has_percent:
