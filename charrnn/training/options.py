@@ -1,6 +1,7 @@
 """The options of a training run: typed, validated, and completed to a full configuration."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from typing import Any, Literal, TypedDict, cast
@@ -177,6 +178,14 @@ def training_config(options: TrainOptions) -> TrainingConfig:
     """The training configuration of the options; with 0 steps if none are given."""
     given: dict[str, Any] = {"steps": 0, **options}
     return TrainingConfig(**{name: given[name] for name in TRAINING_OPTIONS & set(given)})
+
+
+def check_without_validation(settings: Mapping[str, Any]) -> None:
+    """Raises `ConfigError` for settings that need a validation loss, for a run in which nothing is held out."""
+    for name in ("patience", "ema_decay"):
+        if settings.get(name):
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{option} needs a validation loss, but nothing is held out to validate on")
 
 
 def check(options: TrainOptions, has_model: bool = False, schedule: str | None = "step") -> None:

@@ -1,8 +1,11 @@
 """The check of a training state: whether it fits the corpus that a run is about to read."""
 
+from dataclasses import asdict
+
 from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.split import TrainingData, ValidationData
-from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.errors import CheckpointError, CorpusError
+from charrnn.training.options import check_without_validation
 from charrnn.training.state import TrainingState
 
 
@@ -22,6 +25,5 @@ def check_fits(
         if isinstance(data, LineBatches) and data.rows.n_cut:
             raise CorpusError("this run read its longest lines whole, as is no longer done: start a new run")
         raise CheckpointError("the run to resume is damaged: its counters do not fit its corpus")
-    for name, option in (("patience", "--patience"), ("ema_decay", "--ema-decay")):
-        if getattr(state.training_config, name) and not validation.size:
-            raise ConfigError(f"{option} needs a validation loss, but nothing is held out to validate on")
+    if not validation.size:
+        check_without_validation(asdict(state.training_config))

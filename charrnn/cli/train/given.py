@@ -100,6 +100,7 @@ def _records_flag(form: RecordForm | None) -> list[str]:
 
 def _check_contradictions(given: dict[str, Any], resume: bool) -> None:
     """Raises `ConfigError` for options that contradict each other, or are no values."""
+    from charrnn.training.options import check_without_validation
     from charrnn.training.state import UNKNOWN
 
     if resume and ("init_from" in given or "unknown" in given or given.get("force")):
@@ -110,10 +111,7 @@ def _check_contradictions(given: dict[str, Any], resume: bool) -> None:
     if given.get("as_bytes") and any(map(given.get, ("encoding", "errors", "normalize"))):
         raise ConfigError("--bytes does not decode the text: leave out --encoding, --errors and --normalize")
     if not resume and given.get("val_fraction") == 0:
-        for name in ("patience", "ema_decay"):
-            if given.get(name):
-                option = f"--{name.replace('_', '-')}"
-                raise ConfigError(f"{option} needs a validation loss, but nothing is held out to validate on")
+        check_without_validation(given)
     between("sample_every", given.get("sample_every") or 0, 0)
 
 
