@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from charrnn.errors import DivergenceError
 from charrnn.layers.workspace import Workspace
-from charrnn.model.model import Model
+from charrnn.model.model import Model, check_finite
 from charrnn.types import Array, Ids, Indices
 
 MAX_ROWS = 48
@@ -17,8 +16,7 @@ def checked_nll(model: Model, inputs: Ids, targets: Ids, state: Array, workspace
     """`Model.token_nll`. Raises `DivergenceError` if it is NaN or infinite."""
     with np.errstate(all="ignore"):  # weights that are too large show in the result
         nats, state = model.token_nll(inputs, targets, state, workspace)
-    if not np.isfinite(nats).all():
-        raise DivergenceError("the model's predictions are NaN or infinite: its weights are too large")
+    check_finite(nats)
     return nats, state
 
 

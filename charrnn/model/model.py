@@ -17,7 +17,7 @@ from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.unseen import UnseenEstimate
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import Engine
-from charrnn.errors import ConfigError, CorpusError
+from charrnn.errors import ConfigError, CorpusError, DivergenceError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.clamp import clamp, value_range
 from charrnn.model.forms import AnyNetwork, network_for
@@ -202,3 +202,9 @@ def check_model(value: object) -> None:
         raise ConfigError(
             f"the model is of the type {type(value).__name__}: give the model of a checkpoint, charrnn.load(path).model"
         )
+
+
+def check_finite(predictions: Array) -> None:
+    """Raises `DivergenceError` for losses or probabilities that are NaN or infinite."""
+    if not np.isfinite(predictions).all():
+        raise DivergenceError("the model's predictions are NaN or infinite: its weights are too large")

@@ -3,9 +3,8 @@
 import numpy as np
 
 from charrnn.dataset.batch import Batch
-from charrnn.errors import DivergenceError
 from charrnn.layers.workspace import Workspace
-from charrnn.model.model import Model
+from charrnn.model.model import Model, check_finite
 from charrnn.model.translator import Translator
 from charrnn.types import Array, Ids, Indices
 
@@ -38,7 +37,6 @@ def _losses(model: Model, ids: Ids, starts: Indices, counts: Indices, firsts: In
     batch = Batch(inputs, wanted, mask=counted, lengths=lengths, sources=sources)
     with np.errstate(all="ignore"):  # weights that are too large show in the losses
         nats = np.where(counted, network.token_nll(model.params, batch, workspace), 0)
-    if not np.isfinite(nats).all():
-        raise DivergenceError("the model's predictions are NaN or infinite: its weights are too large")
+    check_finite(nats)
     total: Array = nats.sum(axis=0, dtype=np.float64)
     return total

@@ -9,10 +9,10 @@ from charrnn.config import check_threads, one_of
 from charrnn.dataset.vocabulary import POLICIES, TAB, Vocabulary
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads
-from charrnn.errors import CorpusError, DivergenceError, VocabularyError
+from charrnn.errors import CorpusError, VocabularyError
 from charrnn.layers.softmax import log_softmax
 from charrnn.layers.workspace import Workspace
-from charrnn.model.model import Model
+from charrnn.model.model import Model, check_finite
 from charrnn.resources import blas
 from charrnn.types import Array, Ids, Indices
 
@@ -69,8 +69,7 @@ def _read_groups(
         inputs, lengths = _side_by_side([texts[n] for n in group], vocabulary)
         with np.errstate(all="ignore"):  # weights that are too large show in the result
             p = np.exp(log_softmax(read(inputs, lengths, workspace).astype(np.float64)))
-        if not np.isfinite(p).all():
-            raise DivergenceError("the model's predictions are NaN or infinite: its weights are too large")
+        check_finite(p)
         for row, n in enumerate(group):
             found[n] = (p[row] if p.ndim == 2 else p[: lengths[row], row]).copy()
     return found
