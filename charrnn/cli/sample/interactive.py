@@ -206,9 +206,7 @@ class Conversation:
             accept(self.lines.read_text(self.lines.read("edit> ", escape(text)), "the text"))
 
     def _text(self, value: str, forced: bool) -> None:
-        self.output.write(self.writing.text)
-        self.output.line()
-        self.output.flush()
+        self._show(self.writing.text)
 
     def _save(self, value: str, forced: bool) -> None:
         if not self.writing.text:
@@ -268,9 +266,13 @@ class Conversation:
             if steps < 2 or file.holds(writing.text):
                 continue
             self.tell("a text that was not saved, whole:")
-            self.output.write(writing.text)
-            self.output.line()
-            self.output.flush()
+            self._show(writing.text)
+
+    def _show(self, text: str) -> None:
+        """Shows a text on lines of its own, at once."""
+        self.output.write(text)
+        self.output.line()
+        self.output.flush()
 
 
 def _shown(text: str, at_end: bool = False) -> str:
