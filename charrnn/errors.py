@@ -1,9 +1,17 @@
 """The errors. Each message is one line that says what happened, then what to do."""
 
+from collections.abc import Sequence
+
 
 def counted(n: int, units: str) -> str:
     """A number of things for a message: 1 step, 2,000 steps; `units` is the plural, which ends in s."""
     return f"{n:,} {units.removesuffix('s') if n == 1 else units}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Names for a message, at most so many, and how many more there are: `a, b, c and 2 more`."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 class CharRNNError(Exception):

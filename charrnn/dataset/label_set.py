@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, listed
 
 MAX_NAMED = 20
 """The most labels that an error names."""
@@ -56,9 +56,8 @@ class LabelSet:
         """The index of a label. Raises `ConfigError`, which names the labels, for one that is not among them."""
         if label in self.names:
             return self.names.index(label)
-        named = ", ".join(map(_exact, self.names[:MAX_NAMED]))
-        more = f" and {len(self) - MAX_NAMED} more" if len(self) > MAX_NAMED else ""
-        raise ConfigError(f"the model has no label {label!r}: choose one of {named}{more}")
+        named = listed([*map(_exact, self.names)], MAX_NAMED)
+        raise ConfigError(f"the model has no label {label!r}: choose one of {named}")
 
     def draw(self, rng: np.random.Generator) -> str:
         """A label, drawn by its frequency."""

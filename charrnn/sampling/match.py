@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.dataset.vocabulary import MAX_NAMED, Vocabulary
-from charrnn.errors import ConfigError, SamplingError, counted
+from charrnn.errors import ConfigError, SamplingError, counted, listed
 from charrnn.optional import require
 from charrnn.sampling.automaton import Automaton, State
 from charrnn.sampling.constraints import WholeTextConstraint
@@ -106,10 +106,10 @@ class Expression:
     def _missing_message(self, lacking: frozenset[Leaf]) -> str:
         unknown = sorted(leaf.name for leaf in lacking if not self.characters_of(leaf).any())
         names = unknown or sorted(leaf.name for leaf in lacking)
-        listed = ", ".join(names[:MAX_NAMED]) + (f" and {len(names) - MAX_NAMED:,} more" * (len(names) > MAX_NAMED))
+        named = listed(names, MAX_NAMED)
         if unknown:
-            return f"no text can match: the model has never seen {listed}; leave it out of the regular expression"
-        return f"no text can match: {listed} may not come; allow it, or don't let it stop the text"
+            return f"no text can match: the model has never seen {named}; leave it out of the regular expression"
+        return f"no text can match: {named} may not come; allow it, or don't let it stop the text"
 
 
 class Match(WholeTextConstraint):

@@ -13,7 +13,7 @@ from charrnn.dataset.spread import ValidationBlocks
 from charrnn.dataset.translations import TranslationBatches
 from charrnn.dataset.vocabulary import MAX_NAMED, describe
 from charrnn.dataset.whole_texts import LabelBatches, TagBatches, distinct
-from charrnn.errors import counted
+from charrnn.errors import counted, listed
 from charrnn.scoring.tag import outside_tag
 from charrnn.training import corpus_check
 from charrnn.training.options import DEFAULT_TIME
@@ -165,10 +165,8 @@ def _characters(trainer: Trainer, default_min_count: bool) -> Iterator[str]:
             f"{_percent(unseen)} of it"
         )
     if labels := corpus_check.labels_only_held_out(trainer):
-        kind, n = f"{UNIT_OF_LAYOUT[state.training_config.layout]}s", len(labels)
-        more = f" and {n - MAX_NAMED:,} more" if n > MAX_NAMED else ""
-        named = ", ".join(map(repr, labels[:MAX_NAMED]))
-        yield f"{kind} that only the held-out text has, so that they are never learned: {named}{more}"
+        kind, named = f"{UNIT_OF_LAYOUT[state.training_config.layout]}s", listed([*map(repr, labels)], MAX_NAMED)
+        yield f"{kind} that only the held-out text has, so that they are never learned: {named}"
     if corpus_check.tail_differs(trainer):
         yield (
             f"the last {trainer.validation_data.size:,} are of another kind than the rest, so that the validation loss "
@@ -188,9 +186,8 @@ def _start(trainer: Trainer) -> Iterator[str]:
         return
     if began.n_new:
         characters = trainer.state.vocabulary.characters[-began.n_new :]
-        named = ", ".join(map(describe, characters[:MAX_NAMED]))
-        more = f" and {began.n_new - MAX_NAMED:,} more" if began.n_new > MAX_NAMED else ""
-        yield f"characters that the model of --init-from has never seen, and will learn: {named}{more}"
+        named = listed([*map(describe, characters)], MAX_NAMED)
+        yield f"characters that the model of --init-from has never seen, and will learn: {named}"
     if began.n_replaced:
         done = "left out" if began.unknown == "skip" else "replaced by the nearest ones"
         yield f"characters that the model of --init-from has never seen were {done}: {began.n_replaced:,}"

@@ -10,7 +10,7 @@ from charrnn.checkpoint import naming
 from charrnn.checkpoint.paths import FOLDER, RESUME_SUFFIX, SUFFIX, newest_resumable, resume_path
 from charrnn.checkpoint.training_file import load_origin
 from charrnn.dataset.files import Source, list_files, total_size
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import CheckpointError, ConfigError, listed
 from charrnn.training.state import CorpusInfo
 
 MAX_LISTED = 8
@@ -69,9 +69,8 @@ def _on(texts: tuple[str, ...]) -> Path:
             return run.path
     if not runs:
         return newest_resumable()  # which says that there is none
-    listed = ", ".join(f"{run.path} on {run.corpus.name}" for run in runs[:MAX_LISTED])
-    more = f" and {len(runs) - MAX_LISTED:,} more" if len(runs) > MAX_LISTED else ""
-    raise CheckpointError(f"no run on {source.name} is saved in {FOLDER}{os.sep}: there is {listed}{more}")
+    found = listed([f"{run.path} on {run.corpus.name}" for run in runs], MAX_LISTED)
+    raise CheckpointError(f"no run on {source.name} is saved in {FOLDER}{os.sep}: there is {found}")
 
 
 def _runs() -> list[SavedRun]:
