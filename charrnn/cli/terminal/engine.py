@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from charrnn.cli.terminal.console import notice
+from charrnn.errors import counted
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -110,5 +111,4 @@ def notify_failure(folder: Path, error: OSError) -> None:
 
 
 def _seconds(seconds: float) -> str:
-    n = max(1, round(seconds))
-    return f"{n} second{'s' * (n > 1)}"
+    return counted(max(1, round(seconds)), "seconds")
