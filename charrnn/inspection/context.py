@@ -67,6 +67,11 @@ def unit_names(found: Iterable[dict[str, Any]]) -> str:
     return " or ".join(dict.fromkeys(f"{data['unit']}s" for data in found))
 
 
+def place_numbers(numbers: Iterable[int]) -> str:
+    """Over how many places the curves of several models are averaged."""
+    return f"{' or '.join(f'{n:,}' for n in dict.fromkeys(numbers))} places"
+
+
 def gradient_norms(read: Text, ends: Indices, before: Indices, max_lag: int) -> Array:
     """The norms [K, B] of ∂loss_t/∂h_{t-k} at the characters t in `ends` [B], over the h of all layers, for k from 1 to
     `max_lag`.

@@ -373,7 +373,9 @@ def test_a_gradient_is_measured_far_below_the_smallest_number_of_its_format(cell
     args = inputs, np.array([1], np.uint8), model.zero_state(1)
     found = model.language_model.state_gradient_norms(model.params, *args)
     exact = replace(model, params={name: p.astype(np.float64) for name, p in model.params.items()})
-    expected = exact.language_model.state_gradient_norms(exact.params, *args[:2], exact.zero_state(1).astype(np.float64))
+    expected = exact.language_model.state_gradient_norms(
+        exact.params, *args[:2], exact.zero_state(1).astype(np.float64)
+    )
     assert 0 < expected[-1, 0] < 1e-38
     np.testing.assert_allclose(found, expected, rtol=1e-2)
 

@@ -1,5 +1,6 @@
 """The page: its content, its size, and its behaviour in a real browser."""
 
+import html
 import html.parser
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +16,28 @@ import numpy as np
 import pytest
 
 from charrnn.checkpoint.model_file import Checkpoint
+from charrnn.dataset.control_characters import visible
+from charrnn.dataset.label_set import LabelSet
+from charrnn.dataset.line_set import LineSet
+from charrnn.dataset.record_form import RecordForm
+from charrnn.inspection.context import context
 from charrnn.inspection.neurons import activations, neurons
 from charrnn.inspection.report.script_data import STEPS, pack_units
 from charrnn.inspection.surprisal import surprisal
 from charrnn.model.model import Model
+from charrnn.sampling.generate import samples
+from charrnn.sampling.lines import sample_lines
+from charrnn.sampling.translate import translate
+from charrnn.training.state import CorpusInfo, Evaluation
 from support.cells import CELLS
-from support.inspection import LINES, VERSE, random_model
+from support.inspection import LINES, VERSE, random_model, random_reader
 from support.processes import charrnn, train_model
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
 from charrnn.inspection.report.page import ReportEntry, render
+from charrnn.inspection.report.samples import page_samples
 
 MISCHIEF = (
     "<script>alert('&amp;')</script>\n</pre><img src=x onerror=alert(1)> & \"quoted\" </script><!-- \\u003c {{ 7 }}\n"
@@ -139,7 +151,8 @@ def test_invisible_characters_are_shown_as_escapes() -> None:
 
 def test_several_models_share_charts_and_have_their_own_texts() -> None:
     shown = render([entry(cell, random_model(cell), VERSE, LINES) for cell in CELLS])
-    assert shown.count("<pre") == 8
+    assert shown.count('<pre class="reading"') == 8
+    assert shown.count('<pre class="sample"') == 12
     assert len(data_of(shown)) == 4
     assert all(f"<h3>{cell}</h3>" in shown for cell in CELLS)
     assert re.findall(r"<td>(rnn.*?|gru|lstm)</td>", shown) == ["lstm", "gru", "rnn", "rnn with relu"]
@@ -147,6 +160,134 @@ def test_several_models_share_charts_and_have_their_own_texts() -> None:
         r'<span class="legend" aria-hidden="true">([^<]*)<.*?>([^<>]+)</span>', shown.split('id="neurons"')[1]
     )
     assert legends[:4] == [("−1", "1")] * 3 + [("0", "the unit&#39;s highest")]
+
+
+# Samples
+
+
+def samples_in(page: str) -> list[str]:
+    """The samples of a page, in order."""
+    return [html.unescape(text) for text in re.findall(r'<pre class="sample">(.*?)</pre>', page, re.DOTALL)]
+
+
+def pairs_model(labels: LabelSet | None) -> Model:
+    """A model that writes the targets of sources."""
+    return replace(
+        random_model(characters=VERSE + LINES + "\tabcdefghijk"),
+        layout="pairs",
+        line_set=LineSet(8, None),
+        labels=labels,
+    )
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_the_page_begins_with_samples_that_are_the_same_for_the_same_model(cell: str) -> None:
+    model = random_model(cell)
+    first, again, other = (render([entry("m", model, text)]) for text in (VERSE, VERSE, VERSE[:900]))
+    assert first == again
+    expected = [sample.text for sample in samples(model, count=3, length=300, seed=1)]
+    assert [*map(visible, expected)] == samples_in(first) == samples_in(other)
+    assert re.findall('<section id="(.*?)">', first)[:2] == ["samples", "model"]
+
+
+def test_the_samples_of_lines_are_whole_lines() -> None:
+    model = random_model(layout="lines")
+    expected = [sample.text for sample in sample_lines(model, count=12, seed=1, length=model.default_length)]
+    assert [dict(sample)["text"] for sample in page_samples(model, LINES)] == expected
+    records = replace(model, record_form=RecordForm.between("%%"))
+    assert len(page_samples(records, LINES)) == 3
+
+
+def test_a_model_of_labels_writes_to_the_most_frequent_ones() -> None:
+    labels = LabelSet(tuple("abcdefghijk"), (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11))
+    model = pairs_model(labels)
+    found = page_samples(model, "not read")
+    assert [sample["heading"] for sample in found] == [*"kjihgfed"]
+    for sample in found:
+        (alone,) = sample_lines(model, count=1, seed=1, label=sample["heading"], length=model.default_length)
+        assert sample["text"] == alone.text
+
+
+def test_a_model_of_pairs_rewrites_the_first_different_sources() -> None:
+    text = "the cat\tx\n\nthe cat\ty\nsat\n\N{SNOWMAN}\n" + "".join(f"rat {'t' * n}\n" for n in range(9))
+    for model in (pairs_model(None), random_reader("translator")):
+        found = page_samples(model, text)
+        assert [sample["heading"] for sample in found] == ["the cat", "sat", "rat ", "rat t", "rat tt", "rat ttt"]
+        expected = translate(model, ["the cat", "sat"], length=300)
+        assert [sample["text"] for sample in found[:2]] == [target.text for target in expected]
+    for form in ("classifier", "tagger"):
+        assert page_samples(random_reader(form), text) == []
+
+
+# What the page has of the texts
+
+
+@pytest.mark.parametrize("text", [VERSE, LINES * 9, MISCHIEF])
+def test_without_text_the_page_has_no_part_of_it_and_nothing_to_guess_it_from(text: str) -> None:
+    model = random_model(characters=MISCHIEF + VERSE + LINES)
+    page = render([entry("m", model, text)], without_text=True)
+    assert data_of(page) == [{"steps": STEPS}]
+    parts = {html.escape(text[n : n + 7], quote=False) for n in range(0, min(len(text), 2000), 3)}
+    rest = re.sub(r"<(style|script).*?</\1>|<pre class=.sample.*?</pre>", "", page, flags=re.DOTALL)
+    assert not [part for part in parts if part in rest]
+    assert 'class="reading"' not in page
+    assert "This page contains none of the texts" in page
+    assert re.findall(r"r is over ([\d,]+) characters", page) == [f"{len(text):,}"]
+    assert f"{surprisal(model, text[:5000])['mean_bits']:.3f} bits per character" in page
+    assert f"This page contains {min(len(text), 5000):,} characters" in render([entry("m", model, text)])
+
+
+@pytest.mark.parametrize("form", ["classifier", "tagger", "translator"])
+def test_without_text_a_reader_shows_no_line(form: str) -> None:
+    model = random_reader(form)
+    text = "the cat sat\nNOBODY sat\nthe rat (on it)\n"
+    page = render([entry("m", model, text)], without_text=True)
+    assert not [line for line in text.splitlines() if line in page]
+    assert "The texts are left out." in page
+    whole = render([entry("m", model, text)])
+    (chars,) = re.findall(r"This page contains ([\d,]+) characters", whole)
+    lines = text.splitlines()
+    assert int(chars.replace(",", "")) >= (sum(map(len, lines)) if form != "tagger" else min(map(len, lines)))
+
+
+def test_the_share_of_the_corpus_is_that_of_its_characters() -> None:
+    corpus = CorpusInfo("verse.txt", 8000, "0" * 64, 6000, 2000)
+    checkpoint = replace(Checkpoint(random_model()), corpus=corpus)
+    page = render([ReportEntry("m", checkpoint, VERSE[:1000], None)])
+    assert "This page contains 1,000 characters of the text that m read for it, which is as much as 12 %" in page
+
+
+@pytest.mark.parametrize(("units", "weights"), [(0.0, 0.0), (0.25, 0.0), (0.0, 0.5), (0.25, 0.5)])
+def test_a_training_loss_above_the_validation_loss_is_explained(units: float, weights: float) -> None:
+    model = random_model()
+    model = replace(model, config=replace(model.config, dropout=units, drop_connect=weights))
+    losses = [(3.0, 2.5), (2.0, 2.0), (1.9, 1.8), (1.5, 1.7), (None, 1.6), (1.4, None)]
+    history = [Evaluation(10 * n, 0, 0.1, *row) for n, row in enumerate(losses, 1)]
+    page = render([ReportEntry("m", replace(Checkpoint(model), history=history), VERSE[:200], None)])
+    explained = " ".join(page.split())
+    assert "At 2 of 4 evaluations the training loss of m is above its validation loss." in explained
+    assert ("dropout is on in training" in explained) == (units + weights > 0)
+    assert ("25 % of the units" in explained) == (units > 0)
+    assert ("50 % of the recurrent weights" in explained) == (weights > 0)
+    below = replace(Checkpoint(model), history=history[3:])
+    assert "is above its validation loss" not in render([ReportEntry("m", below, VERSE[:200], None)])
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_what_is_averaged_over_some_places_says_over_how_many(cell: str) -> None:
+    text = VERSE[:700]
+    page = render([entry("m", random_model(cell), text)])
+    (said,) = re.findall(r'<p class="places">(m: .*?)</p>', page)
+    gates = ", and the shares of the gates are over all 700 steps" * (cell == "lstm")
+    expected = (
+        f"m: the gradient is the mean over 64 places of a text of 700 characters, the loss that over 256 places{gates}."
+    )
+    assert said == expected.replace("256 places", f"{min(256, 700 - 350)} places")
+    assert "mean of 64 places" in page
+    reach = context(random_model(cell), text)["gradient"]["below"]["0.0001"]
+    cells = re.search(r"a ten-thousandth</th><td>(.*?)</td>", page)
+    assert cells
+    assert cells[1] == ("not within 256" if reach is None else f"at k = {reach}")
 
 
 # In a browser
