@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer
 
 _MODULES = {
+    "__version__": "version",
     "CharRNNError": "errors",
     "Checkpoint": "checkpoint.model_file",
     "CheckpointError": "errors",
@@ -98,7 +99,7 @@ _MODULES = {
     "train": "checkpoint.saved_training",
     "translate": "sampling.translate",
 }
-_RENAMED = {"read_corpus": "read"}
+_RENAMED = {"__version__": "VERSION", "read_corpus": "read"}
 """Public names, and those in their modules."""
 
 __all__ = [

@@ -8,6 +8,9 @@ def main() -> None:
     ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as in background jobs of scripts
     if not ignored:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from charrnn.resources import blas
+
+    blas.start_with_one()
     from charrnn.cli import main as run
 
     if not ignored:

@@ -45,6 +45,7 @@ OMIT_DEFAULT = {"omit_default": True}
 """The metadata of a field that is saved only if it is not the default: other files stay as they were without it."""
 MAX_OUTPUTS = 65536
 """The most labels or tags."""
+MAX_THREADS = 4096
 
 LEARNING_RATES = {"adam": 5e-3, "adamw": 5e-3, "rmsprop": 2e-3, "adagrad": 1e-1, "sgd": 1e-1}
 """The default learning rates; rmsprop's is that of char-rnn, adagrad's that of min-char-rnn."""
@@ -227,7 +228,7 @@ class TrainingConfig(Config):
         between("eval_every", self.eval_every, 0, 2**53)
         between("seed", self.seed, 0, MAX_SEED)
         one_of("engine", self.engine, ("numpy", "numba"))
-        between("threads", self.threads, 1, 4096)
+        between("threads", self.threads, 1, MAX_THREADS)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,11 @@
 """The errors. Each message is one line that says what happened, then what to do."""
 
 
+def counted(n: int, units: str) -> str:
+    """A number of things for a message: 1 step, 2,000 steps; `units` is the plural, which ends in s."""
+    return f"{n:,} {units.removesuffix('s') if n == 1 else units}"
+
+
 class CharRNNError(Exception):
     """The base of every error that is raised on purpose; `exit_code` is the exit code of the command line."""
 
@@ -11,6 +16,10 @@ class ConfigError(CharRNNError):
     """A setting out of range, or settings that contradict each other: wrong usage."""
 
     exit_code = 2
+
+
+class MissingLibraryError(ConfigError, ImportError):
+    """An option whose optional library is not installed, or a module that needs one."""
 
 
 class CorpusError(CharRNNError):

@@ -13,9 +13,10 @@ from charrnn.checkpoint.paths import resume_path
 from charrnn.dataset.files import Source
 from charrnn.engine import Engine
 from charrnn.errors import EngineError
-from charrnn.training import deadline
+from charrnn.training import usable_time
 from charrnn.training.trainer import Trainer
 from support.clock import Clock
+from support.processes import require_package_of
 from support.trainings import VERSE, run_of, save
 
 settings.register_profile("charrnn", max_examples=50, deadline=None)
@@ -36,10 +37,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    """Leaves each of several workers, and what it starts, one thread of BLAS: more wait more than they work."""
+    """Leaves each of several workers, and what it starts, one thread of BLAS: more wait more than they work.
+
+    Refuses to test another copy of the package than the one beside the tests: a fault in the source would pass there.
+    """
     if "PYTEST_XDIST_WORKER" in os.environ:
         threadpool_limits(1, "blas")
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
+        return
+    require_package_of(Path(__file__).resolve().parents[1])
 
 
 def _installed(name: str) -> str:
@@ -60,7 +66,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of every deadline in a test."""
     clock = Clock()
-    monkeypatch.setattr(deadline, "time", clock)
+    monkeypatch.setattr(usable_time, "time", clock)
     return clock
 
 

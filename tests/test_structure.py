@@ -17,8 +17,9 @@ from charrnn.dataset.files import Source
 ROOT = Path(__file__).parents[1]
 
 ORDER = (
-    *("errors", "config", "types"),
-    *("layers", "engine", "dataset", "model", "training", "checkpoint", "sampling", "scoring", "inspection", "cli"),
+    *("errors", "config", "types", "optional", "version"),
+    *("layers", "resources", "engine", "dataset", "model", "training", "checkpoint", "sampling", "scoring"),
+    *("inspection", "cli"),
     *("charrnn", "__main__"),  # the public face, and `python -m charrnn`
 )
 """The folders and the files beside them, from the ground up: a module imports only from its own and earlier ones."""
@@ -103,14 +104,14 @@ def test_there_are_no_import_cycles() -> None:
 
 def test_only_modules_that_the_folders_share_are_outside_them() -> None:
     outside = {path.name for path in (ROOT / "charrnn").glob("*.py")}
-    assert outside == {"__init__.py", "__main__.py", "config.py", "errors.py", "types.py"}
+    assert outside == {"__init__.py", "__main__.py", "config.py", "errors.py", "optional.py", "types.py", "version.py"}
     folders = {path.name for path in (ROOT / "charrnn").iterdir() if list(path.glob("*.py"))}
-    assert folders == set(ORDER[3:-2])
+    assert folders == set(ORDER[5:-2])
 
 
 def test_the_tests_mirror_the_folders() -> None:
     folders = {path.name for path in (ROOT / "tests").iterdir() if list(path.glob("test_*.py"))}
-    assert folders == set(ORDER[3:-2])
+    assert folders == set(ORDER[5:-2])
 
 
 def test_only_the_command_line_imports_terminal_libraries() -> None:

@@ -1,5 +1,6 @@
 """An atomic file: written whole or not at all, flushed to disk before it takes its name."""
 
+import errno
 import glob
 import os
 import secrets
@@ -56,10 +57,16 @@ class AtomicFile:
                 self._remove_temporary()
                 raise
 
-    def commit(self) -> None:
-        """Gives the content its name in one step that survives a power cut."""
+    def commit(self, overwrite: bool = True) -> None:
+        """Gives the content its name in one step that survives a power cut.
+
+        Without `overwrite`, raises `CheckpointError` if another file has the name by then.
+        """
         with write_errors(self.path):
-            os.replace(self.temporary, self.path)
+            if overwrite:
+                os.replace(self.temporary, self.path)
+            else:
+                _name_new(self.temporary, self.path)
             _flush_folder(self.path.parent)
 
     def __enter__(self) -> Self:
@@ -129,6 +136,18 @@ def _siblings(path: Path, suffix: str) -> list[Path]:
     """The files with such names and any token."""
     real = Path(os.path.realpath(path))
     return list(real.parent.glob(f".{glob.escape(real.name)}.{'[0-9a-f]' * 8}.{suffix}"))
+
+
+def _name_new(temporary: Path, path: Path) -> None:
+    """Gives a file a name that no other file has. Raises `FileExistsError` if one has."""
+    try:
+        os.link(temporary, path)  # unlike a rename, it never replaces a file
+    except FileExistsError:
+        raise
+    except OSError:  # some file systems have no hard links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        os.replace(temporary, path)
 
 
 def _check_regular(path: Path) -> None:

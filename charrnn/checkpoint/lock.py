@@ -33,6 +33,10 @@ def acquire(path: Path) -> FileLock:
             if not os.path.exists(lock.lock_file):  # as in folders like /proc
                 raise CheckpointError(f"can't write {path}: no files can be created in its folder") from None
             raise LockedError(f"another run is writing {path}: wait for it to end, or give another --out") from None
+        except OSError:  # filelock follows no link, so that nobody can have another file emptied
+            if file.is_symlink():
+                raise CheckpointError(f"can't write {path}: its lock {file} is a link: remove the link") from None
+            raise
     try:
         file_pair.restore_backups(path)
         for each in (path, resume_path(path)):

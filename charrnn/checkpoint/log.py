@@ -30,14 +30,10 @@ class Log:
             return
         with write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.is_new = not path.exists()
-            self.is_empty = self.is_new or (path.is_file() and not path.stat().st_size)
-            if path.is_dir():
-                raise CheckpointError(f"{path} is a folder: give --log the name of a file in it")
+            self.is_new, self.is_empty = not path.exists(), _is_empty(path)
+            _check_free(path, continues=resumed or force)
             if resumed:
                 self._cut(path, state.counters)
-            elif not (self.is_empty or force):
-                raise CheckpointError(f"{path} exists: overwrite it with --force, or give another --log")
             self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - as long as the run
 
     def begin(self) -> None:
@@ -118,8 +114,26 @@ def _rollbacks(line: dict[str, Any]) -> Any:
     return line.get("rollbacks", line.get("tries", 0))
 
 
-def check_log(log: Path | None, texts: Iterable[str], others: Iterable[str | Path | None]) -> None:
-    """Raises `ConfigError` if the log is a file that the run reads or writes, or is in a folder of its texts."""
+def _is_empty(path: Path) -> bool:
+    """Whether there is no file, or one without content."""
+    return not path.exists() or (path.is_file() and not path.stat().st_size)
+
+
+def _check_free(path: Path, continues: bool) -> None:
+    """Raises `CheckpointError` for a folder, and for a file with content unless the run continues or overwrites it."""
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder: give --log the name of a file in it")
+    if not (continues or _is_empty(path)):
+        raise CheckpointError(f"{path} exists: overwrite it with --force, or give another --log")
+
+
+def check_log(
+    log: Path | None, texts: Iterable[str], others: Iterable[str | Path | None], continues: bool = True
+) -> None:
+    """Raises `ConfigError` if the log is a file that the run reads or writes, or is in a folder of its texts.
+
+    Without `continues`, which a resumed run and --force do, raises `CheckpointError` for a file with content.
+    """
     if log is None:
         return
     if str(log) == "-":
@@ -131,6 +145,8 @@ def check_log(log: Path | None, texts: Iterable[str], others: Iterable[str | Pat
         hidden = any(part.startswith(".") for part in real.parts[len(folder.parts) :])
         if os.path.isdir(folder) and real.is_relative_to(folder) and not hidden:
             raise ConfigError(f"{log} would be read as part of the text in {text}: give --log another folder")
+    with write_errors(log):
+        _check_free(log, continues)
 
 
 def _is_same_file(a: str | Path, b: str | Path) -> bool:

@@ -17,6 +17,7 @@ from charrnn.checkpoint.model_file import Checkpoint, load
 from charrnn.checkpoint.paths import resume_path
 from charrnn.checkpoint.training_file import save_state
 from charrnn.errors import CheckpointError, DivergenceError
+from charrnn.model.model import Model
 from charrnn.training import evaluation
 from charrnn.training.progress import Progress
 from charrnn.training.state import Evaluation
@@ -130,6 +131,15 @@ class CheckpointManager:
         """The evaluation of the trainer's best weights, if there was one."""
         return next((row for row in self.trainer.history if row.step == self.trainer.best_step), None)
 
+    def kept_model(self) -> Model | None:
+        """The model in the file, as the trainer has it or, if only the file has, as it is there; None if it is gone."""
+        if not self.previous_best:
+            return self.trainer.best
+        try:
+            return load(self.path, self.trainer.state.training_config.engine).model
+        except CheckpointError:
+            return None
+
     # Saving
 
     def save(self) -> None:
@@ -186,6 +196,8 @@ class CheckpointManager:
     def _find_previous_best(self) -> Evaluation | None:
         """The evaluation of the model in the file, if it belongs to this run but is not in its state.
 
+        If it is in its state, the weights are the trainer's best, and so are the scores that they give held-out lines.
+
         The last evaluation of a run may not be a regular one; a longer run would not have made it, so the state does
         not have it. If it was the best, its weights must not be replaced by worse ones.
         """
@@ -195,6 +207,8 @@ class CheckpointManager:
             return None
         if checkpoint.run_id != self.trainer.state.run_id:
             return None
+        if checkpoint.step == self.trainer.best_step:
+            self.trainer.line_scores = checkpoint.model.line_scores
         row = next((row for row in checkpoint.history if row.step == checkpoint.step), None)
         return row if row and row.val_loss is not None and row not in self.trainer.history else None
 
@@ -206,7 +220,8 @@ class CheckpointManager:
             self._write_log(step=progress.step, diverged=progress.diverged + 1, rollbacks=rollbacks, lr=progress.lr)
         elif progress.evaluation:
             row = progress.evaluation
-            self._write_log(**asdict(row), val_bpc=None if row.val_loss is None else row.val_loss / math.log(2))
+            line = asdict(row) | {"epoch": progress.epoch}
+            self._write_log(**line, val_bpc=None if row.val_loss is None else row.val_loss / math.log(2))
         elif progress.chars and progress.step % self.log_every == 0:
             self._write_log(
                 step=progress.step,

@@ -11,8 +11,11 @@ from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
+from charrnn.dataset.unseen import UnseenEstimate
 from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, VocabularyError
+from charrnn.model.line_scores import LineScores
+from charrnn.model.model import Model
 from charrnn.training.state import Evaluation
 
 MAX_TEXT = 1000
@@ -106,6 +109,27 @@ def read_line_set(file: TensorFile, layout: str) -> LineSet | None:
         return LineSet.from_json(read_json(file, "line_set"))
     except ValueError:
         raise file.damaged("line_set") from None
+
+
+def scoring_to_json(model: Model) -> dict[str, Any]:
+    """The keys `unseen` and `line_scores` for the metadata, if the model has them."""
+    unseen = {} if model.unseen is None else {"unseen": model.unseen.to_dict()}
+    return unseen | ({} if model.line_scores is None else {"line_scores": model.line_scores.to_json()})
+
+
+def read_unseen(file: TensorFile) -> UnseenEstimate | None:
+    """How probable unseen characters are; None if the metadata does not say so, as that of older files does not."""
+    return read_config(file, "unseen", UnseenEstimate) if file.has("unseen") else None
+
+
+def read_line_scores(file: TensorFile) -> LineScores | None:
+    """The scores of held-out lines, if the metadata has them."""
+    if not file.has("line_scores"):
+        return None
+    try:
+        return LineScores.from_json(file.json("line_scores"))
+    except ValueError:
+        raise file.damaged("line_scores") from None
 
 
 def read_labels(file: TensorFile, layout: str, model: ModelConfig, vocabulary: Vocabulary) -> LabelSet | None:

@@ -68,7 +68,7 @@ def create_model_file(path: Path, checkpoint: Checkpoint, like: Path | None = No
         metadata["labels"] = model.labels.to_json()
     if model.labels is not None and model.layout == "tags":
         metadata["tags_of_words"] = model.labels.of_words
-    metadata |= meta.text_form_to_json(model.text_form)
+    metadata |= meta.text_form_to_json(model.text_form) | meta.scoring_to_json(model)
     if training is not None and corpus is not None:
         metadata |= {
             "step": checkpoint.step,
@@ -118,6 +118,8 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
             labels,
             text_form=text_form,
             record_form=record_form,
+            unseen=meta.read_unseen(file),
+            line_scores=meta.read_line_scores(file),
         ),
         step,
         training,

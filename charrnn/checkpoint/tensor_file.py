@@ -4,8 +4,6 @@ import json
 import math
 import struct
 from collections.abc import Mapping
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from charrnn.checkpoint.atomic_file import AtomicFile
 from charrnn.errors import CheckpointError
 from charrnn.types import Array, Params
+from charrnn.version import VERSION
 
 FORMAT = 2
 """The format version that is written. All earlier versions are read; later ones are an error."""
@@ -33,7 +32,7 @@ def create(path: Path, tensors: Params, metadata: Mapping[str, Any], like: Path 
     enough.
     """
     texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
-    texts |= {"charrnn": str(FORMAT), "version": json.dumps(_version())}
+    texts |= {"charrnn": str(FORMAT), "version": json.dumps(VERSION)}
     header: dict[str, Any] = {"__metadata__": dict(sorted(texts.items()))}
     parts = []
     end = 0
@@ -51,14 +50,6 @@ def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:
     """Writes such a file, whole or not at all."""
     with create(path, tensors, metadata) as file:
         file.commit()
-
-
-@cache
-def _version() -> str:
-    try:
-        return version("charrnn")
-    except PackageNotFoundError:  # run from the sources, without an installation
-        return "unknown"
 
 
 class TensorFile:

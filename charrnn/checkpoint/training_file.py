@@ -100,6 +100,12 @@ def load_state(path: Path) -> TrainingState:
     )
 
 
+def load_origin(path: Path) -> tuple[CorpusInfo, Source | None]:
+    """The corpus of a training, and where it was read from, without its tensors. Raises `CheckpointError`."""
+    file = TensorFile(path)
+    return meta.read_config(file, "corpus", CorpusInfo), _read_source(file)
+
+
 def _batch_size(file: TensorFile, config: TrainingConfig, corpus: CorpusInfo, counters: Counters) -> int:
     """The rows of a batch. Raises `CheckpointError` if the counters are not valid for a continuous text.
 

@@ -15,11 +15,14 @@ from charrnn.cli.sample import command as sample
 from charrnn.cli.score import command as score
 from charrnn.cli.tag import command as tag
 from charrnn.cli.terminal import completion
-from charrnn.cli.terminal.console import notice
+from charrnn.cli.terminal.console import is_closed_pipe, notice
+from charrnn.cli.terminal.environment import DEBUG, drop_invalid_sizes
 from charrnn.cli.terminal.help import Command, Program
 from charrnn.cli.train import command as train
 from charrnn.cli.translate import command as translate
+from charrnn.cli.warm_up import command as warm_up
 from charrnn.errors import CharRNNError
+from charrnn.version import VERSION
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAX_MESSAGE = 2000
@@ -36,6 +39,7 @@ Examples:
   charrnn tag --spans < letters.txt
   charrnn score chapter.txt
   charrnn inspect --history
+  charrnn warm-up
 """
 
 app = typer.Typer(
@@ -51,9 +55,7 @@ app = typer.Typer(
 
 def _version(context: typer.Context, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:  # a shell may complete a line with --version
-        from importlib.metadata import version
-
-        typer.echo(f"charrnn {version('charrnn')}")
+        typer.echo(f"charrnn {VERSION}")
         raise typer.Exit
 
 
@@ -76,7 +78,7 @@ def _options(
         typer.echo(context.get_help())
 
 
-for module in (train, sample, translate, classify, tag, score, inspect):
+for module in (train, sample, translate, classify, tag, score, inspect, warm_up):
     texts = {"help": module.HELP, "short_help": module.HELP, "epilog": module.EXAMPLES}
     app.command(module.NAME, cls=Command, **texts)(module.command)
 
@@ -90,8 +92,9 @@ def program() -> Any:
 
 def main() -> None:
     """Runs the program and ends the process: an error becomes one line on stderr and an exit code."""
-    debug = os.environ.get("CHARRNN_DEBUG", "") not in ("", "0")
+    debug = os.environ.get(DEBUG, "") not in ("", "0")
     _open_streams()
+    drop_invalid_sizes()
     try:
         code = program().main(standalone_mode=False, prog_name="charrnn")
         sys.stdout.flush()
@@ -109,7 +112,7 @@ def main() -> None:
             raise
         else:
             _print_error(_unexpected(error))
-            code = 1
+            code = getattr(error, "exit_code", 1)
     _discard_unwritable_output()
     sys.exit(code)
 
@@ -167,6 +170,4 @@ def _is_current_folder_gone() -> bool:
 
 def _is_closed_pipe(error: BaseException | None) -> bool:
     """Whether the error means that stdout is a closed pipe; Typer turns that into a `SystemExit`."""
-    return (isinstance(error, OSError) and error.errno == errno.EPIPE) or (
-        isinstance(error, SystemExit) and _is_closed_pipe(error.__context__)
-    )
+    return is_closed_pipe(error) or (isinstance(error, SystemExit) and _is_closed_pipe(error.__context__))

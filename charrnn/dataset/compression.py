@@ -2,14 +2,16 @@
 
 import bz2
 import lzma
-import shlex
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple, Protocol
 
+from charrnn.dataset import shell_words
 from charrnn.dataset.file_types import may_begin, refuse
 from charrnn.errors import CorpusError
+from charrnn.optional import import_optional
 
 SLICE = 1 << 16
 """The compressed bytes that are decompressed at once: what follows the end of a member is copied."""
@@ -70,18 +72,12 @@ class _GzipDecompressor:
 
 def _zstd(path: str) -> Decompressor:
     """The decompressor of a Zstandard frame, which came to the standard library with Python 3.14."""
-    try:
-        from compression import zstd
-    except ImportError:
-        try:
-            from backports import zstd
-        except ImportError:
-            shown = "stdin" if path == "-" else path
-            raise CorpusError(
-                f"{shown} is a zstd file, which needs the package backports.zstd: pip install 'charrnn[zstd]'"
-            ) from None
-    found: Decompressor = zstd.ZstdDecompressor()
-    return found
+    for name in ("compression.zstd", "backports.zstd"):
+        with suppress(ImportError):
+            found: Decompressor = import_optional(name).ZstdDecompressor()
+            return found
+    shown = "stdin" if path == "-" else path
+    raise CorpusError(f"{shown} is a zstd file, which needs backports.zstd: pip install backports.zstd")
 
 
 COMPRESSIONS = (
@@ -124,7 +120,7 @@ def text_blocks(path: str, blocks: Iterator[bytes], size: int) -> Iterator[bytes
     head, blocks = _peek(_decompressed(path, form, blocks, size))
     refuse(path, head, form.program)
     if _compression(head):  # a file can hold itself, without end
-        file = "FILE" if path == "-" else shlex.quote(path)
+        file = "FILE" if path == "-" else shell_words.quote(path)
         raise CorpusError(f"{_shown(path)} is compressed twice: pipe in its content, `{form.program} -dc {file} | …`")
     return blocks
 

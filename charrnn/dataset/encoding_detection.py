@@ -12,6 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from charrnn.optional import import_optional
+
 SINGLE_BYTE = ("cp1251", "koi8-r", "cp866", "cp1252", "cp1250", "cp1253", "cp1255", "cp1256", "latin-1")
 MULTI_BYTE = ("shift_jis", "euc_jp", "gb18030", "big5", "euc_kr")
 """In these, texts in the alphabets of the others are plausible too, so they count only if none of those does."""
@@ -159,7 +161,7 @@ def _settled(sample: bytes, names: list[str], is_sure: bool) -> list[str]:
     If they don't agree, it knows encodings of several bytes better, and alphabets less well, of which we are sure.
     """
     try:
-        import charset_normalizer
+        charset_normalizer = import_optional("charset_normalizer")
     except ImportError:
         return names
     found = charset_normalizer.from_bytes(sample).best()

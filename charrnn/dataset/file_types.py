@@ -1,8 +1,8 @@
 """The types of files that are not text, recognised by their first bytes, and the commands that extract their text."""
 
-import shlex
 from typing import NamedTuple
 
+from charrnn.dataset import shell_words
 from charrnn.errors import CorpusError
 
 HEAD = 512
@@ -145,7 +145,7 @@ def refuse(path: str, head: bytes, wrapped: str = "") -> None:
     found = file_type(head)
     if found is None:
         return
-    shown, file = ("stdin", "FILE") if path == "-" else (path, shlex.quote(path))
+    shown, file = ("stdin", "FILE") if path == "-" else (path, shell_words.quote(path))
     what = f"{shown} is {found.name}{', compressed' if wrapped else ''}"
     if not found.command:
         raise NotTextError(f"{what}, which has no text: give a text, or train on its bytes with --bytes")

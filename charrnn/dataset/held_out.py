@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 
 from charrnn.dataset.files import STDIN, Source, list_files
-from charrnn.errors import ConfigError, CorpusError
+from charrnn.errors import ConfigError, CorpusError, counted
 from charrnn.types import Ids
 
 MIN_VALIDATION = 100
@@ -27,9 +27,9 @@ class HeldOutText:
 
     def __post_init__(self) -> None:
         if len(self.ids) < MIN_VALIDATION:
+            chars = counted(len(self.ids), "characters")
             raise CorpusError(
-                f"{self.name} is too short to validate on: it has {len(self.ids)} characters, and {MIN_VALIDATION} are "
-                "needed"
+                f"{self.name} is too short to validate on: it has {chars}, and {MIN_VALIDATION} are needed"
             )
 
 

@@ -3,6 +3,7 @@
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from itertools import count, repeat
 from typing import NamedTuple
 
 from charrnn.dataset.file_decoder import FileDecoder
@@ -25,6 +26,10 @@ class Line(NamedTuple):
     """As it was read, neither its line end changed nor normalised; bytes that can't be decoded are lone surrogates."""
     text: str
     """As a corpus is read; without its newline if the vocabulary has none."""
+    file: str = ""
+    """The path of its file; `-` for stdin."""
+    number: int = 0
+    """Which line of that file it is, from 1."""
 
 
 def read_lines(
@@ -39,10 +44,11 @@ def read_lines(
     """
     parts = _with_line_ends(parts)
     if vocabulary.is_bytes:
-        yield from ([Line(raw, raw) for raw in raws] for raws in _lines_of_bytes(parts))
+        for raws, path, first in _lines_of_bytes(parts):
+            yield [*map(Line, raws, raws, repeat(path), count(first))]
         return
-    for raws, mark in _raw_lines(parts, form, whole):
-        lines = [*map(Line, raws, _as_read(raws, vocabulary, form))]
+    for raws, mark, path, first in _raw_lines(parts, form, whole):
+        lines = [*map(Line, raws, _as_read(raws, vocabulary, form), repeat(path), count(first))]
         lines[0] = lines[0]._replace(raw=mark + lines[0].raw)
         yield lines
 
@@ -86,10 +92,13 @@ def texts_between(pieces: Iterable[str], border: str) -> Iterator[list[str]]:
     yield ["".join((*before, rest))]
 
 
-def _lines_of_bytes(parts: Iterable[Part]) -> Iterator[list[str]]:
-    """The lines that each part ends; bytes that are not UTF-8 are lone surrogates."""
+def _lines_of_bytes(parts: Iterable[Part]) -> Iterator[tuple[list[str], str, int]]:
+    """The lines that each part ends, their file, and the number of the first; bytes that are not UTF-8 are lone
+    surrogates.
+    """
     unfinished: list[bytes] = []
-    for _, part in parts:
+    number = 1
+    for path, part in parts:
         lines, end, rest = part.rpartition(b"\n")
         if part and not end:
             unfinished.append(part)
@@ -99,18 +108,23 @@ def _lines_of_bytes(parts: Iterable[Part]) -> Iterator[list[str]]:
         unfinished = [rest]
         if whole:
             *ended, last = whole.split("\n")
-            yield [line + "\n" for line in ended] + ([last] if last else [])
+            raws = [line + "\n" for line in ended] + ([last] if last else [])
+            yield raws, path, number
+            number += len(raws)
+        if not part:
+            number = 1
 
 
-def _raw_lines(parts: Iterable[Part], form: TextForm, whole: bool) -> Iterator[tuple[list[str], str]]:
-    """The lines that each part ends, with the line ends of the file, but without its mark; and that mark, if it is to
-    be written before them: a text that is written in UTF-8 keeps it, if it has that of UTF-8.
+def _raw_lines(parts: Iterable[Part], form: TextForm, whole: bool) -> Iterator[tuple[list[str], str, str, int]]:
+    """The lines that each part ends, with the line ends of the file, but without its mark; that mark, if it is to be
+    written before them: a text that is written in UTF-8 keeps it, if it has that of UTF-8; their file; and the number
+    of the first.
     """
     decoder = None
     for path, part in parts:
         if decoder is None:
             decoder, unfinished = FileDecoder(path, form.encoding, "surrogateescape"), list[str]()
-            is_first, is_half = True, False
+            is_first, is_half, number = True, False, 1
         text = decoder.decode(part)
         if is_half and text:  # the line of the \r is out already
             text, is_half = text.removeprefix("\n"), False
@@ -123,8 +137,8 @@ def _raw_lines(parts: Iterable[Part], form: TextForm, whole: bool) -> Iterator[t
             unfinished = [lines.pop()]
         if lines:
             is_half = text[-1:] == "\r" and not unfinished
-            yield lines, "\ufeff" if is_first and decoder.mark == codecs.BOM_UTF8 else ""
-            is_first = False
+            yield lines, "\ufeff" if is_first and decoder.mark == codecs.BOM_UTF8 else "", path, number
+            is_first, number = False, number + len(lines)
         if not part:
             decoder = None
 

@@ -13,7 +13,7 @@ from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import Digests, line_digests
 from charrnn.dataset.lines import Lines, find, find_lines, id_of, texts_of_lines
 from charrnn.dataset.vocabulary import TAB, Vocabulary
-from charrnn.errors import CorpusError
+from charrnn.errors import CorpusError, counted
 from charrnn.types import Ids, Indices
 
 DIGEST_BLOCK = 1 << 16
@@ -126,7 +126,9 @@ def _problem(tabs: int, source: int, length: int) -> str:
     """What is wrong with a line that is no pair, by the number of its tabs and the lengths of its source and of all."""
     if tabs != 1:
         return f"has {tabs} tabs" if tabs else "has no tab"
-    return f"has {length - source - 1} tags for {source} characters" if source else "has no source"
+    return (
+        f"has {counted(length - source - 1, 'tags')} for {counted(source, 'characters')}" if source else "has no source"
+    )
 
 
 def _columns(texts: Iterator[str]) -> tuple[Digests, Digests, LabelSet | None]:
@@ -158,9 +160,9 @@ def check(pairs: Pairs, name: str, skip_bad: bool, of_words: bool = False) -> No
         )
     if len(pairs.lines) < 2:
         if pairs.bad is not None and not len(pairs.lines):
-            raise CorpusError(
-                f"all {pairs.bad.count:,} lines of {name} are bad, and so --skip-bad leaves none: {pairs.bad.first}"
-            )
+            n = pairs.bad.count
+            which = f"all {n:,} lines of {name} are" if n > 1 else f"the only line of {name} is"
+            raise CorpusError(f"{which} bad, and so --skip-bad leaves none: {pairs.bad.first}")
         if of_words and len(pairs.lines):
             raise CorpusError(
                 f"{name} has only one sentence, and at least two are needed: in CoNLL's form a line is a word and its "

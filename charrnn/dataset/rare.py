@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.id_counts import CharacterCount, blocks_of, count
-from charrnn.dataset.replacement import substitute
+from charrnn.dataset.replacement import MarkPlaces, substitute
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError
 
@@ -30,11 +30,11 @@ def replace_rare(corpus: Corpus, min_count: int) -> Corpus:
         return corpus
     found = CharacterCount.from_counts(counts[~kept], len(corpus.ids))
     vocabulary = Vocabulary(c for c, is_kept in zip(characters, kept, strict=True) if is_kept)
-    new_ids = [
-        vocabulary.encode(c if is_kept else vocabulary.nearest(c)) for c, is_kept in zip(characters, kept, strict=True)
-    ]
+    places = MarkPlaces(characters, vocabulary)
+    texts = [c if is_kept else vocabulary.nearest(c, "") for c, is_kept in zip(characters, kept, strict=True)]
+    new_ids = [vocabulary.encode(text) for text in (*texts, *places.texts)]
     held_out = corpus.held_out
     if held_out is not None:
-        held_out = replace(held_out, ids=substitute(held_out.ids, new_ids))
-    ids = substitute(corpus.ids, new_ids)
+        held_out = replace(held_out, ids=substitute(places.split(held_out.ids), new_ids))
+    ids = substitute(places.split(corpus.ids), new_ids)
     return replace(corpus, ids=ids, vocabulary=vocabulary, held_out=held_out, rare=found)

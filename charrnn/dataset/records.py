@@ -20,9 +20,18 @@ def records_of(form: RecordForm, pieces: Iterable[str], name: str, as_bytes: boo
     Of CSV a list may wait for further pieces. With `as_bytes`, each character of the pieces is a byte. Raises
     `CorpusError` for a table that is not one, or of bytes; `name` is that of the file.
     """
-    if form.kind in tables.TABLES and as_bytes:
+    for records in numbered_records(form, pieces, name, as_bytes):
+        yield [record for _, record in records]
+
+
+def numbered_records(
+    form: RecordForm, pieces: Iterable[str], name: str, as_bytes: bool = False
+) -> Iterator[list[tuple[int, str]]]:
+    """`records_of`, each record with its number in the file, from 1; of a table the empty ones have a number too."""
+    is_table, number = form.kind in tables.TABLES, 0
+    if is_table and as_bytes:
         raise CorpusError(f"--{form.option} reads characters: leave out --bytes")
-    if form.kind in tables.TABLES:
+    if is_table:
         found = tables.column(pieces, form.kind, form.text, name)
     elif form.kind == "documents":
         found = iter([["".join(pieces)]])
@@ -30,8 +39,13 @@ def records_of(form: RecordForm, pieces: Iterable[str], name: str, as_bytes: boo
         found = _paragraphs(pieces) if form.kind == "blank" else texts_between(pieces, _border(form, as_bytes))
     has_edges = form.kind in ("blank", "text")
     for records in found:
-        parts = (part for record in records for part in record.split(END_OF_RECORD))
-        yield [part for part in (part.strip("\r\n") if has_edges else part for part in parts) if part]
+        numbered = []
+        for record in records:
+            parts = (part.strip("\r\n") if has_edges else part for part in record.split(END_OF_RECORD))
+            kept = [part for part in parts if part]
+            number += is_table or bool(kept)
+            numbered += [(number, part) for part in kept]
+        yield numbered
 
 
 def with_ends(form: RecordForm, pieces: Iterable[str], name: str, as_bytes: bool = False) -> Iterator[str]:
@@ -64,12 +78,13 @@ def read_records(
         else:
             texts = decoded_texts(of_file, vocabulary, text_form)
             pieces = (text.decode("latin-1") if isinstance(text, bytes) else text for text in texts)
-        for records in records_of(form, pieces, path, as_bytes):
+        for numbered in numbered_records(form, pieces, path, as_bytes):
+            numbers, records = [n for n, _ in numbered], [record for _, record in numbered]
             if as_bytes:
                 records = [record.encode("latin-1").decode("utf-8", "surrogateescape") for record in records]
             elif is_table:
                 records = [*map(text_form.normalize, records)]
-            yield [Line(record + "\n", record + form.end) for record in records]
+            yield [Line(r + "\n", r + form.end, path, n) for n, r in zip(numbers, records, strict=True)]
 
 
 def _border(form: RecordForm, as_bytes: bool) -> str:

@@ -1,7 +1,7 @@
 """The split: the part of a corpus to learn from and the part to validate on, in the layout of the configuration."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -192,6 +192,18 @@ def _split_stream(corpus: Corpus, config: TrainingConfig) -> Split:
         if config.val_spread and len(tail):
             return Split(*split_blocks(corpus.ids, len(tail), config.seed, config.batch_size, config.seq_length))
     return Split(Streams(head, config.batch_size, config.seq_length), ValidationStream(tail))
+
+
+def training_sample(training: TrainingData, limit: int) -> ValidationData:
+    """About `limit` characters of the data to learn from, to be read as validation data is."""
+    if not isinstance(training, LineBatches):
+        return ValidationStream(training.excerpt(limit))
+    lines = training.lines
+    order = np.random.default_rng(0).permutation(len(lines))
+    n = int(np.searchsorted(np.cumsum(lines.lengths[order].astype(np.int64) + 1), limit))
+    chosen = np.zeros(len(lines), bool)
+    chosen[order[: max(1, n)]] = True
+    return replace(training, lines=lines.select(chosen))
 
 
 def stream_training(training: int, validation: int, config: TrainingConfig) -> Streams | SegmentStreams:

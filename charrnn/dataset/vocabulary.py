@@ -1,5 +1,6 @@
 """The vocabulary: the characters that a model knows, and the id of each."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cached_property
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import one_of
+from charrnn.dataset import marks
 from charrnn.dataset.file_decoder import encoding_advice
 from charrnn.dataset.text_form import clusters
 from charrnn.errors import VocabularyError
@@ -97,6 +99,10 @@ class Vocabulary:
         return smallest_type(len(self))
 
     @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.characters)
+
+    @cached_property
     def start(self) -> int:
         """The id of the context before the first character of a text: newline, else space, else 0.
 
@@ -145,43 +151,56 @@ class Vocabulary:
         - `error` leaves them in the text, for `encode` to reject, and counts none
         - `skip` leaves them out
         - `nearest` replaces each by the most similar known character: the same letter in the other normal form of
-          Unicode (é or e + U+0301), then in the other case, then the letter or digit without accents, then a plain
-          dash, quote or space for another kind of it; a character to which none is similar is left out
+          Unicode (é or e + U+0301), then in the other case, then the letter or digit without accents; a quotation
+          mark, dash, space or ellipsis by the known one of another kind, straight quotes by ones that open or close as
+          what stands before them says; a character to which none is similar is left out
 
         Raises `ConfigError` for another policy.
         """
         one_of("unknown", policy, POLICIES)
-        known = set(self.characters)
+        known = self._known
         unknown = set() if self.is_bytes else set(text) - known
         if not unknown or policy == "error":
             return text, 0
         n_unknown = sum(c in unknown for c in text)
-        if policy == "nearest":
-            text = "".join(self._in_known_form(cluster, known) for cluster in clusters(text))
-            unknown = set(text) - known
-        replacements = {ord(c): self.nearest(c) if policy == "nearest" else "" for c in unknown}
-        return text.translate(replacements), n_unknown
+        if policy == "skip":
+            return text.translate(dict.fromkeys(map(ord, unknown), "")), n_unknown
+        if marks.joins_dots(known):
+            text = text.replace(marks.DOTS, "…")
+        text = "".join(self._in_known_form(cluster, known) for cluster in clusters(text))
+        return self._with_nearest(text, set(text) - known), n_unknown
 
-    def _in_known_form(self, text: str, known: set[str]) -> str:
+    def _with_nearest(self, text: str, unknown: set[str]) -> str:
+        """A text with the nearest known characters in place of the unknown ones."""
+        placed = {c for c in unknown if marks.depends_on_place(c, self._known)}
+
+        def mark(found: re.Match[str]) -> str:
+            return self.nearest(found[0], text[max(0, found.start() - marks.MAX_NESTED - 1) : found.start()])
+
+        if placed:
+            text = re.sub(f"[{re.escape(''.join(placed))}]", mark, text)
+        return text.translate({ord(c): self.nearest(c) for c in unknown - placed})
+
+    def _in_known_form(self, text: str, known: frozenset[str]) -> str:
         """A text in the normal form in which all its characters are known; as it is if there is none."""
         if known.issuperset(text):
             return text
         forms = (unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))
         return next((form for form in forms if known.issuperset(form)), text)
 
-    def nearest(self, character: str) -> str:
-        """The known characters that are most similar to an unknown one; empty if there are none."""
+    def nearest(self, character: str, before: str | None = None) -> str:
+        """The known characters that are most similar to an unknown one; empty if there are none.
+
+        `before` is the text before it, which says whether a quotation mark opens or closes: see `marks.nearest`.
+        """
+        if mark := marks.nearest(character, self._known, before):
+            return mark
         plain = unicodedata.normalize("NFKD", character)
         plain = "".join(c for c in plain if not unicodedata.combining(c))
-        category = unicodedata.category(character)
         candidates = [character.swapcase(), plain, plain.swapcase()]
-        if category == "Pd":  # dashes
-            candidates.append("-")
-        if category in ("Pi", "Pf", "Ps", "Pe", "Po"):  # quotes and other punctuation
-            candidates += ["'", '"'] if character in "‘’‚‛′" else ['"', "'"]
-        if category.startswith("Z") or character in "\t\n":  # separators
-            candidates.append(" ")
-        return next((text for text in candidates if text and set(text) <= set(self.characters)), "")
+        if unicodedata.category(character) in ("Pi", "Pf", "Ps", "Pe", "Po"):  # a mark of another kind
+            candidates += ['"', "'"]
+        return next((text for text in candidates if text and self._known.issuperset(text)), "")
 
     def select(self, text: str | bytes) -> tuple[Ids, NDArray[np.bool_]]:
         """The ids of the known characters of a text, and a mask [N] that selects these among all N characters."""
@@ -192,7 +211,7 @@ class Vocabulary:
             text = text.decode("utf-8", "surrogateescape")
         found = self._table.take(code_points(text), mode="clip")
         known = found != UNKNOWN
-        return found[known].astype(self.dtype), known
+        return (found if known.all() else found[known]).astype(self.dtype), known
 
     def _unknown_error(self, text: str) -> VocabularyError:
         """The error for a text with unknown characters."""

@@ -14,6 +14,7 @@ from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import ConfigError, CorpusError, DivergenceError
 from charrnn.model.model import Model
 from charrnn.model.translator import Translator
+from charrnn.resources import blas
 from charrnn.sampling.translate import translate
 from charrnn.types import Array
 
@@ -23,6 +24,7 @@ DIGITS = 4
 """The decimal places of a weight."""
 
 
+@blas.limit()
 def alignment(model: Model, text: str, limit: int) -> dict[str, Any]:
     """The alignments of the lines of a text, as plain data.
 

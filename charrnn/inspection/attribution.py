@@ -18,6 +18,7 @@ from charrnn.layers.workspace import Workspace
 from charrnn.model.classifier import Classifier
 from charrnn.model.model import Model
 from charrnn.model.tagger import Tagger
+from charrnn.resources import blas
 from charrnn.scoring.classify import classify
 from charrnn.scoring.tag import tag
 from charrnn.types import Array, Indices, Params
@@ -26,6 +27,7 @@ MAX_LENGTH = 10_000
 """The most characters of a text that is explained: the gradient needs what was computed at all of them."""
 
 
+@blas.limit()
 def attribution(model: Model, text: str, limit: int) -> dict[str, Any]:
     """How far each character speaks for the answers about the lines of a text, as plain data.
 

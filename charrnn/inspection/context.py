@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from charrnn.dataset.batch import CHARS_PER_READ
-from charrnn.errors import CheckpointError, CorpusError
+from charrnn.errors import CheckpointError, CorpusError, counted
 from charrnn.inspection.trace import Text, trace
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
+from charrnn.resources import blas
+from charrnn.resources.blas import limit
 from charrnn.types import Array, Ids, Indices
 
 MAX_LAG = 256
@@ -30,26 +32,24 @@ SHARES = (0.1, 0.01, 1e-4)
 """The shares of the gradient one step back whose k is reported."""
 
 
+@blas.limit()
 def context(model: Model, text: str) -> dict[str, Any]:
     """How far back the predictions depend on a text, as plain data; for a model of bytes, in bytes.
 
     `gradient`: for each k the norm of ∂loss_t/∂h_{t-k} over all layers, in nats, averaged over characters t of the
-    text; and the k from which it stays `below` each of `SHARES` of that at k = 1, or None if that is farther back than was
-    measured. `loss_by_length`: for each n the mean loss, in nats, at characters of which the model has
-    read only the n before. `targets`: the number of characters that are averaged. `gates`: for each layer and gate the
+    text; and the k from which it stays `below` each of `SHARES` of that at k = 1, or None if that is farther back than
+    was measured. `loss_by_length`: for each n the mean loss, in nats, at characters of which the model has read only
+    the n before. `targets`: the number of characters that are averaged. `gates`: for each layer and gate the
     share of steps in which it is closed (below 0.1) and open (above 0.9), of each unit. The largest k and n are half of
     the text at most; for a model of lines, what a tenth of the characters have before them in their line. Raises
     `CorpusError` for a text that is too short, and `CheckpointError` for a model with infinite losses or gradients:
     nothing bounds those of ReLU.
     """
-    from threadpoolctl import threadpool_limits  # which the summary does not need
-
     read = Text(model, text)
     before = _ids_before(read)
     if _max_lag(read, before, MAX_LAG) < 1:
         raise CorpusError("this text is too short to measure the context: give a longer one")
-    # With so few rows, more threads of BLAS are slower; and what is NaN or infinite is found below
-    with threadpool_limits(1), np.errstate(all="ignore"):
+    with limit(), np.errstate(all="ignore"):  # what is NaN or infinite is found below
         gradient, loss_by_length = _gradient(read, before), _loss_by_length(read, before)
     if not np.isfinite(gradient["norm"] + loss_by_length["loss"]).all():
         raise CheckpointError("the model's losses or gradients are NaN or infinite: its weights are too large")
@@ -69,7 +69,8 @@ def unit_names(found: Iterable[dict[str, Any]]) -> str:
 
 def place_numbers(numbers: Iterable[int]) -> str:
     """Over how many places the curves of several models are averaged."""
-    return f"{' or '.join(f'{n:,}' for n in dict.fromkeys(numbers))} places"
+    *others, last = dict.fromkeys(numbers)
+    return "".join(f"{n:,} or " for n in others) + counted(last, "places")
 
 
 def gradient_norms(read: Text, ends: Indices, before: Indices, max_lag: int) -> Array:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.errors import CorpusError
+from charrnn.errors import CorpusError, counted
 from charrnn.inspection.features import BUILT_IN, Feature
 from charrnn.inspection.trace import Text, trace
 from charrnn.model.clamp import value_range
 from charrnn.model.model import Model
+from charrnn.resources import blas
 from charrnn.types import Array
 
 MIN_CHARS = 20
@@ -24,6 +25,7 @@ UNITS_PER_FEATURE = 3
 """The units that are listed for each feature."""
 
 
+@blas.limit()
 def neurons(model: Model, text: str, features: Sequence[Feature] = ()) -> dict[str, Any]:
     """The units that follow features of a text, as plain data; `features` are in addition to the built-in ones.
 
@@ -35,7 +37,7 @@ def neurons(model: Model, text: str, features: Sequence[Feature] = ()) -> dict[s
     read = Text(model, text)
     if len(read.last) < MIN_CHARS:
         raise CorpusError(
-            f"the text is too short: it has {len(read.last)} characters that the model knows, "
+            f"the text is too short: it has {counted(len(read.last), 'characters')} that the model knows, "
             f"and needs at least {MIN_CHARS}"
         )
     features = [*features, *BUILT_IN]

@@ -5,14 +5,13 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from charrnn.errors import ConfigError
 from charrnn.inspection.figures import COLOURS, Panel
+from charrnn.optional import require
 
-try:
-    import matplotlib
-    from matplotlib.figure import Figure
-except ImportError:
-    raise ConfigError("pictures need matplotlib: pip install 'charrnn[plot]'") from None
+require("a picture", "matplotlib")
+
+import matplotlib  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 
 INK = "#010203"
 """Stands for the colour of the text around an SVG within a page."""

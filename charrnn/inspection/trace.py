@@ -11,6 +11,7 @@ from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.errors import CheckpointError, CorpusError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
+from charrnn.resources import blas
 from charrnn.types import Array, Ids, Indices, Mask
 
 MIN_PART = 4096
@@ -125,11 +126,7 @@ def trace(text: Text) -> Iterator[Piece]:
     The arrays of a piece are valid until the next piece is taken. Raises `CheckpointError` if the model's predictions
     are NaN or infinite.
     """
-    from threadpoolctl import threadpool_limits  # which the summary does not need
-
-    with threadpool_limits(1):  # with so few rows, more threads of BLAS are slower
-        for group in text.groups:
-            yield from _trace(text, *group)
+    return blas.limited(piece for group in text.groups for piece in _trace(text, *group))
 
 
 def _trace(text: Text, starts: Indices, stops: Indices, begins: Indices) -> Iterator[Piece]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from charrnn.inspection.symbols import character_names
 from charrnn.model.model import Model
+from charrnn.resources import blas
 from charrnn.types import Array
 
 MAX_CHARACTERS = 500
@@ -14,6 +15,7 @@ MAX_NEIGHBOURS = 5
 """The nearest neighbours that are listed for each character."""
 
 
+@blas.limit()
 def neighbours(model: Model) -> dict[str, Any]:
     """The nearest neighbours of each character, as plain data.
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from charrnn.checkpoint.pytorch_format import to_torch
 from charrnn.model.model import Model
+from charrnn.resources import blas
 from charrnn.types import Array
 
 HISTOGRAM_BINS = 24
@@ -15,6 +16,7 @@ DEAD_SHARE = 0.01
 GATES = {"rnn": ("",), "gru": ("reset", "update", "candidate"), "lstm": ("input", "forget", "candidate", "output")}
 
 
+@blas.limit()
 def weights(model: Model) -> dict[str, Any]:
     """The tensors of a model as plain data, under PyTorch's names.
 

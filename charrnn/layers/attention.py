@@ -28,6 +28,9 @@ Backward, where dW and db_c are sums over the batch rows too:
 
 So every step of the source is one step away from every step of the decoder: the gradient need not pass all the states
 between them.
+
+Edits here show with `--engine numpy`. `engine/kernels/attention.py`, the compiled version, has to follow:
+`tests/engine/test_agreement.py` tells what differs.
 """
 
 from typing import NamedTuple

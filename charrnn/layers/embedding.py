@@ -5,6 +5,9 @@
 Backward, each row of W_ih gets the gradients of all time steps and batch rows that read it:
 
     x_t = (W_ih + b)[id_t]        dW_ih[v] = Σ dx_t over all t with id_t = v        db = Σ_v dW_ih[v]
+
+Edits here show with `--engine numpy`. `engine/kernels/embedding.py`, the compiled version, has to follow:
+`tests/engine/test_agreement.py` tells what differs.
 """
 
 import numpy as np

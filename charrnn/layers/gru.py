@@ -26,6 +26,9 @@ The products h_{t-1} W_hh are parts of a_r, a_z and q, so that their gradient is
     h_{t-1} W_hh                       dh_{t-1} += (da_r, da_z, dq) W_hhᵀ
                                        dW_hh = Σ_t h_{t-1}ᵀ (da_r, da_z, dq)
     q = h_{t-1} W_hn + b_hn            db_hn = Σ_t dq
+
+Edits here show with `--engine numpy`. `engine/kernels/gru.py`, the compiled version, has to follow:
+`tests/engine/test_agreement.py` tells what differs.
 """
 
 import numpy as np

@@ -1,6 +1,9 @@
 """The linear layer: between two layers, and from the last one to the logits, over all time steps and rows at once.
 
 y = x W + b        dx = dy Wᵀ        dW = xᵀ dy        db = Σ_n dy_n
+
+Edits here show with `--engine numpy`. `engine/kernels/linear.py`, the compiled version, has to follow:
+`tests/engine/test_agreement.py` tells what differs.
 """
 
 import numpy as np

@@ -23,6 +23,9 @@ of the gradients from the output at t and from step t + 1; dc_t begins as the gr
                                         da_g = dc_t ⊙ i ⊙ (1 - g²)
                                         dc_{t-1} = dc_t ⊙ f
     a_t = x_t + h_{t-1} W_hh            dx_t = da_t        dh_{t-1} = da_t W_hhᵀ        dW_hh = Σ_t h_{t-1}ᵀ da_t
+
+Edits here show with `--engine numpy`. `engine/kernels/lstm.py`, the compiled version, has to follow:
+`tests/engine/test_agreement.py` tells what differs.
 """
 
 from functools import cache

@@ -25,6 +25,9 @@ explodes (Y. Bengio, P. Simard, P. Frasconi, "Learning Long-Term Dependencies wi
   return nothing bounds the state: where W_hh stretches it, it grows from step to step. So W_hh starts as a multiple of
   the identity (Q. Le, N. Jaitly, G. Hinton, "A Simple Way to Initialize Recurrent Networks of Rectified Linear Units",
   2015), which `model.initialization` chooses.
+
+Edits here show with `--engine numpy`. `engine/kernels/rnn.py`, the compiled version, has to follow:
+`tests/engine/test_agreement.py` tells what differs.
 """
 
 import numpy as np

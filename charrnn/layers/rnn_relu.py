@@ -1,4 +1,8 @@
-"""The vanilla recurrent network with ReLU: `rnn`, which holds the mathematics, with the other of its nonlinearities."""
+"""The vanilla recurrent network with ReLU: `rnn`, which holds the mathematics, with the other of its nonlinearities.
+
+Edits here show with `--engine numpy`. `engine/kernels/rnn_relu.py`, the compiled version, has to follow:
+`tests/engine/test_agreement.py` tells what differs.
+"""
 
 from functools import partial
 

@@ -1,6 +1,9 @@
 """The loss: softmax and cross-entropy, through log-sum-exp, so that no logit is too large or too small.
 
 log p_v = y_v - log Σ_w exp(y_w)        loss = -log p_target        dy_v = p_v - [v = target]
+
+Edits here show with `--engine numpy`. `engine/kernels/softmax.py`, the compiled version, has to follow:
+`tests/engine/test_agreement.py` tells what differs.
 """
 
 import numpy as np

@@ -1,5 +1,6 @@
 """The model: a network's weights with the vocabulary that they were learned for, ready to run."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,12 +14,14 @@ from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
+from charrnn.dataset.unseen import UnseenEstimate
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import Engine
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.clamp import clamp, value_range
 from charrnn.model.forms import AnyNetwork, network_for
+from charrnn.model.line_scores import LineScores
 from charrnn.model.network import Network
 from charrnn.types import Array, Ids, Params
 
@@ -47,6 +50,10 @@ class Model:
     """How the training text was read, and so how other texts are: without a meaning for a model of bytes."""
     record_form: RecordForm = LINES
     """For a model of the layout `lines`, what a text of its own is to it: a line, or another record."""
+    unseen: UnseenEstimate | None = None
+    """How probable characters are that the training text lacks; None if it is not known, and for a model of bytes."""
+    line_scores: LineScores | None = None
+    """The scores of the lines that were held out, if they were measured, which is after training."""
 
     @cached_property
     def network(self) -> AnyNetwork:
@@ -86,6 +93,15 @@ class Model:
     def start(self) -> int:
         """The id of the context before the first character of a text, which begins as if another had just ended."""
         return self.vocabulary.start_after(self.end)
+
+    @property
+    def unseen_nats(self) -> float:
+        """What a character that is not in the vocabulary costs in a score, in nats: see `UnseenEstimate`.
+
+        It is at least log V, the cost of a uniform guess, and exactly that if there is no estimate.
+        """
+        uniform = math.log(len(self.vocabulary))
+        return uniform if self.unseen is None else max(uniform, self.unseen.nats)
 
     @property
     def default_length(self) -> int:
@@ -149,9 +165,14 @@ class Model:
         """Raises `ConfigError` for a unit that does not exist."""
         L, H = self.config.layers, self.config.hidden_size
         if not (0 <= layer < L and 0 <= index < H):
-            raise ConfigError(
-                f"there is no unit {layer}:{index}: layers run from 0 to {L - 1}, the units of each from 0 to {H - 1}"
+            layers = (
+                f"layers run from 0 to {L - 1}, the units of each" if L > 1 else "the only layer is 0, its units run"
             )
+            if layer == -1:
+                raise ConfigError(
+                    f"unit {index} needs its layer, as in 0:{min(index, H - 1)}: {layers} from 0 to {H - 1}"
+                )
+            raise ConfigError(f"there is no unit {layer}:{index}: {layers} from 0 to {H - 1}")
 
     def forward(self, inputs: Ids, state: Array, workspace: Workspace | None = None) -> tuple[Array, Array]:
         """The logits [T, B, V] after each of the inputs [T, B], and the next state."""

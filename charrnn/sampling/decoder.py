@@ -1,6 +1,7 @@
 """The decoder: draws the characters of several texts side by side, each from the prediction after those before it."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from charrnn.config import SamplingConfig
 from charrnn.engine import available_cores
 from charrnn.errors import CheckpointError
 from charrnn.model.model import Model
+from charrnn.resources import blas
 from charrnn.sampling import filters
 from charrnn.sampling.charset import charset_mask
 from charrnn.sampling.state import GenerationState
@@ -33,18 +35,21 @@ class BatchDecoder:
         recent: filters.Recent,
         rngs: Sequence[np.random.Generator],
         stops: Sequence[str] = (),
+        threads: int | None = None,
     ):
         """Continues from a state [L, S, B, H] and the character [B] that follows it.
 
         `recent` [B, LOOKBACK] has the last characters of each text so far, padded with V at the front. A character in
-        `stops` may come even if the configuration does not allow it.
+        `stops` may come even if the configuration does not allow it. `threads` is that of `SamplingRequest`.
         """
-        self.model, self.config = model, config
+        self.model, self.config, self.threads = model, config, threads
         self.context, self.recent, self.rngs = context, recent, list(rngs)
         vocabulary = model.vocabulary
         self.mask = charset_mask(config, vocabulary.characters, stops, vocabulary.is_bytes)
         Decoder = model.engine.Decoder
-        self._compiled: Any = Decoder and Decoder(model.config.cell_name, model.params, state, available_cores())
+        self._compiled: Any = Decoder and Decoder(
+            model.config.cell_name, model.params, state, threads or available_cores()
+        )
         self._state = state
 
     @property
@@ -67,7 +72,8 @@ class BatchDecoder:
             settings = filters.settings(self.config)
             ids, logps = self._compiled.run(self.context, u, temps, settings, mask, recent)
         else:
-            ids, logps = self._draw_step_by_step(u, temps, mask)
+            with blas.limit(self.threads):
+                ids, logps = self._draw_step_by_step(u, temps, mask)
         if not np.isfinite(logps).all():
             raise CheckpointError("the model's predictions are NaN or infinite: its weights are too large")
         self.context = ids[-1]
@@ -103,7 +109,12 @@ class BatchDecoder:
 
 
 def start(
-    model: Model, primes: Sequence[str], seeds: Sequence[int], config: SamplingConfig, stops: Sequence[str] = ()
+    model: Model,
+    primes: Sequence[str],
+    seeds: Sequence[int],
+    config: SamplingConfig,
+    stops: Sequence[str] = (),
+    threads: int | None = None,
 ) -> BatchDecoder:
     """A decoder of one text for each prime and seed; a text with an empty prime begins as after a newline.
 
@@ -111,27 +122,40 @@ def start(
     """
     vocabulary, B = model.vocabulary, len(primes)
     read = [np.concatenate(([model.start], vocabulary.encode(p))).astype(vocabulary.dtype) for p in primes]
-    if len(set(primes)) == 1:  # read it once for all
-        state = np.repeat(model.read(read[0][:-1], model.zero_state(1)), B, axis=2)
-    else:
-        state = np.concatenate([model.read(ids[:-1], model.zero_state(1)) for ids in read], axis=2)
+    with _limited_blas(model, threads):
+        if len(set(primes)) == 1:  # read it once for all
+            state = np.repeat(model.read(read[0][:-1], model.zero_state(1)), B, axis=2)
+        else:
+            state = np.concatenate([model.read(ids[:-1], model.zero_state(1)) for ids in read], axis=2)
     recent = np.full((B, filters.LOOKBACK), len(vocabulary), np.int64)
     for row, ids in zip(recent, read, strict=True):
         tail = ids[1:][-filters.LOOKBACK :]
         row[len(row) - len(tail) :] = tail
     context = np.array([ids[-1] for ids in read], vocabulary.dtype)
-    return BatchDecoder(model, config, state, context, recent, [np.random.default_rng(seed) for seed in seeds], stops)
+    rngs = [np.random.default_rng(seed) for seed in seeds]
+    return BatchDecoder(model, config, state, context, recent, rngs, stops, threads)
 
 
 def resume(
-    model: Model, prime: str, after: GenerationState, config: SamplingConfig, stops: Sequence[str] = ()
+    model: Model,
+    prime: str,
+    after: GenerationState,
+    config: SamplingConfig,
+    stops: Sequence[str] = (),
+    threads: int | None = None,
 ) -> BatchDecoder:
     """A decoder of one text that continues where another stopped, and then with a prime; otherwise as `start`."""
     vocabulary = model.vocabulary
     read = np.concatenate(([after.context], vocabulary.encode(prime))).astype(vocabulary.dtype)
-    state = model.read(read[:-1], model.clamp_state(after.state))
+    with _limited_blas(model, threads):
+        state = model.read(read[:-1], model.clamp_state(after.state))
     recent = np.concatenate((after.recent, read[1:]))[None, -filters.LOOKBACK :]
-    return BatchDecoder(model, config, state, read[-1:], recent, [deepcopy(after.rng)], stops)
+    return BatchDecoder(model, config, state, read[-1:], recent, [deepcopy(after.rng)], stops, threads)
+
+
+def _limited_blas(model: Model, threads: int | None) -> AbstractContextManager[None]:
+    """`blas.limit` for an engine that uses BLAS: those with a decoder do not."""
+    return nullcontext() if model.engine.Decoder else blas.limit(threads)
 
 
 def sample_categorical(logp: Array, u: Array) -> Array:

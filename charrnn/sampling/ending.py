@@ -22,8 +22,9 @@ class Ending:
         self.kept = 0
         """The characters, for a model of bytes the bytes, of what was returned."""
         self.withheld, self.tail, self.waiting = "", "", ""
-        self.ended = self.stopped = False
-        """Whether the text has ended, and whether it has before one of `stops`."""
+        self.ended = False
+        self.stopped_before = ""
+        """The one of `stops` before which the text has ended, if it has."""
 
     @property
     def is_early(self) -> bool:
@@ -52,7 +53,7 @@ class Ending:
         for stop in self.stops:
             if piece and self.withheld.endswith(stop):
                 free, self.withheld, self.ended = self.withheld[: -len(stop)], "", True
-                self.stopped = True
+                self.stopped_before = stop
                 return free
         longest = max(len(stop) for stop in self.stops) - 1
         start = next(

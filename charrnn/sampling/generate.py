@@ -12,6 +12,7 @@ from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import ConfigError
 from charrnn.layers.softmax import log_softmax
 from charrnn.model.model import Model, check_model
+from charrnn.resources import blas
 from charrnn.sampling import decoder
 from charrnn.sampling.ending import can_end
 from charrnn.sampling.growing_text import GrowingText
@@ -72,9 +73,9 @@ class TextGenerator:
         config, stops = request.config, request.stops
         if after is None:
             check_sources(model, [request.prime_text])
-            self._batch = decoder.start(model, [request.prime_text], [request.seed], config, stops)
+            self._batch = decoder.start(model, [request.prime_text], [request.seed], config, stops, request.threads)
         else:
-            self._batch = decoder.resume(model, request.prime_text, after, config, stops)
+            self._batch = decoder.resume(model, request.prime_text, after, config, stops, request.threads)
         self._text = GrowingText(self._batch, request, self._batch.recent[0])
         self._draws = RewindableDecoder(self._batch, stops) if self._text.ending.is_early else None
 
@@ -96,6 +97,11 @@ class TextGenerator:
     def state(self) -> GenerationState:
         """The state from which another text continues exactly after all `pieces` so far."""
         return self._draws.state_after(self._text.ending.kept) if self._draws else self._batch.generation_state()
+
+    @property
+    def stopped_before(self) -> str:
+        """The one of the stop texts before which the text has ended; empty if it has not."""
+        return self._text.ending.stopped_before
 
 
 def generate(model: Model, request: SamplingRequest | None = None, **options: Unpack[SamplingOptions]) -> Iterator[str]:
@@ -190,7 +196,7 @@ def _continue(
         seeds = range(first_seed, first_seed + len(group))
         first_seed = seeds.stop
         check_sources(model, group)
-        batch = decoder.start(model, group, seeds, request.config, request.stops)
+        batch = decoder.start(model, group, seeds, request.config, request.stops, request.threads)
         texts = [GrowingText(batch, request, recent) for recent in batch.recent]
         wholes, done = [""] * len(group), 0
         for pieces in _write(batch, texts, request):
@@ -226,6 +232,10 @@ def _write(
 
 def alternatives(model: Model, sample: Sample, k: int = 5) -> Iterator[tuple[str, float, list[tuple[str, float]]]]:
     """Each character of a sample, its log-probability, and the k likeliest characters in its place."""
+    return blas.limited(_alternatives(model, sample, k), None)
+
+
+def _alternatives(model: Model, sample: Sample, k: int) -> Iterator[tuple[str, float, list[tuple[str, float]]]]:
     characters, prime = model.vocabulary.characters, model.vocabulary.encode(sample.context)
     ids = model.vocabulary.encode(sample.text)
     read = np.concatenate(([model.start], prime, ids)).astype(model.vocabulary.dtype)

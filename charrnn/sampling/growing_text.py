@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from charrnn.dataset.vocabulary import Vocabulary
-from charrnn.errors import ConfigError, SamplingError
+from charrnn.errors import ConfigError, SamplingError, counted
 from charrnn.sampling.constraints import Constraint, WholeTextConstraint
 from charrnn.sampling.decoder import BatchDecoder
 from charrnn.sampling.ending import Ending, MinLength
@@ -61,7 +61,7 @@ class GrowingText:
                 mask &= constraint.allowed(left)
             complete = mask.any() or any(match.complete() for match in self.matches)
             if not complete or (not mask.any() and self.chars < self.min_length):
-                self._fail(f"no character may come after {self.chars} characters: loosen the constraints")
+                self._fail(f"no character may come after {counted(self.chars, 'characters')}: loosen the constraints")
         except SamplingError as error:
             self._fail(str(error))
         if self.error or not mask.any():
@@ -90,7 +90,7 @@ class GrowingText:
                     break
         if self.ending.ended or self.chars == self.length:
             self.ended = True
-            if not self.ending.stopped:
+            if not self.ending.stopped_before:
                 self._check_match()
         return grown
 
@@ -118,7 +118,7 @@ class GrowingText:
     def _check_match(self) -> None:
         try:
             if not all(match.complete() for match in self.matches):
-                self._fail(f"the text does not match after {self.chars} characters: give a larger --length")
+                self._fail(f"the text does not match after {counted(self.chars, 'characters')}: give a larger --length")
         except SamplingError as error:
             self._fail(str(error))
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from charrnn.dataset.vocabulary import MAX_NAMED, Vocabulary
-from charrnn.errors import ConfigError, SamplingError
+from charrnn.errors import ConfigError, SamplingError, counted
+from charrnn.optional import require
 from charrnn.sampling.automaton import Automaton, State
 from charrnn.sampling.constraints import WholeTextConstraint
 from charrnn.sampling.regular_expression import Leaf, NotRegular, has_assertion, leaves, missing, parse, shortest
@@ -23,13 +24,12 @@ class Expression:
     """A regular expression over a vocabulary; all texts share it, and the automata that are made of it."""
 
     def __init__(self, pattern: str, vocabulary: Vocabulary):
-        """Raises `ConfigError` for an invalid pattern, a model of bytes, or if the library is not installed."""
+        """Raises `ConfigError` for an invalid pattern, a model of bytes, or if `regex` is not installed."""
         if vocabulary.is_bytes:
             raise ConfigError("--match needs a model of characters, and this one is a model of bytes")
-        try:
-            import regex
-        except ImportError:
-            raise ConfigError("--match needs the library regex: pip install 'charrnn[match]'") from None
+        require("--match", "regex")
+        import regex
+
         self._regex: Any = regex
         self.characters = vocabulary.characters
         self.ids = {c: v for v, c in enumerate(vocabulary.characters)}
@@ -99,7 +99,8 @@ class Expression:
     def _check_length(fewest: float, length: int) -> None:
         if 0 <= length < fewest:
             raise SamplingError(
-                f"the shortest text that matches has {fewest:,} characters: give at least that as the --length"
+                f"the shortest text that matches has {counted(int(fewest), 'characters')}: give at least that as the "
+                "--length"
             )
 
     def _missing_message(self, lacking: frozenset[Leaf]) -> str:

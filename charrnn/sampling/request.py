@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
-from charrnn.config import MAX_SEED, SamplingConfig, between, one_of
+from charrnn.config import MAX_SEED, MAX_THREADS, SamplingConfig, between, one_of
 from charrnn.errors import ConfigError
 from charrnn.model.model import DEFAULT_LENGTH, Model
 from charrnn.sampling.constraints import ConstraintFactory
@@ -25,6 +25,7 @@ class SamplingOptions(TypedDict, total=False):
     end: str | None
     min_length: int
     constraints: ConstraintFactory | None
+    threads: int | None
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class SamplingRequest:
     nothing else ends the text. A text whose `end` never comes is empty even so."""
     constraints: ConstraintFactory | None = None
     """Makes the constraints that each text obeys, character by character."""
+    threads: int | None = None
+    """How many threads draw; None: one for each core, with NumPy one unless the environment says how many BLAS has.
+
+    No text depends on it; with NumPy that holds up to rounding.
+    """
 
     def __post_init__(self) -> None:
         for name, kind in (
@@ -61,6 +67,7 @@ class SamplingRequest:
             ("config", SamplingConfig),
             ("end", str | None),
             ("min_length", int),
+            ("threads", int | None),
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, kind):
@@ -71,6 +78,8 @@ class SamplingRequest:
             if not sequence or not all(isinstance(stop, str) for stop in value):
                 raise ConfigError(f"{name} can't be {value!r:.60}: give a list of texts")
         between("seed", self.seed, 0, MAX_SEED)
+        if self.threads is not None:
+            between("threads", self.threads, 1, MAX_THREADS)
         if self.max_length < -1:
             raise ConfigError(
                 f"the length can't be {self.length}: give the number of characters, or -1 for a text without end"

@@ -42,7 +42,7 @@ class RewindableDecoder:
         if n == self.drawn:
             return self.batch.generation_state()
         last = max((draw for draw in self.draws if draw.start <= n), key=lambda draw: draw.start)
-        again = decoder.resume(self.batch.model, "", last.before, self.batch.config, self.stops)
+        again = decoder.resume(self.batch.model, "", last.before, self.batch.config, self.stops, self.batch.threads)
         if n > last.start:
             again.draw(last.temps[: n - last.start], last.mask)
         return again.generation_state()

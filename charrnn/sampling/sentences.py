@@ -1,6 +1,7 @@
 """The sentences of a text: where each ends, as soon as the text tells."""
 
 import unicodedata
+from collections.abc import Iterable, Iterator
 
 WIDE = "。！？｡"
 """End a sentence even if no space follows."""
@@ -52,6 +53,41 @@ class SentenceEnds:
         free, self.held = "".join(self.held[: self.cut]), self.held[self.cut :]
         self.cut = 0
         return free
+
+
+def first_sentence(pieces: Iterable[str], min_length: int = 0) -> Iterator[str]:
+    """The pieces of a text up to the end of its first sentence, as soon as they are certain to be in it.
+
+    The end of a sentence within the first `min_length` characters does not count. A text in which no sentence ends is
+    yielded whole.
+    """
+    ends, text, shown, ended = SentenceEnds(), "", 0, 0
+    for piece in pieces:
+        for c in piece:
+            text += c
+            if sentence := ends.add(c):
+                ended += len(sentence)
+                if ended >= min_length:
+                    if ended > shown:
+                        yield text[shown:ended]
+                    return
+        if (certain := ended + (ends.cut or len(ends.held))) > shown:
+            yield text[shown:certain]
+            shown = certain
+    if ends.cut and ended + ends.cut < min_length:  # an end that does not count has not been the end of the text
+        yield text[shown:]
+
+
+def needs_space(text: str, more: str) -> bool:
+    """Whether a space belongs between a text that ends with a sentence and one that goes on with a word."""
+    end = len(text)
+    while end and _closes(text[end - 1]):
+        end -= 1
+    last, first = text[end - 1 : end], more[:1]
+    if not last or last in WIDE or last not in STRONG + WEAK:
+        return False
+    opens = first in ("'", '"') and more[1:2].isalnum()
+    return first.isalnum() or opens or unicodedata.category(first or " ") in ("Pi", "Ps")
 
 
 def _closes(c: str) -> bool:

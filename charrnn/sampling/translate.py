@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from charrnn import engine as engines
-from charrnn.config import REWRITING_LAYOUTS, between, one_of
+from charrnn.config import MAX_THREADS, REWRITING_LAYOUTS, between, one_of
 from charrnn.dataset.groups import texts_in_groups
 from charrnn.dataset.vocabulary import POLICIES, TAB
 from charrnn.engine import available_cores
@@ -17,6 +17,7 @@ from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.layers import attention
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model, check_model
+from charrnn.resources import blas
 from charrnn.sampling import beam as beam_search
 from charrnn.types import Array, Ids, Indices
 
@@ -99,13 +100,13 @@ def translate_batches(
         ("beam", beam, 1, MAX_BEAM),
         ("nbest", nbest, 1, MAX_BEAM),
         ("length", length, 0, 2**31),
-        ("threads", threads, 1, 4096),
+        ("threads", threads, 1, MAX_THREADS),
     ):
         if type(value) is not int:
             raise ConfigError(f"{name} can't be {value!r}")
         between(name, value, least, most)
     model = replace(model, engine=engines.load("numpy"))  # the compiled engine has no single step
-    return _translate_batches(model, batches, beam, nbest, length, unknown, threads)
+    return blas.limited(_translate_batches(model, batches, beam, nbest, length, unknown, threads))
 
 
 def _translate_batches(

@@ -8,28 +8,26 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config import REWRITING_LAYOUTS, between, one_of
+from charrnn.config import MAX_THREADS, REWRITING_LAYOUTS, between, one_of
 from charrnn.dataset.groups import in_groups
 from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.layers.workspace import Workspace
+from charrnn.model.line_losses import groups_of, line_losses
 from charrnn.model.model import Model, check_model
-from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, checked_nll, encode_known, read_nll
-from charrnn.types import Array, Ids
+from charrnn.resources import blas
+from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, encode_known, read_nll
+from charrnn.types import Array, Ids, Indices, Mask
 
 LINES_PER_BATCH = 1024
 """Lines that `score_lines` takes at once."""
-MAX_ROWS = 48
-"""The most lines that a thread reads side by side."""
-CHARS_PER_CALL = 2048
-"""Characters of such lines that a thread reads at once: as many as in a training step, so it takes as much RAM."""
 Counts = NDArray[np.intp]
 
 
 def score_lines(
-    model: Model, lines: Iterable[Text], *, stateful: bool = False, unknown: str = "error", threads: int | None = None
+    model: Model, lines: Iterable[Text], *, stateful: bool = False, unknown: str = "count", threads: int | None = None
 ) -> Iterator[Score]:
     """The score of each line, in order; a line is scored as given, with its newline if it has one.
 
@@ -37,8 +35,9 @@ def score_lines(
     line, so that the scores add up to that of the whole text. A line with nothing to score has a score of 0. `threads`
     is the number of cores by default. For a model of pairs, only the target counts, from the character after the tab.
 
-    Raises `VocabularyError` as `score` does, with the number of the line, after it has yielded the scores of the lines
-    before it; `ConfigError` for fewer than one thread, and for `stateful` with a model of pairs.
+    `unknown` is one of `score.UNKNOWN_POLICIES`. With `error` it raises `VocabularyError` as `score` does, with the
+    number of the line, after it has yielded the scores of the lines before it. Raises `ConfigError` for fewer than one
+    thread, and for `stateful` with a model of pairs.
     """
     batches = in_groups(lines, LINES_PER_BATCH)
     scores = score_batches(model, batches, stateful=stateful, unknown=unknown, threads=threads)
@@ -50,18 +49,18 @@ def score_batches(
     batches: Iterable[Sequence[Text]],
     *,
     stateful: bool = False,
-    unknown: str = "error",
+    unknown: str = "count",
     threads: int | None = None,
 ) -> Iterator[list[Score]]:
     """`score_lines` of lines in batches: yields the scores of each batch before it asks for the next."""
     check_model(model)
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     threads = available_cores() if threads is None else threads
-    between("threads", threads, 1)
+    between("threads", threads, 1, MAX_THREADS)
     if stateful and model.layout in REWRITING_LAYOUTS:
         raise ConfigError("a model of pairs reads each line alone: leave out --stateful")
     encoded = _encoded(model, batches, unknown)
-    return _stateful(model, encoded) if stateful else _stateless(model, encoded, threads)
+    return blas.limited(_stateful(model, encoded) if stateful else _stateless(model, encoded, threads))
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,13 @@ class _LineBatch:
     counts: Counts
     """[n]: the characters of each line."""
     unknown: Counts
-    """[n]: the characters of each line that were skipped."""
+    """[n]: the characters of each line that are not in the vocabulary, and so not in `ids`."""
     firsts: Counts
     """[n]: the first character of each line that counts; for pairs that after the tab, or the end if there is none."""
+    counted: Counts
+    """[n]: the unknown characters of each line that count: all, for pairs those after the tab; none if skipped."""
+    unseen_nats: float
+    """What each of those costs."""
 
     @property
     def starts(self) -> Counts:
@@ -82,8 +85,11 @@ class _LineBatch:
         return np.cumsum(self.counts) - self.counts
 
     def scores(self, nats: Array) -> list[Score]:
-        """The scores of the lines, whose losses are nats [n]."""
-        return [*map(Score, (self.counts - self.firsts).tolist(), nats.tolist(), self.unknown.tolist())]
+        """The scores of the lines, whose known characters cost nats [n]."""
+        chars = self.counts - self.firsts
+        if self.counted.any():
+            chars, nats = chars + self.counted, nats + self.counted * self.unseen_nats
+        return [*map(Score, chars.tolist(), nats.tolist(), self.unknown.tolist())]
 
 
 def _encoded(model: Model, batches: Iterable[Sequence[Text]], unknown: str) -> Iterator[_LineBatch]:
@@ -115,11 +121,28 @@ def _encode(model: Model, lines: Sequence[Text], unknown: str) -> _LineBatch:
     upto = np.concatenate(([0], np.cumsum(known)))  # the known characters before each character
     ends = np.cumsum(lengths)
     counts = upto[ends] - upto[ends - lengths]
-    firsts = np.zeros_like(counts)
+    missing = lengths - counts
+    firsts, counted = np.zeros_like(counts), missing if unknown == "count" else np.zeros_like(counts)
     if model.layout in REWRITING_LAYOUTS:
         tab = vocabulary.characters.index(TAB)
         firsts = np.array([_after(tab, ids[end - n : end]) for n, end in zip(counts, np.cumsum(counts), strict=True)])
-    return _LineBatch(ids, counts, lengths - counts, firsts.astype(counts.dtype))
+        firsts = firsts.astype(counts.dtype)
+        if counted.any():
+            last = np.cumsum(counts) - counts + firsts - 1  # the tab, if there is one
+            has_tab = (firsts > 0) & (ids.take(last, mode="clip") == tab) if len(ids) else firsts > 0
+            counted = _unknown_between(known, last, ends) * has_tab
+    return _LineBatch(ids, counts, missing, firsts, counted, model.unseen_nats if counted.any() else 0.0)
+
+
+def _unknown_between(known: Mask, tabs: Counts, ends: Counts) -> Counts:
+    """The unknown characters [n] of each line from its tab on; any number for a line without one.
+
+    `known` [N] says which characters of all lines are known. `tabs` [n] are places among those, `ends` [n] among all.
+    """
+    upto = np.concatenate(([0], np.cumsum(~known)))  # the unknown characters before each character
+    places = np.append(np.flatnonzero(known), 0)
+    found: Counts = upto[ends] - upto[places.take(tabs, mode="clip")]
+    return found
 
 
 def _after(character: int, ids: Ids) -> int:
@@ -141,13 +164,12 @@ def _first_error(vocabulary: Vocabulary, lines: Sequence[Text]) -> tuple[int, Vo
 def _stateful(model: Model, batches: Iterable[_LineBatch]) -> Iterator[list[Score]]:
     """The scores of lines that are one text."""
     before, state, workspace = model.start, model.zero_state(1), Workspace()
-    with Threads(1):
-        for batch in batches:
-            nats, before, state = read_nll(model, batch.ids, before, state, workspace)
-            losses, filled = np.zeros(len(batch.counts)), np.flatnonzero(batch.counts)
-            if len(filled):
-                losses[filled] = np.add.reduceat(nats, batch.starts[filled], dtype=np.float64)
-            yield batch.scores(losses)
+    for batch in batches:
+        nats, before, state = read_nll(model, batch.ids, before, state, workspace)
+        losses, filled = np.zeros(len(batch.counts)), np.flatnonzero(batch.counts)
+        if len(filled):
+            losses[filled] = np.add.reduceat(nats, batch.starts[filled], dtype=np.float64)
+        yield batch.scores(losses)
 
 
 def _stateless(model: Model, batches: Iterable[_LineBatch], n_threads: int) -> Iterator[list[Score]]:
@@ -160,45 +182,16 @@ def _stateless(model: Model, batches: Iterable[_LineBatch], n_threads: int) -> I
             yield batch.scores(losses)
 
 
-def _shards(counts: Counts, n_threads: int) -> list[list[Counts]]:
-    """For each thread, the groups of lines that it reads side by side: lines of similar length, the longest first."""
-    order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
-    B = max(1, min(MAX_ROWS, -(-len(order) // n_threads)))
-    groups = [order[k : k + B] for k in range(0, len(order), B)]
+def _shards(counts: Counts, n_threads: int) -> list[list[Indices]]:
+    """For each thread, the groups of lines that it reads side by side."""
+    groups = groups_of(counts, n_threads)
     return [groups[k::n_threads] for k in range(min(n_threads, len(groups)))]
 
 
-def _score_shard(model: Model, batch: _LineBatch, losses: Array, groups: list[Counts], workspace: Workspace) -> None:
+def _score_shard(model: Model, batch: _LineBatch, losses: Array, groups: list[Indices], workspace: Workspace) -> None:
     """Writes the losses of the lines in a shard to `losses` [n]."""
-    starts, group_losses = batch.starts, _group_losses
-    if model.config.form == "translator":
-        from charrnn.scoring.translations import group_losses
+    starts = batch.starts
     for lines in groups:
-        losses[lines] = group_losses(
+        losses[lines] = line_losses(
             model, batch.ids, starts[lines], batch.counts[lines], batch.firsts[lines], workspace
         )
-
-
-def _group_losses(
-    model: Model, ids: Ids, starts: Counts, counts: Counts, firsts: Counts, workspace: Workspace
-) -> Array:
-    """The losses in nats of B lines [B], which begin in `ids` at `starts` [B]; the longest is the first.
-
-    The characters before the places `firsts` [B] of the lines do not count.
-
-    A line that is shorter than another is read past its end, where nothing counts, and leaves the batch soon after.
-    """
-    B, t = len(counts), 0
-    total, state = np.zeros(B), model.zero_state(B)
-    before = np.full(B, model.start, ids.dtype)
-    while t < counts[0]:
-        B = int(np.count_nonzero(counts > t))
-        T = min(-(-CHARS_PER_CALL // B), int(counts[0]) - t)
-        steps = np.arange(t, t + T)[:, None]
-        targets = ids.take(starts[:B] + steps, mode="clip")
-        inputs = np.concatenate((before[None, :B], targets[:-1]))
-        nats, state = checked_nll(model, inputs, targets, state[:, :, :B], workspace)
-        counted = (steps >= firsts[:B]) & (steps < counts[:B])
-        total[:B] += np.where(counted, nats, 0).sum(axis=0, dtype=np.float64)
-        before, t = targets[-1], t + T
-    return total

@@ -2,6 +2,9 @@
 
 The surprisal of a character is -log p, where p is the probability that the model gave it after everything before it. A
 score is the mean surprisal. A text, and a line that is scored alone, is read after `Model.start`.
+
+A network can't read a character that is not in its vocabulary, so its state stays as it is there: the next character is
+predicted as if it followed the one before. What the unknown character itself costs depends on a policy.
 """
 
 import math
@@ -13,14 +16,15 @@ import numpy as np
 from charrnn.config import one_of
 from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.dataset.vocabulary import Vocabulary
-from charrnn.engine.threads import Threads
-from charrnn.errors import DivergenceError
 from charrnn.layers.workspace import Workspace
+from charrnn.model.line_losses import checked_nll
 from charrnn.model.model import Model, check_model
+from charrnn.resources import blas
 from charrnn.types import Array, Ids, Mask
 
-UNKNOWN_POLICIES = ("error", "skip")
-"""What to do with characters that are not in the vocabulary."""
+UNKNOWN_POLICIES = ("error", "skip", "count")
+"""What to do with characters that are not in the vocabulary: raise an error, leave them out, or count each at its cost,
+which is `Model.unseen_nats`."""
 Text = str | bytes
 
 
@@ -31,7 +35,8 @@ class Score:
     chars: int
     nats: float
     unknown: int = 0
-    """Further characters, which were skipped because they are not in the vocabulary."""
+    """The characters that are not in the vocabulary: those that were skipped are further ones; those that were counted
+    are among `chars`, except in the source of a pair, where nothing counts."""
 
     def __add__(self, other: "Score") -> "Score":
         return Score(self.chars + other.chars, self.nats + other.nats, self.unknown + other.unknown)
@@ -70,7 +75,8 @@ def surprisal(model: Model, text: Text, *, unknown: str = "error") -> Array:
 
     If the model has a normal form for its texts (`Model.text_form`), the characters are those of the text in that form.
 
-    Characters that are not in the vocabulary raise `VocabularyError`; with `skip` their surprisal is NaN.
+    Characters that are not in the vocabulary raise `VocabularyError`; with `skip` their surprisal is NaN, and with
+    `count` it is `Model.unseen_nats`.
     """
     check_model(model)
     (nats,) = stream_surprisal(model, [model.as_read(text)], unknown=unknown)
@@ -80,18 +86,21 @@ def surprisal(model: Model, text: Text, *, unknown: str = "error") -> Array:
 def stream_surprisal(model: Model, pieces: Iterable[Text], *, unknown: str = "error") -> Iterator[Array]:
     """`surprisal` of a text in pieces: yields that of each piece [N] before it asks for the next."""
     one_of("unknown", unknown, UNKNOWN_POLICIES)
+    return blas.limited(_stream_surprisal(model, pieces, unknown))
+
+
+def _stream_surprisal(model: Model, pieces: Iterable[Text], unknown: str) -> Iterator[Array]:
     before, state, workspace = model.start, model.zero_state(1), Workspace()
-    with Threads(1):  # with a single row, several BLAS threads would only wait for each other
-        for piece in pieces:
-            ids, known = encode_known(model.vocabulary, piece, unknown)
-            nats = np.full(len(known), np.nan, state.dtype)
-            nats[known], before, state = read_nll(model, ids, before, state, workspace)
-            yield nats
+    for piece in pieces:
+        ids, known = encode_known(model.vocabulary, piece, unknown)
+        nats = np.full(len(known), model.unseen_nats if unknown == "count" else np.nan, state.dtype)
+        nats[known], before, state = read_nll(model, ids, before, state, workspace)
+        yield nats
 
 
 def encode_known(vocabulary: Vocabulary, text: Text, unknown: str) -> tuple[Ids, Mask]:
     """The ids of the known characters of a text [N], and a mask [N] of these characters."""
-    if unknown == "skip":
+    if unknown != "error":
         return vocabulary.select(text)
     ids = vocabulary.encode(text)
     return ids, np.ones(len(ids), bool)
@@ -106,12 +115,3 @@ def read_nll(model: Model, ids: Ids, before: int, state: Array, workspace: Works
         found, state = checked_nll(model, inputs[:, None], targets[:, None], state, workspace)
         nats[start : start + CHARS_PER_READ], before = found[:, 0], int(targets[-1])
     return nats, before, state
-
-
-def checked_nll(model: Model, inputs: Ids, targets: Ids, state: Array, workspace: Workspace) -> tuple[Array, Array]:
-    """`Model.token_nll`. Raises `DivergenceError` if it is NaN or infinite."""
-    with np.errstate(all="ignore"):  # weights that are too large show in the result
-        nats, state = model.token_nll(inputs, targets, state, workspace)
-    if not np.isfinite(nats).all():
-        raise DivergenceError("the model's predictions are NaN or infinite: its weights are too large")
-    return nats, state

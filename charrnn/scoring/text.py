@@ -5,42 +5,49 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from charrnn.config import REWRITING_LAYOUTS
+from charrnn.config import MAX_THREADS, REWRITING_LAYOUTS, between, one_of
 from charrnn.dataset.line_reader import lines_of
 from charrnn.dataset.records import records_of
 from charrnn.errors import CorpusError
 from charrnn.model.model import Model, check_model
 from charrnn.scoring.lines import score_lines
-from charrnn.scoring.score import Score, Text, stream_surprisal
+from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, stream_surprisal
 
 
-def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error") -> Score:
+def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error", threads: int | None = None) -> Score:
     """The score of a text, or of its consecutive pieces: -log of the probability that the model writes it unprimed.
 
     For a model of pairs it is the sum over the lines: -log of the probability of each target after its source. For a
-    model of records other than lines it is the sum over these, each with its end.
+    model of records other than lines it is the sum over these, each with its end. Such lines and records are shared
+    among `threads`, the number of cores by default; a continuous text is read by one.
 
-    Raises `VocabularyError` for characters that are not in the vocabulary, unless `unknown` is `skip`, which leaves
-    them out; `CorpusError` if there is nothing to score.
+    `unknown` is one of `score.UNKNOWN_POLICIES`; with `error`, characters that are not in the vocabulary raise
+    `VocabularyError`. Raises `CorpusError` if there is nothing to score.
     """
     check_model(model)
+    between("threads", 1 if threads is None else threads, 1, MAX_THREADS)
     pieces: Iterable[Text] = [text] if isinstance(text, Text) else text
     if not model.vocabulary.is_bytes:
         pieces = model.text_form.normalize_pieces(map(model.as_text, pieces))
     if model.layout in REWRITING_LAYOUTS:
-        return score_texts(model, lines_of(p if isinstance(p, str) else _decoded(p) for p in pieces), unknown=unknown)
+        lines = lines_of(p if isinstance(p, str) else _decoded(p) for p in pieces)
+        return score_texts(model, lines, unknown=unknown, threads=threads)
     if model.reads_records:
-        return score_texts(model, _records(model, pieces), unknown=unknown)
+        return score_texts(model, _records(model, pieces), unknown=unknown, threads=threads)
     total = Score(0, 0.0)
-    for nats in stream_surprisal(model, pieces, unknown=unknown):
-        skipped = int(np.isnan(nats).sum())
-        total += Score(len(nats) - skipped, float(np.nansum(nats, dtype=np.float64)), skipped)
+    one_of("unknown", unknown, UNKNOWN_POLICIES)
+    for nats in stream_surprisal(model, pieces, unknown="skip" if unknown == "count" else unknown):
+        missing = int(np.isnan(nats).sum())
+        total += Score(len(nats) - missing, float(np.nansum(nats, dtype=np.float64)), missing)
+    if unknown == "count":
+        total = Score(total.chars + total.unknown, total.nats + total.unknown * model.unseen_nats, total.unknown)
     return _checked(total, model)
 
 
-def score_texts(model: Model, texts: Iterable[Text], *, unknown: str = "error") -> Score:
+def score_texts(model: Model, texts: Iterable[Text], *, unknown: str = "error", threads: int | None = None) -> Score:
     """The sum of the scores of texts that are each a text of its own, such as lines with their newlines."""
-    return _checked(sum(score_lines(model, texts, unknown=unknown), Score(0, 0.0)), model)
+    scores = score_lines(model, texts, unknown=unknown, threads=threads)
+    return _checked(sum(scores, Score(0, 0.0)), model)
 
 
 def _records(model: Model, pieces: Iterable[Text]) -> Iterator[Text]:

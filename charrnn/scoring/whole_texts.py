@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from charrnn.config import between, one_of
+from charrnn.config import MAX_THREADS, between, one_of
 from charrnn.dataset.vocabulary import POLICIES, TAB, Vocabulary
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads
@@ -13,6 +13,7 @@ from charrnn.errors import CorpusError, DivergenceError, VocabularyError
 from charrnn.layers.softmax import log_softmax
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
+from charrnn.resources import blas
 from charrnn.types import Array, Ids, Indices
 
 MAX_ROWS = 64
@@ -38,9 +39,9 @@ def probabilities_of_batches(
     """
     one_of("unknown", unknown, POLICIES)
     n_threads = available_cores() if threads is None else threads
-    between("threads", n_threads, 1, 4096)
+    between("threads", n_threads, 1, MAX_THREADS)
     normalized = ([*map(model.text_form.normalize, batch)] for batch in batches)
-    return _read_batches(model.vocabulary, normalized, read, unknown, n_threads)
+    return blas.limited(_read_batches(model.vocabulary, normalized, read, unknown, n_threads))
 
 
 def _read_batches(

@@ -7,16 +7,23 @@ from typing import cast
 import numpy as np
 
 from charrnn import engine as engines
-from charrnn.config import ANNEALED, ModelConfig, TrainingConfig
+from charrnn.config import ANNEALED, FORM_OF_LAYOUT, ModelConfig, TrainingConfig
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.id_counts import blocks_of, count
 from charrnn.dataset.line_rows import usual_longest
 from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.split import TrainingData, split_corpus
-from charrnn.errors import ConfigError
-from charrnn.training import budget, finetuning
+from charrnn.engine import compile_time
+from charrnn.errors import ConfigError, counted
+from charrnn.training import budget, few_data, finetuning
 from charrnn.training.deadline import Deadline
-from charrnn.training.options import TrainOptions, model_config, resolve_defaults, training_config
+from charrnn.training.options import (
+    DEFAULTS_OF_LAYOUT,
+    TrainOptions,
+    model_config,
+    resolve_defaults,
+    training_config,
+)
 from charrnn.training.throughput import measure_throughput
 
 REFERENCE_MODEL = ModelConfig(64, "lstm", 256, 1)
@@ -61,14 +68,30 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
         deadline.evaluation *= fraction / config.val_fraction
         chosen["val_fraction"] = fraction
     split = split_corpus(corpus, training_config(chosen))
-    steps = max(1, int(throughput * deadline.budget() / split.training.chars_read_per_step))
+    if not is_finetuned and model.form == "language_model":
+        data = split.training
+        deadline.max_steps = few_data.max_steps(data.chars_read, line, data.steps_per_epoch)
+    steps = max(1, int(min(throughput * deadline.budget() / split.training.chars_read_per_step, deadline.max_steps)))
     timing = _timing(steps, seconds, deadline, chosen)
     if is_finetuned and split.validation.size:
         timing["patience"] = finetuning.PATIENCE
+    if (is_finetuned or deadline.max_steps < math.inf) and split.validation.size:
         epoch = max(split.training.steps_per_epoch, finetuning.MIN_EVAL_EVERY)
         affordable = math.ceil(steps * deadline.evaluation / (EVALUATION_SHARE * seconds))
         timing["eval_every"] = min(timing["eval_every"], max(epoch, affordable))
     return timing | chosen
+
+
+def kernels(options: TrainOptions, model: ModelConfig | None, samples: bool = False) -> frozenset[str]:
+    """The kernels that a new run with a deadline calls, given the model that it starts from, if any.
+
+    They include those of the reference network, whose speed is measured. `samples`: see `compile_time.training`.
+    """
+    layout = options.get("layout", "stream")
+    of_layout = DEFAULTS_OF_LAYOUT.get(layout, {}).get("cell", "lstm")
+    cell = options.get("cell", of_layout) if model is None else model.cell
+    form = FORM_OF_LAYOUT.get(layout, "language_model")
+    return compile_time.training(REFERENCE_MODEL.cell) | compile_time.training(cell, form, samples)
 
 
 def with_min_count(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> TrainOptions:
@@ -101,12 +124,18 @@ def _timing(steps: int, seconds: float, deadline: Deadline, chosen: TrainOptions
 
 
 def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int, deadline: Deadline) -> TrainingConfig:
-    """The configuration of a run that continues from a step until the deadline: at full rate, then a new cooldown."""
+    """The configuration of a run that continues from a step until the deadline: at full rate, then a new cooldown.
+
+    On a text that is soon used up, the run ends when its evaluations bring nothing better.
+    """
     split = split_corpus(corpus, config)
     training, validation = split.training, split.validation
     throughput = _throughput(model, config, _line_length(training))
     deadline.evaluation = _validation_seconds(validation.chars_read, throughput, config)
     _check_evaluation(corpus, deadline)
+    is_few = few_data.is_few(training.chars_read, _line_length(training))
+    if model.form == "language_model" and validation.size and is_few:
+        deadline.patience = finetuning.PATIENCE
     more = max(1, int(throughput * deadline.budget() / training.chars_read_per_step))
     if config.schedule not in ANNEALED:
         return replace(config, steps=step + more)
@@ -138,7 +167,7 @@ def _check_evaluation(corpus: Corpus, deadline: Deadline) -> None:
     if corpus.held_out is not None and deadline.evaluation > MAX_SHARE_OF_HELD_OUT * deadline.seconds:
         raise ConfigError(
             f"validating on {corpus.held_out.name} would take about {deadline.evaluation:.0f} of the "
-            f"{deadline.seconds:.0f} seconds: give more --time, or a shorter text"
+            f"{counted(round(deadline.seconds), 'seconds')}: give more --time, or a shorter text"
         )
 
 

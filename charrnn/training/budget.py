@@ -10,6 +10,7 @@ import numpy as np
 
 from charrnn import engine as engines
 from charrnn.config import FORM_OF_LAYOUT, ModelConfig
+from charrnn.training import few_data
 from charrnn.training.options import DEFAULTS_OF_LAYOUT, TrainOptions
 from charrnn.types import Indices
 
@@ -81,9 +82,9 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
 
     The width grows with the fourth root of W: half of the additional operations go into weights, whose number grows
     with the square of the width, and half into reading the text more often. The number of epochs then decides how much
-    dropout there is against overfitting.
+    dropout there is against overfitting. A short text is used up before the operations are: see `few_data`.
     """
-    if (layout := given.get("layout", "")) == "translations":
+    if (layout := given.get("layout", "stream")) == "translations":
         chosen = {"cell": "lstm"} | OF_WHOLE_TEXTS[layout] | given
         return {"hidden_size": _width_of_translator(W, N, V, chosen)} | chosen
     shape: TrainOptions = {"cell": "lstm", "layers": 1}
@@ -94,11 +95,12 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
             "hidden_size": min(width(W, chosen["cell"], chosen["layers"]), MAX_WIDTH_OF_WHOLE_TEXTS[layout])
         }
         return widest | chosen
-    chosen.setdefault("hidden_size", width(W, chosen["cell"], chosen["layers"]))
+    chosen.setdefault("hidden_size", min(width(W, chosen["cell"], chosen["layers"]), few_data.width(N, line)))
     H = chosen["hidden_size"]
     epochs = W / operations(ModelConfig(V, chosen["cell"], H, chosen["layers"])) / N
+    is_used_up = epochs >= few_data.max_epochs(N, line)
     if given.get("optimizer", "adam") in ("adam", "adamw"):
-        chosen.setdefault("lr", learning_rate(H))
+        chosen.setdefault("lr", min(learning_rate(H), few_data.MAX_RATE if is_used_up else MAX_RATE))
     dropped = 0.0
     if epochs > EPOCHS_BEFORE_OVERFITTING:
         doublings = math.log2(epochs / EPOCHS_BEFORE_OVERFITTING)
@@ -111,7 +113,7 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
         "dropout": dropped,
         "drop_connect": dropped,
     }
-    return defaults | chosen
+    return defaults | (few_data.settings(N, line) if is_used_up else {}) | chosen
 
 
 def choose_min_count(counts: Indices, seconds: float, given: TrainOptions) -> int:

@@ -14,6 +14,20 @@ from charrnn.training.trainer import Trainer
 
 OUTPUTS = (LabelBatches, TagBatches)
 """The data of networks whose outputs are labels or tags."""
+MIN_CHARACTERS, MIN_TEXTS = 500, 20
+"""From fewer characters, or fewer lines, pairs or texts, a network learns nothing that holds for any other text.
+
+After 500 characters of Shakespeare a network needed 2.95 nats for others, after 20 given names 2.86. Counting pairs of
+characters does as well for the former (2.98), counting characters for the latter (2.81).
+"""
+
+
+def is_too_small(trainer: Trainer) -> bool:
+    """Whether there is far too little to learn from, for a network that does not start from another one's weights."""
+    data = trainer.training_data
+    if trainer.state.init_from is not None:
+        return False
+    return data.n_lines < MIN_TEXTS if data.n_lines else data.size < MIN_CHARACTERS
 
 
 def rare_characters(trainer: Trainer) -> tuple[int, CharacterCount] | None:

@@ -1,9 +1,10 @@
 """The deadline: ends a run on time, by planning with the speed of its steps so far."""
 
-import time
+import math
 from dataclasses import replace
 
 from charrnn.config import ANNEALED, TrainingConfig
+from charrnn.training.usable_time import UsableTime
 
 MIN_SECONDS = 1.0
 """The shortest training time, in seconds."""
@@ -19,13 +20,15 @@ class Deadline:
     """The clock of a run, from its creation to the end of the evaluation and the save after the last step.
 
     It keeps the learning rate of an annealed schedule constant until the cooldown has to begin, and then plans as many
-    steps as fit.
+    steps as fit. Time in which the process can't run does not count: see `UsableTime`.
     """
 
     def __init__(self, seconds: float, cooldown: float):
         """`cooldown` is the share of the steps' time in which the learning rate falls."""
         self.seconds = seconds
-        self.end = time.monotonic() + seconds
+        self.clock = UsableTime()
+        self.end = self.clock.now() + seconds
+        """When the time is up, by this clock."""
         self.cooldown = cooldown
         self.evaluation = 0.0
         """The seconds of an evaluation: one follows the last step."""
@@ -38,10 +41,18 @@ class Deadline:
         self.marks = [(0, 0.0), (0, 0.0)]
         """(steps since then, time), twice: a step's time is measured over at least the latter half of all steps."""
         self.cooling = False
+        self.max_steps = math.inf
+        """The steps after which there is nothing more to learn from the text: the run ends, however early it is."""
+        self.patience = 0
+        """The evaluations without a better model after which the run ends, if it does not say so itself; 0: none."""
+
+    def remaining(self) -> float:
+        """The seconds until the time is up."""
+        return self.end - self.clock.now()
 
     def left(self) -> float:
         """The seconds left for steps."""
-        return self.end - self.evaluation - min(self.saving, self.seconds / 20) - time.monotonic()
+        return self.remaining() - self.evaluation - min(self.saving, self.seconds / 20)
 
     def budget(self) -> float:
         """The seconds to plan steps for: those left, but at least a second."""
@@ -58,7 +69,7 @@ class Deadline:
 
     def plan(self, config: TrainingConfig, step: int) -> TrainingConfig:
         """The configuration with the number of steps that the time allows; called after every step."""
-        now, left = time.monotonic(), self.left()
+        now, left = self.clock.now(), self.left()
         if self.start is None:
             self.start = step
             return replace(config, steps=max(config.steps, step + 1))
@@ -71,17 +82,18 @@ class Deadline:
         if left <= 0:
             return replace(config, steps=step)
         anneals = config.schedule in ANNEALED
-        if anneals and not self.cooling and left <= self.cooldown * (left + now - self.since):
+        is_late = left <= self.cooldown * (left + now - self.since)
+        if anneals and not self.cooling and (is_late or step >= (1 - self.cooldown) * self.max_steps):
             self.cooling = True
             steps, when = self.marks[0]
             each = (now - when) / (done - steps) if done else left
-            cooldown = max(1, int(left / (STEP_TIME_SHARE * each)))
+            cooldown = max(1, int(min(left / (STEP_TIME_SHARE * each), self.max_steps - step)))
             end, start = step + cooldown, max(step, config.warmup)  # the warm-up comes first
             return replace(config, hold=start - config.warmup, cooldown=max(1, end - start), steps=end)
         more = max(1, step // 20)  # matters only if the run stops here and resumes without a deadline
         if anneals and not self.cooling and step >= config.warmup + config.hold:
             hold = step - config.warmup + more
             return replace(config, hold=hold, steps=config.warmup + hold + config.cooldown)
-        if not anneals and step >= config.steps:
-            return replace(config, steps=step + more)
+        if not anneals and step >= min(config.steps, self.max_steps):
+            return replace(config, steps=int(min(step + more, self.max_steps)))
         return config

@@ -1,7 +1,8 @@
-"""The divergence: the loss from which on training is taken to have failed."""
+"""The divergence: the loss from which on training is taken to have failed, and the error for it."""
 
 import math
 
+from charrnn.errors import DivergenceError
 from charrnn.training.state import TrainingState
 
 MIN_CHOICES = 1000
@@ -9,6 +10,14 @@ MIN_CHOICES = 1000
 
 One that overfits may be sure of a wrong label, so that its loss is far above that of a uniform guess.
 """
+ADVICE = "try a lower --lr or --clip"
+
+
+def in_evaluation(step: int) -> DivergenceError:
+    """The error for an evaluation after a step whose loss is not finite, or above the threshold."""
+    if not step:
+        return DivergenceError("the model of --init-from has no finite loss on this text: give another one")
+    return DivergenceError(f"training diverged before step {step}: {ADVICE}")
 
 
 def threshold(state: TrainingState) -> float:

@@ -1,14 +1,12 @@
 """The memory estimate: how much memory training takes, and whether this machine has it."""
 
 import math
-from pathlib import Path
-
-import psutil
 
 from charrnn import engine as engines
 from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.errors import ConfigError
 from charrnn.model.forms import network_for
+from charrnn.resources.memory import available
 from charrnn.training.optimizers import OPTIMIZERS
 
 FLOAT_BYTES = 4
@@ -41,18 +39,6 @@ def estimate(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
         width *= 2
     masks = steps * L * width * bool(model.dropout) + 2 * cells * L * H * GH * bool(model.drop_connect)
     return int(FLOAT_BYTES * (weights * copies + activations + masks) + 2 * corpus + BASE_BYTES)
-
-
-def available() -> int:
-    """The bytes that this process may still allocate: those free on the machine or, if fewer, in its container."""
-    free = int(psutil.virtual_memory().available)
-    try:
-        limit, used = (int(Path("/sys/fs/cgroup", f"memory.{name}").read_text()) for name in ("max", "current"))
-        parts = dict(line.split() for line in Path("/sys/fs/cgroup/memory.stat").read_text().splitlines())
-        used -= int(parts.get("inactive_file", 0))  # cached files, which the system drops when memory is needed
-    except (OSError, ValueError):  # no such file, or no limit: "max"
-        return free
-    return min(free, limit - used)
 
 
 def check(model: ModelConfig, config: TrainingConfig, corpus: int, resumed: bool = False) -> None:

@@ -34,6 +34,7 @@ TRAINING_OPTIONS = {field.name for field in fields(TrainingConfig)}
 LENGTH_OPTIONS = ("steps", "epochs", "time")
 MAX_PAIR = 500
 """The most characters of a pair that are read at once if no `seq_length` is given."""
+NOT_ANNEALED = "hold and cooldown are only for schedule linear or cosine"
 MIN_SIMILARITY = 0.72
 """The smallest similarity, from 0 to 1, of an option that is suggested for one that does not exist."""
 
@@ -122,7 +123,7 @@ def complete(corpus: Corpus, options: TrainOptions) -> tuple[ModelConfig, Traini
     if "epochs" in options:
         config = replace(config, steps=options["epochs"] * split_corpus(corpus, config).training.steps_per_epoch)
     if config.schedule not in ANNEALED and (config.hold or config.cooldown):
-        raise ConfigError("hold and cooldown are only for schedule linear or cosine")
+        raise ConfigError(NOT_ANNEALED)
     return model, config
 
 
@@ -178,11 +179,12 @@ def training_config(options: TrainOptions) -> TrainingConfig:
     return TrainingConfig(**{name: given[name] for name in TRAINING_OPTIONS & set(given)})
 
 
-def check(options: TrainOptions, has_model: bool = False) -> None:
+def check(options: TrainOptions, has_model: bool = False, schedule: str | None = "step") -> None:
     """Raises `ConfigError` for options that don't exist, are out of range or contradict each other.
 
     It makes the checks that need no corpus, which may take long to read. `has_model` says that a model, which a run
-    resumes or starts from, decides the cell if it is not given.
+    resumes or starts from, decides the cell if it is not given; `schedule` is the one if none is given, None if that
+    is not known.
     """
     known = [*TrainOptions.__annotations__]
     if unknown := sorted(set(options) - set(known)):
@@ -218,6 +220,8 @@ def check(options: TrainOptions, has_model: bool = False) -> None:
     ):
         if name in options and not holds:
             raise ConfigError(f"{name} is only for {condition}")
+    if options.get("schedule", schedule) not in (*ANNEALED, None) and (options.get("hold") or options.get("cooldown")):
+        raise ConfigError(NOT_ANNEALED)
 
 
 def _near(name: str, known: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ class Progress:
 
     step: int
     epoch: int
+    """The epoch that the step lies in, counted from 1; 0 before the first step."""
     loss: float
     """The loss of the step's batch, before the update, with dropout."""
     lr: float

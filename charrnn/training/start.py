@@ -4,7 +4,6 @@ from dataclasses import asdict, replace
 from typing import Any, Unpack, cast
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from charrnn import engine as engines
 from charrnn.config import ANNEALED, FORM_OF_LAYOUT, ModelConfig
@@ -19,6 +18,7 @@ from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
 from charrnn.model.model import Model
 from charrnn.model.resize import resize
+from charrnn.resources import blas
 from charrnn.training import autoconfig, budget, calibration, finetuning, memory_estimate, optimizers, transfer
 from charrnn.training import options as train_options
 from charrnn.training.deadline import Deadline
@@ -67,8 +67,14 @@ def start(
     if not set(train_options.LENGTH_OPTIONS) & set(options):
         options["time"] = train_options.DEFAULT_TIME
     train_options.check(options, has_model=init_from is not None)
+    if init_from is not None:
+        check_init_from(init_from, options, unknown)
     deadline = _deadline(options)
     options = train_options.resolve_layout(corpus, options, init_from.config if init_from is not None else None)
+    if deadline is not None:
+        kernels = autoconfig.kernels(options, init_from.config if init_from is not None else None)
+        chosen = engines.choose(options.get("engine", "auto"), seconds=deadline.seconds, kernels=kernels)
+        options = {**options, "engine": chosen.engine}
     if (layout := options.get("layout", "stream")) != "lines" and not corpus.record_form.is_lines:
         raise ConfigError(f"a corpus of {corpus.record_form.unit} has the layout 'lines', not {layout!r}")
     if corpus.held_out is not None and options.get("val_spread"):
@@ -90,7 +96,7 @@ def start(
     memory_estimate.check(model_config, config, corpus.nbytes)
     split = split_corpus(corpus, config)
     training, validation = split.training, split.validation
-    with threadpool_limits(1):  # the QR decomposition rounds differently on more threads
+    with blas.limit():  # the QR decomposition rounds differently on more threads
         params = initial_params(network, rng)
     if init_from is not None and _is_alike(init_from, options):
         learned = resize(init_from, corpus.vocabulary, corpus.record_form.end)
@@ -131,15 +137,8 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     can't change, which are those in `FIXED`, and for a length that is already exceeded.
     """
     current: dict[str, Any] = asdict(state.model_config) | asdict(state.training_config)
-    attention = state.model_config.form == "translator"
-    if options.get("attention", attention) != attention:
-        raise ConfigError(f"the run to resume has {'' if attention else 'no '}attention, which can't change")
+    check_resume(state, options)
     options = train_options.resolve_layout(corpus, options, state.model_config)
-    given: dict[str, Any] = {**options}
-    for name in FIXED:
-        if name in given and given[name] != current[name]:
-            raise ConfigError(f"{name} is {current[name]} in the run to resume, and can't become {given[name]}")
-    train_options.check(options, has_model=True)
     deadline = _deadline(options)
     if corpus.digest == state.corpus.digest:  # otherwise the trainer says so
         corpus = replace_rare(corpus, state.training_config.min_count)
@@ -152,7 +151,7 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     kept = {name: current[name] for name in train_options.MODEL_OPTIONS | train_options.TRAINING_OPTIONS}
     changed, config = train_options.complete(corpus, cast(TrainOptions, kept | {**options}))
     if config.steps < step:
-        raise ConfigError(f"the run is already at step {step}, past {config.steps}: give a greater length")
+        raise _too_short(step, config.steps)
     if deadline is not None:
         config = autoconfig.extend(corpus, changed, config, step, deadline)
     elif 0 < config.cooldown < config.steps - config.warmup - config.hold and "cooldown" not in options:
@@ -165,6 +164,37 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     model_config = replace(state.model_config, **dropout)
     memory_estimate.check(model_config, config, corpus.nbytes, resumed=True)
     return Trainer(corpus, replace(state, model_config=model_config, training_config=config, ema=ema), deadline)
+
+
+def check_resume(state: TrainingState, options: TrainOptions) -> None:
+    """Raises `ConfigError` for options that a run can't be resumed with, as far as its corpus need not be read."""
+    current: dict[str, Any] = asdict(state.model_config) | asdict(state.training_config)
+    given: dict[str, Any] = {**options}
+    attention = state.model_config.form == "translator"
+    if given.get("attention", attention) != attention:
+        raise ConfigError(f"the run to resume has {'' if attention else 'no '}attention, which can't change")
+    if given.get("layout") == "pairs" and attention:
+        given["layout"] = "translations"
+    for name in FIXED:
+        if name in given and given[name] != current[name]:
+            raise ConfigError(f"{name} is {current[name]} in the run to resume, and can't become {given[name]}")
+    train_options.check(options, has_model=True, schedule=current["schedule"])
+    if options.get("steps", state.counters.step) < state.counters.step:
+        raise _too_short(state.counters.step, options["steps"])
+
+
+def _too_short(step: int, steps: int) -> ConfigError:
+    """The error for a run that is to be resumed, but has more steps already."""
+    return ConfigError(f"the run is already at step {step}, past {steps}: give a greater length")
+
+
+def check_init_from(model: Model, options: TrainOptions, unknown: str) -> None:
+    """Raises `ConfigError` for options that a run from a model's weights can't have, before its corpus is read."""
+    _with_shape_of(model.config, options)
+    if unknown != "new" and (layout := options.get("layout")) in ("labels", "tags"):
+        raise ConfigError(
+            f"unknown {unknown} is not for texts with {layout}, which must stay as they are: leave it out"
+        )
 
 
 def _is_alike(model: Model, options: TrainOptions) -> bool:
@@ -180,10 +210,6 @@ def _read(corpus: Corpus, options: TrainOptions, model: Model | None, unknown: s
     """
     layout, skip_bad = options.get("layout", "stream"), options.get("skip_bad", False)
     began = None if model is None else InitFrom(unknown)
-    if unknown != "new" and layout in ("labels", "tags"):
-        raise ConfigError(
-            f"unknown {unknown} is not for texts with {layout}, which must stay as they are: leave it out"
-        )
     if model is None or not _is_alike(model, options):
         return corpus.read_as(layout, skip_bad), began
     if model.vocabulary.is_bytes or corpus.vocabulary.is_bytes:
@@ -205,7 +231,11 @@ def _check_labels(model: Model, labels: LabelSet | None) -> None:
 
 def _deadline(options: TrainOptions) -> Deadline | None:
     """The deadline of a run with the option `time`, which is removed from the options."""
-    return Deadline(options.pop("time"), budget.COOLDOWN) if "time" in options else None
+    if "time" not in options:
+        return None
+    deadline = Deadline(options.pop("time"), budget.COOLDOWN)
+    deadline.clock.watch()
+    return deadline
 
 
 def _with_shape_of(config: ModelConfig, options: TrainOptions) -> TrainOptions:

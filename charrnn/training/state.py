@@ -63,6 +63,7 @@ class Evaluation(Config):
 
     step: int
     epoch: int
+    """The epochs that were completed."""
     lr: float
     train_loss: float | None
     """Over the steps since the previous row; None if there were none."""
@@ -160,6 +161,11 @@ class TrainingState:
     """How the corpus was read."""
     init_from: InitFrom | None = None
     """How it began, if it began from another model's weights: then these are evaluated before the first step."""
+
+    @property
+    def n_params(self) -> int:
+        """The number of parameters."""
+        return sum(p.size for p in self.params.values())
 
     def copy(self) -> "TrainingState":
         """A copy that does not change when training continues. The best weights are never changed in place."""

@@ -13,9 +13,12 @@ from charrnn.engine.threads import Threads
 from charrnn.layers.workspace import Workspace
 from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
+from charrnn.resources import blas
 
 MEASURE_SECONDS = 0.5
 """The seconds of a measurement, after a first step that may compile."""
+MIN_STEPS = 3
+"""The fewest steps of a measurement: the process may be stopped in one of them, which the median then leaves out."""
 
 
 def measure_throughput(engine: Engine, threads: int, model: ModelConfig, B: int, T: int) -> float:
@@ -30,12 +33,12 @@ def measure_throughput(engine: Engine, threads: int, model: ModelConfig, B: int,
     def step(workspace: Workspace) -> None:
         network.loss_and_gradients(params, batch, state, None, workspace)
 
-    with Threads(threads) as pool:
+    with blas.limit(), Threads(threads) as pool:
         params, state = initial_params(network, rng), network.zero_state(B)
         pool.map(step, workspaces)
         network.loss(params, batch, state, workspaces[0])  # evaluations need it compiled
         took: list[float] = []
-        while sum(took) < MEASURE_SECONDS:
+        while sum(took) < MEASURE_SECONDS or len(took) < MIN_STEPS:
             began = time.perf_counter()
             pool.map(step, workspaces)
             took.append(time.perf_counter() - began)

@@ -1,35 +1,37 @@
 """The trainer: truncated backpropagation through time; it yields its progress, touches no file and prints nothing."""
 
 import math
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from charrnn import engine as engines
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.held_out import check_same
-from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.raw_text import corpus_mismatch_error
 from charrnn.dataset.split import split_corpus
+from charrnn.dataset.unseen import UnseenEstimate
 from charrnn.engine.threads import Threads
-from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, DivergenceError
+from charrnn.errors import CharRNNError, DivergenceError
 from charrnn.model.dropout import dropconnect_masks, dropout_masks
 from charrnn.model.forms import network_for
+from charrnn.model.line_scores import LineScores
 from charrnn.model.model import Model
-from charrnn.training import calibration, divergence, evaluation, finetuning, optimizers
+from charrnn.resources import blas
+from charrnn.training import calibration, divergence, evaluation, evaluation_steps, held_out_lines, optimizers
 from charrnn.training.deadline import Deadline
+from charrnn.training.epochs import epoch_of
 from charrnn.training.parallel import Shards
 from charrnn.training.progress import Progress
 from charrnn.training.schedules import learning_rate
 from charrnn.training.state import Evaluation, TrainingState, copy_params
+from charrnn.training.state_check import check_fits
+from charrnn.training.unseen_characters import unseen_estimate
 from charrnn.types import Params
 
-MAX_DENSE_EVALUATIONS = 10_000
-"""The number of evaluations after which they become less frequent."""
 MAX_ROLLBACKS = 8
 """How often a run that diverges is rolled back before it gives up."""
 
@@ -55,54 +57,41 @@ class Trainer:
         self.training_data, self.validation_data = split.training, split.validation
         self.line_set, self.labels, self.n_skipped = split.line_set, split.labels, split.n_skipped
         self.prior_shift, self.rare, self.record_form = split.prior_shift, corpus.rare, corpus.record_form
-        self._check_state(corpus.name)
+        check_fits(state, self.training_data, self.validation_data, self.prior_shift is not None, corpus.name)
         self.epoch = lru_cache(maxsize=1)(self.training_data.epoch)
         """The batches of an epoch by its order; the last result is cached, since finding it may take a sort."""
         self.divergence_threshold = divergence.threshold(state)
         """A loss that no working network has, in nats."""
         self.final: Evaluation | None = None
         """The evaluation at the end, if it is not a regular one; it is not in the state, so a resume ignores it."""
+        self.line_scores: LineScores | None = None
+        """The scores that `best` gives the held-out lines, which are measured after the evaluation at the end."""
         self.tolerance = calibration.TOLERANCE if state.model_config.form == "classifier" else 0.0
         self.temperatures = [1.0]
         """Those of the weights and, if there is one, of their average in the latest evaluation: see `calibration`."""
+        self.is_calibrated = not (state.history and self.tolerance and self.validation_data.size)
+        """Whether these are known: files do not have them, so that `latest` finds that of a resumed classifier."""
         self.shards = Shards(self.network, self.training_data.batch_size, config.threads)
         self.is_between_steps = True
         """Whether the state is that after a step: otherwise it is not fit to be saved."""
 
-    def _check_state(self, corpus_name: str) -> None:
-        """Raises an error if the state does not fit the corpus, or lacks the validation data that it needs."""
-        state, data = self.state, self.training_data
-        if (data.size, self.validation_data.size) != (state.corpus.training_chars, state.corpus.validation_chars):
-            if self.prior_shift is not None and data.size < state.corpus.training_chars:
-                raise CorpusError("this run learned repeated lines each time, as is no longer done: start a new run")
-            raise CorpusError(f"the corpus {corpus_name} is split differently than when this run began")
-        is_valid = state.counters.is_valid_for(data.steps_per_epoch, data.n_orders)
-        if not is_valid or state.rnn_state.shape[2] != data.batch_size:
-            if isinstance(data, LineBatches) and data.rows.n_cut:
-                raise CorpusError("this run read its longest lines whole, as is no longer done: start a new run")
-            raise CheckpointError("the run to resume is damaged: its counters do not fit its corpus")
-        for name, option in (("patience", "--patience"), ("ema_decay", "--ema-decay")):
-            if getattr(state.training_config, name) and not self.validation_data.size:
-                raise ConfigError(f"{option} needs a validation loss, but nothing is held out to validate on")
-
     @property
     def eval_every(self) -> int:
-        """Steps between evaluations. They do not depend on the length of the run, so a longer run begins alike."""
-        fewest = 50 if self.state.init_from is None else finetuning.MIN_EVAL_EVERY
-        return self.state.training_config.eval_every or min(max(self.training_data.steps_per_epoch, fewest), 1000)
+        """Steps between evaluations."""
+        usual = evaluation_steps.interval(self.training_data.steps_per_epoch, self.state.init_from is not None)
+        return self.state.training_config.eval_every or usual
 
-    def _evaluates_at(self, step: int) -> bool:
-        """Whether a regular evaluation falls on a step.
-
-        After `MAX_DENSE_EVALUATIONS` only every second one is made, after twice as many only every fourth, and so on.
-        So the history, which is kept in full, grows only with the logarithm of the steps in the end.
-        """
-        every = self.eval_every
-        return step % (every << (step // (every * MAX_DENSE_EVALUATIONS)).bit_length()) == 0
+    def epoch_of(self, step: int) -> int:
+        """The epoch that a step lies in, counted from 1."""
+        return epoch_of(step, self.training_data.steps_per_epoch)
 
     @property
     def latest(self) -> Model:
         """The model as it is now, calibrated by the latest evaluation; it does not change when training continues."""
+        if not self.is_calibrated:
+            found = calibration.losses(self._model(self.state.params), self.validation_data, self.prior_shift)
+            self.temperatures = [calibration.lowest(np.sum([nats for nats, _ in found], axis=0))[1]]
+            self.is_calibrated = True
         return self._model(calibration.calibrated(self.state.params, self.temperatures[0], self.prior_shift))
 
     def _model(self, params: Params) -> Model:
@@ -118,16 +107,24 @@ class Trainer:
             self.labels,
             text_form=s.text_form,
             record_form=self.record_form,
+            unseen=self.unseen,
         )
+
+    @cached_property
+    def unseen(self) -> UnseenEstimate | None:
+        """How probable characters are that the corpus lacks, or that were left out or replaced in it."""
+        return unseen_estimate(self.state, (self.training_data, self.validation_data), self.rare)
 
     @property
     def best(self) -> Model:
         """The model of `evaluation.best`, calibrated; the latest if nothing is held out or evaluated yet."""
         if not self._latest_is_best():
-            return self._model(self.state.best)
-        if self.final and self.final.ema:
-            return self._model(calibration.calibrated(self.state.ema, self.temperatures[1], self.prior_shift))
-        return self.latest
+            model = self._model(self.state.best)
+        elif self.final and self.final.ema:
+            model = self._model(calibration.calibrated(self.state.ema, self.temperatures[1], self.prior_shift))
+        else:
+            model = self.latest
+        return replace(model, line_scores=self.line_scores)
 
     @property
     def best_step(self) -> int:
@@ -141,9 +138,14 @@ class Trainer:
         return self.final is not None and evaluation.best([*history, self.final], self.tolerance) is self.final
 
     @property
+    def patience(self) -> int:
+        """The evaluations without a better model after which the run ends; 0: it does not."""
+        return self.state.training_config.patience or (self.deadline.patience if self.deadline is not None else 0)
+
+    @property
     def out_of_patience(self) -> bool:
         """Whether the latest `patience` evaluations brought nothing better."""
-        patience, history = self.state.training_config.patience, self.state.history
+        patience, history = self.patience, self.state.history
         return 0 < patience < len(history) and evaluation.best(history, self.tolerance) not in history[-patience:]
 
     @property
@@ -155,12 +157,15 @@ class Trainer:
         """Trains to the last step, and evaluates regularly and at the end.
 
         Weights from another model are evaluated before the first step too. It yields after every step and every part of
-        an evaluation, and can be left at each yield: a resume then continues exactly as this run would have done. While
-        it runs, BLAS has one thread for each shard. If the loss, gradients or weights become NaN or infinite, or the
+        an evaluation, and can be left at each yield: a resume then continues exactly as this run would have done. Up to
+        each yield BLAS has one thread for each shard. If the loss, gradients or weights become NaN or infinite, or the
         loss is far above that of a uniform guess, training rolls back to the last evaluation and continues at half the
         learning rate. After `MAX_ROLLBACKS` rollbacks it raises `DivergenceError`, and the state is the last good one.
         Raises `CharRNNError` if a step was interrupted.
         """
+        return blas.limited(self._train())
+
+    def _train(self) -> Iterator[Progress]:
         s = self.state
         if not self.is_between_steps:
             raise CharRNNError("this run was interrupted within a step: resume it from its last save")
@@ -174,7 +179,7 @@ class Trainer:
             while True:
                 try:
                     evaluated = s.history[-1].step if s.history else 0
-                    if s.counters.step > evaluated and self._evaluates_at(s.counters.step):
+                    if s.counters.step > evaluated and evaluation_steps.includes(s.counters.step, self.eval_every):
                         yield from self._evaluate()
                         last_good = s.copy()
                     if self.deadline is not None:
@@ -196,7 +201,7 @@ class Trainer:
         It all happens in this thread, so that it can be interrupted: compiling in others would delay that by seconds.
         """
         before = self.state.copy()
-        with Threads(1) as threads, suppress(DivergenceError):
+        with blas.limit(), Threads(1) as threads, suppress(DivergenceError):
             self._step(threads)
         next(calibration.losses(self._model(self.state.params), self.validation_data), None)
         self.state.restore(before)
@@ -213,7 +218,7 @@ class Trainer:
         s.training_config, s.counters.rollbacks = replace(s.training_config, lr=rate), rollbacks + 1
         if self.deadline is not None:
             self.deadline.restart()
-        return Progress(s.counters.step, s.counters.epoch, math.nan, rate, math.nan, 0, diverged=step)
+        return Progress(s.counters.step, self.epoch_of(s.counters.step), math.nan, rate, math.nan, 0, diverged=step)
 
     def _step(self, threads: Threads) -> Progress:
         s, config, counters = self.state, self.state.training_config, self.state.counters
@@ -237,7 +242,7 @@ class Trainer:
             if is_good:
                 optimizers.update_ema(s.ema, s.params, counters.step + 1, config)
         if not is_good:
-            raise DivergenceError(f"training diverged at step {counters.step + 1}: try a lower --lr or --clip")
+            raise DivergenceError(f"training diverged at step {counters.step + 1}: {divergence.ADVICE}")
         s.rnn_state = next_state
         counters.step += 1
         counters.batch += 1
@@ -245,7 +250,7 @@ class Trainer:
         counters.loss_steps += batch.weight
         if counters.batch == self.training_data.steps_per_epoch:
             counters.epoch, counters.batch = counters.epoch + 1, 0
-        return Progress(counters.step, counters.epoch, loss, lr, norm, batch.chars_read)
+        return Progress(counters.step, self.epoch_of(counters.step), loss, lr, norm, batch.chars_read)
 
     def _evaluate(self, final: bool = False) -> Iterator[Progress]:
         """Reads the validation data, then adds a row to the history; nothing changes before that.
@@ -253,10 +258,11 @@ class Trainer:
         If the weights are averaged, both the weights and their average are evaluated, and the better ones count; of a
         classifier, at the temperature that suits them best.
         """
-        s, counters, began = self.state, self.state.counters, time.monotonic()
+        s, counters, best_step = self.state, self.state.counters, self.best_step
+        began = self.deadline.clock.now() if self.deadline is not None else 0.0
         lr = learning_rate(max(0, counters.step - 1), counters.epoch, s.training_config)
         train_loss = counters.loss_sum / counters.loss_steps if counters.loss_steps else None
-        progress = Progress(counters.step, counters.epoch, train_loss or math.nan, lr, math.nan, 0)
+        progress = Progress(counters.step, self.epoch_of(counters.step), train_loss or math.nan, lr, math.nan, 0)
         losses, temperatures = [], []
         for params in (s.params, s.ema) if s.ema else (s.params,):
             nats, chars = np.zeros(1), 0
@@ -265,17 +271,16 @@ class Trainer:
                 yield progress
             lowest, temperature = calibration.lowest(nats)
             if not lowest < max(chars, 1) * self.divergence_threshold:  # true for NaN too
-                if not counters.step:
-                    raise DivergenceError("the model of --init-from has no finite loss on this text: give another one")
-                raise DivergenceError(f"training diverged before step {counters.step}: try a lower --lr or --clip")
+                raise divergence.in_evaluation(counters.step)
             losses.append(lowest / chars if chars else math.inf)
             temperatures.append(temperature)
         if self.deadline is not None and counters.step:  # the first evaluation may compile
-            self.deadline.evaluation = time.monotonic() - began
+            self.deadline.evaluation = self.deadline.clock.now() - began
+            self.deadline.evaluation *= 1 + held_out_lines.share(s.model_config.form, chars)
         val_loss, ema_is_better = (min(losses) if self.validation_data.size else None), losses[-1] < losses[0]
         row = Evaluation(counters.step, counters.epoch, lr, train_loss, val_loss, ema_is_better)
         self.is_between_steps = False
-        self.temperatures = temperatures
+        self.temperatures, self.is_calibrated = temperatures, True
         if final:
             self.final = row
         else:
@@ -286,4 +291,10 @@ class Trainer:
                 s.best = copy_params(calibration.calibrated(params, temperatures[ema_is_better], self.prior_shift))
                 counters.best_step = counters.step
         self.is_between_steps = True
+        self.line_scores = self.line_scores if self.best_step == best_step else None
+        if final or counters.step >= s.training_config.steps or self.out_of_patience:
+            learned = counters.step * self.training_data.chars_read_per_step
+            for found in held_out_lines.scores(self.best, self.validation_data, learned):
+                self.line_scores = found
+                yield progress
         yield replace(progress, evaluation=row)

@@ -1,7 +1,9 @@
 """The atomic file: new content is there whole or not at all, and an error leaves nothing behind."""
 
+import errno
 import os
 import sys
+from functools import partial
 
 import pytest
 
@@ -35,6 +37,26 @@ def test_content_has_its_name_after_the_commit_and_not_before(path):
         file.commit()
         assert path.read_bytes() == b"new content"
     assert names(path.parent) == [path.name]
+
+
+def no_links(*_):
+    raise PermissionError(errno.EPERM, "a file system without hard links")
+
+
+def test_a_file_that_has_the_name_by_then_is_kept_unless_it_may_be_overwritten(path, monkeypatch):
+    for links in (True, False):
+        with AtomicFile(path, b"new") as file:
+            path.write_bytes(b"another program's")
+            if not links:
+                monkeypatch.setattr(os, "link", no_links)
+            assert "File exists" in checkpoint_error(partial(file.commit, overwrite=False))
+        assert path.read_bytes() == b"another program's"
+        path.unlink()
+        with AtomicFile(path, b"new") as file:
+            file.commit(overwrite=False)
+        assert path.read_bytes() == b"new"
+        assert names(path.parent) == [path.name]
+        path.unlink()
 
 
 def test_content_without_a_commit_is_removed(path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,9 @@ def test_a_training_state_is_as_before(name: str) -> None:
     assert state.counters == counters(wanted["position"])
     assert state.run_id == wanted["run"]
     source = wanted["source"]
-    assert state.source == (Source(**source | {"paths": tuple(source["paths"])}) if source else None)
+    expected = Source(**source | {"paths": tuple(source["paths"])}) if source else None
+    # what is not there any more may have been a folder, and then the rules of that time hold
+    assert state.source == (expected and replace(expected, separate_files=expected.is_one_file()))
     assert norms(state.params) == pytest.approx(wanted["norms"]["params"], rel=TOLERANCE)
     assert norms(state.best) == pytest.approx(wanted["norms"]["best"], rel=TOLERANCE)
     assert norms(state.moments) == pytest.approx(wanted["norms"]["moments"], rel=TOLERANCE)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.checkpoint.lock import acquire, lock_path
-from charrnn.errors import LockedError
+from charrnn.errors import CheckpointError, LockedError
 
 
 def test_only_one_run_has_the_lock_of_a_path(tmp_path):
@@ -27,6 +27,18 @@ def test_the_lock_of_a_link_is_that_of_its_target(tmp_path):
     with pytest.raises(LockedError):
         acquire(tmp_path / "there" / "n.safetensors")
     lock.release()
+
+
+@pytest.mark.parametrize("target", ["precious.txt", "m.safetensors", "missing.txt"])
+def test_a_planted_link_of_the_locks_name_is_refused_and_its_target_kept(target, tmp_path):
+    (tmp_path / "precious.txt").write_text("kept")
+    (tmp_path / "m.safetensors").write_bytes(b"a model")
+    lock_path(tmp_path / "m.safetensors").symlink_to(target)
+    with pytest.raises(CheckpointError, match=r"can't write .*: its lock .*\.m\.safetensors\.lock is a link: remove"):
+        acquire(tmp_path / "m.safetensors")
+    assert (tmp_path / "precious.txt").read_text() == "kept"
+    assert (tmp_path / "m.safetensors").read_bytes() == b"a model"
+    assert not (tmp_path / "missing.txt").exists()
 
 
 def test_the_lock_cleans_up_after_killed_runs(tmp_path):

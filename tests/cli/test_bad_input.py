@@ -132,13 +132,17 @@ train corpus.txt --drop-connect -0.1          | 2 | drop_connect
 train corpus.txt --lr -1                      | 2 | lr
 train corpus.txt --lr nan                     | 2 | lr
 train corpus.txt --lr inf                     | 2 | lr
-train corpus.txt --optimizer lion             | 2 | adam
+train corpus.txt --optimizer magic            | 2 | adam
 train corpus.txt --momentum 0.5               | 2 | sgd
 train corpus.txt --schedule square            | 2 | linear
 train corpus.txt --schedule linear --lr-decay 0.5 | 2 | step
 train corpus.txt --hold 5                     | 2 | hold
 train corpus.txt --clip -1                    | 2 | clip
 train corpus.txt --clip-by size               | 2 | norm
+train missing.txt --hold 5 --schedule step    | 2 | hold and cooldown are only for schedule linear or cosine
+train missing.txt --patience 2 --val-fraction 0 | 2 | --patience needs a validation loss
+train missing.txt --ema-decay 0.9 --val-fraction 0 | 2 | --ema-decay needs a validation loss
+train missing.txt --hold 5 --time 9s          | 2 | a known length
 train corpus.txt --ema-decay 1                | 2 | ema_decay
 train corpus.txt --patience -1                | 2 | patience
 train corpus.txt --patience 2 --val-fraction 0 | 2 | --patience
@@ -157,6 +161,10 @@ train corpus.txt --out corpus.txt/m.safetensors | 1 | can't write
 train corpus.txt --log log.jsonl              | 1 | exists
 train corpus.txt --log corpus.txt             | 2 | corpus.txt
 train corpus.txt --log .                      | 1 | is a folder
+train missing.txt --log log.jsonl             | 1 | log.jsonl exists: overwrite it with --force
+train missing.txt --log nothing               | 1 | nothing is a folder
+train latin1.txt --init-from model.safetensors --layers 3 | 2 | layers can't be 3
+train latin1.txt --init-from model.safetensors --classify --unknown skip | 2 | labels
 train corpus.txt --log -                      | 2 | the name of a file
 train - -                                     | 1 | give - once
 train ''                                      | 1 | can't read ''
@@ -166,6 +174,16 @@ train --resume --out alone.safetensors        | 1 | no training to resume
 train other.txt --resume --out model.safetensors | 1 | not the one
 train --resume --out model.safetensors --hidden-size 99 | 2 | hidden_size
 train --resume --out model.safetensors --steps 1 | 2 | already
+train --resume model.safetensors --steps 1    | 2 | already
+train --resume model.resume.safetensors --hidden-size 99 | 2 | hidden_size is 16 in the run
+train --resume model.safetensors alone.safetensors | 2 | --resume continues one run
+train --resume model.safetensors --out alone.safetensors | 2 | --resume continues one run
+train --resume alone.safetensors              | 1 | no training to resume
+train --resume missing.txt                    | 1 | can't read missing.txt
+train --resume nothing                        | 1 | nothing
+train corpus.txt --resume                     | 1 | there is no model in checkpoints
+train missing.txt --resume --out model.safetensors --seq-length 99 | 2 | seq_length is 16 in the run
+train --resume --out model.safetensors --hold 5 | 2 | hold and cooldown are only for schedule linear or cosine
 train --resume --out model.safetensors --val-file other.txt | 1 | began without a text of its own
 train --resume --out model.safetensors --val-spread | 2 | val_spread is False in the run
 train --resume --out model.safetensors --min-count 2 | 2 | min_count is 0 in the run
@@ -236,6 +254,12 @@ sample model.safetensors --min-length 5 -n 4  | 2 | at most the length, 4
 sample model.safetensors --min-length 1001    | 2 | at most the length, 1000
 sample model.safetensors --no-echo --json     | 2 | --no-echo and --json
 sample model.safetensors --no-empty --interactive | 2 | --interactive and --no-empty
+sample model.safetensors --history            | 2 | --history needs --interactive
+sample model.safetensors --interactive --prime - | 2 | --interactive and --prime -
+sample model.safetensors --interactive --prime-file - | 2 | --interactive and --prime -
+sample model.safetensors --interactive --per-line | 2 | --interactive and --per-line
+sample model.safetensors --interactive --prime ☃ | 1 | --unknown nearest
+sample model.safetensors --interactive --prime-file missing.txt | 1 | missing.txt
 sample model.safetensors --no-empty --per-line --prime - | 2 | --no-empty and --per-line
 sample model.safetensors --no-empty --state-in x | 2 | --no-empty and --state-in
 sample model.safetensors --no-empty -n 0      | 1 | each of the last 1,000 is empty
@@ -274,7 +298,22 @@ sample model.safetensors --state-out corpus.txt | 1 | exists
 sample model.safetensors --state-out .        | 1 | is not a file
 sample model.safetensors --state-out -        | 1 | is not a file
 sample model.safetensors --clamp-unit 0:99=1  | 2 | no unit
+sample model.safetensors --clamp-unit 3=1     | 2 | unit 3 needs its layer, as in 0:3: the only layer is 0
+sample model.safetensors --clamp-unit 99=1    | 2 | unit 99 needs its layer, as in 0:15: the only layer is 0
+sample model.safetensors --clamp-unit 3:1=1   | 2 | no unit 3:1: the only layer is 0, its units run from 0 to 15
+sample model.safetensors --clamp-unit 0:1     | 2 | --clamp-unit is LAYER:INDEX=VALUE
+sample missing.safetensors --engine fortran   | 2 | numpy
+sample missing.safetensors --unknown perhaps  | 2 | perhaps
+sample model.safetensors --max-copy 0 --corpus missing.txt | 2 | max_copy must be at least 1
+sample model.safetensors --max-copy 5 --corpus missing.txt --seed -1 | 2 | seed must be
+sample model.safetensors --max-copy 5 --corpus missing.txt --min-length 5 -n 4 | 2 | at most the length
+sample model.safetensors --max-copy 5 --corpus missing.txt --end word | 2 | sentence
+sample model.safetensors --max-copy 5 --corpus missing.txt --count 2 --out-dir corpus.txt | 1 | is not a folder
 sample model.safetensors --engine fortran     | 2 | numpy
+sample model.safetensors --threads 0          | 2 | threads must be
+sample model.safetensors --threads -2 --engine numpy | 2 | threads must be
+sample model.safetensors --threads 4097       | 2 | from 1 to 4096
+sample model.safetensors --threads two        | 2 | --threads
 # rewriting
 translate model.safetensors corpus.txt        | 2 | --pairs
 translate corpus.txt model.safetensors        | 2 | before the texts
@@ -290,6 +329,7 @@ classify model.safetensors pairs.tsv          | 2 | --classify
 classify model.safetensors pairs.tsv --plot x.svg | 2 | add --evaluate
 classify model.safetensors pairs.tsv --evaluate --plot x.gif | 2 | .svg
 classify model.safetensors pairs.tsv --evaluate --force | 2 | --force is only for --plot
+classify missing.safetensors --top 0          | 2 | --top must be at least 1
 # scoring
 score model.safetensors missing.txt           | 1 | missing.txt
 score model.safetensors - -                   | 1 | give - once
@@ -297,6 +337,22 @@ score model.safetensors empty.txt             | 1 | empty
 score model.safetensors cyrillic.txt          | 1 | --unknown skip
 score model.safetensors wide.txt              | 1 | --encoding utf-16-le
 score model.safetensors wide.txt --per-line   | 1 | --encoding utf-16-le
+score model.safetensors cyrillic.txt --per-line --unknown error | 1 | line 1: the model has never seen
+score model.safetensors corpus.txt --above 99% | 2 | this model lacks their scores
+score model.safetensors corpus.txt --below 1% --exit-code | 2 | this model lacks their scores
+score model.safetensors corpus.txt --above 101% | 2 | --above must be from 0 to 100, not 101
+score model.safetensors corpus.txt --above 5%% | 2 | not '5%%'
+score model.safetensors corpus.txt --below %  | 2 | not '%'
+score model.safetensors corpus.txt --above inf% | 2 | --above must be from 0 to 100
+score model.safetensors corpus.txt --above -1% | 2 | --above must be from 0 to 100
+score model.safetensors corpus.txt --above 90% --below 10% | 2 | no line is --above 90% and --below 10%
+score model.safetensors corpus.txt --above 90% --stateful | 2 | leave out --stateful
+score model.safetensors corpus.txt --exit-code | 2 | give one of these
+score model.safetensors corpus.txt --per-line --exit-code | 2 | --exit-code
+score model.safetensors missing.txt --above 3 --exit-code | 2 | missing.txt
+score cut.safetensors corpus.txt --above 3 --exit-code | 2 | damaged
+score missing.safetensors corpus.txt --below 3 --exit-code | 2 | missing.safetensors
+score model.safetensors cyrillic.txt --above 0 --unknown error --exit-code | 2 | line 1: the model has never seen
 score model.safetensors cyrillic.txt --encoding cp1251 | 1 | looks like utf-8, not cp1251: give --encoding utf-8
 score model.safetensors cp1251.txt            | 1 | it looks like cp1251
 score model.safetensors corpus.txt --encoding utf-9 | 1 | utf-9
@@ -305,6 +361,9 @@ score corpus.txt model.safetensors            | 2 | before the texts
 score model.safetensors --stateful corpus.txt | 2 | --per-line
 score model.safetensors --heatmap --json corpus.txt | 2 | --heatmap
 score model.safetensors --unknown perhaps corpus.txt | 2 | unknown
+score model.safetensors corpus.txt --threads 0 | 2 | threads must be
+score model.safetensors corpus.txt --threads 4097 --per-line | 2 | from 1 to 4096
+score model.safetensors corpus.txt --threads 1.5 | 2 | --threads
 score model.safetensors corpus.txt --documents | 2 | and this one reads continuous text
 score model.safetensors corpus.txt --csv a --jsonl a | 2 | --csv and --jsonl
 score model.safetensors pairs.csv --csv a,b   | 2 | --csv is the name of one column
@@ -315,6 +374,15 @@ inspect model.safetensors --encoding latin-1  | 2 | --encoding is for files
 inspect model.safetensors --surprisal wide.txt | 1 | --encoding utf-16-le
 inspect model.safetensors --attribution a     | 2 | a classifier or a tagger, and this is a language model
 inspect model.safetensors --plot x.gif --history | 2 | .svg
+inspect model.safetensors --neurons missing.txt --unit 3 | 2 | unit 3 needs its layer, as in 0:3
+inspect model.safetensors --neurons missing.txt --unit 1:0 | 2 | no unit 1:0: the only layer is 0
+inspect model.safetensors --neurons missing.txt --unit x | 2 | a unit is LAYER:INDEX
+
+# what to compile
+warm-up translate                             | 2 | can't be 'translate': choose one of train, sample, score
+warm-up train corpus.txt                      | 2 | can't be 'corpus.txt'
+warm-up --cell LSTM                           | 2 | can't be 'LSTM': choose one of lstm, gru, rnn
+warm-up sample --cell lstm --cell ''          | 2 | --cell can't be ''
 frobnicate                                    | 2 | frobnicate
 """
 

@@ -19,7 +19,7 @@ from charrnn.cli.terminal import suggestions
 from charrnn.cli.terminal.help import MOST_USED
 from charrnn.cli.terminal.help import option as declared
 from charrnn.dataset.file_decoder import ERROR_HANDLERS
-from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.dataset.vocabulary import POLICIES, Vocabulary
 from charrnn.errors import ConfigError
 from charrnn.sampling import request
 from charrnn.scoring import score
@@ -125,7 +125,7 @@ def test_an_option_passes_its_settings_to_typer() -> None:
         ("my.safetensors", "no command 'my.safetensors': did you mean charrnn sample my.safetensors?"),
         ("--verison", "no option --verison: did you mean --version?"),
         ("-v", "no option -v: did you mean --version?"),
-        ("--frobnicate", "no option --frobnicate: charrnn --help lists them"),
+        ("--frobnicate", "no option --frobnicate: charrnn --help describes those that there are"),
         ("--temp 0.8 sample", "no option --temp before a command: did you mean charrnn sample --temp?"),
         ("--json score", "no option --json before a command: did you mean charrnn score --json?"),
         ("sample --temperature 0.8", "sample has no option --temperature: did you mean --temp?"),
@@ -153,15 +153,25 @@ def test_an_option_passes_its_settings_to_typer() -> None:
         ("train --output my.safetensors", "train has no option --output: did you mean --out?"),
         ("train --data my.txt", "train has no option --data: name the file without it, as in charrnn train corpus.txt"),
         ("train --temp 1", "train has no option --temp: charrnn sample has --temp"),
-        ("train --frobnicate", "train has no option --frobnicate: charrnn train --help lists them"),
-        ("train -x", "train has no option -x: charrnn train --help lists them"),
-        ("train --\x1b[31m", "train has no option --\\x1b[31m: charrnn train --help lists them"),
+        ("train --frobnicate", "train has no option --frobnicate: charrnn train --help describes those that there are"),
+        ("train -x", "train has no option -x: charrnn train --help describes those that there are"),
+        ("train --\x1b[31m", "train has no option --\\x1b[31m: charrnn train --help describes those that there are"),
     ],
 )
 def test_the_error_for_an_unknown_name_has_a_suggestion(line: str, message: str, tmp_path: Path) -> None:
     for name in ("my.txt", "my.safetensors"):
         (tmp_path / name).touch()
-    assert error_line(charrnn(*line.split(), cwd=tmp_path), 2) == f"charrnn: {message}"
+    shown, _, listed = error_line(charrnn(*line.split(), cwd=tmp_path), 2).partition(" (the ")
+    assert shown == f"charrnn: {message}"
+    command = line.split()[0]
+    if " option " not in message:
+        assert listed == f"commands are {', '.join([*COMMANDS][:-1])} and {[*COMMANDS][-1]})"
+    elif command in COMMANDS:
+        longest = {max(option.opts, key=len) for option in options(command).values()}
+        assert {*re.findall(r"--[\w-]+", listed)} == {*longest, "--help"}
+    else:
+        own = "--version, --install-completion, --show-completion, --help"
+        assert listed == f"options before a command: {own})"
 
 
 def test_the_error_for_an_unknown_command_without_a_suggestion_lists_all_commands(tmp_path: Path) -> None:
@@ -190,7 +200,7 @@ def usage_error(*args: str) -> str:
 
 def suggested(message: str) -> list[str]:
     """The names that an error message suggests."""
-    return re.findall(r"-{1,2}\w[\w-]*", message.partition("did you mean ")[2])
+    return re.findall(r"-{1,2}\w[\w-]*", message.partition("did you mean ")[2].partition("?")[0])
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -213,7 +223,8 @@ def test_commands_are_suggested_for_their_names_in_other_programs(
     monkeypatch.chdir(tmp_path)
     for target, words in suggestions.COMMANDS.items():
         for word in words.split():
-            assert word in COMMANDS or usage_error(word) == f"no command {word!r}: did you mean {target}?"
+            start = f"no command {word!r}: did you mean {target}? (the commands are "
+            assert word in COMMANDS or usage_error(word).startswith(start)
 
 
 def test_the_tables_suggest_only_names_that_exist() -> None:
@@ -300,10 +311,10 @@ def completions(line: str, cwd: Path) -> list[str]:
         ("charrnn --show-completion tr", ["train", "translate"]),
         ("charrnn train --hid", ["--hidden-size"]),
         ("charrnn train --time bad --hid", ["--hidden-size"]),
-        ("charrnn train --cell ", ["lstm", "gru", "rnn"]),
-        ("charrnn train --nonlinearity ", ["tanh", "relu"]),
+        ("charrnn train --cell ", [*config.CELLS]),
+        ("charrnn train --nonlinearity ", [*config.NONLINEARITIES]),
         ("charrnn train --nonl", ["--nonlinearity"]),
-        ("charrnn train --optimizer ad", ["adam", "adamw", "adagrad"]),
+        ("charrnn train --optimizer ad", [name for name in config.OPTIMIZERS if name.startswith("ad")]),
         ("charrnn sample --frobnicate --tem", ["--temp"]),
         ("charrnn sample ", []),  # the shell completes file names
     ],
@@ -403,9 +414,10 @@ def test_a_home_that_is_not_writable_is_an_error_in_one_line(tmp_path: Path) -> 
 
 def test_the_environment_can_not_set_options_that_end_the_program(tmp_path: Path) -> None:
     env = {f"CHARRNN_{name}": "1" for name in ("INSTALL_COMPLETION", "SHOW_COMPLETION", "HELP", "VERSION")}
-    env |= {"CHARRNN_TRAIN_HELP": "1", "HOME": str(tmp_path), "_CHARRNN_COMPLETE": ""}
-    line = error_line(charrnn("train", "missing.txt", cwd=tmp_path, env=env), 1)
-    assert "missing.txt" in line
+    env |= {f"CHARRNN_{name.upper()}_HELP": "1" for name in COMMANDS} | {"HOME": str(tmp_path), "_CHARRNN_COMPLETE": ""}
+    for name in COMMANDS:
+        line = error_line(charrnn(name, "missing.safetensors", "--quiet", cwd=tmp_path, env=env), 1, 2)
+        assert "missing.safetensors" in line
     assert not list(tmp_path.glob(".*rc"))
 
 
@@ -427,14 +439,16 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         for name, option in options(command).items()
         if option._custom_shell_complete is not None
     }
-    assert len(offered) == 19
+    assert len(offered) == 20
     for (command, name), found in offered.items():
         if name in values:
             assert sorted(found) == sorted(values[name]), name
         elif command == "train":
             assert found == UNKNOWN
-        elif command in ("score", "tag"):
+        elif command == "score":
             assert found == score.UNKNOWN_POLICIES
+        elif command == "tag":
+            assert found == POLICIES[:2]
         else:
             for policy in found:
                 Vocabulary("ab").replace_unknown("a", policy)

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import charrnn as api
+from charrnn.dataset.split import stream_training
 from support.inspection import inspect, width
 from support.processes import SMALL, TEXT, charrnn, command, environment, error_line, posix, raw, train_model
 
@@ -149,9 +150,13 @@ def test_a_pipe_gets_plain_text_of_eighty_columns(env: dict[str, str], model: Pa
         shape = " × ".join(map(str, tensor.shape)).split()
         norm = f"{np.linalg.norm(tensor):.3g}"
         assert rows[name] == [name, *shape, norm, f"{tensor.size / _n_values(model):.1%}"]
+    assert saved.training is not None
+    assert saved.corpus is not None
+    per_epoch = stream_training(saved.corpus.training_chars, 0, saved.training).steps_per_epoch
     for row in saved.history:
+        epoch = str(-(-row.step // per_epoch))
         loss, bpc = f"{row.val_loss:.4f}", f"{row.val_loss / math.log(2):.3f}"
-        assert rows[str(row.step)] == [str(row.step), str(row.epoch), f"{row.train_loss:.4f}", loss, bpc]
+        assert rows[str(row.step)] == [str(row.step), epoch, f"{row.train_loss:.4f}", loss, bpc]
     assert "corpus.txt" in shown
     assert f"{saved.model.n_params:,}" in shown
     assert saved.corpus.digest[:12] in shown

@@ -66,6 +66,15 @@ def test_the_text_is_that_of_the_library(model: Path, tmp_path: Path) -> None:
     assert written == "".join(api.generate(api.load(model).model, length=300, seed=3))
 
 
+@pytest.mark.parametrize("options", [("--count", 40, "-n", 20), ("-n", 50), ("--count", 3, "--json", "-n", 20)])
+def test_the_text_does_not_depend_on_the_number_of_threads(
+    options: tuple[object, ...], model: Path, tmp_path: Path
+) -> None:
+    args = (model, "--seed", 1, "--engine", "numpy", *options)
+    usual, *others = (sample(*args, *words, cwd=tmp_path).stdout for words in ((), ("--threads", 1), ("--threads", 3)))
+    assert others == [usual, usual]
+
+
 def test_the_same_seed_gives_the_same_bytes(model: Path, tmp_path: Path) -> None:
     first, again, other = (
         sample(model, "-n", 500, "--seed", seed, cwd=tmp_path, new=True).stdout for seed in (5, 5, 6)

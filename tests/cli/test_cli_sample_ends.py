@@ -7,7 +7,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from charrnn.cli.sample import interactive
+from charrnn.cli.sample.commands import parse
+from charrnn.cli.sample.line_input import LineInput
+from charrnn.cli.sample.settings import Settings
 from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.sampling.request import SamplingRequest
 from support.processes import charrnn, error_line, train_model
@@ -260,16 +262,14 @@ def test_typed_escapes_are_those_of_a_prime() -> None:
     assert (done.stdout, r"charrnn: the prime has the unknown escape \q" in done.stderr) == ("", True)
 
 
-@pytest.mark.parametrize("line", ["/etc/hosts", "/", "/tempo 3", "/help me", "/quit now", "/ temp 0"])
+@pytest.mark.parametrize("line", ["/etc/hosts", "/", "/bin", "/them 3", "/help me", "/quit now", "/ temp 0"])
 def test_a_line_with_a_slash_that_is_no_command_is_text(line: str) -> None:
-    assert interactive._command(line) == ("", "")
-    assert interactive._prime(line) == line
+    assert parse(line) is None
 
 
-@pytest.mark.parametrize("line", ["/temp 0", "/etc", "//", "/quit", "/stop"])
+@pytest.mark.parametrize("line", ["/temp 0", "/etc", "//", "/quit", "/stop", "/tempo 3"])
 def test_a_second_slash_makes_any_line_text(line: str) -> None:
-    assert interactive._command("/" + line) == ("", "")
-    assert interactive._prime("/" + line) == line
+    assert parse("/" + line) is None
 
 
 def test_text_with_slashes_is_continued(code: Path) -> None:
@@ -300,8 +300,9 @@ def test_several_lines_can_be_typed(lines: list[str], prime: str, monkeypatch: p
             return found
         raise EOFError
 
-    monkeypatch.setattr(interactive, "_line", line)
-    assert interactive._prime(first) == prime
+    typed = LineInput(False, print)
+    monkeypatch.setattr(typed, "read", line)
+    assert typed.read_text(first, "the prime") == prime
 
 
 def test_a_block_is_continued_and_what_follows_it_is_the_next_prime() -> None:
@@ -333,8 +334,9 @@ def test_ends_can_be_set() -> None:
 def test_without_other_ends_a_record_has_its_own(form: RecordForm, end: str) -> None:
     model = random_model(characters="\n ab\x1e", layout="lines", record_form=form)
     request = SamplingRequest(stops=["a", end], stop_after=["b"])
-    assert interactive._with_end(model, request, "stop", "").stops == [end]
-    assert interactive._with_end(model, request, "stop_after", "").stop_after == []
+    settings = Settings(model, request, {}, None, "error", one_sentence=False, notice=print)
+    assert settings.changed("stop", "").request.stops == [end]
+    assert settings.changed("stop_after", "").request.stop_after == []
 
 
 def test_what_can_not_be_set_is_told_and_changes_nothing() -> None:
@@ -357,7 +359,7 @@ def test_what_can_not_be_continued_leaves_no_line_open() -> None:
     pytest.importorskip("regex")
     done = typed("Bally", r"Ireland\tBally", model=REGIONS, args=("-n", 9))
     assert re.fullmatch("Ireland\tBally.*\n", done.stdout)
-    assert "this model writes the targets of sources: begin with a source and a tab" in done.stderr
+    assert "type a source, a tab and how its target begins" in done.stderr
     done = typed("", "", args=("-n", 9, "--match", r"([a-z]+) \1"))
     assert done.stdout.count("\n") == done.stderr.count("does not match after 9") == 2
 

@@ -149,6 +149,19 @@ def test_the_engines_agree(model: Path, tmp_path: Path) -> None:
 # Lines
 
 
+@pytest.mark.parametrize("options", [("--per-line",), ("--top", 3), ("--above", 1), ("--per-line", "--stateful"), ()])
+def test_scores_do_not_depend_on_the_number_of_threads(
+    options: tuple[object, ...], model: Path, tmp_path: Path
+) -> None:
+    text = TEXT_LINES * 20
+    usual, *others = (
+        score(model, *options, *words, cwd=tmp_path, input=text).stdout
+        for words in ((), ("--threads", 1), ("--threads", 3))
+    )
+    assert usual
+    assert others == [usual, usual]
+
+
 def test_every_line_gets_its_score_in_order(model: Path, tmp_path: Path) -> None:
     done = score(model, "--per-line", cwd=tmp_path, input=TEXT_LINES)
     assert done.stdout == scored(LINES, fresh(model))
@@ -184,7 +197,10 @@ def test_an_empty_text_has_no_lines_and_no_score(model: Path, tmp_path: Path) ->
 
 def test_json_per_line_prints_an_object_for_each_line(model: Path, tmp_path: Path) -> None:
     found = objects(score(model, "--per-line", "--json", cwd=tmp_path, input=TEXT_LINES))
-    assert found == [{"line": line} | score.as_dict() for line, score in zip(LINES, fresh(model), strict=True)]
+    assert found == [
+        {"file": "-", "line_number": n, "line": line} | score.as_dict()
+        for n, (line, score) in enumerate(zip(LINES, fresh(model), strict=True), 1)
+    ]
     assert all(list(o)[-4:] == KEYS for o in found)
 
 
@@ -380,16 +396,18 @@ def test_an_unknown_character_is_an_error_that_says_what_to_do(
     text: str | bytes, named: str, model: Path, tmp_path: Path
 ) -> None:
     for options in ([], ["--sort"], ["--per-line"], ["--heatmap", "--quiet"]):
-        done = charrnn("score", model, *options, cwd=tmp_path, input=text)
+        policy = ["--unknown", "error"] if options and "--heatmap" not in options else []  # lines count them
+        done = charrnn("score", model, *options, *policy, cwd=tmp_path, input=text)
         assert done.returncode == 1
         (line,) = done.stderr.splitlines()
         assert named in line
-        assert "--unknown skip" in line
+        assert "--unknown skip, or count them with --unknown count" in line
         assert "\x1b" not in line
 
 
 def test_the_lines_before_an_unknown_character_are_scored(model: Path, tmp_path: Path) -> None:
-    done = charrnn("score", model, "--per-line", cwd=tmp_path, input=TEXT_LINES + "Ж\n" + TEXT_LINES)
+    given = TEXT_LINES + "Ж\n" + TEXT_LINES
+    done = charrnn("score", model, "--per-line", "--unknown", "error", cwd=tmp_path, input=given)
     assert done.returncode == 1
     assert done.stdout == scored(LINES, fresh(model))
     assert done.stderr.startswith(f"charrnn: line {len(LINES) + 1}: the model has never seen 'Ж'")

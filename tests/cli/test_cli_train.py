@@ -21,7 +21,7 @@ from safetensors.numpy import load_file
 import charrnn as api
 from charrnn.checkpoint import training_file
 from support.cells import CELLS, cell_options
-from support.processes import SMALL, TEXT, charrnn, command, environment, error_line, posix, raw, started
+from support.processes import SMALL, TEXT, charrnn, command, environment, error_line, posix, raw, read_until, started
 
 RESULTS = {
     "checkpoint",
@@ -815,9 +815,10 @@ TIMED = ("--engine", "numpy", "--threads", 1, "--hidden-size", 16, "--seed", 1)
 
 
 def test_a_run_ends_on_time_and_can_be_repeated(here: Path) -> None:
+    (here / "long.txt").write_text(TEXT * 400)
     began = time.monotonic()
     relu = ("--cell", "rnn", "--nonlinearity", "relu")
-    done = charrnn("train", "corpus.txt", "--time", "8s", *TIMED, *relu, "--out", "a.safetensors", cwd=here)
+    done = charrnn("train", "long.txt", "--time", "8s", *TIMED, *relu, "--out", "a.safetensors", cwd=here)
     took = time.monotonic() - began
     assert done.returncode == 0, done.stderr
     assert 4 < took < 16  # the tests of the deadline are exact; here other processes run too
@@ -831,6 +832,19 @@ def test_a_run_ends_on_time_and_can_be_repeated(here: Path) -> None:
     repeated = charrnn(*shlex.split(again), "--out", "b.safetensors", "--quiet", cwd=here)
     assert repeated.returncode == 0, repeated.stderr
     assert (here / "a.safetensors").read_bytes() == (here / "b.safetensors").read_bytes()
+
+
+@posix
+def test_a_run_says_for_how_long_it_was_stopped(here: Path) -> None:
+    with started("train", "corpus.txt", "--time", "3s", *TIMED, "--out", "m.safetensors", cwd=here) as process:
+        read_until(process, "writes ")
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(2.5)
+        process.send_signal(signal.SIGCONT)
+        assert process.stderr is not None
+        notices = process.stderr.read().decode()
+        assert process.wait(60) == 0, notices
+    assert sum(map(int, re.findall(r"paused for (\d+) s, in which the process was stopped", notices))) >= 2
 
 
 def test_the_default_training_time_is_three_minutes(here: Path) -> None:

@@ -1,6 +1,7 @@
 """`charrnn train`: what it validates on, which characters it learns, and what it says about both."""
 
 import json
+import re
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -10,7 +11,7 @@ import charrnn as api
 from charrnn.checkpoint import training_file
 from support.checkpoints import parts_of
 from support.processes import OPENING, SMALL, TEXT, charrnn, error_line
-from support.trainings import place_names, spelled_backwards, with_length, with_vowels
+from support.trainings import TEXTS, place_names, spelled_backwards, with_length, with_vowels
 
 OTHER = "".join(reversed(OPENING.splitlines(keepends=True))) + "Jane é\n"
 LAYOUTS = {
@@ -211,4 +212,51 @@ def test_the_first_training_loss_that_is_higher_says_that_dropout_is_in_it(
     done = train("corpus.txt", option, 0.2, "--steps", 12, "--eval-every", 3, "--lr", 0.02, cwd=here)
     rows = [line for line in done.stderr.splitlines() if line.startswith("step ")]
     assert len(rows) == 4
-    assert sum("(with dropout, which is off in validation), validation loss" in row for row in rows) == explains
+    assert sum(" steps, with dropout, which is off in validation), validation loss" in row for row in rows) == explains
+
+
+@pytest.mark.parametrize("layout", ["lines", "pairs", "classify", "tags"])
+@pytest.mark.parametrize("dropout", [0, 0.5])
+def test_dropout_is_named_in_every_form_where_it_is_and_nowhere_else(layout: str, dropout: float, here: Path) -> None:
+    text = {"lines": "lines", "pairs": "translations", "classify": "labels", "tags": "tags"}[layout]
+    (here / "texts.txt").write_text(TEXTS[text])
+    options = (f"--{layout}", "--dropout", dropout, "--drop-connect", dropout, "--lr", 0.01)
+    done = train("texts.txt", *options, "--steps", 8, "--eval-every", 4, cwd=here)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stderr.splitlines() if line.startswith("step ")]
+    expected = re.compile(r"step 4/8, .* \(the mean of 4 steps, with dropout, which is off in validation\), validation")
+    assert [bool(expected.match(row)) for row in rows] == [dropout > 0, False]
+
+
+# Far too little text
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "told"),
+    [
+        ("abcd efg", (), "8 characters"),
+        ("Á" * 200, ("--bytes",), "400 bytes"),
+        (OPENING[:330], ("--cell", "gru"), "330 characters"),
+        (place_names(0, 15), ("--lines",), "15 lines"),
+        (spelled_backwards(place_names(0, 9)), ("--pairs",), "9 pairs"),
+        (with_length(place_names(2000, 2018)), ("--classify",), "18 texts"),
+        (with_vowels(place_names(0, 5)), ("--tags",), "5 texts"),
+        ("one\n\ntwo\n\nthree\n", ("--records-by", ""), "3 records"),
+        (TEXT, (), ""),
+        (place_names(0, 60), ("--lines",), ""),
+    ],
+)
+def test_a_text_from_which_nothing_can_be_learned_is_told_to_be_one(
+    text: str, options: tuple[str, ...], told: str, here: Path
+) -> None:
+    (here / "small.txt").write_text(text)
+    done = train("small.txt", *options, "--steps", 1, cwd=here)
+    assert done.returncode == 0, done.stderr
+    found = [line for line in done.stderr.splitlines() if line.startswith("far too small: ")]
+    assert len(found) == bool(told)
+    for line in found:
+        assert line.startswith(f"far too small: {told} to learn from teach nothing")
+        assert line.endswith("1,000 or more work best" if told.split()[1] in UNITS else "100,000 or more work best")
+
+
+UNITS = ("lines", "pairs", "texts", "records")

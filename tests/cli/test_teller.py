@@ -28,7 +28,7 @@ def teller(clock: Clock, deadline: float | None = None, step: int = 0, steps: in
     began = clock.now
     trainer = SimpleNamespace(
         state=SimpleNamespace(counters=SimpleNamespace(step=step), training_config=SimpleNamespace(steps=steps)),
-        deadline=None if deadline is None else SimpleNamespace(end=began + deadline),
+        deadline=None if deadline is None else SimpleNamespace(remaining=lambda: began + deadline - clock.now),
     )
 
     class Manager:

@@ -11,7 +11,7 @@ from charrnn.dataset.corpus import Corpus, from_text, read
 from charrnn.dataset.files import Source
 from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.split import split_corpus
-from charrnn.errors import ConfigError, CorpusError
+from charrnn.errors import ConfigError, CorpusError, counted
 from support.trainings import TEXTS, place_names, spelled_backwards, with_length, with_vowels
 
 NAMES = place_names(5000, 5100)
@@ -92,7 +92,7 @@ def test_a_file_is_never_both_learned_and_validated_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 99])
 def test_a_text_of_less_than_100_characters_is_too_short_to_validate_on(size: int) -> None:
-    with pytest.raises(CorpusError, match=f"it has {size} characters, and 100 are needed"):
+    with pytest.raises(CorpusError, match=f"it has {counted(size, 'characters')}, and 100 are needed"):
         from_text("abc" * 99, val_text="x" * size)
     assert from_text("abc" * 99, val_text="x" * 100)
 

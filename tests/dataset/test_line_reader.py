@@ -65,7 +65,8 @@ def test_a_model_of_bytes_reads_lines_as_they_are():
 
 
 def test_newlines_are_left_out_if_the_vocabulary_has_none():
-    assert lines_of(b"a\r\n\na", Vocabulary("a")) == [[("a\r\n", "a"), ("\n", "")], [("a", "a")]]
+    found = [[line[:2] for line in lines] for lines in lines_of(b"a\r\n\na", Vocabulary("a"))]
+    assert found == [[("a\r\n", "a"), ("\n", "")], [("a", "a")]]
 
 
 def test_lines_come_as_soon_as_they_are_whole():
@@ -77,14 +78,14 @@ def test_a_file_ends_its_last_line(tmp_path):
     for name, content in (("1", b"a\nb"), ("2", b""), ("3", codecs.BOM_UTF8 + b"c"), ("4", b"\n")):
         (tmp_path / name).write_bytes(content)
     parts = read_parts([str(tmp_path / name) for name in "1234"])
-    found = [line for lines in read_lines(parts, CHARACTERS, DEFAULT_FORM) for line in lines]
+    found = [line[:2] for lines in read_lines(parts, CHARACTERS, DEFAULT_FORM) for line in lines]
     assert found == [("a\n", "a\n"), ("b\n", "b\n"), ("\ufeffc\n", "c\n"), ("\n", "\n")]
 
 
 def test_a_missing_file_comes_after_the_lines_of_those_before_it(tmp_path):
     (tmp_path / "1").write_bytes(b"a\n")
     lists = read_lines(read_parts([str(tmp_path / "1"), str(tmp_path / "missing")]), CHARACTERS, DEFAULT_FORM)
-    assert next(lists) == [("a\n", "a\n")]
+    assert [line[:2] for line in next(lists)] == [("a\n", "a\n")]
     with pytest.raises(CorpusError, match=r"can't read .*missing: No such file"):
         next(lists)
 
@@ -102,3 +103,20 @@ def test_a_line_without_end_is_an_error_before_it_fills_the_memory(monkeypatch):
         "c" * 8,
     ]
     assert len([*read_lines([("a", b"a" * 6), ("a", b""), ("b", b"b" * 6), ("b", b"")], CHARACTERS, DEFAULT_FORM)]) == 2
+
+
+@given(
+    st.lists(st.lists(PIECES).map(b"".join), min_size=1, max_size=3),
+    st.integers(1, 5),
+    st.sampled_from([BYTES, CHARACTERS]),
+)
+def test_each_line_has_its_file_and_its_number_there(contents, at_once, vocabulary):
+    parts = []
+    for path, content in zip("ab-", contents, strict=False):
+        parts += [(path, content[n : n + at_once]) for n in range(0, len(content), at_once)] + [(path, b"")]
+    found = [line for lines in read_lines(parts, vocabulary, DEFAULT_FORM, whole=True) for line in lines]
+    for path, content in zip("ab-", contents, strict=False):
+        lines = [line for line in found if line.file == path]
+        assert [line.number for line in lines] == [*range(1, len(lines) + 1)]
+        if content != codecs.BOM_UTF8:
+            assert "".join(line.raw for line in lines).encode("utf-8", "surrogateescape") == content

@@ -203,9 +203,10 @@ def test_blanks_around_a_label_do_not_count():
 @pytest.mark.parametrize(
     ("layout", "text", "fault"),
     [
-        ("tags", "ab\tx\nabc\txx\n", "all 2 lines of text are bad, .*: line 1 has 1 tags for 2 characters"),
+        ("tags", "ab\tx\nabc\txx\n", "all 2 lines of text are bad, .*: line 1 has 1 tag for 2 characters"),
         ("labels", "\nab\nabc\t \na\t\n", "all 3 lines of text are bad, .*: line 2 has no tab"),
         ("pairs", "\ta\n\tb\n", "all 2 lines of text are bad, .*: line 1 has no source"),
+        ("pairs", "ab\n", "the only line of text is bad, .*: line 1 has no tab"),
     ],
 )
 def test_if_all_lines_are_bad_the_fault_of_the_first_is_told(layout, text, fault):

@@ -178,3 +178,23 @@ def test_a_record_comes_as_soon_as_it_is_whole(form, content):
 def test_a_row_without_its_text_is_an_error(kind, content, message):
     with pytest.raises(CorpusError, match=re.escape(message)):
         list(records_of(RecordForm(kind, "x"), [content[:4], content[4:]], "text"))
+
+
+@pytest.mark.parametrize(
+    ("form", "content", "numbers"),
+    [
+        (RecordForm("blank"), "\n\na\n\n\n\nb\nb\n\nc", {1: "a", 2: "b\nb", 3: "c"}),
+        (RecordForm("text", "%"), "%a%%%b%", {1: "a", 2: "b"}),
+        (RecordForm("documents"), "a\nb", {1: "a\nb"}),
+        (RecordForm("csv", "x"), 'x,y\na,1\n"",2\n"b\nb",3\nc,4\n', {1: "a", 3: "b\nb", 4: "c"}),
+        (RecordForm("jsonl", "x"), '{"x": "a"}\n{"x": null}\n{"x": ""}\n{"x": "b"}\n', {1: "a", 4: "b"}),
+    ],
+    ids=str,
+)
+def test_each_record_has_its_file_and_its_number_there(form, content, numbers):
+    parts = [(path, part) for path in "ab" for part in (content[:7].encode(), content[7:].encode(), b"")]
+    for vocabulary in (Vocabulary("\n\x1eabc"), Vocabulary(None)):
+        found = [line for lines in read_records(parts, form, vocabulary, DEFAULT_FORM) for line in lines]
+        assert [(line.file, line.number, line.raw[:-1]) for line in found] == [
+            (path, number, text) for path in "ab" for number, text in numbers.items()
+        ]

@@ -1,8 +1,6 @@
 """The compiled engine: on other processors, in parallel, its cache, and its optimizer."""
 
 import importlib.util
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import charrnn
 from charrnn.config import TrainingConfig
 from charrnn.engine import Engine
 from charrnn.training import optimizers
@@ -129,55 +126,6 @@ def test_the_compiled_adam_takes_the_steps_of_the_reference(engine: Engine, dtyp
         np.testing.assert_allclose(array, other, rtol=1e-6 if dtype == np.float32 else 1e-14)
 
 
-# The compile cache
-
-CACHE_FOLDER = """
-from pathlib import Path
-from charrnn import engine
-
-loaded = engine.load("numba")
-print(Path(loaded.rnn._forward._cache._cache_path).parent)
-"""
-
-
-def copied_package(folder: Path) -> Path:
-    """A copy of the package's sources in a folder, without compiled code."""
-    package = folder / "charrnn"
-    shutil.copytree(Path(charrnn.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-    return package
-
-
-def test_compiled_code_is_kept_in_the_first_writable_folder(tmp_path: Path) -> None:
-    package = copied_package(tmp_path)
-    home = tmp_path / "home"
-    home.mkdir()
-    env = {"PYTHONPATH": str(tmp_path), "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), "NUMBA_CACHE_DIR": ""}
-    env["LOCALAPPDATA"] = str(home)
-
-    beside = package / "engine" / "kernels" / "__pycache__"
-    assert Path(python(CACHE_FOLDER, **env).strip()).parent == beside
-    # A file in the folder's place: nobody, not even root, can write there
-    shutil.rmtree(beside)
-    beside.touch()
-    user_cache = Path(python(CACHE_FOLDER, **env).strip())
-    assert home in user_cache.parents
-    shutil.rmtree(home)
-    home.touch()
-    temporary = Path(python(CACHE_FOLDER, **env).strip())
-    assert tmp_path not in temporary.parents
-    assert not temporary.exists()  # removed at the end of the process
-
-
-@pytest.mark.parametrize("name", ["tile.py", "simd.py", "new_kernel.py"])
-def test_a_change_of_any_kernel_source_starts_a_new_cache(name: str, tmp_path: Path) -> None:
-    package = copied_package(tmp_path)
-    before = python(CACHE_FOLDER, PYTHONPATH=str(tmp_path))
-    assert python(CACHE_FOLDER, PYTHONPATH=str(tmp_path)) == before
-    with (package / "engine" / "kernels" / name).open("a") as source:
-        source.write("\n# changed\n")
-    assert python(CACHE_FOLDER, PYTHONPATH=str(tmp_path)) != before
-
-
 def test_all_compiled_code_is_in_the_kernels_folder() -> None:
     code = """
 import sys
@@ -192,9 +140,3 @@ compiled = [value for value in values if isinstance(value, Dispatcher | _Intrins
 print(len(compiled) > 20, {value.__module__.rpartition(".")[0] for value in compiled})
 """
     assert python(code) == "True {'charrnn.engine.kernels'}\n"
-
-
-def test_numba_keeps_its_own_cache_setting(tmp_path: Path) -> None:
-    own = str(tmp_path / "own")
-    code = f"import numba; numba.config.CACHE_DIR = {own!r}; from charrnn import engine; engine.load('numba')"
-    python(f"{code}; assert numba.config.CACHE_DIR == {own!r}", HOME=os.environ.get("HOME", str(tmp_path)))

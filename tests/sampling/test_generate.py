@@ -32,6 +32,13 @@ def text_of(model, **options):
 # Seeds
 
 
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_texts_do_not_depend_on_the_number_of_threads(engine, threads):
+    model = random_model(engine=engine)
+    usual, found = (list(samples(model, count=40, length=30, seed=3, threads=n)) for n in (None, threads))
+    assert found == usual
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_same_seed_gives_the_same_text(engine, cell):
     model = random_model(cell, engine=engine)

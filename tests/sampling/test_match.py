@@ -9,7 +9,7 @@ import pytest
 
 from charrnn.config import SamplingConfig
 from charrnn.dataset.vocabulary import Vocabulary
-from charrnn.errors import ConfigError, SamplingError
+from charrnn.errors import ConfigError, SamplingError, counted
 from charrnn.sampling import automaton, match
 from charrnn.sampling.constraints import CorpusNgrams, MaxCopy
 from charrnn.sampling.generate import generate, samples
@@ -151,7 +151,7 @@ def write_and_compare(seed):
             text_of(model, pattern, length=length)
         return
     if shortest > length:
-        with pytest.raises(SamplingError, match=f"matches has {shortest} characters"):
+        with pytest.raises(SamplingError, match=f"matches has {counted(shortest, 'characters')}:"):
             text_of(model, pattern, length=length)
         length = shortest
     texts = samples(model, count=3, length=length, seed=seed, constraints=lambda recent: [Match(expression)])

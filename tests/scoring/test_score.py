@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 import charrnn
 from charrnn.dataset.record_form import RecordForm
+from charrnn.dataset.unseen import UnseenEstimate
 from charrnn.errors import ConfigError, CorpusError, DivergenceError, VocabularyError
+from charrnn.model import line_losses
 from charrnn.scoring import lines as line_scores
 from charrnn.scoring import score as text_scores
 from charrnn.scoring.lines import score_batches, score_lines
@@ -20,7 +22,7 @@ from charrnn.scoring.score import Score, stream_surprisal, surprisal
 from charrnn.scoring.text import score
 from support import coder, naive, random_models
 from support.cells import CELLS
-from support.trainings import VERSE, run_of
+from support.trainings import VERSE, run, run_of, start_in
 
 LINES = ["a bad cab\n", "\n", "", "dead\n", "é\n", "a cab" * 9 + "\n", "b" * 40, "ace\n", "\n", "bed"]
 
@@ -149,8 +151,8 @@ def test_an_empty_text_has_no_score(text):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("cell", CELLS)
 def test_lines_are_scored_as_texts_of_their_own_in_their_order(engine, cell, threads, monkeypatch):
-    monkeypatch.setattr(line_scores, "CHARS_PER_CALL", 10)
-    monkeypatch.setattr(line_scores, "MAX_ROWS", 3)
+    monkeypatch.setattr(line_losses, "CHARS_PER_CALL", 10)
+    monkeypatch.setattr(line_losses, "MAX_ROWS", 3)
     model = random_model(cell, engine=engine)
     found = list(score_lines(model, LINES, threads=threads))
     assert [score.chars for score in found] == [*map(len, LINES)]
@@ -186,7 +188,7 @@ def test_with_the_compiled_engine_a_score_is_bit_for_bit_the_same_in_any_batch(m
     model, lines = random_model(engine=numba), [*LINES, "a bad cab\né " * 30]
     alone = [next(score_lines(model, [line])) for line in lines]
     assert list(score_lines(model, lines)) == alone
-    monkeypatch.setattr(line_scores, "CHARS_PER_CALL", 10)
+    monkeypatch.setattr(line_losses, "CHARS_PER_CALL", 10)
     assert list(score_lines(model, lines * 20, threads=2)) == alone * 20
 
 
@@ -237,7 +239,7 @@ def test_an_error_names_the_line_after_the_scores_of_the_lines_before_it(monkeyp
     for stateful in (False, True):
         found = []
         with pytest.raises(VocabularyError, match=r"line 6: the model has never seen ',' \(U\+002C.*U\+0436"):
-            found.extend(score_lines(model, lines, stateful=stateful))
+            found.extend(score_lines(model, lines, stateful=stateful, unknown="error"))
         assert nats(found) == pytest.approx(nats(score_lines(model, lines[:5], stateful=stateful)), rel=1e-5)
 
 
@@ -268,12 +270,74 @@ def test_skipped_characters_count_as_if_they_were_not_there():
         score(model, "жж", unknown="skip")
 
 
+def counted(model, known, n):
+    """The score of a text of known characters and n unknown ones, by the definition."""
+    alone = score(model, known) if known else Score(0, 0.0)
+    return Score(alone.chars + n, pytest.approx(alone.nats + n * model.unseen_nats, rel=1e-5), n)
+
+
+@pytest.mark.parametrize(("rare", "chars", "bits"), [(3, 3 * 2**14, 14), (1, 2**20, 20), (0, 2**10, 10), (5, 9, 3)])
+def test_a_counted_character_costs_its_estimate_but_no_less_than_a_uniform_guess(rare, chars, bits):
+    model = replace(random_model(), unseen=UnseenEstimate(rare, chars))
+    assert model.unseen_nats / math.log(2) == pytest.approx(bits)
+    assert score(model, "a baжd cжab", unknown="count") == counted(model, "a bad cab", 2)
+    found = surprisal(model, "a baжd", unknown="count")
+    assert found[4] == pytest.approx(model.unseen_nats)
+    np.testing.assert_array_equal(np.delete(found, 4), surprisal(model, "a bad"))
+
+
+def test_a_model_without_an_estimate_takes_a_uniform_guess():
+    assert random_model().unseen_nats == pytest.approx(math.log(8))
+
+
+def test_counted_characters_add_to_the_scores_of_lines_and_leave_the_state_as_it_is():
+    model = replace(random_model(), unseen=UnseenEstimate(2, 2**12))
+    lines, known = (
+        ["жa bжad cab\n", "ж", "", "dead\n", "abж", "\ud800\udcff"],
+        ["a bad cab\n", "", "", "dead\n", "ab", ""],
+    )
+    missing = (2, 1, 0, 0, 1, 2)
+    wanted = [counted(model, line, n) for line, n in zip(known, missing, strict=True)]
+    assert list(score_lines(model, lines)) == list(score_lines(model, lines, unknown="count")) == wanted
+    stateful = list(score_lines(model, lines, stateful=True))
+    assert [s.chars for s in stateful] == [*map(len, lines)]
+    alone = nats(score_lines(model, known, stateful=True))
+    cost = model.unseen_nats
+    assert nats(stateful) == pytest.approx([n + m * cost for n, m in zip(alone, missing, strict=True)], rel=1e-5)
+    whole = sum(stateful, Score(0, 0.0))
+    assert score(model, lines, unknown="count") == replace(whole, nats=pytest.approx(whole.nats, rel=1e-5))
+
+
+def test_a_text_of_unknown_characters_alone_has_a_score_if_they_count():
+    model = random_model()
+    assert score(model, "жж", unknown="count").bpc == pytest.approx(3)
+
+
+@pytest.mark.parametrize("layout", ["pairs", "translations"])
+def test_of_a_pair_only_the_unknown_characters_of_the_target_count(layout):
+    model = run(start_in(layout, steps=3)).best
+    cost = model.unseen_nats
+    lines = ["ab\tcd\n", "aжb\tcd\n", "ab\tcжжd\n", "жж\tжcdж\n", "ab\tЖ", "ab", "Ж", "aЖ\t", "ж\t\tж\n"]
+    known = ["ab\tcd\n", "ab\tcd\n", "ab\tcd\n", "\tcd\n", "ab\t", "ab", "", "a\t", "\t\t\n"]
+    costs = (0, 0, 2, 2, 1, 0, 0, 0, 1)
+    found, alone = list(score_lines(model, lines)), list(score_lines(model, known))
+    assert [s.chars for s in found] == [s.chars + n for s, n in zip(alone, costs, strict=True)]
+    assert nats(found) == pytest.approx([s.nats + n * cost for s, n in zip(alone, costs, strict=True)], rel=1e-5)
+    assert [s.unknown for s in found] == [0, 1, 2, 4, 1, 0, 1, 1, 2]
+
+
+def test_a_model_of_bytes_has_seen_all_of_them():
+    model = random_model(characters=None)
+    for unknown in ("error", "skip", "count"):
+        assert score(model, "\udcffж", unknown=unknown) == score(model, "\udcffж")
+
+
 def test_unknown_policies_and_a_number_of_threads_below_1_are_errors():
     with pytest.raises(ConfigError, match="unknown can't be 'replace'"):
         score(random_model(), "a", unknown="replace")
     with pytest.raises(ConfigError, match="unknown can't be 'replace'"):
         score_lines(random_model(), "a", unknown="replace")
-    with pytest.raises(ConfigError, match="threads must be at least 1"):
+    with pytest.raises(ConfigError, match="threads must be from 1 to 4096"):
         score_lines(random_model(), "a", threads=0)
 
 

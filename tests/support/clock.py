@@ -6,6 +6,16 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.asleep = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        """Moves on while the process is stopped."""
+        self.asleep += seconds
+        self.now += seconds
 
     def monotonic(self) -> float:
         return self.now
+
+    def process_time(self) -> float:
+        """The process is busy whenever it is not stopped."""
+        return self.now - self.asleep

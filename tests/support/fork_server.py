@@ -104,8 +104,11 @@ def _read(fd: int, found: list[bytes]) -> None:
 
 
 def load_modules() -> None:
-    """Imports what a run may import."""
+    """Imports what a run may import, as the program does: with one thread of BLAS."""
     import charrnn
+    from charrnn.resources import blas
+
+    blas.start_with_one()
     from charrnn import cli, engine
     from charrnn.errors import CharRNNError
 

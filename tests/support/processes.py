@@ -11,6 +11,7 @@ from subprocess import PIPE, CompletedProcess, Popen
 
 import pytest
 
+import charrnn as package
 from support import fork_server
 from support.fork_server import ForkServer
 
@@ -30,6 +31,22 @@ SMALL = tuple(word for name, value in OPTIONS.items() for word in (f"--{name}", 
 
 
 PROGRAM = [sys.executable, "-m", "charrnn"]
+
+
+def package_folder() -> Path | None:
+    """The folder of the package that new processes import, wherever they start; None if they find none."""
+    code = "import charrnn; print(charrnn.__path__[0])"
+    found = subprocess.run([sys.executable, "-Pc", code], capture_output=True, text=True, check=False)
+    return None if found.returncode else Path(found.stdout.strip()).resolve()
+
+
+def require_package_of(checkout: Path) -> None:
+    """Raises `UsageError` if the tests or the processes that they start use another copy than the checkout's."""
+    source = checkout / "charrnn"
+    for found in (Path(str(package.__file__)).resolve().parent, package_folder()):
+        if found != source:
+            how = f"in {checkout}, pip install -e '.[test,fast]'"
+            raise pytest.UsageError(f"the tests would run {found or 'no charrnn'}, not {source}: {how}")
 
 
 def command(*args: object) -> list[str]:

@@ -1,15 +1,17 @@
 """The automatic configuration: for some time, what is not given is chosen for this machine and this text."""
 
+import math
 import time
 from typing import Any
 
 import pytest
 
 from charrnn.dataset.corpus import from_text
+from charrnn.dataset.split import split_corpus
 from charrnn.errors import ConfigError
-from charrnn.training import autoconfig, budget
+from charrnn.training import autoconfig, budget, few_data, finetuning
 from charrnn.training.deadline import Deadline
-from charrnn.training.options import TrainOptions, complete
+from charrnn.training.options import TrainOptions, complete, resolve_layout
 from support.processes import TEXT
 from support.trainings import run, start_in, start_on
 
@@ -81,8 +83,56 @@ def test_more_short_lines_are_read_side_by_side(slow_machine: None) -> None:
 
 def test_both_engines_keep_to_the_time(engine_name: str) -> None:
     began, seconds = time.monotonic(), 6
-    trainer = run(start_on(TEXT, time=seconds, hidden_size=16, engine=engine_name, seed=1))
+    trainer = run(start_on(TEXT * 40, time=seconds, hidden_size=16, engine=engine_name, seed=1))
     took = time.monotonic() - began
     assert seconds / 2 < took < (3 * seconds if engine_name == "numpy" else 60)  # numba may have to compile
     assert trainer.state.training_config.engine == engine_name
     assert trainer.state.counters.step == trainer.state.training_config.steps
+
+
+def few_lines(n: int) -> str:
+    """So many different lines of six characters and a newline."""
+    return "".join(f"{n:06}\n" for n in range(n))
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "line"),
+    [
+        (TEXT, {}, math.inf),
+        (TEXT * 20, {"val_spread": True}, math.inf),
+        (few_lines(300), {"layout": "lines"}, 7),
+        ("".join(f"{n:090}\n" for n in range(100)), {"layout": "lines"}, 91),
+        ("".join(f"{n:03}\t{n:06}\n" for n in range(300)), {"layout": "pairs", "attention": False}, 11),
+    ],
+)
+def test_a_short_text_is_read_as_often_as_it_is_worth_and_no_more(
+    text: str, options: Any, line: float, slow_machine: None
+) -> None:
+    found, deadlines = [], [Deadline(seconds, 0.6) for seconds in (20_000, 500_000)]
+    for deadline in deadlines:
+        corpus = from_text(text)
+        found.append(autoconfig.fit_to_time(corpus, {"seed": 1, **resolve_layout(corpus, options)}, deadline))
+    assert found[0] == found[1]
+    _, config = complete(from_text(text), found[0])
+    data = split_corpus(from_text(text), config).training
+    assert deadlines[0].max_steps == few_data.max_steps(data.chars_read, line, data.steps_per_epoch)
+    assert config.steps == int(deadlines[0].max_steps)
+    assert config.warmup + config.hold + config.cooldown == pytest.approx(config.steps, abs=1)
+    assert config.steps / config.eval_every >= 10
+
+
+@pytest.mark.parametrize("options", [{}, {"val_fraction": 0.0}])
+def test_what_is_chosen_for_a_long_text_does_not_depend_on_what_short_ones_are_worth(
+    options: Any, slow_machine: None
+) -> None:
+    deadline = Deadline(10**6, 0.6)
+    autoconfig.fit_to_time(from_text(TEXT * 1000), {"seed": 1, "hidden_size": 32, **options}, deadline)
+    assert deadline.max_steps == math.inf
+
+
+def test_a_run_that_goes_on_with_a_used_up_text_is_patient_with_it_no_longer(slow_machine: None) -> None:
+    for text, patience in ((TEXT, finetuning.PATIENCE), (TEXT * 400, 0)):
+        deadline = Deadline(10, 0.6)
+        model, config = complete(from_text(text), {"hidden_size": 16, "steps": 1, "seed": 1})
+        autoconfig.extend(from_text(text), model, config, 1, deadline)
+        assert deadline.patience == patience

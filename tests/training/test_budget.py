@@ -1,5 +1,6 @@
 """The budget: the options that are chosen for a number of operations and a text."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -103,3 +104,50 @@ def test_networks_of_whole_texts_are_narrow_and_have_dropout(layout: Any, cell: 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_given_cell_is_kept(cell: str) -> None:
     assert budget.choose(MINUTE, 10**6, 65, {"cell": cell})["cell"] == cell
+
+
+def test_what_is_chosen_for_a_megabyte_does_not_change() -> None:
+    network = {"cell": "lstm", "layers": 1, "seq_length": 64, "schedule": "linear", "clip": 1.0}
+    found = budget.choose(MINUTE, 10**6, 65, {})
+    assert found == network | {
+        "hidden_size": 256,
+        "lr": 0.01273,
+        "dropout": 0.13,
+        "drop_connect": 0.13,
+        "batch_size": 32,
+    }
+    found = budget.choose(1e13, 10**6, 65, {"layout": "lines"}, 8)
+    assert found == network | {
+        "layout": "lines",
+        "hidden_size": 224,
+        "lr": 0.01361,
+        "dropout": 0.1,
+        "drop_connect": 0.1,
+        "batch_size": 256,
+    }
+
+
+@pytest.mark.parametrize(
+    ("N", "line"),
+    [(700, 7), (15_000, 7), (39_999, 20), (700, math.inf), (40_000, 70), (40_000, math.inf), (149_999, math.inf)],
+)
+def test_more_time_changes_nothing_once_a_text_is_used_up(N: int, line: float) -> None:
+    found = [budget.choose(hours * 60 * MINUTE, N, 65, {}, line) for hours in (10, 100)]
+    assert found[0] == found[1]
+    assert found[0]["lr"] == 0.01
+    assert found[0]["dropout"] == found[0]["drop_connect"] >= 0.4
+    assert 64 <= found[0]["hidden_size"] <= 256
+    sparse = {"dropout": 0.1, "hidden_size": 300, "batch_size": 9, "lr": 0.02}
+    assert sparse.items() <= budget.choose(MINUTE, N, 65, sparse, line).items()  # type: ignore[arg-type]
+
+
+def test_few_data_have_smaller_batches_and_networks() -> None:
+    found = [budget.choose(10 * MINUTE, N, 65, {}, 7) for N in (2000, 15_000, 30_000, 40_000)]
+    assert [each["batch_size"] for each in found] == [32, 32, 64, 256]
+    assert [each["hidden_size"] for each in found] == [64, 128, 160, 480]
+
+
+def test_a_text_that_is_not_used_up_in_the_time_is_read_as_before() -> None:
+    found = budget.choose(0.1 * MINUTE, 100_000, 65, {})
+    assert found["dropout"] < 0.4
+    assert found["lr"] > 0.01

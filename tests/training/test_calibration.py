@@ -245,3 +245,20 @@ def test_it_is_about_as_sure_as_it_is_right() -> None:
     log_p, labels = held_out(trainer, trainer.best)
     right = log_p.argmax(axis=1) == labels
     assert abs(np.exp(log_p.max(axis=1)).mean() - right.mean()) < 0.1
+
+
+@pytest.mark.parametrize("steps", [90, 100])
+def test_a_resumed_classifier_is_calibrated_before_its_next_evaluation(steps: int, tmp_path: Path) -> None:
+    whole = run(start_in("labels", noisy(), steps=steps, eval_every=45, lr=0.03, val_fraction=0.3))
+    again = resumed(whole, noisy(), tmp_path, steps=120)
+    files = saved_bytes(again, tmp_path)
+    assert again.temperatures == [1]
+    log_p, labels = held_out(again, uncalibrated(again))
+    losses = [loss_at(T, log_p, labels) for T in TEMPERATURES]
+    log_q, _ = held_out(again, again.latest)
+    assert loss_at(1, log_q, labels) == pytest.approx(min(losses), rel=1e-5)
+    assert min(losses) < 0.97 * loss_at(1, log_p, labels)
+    assert again.temperatures == [TEMPERATURES[int(np.argmin(losses))]]
+    if steps == 90:
+        assert again.temperatures == whole.temperatures, "an evaluation was the last thing before the save"
+    assert saved_bytes(again, tmp_path) == files, "no file has the temperature"

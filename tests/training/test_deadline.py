@@ -85,3 +85,40 @@ def test_a_pause_is_not_taken_for_slow_steps(clock: Clock) -> None:
             deadline.pause(12)
     assert clock.now - began == pytest.approx(60, rel=0.05)
     assert step == pytest.approx(480, rel=0.05)
+
+
+@pytest.mark.parametrize("at_step", [1, 100, 300, 550])
+@pytest.mark.parametrize("gap", [2.0, 45.0, 4000.0])
+def test_time_in_which_the_process_cannot_run_does_not_count(clock: Clock, at_step: int, gap: float) -> None:
+    unstopped, *_ = run(clock, LINEAR, 60.0, [0.1])
+    deadline, step, config, rates = Deadline(60, COOLDOWN), 0, LINEAR, list[float]()
+    began = clock.now
+    while step < (config := deadline.plan(config, step)).steps:
+        rates.append(learning_rate(step, 0, config))
+        clock.now += 0.1
+        step += 1
+        if step == at_step:
+            clock.sleep(gap)
+    assert deadline.clock.gaps == pytest.approx(gap, abs=0.2)
+    assert clock.now - began == pytest.approx(60 + gap, abs=2)
+    assert step == pytest.approx(unstopped.steps, rel=0.02)
+    assert config.cooldown == pytest.approx(unstopped.cooldown, rel=0.02)
+    assert rates[-1] < 0.05
+
+
+@pytest.mark.parametrize("step_seconds", [0.05, 0.1])
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
+def test_a_text_that_is_used_up_ends_the_run_early_with_a_full_cooldown(
+    clock: Clock, schedule: str, step_seconds: float
+) -> None:
+    deadline, step, rates, began = Deadline(60, COOLDOWN), 0, list[float](), clock.now
+    config = replace(LINEAR, schedule=schedule, **({} if schedule != "constant" else {"hold": 0, "cooldown": 0}))
+    deadline.max_steps = 250
+    while step < (config := deadline.plan(config, step)).steps:
+        rates.append(learning_rate(step, 0, config))
+        clock.now += step_seconds
+        step += 1
+    assert (step, config.steps) == (250, 250)
+    assert clock.now - began < 30
+    assert rates[-1] == 1 if schedule == "constant" else rates[-1] < 0.02
+    assert rates == [learning_rate(step, 0, config) for step in range(250)]

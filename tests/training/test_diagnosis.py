@@ -1,52 +1,92 @@
-"""The diagnosis: the course of the losses says what would help."""
+"""The diagnosis: what is measured at the end of a run says what would help."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
-from charrnn.training.diagnosis import diagnose
+from charrnn.training.diagnosis import Findings, diagnose
 from charrnn.training.state import Evaluation
 
+FALLING = [(2.5, 2.4), (2.1, 2.1), (1.9, 1.95), (1.8, 1.85)]
+FLAT = [(1.7, 1.72), (1.65, 1.67), (1.64, 1.66), (1.63, 1.65)]
 
-def history(losses: Iterable[tuple[float | None, float | None]]) -> list[Evaluation]:
-    return [Evaluation(10 * n, n, 0.01, train, val) for n, (train, val) in enumerate(losses, 1)]
+
+def says(losses: Iterable[tuple[float | None, float | None]], train_loss: float | None = None, **others: Any) -> str:
+    """What is said after evaluations with these losses, one in each epoch unless the epochs are given."""
+    rows = [Evaluation(10 * n, n, 0.01, train, val) for n, (train, val) in enumerate(losses, 1)]
+    epochs = others.pop("epochs", float(len(rows)))
+    return diagnose(Findings(rows, train_loss, epochs, **others)) or ""
 
 
 @pytest.mark.parametrize(
-    ("losses", "without_dropout", "says"),
+    ("losses", "train_loss", "expected"),
     [
-        ([(2.5, 2.4), (2.1, 2.1), (1.9, 1.95), (1.8, 1.85)], None, "More time"),
-        ([(2.5, 2.4), (2.1, 2.1), (1.9, 1.95), (1.8, 1.85)], 1.6, "More text"),
-        ([(1.5, 1.6), (1.4, 1.52), (1.35, 1.51), (1.3, 1.50)], None, "More text"),
+        (FALLING, 1.8, "More time"),
+        (FALLING, 1.6, "More text"),
+        ([(1.5, 1.6), (1.4, 1.52), (1.35, 1.51), (1.3, 1.50)], 1.3, "More text"),
         ([(1.5, 1.6), (1.5, 1.52), (1.5, 1.51), (1.5, 1.50)], 1.3, "More text"),
-        ([(1.7, 1.72), (1.65, 1.67), (1.64, 1.66), (1.63, 1.65)], 1.6, "larger model"),
+        (FLAT, 1.6, "larger model"),
         ([(1.5, 1.6), (1.3, 1.5), (1.1, 1.55), (0.9, 1.7)], 1.1, "rose after that"),
+        ([(3.4, 3.98), (0.6, 5.11)], 2.9, "rose after that"),  # as soon as there are two evaluations
+        ([(2.4, 2.5), (1.1, 2.9)], None, "rose after that"),
+        ([(1.9, 2.4)], 1.7, "More text"),
         ([(2.15, 4.19), (1.63, 4.40), (1.54, 4.55), (1.48, 4.43)], 1.9, "of another kind"),
         ([(3.67, 5.49), (2.98, 5.05), (2.74, 4.99)], None, "of another kind"),
         ([(2.1, 2.9)], None, "of another kind"),
+        ([(2.5, 2.4), (2.1, 2.1), (2.6, 2.7)], 2.0, "lower --lr"),
+        ([(None, 2.2), (2.1, 2.1), (1.9, 2.3)], 1.9, "rose after that"),  # from another model's weights
     ],
 )
-def test_it_says_what_would_help(losses: list[tuple[float, float]], without_dropout: float | None, says: str) -> None:
-    assert says in (diagnose(history(losses), without_dropout) or "")
+def test_it_says_what_would_help(
+    losses: list[tuple[float | None, float]], train_loss: float | None, expected: str
+) -> None:
+    assert expected in says(losses, train_loss)
+
+
+@pytest.mark.parametrize("losses", [FALLING, FLAT])
+def test_only_what_is_measured_without_dropout_counts(losses: list[tuple[float, float]]) -> None:
+    found = {says([(train + dropout, val) for train, val in losses], 1.6) for dropout in (0, 0.05, 0.4)}
+    assert len(found) == 1
 
 
 def test_a_network_that_overfits_is_not_taken_for_a_text_of_another_kind() -> None:
     late = [Evaluation(1000 * n, 50 * n, 0.01, 0.5 / n, 3.0 + n) for n in (1, 2, 3)]
-    assert "overfitting" in (diagnose(late, 0.1) or "")
+    assert "overfitting" in (diagnose(Findings(late, 0.1, 150)) or "")
+    assert "overfitting" in says([(2.0, 3.98), (1.5, 5.11)], 1.9, is_at_random=True)
 
 
 def test_a_text_that_is_known_to_be_of_another_kind_needs_no_losses() -> None:
     for losses in ([], [(2.0, 2.0)], [(2.0, 2.0)] * 5):
-        assert "--val-spread or --val-file" in (diagnose(history(losses), 1.0, is_of_another_kind=True) or "")
+        assert "--val-spread or --val-file" in says(losses, 1.0, is_of_another_kind=True)
 
 
-def test_xz_is_compared_unless_the_loss_rose() -> None:
-    rising = history([(3.5, 3.6), (3.3, 3.5), (3.1, 3.55), (2.9, 3.7)])
-    assert "rose after that" in (diagnose(rising, 3.1, is_worse_than_xz=True) or "")
-    for rows in (history([(3.5, 3.6)]), history([(3.5, 3.6), (3.3, 3.5), (3.1, 3.2)])):
-        assert "not better than xz yet" in (diagnose(rows, 3.1, is_worse_than_xz=True) or "")
+@pytest.mark.parametrize(("losses", "train_loss"), [([(2.0, 2.0)], 1.9), (FLAT, 1.6), (FALLING, 1.8)])
+def test_a_text_that_was_not_read_once_needs_more_time(losses: list[tuple[float, float]], train_loss: float) -> None:
+    assert "only 30% of the text was read. More time" in says(losses, train_loss, epochs=0.3)
+    assert "rose after that" in says([(2.0, 2.0), (1.9, 2.3)], train_loss, epochs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("losses", "others"),
+    [
+        ([(0.2, 0.1), (0.01, 0.008)], {}),
+        ([(0.01, 0.0012), (0.008, 0.0011), (0.004, 0.0015)], {}),  # a rise of nearly nothing
+        ([(0.4, 0.3), (0.3, 0.2), (0.2, 0.1)], {"accuracy": 1.0, "n_held_out": 40, "unit": "label"}),
+        ([(0.4, 0.03), (0.3, 0.02), (0.2, 0.021)], {"accuracy": 1.0, "n_held_out": 40, "unit": "tag"}),
+    ],
+)
+def test_a_task_that_is_solved_needs_nothing(losses: list[tuple[float, float]], others: dict[str, Any]) -> None:
+    assert says(losses, 0.001, **others).startswith("solved: ")
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 0.5, 0.99])
+def test_answers_that_are_not_all_right_are_not_solved(accuracy: float) -> None:
+    losses = [(0.4, 0.3), (0.3, 0.2), (0.2, 0.1)]
+    assert says(losses, 0.1, accuracy=accuracy, n_held_out=40, unit="label") == ""
+    assert "still improving" in says(losses, 0.1, accuracy=accuracy, n_held_out=40, unit="tag")
 
 
 @pytest.mark.parametrize("losses", [[], [(2.0, 2.0)], [(2.0, 2.0), (1.9, 1.9)], [(2.0, None)] * 5])
 def test_it_says_nothing_after_too_few_evaluations(losses: list[tuple[float, float | None]]) -> None:
-    assert diagnose(history(losses), 1.0) is None
+    assert says(losses, 1.8) == ""

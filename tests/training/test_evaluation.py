@@ -12,7 +12,7 @@ from charrnn.errors import ConfigError
 from charrnn.training import evaluation
 from charrnn.training.trainer import Trainer
 from support.processes import TEXT
-from support.trainings import flat, run, start_in, start_on
+from support.trainings import flat, place_names, run, start_in, start_on
 
 NOISE = "".join(np.random.default_rng(0).choice(list("abcdefghijklmnop"), 600))
 """A text with nothing to learn: a network can only overfit it."""
@@ -81,7 +81,7 @@ def test_without_validation_data_the_latest_weights_are_the_best() -> None:
 
 
 def test_evaluations_become_less_frequent_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("charrnn.training.trainer.MAX_DENSE_EVALUATIONS", 4)
+    monkeypatch.setattr("charrnn.training.evaluation_steps.MAX_DENSE_EVALUATIONS", 4)
     options: dict[str, Any] = {"hidden_size": 8, "batch_size": 4, "seq_length": 8, "seed": 1, "engine": "numpy"}
     trainer = run(start_on(TEXT, steps=70, eval_every=2, **options))
     assert [row.step for row in trainer.history] == [2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 70]
@@ -116,3 +116,48 @@ def test_options_that_compare_validation_losses_need_validation_data(name: str, 
 
 def test_a_row_without_a_validation_loss_has_the_last_rank() -> None:
     assert run(start(steps=2, val_fraction=0)).history[-1].rank == math.inf
+
+
+@pytest.mark.parametrize(
+    ("n", "epochs"),
+    [(8, 10), (40, 10), (100, 5), (191, 5), (500, 5), (3000, 1)],
+)
+def test_a_short_text_is_evaluated_before_a_network_overfits_it(n: int, epochs: float) -> None:
+    trainer = start_on(place_names(0, n), layout="lines", steps=1, engine="numpy")
+    assert trainer.eval_every / trainer.training_data.steps_per_epoch == pytest.approx(epochs, rel=0.2)
+
+
+def test_a_long_text_is_evaluated_once_an_epoch_but_not_too_rarely() -> None:
+    for times, expected in ((120, 66), (20, 50)):
+        assert start_on(TEXT * times, steps=1, engine="numpy").eval_every == expected
+
+
+@pytest.mark.parametrize("layout", ["labels", "tags"])
+def test_the_accuracy_is_the_share_of_right_answers(layout: str) -> None:
+    trainer = run(start_in(layout, steps=30, lr=0.02))
+    model, lines = trainer.latest, trainer.validation_data.lines  # type: ignore[attr-defined]
+    found = evaluation.accuracy(model, trainer.validation_data)
+    read = [model.vocabulary.decode(lines.ids[a : a + n]) for a, n in zip(lines.starts, lines.lengths, strict=True)]
+    if layout == "labels":
+        answers = [each.label for each in charrnn.classify(model, read, logit_adjustment=0)]
+        right = [answer == ("long" if len(text) > 9 else "short") for answer, text in zip(answers, read, strict=True)]
+    else:
+        answers = [tag for each in charrnn.tag(model, read) for tag in each.tags]
+        right = [tag == ("v" if c in "aeiouAEIOU" else ".") for tag, c in zip(answers, "".join(read), strict=True)]
+    assert found == pytest.approx(np.mean(right))
+    assert 0 < found < 1
+
+
+def test_only_labels_and_tags_have_an_accuracy() -> None:
+    for layout in ("stream", "lines", "translations"):
+        trainer = start_in(layout, steps=1)
+        assert evaluation.accuracy(trainer.latest, trainer.validation_data) is None
+
+
+@pytest.mark.parametrize("layout", ["lines", "pairs", "translations", "tags"])
+def test_a_sample_of_lines_has_the_loss_that_all_of_them_have_about(layout: str) -> None:
+    trainer = run(start_in(layout, steps=30))
+    whole = evaluation.mean_loss(trainer.latest, split.training_sample(trainer.training_data, 10**6))
+    sample = split.training_sample(trainer.training_data, 500)
+    assert 300 < sample.chars_read <= 500
+    assert evaluation.mean_loss(trainer.latest, sample) == pytest.approx(whole, rel=0.2)

@@ -10,7 +10,7 @@ import pytest
 from charrnn.config import CELLS, CLIPPINGS, LAYOUTS, NONLINEARITIES, OPTIMIZERS, SCHEDULES, ModelConfig, TrainingConfig
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.split import split_corpus
-from charrnn.engine import ENGINES, cores
+from charrnn.engine import ENGINES, available_cores
 from charrnn.errors import ConfigError
 from charrnn.training import options as train_options
 from charrnn.training.options import DATA_FIELDS, TrainOptions, complete
@@ -67,7 +67,7 @@ def test_missing_options_have_their_defaults() -> None:
     model, config = complete(corpus, {"steps": 7})
     assert model == ModelConfig(len(corpus.vocabulary))
     assert config == TrainingConfig(7, seed=config.seed, threads=config.threads, engine=config.engine)
-    assert config.threads == cores.available_cores() >= 1
+    assert config.threads == available_cores() >= 1
 
 
 @pytest.mark.parametrize("option", [{"steps": 70}, {"epochs": 3}])

@@ -5,7 +5,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Annotated
 
-from charrnn.cli.terminal.console import Output, model_file, notifier, notify_compilation
+from charrnn.cli.terminal.console import Output, model_file, notifier
 from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
 from charrnn.cli.terminal.inputs import (
     EncodingOption,
@@ -83,15 +83,13 @@ def command(
     threads: Annotated[int | None, option(RUN, "Number of threads. [one for each core]")] = None,
     plot: Annotated[
         Path | None,
-        option(
-            OUTPUT, "With --evaluate: draw which labels are confused to FILE.png, .svg or .pdf; needs charrnn[plot]."
-        ),
+        option(OUTPUT, "With --evaluate: draw which labels are confused to FILE.png, .svg or .pdf; needs matplotlib."),
     ] = None,
     force: Annotated[bool, option(OUTPUT, "Overwrite the picture.", "--force")] = False,
     quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn.cli.classify import results
-    from charrnn.cli.terminal.output_file import PICTURE_SUFFIXES, check_path
+    from charrnn.cli.terminal.output_file import PICTURE_SUFFIXES, check_path, quiet_matplotlib
     from charrnn.config import between
     from charrnn.errors import ConfigError, VocabularyError
     from charrnn.scoring.classify import classify_batches
@@ -103,15 +101,15 @@ def command(
     if force and plot is None:
         raise ConfigError("--force is only for --plot: add it, or leave out --force")
     check_path(plot, PICTURE_SUFFIXES, force)
-    if plot is not None:  # what is missing is an error before the long work
-        import charrnn.inspection.picture  # noqa: F401
     between("--top", 1 if top is None else top, 1)
+    if plot is not None:  # what is missing is an error before the long work
+        quiet_matplotlib()
+        import charrnn.inspection.picture  # noqa: F401
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     size = size_of_texts(paths)
-    model, chosen = load_model(model_file(given, notice), size, engine, encoding)
+    model = load_model(model_file(given, notice), size, engine, encoding, quiet)
     paths = find_texts(paths, model, notice)
-    notify_compilation(chosen, quiet)
     rows = rows_of(paths, model, "label" if evaluate else "", notice)
     classify = partial(classify_batches, model, logit_adjustment=logit_adjustment, unknown=unknown, threads=threads)
     counter = UnknownCounter()

@@ -60,7 +60,7 @@ def command(
         ),
     ] = None,
     page: Annotated[
-        Path | None, option(MOST_USED, "Write all views to a page, FILE.html; needs charrnn[page].")
+        Path | None, option(MOST_USED, "Write all views to a page, FILE.html; needs Jinja2, matplotlib.")
     ] = None,
     as_json: Annotated[
         bool, option(MOST_USED, "Print a JSON object for each model.", "--json", envvar="CHARRNN_INSPECT_JSON")
@@ -82,9 +82,7 @@ def command(
         str | None,
         option(READING, "Encoding of texts in files, unless a byte order mark says it. [that of the training text]"),
     ] = None,
-    plot: Annotated[
-        Path | None, option(OUTPUT, "Draw the view to FILE.png, .svg or .pdf; needs charrnn[plot].")
-    ] = None,
+    plot: Annotated[Path | None, option(OUTPUT, "Draw the view to FILE.png, .svg or .pdf; needs matplotlib.")] = None,
     force: Annotated[bool, option(OUTPUT, "Overwrite the page or the picture.", "--force")] = False,
     no_text: Annotated[
         bool, option(OUTPUT, "With --page: leave out the texts that it shows, to share it.", "--no-text")
@@ -94,7 +92,7 @@ def command(
     from charrnn.cli.inspect import output_file, results
     from charrnn.cli.inspect.request import InspectRequest, requested_views
     from charrnn.cli.inspect.target import targets
-    from charrnn.cli.terminal.output_file import PAGE_SUFFIXES, PICTURE_SUFFIXES, check_path
+    from charrnn.cli.terminal.output_file import PAGE_SUFFIXES, PICTURE_SUFFIXES, check_path, quiet_matplotlib
 
     request = InspectRequest(
         requested_views(ctx.params), feature or [], unit, corpus, encoding, page, plot, as_json, force, no_text
@@ -104,6 +102,7 @@ def command(
     check_path(plot, PICTURE_SUFFIXES, force)
     found = targets(checkpoints or [model_file(None, notice)], corpus, encoding)
     request.check_models([target.model for target in found])
+    quiet_matplotlib()
     if page is not None:  # what is missing is an error before the long work
         import charrnn.inspection.report.page
     if plot is not None:

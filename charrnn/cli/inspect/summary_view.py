@@ -1,7 +1,6 @@
 """The terminal form of the summary, which `charrnn inspect` prints if no view is requested."""
 
 import math
-import shlex
 from typing import Any
 
 from rich.console import RenderableType
@@ -11,7 +10,9 @@ from charrnn.cli.terminal.heatmap import BARS
 from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
 from charrnn.cli.terminal.tables import plain, plain_table
 from charrnn.config import ModelConfig
+from charrnn.dataset import shell_words
 from charrnn.dataset.record_form import RecordForm
+from charrnn.errors import counted
 
 MAX_CHARACTERS = 256
 """The most characters of the vocabulary that are shown."""
@@ -34,18 +35,20 @@ def _about(data: dict[str, Any]) -> Table:
         "file": f"{data['file']}, {data['bytes']:,} bytes",
         "model": _model(model),
         "parameters": f"{data['parameters']:,}, stored as {' and '.join(types)}",
-        "vocabulary": f"{vocabulary['size']} {vocabulary['kind']}",
+        "vocabulary": counted(vocabulary["size"], vocabulary["kind"]),
         "characters": _characters(vocabulary.get("characters", [])),
         "layout": data["layout"],
         "text": _text_form(**data["text_form"]),
     }
     form = _form(data)
     if not form.is_lines:
-        rows["divided by"] = shlex.join(form.words)
+        rows["divided by"] = shell_words.join(form.words)
     if line_set := data["line_set"]:
-        lines = "too many to keep" if line_set["lines"] is None else f"{line_set['lines']:,} different {form.unit}"
+        lines = (
+            "too many to keep" if line_set["lines"] is None else counted(line_set["lines"], f"different {form.unit}")
+        )
         usual = f"; all but a few have at most {line_set['usual']:,}" if "usual" in line_set else ""
-        rows[form.unit] = f"{lines}, the longest of {line_set['longest']:,} {vocabulary['kind']}{usual}"
+        rows[form.unit] = f"{lines}, the longest of {counted(line_set['longest'], vocabulary['kind'])}{usual}"
     if labels := data["labels"]:
         rows["tags" if data["layout"] == "tags" else "labels"] = ", ".join(f"{name} ({n:,})" for name, n in labels)
     if corpus := data["corpus"]:
@@ -82,9 +85,9 @@ def _part(data: dict[str, Any], part: str) -> str:
     """The size of the training or the validation data."""
     corpus, unit = data["corpus"], {"labels": "texts", "tags": "tags"}.get(data["layout"], "characters")
     has_lines = corpus["training_lines"] and unit != "texts"
-    lines = f"{corpus[f'{part}_lines']:,} {_form(data).unit} of " if has_lines else ""
+    lines = f"{counted(corpus[f'{part}_lines'], _form(data).unit)} of " if has_lines else ""
     name = f" of {corpus['val_name']}" if part == "validation" and corpus.get("val_name") else ""
-    return f"{lines}{corpus[f'{part}_chars']:,} {unit}{name}"
+    return f"{lines}{counted(corpus[f'{part}_chars'], unit)}{name}"
 
 
 def _step(step: int, history: list[dict[str, Any]]) -> str:
@@ -93,7 +96,8 @@ def _step(step: int, history: list[dict[str, Any]]) -> str:
     if row is None:
         return f"step {step:,}"
     loss = "" if row["val_loss"] is None else f", the best: validation loss {row['val_loss']:.3f}"
-    return f"{'the average (EMA) up to ' * row['ema']}step {step:,} in epoch {row['epoch'] + 1:,}{loss}"
+    epoch = f" in epoch {row['epoch']:,}" * (step > 0)
+    return f"{'the average (EMA) up to ' * row['ema']}step {step:,}{epoch}{loss}"
 
 
 def _characters(characters: list[str]) -> str:

@@ -20,6 +20,7 @@ from charrnn.cli.terminal.heatmap import (
 )
 from charrnn.cli.terminal.tables import plain, plain_table
 from charrnn.dataset.control_characters import visible
+from charrnn.errors import counted
 from charrnn.inspection.attribution import relative
 from charrnn.inspection.context import place_numbers, unit_names
 from charrnn.inspection.features import PATTERN_PREFIX
@@ -86,7 +87,7 @@ def surprisal(named: Named, console: Console) -> Iterator[RenderableType]:
     yield Text("surprisal in bits: ").append_text(legend(SURPRISAL_SCALE))
     text, bits = data["text"][:MAX_PRINTED], data["bits"][:MAX_PRINTED]
     yield from heatmap(text, bits, SURPRISAL_SCALE, MAX_BITS, console)
-    mean = f"\n{data['mean_bits']:.3f} bits per character in {data['chars']:,} characters"
+    mean = f"\n{data['mean_bits']:.3f} bits per character in {counted(data['chars'], 'characters')}"
     yield Text(mean + (f"; {data['unknown']:,} that the model has never seen are left out" * (data["unknown"] > 0)))
     table = plain_table("at", "bits", "text", "expected")
     table.columns[2].justify = "left"
@@ -111,7 +112,7 @@ def attribution(named: Named, console: Console) -> Iterator[RenderableType]:
     else:
         yield Text("a bar above the middle speaks for the answer, one below it against the answer")
     if not data["answers"]:
-        yield Text(f"\nno spans in {data['lines']:,} line{'s' * (data['lines'] > 1)}")
+        yield Text(f"\nno spans in {counted(data['lines'], 'lines')}")
     for answer in data["answers"]:
         found = "" if data["answer"] == "label" else f" {answer['text'][answer['start'] : answer['end']]}"
         top = max((abs(value) for value in answer["values"] if value is not None), default=0)
@@ -204,7 +205,8 @@ def vocabulary(named: Named, console: Console) -> Iterator[RenderableType]:
     yield table
     if data["left_out"]:
         kept, left_out = len(data["characters"]), data["left_out"]
-        yield Text(f"these are the {kept:,} characters that the model expects most; {left_out:,} others are left out")
+        others = f"{left_out:,} other{' is' if left_out == 1 else 's are'} left out"
+        yield Text(f"these are the {kept:,} characters that the model expects most; {others}")
 
 
 TERMINAL_VIEWS: dict[str, Callable[[Named, Console], Iterator[RenderableType]]] = {

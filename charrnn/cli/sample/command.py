@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.terminal.console import Output, model_file, notifier, notify_compilation, silent
+from charrnn.cli.terminal.console import Output, model_file, notifier
 from charrnn.cli.terminal.help import CHOICE, MOST_USED, OUTPUT, RUN, START, TEXT, TEXTS, option
 
 NAME = "sample"
@@ -29,6 +29,7 @@ Examples:
   charrnn sample --stop-at-newline --count 10 --ban '0-9'
   charrnn sample --prime 'LOWE:\\n' --stop '\\n\\n' --no-echo
   charrnn sample --end sentence --min-length 200 -n 500
+  charrnn sample --interactive --history
   charrnn sample --match '[A-Z][a-z]+, [0-9]{1,2} (May|June)'
   charrnn sample -n 80 --match '.*\\.'
   charrnn sample --temp 0.3 --max-copy 20 --corpus corpus.txt
@@ -81,9 +82,8 @@ def command(
     per_line: Annotated[
         bool, option(START, "Continue each line of --prime - or --prime-file up to a newline.", "--per-line")
     ] = False,
-    interactive: Annotated[
-        bool, option(START, "Type a prime, read its continuation, type the next prime.", "--interactive")
-    ] = False,
+    interactive: Annotated[bool, option(START, "Write a text together with the model.", "--interactive")] = False,
+    history: Annotated[bool, option(START, "With --interactive: keep the lines you type.", "--history")] = False,
     unknown: Annotated[
         str,
         option(
@@ -176,6 +176,7 @@ def command(
     engine: Annotated[
         str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
     ] = "auto",
+    threads: Annotated[int | None, option(RUN, "Number of threads. [one for each core; with NumPy one]")] = None,
     as_json: Annotated[
         bool, option(OUTPUT, "Print a JSON object for each sample, one a line.", "--json", envvar="CHARRNN_SAMPLE_JSON")
     ] = False,
@@ -208,18 +209,16 @@ def command(
     force: Annotated[bool, option(OUTPUT, "Overwrite --state-out, and files in --out-dir.", "--force")] = False,
     quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
-    from charrnn import engine as engines
     from charrnn.checkpoint.model_file import load
     from charrnn.cli.sample import ends, options
     from charrnn.cli.sample.constraints import constraint_factory
     from charrnn.cli.sample.primes import clean_prime, read_prime, read_primes
     from charrnn.cli.sample.samples import Failures, SampleFiles, SamplePrinter, first_written, write_text
-    from charrnn.config import between
+    from charrnn.cli.terminal.engine import with_engine
     from charrnn.sampling.generate import TextGenerator, continuations, samples
     from charrnn.sampling.request import SamplingRequest
     from charrnn.sampling.state import GenerationState
 
-    between("count", count, 1)
     config = options.sampling_config(context.params)
     units = options.parse_clamped_units(clamp_unit or [])
     stop, stop_after = options.unescaped("--stop", stop), options.unescaped("--stop-after", stop_after)
@@ -234,17 +233,12 @@ def command(
     if length is None:
         length = model.default_length
         options.notify_length(model, notice)
-    chosen = engines.resolve(engine, math.inf if per_line or interactive or length < 0 else count * length)
-    notify_compilation(chosen, quiet)
-    model = replace(model, engine=engines.load(chosen)).clamp_units(units)
+    characters = math.inf if per_line or interactive or length < 0 else count * length
+    model = with_engine(model, engine, characters, quiet, samples=True).clamp_units(units)
     until = [model.end] if model.reads_lines else ["\n"] if per_line else []
     stops = [*stop, *(["\n"] if stop_at_newline else []), *until]
-    constraints = constraint_factory(model, match, max_copy, corpus, notice)
     after = None if state_in is None else GenerationState.load(state_in, model)
-    if seed is None:
-        seed = options.draw_seed()
-        if after is None:
-            notice(f"seed: {seed}")
+    told, seed = seed is None and after is None, options.draw_seed() if seed is None else seed
     request = SamplingRequest(
         length=length,
         seed=seed,
@@ -253,21 +247,25 @@ def command(
         stop_after=stop_after,
         end=end,
         min_length=min_length,
-        constraints=constraints,
+        threads=threads,
     )
-    for line in ends.impossible(model, request):
-        notice(line)
-    clean = partial(clean_prime, model=model, unknown=unknown, notice=silent if interactive else notice)
+    clean = partial(clean_prime, model=model, unknown=unknown, notice=notice)
     output = Output(safe_text)
     printer: SamplePrinter | SampleFiles = SamplePrinter(model, output, as_json, logprobs, after_each, not no_echo)
     if out_dir is not None:
         printer = SampleFiles(model, out_dir, count, force, not no_echo)
+    # after all checks of options, since it may read a corpus
+    request = replace(request, constraints=constraint_factory(model, match, max_copy, corpus, notice))
+    if told:
+        notice(f"seed: {seed}")
+    for line in ends.impossible(model, request):
+        notice(line)
     empty, failures = 0, Failures()
     report = failures if count > 1 else None  # the only one that fails is the error
     if interactive:
         from charrnn.cli.sample.interactive import converse
 
-        converse(model, request, clean, output, echo=not no_echo, ends_are_fixed=match is not None)
+        converse(model, request, context.params, output)
     elif per_line:
         primes = read_primes(prime_file, model, clean)
         empty = printer.write(continuations(model, primes, request, on_failure=failures))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from charrnn.dataset.vocabulary import MAX_NAMED, describe
+from charrnn.errors import counted
 from charrnn.model.model import Model
 from charrnn.sampling.charset import charset_mask
 from charrnn.sampling.ending import missing
@@ -36,6 +37,5 @@ def without_sentence(request: SamplingRequest, empty: int) -> str:
     """The notice for texts that came out empty because no sentence ends in them."""
     texts = "this text is" if empty == 1 else f"{empty:,} texts are"
     least = f", and after the first {request.min_length:,}" if request.min_length else ""
-    return (
-        f"no {request.end} ends within {request.max_length:,} characters{least}: {texts} empty; give a larger --length"
-    )
+    within = counted(request.max_length, "characters")
+    return f"no {request.end} ends within {within}{least}: {texts} empty; give a larger --length"

@@ -1,159 +1,280 @@
-"""The interactive mode of `charrnn sample`: you type a prime, the model continues it, and commands change settings."""
+"""The interactive mode of `charrnn sample`: a text that you and the model write together, line by line.
 
-import io
-import sys
-from collections.abc import Callable
-from contextlib import suppress
+On a terminal a line goes on with the text so far. Through a pipe each line begins a text of its own, as it does for a
+model of lines; `/more` goes on with it.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
-from charrnn.cli.sample import ends
-from charrnn.cli.terminal.console import Output, notice
-from charrnn.dataset.escapes import unescape
+from charrnn.cli.sample import editor, ends
+from charrnn.cli.sample.commands import Command, help_lines, parse
+from charrnn.cli.sample.line_input import LineInput
+from charrnn.cli.sample.primes import read_prime
+from charrnn.cli.sample.settings import CHARACTERS, END_FIELDS, Settings, number
+from charrnn.cli.sample.text_file import TextFile, check_new, named
+from charrnn.cli.terminal.console import Output, notice, notifier, until_interrupted
+from charrnn.dataset.escapes import escape, unescape
+from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.model.model import Model
-from charrnn.sampling.generate import TextGenerator
 from charrnn.sampling.request import SamplingRequest
+from charrnn.sampling.writing import Writing
 
-HELP = (
-    r"type a prime and read its continuation; an empty line starts a new text; \n is a newline, \\ a backslash",
-    'several lines: begin the first with """ and end the last with """; between them, everything is text as it is',
-    "/temp 0.7  /top-k 10  /top-p 0.9  /min-p 0.05  /typical 0.9  /loop-penalty 1  /ban a-z  /allow a-z",
-    "/length 500  /min-length 100  /seed 7  /end sentence  /help  /quit",
-    r"/stop TEXT or /stop-after TEXT adds a text that ends what is written, such as \n; without a text they remove all",
-    "a line that begins with / and no such command is text; so is one that begins with //, without the first /",
-)
-REQUEST_FIELDS = {"length": int, "seed": int, "min_length": int}
-CONFIG_FIELDS = {
-    "temp": float,
-    "top_k": int,
-    "top_p": float,
-    "min_p": float,
-    "typical": float,
-    "loop_penalty": float,
-    "allow": str,
-    "ban": str,
-}
-END_FIELDS = {"stop": "stops", "stop_after": "stop_after", "end": "end"}
-"""The commands that say where a text ends, and their fields of a `SamplingRequest`."""
-QUOTES = '"""'
+MAX_SHOWN = 60
+"""The most characters of a piece that was taken back, and of the text before it, that are shown."""
+REMOVED_BY_NOTHING = (*END_FIELDS, *CHARACTERS, "match")
+"""The settings that a command without a value removes; the others it shows."""
 
 
-def converse(
-    model: Model,
-    request: SamplingRequest,
-    clean: Callable[[str], str],
-    output: Output,
-    echo: bool = True,
-    ends_are_fixed: bool = False,
-) -> None:
-    """Reads primes and commands until the input ends, and continues each prime; each text has the next seed.
+def converse(model: Model, request: SamplingRequest, options: Mapping[str, Any], output: Output) -> None:
+    """Reads lines and commands until the input ends, and lets the model go on after each line.
 
-    `clean` makes a valid prime of what was typed, or raises `VocabularyError`. Without `echo`, the prime is not
-    repeated; if `ends_are_fixed`, commands can't change where a text ends.
+    `options` are those of the command line.
     """
-    with suppress(ImportError):
-        import readline  # noqa: F401 - gives input() history and editing
-    if isinstance(sys.stdin, io.TextIOWrapper):  # bytes that are no text are characters that the model may not know
-        sys.stdin.reconfigure(errors="surrogateescape")
-    if sys.stdin.isatty():
-        _show_help()
-    while True:
+    Conversation(model, request, options, output).run()
+
+
+class Conversation:
+    """The texts, the settings of the next piece, and where lines come from and pieces go."""
+
+    def __init__(self, model: Model, request: SamplingRequest, options: Mapping[str, Any], output: Output):
+        self.model, self.output, self.echo = model, output, not options["no_echo"]
+        self.tell = notifier(options["quiet"])
+        self.lines = LineInput(options["history"], self.tell)
+        self.writes_on = self.lines.is_terminal and not model.reads_lines
+        """Whether a line goes on with the text; otherwise each begins a text of its own."""
+        self.settings = Settings.from_options(model, request, options, self.writes_on, notice)
+        self.texts = [(Writing(model), TextFile())]
+        """The last is the present one; the others wait for `/back`."""
+        self.writing.add(self.settings.clean(read_prime(options["prime"], options["prime_file"], model)))
+        self.commands: dict[str, Callable[[str, bool], None]] = {
+            "more": self._more,
+            "again": self._again,
+            "back": self._back,
+            "edit": self._edit,
+            "new": self._new,
+            "text": self._text,
+            "save": self._save,
+            "state": self._state,
+            "seed": self._seed,
+            "help": self._help,
+        }
+
+    @property
+    def writing(self) -> Writing:
+        """The present text."""
+        return self.texts[-1][0]
+
+    @property
+    def file(self) -> TextFile:
+        """Where the present text is saved."""
+        return self.texts[-1][1]
+
+    def run(self) -> None:
+        """Reads lines until the input ends, or a command says so."""
+        if self.lines.is_terminal:
+            self._greet()
         try:
-            typed = _line("> ")
-        except EOFError:
-            return
-        try:
-            name, value = _command(typed)
-            if name == "quit":
-                return
-            if name:
-                request = _changed(model, request, name, value, ends_are_fixed)
-                continue
-            prime = clean(_prime(typed))
-            text = TextGenerator(model, request, prime=prime)
-            output.write(prime if echo else "")
-            written = False
+            self._read_lines()
+        finally:
+            self._show_unsaved()
+
+    def _read_lines(self) -> None:
+        while True:
             try:
-                for piece in text.pieces():
-                    output.write(piece)
-                    written = True
-            except KeyboardInterrupt:  # it ends this text, not the conversation
-                written = True
-            finally:  # an error ends the line too
-                output.line()
-                output.flush()
-            if request.end and not written:
-                notice(ends.without_sentence(request, 1))
-            request = replace(request, seed=request.seed + 1)
-        except CharRNNError as error:
-            notice(f"charrnn: {error}")
+                typed = self.lines.read("> ")
+            except EOFError:
+                return
+            except KeyboardInterrupt:
+                if not self.lines.has_begun:
+                    raise
+                self.tell("the line is dropped; Ctrl-C again, or Ctrl-D, leaves")
+                continue
+            try:
+                command = parse(typed)
+                if command and command.name == "quit":
+                    return
+                if command:
+                    self._obey(command)
+                else:
+                    self._continue(typed.removeprefix("/") if typed.startswith("//") else typed)
+            except CharRNNError as error:
+                notice(f"charrnn: {error}")
+            except KeyboardInterrupt:  # within several lines, or before the model writes
+                if not self.lines.is_terminal:
+                    raise
+                self.tell("stopped; Ctrl-C again, or Ctrl-D, leaves")
+
+    def _obey(self, command: Command) -> None:
+        name, value, forced = command
+        if name in self.commands:
+            self.commands[name](value, forced)
+        elif value or name in REMOVED_BY_NOTHING:
+            self.settings = self.settings.changed(name, value)
+        else:
+            notice(self.settings.shown(name))
+
+    # What the model writes
+
+    def _continue(self, typed: str) -> None:
+        """Lets the model write after a line."""
+        text = self.settings.clean(self.lines.read_text(typed, "the prime"))
+        if not self.writes_on:  # what came before is not needed any more
+            self.texts = [(Writing(self.model), TextFile())]
+        self._add(text)
+        self._write()
+
+    def _more(self, value: str, forced: bool) -> None:
+        if self.model.reads_lines:  # each line, or record, is whole
+            self.texts = [(Writing(self.model), TextFile())]
+        self._add(self.settings.clean(unescape(value, "/more")))
+        self._write()
+
+    def _add(self, text: str) -> None:
+        """Adds what was typed. Raises `ConfigError` if a model of pairs has no source to write the target of."""
+        if self.model.layout == "pairs" and TAB not in text:
+            raise ConfigError("type a source, a tab and how its target begins, if you want to say that")
+        self.writing.add(text)
+
+    def _again(self, value: str, forced: bool) -> None:
+        if value.strip():
+            self._write(replace(self.settings.request, seed=number("again", value, int)), again=True)
+        else:
+            self._write(again=True)
+
+    def _write(self, given: SamplingRequest | None = None, again: bool = False) -> None:
+        """Lets the model write a piece, up to Ctrl-C: of a given request, or with the next seed."""
+        request = given or self.settings.request
+        parts, written = self.writing.write(request, self.settings.one_sentence, again), ""
+        self.output.write(self.writing.unanswered(again) if self.echo else "")
+        try:
+            with closing(parts), until_interrupted() as interrupted:
+                for part in parts:
+                    self.output.write(part)
+                    written += part
+                    if interrupted():
+                        break
+        finally:
+            self.output.line()
+            self.output.flush()
+        if request.end and not written:
+            notice(ends.without_sentence(request, 1))
+        if self.lines.is_terminal:
+            self.tell(f"[seed {request.seed}]" if written else f"[seed {request.seed}: nothing was written]")
+        if given is None:
+            self.settings = self.settings.with_next_seed()
+
+    # What the person does with it
+
+    def _back(self, value: str, forced: bool) -> None:
+        if not self.writing.pieces and len(self.texts) > 1:
+            self.texts.pop()
+            taken = "back to the text before"
+        else:
+            piece = self.writing.back()
+            taken = f"took back {'an edit to ' if piece.replaced else ''}{_shown(piece.text)}"
+        text = self.writing.text
+        self.tell(f"{taken}; the text {f'ends with {_shown(text, at_end=True)}' if text else 'is empty'}")
+
+    def _new(self, value: str, forced: bool) -> None:
+        if self.writing.pieces:
+            self.texts.append((Writing(self.model), TextFile()))
+        self.tell("a new text; /back returns to the one before")
+
+    def _edit(self, value: str, forced: bool) -> None:
+        if value.strip() not in ("", "text"):
+            raise ConfigError("/edit edits the last piece, /edit text the whole text")
+        whole = bool(value.strip())
+        text = self.writing.text if whole else self.writing.last.text
+
+        def accept(edited: str) -> None:
+            clean = self.settings.clean(edited)
+            if clean == text:
+                self.tell("nothing has changed")
+            else:
+                self.writing.replace(clean, whole)
+
+        if program := editor.available():
+            editor.edit(text, program, accept)
+            return
+        if self.lines.is_terminal and self.lines.readline is None:  # the line can't begin as the text
+            self.tell(escape(text))
+        with suppress(EOFError, KeyboardInterrupt):  # which leave the text as it is
+            accept(self.lines.read_text(self.lines.read("edit> ", escape(text)), "the text"))
+
+    def _text(self, value: str, forced: bool) -> None:
+        self.output.write(self.writing.text)
+        self.output.line()
+        self.output.flush()
+
+    def _save(self, value: str, forced: bool) -> None:
+        if not self.writing.text:
+            raise ConfigError("there is no text to save yet")
+        path = self.file.save(value, self.writing.text, forced)
+        self.tell(f"saved {len(self.writing.text):,} characters in {path}")
+
+    def _state(self, value: str, forced: bool) -> None:
+        if not value.strip():
+            self._show_settings()
+            return
+        if self.model.reads_lines:
+            raise ConfigError(f"a {self.model.record_form.unit[:-1]} is never continued: it has no state to save")
+        path = named(value)
+        check_new(path, forced, "state")
+        self.writing.state(self.settings.request).save(path, self.model)
+        self.tell(f"saved the state in {path}: charrnn sample --state-in {path} goes on from here")
+
+    def _seed(self, value: str, forced: bool) -> None:
+        if value.strip():
+            self.settings = self.settings.changed("seed", value)
+            return
+        last = next((piece.seed for piece in reversed(self.writing.pieces) if piece.seed is not None), None)
+        before = "" if last is None else f"the last piece has the seed {last}; "
+        notice(f"{before}the next piece has the seed {self.settings.request.seed}")
+
+    def _help(self, value: str, forced: bool) -> None:
+        for line in help_lines():
+            notice(line)
+
+    # What the person is told
+
+    def _greet(self) -> None:
+        if not self.writes_on:
+            unit = self.model.record_form.unit[:-1]
+            self.tell(f"type how a {unit} begins: the model goes on; Enter alone lets it begin one")
+        elif self.settings.one_sentence:
+            self.tell("write something: the model goes on for a sentence; Enter alone lets it go on")
+        else:
+            self.tell("write something: the model goes on; Enter alone lets it go on")
+        if text := self.writing.text:
+            self.tell(f"the text ends with {_shown(text, at_end=True)}")
+        self.tell("/help lists the commands, such as /again, /back and /save FILE; Ctrl-D leaves")
+
+    def _show_settings(self) -> None:
+        text, n = self.writing.text, len(self.writing.pieces)
+        saved = f"saved in {self.file.path}" if self.file.holds(text) else "not saved"
+        notice(f"the text has {len(text):,} characters in {n:,} pieces, {saved}")
+        notice(self.settings.summary())
+
+    def _show_unsaved(self) -> None:
+        """Shows whole, before the end, the texts that are on the terminal in several pieces, and in no file."""
+        if not self.lines.shows_output:
+            return
+        for writing, file in self.texts:
+            steps = sum(piece.seed is not None or bool(piece.replaced) for piece in writing.pieces)
+            if steps < 2 or file.holds(writing.text):
+                continue
+            self.tell("a text that was not saved, whole:")
+            self.output.write(writing.text)
+            self.output.line()
+            self.output.flush()
 
 
-def _line(prompt: str) -> str:
-    """The next line of the input. Raises `EOFError` at its end."""
-    return input(prompt if sys.stdin.isatty() else "")
-
-
-def _command(typed: str) -> tuple[str, str]:
-    """The name of a command, in the spelling of a field, and its value; without a name, the line is text."""
-    if typed.rstrip() in ("/help", "/quit"):
-        return typed.strip("/ \t"), ""
-    name, _, value = typed.partition(" ")
-    name = name[1:].replace("-", "_") if name.startswith("/") else ""
-    return (name, value) if name in (*REQUEST_FIELDS, *CONFIG_FIELDS, *END_FIELDS) else ("", "")
-
-
-def _prime(typed: str) -> str:
-    """The prime that a line gives, or that it begins and further lines complete."""
-    if typed.startswith(QUOTES):
-        lines = [typed.removeprefix(QUOTES)]
-        with suppress(EOFError):  # the end of the input ends the text too
-            while not lines[-1].endswith(QUOTES):
-                lines.append(_line("... "))
-        return "\n".join(lines).removesuffix(QUOTES).removeprefix("\n")
-    return unescape(typed[1:] if typed.startswith("//") else typed, "the prime")
-
-
-def _changed(model: Model, request: SamplingRequest, name: str, value: str, ends_are_fixed: bool) -> SamplingRequest:
-    """The request after a command. Raises `ConfigError` for a value out of range."""
-    try:
-        if name in REQUEST_FIELDS:
-            changes: dict[str, Any] = {name: REQUEST_FIELDS[name](value)}
-            return replace(request, **changes)
-        if name in CONFIG_FIELDS:
-            changes = {name: CONFIG_FIELDS[name](value)}
-            return _checked(model, replace(request, config=replace(request.config, **changes)))
-        if name in END_FIELDS:
-            if ends_are_fixed:
-                raise ConfigError("--match says where a text ends: leave it out to change that")
-            return _checked(model, _with_end(model, request, name, value))
-        _show_help()
-    except ValueError:
-        notice(f"charrnn: /{name.replace('_', '-')} needs a number, not {value!r}")
-    return request
-
-
-def _with_end(model: Model, request: SamplingRequest, name: str, value: str) -> SamplingRequest:
-    """The request with another end of its texts, or without those of this kind."""
-    changes: dict[str, Any] = {"end": value.strip() or None}
-    if name != "end":
-        field = END_FIELDS[name]
-        always = [model.end] if model.reads_lines and field == "stops" else []
-        changes = {field: [*getattr(request, field), unescape(value, f"/{name}")] if value else always}
-    return replace(request, **changes)
-
-
-def _checked(model: Model, request: SamplingRequest) -> SamplingRequest:
-    """The request, with a notice for each text that should end what is written, and never comes.
-
-    Raises `ConfigError` for an invalid character set.
-    """
-    for line in ends.impossible(model, request):
-        notice(line)
-    return request
-
-
-def _show_help() -> None:
-    for line in HELP:
-        notice(line)
+def _shown(text: str, at_end: bool = False) -> str:
+    """The beginning of a text, or its end, in one line."""
+    if len(text) <= MAX_SHOWN:
+        return f"“{escape(text)}”"
+    return f"“…{escape(text[-MAX_SHOWN:])}”" if at_end else f"“{escape(text[:MAX_SHOWN])}…”"

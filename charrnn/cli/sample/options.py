@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from charrnn import engine as engines
 from charrnn.cli.terminal.console import unit
-from charrnn.config import LINE_LAYOUTS, SamplingConfig
+from charrnn.config import LINE_LAYOUTS, MAX_THREADS, SamplingConfig, between, one_of
 from charrnn.dataset.escapes import unescape
+from charrnn.dataset.vocabulary import POLICIES
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.model.model import Model
 
@@ -18,11 +20,16 @@ PRIME_LINES = "lines to continue: --prime - or --prime-file"
 
 
 def sampling_config(params: Mapping[str, Any]) -> SamplingConfig:
-    """The configuration that the options give. Raises `ConfigError` for a value out of range."""
+    """The configuration that the options give. Raises `ConfigError` for a number out of range."""
+    between("count", params["count"], 1)
+    between("threads", 1 if params["threads"] is None else params["threads"], 1, MAX_THREADS)
     temp, to_temp = parse_temperatures(params["temp"])
     allow, ban = params["allow"], params["ban"]
     if "" in (allow, ban, *(params["stop"] or []), *(params["stop_after"] or [])):
         raise ConfigError("--allow, --ban, --stop and --stop-after need characters: leave out the option that is empty")
+    between("max_copy", 1 if params["max_copy"] is None else params["max_copy"], 1)
+    one_of("unknown", params["unknown"], POLICIES)
+    engines.resolve(params["engine"], 0)  # an invalid one is an error before anything is read
     same = {name: params[name] for name in ("top_k", "top_p", "min_p", "typical", "loop_penalty")}
     return SamplingConfig(temp=temp, to_temp=to_temp, allow=allow or "", ban=ban or "", **same)
 
@@ -37,7 +44,7 @@ def parse_temperatures(text: str) -> tuple[float, float | None]:
 
 
 def parse_clamped_units(texts: Sequence[str]) -> dict[tuple[int, int], float]:
-    """The units (layer, index) to clamp, and their values."""
+    """The units (layer, index) to clamp, and their values: see `console.unit`."""
     found: dict[tuple[int, int], float] = {}
     for text in texts:
         name, _, value = text.partition("=")
@@ -79,6 +86,7 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
     given["--count"] = params["count"] > 1
     given["--json"] = params["as_json"]
     given["--stop-after"] = bool(params["stop_after"])
+    given["--prime -"] = "-" in (params["prime"], str(params["prime_file"]))
     given[PRIME_LINES] = params["prime"] == "-" or params["prime_file"] is not None
     given[READ_FILES] = given[PRIME_LINES] or params["corpus"] is not None
     states = ("--state-in", "--state-out")
@@ -95,7 +103,8 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
         ("--no-empty", "--state-in", "only one text follows a state"),
         *((state, other, "only a single text has a state") for state in states for other in ("--count", "--per-line")),
         *((state, "--json", "only a single text has a state") for state in states),
-        *(("--interactive", other, "you type the primes") for other in ("--prime", "--prime-file", "--per-line")),
+        ("--interactive", "--per-line", "you type the lines"),
+        ("--interactive", "--prime -", "you type the lines there"),
         *(
             ("--interactive", other, "leave one out")
             for other in ("--json", "--count", "--no-empty", "--out-dir", *states)
@@ -115,6 +124,7 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
         ("--max-copy", "--corpus"),
         ("--corpus", "--max-copy"),
         ("--logprobs", "--json"),
+        ("--history", "--interactive"),
         ("--per-line", PRIME_LINES),
         ("--encoding", READ_FILES),
     ):

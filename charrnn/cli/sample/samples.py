@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from charrnn.cli.terminal.console import Output, as_utf8, notice
+from charrnn.cli.terminal.console import Output, as_utf8, is_closed_pipe, notice
 from charrnn.errors import CheckpointError, SamplingError
 from charrnn.model.model import Model
 from charrnn.sampling.generate import Sample, TextGenerator, alternatives
@@ -42,7 +42,9 @@ def write_text(prime: str, pieces: Iterable[str], output: Output) -> bool:
         for piece in pieces:
             output.write(piece)
             written = True
-    except BrokenPipeError:
+    except OSError as error:
+        if not is_closed_pipe(error):
+            raise
         written = True  # the text that was drawn can still be continued; `Output.close` raises the same error
     return written
 

@@ -3,14 +3,15 @@
 import itertools
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from charrnn.cli.terminal.console import model_file, notifier, notify_compilation
+from charrnn.cli.terminal.console import model_file, notifier
 from charrnn.cli.terminal.help import LINES, MOST_USED, RUN, option
 from charrnn.cli.terminal.inputs import (
     ARRIVAL_BLOCK,
@@ -27,6 +28,7 @@ from charrnn.dataset.record_form import RecordForm
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
+    from charrnn.cli.score.line_filter import Shown
     from charrnn.dataset.files import Part
     from charrnn.model.model import Model
     from charrnn.scoring.score import Score
@@ -46,7 +48,17 @@ lines, divided as in its training unless an option says how.
 \b
 --sort and --top imply --per-line. So do --above and --below, but they print
 lines alone, without scores, unless you give --per-line or --json as well.
-Each option can come from the environment too: CHARRNN_SCORE_TOP=20.
+--above 99% prints the lines that are more surprising than 99% of those that
+were held out in training. Each option can come from the environment too:
+CHARRNN_SCORE_TOP=20.
+
+\b
+Where lines are scored, a character that the model has never seen costs as
+many bits as so rare an event. The network does not read it.
+
+\b
+Exit codes: 0 done, 1 failed, 2 wrong usage. With --exit-code they are those
+of grep: 0 if a line was printed, 1 if none was, 2 after any error.
 
 \b
 Examples:
@@ -54,6 +66,7 @@ Examples:
   charrnn score model.safetensors --json < chapter.txt | jq .bpc
   charrnn score --top 10 names.txt
   tail -f app.log | charrnn score --above 3.5
+  charrnn score --above 99.9% --exit-code app.log && echo odd lines
   charrnn score --heatmap chapter.txt
   charrnn score model.safetensors old.txt --encoding cp1251
 """
@@ -66,7 +79,14 @@ def command(
         bool, option(MOST_USED, "Print each line's bits per character, a tab, and the line.", "--per-line")
     ] = False,
     top: Annotated[int | None, option(MOST_USED, "Print this many of the most surprising lines, in order.")] = None,
-    above: Annotated[float | None, option(MOST_USED, "Print lines with more bits per character than this.")] = None,
+    above: Annotated[
+        str | None,
+        option(
+            MOST_USED,
+            "Print lines with more bits per character than X; X% is a quantile of held-out lines.",
+            metavar="X",
+        ),
+    ] = None,
     heatmap: Annotated[
         bool, option(MOST_USED, "Print the text, each character in a colour for its surprisal.", "--heatmap")
     ] = False,
@@ -74,7 +94,12 @@ def command(
         bool,
         option(MOST_USED, "Print a JSON object, or one for each line.", "--json", envvar="CHARRNN_SCORE_JSON"),
     ] = False,
-    below: Annotated[float | None, option(LINES, "Print lines with fewer bits per character than this.")] = None,
+    below: Annotated[
+        str | None,
+        option(
+            LINES, "Print lines with fewer bits per character than X; X% is a quantile of held-out lines.", metavar="X"
+        ),
+    ] = None,
     sort: Annotated[bool, option(LINES, "Print lines in order, the most surprising first.", "--sort")] = False,
     records_by: Annotated[str | None, option(LINES, RECORDS_BY, metavar="TEXT")] = None,
     documents: Annotated[bool | None, option(LINES, DOCUMENTS, "--documents")] = None,
@@ -87,55 +112,92 @@ def command(
     stateful: Annotated[
         bool, option(LINES, "Score each line after the lines before it, with the state carried along.", "--stateful")
     ] = False,
+    exit_code: Annotated[
+        bool,
+        option(LINES, "With --above or --below, exit as grep: 0 if a line was printed, 1 if none was.", "--exit-code"),
+    ] = False,
     encoding: EncodingOption = None,
     unknown: Annotated[
-        str,
+        str | None,
         option(
             RUN,
-            "What to do with characters that are not in the model's vocabulary: error or skip.",
-            show_default=True,
-            values=("error", "skip"),
+            "What to do with characters that are not in the model's vocabulary: error, skip, or count what they cost. "
+            "[count for lines, else error]",
+            values=("error", "skip", "count"),
         ),
-    ] = "error",
+    ] = None,
     engine: Annotated[
         str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
     ] = "auto",
+    threads: Annotated[int | None, option(RUN, "Number of threads for lines and records. [one for each core]")] = None,
     quiet: Annotated[bool, option(RUN, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
-) -> None:
+) -> int:
     from charrnn.cli.score import line_filter
-    from charrnn.config import one_of
+    from charrnn.cli.score.threshold import Threshold
+    from charrnn.config import MAX_THREADS, between, one_of
     from charrnn.errors import VocabularyError
     from charrnn.scoring.score import UNKNOWN_POLICIES
 
-    wanted = line_filter.LineFilter(sort, top, above, below)
+    above_, below_ = Threshold.parse("--above", above), Threshold.parse("--below", below)
+    wanted = line_filter.LineFilter(sort, top, above_, below_)
     form = record_form(records_by, documents, csv, jsonl)
     by_line = per_line or wanted.filters or wanted.sorts
-    one_of("unknown", unknown, UNKNOWN_POLICIES)
+    policy = unknown or ("count" if by_line else "error")
+    one_of("unknown", policy, UNKNOWN_POLICIES)
+    between("threads", 1 if threads is None else threads, 1, MAX_THREADS)
     if stateful and not by_line:
         raise ConfigError("--stateful is for lines: add --per-line, or leave it out, since a whole text is stateful")
+    if stateful and wanted.has_percent:
+        raise ConfigError("a percentage is of lines that are scored alone: leave out --stateful, or give bits")
     if heatmap and (by_line or as_json):
         raise ConfigError("--heatmap prints the whole text: leave out --json and the options for lines")
+    if exit_code and not wanted.filters:
+        raise ConfigError("--exit-code says whether a line is --above or --below a number: give one of these")
     given, paths = model_and_texts(NAME, checkpoint, files)
     waits = wanted.sorts or not (by_line or heatmap)
     arriving = ARRIVAL_BLOCK if by_line or heatmap else 0
-    model, parts = _open(given, paths, engine, encoding, form, waits, arriving, quiet)
-    try:
-        if heatmap and model.reads_records:
-            raise ConfigError("--heatmap prints a continuous text, and this model reads records: give --per-line")
-        if heatmap:
-            from charrnn.cli.score import text_heatmap
+    shown = line_filter.Shown()
+    with _exit_codes_of_grep(exit_code):
+        model, parts = _open(given, paths, engine, encoding, form, waits, arriving, quiet)
+        wanted = wanted.in_bits(model, notifier(quiet))
+        try:
+            if heatmap and model.reads_records:
+                raise ConfigError("--heatmap prints a continuous text, and this model reads records: give --per-line")
+            if heatmap:
+                from charrnn.cli.score import text_heatmap
 
-            skipped = text_heatmap.show(model, parts, unknown, quiet)
-        elif by_line:
-            plain = line_filter.line_only if wanted.filters and not per_line else line_filter.with_score
-            printed = line_filter.as_object if as_json else plain
-            skipped = line_filter.show(model, parts, stateful, unknown, wanted, printed)
-        else:
-            skipped = _show_score(model, parts, unknown, as_json)
-    except VocabularyError as error:
-        raise VocabularyError(f"{error} with --unknown skip") from None
-    if skipped:
-        notifier(quiet)(f"skipped characters that the model has never seen: {skipped:,}")
+                shown.unknown = text_heatmap.show(model, parts, policy, quiet)
+            elif by_line:
+                plain = line_filter.line_only if wanted.filters and not per_line else line_filter.with_score
+                printed = line_filter.as_object if as_json else plain
+                shown = line_filter.show(model, parts, stateful, policy, threads, wanted, printed)
+            else:
+                shown.unknown = _show_score(model, parts, policy, threads, as_json)
+        except VocabularyError as error:
+            raise VocabularyError(f"{error} with --unknown skip, or count them with --unknown count") from None
+    if shown.unknown:
+        _notify_unknown(shown, policy, model, notifier(quiet))
+    return 1 if exit_code and not shown.lines else 0
+
+
+@contextmanager
+def _exit_codes_of_grep(wanted: bool) -> Iterator[None]:
+    """Gives every error the exit code 2, if that is wanted: 1 says that no line was printed."""
+    try:
+        yield
+    except Exception as error:
+        if wanted:
+            error.exit_code = 2  # type: ignore[attr-defined]
+        raise
+
+
+def _notify_unknown(shown: "Shown", policy: str, model: "Model", notice: Callable[[str], None]) -> None:
+    """Says how many characters the model has never seen, and what was done with them."""
+    cost = f", at {model.unseen_nats / math.log(2):.2f} bits each" if policy == "count" else ""
+    done = "counted" if policy == "count" else "skipped"
+    notice(f"{done} characters that the model has never seen: {shown.unknown:,}{cost}")
+    if shown.advice:
+        notice(f"some of them are bytes that are not {model.text_form.encoding}: {shown.advice}")
 
 
 def _open(
@@ -155,7 +217,10 @@ def _open(
     """
     from charrnn import engine as engines
     from charrnn.checkpoint.model_file import load
+    from charrnn.cli.terminal.engine import with_engine
     from charrnn.dataset.files import read_parts
+    from charrnn.engine import compile_time
+    from charrnn.engine.selection import SCORING_SPEED
 
     notice = notifier(quiet)
     engines.resolve(engine, 0)  # an invalid engine is an error before anything is read
@@ -171,10 +236,9 @@ def _open(
         separate=not model.reads_records,  # which end with their file
     )
     if size == math.inf and waits:
-        size, parts = _read_ahead(parts, engines.MAX_NUMPY_CHARS)
-    chosen = engines.resolve(engine, size)
-    notify_compilation(chosen, quiet)
-    return replace(model, engine=engines.load(chosen)), parts
+        kernels = compile_time.scoring(model.config.cell)
+        size, parts = _read_ahead(parts, engines.max_numpy_chars(engine, SCORING_SPEED, kernels))
+    return with_engine(model, engine, size, quiet), parts
 
 
 def _reading(model: "Model", form: "RecordForm | None") -> "Model":
@@ -188,7 +252,7 @@ def _reading(model: "Model", form: "RecordForm | None") -> "Model":
     return replace(model, record_form=RecordForm("text", "\n") if form.is_lines else form)
 
 
-def _read_ahead(parts: Iterator["Part"], limit: int) -> tuple[float, Iterator["Part"]]:
+def _read_ahead(parts: Iterator["Part"], limit: float) -> tuple[float, Iterator["Part"]]:
     """The bytes of all parts, infinite if there are more than `limit`; and the parts again."""
     seen, size = [], 0
     for part in parts:
@@ -199,17 +263,19 @@ def _read_ahead(parts: Iterator["Part"], limit: int) -> tuple[float, Iterator["P
     return size, iter(seen)
 
 
-def _show_score(model: "Model", parts: Iterator["Part"], unknown: str, as_json: bool) -> int:
-    """Prints the score of a text; returns the number of characters that were skipped."""
+def _show_score(model: "Model", parts: Iterator["Part"], unknown: str, threads: int | None, as_json: bool) -> int:
+    """Prints the score of a text; returns the number of characters that the model has never seen."""
     from charrnn.dataset.files import decoded_texts
     from charrnn.dataset.records import read_records
     from charrnn.scoring.text import score, score_texts
 
     if model.reads_records:
         records = read_records(parts, model.record_form, model.vocabulary, model.text_form)
-        found = score_texts(model, (line.text for lines in records for line in lines), unknown=unknown)
+        texts = (line.text for lines in records for line in lines)
+        found = score_texts(model, texts, unknown=unknown, threads=threads)
     else:
-        found = score(model, decoded_texts(parts, model.vocabulary, model.text_form), unknown=unknown)
+        pieces = decoded_texts(parts, model.vocabulary, model.text_form)
+        found = score(model, pieces, unknown=unknown, threads=threads)
     character = "byte" if model.vocabulary.is_bytes else "character"
     typer.echo(json.dumps(found.as_dict()) if as_json else _table(found, character))
     return found.unknown
@@ -222,6 +288,6 @@ def _table(score: "Score", character: str) -> str:
         f"nats per {character}": f"{score.nats_per_char:.4f}",
         "perplexity": f"{score.perplexity:.4f}",
         f"{character}s": f"{score.chars}",
-    }
+    } | ({f"unknown {character}s": f"{score.unknown}"} if score.unknown else {})
     names, values = (max(map(len, column)) for column in (rows.keys(), rows.values()))
     return "\n".join(f"{name:<{names}}  {value:>{values}}" for name, value in rows.items())

@@ -4,14 +4,16 @@ import heapq
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 
-from charrnn.cli.terminal.console import Output
+from charrnn.cli.score.threshold import Threshold
+from charrnn.cli.terminal.console import Output, as_utf8
 from charrnn.cli.terminal.inputs import answered
-from charrnn.config import between
+from charrnn.config import WRITERS, between
 from charrnn.dataset.control_characters import one_line
+from charrnn.dataset.file_decoder import encoding_advice
 from charrnn.dataset.files import Part
 from charrnn.dataset.line_reader import Line, read_lines
 from charrnn.dataset.records import read_records
@@ -29,16 +31,21 @@ class LineFilter:
 
     sort: bool = False
     top: int | None = None
-    above: float | None = None
-    below: float | None = None
+    above: Threshold | None = None
+    below: Threshold | None = None
 
     def __post_init__(self) -> None:
         between("--top", 1 if self.top is None else self.top, 1)
-        between("--above", 0 if self.above is None else self.above, 0)
-        between("--below", 0 if self.below is None else self.below, 0)
-        low, high = self._bounds
-        if low >= high:
-            raise ConfigError(f"no line is --above {low:g} and --below {high:g}: give a larger --below")
+        low, high = self.above, self.below
+        if low and high and low.is_percent == high.is_percent and low.value >= high.value:
+            raise ConfigError(f"no line is {low} and {high}: give a larger --below")
+
+    def in_bits(self, model: Model, notice: Callable[[str], None]) -> "LineFilter":
+        """The same with its bounds in bits, for a model: see `Threshold`."""
+        if model.config.form not in WRITERS:  # it gives no scores, as will be said
+            return self
+        above, below = (bound and bound.in_bits(model.line_scores, notice) for bound in (self.above, self.below))
+        return replace(self, above=above, below=below)
 
     @property
     def filters(self) -> bool:
@@ -51,12 +58,14 @@ class LineFilter:
         return self.sort or self.top is not None
 
     @property
-    def _bounds(self) -> tuple[float, float]:
-        return -math.inf if self.above is None else self.above, math.inf if self.below is None else self.below
+    def has_percent(self) -> bool:
+        """Whether a bound is a percentage of the held-out lines."""
+        return any(bound is not None and bound.is_percent for bound in (self.above, self.below))
 
     def passing(self, scored: list[ScoredLine]) -> list[ScoredLine]:
-        """The lines whose score is within the bounds."""
-        low, high = self._bounds
+        """The lines whose score is within the bounds, which are in bits."""
+        low, high = -math.inf if self.above is None else self.above.value, math.inf
+        high = high if self.below is None else self.below.value
         return [(line, score) for line, score in scored if low < score.bpc < high]
 
     def first(self, scored: list[ScoredLine]) -> list[ScoredLine]:
@@ -87,11 +96,33 @@ def line_only(line: Line, score: Score) -> str:
 
 def as_object(line: Line, score: Score) -> str:
     """A JSON object on a line."""
-    return json.dumps({"line": _text(line)} | score.as_dict()) + "\n"
+    place = {"file": line.file, "line_number": line.number}
+    return json.dumps(place | {"line": _text(line)} | score.as_dict()) + "\n"
 
 
 def _text(line: Line) -> str:
     return line.raw.removesuffix("\n")
+
+
+@dataclass
+class Shown:
+    """What was printed, and what the model has never seen."""
+
+    lines: int = 0
+    unknown: int = 0
+    """The characters of all lines, printed or not, that are not in the vocabulary."""
+    advice: str = ""
+    """What to do about those of them that are no characters, but bytes that can't be decoded."""
+
+    def count(self, scored: list[ScoredLine], model: Model) -> None:
+        """Counts the unknown characters of some lines."""
+        n = sum(score.unknown for _, score in scored)
+        self.unknown += n
+        if n and not self.advice:
+            known = set(model.vocabulary.characters)
+            texts = (line.text for line, score in scored if score.unknown)
+            bad = "".join(text for text in texts if any("\udc80" <= c <= "\udcff" for c in set(text) - known))
+            self.advice = bad and encoding_advice(as_utf8(bad))
 
 
 def show(
@@ -99,22 +130,22 @@ def show(
     parts: Iterable[Part],
     stateful: bool,
     unknown: str,
+    threads: int | None,
     wanted: LineFilter,
     form: Callable[[Line, Score], str],
-) -> int:
-    """Prints the wanted lines of a text; returns the number of characters that were skipped as unknown.
+) -> Shown:
+    """Prints the wanted lines of a text.
 
     Each line is printed as soon as it is scored, unless they are sorted. Raises `VocabularyError` and `CorpusError`.
     """
-    output = Output()
-    skipped = 0
+    output, shown = Output(), Shown()
     separator = model.record_form.separator if form is line_only else ""
     if model.reads_records and form is with_score:
         form = record_with_score
     kept: list[ScoredLine] = []
     whole = form is line_only  # otherwise a line is written with a newline of its own
-    for scored in _scored(model, parts, stateful, unknown, whole):
-        skipped += sum(score.unknown for _, score in scored)
+    for scored in _scored(model, parts, stateful, unknown, threads, whole):
+        shown.count(scored, model)
         passing = wanted.passing(scored)
         if wanted.sorts:
             kept += passing
@@ -122,16 +153,19 @@ def show(
                 kept = wanted.first(kept)
         else:
             _print(passing, form, output, separator)
-    _print(wanted.first(kept), form, output, separator)
+            shown.lines += len(passing)
+    kept = wanted.first(kept)
+    _print(kept, form, output, separator)
+    shown.lines += len(kept)
     output.close()
-    return skipped
+    return shown
 
 
 def _scored(
-    model: Model, parts: Iterable[Part], stateful: bool, unknown: str, whole: bool
+    model: Model, parts: Iterable[Part], stateful: bool, unknown: str, threads: int | None, whole: bool
 ) -> Iterator[list[ScoredLine]]:
     """The lines of a text with their scores, as they arrive."""
-    score = partial(score_batches, model, stateful=stateful, unknown=unknown)
+    score = partial(score_batches, model, stateful=stateful, unknown=unknown, threads=threads)
     if model.reads_records:
         read = read_records(parts, model.record_form, model.vocabulary, model.text_form)
     else:

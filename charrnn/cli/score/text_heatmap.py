@@ -23,8 +23,10 @@ from charrnn.types import Array
 def show(model: Model, parts: Iterable[Part], unknown: str, quiet: bool) -> int:
     """Prints a text in colours, with control characters shown as escapes, and a legend on stderr.
 
-    Returns the number of characters that were skipped as unknown. Raises `VocabularyError` and `CorpusError`.
+    Returns the number of unknown characters. Raises `VocabularyError` and `CorpusError`.
     """
+    policy = "skip" if unknown == "count" else unknown
+    unseen = model.unseen_nats if unknown == "count" else np.nan
     console = Console(highlight=False)
     if not quiet:
         _explain(console, unknown)
@@ -32,8 +34,9 @@ def show(model: Model, parts: Iterable[Part], unknown: str, quiet: bool) -> int:
     bounds = [start for _, start, _ in SURPRISAL_SCALE[1:]]
     pieces, again = itertools.tee(decoded_texts(parts, model.vocabulary, model.text_form))
     skipped, last = 0, "\n"
-    for text, nats in _characters(again, stream_surprisal(model, pieces, unknown=unknown)):
+    for text, nats in _characters(again, stream_surprisal(model, pieces, unknown=policy)):
         skipped += int(np.isnan(nats).sum())
+        nats[np.isnan(nats)] = unseen
         levels = np.searchsorted(bounds, nats / np.log(2), side="right")
         levels[np.isnan(nats)] = len(SURPRISAL_SCALE)
         runs = itertools.groupby(zip(levels.tolist(), text, strict=True), key=lambda pair: (pair[0], pair[1] == "\n"))

@@ -4,7 +4,7 @@ from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Annotated
 
-from charrnn.cli.terminal.console import model_file, notifier, notify_compilation
+from charrnn.cli.terminal.console import model_file, notifier
 from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
 from charrnn.cli.terminal.inputs import (
     EncodingOption,
@@ -97,9 +97,8 @@ def command(
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     size = size_of_texts(paths)
-    model, chosen = load_model(model_file(given, notice), size, engine, encoding)
+    model = load_model(model_file(given, notice), size, engine, encoding, quiet)
     paths = find_texts(paths, model, notice)
-    notify_compilation(chosen, quiet)
     tag, counter = partial(tag_batches, model, unknown=unknown, threads=threads), UnknownCounter()
     if model.labels is not None and model.labels.of_words and not conll:
         pairs = zip(tag_letters(model.labels), model.labels.names, strict=True)

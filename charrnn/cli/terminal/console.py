@@ -1,5 +1,6 @@
 """The console that the commands share: notices on stderr, text on stdout, and signals."""
 
+import errno
 import signal
 import sys
 import time
@@ -7,12 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from charrnn.dataset.control_characters import one_line, visible
-
-if TYPE_CHECKING:
-    from rich.status import Status
 
 STARTED = time.monotonic()
 """When the program started."""
@@ -20,7 +17,15 @@ FLUSH_AFTER = 0.05
 """The most seconds that text waits in a buffer while more is written."""
 REPEAT_WINDOW = 0.5
 """Seconds within which a repeated signal counts as one: a shell and a wrapper may both pass it on."""
-STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""Those that a system has: Ctrl-Break is one of Windows."""
+CLOSED_PIPE = (errno.EPIPE, errno.EINVAL) if sys.platform == "win32" else (errno.EPIPE,)
+"""The errors of writing to a pipe that nobody reads."""
+
+
+def is_closed_pipe(error: BaseException | None) -> bool:
+    """Whether an error means that nobody reads the output any more, rather than that a file can't be written."""
+    return isinstance(error, OSError) and error.errno in CLOSED_PIPE and error.filename is None
 
 
 def notice(text: str) -> None:
@@ -54,42 +59,18 @@ def model_file(given: Path | None, notice: Callable[[str], None]) -> Path:
 
 
 def unit(text: str) -> tuple[int, int]:
-    """The layer and index of a unit. Raises `ConfigError` for other text."""
+    """The layer and index of a unit. Raises `ConfigError` for other text.
+
+    An index alone has the layer -1: only the model, whose `check_unit` refuses it, knows which layers there are.
+    """
     from charrnn.errors import ConfigError
 
-    layer, _, index = text.partition(":")
+    layer, colon, index = text.partition(":")
+    if not colon and text.isascii() and text.isdigit() and len(text) < 9:
+        return -1, int(text)
     if not all(number.isascii() and number.isdigit() and len(number) < 9 for number in (layer, index)):
         raise ConfigError(f"a unit is LAYER:INDEX, such as 0:17, not {text!r}")
     return int(layer), int(index)
-
-
-def notify_compilation(engine: str, quiet: bool) -> None:
-    """Shows a notice, or a spinner on a terminal, while the numba engine compiles: a first step would seem to hang."""
-    if engine != "numba" or quiet:
-        return
-    from charrnn.engine import on_compilation
-
-    text = "compiling the numba engine for this machine: about 15 seconds, only this once"
-    status: list[Status] = []
-    notified: list[bool] = []
-
-    def begin() -> None:
-        if sys.stderr.isatty():
-            if not status:
-                from rich.console import Console
-                from rich.status import Status
-
-                status.append(Status(text, console=Console(stderr=True)))
-            status[0].start()
-        elif not notified:
-            notice(text)
-            notified.append(True)
-
-    def end() -> None:
-        for spinner in status:
-            spinner.stop()
-
-    on_compilation(begin, end)
 
 
 @contextmanager
@@ -158,6 +139,25 @@ def default_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def until_interrupted() -> Iterator[Callable[[], bool]]:
+    """Tells whether Ctrl-C has come since the block began; a second one ends the program."""
+    received: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if received:
+            raise SystemExit(128 + number)
+        received.append(number)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, handle)
+    try:
+        yield lambda: bool(received)
     finally:
         signal.signal(signal.SIGINT, before)
 

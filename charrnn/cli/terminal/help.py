@@ -7,6 +7,9 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from charrnn.cli.terminal.console import notice
+from charrnn.cli.terminal.environment import naming_variables, unknown_variables
+
 # The groups of options
 MOST_USED = "Most used"
 READING = "What to read"
@@ -74,8 +77,15 @@ class Command(TyperCommand):
             if option.multiple and option.metavar == TEXT:
                 # In the environment, such texts have newlines between them: blanks are part of a text
                 option.envvar_list_splitter = "\n"
-        with suggesting(ctx, [*args]):
+        with naming_variables(ctx), suggesting(ctx, [*args]):
             return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        if not ctx.params.get("quiet"):
+            for line in unknown_variables(ctx):
+                notice(line)
+        with naming_variables(ctx):
+            return super().invoke(ctx)
 
 
 class Program(TyperGroup):

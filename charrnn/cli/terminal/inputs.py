@@ -3,7 +3,6 @@
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
@@ -72,13 +71,13 @@ def find_texts(paths: list[str], model: "Model", notice: Callable[[str], None]) 
     return list_files(paths, chosen, notice)
 
 
-def load_model(path: Path, size: float, engine: str, encoding: str | None) -> tuple["Model", str]:
-    """The model, with the engine that suits the bytes of text and for their encoding, and the name of that engine."""
-    from charrnn import engine as engines
+def load_model(path: Path, size: float, engine: str, encoding: str | None, quiet: bool) -> "Model":
+    """The model, with the engine that suits the bytes of text, and for their encoding."""
     from charrnn.checkpoint.model_file import load
+    from charrnn.cli.terminal.engine import with_engine
 
-    chosen = engines.resolve(engine, 0 if size == math.inf else size)  # a stream may be short: it need not compile
-    return replace(load(path).model.with_encoding(encoding), engine=engines.load(chosen)), chosen
+    size = 0 if size == math.inf else size  # a stream may be short: it need not compile
+    return with_engine(load(path).model.with_encoding(encoding), engine, size, quiet)
 
 
 def answered(

@@ -1,5 +1,6 @@
 """The output file: the name of a page or a picture that a command writes."""
 
+import logging
 from pathlib import Path
 
 from charrnn.errors import CheckpointError, ConfigError
@@ -16,3 +17,8 @@ def check_path(path: Path | None, suffixes: tuple[str, ...], force: bool) -> Non
         raise ConfigError(f"the name {path} can't be used: it must end in {' or '.join(suffixes)}")
     if path.exists() and not force:
         raise CheckpointError(f"{path} exists: overwrite it with --force, or give another name")
+
+
+def quiet_matplotlib() -> None:
+    """Keeps what matplotlib logs about its cache, which is no matter of the picture, away from stderr."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)

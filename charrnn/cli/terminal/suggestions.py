@@ -2,10 +2,11 @@
 
 import os
 import re
-import shlex
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher, get_close_matches
 from typing import Any
+
+from charrnn.dataset import shell_words
 
 MIN_SIMILARITY, MAX_GAP = 0.72, 0.05
 """The smallest similarity of a suggestion, from 0 to 1, and how much less similar a second suggestion may be."""
@@ -115,6 +116,7 @@ COMMANDS = {
     "sample": "generate gen write complete predict continue infer print",
     "score": "evaluate eval perplexity ppl loss test validate",
     "inspect": "show info view plot describe summary stats history",
+    "warm-up": "warmup compile precompile cache",
     "--help": "help usage",
     "--version": "version",
 }
@@ -130,6 +132,13 @@ TO_A_FILE = ("o", "out", "output", "output-file", "save", "save-to")
 
 def no_such_option(name: str, given: list[str], context: Any) -> str:
     """The message for an option in the command line `given` that the context's command does not have."""
+    listed = dict.fromkeys(max(option.opts, key=len) for option in _shown(context.command, context))
+    where = "" if context.parent else " before a command"
+    return f"{_advice(name, given, context)} (the options{where}: {', '.join(listed)})"
+
+
+def _advice(name: str, given: list[str], context: Any) -> str:
+    """What an unknown option may mean."""
     command, path, known = context.command, context.command_path, _options(context.command, context)
     name, synonyms = _as_given(name, given), _synonyms(RENAMED, OPTIONS)
     start = f"{command.name} has no option {name}" if context.parent else f"no option {name}"
@@ -145,19 +154,34 @@ def no_such_option(name: str, given: list[str], context: Any) -> str:
             if context.parent:
                 return f"{start}: charrnn {other.name} has {found[0]}"
             return f"{start} before a command: did you mean charrnn {other.name} {found[0]}?"
-    return f"{start}: {path} --help lists them"
+    return f"{start}: {path} --help describes those that there are"
 
 
 def no_such_command(name: str, commands: Iterable[str]) -> str:
     """The message for an unknown command."""
-    start, synonyms = f"no command {name!r}", _synonyms(COMMANDS)
+    start, synonyms, commands = f"no command {name!r}", _synonyms(COMMANDS), [*commands]
+    listed = f"the commands are {_any_of(commands, 'and')}"
     names = {plain(command): command for command in (*commands, "--help", "--version")}
     if plain(name) not in synonyms and (name == "-" or os.path.exists(name)):
         verb = "sample" if name.endswith(".safetensors") else "train"
-        return f"{start}: did you mean charrnn {verb} {shlex.quote(name)}?"
+        return f"{start}: did you mean charrnn {verb} {shell_words.quote(name)}? ({listed})"
     if found := near(name, names, synonyms):
-        return f"{start}: did you mean {_any_of(found)}?"
-    return f"{start}: the commands are {_any_of(list(commands), 'and')}"
+        return f"{start}: did you mean {_any_of(found)}? ({listed})"
+    return f"{start}: {listed}"
+
+
+def near_name(name: str, known: Iterable[str]) -> str | None:
+    """The known name that a name is a spelling of, or a typing error for, if any."""
+    return next(iter(near(name, {plain(each): each for each in known}, {})), None)
+
+
+def near_option(name: str, command: Any) -> Any:
+    """The option of a command that a name may mean, if any."""
+    options = {
+        name: option for option in command.params if option.param_type_name == "option" for name in _names(option)
+    }
+    found = near(name, {plain(name): name for name in options}, _synonyms(RENAMED, OPTIONS))
+    return options[found[0]] if found else None
 
 
 def near(name: str, known: Mapping[str, str], synonyms: Mapping[str, tuple[str, ...]], alike: bool = True) -> list[str]:
@@ -203,9 +227,17 @@ def _synonyms(*tables: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 def _options(command: Any, context: Any) -> dict[str, str]:
     """The options that a command shows, by their plain names."""
-    shown = [option for option in command.get_params(context) if option.param_type_name == "option"]
-    names = [name for option in shown if not option.hidden for name in (*option.opts, *option.secondary_opts)]
-    return {plain(name): name for name in names}
+    return {plain(name): name for option in _shown(command, context) for name in _names(option)}
+
+
+def _shown(command: Any, context: Any) -> list[Any]:
+    """The options that a command shows."""
+    options = [option for option in command.get_params(context) if option.param_type_name == "option"]
+    return [option for option in options if not option.hidden]
+
+
+def _names(option: Any) -> list[str]:
+    return [*option.opts, *option.secondary_opts]
 
 
 def _as_given(name: str, given: list[str]) -> str:

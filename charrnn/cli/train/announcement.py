@@ -13,6 +13,7 @@ from charrnn.dataset.spread import ValidationBlocks
 from charrnn.dataset.translations import TranslationBatches
 from charrnn.dataset.vocabulary import MAX_NAMED, describe
 from charrnn.dataset.whole_texts import LabelBatches, TagBatches, distinct
+from charrnn.errors import counted
 from charrnn.scoring.tag import outside_tag
 from charrnn.training import corpus_check
 from charrnn.training.options import DEFAULT_TIME
@@ -47,15 +48,15 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     corpus, vocabulary = trainer.state.corpus, trainer.state.vocabulary
     held_out, held_out_lines = (0, 0) if corpus.val_digest else (corpus.validation_chars, corpus.validation_lines)
     n_lines = _learned_lines(trainer) + held_out_lines
-    chars = f"{corpus.training_chars + held_out:,} {'bytes' if vocabulary.is_bytes else 'characters'}"
+    chars = counted(corpus.training_chars + held_out, "bytes" if vocabulary.is_bytes else "characters")
     layout = trainer.state.training_config.layout
     unit = _unit(trainer)
     if layout in ("labels", "tags") and trainer.labels is not None:
         n_read = trainer.training_data.chars_read + bool(held_out) * trainer.validation_data.chars_read
-        texts = f"{n_lines:,} texts{_different(trainer, n_lines)}"
-        yield f"{corpus.name}: {texts}, {n_read:,} characters, {len(trainer.labels)} {layout}"
+        texts = f"{counted(n_lines, 'texts')}{_different(trainer, n_lines)}"
+        yield f"{corpus.name}: {texts}, {counted(n_read, 'characters')}, {counted(len(trainer.labels), layout)}"
     else:
-        yield f"{corpus.name}: {f'{n_lines:,} {unit}, ' * bool(n_lines)}{chars}, {len(vocabulary)} distinct"
+        yield f"{corpus.name}: {f'{counted(n_lines, unit)}, ' * bool(n_lines)}{chars}, {len(vocabulary)} distinct"
     if layout == "tags" and trainer.labels is not None:
         yield f"outside of spans: {outside_tag(trainer.labels)!r}"
     if trainer.n_skipped:
@@ -64,8 +65,21 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     data = trainer.training_data
     if isinstance(data, LineBatches) and data.rows.n_cut:
         yield f"{unit} that are much longer than others, or very long, and so are read in parts: {data.rows.n_cut:,}"
+    yield from _too_small(trainer, unit)
     yield from _split(trainer, unit)
     yield from _cut(trainer)
+
+
+def _too_small(trainer: Trainer, unit: str) -> Iterator[str]:
+    """That nothing can be learned from so little, and what would be enough, if so."""
+    if not corpus_check.is_too_small(trainer):
+        return
+    data, chars = trainer.training_data, "bytes" if trainer.state.vocabulary.is_bytes else "characters"
+    n, unit, some, many = (data.n_lines, unit, 300, 1000) if data.n_lines else (data.size, chars, 10_000, 100_000)
+    yield (
+        f"far too small: {n:,} {unit} to learn from teach nothing about any other text; {some:,} are enough to begin "
+        f"with, and {many:,} or more work best"
+    )
 
 
 def _learned_lines(trainer: Trainer) -> int:
@@ -92,13 +106,13 @@ def _split(trainer: Trainer, unit: str) -> Iterator[str]:
     n_lines = corpus.training_lines + corpus.validation_lines
     if corpus.val_digest:
         chars = "bytes" if trainer.state.vocabulary.is_bytes else "characters"
-        size = f"{corpus.validation_lines:,} {unit}" if n_lines else f"{corpus.validation_chars:,} {chars}"
+        size = counted(corpus.validation_lines, unit) if n_lines else counted(corpus.validation_chars, chars)
         yield f"trains on all of it, validates on the {size} of {corpus.val_name}"
     elif corpus.validation_chars and n_lines:
         training, validation = _learned_lines(trainer), corpus.validation_lines
         yield f"trains on {training:,} of the {unit}, validates on the other {validation:,}, chosen at random"
     elif isinstance(data, ValidationBlocks):
-        blocks = f"{len(data.starts)} blocks of {data.block_size:,} from all over the text"
+        blocks = f"{counted(len(data.starts), 'blocks')} of {data.block_size:,} from all over the text"
         yield f"trains on {corpus.training_chars:,}, validates on {corpus.validation_chars:,}: {blocks}"
     elif corpus.validation_chars:
         yield f"trains on the first {corpus.training_chars:,}, validates on the last {corpus.validation_chars:,}"
@@ -121,7 +135,7 @@ def _cut(trainer: Trainer) -> Iterator[str]:
     if cut:
         unit = "bytes" if trainer.state.vocabulary.is_bytes else "characters"
         yield (
-            f"{UNITS[config.layout]} to learn from that are cut after {T:,} {unit}: {cut:,} of {len(lengths):,}; "
+            f"{UNITS[config.layout]} to learn from that are cut after {counted(T, unit)}: {cut:,} of {len(lengths):,}; "
             f"--seq-length {lengths.max()} reads all of them, more slowly"
         )
 
@@ -187,8 +201,8 @@ def _network(trainer: Trainer) -> Iterator[str]:
     data, deadline = trainer.training_data, trainer.deadline
     both = READING[model.form]
     yield (
-        f"{cell_label(model)}, {model.layers} × {model.hidden_size}{both}: {trainer.latest.n_params:,} parameters; "
-        f"{config.engine} engine, {n} thread{'s' * (n > 1)}"
+        f"{cell_label(model)}, {model.layers} × {model.hidden_size}{both}: {trainer.state.n_params:,} parameters; "
+        f"{config.engine} engine, {counted(n, 'threads')}"
     )
     if deadline is not None:
         verb = "continues for" if trainer.state.counters.step else "settings for"
@@ -196,11 +210,12 @@ def _network(trainer: Trainer) -> Iterator[str]:
     B = data.batch_size
     n_cut = data.rows.n_cut if isinstance(data, LineBatches) else 0
     batch = (
-        f"{B} {'rows' if n_cut else _unit(trainer)}"
+        counted(B, "rows" if n_cut else _unit(trainer))
         if data.n_lines
-        else f"{B} × {data.chars_per_step / B:.0f} characters"
+        else f"{B} × {counted(round(data.chars_per_step / B), 'characters')}"
     )
+    epochs = f"{config.steps / data.steps_per_epoch:.3g}"
     yield (
-        f"{config.steps:,} steps of {batch}, {config.steps / data.steps_per_epoch:.3g} epochs, "
+        f"{counted(config.steps, 'steps')} of {batch}, {epochs} epoch{'s' * (epochs != '1')}, "
         f"{config.optimizer} at {config.lr:g}, {config.schedule}, {dropout_label(model)}; seed {config.seed}"
     )

@@ -27,7 +27,7 @@ Examples:
   charrnn train src/ --include '*.py' --exclude tests
   charrnn train news.txt.gz notes.txt.zst
   cat *.txt | charrnn train - --out all.safetensors
-  charrnn train --resume --steps 20000
+  charrnn train --resume checkpoints/corpus.safetensors --steps 20000
   charrnn train old.txt --encoding cp1251 --normalize nfc
   charrnn train song.mid --bytes
   charrnn train book.txt --val-file other-book.txt
@@ -64,7 +64,9 @@ def command(
     out: Annotated[
         Path | None, option(MOST_USED, "The model's file. [checkpoints/CORPUS.safetensors]", "--out", "-o")
     ] = None,
-    resume: Annotated[bool, option(MOST_USED, "Continue the run of --out, or the latest run.", "--resume")] = False,
+    resume: Annotated[
+        bool, option(MOST_USED, "Continue the run of --out, of a model or text, or the latest.", "--resume")
+    ] = False,
     records_by: Annotated[str | None, option(READING, RECORDS_BY, metavar="TEXT")] = None,
     documents: Annotated[bool | None, option(READING, DOCUMENTS, "--documents")] = None,
     pairs: Annotated[
@@ -236,7 +238,7 @@ def command(
         option(RUN, "Stop after this many evaluations without a better model; 0: never. [0]"),
     ] = None,
     eval_every: Annotated[
-        int | None, option(RUN, "Steps between evaluations. [one epoch, but 50 to 1000 steps]")
+        int | None, option(RUN, "Steps between evaluations. [one epoch, but 50 to 1000 steps; 5 of a short text]")
     ] = None,
     sample_every: Annotated[
         int | None, option(RUN, "Steps between samples on stderr; 0: none. [an eighth of the run, at least 200]")
@@ -268,12 +270,10 @@ def command(
 
     given = given_options(context, resume, train_options.LENGTH_OPTIONS)
     paths = tuple(corpus or ())
-    check_log(log, (*paths, *(val_file or ())), (out,))
+    check_log(log, (*paths, *(val_file or ())), (out,), continues=resume or force)
     options = training_options(given, resume)
     reading = read_options(given, resume)
-    default_time = not resume and not options.keys() & set(train_options.LENGTH_OPTIONS)
-    if default_time:
-        options["time"] = train_options.DEFAULT_TIME
+    default_time = not resume and not given.keys() & set(train_options.LENGTH_OPTIONS)
     if resume:
         trainer, path, lock = files.resume(paths, reading, options, out=out, quiet=quiet)
     else:

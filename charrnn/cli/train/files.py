@@ -1,7 +1,6 @@
 """The start of `charrnn train`: the trainer, the model's path and its lock, for a new or a resumed run."""
 
 import os
-import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,17 +13,24 @@ from charrnn.checkpoint import naming
 from charrnn.checkpoint.file_pair import check_same_run
 from charrnn.checkpoint.lock import acquire
 from charrnn.checkpoint.model_file import load
-from charrnn.checkpoint.paths import newest_resumable, resume_path
+from charrnn.checkpoint.paths import resume_path
 from charrnn.checkpoint.training_file import load_state
-from charrnn.cli.terminal.console import STARTED, default_interrupt, notifier, notify_compilation
+from charrnn.cli.terminal.console import STARTED, default_interrupt, notifier
+from charrnn.cli.terminal.engine import notify_compilation, notify_spared
+from charrnn.cli.train import saved_run
 from charrnn.cli.train.given import LAYOUT_FLAGS
 from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset import corpus as corpora
-from charrnn.dataset import files
+from charrnn.dataset import files, shell_words
+from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import STDIN, Source
 from charrnn.dataset.mixed_forms import mixed_forms
 from charrnn.dataset.record_form import LINES
+from charrnn.engine import compile_time
 from charrnn.errors import ConfigError, CorpusError
+from charrnn.model.model import Model
+from charrnn.training import autoconfig
+from charrnn.training import options as train_options
 from charrnn.training import start as trainers
 from charrnn.training.deadline import MIN_SECONDS
 from charrnn.training.options import TrainOptions
@@ -59,13 +65,15 @@ def start(
     else:
         path, lock = out, naming.reserve(out, force)
     model = None if init_from is None else load(init_from).model
+    if model is not None:
+        trainers.check_init_from(model, options, unknown or "new")
     if model is not None and not source.as_bytes and "normalization" not in read_options:
         source = replace(source, normalization=model.text_form.normalization)
     notice = notifier(quiet)
     corpus = corpora.read(source, notice=notice)
     if line := mixed_forms(corpus):
         notice(line)
-    options = _with_remaining_time(options, source, engines.resolve(options.get("engine", "auto")), quiet)
+    options = _with_engine(options, source, corpus, model, quiet)
     with default_interrupt():  # the measurement compiles
         return trainers.start(corpus, source=source, init_from=model, unknown=unknown or "new", **options), path, lock
 
@@ -73,15 +81,17 @@ def start(
 def resume(
     paths: tuple[str, ...], read_options: dict[str, Any], options: TrainOptions, *, out: Path | None, quiet: bool
 ) -> Started:
-    """The run that was saved beside the model `out`, or the one that was saved last."""
-    path = naming.check_model_path(out) if out else newest_resumable()
+    """The run that `saved_run.find` finds; the paths are those of its text, and one of them may be its model's."""
+    path, paths = saved_run.find(paths, out)
     lock = acquire(path)
     state = load_state(resume_path(path))
     check_same_run(path, state.run_id)
     options = _in_layout_of(state, options, read_options)
+    trainers.check_resume(state, options)  # before the corpus is read
     source = _source_to_resume(state, paths, read_options, path)
     corpus = corpora.read(source, state.corpus.size, notifier(quiet))
-    options = _with_remaining_time(options, source, state.training_config.engine, quiet)
+    options = _with_remaining_time(options, source)
+    _notify_engine(options, state, quiet)
     with default_interrupt():
         return trainers.resume(corpus, replace(state, source=source.absolute()), **options), path, lock
 
@@ -127,12 +137,41 @@ def _source_to_resume(state: TrainingState, paths: tuple[str, ...], read_options
     return source
 
 
-def _with_remaining_time(options: TrainOptions, source: Source, engine: str, quiet: bool) -> TrainOptions:
+def _with_remaining_time(options: TrainOptions, source: Source) -> TrainOptions:
     """The options, with `time` reduced to the time that remains for training."""
+    return options | {"time": remaining_time(options["time"], source)} if "time" in options else options
+
+
+def _with_engine(
+    options: TrainOptions, source: Source, corpus: Corpus, model: Model | None, quiet: bool
+) -> TrainOptions:
+    """The options of a new run: those with a `time` with what remains of it, and the engine that is best for that."""
     if "time" not in options:
         return options
-    notify_compilation(engine, quiet)  # now, since measuring the machine compiles
-    return options | {"time": remaining_time(options["time"], source)}
+    given, options = options["time"], _with_remaining_time(options, source)
+    train_options.check(options, has_model=model is not None)
+    config = None if model is None else model.config
+    resolved = train_options.resolve_layout(corpus, options, config)
+    kernels = autoconfig.kernels(resolved, config, samples=not quiet)
+    choice = engines.choose(options.get("engine", "auto"), seconds=options["time"], kernels=kernels)
+    notify_compilation(choice.engine, kernels, quiet)  # now, since measuring the machine compiles
+    if choice.spared and not quiet:
+        notify_spared(choice.spared, given)
+    return options | {"engine": choice.engine}
+
+
+def _notify_engine(options: TrainOptions, state: TrainingState, quiet: bool) -> None:
+    """Notices about the engine of a resumed run with a `time`, which is the one that it began with, unless it is given.
+
+    The other one rounds differently: a run that was resumed with it would not end where one without a break does.
+    """
+    if "time" not in options or quiet:
+        return
+    kernels = compile_time.training(state.model_config.cell, state.model_config.form, samples=True)
+    engine = options.get("engine", state.training_config.engine)
+    notify_compilation(engine, kernels, quiet)
+    if engine == "numpy" and "engine" not in options and engines.pays(options["time"], kernels):
+        notifier(quiet)("continues with the NumPy engine, as the run began; --engine numba is faster")
 
 
 def remaining_time(seconds: float, source: Source) -> float:
@@ -165,4 +204,4 @@ def resume_command(source: Source | None, path: Path) -> str:
     """The command that continues a run; if the run reads stdin, the text has to be piped in again."""
     paths = source.paths if source is not None and STDIN in source.paths else ()
     words = ["charrnn", "train", *paths, "--resume", "--out", str(path)]
-    return ("… | " if paths else "") + shlex.join(words)
+    return ("… | " if paths else "") + shell_words.join(words)

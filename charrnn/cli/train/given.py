@@ -57,7 +57,7 @@ def given_options(context: typer.Context, resume: bool, lengths: tuple[str, ...]
 
 
 def training_options(given: dict[str, Any], resume: bool) -> Any:
-    """The training options among those that were given.
+    """The training options among those that were given; a new run without a length has the default time.
 
     Raises `ConfigError` for options that are out of range or contradict each other. Whether those of a layout are right
     for a resumed run is known only when its file is read.
@@ -76,9 +76,12 @@ def training_options(given: dict[str, Any], resume: bool) -> Any:
         )
     if layouts or form is not None:
         options["layout"] = layouts[0] if layouts else "lines"
+    length = train_options.LENGTH_OPTIONS
+    if not resume and not options.keys() & {*length}:
+        options["time"] = train_options.DEFAULT_TIME
     of_layout = ("skip_bad", "attention", "lm_weight", "val_spread", "min_count") if resume else ()
     checked: Any = {name: value for name, value in options.items() if name not in of_layout}
-    train_options.check(checked, has_model=resume or "init_from" in given)
+    train_options.check(checked, resume or "init_from" in given, None if resume else "step")
     return options
 
 
@@ -106,6 +109,11 @@ def _check_contradictions(given: dict[str, Any], resume: bool) -> None:
     one_of("unknown", given.get("unknown", "new"), UNKNOWN)
     if given.get("as_bytes") and any(map(given.get, ("encoding", "errors", "normalize"))):
         raise ConfigError("--bytes does not decode the text: leave out --encoding, --errors and --normalize")
+    if not resume and given.get("val_fraction") == 0:
+        for name in ("patience", "ema_decay"):
+            if given.get(name):
+                option = f"--{name.replace('_', '-')}"
+                raise ConfigError(f"{option} needs a validation loss, but nothing is held out to validate on")
     between("sample_every", given.get("sample_every") or 0, 0)
 
 

@@ -1,24 +1,24 @@
 """A run of `charrnn train`: training, with its progress on stderr."""
 
 import math
-import shlex
-import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from charrnn.checkpoint.manager import CheckpointManager
 from charrnn.checkpoint.paths import FOLDER
-from charrnn.cli.terminal.console import default_interrupt, notifier, notify_compilation, stop_signals
+from charrnn.cli.terminal.console import default_interrupt, notifier, stop_signals
+from charrnn.cli.terminal.engine import notify_compilation
+from charrnn.cli.terminal.progress_bar import complete, progress_bar, tqdm
 from charrnn.cli.train import announcement
 from charrnn.cli.train.files import resume_command
 from charrnn.cli.train.run_summary import RunSummary
 from charrnn.cli.train.teller import Teller
 from charrnn.config import LINE_LAYOUTS, MAX_SEED, SamplingConfig
+from charrnn.dataset import shell_words
 from charrnn.dataset.lines import LineBatches
+from charrnn.engine import compile_time
 from charrnn.errors import CharRNNError
 from charrnn.model.model import Model
 from charrnn.sampling.generate import generate
@@ -65,6 +65,10 @@ class Run:
         self.defaults = default_time, default_min_count
         self.summary = RunSummary(self.trainer)
         self.loss = math.nan
+        self.first = self.trainer.state.counters.step
+        """The steps before this run."""
+        self.gaps = 0.0
+        """The seconds in which the process could not run, as far as notices have said so."""
         self.has_explained = False
         """Whether a notice has said why the training loss is higher than the validation loss."""
 
@@ -74,21 +78,32 @@ class Run:
             for line in announcement.lines(self.trainer, self.manager.path, *self.defaults):
                 self.notice(line)
             if self.trainer.deadline is None:
-                notify_compilation(self.trainer.state.training_config.engine, self.quiet)
-            self._warm_up()
-            if not self.quiet:
-                self.summary.start()
+                s = self.trainer.state
+                samples = 0 < self.sample_every <= s.training_config.steps
+                kernels = compile_time.training(s.model_config.cell, s.model_config.form, samples)
+                notify_compilation(s.training_config.engine, kernels, self.quiet)
+            if not self._is_over():
+                self._warm_up()
+                if not self.quiet:
+                    self.summary.start()
             signals = self._train()
             if signals:
                 return self._interrupted(signals)
             self._finish()
         return 0
 
+    def _is_over(self) -> bool:
+        """Whether a resumed run has no step left."""
+        trainer = self.trainer
+        ends = trainer.deadline is None and self.first >= trainer.state.training_config.steps
+        return self.command is None and (ends or trainer.out_of_patience)
+
     def _train(self) -> dict[int, float]:
         """Trains; returns the signals that stopped it."""
         with self._bar() as bar, stop_signals() as signals:
             teller = Teller(self.manager)
             for progress in self.manager:
+                self._tell_gap()
                 self._show(bar, progress)
                 if bar.disable and (line := teller.line(progress, self.loss)):
                     self.notice(line)
@@ -96,6 +111,8 @@ class Run:
                     self._report(progress.evaluation)
                 if signals:
                     break
+            else:
+                complete(bar)
             self.manager.save_if_changed()
         return signals
 
@@ -106,14 +123,16 @@ class Run:
         return 128 + next(iter(signals))
 
     def _finish(self) -> None:
-        row = self.manager.kept
-        step = row.step if row else self.trainer.best_step
-        epoch = f" in epoch {row.epoch + 1}" if row else ""
+        row, trainer = self.manager.kept, self.trainer
+        step = row.step if row else trainer.best_step
+        epoch = f" in epoch {trainer.epoch_of(step):,}" if row and step else ""
         path = self.manager.path  # `sample` finds the newest in the folder of checkpoints by itself
         words = [] if path.parent == FOLDER else [str(path)]
-        command = shlex.join(["charrnn", *self._use(words)])
-        if not self.quiet:
-            for line in self.summary.lines(row, self.command, has_best=not self.manager.previous_best):
+        command = shell_words.join(["charrnn", *self._use(words)])
+        if self.command is None and trainer.state.counters.step == self.first:
+            self.notice(self.summary.nothing_trained())
+        elif not self.quiet:
+            for line in self.summary.lines(row, self.command, self.manager.kept_model()):
                 self.notice(line)
         self.notice(f"done: {path} holds the weights of step {step:,}{epoch}; try {command}")
 
@@ -152,7 +171,7 @@ class Run:
             "train_loss": row.train_loss if row else None,
             "val_loss": row.val_loss if row else None,
             "val_bpc": row.val_loss / math.log(2) if row and row.val_loss is not None else None,
-            "parameters": trainer.latest.n_params,
+            "parameters": s.n_params,
             "engine": s.training_config.engine,
             "threads": len(trainer.shards),
             "seed": s.training_config.seed,
@@ -163,13 +182,9 @@ class Run:
         """A progress bar over the steps, or over the seconds if the run has a deadline."""
         deadline, s = self.trainer.deadline, self.trainer.state
         count = "{postfix}" if deadline else "step {n_fmt}/{total_fmt} {postfix}"
-        return tqdm(
-            total=deadline.end - time.monotonic() if deadline else s.training_config.steps,
-            initial=0 if deadline else s.counters.step,
-            disable=self.quiet or not sys.stderr.isatty(),
-            dynamic_ncols=True,
-            bar_format="{percentage:3.0f}% {bar} " + count + " {elapsed}, {remaining} left",
-        )
+        if deadline:
+            return progress_bar(max(0.1, deadline.remaining()), 0, count, self.quiet)
+        return progress_bar(s.training_config.steps, s.counters.step, count, self.quiet)
 
     def _show(self, bar: "tqdm[Any]", progress: Progress) -> None:
         if progress.diverged is not None:
@@ -183,11 +198,22 @@ class Run:
         self.loss = progress.loss if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * progress.loss
         bpc, speed = self.loss / math.log(2), self.manager.chars_per_second
         bar.set_postfix_str(
-            f"epoch {progress.epoch + 1} loss {self.loss:.3f} bpc {bpc:.3f} {speed:,.0f} chars/s", refresh=False
+            f"epoch {progress.epoch:,} loss {self.loss:.3f} bpc {bpc:.3f} {speed:,.0f} chars/s", refresh=False
         )
-        bar.update(self.manager.seconds - bar.n if self.trainer.deadline else 1)
+        deadline = self.trainer.deadline
+        bar.update((bar.total or 0.0) - deadline.remaining() - bar.n if deadline else 1)
         if self.sample_every and progress.step % self.sample_every == 0 and not self.quiet:
             self._sample()
+
+    def _tell_gap(self) -> None:
+        """Says that the process could not run for a while, if the training time was planned anew because of that."""
+        gaps = self.trainer.deadline.clock.gaps if self.trainer.deadline is not None else 0.0
+        if gaps > self.gaps:
+            self.notice(
+                f"paused for {gaps - self.gaps:.0f} s, in which the process was stopped or the machine slept: they do "
+                "not count as training time"
+            )
+        self.gaps = gaps
 
     def _report_rollback(self, progress: Progress) -> None:
         assert progress.diverged is not None
@@ -198,29 +224,30 @@ class Run:
         )
 
     def _report(self, row: Evaluation) -> None:
-        parts = [f"step {row.step:,}/{self.trainer.state.training_config.steps:,}", f"epoch {row.epoch}"]
+        parts = [
+            f"step {row.step:,}/{self.trainer.state.training_config.steps:,}",
+            f"epoch {self.trainer.epoch_of(row.step):,}",
+        ]
         if row.train_loss is not None:
-            parts.append(f"training loss {row.train_loss:.3f}{self._explanation(row.train_loss, row.val_loss)}")
+            parts.append(f"training loss {row.train_loss:.3f}{self._explanation(row, row.train_loss)}")
         if row.val_loss is not None:
             bpc = row.val_loss / math.log(2)
             parts.append(f"validation loss {row.val_loss:.3f} ({bpc:.3f} bits per {self.summary.unit})")
         self.notice(", ".join(parts))
 
-    def _explanation(self, train_loss: float, val_loss: float | None) -> str:
+    def _explanation(self, row: Evaluation, train_loss: float) -> str:
         """Why the training loss is higher than the validation loss, where it first is and dropout is a reason."""
         model = self.trainer.state.model_config
-        if (
-            self.has_explained
-            or val_loss is None
-            or train_loss <= val_loss
-            or not (model.dropout or model.drop_connect)
-        ):
+        has_dropout = model.dropout or model.drop_connect
+        if self.has_explained or row.val_loss is None or train_loss <= row.val_loss or not has_dropout:
             return ""
         self.has_explained = True
-        return " (with dropout, which is off in validation)"
+        n = row.step - max((each.step for each in self.trainer.history if each.step < row.step), default=0)
+        return f" (the mean of {n:,} steps, with dropout, which is off in validation)"
 
     def _sample(self) -> None:
-        began = time.monotonic()
+        deadline = self.trainer.deadline
+        began = deadline.clock.now() if deadline is not None else 0.0
         try:
             text = self._sample_text(SAMPLE_LENGTH, SAMPLE_LINES).strip()
             self.notice(f"sample at step {self.trainer.state.counters.step:,}:")
@@ -228,8 +255,8 @@ class Run:
                 self.notice(f"    {line}")
         except (CharRNNError, MemoryError) as error:  # a run is worth more than a sample
             self.notice(f"no sample: {error}")
-        if self.trainer.deadline is not None:  # the first sample may have to compile
-            self.trainer.deadline.pause(time.monotonic() - began)
+        if deadline is not None:  # the first sample may have to compile
+            deadline.pause(deadline.clock.now() - began)
 
     def _sample_text(self, length: int, count: int) -> str:
         """A text by the current model or, if it is a model of lines, `count` lines; `length` is the most characters."""

@@ -1,7 +1,6 @@
 """The run summary: what the losses of a run mean, what would lower them, and how to repeat the run."""
 
 import math
-import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -10,9 +9,14 @@ from threading import Thread
 
 from charrnn.cli.train.given import LAYOUT_FLAGS
 from charrnn.config import PAIR_LAYOUTS, UNIT_OF_LAYOUT, ModelConfig, TrainingConfig
-from charrnn.dataset.split import ValidationStream
+from charrnn.dataset import shell_words
+from charrnn.dataset.split import training_sample
+from charrnn.errors import counted
+from charrnn.model.model import Model
 from charrnn.training import baselines, corpus_check, diagnosis, evaluation
 from charrnn.training.baselines import MAX_CHARS, MAX_ORDER, Baselines
+from charrnn.training.deadline import MIN_SECONDS
+from charrnn.training.diagnosis import Findings
 from charrnn.training.options import DATA_FIELDS, DEFAULTS_OF_LAYOUT
 from charrnn.training.state import Evaluation
 from charrnn.training.trainer import Trainer
@@ -21,7 +25,7 @@ ALWAYS_STATED = ("optimizer", "lr", "weight_decay", "steps", "seed", "engine", "
 """Settings that the command to repeat a run always gives: their defaults depend on other settings or are random."""
 BASELINE_WAIT = 1.0
 """The most seconds to wait for the baselines at the end."""
-TRAINING_EXCERPT = 8_000
+TRAINING_SAMPLE = 8_000
 """Characters of the training text on which the loss without dropout is measured."""
 
 
@@ -47,11 +51,11 @@ class RunSummary:
                 texts = trainer.training_data.excerpt(MAX_CHARS), trainer.validation_data.excerpt(MAX_CHARS)
                 self.baselines.append(baselines.measure(*texts, trainer.state.vocabulary))
 
-    def lines(self, row: Evaluation | None, command: list[str] | None, has_best: bool) -> Iterator[str]:
+    def lines(self, row: Evaluation | None, command: list[str] | None, model: Model | None) -> Iterator[str]:
         """The lines of the summary, after `start` was called at the beginning of the run.
 
-        `row` is the evaluation of the weights in the model's file, and `has_best` says whether the trainer has these
-        weights; `command` is the command that began the run, without its settings, or None for a resumed run.
+        `row` is the evaluation of the weights in the model's file, and `model` has these weights, unless they can't be
+        read; `command` is the command that began the run, without its settings, or None for a resumed run.
         """
         trainer = self.trainer
         config = trainer.state.training_config
@@ -69,12 +73,32 @@ class RunSummary:
             yield f"kept the weights it started from{why}"
         elif trainer.deadline is not None and config.steps <= config.warmup:
             yield "the time ran out before much was learned: give more --time; if the engine had to compile, try again"
-        elif advice := self._advice(row, has_best):
+        elif advice := self._advice(row, model):
             yield advice
+        yield from self._used_up()
         if trainer.out_of_patience:
-            yield f"stopped: {config.patience} evaluations without a better model"
+            yield f"stopped: {counted(trainer.patience, 'evaluations')} without a better model"
         if trainer.deadline is not None and command and not trainer.state.counters.rollbacks:
-            yield f"to repeat these steps on any machine: {shlex.join([*command, *self._settings()])}"
+            yield f"to repeat these steps on any machine: {shell_words.join([*command, *self._settings()])}"
+
+    def nothing_trained(self) -> str:
+        """Why a resumed run took no step, and which option trains more."""
+        config, step = self.trainer.state.training_config, self.trainer.state.counters.step
+        if self.trainer.out_of_patience and step < config.steps:
+            why = f"{counted(config.patience, 'evaluations')} without a better model had ended this run"
+            return f"nothing was trained: {why}; --patience 0 goes on to step {config.steps:,}"
+        more = "--steps or --epochs with a greater number, or --time, trains more"
+        return f"nothing was trained: this run is at its end, step {step:,} of {config.steps:,}; {more}"
+
+    def _used_up(self) -> Iterator[str]:
+        """That the run ended before the time was up because there was nothing more to learn, if so."""
+        deadline, step = self.trainer.deadline, self.trainer.state.counters.step
+        if deadline is not None and step >= deadline.max_steps and deadline.left() >= MIN_SECONDS:
+            epochs = step / self.trainer.training_data.steps_per_epoch
+            yield (
+                f"stopped after {deadline.seconds - deadline.remaining():.0f} of {deadline.seconds:.0f} s: so short a "
+                f"text is used up after {epochs:.0f} epochs, and more time would not help"
+            )
 
     def _start(self) -> float | None:
         """The validation loss of the weights that the run started from, if they are those of another model."""
@@ -91,24 +115,24 @@ class RunSummary:
         bits = val_loss / math.log(2)
         return f"validation loss {val_loss:.3f} is {bits:.2f} bits per {self.unit}{''.join(compared)}"
 
-    def _advice(self, row: Evaluation | None, has_best: bool) -> str | None:
-        """What would help most; None for a classifier: only its validation loss is calibrated."""
-        if self.trainer.state.model_config.form == "classifier":
-            return None
-        return diagnosis.diagnose(
-            self.trainer.history,
-            self._loss_without_dropout() if has_best else None,
-            corpus_check.tail_differs(self.trainer),
-            bool(row and self.baselines and row.rank / math.log(2) > self.baselines[0].xz > 0),
-        )
-
-    def _loss_without_dropout(self) -> float | None:
-        """The loss of the best weights on a piece of a continuous training text; None for other layouts."""
+    def _advice(self, row: Evaluation | None, model: Model | None) -> str | None:
+        """What would help most, by what is measured about the weights in the model's file: see `diagnosis`."""
         trainer = self.trainer
-        if trainer.state.training_config.layout != "stream":
-            return None
-        data = ValidationStream(trainer.training_data.excerpt(TRAINING_EXCERPT))
-        return sum(nats for nats, _ in evaluation.losses(trainer.best, data)) / data.size
+        counters, data, held_out = trainer.state.counters, trainer.training_data, trainer.validation_data
+        sample = training_sample(data, TRAINING_SAMPLE)
+        history = trainer.history if row is None or row in trainer.history else [*trainer.history, row]
+        return diagnosis.diagnose(
+            Findings(
+                sorted(history, key=lambda each: each.step),
+                train_loss=None if model is None else evaluation.mean_loss(model, sample),
+                epochs=counters.epoch + counters.batch / data.steps_per_epoch,
+                accuracy=None if model is None else evaluation.accuracy(model, held_out),
+                n_held_out=held_out.size,
+                unit=self.unit,
+                is_at_random=bool(held_out.n_lines) and not trainer.state.corpus.val_digest,
+                is_of_another_kind=corpus_check.tail_differs(trainer),
+            )
+        )
 
     def _settings(self) -> list[str]:
         """The options that repeat this run on any machine: those given and those chosen automatically."""

@@ -3,9 +3,8 @@
 import math
 import time
 
-from tqdm import tqdm
-
 from charrnn.checkpoint.manager import CheckpointManager
+from charrnn.cli.terminal.progress_bar import tqdm
 from charrnn.training.progress import Progress
 
 TELL_EVERY = 10.0
@@ -30,19 +29,19 @@ class Teller:
         if now + took < self.told + TELL_EVERY:
             return ""
         self.told = now
-        return self._line(progress, loss, now)
+        return self._line(progress, loss)
 
-    def _line(self, progress: Progress, loss: float, now: float) -> str:
+    def _line(self, progress: Progress, loss: float) -> str:
         trainer, manager, steps = self.manager.trainer, self.manager, self.manager.trainer.state.training_config.steps
         is_step = progress.chars > 0 or progress.evaluation is not None or progress.diverged is not None
         if math.isnan(loss):  # nothing is learned yet: another model's weights are evaluated first
             return f"step {progress.step:,}/{steps:,}{'' if is_step else ', evaluating'}"
         if trainer.deadline is not None:
-            left = trainer.deadline.end - now
+            left = trainer.deadline.remaining()
         else:
             left = (steps - progress.step) * manager.seconds / max(1, progress.step - self.first)
         return (
-            f"step {progress.step:,}/{steps:,}, epoch {progress.epoch}, "
+            f"step {progress.step:,}/{steps:,}, epoch {progress.epoch:,}, "
             f"loss {loss:.3f} ({loss / math.log(2):.3f} bits), {manager.chars_per_second:,.0f} chars/s, "
             f"{tqdm.format_interval(max(0.0, left))!s} left{'' if is_step else ', evaluating'}"
         )

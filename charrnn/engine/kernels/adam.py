@@ -4,8 +4,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from charrnn.engine.kernels.kernel import kernel
 from charrnn.types import Array
 
 
@@ -28,7 +28,7 @@ def adam(
     _adam(p, d, m, v, betas, unbias, dtype(epsilon), dtype(rate / (1 - beta1**t)))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _adam(
     p: Array, d: Array, m: Array, v: Array, betas: tuple[float, ...], unbias: float, epsilon: float, rate: float
 ) -> None:

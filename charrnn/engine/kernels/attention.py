@@ -7,9 +7,9 @@ over the source adds whole registers.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from charrnn.engine.kernels.dot import row_products
+from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import matmul, matmul_with_panels, outer, pack, padded_bias
 from charrnn.engine.kernels.simd import Vector, copy, exp, fused, lanes, tanh
 from charrnn.engine.kernels.strided import copy_rows, pack_rows, strided_matmul, weighted_sum
@@ -157,7 +157,7 @@ _fused_output_back = fused(_output_back, 1)
 _fused_sum = fused(lambda x, y: (x + y,), 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _attend(
     h: Array,
     kv: Array,
@@ -199,7 +199,7 @@ def _attend(
             _fused_output(H, (outputs,), (m,), (outputs, product), (m, t * product.shape[1]))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _softmax(n: int, scores: Array, weights: Array, w: int, sums: Array) -> None:
     """Writes the softmax over n rows of the scores to the weights, from the flat index w on; overwrites the sums."""
     size = scores.shape[1]
@@ -215,12 +215,12 @@ def _softmax(n: int, scores: Array, weights: Array, w: int, sums: Array) -> None
         _fused_quotient(size, (weights,), (row,), (weights, sums), (row, size))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _activation_back(outputs: Array, d_outputs: Array, da: Array) -> None:
     _fused_output_back(da.size, (da,), (0,), (outputs, d_outputs), (0, 0))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _attend_back(
     h: Array,
     kv: Array,
@@ -271,7 +271,7 @@ def _attend_back(
 # The padding
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _remove_padding(x: Array, firsts: Indices, lengths: Indices, out: Array) -> None:
     """Copies the steps of x [Ts · B, E] that are not padding to out [N, E], row after row."""
     B, E = len(lengths), x.shape[1]
@@ -279,7 +279,7 @@ def _remove_padding(x: Array, firsts: Indices, lengths: Indices, out: Array) -> 
         copy_rows(lengths[b], E, x, b * E, B * E, out, firsts[b] * E, E)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _restore_padding(x: Array, firsts: Indices, lengths: Indices, out: Array) -> None:
     """Undoes `_remove_padding`: out [Ts · B, E] is zero in the padding."""
     B, E = len(lengths), x.shape[1]

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from charrnn.engine.kernels import gru, lstm, rnn
 from charrnn.engine.kernels.filters import any_filter, apply_after_penalty, apply_mask, loop_penalty
+from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import pack, packed_matmul, padded_bias
 from charrnn.engine.kernels.simd import copy, exponentials
 from charrnn.engine.threads import Threads, row_shards
@@ -111,7 +111,7 @@ class Decoder:
         return ids, np.concatenate([logps for _, logps in drawn], axis=1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _run(
     cell: int,
     weights: tuple[Array, ...],
@@ -159,7 +159,7 @@ def _run(
             logps[n, row] = logp
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _draw(
     y: Array,
     temp: float,
@@ -198,7 +198,7 @@ def _draw(
     return v, y[v] - y_max - norm
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _cumulate(logits: Array, y_max: float, temp: float, shifted: Array, exps: Array, cumulative: Array) -> float:
     """Sums exp((y - y_max) / temp) over the logits y: cumulative[v] is the sum up to v. Returns the total."""
     V = len(cumulative)
@@ -212,7 +212,7 @@ def _cumulate(logits: Array, y_max: float, temp: float, shifted: Array, exps: Ar
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sample_categorical(cumulative: Array, u: float) -> int:
     """As `decoder.sample_categorical`, given the cumulative sums [V] of one row."""
     total = cumulative[-1]

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.simd import REGISTER_BYTES, Vector, check_layout, lanes, load, load_first, pointer
 from charrnn.types import Array
 
@@ -21,7 +22,7 @@ BLOCK_COLUMNS = 4 if REGISTER_BYTES == 64 else 2
 """The rows of b in a block: 4 × 4 sums fill half of the registers of AVX-512, and 4 × 2 half of those elsewhere."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def row_products(
     R: int, a: Array, a_offset: int, a_stride: int, C: int, b: Array, b_offset: int, b_stride: int, K: int, c: Array
 ) -> None:

@@ -1,8 +1,8 @@
 """The compiled version of `layers.embedding`."""
 
 import numpy as np
-from numba import njit
 
+from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.simd import fused
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array, Ids
@@ -25,7 +25,7 @@ def flat_indices(ids: Ids, V: int) -> Ids:
     return indices.view(np.intp)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _look_up(ids: Ids, W_ih: Array, b: Array, x: Array) -> None:
     GH = len(b)
     for n in range(len(ids)):
@@ -39,7 +39,7 @@ def backward(dx: Array, ids: Ids, V: int, workspace: Workspace) -> Array:
     return dW_ih
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _add_rows(dx: Array, ids: Ids, dW_ih: Array) -> None:
     GH = dW_ih.shape[1]
     for n in range(len(ids)):

@@ -7,19 +7,19 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from charrnn.engine.kernels.kernel import kernel
 from charrnn.types import Array, Ids, Mask
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def any_filter(settings: tuple[Any, ...], V: int) -> bool:
     """Whether a filter is set that comes after the temperature."""
     top_k, top_p, min_p, typical, _, _, _ = settings
     return bool(0 < top_k < V or top_p < 1 or min_p > 0 or typical < 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def apply_mask(logp: Array, mask: Mask) -> None:
     """As `filters.apply_mask`."""
     for v in range(len(logp)):
@@ -28,7 +28,7 @@ def apply_mask(logp: Array, mask: Mask) -> None:
     _normalise(logp)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def loop_penalty(logp: Array, recent: Ids, settings: tuple[Any, ...], lengths: Ids) -> None:
     """As `filters.loop_penalty` and `filters.repeat_lengths`; `lengths` [V] is overwritten."""
     _, _, _, _, penalty, free_repeat, max_repeat = settings
@@ -47,7 +47,7 @@ def loop_penalty(logp: Array, recent: Ids, settings: tuple[Any, ...], lengths: I
     _normalise(logp)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def apply_after_penalty(logp: Array, temp: float, settings: tuple[Any, ...]) -> None:
     """The filters of `filters.apply` from the temperature on."""
     top_k, top_p, min_p, typical, _, _, _ = settings
@@ -85,7 +85,7 @@ def apply_after_penalty(logp: Array, temp: float, settings: tuple[Any, ...]) -> 
         _keep_mass(logp, np.argsort(distance, kind="mergesort"), typical)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _keep_mass(logp: Array, order: Ids, p: float) -> None:
     """As `filters._keep_mass`."""
     mass_before = 0.0
@@ -98,7 +98,7 @@ def _keep_mass(logp: Array, order: Ids, p: float) -> None:
     _normalise(logp)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _normalise(logp: Array) -> None:
     """As `softmax.log_softmax`."""
     logp_max = logp.max()

@@ -1,8 +1,8 @@
 """The compiled version of `layers.gru`: each step is a product with packed weights and a fused pass over the gates."""
 
 import numpy as np
-from numba import njit
 
+from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, sigmoid, tanh
 from charrnn.layers.workspace import Workspace
@@ -45,7 +45,7 @@ _fused_step = fused(_step, 5)
 _fused_step_back = fused(_step_back, 8)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _forward(gates: Array, panels: Array, h: Array, q: Array, bias: Array, hW: Array) -> None:
     """`gates` [T, B, 3H] holds the projected input x, and r, z, n afterwards."""
     T, B, GH = gates.shape
@@ -65,7 +65,7 @@ def _forward(gates: Array, panels: Array, h: Array, q: Array, bias: Array, hW: A
             )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _backward(
     d_outputs: Array,
     panels: Array,
@@ -100,7 +100,7 @@ def _backward(
         packed_matmul(d_hW, panels, H, bias, dh_hW)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def step_in_place(x: Array, panels: Array, bias: Array, state: Array, hW: Array, scratch: Array) -> None:
     """One step without a cache: updates state [1, B, H] in place, from x [B, 3H]; `hW`, `scratch` are overwritten."""
     _, B, H = state.shape

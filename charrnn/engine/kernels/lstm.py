@@ -1,8 +1,8 @@
 """The compiled version of `layers.lstm`: each step is a product with packed weights and a fused pass over the gates."""
 
 import numpy as np
-from numba import njit
 
+from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, sigmoid, tanh
 from charrnn.layers.workspace import Workspace
@@ -53,7 +53,7 @@ _fused_step = fused(_step, 7)
 _fused_step_back = fused(_step_back, 5)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _forward(gates: Array, panels: Array, h: Array, c: Array, tanh_c: Array, bias: Array, hW: Array) -> None:
     """`gates` [T, B, 4H] holds the projected input x, and i, f, g, o afterwards."""
     T, B, GH = gates.shape
@@ -73,7 +73,7 @@ def _forward(gates: Array, panels: Array, h: Array, c: Array, tanh_c: Array, bia
             )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _backward(
     d_outputs: Array, panels: Array, c: Array, tanh_c: Array, gates: Array, bias: Array, dh: Array, dc: Array
 ) -> None:
@@ -100,7 +100,7 @@ def _backward(
         packed_matmul(gates[t], panels, H, bias, dh)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def step_in_place(x: Array, panels: Array, bias: Array, state: Array, hW: Array, scratch: Array) -> None:
     """One step without a cache: updates state [2, B, H] in place, from x [B, 4H]; `hW`, `scratch` are overwritten."""
     _, B, H = state.shape

@@ -5,8 +5,8 @@ left matrix are small enough that what a tile reads again is still in a cache.
 """
 
 import numpy as np
-from numba import njit
 
+from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.simd import REGISTER_BYTES, copy
 from charrnn.engine.kernels.tile import MAX_TILE_ROWS, multiply_rows, panel_width, vectors_for
 from charrnn.engine.kernels.transpose import transpose_block
@@ -37,7 +37,7 @@ def pack(W: Array, workspace: Workspace, transposed: bool = False) -> Array:
     return panels
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _pack(W: Array, panels: Array) -> None:
     K, N = W.shape
     count, _, width = panels.shape
@@ -48,7 +48,7 @@ def _pack(W: Array, panels: Array) -> None:
             copy(min(width, N - first), (panels,), ((n * K + k) * width,), (W,), (k * N + first,))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _pack_transposed(W: Array, panels: Array) -> None:
     N, K = W.shape
     width, lanes = panels.shape[2], REGISTER_BYTES // W.itemsize
@@ -76,7 +76,7 @@ def padded_bias(panels: Array, workspace: Workspace, b: Array | None = None, fir
     return bias
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array) -> None:
     """c = a @ W + bias for a [R, K], the packed W [K, N], bias [1, panels · width] and c [R, panels · width].
 
@@ -131,7 +131,7 @@ def outer(a: Array, b: Array, workspace: Workspace, columns: int | None = None) 
     return _first_columns(c, N, workspace)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _outer(a: Array, b: Array, N: int, left: Array, right: Array, bias: Array, c: Array) -> None:
     K, M = a.shape
     count, max_depth, width = right.shape

@@ -1,8 +1,8 @@
 """The compiled version of `layers.rnn`: each step is a product with packed weights and a fused pass over the units."""
 
 import numpy as np
-from numba import njit
 
+from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, relu, relu_slope, tanh
 from charrnn.layers.workspace import Workspace
@@ -45,7 +45,7 @@ _fused_step, _fused_relu_step = fused(_step, 1), fused(_relu_step, 1)
 _fused_step_back, _fused_relu_step_back = fused(_step_back, 1), fused(_relu_step_back, 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _forward(x: Array, panels: Array, h: Array, bias: Array, hW: Array, is_relu: bool) -> None:
     T, B, H = x.shape
     N = hW.shape[1]
@@ -60,7 +60,7 @@ def _forward(x: Array, panels: Array, h: Array, bias: Array, hW: Array, is_relu:
                 _fused_step(H, (h,), (m + B * H,), (x, hW), (m, b * N))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _backward(d_outputs: Array, panels: Array, h: Array, da: Array, bias: Array, dh: Array, is_relu: bool) -> None:
     T, B, H = d_outputs.shape
     N = dh.shape[1]
@@ -78,7 +78,7 @@ def _backward(d_outputs: Array, panels: Array, h: Array, da: Array, bias: Array,
         packed_matmul(da[t], panels, H, bias, dh)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def step_in_place(x: Array, panels: Array, bias: Array, state: Array, hW: Array, scratch: Array, is_relu: bool) -> None:
     """One step without a cache: updates state [1, B, H] in place, from x [B, H]; `hW` is overwritten."""
     _, B, H = state.shape

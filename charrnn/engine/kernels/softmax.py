@@ -1,9 +1,9 @@
 """The compiled version of `layers.softmax`: all passes over a row while it is in the first-level cache."""
 
 import numpy as np
-from numba import njit
 
 from charrnn.engine.kernels.embedding import flat_indices
+from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.simd import exponentials
 from charrnn.layers.softmax import log_softmax
 from charrnn.types import Array, Ids
@@ -23,14 +23,14 @@ def cross_entropy(logits: Array, targets: Ids) -> tuple[float, Array]:
     return _cross_entropy(logits, flat_indices(targets, logits.shape[1])), logits
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _token_nll(logits: Array, targets: Ids, nll: Array) -> None:
     for n in range(len(logits)):
         total, at_target = _exponentials(logits, n, targets[n])
         nll[n] = np.log(total) - at_target
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _cross_entropy(logits: Array, targets: Ids) -> float:
     loss = 0.0
     for n in range(len(logits)):
@@ -42,7 +42,7 @@ def _cross_entropy(logits: Array, targets: Ids) -> float:
     return loss
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _exponentials(logits: Array, n: int, target: int) -> tuple[float, float]:
     """Replaces the logits y of row n by exp(y - max y); returns their sum, and y - max y at the target."""
     y, V = logits[n], logits.shape[1]

@@ -3,15 +3,14 @@
 Arrays are indexed flat here: a matrix begins at an offset, and a stride leads to its next row.
 """
 
-from numba import njit
-
+from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import MAX_BLOCK_DEPTH
 from charrnn.engine.kernels.simd import copy
 from charrnn.engine.kernels.tile import multiply_rows, vectors_for
 from charrnn.types import Array
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def copy_rows(
     R: int, N: int, x: Array, x_offset: int, x_stride: int, out: Array, out_offset: int, out_stride: int
 ) -> None:
@@ -20,7 +19,7 @@ def copy_rows(
         copy(N, (out,), (out_offset + r * out_stride,), (x,), (x_offset + r * x_stride,))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def weighted_sum(
     K: int, N: int, a: Array, a_offset: int, a_stride: int, x: Array, x_offset: int, x_stride: int, out: Array
 ) -> None:
@@ -34,7 +33,7 @@ def weighted_sum(
             out[n] += factor * row[n]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def pack_rows(K: int, N: int, W: Array, W_offset: int, W_stride: int, panels: Array) -> None:
     """Packs a matrix W [K, N] as panels [⌈N / width⌉, ≥ K, width]; leaves the columns from N on as they are."""
     count, panel_rows, width = panels.shape
@@ -45,7 +44,7 @@ def pack_rows(K: int, N: int, W: Array, W_offset: int, W_stride: int, panels: Ar
             copy(min(width, N - column), (panels,), (target,), (W,), (W_offset + k * W_stride + column,))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def strided_matmul(
     R: int,
     K: int,

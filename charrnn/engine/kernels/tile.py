@@ -10,10 +10,11 @@ import itertools
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.simd import REGISTER_BYTES, check_layout, emit_prefetch, lanes, load, pointer
 from charrnn.types import Array
 
@@ -35,13 +36,13 @@ def panel_width(itemsize: int) -> int:
     return MAX_TILE_VECTORS * lanes(itemsize)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def vectors_for(columns: int, width: int) -> int:
     """The number of vectors that hold these columns of a panel of this width."""
     return min(-(-columns * MAX_TILE_VECTORS // width), MAX_TILE_VECTORS)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def multiply_rows(
     R: int,
     vectors: int,

@@ -10,29 +10,28 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from charrnn.checkpoint.model_file import Checkpoint
-from charrnn.config import REWRITING_LAYOUTS, WRITERS
+from charrnn.config import WRITERS
 from charrnn.dataset.control_characters import visible
-from charrnn.errors import ConfigError
+from charrnn.errors import counted
 from charrnn.inspection import figures
 from charrnn.inspection.attribution import relative
 from charrnn.inspection.features import Feature
 from charrnn.inspection.neurons import activations, tops
-from charrnn.inspection.report.samples import page_samples
+from charrnn.inspection.report.samples import page_samples, writes_to
 from charrnn.inspection.report.script_data import STEPS, pack_expectations, pack_units
 from charrnn.inspection.summary import summary
 from charrnn.inspection.symbols import symbol
 from charrnn.inspection.trace import excerpt
 from charrnn.inspection.views import View, ViewOptions, views_for
 from charrnn.model.model import Model
+from charrnn.optional import require
 
-try:
-    import jinja2
-    import markupsafe
-    import matplotlib  # noqa: F401 - `picture` would name the other extra
-except ImportError:
-    raise ConfigError("the page needs Jinja2 and matplotlib: pip install 'charrnn[page]'") from None
+require("the page", "jinja2", "matplotlib")
 
-from charrnn.inspection import picture
+import jinja2  # noqa: E402
+import markupsafe  # noqa: E402
+
+from charrnn.inspection import picture  # noqa: E402
 
 MAX_SHOWN = 5000
 """The most characters of a text that are shown."""
@@ -68,6 +67,8 @@ def render(entries: Sequence[ReportEntry], features: Sequence[Feature] = (), wit
         lstrip_blocks=True,
     )
     environment.filters["symbol"] = symbol
+    environment.filters["counted"] = counted
+    environment.filters["percent"] = lambda share: f"{100 * share:.{2 if share < 0.1 else 3}g}"
     environment.filters["named"] = lambda models, view: [(model["name"], model[view]) for model in models]
     environment.filters["svg"] = lambda panel: markupsafe.Markup(picture.inline(panel))
     environment.filters["signed"] = lambda r: "" if r is None else f"{r:+.2f}".replace("-", "\N{MINUS SIGN}")
@@ -119,19 +120,14 @@ def _model(
     more: dict[str, Any] = {"script_data": {"steps": STEPS}}
     if is_language_model and not without_text:
         more = _units(checkpoint.model, text, data, max_unit_bytes)
-    rewrites = checkpoint.model.layout in REWRITING_LAYOUTS and not _has_labels(checkpoint.model)
-    written = [] if rewrites and without_text else page_samples(checkpoint.model, text)
+    to = writes_to(checkpoint.model)
+    written = [] if to == "source" and without_text else page_samples(checkpoint.model, text)
     return (
         data
-        | {"name": entry.name, "summary": summary(checkpoint), "rewrites": rewrites, "samples": written}
+        | {"name": entry.name, "summary": summary(checkpoint), "writes_to": to, "samples": written}
         | {"dropout": dropout_effect(checkpoint), "chars_shown": 0 if without_text else _chars_shown(data | more)}
         | more
     )
-
-
-def _has_labels(model: Model) -> bool:
-    """Whether a model of pairs writes to labels."""
-    return model.layout == "pairs" and model.labels is not None
 
 
 def _chars_shown(data: dict[str, Any]) -> int:
@@ -150,7 +146,13 @@ def dropout_effect(checkpoint: Checkpoint) -> dict[str, Any]:
     both = [row for row in checkpoint.history if row.train_loss is not None and row.val_loss is not None]
     above = [row for row in both if row.train_loss > row.val_loss]  # type: ignore[operator]
     config = checkpoint.model.config
-    return {"above": len(above), "evaluations": len(both), "units": config.dropout, "weights": config.drop_connect}
+    return {
+        "above": len(above),
+        "evaluations": len(both),
+        "units": config.dropout,
+        "weights": config.drop_connect,
+        "averaged": any(row.ema for row in above),
+    }
 
 
 def _units(model: Model, text: str, data: dict[str, Any], max_bytes: int) -> dict[str, Any]:

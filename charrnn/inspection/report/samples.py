@@ -1,7 +1,6 @@
 """The samples of the page: short texts that a model writes, each in the form of its training text."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset.vocabulary import TAB
@@ -27,14 +26,22 @@ def page_samples(model: Model, text: str) -> list[dict[str, str | None]]:
     with labels one for each of the `LABELS` most frequent. Any other model of pairs rewrites the first sources of the
     `text`, by a search; a model that writes nothing has none.
     """
-    if model.layout not in REWRITING_LAYOUTS:
+    to = writes_to(model)
+    if to is None:
         return [{"heading": None, "text": written} for written in _texts(model)]
-    if model.layout == "pairs" and model.labels is not None:
+    if to == "label" and model.labels is not None:
         named = sorted(zip(model.labels.names, model.labels.counts, strict=True), key=lambda label: -label[1])
         return [{"heading": label, "text": _first(model, label)} for label, _ in named[:LABELS]]
     sources = [*_sources(model, text)]
     found = translate(model, sources, length=MAX_CHARS, threads=1)
     return [{"heading": source, "text": target.text} for source, target in zip(sources, found, strict=True)]
+
+
+def writes_to(model: Model) -> str | None:
+    """What a model of pairs writes to, a `label` or a `source`; None for any other."""
+    if model.layout not in REWRITING_LAYOUTS:
+        return None
+    return "label" if model.layout == "pairs" and model.labels is not None else "source"
 
 
 def _texts(model: Model) -> Iterator[str]:

@@ -1,0 +1,114 @@
+"""The engine of a command: the one that suits its job, and notices of what is compiled for it, or is not worth it."""
+
+import sys
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from charrnn.cli.terminal.console import notice
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from charrnn.model.model import Model
+
+
+def with_engine(model: "Model", name: str, characters: float, quiet: bool, samples: bool = False) -> "Model":
+    """The model with the engine for so many characters that it reads or, if it `samples`, writes."""
+    from charrnn import engine as engines
+    from charrnn.engine import compile_time
+    from charrnn.engine.selection import DRAWING_SPEED, SCORING_SPEED
+
+    kernels = compile_time.SAMPLING if samples else compile_time.scoring(model.config.cell)
+    speed = DRAWING_SPEED if samples else SCORING_SPEED
+    choice = engines.choose(name, characters, speed=speed, kernels=kernels)
+    if choice.spared and not quiet:
+        notify_spared(choice.spared)
+    notify_compilation(choice.engine, kernels, quiet)
+    return replace(model, engine=engines.load(choice.engine))
+
+
+def notify_spared(compiling: float, time: float | None = None) -> None:
+    """Says why the engine is NumPy: compiling takes too many seconds for a job, or for a training with this `time`."""
+    from charrnn.engine import compile_cache
+
+    job = "this" if time is None else f"a training of {time:.0f}"
+    advice = "charrnn warm-up does it once"
+    if not compile_cache.is_open():
+        advice = f"set {compile_cache.VARIABLE} to a folder that can be written to, so that it is done once"
+    notice(
+        f"NumPy engine: compiling the faster one would take about {_seconds(compiling)}, too long for {job}; {advice}"
+    )
+
+
+def notify_compilation(engine: str, kernels: Collection[str], quiet: bool) -> None:
+    """Shows a notice, or a spinner on a terminal, while the numba engine compiles: a first step would seem to hang.
+
+    `kernels` are those that the command needs.
+    """
+    if engine != "numba" or quiet:
+        return
+    from charrnn.engine import on_compilation
+
+    status: list[Status] = []
+    notified: list[bool] = []
+
+    def begin() -> None:
+        text = _compiling(kernels) if not status and not notified else ""
+        if sys.stderr.isatty():
+            if not status:
+                from rich.console import Console
+                from rich.status import Status
+
+                status.append(Status(text, console=Console(stderr=True)))
+            status[0].start()
+        elif not notified:
+            notice(text)
+            notified.append(True)
+
+    def end() -> None:
+        for spinner in status:
+            spinner.stop()
+
+    on_compilation(begin, end, notify_failure)
+
+
+def _compiling(kernels: Collection[str]) -> str:
+    """What is being compiled, for how long, and whether it is kept."""
+    from charrnn.engine import compile_cache, compile_time
+
+    text = f"compiling the numba engine for this machine: about {_seconds(compile_time.to_compile(kernels))}, "
+    if compile_cache.writable_folder() is not None:
+        return f"{text}only this once"
+    return f"{text}in each run, as {no_folder()}: set {compile_cache.VARIABLE} to a folder that can be written to"
+
+
+def no_folder() -> str:
+    """Why no folder takes compiled code."""
+    from charrnn.engine import compile_cache
+
+    configured = compile_cache.configured_folder()
+    for folder, error in reversed(compile_cache.failures.items()):
+        where = f"{compile_cache.VARIABLE}, {configured}," if configured else f"the cache folder {folder.parent}"
+        return f"{where} can't be written to ({error.strerror or error})"
+    return "there is no home folder for a cache"
+
+
+def notify_failure(folder: Path, error: OSError) -> None:
+    """Says that a folder takes no more code, and what comes of it."""
+    from charrnn.engine import compile_cache
+
+    other = compile_cache.writable_folder()
+    then = f"it goes to {other}" if other is not None else "it is for this run only"
+    advice = (
+        "make room there"
+        if other is not None
+        else f"make room there, or set {compile_cache.VARIABLE} to another folder"
+    )
+    notice(f"can't write compiled code to {folder} ({error.strerror or error}): {then}; {advice}")
+
+
+def _seconds(seconds: float) -> str:
+    n = max(1, round(seconds))
+    return f"{n} second{'s' * (n > 1)}"

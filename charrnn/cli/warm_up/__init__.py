@@ -1,0 +1,1 @@
+"""`charrnn warm-up`: what is compiled, and the cache that keeps it."""

@@ -1,0 +1,81 @@
+"""The compile time: how long numba would take to compile what a job needs and the cache lacks, known without numba."""
+
+import os
+import time
+from collections.abc import Collection
+from functools import cache
+
+from charrnn.engine import compile_cache
+from charrnn.optional import is_installed
+
+SECONDS = {
+    "adam._adam": 1.0,
+    "attention._activation_back": 0.1,
+    "attention._attend": 5.5,
+    "attention._attend_back": 6.3,
+    "attention._remove_padding": 0.3,
+    "attention._restore_padding": 0.3,
+    "decoder._run": 17.7,
+    "embedding._add_rows": 0.2,
+    "embedding._look_up": 0.3,
+    "gru._backward": 1.6,
+    "gru._forward": 1.6,
+    "lstm._backward": 1.5,
+    "lstm._forward": 1.7,
+    "matmul._outer": 3.2,
+    "matmul._pack": 0.4,
+    "matmul._pack_transposed": 0.3,
+    "matmul.packed_matmul": 3.1,
+    "rnn._backward": 1.4,
+    "rnn._forward": 1.4,
+    "softmax._cross_entropy": 0.3,
+    "softmax._token_nll": 0.7,
+}
+"""The seconds that each kernel which Python calls took to compile on a core of an AMD EPYC; what several of them call
+counts once."""
+YARDSTICK_SECONDS = 0.042
+"""The seconds that `_yardstick` took on that machine."""
+SAMPLING = frozenset({"decoder._run", "matmul._pack"})
+"""The kernels that sampling calls: one for all cells."""
+
+
+def scoring(cell: str) -> frozenset[str]:
+    """The kernels that a model with this cell calls when it reads texts."""
+    names = ("embedding._look_up", "matmul._pack", "matmul.packed_matmul", "softmax._token_nll")
+    return frozenset({f"{cell}._forward", *names})
+
+
+def training(cell: str, form: str = "language_model", samples: bool = False) -> frozenset[str]:
+    """The kernels that training such a network calls, also in its evaluations; `samples`: and in samples on the way."""
+    others = ("adam._adam", "embedding._add_rows", "matmul._outer", "matmul._pack_transposed", "softmax._cross_entropy")
+    of_attention = {name for name in SECONDS if name.startswith("attention.")} if form == "translator" else set()
+    found = scoring(cell) | {f"{cell}._backward", *others} | of_attention
+    return found | SAMPLING if samples and form == "language_model" else found
+
+
+def to_compile(kernels: Collection[str]) -> float:
+    """The seconds that compiling those of the kernels takes that are not in the cache; 0 if there is no numba."""
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0" or not all(map(is_installed, ("numba", "llvmlite"))):
+        return 0.0
+    try:
+        missing = {*kernels} - compile_cache.compiled()
+    except (ImportError, OSError):  # llvmlite can't be loaded, and so numba can't
+        return 0.0
+    return sum(SECONDS[name] for name in missing) * _slowness() if missing else 0.0
+
+
+@cache
+def _slowness() -> float:
+    """How much longer than that machine this one takes, as it is loaded now."""
+    return _yardstick() / YARDSTICK_SECONDS
+
+
+def _yardstick() -> float:
+    """The seconds that Python takes to parse a few sources: work of the same kind as a compiler's."""
+    import ast
+
+    sources = [path.read_text(encoding="utf-8") for path in sorted(compile_cache.KERNELS.glob("*.py"))]
+    began = time.perf_counter()
+    for source in sources:
+        ast.parse(source)
+    return time.perf_counter() - began

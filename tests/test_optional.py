@@ -1,0 +1,130 @@
+"""Optional libraries: a missing one, a folder that only has its name, and what is said about either."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from charrnn.errors import ConfigError, MissingLibraryError
+from charrnn.optional import import_optional, is_installed, require
+from support.processes import charrnn, environment, error_line, train_model
+
+OPTIONAL = ("numba", "llvmlite", "matplotlib", "jinja2", "regex", "charset_normalizer", "compression", "backports")
+
+ONLY_FOLDERS = f"""
+import sys
+from importlib.machinery import PathFinder
+
+class Finder:
+    '''Finds the optional libraries in the current folder alone, as if none was installed.'''
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] not in {OPTIONAL!r}:
+            return None
+        spec = PathFinder.find_spec(name, path or ["."], target)
+        if spec is None:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+        return spec
+
+sys.meta_path.insert(0, Finder)
+"""
+"""A `sitecustomize`: Python prefers an installed library to a folder, wherever on its path that is."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the path of modules."""
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("files", [(), ("notes.txt",), ("inner/__init__.py",)])
+def test_a_folder_without_a_package_is_no_library(files: tuple[str, ...], folder: Path) -> None:
+    name = f"only_a_folder_{len(''.join(files))}"
+    (folder / name / "inner").mkdir(parents=True)
+    for file in files:
+        (folder / name / file).touch()
+    assert not is_installed(name)
+    with pytest.raises(ModuleNotFoundError, match=name) as caught:
+        import_optional(name)
+    assert caught.value.name == name
+    assert name not in sys.modules
+
+
+def test_packages_modules_and_packages_within_a_folder_are_libraries(folder: Path) -> None:
+    (folder / "whole_package").mkdir()
+    (folder / "whole_package" / "__init__.py").write_text("value = 1")
+    (folder / "one_module.py").write_text("value = 2")
+    (folder / "shared_name" / "part").mkdir(parents=True)
+    (folder / "shared_name" / "part" / "__init__.py").write_text("value = 3")
+    for name, value in (("whole_package", 1), ("one_module", 2), ("shared_name.part", 3)):
+        assert is_installed(name)
+        assert import_optional(name).value == value
+    assert not is_installed("shared_name")
+    assert not is_installed("shared_name.other")
+    assert not is_installed("no_such_name.other")
+
+
+def test_what_needs_a_missing_library_is_both_a_wrong_usage_and_an_import_error(folder: Path) -> None:
+    require("nothing", "json")
+    (folder / "broken_library.py").write_text("import no_such_library_at_all")
+    for name, missing in (("no_such_library", "no_such_library"), ("broken_library", "no_such_library_at_all")):
+        with pytest.raises(ImportError, match=f"^a test needs json and {name}: pip install json {name}$") as caught:
+            require("a test", "json", name)
+        assert isinstance(caught.value, ConfigError)
+        assert isinstance(caught.value, MissingLibraryError)
+        assert caught.value.name == missing
+
+
+IMPORTS = """
+import sys
+for name in ("matplotlib", "jinja2"):
+    sys.modules[name] = None
+for module in ("charrnn.inspection.picture", "charrnn.inspection.report.page"):
+    try:
+        __import__(module)
+    except ImportError as error:
+        print(error)
+"""
+
+
+def test_importing_a_module_without_its_library_is_an_import_error() -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "a picture needs matplotlib: pip install matplotlib",
+        "the page needs jinja2 and matplotlib: pip install jinja2 matplotlib",
+    ]
+
+
+@pytest.mark.parametrize("has_folders", [True, False], ids=["empty folders", "nothing"])
+def test_every_hint_names_the_library_that_is_missing(has_folders: bool, tmp_path: Path) -> None:
+    model = train_model(tmp_path, steps=1)
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "sitecustomize.py").write_text(ONLY_FOLDERS)
+    for name in (*OPTIONAL, "backports/zstd") if has_folders else ():
+        (tmp_path / name).mkdir()
+    (tmp_path / "corpus.zst").write_bytes(bytes.fromhex("28b52ffd2400"))
+    env = {"PYTHONPATH": os.pathsep.join(map(str, (tmp_path / "hidden", *filter(None, sys.path))))}
+    hints = {
+        ("train", "corpus.txt", "--engine", "numba", "--steps", 1): (1, "not installed: pip install numba, or use"),
+        ("warm-up",): (1, "the numba engine is not installed: pip install numba"),
+        ("sample", model, "--match", "a+"): (2, "--match needs regex: pip install regex"),
+        ("inspect", model, "--history", "--plot", "h.svg"): (2, "matplotlib: pip install matplotlib"),
+        ("inspect", model, "--page", "p.html"): (2, "jinja2 and matplotlib: pip install jinja2 matplotlib"),
+        ("train", "corpus.zst"): (1, "needs backports.zstd: pip install backports.zstd"),
+    }
+    for args, (code, hint) in hints.items():
+        line = error_line(charrnn(*args, cwd=tmp_path, env=env), code)
+        assert hint in line
+        assert "charrnn[" not in line
+    done = charrnn("train", "corpus.txt", "--steps", 1, "--json", cwd=tmp_path, env=env)
+    assert '"engine": "numpy"' in done.stdout, done.stderr
+
+
+def test_the_environment_of_these_tests_hides_what_is_installed(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(ONLY_FOLDERS)
+    env = environment({"PYTHONPATH": str(tmp_path)})
+    for name in ("numpy", *OPTIONAL[:3]):
+        done = subprocess.run([sys.executable, "-c", f"import {name}"], env=env, capture_output=True, check=False)
+        assert (done.returncode == 0) == (name == "numpy")
