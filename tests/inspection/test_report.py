@@ -242,7 +242,7 @@ def test_without_text_the_page_has_no_part_of_it_and_nothing_to_guess_it_from(te
     assert not [part for part in parts if part in words_of(page)]
     assert 'class="reading"' not in page
     assert "This page contains none of the texts" in page
-    assert re.findall(r"r is over ([\d,]+) characters", page) == [f"{len(text):,}"]
+    assert re.findall(r"The two halves have ([\d,]+) characters", page) == [f"{len(text):,}"]
     assert f"{surprisal(model, text[:5000])['mean_bits']:.3f} bits per character" in page
     if text is SHORT:  # as a check of the check
         whole = render([entry("m", model, text)])
