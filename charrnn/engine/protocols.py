@@ -48,8 +48,9 @@ class Cell(Protocol):
     backward: Callable[..., tuple[Array, ...]]
     """`backward(d_outputs, cache, workspace=None)` → dx, the gradient of each recurrent parameter, d_state.
 
-    d_outputs [T, B, H] is the gradient of the loss with respect to the outputs; the next state adds none. Returns dx
-    [T, B, G·H], the gradients in the order of `RECURRENT`, and the gradient [S, B, H] of the state that came in.
+    d_outputs [T, B, H] is the gradient of the loss with respect to the outputs; the next state adds none, unless
+    its gradient is given to the reference engine as a fourth argument, `d_next` [S, B, H]. Returns dx [T, B, G·H], the
+    gradients in the order of `RECURRENT`, and the gradient [S, B, H] of the state that came in.
     """
 
     step: Callable[..., Array]

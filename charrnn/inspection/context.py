@@ -6,18 +6,18 @@ Simard, P. Frasconi, 1994). The loss by length: how well a model predicts a char
 before it. The gates: how often each is closed or open (A. Karpathy, J. Johnson, L. Fei-Fei, 2016).
 """
 
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from charrnn.dataset.batch import CHARS_PER_READ
-from charrnn.errors import CheckpointError, CorpusError
+from charrnn.errors import CheckpointError, CorpusError, counted
 from charrnn.inspection.trace import Text, trace
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
 from charrnn.resources import blas
+from charrnn.resources.blas import limit
 from charrnn.types import Array, Ids, Indices
 
 MAX_LAG = 256
@@ -28,7 +28,7 @@ CONTEXTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256)
 """The lengths of context that are measured."""
 CLOSED_BELOW, OPEN_ABOVE = 0.1, 0.9
 """The values below which a gate is closed, and above which it is open."""
-SHARES = (0.1, 0.01)
+SHARES = (0.1, 0.01, 1e-4)
 """The shares of the gradient one step back whose k is reported."""
 
 
@@ -37,9 +37,9 @@ def context(model: Model, text: str) -> dict[str, Any]:
     """How far back the predictions depend on a text, as plain data; for a model of bytes, in bytes.
 
     `gradient`: for each k the norm of ∂loss_t/∂h_{t-k} over all layers, in nats, averaged over characters t of the
-    text; and the k from which it stays below a tenth, and a hundredth, of that at k = 1, or None if that is farther
-    back than was measured. `loss_by_length`: for each n the mean loss, in nats, at characters of which the model has
-    read only the n before. `targets`: the number of characters that are averaged. `gates`: for each layer and gate the
+    text; and the k from which it stays `below` each of `SHARES` of that at k = 1, or None if that is farther back than
+    was measured. `loss_by_length`: for each n the mean loss, in nats, at characters of which the model has read only
+    the n before. `targets`: the number of characters that are averaged. `gates`: for each layer and gate the
     share of steps in which it is closed (below 0.1) and open (above 0.9), of each unit. The largest k and n are half of
     the text at most; for a model of lines, what a tenth of the characters have before them in their line. Raises
     `CorpusError` for a text that is too short, and `CheckpointError` for a model with infinite losses or gradients:
@@ -49,7 +49,7 @@ def context(model: Model, text: str) -> dict[str, Any]:
     before = _ids_before(read)
     if _max_lag(read, before, MAX_LAG) < 1:
         raise CorpusError("this text is too short to measure the context: give a longer one")
-    with np.errstate(all="ignore"):  # what is NaN or infinite is found below
+    with limit(), np.errstate(all="ignore"):  # what is NaN or infinite is found below
         gradient, loss_by_length = _gradient(read, before), _loss_by_length(read, before)
     if not np.isfinite(gradient["norm"] + loss_by_length["loss"]).all():
         raise CheckpointError("the model's losses or gradients are NaN or infinite: its weights are too large")
@@ -67,25 +67,23 @@ def unit_names(found: Iterable[dict[str, Any]]) -> str:
     return " or ".join(dict.fromkeys(f"{data['unit']}s" for data in found))
 
 
-def gradient_norms(read: Text, ends: Indices, before: Indices, max_lag: int) -> Callable[[int], Array]:
-    """A function of k: the norms [B] of ∂loss_t/∂h_{t-k} at the characters t in `ends` [B], over the h of all layers.
+def place_numbers(numbers: Iterable[int]) -> str:
+    """Over how many places the curves of several models are averaged."""
+    *others, last = dict.fromkeys(numbers)
+    return "".join(f"{n:,} or " for n in others) + counted(last, "places")
 
-    `before` [N] is the number of ids from which each can be predicted; k is at most `max_lag`. The state `max_lag` ids
-    before has read all those before it, or `MAX_LAG` of them.
+
+def gradient_norms(read: Text, ends: Indices, before: Indices, max_lag: int) -> Array:
+    """The norms [K, B] of ∂loss_t/∂h_{t-k} at the characters t in `ends` [B], over the h of all layers, for k from 1 to
+    `max_lag`.
+
+    `before` [N] is the number of ids from which each can be predicted. The state `max_lag` ids before has read all
+    those before it, or `MAX_LAG` of them.
     """
     model, ids, places = read.model, read.ids, ends - max_lag
-    states = {max_lag: _state(model, ids, places, before[places], MAX_LAG)}
-
-    def norms(k: int) -> Array:
-        if k not in states:
-            nearest = min(n for n in states if n > k)
-            states[k] = _read(model, ids[ends - nearest + np.arange(nearest - k)[:, None]], states[nearest])[1]
-        inputs = ids[ends - k + np.arange(k)[:, None]]
-        d_state = model.language_model.state_gradient(model.params, inputs, ids[ends], states[k])
-        found: Array = np.sqrt(np.square(d_state[:, 0].astype(np.float64)).sum(axis=(0, 2)))
-        return found
-
-    return norms
+    state = _state(model, ids, places, before[places], MAX_LAG)
+    inputs = ids[places + np.arange(max_lag)[:, None]]
+    return model.language_model.state_gradient_norms(model.params, inputs, ids[ends], state)
 
 
 def _state(model: Model, ids: Ids, places: Indices, before: Indices, limit: int) -> Array:
@@ -142,34 +140,16 @@ def _gradient(read: Text, before: Indices) -> dict[str, Any]:
     """The part `gradient` of `context`; all k are measured at the same characters."""
     max_lag = _max_lag(read, before, MAX_LAG)
     ends = _targets(before, max_lag, GRADIENT_TARGETS)
-
-    norms = gradient_norms(read, ends, before, max_lag)
-
-    @cache
-    def norm(k: int) -> float:
-        return float(norms(k).mean())
-
-    def falls_below(share: float) -> int | None:
-        return _holds_from(lambda k: norm(k) < share * norm(1), lags)
-
-    lags = _lags(max_lag)
-    found = {k: norm(k) for k in reversed(lags)}  # the largest first: the states of the others follow from its state
-    below = {f"{share:g}": falls_below(share) for share in SHARES}
-    return {"k": lags, "norm": [found[k] for k in lags], "below": below, "targets": len(ends)}
+    norms, lags = gradient_norms(read, ends, before, max_lag).mean(axis=1), _lags(max_lag)
+    below = {f"{share:g}": _below_from(norms, share * norms[0]) for share in SHARES}
+    return {"k": lags, "norm": [float(norms[k - 1]) for k in lags], "below": below, "targets": len(ends)}
 
 
-def _holds_from(holds: Callable[[int], bool], lags: list[int]) -> int | None:
-    """The lag, one of these or between two of them, from which a condition holds; None if it does not at the last."""
-    last = next((n for n in reversed(range(len(lags))) if not holds(lags[n])), None)
-    if last is None:
-        return lags[0]
-    if last + 1 == len(lags):
-        return None
-    no, yes = lags[last], lags[last + 1]
-    while yes - no > 1:
-        middle = (no + yes) // 2
-        no, yes = (no, middle) if holds(middle) else (middle, yes)
-    return yes
+def _below_from(norms: Array, limit: float) -> int | None:
+    """The k, from 1, from which the norms [K] stay below a limit; None if the last one does not."""
+    (others,) = np.nonzero(~(norms < limit))
+    k = int(others[-1]) + 2 if len(others) else 1
+    return k if k <= len(norms) else None
 
 
 def _loss_by_length(read: Text, before: Indices) -> dict[str, Any]:

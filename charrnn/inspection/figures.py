@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.inspection.attribution import relative
-from charrnn.inspection.context import SHARES, unit_names
+from charrnn.inspection.context import SHARES, place_numbers, unit_names
 from charrnn.inspection.history import loss_units
 from charrnn.inspection.symbols import symbol
 
@@ -140,6 +140,8 @@ def reach(named: Named) -> list[Panel]:
             axes.plot(k, norm / (norm[0] or 1), label=name)
         for share in SHARES:
             axes.axhline(share, linestyle=":", linewidth=0.8, color="gray")
+        places = place_numbers(data["gradient"]["targets"] for _, data in named)
+        axes.set_title(f"mean of {places}", fontsize=9)
         axes.set(yscale="log", ylim=(1e-5, None), xlabel=f"k {units} back", ylabel="gradient, relative to k = 1")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         _legend(axes)
@@ -147,6 +149,8 @@ def reach(named: Named) -> list[Panel]:
     def losses(axes: "Axes") -> None:
         for name, data in named:
             axes.plot(data["loss_by_length"]["n"], data["loss_by_length"]["loss"], label=name)
+        places = place_numbers(data["loss_by_length"]["targets"] for _, data in named)
+        axes.set_title(f"mean of {places}", fontsize=9)
         axes.set(xscale="log", xlabel=f"{units} of context", ylabel="loss, nats")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 

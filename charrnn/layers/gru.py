@@ -109,14 +109,21 @@ def units_and_gates(cache: Cache) -> tuple[Array, dict[str, Array]]:
     return h[1:], {"reset": r, "update": z}
 
 
-def backward(d_outputs: Array, cache: Cache, workspace: Workspace | None = None) -> tuple[Array, Array, Array, Array]:
-    """The gradients of x, W_hh, b_hn and the initial state, from the gradient d_outputs [T, B, H]."""
+def backward(
+    d_outputs: Array, cache: Cache, workspace: Workspace | None = None, d_next: Array | None = None
+) -> tuple[Array, Array, Array, Array]:
+    """The gradients of x, W_hh, b_hn and the initial state, from the gradient d_outputs [T, B, H].
+
+    d_next [1, B, H] is the gradient of the state after the last step, through steps that are not in this sequence;
+    None: zero, as in truncated BPTT.
+    """
     W_hh, h, gates, q = cache
     T, B, H = d_outputs.shape
     workspace = workspace or Workspace()
     da = workspace.empty("dx", gates.shape, h.dtype)  # da_r, da_z, da_n of every step
     d_hW = workspace.empty("d_hW", gates.shape, h.dtype)  # da_r, da_z, dq: behind the reset gate
-    dh = np.zeros((B, H), h.dtype)  # the gradient of h[t + 1] from the later steps
+    # dh is the gradient of h[t + 1] from the later steps
+    (dh,) = np.zeros((1, B, H), h.dtype) if d_next is None else d_next.copy()
     dh_hW = np.empty((B, H), h.dtype)  # the part of it that comes through the products
     for t in reversed(range(T)):
         r, z, n = gates[t, :, :H], gates[t, :, H : 2 * H], gates[t, :, 2 * H :]

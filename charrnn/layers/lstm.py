@@ -107,14 +107,20 @@ def units_and_gates(cache: Cache) -> tuple[Array, dict[str, Array]]:
     return tanh_c, {"input": i, "forget": f, "output": o}
 
 
-def backward(d_outputs: Array, cache: Cache, workspace: Workspace | None = None) -> tuple[Array, Array, Array]:
-    """The gradients of x, W_hh and the initial state, from the gradient d_outputs [T, B, H]."""
+def backward(
+    d_outputs: Array, cache: Cache, workspace: Workspace | None = None, d_next: Array | None = None
+) -> tuple[Array, Array, Array]:
+    """The gradients of x, W_hh and the initial state, from the gradient d_outputs [T, B, H].
+
+    d_next [2, B, H] is the gradient of the state after the last step, through steps that are not in this sequence;
+    None: zero, as in truncated BPTT.
+    """
     W_hh, h, c, tanh_c, gates = cache
     T, B, H = d_outputs.shape
     workspace = workspace or Workspace()
     da = workspace.empty("dx", gates.shape, h.dtype)  # da_i, da_f, da_g, da_o of every step
-    dh = np.zeros((B, H), h.dtype)  # the gradient of h[t + 1] from the later steps
-    dc = np.zeros((B, H), h.dtype)  # the gradient of c[t + 1] from the later steps
+    # dh and dc are the gradients of h[t + 1] and c[t + 1] from the later steps
+    dh, dc = np.zeros((2, B, H), h.dtype) if d_next is None else d_next.copy()
     slope = np.empty((B, 4 * H), h.dtype)
     for t in reversed(range(T)):
         i, f, g, o = _split(gates[t])

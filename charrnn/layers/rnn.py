@@ -75,13 +75,20 @@ def units_and_gates(cache: Cache) -> tuple[Array, dict[str, Array]]:
     return cache[1][1:], {}
 
 
-def backward(d_outputs: Array, cache: Cache, workspace: Workspace | None = None) -> tuple[Array, Array, Array]:
-    """The gradients of x, W_hh and the initial state, from the gradient d_outputs [T, B, H]."""
+def backward(
+    d_outputs: Array, cache: Cache, workspace: Workspace | None = None, d_next: Array | None = None
+) -> tuple[Array, Array, Array]:
+    """The gradients of x, W_hh and the initial state, from the gradient d_outputs [T, B, H].
+
+    d_next [1, B, H] is the gradient of the state after the last step, through steps that are not in this sequence;
+    None: zero, as in truncated BPTT.
+    """
     W_hh, h, nonlinearity = cache
     T, B, H = d_outputs.shape
     workspace = workspace or Workspace()
     da = workspace.empty("dx", d_outputs.shape, h.dtype)
-    dh = np.zeros((B, H), h.dtype)  # the gradient of h[t + 1] from the later steps
+    # dh is the gradient of h[t + 1] from the later steps
+    (dh,) = np.zeros((1, B, H), h.dtype) if d_next is None else d_next.copy()
     slope = np.empty((B, H), h.dtype)
     for t in reversed(range(T)):
         # outputs[t] = h[t + 1]

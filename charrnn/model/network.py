@@ -21,6 +21,9 @@ from charrnn.model import head
 from charrnn.model.stack import Stack
 from charrnn.types import Array, Ids, Params, Shapes
 
+SMALL = 1e-10
+"""The largest entry of a gradient below which it is scaled up, long before float32 has fewer digits for it."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -140,6 +143,30 @@ class Network:
         mask[-1] = True
         batch = Batch(inputs, np.broadcast_to(targets, inputs.shape), mask=mask)
         return self._forward_backward(params, batch, state, None, Workspace())[3]
+
+    def state_gradient_norms(self, params: Params, inputs: Ids, targets: Ids, state: Array) -> Array:
+        """The norms [T, B] of ∂loss_t/∂h_{t-k}, over the h of all layers, for k = 1, 2, …, T.
+
+        As `state_gradient` of the last k of the inputs [T, B], with the NumPy engine: but all in one pass backward,
+        from step to step. What has shrunk is scaled up on the way, so that it does not vanish in the number format.
+        """
+        network, (T, B), readings = Network(self.config, load("numpy")), inputs.shape, []
+        for t in range(T):
+            workspace = Workspace()  # of its own, for the caches are in use until the way back
+            h, state, reading = network.stack.forward(params, inputs[t : t + 1], state, None, workspace)
+            readings.append((reading, workspace))
+        batch = Batch(inputs[-1:], targets[None])
+        _, dh, _ = head.loss_and_gradients(network.engine, params, h, batch, workspace)
+        norms, scale, d_state = np.empty((T, B)), np.ones(B), None
+        for k, (reading, workspace) in enumerate(reversed(readings)):
+            _, d_state = network.stack.backward(params, dh, reading, workspace, d_state)
+            largest = np.abs(d_state).max(axis=(0, 1, 3)).astype(np.float64)
+            factor = np.where((largest > 0) & (largest < SMALL), largest, 1)
+            d_state /= factor[:, None].astype(d_state.dtype)
+            scale *= factor
+            norms[k] = scale * np.sqrt(np.square(d_state[:, 0].astype(np.float64)).sum(axis=(0, 2)))
+            dh = np.zeros_like(h)
+        return norms
 
     def _forward_backward(
         self, params: Params, batch: Batch, state: Array, dropout: Array | None, workspace: Workspace

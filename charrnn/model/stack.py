@@ -122,11 +122,14 @@ class Stack:
         T, B, _ = x.shape
         return self.engine.linear.forward(x.reshape(T * B, -1), W, b, workspace).reshape(T, B, -1)
 
-    def backward(self, params: Params, dh: Array, reading: Reading, workspace: Workspace) -> tuple[Params, Array]:
+    def backward(
+        self, params: Params, dh: Array, reading: Reading, workspace: Workspace, d_next: Array | None = None
+    ) -> tuple[Params, Array]:
         """The gradients of the parameters and of the initial state [L, S, B, H] from that of the outputs, dh [T, B, H].
 
         It overwrites dh. Backpropagation stops at the initial state: this is the truncation of truncated BPTT (R.
-        Williams, J. Peng, 1990).
+        Williams, J. Peng, 1990). `d_next` is the gradient of the next state [L, S, B, H], which only the NumPy engine
+        takes; without it, nothing follows.
         """
         cell, engine = self.cell, self.engine
         grads: Params = {}
@@ -138,7 +141,8 @@ class Stack:
                 dh *= reading.dropout[layer]
             # h, state, cache = cell.forward(x, …)
             scope = workspace.scope(f"layer {layer}")
-            dx, *recurrent, d_state[layer] = cell.backward(dh, reading.caches[layer], scope)
+            following = () if d_next is None else (d_next[layer],)
+            dx, *recurrent, d_state[layer] = cell.backward(dh, reading.caches[layer], scope, *following)
             grads.update((f"{name}{suffix}", d) for name, d in zip(cell.RECURRENT, recurrent, strict=True))
             W, b = f"W_ih{suffix}", f"b{suffix}"
             if layer:

@@ -207,6 +207,27 @@ def test_pictures_and_pages_name_the_packages_that_they_need(models: dict[str, P
     assert not list(tmp_path.glob("*.svg")) + list(tmp_path.glob("*.html"))
 
 
+def test_a_page_to_share_has_no_excerpt_of_the_corpus(models: dict[str, Path], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("jinja2")
+    pages = {}
+    for name, args in {"whole": (), "again": (), "shared": ("--no-text",)}.items():
+        done = charrnn("inspect", models["text"], "--page", f"{name}.html", *args, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+        assert re.fullmatch(rf"wrote {name}\.html, [\d,]+ bytes\n", done.stderr)
+        pages[name] = (tmp_path / f"{name}.html").read_text(encoding="utf-8")
+    assert pages["whole"] == pages["again"], "the samples have fixed seeds"
+    chars = len(TEXT) // 10
+    excerpt = "".join(f"<i>{c}</i>" for c in TEXT[-chars:][:8])
+    assert excerpt in pages["whole"]
+    assert excerpt not in pages["shared"]
+    assert "<pre" not in re.sub('<pre class="sample">', "", pages["shared"])
+    assert f"This page contains {chars:,} characters" in pages["whole"]
+    assert "as much as 10 % of its corpus, corpus.txt" in pages["whole"]
+    assert "This page contains none of the texts" in pages["shared"]
+    assert pages["shared"].count('<pre class="sample">') == pages["whole"].count('<pre class="sample">') == 3
+
+
 # Wrong usage
 
 
@@ -239,6 +260,9 @@ def test_pictures_and_pages_name_the_packages_that_they_need(models: dict[str, P
         (["--history", "--plot", "x.svg", "--json"], 2, "--json"),
         (["--page", "x.txt"], 2, ".html"),
         (["--page", "x.html", "--json"], 2, "--json"),
+        (["--no-text"], 2, "--no-text is only for --page: add it"),
+        (["--no-text", "--history"], 2, "--no-text is only for --page"),
+        (["--no-text", "--history", "--plot", "x.svg"], 2, "--no-text is only for --page"),
         (["--page", "x.html", "--plot", "x.svg"], 2, "both"),
         (["--page", "x.html", "--weights"], 2, "all views"),
         (["--page", "x.html", "--neurons", TEXT, "--surprisal", TEXT], 2, "one text"),

@@ -14,7 +14,7 @@ from charrnn import config
 from charrnn.dataset.split import ValidationStream
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.inspection import trace as traces
-from charrnn.inspection.context import _holds_from, _ids_before, context, gradient_norms
+from charrnn.inspection.context import _below_from, _ids_before, context, gradient_norms
 from charrnn.inspection.features import BUILT_IN, pattern_feature
 from charrnn.inspection.neurons import activations, neurons, unit_activations
 from charrnn.inspection.surprisal import surprisal
@@ -320,7 +320,8 @@ def test_the_norms_are_those_of_the_gradients_in_the_text(cell: str, layout: str
         step[layer, 0, 0, unit] = 1e-5
         slopes.append((loss(state + step) - loss(state - step)) / 2e-5)
     found = gradient_norms(read, np.array([t]), before, k + 1)
-    assert found(k)[0] == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
+    assert found.shape == (k + 1, 1)
+    assert found[k - 1, 0] == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
 
 
 def test_a_gradient_falls_below_a_share_at_the_reported_lag() -> None:
@@ -329,9 +330,10 @@ def test_a_gradient_falls_below_a_share_at_the_reported_lag() -> None:
     data = context(model, VERSE)["gradient"]
     ends = np.flatnonzero(_ids_before(read) >= 256)
     ends = ends[np.linspace(0, len(ends) - 1, 64).astype(int)]
-    for share in (0.1, 0.01):
+    norms = gradient_norms(read, ends, _ids_before(read), 256).mean(axis=1)
+    for share in (0.1, 0.01, 1e-4):
         k = data["below"][f"{share:g}"]
-        below, above = (gradient_norms(read, ends, _ids_before(read), 256)(n).mean() for n in (k, k - 1))
+        above, below = norms[k - 2], norms[k - 1]
         assert below < share * data["norm"][0] <= above
     assert data["k"][0] == 1
     assert data["norm"] == sorted(data["norm"], reverse=True)
@@ -344,15 +346,49 @@ def test_the_gradient_of_a_network_that_keeps_its_state_does_not_vanish() -> Non
     model.params["b0"][4:8] = 50  # the update gate, which keeps the whole state
     data = context(model, VERSE)["gradient"]
     np.testing.assert_allclose(data["norm"], data["norm"][0], rtol=1e-4)
-    assert data["below"] == {"0.1": None, "0.01": None}
+    assert data["below"] == {"0.1": None, "0.01": None, "0.0001": None}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("layers", [1, 2])
+def test_all_gradients_of_one_pass_are_those_of_each_number_of_steps(cell: str, layers: int) -> None:
+    model = random_model(cell, layers, H=4, dtype=np.float64)
+    rng, (T, B) = np.random.default_rng(3), (7, 3)
+    inputs = rng.integers(len(model.vocabulary), size=(T, B)).astype(np.uint8)
+    targets = rng.integers(len(model.vocabulary), size=B).astype(np.uint8)
+    state = rng.uniform(0, 0.9, model.zero_state(B).shape)
+    network, norms = model.language_model, []
+    for k in range(1, T + 1):
+        _, before = network.forward(model.params, inputs[: T - k], state) if k < T else (None, state)
+        d_state = network.state_gradient(model.params, inputs[T - k :], targets, before)
+        norms.append(np.sqrt(np.square(d_state[:, 0]).sum(axis=(0, 2))))
+    found = network.state_gradient_norms(model.params, inputs, targets, state)
+    np.testing.assert_allclose(found, norms, rtol=1e-9)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_a_gradient_is_measured_far_below_the_smallest_number_of_its_format(cell: str) -> None:
+    model = random_model(cell, H=4, scale=0.05)
+    inputs = np.zeros((150, 1), np.uint8)
+    args = inputs, np.array([1], np.uint8), model.zero_state(1)
+    found = model.language_model.state_gradient_norms(model.params, *args)
+    exact = replace(model, params={name: p.astype(np.float64) for name, p in model.params.items()})
+    expected = exact.language_model.state_gradient_norms(
+        exact.params, *args[:2], exact.zero_state(1).astype(np.float64)
+    )
+    assert 0 < expected[-1, 0] < 1e-38
+    np.testing.assert_allclose(found, expected, rtol=1e-2)
 
 
 @pytest.mark.parametrize("first", range(1, 40))
-def test_the_first_lag_is_found_between_the_measured_ones(first: int) -> None:
-    assert _holds_from(lambda k: k >= first, [1, 2, 4, 9, 20, 39]) == first
-    if first > 20:  # it must hold for good, not once
-        assert _holds_from(lambda k: k >= first or k == 9, [1, 2, 4, 9, 20, 39]) == first
-    assert _holds_from(lambda k: k < first, [1, 2, 4, 39]) is None
+def test_the_first_lag_is_that_from_which_the_norms_stay_below(first: int) -> None:
+    norms = np.where(np.arange(1, 40) < first, 2.0, 0.5)
+    assert _below_from(norms, 1.0) == first
+    if first > 9:  # it must hold for good, not once
+        norms[7] = 0.5
+        assert _below_from(norms, 1.0) == first
+    norms[-1] = 1.0
+    assert _below_from(norms, 1.0) is None
 
 
 def test_the_loss_by_length_is_that_of_a_model_that_has_read_only_so_much() -> None:

@@ -1,5 +1,6 @@
 """The page: its content, its size, and its behaviour in a real browser."""
 
+import html
 import html.parser
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +16,36 @@ import numpy as np
 import pytest
 
 from charrnn.checkpoint.model_file import Checkpoint
+from charrnn.dataset.control_characters import visible
+from charrnn.dataset.label_set import LabelSet
+from charrnn.dataset.line_set import LineSet
+from charrnn.dataset.record_form import RecordForm
+from charrnn.inspection.attribution import attribution
+from charrnn.inspection.context import context, place_numbers
 from charrnn.inspection.neurons import activations, neurons
 from charrnn.inspection.report.script_data import STEPS, pack_units
 from charrnn.inspection.surprisal import surprisal
 from charrnn.model.model import Model
+from charrnn.sampling.generate import samples
+from charrnn.sampling.lines import sample_lines
+from charrnn.sampling.translate import translate
+from charrnn.training.state import CorpusInfo, Evaluation
 from support.cells import CELLS
-from support.inspection import LINES, VERSE, random_model
+from support.inspection import LINES, VERSE, random_model, random_reader
 from support.processes import charrnn, train_model
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
 from charrnn.inspection.report.page import ReportEntry, render
+from charrnn.inspection.report.samples import page_samples
 
 MISCHIEF = (
     "<script>alert('&amp;')</script>\n</pre><img src=x onerror=alert(1)> & \"quoted\" </script><!-- \\u003c {{ 7 }}\n"
     "плюс [[0]] <b>bold</b> $x^2$ && <svg/onload=alert(2)>\n" * 4
 )
+SHORT = LINES * 9
+SOURCES = ["the cat sat", "NOBODY sat", "the rat (on it)"]
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
@@ -139,7 +154,8 @@ def test_invisible_characters_are_shown_as_escapes() -> None:
 
 def test_several_models_share_charts_and_have_their_own_texts() -> None:
     shown = render([entry(cell, random_model(cell), VERSE, LINES) for cell in CELLS])
-    assert shown.count("<pre") == 8
+    assert shown.count('<pre class="reading"') == 8
+    assert shown.count('<pre class="sample"') == 12
     assert len(data_of(shown)) == 4
     assert all(f"<h3>{cell}</h3>" in shown for cell in CELLS)
     assert re.findall(r"<td>(rnn.*?|gru|lstm)</td>", shown) == ["lstm", "gru", "rnn", "rnn with relu"]
@@ -147,6 +163,160 @@ def test_several_models_share_charts_and_have_their_own_texts() -> None:
         r'<span class="legend" aria-hidden="true">([^<]*)<.*?>([^<>]+)</span>', shown.split('id="neurons"')[1]
     )
     assert legends[:4] == [("−1", "1")] * 3 + [("0", "the unit&#39;s highest")]
+
+
+# Samples
+
+
+def samples_in(page: str) -> list[str]:
+    """The samples of a page, in order."""
+    return [html.unescape(text) for text in re.findall(r'<pre class="sample">(.*?)</pre>', page, re.DOTALL)]
+
+
+def pairs_model(labels: LabelSet | None) -> Model:
+    """A model that writes the targets of sources."""
+    return replace(
+        random_model(characters=VERSE + LINES + "\tabcdefghijk"),
+        layout="pairs",
+        line_set=LineSet(8, None),
+        labels=labels,
+    )
+
+
+def test_the_page_begins_with_samples_that_are_the_same_for_the_same_model() -> None:
+    model = random_model()
+    first, other = (render([entry("m", model, text)]) for text in (VERSE, VERSE[:900]))
+    expected = [sample.text for sample in samples(model, count=3, length=300, seed=1)]
+    assert [*map(visible, expected)] == samples_in(first) == samples_in(other)
+    assert re.findall('<section id="(.*?)">', first)[:2] == ["samples", "model"]
+    for cell in ("rnn", "gru"):
+        expected = [sample.text for sample in samples(random_model(cell), count=3, length=300, seed=1)]
+        assert [sample["text"] for sample in page_samples(random_model(cell), VERSE)] == expected
+
+
+def test_the_samples_of_lines_are_whole_lines() -> None:
+    model = random_model(layout="lines")
+    expected = [sample.text for sample in sample_lines(model, count=12, seed=1, length=model.default_length)]
+    assert [dict(sample)["text"] for sample in page_samples(model, LINES)] == expected
+    records = replace(model, record_form=RecordForm.between("%%"))
+    assert len(page_samples(records, LINES)) == 3
+
+
+def test_a_model_of_labels_writes_to_the_most_frequent_ones() -> None:
+    labels = LabelSet(tuple("abcdefghijk"), (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11))
+    model = pairs_model(labels)
+    found = page_samples(model, "not read")
+    assert [sample["heading"] for sample in found] == [*"kjihgfed"]
+    for sample in found:
+        (alone,) = sample_lines(model, count=1, seed=1, label=sample["heading"], length=model.default_length)
+        assert sample["text"] == alone.text
+
+
+def test_a_model_of_pairs_rewrites_the_first_different_sources() -> None:
+    text = "the cat\tx\n\nthe cat\ty\nsat\n\N{SNOWMAN}\n" + "".join(f"rat {'t' * n}\n" for n in range(9))
+    for model in (pairs_model(None), random_reader("translator")):
+        found = page_samples(model, text)
+        assert [sample["heading"] for sample in found] == ["the cat", "sat", "rat ", "rat t", "rat tt", "rat ttt"]
+        expected = translate(model, ["the cat", "sat"], length=300)
+        assert [sample["text"] for sample in found[:2]] == [target.text for target in expected]
+    for form in ("classifier", "tagger"):
+        assert page_samples(random_reader(form), text) == []
+
+
+# What the page has of the texts
+
+
+def words_of(page: str) -> str:
+    """What a reader of the page sees, but for the samples: the text between its tags."""
+    return html.unescape(
+        re.sub(r"<(style|script).*?</\1>|<pre class=.sample.*?</pre>|<[^>]*>", "", page, flags=re.DOTALL)
+    )
+
+
+@pytest.mark.parametrize("text", [VERSE, SHORT, MISCHIEF])
+def test_without_text_the_page_has_no_part_of_it_and_nothing_to_guess_it_from(text: str) -> None:
+    model = random_model(characters=MISCHIEF + VERSE + LINES)
+    page = render([entry("m", model, text)], without_text=True)
+    assert data_of(page) == [{"steps": STEPS}]
+    parts = {visible(text[n : n + 7]) for n in range(0, min(len(text) - 6, 2000), 3)}
+    assert not [part for part in parts if part in words_of(page)]
+    assert 'class="reading"' not in page
+    assert "This page contains none of the texts" in page
+    assert re.findall(r"The two halves have ([\d,]+) characters", page) == [f"{len(text):,}"]
+    assert f"{surprisal(model, text[:5000])['mean_bits']:.3f} bits per character" in page
+    if text is SHORT:  # as a check of the check
+        whole = render([entry("m", model, text)])
+        assert [part for part in parts if part in words_of(whole)] == [*parts]
+        assert f"This page contains {len(text)} characters" in whole
+
+
+@pytest.mark.parametrize("form", ["classifier", "tagger", "translator"])
+def test_without_text_a_reader_shows_no_line(form: str) -> None:
+    model = random_reader(form, characters=LINES + VERSE + "\t")
+    targets = ["cat", "sat", "on it"] if form == "translator" else ["N", "x", "N"]  # of pairs, so that none is searched
+    text = "".join(f"{source}\t{target}\n" for source, target in zip(SOURCES, targets, strict=True))
+    page = render([entry("m", model, text)], without_text=True)
+    assert not [source for source in SOURCES if source in words_of(page)]
+    assert "The texts are left out." in page
+    assert 'class="sample"' not in page
+    whole = render([entry("m", model, text)])
+    assert any(source in words_of(whole) for source in SOURCES)
+    (chars,) = re.findall(r"This page contains ([\d,]+) characters", whole)
+    if form == "tagger":  # of which only the lines with spans are shown
+        spans = attribution(model, text, 2000)["answers"]
+        assert int(chars) == sum(map(len, {span["text"] for span in spans}))
+    else:
+        assert int(chars) == sum(map(len, SOURCES)) + (sum(map(len, targets)) if form == "translator" else 0)
+
+
+def test_the_page_says_how_much_of_the_corpus_it_has_and_why_a_training_loss_is_above_the_validation_loss() -> None:
+    corpus, base = CorpusInfo("verse.txt", 8000, "0" * 64, 6000, 2000), random_model(H=3)
+    losses = [(3.0, 2.5), (2.0, 2.0), (1.9, 1.8), (1.5, 1.7), (None, 1.6), (1.4, None)]
+    history = [Evaluation(10 * n, 0, 0.1, *row) for n, row in enumerate(losses, 1)]
+    dropouts = {"none": (0.0, 0.0), "weights": (0.0, 0.5), "both": (0.25, 0.5), "below": (0.5, 0.0)}
+    entries = []
+    for n, (name, (units, weights)) in enumerate(dropouts.items()):
+        model = replace(base, config=replace(base.config, dropout=units, drop_connect=weights))
+        rows = history[3:] if name == "below" else history
+        checkpoint = replace(Checkpoint(model), history=rows, corpus=corpus if n else None)
+        entries.append(ReportEntry(name, checkpoint, VERSE[: 200 + 400 * n], None))
+    page = " ".join(render(entries).split())
+    shares = dict(re.findall(r"characters of the text that (\w+) read for it(.*?)\. <code>", page))
+    assert shares == {"none": ""} | {
+        name: f", which is as much as {share} % of its corpus, verse.txt"
+        for name, share in {"weights": "7.5", "both": "12.5", "below": "17.5"}.items()
+    }
+    assert re.findall(r"contains ([\d,]+) characters", page) == ["200", "600", "1,000", "1,400"]
+    said = dict(
+        re.findall(r"<p>At 2 of 4 evaluations the training loss of (\w+) is above its validation loss\.(.*?)</p>", page)
+    )
+    assert set(said) == set(dropouts) - {"below"}
+    for name, words in said.items():
+        units, weights = dropouts[name]
+        assert ("dropout is on in training" in words) == (units + weights > 0)
+        assert ("25 % of the units" in words) == (units > 0)
+        assert ("50 % of the recurrent weights" in words) == (weights > 0)
+    assert "below is above" not in page
+    assert "loss of below" not in page
+
+
+def test_what_is_averaged_over_some_places_says_over_how_many() -> None:
+    models = {cell: random_model(cell) for cell in ("rnn", "lstm")}
+    page = render([entry(cell, model, VERSE[:700]) for cell, model in models.items()])
+    rnn = "the gradient is the mean over 64 places of a text of 700 characters, the loss that over 256 places"
+    gates = ", and the shares of the gates are over 700 steps"
+    said = re.findall(r'<p class="places">(\w+: .*?)</p>', page)
+    assert said == [f"rnn: {rnn}.", f"lstm: {rnn}{gates}."]
+    assert re.findall("mean of [^<]*places", page) == ["mean of 64 places", "mean of 256 places"]
+    reaches = [context(model, VERSE[:700])["gradient"]["below"]["0.0001"] for model in models.values()]
+    (cells,) = re.findall(r"a ten-thousandth</th>(.*?)</tr>", page)
+    assert re.findall("<td>(.*?)</td>", cells) == ["not within 256" if k is None else f"at k = {k}" for k in reaches]
+
+
+@pytest.mark.parametrize("numbers", [[1], [64], [64, 64], [64, 20]])
+def test_the_numbers_of_places_are_listed_once(numbers: list[int]) -> None:
+    expected = {(1,): "1 place", (64,): "64 places", (64, 64): "64 places", (64, 20): "64 or 20 places"}
+    assert place_numbers(numbers) == expected[tuple(numbers)]
 
 
 # In a browser

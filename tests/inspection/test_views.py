@@ -11,6 +11,7 @@ from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.cli.inspect.command import command
 from charrnn.cli.inspect.views import TERMINAL_VIEWS
 from charrnn.cli.terminal.heatmap import activation_scale
+from charrnn.config import WRITERS
 from charrnn.inspection.figures import DIVERGING
 from charrnn.inspection.views import VIEWS, View, ViewOptions, views_for
 from support.inspection import VERSE, model_for, random_model, random_reader
@@ -114,7 +115,9 @@ def test_every_view_has_a_section_of_the_page() -> None:
         places = [page.index(f'<section id="{view.name}">\n<h2>{view.title}</h2>\n<p>') for view in views]
         assert places == sorted(places)
         assert all(f'<a href="#{view.name}">{view.title}</a>' in page for view in views)
-        assert page.count("<section id=") == len(views) + 1
+        writes = model.config.form in WRITERS
+        assert page.count("<section id=") == len(views) + 1 + writes
+        assert page.index("<section id=") == page.index(f'<section id="{"samples" if writes else "model"}">')
         seen |= {view.name for view in views}
     assert seen == set(VIEWS)
 

@@ -30,6 +30,7 @@ Examples:
   charrnn inspect --weights --vocabulary
   charrnn inspect --history --plot history.svg
   charrnn inspect --page model.html
+  charrnn inspect --page shared.html --no-text
 """
 
 
@@ -83,6 +84,9 @@ def command(
     ] = None,
     plot: Annotated[Path | None, option(OUTPUT, "Draw the view to FILE.png, .svg or .pdf; needs matplotlib.")] = None,
     force: Annotated[bool, option(OUTPUT, "Overwrite the page or the picture.", "--force")] = False,
+    no_text: Annotated[
+        bool, option(OUTPUT, "With --page: leave out the texts that it shows, to share it.", "--no-text")
+    ] = False,
     quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn.cli.inspect import output_file, results
@@ -91,7 +95,7 @@ def command(
     from charrnn.cli.terminal.output_file import PAGE_SUFFIXES, PICTURE_SUFFIXES, check_path, quiet_matplotlib
 
     request = InspectRequest(
-        requested_views(ctx.params), feature or [], unit, corpus, encoding, page, plot, as_json=as_json, force=force
+        requested_views(ctx.params), feature or [], unit, corpus, encoding, page, plot, as_json, force, no_text
     )
     notice = notifier(quiet)
     check_path(page, PAGE_SUFFIXES, force)

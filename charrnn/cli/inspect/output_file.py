@@ -28,7 +28,10 @@ def write_page(path: Path, request: InspectRequest, targets: list[Target]) -> in
 
     given = next((text for text in request.texts.values() if text is not None), None)
     forms = {target.model.config.form for target in targets}
-    reads_validation = given is None or any(view.reads_validation for form in forms for view in views_for(form))
+    shows_text = not request.no_text or "language_model" in forms
+    reads_validation = (given is None and shows_text) or any(
+        view.reads_validation for form in forms for view in views_for(form)
+    )
     entries = [
         ReportEntry(
             one_line(target.name),
@@ -38,6 +41,6 @@ def write_page(path: Path, request: InspectRequest, targets: list[Target]) -> in
         )
         for target in targets
     ]
-    content = render(entries, request.options.features).encode("utf-8", "replace")
+    content = render(entries, request.options.features, request.no_text).encode("utf-8", "replace")
     write_bytes(path, content)
     return len(content)

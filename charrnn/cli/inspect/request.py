@@ -32,6 +32,8 @@ class InspectRequest:
     plot: Path | None
     as_json: bool
     force: bool
+    no_text: bool = False
+    """Leave out of the page all texts that were read."""
     options: ViewOptions = field(init=False)
     """What is chosen about the views."""
 
@@ -86,6 +88,7 @@ class InspectRequest:
             (str(self.corpus) == "-", f"--corpus is a file: only {with_text} can read stdin"),
             (self.encoding and not (texts or self.corpus), f"--encoding is for files: add --corpus, {with_text}"),
             (self.force and not output, "--force is only for --page and --plot: add one of them"),
+            (self.no_text and not self.page, "--no-text is only for --page: add it"),
             (self.page and self.plot, "--page and --plot can't both be given: leave one out"),
             (output and self.as_json, "--json can't be given with --page or --plot: leave it out"),
             (self.page and len(texts) < len(names), "--page shows all views: leave out those without a text"),

@@ -22,7 +22,7 @@ from charrnn.cli.terminal.tables import plain, plain_table
 from charrnn.dataset.control_characters import visible
 from charrnn.errors import counted
 from charrnn.inspection.attribution import relative
-from charrnn.inspection.context import unit_names
+from charrnn.inspection.context import place_numbers, unit_names
 from charrnn.inspection.features import PATTERN_PREFIX
 from charrnn.inspection.figures import Named
 from charrnn.inspection.history import loss_units
@@ -150,13 +150,16 @@ def context(named: Named, console: Console) -> Iterator[RenderableType]:
         )
         for name, data in named
     ]
-    yield chart(lines, console.width, f"k {units} back", f"norm of ∂loss/∂h, k {units} back", "y")
+    places = place_numbers(data["gradient"]["targets"] for _, data in named)
+    yield chart(lines, console.width, f"k {units} back", f"norm of ∂loss/∂h, k {units} back, mean of {places}", "y")
     table = plain_table("gradient falls below", *(name for name, _ in named))
-    for share, label in (("0.1", "a tenth"), ("0.01", "a hundredth")):
+    for share, label in (("0.1", "a tenth"), ("0.01", "a hundredth"), ("0.0001", "a ten-thousandth")):
         table.add_row(label, *(_lag(data["gradient"], share) for _, data in named))
     yield table
     lines = [Line(name, _pairs(data["loss_by_length"], "n", "loss")) for name, data in named]
-    yield chart(lines, console.width, f"n {units} of context", f"loss with n {units} of context, nats", "x")
+    places = place_numbers(data["loss_by_length"]["targets"] for _, data in named)
+    label = f"loss with n {units} of context, nats, mean of {places}"
+    yield chart(lines, console.width, f"n {units} of context", label, "x")
     for name, data in named:
         if not data["gates"]:
             yield Text(visible(f"\n{name} has no gates"))
