@@ -1,24 +1,31 @@
 """The detection of encodings: what a text that is not in the expected one may be in. It is only ever a suggestion.
 
 Each candidate decodes a sample, and the most plausible text wins: one whose words are in one script and in usual case,
-with few letters beyond ASCII in Latin words. If charset-normalizer is installed, which knows more encodings, it is
-asked too.
+with few letters beyond ASCII in Latin words, all of which belong to as few languages as possible. If charset-normalizer
+is installed, which knows more encodings, it is asked too.
 """
 
 import codecs
 import itertools
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 
 from charrnn.optional import import_optional
 
-SINGLE_BYTE = ("cp1251", "koi8-r", "cp866", "cp1252", "cp1250", "cp1253", "cp1255", "cp1256", "latin-1")
+SINGLE_BYTE = (
+    *("cp1251", "koi8-r", "cp866", "cp1252", "latin-1", "cp1250", "cp1254", "cp1257", "iso8859-2"),
+    *("mac-roman", "cp850", "cp1253", "cp1255", "cp1256"),
+)
+"""The encodings of alphabets; of those that are alike, the more usual one first."""
 MULTI_BYTE = ("shift_jis", "euc_jp", "gb18030", "big5", "euc_kr")
 """In these, texts in the alphabets of the others are plausible too, so they count only if none of those does."""
-MAX_NAMED = 3
+MAX_NAMED = 4
 """The most encodings that are suggested."""
+MAX_WORD = 12
+"""The most characters of a word that shows how an encoding reads a text."""
 MIN_WIDE = 8
 """The fewest bytes that are recognised as UTF-16 or UTF-32."""
 MIN_UTF8 = 8
@@ -28,6 +35,14 @@ MAX_SAMPLE = 1 << 12
 MIN_PLAUSIBILITY = 0.5
 NEAR = 0.1
 """How much less plausible than the best an encoding can be that is suggested too."""
+ALPHABETS = (
+    *("àâæçèéêëîïôùûüÿœ", "áéíñóúü", "àâãáçéêíóõôúü", "äöüß", "àèéìíòóùú", "áéèêëïóöúü", "àçéèíïóòúü"),
+    *("åäöéü", "æøåéèêòóôü", "áðéíóúýþæö", "äõöüšž"),  # Danish and Norwegian are one, and so are Swedish and Finnish
+    *("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîșțşţ", "čćđšž", "çë"),
+    *("âçğıîöşüûİ", "ąčęėįšųūž", "āčēģīķļņšūž"),
+)
+"""The letters beyond ASCII of languages: French, Spanish, Portuguese, German, Italian, Dutch, Catalan; Swedish, Danish,
+Icelandic, Estonian; Polish, Czech, Slovak, Hungarian, Romanian, Croatian, Albanian; Turkish, Lithuanian, Latvian."""
 PLAIN = frozenset("\t\n\f\r\x1b")
 """Control characters that a text may have."""
 PUNCTUATION = frozenset("“”„‘’‚–—…«»‹›№§©®€£°•\u00a0¿¡、。「」『』，？！：；（）・ー")
@@ -78,6 +93,21 @@ def likely_encodings(sample: bytes) -> list[str]:
     return _settled(sample, others, is_sure=bool(names))[:MAX_NAMED]
 
 
+def differing_words(sample: bytes, encodings: list[str]) -> list[str]:
+    """What the first word that tells some encodings apart is in each of them, up to `MAX_WORD` characters.
+
+    Empty strings if there is none.
+    """
+    texts = (sample.decode(name, "replace") for name in encodings)
+    columns = itertools.zip_longest(*map(_words_beyond_ascii, texts), fillvalue="")
+    words = next((words for words in columns if len(set(words)) > 1 and all(words)), [""] * len(encodings))
+    return [word[:MAX_WORD] for word in words]
+
+
+def _words_beyond_ascii(text: str) -> Iterator[str]:
+    return (word for word in text.split() if not word.isascii() and "\ufffd" not in word)
+
+
 def _utf8_or_binary(sample: bytes) -> tuple[bool, bool]:
     """Whether a sample is UTF-8; and whether it may be a text in another encoding, which it is not if most is UTF-8."""
     text = sample.decode("utf-8", "replace")
@@ -95,14 +125,32 @@ def _around_the_most(sample: bytes) -> bytes:
 
 
 def _most_plausible(sample: bytes, encodings: tuple[str, ...]) -> list[str]:
-    """Those in which a sample is about as plausible as in any; only one of those in which it is the same text."""
+    """Those in which a sample is about as plausible as in any; only one of those in which it is the same text.
+
+    Latin letters are plausible in most encodings of Latin letters, but not all together: French in `cp1250` would be in
+    Czech, Polish and Hungarian at once.
+    """
     rated = [(*_plausibility(sample, name), name) for name in encodings]
     best = max(rate for rate, _, _ in rated)
     found: dict[str, str] = {}
     for rate, text, name in rated:
         if rate >= max(MIN_PLAUSIBILITY, best - NEAR):
             found.setdefault(text, name)
-    return [*found.values()]
+    n_languages = {name: _languages(text) for text, name in found.items()}
+    fewest = min((n for n in n_languages.values() if n), default=0)
+    return [name for name, n in n_languages.items() if n <= fewest + (fewest > 1)]  # a text in several tells less
+
+
+def _languages(text: str) -> int:
+    """The fewest languages that have the Latin letters beyond ASCII of a text; one more for each letter of none."""
+    left = {c for c in text if not c.isascii() and _is_letter(c) and _script(c) == "LATIN"}
+    left = {c.lower() if len(c.lower()) == 1 else c for c in left}
+    n = 0
+    while left:
+        most = max((left.intersection(alphabet) for alphabet in ALPHABETS), key=len)
+        left = left - most if most else set(sorted(left)[1:])
+        n += 1
+    return n
 
 
 def _plausibility(sample: bytes, encoding: str) -> tuple[float, str]:
@@ -158,8 +206,10 @@ def _script(character: str) -> str:
 def _settled(sample: bytes, names: list[str], is_sure: bool) -> list[str]:
     """Some encodings, or what charset-normalizer makes of a sample, if it is installed: the one that both name.
 
-    If they don't agree, it knows encodings of several bytes better, and alphabets less well, of which we are sure.
+    If they don't agree, it knows encodings of several bytes better, and alphabets, of which we are sure, less well.
     """
+    if is_sure:
+        return names
     try:
         charset_normalizer = import_optional("charset_normalizer")
     except ImportError:
@@ -168,4 +218,4 @@ def _settled(sample: bytes, names: list[str], is_sure: bool) -> list[str]:
     if found is None:
         return names
     agreed = [name for name in names if name.replace("-", "_") in found.could_be_from_charset]
-    return agreed[:1] or (names if is_sure else [str(found.encoding)])
+    return agreed[:1] or [str(found.encoding)]

@@ -4,7 +4,7 @@ import codecs
 from typing import Any
 
 from charrnn.config import one_of
-from charrnn.dataset.encoding_detection import is_utf8, likely_encodings, wide_encoding
+from charrnn.dataset.encoding_detection import differing_words, is_utf8, likely_encodings, wide_encoding
 from charrnn.errors import CorpusError
 
 ERROR_HANDLERS = ("strict", "replace", "ignore", "backslashreplace", "surrogateescape")
@@ -114,8 +114,11 @@ def encoding_advice(sample: bytes) -> str:
     names = likely_encodings(sample)
     if not names:
         return "give its --encoding"
-    option = f"--encoding {names[0]}" if len(names) == 1 else "one of these as its --encoding"
-    return f"it looks like {' or '.join(names)}, so give {option}"
+    if len(names) == 1:
+        return f"it looks like {names[0]}, so give --encoding {names[0]}"
+    words = differing_words(sample, names)
+    shown = [f"{name} ({word})" if word else name for name, word in zip(names, words, strict=True)]
+    return f"it looks like {' or '.join(shown)}, so give one of these as its --encoding"
 
 
 def find_mark(head: bytes, final: bool) -> bytes | None:
