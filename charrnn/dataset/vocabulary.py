@@ -220,9 +220,21 @@ class Vocabulary:
         if len(unknown) > MAX_NAMED:
             named += f" and {len(unknown) - MAX_NAMED} more"
         advice = "train on a text that has them, or leave them out"
-        if any("\udc80" <= c <= "\udcff" for c in unknown):  # the text may be in another encoding
-            advice = f"{encoding_advice(_raw(text))}, {advice}"
+        if on_bytes := self.advice_on_bytes(text):
+            advice = f"{on_bytes}, {advice}"
         return VocabularyError(f"the model has never seen {named}: {advice}")
+
+    def advice_on_bytes(self, text: str) -> str:
+        """What to do about the unknown characters of a text that are bytes, since it is in another encoding.
+
+        Empty if none are.
+        """
+        try:
+            text.encode()  # many times as fast as a look at each character
+        except UnicodeEncodeError:
+            unknown = set() if self.is_bytes else set(text) - self._known
+            return encoding_advice(_raw(text)) if any("\udc80" <= c <= "\udcff" for c in unknown) else ""
+        return ""
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids. Bytes that are not UTF-8 become lone surrogates, as with `surrogateescape`."""

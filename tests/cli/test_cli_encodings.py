@@ -13,6 +13,7 @@ import charrnn as api
 from charrnn.dataset.text_form import TextForm
 from support.processes import SMALL, charrnn, posix, raw, started
 
+DOCS = Path(__file__).parents[1] / "fixtures" / "docs"
 VERSES = "Мой дядя самых честных правил,\nКогда не в шутку занемог.\n"
 RUSSIAN = VERSES * 30
 TEXT = VERSES + "честных"
@@ -231,3 +232,36 @@ def test_the_nearest_characters_are_the_same_letter_in_the_other_form(composed: 
         "sample", "m.safetensors", "--prime", "été", "--unknown", "nearest", "-n", 0, "--seed", 1, cwd=tmp_path
     )
     assert done.stdout.rstrip("\n") == decomposed("été")
+
+
+SKIP = ("--unknown", "skip")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("score", "tales", "text.txt", *SKIP),
+        ("score", "tales", "text.txt", "--unknown", "count"),
+        ("score", "tales", "text.txt", "--per-line"),
+        ("score", "tales", "text.txt", "--heatmap", *SKIP),
+        ("sample", "tales", "--prime-file", "text.txt", "-n", "5", *SKIP),
+        ("inspect", "tales", "--surprisal", "text.txt"),
+        ("classify", "classifier", "text.txt"),
+        ("tag", "tagger", "text.txt", *SKIP),
+        ("translate", "dates", "text.txt", *SKIP),
+    ],
+    ids=" ".join,
+)
+def test_whoever_skips_unseen_characters_is_told_that_the_text_is_in_another_encoding(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    name, model, *options = command
+    arguments = (name, DOCS / f"{model}.safetensors", *options)
+    text = "The bell rang. Les élèves étaient à l'école, où était le garçon?\n"
+    (tmp_path / "text.txt").write_bytes(text.encode("cp1252"))
+    told = charrnn(*arguments, cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert "the text has bytes that are not utf-8: it looks like cp1252, so give --encoding cp1252\n" in told.stderr
+    assert "bytes" not in charrnn(*arguments, "--encoding", "cp1252", cwd=tmp_path).stderr
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    assert "bytes" not in charrnn(*arguments, cwd=tmp_path).stderr

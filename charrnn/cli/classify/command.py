@@ -13,6 +13,7 @@ from charrnn.cli.terminal.inputs import (
     TextsArgument,
     UnknownCounter,
     answered,
+    done_with_unknown,
     find_texts,
     load_model,
     model_and_texts,
@@ -112,7 +113,7 @@ def command(
     paths = find_texts(paths, model, notice)
     rows = rows_of(paths, model, "label" if evaluate else "", notice)
     classify = partial(classify_batches, model, logit_adjustment=logit_adjustment, unknown=unknown, threads=threads)
-    counter = UnknownCounter()
+    counter = UnknownCounter(model, itemgetter(0))
     answers = counter.counted(answered(rows, itemgetter(0), classify))
     try:
         if evaluate:
@@ -124,5 +125,4 @@ def command(
             results.print_labels(answers, Output(), top, scores, as_json)
     except VocabularyError as error:
         raise VocabularyError(f"{error} with --unknown skip, or replace them with --unknown nearest") from None
-    if counter.total:
-        notice(counter.done(unknown))
+    counter.tell(done_with_unknown(unknown), notice)

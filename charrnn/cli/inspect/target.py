@@ -11,6 +11,8 @@ from typing import TypeVar
 from charrnn.checkpoint import model_file, training_file
 from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.checkpoint.paths import SUFFIX, resume_path
+from charrnn.cli.terminal.console import notice
+from charrnn.cli.terminal.undecoded import UndecodedBytes
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files
 from charrnn.dataset.corpus import Corpus
@@ -55,8 +57,15 @@ class Target:
     def text(self, given: str) -> str:
         """The first `MAX_TEXT` characters of a file, of stdin for `-`, or else of what is given itself.
 
-        Raises `CorpusError` for the name of a file that does not exist.
+        A notice says if they are in another encoding. Raises `CorpusError` for the name of a file that does not exist.
         """
+        text = self._read(given)
+        undecoded = UndecodedBytes(self.model)
+        undecoded.look(text)
+        undecoded.tell(notice)
+        return text
+
+    def _read(self, given: str) -> str:
         try:
             is_file = given == STDIN or (given != "" and Path(given).exists() and not Path(given).is_dir())
         except (OSError, ValueError):  # it is too long for a name, or has characters that no name has

@@ -1,15 +1,12 @@
 """`charrnn score`: how well a model predicts a text; `line_filter` prints its lines, `text_heatmap` its characters."""
 
 import itertools
-import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-
-import typer
 
 from charrnn.cli.terminal.console import model_file, notifier
 from charrnn.cli.terminal.help import LINES, MOST_USED, RUN, option
@@ -24,14 +21,13 @@ from charrnn.cli.terminal.inputs import (
     size_of_texts,
 )
 from charrnn.cli.terminal.record_options import DOCUMENTS, RECORDS_BY, record_form
+from charrnn.cli.terminal.undecoded import UndecodedBytes
 from charrnn.dataset.record_form import RecordForm
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from charrnn.cli.score.line_filter import Shown
     from charrnn.dataset.files import Part
     from charrnn.model.model import Model
-    from charrnn.scoring.score import Score
 
 NAME = "score"
 HELP = "Score how well a model predicts a text, in bits per character."
@@ -159,6 +155,7 @@ def command(
     shown = line_filter.Shown()
     with _exit_codes_of_grep(exit_code):
         model, parts = _open(given, paths, engine, encoding, form, waits, arriving, quiet)
+        undecoded = UndecodedBytes(model)
         wanted = wanted.in_bits(model, notifier(quiet))
         try:
             if heatmap and model.reads_records:
@@ -166,17 +163,20 @@ def command(
             if heatmap:
                 from charrnn.cli.score import text_heatmap
 
-                shown.unknown = text_heatmap.show(model, parts, policy, quiet)
+                shown.unknown = text_heatmap.show(model, parts, policy, quiet, undecoded)
             elif by_line:
                 plain = line_filter.line_only if wanted.filters and not per_line else line_filter.with_score
                 printed = line_filter.as_object if as_json else plain
-                shown = line_filter.show(model, parts, stateful, policy, threads, wanted, printed)
+                shown = line_filter.show(model, parts, stateful, policy, threads, wanted, printed, undecoded)
             else:
-                shown.unknown = _show_score(model, parts, policy, threads, as_json)
+                from charrnn.cli.score import text_score
+
+                shown.unknown = text_score.show(model, parts, policy, threads, as_json, undecoded)
         except VocabularyError as error:
             raise VocabularyError(f"{error} with --unknown skip, or count them with --unknown count") from None
     if shown.unknown:
-        _notify_unknown(shown, policy, model, notifier(quiet))
+        _notify_unknown(shown.unknown, policy, model, notifier(quiet))
+        undecoded.tell(notifier(quiet))
     return 1 if exit_code and not shown.lines else 0
 
 
@@ -191,13 +191,11 @@ def _exit_codes_of_grep(wanted: bool) -> Iterator[None]:
         raise
 
 
-def _notify_unknown(shown: "Shown", policy: str, model: "Model", notice: Callable[[str], None]) -> None:
+def _notify_unknown(n: int, policy: str, model: "Model", notice: Callable[[str], None]) -> None:
     """Says how many characters the model has never seen, and what was done with them."""
     cost = f", at {model.unseen_nats / math.log(2):.2f} bits each" if policy == "count" else ""
     done = "counted" if policy == "count" else "skipped"
-    notice(f"{done} characters that the model has never seen: {shown.unknown:,}{cost}")
-    if shown.advice:
-        notice(f"some of them are bytes that are not {model.text_form.encoding}: {shown.advice}")
+    notice(f"{done} characters that the model has never seen: {n:,}{cost}")
 
 
 def _open(
@@ -263,33 +261,3 @@ def _read_ahead(parts: Iterator["Part"], limit: float) -> tuple[float, Iterator[
         if size > limit:
             return math.inf, itertools.chain(seen, parts)
     return size, iter(seen)
-
-
-def _show_score(model: "Model", parts: Iterator["Part"], unknown: str, threads: int | None, as_json: bool) -> int:
-    """Prints the score of a text; returns the number of characters that the model has never seen."""
-    from charrnn.dataset.files import decoded_texts
-    from charrnn.dataset.records import read_records
-    from charrnn.scoring.text import score, score_texts
-
-    if model.reads_records:
-        records = read_records(parts, model.record_form, model.vocabulary, model.text_form)
-        texts = (line.text for lines in records for line in lines)
-        found = score_texts(model, texts, unknown=unknown, threads=threads)
-    else:
-        pieces = decoded_texts(parts, model.vocabulary, model.text_form)
-        found = score(model, pieces, unknown=unknown, threads=threads)
-    character = "byte" if model.vocabulary.is_bytes else "character"
-    typer.echo(json.dumps(found.as_dict()) if as_json else _table(found, character))
-    return found.unknown
-
-
-def _table(score: "Score", character: str) -> str:
-    """The score as a table: on each line a name and a number."""
-    rows = {
-        f"bits per {character}": f"{score.bpc:.4f}",
-        f"nats per {character}": f"{score.nats_per_char:.4f}",
-        "perplexity": f"{score.perplexity:.4f}",
-        f"{character}s": f"{score.chars}",
-    } | ({f"unknown {character}s": f"{score.unknown}"} if score.unknown else {})
-    names, values = (max(map(len, column)) for column in (rows.keys(), rows.values()))
-    return "\n".join(f"{name:<{names}}  {value:>{values}}" for name, value in rows.items())

@@ -9,11 +9,11 @@ from functools import partial
 from operator import attrgetter
 
 from charrnn.cli.score.threshold import Threshold
-from charrnn.cli.terminal.console import Output, as_utf8
+from charrnn.cli.terminal.console import Output
 from charrnn.cli.terminal.inputs import answered
+from charrnn.cli.terminal.undecoded import UndecodedBytes
 from charrnn.config import WRITERS, between
 from charrnn.dataset.control_characters import one_line
-from charrnn.dataset.file_decoder import encoding_advice
 from charrnn.dataset.files import Part
 from charrnn.dataset.line_reader import Line, read_lines
 from charrnn.dataset.records import read_records
@@ -111,18 +111,6 @@ class Shown:
     lines: int = 0
     unknown: int = 0
     """The characters of all lines, printed or not, that are not in the vocabulary."""
-    advice: str = ""
-    """What to do about those of them that are no characters, but bytes that can't be decoded."""
-
-    def count(self, scored: list[ScoredLine], model: Model) -> None:
-        """Counts the unknown characters of some lines."""
-        n = sum(score.unknown for _, score in scored)
-        self.unknown += n
-        if n and not self.advice:
-            known = set(model.vocabulary.characters)
-            texts = (line.text for line, score in scored if score.unknown)
-            bad = "".join(text for text in texts if any("\udc80" <= c <= "\udcff" for c in set(text) - known))
-            self.advice = bad and encoding_advice(as_utf8(bad))
 
 
 def show(
@@ -133,8 +121,9 @@ def show(
     threads: int | None,
     wanted: LineFilter,
     form: Callable[[Line, Score], str],
+    undecoded: UndecodedBytes,
 ) -> Shown:
-    """Prints the wanted lines of a text.
+    """Prints the wanted lines of a text, and looks for undecoded bytes in all.
 
     Each line is printed as soon as it is scored, unless they are sorted. Raises `VocabularyError` and `CorpusError`.
     """
@@ -145,7 +134,10 @@ def show(
     kept: list[ScoredLine] = []
     whole = form is line_only  # otherwise a line is written with a newline of its own
     for scored in _scored(model, parts, stateful, unknown, threads, whole):
-        shown.count(scored, model)
+        shown.unknown += sum(score.unknown for _, score in scored)
+        for line, score in scored:
+            if score.unknown:
+                undecoded.look(line.text)
         passing = wanted.passing(scored)
         if wanted.sorts:
             kept += passing

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from charrnn.cli.terminal.console import notice
 from charrnn.cli.terminal.heatmap import SURPRISAL_SCALE, UNKNOWN
+from charrnn.cli.terminal.undecoded import UndecodedBytes
 from charrnn.dataset.control_characters import visible
 from charrnn.dataset.files import Part, decoded_texts
 from charrnn.model.model import Model
@@ -20,7 +21,7 @@ from charrnn.scoring.score import stream_surprisal
 from charrnn.types import Array
 
 
-def show(model: Model, parts: Iterable[Part], unknown: str, quiet: bool) -> int:
+def show(model: Model, parts: Iterable[Part], unknown: str, quiet: bool, undecoded: UndecodedBytes) -> int:
     """Prints a text in colours, with control characters shown as escapes, and a legend on stderr.
 
     Returns the number of unknown characters. Raises `VocabularyError` and `CorpusError`.
@@ -32,7 +33,7 @@ def show(model: Model, parts: Iterable[Part], unknown: str, quiet: bool) -> int:
         _explain(console, unknown)
     styles = [Style.parse(style) for _, _, style in SURPRISAL_SCALE] + [Style.parse(UNKNOWN)]
     bounds = [start for _, start, _ in SURPRISAL_SCALE[1:]]
-    pieces, again = itertools.tee(decoded_texts(parts, model.vocabulary, model.text_form))
+    pieces, again = itertools.tee(undecoded.watched(decoded_texts(parts, model.vocabulary, model.text_form)))
     skipped, last = 0, "\n"
     for text, nats in _characters(again, stream_surprisal(model, pieces, unknown=policy)):
         skipped += int(np.isnan(nats).sum())

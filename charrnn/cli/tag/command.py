@@ -99,7 +99,9 @@ def command(
     size = size_of_texts(paths)
     model = load_model(model_file(given, notice), size, engine, encoding, quiet)
     paths = find_texts(paths, model, notice)
-    tag, counter = partial(tag_batches, model, unknown=unknown, threads=threads), UnknownCounter()
+    tag = partial(tag_batches, model, unknown=unknown, threads=threads)
+    text = attrgetter("text") if conll else itemgetter(0)
+    counter = UnknownCounter(model, text)
     if model.labels is not None and model.labels.of_words and not conll:
         pairs = zip(tag_letters(model.labels), model.labels.names, strict=True)
         notice("tags: " + ", ".join(f"{letter} is {name.removeprefix('I-')}" for letter, name in pairs))
@@ -108,16 +110,15 @@ def command(
             known = frozenset() if model.labels is None else known_tags(model.labels)
             tagged, untagged = words.tagged_sentences, words.sentences
             read = partial(tagged, skip_bad=skip_bad) if evaluate else partial(untagged, known=known)
-            found = counter.counted(answered(read(paths, model, notice), attrgetter("text"), tag))
+            found = counter.counted(answered(read(paths, model, notice), text, tag))
             (words.print_score if evaluate else words.print_tags)(found, as_json)
         else:
             rows = rows_of(paths, model, "tags" if evaluate else "", notice)
-            answers = counter.counted(answered(rows, itemgetter(0), tag))
+            answers = counter.counted(answered(rows, text, tag))
             if evaluate:
                 results.print_score(answers, as_json)
             else:
                 results.print_tags(answers, spans, as_json)
     except VocabularyError as error:
         raise VocabularyError(f"{error} with --unknown skip") from None
-    if counter.total:
-        notice(f"characters that the model has never seen have the tag before them: {counter.total:,}")
+    counter.tell("have the tag before them", notice)

@@ -4,11 +4,12 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
 from charrnn.cli.terminal.help import READING, option
+from charrnn.cli.terminal.undecoded import UndecodedBytes
 
 if TYPE_CHECKING:
     from charrnn.model.model import Model
@@ -115,18 +116,29 @@ Known = TypeVar("Known", bound=HasUnknown)
 class UnknownCounter:
     """Counts, on their way to be printed, the characters that the model has never seen."""
 
-    total = 0
+    def __init__(self, model: "Model", text: Callable[[Any], str]) -> None:
+        """`text` is that of an item."""
+        self.total, self.text, self.undecoded = 0, text, UndecodedBytes(model)
 
     def counted(self, batches: Iterable[list[tuple[Item, Known]]]) -> Iterator[list[tuple[Item, Known]]]:
         """The same answers."""
         for batch in batches:
-            self.total += sum(answer.unknown for _, answer in batch)
+            for item, answer in batch:
+                if answer.unknown:
+                    self.total += answer.unknown
+                    self.undecoded.look(self.text(item))
             yield batch
 
-    def done(self, policy: str) -> str:
-        """What was done with them by a policy of `Vocabulary.replace_unknown`, and their number."""
-        done = "replaced by the nearest ones" if policy == "nearest" else "left out"
-        return f"characters that the model has never seen were {done}: {self.total:,}"
+    def tell(self, done: str, notice: Callable[[str], None]) -> None:
+        """Says what was done with them, and their number, if there were any."""
+        if self.total:
+            notice(f"characters that the model has never seen {done}: {self.total:,}")
+            self.undecoded.tell(notice)
+
+
+def done_with_unknown(policy: str) -> str:
+    """What a policy of `Vocabulary.replace_unknown` does with unknown characters."""
+    return "were replaced by the nearest ones" if policy == "nearest" else "were left out"
 
 
 def rows_of(files: list[str], model: "Model", target: str, notice: Callable[[str], None]) -> Iterator[list[Row]]:

@@ -17,6 +17,7 @@ from charrnn.cli.terminal.inputs import (
     TextsArgument,
     UnknownCounter,
     answered,
+    done_with_unknown,
     find_texts,
     model_and_texts,
     rows_of,
@@ -94,7 +95,7 @@ def command(
     translate = partial(
         translate_batches, model, beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads
     )
-    counter = UnknownCounter()
+    counter = UnknownCounter(model, itemgetter(0))
     results = counter.counted(answered(rows, itemgetter(0), translate))
     try:
         if evaluate:
@@ -103,8 +104,7 @@ def command(
             _print_targets(results, as_json)
     except VocabularyError as error:
         raise VocabularyError(f"{error} with --unknown skip, or replace them with --unknown nearest") from None
-    if counter.total:
-        notice(counter.done(unknown))
+    counter.tell(done_with_unknown(unknown), notice)
 
 
 def _print_targets(results: Iterator[list[tuple[Row, "Translation"]]], as_json: bool) -> None:
