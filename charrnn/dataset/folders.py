@@ -170,6 +170,8 @@ class FileList:
                 skipped["model"] += 1
             elif os.path.isfile(entry.path):
                 yield entry.path
+            else:  # such as a pipe, which may never end
+                skipped["special" if os.path.exists(entry.path) else "broken"] += 1
         for path, name in below:
             if (self.filter.separate or not os.path.islink(path)) and self._is_new(path):  # no link leads back to it
                 yield from self._below(path, name, skipped)
@@ -177,13 +179,14 @@ class FileList:
 
 def _skipped(counts: Counter[str]) -> str:
     """What was skipped, such as `3 binary files and 2 hidden ones`."""
+    hidden = ("hidden one", "hidden ones") if counts["binary"] else ("hidden file or folder", "hidden files or folders")
     forms = {
         "binary": ("binary file", "binary files"),
+        "hidden": hidden,
         "model": ("model", "models"),
+        "broken": ("broken link", "broken links"),
+        "special": ("pipe or device", "pipes or devices"),
         "twice": ("file reached twice", "files reached twice"),
     }
     found = [f"{counts[kind]:,} {names[counts[kind] > 1]}" for kind, names in forms.items() if counts[kind]]
-    if n := counts["hidden"]:
-        noun = ("one" if counts["binary"] else "file or folder") + ("s" if n > 1 and counts["binary"] else "")
-        found.append(f"{n:,} hidden {noun if n == 1 or counts['binary'] else 'files or folders'}")
     return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)

@@ -47,14 +47,24 @@ TEXTS = ["a.py", "b.txt", "wide.txt", "z.gz", "doc/a.md", "doc/c.py", "doc/tests
 def test_hidden_and_binary_files_are_skipped_and_counted(tree):
     notices = []
     assert listed(tree, notices=notices) == TEXTS
-    assert notices == [f"skipped 2 binary files, 1 model and 2 hidden ones in {tree}"]
+    assert notices == [f"skipped 2 binary files, 2 hidden ones and 1 model in {tree}"]
     (tree / ".hidden").unlink()
     notices = []
     listed(tree, "doc", "", notices=notices)
     assert notices == [
         f"skipped 2 binary files in {tree / 'doc'}",
-        f"skipped 1 model and 1 hidden file or folder in {tree}",
+        f"skipped 1 hidden file or folder and 1 model in {tree}",
     ]
+
+
+@posix
+def test_links_to_nothing_and_pipes_are_skipped_and_counted(tree):
+    (tree / "doc" / "nowhere").symlink_to("nothing")
+    (tree / "doc" / "loop").symlink_to("loop")
+    os.mkfifo(tree / "doc" / "pipe")
+    notices = []
+    assert listed(tree, "doc", notices=notices, include=["*.md", "nowhere", "loop", "pipe"]) == ["doc/a.md"]
+    assert notices == [f"skipped 2 broken links and 1 pipe or device in {tree / 'doc'}"]
 
 
 def test_a_model_of_bytes_reads_binary_files_too(tree):
@@ -102,7 +112,9 @@ def test_links_to_folders_are_followed_and_a_file_is_read_once(tree, tmp_path_fa
     (tree / "nowhere").symlink_to("nothing")
     notices = []
     assert listed(tree, notices=notices) == [*TEXTS, "linked/o.txt"]
-    assert notices == [f"skipped 2 binary files, 1 model, 1 file reached twice and 2 hidden ones in {tree}"]
+    assert notices == [
+        f"skipped 2 binary files, 2 hidden ones, 1 model, 1 broken link and 1 file reached twice in {tree}"
+    ]
     notices = []
     assert listed(tree, "a.py", "doc/c.py", "a.py", "doc", notices=notices) == [
         "a.py",
