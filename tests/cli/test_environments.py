@@ -78,7 +78,7 @@ def test_the_numba_engine_works_without_a_writable_cache(tmp_path: Path) -> None
     assert not list((tmp_path / "closed").iterdir())
     assert "in each run, as NUMBA_CACHE_DIR, " in done.stderr
     assert "can't be written to (Permission denied): set NUMBA_CACHE_DIR to a folder that can" in done.stderr
-    assert "only this once" not in done.stderr
+    assert "kept for later" not in done.stderr
 
 
 @posix

@@ -79,9 +79,9 @@ def _compiling(kernels: Collection[str]) -> str:
     """What is being compiled, for how long, and whether it is kept."""
     from charrnn.engine import compile_cache, compile_time
 
-    text = f"compiling the numba engine for this machine: about {_seconds(compile_time.to_compile(kernels))}, "
+    text = f"compiling the numba engine, as far as this needs it: about {_seconds(compile_time.to_compile(kernels))}, "
     if compile_cache.writable_folder() is not None:
-        return f"{text}only this once"
+        return f"{text}kept for later"
     return f"{text}in each run, as {no_folder()}: set {compile_cache.VARIABLE} to a folder that can be written to"
 
 
