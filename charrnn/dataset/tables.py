@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from charrnn.dataset.groups import in_groups
+from charrnn.dataset.groups import in_blocks, up_to_error
 from charrnn.dataset.line_reader import lines_of, texts_between
 from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import CorpusError
@@ -16,8 +16,8 @@ MAX_NAMED = 20
 """The most columns that an error names."""
 MAX_FIELD = 1 << 30
 """The most characters of a field of CSV."""
-ROWS_AT_ONCE = 1024
-"""The rows of CSV whose texts `column` yields at once."""
+COLUMN_BLOCK = 1 << 15
+"""The characters of a column of CSV that `column` yields at once, unless a single text has more."""
 Row = tuple[int, str | list[str]]
 """The number of the line at which a row ends, and its texts; or what is wrong with it."""
 
@@ -43,19 +43,22 @@ def column(pieces: Iterable[str], table: str, wanted: str, name: str) -> Iterato
     """The texts of one column of CSV, or of one field of JSON lines, in which `\\r\\n` and `\\r` become `\\n`.
 
     The lists of texts are those of the lines that each piece completes; of CSV they may wait for further pieces. The
-    null of JSON is an empty text. Raises `CorpusError` for a column that is missing, and for a row that lacks its text.
+    null of JSON is an empty text. Raises `CorpusError` for a column that is missing, and for a row that lacks its text,
+    after the texts before it.
     """
+
+    def text_of(row: Row) -> str:
+        number, found = row
+        if isinstance(found, str):
+            raise CorpusError(f"line {number:,} of {name} {found}: mend it, or leave it out")
+        return found[0].replace("\r\n", "\n").replace("\r", "\n")
+
     if table == "csv":
-        blocks: Iterator[list[Row]] = in_groups(_csv_rows(lines_of(pieces), (wanted,), name), ROWS_AT_ONCE)
+        texts = map(text_of, _csv_rows(lines_of(pieces), (wanted,), name))
+        yield from in_blocks(texts, lambda text: len(text) + 1, COLUMN_BLOCK)
     else:
-        blocks = _json_blocks(pieces, wanted)
-    for block in blocks:
-        texts = []
-        for number, found in block:
-            if isinstance(found, str):
-                raise CorpusError(f"line {number:,} of {name} {found}: mend it, or leave it out")
-            texts += [text.replace("\r\n", "\n").replace("\r", "\n") for text in found]
-        yield texts
+        for block in _json_blocks(pieces, wanted):
+            yield from up_to_error(map(text_of, block))
 
 
 def _json_blocks(pieces: Iterable[str], field: str) -> Iterator[list[Row]]:

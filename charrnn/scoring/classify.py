@@ -57,8 +57,8 @@ def classify(
 
     `logit_adjustment` is τ: the larger, the more often rare labels are found. Characters that are not in the vocabulary
     are treated as in `Vocabulary.replace_unknown`. Raises `ConfigError` for a model that has no labels, and for options
-    out of range; `VocabularyError` for an unknown character, with the number of the text; `DivergenceError` if the
-    predictions are NaN or infinite.
+    out of range; `VocabularyError` for an unknown character, with the number of the text, after the labels of the texts
+    before it; `DivergenceError` if the predictions are NaN or infinite.
     """
     batches = texts_in_groups(texts, TEXTS_PER_BATCH, "classify")
     found = classify_batches(model, batches, logit_adjustment=logit_adjustment, unknown=unknown, threads=threads)

@@ -109,8 +109,8 @@ def tag(model: Model, texts: Iterable[str], *, unknown: str = "skip", threads: i
 
     Characters that are not in the vocabulary are an error with `error`; with `skip` the network does not read them, and
     they get the tag of the character before them. Raises `ConfigError` for a model that has no tags, and for options
-    out of range; `VocabularyError` for an unknown character, with the number of the text; `DivergenceError` if the
-    predictions are NaN or infinite.
+    out of range; `VocabularyError` for an unknown character, with the number of the text, after the tags of the texts
+    before it; `DivergenceError` if the predictions are NaN or infinite.
     """
     batches = texts_in_groups(texts, TEXTS_PER_BATCH, "tag")
     return itertools.chain.from_iterable(tag_batches(model, batches, unknown=unknown, threads=threads))

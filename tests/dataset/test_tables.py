@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from charrnn.dataset import corpus
 from charrnn.dataset.files import Source
 from charrnn.dataset.raw_text import RawText, texts_by_file
-from charrnn.dataset.tables import as_pairs
+from charrnn.dataset.tables import COLUMN_BLOCK, as_pairs, column
 from charrnn.errors import CorpusError
 
 CELLS = st.text(st.sampled_from('ab,"\n\t é'), max_size=8)
@@ -100,6 +100,41 @@ def test_rows_are_read_many_at_once(tmp_path, table):
     pieces = [*texts_by_file(RawText(source, None, print), source, [])]
     assert len(pieces) < 20, "a piece with new characters is slow"
     assert [text.partition("\t")[0] for text in "".join(pieces).splitlines()] == words
+
+
+@pytest.mark.parametrize("length", [10, 1000, 100_000])
+def test_the_texts_of_a_column_come_as_soon_as_they_have_many_characters(length):
+    row = f"{'x' * length},y\n"
+    n_rows = 3 * COLUMN_BLOCK // length + 4
+    rows = iter(["a,b\n", *[row] * n_rows])
+    for block in column(rows, "csv", "a", "data"):
+        assert {*block} == {"x" * length}
+        assert len(block) == max(1, -(-COLUMN_BLOCK // (length + 1)))
+        break
+    assert len([*rows]) == n_rows - len(block)
+    assert sum(map(len, column(["a,b\n", *[row] * n_rows], "csv", "a", "data"))) == n_rows
+
+
+def test_empty_texts_of_a_column_do_not_pile_up():
+    rows = iter(["a,b\n", *[",y\n"] * (2 * COLUMN_BLOCK)])
+    assert next(column(rows, "csv", "a", "data")) == [""] * COLUMN_BLOCK
+
+
+@pytest.mark.parametrize(
+    ("table", "rows", "bad"),
+    [
+        ("csv", "b,a\n,x\n,y\n", "z\n"),
+        ("csv", "a\nx\ny\n", '"z'),
+        ("jsonl", '{"a": "x"}\n{"a": "y"}\n', "{\n"),
+        ("jsonl", '{"a": "x"}\n{"a": "y"}\n', '{"b": "z"}\n'),
+    ],
+)
+@pytest.mark.parametrize("n", [1, 5, 1000])
+def test_the_texts_of_a_column_come_before_the_error_of_another_row(table, rows, bad, n):
+    found = []
+    with pytest.raises(CorpusError, match="line "):
+        found.extend(column(pieces(rows + bad + rows, n), table, "a", "data"))
+    assert [text for texts in found for text in texts] == ["x", "y"]
 
 
 def test_a_field_may_be_long():
