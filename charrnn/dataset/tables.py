@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from charrnn.dataset.bad_lines import BadLines, nouns, unequal
 from charrnn.dataset.groups import in_blocks, up_to_error
 from charrnn.dataset.line_reader import lines_of, texts_between
 from charrnn.dataset.vocabulary import TAB
@@ -22,21 +23,41 @@ Row = tuple[int, str | list[str]]
 """The number of the line at which a row ends, and its texts; or what is wrong with it."""
 
 
-def as_pairs(texts: Iterator[str], table: str, columns: tuple[str, ...], name: str, skip_bad: bool) -> Iterator[str]:
+def as_pairs(
+    texts: Iterator[str],
+    table: str,
+    columns: tuple[str, ...],
+    name: str,
+    bad: BadLines,
+    layout: str = "pairs",
+    normalize: Callable[[str], str] = str,
+) -> Iterator[str]:
     """The rows of a table, which comes in pieces of text, as lines of source, tab and target.
 
-    A tab or a newline within a text becomes a space. Raises `CorpusError` for columns that are missing, and
-    for a row that lacks one of the two texts; with `skip_bad`, such a row becomes a line without a tab, which the
-    layout `pairs` skips and counts.
+    A tab or a newline within a text becomes a space. A row that lacks one of the two texts, or that the layout can't
+    read, is added to `bad` and becomes a line without a tab; tags are counted as those of the normalized text. Raises
+    `CorpusError` for columns that are missing.
     """
     rows: Callable[[Iterator[str], tuple[str, ...], str], Iterator[Row]] = _csv_rows if table == "csv" else _json_rows
     for number, found in rows(lines_of(texts), columns, name):
-        if isinstance(found, list):
-            yield TAB.join(text.translate(SPACES) for text in found) + "\n"
-        elif skip_bad:
-            yield "?\n"
-        else:
-            raise CorpusError(f"line {number:,} of {name} {found}: mend it, or leave such lines out with --skip-bad")
+        row = [text.translate(SPACES) for text in found] if isinstance(found, list) else []
+        problem = found if isinstance(found, str) else _missing_text(row, columns, layout)
+        if problem:
+            bad.add(f"line {number:,} of {name}", problem, problem)
+        elif layout == "tags" and (n := len(normalize(row[0]))) != len(normalize(row[1])):
+            problem = unequal(n, len(normalize(row[1])))
+            bad.add(f"line {number:,} of {name}", problem, "unequal")
+        yield "?\n" if problem else TAB.join(row) + "\n"
+
+
+def _missing_text(row: list[str], columns: tuple[str, ...], layout: str) -> str:
+    """What a row lacks, such as a label that is more than blanks; empty if it lacks nothing."""
+    first, second = nouns(layout)
+    if not row[0]:
+        return f"has no {first} as {columns[0]!r}"
+    if layout == "labels" and not row[1].strip():
+        return f"has no {second} as {columns[1]!r}"
+    return ""
 
 
 def column(pieces: Iterable[str], table: str, wanted: str, name: str) -> Iterator[list[str]]:
@@ -83,7 +104,7 @@ def _csv_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Iter
         for row in reader:
             if row:
                 short = len(row) <= max(places)
-                yield reader.line_num, "has too few columns" if short else _checked([row[place] for place in places])
+                yield reader.line_num, "has too few columns" if short else [row[place] for place in places]
     except csv.Error as error:
         raise CorpusError(
             f"line {reader.line_num:,} of {name} is not CSV: {error}; mend it, since --skip-bad can't"
@@ -107,7 +128,7 @@ def _json_rows(lines: Iterator[str], columns: tuple[str, ...], name: str, first:
             yield number, [""]
             continue
         missing = [column for column in columns if not _is_text(row.get(column))]
-        yield number, _missing(row, missing[0]) if missing else _checked([str(row[column]) for column in columns])
+        yield number, _missing(row, missing[0]) if missing else [str(row[column]) for column in columns]
 
 
 def _missing(row: dict[str, Any], column: str) -> str:
@@ -125,11 +146,6 @@ def _kind(value: Any) -> str:
         if isinstance(value, kind):
             return name
     return "a number"
-
-
-def _checked(texts: list[str]) -> str | list[str]:
-    """The texts, or what is wrong with two of them."""
-    return texts if len(texts) == 1 or texts[0].translate(SPACES) else "has an empty source"
 
 
 def _is_text(value: Any) -> bool:

@@ -64,7 +64,12 @@ train loop.txt                                | 1 | loop.txt
 train one-line.txt --lines                    | 1 | line
 train corpus.txt --pairs                      | 1 | line 1 has no tab in corpus.txt
 train one.tsv --pairs                         | 1 | only one pair
-train bad.tsv --pairs                         | 1 | line 3 has 2 tabs in bad.tsv; 3 lines are like that
+train bad.tsv --pairs                         | 1 | line 4 has no tab; line 5 has no source: write source, tab, target
+train bad.tsv --classify                      | 1 | line 3 has 2 tabs in bad.tsv; line 4 has no tab; line 5
+train bad.tsv --tags                          | 1 | line 5 has no text: write text, tab, tags, or leave such lines out
+train short.csv --pairs --csv a,b             | 1 | line 3 of short.csv has too few columns (2 lines are like that)
+train short.csv --classify --csv a,b          | 1 | give each row a text as 'a' and a label as 'b'
+train short.csv --tags --csv a,b --skip-bad   | 1 | all 3 lines of short.csv are bad, and so --skip-bad leaves none
 train pairs.tsv --pairs --lines               | 2 | --lines and --pairs
 train pairs.tsv --skip-bad                    | 2 | skip_bad is only for lines of source
 train pairs.csv --pairs --csv a               | 2 | --csv is the names of two columns
@@ -408,6 +413,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "bad.tsv": b"a\tb\nc\td\ne\tf\tg\nh\n\ti\n",
         "pairs.tsv": b"a\tb\nc\td\n" * 20,
         "pairs.csv": b"a,b\n" + b"1,2\n" * 20,
+        "short.csv": b"a,b\n1,xy\n3\n4\n",
         "words.conll": b"a O\nb\n\nc X\n",
         "latin1.txt": "café ".encode("latin-1") * 50,
         "binary.bin": bytes(range(256)) * 4,

@@ -70,7 +70,7 @@ def start(
     if model is not None and not source.as_bytes and "normalization" not in read_options:
         source = replace(source, normalization=model.text_form.normalization)
     notice = notifier(quiet)
-    corpus = corpora.read(source, notice=notice)
+    corpus = corpora.read(source, notice=notice, layout=options.get("layout", "stream"))
     if line := mixed_forms(corpus):
         notice(line)
     options = _with_engine(options, source, corpus, model, quiet)
@@ -89,7 +89,7 @@ def resume(
     options = _in_layout_of(state, options, read_options)
     trainers.check_resume(state, options)  # before the corpus is read
     source = _source_to_resume(state, paths, read_options, path)
-    corpus = corpora.read(source, state.corpus.size, notifier(quiet))
+    corpus = corpora.read(source, state.corpus.size, notifier(quiet), options["layout"])
     options = _with_remaining_time(options, source)
     _notify_engine(options, state, quiet)
     with default_interrupt():
