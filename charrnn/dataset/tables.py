@@ -3,8 +3,10 @@
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
+from charrnn.dataset import shell_words
 from charrnn.dataset.bad_lines import BadLines, nouns, unequal
 from charrnn.dataset.groups import in_blocks, up_to_error
 from charrnn.dataset.line_reader import lines_of, texts_between
@@ -13,6 +15,8 @@ from charrnn.errors import CorpusError
 
 TABLES = ("csv", "jsonl")
 SPACES = str.maketrans(dict.fromkeys("\t\n\r", " "))
+SEPARATORS = {";": ("semicolons", "-d ';'"), "\t": ("tabs", "-t"), "|": ("vertical bars", "-d '|'")}
+"""What tables have in the place of commas, what it is called, and the option of csvkit that reads it."""
 MAX_NAMED = 20
 """The most columns that an error names."""
 MAX_FIELD = 1 << 30
@@ -93,22 +97,43 @@ def _json_blocks(pieces: Iterable[str], field: str) -> Iterator[list[Row]]:
 def _csv_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Iterator[Row]:
     """The rows of CSV (RFC 4180) after a line with the names of the columns."""
     csv.field_size_limit(MAX_FIELD)
-    reader = csv.reader(lines, strict=True)
+    first = next(lines, "")
+    reader = csv.reader(chain([first] if first else [], lines), strict=True)
     try:
         header = [text.strip() for text in next(reader, [])]
         for column in columns:
             if column not in header:
                 named = ", ".join(header[:MAX_NAMED]) + (" and more" if len(header) > MAX_NAMED else "")
-                raise CorpusError(f"{name} has no column {column!r}: its first line names {named or 'none'}")
+                why = _other_separator(first, columns, name) or f"its first line names {named or 'none'}"
+                raise CorpusError(f"{name} has no column {column!r}: {why}")
         places = [header.index(column) for column in columns]
         for row in reader:
             if row:
                 short = len(row) <= max(places)
                 yield reader.line_num, "has too few columns" if short else [row[place] for place in places]
     except csv.Error as error:
+        if reader.line_num <= 1 and (why := _other_separator(first, columns, name)):
+            raise CorpusError(f"{name} has no column {columns[0]!r}: {why}") from None
         raise CorpusError(
             f"line {reader.line_num:,} of {name} is not CSV: {error}; mend it, since --skip-bad can't"
         ) from None
+
+
+def _other_separator(first: str, columns: tuple[str, ...], name: str) -> str:
+    """What to say about a first line that seems to have another separator than commas; empty if it does not."""
+
+    def fields(separator: str) -> list[str]:
+        return [text.strip() for text in next(csv.reader([first], delimiter=separator), [])]
+
+    for separator, (called, option) in SEPARATORS.items():
+        found = fields(separator)
+        if len(found) > 1 and (len(fields(",")) == 1 or {*columns} & {*found}):
+            file = "FILE" if name == "-" else shell_words.quote(name)
+            return (
+                f"its first line looks separated by {called}, not commas: convert it first, for instance with "
+                f"`csvformat {option} {file} > copy.csv`, which comes with csvkit"
+            )
+    return ""
 
 
 def _json_rows(lines: Iterator[str], columns: tuple[str, ...], name: str, first: int = 1) -> Iterator[Row]:

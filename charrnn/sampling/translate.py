@@ -78,6 +78,13 @@ def translate(
     return itertools.chain.from_iterable(found)
 
 
+def check_rewrites(model: Model) -> None:
+    """Raises `ConfigError` for a model that has no pairs."""
+    check_model(model)
+    if model.layout not in REWRITING_LAYOUTS:
+        raise ConfigError("this model does not rewrite texts: `charrnn train --pairs` makes models that do")
+
+
 def translate_batches(
     model: Model,
     batches: Iterable[Sequence[str]],
@@ -89,9 +96,7 @@ def translate_batches(
     threads: int | None = None,
 ) -> Iterator[list[Translation]]:
     """`translate` of sources in batches: yields the targets of each batch before it asks for the next."""
-    check_model(model)
-    if model.layout not in REWRITING_LAYOUTS:
-        raise ConfigError("this model does not rewrite texts: `charrnn train --pairs` makes models that do")
+    check_rewrites(model)
     one_of("unknown", unknown, POLICIES)
     threads = available_cores() if threads is None else threads
     length = model.default_length if length is None else length

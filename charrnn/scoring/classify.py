@@ -16,6 +16,7 @@ import numpy as np
 
 from charrnn.config import LOGIT_ADJUSTMENT, MAX_LOGIT_ADJUSTMENT, between
 from charrnn.dataset.groups import texts_in_groups
+from charrnn.dataset.label_set import LabelSet
 from charrnn.errors import ConfigError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.classifier import Classifier
@@ -65,6 +66,15 @@ def classify(
     return itertools.chain.from_iterable(found)
 
 
+def classifier_of(model: Model) -> tuple[Classifier, LabelSet]:
+    """The network of a model and its labels. Raises `ConfigError` for a model that has none."""
+    check_model(model)
+    network, labels = model.network, model.labels
+    if not isinstance(network, Classifier) or labels is None:
+        raise ConfigError("this model gives no labels to texts: `charrnn train --classify` makes models that do")
+    return network, labels
+
+
 def classify_batches(
     model: Model,
     batches: Iterable[Sequence[str]],
@@ -74,10 +84,7 @@ def classify_batches(
     threads: int | None = None,
 ) -> Iterator[list[Classification]]:
     """`classify` of texts in batches: yields the labels of each batch before it asks for the next."""
-    check_model(model)
-    network, labels = model.network, model.labels
-    if not isinstance(network, Classifier) or labels is None:
-        raise ConfigError("this model gives no labels to texts: `charrnn train --classify` makes models that do")
+    network, labels = classifier_of(model)
     between("logit_adjustment", logit_adjustment, 0, MAX_LOGIT_ADJUSTMENT)
     adjustment = logit_adjustment * np.log(labels.frequencies)
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+import charrnn as api
 from charrnn.checkpoint import model_file
 from charrnn.dataset.record_form import RecordForm
+from charrnn.errors import ConfigError
 from charrnn.scoring.whole_texts import MAX_TEXT
-from support.processes import charrnn, posix, started
+from support.processes import charrnn, error_line, posix, started
 from support.random_models import random_model
 from support.readmes import DOCS
 
@@ -186,3 +188,44 @@ def test_a_bad_row_of_a_table_takes_no_score_from_those_before_it(kind: str, tmp
     for bad in {"csv": ["3\n", '3,"a'], "jsonl": ["3\n", "{\n", '{"text": []}']}[kind]:
         line = failure(("score", "model.safetensors", "--json", "--per-line"), rows, bad.encode(), tmp_path)
         assert f"line {3 + (kind == 'csv')} of text.txt" in line
+
+
+# The kind of the model
+
+
+@pytest.mark.parametrize(
+    ("command", "model", "why"),
+    [
+        ("classify", "names", "this model gives no labels to texts: `charrnn train --classify`"),
+        ("classify --unknown error", "tagger", "this model gives no labels to texts: `charrnn train --classify`"),
+        ("tag", "dates", "this model gives no tags to characters: `charrnn train --tags`"),
+        ("tag --conll --unknown error", "classifier", "this model gives no tags to characters: `charrnn train --tags`"),
+        ("translate", "tales", "this model does not rewrite texts: `charrnn train --pairs`"),
+        ("translate --evaluate", "tagger", "this model does not rewrite texts: `charrnn train --pairs`"),
+        ("score", "classifier", "this model is a classifier: use `charrnn classify`"),
+        ("score --per-line --unknown error", "tagger", "this model is a tagger: use `charrnn tag`"),
+        ("score --top 2 --json", "classifier", "this model is a classifier: use `charrnn classify`"),
+        ("score --heatmap -q", "dates", "this model is a translator: use `charrnn translate`"),
+        ("sample --per-line --prime-file", "tagger", "this model is a tagger: use `charrnn tag`"),
+    ],
+)
+def test_the_kind_of_the_model_is_checked_before_the_text(command: str, model: str, why: str, tmp_path: Path) -> None:
+    name, *options = command.split()
+    (tmp_path / "bad.gz").write_bytes(gzip.compress("☃ no tab\n".encode()) + b"garbage")
+    (tmp_path / "bad.txt").write_text("☃ no tab\n", encoding="utf-8")
+    for file in ("bad.txt", "bad.gz"):
+        first = [name, DOCS / f"{model}.safetensors"]
+        done = charrnn(*first, *options, file, cwd=tmp_path)
+        assert why in error_line(done, 2)
+
+
+def test_the_library_checks_the_kind_of_the_model_before_the_text() -> None:
+    classifier, tagger = (api.load(DOCS / f"{name}.safetensors").model for name in ("classifier", "tagger"))
+    for call in (
+        lambda: api.score(classifier, "☃"),
+        lambda: api.surprisal(tagger, "☃"),
+        lambda: [*api.score_lines(tagger, ["☃"], unknown="error")],
+        lambda: [*api.translate(tagger, ["☃"])],
+    ):
+        with pytest.raises(ConfigError, match="this model "):
+            call()
