@@ -19,6 +19,14 @@ MAX_XZ_MEMORY = 1 << 28
 """The most bytes of memory for an xz file: `xz -9` needs a quarter of it, but a file can ask for any amount."""
 
 
+class DamagedFileError(CorpusError):
+    """A compressed file whose text can't be read to its end."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{'stdin' if path == '-' else path} {problem}")
+        self.path = path
+
+
 class Decompressor(Protocol):
     """The decompressor of one member of a file, as the standard library has them."""
 
@@ -103,6 +111,8 @@ COMPRESSIONS = (
 )
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 """What the names of compressed texts end in, as the programs write them; only their content counts when reading."""
+HEAD = max(len(start) for form in COMPRESSIONS for start in form.starts)
+"""The bytes that tell a form."""
 STARTS = tuple(start for compression in COMPRESSIONS for start in compression.starts)
 
 
@@ -121,7 +131,7 @@ def text_blocks(path: str, blocks: Iterator[bytes], size: int) -> Iterator[bytes
     refuse(path, head, form.program)
     if _compression(head):  # a file can hold itself, without end
         file = "FILE" if path == "-" else shell_words.quote(path)
-        raise CorpusError(f"{_shown(path)} is compressed twice: pipe in its content, `{form.program} -dc {file} | …`")
+        raise DamagedFileError(path, f"is compressed twice: pipe in its content, `{form.program} -dc {file} | …`")
     return blocks
 
 
@@ -140,28 +150,38 @@ def _peek(blocks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
 def _decompressed(path: str, form: Compression, blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
     """The text of a file, member after member, in blocks of at most `size` bytes."""
     member: Decompressor | None = None
+    head, has_ended = b"", False  # the first bytes of this member, and whether one before it has ended
+
+    def problem(otherwise: str) -> DamagedFileError:
+        """The error for a member that can't be read: what follows another may be none."""
+        if not has_ended or any(start.startswith(head) or head.startswith(start) for start in form.starts):
+            return DamagedFileError(path, otherwise)
+        file = "FILE" if path == "-" else shell_words.quote(path)
+        return DamagedFileError(
+            path,
+            f"has bytes after its end that are no {form.name} data: extract its text first, for instance with "
+            f"`{form.program} -dc {file} > copy`",
+        )
+
     for data in (block[n : n + SLICE] for block in blocks for n in range(0, len(block), SLICE)):
         while data or (member is not None and not member.needs_input):
             if member is None:
                 if not (data := data.lstrip(b"\0")):  # zeros may fill up the space after a member
                     break
-                member = form.open(path)
+                member, head = form.open(path), b""
+            if len(head) < HEAD:
+                head += data[: HEAD - len(head)]
             try:
                 found = member.decompress(data, size)
             except CorpusError:
                 raise
             except Exception as error:  # each library has errors of its own
                 reason = " ".join(str(error).split()) or type(error).__name__
-                raise CorpusError(f"{_shown(path)} is a damaged {form.name} file: {reason}") from None
+                raise problem(f"is a damaged {form.name} file: {reason}") from None
             data = b""
             if found:
                 yield found
             if member.eof:
-                data, member = member.unused_data, None
+                data, member, has_ended = member.unused_data, None, True
     if member is not None:
-        raise CorpusError(f"{_shown(path)} is a {form.name} file without its end: it was cut off")
-
-
-def _shown(path: str) -> str:
-    """The name of a file in messages."""
-    return "stdin" if path == "-" else path
+        raise problem(f"is a {form.name} file without its end: it was cut off")

@@ -14,6 +14,7 @@ import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from charrnn.dataset.bad_lines import BadLines
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_reader import lines_of
 from charrnn.dataset.vocabulary import TAB
@@ -44,6 +45,8 @@ class BadLine(NamedTuple):
 
     number: int
     problem: str
+    kind: str
+    """What it lacks: a `tag`, or the `type` of one."""
 
 
 def split_tag(tag: str) -> tuple[str, str]:
@@ -96,9 +99,9 @@ def read_tagged(lines: Iterable[str]) -> Iterator[Sentence | BadLine]:
             sentence, bad = Sentence([], []), None
         elif word != DOCUMENT and not bad:
             if not others:
-                bad = BadLine(number, f"has the word {word!r} without a tag")
+                bad = BadLine(number, f"has the word {word!r} without a tag", "tag")
             elif not split_tag(others[-1])[1]:
-                bad = BadLine(number, f"has the tag {others[-1]!r}, which names no type")
+                bad = BadLine(number, f"has the tag {others[-1]!r}, which names no type", "type")
             sentence.words.append(word)
             sentence.tags.append(others[-1] if others else "")
     if bad or sentence.words:
@@ -110,12 +113,11 @@ def bad_line_error(bad: BadLine, name: str, advice: str) -> CorpusError:
     return CorpusError(f"line {bad.number:,} of {name} {bad.problem}: {advice}")
 
 
-def as_pairs(texts: Iterator[str], names: list[str], name: str, skip_bad: bool) -> Iterator[str]:
+def as_pairs(texts: Iterator[str], names: list[str], name: str, bad: BadLines) -> Iterator[str]:
     """The sentences of a file, which comes in pieces of text, as lines of text, tab and a letter for each character.
 
-    `names` are the tags by their letters, from `FIRST_LETTER` on; new ones are added. Raises `CorpusError` for a line
-    that is not a word and its tag; with `skip_bad`, its sentence becomes a line without a tab, which the layout `tags`
-    skips and counts.
+    `names` are the tags by their letters, from `FIRST_LETTER` on; new ones are added. The sentence of a line that is
+    not a word and its tag, which is added to `bad`, becomes a line without a tab.
     """
     letters = {tag: chr(FIRST_LETTER + k) for k, tag in enumerate(names)}
     for found in read_tagged(lines_of(texts)):
@@ -131,10 +133,9 @@ def as_pairs(texts: Iterator[str], names: list[str], name: str, skip_bad: bool) 
                     f"{name} has more than {LabelSet.MAX_LABELS:,} different tags: the last column of a line is its tag"
                 )
             yield f"{found.text}{TAB}{tags}\n"
-        elif skip_bad:
-            yield "?\n"
         else:
-            raise bad_line_error(found, name, "mend it, or leave such sentences out with --skip-bad")
+            bad.add(f"line {found.number:,} of {name}", found.problem, found.kind)
+            yield "?\n"
 
 
 class SentenceReader:

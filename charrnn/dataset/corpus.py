@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import PAIR_LAYOUTS, REWRITING_LAYOUTS
+from charrnn.dataset.bad_lines import NO_TAB, BadLines, Fault, row_advice, told
 from charrnn.dataset.encoder import Encoder, renumber
 from charrnn.dataset.files import Source
 from charrnn.dataset.held_out import MIN_VALIDATION, HeldOutText, check_apart
@@ -46,6 +47,9 @@ class Corpus:
 
     tag_names: tuple[str, ...] = ()
     """The tags that the letters of `conll` stand for, if the text was read from that form."""
+    bad_rows: tuple[Fault, ...] = ()
+    """What is wrong with the rows of a table, or the sentences, that were skipped: a line without a tab is in the place
+    of each."""
     held_out: HeldOutText | None = None
     """The text to validate on, if it is one of its own: otherwise a part of the corpus is held out."""
     rare: CharacterCount | None = None
@@ -152,17 +156,25 @@ class Corpus:
     @cached_property
     def pairs(self) -> Pairs:
         """The lines that are pairs of source and target; `pairs.check` tells whether they are fit for training."""
-        return Pairs.from_ids(self.all_ids, self.alphabet, border=len(self.ids))
+        return self._pairs("pairs")
 
     @cached_property
     def aligned_pairs(self) -> Pairs:
         """The pairs whose target is as long as the source."""
-        return Pairs.from_ids(self.all_ids, self.alphabet, aligned=True, border=len(self.ids))
+        return self._pairs("tags")
 
     @cached_property
     def labelled_pairs(self) -> Pairs:
         """The pairs whose target is a label."""
-        return Pairs.from_ids(self.all_ids, self.alphabet, border=len(self.ids), labelled=True)
+        return self._pairs("labels")
+
+    def _pairs(self, layout: str) -> Pairs:
+        names = self.name, self.held_out.name if self.held_out else ""
+        found = Pairs.from_ids(self.all_ids, self.alphabet, layout, len(self.ids), names)
+        if not self.bad_rows:
+            return found
+        others = (fault for fault in found.faults if fault.problem != NO_TAB)
+        return replace(found, faults=(*self.bad_rows, *others))
 
     def pairs_of(self, layout: str) -> Pairs:
         """The pairs as a layout reads them."""
@@ -228,19 +240,26 @@ def from_text(
     return Corpus(ids, vocabulary, name, *identity(text), held_out=held_out, text_form=form, record_form=record_form)
 
 
-def read(source: Source, size: int | None = None, notice: Callable[[str], None] = lambda text: None) -> Corpus:
+def read(
+    source: Source,
+    size: int | None = None,
+    notice: Callable[[str], None] = lambda text: None,
+    layout: str = "pairs",
+) -> Corpus:
     """Reads a corpus: the texts of all its files one after the other, with a newline after one that lacks it.
 
     `Source.text_form` says how bytes become text. For a model of bytes nothing is changed, and the bytes are on disk
     rather than in memory: see `map_bytes`. Raises `CorpusError` for files that can't be found, read or decoded, and
     for fewer than two characters; if a `size` in bytes is given, also as soon as there are more. Raises `ConfigError`
-    for a text to validate on that is part of the corpus. What is skipped in folders is told to `notice`.
+    for a text to validate on that is part of the corpus. What is skipped in folders is told to `notice`. `layout` is
+    the one in which the rows of a table will be read, and so says which of them are bad.
     """
     check_apart(source)
     raws, form = [RawText(source, size, notice)], source.text_form
     if source.val_paths:
         raws.append(RawText(replace(source, paths=source.val_paths), None, notice))
     names: list[str] = []
+    bad = BadLines()
     records = source.record_form
     if source.as_bytes:
         texts = [map_bytes(raw if records.is_lines else bytes_with_ends(records, raw)) for raw in raws]
@@ -249,9 +268,13 @@ def read(source: Source, size: int | None = None, notice: Callable[[str], None] 
         encoder, borders = Encoder(), [0]
         in_records = source.table or not records.is_lines
         for raw in raws:
-            for text in texts_by_file(raw, source, names) if in_records else form.decode(raw, source.errors):
+            for text in (
+                texts_by_file(raw, source, names, bad, layout) if in_records else form.decode(raw, source.errors)
+            ):
                 encoder.add(text)
             borders.append(len(encoder.ids) // encoder.dtype.itemsize)
+        if bad.faults and not source.skip_bad:
+            raise CorpusError(f"{told(bad.faults)}: {row_advice(source.table, source.columns, layout)}")
         ids, vocabulary = encoder.finish()
         texts = [ids[begin:end] for begin, end in pairwise(borders)]
     held_out = None
@@ -264,6 +287,7 @@ def read(source: Source, size: int | None = None, notice: Callable[[str], None] 
         raws[0].size,
         raws[0].sha256.hexdigest(),
         tag_names=tuple(names),
+        bad_rows=bad.faults,
         held_out=held_out,
         text_form=form.of_later_texts,
         record_form=records,

@@ -1,6 +1,7 @@
 """The file decoder: the characters of a file whose bytes come in parts; a byte order mark decides how they are read."""
 
 import codecs
+from collections.abc import Iterator
 from typing import Any
 
 from charrnn.config import one_of
@@ -52,11 +53,11 @@ class FileDecoder:
         self.has_begun = False
         """Whether the first character is known."""
 
-    def decode(self, part: bytes) -> str:
-        """The text of the next part, up to a character that is not complete; b"" ends the file.
+    def decode(self, part: bytes) -> Iterator[str]:
+        """The text of the next part in one piece, up to a character that is not complete; b"" ends the file.
 
-        Raises `CorpusError` for bytes that can't be decoded, and for a file that is in another encoding although they
-        can: UTF-16 without a mark would be a text with a NUL after every letter.
+        Raises `CorpusError` for bytes that can't be decoded, after the text before them; and for a file that is in
+        another encoding although they can: UTF-16 without a mark would be a text with a NUL after every letter.
         """
         final = not part
         self.size += len(part)
@@ -64,19 +65,20 @@ class FileDecoder:
             self.undecoded += part
             self.mark = find_mark(self.undecoded[:4], final)
             if self.mark is None:
-                return ""
+                yield ""
+                return
             self.encoding = MARKS.get(self.mark, self.encoding)
             self.decoder: Any = codecs.getincrementaldecoder(self.encoding)(self.errors)
             part, self.undecoded = self.undecoded[len(self.mark) :], b""
         if not self.mark and len(self.head) < SAMPLE_SIZE:
             self.head += part[: SAMPLE_SIZE - len(self.head)]
             self._refuse_other()
-        text = self._decode(part, final)
-        if text and not self.has_begun:
-            self.has_begun = True
-            if not self.mark:  # encodings of their own, such as gb18030, have a mark too
-                text = text.removeprefix("\ufeff")
-        return text
+        for text in self._decode(part, final):
+            if text and not self.has_begun:
+                self.has_begun = True
+                if not self.mark:  # encodings of their own, such as gb18030, have a mark too
+                    text = text.removeprefix("\ufeff")
+            yield text
 
     def _refuse_other(self) -> None:
         """Raises `CorpusError` if the start of the file is in another encoding, in which it would be no error."""
@@ -90,17 +92,21 @@ class FileDecoder:
             others = ", or --bytes" * (self.errors == "strict")
             raise CorpusError(f"{self.path} looks like {looks}, not {self.encoding}: give --encoding {found}{others}")
 
-    def _decode(self, part: bytes, final: bool) -> str:
+    def _decode(self, part: bytes, final: bool) -> Iterator[str]:
+        state = self.decoder.getstate()
         try:
-            text: str = self.decoder.decode(part, final)
+            yield self.decoder.decode(part, final)
         except UnicodeDecodeError as error:
             at = self.size - len(error.object) + error.start
+            good = len(part) - len(error.object) + error.start  # the bytes of the part that come before it
+            if good > 0 and not final:
+                self.decoder.setstate(state)
+                yield self.decoder.decode(part[:good])
             start = max(0, error.start - GUESS_SIZE) // 4 * 4  # a character of UTF-16 or UTF-32 is not cut
             what = f"is not {self.encoding} at byte {at}"
             raise self._error(what, error.object[start : error.start + GUESS_SIZE]) from None
         except UnicodeError as error:  # for instance utf-16 without its mark
             raise self._error(f"is not {self.encoding}: {error}", self.head) from None
-        return text
 
     def _error(self, what: str, sample: bytes) -> CorpusError:
         """The error for a file that is not what it should be; a sample of it says what it may be."""

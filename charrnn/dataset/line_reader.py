@@ -40,7 +40,8 @@ def read_lines(
     A line ends with `\\n`, `\\r\\n` or `\\r`, or with its file; for a model of bytes only with `\\n`. A `\\r` at the
     end of a part may be half of `\\r\\n`: its line does not wait, and its raw form then lacks the `\\n`, unless it has
     to be `whole`. Memory holds at most one list, and the beginning of a line whose end has not arrived yet. Raises
-    `CorpusError` for bytes that can't be decoded, and for a line of more than `MAX_LINE` bytes.
+    `CorpusError` for bytes that can't be decoded, and for a line of more than `MAX_LINE` bytes, after the lines before
+    these.
     """
     parts = _with_line_ends(parts)
     if vocabulary.is_bytes:
@@ -125,20 +126,20 @@ def _raw_lines(parts: Iterable[Part], form: TextForm, whole: bool) -> Iterator[t
         if decoder is None:
             decoder, unfinished = FileDecoder(path, form.encoding, "surrogateescape"), list[str]()
             is_first, is_half, number = True, False, 1
-        text = decoder.decode(part)
-        if is_half and text:  # the line of the \r is out already
-            text, is_half = text.removeprefix("\n"), False
-        is_open = not unfinished or unfinished[-1][-1:] != "\r"
-        if part and is_open and "\n" not in text and "\r" not in text:
-            unfinished.append(text)
-            continue
-        lines, unfinished = _split("".join((*unfinished, text))), []
-        if part and lines and (last := lines[-1][-1]) != "\n" and (whole or last != "\r"):
-            unfinished = [lines.pop()]
-        if lines:
-            is_half = text[-1:] == "\r" and not unfinished
-            yield lines, "\ufeff" if is_first and decoder.mark == codecs.BOM_UTF8 else "", path, number
-            is_first, number = False, number + len(lines)
+        for text in decoder.decode(part):
+            if is_half and text:  # the line of the \r is out already
+                text, is_half = text.removeprefix("\n"), False
+            is_open = not unfinished or unfinished[-1][-1:] != "\r"
+            if part and is_open and "\n" not in text and "\r" not in text:
+                unfinished.append(text)
+                continue
+            lines, unfinished = _split("".join((*unfinished, text))), []
+            if part and lines and (last := lines[-1][-1]) != "\n" and (whole or last != "\r"):
+                unfinished = [lines.pop()]
+            if lines:
+                is_half = text[-1:] == "\r" and not unfinished
+                yield lines, "\ufeff" if is_first and decoder.mark == codecs.BOM_UTF8 else "", path, number
+                is_first, number = False, number + len(lines)
         if not part:
             decoder = None
 

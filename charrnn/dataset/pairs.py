@@ -1,34 +1,28 @@
 """The `pairs` layout: each line is a source, a tab and a target; only the target counts in the loss."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.config import REWRITING_LAYOUTS
+from charrnn.dataset.bad_lines import NO_TAB, Fault, line_advice, nouns, told, unequal
 from charrnn.dataset.groups import in_groups
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import Digests, line_digests
 from charrnn.dataset.lines import Lines, find, find_lines, id_of, texts_of_lines
 from charrnn.dataset.vocabulary import TAB, Vocabulary
-from charrnn.errors import CorpusError, counted
-from charrnn.types import Ids, Indices
+from charrnn.errors import CorpusError
+from charrnn.types import Ids, Indices, Mask
 
 DIGEST_BLOCK = 1 << 16
 """Lines whose texts are in memory at once."""
-
-
-@dataclass(frozen=True)
-class BadLines:
-    """The lines that are no pairs: they have no tab, two of them, or nothing before it."""
-
-    count: int
-    first: str
-    """What is wrong with the first of them, and where it is."""
-    begin: int = 0
-    """Where the first of them begins in the ids."""
+GOOD, WHOLE, TABS, NO_SOURCE, UNEQUAL, NO_LABEL = range(6)
+"""What can be wrong with a line: that it has no tab, several of them, or nothing before it; or not as many tags as
+characters, or no label."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +41,8 @@ class Pairs:
     longest_target: int
     labels: LabelSet | None
     """The sources, if they are labels: few, and each for several targets."""
-    bad: BadLines | None
+    faults: tuple[Fault, ...]
+    """What is wrong with the other lines, in the order of the first line of each fault."""
 
     @property
     def longest_source(self) -> int:
@@ -58,48 +53,61 @@ class Pairs:
     @property
     def n_bad(self) -> int:
         """The number of lines that are no pairs."""
-        return self.bad.count if self.bad else 0
+        return sum(fault.n_lines for fault in self.faults)
 
     @classmethod
     def from_ids(
         cls,
         ids: Ids,
         vocabulary: Vocabulary,
-        aligned: bool = False,
+        layout: str = "pairs",
         border: int | None = None,
-        labelled: bool = False,
+        names: Sequence[str] = ("the text", "the text to validate on"),
     ) -> "Pairs":
-        """The pairs among the lines of a text; if they are `aligned`, a target is as long as its source.
+        """The pairs among the lines of a text.
 
-        If they are `labelled`, a target is a label, which is more than blanks.
-
-        From the newline at the `border` on, the lines are those of another file, which are numbered anew.
+        In the layout `tags` a target is as long as its source, in `labels` it is more than blanks. From the newline at
+        the `border` on, the lines are those of another file, which are numbered anew. `names` are those of the files.
         """
         newline, starts, lengths = find_lines(ids, vocabulary)
         places, tabs = _tabs(find(ids, id_of(TAB, vocabulary)), starts, lengths)
-        wrong = (tabs != 1) | (places == starts)
-        if aligned:
-            wrong |= lengths != 2 * (places - starts) + 1
-        if labelled:
-            blank = np.zeros(len(wrong), bool)
-            blank[~wrong] = _are_blank(ids, vocabulary, places[~wrong] + 1, (starts + lengths)[~wrong])
-            wrong |= blank
+        kinds = np.full(len(starts), GOOD, np.uint8)
+        kinds[places == starts] = NO_SOURCE
+        kinds[tabs > 1] = TABS
+        kinds[tabs == 0] = WHOLE
+        if layout == "tags":
+            kinds[(kinds == GOOD) & (lengths != 2 * (places - starts) + 1)] = UNEQUAL
+        if layout == "labels":
+            good = np.flatnonzero(kinds == GOOD)
+            kinds[good[_are_blank(ids, vocabulary, places[good] + 1, (starts + lengths)[good])]] = NO_LABEL
+
+        def fault(alike: Indices) -> Fault:
+            """That of some lines of a file, which have the same one."""
+            n, is_later = int(alike[0]), border is not None and bool(starts[alike[0]] > border)
+            begin = border + 1 if border is not None and is_later else 0
+            number = 1 + int(np.count_nonzero(ids[begin : starts[n]] == newline))
+            problem = _problem(int(kinds[n]), int(tabs[n]), int(places[n] - starts[n]), int(lengths[n]), layout)
+            return Fault(f"line {number:,}", problem, len(alike), names[is_later])
+
+        faults = tuple(map(fault, _alike(kinds, starts > (len(ids) if border is None else border))))
+        wrong = kinds != GOOD
         texts = compress(texts_of_lines(ids, starts, lengths, vocabulary), ~wrong)
-        bad = None
-        if wrong.any():
-            first = int(np.argmax(wrong))
-            begin = 0 if border is None or starts[first] <= border else border + 1
-            number = 1 + int(np.count_nonzero(ids[begin : starts[first]] == newline))
-            problem = _problem(int(tabs[first]), int(places[first] - starts[first]), int(lengths[first]))
-            if labelled and blank[first]:
-                problem = "has no label"
-            bad = BadLines(int(np.count_nonzero(wrong)), f"line {number:,} {problem}", int(starts[first]))
         sources, targets, labels = _columns(texts)
         by_source = len(np.unique(sources)) > len(np.unique(targets))
         starts, lengths, places = starts[~wrong], lengths[~wrong], places[~wrong]
         firsts = (places - starts).astype(lengths.dtype) + 1
         lines = Lines(ids, newline, starts, lengths, sources if by_source else targets, firsts)
-        return cls(lines, sources, targets, int((lengths - firsts).max(initial=0)), labels, bad)
+        return cls(lines, sources, targets, int((lengths - firsts).max(initial=0)), labels, faults)
+
+
+def _alike(kinds: NDArray[np.uint8], is_later: Mask) -> list[Indices]:
+    """The bad lines that have the same kind [R] and are in the same file, in the order of the first of each."""
+    if not kinds.any():
+        return []
+    found = (
+        np.flatnonzero((kinds == kind) & side) for kind in range(1, NO_LABEL + 1) for side in (~is_later, is_later)
+    )
+    return sorted(filter(len, found), key=lambda lines: int(lines[0]))
 
 
 def _tabs(places: Indices, starts: Indices, lengths: Indices) -> tuple[Indices, Indices]:
@@ -122,13 +130,16 @@ def _are_blank(ids: Ids, vocabulary: Vocabulary, begins: Indices, ends: Indices)
     return found
 
 
-def _problem(tabs: int, source: int, length: int) -> str:
-    """What is wrong with a line that is no pair, by the number of its tabs and the lengths of its source and of all."""
-    if tabs != 1:
-        return f"has {tabs} tabs" if tabs else "has no tab"
-    return (
-        f"has {counted(length - source - 1, 'tags')} for {counted(source, 'characters')}" if source else "has no source"
-    )
+def _problem(kind: int, tabs: int, source: int, length: int, layout: str) -> str:
+    """What is wrong with a line of a kind, by the number of its tabs and the lengths of its source and of all."""
+    if kind == UNEQUAL:
+        return unequal(source, length - source - 1)
+    return {
+        WHOLE: NO_TAB,
+        TABS: f"has {tabs} tabs",
+        NO_SOURCE: f"has no {nouns(layout)[0]}",
+        NO_LABEL: "has no label",
+    }[kind]
 
 
 def _columns(texts: Iterator[str]) -> tuple[Digests, Digests, LabelSet | None]:
@@ -148,25 +159,23 @@ def _columns(texts: Iterator[str]) -> tuple[Digests, Digests, LabelSet | None]:
     return sources, targets, labels
 
 
-def check(pairs: Pairs, name: str, skip_bad: bool, of_words: bool = False) -> None:
+def check(pairs: Pairs, name: str, layout: str, skip_bad: bool, of_words: bool = False) -> None:
     """Raises `CorpusError` for bad lines that are not to be skipped, and for fewer than two pairs.
 
     `of_words` says that each is a sentence, whose words have tags: see `conll`.
     """
-    if pairs.bad is not None and not skip_bad:
-        more = f"; {pairs.bad.count:,} lines are like that" if pairs.bad.count > 1 else ""
-        raise CorpusError(
-            f"{pairs.bad.first} in {name}{more}: write source, tab, target, or leave such lines out with --skip-bad"
-        )
+    if pairs.faults and not skip_bad:
+        raise CorpusError(f"{told(pairs.faults)}: {line_advice(layout)}")
     if len(pairs.lines) < 2:
-        if pairs.bad is not None and not len(pairs.lines):
-            n = pairs.bad.count
+        if pairs.faults and not len(pairs.lines):
+            n = pairs.n_bad
             which = f"all {n:,} lines of {name} are" if n > 1 else f"the only line of {name} is"
-            raise CorpusError(f"{which} bad, and so --skip-bad leaves none: {pairs.bad.first}")
+            raise CorpusError(f"{which} bad, and so --skip-bad leaves none: {told(pairs.faults)}")
         if of_words and len(pairs.lines):
             raise CorpusError(
                 f"{name} has only one sentence, and at least two are needed: in CoNLL's form a line is a word and its "
                 "tag, and an empty line ends a sentence"
             )
-        found = "only one pair" if len(pairs.lines) else "no pairs"
-        raise CorpusError(f"{name} has {found} of source, tab and target: at least two are needed")
+        unit = "pairs" if layout in REWRITING_LAYOUTS else "lines"
+        found = f"only one {unit[:-1]}" if len(pairs.lines) else f"no {unit}"
+        raise CorpusError(f"{name} has {found} of {' and '.join(nouns(layout))}: at least two are needed")

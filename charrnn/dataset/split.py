@@ -8,6 +8,7 @@ import numpy as np
 
 from charrnn.config import REWRITING_LAYOUTS, TrainingConfig
 from charrnn.dataset import pairs
+from charrnn.dataset.bad_lines import Fault
 from charrnn.dataset.batch import CHARS_PER_READ, NO_ROWS, Batch
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.held_out import MIN_VALIDATION
@@ -158,10 +159,15 @@ class Split(NamedTuple):
     """The lines of the corpus, of pairs the targets; None for a continuous text."""
     labels: LabelSet | None = None
     """The sources of pairs, if they are labels."""
-    n_skipped: int = 0
-    """The lines that were left out because they are no pairs."""
+    skipped: tuple[Fault, ...] = ()
+    """What is wrong with the lines that were left out because they are no pairs."""
     prior_shift: Array | None = None
     """What the logits of labels gain because a line that occurs several times is learned once: see `prior_shift`."""
+
+    @property
+    def n_skipped(self) -> int:
+        """The number of these lines."""
+        return sum(fault.n_lines for fault in self.skipped)
 
 
 def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
@@ -172,15 +178,15 @@ def split_corpus(corpus: Corpus, config: TrainingConfig) -> Split:
     if config.layout in ("labels", "tags"):
         return _split_whole_texts(corpus, config)
     if config.layout in REWRITING_LAYOUTS:
-        _check_pairs(corpus.pairs, corpus, config.skip_bad)
-        lines, labels, n_skipped = corpus.pairs.lines, corpus.pairs.labels, corpus.pairs.n_bad
+        _check_pairs(corpus, config.layout, config.skip_bad)
+        lines, labels, skipped = corpus.pairs.lines, corpus.pairs.labels, corpus.pairs.faults
         line_set = LineSet.from_digests(max(1, corpus.pairs.longest_target), corpus.pairs.target_digests)
     else:
-        lines, labels, n_skipped = corpus.lines, None, 0
+        lines, labels, skipped = corpus.lines, None, ()
         line_set = LineSet.from_digests(lines.longest, lines.digests, usual_longest(lines.lengths))
     training, validation = _split_lines(lines, corpus, config)
     batches = TranslationBatches if config.layout == "translations" else LineBatches
-    return Split(batches(training, B, T), batches(validation, B, T), line_set, labels, n_skipped)
+    return Split(batches(training, B, T), batches(validation, B, T), line_set, labels, skipped)
 
 
 def _split_stream(corpus: Corpus, config: TrainingConfig) -> Split:
@@ -230,11 +236,9 @@ def _split_lines(lines: Lines, corpus: Corpus, config: TrainingConfig) -> tuple[
     return lines.select(learned), lines.select(~learned)
 
 
-def _check_pairs(found: pairs.Pairs, corpus: Corpus, skip_bad: bool) -> None:
-    """Raises `CorpusError` for bad lines, with the name of the text that has them: see `pairs.check`."""
-    is_held_out = found.bad is not None and found.bad.begin > len(corpus.ids)
-    name = corpus.held_out.name if is_held_out and corpus.held_out is not None else corpus.name
-    pairs.check(found, name, skip_bad, of_words=bool(corpus.tag_names))
+def _check_pairs(corpus: Corpus, layout: str, skip_bad: bool) -> None:
+    """Raises `CorpusError` for bad lines: see `pairs.check`."""
+    pairs.check(corpus.pairs_of(layout), corpus.name, layout, skip_bad, of_words=bool(corpus.tag_names))
 
 
 def output_labels(corpus: Corpus, layout: str, skip_bad: bool) -> LabelSet:
@@ -242,7 +246,7 @@ def output_labels(corpus: Corpus, layout: str, skip_bad: bool) -> LabelSet:
 
     Raises `CorpusError` for bad lines that are not to be skipped, and for labels that are too many or all the same.
     """
-    _check_pairs(corpus.pairs_of(layout), corpus, skip_bad)
+    _check_pairs(corpus, layout, skip_bad)
     return corpus.tagged.labels if layout == "tags" else corpus.labelled.labels
 
 
@@ -267,7 +271,7 @@ def _split_whole_texts(corpus: Corpus, config: TrainingConfig) -> Split:
             training, validation = texts, texts.select(np.zeros(len(texts), bool))
         learned = distinct(training)
         shift = prior_shift(training, learned, len(labels))
-        return Split(LabelBatches(learned, B, T), LabelBatches(validation, B, T), None, labels, found.n_bad, shift)
+        return Split(LabelBatches(learned, B, T), LabelBatches(validation, B, T), None, labels, found.faults, shift)
     found, labels, tag_of = corpus.tagged
     tagged, held_out = (TagBatches(part, B, T, tag_of) for part in parts(texts_alone(found)))
-    return Split(tagged, held_out, None, labels, found.n_bad)
+    return Split(tagged, held_out, None, labels, found.faults)

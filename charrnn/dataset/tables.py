@@ -3,59 +3,87 @@
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
-from charrnn.dataset.groups import in_groups
+from charrnn.dataset import shell_words
+from charrnn.dataset.bad_lines import BadLines, nouns, unequal
+from charrnn.dataset.groups import in_blocks, up_to_error
 from charrnn.dataset.line_reader import lines_of, texts_between
 from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import CorpusError
 
 TABLES = ("csv", "jsonl")
 SPACES = str.maketrans(dict.fromkeys("\t\n\r", " "))
+SEPARATORS = {";": ("semicolons", "-d ';'"), "\t": ("tabs", "-t"), "|": ("vertical bars", "-d '|'")}
+"""What tables have in the place of commas, what it is called, and the option of csvkit that reads it."""
 MAX_NAMED = 20
 """The most columns that an error names."""
 MAX_FIELD = 1 << 30
 """The most characters of a field of CSV."""
-ROWS_AT_ONCE = 1024
-"""The rows of CSV whose texts `column` yields at once."""
+COLUMN_BLOCK = 1 << 15
+"""The characters of a column of CSV that `column` yields at once, unless a single text has more."""
 Row = tuple[int, str | list[str]]
 """The number of the line at which a row ends, and its texts; or what is wrong with it."""
 
 
-def as_pairs(texts: Iterator[str], table: str, columns: tuple[str, ...], name: str, skip_bad: bool) -> Iterator[str]:
+def as_pairs(
+    texts: Iterator[str],
+    table: str,
+    columns: tuple[str, ...],
+    name: str,
+    bad: BadLines,
+    layout: str = "pairs",
+    normalize: Callable[[str], str] = str,
+) -> Iterator[str]:
     """The rows of a table, which comes in pieces of text, as lines of source, tab and target.
 
-    A tab or a newline within a text becomes a space. Raises `CorpusError` for columns that are missing, and
-    for a row that lacks one of the two texts; with `skip_bad`, such a row becomes a line without a tab, which the
-    layout `pairs` skips and counts.
+    A tab or a newline within a text becomes a space. A row that lacks one of the two texts, or that the layout can't
+    read, is added to `bad` and becomes a line without a tab; tags are counted as those of the normalized text. Raises
+    `CorpusError` for columns that are missing.
     """
     rows: Callable[[Iterator[str], tuple[str, ...], str], Iterator[Row]] = _csv_rows if table == "csv" else _json_rows
     for number, found in rows(lines_of(texts), columns, name):
-        if isinstance(found, list):
-            yield TAB.join(text.translate(SPACES) for text in found) + "\n"
-        elif skip_bad:
-            yield "?\n"
-        else:
-            raise CorpusError(f"line {number:,} of {name} {found}: mend it, or leave such lines out with --skip-bad")
+        row = [text.translate(SPACES) for text in found] if isinstance(found, list) else []
+        problem = found if isinstance(found, str) else _missing_text(row, columns, layout)
+        if problem:
+            bad.add(f"line {number:,} of {name}", problem, problem)
+        elif layout == "tags" and (n := len(normalize(row[0]))) != len(normalize(row[1])):
+            problem = unequal(n, len(normalize(row[1])))
+            bad.add(f"line {number:,} of {name}", problem, "unequal")
+        yield "?\n" if problem else TAB.join(row) + "\n"
+
+
+def _missing_text(row: list[str], columns: tuple[str, ...], layout: str) -> str:
+    """What a row lacks, such as a label that is more than blanks; empty if it lacks nothing."""
+    first, second = nouns(layout)
+    if not row[0]:
+        return f"has no {first} as {columns[0]!r}"
+    if layout == "labels" and not row[1].strip():
+        return f"has no {second} as {columns[1]!r}"
+    return ""
 
 
 def column(pieces: Iterable[str], table: str, wanted: str, name: str) -> Iterator[list[str]]:
     """The texts of one column of CSV, or of one field of JSON lines, in which `\\r\\n` and `\\r` become `\\n`.
 
     The lists of texts are those of the lines that each piece completes; of CSV they may wait for further pieces. The
-    null of JSON is an empty text. Raises `CorpusError` for a column that is missing, and for a row that lacks its text.
+    null of JSON is an empty text. Raises `CorpusError` for a column that is missing, and for a row that lacks its text,
+    after the texts before it.
     """
+
+    def text_of(row: Row) -> str:
+        number, found = row
+        if isinstance(found, str):
+            raise CorpusError(f"line {number:,} of {name} {found}: mend it, or leave it out")
+        return found[0].replace("\r\n", "\n").replace("\r", "\n")
+
     if table == "csv":
-        blocks: Iterator[list[Row]] = in_groups(_csv_rows(lines_of(pieces), (wanted,), name), ROWS_AT_ONCE)
+        texts = map(text_of, _csv_rows(lines_of(pieces), (wanted,), name))
+        yield from in_blocks(texts, lambda text: len(text) + 1, COLUMN_BLOCK)
     else:
-        blocks = _json_blocks(pieces, wanted)
-    for block in blocks:
-        texts = []
-        for number, found in block:
-            if isinstance(found, str):
-                raise CorpusError(f"line {number:,} of {name} {found}: mend it, or leave it out")
-            texts += [text.replace("\r\n", "\n").replace("\r", "\n") for text in found]
-        yield texts
+        for block in _json_blocks(pieces, wanted):
+            yield from up_to_error(map(text_of, block))
 
 
 def _json_blocks(pieces: Iterable[str], field: str) -> Iterator[list[Row]]:
@@ -69,22 +97,43 @@ def _json_blocks(pieces: Iterable[str], field: str) -> Iterator[list[Row]]:
 def _csv_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Iterator[Row]:
     """The rows of CSV (RFC 4180) after a line with the names of the columns."""
     csv.field_size_limit(MAX_FIELD)
-    reader = csv.reader(lines, strict=True)
+    first = next(lines, "")
+    reader = csv.reader(chain([first] if first else [], lines), strict=True)
     try:
         header = [text.strip() for text in next(reader, [])]
         for column in columns:
             if column not in header:
                 named = ", ".join(header[:MAX_NAMED]) + (" and more" if len(header) > MAX_NAMED else "")
-                raise CorpusError(f"{name} has no column {column!r}: its first line names {named or 'none'}")
+                why = _other_separator(first, columns, name) or f"its first line names {named or 'none'}"
+                raise CorpusError(f"{name} has no column {column!r}: {why}")
         places = [header.index(column) for column in columns]
         for row in reader:
             if row:
                 short = len(row) <= max(places)
-                yield reader.line_num, "has too few columns" if short else _checked([row[place] for place in places])
+                yield reader.line_num, "has too few columns" if short else [row[place] for place in places]
     except csv.Error as error:
+        if reader.line_num <= 1 and (why := _other_separator(first, columns, name)):
+            raise CorpusError(f"{name} has no column {columns[0]!r}: {why}") from None
         raise CorpusError(
             f"line {reader.line_num:,} of {name} is not CSV: {error}; mend it, since --skip-bad can't"
         ) from None
+
+
+def _other_separator(first: str, columns: tuple[str, ...], name: str) -> str:
+    """What to say about a first line that seems to have another separator than commas; empty if it does not."""
+
+    def fields(separator: str) -> list[str]:
+        return [text.strip() for text in next(csv.reader([first], delimiter=separator), [])]
+
+    for separator, (called, option) in SEPARATORS.items():
+        found = fields(separator)
+        if len(found) > 1 and (len(fields(",")) == 1 or {*columns} & {*found}):
+            file = "FILE" if name == "-" else shell_words.quote(name)
+            return (
+                f"its first line looks separated by {called}, not commas: convert it first, for instance with "
+                f"`csvformat {option} {file} > copy.csv`, which comes with csvkit"
+            )
+    return ""
 
 
 def _json_rows(lines: Iterator[str], columns: tuple[str, ...], name: str, first: int = 1) -> Iterator[Row]:
@@ -104,7 +153,7 @@ def _json_rows(lines: Iterator[str], columns: tuple[str, ...], name: str, first:
             yield number, [""]
             continue
         missing = [column for column in columns if not _is_text(row.get(column))]
-        yield number, _missing(row, missing[0]) if missing else _checked([str(row[column]) for column in columns])
+        yield number, _missing(row, missing[0]) if missing else [str(row[column]) for column in columns]
 
 
 def _missing(row: dict[str, Any], column: str) -> str:
@@ -122,11 +171,6 @@ def _kind(value: Any) -> str:
         if isinstance(value, kind):
             return name
     return "a number"
-
-
-def _checked(texts: list[str]) -> str | list[str]:
-    """The texts, or what is wrong with two of them."""
-    return texts if len(texts) == 1 or texts[0].translate(SPACES) else "has an empty source"
 
 
 def _is_text(value: Any) -> bool:

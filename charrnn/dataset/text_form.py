@@ -47,14 +47,15 @@ class TextForm:
 
         A mark at the start of a file decides how that file is decoded, and is dropped. A text is yielded for each part;
         it lacks what the next part may change, and one more may come at the end. Raises `CorpusError` for bytes that
-        can't be decoded, and `ConfigError` for an unknown error handler.
+        can't be decoded, after the text before them, and `ConfigError` for an unknown error handler.
         """
         decoder, normalizer = None, Normalizer(self)
         for path, part in parts:
             if decoder is None:  # each file is decoded on its own: it may have a mark, or end within a character
                 decoder = FileDecoder(path, self.encoding, errors)
                 newlines = io.IncrementalNewlineDecoder(None, translate=True)
-            yield normalizer.add(newlines.decode(decoder.decode(part), final=not part))
+            for text in decoder.decode(part):
+                yield normalizer.add(newlines.decode(text, final=not part))
             if not part:
                 decoder = None
         if rest := normalizer.finish():

@@ -4,12 +4,13 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from charrnn import engine as engines
 from charrnn.config import MAX_THREADS, REWRITING_LAYOUTS, between, one_of
-from charrnn.dataset.groups import texts_in_groups
+from charrnn.dataset.groups import map_batches, texts_in_groups
 from charrnn.dataset.vocabulary import POLICIES, TAB
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads, row_shards
@@ -70,11 +71,18 @@ def translate(
 
     Raises `ConfigError` for a model that has no pairs and for options out of range; `VocabularyError` for an unknown
     character and `CorpusError` for a tab or newline in a source, both with the number of the source, after the targets
-    of the batches before it; `CheckpointError` if the predictions are NaN or infinite.
+    of those before it; `CheckpointError` if the predictions are NaN or infinite.
     """
     batches = texts_in_groups(sources, SOURCES_PER_BATCH, "translate")
     found = translate_batches(model, batches, beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads)
     return itertools.chain.from_iterable(found)
+
+
+def check_rewrites(model: Model) -> None:
+    """Raises `ConfigError` for a model that has no pairs."""
+    check_model(model)
+    if model.layout not in REWRITING_LAYOUTS:
+        raise ConfigError("this model does not rewrite texts: `charrnn train --pairs` makes models that do")
 
 
 def translate_batches(
@@ -88,9 +96,7 @@ def translate_batches(
     threads: int | None = None,
 ) -> Iterator[list[Translation]]:
     """`translate` of sources in batches: yields the targets of each batch before it asks for the next."""
-    check_model(model)
-    if model.layout not in REWRITING_LAYOUTS:
-        raise ConfigError("this model does not rewrite texts: `charrnn train --pairs` makes models that do")
+    check_rewrites(model)
     one_of("unknown", unknown, POLICIES)
     threads = available_cores() if threads is None else threads
     length = model.default_length if length is None else length
@@ -106,16 +112,16 @@ def translate_batches(
             raise ConfigError(f"{name} can't be {value!r}")
         between(name, value, least, most)
     model = replace(model, engine=engines.load("numpy"))  # the compiled engine has no single step
-    return blas.limited(_translate_batches(model, batches, beam, nbest, length, unknown, threads))
+    encoded = map_batches(partial(_encode, model, unknown), batches)
+    return blas.limited(_translate_batches(model, encoded, beam, nbest, length, threads))
 
 
 def _translate_batches(
-    model: Model, batches: Iterable[Sequence[str]], beam: int, nbest: int, length: int, unknown: str, n_threads: int
+    model: Model, batches: Iterable[list[tuple[Ids, int]]], beam: int, nbest: int, length: int, n_threads: int
 ) -> Iterator[list[Translation]]:
-    done, workspaces = 0, [Workspace() for _ in range(n_threads)]
+    workspaces = [Workspace() for _ in range(n_threads)]
     with Threads(n_threads) as threads:
-        for batch in batches:
-            encoded = [_encode(model, text, done + n, unknown) for n, text in enumerate(batch, 1)]
+        for encoded in batches:
             ids, n_unknown = [ids for ids, _ in encoded], [n for _, n in encoded]
             order = np.argsort([-len(i) for i in ids], kind="stable")
             shards = [order[rows] for rows in row_shards(len(ids), min(n_threads, max(1, len(ids))))]
@@ -126,10 +132,9 @@ def _translate_batches(
             found = itertools.chain.from_iterable(threads.map(search, shards, workspaces[: len(shards)]))
             by_source = dict(zip(np.concatenate(shards).tolist() if ids else (), found, strict=True))
             yield [_translation(model, by_source[n][:nbest], n_unknown[n]) for n in range(len(ids))]
-            done += len(batch)
 
 
-def _encode(model: Model, source: str, number: int, unknown: str) -> tuple[Ids, int]:
+def _encode(model: Model, unknown: str, number: int, source: str) -> tuple[Ids, int]:
     """The ids of a source, after `Model.start` and with its tab, and the number of its unknown characters."""
     vocabulary = model.vocabulary
     for character, name in ((TAB, "tab"), ("\n", "newline")):

@@ -16,6 +16,7 @@ import numpy as np
 
 from charrnn.config import LOGIT_ADJUSTMENT, MAX_LOGIT_ADJUSTMENT, between
 from charrnn.dataset.groups import texts_in_groups
+from charrnn.dataset.label_set import LabelSet
 from charrnn.errors import ConfigError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.classifier import Classifier
@@ -57,12 +58,21 @@ def classify(
 
     `logit_adjustment` is τ: the larger, the more often rare labels are found. Characters that are not in the vocabulary
     are treated as in `Vocabulary.replace_unknown`. Raises `ConfigError` for a model that has no labels, and for options
-    out of range; `VocabularyError` for an unknown character, with the number of the text; `DivergenceError` if the
-    predictions are NaN or infinite.
+    out of range; `VocabularyError` for an unknown character, with the number of the text, after the labels of the texts
+    before it; `DivergenceError` if the predictions are NaN or infinite.
     """
     batches = texts_in_groups(texts, TEXTS_PER_BATCH, "classify")
     found = classify_batches(model, batches, logit_adjustment=logit_adjustment, unknown=unknown, threads=threads)
     return itertools.chain.from_iterable(found)
+
+
+def classifier_of(model: Model) -> tuple[Classifier, LabelSet]:
+    """The network of a model and its labels. Raises `ConfigError` for a model that has none."""
+    check_model(model)
+    network, labels = model.network, model.labels
+    if not isinstance(network, Classifier) or labels is None:
+        raise ConfigError("this model gives no labels to texts: `charrnn train --classify` makes models that do")
+    return network, labels
 
 
 def classify_batches(
@@ -74,10 +84,7 @@ def classify_batches(
     threads: int | None = None,
 ) -> Iterator[list[Classification]]:
     """`classify` of texts in batches: yields the labels of each batch before it asks for the next."""
-    check_model(model)
-    network, labels = model.network, model.labels
-    if not isinstance(network, Classifier) or labels is None:
-        raise ConfigError("this model gives no labels to texts: `charrnn train --classify` makes models that do")
+    network, labels = classifier_of(model)
     between("logit_adjustment", logit_adjustment, 0, MAX_LOGIT_ADJUSTMENT)
     adjustment = logit_adjustment * np.log(labels.frequencies)
 

@@ -16,9 +16,9 @@ from charrnn.engine.threads import Threads
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.line_losses import groups_of, line_losses
-from charrnn.model.model import Model, check_model
+from charrnn.model.model import Model
 from charrnn.resources import blas
-from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, encode_known, read_nll
+from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, check_scores, encode_known, read_nll
 from charrnn.types import Array, Ids, Indices, Mask
 
 LINES_PER_BATCH = 1024
@@ -53,7 +53,7 @@ def score_batches(
     threads: int | None = None,
 ) -> Iterator[list[Score]]:
     """`score_lines` of lines in batches: yields the scores of each batch before it asks for the next."""
-    check_model(model)
+    check_scores(model)
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     threads = available_cores() if threads is None else threads
     check_threads(threads)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.config import one_of
+from charrnn.config import WRITERS, one_of
 from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.layers.workspace import Workspace
@@ -70,6 +70,13 @@ class Score:
         }
 
 
+def check_scores(model: Model) -> None:
+    """Raises `ConfigError` for a model that gives no probability to a text: a classifier or a tagger."""
+    check_model(model)
+    if model.config.form not in WRITERS:
+        model.language_model  # noqa: B018 - raises the error
+
+
 def surprisal(model: Model, text: Text, *, unknown: str = "error") -> Array:
     """The surprisal of each character [N] of a text, in nats; for a model of bytes, that of each byte.
 
@@ -85,6 +92,7 @@ def surprisal(model: Model, text: Text, *, unknown: str = "error") -> Array:
 
 def stream_surprisal(model: Model, pieces: Iterable[Text], *, unknown: str = "error") -> Iterator[Array]:
     """`surprisal` of a text in pieces: yields that of each piece [N] before it asks for the next."""
+    model.language_model  # noqa: B018 - raises an error for another form, whatever the text
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     return blas.limited(_stream_surprisal(model, pieces, unknown))
 

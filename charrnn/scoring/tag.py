@@ -109,21 +109,27 @@ def tag(model: Model, texts: Iterable[str], *, unknown: str = "skip", threads: i
 
     Characters that are not in the vocabulary are an error with `error`; with `skip` the network does not read them, and
     they get the tag of the character before them. Raises `ConfigError` for a model that has no tags, and for options
-    out of range; `VocabularyError` for an unknown character, with the number of the text; `DivergenceError` if the
-    predictions are NaN or infinite.
+    out of range; `VocabularyError` for an unknown character, with the number of the text, after the tags of the texts
+    before it; `DivergenceError` if the predictions are NaN or infinite.
     """
     batches = texts_in_groups(texts, TEXTS_PER_BATCH, "tag")
     return itertools.chain.from_iterable(tag_batches(model, batches, unknown=unknown, threads=threads))
+
+
+def tagger_of(model: Model) -> tuple[Tagger, LabelSet]:
+    """The network of a model and its tags. Raises `ConfigError` for a model that has none."""
+    check_model(model)
+    network, tags = model.network, model.labels
+    if not isinstance(network, Tagger) or tags is None:
+        raise ConfigError("this model gives no tags to characters: `charrnn train --tags` makes models that do")
+    return network, tags
 
 
 def tag_batches(
     model: Model, batches: Iterable[Sequence[str]], *, unknown: str = "skip", threads: int | None = None
 ) -> Iterator[list[Tagging]]:
     """`tag` of texts in batches: yields the tags of each batch before it asks for the next."""
-    check_model(model)
-    network, tags = model.network, model.labels
-    if not isinstance(network, Tagger) or tags is None:
-        raise ConfigError("this model gives no tags to characters: `charrnn train --tags` makes models that do")
+    network, tags = tagger_of(model)
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     read, letters = partial(network.logits, model.params), tag_letters(tags)
     found = whole_texts.probabilities_of_batches(model, batches, read, unknown=unknown, threads=threads)

@@ -9,9 +9,9 @@ from charrnn.config import REWRITING_LAYOUTS, check_threads, one_of
 from charrnn.dataset.line_reader import lines_of
 from charrnn.dataset.records import records_of
 from charrnn.errors import CorpusError
-from charrnn.model.model import Model, check_model
+from charrnn.model.model import Model
 from charrnn.scoring.lines import score_lines
-from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, stream_surprisal
+from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, check_scores, stream_surprisal
 
 
 def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error", threads: int | None = None) -> Score:
@@ -24,7 +24,7 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error", 
     `unknown` is one of `score.UNKNOWN_POLICIES`; with `error`, characters that are not in the vocabulary raise
     `VocabularyError`. Raises `CorpusError` if there is nothing to score.
     """
-    check_model(model)
+    check_scores(model)
     check_threads(threads)
     pieces: Iterable[Text] = [text] if isinstance(text, Text) else text
     if not model.vocabulary.is_bytes:

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 
 from charrnn.config import check_threads, one_of
+from charrnn.dataset.groups import map_batches
 from charrnn.dataset.vocabulary import POLICIES, TAB, Vocabulary
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads
@@ -26,6 +27,8 @@ Read = Callable[[Ids, Indices, Workspace], Array]
 """`read(inputs [T, B], lengths [B], workspace)` → logits [B, n] of each text, or [T, B, n] of each character."""
 Answer = tuple[str, Array, int]
 """A text, the probabilities [n] or [T, n] for it, and how many of its characters were left out."""
+Encoded = tuple[str, Ids, int]
+"""A text, its ids, and how many of its characters were left out."""
 
 
 def probabilities_of_batches(
@@ -34,30 +37,29 @@ def probabilities_of_batches(
     """The answer for each text of each batch, in order; the texts are in the normal form that the model reads.
 
     Raises `ConfigError` for an unknown policy or fewer than one thread; `VocabularyError` for an unknown character and
-    `CorpusError` for a tab or more than `MAX_TEXT` characters, with the number of the text, before anything of its
-    batch; and `DivergenceError` if they are NaN or infinite.
+    `CorpusError` for a tab or more than `MAX_TEXT` characters, with the number of the text, after the answers for those
+    before it; and `DivergenceError` if they are NaN or infinite.
     """
     one_of("unknown", unknown, POLICIES)
     n_threads = available_cores() if threads is None else threads
     check_threads(n_threads)
-    normalized = ([*map(model.text_form.normalize, batch)] for batch in batches)
-    return blas.limited(_read_batches(model.vocabulary, normalized, read, unknown, n_threads))
+    encoded = map_batches(partial(_encode, model, unknown), batches)
+    return blas.limited(_read_batches(model.vocabulary, encoded, read, n_threads))
 
 
 def _read_batches(
-    vocabulary: Vocabulary, batches: Iterable[Sequence[str]], read: Read, unknown: str, n_threads: int
+    vocabulary: Vocabulary, batches: Iterable[list[Encoded]], read: Read, n_threads: int
 ) -> Iterator[list[Answer]]:
-    done, workspaces = 0, [Workspace() for _ in range(n_threads)]
+    workspaces = [Workspace() for _ in range(n_threads)]
     with Threads(n_threads) as threads:
         for batch in batches:
-            texts, left_out = _encode(vocabulary, batch, done, unknown)
+            texts = [ids for _, ids, _ in batch]
             groups = _groups(texts)
             shards = [groups[k::n_threads] for k in range(min(n_threads, len(groups)))]
             found: dict[int, Array] = {}
             for part in threads.map(partial(_read_groups, vocabulary, texts, read), shards, workspaces):
                 found |= part
-            yield [(text, found[n], left_out[n]) for n, text in enumerate(batch)]
-            done += len(batch)
+            yield [(text, found[n], left_out) for n, (text, _, left_out) in enumerate(batch)]
 
 
 def _read_groups(
@@ -75,21 +77,18 @@ def _read_groups(
     return found
 
 
-def _encode(vocabulary: Vocabulary, batch: Sequence[str], done: int, unknown: str) -> tuple[list[Ids], list[int]]:
-    """The ids of each text, and how many of its characters were left out."""
-    texts, left_out = [], []
-    for n, text in enumerate(batch, done + 1):
-        if TAB in text:
-            raise CorpusError(f"line {n}: a text has no tabs: give texts without labels, or compare with --evaluate")
-        if len(text) > MAX_TEXT:
-            raise CorpusError(f"line {n} has {len(text):,} characters, and {MAX_TEXT:,} are the most: break it up")
-        known, n_unknown = vocabulary.replace_unknown(text, unknown)
-        try:
-            texts.append(vocabulary.encode(known))
-        except VocabularyError as error:
-            raise VocabularyError(f"line {n}: {error}") from None
-        left_out.append(n_unknown)
-    return texts, left_out
+def _encode(model: Model, unknown: str, number: int, text: str) -> Encoded:
+    """A text in the model's normal form, with its ids, and how many of its characters were left out."""
+    text = model.text_form.normalize(text)
+    if TAB in text:
+        raise CorpusError(f"line {number}: a text has no tabs: give texts without labels, or compare with --evaluate")
+    if len(text) > MAX_TEXT:
+        raise CorpusError(f"line {number} has {len(text):,} characters, and {MAX_TEXT:,} are the most: break it up")
+    known, left_out = model.vocabulary.replace_unknown(text, unknown)
+    try:
+        return text, model.vocabulary.encode(known), left_out
+    except VocabularyError as error:
+        raise VocabularyError(f"line {number}: {error}") from None
 
 
 def _groups(texts: list[Ids]) -> list[list[int]]:

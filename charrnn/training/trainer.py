@@ -55,7 +55,7 @@ class Trainer:
         self.network = network_for(state.model_config, engines.load(config.engine))
         split = split_corpus(corpus, config)
         self.training_data, self.validation_data = split.training, split.validation
-        self.line_set, self.labels, self.n_skipped = split.line_set, split.labels, split.n_skipped
+        self.line_set, self.labels, self.skipped = split.line_set, split.labels, split.skipped
         self.prior_shift, self.rare, self.record_form = split.prior_shift, corpus.rare, corpus.record_form
         check_fits(state, self.training_data, self.validation_data, self.prior_shift is not None, corpus.name)
         self.epoch = lru_cache(maxsize=1)(self.training_data.epoch)

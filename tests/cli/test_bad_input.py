@@ -32,7 +32,16 @@ train binary.bin                              | 1 | --bytes
 train cut.gz                                  | 1 | cut.gz is a gzip file without its end
 train damaged.bz2                             | 1 | damaged.bz2 is a damaged bzip2 file
 train damaged.xz                              | 1 | damaged.xz is a damaged xz file
-train garbage.gz                              | 1 | garbage.gz is a damaged gzip file
+train garbage.gz                              | 1 | garbage.gz has bytes after its end that are no gzip data
+train garbage/                                | 1 | it was cut off; or leave it out with --exclude cut.bz2
+train garbage/ --exclude *.bz2                | 1 | or leave it out with --exclude twice.gz
+train garbage/ --exclude *.bz2 --exclude tw*  | 1 | or leave it out with --exclude 'a b.gz'
+train corpus.txt --val-file garbage/          | 1 | or leave it out with --exclude cut.bz2
+train garbage.gz --lines                      | 1 | `gzip -dc garbage.gz > copy`
+score model.safetensors garbage.gz            | 1 | `gzip -dc garbage.gz > copy`
+train semicolons.csv --pairs --csv a,b        | 1 | its first line looks separated by semicolons, not commas
+train semicolons.csv --csv b                  | 1 | `csvformat -d ';' semicolons.csv > copy.csv`
+train pairs.tsv --classify --csv a,b          | 1 | its first line looks separated by tabs, not commas
 train twice.gz                                | 1 | twice.gz is compressed twice
 train report.docx                             | 1 | pandoc -t plain report.docx
 train texts.zip                               | 1 | unzip -p texts.zip
@@ -64,7 +73,12 @@ train loop.txt                                | 1 | loop.txt
 train one-line.txt --lines                    | 1 | line
 train corpus.txt --pairs                      | 1 | line 1 has no tab in corpus.txt
 train one.tsv --pairs                         | 1 | only one pair
-train bad.tsv --pairs                         | 1 | line 3 has 2 tabs in bad.tsv; 3 lines are like that
+train bad.tsv --pairs                         | 1 | line 4 has no tab; line 5 has no source: write source, tab, target
+train bad.tsv --classify                      | 1 | line 3 has 2 tabs in bad.tsv; line 4 has no tab; line 5
+train bad.tsv --tags                          | 1 | line 5 has no text: write text, tab, tags, or leave such lines out
+train short.csv --pairs --csv a,b             | 1 | line 3 of short.csv has too few columns (2 lines are like that)
+train short.csv --classify --csv a,b          | 1 | give each row a text as 'a' and a label as 'b'
+train short.csv --tags --csv a,b --skip-bad   | 1 | all 3 lines of short.csv are bad, and so --skip-bad leaves none
 train pairs.tsv --pairs --lines               | 2 | --lines and --pairs
 train pairs.tsv --skip-bad                    | 2 | skip_bad is only for lines of source
 train pairs.csv --pairs --csv a               | 2 | --csv is the names of two columns
@@ -408,6 +422,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "bad.tsv": b"a\tb\nc\td\ne\tf\tg\nh\n\ti\n",
         "pairs.tsv": b"a\tb\nc\td\n" * 20,
         "pairs.csv": b"a,b\n" + b"1,2\n" * 20,
+        "short.csv": b"a,b\n1,xy\n3\n4\n",
         "words.conll": b"a O\nb\n\nc X\n",
         "latin1.txt": "café ".encode("latin-1") * 50,
         "binary.bin": bytes(range(256)) * 4,
@@ -415,6 +430,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "damaged.bz2": bz2.compress(TEXT.encode())[:100] + bytes(400),
         "damaged.xz": lzma.compress(TEXT.encode())[:100] + b"x" * 500,
         "garbage.gz": gzip.compress(TEXT.encode()) + b"garbage",
+        "garbage/a b.gz": gzip.compress(TEXT.encode()) + b"\r\n",
+        "garbage/cut.bz2": bz2.compress(TEXT.encode())[:-12],
+        "garbage/twice.gz": gzip.compress(gzip.compress(TEXT.encode())),
+        "garbage/good.txt": TEXT.encode(),
+        "semicolons.csv": b"a;b\n" + b"1;2\n" * 20,
         "twice.gz": gzip.compress(gzip.compress(TEXT.encode())),
         "report.docx": zipped(("[Content_Types].xml", "word/document.xml")),
         "texts.zip": zipped(("a.txt", "b.txt")),

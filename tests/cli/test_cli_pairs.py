@@ -66,12 +66,13 @@ def test_an_unknown_label_gets_the_known_ones(labelled: Path) -> None:
 
 
 def test_a_run_says_how_many_pairs_it_has_and_what_to_try(tmp_path: Path) -> None:
-    (tmp_path / "pairs.tsv").write_text(LABELLED + "no tab\n", encoding="utf-8")
+    (tmp_path / "pairs.tsv").write_text(LABELLED + "no tab\n\tb\nno tab\n", encoding="utf-8")
     options = (*SMALL, "--steps", 4, "--sample-every", 4, "--skip-bad")
     done = charrnn("train", "pairs.tsv", "--pairs", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "pairs.tsv: 812 pairs, " in done.stderr
-    assert "bad lines that were skipped: 1" in done.stderr
+    told = "line 813 has no tab in pairs.tsv (2 lines are like that); line 814 has no source"
+    assert f"\nbad lines that were skipped: 3; {told}\n" in done.stderr
     assert "try charrnn sample --count 20" in done.stderr
     assert "    long: " in done.stderr or "    short: " in done.stderr
     assert "of the pairs, validates on the other" in done.stderr

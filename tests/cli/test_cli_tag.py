@@ -54,7 +54,7 @@ def test_what_it_prints_can_be_evaluated(folder: Path) -> None:
         (("--evaluate",), "Ayr\tv.\n", 1, "line 1 has 2 tags for 3 characters"),
         (("--evaluate",), "", 1, "no lines to evaluate"),
         (("--evaluate", "--spans"), "", 2, "--spans"),
-        (("--unknown", "error"), "Ayr\nAyr☃\n", 1, "line 2: the model has never seen '☃'"),
+        (("--unknown", "error"), "Ayr☃\nAyr\n", 1, "line 1: the model has never seen '☃'"),
         (("--unknown", "nearest"), "Ayr\n", 2, "unknown"),
     ],
 )

@@ -50,6 +50,33 @@ def test_an_error_names_the_variable_that_it_is_about(
     assert line.endswith(f" ({variable}={value} is set)"), line
 
 
+@pytest.mark.parametrize(
+    ("variable", "options", "advice"),
+    [
+        (
+            "CHARRNN_TRAIN_CSV",
+            ("--pairs",),
+            "--pairs reads two columns, and the environment names one: give --csv source,",
+        ),
+        ("CHARRNN_TRAIN_CSV", ("--classify",), "give --csv text,label, or unset the variable to read lines with tabs"),
+        ("CHARRNN_TRAIN_CSV", ("--tags", "--skip-bad"), "give --csv text,tags, or unset the variable"),
+        ("CHARRNN_TRAIN_JSONL", ("--pairs",), "give --jsonl source,target, or unset the variable"),
+    ],
+)
+@pytest.mark.parametrize("column", ["t", "text"])
+def test_a_single_column_in_the_environment_is_too_few_for_pairs(
+    variable: str, options: tuple[str, ...], advice: str, column: str, tmp_path: Path
+) -> None:
+    (tmp_path / "pairs.tsv").write_text("a\tb\nb\tc\n" * 20)
+    run = ("train", "pairs.tsv", *options, *SMALL, "--steps", 1, "--out", "m.safetensors")
+    line = error_line(charrnn(*run, cwd=tmp_path, env={variable: column}), 2)
+    assert advice in line
+    assert line.endswith(f" ({variable}={column} is set)")
+    for change in (("--lines",), ("--csv", "a,b")):  # which the command line has chosen
+        other = charrnn("train", "pairs.tsv", *change, *SMALL, "--out", "x.txt", cwd=tmp_path, env={variable: column})
+        assert variable not in other.stderr
+
+
 def test_an_error_does_not_name_what_it_is_not_about(model: Path) -> None:
     env = {"CHARRNN_TRAIN_LR": "0.1", "CHARRNN_TRAIN_SEED": "7", "CHARRNN_TRAIN_LAYERS": "1"}
     for args, code in ((("missing.txt",), 1), (("corpus.txt", "--dropout", 2), 2), (("corpus.txt", "--lr", "abc"), 2)):

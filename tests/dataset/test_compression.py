@@ -89,10 +89,28 @@ def test_a_cut_file_and_one_with_other_bytes_are_errors(form):
     for cut in (12, len(raw) // 2, len(raw) - 1):
         with pytest.raises(CorpusError, match=f"file is a {form} file without its end: it was cut off"):
             content(raw[:cut], step=3)
-    with pytest.raises(CorpusError, match=f"file is a damaged {form} file: "):
-        content(raw + b"garbage that follows")
+    damaged = bytearray(raw)
+    damaged[len(raw) // 2 :] = bytes(len(raw) - len(raw) // 2)
+    with pytest.raises(CorpusError, match=f"file is a damaged {form} file: |without its end"):
+        content(bytes(damaged))
     with pytest.raises(CorpusError, match="is compressed twice"):
         content(COMPRESS["gzip"](raw))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("step", [1, 5, 1 << 20])
+@pytest.mark.parametrize("rest", [b"garbage that follows", b"x", b"\0\0\r\n", b"\xff" * 4000])
+def test_bytes_after_the_end_are_no_damage_and_the_text_comes_first(form, step, rest):
+    raw, found = COMPRESS[form](b"one ") + COMPRESS[form](b"two") + rest, []
+    with pytest.raises(CorpusError) as caught:
+        found.extend(text_blocks("a b", iter([raw[n : n + step] for n in range(0, len(raw), step)]), 1 << 20))
+    assert b"".join(found) == b"one two"
+    assert str(caught.value) == (
+        f"a b has bytes after its end that are no {form} data: extract its text first, for instance with "
+        f"`{form} -dc 'a b' > copy`"
+    )
+    with pytest.raises(CorpusError, match=f"^stdin is a {form} file without its end|^stdin is a damaged {form} file"):
+        [*text_blocks("-", iter([COMPRESS[form](b"one") + COMPRESS[form](b"two")[:-1]]), 9)]
 
 
 def test_gzip_is_decompressed_as_it_arrives():

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.dataset import corpus as corpora
+from charrnn.dataset.bad_lines import BadLines, told
 from charrnn.dataset.conll import BadLine, Sentence, SentenceReader, as_iob2, as_pairs, begins, read_tagged
 from charrnn.dataset.files import Source
 from charrnn.dataset.label_set import LabelSet
@@ -35,10 +36,10 @@ def letters(names, tags):
     return "".join(chr(0xE000 + names.index(tag)) for tag in tags)
 
 
-def lines_of(text, skip_bad=False):
+def lines_of(text):
     """The lines that a file becomes, and the names of its tags."""
     names = []
-    return [*as_pairs(iter([text[:7], text[7:]]), names, "s.conll", skip_bad)], names
+    return [*as_pairs(iter([text[:7], text[7:]]), names, "s.conll", BadLines())], names
 
 
 def test_a_sentence_becomes_its_words_with_a_tag_for_each_character():
@@ -90,17 +91,31 @@ def test_plain_tags_are_those_of_single_words():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a O\nb\n\nc O\n", BadLine(2, "has the word 'b' without a tag")),
-        ("\n\na\t\n", BadLine(3, "has the word 'a' without a tag")),
-        ("a B-\n", BadLine(1, "has the tag 'B-', which names no type")),
+        ("a O\nb\n\nc O\n", BadLine(2, "has the word 'b' without a tag", "tag")),
+        ("\n\na\t\n", BadLine(3, "has the word 'a' without a tag", "tag")),
+        ("a B-\n", BadLine(1, "has the tag 'B-', which names no type", "type")),
     ],
 )
-def test_a_line_that_is_not_a_word_and_its_tag_is_named(text, problem):
+def test_a_line_that_is_not_a_word_and_its_tag_is_named(text, problem, tmp_path):
     found = [*read_tagged(text.splitlines(keepends=True))]
     assert found[0] == problem
     assert [sentence for sentence in found[1:] if isinstance(sentence, BadLine)] == []
-    with pytest.raises(CorpusError, match=f"line {problem.number} of s.conll has .*--skip-bad"):
-        lines_of(text)
+    with pytest.raises(CorpusError, match=f"line {problem.number} of .*s.conll has .*--skip-bad"):
+        read(tmp_path, text)
+
+
+def test_the_sentences_with_bad_lines_are_counted_by_what_is_wrong(tmp_path):
+    text = "a O\nb\n\nc B-\nd\n\ne\n\nf O\n\ng I-\n"
+    path = tmp_path / "s.conll"
+    wanted = (
+        f"line 2 of {path} has the word 'b' without a tag (2 lines are like that); line 4 of {path} has the tag 'B-', "
+        "which names no type (2 lines are like that)"
+    )
+    with pytest.raises(CorpusError) as caught:
+        read(tmp_path, text)
+    advice = "write a word and its tag on each line, or leave such sentences out with --skip-bad"
+    assert str(caught.value) == f"{wanted}: {advice}"
+    assert told(read(tmp_path, text, skip_bad=True).aligned_pairs.faults) == wanted
 
 
 def test_the_sentence_of_a_bad_line_is_skipped(tmp_path):

@@ -3,8 +3,8 @@
 import pytest
 
 import charrnn
-from charrnn.dataset.groups import in_groups, texts_in_groups
-from charrnn.errors import ConfigError
+from charrnn.dataset.groups import in_blocks, in_groups, map_batches, texts_in_groups
+from charrnn.errors import ConfigError, CorpusError
 from support.readmes import DOCS
 
 
@@ -12,6 +12,47 @@ def test_items_come_in_lists_of_a_size():
     assert [*in_groups(range(5), 2)] == [[0, 1], [2, 3], [4]]
     assert [*in_groups([], 2)] == []
     assert [*texts_in_groups(iter(["a", "b", "c"]), 2, "classify")] == [["a", "b"], ["c"]]
+
+
+def test_items_come_in_lists_of_a_total_size():
+    words = ["aaa", "b", "", "cc", "ddddd", "e"]
+    assert [*in_blocks(words, len, 4)] == [["aaa", "b"], ["", "cc", "ddddd"], ["e"]]
+    assert [*in_blocks(words, len, 1)] == [["aaa"], ["b"], ["", "cc"], ["ddddd"], ["e"]]
+    assert [*in_blocks(words, len, 99)] == [words]
+    assert [*in_blocks([], len, 4)] == []
+
+
+def test_no_item_is_taken_before_it_is_asked_for():
+    for grouped in (lambda items: in_groups(items, 2), lambda items: in_blocks(items, lambda item: 1, 2)):
+        rest = iter(range(5))
+        assert next(grouped(rest)) == [0, 1]
+        assert next(rest) == 2
+
+
+@pytest.mark.parametrize("error", [ConfigError, CorpusError, ValueError, OSError])
+@pytest.mark.parametrize("n", range(6))
+def test_what_comes_before_an_error_is_not_lost(n, error):
+    def items():
+        yield from range(n)
+        raise error("why")
+
+    def square(number, item):
+        assert number == item + 1
+        if item == n:
+            raise error("why")
+        return item * item
+
+    squares = map_batches(square, [[0, 1], [], [2], [3, 4, 5]])
+    for grouped, wanted in (
+        (in_groups(items(), 2), [*range(n)]),
+        (in_blocks(items(), lambda item: 1, 2), [*range(n)]),
+        (squares, [item * item for item in range(n)]),
+    ):
+        found = []
+        with pytest.raises(error, match="why"):
+            found.extend(grouped)
+        assert [item for group in found for item in group] == wanted
+        assert all(len(group) == 2 for group in found[: n // 2] if grouped is not squares)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.config import TrainingConfig
+from charrnn.dataset.bad_lines import Fault, told
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import line_digests
@@ -69,7 +70,7 @@ def test_little_is_read_that_is_padding():
         ("a\tb\nc\nd\te\n", "line 2 has no tab in pairs.tsv"),
         ("a\tb\n\n\nc\td\te\nf\tg\n", "line 4 has 2 tabs in pairs.tsv"),
         ("\tb\nc\td\n", "line 1 has no source in pairs.tsv"),
-        ("a\nb\nc\n", "line 1 has no tab in pairs.tsv; 3 lines are like that"),
+        ("a\nb\nc\n", "line 1 has no tab in pairs.tsv \\(3 lines are like that\\)"),
         ("a\tb\n", "only one pair"),
         ("\n\n", "no pairs"),
     ],
@@ -184,12 +185,12 @@ def test_labels_are_named_exactly(names, shown):
 @pytest.mark.parametrize("blank", ["", " ", "   ", "\xa0 "])
 def test_a_blank_label_is_a_bad_line(blank):
     corpus = from_text(f"a\tx\nb\ty\nc\t{blank}\nd\tx\n")
-    with pytest.raises(CorpusError, match=r"^line 3 has no label in text: write source, tab, target"):
+    with pytest.raises(CorpusError, match=r"^line 3 has no label in text: write text, tab, label"):
         split_corpus(corpus, TrainingConfig(steps=1, layout="labels"))
     split = split_corpus(corpus, TrainingConfig(steps=1, layout="labels", skip_bad=True))
     assert split.n_skipped == 1
     assert split.labels == LabelSet(("x", "y"), (2, 1))
-    assert corpus.pairs.bad is None
+    assert corpus.pairs.faults == ()
 
 
 def test_blanks_around_a_label_do_not_count():
@@ -198,6 +199,85 @@ def test_blanks_around_a_label_do_not_count():
     assert corpus.labelled.ids.tolist() == [0, 2, 0, 0, 1, 2]
     with pytest.raises(CorpusError, match="only one label"):
         _ = from_text("a\tx \nb\tx\n").labelled
+
+
+BAD = "ab\tx\nab\n\nab\tx\ty\na\n\tx\nab\t \nab\tx\ty\tz\na\tx\nab\txy\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("layout", "wanted", "advice"),
+    [
+        (
+            "pairs",
+            "line 2 has no tab in F (3 lines are like that); line 4 has 2 tabs (2 lines are like that); line 6 has no "
+            "source",
+            "write source, tab, target",
+        ),
+        (
+            "translations",
+            "line 2 has no tab in F (3 lines are like that); line 4 has 2 tabs (2 lines are like that); line 6 has no "
+            "source",
+            "write source, tab, target",
+        ),
+        (
+            "labels",
+            "line 2 has no tab in F (3 lines are like that); line 4 has 2 tabs (2 lines are like that); line 6 has no "
+            "text; line 7 has no label",
+            "write text, tab, label",
+        ),
+        (
+            "tags",
+            "line 1 has 1 tag for 2 characters in F (2 lines are like that); line 2 has no tab (3 lines are "
+            "like that); "
+            "line 4 has 2 tabs (2 lines are like that); line 6 has no text",
+            "write text, tab, tags",
+        ),
+    ],
+)
+def test_bad_lines_are_counted_by_what_is_wrong_in_a_layout(layout, wanted, advice):
+    with pytest.raises(CorpusError) as caught:
+        split_corpus(from_text(BAD, "F"), TrainingConfig(1, layout=layout))
+    assert str(caught.value) == f"{wanted}: {advice}, or leave such lines out with --skip-bad"
+    skipping = TrainingConfig(1, layout=layout, skip_bad=True)
+    found = split_corpus(from_text(BAD + "ab\txy\nb\ty\n", "F"), skipping)
+    assert told(found.skipped) == wanted
+    assert found.n_skipped + found.training.n_lines >= 11
+    alone = "".join(line + "\n" for line in BAD.split("\n") if line.count("\t") != 1)
+    with pytest.raises(
+        CorpusError, match=r"^all 5 lines of F are bad, .*: line 1 has no tab in F \(3 lines .*2 tabs \(2"
+    ):
+        split_corpus(from_text(alone, "F"), skipping)
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        ("pairs", "F has only one pair of source and target: at least two are needed"),
+        ("labels", "F has only one line of text and label: at least two are needed"),
+        ("tags", "F has only one line of text and tags: at least two are needed"),
+    ],
+)
+def test_a_single_line_is_too_little_in_the_words_of_its_layout(layout, message):
+    with pytest.raises(CorpusError, match=f"^{message}$"):
+        split_corpus(from_text("a\tb\n", "F"), TrainingConfig(1, layout=layout))
+
+
+def test_the_faults_of_each_text_are_its_own():
+    corpus = from_text("ab\tx\nbad\n\tx\n", val_text="ef\tx\n\nbad\ng\n" + "ab\tx\n" * 50)
+    with pytest.raises(CorpusError) as caught:
+        split_corpus(corpus, TrainingConfig(1, layout="pairs"))
+    assert str(caught.value).startswith(
+        "line 2 has no tab in text; line 3 has no source; line 3 has no tab in the text to validate on (2 "
+        "lines are like "
+        "that): "
+    )
+
+
+def test_no_more_faults_are_told_than_can_be_read():
+    faults = [Fault(f"line {n}", f"has {n}", n, "a") for n in range(1, 9)]
+    assert told(faults[:1]) == "line 1 has 1 in a"
+    assert told(faults).endswith("; line 6 has 6 (6 lines are like that); and there are 2 other faults")
+    assert told(faults[:7]).endswith("; and there is 1 other fault")
 
 
 @pytest.mark.parametrize(

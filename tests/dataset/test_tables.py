@@ -3,15 +3,17 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.dataset import corpus
+from charrnn.dataset.bad_lines import BadLines, told
 from charrnn.dataset.files import Source
 from charrnn.dataset.raw_text import RawText, texts_by_file
-from charrnn.dataset.tables import as_pairs
+from charrnn.dataset.tables import COLUMN_BLOCK, as_pairs, column
 from charrnn.errors import CorpusError
 
 CELLS = st.text(st.sampled_from('ab,"\n\t é'), max_size=8)
@@ -22,7 +24,11 @@ def pieces(text, n):
 
 
 def pairs(text, table, columns=("a", "b"), n=1000, skip_bad=False):
-    return "".join(as_pairs(pieces(text, n), table, columns, "data", skip_bad))
+    bad = BadLines()
+    found = "".join(as_pairs(pieces(text, n), table, columns, "data", bad))
+    if bad.faults and not skip_bad:
+        raise CorpusError(told(bad.faults))
+    return found
 
 
 def collapsed(row):
@@ -54,9 +60,17 @@ def test_numbers_are_texts_too():
     [
         ("csv", "x,b\n1,2\n", "data has no column 'a': its first line names x, b"),
         ("csv", "", "has no column 'a': its first line names none"),
+        ("csv", "a;b\n1;2\n", "looks separated by semicolons, not commas: .*`csvformat -d ';' data > copy.csv`"),
+        ("csv", '"a";"b"\n"1";"2"\n', "data has no column 'a': its first line looks separated by semicolons"),
+        ("csv", "a\tb, in euro\tc\n1\t2\t3\n", "looks separated by tabs, not commas: .*`csvformat -t data"),
+        ("csv", "x|y\n", "looks separated by vertical bars, not commas"),
+        ("csv", "sep=;\na;b\n1;2\n", "looks separated by semicolons"),
+        ("csv", "a;x,text\n1;2\n", "looks separated by semicolons"),
+        ("csv", "c;x,text\n1;2\n", "data has no column 'a': its first line names c;x, text"),
+        ("csv", 'a,b\n1,"2";3\n', "line 2 of data is not CSV"),
         ("csv", "a,b\n1,2\n3\n", "line 3 of data has too few columns"),
         ("csv", 'a,b\n1,"2\n', "line 2 of data is not CSV"),
-        ("csv", 'a,b\n"x\ny",1\n,2\n', "line 4 of data has an empty source"),
+        ("csv", 'a,b\n"x\ny",1\n,2\n', "line 4 of data has no source as 'a'"),
         ("jsonl", '{"a": "x", "b": "y"}\n{"a": "x"}\n', "line 2 of data has no field 'b'"),
         ("jsonl", '\n\n{"a": "x", "b": null}', "line 3 of data has null as 'b', and a text or a number is expected"),
         ("jsonl", '{"a": true, "b": "y"}', "has true as 'a', and a text or a number is expected"),
@@ -79,7 +93,7 @@ def test_bad_rows_are_skipped_and_counted(tmp_path):
     path.write_text('{"a": "x", "b": "y"}\n{"a": "x"}\nnot JSON\n{"a": "", "b": "y"}\n{"a": "z", "b": "y"}\n')
     source = Source((str(path),), table="jsonl", columns=("a", "b"), skip_bad=True)
     found = corpus.read(source).pairs
-    assert found.bad.count == 3
+    assert found.n_bad == 3
     assert len(found.lines) == 2
 
 
@@ -97,9 +111,118 @@ def test_rows_are_read_many_at_once(tmp_path, table):
     words = [chr(0x4E00 + n) for n in range(1000)]
     (tmp_path / "data").write_text("a,b\n" * (table == "csv") + "".join(map(line.format, words)), encoding="utf-8")
     source = Source((str(tmp_path / "data"),), table=table, columns=("a", "b") if table != "conll" else ())
-    pieces = [*texts_by_file(RawText(source, None, print), source, [])]
+    pieces = [*texts_by_file(RawText(source, None, print), source, [], BadLines(), "pairs")]
     assert len(pieces) < 20, "a piece with new characters is slow"
     assert [text.partition("\t")[0] for text in "".join(pieces).splitlines()] == words
+
+
+CSV = "a,b,c\nab,x,\n,y\nabc,,\nab\n,zz\nab,xy\nabcd,xyz\n"
+JSONL = '{"a": "ab", "b": "xy"}\n{"a": "ab"}\n\n{"a": "ab", "b": " "}\n7\n{"a": "e\\u0301", "b": "x"}\n{"a": 1}\n'
+
+
+@pytest.mark.parametrize(
+    ("layout", "table", "text", "wanted"),
+    [
+        (
+            "pairs",
+            "csv",
+            CSV,
+            "line 3 of F has no source as 'a' (2 lines are like that); line 5 of F has too few columns: give "
+            "each row a "
+            "source as 'a' and a target as 'b', or leave such rows out with --skip-bad",
+        ),
+        (
+            "labels",
+            "csv",
+            CSV,
+            "line 3 of F has no text as 'a' (2 lines are like that); line 4 of F has no label as 'b'; line 5 "
+            "of F has too "
+            "few columns: give each row a text as 'a' and a label as 'b', or leave such rows out with --skip-bad",
+        ),
+        (
+            "tags",
+            "csv",
+            CSV,
+            "line 2 of F has 1 tag for 2 characters (3 lines are like that); line 3 of F has no text as 'a' "
+            "(2 lines are "
+            "like that); line 5 of F has too few columns: give each row a text as 'a' and tags as 'b', or leave such "
+            "rows out with --skip-bad",
+        ),
+        (
+            "labels",
+            "jsonl",
+            JSONL,
+            "line 2 of F has no field 'b' (2 lines are like that); line 4 of F has no label as 'b'; line 5 of F is a "
+            "number, not an object with the fields 'a', 'b': give each row a text as 'a' and a label as 'b', or leave "
+            "such rows out with --skip-bad",
+        ),
+        (
+            "tags",
+            "jsonl",
+            JSONL,
+            "line 2 of F has no field 'b' (2 lines are like that); line 4 of F has 1 tag for 2 characters; line 5 of F "
+            "is a number, not an object with the fields 'a', 'b': give each row a text as 'a' and tags as "
+            "'b', or leave "
+            "such rows out with --skip-bad",
+        ),
+    ],
+)
+def test_bad_rows_are_counted_by_what_is_wrong_in_a_layout(layout, table, text, wanted, tmp_path):
+    path = tmp_path / "data"
+    path.write_text(text, encoding="utf-8")
+    source = Source((str(path),), table=table, columns=("a", "b"), normalization="nfc")
+    with pytest.raises(CorpusError) as caught:
+        corpus.read(source, layout=layout)
+    assert str(caught.value).replace(str(path), "F") == wanted
+    found = corpus.read(replace(source, skip_bad=True), layout=layout).pairs_of(layout)
+    assert told(found.faults).replace(str(path), "F") == wanted.partition(": give")[0]
+    assert found.n_bad + len(found.lines) == sum(map(bool, text.splitlines())) - (table == "csv")
+
+
+def test_each_file_of_a_table_has_its_own_lines(tmp_path):
+    for name, text in (("one.csv", "a,b\n1,2\n"), ("two.csv", "a,b\n\n1,2\n3\n"), ("val.csv", "a,b\n4\n,5\n")):
+        (tmp_path / name).write_text(text)
+    one, two, val = (str(tmp_path / name) for name in ("one.csv", "two.csv", "val.csv"))
+    source = Source((one, two), table="csv", columns=("a", "b"), val_paths=(val,))
+    with pytest.raises(CorpusError) as caught:
+        corpus.read(source)
+    wanted = f"line 4 of {two} has too few columns (2 lines are like that); line 3 of {val} has no source as 'a': "
+    assert str(caught.value).startswith(wanted)
+
+
+@pytest.mark.parametrize("length", [10, 1000, 100_000])
+def test_the_texts_of_a_column_come_as_soon_as_they_have_many_characters(length):
+    row = f"{'x' * length},y\n"
+    n_rows = 3 * COLUMN_BLOCK // length + 4
+    rows = iter(["a,b\n", *[row] * n_rows])
+    for block in column(rows, "csv", "a", "data"):
+        assert {*block} == {"x" * length}
+        assert len(block) == max(1, -(-COLUMN_BLOCK // (length + 1)))
+        break
+    assert len([*rows]) == n_rows - len(block)
+    assert sum(map(len, column(["a,b\n", *[row] * n_rows], "csv", "a", "data"))) == n_rows
+
+
+def test_empty_texts_of_a_column_do_not_pile_up():
+    rows = iter(["a,b\n", *[",y\n"] * (2 * COLUMN_BLOCK)])
+    assert next(column(rows, "csv", "a", "data")) == [""] * COLUMN_BLOCK
+
+
+@pytest.mark.parametrize(
+    ("table", "rows", "bad"),
+    [
+        ("csv", "b,a\n,x\n,y\n", "z\n"),
+        ("csv", "a\nx\ny\n", '"z'),
+        ("jsonl", '{"a": "x"}\n{"a": "y"}\n', "{\n"),
+        ("jsonl", '{"a": "x"}\n{"a": "y"}\n', '{"b": "z"}\n'),
+    ],
+)
+@pytest.mark.parametrize("n", [1, 5, 1000])
+def test_the_texts_of_a_column_come_before_the_error_of_another_row(table, rows, bad, n):
+    found = []
+    with pytest.raises(CorpusError, match="line "):
+        found.extend(column(pieces(rows + bad + rows, n), table, "a", "data"))
+    assert [text for texts in found for text in texts] == ["x", "y"]
 
 
 def test_a_field_may_be_long():

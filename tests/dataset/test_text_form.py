@@ -152,8 +152,8 @@ def test_a_mark_is_known_as_soon_as_it_is_whole(head, mark):
     assert find_mark(head, False) == mark
     if mark is None:
         decoder = FileDecoder("-", "latin-1", "strict")
-        assert decoder.decode(head) == ""
-        assert decoder.decode(b"") == ("" if head == codecs.BOM_UTF16_LE else head.decode("latin-1"))
+        assert [*decoder.decode(head)] == [""]
+        assert [*decoder.decode(b"")] == ["" if head == codecs.BOM_UTF16_LE else head.decode("latin-1")]
 
 
 # Other encodings than the given one
@@ -193,6 +193,30 @@ def test_an_error_after_a_mark_does_not_ask_for_an_encoding(errors):
     ) as caught:
         list(DEFAULT_FORM.decode([("x", raw), ("x", b"")], errors))
     assert ("--errors replace" in str(caught.value)) == (errors == "strict")
+
+
+@pytest.mark.parametrize("n", [1, 3, 1000])
+@pytest.mark.parametrize(
+    ("encoding", "text", "bad"),
+    [
+        ("utf-16-le", "жук\n", b"\0\xdc"),
+        ("utf-16", "жук\n", b"\0\xdc"),
+        ("utf-32-be", "жук\n", b"\0\x11\0\0"),
+        ("utf-7", "жук\n", b"+\1"),
+        ("iso2022_jp", "犬と猫\nab\n", b"\x1b$B3 "),
+        ("iso2022_jp", "ab\n犬", b"3 "),  # within its escapes
+        ("shift_jis", "犬と猫\nab\n", b"\x81 "),
+        ("utf-8", "жук\n", b"\xff"),
+        ("gb18030", "犬と猫\nab\n", b"\x810"),
+    ],
+)
+def test_the_text_before_bytes_that_are_none_is_not_lost(encoding, text, bad, n):
+    raw = text.encode(encoding).removesuffix(b"\x1b(B") + bad + text.encode(encoding)
+    parts = [("x", raw[k : k + n]) for k in range(0, len(raw), n)]
+    found = []
+    with pytest.raises(CorpusError, match=f"x is not {encoding}"):
+        found.extend(TextForm(encoding).decode([*parts, ("x", b"")], "strict"))
+    assert "".join(found) == text
 
 
 # The object

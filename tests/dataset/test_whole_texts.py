@@ -134,7 +134,7 @@ def test_bytes_have_no_tags():
         ("labels", "a\tx\nb\nc\ty\n", "line 2 has no tab"),
         ("tags", "ab\tx.\nabc\txx\n", "line 2 has 2 tags for 3 characters"),
         ("tags", "ab\txx\nabc\txxx\n", "only one tag"),
-        ("tags", "ab\tx.\n\tx\n", "line 2 has no source"),
+        ("tags", "ab\tx.\n\tx\n", "line 2 has no text"),
     ],
 )
 def test_targets_that_are_no_labels_or_tags_are_told(layout, text, message):

@@ -93,7 +93,7 @@ def command(
     from charrnn.cli.terminal.output_file import PICTURE_SUFFIXES, check_path, quiet_matplotlib
     from charrnn.config import between
     from charrnn.errors import ConfigError, VocabularyError
-    from charrnn.scoring.classify import classify_batches
+    from charrnn.scoring.classify import classifier_of, classify_batches
 
     if sum((top is not None, scores, evaluate)) > 1:
         raise ConfigError("--top, --scores and --evaluate print different things: give one of them")
@@ -109,7 +109,7 @@ def command(
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     size = size_of_texts(paths)
-    model = load_model(model_file(given, notice), size, engine, encoding, quiet)
+    model = load_model(model_file(given, notice), size, engine, encoding, quiet, classifier_of)
     paths = find_texts(paths, model, notice)
     rows = rows_of(paths, model, "label" if evaluate else "", notice)
     classify = partial(classify_batches, model, logit_adjustment=logit_adjustment, unknown=unknown, threads=threads)

@@ -8,6 +8,7 @@ from charrnn.cli.terminal.undecoded import UndecodedBytes
 from charrnn.dataset import files
 from charrnn.dataset.escapes import unescape
 from charrnn.dataset.files import STDIN
+from charrnn.dataset.groups import map_batches
 from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import SamplingError, VocabularyError
 from charrnn.model.model import Model
@@ -49,20 +50,25 @@ def read_prime(prime: str | None, prime_file: Path | None, model: Model) -> str:
 def read_primes(prime_file: Path | None, model: Model, clean: Callable[[str], str]) -> Iterator[list[str]]:
     """The lines of a file, or of stdin as they arrive, in batches that can be drawn side by side.
 
-    For a model of pairs, each must be a source, a tab and the beginning of a target; raises `SamplingError` if not.
+    For a model of pairs, each must be a source, a tab and the beginning of a target; raises `SamplingError` if not,
+    after the lines before it.
     """
     from charrnn.dataset import line_reader
 
-    vocabulary, done = model.vocabulary, 0
+    vocabulary = model.vocabulary
     path = STDIN if prime_file is None else str(prime_file)
     parts = files.read_parts([path], ARRIVAL_BLOCK, as_is=vocabulary.is_bytes)
-    for lines in line_reader.read_lines(parts, vocabulary, model.text_form):
-        texts = [line.text.removesuffix("\n") for line in lines]
+
+    def prime(number: int, line: line_reader.Line) -> str:
+        text = line.text.removesuffix("\n")
         if model.layout == "pairs":
-            for number, text in enumerate(texts, done + 1):
-                _check_pair(text, number)
-        done += len(texts)
-        primes = [clean(text) for text in texts]
+            _check_pair(text, number)
+        try:
+            return clean(text)
+        except VocabularyError as error:
+            raise VocabularyError(f"line {number:,}: {error}") from None
+
+    for primes in map_batches(prime, line_reader.read_lines(parts, vocabulary, model.text_form)):
         for start in range(0, len(primes), MAX_BATCH):
             yield primes[start : start + MAX_BATCH]
 

@@ -219,11 +219,14 @@ def _open(
     from charrnn.dataset.files import read_parts
     from charrnn.engine import compile_time
     from charrnn.engine.selection import SCORING_SPEED
+    from charrnn.scoring.score import check_scores
 
     notice = notifier(quiet)
     engines.resolve(engine, 0)  # an invalid engine is an error before anything is read
     size = size_of_texts(paths)
-    model = _reading(load(model_file(checkpoint, notice)).model.with_encoding(encoding), form)
+    model = load(model_file(checkpoint, notice)).model.with_encoding(encoding)
+    check_scores(model)
+    model = _reading(model, form)
     paths = find_texts(paths, model, notice)
     notice_typing(paths, notice)
     parts = read_parts(

@@ -85,7 +85,7 @@ def command(
 ) -> None:
     from charrnn.cli.tag import results, words
     from charrnn.errors import ConfigError, VocabularyError
-    from charrnn.scoring.tag import tag_batches, tag_letters
+    from charrnn.scoring.tag import tag_batches, tag_letters, tagger_of
     from charrnn.scoring.word_tags import known_tags
 
     if spans and (evaluate or as_json):
@@ -97,7 +97,7 @@ def command(
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     size = size_of_texts(paths)
-    model = load_model(model_file(given, notice), size, engine, encoding, quiet)
+    model = load_model(model_file(given, notice), size, engine, encoding, quiet, tagger_of)
     paths = find_texts(paths, model, notice)
     tag = partial(tag_batches, model, unknown=unknown, threads=threads)
     text = attrgetter("text") if conll else itemgetter(0)

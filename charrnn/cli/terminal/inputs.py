@@ -72,13 +72,20 @@ def find_texts(paths: list[str], model: "Model", notice: Callable[[str], None]) 
     return list_files(paths, chosen, notice)
 
 
-def load_model(path: Path, size: float, engine: str, encoding: str | None, quiet: bool) -> "Model":
-    """The model, with the engine that suits the bytes of text, and for their encoding."""
+def load_model(
+    path: Path, size: float, engine: str, encoding: str | None, quiet: bool, check: Callable[["Model"], object]
+) -> "Model":
+    """The model, with the engine that suits the bytes of text, and for their encoding.
+
+    `check` raises an error for the wrong kind of model, before any text is read.
+    """
     from charrnn.checkpoint.model_file import load
     from charrnn.cli.terminal.engine import with_engine
 
     size = 0 if size == math.inf else size  # a stream may be short: it need not compile
-    return with_engine(load(path).model.with_encoding(encoding), engine, size, quiet)
+    model = load(path).model.with_encoding(encoding)
+    check(model)
+    return with_engine(model, engine, size, quiet)
 
 
 def answered(

@@ -7,6 +7,7 @@ import numpy as np
 
 from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
 from charrnn.config import UNIT_OF_LAYOUT
+from charrnn.dataset.bad_lines import told
 from charrnn.dataset.id_counts import CharacterCount
 from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.spread import ValidationBlocks
@@ -59,9 +60,10 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
         yield f"{corpus.name}: {f'{counted(n_lines, unit)}, ' * bool(n_lines)}{chars}, {len(vocabulary)} distinct"
     if layout == "tags" and trainer.labels is not None:
         yield f"outside of spans: {outside_tag(trainer.labels)!r}"
-    if trainer.n_skipped:
+    if trainer.skipped:
         of_words = trainer.labels is not None and trainer.labels.of_words
-        yield f"{'sentences with ' * of_words}bad lines that were skipped: {trainer.n_skipped:,}"
+        n = sum(fault.n_lines for fault in trainer.skipped)
+        yield f"{'sentences with ' * of_words}bad lines that were skipped: {n:,}; {told(trainer.skipped)}"
     data = trainer.training_data
     if isinstance(data, LineBatches) and data.rows.n_cut:
         yield f"{unit} that are much longer than others, or very long, and so are read in parts: {data.rows.n_cut:,}"

@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +24,7 @@ from charrnn.cli.train.given import LAYOUT_FLAGS
 from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files, shell_words
+from charrnn.dataset.compression import DamagedFileError
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import STDIN, Source
 from charrnn.dataset.mixed_forms import mixed_forms
@@ -70,12 +73,25 @@ def start(
     if model is not None and not source.as_bytes and "normalization" not in read_options:
         source = replace(source, normalization=model.text_form.normalization)
     notice = notifier(quiet)
-    corpus = corpora.read(source, notice=notice)
+    with _leaving_out((*source.paths, *source.val_paths)):
+        corpus = corpora.read(source, notice=notice, layout=options.get("layout", "stream"))
     if line := mixed_forms(corpus):
         notice(line)
     options = _with_engine(options, source, corpus, model, quiet)
     with default_interrupt():  # the measurement compiles
         return trainers.start(corpus, source=source, init_from=model, unknown=unknown or "new", **options), path, lock
+
+
+@contextmanager
+def _leaving_out(paths: Collection[str]) -> Iterator[None]:
+    """Adds to the error of a damaged file, if it was found in a folder among these paths, how to leave it out."""
+    try:
+        yield
+    except DamagedFileError as error:
+        if error.path in paths:
+            raise
+        name = shell_words.quote(os.path.basename(error.path))
+        raise CorpusError(f"{error}; or leave it out with --exclude {name}") from None
 
 
 def resume(
@@ -89,7 +105,7 @@ def resume(
     options = _in_layout_of(state, options, read_options)
     trainers.check_resume(state, options)  # before the corpus is read
     source = _source_to_resume(state, paths, read_options, path)
-    corpus = corpora.read(source, state.corpus.size, notifier(quiet))
+    corpus = corpora.read(source, state.corpus.size, notifier(quiet), options["layout"])
     options = _with_remaining_time(options, source)
     _notify_engine(options, state, quiet)
     with default_interrupt():

@@ -6,6 +6,7 @@ import typer
 
 from charrnn.cli.terminal.record_options import record_form
 from charrnn.config import PAIR_LAYOUTS, between, one_of
+from charrnn.dataset.bad_lines import nouns
 from charrnn.dataset.record_form import LINES, RecordForm
 from charrnn.errors import ConfigError
 
@@ -53,7 +54,19 @@ def given_options(context: typer.Context, resume: bool, lengths: tuple[str, ...]
         name: value for name, value in given.items() if name not in overruled or not from_environment(context, name)
     }
     _check_contradictions(given, resume)
+    _check_columns(given, context)
     return given
+
+
+def _check_columns(given: dict[str, Any], context: typer.Context) -> None:
+    """Raises `ConfigError` for pairs of which the environment names only one column."""
+    layouts = [layout for layout, flag in LAYOUT_FLAGS.items() if layout in PAIR_LAYOUTS and given.get(flag)]
+    for name in ("csv", "jsonl"):
+        if layouts and name in given and "," not in given[name] and from_environment(context, name):
+            raise ConfigError(
+                f"--{LAYOUT_FLAGS[layouts[0]]} reads two columns, and the environment names one: give "
+                f"--{name} {','.join(nouns(layouts[0]))}, or unset the variable to read lines with tabs"
+            )
 
 
 def training_options(given: dict[str, Any], resume: bool) -> Any:
@@ -152,7 +165,7 @@ def read_options(given: dict[str, Any], resume: bool) -> dict[str, Any]:
     if option != "--conll":
         columns = tuple(name.strip() for name in given[formats[0]].split(","))
         if len({*columns}) != 2 or not all(columns):
-            raise ConfigError(f"{option} is the names of two columns, source,target, not {given[formats[0]]!r}")
+            raise ConfigError(f"{option} is the names of two columns, such as source,target, not {given[formats[0]]!r}")
         found["columns"] = columns
     if not resume or "skip_bad" in given:
         found["skip_bad"] = bool(given.get("skip_bad"))

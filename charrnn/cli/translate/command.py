@@ -82,7 +82,7 @@ def command(
 ) -> None:
     from charrnn.checkpoint.model_file import load
     from charrnn.errors import ConfigError, VocabularyError
-    from charrnn.sampling.translate import translate_batches
+    from charrnn.sampling.translate import check_rewrites, translate_batches
 
     if evaluate and nbest > 1:
         raise ConfigError("--evaluate compares the best target: leave out --nbest")
@@ -90,6 +90,7 @@ def command(
     notice = notifier(quiet)
     size_of_texts(paths)  # a text that is missing is an error before the model is
     model = load(model_file(given, notice)).model.with_encoding(encoding)
+    check_rewrites(model)
     paths = find_texts(paths, model, notice)
     rows = rows_of(paths, model, "target" if evaluate else "", notice)
     translate = partial(
