@@ -136,6 +136,7 @@ def test_bytes_that_are_no_text_take_no_answer_from_the_lines_before_them(
         ("score", None, "can't read "),
         ("labels", None, "can't read "),
     ],
+    ids=["damaged", "cut off", "a PDF", "a PDF for words", "missing", "missing for labels"],  # gzip writes the time
 )
 def test_a_file_that_can_not_be_read_takes_no_answer_from_those_before_it(
     name: str, content: bytes | None, message: str, tmp_path: Path
