@@ -85,6 +85,7 @@ train corpus.txt --documents --tags           | 2 | --tags and --documents can't
 train corpus.txt --documents --records-by %   | 2 | --records-by and --documents can't both be given
 train corpus.txt --documents --conll          | 2 | --conll is for words with tags: give --tags too
 train corpus.txt --records-by 'a\\q'          | 2 | --records-by has the unknown escape
+train corpus.txt --records-by '\\u00a'        | 2 | --records-by has \\u00a, and \\u needs four digits
 train corpus.txt --records-by '#!#'           | 1 | only one record: --records-by needs at least two
 train corpus.txt --documents                  | 1 | only one document: --documents needs at least two
 train pairs.csv --pairs --csv a,b --bytes     | 2 | leave out --bytes
@@ -238,7 +239,10 @@ sample model.safetensors --allow ''           | 2 | empty
 sample model.safetensors --ban ''             | 2 | empty
 sample model.safetensors --stop ''            | 2 | empty
 sample model.safetensors --stop-after ''      | 2 | empty
-sample model.safetensors --prime 'C:\\Users'  | 2 | --prime has the unknown escape \\U
+sample model.safetensors --prime 'C:\\Users'  | 2 | --prime has \\U, and \\U needs eight digits
+sample model.safetensors --separator '\\u12'   | 2 | --separator has \\u12, and \\u needs four digits
+sample model.safetensors --ban 'a\\u00-z'      | 2 | --ban has \\u00, and \\u needs four digits
+sample model.safetensors --stop '\\ue.'        | 2 | --stop has \\ue, and \\u needs four digits
 sample model.safetensors --stop '\\q'         | 2 | --stop has the unknown escape \\q
 sample model.safetensors --stop-after 'a\\'   | 2 | --stop-after ends with a backslash
 sample model.safetensors --allow '\\W'        | 2 | --allow has the unknown escape \\W
@@ -271,7 +275,16 @@ sample model.safetensors --match '[a-z]{500}' -n 80 | 1 | has 500 characters
 sample model.safetensors --match '(☃☄)+'      | 1 | never seen '☃'
 sample model.safetensors --match 'a\\bb'       | 1 | exclude each other
 sample model.safetensors --match 'the' --ban e  | 1 | may not come
-sample model.safetensors --match '((a{1,999}b){1,999}c){1,999}' -n -1 | 2 | too large to follow
+sample model.safetensors --match '((a{1,999}b){1,999}c){1,999}' -n -1 | 2 | or a --length of at most 28
+sample model.safetensors --match '(([a-z]{1,50} ){1,50}\\.){1,20}' -n 60 | 2 | or a --length of at most 34
+sample model.safetensors --match '[a-z]{60000}' -n 70000 | 2 | give it fewer or smaller repetitions
+sample model.safetensors --match '[a-z]+' -n -1 | 2 | --match with --length -1 may go on without end: give a --length
+sample model.safetensors --match '.*e' -n -1 --count 2 | 2 | --match with --length -1 may go on without end
+sample model.safetensors --match 'a(bc*)?' -n -1 --json --prime a | 2 | --match with --length -1 may go on without end
+sample model.safetensors --match '[ab]*' -n -1 --ban e --stop e | 2 | --match with --length -1 may go on without end
+sample model.safetensors --match '[a-z]{3}' --min-length 10 | 1 | have at most 3 characters: give at most that
+sample model.safetensors --match 'a(bc?)?' --min-length 4 -n 9 --count 3 | 1 | have at most 3 characters
+sample model.safetensors --match '(the )+' --min-length 5 -n 6 | 1 | no text that matches has from 5 to 6 characters
 sample model.safetensors --max-copy 5         | 2 | --corpus
 sample model.safetensors --max-copy 5 --corpus missing.txt | 1 | missing.txt
 sample model.safetensors --max-copy 5 --corpus cyrillic.txt | 1 | so that --max-copy has no effect

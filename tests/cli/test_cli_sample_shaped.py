@@ -38,6 +38,38 @@ def test_each_line_matches_as_a_whole(model: Path, tmp_path: Path) -> None:
     assert all(re.fullmatch("[a-z]{3,8} [a-z]+", line) for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "options"),
+    [
+        ("[a-z]{3}", ()),
+        (r"[a-z ]+\.", ()),
+        ("[a-z ]+", ("--stop", ".")),
+        ("[a-e]{2,}x|[a-z]{2}", ("--allow", "a-w")),
+        ("[a-z]{4}( [a-z]{2}){0,9},", ("--min-length", 9)),
+    ],
+)
+def test_a_match_without_a_length_is_written_up_to_where_it_ends(
+    model: Path, tmp_path: Path, pattern: str, options: tuple[object, ...]
+) -> None:
+    found = [
+        sample(model, "--match", pattern, "-n", -1, "--seed", 4, *options, *more, cwd=tmp_path).stdout
+        for more in ((), ("--json",), ("--count", 2, "--null"), ("--prime", "It is", "--no-echo"))
+    ]
+    assert found[2].split("\0")[0] == found[0]
+    texts = [found[0], json.loads(found[1])["text"], *found[2].split("\0")[:2], found[3]]
+    assert texts[0] == texts[1]
+    assert all(re.fullmatch(pattern, text) for text in texts)
+    assert all(len(text) >= (9 if "--min-length" in options else 1) for text in texts)
+
+
+@posix
+def test_a_match_that_can_not_fail_is_written_as_it_is_drawn(model: Path, tmp_path: Path) -> None:
+    words = ["sample", str(model), "-n", "2000000", "--match", "[a-z]*", "--seed", "1", "--engine", "numpy"]
+    with started(*words, cwd=tmp_path) as process:
+        assert re.fullmatch(b"[a-z]+", process.stdout.read(100))
+        assert process.poll() is None
+
+
 def test_a_range_of_cyrillic_letters_can_be_allowed_or_banned(russian: Path, tmp_path: Path) -> None:
     done = sample(russian, "--allow", "а-я ", "-n", 200, "--seed", 1, cwd=tmp_path)
     assert re.fullmatch("[а-я ]{200}", done.stdout)
