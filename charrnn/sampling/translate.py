@@ -103,7 +103,7 @@ def translate_batches(
         ("threads", threads, 1, MAX_THREADS),
     ):
         if type(value) is not int:
-            raise ConfigError(f"{name} can't be {value!r}")
+            raise ConfigError(f"{name} can't be {value!r}", name)
         between(name, value, least, most)
     model = replace(model, engine=engines.load("numpy"))  # the compiled engine has no single step
     return blas.limited(_translate_batches(model, batches, beam, nbest, length, unknown, threads))

@@ -189,7 +189,7 @@ def test_interactive_mode_continues_each_prime_and_changes_settings(model: Path,
     assert second.startswith("man")
     greedy = sample(model, "--prime", "man", "--temp", 0, "-n", 10, cwd=tmp_path).stdout
     assert greedy in done.stdout
-    for message in ("needs a number", "top_p must be from 0 to 1", "loop_penalty must be", "/length N", "U+03A9"):
+    for message in ("needs a number", "/top-p must be from 0 to 1", "/loop-penalty must be", "/length N", "U+03A9"):
         assert message in done.stderr
     assert sample(model, "--interactive", cwd=tmp_path, input="/quit\nthe\n").stdout == ""
 
@@ -200,7 +200,7 @@ def test_interactive_mode_continues_each_prime_and_changes_settings(model: Path,
         (["--temp", "-1"], "temp must be"),
         (["--temp", "warm"], "--temp can't be"),
         (["--temp", "1:2", "-n", "-1"], "needs a length"),
-        (["--top-p", "1.5"], "top_p must be"),
+        (["--top-p", "1.5"], "--top-p must be"),
         (["--typical", "0"], "above 0"),
         (["--match", "("], "not a regular expression"),
         (["--max-copy", "5"], "--corpus"),
@@ -216,7 +216,7 @@ def test_interactive_mode_continues_each_prime_and_changes_settings(model: Path,
         (["--clamp-unit", "0:1"], "LAYER:INDEX=VALUE"),
         (["--clamp-unit", "0:1=0.5", "--clamp-unit", "0:1=0.6"], "can't be clamped twice"),
         (["--clamp-unit", "0:999=0.5"], "there is no unit 0:999"),
-        (["--loop-penalty", "-1"], "loop_penalty must be"),
+        (["--loop-penalty", "-1"], "--loop-penalty must be"),
         (["--novel"], "need a model of lines"),
         (["--max-copy", "0", "--corpus", "text.txt"], "at least 1"),
     ],

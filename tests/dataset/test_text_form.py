@@ -199,7 +199,7 @@ def test_an_error_after_a_mark_does_not_ask_for_an_encoding(errors):
 
 
 def test_an_unknown_form_is_refused():
-    with pytest.raises(ConfigError, match="normalize can't be 'NFC': choose one of nfc, nfd, nfkc, none"):
+    with pytest.raises(ConfigError, match="normalization can't be 'NFC': choose one of nfc, nfd, nfkc, none"):
         TextForm(normalization="NFC")
     for encoding in ("utf-9", "zip", "", 5, None):
         with pytest.raises(CorpusError, match="there is no text encoding"):
