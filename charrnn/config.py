@@ -61,7 +61,7 @@ class Config:
                 between(each.name, value, -(2**53), 2**53)
                 object.__setattr__(self, each.name, float(value))
             elif isinstance(value, bool) != (each.type is bool) or not isinstance(value, each.type):  # type: ignore[arg-type]
-                raise ConfigError(f"{each.name} can't be {value!r}")
+                raise ConfigError(f"{each.name} can't be {value!r}", each.name)
         self.check()
 
     def check(self) -> None:
@@ -91,14 +91,14 @@ def _with_article(name: str) -> str:
 def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raises `ConfigError` if the value is not one of the choices."""
     if value not in choices:
-        raise ConfigError(f"{name} can't be {value!r}: choose one of {', '.join(choices)}")
+        raise ConfigError(f"{name} can't be {value!r}: choose one of {', '.join(choices)}", name)
 
 
 def between(name: str, value: float, low: float, high: float = math.inf) -> None:
     """Raises `ConfigError` if the value is out of bounds or NaN."""
     if not low <= value <= high:  # false for NaN
         bounds = f"at least {_number(low)}" if high == math.inf else f"from {_number(low)} to {_number(high)}"
-        raise ConfigError(f"{name} must be {bounds}, not {_number(value)}")
+        raise ConfigError(f"{name} must be {bounds}, not {_number(value)}", name.partition(",")[0])
 
 
 def check_threads(threads: int | None) -> None:
@@ -161,7 +161,7 @@ class ModelConfig(Config):
         if self.lm_weight and self.form not in ("classifier", "tagger"):
             raise ConfigError(f"lm_weight is only for a classifier or a tagger, not a {self.form.replace('_', ' ')}")
         if self.nonlinearity == "relu" and self.cell != "rnn":
-            raise ConfigError(f"nonlinearity relu is only for cell rnn, not {self.cell}")
+            raise ConfigError(f"nonlinearity relu is only for cell rnn, not {self.cell}", "nonlinearity", "cell")
 
 
 @dataclass(frozen=True)
@@ -277,4 +277,4 @@ class SamplingConfig(Config):
         between("min_p", self.min_p, 0, 1)
         for name in ("top_p", "typical"):
             if getattr(self, name) == 0:
-                raise ConfigError(f"{name} must be above 0; for only the likeliest character use --temp 0")
+                raise ConfigError(f"{name} must be above 0; for only the likeliest character use --temp 0", name)

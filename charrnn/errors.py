@@ -1,6 +1,7 @@
 """The errors. Each message is one line that says what happened, then what to do."""
 
 from collections.abc import Sequence
+from typing import Any
 
 
 def counted(n: int, units: str) -> str:
@@ -24,6 +25,14 @@ class ConfigError(CharRNNError):
     """A setting out of range, or settings that contradict each other: wrong usage."""
 
     exit_code = 2
+
+    def __init__(self, message: str, *settings: str, **about: Any):
+        """The message names settings as the parameters of the library; `settings` are those that it names by a word.
+
+        The command line writes each as the option that sets it. A name with an underscore it knows without that.
+        """
+        super().__init__(message, **about)
+        self.settings = settings
 
 
 class MissingLibraryError(ConfigError, ImportError):

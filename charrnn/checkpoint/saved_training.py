@@ -151,7 +151,7 @@ def train(
     corpus = _corpus(text, normalization, init_from)
     if checkpoint is None:
         if log is not None or force:
-            raise ConfigError("log and force are only for a run with a checkpoint")
+            raise ConfigError("log and force are only for a run with a checkpoint", "log", "force")
         return trainers.start(corpus, source=source, init_from=init_from, unknown=unknown, **options)
     path = _absolute(checkpoint)
     lock = reserve(path, force)

@@ -9,8 +9,10 @@ r"""The character after a backslash, and what both stand for; `\0` is not before
 HEX = "[0-9a-fA-F]"
 PAIR = rf"u[dD][89abAB]{HEX}{{2}}\\u[dD][c-fC-F]{HEX}{{2}}"
 """A character above U+FFFF in the form of JSON."""
-ESCAPE = rf"\\(?:{PAIR}|u{HEX}{{4}}|U{HEX}{{8}}|0[0-9]?|.|\Z)"
+ESCAPE = rf"\\(?:{PAIR}|u{HEX}{{0,4}}|U{HEX}{{0,8}}|0[0-9]?|.|\Z)"
 """A backslash with what belongs to it; needs `re.DOTALL`."""
+DIGITS = {"u": (4, "four"), "U": (8, "eight")}
+"""The hexadecimal digits that the escape of a code has."""
 LIST = r"\n, \t, \r, \0, \uXXXX and \UXXXXXXXX"
 """The escapes, for messages."""
 
@@ -45,6 +47,13 @@ def character(escape: str, name: str, known: str = LIST) -> str:
     code = escape[1:]
     if code in CHARACTERS:
         return CHARACTERS[code]
+    n, named = DIGITS.get(code[:1], (0, ""))
+    if n and len(code) <= n:
+        example = rf"\{code[0]}{(code[1:] or 'e9').zfill(n)}"
+        raise ConfigError(
+            rf"{name} has {escape}, and \{code[0]} needs {named} digits from 0 to 9 and a to f, as in {example}; "
+            r"write \\ for a backslash"
+        )
     points = [int(digits, 16) for digits in re.findall(f"{HEX}{{4,8}}", code)]
     if points and points[0] <= 0x10FFFF:
         return "".join(map(chr, points)).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")

@@ -30,7 +30,7 @@ class TextForm:
     """One of `config.NORMALIZATIONS`."""
 
     def __post_init__(self) -> None:
-        one_of("normalize", self.normalization, NORMALIZATIONS)
+        one_of("normalization", self.normalization, NORMALIZATIONS)
         object.__setattr__(self, "encoding", check_encoding(self.encoding))
 
     @property

@@ -5,9 +5,10 @@ from collections.abc import Collection
 from importlib import import_module
 from typing import Literal, NamedTuple, cast
 
+from charrnn.config import one_of
 from charrnn.engine import compile_cache, compile_time
 from charrnn.engine.protocols import Engine
-from charrnn.errors import ConfigError, EngineError
+from charrnn.errors import EngineError
 from charrnn.optional import import_optional, is_installed
 
 ENGINES = ("auto", "numpy", "numba")
@@ -43,8 +44,7 @@ def choose(
     second. What is not limited in characters or in time is no small job, whatever is in the cache: the same command
     gives the same result. Raises `ConfigError` for an unknown name, and `EngineError` for an engine that can't be used.
     """
-    if name not in ENGINES:
-        raise ConfigError(f"there is no engine {name!r}: choose one of {', '.join(ENGINES)}")
+    one_of("engine", name, ENGINES)
     if name == "numpy" or (name == "auto" and characters <= MAX_NUMPY_CHARS):
         return Choice("numpy")
     if name == "auto" and min(characters, seconds) < math.inf:

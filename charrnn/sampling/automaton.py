@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from charrnn.sampling import assertions
 from charrnn.sampling.graph import MAX_NODES, Graph, character_classes
+from charrnn.sampling.lengths import Lengths
 from charrnn.sampling.regular_expression import Leaf, Node, leaves
 from charrnn.types import Mask
 
 MAX_CACHED_NODES = 1_000_000
 """The most nodes in all states that are kept."""
+MAX_EXPLORED_NODES = 200_000
+"""The most nodes in the states that are looked at to tell whether a text always ends: about a second."""
 FAR = 1 << 30
 """The distance to a match that can't be reached."""
 
@@ -40,8 +43,8 @@ class Automaton:
     def __init__(self, tree: Node, characters_of: Callable[[Leaf], Mask], allowed: Mask, newlines: Mask, length: int):
         """`characters_of` gives the characters [V] of a leaf, of which only those in `allowed` [V] come.
 
-        `newlines` [V] says which characters are newlines; `length` -1: without limit. Raises `ConfigError` if the
-        automaton is too large.
+        `newlines` [V] says which characters are newlines; `length` -1: without limit. Raises `TooLarge` if there are
+        too many nodes.
         """
         rows = {leaf: n for n, leaf in enumerate(dict.fromkeys(leaves(tree)))}
         masks = [characters_of(leaf) & allowed for leaf in rows]
@@ -52,12 +55,15 @@ class Automaton:
             graph, masks, start, self.end = assertions.resolve(graph, masks, start, self.end, characters_of, newlines)
         self.graph = graph
         table = np.array(masks, bool).reshape(len(masks), len(allowed))
-        samples, self.class_of = character_classes(table)
-        self.contains = table[:, samples]
+        self.samples, self.class_of = character_classes(table)
+        self.contains = table[:, self.samples]
         """[leaves, classes]: which leaves contain the characters of a class; those that all treat alike are one."""
-        self.distance = _distances(graph, self.end, [bool(row.any()) for row in self.contains])
+        self._possible = [bool(row.any()) for row in self.contains]
+        self.distance = _distances(graph, self.end, self._possible)
+        self._lengths: dict[int, Lengths] = {}
         self.states: dict[tuple[int, ...], State] = {}
         self.n_cached = 0
+        self.first = start
         self.start = self._state([start])
 
     @property
@@ -66,10 +72,51 @@ class Automaton:
         best = 0 if self.start.complete else int(self.start.needed.min(initial=FAR))
         return best if best < FAR else math.inf
 
-    def allowed(self, state: State, left: int) -> Mask:
-        """The characters [V] with which the text can match within `left` more of them; -1: any number."""
-        mask: Mask = (state.needed <= (left if left >= 0 else FAR - 1))[self.class_of]
-        return mask
+    def longest(self, length: int) -> float:
+        """The length of the longest text that matches; infinite if it is longer than `length` (-1: any number)."""
+        return self._between(FAR - 1).longest(self.first, length if length >= 0 else math.inf)
+
+    def allowed(self, state: State, left: int, least: int = 0) -> Mask:
+        """The characters [V] with which the text can match within `left` more of them; -1: any number.
+
+        Only a match counts that takes at least `least` more of them. Raises `TooLarge` if there are too many nodes.
+        """
+        if least <= 0:
+            mask: Mask = (state.needed <= (left if left >= 0 else FAR - 1))[self.class_of]
+            return mask
+        far_enough = self._between(left - least if left >= 0 else FAR - 1).nodes(least)
+        taken = {leaf for n in state.nodes if (leaf := self.graph.leaf[n]) is not None and far_enough[n]}
+        classes: Mask = np.asarray(self.contains[sorted(taken)].any(axis=0))
+        return classes[self.class_of]
+
+    def always_ends(self) -> bool:
+        """Whether a text without a length is certain to come to a place where it matches and can't go on.
+
+        That is so if one can be reached from everywhere. False if there are too many states to tell.
+        """
+        sources: dict[tuple[int, ...], list[tuple[int, ...]]] = {self.start.nodes: []}
+        pending, ends, left = [self.start], list[tuple[int, ...]](), MAX_EXPLORED_NODES
+        while pending:
+            state = pending.pop()
+            classes = np.flatnonzero(state.needed < FAR).tolist()
+            if not classes:
+                ends.append(state.nodes)
+            for k in classes:
+                after = self.next(state, int(self.samples[k]))
+                assert after is not None  # a match goes on with this class
+                if after.nodes not in sources:
+                    sources[after.nodes] = []
+                    pending.append(after)
+                    left -= len(after.nodes) + len(classes)
+                sources[after.nodes].append(state.nodes)
+            if left < 0:
+                return False
+        found = {*ends}
+        while ends:
+            new = {*sources[ends.pop()]} - found
+            found |= new
+            ends += new
+        return len(found) == len(sources)
 
     def next(self, state: State, v: int) -> State | None:
         """The state after character v; None if no match goes on with it."""
@@ -80,6 +127,12 @@ class Automaton:
             targets, taken = self.graph.targets, {*np.flatnonzero(self.contains[:, k]).tolist()}
             state.after[k] = self._state(targets[n][0] for n in state.nodes if self.graph.leaf[n] in taken)
         return state.after[k]
+
+    def _between(self, slack: int) -> Lengths:
+        """The nodes from which a match is a number of characters away, or up to `slack` more."""
+        if slack not in self._lengths:
+            self._lengths[slack] = Lengths(self.graph, self.distance, self._possible, slack)
+        return self._lengths[slack]
 
     def _state(self, entered: Iterable[int]) -> State:
         """The state of all nodes that can be reached without a character."""

@@ -44,6 +44,12 @@ class WholeTextConstraint(Constraint, Protocol):
     def complete(self) -> bool:
         """Whether the condition holds for the text as it is."""
 
+    def always_ends(self) -> bool:
+        """Whether a text without a length is certain to come to a place where it is complete and can't go on."""
+
+    def is_certain(self) -> bool:
+        """Whether a text with no other constraint is certain not to fail."""
+
 
 MIN_KNOWN, MIN_KNOWN_NGRAMS = 0.5, 0.01
 """The smallest shares of the characters, and of the (N + 1)-grams, of a corpus that a model has to know."""

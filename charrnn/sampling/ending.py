@@ -6,6 +6,7 @@ import numpy as np
 
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.sampling.charset import charset_mask
+from charrnn.sampling.constraints import WholeTextConstraint
 from charrnn.sampling.request import SamplingRequest
 from charrnn.sampling.sentences import SentenceEnds
 from charrnn.types import Mask
@@ -119,9 +120,20 @@ def missing(text: str, vocabulary: Vocabulary) -> str:
 
 
 def can_end(request: SamplingRequest, vocabulary: Vocabulary) -> bool:
-    """Whether a text has an end: a length, or a text that ends it and can come."""
+    """Whether a text has an end: a length, a text that ends it and can come, or a match after which nothing can come.
+
+    Raises `SamplingError` and `ConfigError` as the constraints do when a text begins.
+    """
     if request.max_length >= 0:
         return True
     mask = charset_mask(request.config, vocabulary.characters, request.stops, vocabulary.is_bytes)
     possible = [stop for stop in (*request.stops, *request.stop_after) if stop and not missing(stop, vocabulary)]
-    return any(mask is None or mask[vocabulary.encode(stop)].all() for stop in possible)
+    if any(mask is None or mask[vocabulary.encode(stop)].all() for stop in possible):
+        return True
+    constraints = request.constraints(np.empty(0, np.int64)) if request.constraints else ()
+    everything = np.ones(len(vocabulary), bool) if mask is None else mask
+    for match in (constraint for constraint in constraints if isinstance(constraint, WholeTextConstraint)):
+        match.begin(everything, (), request.max_length, request.min_length)
+        if match.always_ends():
+            return True
+    return False

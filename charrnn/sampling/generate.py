@@ -99,6 +99,11 @@ class TextGenerator:
         return self._draws.state_after(self._text.ending.kept) if self._draws else self._batch.generation_state()
 
     @property
+    def is_certain(self) -> bool:
+        """Whether no constraint can make the text fail, which else is known at its end only."""
+        return self._text.is_certain
+
+    @property
     def stopped_before(self) -> str:
         """The one of the stop texts before which the text has ended; empty if it has not."""
         return self._text.ending.stopped_before
@@ -198,11 +203,12 @@ def _continue(
         check_sources(model, group)
         batch = decoder.start(model, group, seeds, request.config, request.stops, request.threads)
         texts = [GrowingText(batch, request, recent) for recent in batch.recent]
-        wholes, done = [""] * len(group), 0
+        drawn, done = [list[str]() for _ in group], 0
         for pieces in _write(batch, texts, request):
-            wholes = [whole + piece for whole, piece in zip(wholes, pieces, strict=True)]
+            for parts, piece in zip(drawn, pieces, strict=True):
+                parts.append(piece)  # joined at the end: a text that grows is copied whole for each piece
             while done < len(group) and (text := texts[done]).ended:
-                prime, seed, whole = group[done], seeds[done], wholes[done] + text.rest()
+                prime, seed, whole = group[done], seeds[done], "".join([*drawn[done], text.rest()])
                 done += 1
                 if text.error is None:
                     yield Sample(whole, prime, seed, request.config.temp, text.logprob, text.chars)

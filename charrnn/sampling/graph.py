@@ -3,15 +3,20 @@
 A text follows the edges from node to node, some of them with a character and others without one.
 """
 
+import bisect
+
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.errors import ConfigError
 from charrnn.sampling.regular_expression import Alternation, Assertion, Leaf, Node, Repeat, Sequence
 from charrnn.types import Mask
 
 MAX_NODES = 50_000
 """The most nodes, which bounds the time for one character to about a tenth of a second."""
+
+
+class TooLarge(Exception):
+    """An expression with more nodes than can be followed."""
 
 
 class Graph:
@@ -24,11 +29,9 @@ class Graph:
         """The nodes that only lead on where an assertion holds."""
 
     def add(self, targets: list[int], leaf: int | None = None) -> int:
-        """Raises `ConfigError` if there are more than `MAX_NODES`."""
+        """Raises `TooLarge` if there are more than `MAX_NODES`."""
         if len(self.targets) == MAX_NODES:
-            raise ConfigError(
-                "the regular expression is too large to follow: give it fewer or smaller repetitions, or a --length"
-            )
+            raise TooLarge
         self.targets.append(targets)
         self.leaf.append(leaf)
         return len(self.targets) - 1
@@ -65,6 +68,25 @@ class Graph:
         for _ in range(low):
             after = self.build(node.part, after, rows, most)
         return after
+
+
+def size(node: Node, most: int) -> int:
+    """The nodes that `Graph.build` adds."""
+    if isinstance(node, Sequence | Alternation):
+        parts = node.parts if isinstance(node, Sequence) else node.choices
+        return sum(size(part, most) for part in parts) + isinstance(node, Alternation)
+    if not isinstance(node, Repeat):
+        return 1
+    once, low = size(node.part, most), min(node.low, most)
+    more = 1 + once if node.high is None else (min(node.high, most) - low) * (1 + once)
+    return low * once + more
+
+
+def longest_that_fits(node: Node, least: int, most: int) -> int | None:
+    """The largest length from `least` to `most` with which an expression has no more than `MAX_NODES`, if any."""
+    lengths = range(least, most + 1)
+    n = bisect.bisect_right(lengths, MAX_NODES - 1, key=lambda length: size(node, length + 1))  # and one for the end
+    return lengths[n - 1] if n else None
 
 
 def character_classes(table: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -48,6 +48,12 @@ class GrowingText:
         if self.ended:
             self._check_match()
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether it is certain not to fail."""
+        others = [c for c in self.constraints if c not in self.matches and not isinstance(c, MinLength)]
+        return not others and (not self.matches or (len(self.matches) == 1 and self.matches[0].is_certain()))
+
     def allowed(self) -> Mask:
         """The characters [V] that may come next; all of them after the end, since they are discarded.
 

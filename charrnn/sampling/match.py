@@ -13,6 +13,7 @@ from charrnn.errors import ConfigError, SamplingError, counted, listed
 from charrnn.optional import require
 from charrnn.sampling.automaton import Automaton, State
 from charrnn.sampling.constraints import WholeTextConstraint
+from charrnn.sampling.graph import MAX_NODES, TooLarge, longest_that_fits, size
 from charrnn.sampling.regular_expression import Leaf, NotRegular, has_assertion, leaves, missing, parse, shortest
 from charrnn.types import Mask
 
@@ -58,10 +59,11 @@ class Expression:
             self._masks[leaf] = mask
         return self._masks[leaf]
 
-    def automaton(self, mask: Mask, length: int) -> Automaton:
+    def automaton(self, mask: Mask, length: int, min_length: int = 0) -> Automaton:
         """The automaton of the texts of up to `length` characters (-1: any number) that are all in `mask` [V].
 
-        Raises `SamplingError` if no such text matches, and `ConfigError` if the automaton is too large.
+        Raises `SamplingError` if no such text of at least `min_length` characters matches, and `ConfigError` if the
+        automaton is too large.
         """
         key = (mask.tobytes(), length)
         if key not in self._automata:
@@ -72,12 +74,48 @@ class Expression:
             if 0 <= length < fewest:
                 self._check_length(self._shortest(mask, fewest), length)
             newlines = np.array([c == "\n" for c in self.characters])
-            self._automata[key] = Automaton(self._tree, self.characters_of, mask, newlines, length)
+            try:
+                self._automata[key] = Automaton(self._tree, self.characters_of, mask, newlines, length)
+            except TooLarge:
+                raise ConfigError(self._too_large(length, max(int(fewest), min_length))) from None
         automaton = self._automata[key]
         if automaton.shortest == math.inf:
             raise SamplingError("no text matches the regular expression: its anchors or boundaries exclude each other")
         self._check_length(automaton.shortest, length)
+        if min_length:
+            self._check_min_length(automaton, length, min_length)
         return automaton
+
+    def _too_large(self, length: int, least: int) -> str:
+        """The message for an expression with too many nodes for this length, which must be at least `least`."""
+        message = "the regular expression is too large to follow: give it fewer or smaller repetitions"
+        fits = longest_that_fits(self._tree, least, length if length >= 0 else MAX_NODES)
+        if fits is None:
+            return message
+        if fits < (length if length >= 0 else MAX_NODES):
+            return f"{message}, or a --length of at most {fits:,}"
+        # Its anchors and boundaries take more nodes than can be counted before they are made
+        is_shorter_smaller = size(self._tree, least + 1) < size(self._tree, fits + 1)
+        return f"{message}, or a {'smaller ' * (length >= 0)}--length" if is_shorter_smaller else message
+
+    @staticmethod
+    def _check_min_length(automaton: Automaton, length: int, min_length: int) -> None:
+        """Raises `SamplingError` if no text of at least `min_length` characters matches."""
+        try:
+            if automaton.allowed(automaton.start, length, min_length).any():
+                return
+            longest = automaton.longest(length)
+        except TooLarge:
+            raise ConfigError(
+                "the regular expression is too large to follow up to its --min-length: give it fewer or smaller "
+                "repetitions, or a smaller --min-length"
+            ) from None
+        if longest < math.inf:
+            most = f"the texts that match have at most {counted(int(longest), 'characters')}"
+            raise SamplingError(f"{most}: give at most that as the --min-length")
+        at_least = f"from {min_length:,} to " if length > min_length else ""
+        lengths = f"{at_least}{counted(length, 'characters')}"
+        raise SamplingError(f"no text that matches has {lengths}: give another --min-length or --length")
 
     def _shortest(self, mask: Mask, fewest: float) -> float:
         """The length of the shortest match, of which the tree alone knows the fewest: anchors may ask for more."""
@@ -119,7 +157,8 @@ class Match(WholeTextConstraint):
     automaton can follow the expression, the length does not count: a character may come if any match begins so, which
     the `regex` library calls a partial match.
 
-    A text ends only if it matches: before a stop text, where no character may come any more, or at its length.
+    A text ends only if it matches: before a stop text, where no character may come any more, or at its length. With a
+    plan, one with a least length does not run to a place from which all matches are shorter.
     """
 
     def __init__(self, expression: Expression):
@@ -146,7 +185,7 @@ class Match(WholeTextConstraint):
         self._stops = [stop for stop in stops if possible.issuperset(stop)]
         self._min_length, self._reach = min_length, max(map(len, self._stops), default=1) - 1
         if not self.expression.unplanned:
-            self._plan = self.expression.automaton(self._normal, length)
+            self._plan = self.expression.automaton(self._normal, length, min_length)
             self._state = self._plan.start
 
     def complete(self) -> bool:
@@ -155,12 +194,22 @@ class Match(WholeTextConstraint):
             return self.expression.matches(self._text)
         return self._state is not None and self._state.complete
 
+    def always_ends(self) -> bool:
+        """Whether a text without a length is certain to come to a place where it matches and can't go on."""
+        return self._plan is not None and self._plan.always_ends()
+
+    def is_certain(self) -> bool:
+        """Whether there is a plan, and no stop text of several characters, of which some may be part of a match."""
+        return self._plan is not None and not self._reach
+
     def allowed(self, left: int = -1) -> Mask:
         """Raises `SamplingError` if it takes longer than `REGEX_TIMEOUT`."""
         if self._plan is None:
             mask = self._continuing()
+        elif self._state is None:
+            mask = np.zeros_like(self._normal)
         else:
-            mask = np.zeros_like(self._normal) if self._state is None else self._plan.allowed(self._state, left)
+            mask = self._plan.allowed(self._state, left, self._min_length - self._n)
         return self._with_stop_texts(mask, left) if self._stops else mask
 
     def add(self, v: int) -> None:

@@ -71,17 +71,17 @@ class SamplingRequest:
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, kind):
-                raise ConfigError(f"{name} can't be {value!r:.60}")
+                raise ConfigError(f"{name} can't be {value!r:.60}", name)
         for name in ("stops", "stop_after"):
             value = getattr(self, name)
             sequence = isinstance(value, Sequence) and not isinstance(value, str | bytes)
             if not sequence or not all(isinstance(stop, str) for stop in value):
-                raise ConfigError(f"{name} can't be {value!r:.60}: give a list of texts")
+                raise ConfigError(f"{name} can't be {value!r:.60}: give a list of texts", name)
         between("seed", self.seed, 0, MAX_SEED)
         check_threads(self.threads)
         if self.max_length < -1:
             raise ConfigError(
-                f"the length can't be {self.length}: give the number of characters, or -1 for a text without end"
+                f"length can't be {self.length}: give the number of characters, or -1 for a text without end", "length"
             )
         if self.max_length < 0 and self.config.to_temp is not None:
             raise ConfigError("a temperature that changes along the text needs a length: give one of 0 or more")
@@ -94,14 +94,14 @@ class SamplingRequest:
     def check_min_length(self, length: int) -> None:
         """Raises `ConfigError` if a text of this length is too short."""
         if 0 <= length < self.min_length:
-            raise ConfigError(f"min_length must be at most the length, {length}, not {self.min_length}")
+            raise ConfigError(f"min_length must be at most the length, {length}, not {self.min_length}", "length")
 
     def _check_end(self, end: str) -> None:
         one_of("end", end, ENDS)
         if self.max_length < 0:
             raise ConfigError(f"a text that ends with the last {end} of its length needs one: give 0 or more")
         if any(self.stop_after):
-            raise ConfigError("stop_after and end can't both be given: each says where the text ends")
+            raise ConfigError("stop_after and end can't both be given: each says where the text ends", "end")
 
     @classmethod
     def from_options(cls, request: "SamplingRequest | None", options: SamplingOptions) -> "SamplingRequest":

@@ -109,7 +109,7 @@ def translate_batches(
         ("threads", threads, 1, MAX_THREADS),
     ):
         if type(value) is not int:
-            raise ConfigError(f"{name} can't be {value!r}")
+            raise ConfigError(f"{name} can't be {value!r}", name)
         between(name, value, least, most)
     model = replace(model, engine=engines.load("numpy"))  # the compiled engine has no single step
     encoded = map_batches(partial(_encode, model, unknown), batches)

@@ -84,22 +84,23 @@ class Writing:
         self, generator: TextGenerator, request: SamplingRequest, one_sentence: bool, again: bool
     ) -> Generator[str]:
         """Yields what is drawn, and keeps it as a piece."""
-        before, written, drawn = generator.state, "", [""]
+        before, written, drawn = generator.state, list[str](), list[str]()
 
         def pieces() -> Iterator[str]:
             for part in generator.pieces():
-                drawn[0] += part
+                drawn.append(part)
                 yield part
 
         if again:
             del self.pieces[-1]
         try:
             for part in first_sentence(pieces(), request.min_length) if one_sentence else pieces():
-                written += part
+                written.append(part)
                 yield part
         finally:
-            stopped_before = generator.stopped_before if written == drawn[0] else ""  # that may be a later end
-            self.pieces.append(Piece(written, request.seed, before, stopped_before))
+            text = "".join(written)
+            stopped_before = generator.stopped_before if text == "".join(drawn) else ""  # that may be a later end
+            self.pieces.append(Piece(text, request.seed, before, stopped_before))
 
     def state(self, request: SamplingRequest) -> GenerationState:
         """The state from which the model would write the next piece."""

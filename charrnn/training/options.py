@@ -124,7 +124,7 @@ def complete(corpus: Corpus, options: TrainOptions) -> tuple[ModelConfig, Traini
     if "epochs" in options:
         config = replace(config, steps=options["epochs"] * split_corpus(corpus, config).training.steps_per_epoch)
     if config.schedule not in ANNEALED and (config.hold or config.cooldown):
-        raise ConfigError(NOT_ANNEALED)
+        raise ConfigError(NOT_ANNEALED, "hold", "cooldown", "schedule")
     return model, config
 
 
@@ -203,10 +203,10 @@ def check(options: TrainOptions, has_model: bool = False, schedule: str | None =
     if len(lengths := [f"--{name}" for name in LENGTH_OPTIONS if name in options]) > 1:
         raise ConfigError(f"{' and '.join(lengths)} both set the length of the run: give only one of them")
     if type(seconds := options.get("time", DEFAULT_TIME)) not in (int, float):
-        raise ConfigError(f"time can't be {seconds!r}")
+        raise ConfigError(f"time can't be {seconds!r}", "time")
     between("time, in seconds,", seconds, MIN_SECONDS, MAX_TIME)
     if type(epochs := options.get("epochs", 0)) is not int:
-        raise ConfigError(f"epochs can't be {epochs!r}")
+        raise ConfigError(f"epochs can't be {epochs!r}", "epochs")
     between("epochs", epochs, 0, 2**31)
     given: TrainOptions = {"cell": "rnn", **options} if has_model else options  # to an rnn any nonlinearity is right
     ModelConfig(1, **_model_options(cast(TrainOptions, {name: v for name, v in given.items() if name != "lm_weight"})))
@@ -228,9 +228,9 @@ def check(options: TrainOptions, has_model: bool = False, schedule: str | None =
         ("min_count", "continuous text and lines", config.layout in ("stream", "lines") or not config.min_count),
     ):
         if name in options and not holds:
-            raise ConfigError(f"{name} is only for {condition}")
+            raise ConfigError(f"{name} is only for {condition}", name, "optimizer", "schedule", "clip")
     if options.get("schedule", schedule) not in (*ANNEALED, None) and (options.get("hold") or options.get("cooldown")):
-        raise ConfigError(NOT_ANNEALED)
+        raise ConfigError(NOT_ANNEALED, "hold", "cooldown", "schedule")
 
 
 def _near(name: str, known: list[str]) -> list[str]:

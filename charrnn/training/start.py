@@ -63,7 +63,7 @@ def start(
     `VocabularyError` for a model of bytes and a text of characters, or the other way round.
     """
     if init_from is None and unknown != "new":
-        raise ConfigError("unknown is only for a run that starts from another model, with --init-from")
+        raise ConfigError("unknown is only for a run that starts from another model, with --init-from", "unknown")
     if not set(train_options.LENGTH_OPTIONS) & set(options):
         options["time"] = train_options.DEFAULT_TIME
     train_options.check(options, has_model=init_from is not None)
@@ -177,7 +177,7 @@ def check_resume(state: TrainingState, options: TrainOptions) -> None:
         given["layout"] = "translations"
     for name in FIXED:
         if name in given and given[name] != current[name]:
-            raise ConfigError(f"{name} is {current[name]} in the run to resume, and can't become {given[name]}")
+            raise ConfigError(f"{name} is {current[name]} in the run to resume, and can't become {given[name]}", name)
     train_options.check(options, has_model=True, schedule=current["schedule"])
     if options.get("steps", state.counters.step) < state.counters.step:
         raise _too_short(state.counters.step, options["steps"])
@@ -193,7 +193,7 @@ def check_init_from(model: Model, options: TrainOptions, unknown: str) -> None:
     _with_shape_of(model.config, options)
     if unknown != "new" and (layout := options.get("layout")) in ("labels", "tags"):
         raise ConfigError(
-            f"unknown {unknown} is not for texts with {layout}, which must stay as they are: leave it out"
+            f"unknown {unknown} is not for texts with {layout}, which must stay as they are: leave it out", "unknown"
         )
 
 
@@ -244,6 +244,7 @@ def _with_shape_of(config: ModelConfig, options: TrainOptions) -> TrainOptions:
     for name in SHAPE:
         if given.setdefault(name, getattr(config, name)) != getattr(config, name):
             raise ConfigError(
-                f"{name} can't be {given[name]}: the model of --init-from has {getattr(config, name)}; leave it out"
+                f"{name} can't be {given[name]}: the model of --init-from has {getattr(config, name)}; leave it out",
+                name,
             )
     return cast(TrainOptions, given)

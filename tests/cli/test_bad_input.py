@@ -80,7 +80,7 @@ train short.csv --pairs --csv a,b             | 1 | line 3 of short.csv has too 
 train short.csv --classify --csv a,b          | 1 | give each row a text as 'a' and a label as 'b'
 train short.csv --tags --csv a,b --skip-bad   | 1 | all 3 lines of short.csv are bad, and so --skip-bad leaves none
 train pairs.tsv --pairs --lines               | 2 | --lines and --pairs
-train pairs.tsv --skip-bad                    | 2 | skip_bad is only for lines of source
+train pairs.tsv --skip-bad                    | 2 | --skip-bad is only for lines of source
 train pairs.csv --pairs --csv a               | 2 | --csv is the names of two columns
 train pairs.csv --pairs --csv a,c             | 1 | no column 'c': its first line names a, b
 train pairs.csv --pairs --csv a,b --jsonl a,b | 2 | --csv and --jsonl
@@ -90,7 +90,7 @@ train pairs.csv --csv ''                      | 2 | --csv is the name of one col
 train pairs.csv --csv a --bytes               | 2 | leave out --bytes
 train pairs.csv --csv a --lines               | 2 | --lines and --csv can't both be given
 train pairs.csv --csv a --jsonl a             | 2 | --csv and --jsonl can't both be given
-train pairs.csv --csv a --skip-bad            | 2 | skip_bad is only for lines of source
+train pairs.csv --csv a --skip-bad            | 2 | --skip-bad is only for lines of source
 train pairs.csv --csv a,b --lines             | 2 | --csv a,b is two columns
 train pairs.csv --jsonl a                     | 1 | line 1 of pairs.csv is not JSON
 train corpus.txt --records-by % --pairs       | 2 | --pairs and --records-by can't both be given
@@ -99,6 +99,7 @@ train corpus.txt --documents --tags           | 2 | --tags and --documents can't
 train corpus.txt --documents --records-by %   | 2 | --records-by and --documents can't both be given
 train corpus.txt --documents --conll          | 2 | --conll is for words with tags: give --tags too
 train corpus.txt --records-by 'a\\q'          | 2 | --records-by has the unknown escape
+train corpus.txt --records-by '\\u00a'        | 2 | --records-by has \\u00a, and \\u needs four digits
 train corpus.txt --records-by '#!#'           | 1 | only one record: --records-by needs at least two
 train corpus.txt --documents                  | 1 | only one document: --documents needs at least two
 train pairs.csv --pairs --csv a,b --bytes     | 2 | leave out --bytes
@@ -118,13 +119,13 @@ train corpus.txt --val-file other.txt --val-fraction 0.2 | 2 | leave out --val-f
 train corpus.txt --val-file other.txt --log other.txt | 2 | other.txt can't be the log too
 train pairs.tsv --pairs --val-file bad.tsv    | 1 | bad.tsv is too short
 train pairs.tsv --pairs --val-file other.txt  | 1 | line 1 has no tab in other.txt
-train corpus.txt --val-spread --lines         | 2 | val_spread is only for continuous text
-train corpus.txt --val-spread --val-fraction 0 | 2 | val_spread is only for a val_fraction above 0
-train corpus.txt --min-count -1               | 2 | min_count must be
+train corpus.txt --val-spread --lines         | 2 | --val-spread is only for continuous text
+train corpus.txt --val-spread --val-fraction 0 | 2 | --val-spread is only for a --val-fraction above 0
+train corpus.txt --min-count -1               | 2 | --min-count must be
 train corpus.txt --min-count 1e9              | 2 | --min-count
 train corpus.txt --min-count 100000           | 1 | no character of corpus.txt occurs 100,000 times
 train corpus.txt --min-count 2 --bytes        | 2 | leave out --bytes
-train pairs.tsv --pairs --min-count 2         | 2 | min_count is only for continuous text and lines
+train pairs.tsv --pairs --min-count 2         | 2 | --min-count is only for continuous text and lines
 # the options of a run
 train corpus.txt --frobnicate                 | 2 | --frobnicate
 train corpus.txt --steps                      | 2 | --steps
@@ -136,13 +137,13 @@ train corpus.txt --time soon                  | 2 | soon
 train corpus.txt --time 0s                    | 2 | time
 train corpus.txt --epochs 1.5                 | 2 | --epochs
 train corpus.txt --cell transformer           | 2 | lstm, gru, rnn
-train corpus.txt --hidden-size 0              | 2 | hidden_size
-train corpus.txt --hidden-size 1000000        | 2 | hidden_size
+train corpus.txt --hidden-size 0              | 2 | --hidden-size
+train corpus.txt --hidden-size 1000000        | 2 | --hidden-size
 train corpus.txt --layers 0                   | 2 | layers
 train corpus.txt --layers 1000                | 2 | layers
 train corpus.txt --dropout 1                  | 2 | dropout
 train corpus.txt --dropout nan                | 2 | dropout
-train corpus.txt --drop-connect -0.1          | 2 | drop_connect
+train corpus.txt --drop-connect -0.1          | 2 | --drop-connect
 train corpus.txt --lr -1                      | 2 | lr
 train corpus.txt --lr nan                     | 2 | lr
 train corpus.txt --lr inf                     | 2 | lr
@@ -153,16 +154,16 @@ train corpus.txt --schedule linear --lr-decay 0.5 | 2 | step
 train corpus.txt --hold 5                     | 2 | hold
 train corpus.txt --clip -1                    | 2 | clip
 train corpus.txt --clip-by size               | 2 | norm
-train missing.txt --hold 5 --schedule step    | 2 | hold and cooldown are only for schedule linear or cosine
+train missing.txt --hold 5 --schedule step    | 2 | --hold and --cooldown are only for --schedule linear or cosine
 train missing.txt --patience 2 --val-fraction 0 | 2 | --patience needs a validation loss
 train missing.txt --ema-decay 0.9 --val-fraction 0 | 2 | --ema-decay needs a validation loss
 train missing.txt --hold 5 --time 9s          | 2 | a known length
-train corpus.txt --ema-decay 1                | 2 | ema_decay
+train corpus.txt --ema-decay 1                | 2 | --ema-decay
 train corpus.txt --patience -1                | 2 | patience
 train corpus.txt --patience 2 --val-fraction 0 | 2 | --patience
-train corpus.txt --val-fraction 0.95          | 2 | val_fraction
-train corpus.txt --batch-size 0               | 2 | batch_size
-train corpus.txt --seq-length 0               | 2 | seq_length
+train corpus.txt --val-fraction 0.95          | 2 | --val-fraction
+train corpus.txt --batch-size 0               | 2 | --batch-size
+train corpus.txt --seq-length 0               | 2 | --seq-length
 train corpus.txt --seed -1                    | 2 | seed
 train corpus.txt --seed 99999999999999999999  | 2 | seed
 train corpus.txt --threads 0                  | 2 | threads
@@ -177,7 +178,7 @@ train corpus.txt --log corpus.txt             | 2 | corpus.txt
 train corpus.txt --log .                      | 1 | is a folder
 train missing.txt --log log.jsonl             | 1 | log.jsonl exists: overwrite it with --force
 train missing.txt --log nothing               | 1 | nothing is a folder
-train latin1.txt --init-from model.safetensors --layers 3 | 2 | layers can't be 3
+train latin1.txt --init-from model.safetensors --layers 3 | 2 | --layers can't be 3
 train latin1.txt --init-from model.safetensors --classify --unknown skip | 2 | labels
 train corpus.txt --log -                      | 2 | the name of a file
 train - -                                     | 1 | give - once
@@ -186,21 +187,21 @@ train --resume                                | 1 | there is no model in checkpo
 train --resume --out missing.safetensors      | 1 | no training to resume
 train --resume --out alone.safetensors        | 1 | no training to resume
 train other.txt --resume --out model.safetensors | 1 | not the one
-train --resume --out model.safetensors --hidden-size 99 | 2 | hidden_size
+train --resume --out model.safetensors --hidden-size 99 | 2 | --hidden-size
 train --resume --out model.safetensors --steps 1 | 2 | already
 train --resume model.safetensors --steps 1    | 2 | already
-train --resume model.resume.safetensors --hidden-size 99 | 2 | hidden_size is 16 in the run
+train --resume model.resume.safetensors --hidden-size 99 | 2 | --hidden-size is 16 in the run
 train --resume model.safetensors alone.safetensors | 2 | --resume continues one run
 train --resume model.safetensors --out alone.safetensors | 2 | --resume continues one run
 train --resume alone.safetensors              | 1 | no training to resume
 train --resume missing.txt                    | 1 | can't read missing.txt
 train --resume nothing                        | 1 | nothing
 train corpus.txt --resume                     | 1 | there is no model in checkpoints
-train missing.txt --resume --out model.safetensors --seq-length 99 | 2 | seq_length is 16 in the run
-train --resume --out model.safetensors --hold 5 | 2 | hold and cooldown are only for schedule linear or cosine
+train missing.txt --resume --out model.safetensors --seq-length 99 | 2 | --seq-length is 16 in the run
+train --resume --out model.safetensors --hold 5 | 2 | --hold and --cooldown are only for --schedule linear or cosine
 train --resume --out model.safetensors --val-file other.txt | 1 | began without a text of its own
-train --resume --out model.safetensors --val-spread | 2 | val_spread is False in the run
-train --resume --out model.safetensors --min-count 2 | 2 | min_count is 0 in the run
+train --resume --out model.safetensors --val-spread | 2 | --val-spread is False in the run
+train --resume --out model.safetensors --min-count 2 | 2 | --min-count is 0 in the run
 train corpus.txt --init-from missing.safetensors | 1 | there is no missing.safetensors
 train corpus.txt --init-from cut.safetensors  | 1 | cut.safetensors
 train corpus.txt --init-from model.safetensors --cell gru | 2 | cell
@@ -239,12 +240,12 @@ sample model.safetensors -n -2                | 2 | -2
 sample model.safetensors --temp -1            | 2 | temp
 sample model.safetensors --temp hot           | 2 | hot
 sample model.safetensors --temp nan           | 2 | temp
-sample model.safetensors --top-k -1           | 2 | top_k
-sample model.safetensors --top-p 0            | 2 | top_p
-sample model.safetensors --top-p 1.1          | 2 | top_p
-sample model.safetensors --min-p 2            | 2 | min_p
+sample model.safetensors --top-k -1           | 2 | --top-k
+sample model.safetensors --top-p 0            | 2 | --top-p
+sample model.safetensors --top-p 1.1          | 2 | --top-p
+sample model.safetensors --min-p 2            | 2 | --min-p
 sample model.safetensors --typical 0          | 2 | typical
-sample model.safetensors --loop-penalty -1    | 2 | loop_penalty
+sample model.safetensors --loop-penalty -1    | 2 | --loop-penalty
 sample model.safetensors --seed -1            | 2 | seed
 sample model.safetensors --count 0            | 2 | count
 sample model.safetensors --allow ☃            | 2 |
@@ -252,7 +253,10 @@ sample model.safetensors --allow ''           | 2 | empty
 sample model.safetensors --ban ''             | 2 | empty
 sample model.safetensors --stop ''            | 2 | empty
 sample model.safetensors --stop-after ''      | 2 | empty
-sample model.safetensors --prime 'C:\\Users'  | 2 | --prime has the unknown escape \\U
+sample model.safetensors --prime 'C:\\Users'  | 2 | --prime has \\U, and \\U needs eight digits
+sample model.safetensors --separator '\\u12'   | 2 | --separator has \\u12, and \\u needs four digits
+sample model.safetensors --ban 'a\\u00-z'      | 2 | --ban has \\u00, and \\u needs four digits
+sample model.safetensors --stop '\\ue.'        | 2 | --stop has \\ue, and \\u needs four digits
 sample model.safetensors --stop '\\q'         | 2 | --stop has the unknown escape \\q
 sample model.safetensors --stop-after 'a\\'   | 2 | --stop-after ends with a backslash
 sample model.safetensors --allow '\\W'        | 2 | --allow has the unknown escape \\W
@@ -263,9 +267,9 @@ sample model.safetensors --end sentence -n -1 | 2 | give 0 or more
 sample model.safetensors --end sentence --stop-after x | 2 | --stop-after and --end
 sample model.safetensors --end sentence --match a | 2 | --match and --end
 sample model.safetensors --stop-after x --match a | 2 | --match and --stop-after
-sample model.safetensors --min-length -1      | 2 | min_length
-sample model.safetensors --min-length 5 -n 4  | 2 | at most the length, 4
-sample model.safetensors --min-length 1001    | 2 | at most the length, 1000
+sample model.safetensors --min-length -1      | 2 | --min-length
+sample model.safetensors --min-length 5 -n 4  | 2 | at most the --length, 4
+sample model.safetensors --min-length 1001    | 2 | at most the --length, 1000
 sample model.safetensors --no-echo --json     | 2 | --no-echo and --json
 sample model.safetensors --no-empty --interactive | 2 | --interactive and --no-empty
 sample model.safetensors --history            | 2 | --history needs --interactive
@@ -285,7 +289,16 @@ sample model.safetensors --match '[a-z]{500}' -n 80 | 1 | has 500 characters
 sample model.safetensors --match '(☃☄)+'      | 1 | never seen '☃'
 sample model.safetensors --match 'a\\bb'       | 1 | exclude each other
 sample model.safetensors --match 'the' --ban e  | 1 | may not come
-sample model.safetensors --match '((a{1,999}b){1,999}c){1,999}' -n -1 | 2 | too large to follow
+sample model.safetensors --match '((a{1,999}b){1,999}c){1,999}' -n -1 | 2 | or a --length of at most 28
+sample model.safetensors --match '(([a-z]{1,50} ){1,50}\\.){1,20}' -n 60 | 2 | or a --length of at most 34
+sample model.safetensors --match '[a-z]{60000}' -n 70000 | 2 | give it fewer or smaller repetitions
+sample model.safetensors --match '[a-z]+' -n -1 | 2 | --match with --length -1 may go on without end: give a --length
+sample model.safetensors --match '.*e' -n -1 --count 2 | 2 | --match with --length -1 may go on without end
+sample model.safetensors --match 'a(bc*)?' -n -1 --json --prime a | 2 | --match with --length -1 may go on without end
+sample model.safetensors --match '[ab]*' -n -1 --ban e --stop e | 2 | --match with --length -1 may go on without end
+sample model.safetensors --match '[a-z]{3}' --min-length 10 | 1 | have at most 3 characters: give at most that
+sample model.safetensors --match 'a(bc?)?' --min-length 4 -n 9 --count 3 | 1 | have at most 3 characters
+sample model.safetensors --match '(the )+' --min-length 5 -n 6 | 1 | no text that matches has from 5 to 6 characters
 sample model.safetensors --max-copy 5         | 2 | --corpus
 sample model.safetensors --max-copy 5 --corpus missing.txt | 1 | missing.txt
 sample model.safetensors --max-copy 5 --corpus cyrillic.txt | 1 | so that --max-copy has no effect
@@ -318,14 +331,14 @@ sample model.safetensors --clamp-unit 3:1=1   | 2 | no unit 3:1: the only layer 
 sample model.safetensors --clamp-unit 0:1     | 2 | --clamp-unit is LAYER:INDEX=VALUE
 sample missing.safetensors --engine fortran   | 2 | numpy
 sample missing.safetensors --unknown perhaps  | 2 | perhaps
-sample model.safetensors --max-copy 0 --corpus missing.txt | 2 | max_copy must be at least 1
-sample model.safetensors --max-copy 5 --corpus missing.txt --seed -1 | 2 | seed must be
-sample model.safetensors --max-copy 5 --corpus missing.txt --min-length 5 -n 4 | 2 | at most the length
+sample model.safetensors --max-copy 0 --corpus missing.txt | 2 | --max-copy must be at least 1
+sample model.safetensors --max-copy 5 --corpus missing.txt --seed -1 | 2 | --seed must be
+sample model.safetensors --max-copy 5 --corpus missing.txt --min-length 5 -n 4 | 2 | at most the --length
 sample model.safetensors --max-copy 5 --corpus missing.txt --end word | 2 | sentence
 sample model.safetensors --max-copy 5 --corpus missing.txt --count 2 --out-dir corpus.txt | 1 | is not a folder
 sample model.safetensors --engine fortran     | 2 | numpy
-sample model.safetensors --threads 0          | 2 | threads must be
-sample model.safetensors --threads -2 --engine numpy | 2 | threads must be
+sample model.safetensors --threads 0          | 2 | --threads must be
+sample model.safetensors --threads -2 --engine numpy | 2 | --threads must be
 sample model.safetensors --threads 4097       | 2 | from 1 to 4096
 sample model.safetensors --threads two        | 2 | --threads
 # rewriting
@@ -375,7 +388,7 @@ score corpus.txt model.safetensors            | 2 | before the texts
 score model.safetensors --stateful corpus.txt | 2 | --per-line
 score model.safetensors --heatmap --json corpus.txt | 2 | --heatmap
 score model.safetensors --unknown perhaps corpus.txt | 2 | unknown
-score model.safetensors corpus.txt --threads 0 | 2 | threads must be
+score model.safetensors corpus.txt --threads 0 | 2 | --threads must be
 score model.safetensors corpus.txt --threads 4097 --per-line | 2 | from 1 to 4096
 score model.safetensors corpus.txt --threads 1.5 | 2 | --threads
 score model.safetensors corpus.txt --documents | 2 | and this one reads continuous text

@@ -58,7 +58,7 @@ def test_a_run_resumes_with_its_own_layout_given_again(
     [
         ("labels", ("--pairs",), "this run began with --classify: leave out --pairs, or start a new run"),
         ("labels", ("--csv", "a,b"), "reads its text as before: leave out --csv"),
-        ("labels", ("--skip-bad",), "skip_bad is False in the run to resume, and can't become True"),
+        ("labels", ("--skip-bad",), "--skip-bad is False in the run to resume, and can't become True"),
         ("stream", ("--lines",), "this run began as continuous text: leave out --lines"),
         ("csv", ("--csv", "b,a"), "reads its text as before: leave out --csv"),
         ("csv", ("--jsonl", "a,b"), "reads its text as before: leave out --jsonl"),

@@ -290,7 +290,7 @@ def test_lines_are_written_as_they_are_drawn(model: Path, tmp_path: Path) -> Non
     ("args", "message"),
     [
         ("-n -1", "length must be at least 0"),
-        ("-n -2 --novel", "the length can't be -2"),
+        ("-n -2 --novel", "--length can't be -2"),
         ("--seed -1", "seed must be"),
         ("--count 0", "count must be"),
         ("--state-out a.state", "continuous text"),

@@ -38,6 +38,38 @@ def test_each_line_matches_as_a_whole(model: Path, tmp_path: Path) -> None:
     assert all(re.fullmatch("[a-z]{3,8} [a-z]+", line) for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "options"),
+    [
+        ("[a-z]{3}", ()),
+        (r"[a-z ]+\.", ()),
+        ("[a-z ]+", ("--stop", ".")),
+        ("[a-e]{2,}x|[a-z]{2}", ("--allow", "a-w")),
+        ("[a-z]{4}( [a-z]{2}){0,9},", ("--min-length", 9)),
+    ],
+)
+def test_a_match_without_a_length_is_written_up_to_where_it_ends(
+    model: Path, tmp_path: Path, pattern: str, options: tuple[object, ...]
+) -> None:
+    found = [
+        sample(model, "--match", pattern, "-n", -1, "--seed", 4, *options, *more, cwd=tmp_path).stdout
+        for more in ((), ("--json",), ("--count", 2, "--null"), ("--prime", "It is", "--no-echo"))
+    ]
+    assert found[2].split("\0")[0] == found[0]
+    texts = [found[0], json.loads(found[1])["text"], *found[2].split("\0")[:2], found[3]]
+    assert texts[0] == texts[1]
+    assert all(re.fullmatch(pattern, text) for text in texts)
+    assert all(len(text) >= (9 if "--min-length" in options else 1) for text in texts)
+
+
+@posix
+def test_a_match_that_can_not_fail_is_written_as_it_is_drawn(model: Path, tmp_path: Path) -> None:
+    words = ["sample", str(model), "-n", "2000000", "--match", "[a-z]*", "--seed", "1", "--engine", "numpy"]
+    with started(*words, cwd=tmp_path) as process:
+        assert re.fullmatch(b"[a-z]+", process.stdout.read(100))
+        assert process.poll() is None
+
+
 def test_a_range_of_cyrillic_letters_can_be_allowed_or_banned(russian: Path, tmp_path: Path) -> None:
     done = sample(russian, "--allow", "а-я ", "-n", 200, "--seed", 1, cwd=tmp_path)
     assert re.fullmatch("[а-я ]{200}", done.stdout)
@@ -157,7 +189,7 @@ def test_interactive_mode_continues_each_prime_and_changes_settings(model: Path,
     assert second.startswith("man")
     greedy = sample(model, "--prime", "man", "--temp", 0, "-n", 10, cwd=tmp_path).stdout
     assert greedy in done.stdout
-    for message in ("needs a number", "top_p must be from 0 to 1", "loop_penalty must be", "/length N", "U+03A9"):
+    for message in ("needs a number", "/top-p must be from 0 to 1", "/loop-penalty must be", "/length N", "U+03A9"):
         assert message in done.stderr
     assert sample(model, "--interactive", cwd=tmp_path, input="/quit\nthe\n").stdout == ""
 
@@ -168,7 +200,7 @@ def test_interactive_mode_continues_each_prime_and_changes_settings(model: Path,
         (["--temp", "-1"], "temp must be"),
         (["--temp", "warm"], "--temp can't be"),
         (["--temp", "1:2", "-n", "-1"], "needs a length"),
-        (["--top-p", "1.5"], "top_p must be"),
+        (["--top-p", "1.5"], "--top-p must be"),
         (["--typical", "0"], "above 0"),
         (["--match", "("], "not a regular expression"),
         (["--max-copy", "5"], "--corpus"),
@@ -184,7 +216,7 @@ def test_interactive_mode_continues_each_prime_and_changes_settings(model: Path,
         (["--clamp-unit", "0:1"], "LAYER:INDEX=VALUE"),
         (["--clamp-unit", "0:1=0.5", "--clamp-unit", "0:1=0.6"], "can't be clamped twice"),
         (["--clamp-unit", "0:999=0.5"], "there is no unit 0:999"),
-        (["--loop-penalty", "-1"], "loop_penalty must be"),
+        (["--loop-penalty", "-1"], "--loop-penalty must be"),
         (["--novel"], "need a model of lines"),
         (["--max-copy", "0", "--corpus", "text.txt"], "at least 1"),
     ],

@@ -37,10 +37,14 @@ def test_an_escape_stands_for_its_character(text: str, wanted: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (r"C:\Users", r"unknown escape \U:"),
+        (r"C:\Users", r"has \U, and \U needs eight digits from 0 to 9 and a to f, as in \U000000e9;"),
+        (r"\u12", r"has \u12, and \u needs four digits from 0 to 9 and a to f, as in \u0012;"),
+        (r"\u", r"has \u, and \u needs four digits"),
+        (r"a\u00fx", r"has \u00f, and \u needs four digits from 0 to 9 and a to f, as in \u000f;"),
+        (r"\ud83d\ude0", r"has \ude0, and \u needs four digits"),
+        (r"\U1F600!", r"has \U1F600, and \U needs eight digits from 0 to 9 and a to f, as in \U0001F600;"),
         (r"\q", r"unknown escape \q:"),
         (r"\d+", r"unknown escape \d:"),
-        (r"\u12", r"unknown escape \u:"),
         (r"\x41", r"unknown escape \x:"),
         (r"\N", r"unknown escape \N:"),
         (r"\033[0m", r"unknown escape \03:"),

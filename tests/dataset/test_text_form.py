@@ -223,7 +223,7 @@ def test_the_text_before_bytes_that_are_none_is_not_lost(encoding, text, bad, n)
 
 
 def test_an_unknown_form_is_refused():
-    with pytest.raises(ConfigError, match="normalize can't be 'NFC': choose one of nfc, nfd, nfkc, none"):
+    with pytest.raises(ConfigError, match="normalization can't be 'NFC': choose one of nfc, nfd, nfkc, none"):
         TextForm(normalization="NFC")
     for encoding in ("utf-9", "zip", "", 5, None):
         with pytest.raises(CorpusError, match="there is no text encoding"):

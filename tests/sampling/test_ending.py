@@ -258,7 +258,7 @@ def test_without_a_stop_text_the_least_length_changes_nothing():
 def test_a_match_that_is_too_short_is_an_error():
     model, match = random_model(), lambda recent: [Match(Expression("[ab]{3}", random_model().vocabulary))]
     assert len(text_of(model, length=20, constraints=match, min_length=3)) == 3
-    with pytest.raises(SamplingError, match="no character may come after 3 characters"):
+    with pytest.raises(SamplingError, match="the texts that match have at most 3 characters"):
         text_of(model, length=20, constraints=match, min_length=4)
 
 

@@ -15,7 +15,7 @@ from charrnn.layers.softmax import log_softmax
 from charrnn.model.model import DEFAULT_LENGTH
 from charrnn.sampling import decoder, filters
 from charrnn.sampling.generate import Sample, TextGenerator, continuations, generate, samples
-from charrnn.sampling.growing_text import IncrementalDecoder
+from charrnn.sampling.growing_text import GrowingText, IncrementalDecoder
 from charrnn.sampling.request import SamplingRequest
 from charrnn.scoring.text import score
 from support import naive
@@ -238,7 +238,7 @@ def test_a_text_without_end_begins_as_a_text_with_an_end(engine):
 
 @pytest.mark.parametrize("length", [-2, -1000])
 def test_other_negative_lengths_are_an_error(length):
-    with pytest.raises(ConfigError, match="the length can't be"):
+    with pytest.raises(ConfigError, match="length can't be"):
         text_of(random_model(), length=length)
 
 
@@ -383,3 +383,16 @@ def test_a_field_of_another_type_is_refused(wrong, message):
 def test_a_negative_count_is_refused():
     with pytest.raises(ConfigError, match="count must be at least 0, not -1"):
         samples(random_model(), count=-1)
+
+
+def test_the_pieces_of_a_sample_are_joined_at_its_end(monkeypatch):
+    """A text that grows by a piece at a time is copied for each of them, which takes quadratic time."""
+
+    class Piece(str):
+        def __radd__(self, other):
+            raise AssertionError("a piece was added to the text so far")
+
+    model, add = random_model(), GrowingText.add
+    texts = [text_of(model, length=200, seed=seed) for seed in range(3)]
+    monkeypatch.setattr(GrowingText, "add", lambda self, ids, logps: Piece(add(self, ids, logps)))
+    assert [sample.text for sample in samples(model, count=3, length=200)] == texts

@@ -256,6 +256,8 @@ def command(
         printer = SampleFiles(model, out_dir, count, force, not no_echo)
     # after all checks of options, since it may read a corpus
     request = replace(request, constraints=constraint_factory(model, match, max_copy, corpus, notice))
+    if match is not None and not interactive:
+        ends.check_match(model, request)
     if told:
         notice(f"seed: {seed}")
     for line in ends.impossible(model, request):
@@ -285,7 +287,7 @@ def command(
                 text, pieces = first_written(model, request)
                 if text.request.seed != seed:
                     notice(f"empty texts were skipped: this is the text of seed {text.request.seed}")
-            whole = match is not None  # a text that does not match in the end is an error without output
+            whole = match is not None and not text.is_certain  # one that may not match in the end is held back
             shown = "" if no_echo else request.prime_text
             empty += not write_text(shown, ["".join(pieces)] if whole else pieces, output)
             if state_out is not None:

@@ -3,9 +3,10 @@
 import re
 from typing import NamedTuple
 
+from charrnn.cli.terminal import setting_names
 from charrnn.cli.terminal.help import either
 from charrnn.cli.terminal.suggestions import plain
-from charrnn.errors import ConfigError
+from charrnn.errors import CharRNNError, ConfigError
 
 ALONE = ("back", "new", "text", "help", "quit")
 """The commands that take nothing: with more on its line, the word is text."""
@@ -98,6 +99,15 @@ def parse(typed: str) -> Command | None:
             f"no command /{word}{found[2]}: did you mean {either(meant)}? A line of text can begin with //"
         )
     return None
+
+
+def message(error: CharRNNError) -> str:
+    """The message of an error with the settings in it as the commands that set them."""
+    if not isinstance(error, ConfigError):
+        return str(error)
+    return setting_names.as_typed(
+        error, {name: f"/{plain(name)}" for name in COMMANDS} | {"stops": "/stop", "to_temp": "/temp"}
+    )
 
 
 def help_lines() -> list[str]:

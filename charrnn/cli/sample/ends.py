@@ -3,11 +3,19 @@
 from collections.abc import Iterator
 
 from charrnn.dataset.vocabulary import MAX_NAMED, describe
-from charrnn.errors import counted
+from charrnn.errors import ConfigError, counted
 from charrnn.model.model import Model
 from charrnn.sampling.charset import charset_mask
-from charrnn.sampling.ending import missing
+from charrnn.sampling.ending import can_end, missing
 from charrnn.sampling.request import SamplingRequest
+
+
+def check_match(model: Model, request: SamplingRequest) -> None:
+    """Raises `ConfigError` if texts that should match may go on without end: then none is ever a match as a whole."""
+    if not can_end(request.as_read(model), model.vocabulary):
+        raise ConfigError(
+            "--match with --length -1 may go on without end: give a --length of 0 or more, or a --stop text"
+        )
 
 
 def impossible(model: Model, request: SamplingRequest) -> Iterator[str]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from charrnn.cli.sample import editor, ends
-from charrnn.cli.sample.commands import Command, help_lines, parse
+from charrnn.cli.sample.commands import Command, help_lines, message, parse
 from charrnn.cli.sample.line_input import LineInput
 from charrnn.cli.sample.primes import read_prime
 from charrnn.cli.sample.settings import CHARACTERS, END_FIELDS, Settings, number
@@ -102,7 +102,7 @@ class Conversation:
                 else:
                     self._continue(typed.removeprefix("/") if typed.startswith("//") else typed)
             except CharRNNError as error:
-                notice(f"charrnn: {error}")
+                notice(f"charrnn: {message(error)}")
             except KeyboardInterrupt:  # within several lines, or before the model writes
                 if not self.lines.is_terminal:
                     raise

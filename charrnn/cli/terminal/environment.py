@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from charrnn.cli.terminal import setting_names
 from charrnn.errors import CharRNNError, ConfigError
 
 PREFIX = "CHARRNN_"
@@ -30,7 +31,10 @@ def variables(command: Any) -> dict[str, Any]:
 
 @contextmanager
 def naming_variables(context: Any) -> Iterator[None]:
-    """Adds to an error the variables of the environment that it is about: you may look for the option in vain."""
+    """Has an error name options as they are typed, and the variables of the environment that it is about.
+
+    Without these you may look for the option in vain.
+    """
     try:
         yield
     except typer.TyperException as error:
@@ -39,6 +43,8 @@ def naming_variables(context: Any) -> Iterator[None]:
             invalid.message = f"{invalid.message} ({said})"
         raise
     except CharRNNError as error:
+        if isinstance(error, ConfigError):
+            error.args = (setting_names.as_typed(error, setting_names.options(context.command)),)
         named = [_said(context, option) for option in context.command.params if _is_about(error, option, context)]
         if any(named):
             error.args = (f"{error} ({', '.join(filter(None, named))})",)
@@ -57,8 +63,7 @@ def _said(context: Any, option: Any) -> str:
 def _is_about(error: CharRNNError, option: Any, context: Any) -> bool:
     """Whether the message of an error names an option, or quotes its value."""
     text, value = str(error), context.params.get(option.name)
-    words = [*option.opts, *([option.name] if isinstance(error, ConfigError) else [])]
-    is_named = any(re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) for word in words)
+    is_named = any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) for name in option.opts)
     values = value if isinstance(value, list) else [value]
     return is_named or any(len(str(value)) >= MIN_VALUE and str(value) in text for value in values)
 
