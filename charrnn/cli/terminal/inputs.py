@@ -79,9 +79,11 @@ def load_model(
 
     `check` raises an error for the wrong kind of model, before any text is read.
     """
+    from charrnn import engine as engines
     from charrnn.checkpoint.model_file import load
     from charrnn.cli.terminal.engine import with_engine
 
+    engines.resolve(engine, 0)  # an invalid engine is an error before anything is read
     size = 0 if size == math.inf else size  # a stream may be short: it need not compile
     model = load(path).model.with_encoding(encoding)
     check(model)
