@@ -181,7 +181,7 @@ def test_unknown_characters_are_left_out_and_counted(folder: Path) -> None:
         (("--evaluate", "--plot", "x.gif"), "", 2, ".svg"),
         (("--evaluate", "--force"), "", 2, "--force is only for --plot"),
         (("--threads", 0), "Ayr", 2, "threads"),
-        (("--logit-adjustment", -1), "Ayr", 2, "logit_adjustment"),
+        (("--logit-adjustment", -1), "Ayr", 2, "--logit-adjustment must be"),
         (("--engine", "fortran"), "", 2, "numpy"),
         (("missing.txt",), "", 1, "missing.txt"),
     ],

@@ -268,7 +268,7 @@ def test_wrong_usage_is_an_error_in_one_line(args: str, says: str, model: Path) 
 
 
 def test_an_unknown_engine_is_an_error(model: Path, tmp_path: Path) -> None:
-    assert "no engine 'foo'" in error_line(charrnn("sample", model, "--engine", "foo", cwd=tmp_path), 2)
+    assert "--engine can't be 'foo'" in error_line(charrnn("sample", model, "--engine", "foo", cwd=tmp_path), 2)
 
 
 def test_without_any_model_the_error_says_how_to_make_one(tmp_path: Path) -> None:

@@ -347,7 +347,16 @@ def test_what_can_not_be_set_is_told_and_changes_nothing() -> None:
     assert all(
         text in line
         for text, line in zip(
-            (r"\q", "word", "the length, 30", "z-a", "no character", "no text can end"), told, strict=True
+            (
+                r"\q",
+                "/end can't be 'word'",
+                "/min-length must be at most the /length, 30",
+                "z-a",
+                "no character",
+                "no text can end",
+            ),
+            told,
+            strict=True,
         )
     )
     assert done.stdout == written(TALES, "--prime", "The ", "-n", 30) + "\n"

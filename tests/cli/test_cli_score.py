@@ -453,7 +453,7 @@ def test_a_model_without_a_newline_scores_lines_without_their_newlines(tmp_path:
         ("--top 0", "--top must be at least 1"),
         ("--top many", "--top"),
         ("--unknown replace", "unknown can't be 'replace'"),
-        ("--engine foo", "no engine 'foo'"),
+        ("--engine foo", "--engine can't be 'foo'"),
         ("corpus.txt model.safetensors", "charrnn score model.safetensors corpus.txt"),
         ("--frobnicate", "--frobnicate"),
     ],
