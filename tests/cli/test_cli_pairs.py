@@ -278,7 +278,7 @@ def test_a_translator_can_begin_from_another_but_from_no_language_model(
 @pytest.mark.parametrize(
     ("args", "text", "code", "message"),
     [
-        ((), "Lo\nL☃\n", 1, "line 2: the model has never seen '☃'"),
+        ((), "L☃\n", 1, "line 1: the model has never seen '☃'"),
         ((), "a\tb\n", 1, "line 1: a source has no tabs"),
         (("--evaluate",), "Lo\tLoLo\nLo\n", 1, "line 2 is not a text, a tab and its target"),
         (("--evaluate",), "", 1, "no lines to evaluate"),
@@ -320,8 +320,8 @@ def test_lines_to_continue_need_a_source_and_a_tab(labelled: Path) -> None:
     assert done.stdout.startswith("long\tLe")
     assert done.stdout.splitlines()[1].startswith("short\t")
     for text in ("Le\n", "\tLe\n", "\n", "long\tLe\tLe\n"):
-        done = charrnn(*args, cwd=labelled, input=f"long\tBe\n{text}")
-        assert "line 2 is not a source, a tab and the beginning of a target" in error_line(done, 1)
+        done = charrnn(*args, cwd=labelled, input=f"{text}long\tBe\n")
+        assert "line 1 is not a source, a tab and the beginning of a target" in error_line(done, 1)
 
 
 def test_a_score_is_that_of_the_targets(doubling: Path) -> None:
