@@ -25,7 +25,7 @@ STDIN = "-"
 READ_BLOCK = 1 << 20
 """Bytes to read at once."""
 Part = tuple[str, bytes]
-"""Some bytes of a file, with the file's path; b"" at the end of the file."""
+"""Some bytes of a file, with the file's path, or `stdin`; b"" at the end of the file."""
 
 
 @dataclass(frozen=True)
@@ -176,18 +176,19 @@ def read_parts(
     paths = list(paths)
     for number, path in enumerate(paths, 1):
         head = tail = b""
+        name = "stdin" if path == STDIN else path
         try:
             with _stdin() if path == STDIN else open(path, "rb") as file:
                 for part in _blocks(file, path, arriving, as_is):
-                    yield path, part
+                    yield name, part
                     # not `part` itself, whose memory the next one takes; a mark has at most four bytes
                     head = head if len(head) > 4 else head + part[:5]
                     tail = part[-4:] if len(part) >= 4 else (tail + part)[-4:]
         except OSError as error:
             raise unreadable(path, error) from None
         if separate and number < len(paths) and (end := _missing_newline(head, tail, as_is, encoding)):
-            yield path, end
-        yield path, b""
+            yield name, end
+        yield name, b""
 
 
 def _blocks(file: io.BufferedReader, path: str, arriving: int, as_is: bool) -> Iterator[bytes]:

@@ -128,7 +128,7 @@ def _other_separator(first: str, columns: tuple[str, ...], name: str) -> str:
     for separator, (called, option) in SEPARATORS.items():
         found = fields(separator)
         if len(found) > 1 and (len(fields(",")) == 1 or {*columns} & {*found}):
-            file = "FILE" if name == "-" else shell_words.quote(name)
+            file = "FILE" if name == "stdin" else shell_words.quote(name)
             return (
                 f"its first line looks separated by {called}, not commas: convert it first, for instance with "
                 f"`csvformat {option} {file} > copy.csv`, which comes with csvkit"

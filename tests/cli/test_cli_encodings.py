@@ -11,7 +11,7 @@ import pytest
 
 import charrnn as api
 from charrnn.dataset.text_form import TextForm
-from support.processes import SMALL, charrnn, posix, raw, started
+from support.processes import SMALL, charrnn, error_line, posix, raw, started
 
 DOCS = Path(__file__).parents[1] / "fixtures" / "docs"
 VERSES = "Мой дядя самых честных правил,\nКогда не в шутку занемог.\n"
@@ -265,3 +265,16 @@ def test_whoever_skips_unseen_characters_is_told_that_the_text_is_in_another_enc
     assert "bytes" not in charrnn(*arguments, "--encoding", "cp1252", cwd=tmp_path).stderr
     (tmp_path / "text.txt").write_text(text, encoding="utf-8")
     assert "bytes" not in charrnn(*arguments, cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "message"),
+    [
+        ((), b"abc\xff", "stdin is not utf-8 at byte 3"),
+        (("--pairs", "--csv", "a,b"), b"a,b\n1\n", "line 2 of stdin has too few columns"),
+        (("--pairs", "--csv", "a,b"), b"a;b\n1;2\n", "for instance with `csvformat -d ';' FILE > copy.csv`"),
+    ],
+    ids=["bytes", "table", "separator"],
+)
+def test_an_error_calls_stdin_by_its_name(options: tuple[str, ...], text: bytes, message: str, tmp_path: Path) -> None:
+    assert message in error_line(charrnn("train", "-", *options, cwd=tmp_path, input=text), 1)

@@ -198,7 +198,7 @@ def test_an_empty_text_has_no_lines_and_no_score(model: Path, tmp_path: Path) ->
 def test_json_per_line_prints_an_object_for_each_line(model: Path, tmp_path: Path) -> None:
     found = objects(score(model, "--per-line", "--json", cwd=tmp_path, input=TEXT_LINES))
     assert found == [
-        {"file": "-", "line_number": n, "line": line} | score.as_dict()
+        {"file": "stdin", "line_number": n, "line": line} | score.as_dict()
         for n, (line, score) in enumerate(zip(LINES, fresh(model), strict=True), 1)
     ]
     assert all(list(o)[-4:] == KEYS for o in found)

@@ -220,7 +220,7 @@ def test_json_has_the_file_and_the_number_of_each_line(model: Path, tmp_path: Pa
     (tmp_path / "logs" / "a.log").write_text("Abb\n\nAbber", encoding="utf-8")  # without its last newline
     (tmp_path / "logs" / "b.log").write_text("Acton\r\nAd\u0416\r\n", encoding="utf-8")
     places = [
-        *(("-", 1, "Ayr"), ("-", 2, "Ayton")),
+        *(("stdin", 1, "Ayr"), ("stdin", 2, "Ayton")),
         *(
             (str(Path("logs", "a.log")), 1, "Abb"),
             (str(Path("logs", "a.log")), 2, ""),
