@@ -180,9 +180,13 @@ class CheckpointManager:
             self.save()
 
     def _fingerprint(self) -> tuple[object, ...]:
-        """Differs from the last one if there is anything new to save: a deadline may change only the configuration."""
+        """Differs from the last one if there is anything new to save.
+
+        A deadline may change only the configuration, and the scores of held-out lines may come after the last
+        evaluation.
+        """
         s = self.trainer.state
-        return s.counters.step, len(self.trainer.history), s.training_config
+        return s.counters.step, len(self.trainer.history), s.training_config, self.trainer.line_scores
 
     def _save_or_warn(self) -> None:
         """Saves along the way; if that fails, the files of the last save stay, and training continues."""

@@ -1,5 +1,6 @@
 """The progress of a training run: what each step, and each part of an evaluation, came to."""
 
+import math
 from dataclasses import dataclass
 
 from charrnn.training.state import Evaluation
@@ -12,11 +13,11 @@ class Progress:
     step: int
     epoch: int
     """The epoch that the step lies in, counted from 1; 0 before the first step."""
-    loss: float
+    loss: float = math.nan
     """The loss of the step's batch, before the update, with dropout."""
-    lr: float
-    grad_norm: float
-    chars: int
+    lr: float = math.nan
+    grad_norm: float = math.nan
+    chars: int = 0
     """The characters that this step read; 0 during an evaluation."""
     evaluation: Evaluation | None = None
     """The new row of the history, if an evaluation has just ended."""

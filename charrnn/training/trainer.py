@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.held_out import check_same
 from charrnn.dataset.raw_text import corpus_mismatch_error
 from charrnn.dataset.split import split_corpus
-from charrnn.dataset.unseen import UnseenEstimate
 from charrnn.engine.threads import Threads
 from charrnn.errors import CharRNNError, DivergenceError
 from charrnn.model.dropout import dropconnect_masks, dropout_masks
@@ -50,8 +49,7 @@ class Trainer:
         check_same(corpus.held_out, state.corpus.val_name, state.corpus.val_digest)
         corpus = corpus.reencode(state.vocabulary)
         config = state.training_config
-        self.state = state
-        self.deadline = deadline
+        self.state, self.deadline = state, deadline
         self.network = network_for(state.model_config, engines.load(config.engine))
         split = split_corpus(corpus, config)
         self.training_data, self.validation_data = split.training, split.validation
@@ -71,6 +69,8 @@ class Trainer:
         """Those of the weights and, if there is one, of their average in the latest evaluation: see `calibration`."""
         self.is_calibrated = not (state.history and self.tolerance and self.validation_data.size)
         """Whether these are known: files do not have them, so that `latest` finds that of a resumed classifier."""
+        self.unseen = unseen_estimate(state, (self.training_data, self.validation_data), corpus.rare)
+        """How probable characters are that the corpus lacks, or that were left out or replaced in it."""
         self.shards = Shards(self.network, self.training_data.batch_size, config.threads)
         self.is_between_steps = True
         """Whether the state is that after a step: otherwise it is not fit to be saved."""
@@ -110,11 +110,6 @@ class Trainer:
             unseen=self.unseen,
         )
 
-    @cached_property
-    def unseen(self) -> UnseenEstimate | None:
-        """How probable characters are that the corpus lacks, or that were left out or replaced in it."""
-        return unseen_estimate(self.state, (self.training_data, self.validation_data), self.rare)
-
     @property
     def best(self) -> Model:
         """The model of `evaluation.best`, calibrated; the latest if nothing is held out or evaluated yet."""
@@ -132,10 +127,9 @@ class Trainer:
         return self.state.counters.step if self._latest_is_best() else self.state.counters.best_step
 
     def _latest_is_best(self) -> bool:
-        history = self.state.history
-        if not history or not self.validation_data.size:
+        if not self.state.history or not self.validation_data.size:
             return True
-        return self.final is not None and evaluation.best([*history, self.final], self.tolerance) is self.final
+        return self.final is not None and evaluation.best(self.history, self.tolerance) is self.final
 
     @property
     def patience(self) -> int:
@@ -187,6 +181,7 @@ class Trainer:
                     if s.counters.step >= s.training_config.steps or self.out_of_patience:
                         if not s.history or s.history[-1].step != s.counters.step:
                             yield from self._evaluate(final=True)
+                        yield from self._score_lines()
                         break
                     self.is_between_steps = False
                     progress = self._step(threads)
@@ -218,7 +213,7 @@ class Trainer:
         s.training_config, s.counters.rollbacks = replace(s.training_config, lr=rate), rollbacks + 1
         if self.deadline is not None:
             self.deadline.restart()
-        return Progress(s.counters.step, self.epoch_of(s.counters.step), math.nan, rate, math.nan, 0, diverged=step)
+        return Progress(s.counters.step, self.epoch_of(s.counters.step), lr=rate, diverged=step)
 
     def _step(self, threads: Threads) -> Progress:
         s, config, counters = self.state, self.state.training_config, self.state.counters
@@ -262,7 +257,7 @@ class Trainer:
         began = self.deadline.clock.now() if self.deadline is not None else 0.0
         lr = learning_rate(max(0, counters.step - 1), counters.epoch, s.training_config)
         train_loss = counters.loss_sum / counters.loss_steps if counters.loss_steps else None
-        progress = Progress(counters.step, self.epoch_of(counters.step), train_loss or math.nan, lr, math.nan, 0)
+        progress = Progress(counters.step, self.epoch_of(counters.step), train_loss or math.nan, lr)
         losses, temperatures = [], []
         for params in (s.params, s.ema) if s.ema else (s.params,):
             nats, chars = np.zeros(1), 0
@@ -293,8 +288,13 @@ class Trainer:
         self.is_between_steps = True
         self.line_scores = self.line_scores if self.best_step == best_step else None
         if final or counters.step >= s.training_config.steps or self.out_of_patience:
-            learned = counters.step * self.training_data.chars_read_per_step
+            yield from self._score_lines()
+        yield replace(progress, evaluation=row)
+
+    def _score_lines(self) -> Iterator[Progress]:
+        """Scores held-out lines, if the best model has no `line_scores` yet."""
+        if self.line_scores is None:
+            learned = self.state.counters.step * self.training_data.chars_read_per_step
             for found in held_out_lines.scores(self.best, self.validation_data, learned):
                 self.line_scores = found
-                yield progress
-        yield replace(progress, evaluation=row)
+                yield Progress(self.state.counters.step, self.epoch_of(self.state.counters.step))

@@ -1,5 +1,6 @@
 """The scores of held-out lines are those that scoring gives these lines, for the weights that are kept."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 
 import charrnn
 from charrnn.checkpoint import model_file
+from charrnn.checkpoint.lock import acquire
+from charrnn.checkpoint.manager import CheckpointManager
 from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset.lines import LineBatches
@@ -15,6 +18,7 @@ from charrnn.dataset.spread import ValidationBlocks
 from charrnn.model.line_scores import LineScores
 from charrnn.model.model import Model
 from charrnn.training import held_out_lines
+from charrnn.training.deadline import Deadline
 from charrnn.training.trainer import Trainer
 from support.processes import TEXT
 from support.trainings import place_names, resumed, run, saved_bytes, spelled_backwards, start_in, start_on
@@ -113,6 +117,24 @@ def test_they_are_measured_at_the_end_alone(steps: int) -> None:
     trainer = start_in("lines", NAMES, steps=steps, eval_every=10)
     seen = [trainer.best.line_scores is not None for progress in trainer if progress.evaluation]
     assert seen == [False] * (len(seen) - 1) + [True]
+
+
+@pytest.mark.parametrize("saves", [False, True])
+def test_they_are_measured_too_if_the_time_is_up_after_a_regular_evaluation(saves: bool, tmp_path: Any) -> None:
+    path = tmp_path / "m.safetensors"
+    trainer = start_in("lines", NAMES, steps=90, eval_every=10)
+    trainer.deadline = Deadline(1e6, 0.5)
+    with CheckpointManager(trainer, path, acquire(path)) as manager:
+        for progress in manager:
+            if progress.evaluation:
+                trainer.deadline.end = trainer.deadline.clock.now()
+                if saves:  # and nothing later changes the configuration
+                    trainer.state.training_config = replace(trainer.state.training_config, steps=progress.step)
+        manager.save_if_changed()
+    assert trainer.state.counters.step == 10
+    scores = charrnn.load(path).model.line_scores
+    assert scores is not None
+    assert scores == trainer.best.line_scores
 
 
 def test_they_are_those_of_the_weights_that_are_kept() -> None:
