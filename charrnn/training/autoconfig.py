@@ -15,6 +15,7 @@ from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.split import TrainingData, split_corpus
 from charrnn.engine import compile_time
 from charrnn.errors import ConfigError, counted
+from charrnn.model.line_scores import MIN_LINES
 from charrnn.training import budget, few_data, finetuning
 from charrnn.training.deadline import Deadline
 from charrnn.training.options import (
@@ -34,6 +35,8 @@ MAX_VALIDATION_SHARE = 1 / 15
 """The largest share of the training time for one evaluation."""
 MAX_SHARE_OF_HELD_OUT = 0.2
 """The largest share of the training time for one evaluation on a text of its own: at least two are made."""
+MIN_HELD_OUT_LINES = 2 * MIN_LINES
+"""The fewest lines that are held out if there are more and the time allows: their scores say what is unusual."""
 EVALUATION_SHARE, MIN_EVALUATIONS, MAX_EVALUATIONS = 0.04, 2, 12
 """The share of the training time for all evaluations along the way, and their smallest and largest number."""
 
@@ -64,7 +67,11 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     deadline.evaluation = _validation_seconds(validation.chars_read, throughput, config)
     _check_evaluation(corpus, deadline)
     if deadline.evaluation > MAX_VALIDATION_SHARE * seconds and "val_fraction" not in options and not corpus.held_out:
-        fraction = float(f"{config.val_fraction * MAX_VALIDATION_SHARE * seconds / deadline.evaluation:.1g}")
+        share = MAX_VALIDATION_SHARE * seconds / deadline.evaluation
+        if isinstance(validation, LineBatches):
+            most = MAX_SHARE_OF_HELD_OUT * seconds / deadline.evaluation
+            share = max(share, min(MIN_HELD_OUT_LINES / len(validation.lines), most, 1.0))
+        fraction = float(f"{config.val_fraction * share:.1g}")
         deadline.evaluation *= fraction / config.val_fraction
         chosen["val_fraction"] = fraction
     split = split_corpus(corpus, training_config(chosen))

@@ -9,11 +9,12 @@ import pytest
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.split import split_corpus
 from charrnn.errors import ConfigError
+from charrnn.model.line_scores import MIN_LINES
 from charrnn.training import autoconfig, budget, few_data, finetuning
 from charrnn.training.deadline import Deadline
-from charrnn.training.options import TrainOptions, complete, resolve_layout
+from charrnn.training.options import TrainOptions, complete, resolve_layout, training_config
 from support.processes import TEXT
-from support.trainings import run, start_in, start_on
+from support.trainings import place_names, run, start_in, start_on
 
 
 @pytest.fixture
@@ -43,6 +44,12 @@ def test_less_of_a_text_is_held_out_if_validation_would_take_too_long(slow_machi
     assert 0.001 < found["val_fraction"] < 0.1
     assert deadline.evaluation == pytest.approx(20 / 15, rel=0.5)
     assert autoconfig.fit_to_time(corpus, {"hidden_size": 128, "val_fraction": 0.2}, deadline)["val_fraction"] == 0.2
+
+
+def test_enough_lines_are_held_out_to_tell_what_an_unusual_one_is(slow_machine: None) -> None:
+    corpus = from_text(place_names(1, 6001))
+    chosen = autoconfig.fit_to_time(corpus, {"hidden_size": 256, "layout": "lines"}, Deadline(2, 0.6))
+    assert len(split_corpus(corpus, training_config(chosen)).validation.lines) >= 2 * MIN_LINES - 6  # rounded
 
 
 def test_a_text_of_its_own_is_validated_on_as_a_whole_or_refused(slow_machine: None) -> None:
