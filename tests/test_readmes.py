@@ -296,7 +296,9 @@ def test_long_trainings_are_shortened(tmp_path: Path) -> None:
         "charrnn train a.txt --time 10m": "charrnn train a.txt --time 1s",
         "charrnn train a.txt --epochs 20": "charrnn train a.txt --epochs 1",
         "charrnn train a.txt --steps 20000": "charrnn train a.txt --steps 2",
-        "charrnn train a.txt --steps 300": "charrnn train a.txt --steps 300",
+        "charrnn train a.txt --steps 600": "charrnn train a.txt --steps 2",
+        "charrnn train a.txt --steps 400": "charrnn train a.txt --steps 400",
+        "charrnn train a.txt --steps 50": "charrnn train a.txt --steps 50",
         "tail -f app.log | charrnn score": "cat app.log | charrnn score",
         "charrnn sample --length 5000": "charrnn sample --length 5000",
     }

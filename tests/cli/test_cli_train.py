@@ -590,8 +590,9 @@ def uninterrupted(short_run: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @posix
-@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    ("name", "code", "seed"), [("SIGINT", 130, 0), ("SIGINT", 130, 1), ("SIGTERM", 143, 2), ("SIGHUP", 129, 3)]
+)
 def test_an_interrupted_run_is_saved_and_can_be_resumed(
     name: str, code: int, seed: int, short_run: Path, uninterrupted: dict[str, bytes], tmp_path: Path
 ) -> None:

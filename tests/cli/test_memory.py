@@ -71,7 +71,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("classify", "classifier.safetensors", "--quiet", "--engine", "numpy"), "few-names.txt", "many-names.txt"),
         (("tag", "tagger.safetensors", "--quiet"), "few-names.txt", "many-names.txt"),
         (("tag", "tagger.safetensors", "--quiet", "--conll"), "few-words.txt", "many-words.txt"),
-        (("translate", "rewriter.safetensors", "--quiet", "--beam", 2), "few-names.txt", "many-names.txt"),
+        (
+            ("translate", "rewriter.safetensors", "--quiet", "--beam", 2, "--length", 3),
+            "few-names.txt",
+            "many-names.txt",
+        ),
     ],
 )
 def test_memory_does_not_grow_with_the_text(

@@ -14,13 +14,14 @@ from charrnn.cli.terminal.heatmap import activation_scale
 from charrnn.config import WRITERS
 from charrnn.inspection.figures import DIVERGING
 from charrnn.inspection.views import VIEWS, View, ViewOptions, views_for
-from support.inspection import VERSE, model_for, random_model, random_reader
+from support.inspection import model_for, random_model, random_reader, text_for
 
 
 def data_of(view: View) -> Any:
     """The data of a view of a small model."""
-    text = VERSE if view.takes_text or view.reads_validation else ""
-    return view.data(Checkpoint(model_for(view)), text, ViewOptions())
+    model = model_for(view)
+    text = text_for(model) if view.takes_text or view.reads_validation else ""
+    return view.data(Checkpoint(model), text, ViewOptions())
 
 
 def test_every_view_has_an_option_and_a_terminal_form() -> None:
@@ -43,7 +44,7 @@ def test_every_view_works_for_an_rnn_with_relu_even_if_all_of_its_units_are_off(
         if name.startswith("b0"):
             off.params[name][:] = -100
     for model in (on, off):
-        data = view.data(Checkpoint(model), VERSE, ViewOptions())
+        data = view.data(Checkpoint(model), text_for(model), ViewOptions())
         assert json.loads(json.dumps(data, allow_nan=False)) == data
         assert list(TERMINAL_VIEWS[view.name]([("m", data)], Console(width=80)))
         assert picture(view.figure([("m", data)]), ".svg").startswith(b"<?xml")
@@ -111,7 +112,7 @@ def test_every_view_has_a_section_of_the_page() -> None:
     seen = set()
     readers = map(random_reader, ("classifier", "tagger", "translator"))
     for model in (random_model(H=3), *readers):
-        page, views = render([ReportEntry("m", Checkpoint(model), VERSE, None)]), views_for(model.config.form)
+        page, views = render([ReportEntry("m", Checkpoint(model), text_for(model), None)]), views_for(model.config.form)
         places = [page.index(f'<section id="{view.name}">\n<h2>{view.title}</h2>\n<p>') for view in views]
         assert places == sorted(places)
         assert all(f'<a href="#{view.name}">{view.title}</a>' in page for view in views)

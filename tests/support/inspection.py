@@ -22,6 +22,7 @@ from support.processes import charrnn
 LINES = "Ann\nBo, and\nCarl (9)\nDora\n"
 STEPS = "aaaaaaaaaa\nbb\ncc\n"
 VERSE = 'the cat sat.\nthe "rat" sat (on it)!\nNOBODY sat 12 times.\n' * 40
+PAIRS = "the cat\tsat\nNOBODY sat\ton it\n" * 30
 
 
 def random_model(
@@ -63,6 +64,11 @@ def model_for(view: View, cell: str = "lstm", **options: Any) -> Model:
     if "language_model" in view.forms:
         return random_model(cell, H=3, **options)
     return random_reader(view.forms[0], cell)
+
+
+def text_for(model: Model) -> str:
+    """A text for the views of a model; a translator gets pairs, for it would take long to write the targets itself."""
+    return PAIRS if model.config.form == "translator" else VERSE
 
 
 def inspect(*args: object, cwd: Path, **env: str) -> str:

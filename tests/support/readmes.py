@@ -116,12 +116,12 @@ def has_tools(command: str) -> bool:
 def shortened(command: str, folder: Path) -> str:
     """The command in a form that takes no minutes, or the command itself if it takes none.
 
-    A training becomes one of a second, one epoch or, from 1,000 steps, two steps; `tail -f` reads the file and ends.
+    A training becomes one of a second, one epoch or, from 500 steps, two steps; `tail -f` reads the file and ends.
     """
     command = re.sub(r"--time \S+", "--time 1s", command)
     command = re.sub(r"--epochs \d+", "--epochs 1", command)
     steps = 2 + (_latest_step(folder) if "--resume" in command else 0)
-    command = re.sub(r"--steps \d{4,}", f"--steps {steps}", command)
+    command = re.sub(r"--steps (?:[5-9]\d\d|\d{4,})\b", f"--steps {steps}", command)
     if not LENGTHS.search(command) and "--resume" not in command:
         command = re.sub(r"\bcharrnn train\b", "charrnn train --time 1s", command)
     return re.sub(r"\btail -f\b", "cat", command)
