@@ -59,6 +59,9 @@ def sample_lines(
     request = SamplingRequest.from_options(request, options).as_read(model)
     label = None if label is None else model.text_form.normalize(label)
     length = model.default_length if request.length is None else request.length
+    if length == -1:
+        why = f"length -1 is for continuous text, and this model writes {model.record_form.unit}"
+        raise ConfigError(f"{why}, which end: give a count", "length", "count")
     between("length", length, 0)
     request.check_min_length(length)
     prime = request.prime_text if model.reads_records else request.prime_text.removesuffix("\n")

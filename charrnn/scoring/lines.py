@@ -31,9 +31,11 @@ def score_lines(
 ) -> Iterator[Score]:
     """The score of each line, in order; a line is scored as given, with its newline if it has one.
 
-    Each line is a text of its own, and many are read side by side. With `stateful`, the state is carried from line to
-    line, so that the scores add up to that of the whole text. A line with nothing to score has a score of 0. `threads`
-    is the number of cores by default. For a model of pairs, only the target counts, from the character after the tab.
+    Each line is a text of its own, and up to `LINES_PER_BATCH` are read side by side: none is scored before these have
+    been taken. For lines that arrive one by one, give one or a few at a time. With `stateful`, the state is carried
+    from line to line, so that the scores add up to that of the whole text. A line with nothing to score has a score of
+    0. `threads` is the number of cores by default. For a model of pairs, only the target counts, from the character
+    after the tab.
 
     `unknown` is one of `score.UNKNOWN_POLICIES`. With `error` it raises `VocabularyError` as `score` does, with the
     number of the line, after it has yielded the scores of the lines before it. Raises `ConfigError` for fewer than one

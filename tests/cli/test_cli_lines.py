@@ -289,7 +289,7 @@ def test_lines_are_written_as_they_are_drawn(model: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ("-n -1", "length must be at least 0"),
+        ("-n -1", "--length -1 is for continuous text, and this model writes lines, which end: give a --count"),
         ("-n -2 --novel", "--length can't be -2"),
         ("--seed -1", "seed must be"),
         ("--count 0", "count must be"),

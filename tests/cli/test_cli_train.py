@@ -596,7 +596,7 @@ def uninterrupted(short_run: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_an_interrupted_run_is_saved_and_can_be_resumed(
     name: str, code: int, seed: int, short_run: Path, uninterrupted: dict[str, bytes], tmp_path: Path
 ) -> None:
-    delays, args = random.Random(seed), ("train", short_run / "corpus.txt", *LONG)
+    delays, args = random.Random(seed), ("train", short_run / "corpus.txt", *LONG, "--log", "log.jsonl")
     for _ in range(3):
         with started(*args, cwd=tmp_path) as process:
             wait_for_evaluation(process)
@@ -606,12 +606,14 @@ def test_an_interrupted_run_is_saved_and_can_be_resumed(
         assert (process.returncode, out) == (code, b"")
         assert b"Traceback" not in err
         *_, last = err.decode().splitlines()
-        assert last.endswith("continue with charrnn train --resume --out m.safetensors")
+        assert last.endswith("continue with charrnn train --resume --out m.safetensors --log log.jsonl")
         step = training_file.load_state(tmp_path / "m.resume.safetensors").counters.step
         assert last.startswith(f"interrupted at step {step:,} and saved")
         args = tuple(last.partition("continue with charrnn ")[2].split())
     assert charrnn(*args, cwd=tmp_path).returncode == 0
     assert checkpoints(tmp_path) == uninterrupted
+    final = training_file.load_state(tmp_path / "m.resume.safetensors").counters.step
+    assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])["step"] == final
 
 
 @posix

@@ -61,7 +61,7 @@ Examples:
   charrnn score chapter.txt
   charrnn score model.safetensors --json < chapter.txt | jq .bpc
   charrnn score --top 10 names.txt
-  tail -f app.log | charrnn score --above 3.5
+  tail -f app.log | charrnn score --above 99%
   charrnn score --above 99.9% --exit-code app.log && echo odd lines
   charrnn score --heatmap chapter.txt
   charrnn score model.safetensors old.txt --encoding cp1251

@@ -216,8 +216,8 @@ def command_words(
     return ["charrnn", "train", *paths, *given]
 
 
-def resume_command(source: Source | None, path: Path) -> str:
-    """The command that continues a run; if the run reads stdin, the text has to be piped in again."""
+def resume_command(source: Source | None, path: Path, log: Path | None = None) -> str:
+    """The command that continues a run and its log; if the run reads stdin, the text has to be piped in again."""
     paths = source.paths if source is not None and STDIN in source.paths else ()
-    words = ["charrnn", "train", *paths, "--resume", "--out", str(path)]
+    words = ["charrnn", "train", *paths, "--resume", "--out", str(path), *(("--log", str(log)) if log else ())]
     return ("… | " if paths else "") + shell_words.join(words)

@@ -117,7 +117,7 @@ class Run:
         return signals
 
     def _interrupted(self, signals: dict[int, float]) -> int:
-        command = resume_command(self.trainer.state.source, self.manager.path)
+        command = resume_command(self.trainer.state.source, self.manager.path, self.manager.log.path)
         step = self.trainer.state.counters.step
         self.notice(f"interrupted at step {step:,} and saved: continue with {command}")
         return 128 + next(iter(signals))
