@@ -1,7 +1,7 @@
 """The errors. Each message is one line that says what happened, then what to do."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 
 def counted(n: int, units: str) -> str:
@@ -19,6 +19,21 @@ class CharRNNError(Exception):
     """The base of every error that is raised on purpose; `exit_code` is the exit code of the command line."""
 
     exit_code = 1
+    number = 0
+    """Which text the error is about, from 1, if it is about one of several that were given."""
+    what = ""
+    """The message after the place of that text."""
+
+    @classmethod
+    def of_text(cls, number: int, what: str, unit: str = "line") -> Self:
+        """The error about one of several texts: `what` follows its place, which is its number."""
+        error = cls(f"{unit} {number:,}{what}")
+        error.number, error.what = number, what
+        return error
+
+    def at(self, place: str) -> Self:
+        """The same error about a text whose place is known."""
+        return type(self)(place + self.what)
 
 
 class ConfigError(CharRNNError):

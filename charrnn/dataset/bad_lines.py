@@ -35,7 +35,7 @@ def told(faults: Sequence[Fault]) -> str:
     """The faults for a message: `line 2 has no tab in a.tsv (3 lines are like that); line 5 has 2 tabs`."""
     parts, file = [], ""
     for fault in faults[:MAX_TOLD]:
-        where = f" in {fault.file}" if fault.file != file else ""
+        where = f" in {fault.file}" if fault.file not in ("", file) else ""
         alike = f" ({fault.n_lines:,} lines are like that)" if fault.n_lines > 1 else ""
         parts.append(f"{fault.line} {fault.problem}{where}{alike}")
         file = fault.file

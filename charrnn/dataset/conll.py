@@ -11,6 +11,7 @@ other blank has `O`, so that entities that are neighbours stay apart.
 """
 
 import re
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -33,6 +34,9 @@ class Sentence(NamedTuple):
 
     words: list[str]
     tags: list[str]
+    number: int = 0
+    """The line of its file on which it begins, from 1."""
+    file: str = ""
 
     @property
     def text(self) -> str:
@@ -80,7 +84,7 @@ def character_tag(tag: str) -> str:
 
 def character_tags(sentence: Sentence) -> Iterator[tuple[str, int]]:
     """The tags of the characters of a sentence's text, in runs: a tag, and how many characters have it."""
-    for n, (word, tag) in enumerate(zip(*sentence, strict=True)):
+    for n, (word, tag) in enumerate(zip(sentence.words, sentence.tags, strict=True)):
         name = character_tag(tag)
         if n:
             before = sentence.tags[n - 1]
@@ -102,10 +106,32 @@ def read_tagged(lines: Iterable[str]) -> Iterator[Sentence | BadLine]:
                 bad = BadLine(number, f"has the word {word!r} without a tag", "tag")
             elif not split_tag(others[-1])[1]:
                 bad = BadLine(number, f"has the tag {others[-1]!r}, which names no type", "type")
+            if not sentence.words:
+                sentence = sentence._replace(number=number)
             sentence.words.append(word)
             sentence.tags.append(others[-1] if others else "")
     if bad or sentence.words:
         yield bad or sentence
+
+
+ADVICE = "these look like lines of words and tags, so add --conll"
+"""What to do about lines that are `looks_tagged`, where others are expected."""
+
+
+def looks_tagged(lines: Iterable[str]) -> bool:
+    """Whether lines look like words and tags, rather than like texts with a tag for each of their characters.
+
+    Most of them then have equally many columns, and most tags are `O` or begin with `B-` or `I-`, or else there are
+    empty lines, which end sentences. Fewer than half have blanks beside a tab, or a tab between two equal lengths.
+    """
+    rows = "\n".join(line.strip(" \t\n") for line in lines).strip("\n").split("\n")
+    columns = [COLUMNS.split(row) for row in rows if row]
+    n, widths = len(columns), Counter(map(len, columns))
+    as_text = sum(TAB in row and (" " in row or row.find(TAB) * 2 + 1 == len(row)) for row in rows)
+    if not n or widths[1] == n or 10 * max(widths.values()) < 9 * n or 2 * as_text >= n:
+        return False
+    of_entities = sum(row[-1] == OUTSIDE or row[-1].startswith(("B-", "I-")) for row in columns)
+    return 2 * of_entities > n or "" in rows
 
 
 def bad_line_error(bad: BadLine, name: str, advice: str) -> CorpusError:
@@ -151,12 +177,15 @@ class SentenceReader:
         """`tags` are the tags that the model knows, as `character_tag` returns them."""
         self.tags = tags
         self.words: list[str] = []
-        self.rows: list[str] = []
-        """The lines since the last empty one, as long as all may be rows."""
+        self.number = self.first = 0
+        """The line that was added last, and the line of the first word."""
+        self.rows: list[tuple[int, str]] = []
+        """The lines since the last empty one and their numbers, as long as all may be rows."""
         self.may_be_table = True
 
     def add(self, line: str) -> Iterator[Sentence]:
         """The sentences that the next line completes."""
+        self.number += 1
         whole = line.strip(" \t\n")
         columns = COLUMNS.split(whole)
         if columns[0] == DOCUMENT:
@@ -164,16 +193,17 @@ class SentenceReader:
         if not whole:
             yield from self.end()
         elif self.may_be_table and self._is_row(columns):
-            self.rows.append(whole)
+            self.rows.append((self.number, whole))
         else:
-            lines = [*self.rows, whole]
+            lines = [*self.rows, (self.number, whole)]
             self.rows, self.may_be_table = [], False
-            for one in lines:
-                yield from self._read(one)
+            for number, one in lines:
+                yield from self._read(number, one)
 
     def end(self) -> Iterator[Sentence]:
         """The sentence that has begun, if any: no more of it will come."""
-        self.words += [COLUMNS.split(row)[0] for row in self.rows]
+        for number, row in self.rows:
+            self._add_word(number, COLUMNS.split(row)[0])
         self.rows, self.may_be_table = [], True
         yield from self._complete()
 
@@ -187,20 +217,25 @@ class SentenceReader:
         if len(columns) < 2 or character_tag(last) not in self.tags:
             return False
         if self.rows:
-            return len(columns) == len(COLUMNS.split(self.rows[0]))
+            return len(columns) == len(COLUMNS.split(self.rows[0][1]))
         return any(map(str.isalnum, last)) or not any(map(str.isalnum, first))
 
-    def _read(self, whole: str) -> Iterator[Sentence]:
+    def _read(self, number: int, whole: str) -> Iterator[Sentence]:
         """The sentences that a line completes that is no row."""
         columns = COLUMNS.split(whole)
         if len(columns) > 1 and TAB not in whole:
             yield from self._complete()
-            yield Sentence(columns, [])
+            yield Sentence(columns, [], number)
         else:
-            self.words.append(columns[0])
+            self._add_word(number, columns[0])
+
+    def _add_word(self, number: int, word: str) -> None:
+        if not self.words:
+            self.first = number
+        self.words.append(word)
 
     def _complete(self) -> Iterator[Sentence]:
         """The words so far as a sentence, if there are any."""
         if self.words:
-            yield Sentence(self.words, [])
+            yield Sentence(self.words, [], self.first)
         self.words = []

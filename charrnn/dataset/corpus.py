@@ -16,6 +16,7 @@ from charrnn.dataset.encoder import Encoder, renumber
 from charrnn.dataset.files import Source
 from charrnn.dataset.held_out import MIN_VALIDATION, HeldOutText, check_apart
 from charrnn.dataset.id_counts import CharacterCount, count_ids
+from charrnn.dataset.line_place import FileStart
 from charrnn.dataset.lines import Lines, id_of
 from charrnn.dataset.pairs import Pairs
 from charrnn.dataset.raw_text import RawText, map_bytes, texts_by_file
@@ -58,6 +59,8 @@ class Corpus:
     """How its bytes became text, and so how the model has to read others."""
     record_form: RecordForm = LINES
     """What a text of its own is, in the layout `lines`; the ids have its end after each."""
+    files: tuple[FileStart, ...] = ()
+    """Where each file begins, if there are several."""
 
     def __post_init__(self) -> None:
         if len(self.ids) < 2:
@@ -170,7 +173,8 @@ class Corpus:
 
     def _pairs(self, layout: str) -> Pairs:
         names = self.name, self.held_out.name if self.held_out else ""
-        found = Pairs.from_ids(self.all_ids, self.alphabet, layout, len(self.ids), names)
+        files = self.files, self.held_out.files if self.held_out else ()
+        found = Pairs.from_ids(self.all_ids, self.alphabet, layout, len(self.ids), names, files)
         if not self.bad_rows:
             return found
         others = (fault for fault in found.faults if fault.problem != NO_TAB)
@@ -268,9 +272,8 @@ def read(
         encoder, borders = Encoder(), [0]
         in_records = source.table or not records.is_lines
         for raw in raws:
-            for text in (
-                texts_by_file(raw, source, names, bad, layout) if in_records else form.decode(raw, source.errors)
-            ):
+            read = texts_by_file(raw, source, names, bad, layout) if in_records else form.decode(raw, source.errors)
+            for text in raw.count_lines(read):
                 encoder.add(text)
             borders.append(len(encoder.ids) // encoder.dtype.itemsize)
         if bad.faults and not source.skip_bad:
@@ -279,7 +282,8 @@ def read(
         texts = [ids[begin:end] for begin, end in pairwise(borders)]
     held_out = None
     if source.val_paths:
-        held_out = HeldOutText(texts[1], source.val_name, raws[1].size, raws[1].sha256.hexdigest())
+        raw = raws[1]
+        held_out = HeldOutText(texts[1], source.val_name, raw.size, raw.sha256.hexdigest(), (*raw.files,))
     return Corpus(
         texts[0],
         vocabulary,
@@ -291,4 +295,5 @@ def read(
         held_out=held_out,
         text_form=form.of_later_texts,
         record_form=records,
+        files=(*raws[0].files,),
     )

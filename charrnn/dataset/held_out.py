@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 
 from charrnn.dataset.files import STDIN, Source, list_files
+from charrnn.dataset.line_place import FileStart
 from charrnn.errors import ConfigError, CorpusError, counted
 from charrnn.types import Ids
 
@@ -24,6 +25,8 @@ class HeldOutText:
     """In bytes, as read."""
     digest: str
     """SHA-256 of its bytes."""
+    files: tuple[FileStart, ...] = ()
+    """Where each file begins, if there are several."""
 
     def __post_init__(self) -> None:
         if len(self.ids) < MIN_VALIDATION:

@@ -27,7 +27,7 @@ class Line(NamedTuple):
     text: str
     """As a corpus is read; without its newline if the vocabulary has none."""
     file: str = ""
-    """The path of its file; `-` for stdin."""
+    """The path of its file, or `stdin`."""
     number: int = 0
     """Which line of that file it is, from 1."""
 

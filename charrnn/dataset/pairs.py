@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import REWRITING_LAYOUTS
+from charrnn.dataset import conll
 from charrnn.dataset.bad_lines import NO_TAB, Fault, line_advice, nouns, told, unequal
 from charrnn.dataset.groups import in_groups
 from charrnn.dataset.label_set import LabelSet
+from charrnn.dataset.line_place import FileStart, place_in
 from charrnn.dataset.line_set import Digests, line_digests
 from charrnn.dataset.lines import Lines, find, find_lines, id_of, texts_of_lines
 from charrnn.dataset.vocabulary import TAB, Vocabulary
@@ -63,11 +65,13 @@ class Pairs:
         layout: str = "pairs",
         border: int | None = None,
         names: Sequence[str] = ("the text", "the text to validate on"),
+        files: Sequence[Sequence[FileStart]] = ((), ()),
     ) -> "Pairs":
         """The pairs among the lines of a text.
 
         In the layout `tags` a target is as long as its source, in `labels` it is more than blanks. From the newline at
-        the `border` on, the lines are those of another file, which are numbered anew. `names` are those of the files.
+        the `border` on, the lines are those of another text, which are numbered anew. `names` are those of
+        the two texts; if one was read from several `files`, its lines are numbered anew in each.
         """
         newline, starts, lengths = find_lines(ids, vocabulary)
         places, tabs = _tabs(find(ids, id_of(TAB, vocabulary)), starts, lengths)
@@ -87,7 +91,8 @@ class Pairs:
             begin = border + 1 if border is not None and is_later else 0
             number = 1 + int(np.count_nonzero(ids[begin : starts[n]] == newline))
             problem = _problem(int(kinds[n]), int(tabs[n]), int(places[n] - starts[n]), int(lengths[n]), layout)
-            return Fault(f"line {number:,}", problem, len(alike), names[is_later])
+            place = place_in(files[is_later], number)
+            return Fault(place, problem, len(alike), "" if files[is_later] else names[is_later])
 
         faults = tuple(map(fault, _alike(kinds, starts > (len(ids) if border is None else border))))
         wrong = kinds != GOOD
@@ -159,23 +164,28 @@ def _columns(texts: Iterator[str]) -> tuple[Digests, Digests, LabelSet | None]:
     return sources, targets, labels
 
 
-def check(pairs: Pairs, name: str, layout: str, skip_bad: bool, of_words: bool = False) -> None:
+def check(
+    pairs: Pairs, name: str, layout: str, skip_bad: bool, of_words: bool = False, looks_tagged: bool = False
+) -> None:
     """Raises `CorpusError` for bad lines that are not to be skipped, and for fewer than two pairs.
 
-    `of_words` says that each is a sentence, whose words have tags: see `conll`.
+    `of_words` says that each is a sentence, whose words have tags, `looks_tagged` that the lines look like words and
+    tags, although they were not read as such: see `conll`.
     """
     if pairs.faults and not skip_bad:
-        raise CorpusError(f"{told(pairs.faults)}: {line_advice(layout)}")
+        raise CorpusError(f"{told(pairs.faults)}: {conll.ADVICE if looks_tagged else line_advice(layout)}")
+    skipped = f"; --skip-bad left out {pairs.n_bad:,}: {told(pairs.faults)}" if pairs.faults else ""
     if len(pairs.lines) < 2:
         if pairs.faults and not len(pairs.lines):
             n = pairs.n_bad
             which = f"all {n:,} lines of {name} are" if n > 1 else f"the only line of {name} is"
-            raise CorpusError(f"{which} bad, and so --skip-bad leaves none: {told(pairs.faults)}")
+            advice = f"; {conll.ADVICE}" if looks_tagged else ""
+            raise CorpusError(f"{which} bad, and so --skip-bad leaves none: {told(pairs.faults)}{advice}")
         if of_words and len(pairs.lines):
             raise CorpusError(
                 f"{name} has only one sentence, and at least two are needed: in CoNLL's form a line is a word and its "
-                "tag, and an empty line ends a sentence"
+                f"tag, and an empty line ends a sentence{skipped}"
             )
         unit = "pairs" if layout in REWRITING_LAYOUTS else "lines"
         found = f"only one {unit[:-1]}" if len(pairs.lines) else f"no {unit}"
-        raise CorpusError(f"{name} has {found} of {' and '.join(nouns(layout))}: at least two are needed")
+        raise CorpusError(f"{name} has {found} of {' and '.join(nouns(layout))}: at least two are needed{skipped}")

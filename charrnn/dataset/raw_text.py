@@ -10,6 +10,7 @@ from charrnn.dataset import conll, tables
 from charrnn.dataset.bad_lines import BadLines
 from charrnn.dataset.files import Part, Source, by_file, list_files, read_parts
 from charrnn.dataset.groups import in_groups
+from charrnn.dataset.line_place import FileStart
 from charrnn.dataset.records import with_ends
 from charrnn.dataset.text_form import TextForm
 from charrnn.errors import CorpusError
@@ -64,12 +65,29 @@ class RawText:
         self.paths = list_files(source.paths, source.file_filter, notice)
         self.sha256 = hashlib.sha256()
         self.size = 0
+        self.files: list[FileStart] = []
+        """Where each file begins, if there are several: see `count_lines`."""
+        self.n_lines = 0
+
+    def count_lines(self, texts: Iterable[str]) -> Iterator[str]:
+        """The same texts, which are read from these parts, with their newlines counted; those of bytes are anyway."""
+        has_several = len(self.paths) > 1
+        for text in texts:
+            if has_several:
+                self.n_lines += text.count("\n")
+            yield text
 
     def __iter__(self) -> Iterator[Part]:
         source = self.source
         is_separate = source.separate_files and source.record_form.is_lines  # other records end with their file
         parts = read_parts(self.paths, as_is=source.as_bytes, encoding=source.encoding, separate=is_separate)
+        is_new = has_several = len(self.paths) > 1
         for path, part in parts:
+            if is_new:  # the text of the parts before is read by now
+                self.files.append(FileStart(path, self.n_lines))
+            is_new = has_several and not part
+            if has_several and source.as_bytes:
+                self.n_lines += part.count(b"\n")
             self.sha256.update(part)
             self.size += len(part)
             if self.limit is not None and self.size > self.limit:  # a pipe may never end

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from charrnn.config import REWRITING_LAYOUTS, TrainingConfig
-from charrnn.dataset import pairs
+from charrnn.dataset import conll, pairs
 from charrnn.dataset.bad_lines import Fault
 from charrnn.dataset.batch import CHARS_PER_READ, NO_ROWS, Batch
 from charrnn.dataset.corpus import Corpus
@@ -24,6 +24,8 @@ from charrnn.dataset.whole_texts import LabelBatches, TagBatches, distinct, prio
 from charrnn.errors import CorpusError
 from charrnn.types import Array, Ids
 
+HEAD = 16_384
+"""The characters of a corpus that show whether they look like words and tags."""
 MIN_PART = 16_384
 """The fewest characters of a part of a validation text that is read side by side with other parts."""
 MAX_PARTS = 64
@@ -238,7 +240,10 @@ def _split_lines(lines: Lines, corpus: Corpus, config: TrainingConfig) -> tuple[
 
 def _check_pairs(corpus: Corpus, layout: str, skip_bad: bool) -> None:
     """Raises `CorpusError` for bad lines: see `pairs.check`."""
-    pairs.check(corpus.pairs_of(layout), corpus.name, layout, skip_bad, of_words=bool(corpus.tag_names))
+    found, of_words, looks_tagged = corpus.pairs_of(layout), bool(corpus.tag_names), False
+    if found.faults and layout == "tags" and not of_words:
+        looks_tagged = conll.looks_tagged(corpus.alphabet.decode(corpus.ids[:HEAD]).split("\n"))
+    pairs.check(found, corpus.name, layout, skip_bad, of_words, looks_tagged)
 
 
 def output_labels(corpus: Corpus, layout: str, skip_bad: bool) -> LabelSet:

@@ -24,7 +24,8 @@ MAX_FIELD = 1 << 30
 COLUMN_BLOCK = 1 << 15
 """The characters of a column of CSV that `column` yields at once, unless a single text has more."""
 Row = tuple[int, str | list[str]]
-"""The number of the line at which a row ends, and its texts; or what is wrong with it."""
+"""The number of the line on which a row begins, and its texts; or what is wrong with it."""
+OPEN_QUOTE = "it begins a row with a quote that is not closed"
 
 
 def as_pairs(
@@ -99,6 +100,7 @@ def _csv_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Iter
     csv.field_size_limit(MAX_FIELD)
     first = next(lines, "")
     reader = csv.reader(chain([first] if first else [], lines), strict=True)
+    begins = 1
     try:
         header = [text.strip() for text in next(reader, [])]
         for column in columns:
@@ -107,15 +109,19 @@ def _csv_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Iter
                 why = _other_separator(first, columns, name) or f"its first line names {named or 'none'}"
                 raise CorpusError(f"{name} has no column {column!r}: {why}")
         places = [header.index(column) for column in columns]
+        begins = reader.line_num + 1
         for row in reader:
             if row:
                 short = len(row) <= max(places)
-                yield reader.line_num, "has too few columns" if short else [row[place] for place in places]
+                yield begins, "has too few columns" if short else [row[place] for place in places]
+            begins = reader.line_num + 1
     except csv.Error as error:
         if reader.line_num <= 1 and (why := _other_separator(first, columns, name)):
             raise CorpusError(f"{name} has no column {columns[0]!r}: {why}") from None
+        problem = OPEN_QUOTE if str(error) == "unexpected end of data" else str(error)
+        where = f" on line {reader.line_num:,}" if begins < reader.line_num and problem != OPEN_QUOTE else ""
         raise CorpusError(
-            f"line {reader.line_num:,} of {name} is not CSV: {error}; mend it, since --skip-bad can't"
+            f"line {begins:,} of {name} is not CSV: {problem}{where}; mend it, since --skip-bad can't"
         ) from None
 
 

@@ -139,12 +139,12 @@ def _encode(model: Model, unknown: str, number: int, source: str) -> tuple[Ids, 
     vocabulary = model.vocabulary
     for character, name in ((TAB, "tab"), ("\n", "newline")):
         if character in source:
-            raise CorpusError(f"line {number}: a source has no {name}s: leave them out")
+            raise CorpusError.of_text(number, f": a source has no {name}s: leave them out")
     known, n_unknown = vocabulary.replace_unknown(model.text_form.normalize(source), unknown)
     try:
         ids = vocabulary.encode(known + TAB)
     except VocabularyError as error:
-        raise VocabularyError(f"line {number}: {error}") from None
+        raise VocabularyError.of_text(number, f": {error}") from None
     return np.concatenate(([model.start], ids)).astype(ids.dtype), n_unknown
 
 

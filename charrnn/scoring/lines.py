@@ -104,7 +104,7 @@ def _encoded(model: Model, batches: Iterable[Sequence[Text]], unknown: str) -> I
         except VocabularyError:
             n, error = _first_error(model.vocabulary, lines)
             yield _encode(model, lines[:n], unknown)
-            raise VocabularyError(f"{model.record_form.unit[:-1]} {done + n + 1}: {error}") from None
+            raise VocabularyError.of_text(done + n + 1, f": {error}", model.record_form.unit[:-1]) from None
         yield batch
         done += len(lines)
 

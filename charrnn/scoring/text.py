@@ -46,7 +46,11 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error", 
 
 def score_texts(model: Model, texts: Iterable[Text], *, unknown: str = "error", threads: int | None = None) -> Score:
     """The sum of the scores of texts that are each a text of its own, such as lines with their newlines."""
-    scores = score_lines(model, texts, unknown=unknown, threads=threads)
+    return total_of(score_lines(model, texts, unknown=unknown, threads=threads), model)
+
+
+def total_of(scores: Iterable[Score], model: Model) -> Score:
+    """The sum of scores; raises `CorpusError` if there was nothing to score."""
     return _checked(sum(scores, Score(0, 0.0)), model)
 
 

@@ -23,6 +23,11 @@ CHARS_PER_CALL = 8192
 """The most characters that a thread reads at once, unless a single text is longer."""
 MAX_TEXT = 1 << 19
 """The most characters of a text: with 256 hidden units they take about 3 GB, as they are read as a whole."""
+TAB_ADVICE = {
+    "classifier": "give texts without labels, or compare with --evaluate",
+    "tagger": "give texts without tags, compare with --evaluate, or add --conll if these are words and tags",
+}
+"""What to do about a text with a tab."""
 Read = Callable[[Ids, Indices, Workspace], Array]
 """`read(inputs [T, B], lengths [B], workspace)` → logits [B, n] of each text, or [T, B, n] of each character."""
 Answer = tuple[str, Array, int]
@@ -81,14 +86,15 @@ def _encode(model: Model, unknown: str, number: int, text: str) -> Encoded:
     """A text in the model's normal form, with its ids, and how many of its characters were left out."""
     text = model.text_form.normalize(text)
     if TAB in text:
-        raise CorpusError(f"line {number}: a text has no tabs: give texts without labels, or compare with --evaluate")
+        raise CorpusError.of_text(number, f": a text has no tabs: {TAB_ADVICE[model.config.form]}")
     if len(text) > MAX_TEXT:
-        raise CorpusError(f"line {number} has {len(text):,} characters, and {MAX_TEXT:,} are the most: break it up")
+        what = f" has {len(text):,} characters, and {MAX_TEXT:,} are the most: break it up"
+        raise CorpusError.of_text(number, what)
     known, left_out = model.vocabulary.replace_unknown(text, unknown)
     try:
         return text, model.vocabulary.encode(known), left_out
     except VocabularyError as error:
-        raise VocabularyError(f"line {number}: {error}") from None
+        raise VocabularyError.of_text(number, f": {error}") from None
 
 
 def _groups(texts: list[Ids]) -> list[list[int]]:

@@ -71,7 +71,7 @@ def failure(command: tuple[object, ...], good: bytes, bad: bytes, cwd: Path) -> 
         ("tag", (), "Bob " * MAX_TEXT, "line 4 has 2,097,152 characters"),
         ("spans", ("--unknown", "error"), "☃", "line 4: the model has never seen '☃'"),
         ("tags", (), "\ta", "line 4: a text has no tabs"),
-        ("words", ("--unknown", "error"), "Ann met ☃", "line 3: the model has never seen '☃'"),
+        ("words", ("--unknown", "error"), "Ann met ☃", "line 4: the model has never seen '☃'"),
         ("translate", (), "3 May\t1999", "line 4: a source has no tabs"),
         ("targets", (), "3 May ☃", "line 4: the model has never seen '☃'"),
         ("sample", ("--unknown", "error"), "Lon☃", "line 4: the model has never seen '☃'"),

@@ -6,7 +6,17 @@ from hypothesis import strategies as st
 
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset.bad_lines import BadLines, told
-from charrnn.dataset.conll import BadLine, Sentence, SentenceReader, as_iob2, as_pairs, begins, read_tagged
+from charrnn.dataset.conll import (
+    COLUMNS,
+    BadLine,
+    Sentence,
+    SentenceReader,
+    as_iob2,
+    as_pairs,
+    begins,
+    looks_tagged,
+    read_tagged,
+)
 from charrnn.dataset.files import Source
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.split import output_labels
@@ -138,7 +148,8 @@ TAGS = st.sampled_from(["O", "B-A", "I-A", "B-B", "I-B", "NN", "S-A", "E-B"])
 def test_what_is_written_is_read(sentences):
     text = "\n".join("".join(f"{word} x\t{tag}\n" for word, tag in sentence) for sentence in sentences)
     found = [*read_tagged(text.splitlines(keepends=True) if "\u0085" not in text else text.split("\n"))]
-    assert found == [Sentence([w for w, _ in s], [t for _, t in s]) for s in sentences]
+    before = [sum(len(s) + 1 for s in sentences[:n]) for n in range(len(sentences))]
+    assert found == [Sentence(*map(list, zip(*s, strict=True)), 1 + n) for s, n in zip(sentences, before, strict=True)]
 
 
 def sentences(text, tags=()):
@@ -180,6 +191,47 @@ def test_a_file_for_training_has_its_words_even_with_blanks(rows):
     text = "\n".join("".join(f"{word} x {tag}\n" for word, tag in sentence) for sentence in rows)
     found = [sentence for _, sentence in sentences(text, {"O", "I-A", "I-B", "NN"})]
     assert found == [" ".join(word for word, _ in sentence) for sentence in rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "looks"),
+    [
+        ("EU B-ORG\nrejects O\n", True),
+        ("EU NNP B-ORG\nrejects VBZ O\n\n. . O", True),
+        ("a\tO\nis\tO\nI\tI-X\n", True),
+        ("-DOCSTART- -X- O\n\nis VB O\nx\n\nit PRP O\nAnn N B-PER\n" + "no DT O\n" * 7, True),
+        ("The DT\ndog NN\n\nA DT\n", True),
+        ("The\tDT\ndog\tNN\n\nA\tDT\n", True),
+        ("The\tDT\ndog\tNN\nA\tDT\n\n", False),  # no sentence ends, and these may be labels
+        ("Katoria was\tLLLLLLL....\nquiet\t.....\n", False),
+        ("Bath\tllll\nis\t..\n\nnot\tl\n", False),
+        ("text 1\tA\n\ntext 2\tB\n", False),
+        ("a b c\nd e\n\nf\n", False),
+        ("one\ntwo\n\nthree\n", False),
+        ("\n\n", False),
+        ("", False),
+    ],
+)
+def test_words_and_tags_are_told_from_texts(text, looks):
+    assert looks_tagged(text.splitlines(keepends=True)) is looks
+
+
+@given(st.lists(st.lists(st.tuples(WORDS, TAGS), min_size=1, max_size=6), min_size=1, max_size=5), st.booleans())
+def test_a_sentence_says_where_it_begins(sentences, are_rows):
+    text = "\n\n".join("".join(f"{word} x {tag}\n" for word, tag in sentence) for sentence in sentences)
+    lines = text.split("\n")
+    reader = SentenceReader({"O", "I-A", "I-B", "NN"} if are_rows else ())
+    found = [sentence for line in lines for sentence in reader.add(line)] + [*reader.end()]
+    assert len(found) == (len(sentences) if are_rows else len([*filter(None, lines)]))
+    for sentence in found:
+        row = COLUMNS.split(lines[sentence.number - 1].strip(" \t\n"))
+        assert row[: 1 if are_rows else None] == sentence.words[: 1 if are_rows else None]
+
+
+def test_words_without_tags_begin_where_the_first_is():
+    reader, lines = SentenceReader(()), ["", "a", "b", "", "", "-DOCSTART- x", "c", "d e", "f"]
+    found = [sentence for line in lines for sentence in reader.add(line)] + [*reader.end()]
+    assert [(s.text, s.number) for s in found] == [("a b", 2), ("c", 7), ("d e", 8), ("f", 9)]
 
 
 @pytest.mark.parametrize("text", ["one\tO\ntwo\tB-X\n", "a B-X\nb O", "\n\nEU NNP B-ORG\nx X O\n\n"])

@@ -169,7 +169,7 @@ def test_a_record_comes_as_soon_as_it_is_whole(form, content):
         ("csv", "a,b\n1,2\n", "text has no column 'x': its first line names a, b"),
         ("csv", "", "text has no column 'x': its first line names none"),
         ("csv", "b,x\n1,2\n3\n", "line 3 of text has too few columns: mend it, or leave it out"),
-        ("csv", 'x\n"a', "line 2 of text is not CSV: unexpected end of data"),
+        ("csv", 'x\n"a', "line 2 of text is not CSV: it begins a row with a quote"),
         ("jsonl", '{"x": "a"}\n\n{"y": "a"}\n', "line 3 of text has no field 'x'"),
         ("jsonl", '{"x": "a"}\n{"x": ["a"]}\n', "line 2 of text has a list as 'x', and a text or a number is expected"),
         ("jsonl", '{"x": "a"}\n{', "line 2 of text is not JSON"),

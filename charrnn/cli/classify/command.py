@@ -114,7 +114,7 @@ def command(
     rows = rows_of(paths, model, "label" if evaluate else "", notice)
     classify = partial(classify_batches, model, logit_adjustment=logit_adjustment, unknown=unknown, threads=threads)
     counter = UnknownCounter(model, itemgetter(0))
-    answers = counter.counted(answered(rows, itemgetter(0), classify))
+    answers = counter.counted(answered(rows, itemgetter(0), classify, len(paths) > 1))
     try:
         if evaluate:
             score = results.count(answers, model)

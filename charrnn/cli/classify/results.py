@@ -30,7 +30,7 @@ def print_labels(answers: Answers, output: Output, top: int | None, scores: bool
     """Prints a line for each text, as soon as it is known."""
     named = False
     for batch in answers:
-        for (line, _), found in batch:
+        for (line, *_), found in batch:
             if as_json:
                 output.write(_as_object(line, found, top, scores))
                 continue
@@ -63,8 +63,8 @@ def count(answers: Answers, model: Model) -> LabelScore:
     assert model.labels is not None
     score = LabelScore(model.labels.names)
     for batch in answers:
-        for (_, expected), found in batch:
-            score.add(found, expected)
+        for row, found in batch:
+            score.add(found, row.target)
     if not score.texts:
         raise CorpusError("there are no lines to evaluate: the input is empty")
     return score

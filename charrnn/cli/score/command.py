@@ -154,7 +154,7 @@ def command(
     arriving = ARRIVAL_BLOCK if by_line or heatmap else 0
     shown = line_filter.Shown()
     with _exit_codes_of_grep(exit_code):
-        model, parts = _open(given, paths, engine, encoding, form, waits, arriving, quiet)
+        model, parts, has_several = _open(given, paths, engine, encoding, form, waits, arriving, quiet)
         undecoded = UndecodedBytes(model)
         wanted = wanted.in_bits(model, notifier(quiet))
         try:
@@ -167,11 +167,13 @@ def command(
             elif by_line:
                 plain = line_filter.line_only if wanted.filters and not per_line else line_filter.with_score
                 printed = line_filter.as_object if as_json else plain
-                shown = line_filter.show(model, parts, stateful, policy, threads, wanted, printed, undecoded)
+                shown = line_filter.show(
+                    model, parts, stateful, policy, threads, wanted, printed, undecoded, has_several
+                )
             else:
                 from charrnn.cli.score import text_score
 
-                shown.unknown = text_score.show(model, parts, policy, threads, as_json, undecoded)
+                shown.unknown = text_score.show(model, parts, policy, threads, as_json, undecoded, has_several)
         except VocabularyError as error:
             raise VocabularyError(f"{error} with --unknown skip, or count them with --unknown count") from None
     if shown.unknown:
@@ -207,8 +209,9 @@ def _open(
     waits: bool,
     arriving: int,
     quiet: bool,
-) -> tuple["Model", Iterator["Part"]]:
-    """The model, with the engine that suits the amount of text, and the text as `files.read_parts` yields it.
+) -> tuple["Model", Iterator["Part"], bool]:
+    """The model, with the engine that suits the amount of text; the text as `files.read_parts` yields it; and whether
+    it is that of several files.
 
     `form` is that of the records, if it is not the model's own. `waits` says that nothing is printed before the end of
     the text. Only then is a stream read ahead for its length.
@@ -241,7 +244,7 @@ def _open(
         if size == math.inf:  # it takes a while to find out what is compiled, and a short text does not need to know
             kernels = compile_time.scoring(model.config.cell)
             size, parts = _read_ahead(parts, engines.max_numpy_chars(engine, SCORING_SPEED, kernels))
-    return with_engine(model, engine, size, quiet), parts
+    return with_engine(model, engine, size, quiet), parts, len(paths) > 1
 
 
 def _reading(model: "Model", form: "RecordForm | None") -> "Model":

@@ -122,8 +122,9 @@ def show(
     wanted: LineFilter,
     form: Callable[[Line, Score], str],
     undecoded: UndecodedBytes,
+    has_several: bool,
 ) -> Shown:
-    """Prints the wanted lines of a text, and looks for undecoded bytes in all.
+    """Prints the wanted lines of a text, of `has_several` files or of one, and looks for undecoded bytes in all.
 
     Each line is printed as soon as it is scored, unless they are sorted. Raises `VocabularyError` and `CorpusError`.
     """
@@ -133,7 +134,7 @@ def show(
         form = record_with_score
     kept: list[ScoredLine] = []
     whole = form is line_only  # otherwise a line is written with a newline of its own
-    for scored in _scored(model, parts, stateful, unknown, threads, whole):
+    for scored in _scored(model, parts, stateful, unknown, threads, whole, has_several):
         shown.unknown += sum(score.unknown for _, score in scored)
         for line, score in scored:
             if score.unknown:
@@ -154,7 +155,13 @@ def show(
 
 
 def _scored(
-    model: Model, parts: Iterable[Part], stateful: bool, unknown: str, threads: int | None, whole: bool
+    model: Model,
+    parts: Iterable[Part],
+    stateful: bool,
+    unknown: str,
+    threads: int | None,
+    whole: bool,
+    has_several: bool,
 ) -> Iterator[list[ScoredLine]]:
     """The lines of a text with their scores, as they arrive."""
     score = partial(score_batches, model, stateful=stateful, unknown=unknown, threads=threads)
@@ -162,7 +169,7 @@ def _scored(
         read = read_records(parts, model.record_form, model.vocabulary, model.text_form)
     else:
         read = read_lines(parts, model.vocabulary, model.text_form, whole)
-    return answered(read, attrgetter("text"), score)
+    return answered(read, attrgetter("text"), score, has_several, model.record_form.unit[:-1])
 
 
 def _print(scored: list[ScoredLine], form: Callable[[Line, Score], str], output: Output, separator: str) -> None:

@@ -2,28 +2,51 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
+from itertools import chain
 
 import typer
 
+from charrnn.cli.terminal.inputs import answered
 from charrnn.cli.terminal.undecoded import UndecodedBytes
+from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset.files import Part, decoded_texts
+from charrnn.dataset.groups import in_groups
+from charrnn.dataset.line_reader import Line, read_lines
 from charrnn.dataset.records import read_records
 from charrnn.model.model import Model
+from charrnn.scoring.lines import LINES_PER_BATCH, score_batches
 from charrnn.scoring.score import Score
-from charrnn.scoring.text import score, score_texts
+from charrnn.scoring.text import score, total_of
 
 
 def show(
-    model: Model, parts: Iterator[Part], unknown: str, threads: int | None, as_json: bool, undecoded: UndecodedBytes
+    model: Model,
+    parts: Iterator[Part],
+    unknown: str,
+    threads: int | None,
+    as_json: bool,
+    undecoded: UndecodedBytes,
+    has_several: bool,
 ) -> int:
-    """Prints the score of a text; returns the number of characters that the model has never seen.
+    """Prints the score of a text, of `has_several` files or of one; returns the number of unknown characters.
 
     Looks for undecoded bytes in it. Raises `VocabularyError` and `CorpusError`.
     """
-    if model.reads_records:
-        records = read_records(parts, model.record_form, model.vocabulary, model.text_form)
-        texts = undecoded.watched(line.text for lines in records for line in lines)
-        found = score_texts(model, texts, unknown=unknown, threads=threads)
+
+    def text_of(line: Line) -> str:
+        undecoded.look(line.text)
+        return line.text
+
+    if model.reads_records or model.layout in REWRITING_LAYOUTS:
+        if model.reads_records:
+            read = read_records(parts, model.record_form, model.vocabulary, model.text_form)
+        else:
+            read = read_lines(parts, model.vocabulary, model.text_form)
+        answer = partial(score_batches, model, unknown=unknown, threads=threads)
+        unit = model.record_form.unit[:-1]
+        scored = answered(in_groups(chain.from_iterable(read), LINES_PER_BATCH), text_of, answer, has_several, unit)
+        found = total_of((score for batch in scored for _, score in batch), model)
     else:
         pieces = undecoded.watched(decoded_texts(parts, model.vocabulary, model.text_form))
         found = score(model, pieces, unknown=unknown, threads=threads)

@@ -100,6 +100,7 @@ def command(
     model = load_model(model_file(given, notice), size, engine, encoding, quiet, tagger_of)
     paths = find_texts(paths, model, notice)
     tag = partial(tag_batches, model, unknown=unknown, threads=threads)
+    has_several = len(paths) > 1
     text = attrgetter("text") if conll else itemgetter(0)
     counter = UnknownCounter(model, text)
     if model.labels is not None and model.labels.of_words and not conll:
@@ -110,11 +111,11 @@ def command(
             known = frozenset() if model.labels is None else known_tags(model.labels)
             tagged, untagged = words.tagged_sentences, words.sentences
             read = partial(tagged, skip_bad=skip_bad) if evaluate else partial(untagged, known=known)
-            found = counter.counted(answered(read(paths, model, notice), text, tag))
+            found = counter.counted(answered(read(paths, model, notice), text, tag, has_several))
             (words.print_score if evaluate else words.print_tags)(found, as_json)
         else:
             rows = rows_of(paths, model, "tags" if evaluate else "", notice)
-            answers = counter.counted(answered(rows, text, tag))
+            answers = counter.counted(answered(rows, text, tag, has_several))
             if evaluate:
                 results.print_score(answers, as_json)
             else:

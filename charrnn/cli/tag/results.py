@@ -8,7 +8,7 @@ import typer
 from charrnn.cli.terminal.console import Output
 from charrnn.cli.terminal.inputs import Row
 from charrnn.cli.terminal.tables import print_table
-from charrnn.errors import CorpusError, counted
+from charrnn.errors import CorpusError
 from charrnn.scoring.span_score import SpanScore
 from charrnn.scoring.tag import Tagging
 
@@ -36,11 +36,8 @@ def print_score(answers: Answers, as_json: bool) -> None:
     """Prints how many spans are right, for each label and in total."""
     score = SpanScore()
     for batch in answers:
-        for (text, expected), found in batch:
-            if len(expected) != len(text):
-                tags, chars = counted(len(expected), "tags"), counted(len(text), "characters")
-                raise CorpusError(f"line {score.texts + 1} has {tags} for {chars}: give one for each")
-            score.add(found, expected)
+        for row, found in batch:
+            score.add(found, row.target)
     show(score, "texts", "character", as_json)
 
 

@@ -28,8 +28,8 @@ def sentences(files: list[str], model: Model, notice: Notice, known: Container[s
     for path in files:
         reader = SentenceReader(known)
         for lines in _lines(path, model):
-            yield [sentence for line in lines for sentence in reader.add(line)]
-        yield [*reader.end()]
+            yield _of(path, (sentence for line in lines for sentence in reader.add(line)))
+        yield _of(path, reader.end())
 
 
 def tagged_sentences(files: list[str], model: Model, notice: Notice, skip_bad: bool) -> Iterator[list[Sentence]]:
@@ -45,15 +45,25 @@ def tagged_sentences(files: list[str], model: Model, notice: Notice, skip_bad: b
         for path in files:
             for sentence in read_tagged(line for lines in _lines(path, model) for line in lines):
                 if isinstance(sentence, Sentence):
-                    yield sentence
+                    yield sentence._replace(file=_name(path))
                 elif skip_bad:
                     skipped += 1
                 else:
-                    raise bad_line_error(sentence, "stdin" if path == STDIN else path, advice)
+                    raise bad_line_error(sentence, _name(path), advice)
         if skipped:
             notice(f"sentences with bad lines that were skipped: {skipped:,}")
 
     return in_groups(found(), TEXTS_PER_BATCH)
+
+
+def _name(path: str) -> str:
+    """The name of a file for errors."""
+    return "stdin" if path == STDIN else path
+
+
+def _of(path: str, found: Iterator[Sentence]) -> list[Sentence]:
+    """The sentences, as those of a file."""
+    return [sentence._replace(file=_name(path)) for sentence in found]
 
 
 def _lines(path: str, model: Model) -> Iterator[list[str]]:
@@ -67,7 +77,7 @@ def print_tags(answers: Answers, as_json: bool) -> None:
     """Prints each word with its tag on a line, and an empty line after each sentence."""
     output = Output()
     for batch in answers:
-        for (words, _), found in batch:
+        for (words, *_), found in batch:
             tags = word_tags(found, words)
             if as_json:
                 output.write(json.dumps({"words": words, "tags": tags}) + "\n")
@@ -81,6 +91,6 @@ def print_score(answers: Answers, as_json: bool) -> None:
     """Prints how many entities are right, for each type and in total."""
     score = SpanScore()
     for batch in answers:
-        for (words, tags), found in batch:
+        for (words, tags, *_), found in batch:
             score.add_words(word_tags(found, words), tags)
     results.show(score, "sentences", "word", as_json)

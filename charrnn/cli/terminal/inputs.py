@@ -4,7 +4,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, TypeVar
 
 import typer
 
@@ -12,12 +12,23 @@ from charrnn.cli.terminal.help import READING, option
 from charrnn.cli.terminal.undecoded import UndecodedBytes
 
 if TYPE_CHECKING:
+    from charrnn.dataset.line_place import HasPlace
+    from charrnn.dataset.line_reader import Line
     from charrnn.model.model import Model
 
-Row = tuple[str, str]
-"""A source, and the target that is expected, if any."""
 
-Item = TypeVar("Item")
+class Row(NamedTuple):
+    """A line of a text, as it is read with or without `--evaluate`."""
+
+    source: str
+    target: str
+    """The one that is expected, if any."""
+    file: str
+    number: int
+    """Which line of that file it is, from 1."""
+
+
+Item = TypeVar("Item", bound="HasPlace")
 Answer = TypeVar("Answer")
 
 ModelArgument = Annotated[
@@ -94,21 +105,34 @@ def answered(
     batches: Iterable[list[Item]],
     text: Callable[[Item], str],
     answer: Callable[[Iterator[list[str]]], Iterator[list[Answer]]],
+    has_several: bool,
+    unit: str = "line",
 ) -> Iterator[list[tuple[Item, Answer]]]:
     """The items of each batch, each with the answer for its text.
 
     `answer` yields what it finds for a batch of texts before it asks for the next; before an error it may yield the
-    answers for the first ones of a batch alone.
+    answers for the first ones of a batch alone. An error about one of the texts names its place: see `place_of`.
     """
+    from charrnn.dataset.line_place import place_of
+    from charrnn.errors import CharRNNError
+
     asked: list[Item] = []
+    before = 0
 
     def texts() -> Iterator[list[str]]:
-        nonlocal asked
-        for asked in batches:
+        nonlocal asked, before
+        for batch in batches:
+            before += len(asked)
+            asked = batch
             yield [text(item) for item in asked]
 
-    for answers in answer(texts()):
-        yield [*zip(asked, answers, strict=False)]
+    try:
+        for answers in answer(texts()):
+            yield [*zip(asked, answers, strict=False)]
+    except CharRNNError as error:
+        if not error.number:
+            raise
+        raise error.at(place_of(asked[error.number - before - 1], has_several, unit)) from None
 
 
 class HasUnknown(Protocol):
@@ -154,29 +178,50 @@ def rows_of(files: list[str], model: "Model", target: str, notice: Callable[[str
     """The lines of a text as they arrive, each a source and, if `target` names what it has to have, its target.
 
     Without a target a line is a source as it is; with one, empty lines are left out, as in training. Raises
-    `CorpusError` for a line that lacks its target.
+    `CorpusError` for a line that is not a source and its target.
     """
     from charrnn.dataset.files import read_parts
+    from charrnn.dataset.line_place import place_of
     from charrnn.dataset.line_reader import read_lines
     from charrnn.errors import CorpusError
 
     notice_typing(files, notice)
-    number = 0
     vocabulary, form = model.vocabulary, model.text_form
     parts = read_parts(files, ARRIVAL_BLOCK, as_is=vocabulary.is_bytes, encoding=form.encoding)
     for lines in read_lines(parts, vocabulary, form):
         rows = []
-        for text in (line.text.removesuffix("\n") for line in lines):
-            number += 1
+        for line in lines:
+            text = line.text.removesuffix("\n")
             if target and not text:
                 continue
             source, tab, expected = text.partition("\t") if target else (text, "", "")
-            if target and (not tab or "\t" in expected):
-                raise CorpusError(f"line {number} is not a text, a tab and its {target}: --evaluate needs both")
-            if target == "label" and not expected.strip():
-                raise CorpusError(f"line {number} has no label after its tab: --evaluate needs one")
-            rows.append((source, expected))
+            if target and (problem := _problem(source, tab, expected, target)):
+                advice = _conll_advice(lines) if target == "tags" else ""
+                raise CorpusError(f"{place_of(line, len(files) > 1)} {problem[0]}: {advice or problem[1]}")
+            rows.append(Row(source, expected, line.file, line.number))
         yield rows
+
+
+def _problem(source: str, tab: str, expected: str, target: str) -> tuple[str, str] | None:
+    """What is wrong with a line to evaluate, as in training, and what to do; None for a good one."""
+    from charrnn.dataset.bad_lines import unequal
+
+    if not tab or "\t" in expected:
+        return f"is not a text, a tab and its {target}", "--evaluate needs both"
+    if not source:
+        return "has no text before its tab", "--evaluate needs one"
+    if target == "label" and not expected.strip():
+        return "has no label after its tab", "--evaluate needs one"
+    if target == "tags" and len(source) != len(expected):
+        return unequal(len(source), len(expected)), "give one for each"
+    return None
+
+
+def _conll_advice(lines: "list[Line]") -> str:
+    """What to do about lines that look like words and tags; empty if they don't."""
+    from charrnn.dataset.conll import ADVICE, looks_tagged
+
+    return ADVICE if looks_tagged(line.text for line in lines) else ""
 
 
 def notice_typing(paths: list[str], notice: Callable[[str], None]) -> None:

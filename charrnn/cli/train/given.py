@@ -156,6 +156,11 @@ def read_options(given: dict[str, Any], resume: bool) -> dict[str, Any]:
     if not resume and option == "--conll" and not given.get("tags"):
         raise ConfigError("--conll is for words with tags: give --tags too")
     if not resume and not any(given.get(flag) for layout, flag in LAYOUT_FLAGS.items() if layout in PAIR_LAYOUTS):
+        n = given[formats[0]].count(",") + 1
+        if n > 2:
+            raise ConfigError(
+                f"{option} {given[formats[0]]} is {n} columns: give one, or two with --pairs, --classify or --tags"
+            )
         raise ConfigError(
             f"{option} {given[formats[0]]} is two columns: add --pairs, --classify or --tags, or give one column"
         )

@@ -97,7 +97,7 @@ def command(
         translate_batches, model, beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads
     )
     counter = UnknownCounter(model, itemgetter(0))
-    results = counter.counted(answered(rows, itemgetter(0), translate))
+    results = counter.counted(answered(rows, itemgetter(0), translate, len(paths) > 1))
     try:
         if evaluate:
             _print_score(results, as_json)
@@ -112,7 +112,7 @@ def _print_targets(results: Iterator[list[tuple[Row, "Translation"]]], as_json: 
     """Prints the targets of each line on a line, or a JSON object."""
     output = Output()
     for batch in results:
-        for (source, _), found in batch:
+        for (source, *_), found in batch:
             every = [found, *found.alternatives]
             if as_json:
                 output.write(json.dumps({"source": source} | _as_dict(found) | _alternatives(found)) + "\n")
@@ -138,8 +138,8 @@ def _print_score(results: Iterator[list[tuple[Row, "Translation"]]], as_json: bo
 
     score = TranslationScore()
     for batch in results:
-        for (_, expected), found in batch:
-            score += compare(found.text, expected)
+        for row, found in batch:
+            score += compare(found.text, row.target)
     if not score.lines:
         raise CorpusError("there are no lines to evaluate: the input is empty")
     rows = {
