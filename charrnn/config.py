@@ -41,6 +41,8 @@ LOGIT_ADJUSTMENT, MAX_LOGIT_ADJUSTMENT = 0.25, 10.0
 
 MAX_LM_WEIGHT = 1e3
 MAX_SEED = 2**63 - 1
+PRACTICALLY_INFINITE = 2**31
+"""A bound that no user meets by chance: the error for too small a value need not tell it."""
 OMIT_DEFAULT = {"omit_default": True}
 """The metadata of a field that is saved only if it is not the default: other files stay as they were without it."""
 MAX_OUTPUTS = 65536
@@ -97,7 +99,8 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
 def between(name: str, value: float, low: float, high: float = math.inf) -> None:
     """Raises `ConfigError` if the value is out of bounds or NaN."""
     if not low <= value <= high:  # false for NaN
-        bounds = f"at least {_number(low)}" if high == math.inf else f"from {_number(low)} to {_number(high)}"
+        no_limit = high >= PRACTICALLY_INFINITE and value < low
+        bounds = f"at least {_number(low)}" if no_limit else f"from {_number(low)} to {_number(high)}"
         raise ConfigError(f"{name} must be {bounds}, not {_number(value)}", name.partition(",")[0])
 
 

@@ -80,6 +80,14 @@ class AtomicFile:
             os.unlink(self.temporary)
 
 
+def check_folder(path: Path) -> None:
+    """Raises `CheckpointError` if the folder of a file is missing, for those who don't want it to be made unasked."""
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        shown = path.parent if folder == Path(os.path.realpath(path.parent)) else folder  # a link may lead elsewhere
+        raise CheckpointError(f"can't write {path}: there is no folder {shown}; make it first, or give another name")
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file whole, or not at all."""
     with AtomicFile(path, content) as file:

@@ -2,6 +2,7 @@
 
 import bz2
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,6 +16,8 @@ from charrnn.optional import import_optional
 
 SLICE = 1 << 16
 """The compressed bytes that are decompressed at once: what follows the end of a member is copied."""
+LIBRARY_START = re.compile(r"^Error -?\d+ while [a-z ]+: ")
+"""How the errors of zlib begin, which is no matter of the file."""
 MAX_XZ_MEMORY = 1 << 28
 """The most bytes of memory for an xz file: `xz -9` needs a quarter of it, but a file can ask for any amount."""
 
@@ -55,6 +58,11 @@ class Compression(NamedTuple):
     """The first bytes of its files."""
     open: Callable[[str], Decompressor]
     """A decompressor for the file at a path."""
+
+    @property
+    def article(self) -> str:
+        """The indefinite article before its name."""
+        return "an" if self.name == "xz" else "a"
 
 
 class _GzipDecompressor:
@@ -154,9 +162,10 @@ def _decompressed(path: str, form: Compression, blocks: Iterator[bytes], size: i
 
     def problem(otherwise: str) -> DamagedFileError:
         """The error for a member that can't be read: what follows another may be none."""
-        if not has_ended or any(start.startswith(head) or head.startswith(start) for start in form.starts):
-            return DamagedFileError(path, otherwise)
         file = "FILE" if path == "-" else shell_words.quote(path)
+        if not has_ended or any(start.startswith(head) or head.startswith(start) for start in form.starts):
+            saves = f"`{form.program} -dc {file} > copy`"
+            return DamagedFileError(path, f"{otherwise}; get it again, or save what can be read of it with {saves}")
         return DamagedFileError(
             path,
             f"has bytes after its end that are no {form.name} data: extract its text first, for instance with "
@@ -176,7 +185,7 @@ def _decompressed(path: str, form: Compression, blocks: Iterator[bytes], size: i
             except CorpusError:
                 raise
             except Exception as error:  # each library has errors of its own
-                reason = " ".join(str(error).split()) or type(error).__name__
+                reason = LIBRARY_START.sub("", " ".join(str(error).split())) or type(error).__name__
                 raise problem(f"is a damaged {form.name} file: {reason}") from None
             data = b""
             if found:
@@ -184,4 +193,4 @@ def _decompressed(path: str, form: Compression, blocks: Iterator[bytes], size: i
             if member.eof:
                 data, member, has_ended = member.unused_data, None, True
     if member is not None:
-        raise problem(f"is a {form.name} file without its end: it was cut off")
+        raise problem(f"is {form.article} {form.name} file without its end: it was cut off")

@@ -33,7 +33,7 @@ train cut.gz                                  | 1 | cut.gz is a gzip file withou
 train damaged.bz2                             | 1 | damaged.bz2 is a damaged bzip2 file
 train damaged.xz                              | 1 | damaged.xz is a damaged xz file
 train garbage.gz                              | 1 | garbage.gz has bytes after its end that are no gzip data
-train garbage/                                | 1 | it was cut off; or leave it out with --exclude cut.bz2
+train garbage/                                | 1 | `bzip2 -dc garbage/cut.bz2 > copy`; or leave it out with --exclude cut.bz2
 train garbage/ --exclude *.bz2                | 1 | or leave it out with --exclude twice.gz
 train garbage/ --exclude *.bz2 --exclude tw*  | 1 | or leave it out with --exclude 'a b.gz'
 train corpus.txt --val-file garbage/          | 1 | or leave it out with --exclude cut.bz2
@@ -80,7 +80,7 @@ train short.csv --pairs --csv a,b             | 1 | line 3 of short.csv has too 
 train short.csv --classify --csv a,b          | 1 | give each row a text as 'a' and a label as 'b'
 train short.csv --tags --csv a,b --skip-bad   | 1 | all 3 lines of short.csv are bad, and so --skip-bad leaves none
 train pairs.tsv --pairs --lines               | 2 | --lines and --pairs
-train pairs.tsv --skip-bad                    | 2 | --skip-bad is only for lines of source
+train pairs.tsv --skip-bad                    | 2 | --skip-bad is only for texts of --pairs, --classify or --tags
 train pairs.csv --pairs --csv a               | 2 | --csv is the names of two columns
 train pairs.csv --pairs --csv a,c             | 1 | no column 'c': its first line names a, b
 train pairs.csv --pairs --csv a,b --jsonl a,b | 2 | --csv and --jsonl
@@ -90,7 +90,7 @@ train pairs.csv --csv ''                      | 2 | --csv is the name of one col
 train pairs.csv --csv a --bytes               | 2 | leave out --bytes
 train pairs.csv --csv a --lines               | 2 | --lines and --csv can't both be given
 train pairs.csv --csv a --jsonl a             | 2 | --csv and --jsonl can't both be given
-train pairs.csv --csv a --skip-bad            | 2 | --skip-bad is only for lines of source
+train pairs.csv --csv a --skip-bad            | 2 | --skip-bad is only for texts of --pairs, --classify or --tags
 train pairs.csv --csv a,b --lines             | 2 | --csv a,b is two columns
 train pairs.csv --jsonl a                     | 1 | line 1 of pairs.csv is not JSON
 train corpus.txt --records-by % --pairs       | 2 | --pairs and --records-by can't both be given
@@ -121,11 +121,11 @@ train pairs.tsv --pairs --val-file bad.tsv    | 1 | bad.tsv is too short
 train pairs.tsv --pairs --val-file other.txt  | 1 | line 1 has no tab in other.txt
 train corpus.txt --val-spread --lines         | 2 | --val-spread is only for continuous text
 train corpus.txt --val-spread --val-fraction 0 | 2 | --val-spread is only for a --val-fraction above 0
-train corpus.txt --min-count -1               | 2 | --min-count must be
-train corpus.txt --min-count 1e9              | 2 | --min-count
+train corpus.txt --min-count -1               | 2 | --min-count must be at least 0, not -1
+train corpus.txt --min-count 1e9              | 2 | --min-count can't be '1e9': give a whole number
 train corpus.txt --min-count 100000           | 1 | no character of corpus.txt occurs 100,000 times
 train corpus.txt --min-count 2 --bytes        | 2 | leave out --bytes
-train pairs.tsv --pairs --min-count 2         | 2 | --min-count is only for continuous text and lines
+train pairs.tsv --pairs --min-count 2         | 2 | --min-count is only for continuous text, lines and records
 # the options of a run
 train corpus.txt --frobnicate                 | 2 | --frobnicate
 train corpus.txt --steps                      | 2 | --steps

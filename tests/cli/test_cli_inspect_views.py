@@ -268,7 +268,7 @@ def test_a_page_to_share_has_no_excerpt_of_the_corpus(models: dict[str, Path], t
         (["--page", "x.html", "--weights"], 2, "all views"),
         (["--page", "x.html", "--neurons", TEXT, "--surprisal", TEXT], 2, "one text"),
         (["--attribution", TEXT], 2, "--attribution shows a classifier or a tagger, and this is a language model: use"),
-        (["--page", "no/such/../x.html", "--neurons", "short"], 1, "too short"),
+        (["--page", "no/such/../x.html", "--neurons", "short"], 1, "there is no folder no/such/.."),
     ],
 )
 def test_wrong_usage_is_refused_in_one_line(

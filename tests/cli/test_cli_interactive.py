@@ -270,6 +270,7 @@ def test_bytes_that_are_no_text_are_unknown() -> None:
 def test_a_text_is_saved_as_it_is_and_never_over_another(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "new").mkdir()
     (tmp_path / "link.txt").symlink_to("nowhere.txt")
     lines = ("/save mine.txt", "/save folder", "/save! folder", "/save link.txt", "/save a b.txt", "/more", "/save")
     more = ('/save "a b.txt"', "/save new/c.txt", "/save! mine.txt")

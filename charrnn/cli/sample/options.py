@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn import engine as engines
+from charrnn.checkpoint.atomic_file import check_folder
 from charrnn.cli.terminal.console import unit
 from charrnn.config import LINE_LAYOUTS, SamplingConfig, between, check_threads, one_of
 from charrnn.dataset.escapes import unescape
@@ -141,13 +142,14 @@ def check_files(state_out: Path | None, force: bool, prime_file: Path | None, re
 
 
 def _check_state_out(path: Path, force: bool, read: tuple[Path | None, ...]) -> None:
-    """Raises `CheckpointError` if it is not a file, is a file that is read, or exists and `force` is not given."""
+    """Raises `CheckpointError` if it is no file, one that is read, in no folder, or exists and `force` is not given."""
     if str(path) == "-" or (os.path.exists(path) and not os.path.isfile(path)):
         raise CheckpointError(f"{path} is not a file: give --state-out the name of a file")
     if any(other is not None and os.path.realpath(other) == os.path.realpath(path) for other in read):
         raise CheckpointError(f"{path} is a file that this command reads: give --state-out another name")
     if os.path.exists(path) and not force:
         raise CheckpointError(f"{path} exists: overwrite it with --force, or give another --state-out")
+    check_folder(path)
 
 
 def check_model(model: Model, params: Mapping[str, Any]) -> None:

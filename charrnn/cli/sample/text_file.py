@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from charrnn.checkpoint.atomic_file import AtomicFile, write_errors
+from charrnn.checkpoint.atomic_file import AtomicFile, check_folder, write_errors
 from charrnn.cli.terminal.console import as_utf8
 from charrnn.errors import CheckpointError, ConfigError
 
@@ -53,8 +53,9 @@ def named(value: str) -> Path:
 
 
 def check_new(path: Path, overwrite: bool, command: str) -> None:
-    """Raises `CheckpointError` for a folder, and for any file that is there, unless `overwrite` says so."""
+    """Raises `CheckpointError` for a folder, for a file in none, and for one that exists, unless `overwrite` says so."""
     if path.is_dir():
         raise CheckpointError(f"{path} is a folder: name a file in it")
     if os.path.lexists(path) and not overwrite:
         raise CheckpointError(f"{path} exists: /{command}! {path} overwrites it")
+    check_folder(path)

@@ -9,6 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from charrnn.cli.terminal.console import notice
 from charrnn.cli.terminal.environment import naming_variables, unknown_variables
+from charrnn.errors import ConfigError
 
 # The groups of options
 MOST_USED = "Most used"
@@ -25,6 +26,8 @@ OUTPUT = "Output"
 
 TEXT = "TEXT"
 """The metavariable of an option that takes a text."""
+WANTED = {"int": "a whole number", "float": "a number", "bool": "1 or 0"}
+"""What an option takes, by the first word of the error that its conversion raises."""
 MAX_NAME_WIDTH = 26
 """The greatest width of the column of option names: a longer name has a line of its own."""
 
@@ -77,7 +80,7 @@ class Command(TyperCommand):
             if option.multiple and option.metavar == TEXT:
                 # In the environment, such texts have newlines between them: blanks are part of a text
                 option.envvar_list_splitter = "\n"
-        with naming_variables(ctx), suggesting(ctx, [*args]):
+        with naming_variables(ctx), suggesting(ctx, [*args]), naming_values():
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -156,3 +159,21 @@ def suggesting(context: Any, given: list[str]) -> Iterator[None]:
             unknown.message = no_such_option(unknown.option_name, given, context)
             unknown.possibilities = None
         raise
+
+
+@contextmanager
+def naming_values() -> Iterator[None]:
+    """Says of a value that is no number what it is and what to give, as for all other values.
+
+    Typer converts values with Pydantic, whose errors say neither.
+    """
+    try:
+        yield
+    except typer.TyperException as error:
+        option, problems = getattr(error, "param", None), getattr(error.__cause__, "errors", None)
+        if option is None or problems is None:
+            raise
+        problem = problems()[0]
+        wanted = WANTED.get(problem["type"].partition("_")[0], "another value")
+        name = max(option.opts, key=len)
+        raise ConfigError(f"{name} can't be {problem['input']!r:.60}: give {wanted}") from None

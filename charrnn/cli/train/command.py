@@ -111,7 +111,8 @@ def command(
         option(READING, "With --tags: a word and its tag a line, an empty line between sentences.", "--conll"),
     ] = None,
     skip_bad: Annotated[
-        bool | None, option(READING, "Skip and count lines that are no pairs. [an error]", "--skip-bad")
+        bool | None,
+        option(READING, "With --pairs, --classify or --tags: skip bad lines, and count them. [an error]", "--skip-bad"),
     ] = None,
     include: Annotated[
         list[str] | None,
