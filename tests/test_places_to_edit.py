@@ -4,6 +4,7 @@ import ast
 import re
 from dataclasses import fields
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from charrnn import config, layers
 from charrnn.cli.inspect.views import TERMINAL_VIEWS
 from charrnn.cli.train import announcement, given, run
 from charrnn.engine import Engine
+from charrnn.errors import ConfigError
 from charrnn.inspection import weights
 from charrnn.inspection.views import VIEWS
 from charrnn.sampling import filters
@@ -29,6 +31,9 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     "a nonlinearity of the vanilla cell": tuple(name for name in config.NONLINEARITIES if name != "tanh"),
 }
 """What stands for NAME in a list; elsewhere it need only be one of the names of a folder."""
+
+FILTER_TESTS = ("test_constraints", "test_generate")
+"""Where CONFIGS lists the settings with which each engine draws what the filters of `sampling.filters` say."""
 
 
 def lists(text: str) -> dict[str, str]:
@@ -54,9 +59,12 @@ def missing(name: str, text: str) -> list[str]:
             real = [token.replace("NAME", member) for member in MEMBERS.get(name, ("NAME",))]
             exists = (list(place(path).parent.glob(place(path).name.replace("NAME", "*"))) for path in real)
             found += [] if all(exists) else [token]
-        elif re.fullmatch(r"[a-z_]+(\.[a-z_]+)*\.[A-Za-z_]+", token):
-            module, _, attribute = token.rpartition(".")
-            found += [] if hasattr(import_module(f"charrnn.{module}"), attribute) else [token]
+        elif match := re.fullmatch(r"([a-z_]+(?:\.[a-z_]+)*)\.([A-Za-z_]+(?:\.[a-z_]+)?)", token):
+            module, attribute = match.groups()
+            try:
+                attrgetter(attribute)(import_module(f"charrnn.{module}"))
+            except AttributeError:
+                found.append(token)
     for names, path in re.findall(r"((?:`\w+`(?:,? and )?)+) in `([\w/]+\.py)`", text):
         source = place(path).read_text(encoding="utf-8")
         wanted = re.findall(r"`(\w+)`", names)
@@ -82,6 +90,7 @@ def test_there_is_a_list_for_each_thing_that_is_often_added() -> None:
         ("a cell", "`model/NAME.py`", ["model/NAME.py"]),
         ("a nonlinearity of the vanilla cell", "`layers/rnn_NAME.py`, `layers/gru_NAME.py`", ["layers/gru_NAME.py"]),
         ("a layout", "`config.LAYOUTS`, `config.LAYOUT`", ["config.LAYOUT"]),
+        ("a filter", "`config.SamplingConfig.check`, `config.SamplingConfig.limit`", ["config.SamplingConfig.limit"]),
         (
             "a layout",
             "`TEXTS` and `TEXT_OF` in `tests/support/trainings.py`",
@@ -140,6 +149,36 @@ def test_every_filter_is_in_all_places() -> None:
     for path in ("engine/kernels/filters.py", "cli/sample/command.py", "cli/sample/settings.py"):
         text = place(path).read_text(encoding="utf-8")
         assert not [name for name in names if not re.search(rf"\b{name.removesuffix('_penalty')}", text)], path
+
+
+def configured(source: str) -> set[str]:
+    """The fields of `SamplingConfig` that the configurations in the list CONFIGS of a test set."""
+    (configs,) = (
+        node.value
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CONFIGS"
+    )
+    calls = (node for node in ast.walk(configs) if isinstance(node, ast.Call))
+    return {keyword.arg for call in calls for keyword in call.keywords if keyword.arg}
+
+
+SETTINGS = {field.name: field.default for field in fields(config.SamplingConfig)}
+
+
+def test_every_setting_of_the_filters_is_compared_between_the_engines() -> None:
+    lists = (place(f"tests/sampling/{name}.py").read_text(encoding="utf-8") for name in FILTER_TESTS)
+    assert SETTINGS.keys() == set().union(*map(configured, lists))
+
+
+def test_the_settings_of_a_list_of_configurations_are_found() -> None:
+    source = "CONFIGS = [\n    SamplingConfig(),\n    SamplingConfig(temp=0, top_k=3),\n]\nOTHERS = [f(min_p=1)]\n"
+    assert configured(source) == {"temp", "top_k"}
+
+
+@pytest.mark.parametrize("name", [name for name in SETTINGS if SETTINGS[name] != ""])
+def test_every_number_of_the_filters_is_checked(name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        config.SamplingConfig(**{name: -1})
 
 
 def test_every_view_is_in_all_places() -> None:
