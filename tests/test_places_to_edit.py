@@ -14,6 +14,8 @@ from bench.speeds import shape
 from charrnn import config, layers
 from charrnn.cli.inspect.views import TERMINAL_VIEWS
 from charrnn.cli.train import announcement, given, run
+from charrnn.cli.warm_up import jobs
+from charrnn.dataset import bad_lines
 from charrnn.engine import Engine
 from charrnn.errors import ConfigError
 from charrnn.inspection import weights
@@ -114,6 +116,11 @@ def literal(path: str, name: str) -> Any:
     raise KeyError(name)
 
 
+def rows(option: str) -> list[str]:
+    """The rows of an option in the reference of the command line."""
+    return re.findall(rf"^\| `{option}[ `].*$", (PACKAGE / "cli" / "README.md").read_text(encoding="utf-8"), re.M)
+
+
 def test_every_cell_is_in_all_places() -> None:
     names = set(CELLS)
     assert names <= {*layers.__all__} & Engine.__annotations__.keys()
@@ -122,25 +129,22 @@ def test_every_cell_is_in_all_places() -> None:
     assert names == set(literal("tests/checkpoint/test_pytorch_format.py", "GATES"))
     assert names == naive.CELLS.keys() == naive.GATES.keys() == naive.STATES.keys()
     assert set(config.CELLS) == weights.GATES.keys() == shape.GATES.keys()
+    assert len(rows("--cell")) == 2  # of train and of warm-up
+    assert all(f"`{name}`" in row for name in config.CELLS for row in rows("--cell"))
     for name in names:
         cell = getattr(layers, name)
         assert all(hasattr(cell, part) for part in ("forward", "step", "units_and_gates", "backward"))
-
-
-def row(option: str) -> str:
-    """The row of an option in the reference of the command line."""
-    (line,) = re.findall(rf"^\| `{option}[ `].*$", (PACKAGE / "cli" / "README.md").read_text(encoding="utf-8"), re.M)
-    return str(line)
 
 
 def test_every_optimizer_and_schedule_is_in_all_places() -> None:
     names = set(config.OPTIMIZERS)
     assert names == optimizers.OPTIMIZERS.keys() == config.LEARNING_RATES.keys()
     assert all(rate > 0 for rate in config.LEARNING_RATES.values())
-    assert all(f"`{name}`" in row("--optimizer") for name in names)
+    (of_optimizers,), (of_schedules,) = rows("--optimizer"), rows("--schedule")
+    assert all(f"`{name}`" in of_optimizers for name in names)
     cases = re.findall(r'case "(\w+)"', (PACKAGE / "training" / "schedules.py").read_text(encoding="utf-8"))
     assert {*cases, "constant"} == set(config.SCHEDULES)
-    assert all(f"`{name}`" in row("--schedule") for name in config.SCHEDULES)
+    assert all(f"`{name}`" in of_schedules for name in config.SCHEDULES)
 
 
 def test_every_filter_is_in_all_places() -> None:
@@ -194,4 +198,5 @@ def test_every_layout_is_in_all_places() -> None:
     assert config.FORM_OF_LAYOUT.keys() == run.COMMANDS.keys()
     assert {*config.FORM_OF_LAYOUT.values(), "language_model"} == set(config.FORMS)
     assert names >= {*given.LAYOUT_FLAGS, *announcement.UNITS}
-    assert announcement.UNITS.keys() == set(config.PAIR_LAYOUTS)
+    assert announcement.UNITS.keys() == bad_lines.COLUMNS.keys() == set(config.PAIR_LAYOUTS)
+    assert jobs.TEXTS.keys() == {"stream", *config.FORM_OF_LAYOUT}  # one for each form
