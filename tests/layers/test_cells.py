@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charrnn import layers
 from charrnn.layers.workspace import Workspace
 from support import naive
 from support.cells import CELLS
@@ -62,6 +63,19 @@ def test_forward_equals_the_naive_reference(engine, cell, T, B, H, dtype):
 @given(st.sampled_from(CELLS), st.integers(1, 6), st.integers(1, 13), st.integers(1, 7), st.integers(0, 2**32))
 def test_forward_equals_the_naive_reference_at_random_shapes(engine, cell, T, B, H, seed):
     check_forward(engine, cell, arguments(cell, T, B, H, seed))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("B", "H"), [(1, 1), (1, 4), (3, 5), (7, 17)])
+@pytest.mark.parametrize("cell", CELLS)
+def test_step_equals_the_naive_reference_and_changes_no_argument(cell, B, H, dtype):
+    x, *recurrent, state = args = arguments(cell, 1, B, H, seed=B + H, dtype=dtype)
+    copies = [array.copy() for array in args]
+    found = getattr(layers, cell).step(x[0], *recurrent, state)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, naive.CELLS[cell](*args)[1], rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+    for array, copy in zip(args, copies, strict=True):
+        np.testing.assert_array_equal(array, copy)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -139,10 +153,10 @@ def test_a_second_call_leaves_the_results_of_the_first_unchanged(engine, cell):
 @pytest.mark.parametrize("cell", CELLS)
 def test_nan_spreads_through_its_row_and_no_further(engine, cell, dtype):
     x, *rest = arguments(cell, 3, 2, 20, dtype=dtype)
-    x[1, 0, 0] = np.nan
+    x[1, 0, -1] = np.nan
     outputs, state, _ = getattr(engine, cell).forward(x, *rest)
     assert np.isfinite(outputs[0]).all()
-    assert np.isnan(outputs[1, 0, 0])
+    assert np.isnan(outputs[1, 0, -1])
     assert np.isnan(outputs[2, 0]).all()
     assert np.isnan(state[:, 0]).any()
     assert np.isfinite(outputs[:, 1]).all()

@@ -7,6 +7,7 @@ import pytest
 
 from charrnn import engine as engines
 from charrnn.dataset.batch import Batch
+from charrnn.inspection import weights
 from charrnn.layers.workspace import Workspace
 from charrnn.model.dropout import dropout_masks
 from charrnn.model.initialization import initial_params
@@ -202,7 +203,7 @@ def test_activations_come_with_the_logits_of_forward(engine, cell, layers):
     last = np.tanh(next_state[:, 1]) if cell == "lstm" else next_state[:, 0]
     np.testing.assert_allclose(units[:, -1], last, rtol=0, atol=1e-12)
     assert len(gates) == layers
-    names = {"rnn": set(), "rnn_relu": set(), "gru": {"reset", "update"}, "lstm": {"input", "forget", "output"}}[cell]
+    names = {*weights.GATES[network.config.cell]} - {"", "candidate"}
     for layer in gates:
         assert set(layer) == names
         assert all(gate.shape == (6, B, H) and (gate > 0).all() and (gate < 1).all() for gate in layer.values())
