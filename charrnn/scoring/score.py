@@ -1,7 +1,8 @@
 """The score of a text: how well a model predicts it, in nats and bits per character.
 
-The surprisal of a character is -log p, where p is the probability that the model gave it after everything before it. A
-score is the mean surprisal. A text, and a line that is scored alone, is read after `Model.start`.
+The surprisal of a character is -log p, where p is the probability that the model gave it after everything before it: in
+the text or, for a model of lines, in its line. A score is the mean surprisal. A text, and a line that is scored alone,
+is read after `Model.start`.
 
 A network can't read a character that is not in its vocabulary, so its state stays as it is there: the next character is
 predicted as if it followed the one before. What the unknown character itself costs depends on a policy.
@@ -102,8 +103,19 @@ def _stream_surprisal(model: Model, pieces: Iterable[Text], unknown: str) -> Ite
     for piece in pieces:
         ids, known = encode_known(model.vocabulary, piece, unknown)
         nats = np.full(len(known), model.unseen_nats if unknown == "count" else np.nan, state.dtype)
-        nats[known], before, state = read_nll(model, ids, before, state, workspace)
+        found = []
+        for text in _texts(model, ids):
+            part, before, state = read_nll(model, text, before, state, workspace)
+            found.append(part)
+            if model.reads_lines and len(text) and before == model.start:  # the next line is a text of its own
+                state = model.zero_state(1)
+        nats[known] = np.concatenate(found)
         yield nats
+
+
+def _texts(model: Model, ids: Ids) -> list[Ids]:
+    """The ids of a piece, for a model of lines in parts that end where a line does."""
+    return np.split(ids, np.flatnonzero(ids == model.start) + 1) if model.reads_lines else [ids]
 
 
 def encode_known(vocabulary: Vocabulary, text: Text, unknown: str) -> tuple[Ids, Mask]:

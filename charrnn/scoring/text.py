@@ -1,4 +1,4 @@
-"""The score of a whole text: the sum over its characters or, for a model of pairs, over its targets."""
+"""The score of a whole text: the sum over its characters or, for a model of lines, over the lines, each on its own."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -17,9 +17,10 @@ from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, check_scores, s
 def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error", threads: int | None = None) -> Score:
     """The score of a text, or of its consecutive pieces: -log of the probability that the model writes it unprimed.
 
-    For a model of pairs it is the sum over the lines: -log of the probability of each target after its source. For a
-    model of records other than lines it is the sum over these, each with its end. Such lines and records are shared
-    among `threads`, the number of cores by default; a continuous text is read by one.
+    For a model of lines it is the sum over the lines, each a text of its own as in training; for one of pairs, -log of
+    the probability of each target after its source. For a model of records other than lines it is the sum over these,
+    each with its end. Lines and records are shared among `threads`, the number of cores by default; a continuous text
+    is read by one.
 
     `unknown` is one of `score.UNKNOWN_POLICIES`; with `error`, characters that are not in the vocabulary raise
     `VocabularyError`. Raises `CorpusError` if there is nothing to score.
@@ -29,11 +30,11 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error", 
     pieces: Iterable[Text] = [text] if isinstance(text, Text) else text
     if not model.vocabulary.is_bytes:
         pieces = model.text_form.normalize_pieces(map(model.as_text, pieces))
-    if model.layout in REWRITING_LAYOUTS:
-        lines = lines_of(p if isinstance(p, str) else _decoded(p) for p in pieces)
-        return score_texts(model, lines, unknown=unknown, threads=threads)
     if model.reads_records:
         return score_texts(model, _records(model, pieces), unknown=unknown, threads=threads)
+    if model.reads_lines:
+        lines = lines_of(p if isinstance(p, str) else _decoded(p) for p in pieces)
+        return score_texts(model, lines, unknown=unknown, threads=threads)
     total = Score(0, 0.0)
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     for nats in stream_surprisal(model, pieces, unknown="skip" if unknown == "count" else unknown):

@@ -71,6 +71,32 @@ def checkpoints(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("*.safetensors")}
 
 
+# Scores
+
+
+def test_the_score_of_a_text_is_the_mean_of_its_lines_weighted_by_length(model: Path, here: Path) -> None:
+    first, second, third = NAMES.splitlines()[:3]
+    for text in (f"{first}\n{second}\n{third}\n", f"{second}\r\n\r\n{first}", f"{third}\r{third}\n"):
+        (here / "text.txt").write_bytes(text.encode())
+        whole, *lines = (
+            found
+            for option in ((), ("--per-line",))
+            for found in objects(charrnn("score", model, "text.txt", "--json", *option, cwd=here).stdout)
+        )
+        chars = [int(str(line["chars"])) for line in lines]
+        nats = [float(str(line["nats_per_char"])) * n for line, n in zip(lines, chars, strict=True)]
+        assert whole["chars"] == sum(chars)
+        assert whole["nats_per_char"] == pytest.approx(sum(nats) / sum(chars), rel=1e-5)
+    (here / "first.txt").write_text(f"{first}\n{second}", encoding="utf-8")  # the next file begins a line all the same
+    (here / "last.txt").write_text(f"{third}\n", encoding="utf-8")
+    apart, joined = (
+        charrnn("score", model, *files, "--threads", 1, cwd=here, input=f"{first}\n{second}\n{third}\n").stdout
+        for files in (("first.txt", "last.txt"), ("-",))
+    )
+    assert apart == joined
+    assert apart.startswith("bits per character")
+
+
 # Training
 
 

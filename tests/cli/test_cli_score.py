@@ -440,7 +440,7 @@ def test_a_model_without_a_newline_scores_lines_without_their_newlines(tmp_path:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        ("--stateful", "--stateful is for lines"),
+        ("--stateful", "--stateful is for the scores of lines"),
         ("--heatmap --json", "--heatmap prints the whole text"),
         ("--heatmap --per-line", "--heatmap prints the whole text"),
         ("--heatmap --top 3", "--heatmap prints the whole text"),

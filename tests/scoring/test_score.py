@@ -412,3 +412,41 @@ def test_the_score_of_a_text_of_records_is_the_sum_of_theirs(characters):
         assert score(model, [*"\r\n--\r\n".join(texts)]) == wanted
     with pytest.raises(VocabularyError, match=r"U\+D800"):
         score(model, "a\n--\n\ud800")
+
+
+# Lines
+
+
+@pytest.mark.parametrize("characters", ["\n abcdeé", None])
+def test_the_score_of_a_text_of_lines_is_the_sum_of_theirs_each_on_its_own(engine, characters):
+    model = random_models.random_model("gru", characters, engine, layout="lines")
+    for lines in (["a bad cab\n", "dead\n", "é bed\n"], ["ace\n", "\n", "\n", "bé"], ["e\n"]):
+        text = "".join(lines)
+        wanted = sum((score(replace(model, layout="stream"), line) for line in lines), Score(0, 0.0))
+        for pieces in (text, [*text], text.encode(), [text.encode()[:3], text.encode()[3:]]):
+            found = score(model, pieces)
+            assert (found.chars, found.nats) == (wanted.chars, pytest.approx(wanted.nats, rel=1e-5))
+        alone = np.concatenate([surprisal(replace(model, layout="stream"), line) for line in lines])
+        np.testing.assert_allclose(surprisal(model, text), alone, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(np.concatenate([*stream_surprisal(model, [*text])]), alone, rtol=1e-5, atol=1e-6)
+        stateful = sum(score_lines(model, lines, stateful=True), Score(0, 0.0))
+        assert stateful.nats == pytest.approx(score(replace(model, layout="stream"), text).nats, rel=1e-5)
+
+
+def test_an_unknown_character_costs_as_much_in_a_text_of_lines_as_in_its_line():
+    model, lines = random_models.random_model(layout="lines"), ["a жb\n", "cжжd", "\n"]
+    for unknown in ("skip", "count"):
+        wanted = sum(score_lines(model, ["a жb\n", "cжжd\n"], unknown=unknown), Score(0, 0.0))
+        assert score(model, lines, unknown=unknown) == wanted
+        assert wanted.unknown == 3
+    with pytest.raises(VocabularyError, match="line 1: .*'ж'"):
+        score(model, lines)
+
+
+@pytest.mark.parametrize("layout", ["lines", "pairs", "translations"])
+def test_the_score_of_the_held_out_lines_is_the_validation_loss(layout):
+    trainer = run(start_in(layout, steps=12, eval_every=6))
+    lines, vocabulary = trainer.validation_data.lines, trainer.state.vocabulary
+    places = zip(lines.starts.tolist(), lines.lengths.tolist(), strict=True)
+    text = "".join(vocabulary.decode(lines.ids[start : start + n]) + "\n" for start, n in places)
+    assert trainer.history[-1].val_loss == pytest.approx(score(trainer.latest, text).nats_per_char, rel=1e-5)

@@ -38,6 +38,11 @@ empty line is only a newline; a line with nothing to score has a score of 0.
 \\r\\n and \\r count as \\n, as in training, but lines are printed unchanged.
 
 \b
+The score of a text is that of all of it, read on from the first character to
+the last. A model that learned lines reads each line on its own, as it learned
+them, so that their scores, weighted by length, average to that of the text.
+
+\b
 A model of records, such as cards or files, scores these in the place of
 lines, divided as in its training unless an option says how.
 
@@ -142,7 +147,7 @@ def command(
     one_of("unknown", policy, UNKNOWN_POLICIES)
     check_threads(threads)
     if stateful and not by_line:
-        raise ConfigError("--stateful is for lines: add --per-line, or leave it out, since a whole text is stateful")
+        raise ConfigError("--stateful is for the scores of lines: add --per-line, or leave it out")
     if stateful and wanted.has_percent:
         raise ConfigError("a percentage is of lines that are scored alone: leave out --stateful, or give bits")
     if heatmap and (by_line or as_json):
