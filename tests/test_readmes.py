@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from support.readmes import ROOT, Block, Example
 
 README = ROOT / "README.md"
 CLI = ROOT / "charrnn" / "cli" / "README.md"
+LAYERS = ROOT / "charrnn" / "layers" / "README.md"
 OLD_VERSION = ROOT / "tests" / "fixtures" / "format1" / "README.md"
 """Its commands are those of version 0.1."""
 COMMANDS = ("train", "sample", "translate", "classify", "tag", "score", "inspect", "warm-up")
@@ -195,6 +197,31 @@ def test_the_first_readme_counts_the_lines_of_the_mathematics() -> None:
     lines = sum(len((folder / f"{name}.py").read_text(encoding="utf-8").splitlines()) for name in MATHEMATICS)
     assert f"The mathematics is {lines} lines" in text
     assert all(f"`{name}.py`" in text for name in MATHEMATICS)
+
+
+# The page of the layers
+
+
+@pytest.mark.parametrize(
+    ("layer", "begin", "end"),
+    [
+        ("rnn", "## Unrolling", "## Truncated"),
+        ("lstm", "**LSTM**", "**GRU**"),
+        ("gru", "**GRU**", "## Attention"),
+        ("attention", "## Attention", "## From"),
+    ],
+)
+def test_the_page_of_the_layers_has_the_gradients_of_a_docstring(layer: str, begin: str, end: str) -> None:
+    section = LAYERS.read_text(encoding="utf-8").partition(begin)[2].partition(end)[0]
+    wanted = gradients_in(import_module(f"charrnn.layers.{layer}").__doc__ or "")
+    assert len(wanted) >= 4
+    assert wanted | {"dh_t"} <= gradients_in(section)  # whose sum a docstring may say in words
+
+
+def gradients_in(text: str) -> set[str]:
+    """The gradients that the equations of a text give: the names before `=` and `+=`."""
+    sides = re.findall(r"\(?((?:d[^\W\d_]+(?:_\w+)?(?:_\{t-1\})?(?:, )?)+)\)? \+?= ", text)
+    return {name for side in sides for name in side.split(", ") if name}
 
 
 # The reference of the command line
