@@ -47,14 +47,14 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     The speed of a reference network decides the width, and the speed at that width decides the rest. The number of
     steps is an estimate, which the deadline corrects along the way. If validation would take too long, less of the text
     is held out. Weights that have learned already are evaluated once an epoch, if the time allows, and the run ends
-    when they no longer improve: see `finetuning`.
+    when they no longer improve or, if nothing is held out, after a few epochs: see `finetuning`.
     """
     options = resolve_defaults(corpus, options)
     if {"lr_decay", "lr_decay_after"} & set(options):
         options.setdefault("schedule", "step")
     V, split = len(corpus.vocabulary), split_corpus(corpus, training_config(options))
     training, validation = split.training, split.validation
-    line = _line_length(training)
+    line = line_length(training)
     engine, threads = engines.load(options["engine"]), options["threads"]
     throughput = measure_throughput(engine, threads, REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH)
     W = throughput * budget.operations(REFERENCE_MODEL)
@@ -78,6 +78,8 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     if not is_finetuned and model.form == "language_model":
         data = split.training
         deadline.max_steps = few_data.max_steps(data.chars_read, line, data.steps_per_epoch)
+    elif is_finetuned and not split.validation.size:
+        deadline.max_steps = finetuning.MAX_EPOCHS * split.training.steps_per_epoch
     steps = max(1, int(min(throughput * deadline.budget() / split.training.chars_read_per_step, deadline.max_steps)))
     timing = _timing(steps, seconds, deadline, chosen)
     if is_finetuned and split.validation.size:
@@ -137,10 +139,10 @@ def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int
     """
     split = split_corpus(corpus, config)
     training, validation = split.training, split.validation
-    throughput = _throughput(model, config, _line_length(training))
+    throughput = _throughput(model, config, line_length(training))
     deadline.evaluation = _validation_seconds(validation.chars_read, throughput, config)
     _check_evaluation(corpus, deadline)
-    is_few = few_data.is_few(training.chars_read, _line_length(training))
+    is_few = few_data.is_few(training.chars_read, line_length(training))
     if model.form == "language_model" and validation.size and is_few:
         deadline.patience = finetuning.PATIENCE
     more = max(1, int(throughput * deadline.budget() / training.chars_read_per_step))
@@ -151,7 +153,7 @@ def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int
     return replace(config, steps=step + more, hold=hold, cooldown=cooldown)
 
 
-def _line_length(training: TrainingData) -> float:
+def line_length(training: TrainingData) -> float:
     """The mean length of the lines, those much longer than the rest taken as shorter; infinite for continuous text."""
     if not training.n_lines:
         return math.inf

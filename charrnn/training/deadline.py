@@ -1,9 +1,12 @@
 """The deadline: ends a run on time, by planning with the speed of its steps so far."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from charrnn.config import ANNEALED, TrainingConfig
+from charrnn.training import descent
+from charrnn.training.state import Evaluation
 from charrnn.training.usable_time import UsableTime
 
 MIN_SECONDS = 1.0
@@ -42,7 +45,10 @@ class Deadline:
         """(steps since then, time), twice: a step's time is measured over at least the latter half of all steps."""
         self.cooling = False
         self.max_steps = math.inf
-        """The steps after which there is nothing more to learn from the text: the run ends, however early it is."""
+        """The steps after which there is little more to learn from the text: the run ends, however early it is.
+
+        While the validation loss falls steeply they become more.
+        """
         self.patience = 0
         """The evaluations without a better model after which the run ends, if it does not say so itself; 0: none."""
 
@@ -67,8 +73,11 @@ class Deadline:
         """Forgets the steps so far: training was rolled back, and the remaining time is planned anew."""
         self.start, self.cooling = None, False
 
-    def plan(self, config: TrainingConfig, step: int) -> TrainingConfig:
-        """The configuration with the number of steps that the time allows; called after every step."""
+    def plan(self, config: TrainingConfig, step: int, history: Sequence[Evaluation] = ()) -> TrainingConfig:
+        """The configuration with the number of steps that the time allows; called after every step.
+
+        `history` has the evaluations so far.
+        """
         now, left = self.clock.now(), self.left()
         if self.start is None:
             self.start = step
@@ -82,8 +91,11 @@ class Deadline:
         if left <= 0:
             return replace(config, steps=step)
         anneals = config.schedule in ANNEALED
+        full_rate = 1 - self.cooldown * anneals
+        if step >= full_rate * self.max_steps and not self.cooling and descent.is_steep(history):
+            self.max_steps = math.ceil((step + 1) / full_rate)
         is_late = left <= self.cooldown * (left + now - self.since)
-        if anneals and not self.cooling and (is_late or step >= (1 - self.cooldown) * self.max_steps):
+        if anneals and not self.cooling and (is_late or step >= full_rate * self.max_steps):
             self.cooling = True
             steps, when = self.marks[0]
             each = (now - when) / (done - steps) if done else left

@@ -1,9 +1,10 @@
 """The few data: the network and the settings for a text that is used up before the time is.
 
 A network that reads a short text again and again learns it by heart. Large dropout puts that off, and a rate that falls
-to zero makes the most of the epochs before it. More of them gain nothing, so that such a run has an end of its own,
-however much time there is. What holds for few data depends on the text, and not on the machine; tests/bench/README.md
-has the measurements.
+to zero makes the most of the epochs before it. More of them usually gain nothing, so that such a run has an end of its
+own, however much time there is; but one that is so regular that its validation loss still falls steeply goes on: see
+`descent`. What holds for few data depends on the text, and not on the machine; tests/bench/README.md has the
+measurements.
 """
 
 import math

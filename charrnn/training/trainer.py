@@ -177,7 +177,7 @@ class Trainer:
                         yield from self._evaluate()
                         last_good = s.copy()
                     if self.deadline is not None:
-                        s.training_config = self.deadline.plan(s.training_config, s.counters.step)
+                        s.training_config = self.deadline.plan(s.training_config, s.counters.step, s.history)
                     if s.counters.step >= s.training_config.steps or self.out_of_patience:
                         if not s.history or s.history[-1].step != s.counters.step:
                             yield from self._evaluate(final=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.cli.train.run_summary import RunSummary
+from charrnn.training.baselines import Baselines
 from charrnn.training.deadline import Deadline
 from charrnn.training.state import Evaluation
 from support.processes import SMALL, TEXT, charrnn
@@ -94,5 +95,39 @@ def test_a_run_that_ends_before_its_time_says_why(seconds: float, max_steps: flo
     summary = RunSummary(trainer)
     summary.start()
     lines = [*summary.lines(trainer.history[-1], None, trainer.best)]
-    said = r"stopped after \d of 1000 s: so short a text is used up after \d epochs, and more time would not help"
+    said = (
+        r"stopped after \d of 1000 s and 1 epoch: more usually gain nothing on so short a text, and the validation "
+        r"loss had become flatter; --epochs sets another number"
+    )
     assert sum(bool(re.fullmatch(said, line)) for line in lines) == tells
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "epochs"),
+    [(place_names(3000, 3060), ("--lines",), 24), (place_names(3000, 3040), ("--lines",), 24), (TEXT[:800], (), 50)],
+)
+def test_a_text_that_is_too_short_to_validate_is_told_so(
+    text: str, options: tuple[str, ...], epochs: int, tmp_path: Path
+) -> None:
+    (tmp_path / "few.txt").write_text(text)
+    command = ("train", "few.txt", *options, "--time", 300, "--engine", "numpy", "--seed", 1)
+    first = charrnn(*command, "--hidden-size", 8, "--out", "base.safetensors", cwd=tmp_path).stderr
+    second = charrnn(*command, "--init-from", "base.safetensors", "--out", "m.safetensors", cwd=tmp_path)
+    for said, n, of in (
+        (first, epochs, "on so short a text"),
+        (second.stderr, 6, "for weights that have learned already"),
+    ):
+        assert f"training ends after {n} epochs at the latest; --val-file validates" in said
+        assert "\nnot validated: so short a text leaves nothing to hold out" in said
+        assert re.search(rf"of \d+ s and {n} epochs: more usually gain nothing {of}, and nothing is held out", said)
+
+
+@pytest.mark.parametrize(("bits", "tells"), [(9.0, 0), (2.0, 1)])
+def test_a_short_run_that_does_worse_than_a_table_is_told_to_take_more_time(bits: float, tells: int) -> None:
+    trainer = run(start_in("stream", steps=60, eval_every=100))
+    summary = RunSummary(trainer)
+    summary.start()
+    summary.thread.join()
+    summary.baselines = [Baselines(bits, bits)]
+    lines = [*summary.lines(trainer.history[-1], None, trainer.best)]
+    assert sum("a table of contexts needs less for the same text. More time" in line for line in lines) == tells

@@ -439,7 +439,7 @@ def test_an_unknown_character_costs_as_much_in_a_text_of_lines_as_in_its_line():
         wanted = sum(score_lines(model, ["a жb\n", "cжжd\n"], unknown=unknown), Score(0, 0.0))
         assert score(model, lines, unknown=unknown) == wanted
         assert wanted.unknown == 3
-    with pytest.raises(VocabularyError, match="line 1: .*'ж'"):
+    with pytest.raises(VocabularyError, match=r"line 1: .*'ж'"):
         score(model, lines)
 
 

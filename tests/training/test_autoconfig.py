@@ -137,6 +137,25 @@ def test_what_is_chosen_for_a_long_text_does_not_depend_on_what_short_ones_are_w
     assert deadline.max_steps == math.inf
 
 
+@pytest.mark.parametrize(
+    ("n", "options", "is_capped"),
+    [(120, {}, True), (40, {}, True), (5000, {"val_fraction": 0.0}, True), (1000, {}, False)],
+)
+def test_a_fine_tuning_that_holds_nothing_out_ends_after_a_few_epochs(
+    n: int, options: Any, is_capped: bool, slow_machine: None
+) -> None:
+    corpus, deadline = from_text(few_lines(n)), Deadline(50_000, 0.6)
+    given: TrainOptions = {"layout": "lines", "seed": 1, "hidden_size": 16, "dropout": 0.0, "drop_connect": 0.0}
+    found = autoconfig.fit_to_time(corpus, given | options, deadline, is_finetuned=True)
+    _, config = complete(corpus, found)
+    epochs = finetuning.MAX_EPOCHS if is_capped else math.inf
+    assert deadline.max_steps == epochs * split_corpus(corpus, config).training.steps_per_epoch
+    assert (config.patience == 0) == is_capped
+    if is_capped:
+        assert config.steps == deadline.max_steps
+        assert config.warmup + config.hold + config.cooldown == pytest.approx(config.steps, abs=1)
+
+
 def test_a_run_that_goes_on_with_a_used_up_text_is_patient_with_it_no_longer(slow_machine: None) -> None:
     for text, patience in ((TEXT, finetuning.PATIENCE), (TEXT * 400, 0)):
         deadline = Deadline(10, 0.6)

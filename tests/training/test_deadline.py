@@ -8,6 +8,7 @@ import pytest
 from charrnn.config import TrainingConfig
 from charrnn.training.deadline import Deadline
 from charrnn.training.schedules import learning_rate
+from charrnn.training.state import Evaluation
 from support.clock import Clock
 
 COOLDOWN = 0.6
@@ -122,3 +123,33 @@ def test_a_text_that_is_used_up_ends_the_run_early_with_a_full_cooldown(
     assert clock.now - began < 30
     assert rates[-1] == 1 if schedule == "constant" else rates[-1] < 0.02
     assert rates == [learning_rate(step, 0, config) for step in range(250)]
+
+
+def falling(until: int, share: float) -> list[Evaluation]:
+    """Evaluations every five steps: doubling the steps lowers the loss by a share, and nothing does after `until`."""
+    losses = {step: 4.0 * (1 - share) ** math.log2(min(step, until) / 5) for step in range(5, 2000, 5)}
+    return [Evaluation(step, 0, 1.0, None, loss) for step, loss in losses.items()]
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
+@pytest.mark.parametrize(
+    ("until", "share", "steps"),
+    [(2000, 0.19, 100), (30, 0.3, 100), (2000, 0.3, 600), (100, 0.3, None)],
+)
+def test_a_run_whose_loss_falls_steeply_when_a_text_is_used_up_goes_on(
+    clock: Clock, schedule: str, until: int, share: float, steps: int | None
+) -> None:
+    deadline, step, rates, rows = Deadline(60, COOLDOWN), 0, list[float](), falling(until, share)
+    config = replace(LINEAR, schedule=schedule, **({} if schedule != "constant" else {"hold": 0, "cooldown": 0}))
+    deadline.max_steps = 100
+    while step < (config := deadline.plan(config, step, rows[: step // 5])).steps:
+        rates.append(learning_rate(step, 0, config))
+        clock.now += 0.1
+        step += 1
+    if steps is None:  # it ends when its loss is no longer steep, and not with the time
+        assert 110 < step < 400
+        assert step == deadline.max_steps
+    else:
+        assert step == pytest.approx(steps, rel=0.05)
+    assert rates[-1] == 1 if schedule == "constant" else rates[-1] < 0.1
+    assert rates == [learning_rate(step, 0, config) for step in range(step)], "the options repeat the training"

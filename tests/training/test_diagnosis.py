@@ -23,7 +23,11 @@ def says(losses: Iterable[tuple[float | None, float | None]], train_loss: float 
     ("losses", "train_loss", "expected"),
     [
         (FALLING, 1.8, "More time"),
-        (FALLING, 1.6, "More text"),
+        (FALLING, 1.6, "the training text, without dropout, is 1.600. More time would help most, then more text."),
+        ([(2.0, 2.05), (1.8, 1.744), (1.7, 1.7), (1.6, 1.658)], 1.401, "half-way; the loss on the training text"),
+        ([(2.0, 2.05), (1.8, 1.737), (1.7, 1.7), (1.6, 1.658)], 1.401, "half-way; the loss on the training text"),
+        ([(2.0, 2.05), (1.8, 1.735), (1.7, 1.7), (1.6, 1.660)], 1.401, "1.401. More text would help most"),
+        ([(2.0, 2.05), (1.8, 1.74), (1.7, 1.6), (1.6, 1.62)], 1.401, "rose after that"),
         ([(1.5, 1.6), (1.4, 1.52), (1.35, 1.51), (1.3, 1.50)], 1.3, "More text"),
         ([(1.5, 1.6), (1.5, 1.52), (1.5, 1.51), (1.5, 1.50)], 1.3, "More text"),
         (FLAT, 1.6, "larger model"),
@@ -42,6 +46,33 @@ def test_it_says_what_would_help(
     losses: list[tuple[float | None, float]], train_loss: float | None, expected: str
 ) -> None:
     assert expected in says(losses, train_loss)
+
+
+def test_a_text_that_is_used_up_and_overfitted_needs_more_text_however_its_loss_falls() -> None:
+    for train_loss, expected in (
+        (1.6, "More text would help most"),
+        (1.8, "More epochs, with --epochs, would help most"),
+    ):
+        assert expected in says(FALLING, train_loss, is_used_up=True)
+
+
+@pytest.mark.parametrize("losses", [[(2.0, 2.101)], [(2.2, 2.2), (2.0, 2.05)], [(2.1, 1.95)]])
+def test_a_network_that_does_worse_than_a_table_needs_more_time(losses: list[tuple[float, float]]) -> None:
+    for table, tells in ((1.9, True), (2.4, False), (None, False)):
+        found = says(losses, 1.9, table=table)
+        assert (
+            found
+            == "underfitting: a table of contexts needs less for the same text. More time would help most." * tells
+        )
+    assert "overfitting" in says(losses, 1.5, table=1.9)
+    assert "larger model" in says(FLAT, 1.6, table=1.2)
+
+
+@pytest.mark.parametrize("losses", [[], [(2.0, None)], [(2.0, None)] * 5])
+def test_a_text_that_is_too_short_to_validate_needs_more_text(losses: list[tuple[float, None]]) -> None:
+    assert "More text would help most; --val-file" in says(losses, 1.8, is_too_short=True)
+    assert says(losses, 1.8, is_too_short=False) == ""
+    assert "of another kind" in says(losses, 1.8, is_too_short=True, is_of_another_kind=True)
 
 
 @pytest.mark.parametrize("losses", [FALLING, FLAT])

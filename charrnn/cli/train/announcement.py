@@ -1,5 +1,6 @@
 """The announcement of a run: its corpus, its network, its length, and the file that it writes."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,6 +123,13 @@ def _split(trainer: Trainer, unit: str) -> Iterator[str]:
         yield f"too few {unit} to hold some out for validation: trains on all of them and keeps the last weights"
     elif trainer.state.training_config.val_fraction:
         yield "too short to hold out validation text: trains on all of it and keeps the last weights"
+    deadline = trainer.deadline
+    if not data.size and deadline is not None and deadline.max_steps < math.inf:
+        epochs = counted(round(deadline.max_steps / trainer.training_data.steps_per_epoch), "epochs")
+        yield (
+            "nothing is held out to show when the network begins to overfit: training ends after "
+            f"{epochs} at the latest; --val-file validates on a text of its own"
+        )
 
 
 def _cut(trainer: Trainer) -> Iterator[str]:

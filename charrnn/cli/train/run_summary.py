@@ -13,7 +13,7 @@ from charrnn.dataset import shell_words
 from charrnn.dataset.split import training_sample
 from charrnn.errors import counted
 from charrnn.model.model import Model
-from charrnn.training import baselines, corpus_check, diagnosis, evaluation
+from charrnn.training import autoconfig, baselines, corpus_check, diagnosis, evaluation, few_data
 from charrnn.training.baselines import MAX_CHARS, MAX_ORDER, Baselines
 from charrnn.training.deadline import MIN_SECONDS
 from charrnn.training.diagnosis import Findings
@@ -91,13 +91,21 @@ class RunSummary:
         return f"nothing was trained: this run is at its end, step {step:,} of {config.steps:,}; {more}"
 
     def _used_up(self) -> Iterator[str]:
-        """That the run ended before the time was up because there was nothing more to learn, if so."""
+        """That the run ended before the time was up because little more can be learned, if so."""
         deadline, step = self.trainer.deadline, self.trainer.state.counters.step
         if deadline is not None and step >= deadline.max_steps and deadline.left() >= MIN_SECONDS:
-            epochs = step / self.trainer.training_data.steps_per_epoch
+            epochs = counted(round(step / self.trainer.training_data.steps_per_epoch), "epochs")
+            of = (
+                "on so short a text"
+                if self.trainer.state.init_from is None
+                else "for weights that have learned already"
+            )
+            why = "the validation loss had become flatter"
+            if not self.trainer.validation_data.size:
+                why = "nothing is held out that shows whether they do"
             yield (
-                f"stopped after {deadline.seconds - deadline.remaining():.0f} of {deadline.seconds:.0f} s: so short a "
-                f"text is used up after {epochs:.0f} epochs, and more time would not help"
+                f"stopped after {deadline.seconds - deadline.remaining():.0f} of {deadline.seconds:.0f} s and "
+                f"{epochs}: more usually gain nothing {of}, and {why}; --epochs sets another number"
             )
 
     def _start(self) -> float | None:
@@ -120,17 +128,22 @@ class RunSummary:
         trainer = self.trainer
         counters, data, held_out = trainer.state.counters, trainer.training_data, trainer.validation_data
         sample = training_sample(data, TRAINING_SAMPLE)
+        config, line = trainer.state.training_config, autoconfig.line_length(data)
+        epochs = counters.epoch + counters.batch / data.steps_per_epoch
         history = trainer.history if row is None or row in trainer.history else [*trainer.history, row]
         return diagnosis.diagnose(
             Findings(
                 sorted(history, key=lambda each: each.step),
                 train_loss=None if model is None else evaluation.mean_loss(model, sample),
-                epochs=counters.epoch + counters.batch / data.steps_per_epoch,
+                epochs=epochs,
                 accuracy=None if model is None else evaluation.accuracy(model, held_out),
                 n_held_out=held_out.size,
                 unit=self.unit,
                 is_at_random=bool(held_out.n_lines) and not trainer.state.corpus.val_digest,
                 is_of_another_kind=corpus_check.tail_differs(trainer),
+                is_too_short=bool(config.val_fraction),
+                is_used_up=self.unit == "character" and epochs >= few_data.max_epochs(data.chars_read, line),
+                table=next((found.table * math.log(2) for found in self.baselines), None),
             )
         )
 
