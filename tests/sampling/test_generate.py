@@ -362,7 +362,7 @@ def test_a_request_is_validated_where_it_is_made():
         ({"end": "word"}, "end can't be 'word': choose one of sentence"),
         (
             {"end": "sentence", "length": -1},
-            "a text that ends with the last sentence of its length needs one: give 0 or more",
+            "end sentence is the last one within the length, which can't be -1: give a length of 0 or more",
         ),
         (
             {"end": "sentence", "stop_after": ["x"]},
