@@ -362,7 +362,7 @@ def test_what_can_not_be_set_is_told_and_changes_nothing() -> None:
     )
     assert done.stdout == written(TALES, "--prime", "The ", "-n", 30) + "\n"
     done = typed("/stop x", args=("-n", 30, "--match", "[a-z ]*"))
-    assert "--match says where a text ends" in done.stderr
+    assert "/match says where a text ends: type it alone first" in done.stderr
 
 
 def test_what_can_not_be_continued_leaves_no_line_open() -> None:
