@@ -41,8 +41,8 @@ LOGIT_ADJUSTMENT, MAX_LOGIT_ADJUSTMENT = 0.25, 10.0
 
 MAX_LM_WEIGHT = 1e3
 MAX_SEED = 2**63 - 1
-PRACTICALLY_INFINITE = 2**31
-"""A bound that no user meets by chance: the error for too small a value need not tell it."""
+MIN_UNTOLD = 2**31
+"""The least whole number that is no bound to tell to those who gave too small a value."""
 OMIT_DEFAULT = {"omit_default": True}
 """The metadata of a field that is saved only if it is not the default: other files stay as they were without it."""
 MAX_OUTPUTS = 65536
@@ -99,7 +99,7 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
 def between(name: str, value: float, low: float, high: float = math.inf) -> None:
     """Raises `ConfigError` if the value is out of bounds or NaN."""
     if not low <= value <= high:  # false for NaN
-        no_limit = high >= PRACTICALLY_INFINITE and value < low
+        no_limit = high == math.inf or (isinstance(high, int) and high >= MIN_UNTOLD and value < low)
         bounds = f"at least {_number(low)}" if no_limit else f"from {_number(low)} to {_number(high)}"
         raise ConfigError(f"{name} must be {bounds}, not {_number(value)}", name.partition(",")[0])
 

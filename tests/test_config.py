@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.config import FORMS, WRITERS, Config, ModelConfig, SamplingConfig, TrainingConfig
+from charrnn.config import FORMS, WRITERS, Config, ModelConfig, SamplingConfig, TrainingConfig, between
 from charrnn.errors import ConfigError
 from charrnn.training.state import CorpusInfo, Counters, Evaluation
 
@@ -80,3 +80,26 @@ def test_forms_that_know_the_whole_text_read_it_in_both_directions() -> None:
 def test_a_whole_number_is_taken_for_a_number_with_a_fraction() -> None:
     config = TrainingConfig(1, lr=1, clip=0)
     assert (config.lr, type(config.lr), type(config.clip)) == (1.0, float, float)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"min_count": -1}, "min_count must be at least 0, not -1"),
+        ({"seed": -1}, "seed must be at least 0, not -1"),
+        ({"steps": -5}, "steps must be at least 0, not -5"),
+        ({"steps": 2**53 + 1}, "steps must be from 0 to 9007199254740992, not 9007199254740993"),
+        ({"batch_size": 0}, "batch_size must be from 1 to 1048576, not 0"),
+        ({"clip": -1.0}, "clip must be from 0 to 1e+09, not -1"),
+    ],
+)
+def test_a_bound_that_nobody_reaches_by_chance_is_told_only_to_those_beyond_it(changes: Any, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        TrainingConfig(**{"steps": 1, **changes})
+    assert str(caught.value) == says
+
+
+@pytest.mark.parametrize(("value", "says"), [(0, "at least 1, not 0"), (math.nan, "at least 1, not nan")])
+def test_a_setting_without_an_upper_bound_is_at_least_its_lower_one(value: float, says: str) -> None:
+    with pytest.raises(ConfigError, match=f"^count must be {says}$"):
+        between("count", value, 1)

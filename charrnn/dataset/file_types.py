@@ -148,8 +148,9 @@ def refuse(path: str, head: bytes, wrapped: str = "") -> None:
     shown, file = ("stdin", "FILE") if path == "-" else (path, shell_words.quote(path))
     what = f"{shown} is {found.name}{', compressed' if wrapped else ''}"
     if not found.command:
-        raise NotTextError(f"{what}, which has no text: give a text; a model reads such files only if it was trained "
-            "with --bytes")
+        raise NotTextError(
+            f"{what}, which has no text: give a text; a model reads such files only if it was trained with --bytes"
+        )
     command = found.command.format(file)
     if wrapped and found is not TAR:  # which tar decompresses itself
         command = f"{wrapped} -dc {file} > copy; {found.command.format('copy')}"

@@ -130,6 +130,8 @@ def _power(n: int) -> np.uint64:
 class MaxCopy:
     """The text has at most N consecutive characters in common with the corpus, the text that it continues included."""
 
+    option = "--max-copy"
+
     def __init__(self, ngrams: CorpusNgrams, recent: Recent):
         self.ngrams = ngrams
         self.window = [int(v) for v in recent[-ngrams.N :]]

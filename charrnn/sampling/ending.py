@@ -87,6 +87,8 @@ class Ending:
 class MinLength:
     """The constraint that a text has at least N characters before a stop text: until then none can be completed."""
 
+    option = "--min-length"
+
     def __init__(self, N: int, stops: Sequence[str], vocabulary: Vocabulary):
         self.N, self.V = N, len(vocabulary)
         possible = [stop for stop in stops if stop and not missing(stop, vocabulary)]

@@ -188,7 +188,7 @@ def check_sources(model: Model, primes: Sequence[str]) -> None:
 
 def _check_end(model: Model, request: SamplingRequest) -> None:
     if not can_end(request, model.vocabulary):
-        raise ConfigError("several samples, or samples as data, need an end: give a length of 0 or more")
+        raise ConfigError("several samples, or samples as data, need an end: give a length of 0 or more", "length")
 
 
 def _continue(

@@ -26,6 +26,7 @@ class GrowingText:
         """
         vocabulary = batch.model.vocabulary
         self.decode, self.ending = IncrementalDecoder(vocabulary), Ending(request, vocabulary)
+        self.config = request.config
         self.length, self.min_length = request.max_length, request.min_length
         request.check_min_length(self.length)
         self.constraints: Sequence[Constraint] = (
@@ -67,7 +68,7 @@ class GrowingText:
                 mask &= constraint.allowed(left)
             complete = mask.any() or any(match.complete() for match in self.matches)
             if not complete or (not mask.any() and self.chars < self.min_length):
-                self._fail(f"no character may come after {counted(self.chars, 'characters')}: loosen the constraints")
+                self._fail(f"no character may come after {counted(self.chars, 'characters')}: loosen {self._limits()}")
         except SamplingError as error:
             self._fail(str(error))
         if self.error or not mask.any():
@@ -127,6 +128,13 @@ class GrowingText:
                 self._fail(f"the text does not match after {counted(self.chars, 'characters')}: give a larger --length")
         except SamplingError as error:
             self._fail(str(error))
+
+    def _limits(self) -> str:
+        """What says which characters may come: the options, and the types of constraints that are no option."""
+        names = [f"--{name}" for name in ("allow", "ban") if getattr(self.config, name)]
+        names += [getattr(constraint, "option", type(constraint).__name__) for constraint in self.constraints]
+        *others, last = dict.fromkeys(names)
+        return f"{', '.join(others)} or {last}" if others else last
 
     def _fail(self, why: str) -> None:
         self.error = SamplingError(why)

@@ -40,9 +40,9 @@ class Expression:
             self.compiled: Any = regex.compile(pattern)
             self._tree = parse(pattern)
         except regex.error as error:
-            raise ConfigError(f"{pattern!r} is not a regular expression: {error}") from None
+            raise ConfigError(f"--match {pattern!r} is not a regular expression: {error}") from None
         except RecursionError:
-            raise ConfigError("the regular expression has too many groups inside each other: use fewer") from None
+            raise ConfigError("--match has too many groups inside each other: use fewer") from None
         except NotRegular as reason:
             self.unplanned = str(reason)
         self._masks: dict[Leaf, Mask] = {}
@@ -59,18 +59,19 @@ class Expression:
             self._masks[leaf] = mask
         return self._masks[leaf]
 
-    def automaton(self, mask: Mask, length: int, min_length: int = 0) -> Automaton:
+    def automaton(self, mask: Mask, length: int, min_length: int = 0, permitted: Mask | None = None) -> Automaton:
         """The automaton of the texts of up to `length` characters (-1: any number) that are all in `mask` [V].
 
-        Raises `SamplingError` if no such text of at least `min_length` characters matches, and `ConfigError` if the
-        automaton is too large.
+        `permitted` [V] are those in `mask` and those that end the text. Raises `SamplingError` if no such text of at
+        least `min_length` characters matches, and `ConfigError` if the automaton is too large.
         """
         key = (mask.tobytes(), length)
         if key not in self._automata:
             width = {leaf: 1 if (self.characters_of(leaf) & mask).any() else math.inf for leaf in leaves(self._tree)}
             fewest = shortest(self._tree, width)
             if fewest == math.inf:
-                raise SamplingError(self._missing_message(missing(self._tree, width)))
+                permitted = mask if permitted is None else permitted
+                raise SamplingError(self._missing_message(missing(self._tree, width), permitted))
             if 0 <= length < fewest:
                 self._check_length(self._shortest(mask, fewest), length)
             newlines = np.array([c == "\n" for c in self.characters])
@@ -80,7 +81,7 @@ class Expression:
                 raise ConfigError(self._too_large(length, max(int(fewest), min_length))) from None
         automaton = self._automata[key]
         if automaton.shortest == math.inf:
-            raise SamplingError("no text matches the regular expression: its anchors or boundaries exclude each other")
+            raise SamplingError("no text matches --match: its anchors or boundaries exclude each other")
         self._check_length(automaton.shortest, length)
         if min_length:
             self._check_min_length(automaton, length, min_length)
@@ -88,7 +89,7 @@ class Expression:
 
     def _too_large(self, length: int, least: int) -> str:
         """The message for an expression with too many nodes for this length, which must be at least `least`."""
-        message = "the regular expression is too large to follow: give it fewer or smaller repetitions"
+        message = "--match is too large to follow: give it fewer or smaller repetitions"
         fits = longest_that_fits(self._tree, least, length if length >= 0 else MAX_NODES)
         if fits is None:
             return message
@@ -107,7 +108,7 @@ class Expression:
             longest = automaton.longest(length)
         except TooLarge:
             raise ConfigError(
-                "the regular expression is too large to follow up to its --min-length: give it fewer or smaller "
+                "--match is too large to follow up to its --min-length: give it fewer or smaller "
                 "repetitions, or a smaller --min-length"
             ) from None
         if longest < math.inf:
@@ -131,7 +132,7 @@ class Expression:
             timeout = max(min(deadline - time.monotonic(), REGEX_TIMEOUT), 1e-6)
             return self.compiled.fullmatch(text, partial=partial, timeout=timeout) is not None
         except TimeoutError:
-            raise SamplingError("the regular expression takes too long: try one with fewer nested repeats") from None
+            raise SamplingError("--match takes too long: try one with fewer nested repeats") from None
 
     @staticmethod
     def _check_length(fewest: float, length: int) -> None:
@@ -141,13 +142,18 @@ class Expression:
                 "--length"
             )
 
-    def _missing_message(self, lacking: frozenset[Leaf]) -> str:
+    def _missing_message(self, lacking: frozenset[Leaf], permitted: Mask) -> str:
+        """The message for leaves of which no character may come; `permitted` [V] are those that may be in a text."""
         unknown = sorted(leaf.name for leaf in lacking if not self.characters_of(leaf).any())
         names = unknown or sorted(leaf.name for leaf in lacking)
         named = listed(names, MAX_NAMED)
         if unknown:
-            return f"no text can match: the model has never seen {named}; leave it out of the regular expression"
-        return f"no text can match: {named} may not come; allow it, or don't let it stop the text"
+            return f"no text can match: the model has never seen {named}; leave it out of --match"
+        excluded = sorted(leaf.name for leaf in lacking if not (self.characters_of(leaf) & permitted).any())
+        if excluded:
+            left_out = listed(excluded, MAX_NAMED)
+            return f"no text can match: --allow or --ban excludes {left_out}; allow it, or leave it out of --match"
+        return f"no text can match: {named} may not come, since the text ends before it; leave it out of --match"
 
 
 class Match(WholeTextConstraint):
@@ -160,6 +166,8 @@ class Match(WholeTextConstraint):
     A text ends only if it matches: before a stop text, where no character may come any more, or at its length. With a
     plan, one with a least length does not run to a place from which all matches are shorter.
     """
+
+    option = "--match"
 
     def __init__(self, expression: Expression):
         self.expression = expression
@@ -185,7 +193,7 @@ class Match(WholeTextConstraint):
         self._stops = [stop for stop in stops if possible.issuperset(stop)]
         self._min_length, self._reach = min_length, max(map(len, self._stops), default=1) - 1
         if not self.expression.unplanned:
-            self._plan = self.expression.automaton(self._normal, length, min_length)
+            self._plan = self.expression.automaton(self._normal, length, min_length, mask)
             self._state = self._plan.start
 
     def complete(self) -> bool:

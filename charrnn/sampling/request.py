@@ -84,7 +84,9 @@ class SamplingRequest:
                 f"length can't be {self.length}: give the number of characters, or -1 for a text without end", "length"
             )
         if self.max_length < 0 and self.config.to_temp is not None:
-            raise ConfigError("a temperature that changes along the text needs a length: give one of 0 or more")
+            raise ConfigError(
+                "a temp that changes along the text needs a length: give one of 0 or more", "temp", "length"
+            )
         between("min_length", self.min_length, 0)
         if self.length is not None:
             self.check_min_length(self.length)
@@ -99,7 +101,11 @@ class SamplingRequest:
     def _check_end(self, end: str) -> None:
         one_of("end", end, ENDS)
         if self.max_length < 0:
-            raise ConfigError(f"a text that ends with the last {end} of its length needs one: give 0 or more")
+            raise ConfigError(
+                f"end {end} is the last one within the length, which can't be -1: give a length of 0 or more",
+                "end",
+                "length",
+            )
         if any(self.stop_after):
             raise ConfigError("stop_after and end can't both be given: each says where the text ends", "end")
 

@@ -225,7 +225,11 @@ def check(options: TrainOptions, has_model: bool = False, schedule: str | None =
         ("lm_weight", "texts with labels or tags", config.layout in ("labels", "tags")),
         ("val_spread", "continuous text", config.layout == "stream"),
         ("val_spread", "a val_fraction above 0", config.val_fraction > 0 or not config.val_spread),
-        ("min_count", "continuous text, lines and records", config.layout in ("stream", "lines") or not config.min_count),
+        (
+            "min_count",
+            "continuous text, lines and records",
+            config.layout in ("stream", "lines") or not config.min_count,
+        ),
     ):
         if name in options and not holds:
             raise ConfigError(f"{name} is only for {condition}", name, "optimizer", "schedule", "clip")

@@ -33,7 +33,7 @@ train cut.gz                                  | 1 | cut.gz is a gzip file withou
 train damaged.bz2                             | 1 | damaged.bz2 is a damaged bzip2 file
 train damaged.xz                              | 1 | damaged.xz is a damaged xz file
 train garbage.gz                              | 1 | garbage.gz has bytes after its end that are no gzip data
-train garbage/                                | 1 | `bzip2 -dc garbage/cut.bz2 > copy`; or leave it out with --exclude cut.bz2
+train garbage/                                | 1 | cut.bz2 > copy`; or leave it out with --exclude cut.bz2
 train garbage/ --exclude *.bz2                | 1 | or leave it out with --exclude twice.gz
 train garbage/ --exclude *.bz2 --exclude tw*  | 1 | or leave it out with --exclude 'a b.gz'
 train corpus.txt --val-file garbage/          | 1 | or leave it out with --exclude cut.bz2
@@ -50,12 +50,14 @@ train texts.tgz                               | 1 | tar -xOf texts.tgz
 train paper.pdf --lines                       | 1 | pdftotext paper.pdf -
 train paper.pdf.gz                            | 1 | gzip -dc paper.pdf.gz
 train model.safetensors                           | 1 | a file of tensors, which has no text
+train cut.xz                                      | 1 | cut.xz is an xz file without its end
 train binaries/                               | 1 | no text files: 2 binary files are skipped
 train binaries/ --include '*.py' --exclude x  | 1 | match --include '*.py' --exclude 'x'
 train corpus.txt --include '*.py'             | 2 | --include and --exclude choose among the files of a folder
 train --resume --out model.safetensors --exclude x | 2 | leave out --exclude
 score model.safetensors texts.zip                 | 1 | unzip -p texts.zip
-score model.safetensors cut.gz                    | 1 | cut.gz is a gzip file without its end
+score model.safetensors cut.gz                    | 1 | save what can be read of it with `gzip -dc cut.gz > copy`
+score model.safetensors alone.safetensors         | 1 | a model reads such files only if it was trained with --bytes
 sample model.safetensors --prime-file paper.pdf   | 1 | pdftotext paper.pdf -
 sample model.safetensors --max-copy 5 --corpus texts.tgz | 1 | tar -xOf texts.tgz
 train corpus.txt missing.txt                  | 1 | missing.txt
@@ -125,6 +127,9 @@ train corpus.txt --min-count -1               | 2 | --min-count must be at least
 train corpus.txt --min-count 1e9              | 2 | --min-count can't be '1e9': give a whole number
 train corpus.txt --min-count 100000           | 1 | no character of corpus.txt occurs 100,000 times
 train corpus.txt --min-count 2 --bytes        | 2 | leave out --bytes
+train corpus.txt --lines --skip-bad           | 2 | --skip-bad is only for texts of --pairs, --classify or --tags
+train pairs.tsv --classify --min-count 2      | 2 | --min-count is only for continuous text, lines and records
+train corpus.txt --lr fast                    | 2 | --lr can't be 'fast': give a number
 train pairs.tsv --pairs --min-count 2         | 2 | --min-count is only for continuous text, lines and records
 # the options of a run
 train corpus.txt --frobnicate                 | 2 | --frobnicate
@@ -263,7 +268,10 @@ sample model.safetensors --allow '\\W'        | 2 | --allow has the unknown esca
 sample model.safetensors --ban z-a            | 2 | --ban has the reversed range z-a
 sample model.safetensors --ban '\\d-f'        | 2 | a class has no ends
 sample model.safetensors --end word           | 2 | sentence
-sample model.safetensors --end sentence -n -1 | 2 | give 0 or more
+sample model.safetensors --end sentence -n -1 | 2 | --end sentence is the last one within the --length
+sample model.safetensors --temp 1:2 -n -1     | 2 | a --temp that changes along the text needs a --length
+sample model.safetensors -n 1e3               | 2 | --length can't be '1e3': give a whole number
+sample model.safetensors --top-p much         | 2 | --top-p can't be 'much': give a number
 sample model.safetensors --end sentence --stop-after x | 2 | --stop-after and --end
 sample model.safetensors --end sentence --match a | 2 | --match and --end
 sample model.safetensors --stop-after x --match a | 2 | --match and --stop-after
@@ -283,12 +291,17 @@ sample model.safetensors --no-empty --state-in x | 2 | --no-empty and --state-in
 sample model.safetensors --no-empty -n 0      | 1 | each of the last 1,000 is empty
 sample model.safetensors --count 2 -n -1 --stop ☃ | 2 | need an end
 sample model.safetensors --prime-file .       | 1 | folder
-sample model.safetensors --match '('          | 2 | regular expression
-sample model.safetensors --match 'a{3,2}'     | 2 | regular expression
+sample model.safetensors --match '('          | 2 | --match '(' is not a regular expression: missing )
+sample model.safetensors --match 'a{3,2}'     | 2 | --match 'a{3,2}' is not a regular expression
 sample model.safetensors --match '[a-z]{500}' -n 80 | 1 | has 500 characters
 sample model.safetensors --match '(☃☄)+'      | 1 | never seen '☃'
 sample model.safetensors --match 'a\\bb'       | 1 | exclude each other
-sample model.safetensors --match 'the' --ban e  | 1 | may not come
+sample model.safetensors --match 'the' --ban e  | 1 | no text can match: --allow or --ban excludes 'e'
+sample model.safetensors --match '[a-z]+' --ban a-z | 1 | --allow or --ban excludes [a-z]
+sample model.safetensors --match 'the' --allow ht | 1 | --allow or --ban excludes 'e'
+sample model.safetensors --match 'the' --stop h | 1 | since the text ends before it
+sample model.safetensors --match '(?<=x)y'    | 1 | no character may come after 0 characters: loosen --match
+sample model.safetensors --match '(?<=x)y' --ban ' ' | 1 | loosen --ban or --match
 sample model.safetensors --match '((a{1,999}b){1,999}c){1,999}' -n -1 | 2 | or a --length of at most 28
 sample model.safetensors --match '(([a-z]{1,50} ){1,50}\\.){1,20}' -n 60 | 2 | or a --length of at most 34
 sample model.safetensors --match '[a-z]{60000}' -n 70000 | 2 | give it fewer or smaller repetitions
@@ -324,6 +337,8 @@ sample model.safetensors --state-out model.safetensors | 1 | this command reads
 sample model.safetensors --state-out corpus.txt | 1 | exists
 sample model.safetensors --state-out .        | 1 | is not a file
 sample model.safetensors --state-out -        | 1 | is not a file
+sample model.safetensors --state-out no/such/x | 1 | there is no folder no/such; make it first
+sample model.safetensors --state-out /no/such/x --force | 1 | there is no folder /no/such
 sample model.safetensors --clamp-unit 0:99=1  | 2 | no unit
 sample model.safetensors --clamp-unit 3=1     | 2 | unit 3 needs its layer, as in 0:3: the only layer is 0
 sample model.safetensors --clamp-unit 99=1    | 2 | unit 99 needs its layer, as in 0:15: the only layer is 0
@@ -401,6 +416,8 @@ inspect model.safetensors --encoding latin-1  | 2 | --encoding is for files
 inspect model.safetensors --surprisal wide.txt | 1 | --encoding utf-16-le
 inspect model.safetensors --attribution a     | 2 | a classifier or a tagger, and this is a language model
 inspect model.safetensors --plot x.gif --history | 2 | .svg
+inspect model.safetensors --plot no/x.svg --history | 1 | there is no folder no
+inspect model.safetensors --page no/such/x.html | 1 | there is no folder no/such
 inspect model.safetensors --neurons missing.txt --unit 3 | 2 | unit 3 needs its layer, as in 0:3
 inspect model.safetensors --neurons missing.txt --unit 1:0 | 2 | no unit 1:0: the only layer is 0
 inspect model.safetensors --neurons missing.txt --unit x | 2 | a unit is LAYER:INDEX
@@ -440,6 +457,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "latin1.txt": "café ".encode("latin-1") * 50,
         "binary.bin": bytes(range(256)) * 4,
         "cut.gz": gzip.compress(TEXT.encode())[:-12],
+        "cut.xz": lzma.compress(TEXT.encode())[:-12],
         "damaged.bz2": bz2.compress(TEXT.encode())[:100] + bytes(400),
         "damaged.xz": lzma.compress(TEXT.encode())[:100] + b"x" * 500,
         "garbage.gz": gzip.compress(TEXT.encode()) + b"garbage",

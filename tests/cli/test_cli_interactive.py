@@ -43,7 +43,8 @@ def typed(
     """A conversation through a pipe."""
     given = "".join(f"{line}\n" for line in lines)
     done = charrnn("sample", model, "--interactive", "--seed", 1, *ENGINE, *args, cwd=cwd, input=given)
-    assert done.returncode == 0, done.stderr
+    failed = any(line.startswith("charrnn: ") for line in done.stderr.splitlines())
+    assert done.returncode == failed, done.stderr
     return done
 
 
@@ -126,7 +127,7 @@ def test_a_piece_can_have_to_match() -> None:
     assert typed("/match [a-z]+ [a-z]+", "/match", "The ").stdout == written(*args) + "\n"
     wrong = ("/match (", "/end sentence", "/match a", "/end", "/match a", "/end sentence", "/length sentence")
     told = typed(*wrong).stderr.splitlines()
-    says = ("not a regular expression", "remove /stop-after and /end", "/match here", "/match here")
+    says = ("not a regular expression", "remove /stop-after and /end", "type it alone first", "type it alone first")
     assert [text in line for text, line in zip(says, told, strict=True)] == [True] * 4
 
 
@@ -170,8 +171,8 @@ def test_what_is_taken_back_is_shown() -> None:
     [
         ([], ["/again"], "there is no text yet"),
         (["The", "/back"], ["/again"], "the last piece is not the model's"),
-        (["The"], ["/again x"], "/again needs a number, not 'x'"),
-        (["The"], ["/again -1"], "/seed must be"),
+        (["The"], ["/again x"], "/again needs a whole number, not 'x'"),
+        (["The"], ["/again -1"], "/again must be at least 0, not -1"),
         ([], ["/back"], "there is no text yet"),
         ([], ["/edit"], "there is no text yet"),
         (["The"], ["/edit all"], "/edit text"),
@@ -184,7 +185,7 @@ def test_what_is_taken_back_is_shown() -> None:
         ([], ["/unknown perhaps"], "error, skip, nearest"),
         ([], ["/min-length 31"], "/min-length must be at most the /length, 30, not 31"),
         ([], ["/temp hot"], "/temp needs a number, or two as in 0.4:1.2, not 'hot'"),
-        ([], ["/length few"], "/length needs a number, not 'few'"),
+        ([], ["/length few"], "/length needs a whole number, not 'few'"),
         (["The"], ["/more ☃"], "never seen '☃'"),
         (["The"], ["/more \\q"], "unknown escape"),
         (["The"], ["/mroe"], "did you mean /more"),
@@ -254,7 +255,7 @@ def test_a_text_can_be_gone_on_with(tmp_path: Path) -> None:
 def test_unknown_characters_are_treated_as_asked() -> None:
     done = typed("a ☃", "/unknown skip", "“a” ☃b", "/unknown nearest", "“a”—b… ☃", args=("-n", 0))
     assert done.stdout == 'a b\n"a"-b... \n'
-    assert "--unknown nearest; here: /unknown nearest" in done.stderr
+    assert "leave them out with /unknown skip, or replace them with /unknown nearest" in done.stderr
     assert typed("“a”", args=("-n", 0, "--unknown", "nearest")).stdout == '"a"\n'
 
 
@@ -303,7 +304,7 @@ def test_a_file_that_can_not_be_written_whole_stays_as_it_is(tmp_path: Path) -> 
         input="The\n/save! a.txt\n/save b.txt\n",
         command=after_script("ulimit -f 0"),
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["charrnn"] * 2
     assert (os.listdir(tmp_path), (tmp_path / "a.txt").read_text()) == (["a.txt"], "mine")
 

@@ -183,7 +183,8 @@ def test_logprobs_lists_the_alternatives_of_each_character(model: Path, tmp_path
 
 def test_interactive_mode_continues_each_prime_and_changes_settings(model: Path, tmp_path: Path) -> None:
     typed = "the\n/temp 0\nman\n/temp hot\n/top-p 7\n/loop-penalty -1\n/length 3\nman\n/help\nΩ\n"
-    done = sample(model, "--interactive", "-n", 10, "--seed", 1, cwd=tmp_path, input=typed)
+    args = ("--interactive", "-n", 10, "--seed", 1, "--engine", "numpy")
+    done = charrnn("sample", model, *args, cwd=tmp_path, input=typed)
     first, second, *_ = done.stdout.splitlines()
     assert first.startswith("the")
     assert second.startswith("man")
@@ -191,6 +192,7 @@ def test_interactive_mode_continues_each_prime_and_changes_settings(model: Path,
     assert greedy in done.stdout
     for message in ("needs a number", "/top-p must be from 0 to 1", "/loop-penalty must be", "/length N", "U+03A9"):
         assert message in done.stderr
+    assert done.returncode == 1
     assert sample(model, "--interactive", cwd=tmp_path, input="/quit\nthe\n").stdout == ""
 
 
@@ -199,7 +201,7 @@ def test_interactive_mode_continues_each_prime_and_changes_settings(model: Path,
     [
         (["--temp", "-1"], "temp must be"),
         (["--temp", "warm"], "--temp can't be"),
-        (["--temp", "1:2", "-n", "-1"], "needs a length"),
+        (["--temp", "1:2", "-n", "-1"], "a --temp that changes along the text needs a --length"),
         (["--top-p", "1.5"], "--top-p must be"),
         (["--typical", "0"], "above 0"),
         (["--match", "("], "not a regular expression"),

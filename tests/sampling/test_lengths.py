@@ -231,7 +231,7 @@ def test_an_expression_that_is_too_large_names_the_length_that_helps(
             Match(expression(pattern)).begin(np.ones(3, bool), (), most)
         return str(error.value)
 
-    simpler = "the regular expression is too large to follow: give it fewer or smaller repetitions"
+    simpler = "--match is too large to follow: give it fewer or smaller repetitions"
     assert begin(length) == simpler + ("" if fits is None else f", or a --length of at most {fits}")
     if fits is not None:
         assert begin(fits + 1).endswith(f"at most {fits}")

@@ -76,9 +76,9 @@ class TypedSession:
         between, self.read = self.shown[self.read : found], found + len(text)
         return between
 
-    def type(self, text: str) -> None:
-        """Types a text as it is: `\\r` is Enter, `\\x03` Ctrl-C, `\\x04` Ctrl-D."""
-        os.write(self.terminal, text.encode())
+    def type(self, text: str | bytes) -> None:
+        """Types a text as it is, or the bytes that a terminal sends: `\\r` is Enter, `\\x03` Ctrl-C, `\\x04` Ctrl-D."""
+        os.write(self.terminal, text if isinstance(text, bytes) else text.encode())
 
     def wait_for_more(self, n: int) -> None:
         """Waits until so many characters are shown after what was waited for before."""

@@ -75,8 +75,8 @@ def command(
         str | None,
         option(
             START,
-            "Encoding of the prime's file and of --corpus, unless a byte order mark says it. [that of the training "
-            "text]",
+            "Encoding of the prime's file, --corpus and what --interactive reads, unless a byte order mark says it. "
+            "[that of the training text]",
         ),
     ] = None,
     per_line: Annotated[

@@ -1,6 +1,7 @@
 """The commands of the interactive mode: how each is typed, and which of the lines that begin with a slash are one."""
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from charrnn.cli.terminal import setting_names
@@ -40,6 +41,10 @@ COMMANDS = {
     "quit": ("/quit", "leave, as Ctrl-D does"),
 }
 """The commands by the names of their fields: how each is typed, and what it does; without that, another name of one."""
+FIELDS = {"penalty": "loop_penalty", "again": "seed"}
+"""The commands that set a field of another name."""
+COMMAND_NAMES = {name: f"/{plain(name)}" for name in COMMANDS} | {"stops": "/stop", "to_temp": "/temp"}
+"""How the settings are typed."""
 TEXT_HELP = (
     "text has the escapes of --prime: backslash n is a newline",
     'several lines are one text if """ begins the first and ends the last',
@@ -85,7 +90,8 @@ def parse(typed: str) -> Command | None:
 
     Raises `ConfigError` for what looks like a misspelt command.
     """
-    found = re.fullmatch(r"/([A-Za-z][\w-]*)(!?)(?:[ \t](.*))?", typed, re.DOTALL)
+    line = typed.removeprefix("\ufeff").removesuffix("\r")  # which a model of bytes reads as text, and no command has
+    found = re.fullmatch(r"/([A-Za-z][\w-]*)(!?)(?:[ \t](.*))?", line, re.DOTALL)
     if not found:
         return None
     word, forced, value = found[1], bool(found[2]), found[3] or ""
@@ -101,13 +107,18 @@ def parse(typed: str) -> Command | None:
     return None
 
 
-def message(error: CharRNNError) -> str:
-    """The message of an error with the settings in it as the commands that set them."""
-    if not isinstance(error, ConfigError):
-        return str(error)
-    return setting_names.as_typed(
-        error, {name: f"/{plain(name)}" for name in COMMANDS} | {"stops": "/stop", "to_temp": "/temp"}
-    )
+def message(error: CharRNNError, command: Command | None = None) -> str:
+    """The message of an error with the settings in it as the commands that set them, the present one as it is typed."""
+    typed = dict(COMMAND_NAMES)
+    if command and command.name in FIELDS:
+        typed[FIELDS[command.name]] = typed[command.name]
+    text = setting_names.as_typed(error, typed) if isinstance(error, ConfigError) else str(error)
+    return as_commands(text, typed)
+
+
+def as_commands(text: str, typed: Mapping[str, str] = COMMAND_NAMES) -> str:
+    """A message in which the options that have a command are that."""
+    return setting_names.replace(text, {f"--{plain(name)}": shown for name, shown in typed.items()})
 
 
 def help_lines() -> list[str]:

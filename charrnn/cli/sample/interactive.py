@@ -9,8 +9,10 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
+import typer
+
 from charrnn.cli.sample import editor, ends
-from charrnn.cli.sample.commands import Command, help_lines, message, parse
+from charrnn.cli.sample.commands import Command, as_commands, help_lines, message, parse
 from charrnn.cli.sample.line_input import LineInput
 from charrnn.cli.sample.primes import read_prime
 from charrnn.cli.sample.settings import CHARACTERS, END_FIELDS, Settings, number
@@ -32,9 +34,14 @@ REMOVED_BY_NOTHING = (*END_FIELDS, *CHARACTERS, "match")
 def converse(model: Model, request: SamplingRequest, options: Mapping[str, Any], output: Output) -> None:
     """Reads lines and commands until the input ends, and lets the model go on after each line.
 
-    `options` are those of the command line.
+    `options` are those of the command line. Through a pipe, a line or a command that failed, which is told in its turn,
+    gives the exit code 1 in the end: nobody reads along.
     """
-    Conversation(model, request, options, output).run()
+    conversation = Conversation(model, request, options, output)
+    conversation.run()
+    if conversation.failed and not conversation.lines.is_terminal:
+        output.close()
+        raise typer.Exit(1)
 
 
 class Conversation:
@@ -43,10 +50,12 @@ class Conversation:
     def __init__(self, model: Model, request: SamplingRequest, options: Mapping[str, Any], output: Output):
         self.model, self.output, self.echo = model, output, not options["no_echo"]
         self.tell = notifier(options["quiet"])
-        self.lines = LineInput(options["history"], self.tell)
+        self.lines = LineInput(model, options["encoding"], options["history"], self.tell)
+        self.failed = False
+        """Whether a line or a command has failed."""
         self.writes_on = self.lines.is_terminal and not model.reads_lines
         """Whether a line goes on with the text; otherwise each begins a text of its own."""
-        self.settings = Settings.from_options(model, request, options, self.writes_on, notice)
+        self.settings = Settings.from_options(model, request, options, self.writes_on, self._notice)
         self.texts = [(Writing(model), TextFile())]
         """The last is the present one; the others wait for `/back`."""
         self.writing.add(self.settings.clean(read_prime(options["prime"], options["prime_file"], model)))
@@ -93,6 +102,7 @@ class Conversation:
                     raise
                 self.tell("the line is dropped; Ctrl-C again, or Ctrl-D, leaves")
                 continue
+            command = None
             try:
                 command = parse(typed)
                 if command and command.name == "quit":
@@ -102,7 +112,8 @@ class Conversation:
                 else:
                     self._continue(typed.removeprefix("/") if typed.startswith("//") else typed)
             except CharRNNError as error:
-                notice(f"charrnn: {message(error)}")
+                self.failed = True
+                notice(f"charrnn: {message(error, command)}")
             except KeyboardInterrupt:  # within several lines, or before the model writes
                 if not self.lines.is_terminal:
                     raise
@@ -141,7 +152,7 @@ class Conversation:
 
     def _again(self, value: str, forced: bool) -> None:
         if value.strip():
-            self._write(replace(self.settings.request, seed=number("again", value, int)), again=True)
+            self._write(replace(self.settings.request, seed=number("seed", value, int)), again=True)
         else:
             self._write(again=True)
 
@@ -161,7 +172,7 @@ class Conversation:
             self.output.line()
             self.output.flush()
         if request.end and not written:
-            notice(ends.without_sentence(request, 1))
+            self._notice(ends.without_sentence(request, 1))
         if self.lines.is_terminal:
             self.tell(f"[seed {request.seed}]" if written else f"[seed {request.seed}: nothing was written]")
         if given is None:
@@ -238,6 +249,10 @@ class Conversation:
             notice(line)
 
     # What the person is told
+
+    @staticmethod
+    def _notice(text: str) -> None:
+        notice(as_commands(text))
 
     def _greet(self) -> None:
         if not self.writes_on:

@@ -3,12 +3,18 @@
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+from charrnn.cli.sample.primes import ARRIVAL_BLOCK
 from charrnn.dataset.escapes import unescape
+from charrnn.dataset.files import STDIN, read_parts
+from charrnn.dataset.line_reader import read_lines
+from charrnn.errors import ConfigError
+from charrnn.model.model import Model
 
 QUOTES = '"""'
 """Begins and ends a text of several lines."""
@@ -19,23 +25,35 @@ MAX_HISTORY = 1000
 class LineInput:
     """Reads lines. On a terminal they can be edited, and earlier ones come again, if Python has readline."""
 
-    def __init__(self, keep_history: bool, notice: Callable[[str], None]):
-        """With `keep_history`, lines of earlier runs come again too: they are kept in the user's state folder."""
+    def __init__(self, model: Model, encoding: str | None, keep_history: bool, notice: Callable[[str], None]):
+        """`encoding` is that of a terminal, if it is not the one of its locale.
+
+        With `keep_history`, lines of earlier runs come again too: they are kept in the user's state folder. Raises
+        `ConfigError` for an encoding that no terminal has.
+        """
         self.notice = notice
         self.is_terminal = sys.stdin.isatty()
         self.shows_output = self.is_terminal and sys.stdout.isatty()
         """Whether what is written comes to the same terminal."""
         self.readline = _readline() if self.shows_output else None
         self.history: Path | None = None
-        if isinstance(sys.stdin, io.TextIOWrapper):  # bytes that are not UTF-8 are unknown characters
-            sys.stdin.reconfigure(errors="surrogateescape")
+        if encoding is not None:
+            encoding = model.text_form.encoding  # by its usual name
+        if self.is_terminal and encoding is not None and "\n".encode(encoding) != b"\n":
+            raise ConfigError(f"no terminal sends {encoding}: give another --encoding, or leave it out")
+        if isinstance(sys.stdin, io.TextIOWrapper):  # bytes that can't be decoded are unknown characters
+            sys.stdin.reconfigure(encoding=encoding, errors="surrogateescape")
+        self.piped = iter(()) if self.is_terminal else _piped_lines(model)
+        """The lines that come through a pipe."""
         if keep_history:
             self._open_history()
 
     def read(self, prompt: str, text: str = "") -> str:
         """The next line; on a terminal, it begins as `text`. Raises `EOFError` at the end, `KeyboardInterrupt`."""
         if not self.is_terminal:
-            return input()
+            for line in self.piped:
+                return line
+            raise EOFError
         try:
             return self._typed(prompt, text)
         except (EOFError, KeyboardInterrupt):
@@ -49,7 +67,7 @@ class LineInput:
             print(prompt, end="", file=where, flush=True)
             return input()
         before = readline.get_current_history_length()
-        readline.set_startup_hook(lambda: readline.insert_text(text))
+        readline.set_startup_hook(lambda: readline.insert_text(_as_locale_reads(text)))
         try:
             typed = input(prompt)
         finally:
@@ -114,6 +132,28 @@ def history_path() -> Path:
         parent = os.environ.get("XDG_STATE_HOME", "")
         parent = parent if os.path.isabs(parent) else "~/.local/state"  # as the specification of XDG has it
     return Path(parent).expanduser() / "charrnn" / "history"
+
+
+def _piped_lines(model: Model) -> Iterator[str]:
+    """The lines of stdin as they arrive, read as all texts of the model are; their normal form comes later, since
+    commands name files.
+    """
+    vocabulary, form = model.vocabulary, replace(model.text_form, normalization="none")
+    parts = read_parts([STDIN], ARRIVAL_BLOCK, as_is=vocabulary.is_bytes, encoding=form.encoding)
+    for lines in read_lines(parts, vocabulary, form):
+        yield from (line.text.removesuffix("\n") for line in lines)
+
+
+def _as_locale_reads(text: str) -> str:
+    """The text whose bytes in the encoding of the locale, which readline writes, are those of a text in stdin's."""
+
+    def encoded(c: str) -> bytes:
+        try:
+            return c.encode(sys.stdin.encoding, "surrogateescape")
+        except UnicodeEncodeError:  # the terminal can't show it, and so it is an escape
+            return b"\\U%08x" % ord(c)
+
+    return os.fsdecode(b"".join(map(encoded, text)))
 
 
 def _readline() -> ModuleType | None:

@@ -14,7 +14,7 @@ from charrnn.dataset.vocabulary import POLICIES
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.model.model import Model
 
-READ_FILES = "a text to read: --prime -, --prime-file or --corpus"
+READ_FILES = "a text to read: --prime -, --prime-file, --corpus or --interactive"
 """What --encoding needs."""
 PRIME_LINES = "lines to continue: --prime - or --prime-file"
 """What --per-line needs."""
@@ -89,7 +89,7 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
     given["--stop-after"] = bool(params["stop_after"])
     given["--prime -"] = "-" in (params["prime"], str(params["prime_file"]))
     given[PRIME_LINES] = params["prime"] == "-" or params["prime_file"] is not None
-    given[READ_FILES] = given[PRIME_LINES] or params["corpus"] is not None
+    given[READ_FILES] = given[PRIME_LINES] or params["corpus"] is not None or params["interactive"]
     states = ("--state-in", "--state-out")
     for a, b, why in (
         ("--prime", "--prime-file", "give one of them"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from charrnn.cli.sample import ends
+from charrnn.cli.sample.commands import FIELDS
 from charrnn.cli.sample.constraints import constraint_factory
 from charrnn.cli.sample.options import parse_temperatures
 from charrnn.cli.sample.primes import clean_prime
@@ -12,7 +13,7 @@ from charrnn.cli.terminal.console import silent
 from charrnn.config import MAX_SEED, SamplingConfig, one_of
 from charrnn.dataset.escapes import escape, unescape
 from charrnn.dataset.vocabulary import POLICIES
-from charrnn.errors import ConfigError, VocabularyError
+from charrnn.errors import ConfigError
 from charrnn.model.model import Model
 from charrnn.sampling.request import SamplingRequest
 
@@ -23,7 +24,6 @@ NUMBERS = ("top_k", "top_p", "min_p", "typical", "loop_penalty")
 CHARACTERS = ("allow", "ban")
 END_FIELDS = {"stop": "stops", "stop_after": "stop_after", "end": "end"}
 """The commands that say where a piece ends, and their fields of a `SamplingRequest`."""
-ALIASES = {"penalty": "loop_penalty"}
 
 Number = TypeVar("Number", int, float)
 
@@ -60,11 +60,7 @@ class Settings:
 
     def clean(self, text: str) -> str:
         """What was typed, with its unknown characters treated as `/unknown` says. Raises `VocabularyError`."""
-        try:
-            return clean_prime(text, self.model, self.unknown, silent)
-        except VocabularyError as error:
-            here = "" if self.model.vocabulary.is_bytes else "; here: /unknown nearest"
-            raise VocabularyError(f"{error}{here}") from None
+        return clean_prime(text, self.model, self.unknown, silent)
 
     def with_next_seed(self) -> "Settings":
         """Those for the piece after the next."""
@@ -72,7 +68,7 @@ class Settings:
 
     def changed(self, name: str, value: str) -> "Settings":
         """Those after a command; its name is that of the field. Raises `ConfigError` for a value out of range."""
-        name = ALIASES.get(name, name)
+        name = FIELDS.get(name, name)
         if name == "unknown":
             one_of("unknown", value.strip(), POLICIES)
             return replace(self, unknown=value.strip())
@@ -98,7 +94,7 @@ class Settings:
 
     def shown(self, name: str) -> str:
         """A setting as it is."""
-        name = ALIASES.get(name, name)
+        name = FIELDS.get(name, name)
         config = self.request.config
         if name == "length" and self.one_sentence:
             value = f"a sentence, at most {self.request.max_length:,} characters"
@@ -137,7 +133,7 @@ class Settings:
 
     def _check_ends_are_free(self) -> None:
         if self.match is not None:
-            raise ConfigError("--match says where a text ends: leave it out, or /match here, to change that")
+            raise ConfigError("/match says where a text ends: type it alone first, which removes it")
 
     def _temperatures(self, value: str) -> tuple[float, float | None]:
         try:
@@ -165,11 +161,11 @@ class Settings:
 
 
 def number(name: str, value: str, kind: type[Number]) -> Number:
-    """The number that was given to a command. Raises `ConfigError` for other text."""
+    """The number that a field is set to. Raises `ConfigError` for other text."""
     try:
         return kind(value)
     except ValueError:
-        raise ConfigError(f"/{name.replace('_', '-')} needs a number, not {value!r}") from None
+        raise ConfigError(f"{name} needs a {'whole ' * (kind is int)}number, not {value!r}", name) from None
 
 
 def next_seed(seed: int) -> int:

@@ -53,7 +53,7 @@ def named(value: str) -> Path:
 
 
 def check_new(path: Path, overwrite: bool, command: str) -> None:
-    """Raises `CheckpointError` for a folder, for a file in none, and for one that exists, unless `overwrite` says so."""
+    """Raises `CheckpointError` for a folder, for a file in none, and for one that exists unless `overwrite` says so."""
     if path.is_dir():
         raise CheckpointError(f"{path} is a folder: name a file in it")
     if os.path.lexists(path) and not overwrite:

@@ -8,6 +8,8 @@ from charrnn.errors import ConfigError
 
 OTHER_NAMES = {"stop": ("stops",), "temp": ("to_temp",), "normalize": ("normalization",)}
 """Parameters with other names than their options."""
+QUOTED = r"""(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?!\w)"""
+"""What a user has given, as Python shows it; the apostrophe of a word is no quotation mark."""
 
 
 def options(command: Any) -> dict[str, str]:
@@ -29,6 +31,11 @@ def as_typed(error: ConfigError, typed: Mapping[str, str]) -> str:
     names = {name for name in typed if name in error.settings or "_" in name}
     if not names:
         return str(error)
-    alternatives = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
-    pattern = rf"(?<![\w/.=<'\"`-])(?:{alternatives})(?![\w/='\"`-]|\.\w)"
-    return re.sub(pattern, lambda found: typed[found[0]], str(error))
+    return replace(str(error), {name: typed[name] for name in names})
+
+
+def replace(text: str, typed: Mapping[str, str]) -> str:
+    """A message with names as they are typed, where they stand alone and not in quotes."""
+    alternatives = "|".join(map(re.escape, sorted(typed, key=len, reverse=True)))
+    pattern = rf"{QUOTED}|(?<![\w/.=<'\"`-])(?:{alternatives})(?![\w/='\"`-]|\.\w)"
+    return re.sub(pattern, lambda found: typed.get(found[0], found[0]), text)
