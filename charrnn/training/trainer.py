@@ -181,7 +181,8 @@ class Trainer:
                     if s.counters.step >= s.training_config.steps or self.out_of_patience:
                         if not s.history or s.history[-1].step != s.counters.step:
                             yield from self._evaluate(final=True)
-                        yield from self._score_lines()
+                        if self.line_scores is None:  # the time was up during a regular evaluation
+                            yield from self._score_lines()
                         break
                     self.is_between_steps = False
                     progress = self._step(threads)
@@ -292,9 +293,8 @@ class Trainer:
         yield replace(progress, evaluation=row)
 
     def _score_lines(self) -> Iterator[Progress]:
-        """Scores held-out lines, if the best model has no `line_scores` yet."""
-        if self.line_scores is None:
-            learned = self.state.counters.step * self.training_data.chars_read_per_step
-            for found in held_out_lines.scores(self.best, self.validation_data, learned):
-                self.line_scores = found
-                yield Progress(self.state.counters.step, self.epoch_of(self.state.counters.step))
+        """Scores held-out lines with the best model."""
+        learned = self.state.counters.step * self.training_data.chars_read_per_step
+        for found in held_out_lines.scores(self.best, self.validation_data, learned):
+            self.line_scores = found
+            yield Progress(self.state.counters.step, self.epoch_of(self.state.counters.step))

@@ -254,7 +254,7 @@ def test_unknown_is_advised_only_for_models_of_characters(characters: str | None
         ("--top-k -1", "--top-k must be"),
         ("--count 0", "count must be"),
         ("-n -2", "length can't be -2"),
-        ("-n many", "-n"),
+        ("-n many", "--length can't be 'many': give a whole number"),
         ("--count 2 -n -1", "need an end"),
         ("--json -n -1", "need an end"),
         ("--seed -1", "seed must be"),

@@ -49,7 +49,7 @@ def test_less_of_a_text_is_held_out_if_validation_would_take_too_long(slow_machi
 def test_enough_lines_are_held_out_to_tell_what_an_unusual_one_is(slow_machine: None) -> None:
     corpus = from_text(place_names(1, 6001))
     chosen = autoconfig.fit_to_time(corpus, {"hidden_size": 256, "layout": "lines"}, Deadline(2, 0.6))
-    assert len(split_corpus(corpus, training_config(chosen)).validation.lines) >= 2 * MIN_LINES - 6  # rounded
+    assert len(split_corpus(corpus, training_config(chosen)).validation.lines) > MIN_LINES
 
 
 def test_a_text_of_its_own_is_validated_on_as_a_whole_or_refused(slow_machine: None) -> None:
