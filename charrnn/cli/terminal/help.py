@@ -1,5 +1,6 @@
 """The help of the commands: plain text with the options in groups, and suggestions for unknown options."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -165,15 +166,19 @@ def suggesting(context: Any, given: list[str]) -> Iterator[None]:
 def naming_values() -> Iterator[None]:
     """Says of a value that is no number what it is and what to give, as for all other values.
 
-    Typer converts values with Pydantic, whose errors say neither.
+    Typer converts values with Pydantic, whose errors say neither. Before version 0.29 its own errors have both.
     """
     try:
         yield
     except typer.TyperException as error:
         option, problems = getattr(error, "param", None), getattr(error.__cause__, "errors", None)
-        if option is None or problems is None:
+        said = re.match(r"(.+) is not a valid (int|float|bool)", str(getattr(error, "message", "")), re.DOTALL)
+        if option is None or not (problems or said):
             raise
-        problem = problems()[0]
-        wanted = WANTED.get(problem["type"].partition("_")[0], "another value")
-        name = max(option.opts, key=len)
-        raise ConfigError(f"{name} can't be {problem['input']!r:.60}: give {wanted}") from None
+        if problems:
+            problem = problems()[0]
+            value, kind = repr(problem["input"]), problem["type"].partition("_")[0]
+        elif said:
+            value, kind = said.groups()
+        name, wanted = max(option.opts, key=len), WANTED.get(kind, "another value")
+        raise ConfigError(f"{name} can't be {value:.60}: give {wanted}") from None
