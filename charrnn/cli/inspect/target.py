@@ -12,7 +12,7 @@ from charrnn.checkpoint import model_file, training_file
 from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.checkpoint.paths import SUFFIX, resume_path
 from charrnn.cli.terminal.console import notice
-from charrnn.cli.terminal.undecoded import UndecodedBytes
+from charrnn.cli.terminal.undecoded import notify_undecoded
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files
 from charrnn.dataset.corpus import Corpus
@@ -60,9 +60,7 @@ class Target:
         A notice says if they are in another encoding. Raises `CorpusError` for the name of a file that does not exist.
         """
         text = self._read(given)
-        undecoded = UndecodedBytes(self.model)
-        undecoded.look(text)
-        undecoded.tell(notice)
+        notify_undecoded(self.model, text, notice)
         return text
 
     def _read(self, given: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from charrnn.cli.terminal.inputs import done_with_unknown
-from charrnn.cli.terminal.undecoded import UndecodedBytes
+from charrnn.cli.terminal.undecoded import notify_undecoded
 from charrnn.dataset import files
 from charrnn.dataset.escapes import unescape
 from charrnn.dataset.files import STDIN
@@ -34,9 +34,7 @@ def clean_prime(text: str, model: Model, unknown: str, notice: Callable[[str], N
         raise VocabularyError(f"{error} with --unknown skip, or replace them with --unknown nearest") from None
     if n_unknown:
         notice(f"characters of the prime that the model has never seen {done_with_unknown(unknown)}: {n_unknown:,}")
-        undecoded = UndecodedBytes(model)
-        undecoded.look(text)
-        undecoded.tell(notice)
+        notify_undecoded(model, text, notice)
     return prime
 
 

@@ -7,6 +7,13 @@ if TYPE_CHECKING:
     from charrnn.model.model import Model
 
 
+def notify_undecoded(model: "Model", text: str, notice: Callable[[str], None]) -> None:
+    """Says of a whole text that it has such bytes, if so."""
+    undecoded = UndecodedBytes(model)
+    undecoded.look(text)
+    undecoded.tell(notice)
+
+
 class UndecodedBytes:
     """Looks for such bytes in texts on their way to the model, until there are some."""
 
