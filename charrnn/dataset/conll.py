@@ -168,9 +168,9 @@ class SentenceReader:
     """Sentences without tags from lines as they arrive, each as soon as it is complete.
 
     Lines up to an empty one are rows of a table, as in files for training, if all have the same number of columns and
-    end with a tag that the model knows: the sentence is their first columns. Of other lines, one with blanks and no tab
-    is a whole sentence. Any other has a word, and further columns after tabs, if any; its sentence goes on until an
-    empty line, or one that is a sentence.
+    end with a tag that the model knows: the sentence is their first columns. From a row on whose tag is that of an
+    entity, every line is a row. Of other lines, one with blanks and no tab is a whole sentence. Any other has a word,
+    and further columns after tabs, if any; its sentence goes on until an empty line, or one that is a sentence.
     """
 
     def __init__(self, tags: Container[str]) -> None:
@@ -182,6 +182,10 @@ class SentenceReader:
         self.rows: list[tuple[int, str]] = []
         """The lines since the last empty one and their numbers, as long as all may be rows."""
         self.may_be_table = True
+        self.is_table = False
+        """Whether a row since the last empty line has the tag of an entity."""
+        self.doubt: tuple[int, str] | None = None
+        """The first line that may be meant otherwise, by its number, and how it was read."""
 
     def add(self, line: str) -> Iterator[Sentence]:
         """The sentences that the next line completes."""
@@ -192,8 +196,11 @@ class SentenceReader:
             return
         if not whole:
             yield from self.end()
-        elif self.may_be_table and self._is_row(columns):
+        elif self.is_table or (self.may_be_table and self._is_row(columns)):
+            if not self._is_row(columns):
+                self._doubt(self.number, f"is not a row like the line before it: it is read as the word {columns[0]!r}")
             self.rows.append((self.number, whole))
+            self.is_table = self.is_table or bool(split_tag(columns[-1])[0])
         else:
             lines = [*self.rows, (self.number, whole)]
             self.rows, self.may_be_table = [], False
@@ -204,7 +211,7 @@ class SentenceReader:
         """The sentence that has begun, if any: no more of it will come."""
         for number, row in self.rows:
             self._add_word(number, COLUMNS.split(row)[0])
-        self.rows, self.may_be_table = [], True
+        self.rows, self.may_be_table, self.is_table = [], True, False
         yield from self._complete()
 
     def _is_row(self, columns: list[str]) -> bool:
@@ -224,10 +231,16 @@ class SentenceReader:
         """The sentences that a line completes that is no row."""
         columns = COLUMNS.split(whole)
         if len(columns) > 1 and TAB not in whole:
+            prefix, kind = split_tag(columns[-1])
+            if self._is_row(columns) or columns[-1] == OUTSIDE or (prefix and kind.isupper()):
+                self._doubt(number, f"ends with the tag {columns[-1]!r}, but is read as a sentence, not as a word")
             yield from self._complete()
             yield Sentence(columns, [], number)
         else:
             self._add_word(number, columns[0])
+
+    def _doubt(self, number: int, how: str) -> None:
+        self.doubt = self.doubt or (number, how)
 
     def _add_word(self, number: int, word: str) -> None:
         if not self.words:

@@ -170,17 +170,16 @@ def check(
     """Raises `CorpusError` for bad lines that are not to be skipped, and for fewer than two pairs.
 
     `of_words` says that each is a sentence, whose words have tags, `looks_tagged` that the lines look like words and
-    tags, although they were not read as such: see `conll`.
+    tags, although they were not read as such: then most of them are bad, and are not to be skipped. See `conll`.
     """
-    if pairs.faults and not skip_bad:
+    if pairs.faults and (looks_tagged or not skip_bad):
         raise CorpusError(f"{told(pairs.faults)}: {conll.ADVICE if looks_tagged else line_advice(layout)}")
     skipped = f"; --skip-bad left out {pairs.n_bad:,}: {told(pairs.faults)}" if pairs.faults else ""
     if len(pairs.lines) < 2:
         if pairs.faults and not len(pairs.lines):
             n = pairs.n_bad
             which = f"all {n:,} lines of {name} are" if n > 1 else f"the only line of {name} is"
-            advice = f"; {conll.ADVICE}" if looks_tagged else ""
-            raise CorpusError(f"{which} bad, and so --skip-bad leaves none: {told(pairs.faults)}{advice}")
+            raise CorpusError(f"{which} bad, and so --skip-bad leaves none: {told(pairs.faults)}")
         if of_words and len(pairs.lines):
             raise CorpusError(
                 f"{name} has only one sentence, and at least two are needed: in CoNLL's form a line is a word and its "

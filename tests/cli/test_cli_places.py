@@ -122,7 +122,7 @@ def test_a_record_is_counted_in_its_file(tmp_path: Path) -> None:
         (("words.conll", "--tags"), "line 1 has no tab in words.conll (6 lines are like that): these look like lines "
          "of words and tags, so add --conll"),
         (("words.tsv", "--tags"), "line 1 has 2 tags for 3 characters in words.tsv (5 lines are like that): these loo"),
-        (("words.conll", "--tags", "--skip-bad"), "all 6 lines of words.conll are bad, and so --skip-bad leaves none"),
+        (("words.conll", "--tags", "--skip-bad"), "line 1 has no tab in words.conll (6 lines are like that): these"),
         (("train.tsv", "bad.tsv", "--tags"), "line 1 of train.tsv has 1 tag for 6 characters (41 lines are like that); "
          "line 3 of bad.tsv has no tab: write text, tab, tags, or leave"),
         (("short.conll", "--tags", "--conll", "--skip-bad"), "short.conll has only one sentence, and at least two are "

@@ -156,6 +156,13 @@ def test_words_are_evaluated(words: Path) -> None:
     assert json.loads(charrnn(*args, "--json", cwd=words, input=own).stdout)["f1"] == 1
 
 
+def test_a_row_without_a_tag_is_told(words: Path) -> None:
+    done = charrnn("tag", "model.safetensors", "--conll", cwd=words, input="John B-PER\nSmith\nleft O\n")
+    assert done.stdout == "John\tB-PER\nSmith\tI-PER\nleft\tO\n\n"
+    assert "line 2 of stdin is not a row like the line before it: it is read as the word 'Smith'" in done.stderr
+    assert "line" not in charrnn("tag", "model.safetensors", "--conll", cwd=words, input=SENTENCES).stderr
+
+
 def test_sentences_with_bad_lines_are_skipped_and_counted(words: Path) -> None:
     args = ("tag", "model.safetensors", "--conll", "--evaluate", "--skip-bad")
     done = charrnn(*args, "--json", cwd=words, input="Ann\n\n" + SENTENCES + "Bob O\nB-\nCy O\n")

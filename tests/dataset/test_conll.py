@@ -172,8 +172,10 @@ def test_sentences_come_with_a_word_a_line_or_as_a_whole():
         ("John N B-PER\nleft V O\n\nAnn N S-PER", [(2, "John left"), ("end", "Ann")]),
         ("John B-PER\nleft\tO\n\n", [(2, "John left")]),
         ("-DOCSTART- -X- O\n\n. . O\nx . O\n\n", [(4, ". x")]),
-        ("John N B-PER\nleft V X\n\n", [(1, "John N B-PER"), (1, "left V X")]),  # X is no tag
-        ("John N B-PER\nleft O\n\n", [(1, "John N B-PER"), (1, "left O")]),  # other columns
+        ("John N B-PER\nleft V X\nus\n\n", [(3, "John left us")]),  # an entity's tag makes it a table
+        ("John N O\nleft V X\n\n", [(1, "John N O"), (1, "left V X")]),  # X is no tag
+        ("John N O\nleft O\n\n", [(1, "John N O"), (1, "left O")]),  # other columns
+        ("John N B-PER\n\nhe left\n\n", [(1, "John"), (2, "he left")]),
         ("he left\nit got O\n\n", [(0, "he left"), (1, "it got O")]),
         ("x\nit got O\n\n", [(1, "x"), (1, "it got O")]),
         ("John\tO\nit left us\na B-PER\n\n", [(1, "John"), (1, "it left us"), (2, "a B-PER")]),
@@ -184,6 +186,24 @@ def test_sentences_come_with_a_word_a_line_or_as_a_whole():
 )
 def test_columns_are_words_if_the_last_is_a_known_tag_in_all_lines(text, found):
     assert sentences(text, {"I-PER", "O", "."}) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "doubt"),
+    [
+        ("Ann B-PER\nleft\nYork B-PER\n", (2, "is not a row like the line before it: it is read as the word 'left'")),
+        ("x\n\nAnn N B-PER\nleft O\n", (4, "is not a row like the line before it: it is read as the word 'left'")),
+        ("left O\nYork\nAnn B-PER\n", (1, "ends with the tag 'O', but is read as a sentence, not as a word")),
+        ("he left\nAnn B-PER\n", (2, "ends with the tag 'B-PER', but is read as a sentence, not as a word")),
+        ("EU NNP B-ORG\nhe V O\n", (1, "ends with the tag 'B-ORG', but is read as a sentence, not as a word")),
+        ("Ann B-PER\nleft O\n\nhe left\nand it left .\nJohn\n\nan E-mail\nvitamin B-12\n\nx\tB-ORG\n", None),
+    ],
+)
+def test_a_line_that_may_be_meant_otherwise_is_known(text, doubt):
+    reader = SentenceReader({"I-PER", "O", "."})
+    for line in text.splitlines():
+        list(reader.add(line))
+    assert reader.doubt == doubt
 
 
 @given(st.lists(st.lists(st.tuples(WORDS, TAGS), min_size=1, max_size=6), min_size=1, max_size=5))

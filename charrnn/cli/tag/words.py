@@ -25,10 +25,15 @@ def sentences(files: list[str], model: Model, notice: Notice, known: Container[s
     The files may have tags, which are left out: see `SentenceReader`, to which `known` goes.
     """
     notice_typing(files, notice)
+    is_told = False
     for path in files:
         reader = SentenceReader(known)
         for lines in _lines(path, model):
             yield _of(path, (sentence for line in lines for sentence in reader.add(line)))
+            if reader.doubt and not is_told:
+                number, how = reader.doubt
+                notice(f"line {number:,} of {_name(path)} {how}; a table has a word and its tag on each line")
+                is_told = True
         yield _of(path, reader.end())
 
 
