@@ -79,7 +79,7 @@ def sample_lines(
         if model.layout != "pairs":
             yield from continuations(model, [[prime] * len(seeds)], with_length, on_failure=failed)
             return
-        labels = [_draw_label(model, seed) if label is None else label for seed in seeds]
+        labels = [draw_label(model, seed) if label is None else label for seed in seeds]
         sources = [[source + TAB + prime for source in labels]]
         for sample in continuations(model, sources, with_length, on_failure=failed):
             yield replace(sample, prime=prime, label=labels[sample.seed - seeds.start])
@@ -131,8 +131,8 @@ def check_label(model: Model, label: str | None) -> None:
         model.labels.index(label)
 
 
-def _draw_label(model: Model, seed: int) -> str:
-    """The label of the line with this seed."""
+def draw_label(model: Model, seed: int) -> str:
+    """The label of the line with this seed, drawn by its frequency."""
     assert model.labels is not None
     return model.labels.draw(np.random.default_rng((seed, LABEL_STREAM)))
 

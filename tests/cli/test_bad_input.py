@@ -331,7 +331,7 @@ sample model.safetensors --out-dir nothing --json | 2 | --out-dir and --json
 sample model.safetensors --separator a -0     | 2 | --separator and --null
 sample model.safetensors --separator 'a\\'    | 2 | --separator ends with a backslash
 sample model.safetensors --label a            | 2 | --pairs
-sample model.safetensors --label a --interactive | 2 | --label
+sample model.safetensors --label a --interactive | 2 | --label needs a model of pairs
 sample model.safetensors --state-in corpus.txt | 1 | corpus.txt
 sample model.safetensors --state-out model.safetensors | 1 | this command reads
 sample model.safetensors --state-out corpus.txt | 1 | exists

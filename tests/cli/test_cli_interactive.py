@@ -256,6 +256,8 @@ def test_unknown_characters_are_treated_as_asked() -> None:
     done = typed("a ☃", "/unknown skip", "“a” ☃b", "/unknown nearest", "“a”—b… ☃", args=("-n", 0))
     assert done.stdout == 'a b\n"a"-b... \n'
     assert "leave them out with /unknown skip, or replace them with /unknown nearest" in done.stderr
+    told = "characters of the prime that the model has never seen were "
+    assert f"{told}left out: 3\n{told}replaced by the nearest ones: 5\n" in done.stderr
     assert typed("“a”", args=("-n", 0, "--unknown", "nearest")).stdout == '"a"\n'
 
 
@@ -310,7 +312,8 @@ def test_a_file_that_can_not_be_written_whole_stays_as_it_is(tmp_path: Path) -> 
 
 
 def test_the_state_goes_on_elsewhere(tmp_path: Path) -> None:
-    done = typed("The tide", "/state x.state", "/state x.state", "/more", cwd=tmp_path)
+    done = typed("The tide", "/state x.state", "/state x.state", "/state! a b", "/more", cwd=tmp_path)
+    assert "saved the state in a b: charrnn sample --state-in 'a b' goes on from here" in done.stderr
     assert "x.state exists: /state! x.state overwrites it" in done.stderr
     goes_on = charrnn("sample", TALES, *ENGINE, "--state-in", "x.state", "-n", 30, cwd=tmp_path).stdout
     assert done.stdout == f"The tide{after('The tide', 1)}\n{goes_on}\n"

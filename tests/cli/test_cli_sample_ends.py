@@ -335,7 +335,7 @@ def test_ends_can_be_set() -> None:
 def test_without_other_ends_a_record_has_its_own(form: RecordForm, end: str) -> None:
     model = random_model(characters="\n ab\x1e", layout="lines", record_form=form)
     request = SamplingRequest(stops=["a", end], stop_after=["b"])
-    settings = Settings(model, request, {}, None, "error", one_sentence=False, notice=print)
+    settings = Settings(model, request, {}, None, None, "error", one_sentence=False, notice=print)
     assert settings.changed("stop", "").request.stops == [end]
     assert settings.changed("stop_after", "").request.stop_after == []
 
@@ -369,9 +369,28 @@ def test_what_can_not_be_continued_leaves_no_line_open() -> None:
     pytest.importorskip("regex")
     done = typed("Bally", r"Ireland\tBally", model=REGIONS, args=("-n", 9))
     assert re.fullmatch("Ireland\tBally.*\n", done.stdout)
-    assert "type a source, a tab and how its target begins" in done.stderr
+    assert "the model has no label 'Bally': choose one of England, Ireland, Scotland, Wales" in done.stderr
     done = typed("", "", args=("-n", 9, "--match", r"([a-z]+) \1"))
     assert done.stdout.count("\n") == done.stderr.count("does not match after 9") == 2
+
+
+def test_a_label_is_typed_or_set_or_drawn() -> None:
+    labels = ("Wales\t", "Ireland\t", "Ireland\tBal", "England\t")
+    shown = typed("Wales", "/label Ireland", "", "Bal", "/label", r"England\t", "", model=REGIONS, args=("-n", 9))
+    lines = shown.stdout.splitlines()
+    assert len(lines) == 5
+    assert all(line.startswith(label) for line, label in zip(lines, labels, strict=False))
+    alone = json.loads(sample(REGIONS, "-n", 9, "--json", seed=5).stdout)
+    assert lines[4] == f"{alone['label']}\t{alone['text']}"
+    (other,) = typed("", model=REGIONS, args=("-n", 9, "--label", "Scotland")).stdout.splitlines()
+    assert other == "Scotland\t" + sample(REGIONS, "-n", 9, "--label", "Scotland").stdout.rstrip("\n")
+    assert "the model has no label 'France'" in typed("/label France", model=REGIONS).stderr
+    assert "this model has no labels" in typed("/label Wales").stderr
+
+
+def test_a_piece_without_the_end_of_a_sentence_is_told() -> None:
+    done = typed("/length sentence", "/allow a-z ", "The tide", args=("--seed", 1))
+    assert "no sentence ended within 1,000 characters: /more goes on" in done.stderr
 
 
 def test_typed_bytes_that_are_no_text_do_not_end_a_conversation() -> None:

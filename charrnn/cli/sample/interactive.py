@@ -19,15 +19,15 @@ from charrnn.cli.sample.settings import CHARACTERS, END_FIELDS, Settings, number
 from charrnn.cli.sample.text_file import TextFile, check_new, named
 from charrnn.cli.terminal.console import Output, notice, notifier, until_interrupted
 from charrnn.dataset.escapes import escape, unescape
-from charrnn.dataset.vocabulary import TAB
-from charrnn.errors import CharRNNError, ConfigError
+from charrnn.dataset.shell_words import quote
+from charrnn.errors import CharRNNError, ConfigError, counted
 from charrnn.model.model import Model
 from charrnn.sampling.request import SamplingRequest
 from charrnn.sampling.writing import Writing
 
 MAX_SHOWN = 60
 """The most characters of a piece that was taken back, and of the text before it, that are shown."""
-REMOVED_BY_NOTHING = (*END_FIELDS, *CHARACTERS, "match")
+REMOVED_BY_NOTHING = (*END_FIELDS, *CHARACTERS, "match", "label")
 """The settings that a command without a value removes; the others it shows."""
 
 
@@ -145,10 +145,8 @@ class Conversation:
         self._write()
 
     def _add(self, text: str) -> None:
-        """Adds what was typed. Raises `ConfigError` if a model of pairs has no source to write the target of."""
-        if self.model.layout == "pairs" and TAB not in text:
-            raise ConfigError("type a source, a tab and how its target begins, if you want to say that")
-        self.writing.add(text)
+        """Adds what was typed."""
+        self.writing.add(self.settings.with_source(text))
 
     def _again(self, value: str, forced: bool) -> None:
         if value.strip():
@@ -173,6 +171,8 @@ class Conversation:
             self.output.flush()
         if request.end and not written:
             self._notice(ends.without_sentence(request, 1))
+        if self.settings.one_sentence and len(self.model.vocabulary.encode(written)) >= request.max_length:
+            self.tell(f"no sentence ended within {counted(request.max_length, 'characters')}: /more goes on")
         if self.lines.is_terminal:
             self.tell(f"[seed {request.seed}]" if written else f"[seed {request.seed}: nothing was written]")
         if given is None:
@@ -234,7 +234,7 @@ class Conversation:
         path = named(value)
         check_new(path, forced, "state")
         self.writing.state(self.settings.request).save(path, self.model)
-        self.tell(f"saved the state in {path}: charrnn sample --state-in {path} goes on from here")
+        self.tell(f"saved the state in {path}: charrnn sample --state-in {quote(str(path))} goes on from here")
 
     def _seed(self, value: str, forced: bool) -> None:
         if value.strip():
@@ -256,8 +256,10 @@ class Conversation:
 
     def _greet(self) -> None:
         if not self.writes_on:
-            unit = self.model.record_form.unit[:-1]
-            self.tell(f"type how a {unit} begins: the model goes on; Enter alone lets it begin one")
+            begun = f"how a {self.model.record_form.unit[:-1]} begins"
+            if self.model.layout == "pairs" and self.settings.label is None:
+                begun = "a source" if self.model.labels is None else "a label"
+            self.tell(f"type {begun}: the model goes on; Enter alone lets it begin one")
         elif self.settings.one_sentence:
             self.tell("write something: the model goes on for a sentence; Enter alone lets it go on")
         else:

@@ -95,7 +95,6 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
         ("--prime", "--prime-file", "give one of them"),
         ("--per-line", "--count", "each line is continued once"),
         ("--label", "--per-line", "each line to continue begins with its own source and tab"),
-        ("--label", "--interactive", "you type the primes"),
         ("--match", "--stop-after", "the expression says where a text ends"),
         ("--match", "--end", "the expression says where a text ends"),
         ("--stop-after", "--end", "each says where a text ends"),
@@ -121,16 +120,16 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
     ):
         if given[a] and given[b]:
             raise ConfigError(f"{a} and {b} can't both be given: {why}")
-    for a, b in (
-        ("--max-copy", "--corpus"),
-        ("--corpus", "--max-copy"),
-        ("--logprobs", "--json"),
-        ("--history", "--interactive"),
-        ("--per-line", PRIME_LINES),
-        ("--encoding", READ_FILES),
+    for a, b, what in (
+        ("--max-copy", "--corpus", ", the text that must not be copied: that of the training"),
+        ("--corpus", "--max-copy", ", how many characters of it may be copied"),
+        ("--logprobs", "--json", ""),
+        ("--history", "--interactive", ""),
+        ("--per-line", PRIME_LINES, ""),
+        ("--encoding", READ_FILES, ""),
     ):
         if given[a] and not given[b]:
-            raise ConfigError(f"{a} needs {b}")
+            raise ConfigError(f"{a} needs {b}{what}")
 
 
 def check_files(state_out: Path | None, force: bool, prime_file: Path | None, read: tuple[Path | None, ...]) -> None:
@@ -157,12 +156,13 @@ def check_model(model: Model, params: Mapping[str, Any]) -> None:
     layout = model.layout
     model.language_model  # noqa: B018 - raises an error for another form
     if layout not in LINE_LAYOUTS and (params["novel"] or params["unique"]):
+        other = "; --max-copy N --corpus FILE keeps a text from copying more than N characters" * params["novel"]
         raise ConfigError(
-            "--novel and --unique need a model of lines or records: `charrnn train --lines` makes one of lines"
+            f"--novel and --unique need a model of lines or records: `charrnn train --lines` makes one of lines{other}"
         )
     if layout != "pairs" and params["label"] is not None:
         raise ConfigError("--label needs a model of pairs: `charrnn train --pairs` makes one")
-    if layout == "pairs" and not params["per_line"] and not params["interactive"]:
+    if layout == "pairs" and not params["per_line"] and not (params["interactive"] and params["label"] is None):
         from charrnn.sampling.lines import check_label  # other models need not wait for it
 
         check_label(model, params["label"])

@@ -12,9 +12,10 @@ from charrnn.cli.sample.primes import clean_prime
 from charrnn.cli.terminal.console import silent
 from charrnn.config import MAX_SEED, SamplingConfig, one_of
 from charrnn.dataset.escapes import escape, unescape
-from charrnn.dataset.vocabulary import POLICIES
+from charrnn.dataset.vocabulary import POLICIES, TAB
 from charrnn.errors import ConfigError
 from charrnn.model.model import Model
+from charrnn.sampling.lines import check_label, draw_label
 from charrnn.sampling.request import SamplingRequest
 
 SENTENCE = "sentence"
@@ -37,6 +38,8 @@ class Settings:
     """Its seed is that of the next piece; its prime is not used."""
     options: Mapping[str, Any]
     """The options of the command line."""
+    label: str | None
+    """The source of the texts of a model of pairs; None: it is typed."""
     match: str | None
     unknown: str
     one_sentence: bool
@@ -54,13 +57,28 @@ class Settings:
     ) -> "Settings":
         """Those of the command line; if the model `writes_on`, by a sentence unless that says otherwise."""
         given = any(options[name] is not None for name in ("length", "match", "end")) or options["stop_after"]
-        match, unknown = options["match"], options["unknown"]
         one_sentence = writes_on and not given and not any(request.stops)
-        return cls(model, request, options, match, unknown, one_sentence, notice)
+        label, match, unknown = (options[name] for name in ("label", "match", "unknown"))
+        return cls(model, request, options, label, match, unknown, one_sentence, notice)
 
     def clean(self, text: str) -> str:
         """What was typed, with its unknown characters treated as `/unknown` says. Raises `VocabularyError`."""
-        return clean_prime(text, self.model, self.unknown, silent)
+        return clean_prime(text, self.model, self.unknown, silent if self.options["quiet"] else self.notice)
+
+    def with_source(self, text: str) -> str:
+        """What was typed, for a model of pairs with a source and a tab before it, unless it has them.
+
+        The source is the label, or else all that was typed or, of nothing, a label that is drawn for the next seed.
+        Raises `ConfigError` for a source that is not among the labels, or none.
+        """
+        if self.model.layout != "pairs" or TAB in text:
+            return text
+        if self.label is not None:
+            return f"{self.label}{TAB}{text}"
+        if not text and self.model.labels is None:
+            raise ConfigError("type a source; a tab and how its target begins may follow")
+        check_label(self.model, text or None)
+        return f"{text or draw_label(self.model, self.request.seed)}{TAB}"
 
     def with_next_seed(self) -> "Settings":
         """Those for the piece after the next."""
@@ -72,6 +90,10 @@ class Settings:
         if name == "unknown":
             one_of("unknown", value.strip(), POLICIES)
             return replace(self, unknown=value.strip())
+        if name == "label":
+            if value:
+                check_label(self.model, value)
+            return replace(self, label=value or None)
         if name == "match":
             return self._with_match(value)
         if name == "length" and value.strip() == SENTENCE:
@@ -100,7 +122,7 @@ class Settings:
             value = f"a sentence, at most {self.request.max_length:,} characters"
         elif name == "temp" and config.to_temp is not None:
             value = f"{config.temp:g}:{config.to_temp:g}"
-        elif name in ("match", "unknown"):
+        elif name in ("label", "match", "unknown"):
             value = getattr(self, name)
         elif name in END_FIELDS:
             found = getattr(self.request, END_FIELDS[name])
@@ -117,7 +139,7 @@ class Settings:
         names += [name for name in (*NUMBERS, *CHARACTERS) if getattr(config, name) != getattr(default, name)]
         names += [name for name, field in END_FIELDS.items() if getattr(self.request, field)]
         names += ["min_length"] if self.request.min_length else []
-        names += ["match"] if self.match is not None else []
+        names += [name for name in ("label", "match") if getattr(self, name) is not None]
         return "; ".join(map(self.shown, names))
 
     def _with_match(self, value: str) -> "Settings":
