@@ -4,13 +4,14 @@ An item that is an error takes nothing from those before it: they come first, in
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, starmap
 from typing import TypeVar
 
 from charrnn.errors import ConfigError
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
+Text = TypeVar("Text", bound=str | bytes)
 
 
 def in_groups(items: Iterable[Item], n: int) -> Iterator[list[Item]]:
@@ -58,21 +59,21 @@ def map_batches(function: Callable[[int, Item], Found], batches: Iterable[Sequen
         done += len(batch)
 
 
-def texts_in_groups(texts: Iterable[str], n: int, what: str) -> Iterator[list[str]]:
+def texts_in_groups(texts: Iterable[Text], n: int, what: str, kinds: tuple[type, ...] = (str,)) -> Iterator[list[Text]]:
     """The texts in lists of n. Raises `ConfigError` for anything else; `what` is the function that they are for."""
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise ConfigError(f"{what} takes several texts: give a list of them, not {_kind(texts)}")
-    return in_groups((_checked(text, number, what) for number, text in enumerate(texts, 1)), n)
+        raise ConfigError(f"{what} takes several texts: give a list of them, not {kind_of(texts)}")
+
+    def checked(number: int, text: Text) -> Text:
+        if not isinstance(text, kinds):
+            advice = ": decode it first" if isinstance(text, bytes) else ""
+            raise ConfigError(f"{what} takes texts, and number {number:,} is {kind_of(text)}{advice}")
+        return text
+
+    return in_groups(starmap(checked, enumerate(texts, 1)), n)
 
 
-def _checked(text: object, number: int, what: str) -> str:
-    if not isinstance(text, str):
-        advice = ": decode it first" if isinstance(text, bytes) else ""
-        raise ConfigError(f"{what} takes texts, and number {number:,} is {_kind(text)}{advice}")
-    return text
-
-
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
     """What a value is, for an error."""
     names = {str: "a single text", bytes: "bytes", type(None): "None"}
     return names.get(type(value), f"of the type {type(value).__name__}")

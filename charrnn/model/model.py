@@ -131,8 +131,10 @@ class Model:
     def as_text(self, text: str | bytes) -> str:
         """A text as characters: bytes are decoded in the encoding of the training text.
 
-        Raises `CorpusError` for bytes that can't be.
+        Raises `CorpusError` for bytes that can't be, and `ConfigError` for what is not a text.
         """
+        if not isinstance(text, str | bytes):
+            raise ConfigError(f"a text is of the type str or bytes, not {type(text).__name__}")
         try:
             return text if isinstance(text, str) else text.decode(self.text_form.encoding, "surrogateescape")
         except UnicodeError as error:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import REWRITING_LAYOUTS, check_threads, one_of
-from charrnn.dataset.groups import in_groups
+from charrnn.dataset.groups import texts_in_groups
 from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads
@@ -38,10 +38,10 @@ def score_lines(
     after the tab.
 
     `unknown` is one of `score.UNKNOWN_POLICIES`. With `error` it raises `VocabularyError` as `score` does, with the
-    number of the line, after it has yielded the scores of the lines before it. Raises `ConfigError` for fewer than one
-    thread, and for `stateful` with a model of pairs.
+    number of the line, after it has yielded the scores of the lines before it. Raises `ConfigError` for what is not
+    several texts, for fewer than one thread, and for `stateful` with a model of pairs.
     """
-    batches = in_groups(lines, LINES_PER_BATCH)
+    batches = texts_in_groups(lines, LINES_PER_BATCH, "score_lines", (str, bytes))
     scores = score_batches(model, batches, stateful=stateful, unknown=unknown, threads=threads)
     return itertools.chain.from_iterable(scores)
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from charrnn.config import REWRITING_LAYOUTS, check_threads, one_of
+from charrnn.dataset.groups import kind_of
 from charrnn.dataset.line_reader import lines_of
 from charrnn.dataset.records import records_of
-from charrnn.errors import CorpusError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.model import Model
 from charrnn.scoring.lines import score_lines
 from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, check_scores, stream_surprisal
@@ -27,6 +28,8 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error", 
     """
     check_scores(model)
     check_threads(threads)
+    if not isinstance(text, Iterable):
+        raise ConfigError(f"score takes a text or its pieces, not {kind_of(text)}")
     pieces: Iterable[Text] = [text] if isinstance(text, Text) else text
     if not model.vocabulary.is_bytes:
         pieces = model.text_form.normalize_pieces(map(model.as_text, pieces))

@@ -65,7 +65,8 @@ class Findings:
 
 
 def diagnose(found: Findings) -> str | None:
-    """Says what would help most: more text, more time or more units; None if there are too few evaluations to tell.
+    """Says what would help most: more text, more time or more units; None if no step was taken, or there are
+    too few evaluations to tell.
 
     A network whose validation loss still falls has not finished learning, whatever else it lacks. Otherwise one that
     does better on the training text than on the validation text has too little to learn from, and one that does equally
@@ -79,6 +80,8 @@ def diagnose(found: Findings) -> str | None:
         )
     if not rows:
         return NOT_VALIDATED if found.is_too_short else None
+    if not found.epochs:
+        return None
     best, last = min(rows, key=lambda row: row.rank), rows[-1]
     if solved := _solved(found, best):
         return solved

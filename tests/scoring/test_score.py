@@ -336,9 +336,24 @@ def test_unknown_policies_and_a_number_of_threads_below_1_are_errors():
     with pytest.raises(ConfigError, match="unknown can't be 'replace'"):
         score(random_model(), "a", unknown="replace")
     with pytest.raises(ConfigError, match="unknown can't be 'replace'"):
-        score_lines(random_model(), "a", unknown="replace")
+        score_lines(random_model(), ["a"], unknown="replace")
     with pytest.raises(ConfigError, match="threads must be from 1 to 4096"):
-        score_lines(random_model(), "a", threads=0)
+        score_lines(random_model(), ["a"], threads=0)
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "why"),
+    [
+        (score_lines, "abc", "score_lines takes several texts: give a list of them, not a single text"),
+        (score_lines, ["a", None], "score_lines takes texts, and number 2 is None"),
+        (score, None, "score takes a text or its pieces, not None"),
+        (score, ["a", 3], "a text is of the type str or bytes, not int"),
+        (surprisal, None, "a text is of the type str or bytes, not NoneType"),
+    ],
+)
+def test_what_is_no_text_can_not_be_scored(function, given, why):
+    with pytest.raises(ConfigError, match=f"^{why}$"):
+        list(function(random_model(), given))
 
 
 # Scores

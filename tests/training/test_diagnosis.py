@@ -121,3 +121,4 @@ def test_answers_that_are_not_all_right_are_not_solved(accuracy: float) -> None:
 @pytest.mark.parametrize("losses", [[], [(2.0, 2.0)], [(2.0, 2.0), (1.9, 1.9)], [(2.0, None)] * 5])
 def test_it_says_nothing_after_too_few_evaluations(losses: list[tuple[float, float | None]]) -> None:
     assert says(losses, 1.8) == ""
+    assert says(losses, 1.8, epochs=0.0, table=1.0) == ""  # no step was taken

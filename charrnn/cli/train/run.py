@@ -94,9 +94,7 @@ class Run:
 
     def _is_over(self) -> bool:
         """Whether a resumed run has no step left."""
-        trainer = self.trainer
-        ends = trainer.deadline is None and self.first >= trainer.state.training_config.steps
-        return self.command is None and (ends or trainer.out_of_patience)
+        return self.command is None and (self.summary.is_at_end or self.trainer.out_of_patience)
 
     def _train(self) -> dict[int, float]:
         """Trains; returns the signals that stopped it."""
@@ -119,7 +117,8 @@ class Run:
     def _interrupted(self, signals: dict[int, float]) -> int:
         command = resume_command(self.trainer.state.source, self.manager.path, self.manager.log.path)
         step = self.trainer.state.counters.step
-        self.notice(f"interrupted at step {step:,} and saved: continue with {command}")
+        then = "this was the last; see how good it is" if self.summary.is_at_end else "continue"
+        self.notice(f"interrupted at step {step:,} and saved: {then} with {command}")
         return 128 + next(iter(signals))
 
     def _finish(self) -> None:

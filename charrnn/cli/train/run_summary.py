@@ -81,6 +81,12 @@ class RunSummary:
         if trainer.deadline is not None and command and not trainer.state.counters.rollbacks:
             yield f"to repeat these steps on any machine: {shell_words.join([*command, *self._settings()])}"
 
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the run has no step left."""
+        s = self.trainer.state
+        return self.trainer.deadline is None and s.counters.step >= s.training_config.steps
+
     def nothing_trained(self) -> str:
         """Why a resumed run took no step, and which option trains more."""
         config, step = self.trainer.state.training_config, self.trainer.state.counters.step
