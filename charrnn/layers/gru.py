@@ -35,7 +35,7 @@ import numpy as np
 
 from charrnn.layers.activations import sigmoid
 from charrnn.layers.workspace import Workspace
-from charrnn.types import Array
+from charrnn.types import Array, Matmul
 
 GATES = 3  # G: r, z, n
 STATES = 1  # S: h
@@ -45,7 +45,12 @@ Cache = tuple[Array, Array, Array, Array]
 
 
 def forward(
-    x: Array, W_hh: Array, b_hn: Array, state: Array, workspace: Workspace | None = None
+    x: Array,
+    W_hh: Array,
+    b_hn: Array,
+    state: Array,
+    workspace: Workspace | None = None,
+    matmul: Matmul = np.matmul,
 ) -> tuple[Array, Array, Cache]:
     """Runs the cell over a sequence.
 
@@ -64,7 +69,7 @@ def forward(
     h[0] = state[0]
     for t in range(T):
         rz, n = gates[t, :, : 2 * H], gates[t, :, 2 * H :]
-        np.matmul(h[t], W_hh, out=hW)
+        matmul(h[t], W_hh, out=hW)
         # r, z = σ(x_rz + h W_rz)
         sigmoid(np.add(x_rz[t], hW_rz, out=rz), out=rz)
         r, z = rz[:, :H], rz[:, H:]
@@ -110,7 +115,11 @@ def units_and_gates(cache: Cache) -> tuple[Array, dict[str, Array]]:
 
 
 def backward(
-    d_outputs: Array, cache: Cache, workspace: Workspace | None = None, d_next: Array | None = None
+    d_outputs: Array,
+    cache: Cache,
+    workspace: Workspace | None = None,
+    d_next: Array | None = None,
+    matmul: Matmul = np.matmul,
 ) -> tuple[Array, Array, Array, Array]:
     """The gradients of x, W_hh, b_hn and the initial state, from the gradient d_outputs [T, B, H].
 
@@ -142,12 +151,12 @@ def backward(
         # a_r = x_r + h[t] W_hr,  a_z = x_z + h[t] W_hz
         d_hW[t, :, : 2 * H] = da[t, :, : 2 * H]
         # h[t] enters h[t + 1] through the products h[t] W_hh, and directly in z h[t]
-        np.matmul(d_hW[t], W_hh.T, out=dh_hW)
+        matmul(d_hW[t], W_hh.T, out=dh_hW)
         dh *= z
         dh += dh_hW
     # hW = h[t] W_hh, for all t at once
     d_hW = d_hW.reshape(T * B, 3 * H)
-    dW_hh = h[:-1].reshape(T * B, H).T @ d_hW
+    dW_hh = matmul(h[:-1].reshape(T * B, H).T, d_hW)
     # q = h[t] W_hn + b_hn
     db_hn = d_hW[:, 2 * H :].sum(axis=0)
     dx = da

@@ -9,18 +9,20 @@ Edits here show with `--engine numpy`. `engine/kernels/linear.py`, the compiled 
 import numpy as np
 
 from charrnn.layers.workspace import Workspace
-from charrnn.types import Array
+from charrnn.types import Array, Matmul
 
 
-def forward(x: Array, W: Array, b: Array, workspace: Workspace) -> Array:
+def forward(x: Array, W: Array, b: Array, workspace: Workspace, matmul: Matmul = np.matmul) -> Array:
     """y [N, out] for x [N, in], W [in, out] and b [out]; N is T·B, or the number of targets that count."""
-    y = np.matmul(x, W, out=workspace.empty("y", (len(x), W.shape[1]), x.dtype))
+    y = matmul(x, W, out=workspace.empty("y", (len(x), W.shape[1]), x.dtype))
     y += b
     return y
 
 
-def backward(dy: Array, x: Array, W: Array, workspace: Workspace) -> tuple[Array, Array, Array]:
+def backward(
+    dy: Array, x: Array, W: Array, workspace: Workspace, matmul: Matmul = np.matmul
+) -> tuple[Array, Array, Array]:
     """dx [N, in], dW [in, out] and db [out] from dy [N, out]."""
     # y = x W + b
-    dx = np.matmul(dy, W.T, out=workspace.empty("dx", x.shape, x.dtype))
-    return dx, x.T @ dy, dy.sum(axis=0)
+    dx = matmul(dy, W.T, out=workspace.empty("dx", x.shape, x.dtype))
+    return dx, matmul(x.T, dy), dy.sum(axis=0)

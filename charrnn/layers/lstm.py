@@ -35,7 +35,7 @@ import numpy as np
 
 from charrnn.layers.activations import sigmoid_or_tanh
 from charrnn.layers.workspace import Workspace
-from charrnn.types import Array
+from charrnn.types import Array, Matmul
 
 GATES = 4  # G: i, f, g, o
 STATES = 2  # S: h, c
@@ -44,7 +44,9 @@ RECURRENT = ("W_hh",)
 Cache = tuple[Array, Array, Array, Array, Array]
 
 
-def forward(x: Array, W_hh: Array, state: Array, workspace: Workspace | None = None) -> tuple[Array, Array, Cache]:
+def forward(
+    x: Array, W_hh: Array, state: Array, workspace: Workspace | None = None, matmul: Matmul = np.matmul
+) -> tuple[Array, Array, Cache]:
     """Runs the cell over a sequence.
 
     x [T, B, 4H] projected inputs; W_hh [H, 4H]; state [2, B, H] holds h and c before the first step.
@@ -62,7 +64,7 @@ def forward(x: Array, W_hh: Array, state: Array, workspace: Workspace | None = N
     h[0], c[0] = state
     for t in range(T):
         # a = x[t] + h[t] W_hh
-        a = np.matmul(h[t], W_hh, out=gates[t])
+        a = matmul(h[t], W_hh, out=gates[t])
         a += x[t]
         # i, f, o = σ(a),  g = tanh(a)
         i, f, g, o = _split(sigmoid_or_tanh(a, scale, shift, out=gates[t]))
@@ -108,7 +110,11 @@ def units_and_gates(cache: Cache) -> tuple[Array, dict[str, Array]]:
 
 
 def backward(
-    d_outputs: Array, cache: Cache, workspace: Workspace | None = None, d_next: Array | None = None
+    d_outputs: Array,
+    cache: Cache,
+    workspace: Workspace | None = None,
+    d_next: Array | None = None,
+    matmul: Matmul = np.matmul,
 ) -> tuple[Array, Array, Array]:
     """The gradients of x, W_hh and the initial state, from the gradient d_outputs [T, B, H].
 
@@ -141,9 +147,9 @@ def backward(
         np.subtract(1, g * g, out=slope[:, 2 * H : 3 * H])
         da[t] *= slope
         # a = x[t] + h[t] W_hh
-        np.matmul(da[t], W_hh.T, out=dh)
+        matmul(da[t], W_hh.T, out=dh)
     # a = x[t] + h[t] W_hh, for all t at once
-    dW_hh = h[:-1].reshape(T * B, H).T @ da.reshape(T * B, 4 * H)
+    dW_hh = matmul(h[:-1].reshape(T * B, H).T, da.reshape(T * B, 4 * H))
     dx = da
     return dx, dW_hh, np.stack((dh, dc))
 

@@ -33,7 +33,7 @@ Edits here show with `--engine numpy`. `engine/kernels/rnn.py`, the compiled ver
 import numpy as np
 
 from charrnn.layers.workspace import Workspace
-from charrnn.types import Array
+from charrnn.types import Array, Matmul
 
 GATES = 1  # G: x has H columns
 STATES = 1  # S: h
@@ -43,7 +43,12 @@ Cache = tuple[Array, Array, str]
 
 
 def forward(
-    x: Array, W_hh: Array, state: Array, workspace: Workspace | None = None, nonlinearity: str = "tanh"
+    x: Array,
+    W_hh: Array,
+    state: Array,
+    workspace: Workspace | None = None,
+    nonlinearity: str = "tanh",
+    matmul: Matmul = np.matmul,
 ) -> tuple[Array, Array, Cache]:
     """Runs the cell over a sequence.
 
@@ -56,7 +61,7 @@ def forward(
     h[0] = state[0]
     for t in range(T):
         # a = x[t] + h[t] W_hh
-        a = np.matmul(h[t], W_hh, out=h[t + 1])
+        a = matmul(h[t], W_hh, out=h[t + 1])
         a += x[t]
         # h[t + 1] = f(a)
         _f(a, nonlinearity)
@@ -76,7 +81,11 @@ def units_and_gates(cache: Cache) -> tuple[Array, dict[str, Array]]:
 
 
 def backward(
-    d_outputs: Array, cache: Cache, workspace: Workspace | None = None, d_next: Array | None = None
+    d_outputs: Array,
+    cache: Cache,
+    workspace: Workspace | None = None,
+    d_next: Array | None = None,
+    matmul: Matmul = np.matmul,
 ) -> tuple[Array, Array, Array]:
     """The gradients of x, W_hh and the initial state, from the gradient d_outputs [T, B, H].
 
@@ -96,9 +105,9 @@ def backward(
         # h[t + 1] = f(a)
         np.multiply(dh, _slope(h[t + 1], nonlinearity, out=slope), out=da[t])
         # a = x[t] + h[t] W_hh
-        np.matmul(da[t], W_hh.T, out=dh)
+        matmul(da[t], W_hh.T, out=dh)
     # a = x[t] + h[t] W_hh, for all t at once
-    dW_hh = h[:-1].reshape(T * B, H).T @ da.reshape(T * B, H)
+    dW_hh = matmul(h[:-1].reshape(T * B, H).T, da.reshape(T * B, H))
     dx = da
     return dx, dW_hh, dh[None]
 

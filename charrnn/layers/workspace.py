@@ -12,6 +12,17 @@ import numpy as np
 from charrnn.types import Array
 
 
+ALIGNMENT = 64
+"""The bytes of a line of a cache, at which each array begins: else every other vector of 64 bytes lies in two lines."""
+
+
+def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
+    """An array of this size with arbitrary values."""
+    memory = np.empty(size * dtype.itemsize + ALIGNMENT, np.uint8)
+    first = -memory.ctypes.data % ALIGNMENT
+    return memory[first : first + size * dtype.itemsize].view(dtype)
+
+
 class Workspace:
     """Arrays by name. An array is valid until its name is asked for again. Each thread needs a workspace of its own."""
 
@@ -24,7 +35,7 @@ class Workspace:
         size = math.prod(shape)
         array = self._arrays.get(name)
         if array is None or array.size < size or array.dtype != dtype:
-            array = self._arrays[name] = np.empty(size, dtype)
+            array = self._arrays[name] = _aligned(size, np.dtype(dtype))
         return array[:size].reshape(shape)
 
     def zeros(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:

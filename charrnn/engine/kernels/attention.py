@@ -109,7 +109,7 @@ def backward(d_outputs: Array, cache: Cache, workspace: Workspace) -> tuple[Arra
 
 def _buffers(Ts: int, Td: int, weights: Array, H: int, workspace: Workspace) -> tuple[Array, ...]:
     """What is overwritten for each row: rows, panels of rows, scores, products and sums; and zeros."""
-    dtype, lane_steps, width = weights.dtype, weights.shape[1], panel_width(weights.itemsize)
+    dtype, lane_steps, width = weights.dtype, weights.shape[1], panel_width(weights.dtype)
     panels, steps = -(-H // width), max(Ts, Td)
     return (
         workspace.empty("rows", (Td, H), dtype),

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from charrnn.engine.kernels.bfloat16 import round_rows
 from charrnn.engine.kernels.kernel import kernel
-from charrnn.engine.kernels.matmul import outer, pack, packed_matmul, padded_bias, product_buffer
+from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, sigmoid, tanh
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
@@ -12,7 +13,7 @@ GATES = 3  # G: r, z, n
 STATES = 1  # S: h
 RECURRENT = ("W_hh", "b_hn")
 
-Cache = tuple[Array, Array, Array, Array]
+Cache = tuple[Array, Array, Array, Array, str]
 
 
 def _step(
@@ -46,14 +47,15 @@ _fused_step_back = fused(_step_back, 8)
 
 
 @kernel
-def _forward(gates: Array, panels: Array, h: Array, q: Array, bias: Array, hW: Array) -> None:
-    """`gates` [T, B, 3H] holds the projected input x, and r, z, n afterwards."""
+def _forward(gates: Array, panels: Array, h: Array, left: Array, q: Array, bias: Array, hW: Array) -> None:
+    """`gates` [T, B, 3H] holds the projected input x, and r, z, n afterwards; `left` is the operand of h."""
     T, B, GH = gates.shape
     H = GH // 3
     N = hW.shape[1]
     for t in range(T):
         prefetch(gates, t * B * GH, B * GH)
-        packed_matmul(h[t], panels, 3 * H, bias, hW)
+        round_rows(h[t], left[t])
+        packed_matmul(left[t], panels, 3 * H, bias, hW)
         for b in range(B):
             m, n, s = (t * B + b) * H, (t * B + b) * GH, b * N
             _fused_step(
@@ -73,11 +75,15 @@ def _backward(
     gates: Array,
     q: Array,
     d_hW: Array,
+    left: Array,
     bias: Array,
     dh_hW: Array,
     dh_z: Array,
 ) -> None:
-    """`gates` [T, B, 3H] holds r, z, n, and da_r, da_z, da_n afterwards; `q` [T, B, H] holds q, and dq afterwards."""
+    """`gates` [T, B, 3H] holds r, z, n, and da_r, da_z, da_n afterwards; `q` [T, B, H] holds q, and dq afterwards.
+
+    `left` is the operand of d_hW [B, 3H].
+    """
     T, B, H = d_outputs.shape
     N = dh_hW.shape[1]
     for t in range(T - 1, -1, -1):
@@ -97,7 +103,8 @@ def _backward(
             for array in (q, h, d_outputs):
                 prefetch(array, before, B * H)
         # hW = h[t] W_hh
-        packed_matmul(d_hW, panels, H, bias, dh_hW)
+        round_rows(d_hW, left)
+        packed_matmul(left, panels, H, bias, dh_hW)
 
 
 @kernel
@@ -118,7 +125,12 @@ def step_in_place(x: Array, panels: Array, bias: Array, state: Array, hW: Array,
 
 
 def forward(
-    x: Array, W_hh: Array, b_hn: Array, state: Array, workspace: Workspace | None = None
+    x: Array,
+    W_hh: Array,
+    b_hn: Array,
+    state: Array,
+    workspace: Workspace | None = None,
+    precision: str = "float32",
 ) -> tuple[Array, Array, Cache]:
     """As `layers.gru.forward`; with a workspace, the gates overwrite x."""
     T, B, GH = x.shape
@@ -127,26 +139,27 @@ def forward(
     workspace = workspace or Workspace()
     h, q = workspace.empty("h", (T + 1, B, H), x.dtype), workspace.empty("q", (T, B, H), x.dtype)
     h[0] = state[0]
-    panels = pack(W_hh, workspace)
-    bias = padded_bias(panels, workspace, b_hn, 2 * H)
-    _forward(gates, panels, h, q, bias, product_buffer(B, panels, workspace))
-    return h[1:], h[T:].copy(), (W_hh, h, gates, q)
+    panels = pack(W_hh, workspace, precision=precision)
+    left, bias = left_operand(h, panels, workspace), padded_bias(panels, workspace, b_hn, 2 * H)
+    _forward(gates, panels, h, left, q, bias, product_buffer(B, panels, workspace))
+    return h[1:], h[T:].copy(), (W_hh, h, gates, q, precision)
 
 
 def backward(d_outputs: Array, cache: Cache, workspace: Workspace | None = None) -> tuple[Array, Array, Array, Array]:
     """As `layers.gru.backward`; dx overwrites the gates of the cache, and dq its q."""
-    W_hh, h, gates, q = cache
+    W_hh, h, gates, q, precision = cache
     T, B, H = d_outputs.shape
     workspace, d_outputs = workspace or Workspace(), np.ascontiguousarray(d_outputs)
-    panels = pack(W_hh, workspace, transposed=True)
+    panels = pack(W_hh, workspace, transposed=True, precision=precision)
     dh_hW, dh_z = product_buffer(B, panels, workspace), np.zeros((B, H), h.dtype)
     d_hW = np.empty((B, 3 * H), h.dtype)
-    _backward(d_outputs, panels, h, gates, q, d_hW, padded_bias(panels, workspace), dh_hW, dh_z)
+    left, bias = left_operand(d_hW, panels, workspace), padded_bias(panels, workspace)
+    _backward(d_outputs, panels, h, gates, q, d_hW, left, bias, dh_hW, dh_z)
     dx, dq = gates, q.reshape(T * B, H)
     # hW = h[t] W_hh, for all t at once: its gradient is (da_r, da_z, dq), and dx is (da_r, da_z, da_n)
     h_before, dW_hh = h[:-1].reshape(T * B, H), workspace.empty("dW_hh", W_hh.shape, h.dtype)
-    dW_hh[:, : 2 * H] = outer(h_before, dx.reshape(T * B, 3 * H), workspace.scope("rz"), 2 * H)
-    dW_hh[:, 2 * H :] = outer(h_before, dq, workspace.scope("q"))
+    dW_hh[:, : 2 * H] = outer(h_before, dx.reshape(T * B, 3 * H), workspace.scope("rz"), 2 * H, precision)
+    dW_hh[:, 2 * H :] = outer(h_before, dq, workspace.scope("q"), precision=precision)
     # q = h[t] W_hn + b_hn
     db_hn = dq.sum(axis=0)
     return dx, dW_hh, db_hn, (dh_hW[:, :H] + dh_z)[None]

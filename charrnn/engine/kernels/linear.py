@@ -5,11 +5,14 @@ from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
 
 
-def forward(x: Array, W: Array, b: Array, workspace: Workspace) -> Array:
+def forward(x: Array, W: Array, b: Array, workspace: Workspace, precision: str = "float32") -> Array:
     """As `layers.linear.forward`."""
-    return matmul(x, W, workspace.scope("y"), b)
+    return matmul(x, W, workspace.scope("y"), b, precision=precision)
 
 
-def backward(dy: Array, x: Array, W: Array, workspace: Workspace) -> tuple[Array, Array, Array]:
+def backward(
+    dy: Array, x: Array, W: Array, workspace: Workspace, precision: str = "float32"
+) -> tuple[Array, Array, Array]:
     """As `layers.linear.backward`."""
-    return matmul(dy, W, workspace.scope("dx"), transposed=True), outer(x, dy, workspace.scope("dW")), dy.sum(axis=0)
+    dx = matmul(dy, W, workspace.scope("dx"), transposed=True, precision=precision)
+    return dx, outer(x, dy, workspace.scope("dW"), precision=precision), dy.sum(axis=0)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from charrnn.engine.kernels.bfloat16 import round_rows
 from charrnn.engine.kernels.kernel import kernel
-from charrnn.engine.kernels.matmul import outer, pack, packed_matmul, padded_bias, product_buffer
+from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, sigmoid, tanh
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
@@ -12,7 +13,7 @@ GATES = 4  # G: i, f, g, o
 STATES = 2  # S: h, c
 RECURRENT = ("W_hh",)
 
-Cache = tuple[Array, Array, Array, Array, Array]
+Cache = tuple[Array, Array, Array, Array, Array, str]
 
 
 def _step(
@@ -54,14 +55,17 @@ _fused_step_back = fused(_step_back, 5)
 
 
 @kernel
-def _forward(gates: Array, panels: Array, h: Array, c: Array, tanh_c: Array, bias: Array, hW: Array) -> None:
-    """`gates` [T, B, 4H] holds the projected input x, and i, f, g, o afterwards."""
+def _forward(
+    gates: Array, panels: Array, h: Array, left: Array, c: Array, tanh_c: Array, bias: Array, hW: Array
+) -> None:
+    """`gates` [T, B, 4H] holds the projected input x, and i, f, g, o afterwards; `left` is the operand of h."""
     T, B, GH = gates.shape
     H = GH // 4
     N = hW.shape[1]
     for t in range(T):
         prefetch(gates, t * B * GH, B * GH)
-        packed_matmul(h[t], panels, 4 * H, bias, hW)
+        round_rows(h[t], left[t])
+        packed_matmul(left[t], panels, 4 * H, bias, hW)
         for b in range(B):
             m, n, s = (t * B + b) * H, (t * B + b) * GH, b * N
             _fused_step(
@@ -75,9 +79,17 @@ def _forward(gates: Array, panels: Array, h: Array, c: Array, tanh_c: Array, bia
 
 @kernel
 def _backward(
-    d_outputs: Array, panels: Array, c: Array, tanh_c: Array, gates: Array, bias: Array, dh: Array, dc: Array
+    d_outputs: Array,
+    panels: Array,
+    c: Array,
+    tanh_c: Array,
+    gates: Array,
+    left: Array,
+    bias: Array,
+    dh: Array,
+    dc: Array,
 ) -> None:
-    """`gates` [T, B, 4H] holds i, f, g, o, and da_i, da_f, da_g, da_o afterwards."""
+    """`gates` [T, B, 4H] holds i, f, g, o, and da_i, da_f, da_g, da_o afterwards; `left` is their operand."""
     T, B, H = d_outputs.shape
     N = dh.shape[1]
     for t in range(T - 1, -1, -1):
@@ -97,7 +109,8 @@ def _backward(
             for array in (tanh_c, c, d_outputs):
                 prefetch(array, before, B * H)
         # a = x[t] + h[t] W_hh
-        packed_matmul(gates[t], panels, H, bias, dh)
+        round_rows(gates[t], left[t])
+        packed_matmul(left[t], panels, H, bias, dh)
 
 
 @kernel
@@ -117,7 +130,9 @@ def step_in_place(x: Array, panels: Array, bias: Array, state: Array, hW: Array,
         )
 
 
-def forward(x: Array, W_hh: Array, state: Array, workspace: Workspace | None = None) -> tuple[Array, Array, Cache]:
+def forward(
+    x: Array, W_hh: Array, state: Array, workspace: Workspace | None = None, precision: str = "float32"
+) -> tuple[Array, Array, Cache]:
     """As `layers.lstm.forward`; with a workspace, the gates overwrite x."""
     T, B, GH = x.shape
     H = GH // 4
@@ -126,20 +141,22 @@ def forward(x: Array, W_hh: Array, state: Array, workspace: Workspace | None = N
     h, c = workspace.empty("h", (T + 1, B, H), x.dtype), workspace.empty("c", (T + 1, B, H), x.dtype)
     tanh_c = workspace.empty("tanh_c", (T, B, H), x.dtype)
     h[0], c[0] = state
-    panels = pack(W_hh, workspace)
-    _forward(gates, panels, h, c, tanh_c, padded_bias(panels, workspace), product_buffer(B, panels, workspace))
-    return h[1:], np.stack((h[T], c[T])), (W_hh, h, c, tanh_c, gates)
+    panels = pack(W_hh, workspace, precision=precision)
+    left, bias, hW = left_operand(h, panels, workspace), padded_bias(panels, workspace), product_buffer(B, panels, workspace)
+    _forward(gates, panels, h, left, c, tanh_c, bias, hW)
+    return h[1:], np.stack((h[T], c[T])), (W_hh, h, c, tanh_c, gates, precision)
 
 
 def backward(d_outputs: Array, cache: Cache, workspace: Workspace | None = None) -> tuple[Array, Array, Array]:
     """As `layers.lstm.backward`; dx overwrites the gates of the cache."""
-    W_hh, h, c, tanh_c, gates = cache
+    W_hh, h, c, tanh_c, gates, precision = cache
     T, B, H = d_outputs.shape
     workspace, d_outputs = workspace or Workspace(), np.ascontiguousarray(d_outputs)
-    panels = pack(W_hh, workspace, transposed=True)
+    panels = pack(W_hh, workspace, transposed=True, precision=precision)
+    left, bias = left_operand(gates, panels, workspace), padded_bias(panels, workspace)
     dh, dc = product_buffer(B, panels, workspace), np.zeros((B, H), h.dtype)
-    _backward(d_outputs, panels, c, tanh_c, gates, padded_bias(panels, workspace), dh, dc)
+    _backward(d_outputs, panels, c, tanh_c, gates, left, bias, dh, dc)
     # a = x[t] + h[t] W_hh, for all t at once
     dx = gates
-    dW_hh = outer(h[:-1].reshape(T * B, H), dx.reshape(T * B, 4 * H), workspace.scope("dW_hh"))
+    dW_hh = outer(h[:-1].reshape(T * B, H), dx.reshape(T * B, 4 * H), workspace.scope("dW_hh"), precision=precision)
     return dx, dW_hh, np.stack((dh[:, :H], dc))

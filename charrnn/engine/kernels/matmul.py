@@ -2,10 +2,15 @@
 
 A product takes its right matrix as panels, packed once and read by many rows. Blocks of the inner dimension and of the
 left matrix are small enough that what a tile reads again is still in a cache.
+
+In bfloat16 both matrices are rounded as they become operands: the right one as it is packed, the left one into pairs of
+its own. Then the same functions move and multiply pairs (see `bfloat16`).
 """
 
 import numpy as np
 
+from charrnn.engine.kernels.amx import TILE_ROWS, close_tiles, open_tiles
+from charrnn.engine.kernels.bfloat16 import PAIR, pairs_in_rows, pairs_of_rows, round_rows
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.simd import REGISTER_BYTES, copy
 from charrnn.engine.kernels.tile import MAX_TILE_ROWS, multiply_rows, panel_width, vectors_for
@@ -24,11 +29,21 @@ ROW_PADDING = 16
 column would compete for few lines of a cache."""
 
 
-def pack(W: Array, workspace: Workspace, transposed: bool = False) -> Array:
-    """Packs a matrix [K, N], or Wᵀ, as panels [⌈N / width⌉, K, width]; zeros fill the last panel."""
+OUTER_BLOCK_DEPTH = 1024
+"""The most rows of two matrices in a block of their `outer` product in bfloat16: what 512 rows of 32 pairs take stays in
+the second-level cache, and the sums are read and written once for a block."""
+
+
+def pack(W: Array, workspace: Workspace, transposed: bool = False, precision: str = "float32") -> Array:
+    """Packs a matrix [K, N], or Wᵀ, as panels [⌈N / width⌉, K, width]; zeros fill the last panel.
+
+    In bfloat16 they are panels of pairs, `padded_pairs(K)` in place of K.
+    """
     W = np.ascontiguousarray(W)
+    if precision == "bfloat16":
+        W = pairs_in_rows(W, workspace) if transposed else pairs_of_rows(W, workspace)
     K, N = W.T.shape if transposed else W.shape
-    width = panel_width(W.itemsize)
+    width = panel_width(W.dtype)
     panels = workspace.empty("panels", (-(-N // width), K, width), W.dtype)
     if transposed:
         _pack_transposed(W, panels)
@@ -41,7 +56,8 @@ def pack(W: Array, workspace: Workspace, transposed: bool = False) -> Array:
 def _pack(W: Array, panels: Array) -> None:
     K, N = W.shape
     count, _, width = panels.shape
-    panels[-1] = 0
+    if N % width:
+        panels[-1] = 0
     for n in range(count):
         first = n * width
         for k in range(K):
@@ -52,7 +68,8 @@ def _pack(W: Array, panels: Array) -> None:
 def _pack_transposed(W: Array, panels: Array) -> None:
     N, K = W.shape
     width, lanes = panels.shape[2], REGISTER_BYTES // W.itemsize
-    panels[-1] = 0
+    if N % width:
+        panels[-1] = 0
     for n in range(0, N, lanes):
         panel, column = n // width, n % width
         whole = K // lanes * lanes if n + lanes <= N else 0  # the values in blocks that fill registers
@@ -63,14 +80,34 @@ def _pack_transposed(W: Array, panels: Array) -> None:
                 panels[panel, k, column + i] = W[n + i, k]
 
 
+def left_operand(x: Array, panels: Array, workspace: Workspace) -> Array:
+    """What `packed_matmul` reads in place of the rows of x [..., R, K]: x itself, or memory for its pairs.
+
+    Memory for the rows that fill a last tile follows.
+    """
+    if panels.dtype == x.dtype:
+        return x
+    pairs = workspace.empty("left", (x.size // x.shape[-1] + TILE_ROWS, panels.shape[1]), PAIR)
+    return pairs[:-TILE_ROWS].reshape(*x.shape[:-1], -1)
+
+
+def sums(R: int, panels: Array, workspace: Workspace) -> Array:
+    """Memory [R, panels · width] for the R rows that `packed_matmul` writes, and for those that fill a last tile."""
+    rows, dtype = (R + TILE_ROWS, np.float32) if panels.dtype == PAIR else (R, panels.dtype)
+    return workspace.empty("sums", (rows, panels.shape[0] * panels.shape[2]), dtype)[:R]
+
+
 def product_buffer(R: int, panels: Array, workspace: Workspace) -> Array:
-    """Zeros [R, panels · width], to which `packed_matmul` writes R rows."""
-    return workspace.zeros("product", (R, panels.shape[0] * panels.shape[2]), panels.dtype)
+    """`sums` that are zero."""
+    buffer = sums(R, panels, workspace)
+    buffer[...] = 0
+    return buffer
 
 
 def padded_bias(panels: Array, workspace: Workspace, b: Array | None = None, first: int = 0) -> Array:
     """The bias [1, panels · width] of `packed_matmul`: b in the columns from `first`, and zeros elsewhere."""
-    bias = workspace.zeros("bias", (1, panels.shape[0] * panels.shape[2]), panels.dtype)
+    dtype = np.float32 if panels.dtype == PAIR else panels.dtype
+    bias = workspace.zeros("bias", (1, panels.shape[0] * panels.shape[2]), dtype)
     if b is not None:
         bias[0, first : first + len(b)] = b
     return bias
@@ -80,11 +117,14 @@ def padded_bias(panels: Array, workspace: Workspace, b: Array | None = None, fir
 def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array) -> None:
     """c = a @ W + bias for a [R, K], the packed W [K, N], bias [1, panels · width] and c [R, panels · width].
 
-    The columns of c from N on are undefined.
+    The columns of c from N on are undefined. Of pairs, a is a `left_operand` and c are `sums`. The bias may also be c
+    itself, to which the product is added.
     """
-    R, K = a.shape
-    count, _, width = panels.shape
+    R, a_stride = a.shape
+    count, K, width = panels.shape
     c_stride, block = c.shape[1], max(MAX_LEFT_BLOCK // K, MAX_TILE_ROWS)
+    bias_stride = c_stride if len(bias) > 1 else 0
+    open_tiles(panels)
     for r in range(0, R, block):
         rows = min(block, R - r)
         for n in range(count):
@@ -93,35 +133,53 @@ def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array) -> Non
             for k in range(0, K, MAX_BLOCK_DEPTH):
                 panel, depth = (n * K + k) * width, min(MAX_BLOCK_DEPTH, K - k)
                 if k == 0:
+                    start, left = r * bias_stride + column, r * a_stride
                     multiply_rows(
-                        rows, vectors, a, r * K, K, 1, panels, panel, depth, bias, column, 0, c, out, c_stride
+                        *(rows, vectors, a, left, a_stride, 1, panels, panel, depth),
+                        *(bias, start, bias_stride, c, out, c_stride),
                     )
                 else:
-                    left = r * K + k
+                    left = r * a_stride + k
                     multiply_rows(
-                        rows, vectors, a, left, K, 1, panels, panel, depth, c, out, c_stride, c, out, c_stride
+                        *(rows, vectors, a, left, a_stride, 1, panels, panel, depth),
+                        *(c, out, c_stride, c, out, c_stride),
                     )
+    close_tiles(panels)
 
 
-def matmul(a: Array, W: Array, workspace: Workspace, b: Array | None = None, transposed: bool = False) -> Array:
+def matmul(
+    a: Array,
+    W: Array,
+    workspace: Workspace,
+    b: Array | None = None,
+    transposed: bool = False,
+    precision: str = "float32",
+) -> Array:
     """a @ W + b, or a @ Wᵀ + b, contiguous, for a [R, K] with many rows, W [K, N] and b [N]."""
-    panels, N = pack(W, workspace, transposed), len(W) if transposed else W.shape[1]
+    panels, N = pack(W, workspace, transposed, precision), len(W) if transposed else W.shape[1]
     return matmul_with_panels(a, panels, N, padded_bias(panels, workspace, b), workspace)
 
 
 def matmul_with_panels(a: Array, panels: Array, N: int, bias: Array, workspace: Workspace) -> Array:
     """As `matmul`, with the N columns of the packed W, and with the `padded_bias`."""
-    c = workspace.empty("c", (len(a), bias.shape[1]), panels.dtype)
-    packed_matmul(np.ascontiguousarray(a), panels, N, bias, c)
+    c, a = sums(len(a), panels, workspace), np.ascontiguousarray(a)
+    left = left_operand(a, panels, workspace)
+    if left is not a:
+        round_rows(a, left)
+    packed_matmul(left, panels, N, bias, c)
     return _first_columns(c, N, workspace)
 
 
-def outer(a: Array, b: Array, workspace: Workspace, columns: int | None = None) -> Array:
+def outer(
+    a: Array, b: Array, workspace: Workspace, columns: int | None = None, precision: str = "float32"
+) -> Array:
     """aᵀ b, contiguous: the sum of the outer products of the rows of a [K, M] and b [K, N], or its first columns."""
     (K, M), N = a.shape, columns or b.shape[1]
     if not K:
         return workspace.zeros("c", (M, N), a.dtype)
-    width = panel_width(a.itemsize)
+    if precision == "bfloat16":
+        return _outer_in_bfloat16(a, b, N, workspace)
+    width = panel_width(a.dtype)
     count, depth = -(-N // width), min(MAX_BLOCK_DEPTH, K)
     left = workspace.empty("left", (depth, (-(-M // ROW_PADDING) | 1) * ROW_PADDING), a.dtype)
     new = workspace.zeros if N % width else workspace.empty  # the tiles also read the columns that b does not fill
@@ -154,6 +212,20 @@ def _outer(a: Array, b: Array, N: int, left: Array, right: Array, bias: Array, c
                 multiply_rows(
                     M, vectors, left, 0, 1, k_stride, right, panel, depth, c, column, c_stride, c, column, c_stride
                 )
+
+
+def _outer_in_bfloat16(a: Array, b: Array, N: int, workspace: Workspace) -> Array:
+    """`outer`, as a sum of products of blocks of rows, whose pairs go along the columns."""
+    K, M = a.shape
+    for k in range(0, K, OUTER_BLOCK_DEPTH):
+        block = slice(k, k + OUTER_BLOCK_DEPTH)
+        pairs = pairs_of_rows(a[block], workspace.scope("left"))
+        left = workspace.empty("left", (1, pairs.shape[1], len(pairs)), PAIR)
+        _pack_transposed(pairs, left)
+        panels = pack(b[block, :N], workspace, precision="bfloat16")
+        c = sums(left.shape[1], panels, workspace)
+        packed_matmul(left[0], panels, N, c if k else padded_bias(panels, workspace), c)
+    return _first_columns(c[:M], N, workspace)
 
 
 def _first_columns(c: Array, N: int, workspace: Workspace) -> Array:

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from charrnn.engine.kernels.bfloat16 import round_rows
 from charrnn.engine.kernels.kernel import kernel
-from charrnn.engine.kernels.matmul import outer, pack, packed_matmul, padded_bias, product_buffer
+from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, relu, relu_slope, tanh
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
@@ -12,7 +13,7 @@ GATES = 1  # G: x has H columns
 STATES = 1  # S: h
 RECURRENT = ("W_hh",)
 
-Cache = tuple[Array, Array, str]
+Cache = tuple[Array, Array, str, str]
 
 
 def _step(x: Vector, hW: Vector) -> tuple[Vector, ...]:
@@ -46,12 +47,14 @@ _fused_step_back, _fused_relu_step_back = fused(_step_back, 1), fused(_relu_step
 
 
 @kernel
-def _forward(x: Array, panels: Array, h: Array, bias: Array, hW: Array, is_relu: bool) -> None:
+def _forward(x: Array, panels: Array, h: Array, left: Array, bias: Array, hW: Array, is_relu: bool) -> None:
+    """`left` is the operand of h."""
     T, B, H = x.shape
     N = hW.shape[1]
     for t in range(T):
         prefetch(x, t * B * H, B * H)
-        packed_matmul(h[t], panels, H, bias, hW)
+        round_rows(h[t], left[t])
+        packed_matmul(left[t], panels, H, bias, hW)
         for b in range(B):
             m = (t * B + b) * H
             if is_relu:
@@ -61,7 +64,10 @@ def _forward(x: Array, panels: Array, h: Array, bias: Array, hW: Array, is_relu:
 
 
 @kernel
-def _backward(d_outputs: Array, panels: Array, h: Array, da: Array, bias: Array, dh: Array, is_relu: bool) -> None:
+def _backward(
+    d_outputs: Array, panels: Array, h: Array, da: Array, left: Array, bias: Array, dh: Array, is_relu: bool
+) -> None:
+    """`left` is the operand of da."""
     T, B, H = d_outputs.shape
     N = dh.shape[1]
     for t in range(T - 1, -1, -1):
@@ -75,7 +81,8 @@ def _backward(d_outputs: Array, panels: Array, h: Array, da: Array, bias: Array,
             prefetch(h, t * B * H, B * H)
             prefetch(d_outputs, (t - 1) * B * H, B * H)
         # a = x[t] + h[t] W_hh
-        packed_matmul(da[t], panels, H, bias, dh)
+        round_rows(da[t], left[t])
+        packed_matmul(left[t], panels, H, bias, dh)
 
 
 @kernel
@@ -91,28 +98,35 @@ def step_in_place(x: Array, panels: Array, bias: Array, state: Array, hW: Array,
 
 
 def forward(
-    x: Array, W_hh: Array, state: Array, workspace: Workspace | None = None, nonlinearity: str = "tanh"
+    x: Array,
+    W_hh: Array,
+    state: Array,
+    workspace: Workspace | None = None,
+    nonlinearity: str = "tanh",
+    precision: str = "float32",
 ) -> tuple[Array, Array, Cache]:
     """As `layers.rnn.forward`."""
     T, B, H = x.shape
     workspace, x = workspace or Workspace(), np.ascontiguousarray(x)
     h = workspace.empty("h", (T + 1, B, H), x.dtype)
     h[0] = state[0]
-    panels = pack(W_hh, workspace)
-    bias, hW = padded_bias(panels, workspace), product_buffer(B, panels, workspace)
-    _forward(x, panels, h, bias, hW, nonlinearity == "relu")
-    return h[1:], h[T:].copy(), (W_hh, h, nonlinearity)
+    panels = pack(W_hh, workspace, precision=precision)
+    left, bias = left_operand(h, panels, workspace), padded_bias(panels, workspace)
+    _forward(x, panels, h, left, bias, product_buffer(B, panels, workspace), nonlinearity == "relu")
+    return h[1:], h[T:].copy(), (W_hh, h, nonlinearity, precision)
 
 
 def backward(d_outputs: Array, cache: Cache, workspace: Workspace | None = None) -> tuple[Array, Array, Array]:
     """As `layers.rnn.backward`."""
-    W_hh, h, nonlinearity = cache
+    W_hh, h, nonlinearity, precision = cache
     T, B, H = d_outputs.shape
     workspace, d_outputs = workspace or Workspace(), np.ascontiguousarray(d_outputs)
     da = workspace.empty("dx", d_outputs.shape, h.dtype)
-    panels = pack(W_hh, workspace, transposed=True)
+    panels = pack(W_hh, workspace, transposed=True, precision=precision)
+    left, bias = left_operand(da, panels, workspace), padded_bias(panels, workspace)
     dh = product_buffer(B, panels, workspace)
-    _backward(d_outputs, panels, h, da, padded_bias(panels, workspace), dh, nonlinearity == "relu")
+    _backward(d_outputs, panels, h, da, left, bias, dh, nonlinearity == "relu")
     # a = x[t] + h[t] W_hh, for all t at once
-    dx, dW_hh = da, outer(h[:-1].reshape(T * B, H), da.reshape(T * B, H), workspace.scope("dW_hh"))
+    dx = da
+    dW_hh = outer(h[:-1].reshape(T * B, H), dx.reshape(T * B, H), workspace.scope("dW_hh"), precision=precision)
     return dx, dW_hh, dh[None, :, :H].copy()

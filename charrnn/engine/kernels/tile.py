@@ -4,16 +4,22 @@ A tile of rows × columns of the result runs over the inner dimension: each step
 matrix and one value from each row of the left matrix, and multiplies every pair. A panel is a few columns of the right
 matrix, stored row after row, so that the part in use stays in the first-level cache (K. Goto, R. van de Geijn, "Anatomy
 of High-Performance Matrix Multiplication", 2008).
+
+The matrices hold values, which are multiplied as they are, or pairs of bfloat16 (see `bfloat16`): then each step
+multiplies two rows of the right matrix. On processors with AMX, that is the work of its own tiles.
 """
 
 import itertools
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
+from charrnn.engine.kernels import amx
+from charrnn.engine.kernels.bfloat16 import BLOCK_PAIRS, HAS_TILES, PAIR, PAIRS
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.simd import REGISTER_BYTES, check_layout, emit_prefetch, lanes, load, pointer
 from charrnn.types import Array
@@ -31,9 +37,26 @@ PREFETCH_DISTANCE = 2048
 """How far ahead a tile prefetches, in values."""
 
 
-def panel_width(itemsize: int) -> int:
-    """The columns of a panel of values of this size."""
-    return MAX_TILE_VECTORS * lanes(itemsize)
+def panel_width(dtype: Any) -> int:
+    """The columns of a panel of values of this type, or of pairs."""
+    if dtype == PAIR and HAS_TILES:
+        return amx.COLUMNS
+    return MAX_TILE_VECTORS * lanes(np.dtype(dtype).itemsize)
+
+
+def tile_rows(operands: Array) -> tuple[int, int]:
+    """The rows that a tile has a multiple of, and the most rows that it has, in a product of such operands."""
+    raise NotImplementedError("only kernels call this")
+
+
+@overload(tile_rows)
+def _tile_rows(operands: Any) -> Any:
+    rows = (amx.TILE_ROWS, amx.MAX_ROWS) if amx.uses_tiles(operands.dtype) else (1, MAX_TILE_ROWS)
+
+    def implementation(operands: Any) -> Any:
+        return rows
+
+    return implementation
 
 
 @kernel
@@ -60,11 +83,16 @@ def multiply_rows(
     c_offset: int,
     c_row_stride: int,
 ) -> None:
-    """c[r] = s[r] + Σ_{k<K} a[r, k] p[k] for R rows: `_tile` for any number of rows, in tiles of even height."""
-    count = -(-R // MAX_TILE_ROWS)
+    """c[r] = s[r] + Σ_{k<K} a[r, k] p[k] for R rows: `_tile` for any number of rows, in tiles of even height.
+
+    Where tiles have a multiple of rows, the last one reads and writes rows after the R rows.
+    """
+    unit, most = tile_rows(a)
+    units = -(-R // unit)
+    count = -(-units // (most // unit))
     for i in range(count):
-        r = R * i // count
-        rows = R * (i + 1) // count - r
+        r = units * i // count * unit
+        rows = units * (i + 1) // count * unit - r
         _tile(
             rows,
             vectors,
@@ -108,18 +136,16 @@ def _tile(
     It computes the first `vectors` of a panel, and perhaps more, up to the next width in `TILE_VECTORS`. All arrays are
     indexed flat: the tile begins at the offset; the strides lead to the next row and the next k.
     """
-    check_layout(a, p, s, c)
+    check_layout(a, p)
+    check_layout(s, c)
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         rows, vectors, a_value, a_offset, a_row_stride, a_k_stride, p_value, p_offset, K, *rest = args
         s_value, s_offset, s_row_stride, c_value, c_offset, c_row_stride = rest
-        kind, index = a.dtype, K.type
-        scalar, size = context.get_data_type(kind), kind.bitwidth // 8
+        index, operand = K.type, context.get_data_type(a.dtype)
+        scalar, size = context.get_data_type(s.dtype), s.dtype.bitwidth // 8
         width = lanes(size)
-        vector = ir.VectorType(scalar, width)
-        fma = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.v{width}f{kind.bitwidth}"
-        )
+        vector, operands = ir.VectorType(scalar, width), ir.VectorType(operand, width)
 
         def data(array_type: Any, value: Any, offset: Any) -> Any:
             return builder.gep(context.make_array(array_type)(context, builder, value).data, [offset])
@@ -129,6 +155,15 @@ def _tile(
 
         left, panel = data(a, a_value, a_offset), data(p, p_value, p_offset)
         start, out = data(s, s_value, s_offset), data(c, c_value, c_offset)
+        if amx.uses_tiles(a.dtype):
+            matrices = (left, a_row_stride), (panel, constant(amx.COLUMNS)), K, (start, s_row_stride), (out, c_row_stride)
+            is_high = builder.icmp_signed(">", rows, constant(amx.TILE_ROWS))
+            with builder.if_else(is_high) as (high, low):
+                with high:
+                    amx.emit_tile(builder, amx.MAX_ROWS, *matrices)
+                with low:
+                    amx.emit_tile(builder, amx.TILE_ROWS, *matrices)
+            return context.get_dummy_value()
         tile_end = builder.append_basic_block("tile.end")
 
         def tile(R: int, across: int) -> None:
@@ -150,7 +185,7 @@ def _tile(
             sums = [[builder.phi(vector) for _ in range(across)] for _ in range(R)]
             first = builder.mul(k, constant(MAX_TILE_VECTORS * width))
             columns = [
-                load(builder, scalar, panel, builder.add(first, constant(v * width)), width, size)
+                load(builder, operand, panel, builder.add(first, constant(v * width)), width, size)
                 for v in range(across)
             ]
             if R <= MAX_PREFETCH_ROWS:
@@ -159,13 +194,13 @@ def _tile(
                     emit_prefetch(builder, panel, ahead, cache_level=1)
             totals = []
             for r in range(R):
-                factor = load(builder, scalar, left_rows[r], builder.mul(k, a_k_stride), 1, size)
-                undefined = ir.Constant(vector, ir.Undefined)
+                factor = load(builder, operand, left_rows[r], builder.mul(k, a_k_stride), 1, size)
+                undefined = ir.Constant(operands, ir.Undefined)
                 spread = builder.insert_element(undefined, factor, ir.Constant(ir.IntType(32), 0))
                 spread = builder.shuffle_vector(
                     spread, undefined, ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
                 )
-                totals.append([builder.call(fma, [spread, columns[v], sums[r][v]]) for v in range(across)])
+                totals.append([_multiply_add(builder, spread, columns[v], sums[r][v]) for v in range(across)])
             next_k = builder.add(k, constant(1))
             builder.cbranch(builder.icmp_signed("<", next_k, K), body, end)
             k.add_incoming(constant(0), entry)
@@ -198,3 +233,17 @@ def _tile(
         *(s, s_offset, s_row_stride, c, c_offset, c_row_stride),
     )
     return types.void(*argument_types), codegen
+
+
+def _multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, total: ir.Value) -> ir.Value:
+    """total + a b, or total + a₀ b₀ + a₁ b₁ for pairs."""
+    kind = total.type
+    if a.type == PAIRS:
+        name = f"llvm.x86.avx512bf16.dpbf16ps.{32 * BLOCK_PAIRS}"
+        function = ir.FunctionType(kind, [kind, PAIRS, PAIRS])
+        return builder.call(cgutils.get_or_insert_function(builder.module, function, name), [total, a, b])
+    bits = 64 if kind.element == ir.DoubleType() else 32
+    fma = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fmuladd.v{kind.count}f{bits}"
+    )
+    return builder.call(fma, [a, b, total])

@@ -1,0 +1,153 @@
+"""The operands of products in bfloat16: pairs of neighbours along the inner dimension, two in 32 bits.
+
+`layers.bfloat16` says what the format is. The processors multiply pairs, a₀ b₀ + a₁ b₁, and add to a float32. So a pair
+takes the place of a value in the layout of both matrices, and what moves panels of float32 moves panels of pairs. Zeros
+fill the inner dimension up to a whole block, `BLOCK_PAIRS`.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from charrnn.engine.kernels.kernel import kernel
+from charrnn.engine.kernels.simd import CPU_FEATURES, load, load_first, pointer
+from charrnn.layers.workspace import Workspace
+from charrnn.types import Array
+
+PAIR = np.dtype(np.uint32)
+"""The type of a pair; the first of the two is in the lower 16 bits."""
+BLOCK_PAIRS = 16
+"""The pairs in a register of AVX-512, and in a row of a tile of AMX."""
+HAS_TILES = {"amx-tile", "amx-bf16"} <= CPU_FEATURES
+"""Whether the processor multiplies whole tiles, far faster than `HAS_PRODUCTS` does."""
+HAS_PRODUCTS = {"avx512f", "avx512bw", "avx512bf16"} <= CPU_FEATURES
+"""Whether the processor multiplies registers of pairs, and rounds to bfloat16: this module needs it."""
+
+REGISTER = ir.VectorType(ir.FloatType(), BLOCK_PAIRS)
+HALVES = ir.VectorType(ir.IntType(16), 2 * BLOCK_PAIRS)
+PAIRS = ir.VectorType(ir.IntType(32), BLOCK_PAIRS)
+
+
+def is_pair(dtype: Any) -> bool:
+    """Whether a type of numba's is `PAIR`."""
+    return bool(dtype == types.uint32)
+
+
+def padded_pairs(K: int) -> int:
+    """The pairs that hold K values, with those that fill the last block."""
+    return -(-K // (2 * BLOCK_PAIRS)) * BLOCK_PAIRS
+
+
+def pairs_in_rows(x: Array, workspace: Workspace, spare_rows: int = 0) -> Array:
+    """The pairs [R, `padded_pairs(K)`] of neighbours in the rows of x [R, K]; memory for more rows follows."""
+    (R, K), x = x.shape, np.ascontiguousarray(x)
+    pairs = workspace.empty("pairs", (R + spare_rows, padded_pairs(K)), PAIR)[:R]
+    round_rows(x, pairs)
+    return pairs
+
+
+def pairs_of_rows(x: Array, workspace: Workspace) -> Array:
+    """The pairs [`padded_pairs(K)`, ≥ N] of neighbours in the columns of x [K, N]; further columns are zero."""
+    (K, N), x = x.shape, np.ascontiguousarray(x)
+    pairs = workspace.empty("pairs", (padded_pairs(K), -(-N // BLOCK_PAIRS) * BLOCK_PAIRS), PAIR)
+    _pairs_of_rows(x, pairs)
+    return pairs
+
+
+@kernel
+def round_rows(x: Array, out: Array) -> None:
+    """Writes the pairs in the rows of x [R, K] to out [R, ≥ `padded_pairs(K)`]; if both have one type, does nothing."""
+    R, K = x.shape
+    for r in range(R):
+        _round_row(K, out, r * out.shape[1], x, r * K)
+
+
+@kernel
+def _pairs_of_rows(x: Array, out: Array) -> None:
+    K, N = x.shape
+    whole = -(-K // 2)
+    for k in range(whole):
+        first = 2 * k * N
+        _pair_two_rows(N, out, k * out.shape[1], x, first, first + N if 2 * k + 1 < K else first, 2 * k + 1 < K)
+    out[whole:] = 0
+
+
+def _to_halves(builder: ir.IRBuilder, low: ir.Value, high: ir.Value) -> ir.Value:
+    """The values of two registers, rounded to bfloat16, one after the other."""
+    name, function = "llvm.x86.avx512bf16.cvtne2ps2bf16.512", ir.FunctionType(HALVES, [REGISTER, REGISTER])
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, name), [high, low])
+
+
+def _for_registers(builder: ir.IRBuilder, n: ir.Value, step: int, body: Any) -> None:
+    """Emits body(k, None) for k = 0, step, … while a whole step is left of n, and body(k, rest) for what is left."""
+    zero = ir.Constant(n.type, 0)
+    whole = builder.and_(n, ir.Constant(n.type, -step))
+    with cgutils.for_range_slice(builder, zero, whole, ir.Constant(n.type, step), n.type) as (k, _):
+        body(k, None)
+    rest = builder.sub(n, whole)
+    with builder.if_then(builder.icmp_signed("<", zero, rest)):
+        body(whole, rest)
+
+
+def _load(builder: ir.IRBuilder, data: ir.Value, k: ir.Value, n: ir.Value | None) -> ir.Value:
+    """A register of the values from k: of all, or of the first n and zeros."""
+    if n is None:
+        return load(builder, ir.FloatType(), data, k, BLOCK_PAIRS, 4)
+    return load_first(builder, ir.FloatType(), data, k, BLOCK_PAIRS, n, 4)
+
+
+@intrinsic
+def _round_row(typingctx: Any, n: Any, out: Any, out_offset: Any, x: Any, x_offset: Any) -> Any:
+    """Writes n values of x, from an offset, to `out`, as pairs of neighbours; nothing if both have one type."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        if out.dtype == x.dtype:
+            return context.get_dummy_value()
+        n, out_value, out_offset, x_value, x_offset = args
+        source = builder.gep(context.make_array(x)(context, builder, x_value).data, [x_offset])
+        target = builder.gep(context.make_array(out)(context, builder, out_value).data, [out_offset])
+        half, one = ir.Constant(n.type, BLOCK_PAIRS), ir.Constant(n.type, 1)
+
+        def body(k: ir.Value, rest: ir.Value | None) -> None:
+            after = None if rest is None else builder.sub(rest, half)
+            halves = _to_halves(
+                builder, _load(builder, source, k, rest), _load(builder, source, builder.add(k, half), after)
+            )
+            address = pointer(builder, ir.IntType(32), target, builder.ashr(k, one), BLOCK_PAIRS)
+            builder.store(builder.bitcast(halves, PAIRS), address, align=4)
+
+        _for_registers(builder, n, 2 * BLOCK_PAIRS, body)
+        return context.get_dummy_value()
+
+    return types.void(n, out, out_offset, x, x_offset), codegen
+
+
+@intrinsic
+def _pair_two_rows(
+    typingctx: Any, n: Any, out: Any, out_offset: Any, x: Any, first_offset: Any, second_offset: Any, has_second: Any
+) -> Any:
+    """Writes the pairs of n values of two rows of x to `out`: each value with the one below it, or with zero."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        n, out_value, out_offset, x_value, first_offset, second_offset, has_second = args
+        data = context.make_array(x)(context, builder, x_value).data
+        first, second = builder.gep(data, [first_offset]), builder.gep(data, [second_offset])
+        target = builder.gep(context.make_array(out)(context, builder, out_value).data, [out_offset])
+        places = [place for k in range(BLOCK_PAIRS) for place in (k, k + BLOCK_PAIRS)]
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
+
+        def body(k: ir.Value, rest: ir.Value | None) -> None:
+            zeros = ir.Constant(REGISTER, [0.0] * BLOCK_PAIRS)
+            below = builder.select(has_second, _load(builder, second, k, rest), zeros)
+            halves = _to_halves(builder, _load(builder, first, k, rest), below)
+            pairs = builder.bitcast(builder.shuffle_vector(halves, halves, mask), PAIRS)
+            builder.store(pairs, pointer(builder, ir.IntType(32), target, k, BLOCK_PAIRS), align=4)
+
+        _for_registers(builder, n, BLOCK_PAIRS, body)
+        return context.get_dummy_value()
+
+    return types.void(n, out, out_offset, x, first_offset, second_offset, has_second), codegen
