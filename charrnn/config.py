@@ -211,6 +211,8 @@ class TrainingConfig(Config):
     """Steps between evaluations; 0: one epoch, but at least 50 and at most 1,000 steps."""
     seed: int = 0
     engine: str = "numpy"
+    precision: str = field(default="float32", metadata=OMIT_DEFAULT)
+    """The format in which matrices are multiplied, `float32` or `bfloat16`; everything else is float32."""
     threads: int = 1
 
     def check(self) -> None:
@@ -237,6 +239,7 @@ class TrainingConfig(Config):
         between("eval_every", self.eval_every, 0, 2**53)
         between("seed", self.seed, 0, MAX_SEED)
         one_of("engine", self.engine, ("numpy", "numba"))
+        one_of("precision", self.precision, ("float32", "bfloat16"))
         check_threads(self.threads)
 
 

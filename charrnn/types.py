@@ -9,7 +9,6 @@ Arrays are time-major, `[T, B, …]`. Weights are `(in, out)`, so that the code 
 loss with respect to `x`; `da_r` is the gradient of the pre-activation of gate `r`. Losses are in nats.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,9 +25,6 @@ Indices = NDArray[np.integer[Any]]
 
 Mask = NDArray[np.bool_]
 """Which entries count: which targets [T, B] enter the loss, or which characters [V] may come next."""
-
-Matmul = Callable[..., Array]
-"""`np.matmul`, or a product with other rounding that takes its place: `matmul(a, b, out=None)`."""
 
 Params = dict[str, Array]
 """Parameters, their gradients or their moments: one flat dictionary, so that clipping and saving are plain loops."""

@@ -39,10 +39,12 @@ class Cell(Protocol):
     """The names of its recurrent parameters, in the order of the arguments of `forward`: first W_hh [H, G·H]."""
 
     forward: Callable[..., tuple[Array, Array, Any]]
-    """`forward(x, *recurrent, state, workspace=None)` → outputs, next state, cache.
+    """`forward(x, *recurrent, state, workspace=None, precision="float32")` → outputs, next state, cache.
 
     x [T, B, G·H] is the projected input, which includes the bias; state [S, B, H] is the one before the first step.
-    Returns the outputs [T, B, H], the state [S, B, H] after the last step, and a cache that only `backward` reads.
+    The precision is that of the products, here and in `backward`: float32, which stands for the type of the arrays, or
+    bfloat16, which takes float32 arrays. Returns the outputs [T, B, H], the state [S, B, H] after the last step, and a
+    cache that only `backward` reads.
     """
 
     backward: Callable[..., tuple[Array, ...]]
@@ -77,12 +79,14 @@ class Embedding(Protocol):
 
 
 class Linear(Protocol):
-    """y = x W + b."""
+    """y = x W + b. The precision is that of the products, as in a cell."""
 
-    def forward(self, x: Array, W: Array, b: Array, workspace: Workspace, /) -> Array:
+    def forward(self, x: Array, W: Array, b: Array, workspace: Workspace, /, precision: str = "float32") -> Array:
         """y [N, out] for x [N, in], W [in, out] and b [out]; contiguous."""
 
-    def backward(self, dy: Array, x: Array, W: Array, workspace: Workspace, /) -> tuple[Array, Array, Array]:
+    def backward(
+        self, dy: Array, x: Array, W: Array, workspace: Workspace, /, precision: str = "float32"
+    ) -> tuple[Array, Array, Array]:
         """dx [N, in], dW [in, out] and db [out], from dy [N, out]; contiguous."""
 
 

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, cast
 
 from charrnn.config import one_of
 from charrnn.engine import compile_cache, compile_time
+from charrnn.engine.precision import in_bfloat16, resolve_precision
 from charrnn.engine.protocols import Engine
 from charrnn.errors import EngineError
 from charrnn.optional import import_optional, is_installed
@@ -83,9 +84,14 @@ def problem_with_numba() -> str:
     return "is disabled by NUMBA_DISABLE_JIT: unset it" if is_disabled else ""
 
 
-def load(name: str) -> Engine:
-    """Imports the engine with this name, one that `resolve` returned."""
-    if name != "numba":
-        return cast(Engine, import_module("charrnn.layers"))
-    compile_cache.mark_used()
-    return cast(Engine, import_module("charrnn.engine.kernels"))
+def load(name: str, precision: str = "float32") -> Engine:
+    """Imports the engine with this name, one that `resolve` returned, for a precision, as `resolve_precision` knows it.
+
+    Raises `EngineError` for a precision that the engine doesn't have on this machine.
+    """
+    if name == "numba":
+        compile_cache.mark_used()
+    engine = cast(Engine, import_module("charrnn.engine.kernels" if name == "numba" else "charrnn.layers"))
+    if resolve_precision(precision, name) == "float32":
+        return engine
+    return in_bfloat16(engine)

@@ -34,14 +34,15 @@ Edits here show with `--engine numpy`. `engine/kernels/gru.py`, the compiled ver
 import numpy as np
 
 from charrnn.layers.activations import sigmoid
+from charrnn.layers.matmul import Matmul, matmul_in
 from charrnn.layers.workspace import Workspace
-from charrnn.types import Array, Matmul
+from charrnn.types import Array
 
 GATES = 3  # G: r, z, n
 STATES = 1  # S: h
 RECURRENT = ("W_hh", "b_hn")
 
-Cache = tuple[Array, Array, Array, Array]
+Cache = tuple[Array, Array, Array, Array, Matmul]
 
 
 def forward(
@@ -50,16 +51,17 @@ def forward(
     b_hn: Array,
     state: Array,
     workspace: Workspace | None = None,
-    matmul: Matmul = np.matmul,
+    precision: str = "float32",
 ) -> tuple[Array, Array, Cache]:
     """Runs the cell over a sequence.
 
     x [T, B, 3H] projected inputs; W_hh [H, 3H]; b_hn [H]; state [1, B, H] holds h before the first step.
-    Returns the outputs [T, B, H], the state after the last step and the cache for `backward`.
+    Returns the outputs [T, B, H], the state after the last step and the cache for `backward`. The precision is that of
+    the products, here and in `backward`: see `matmul`.
     """
     T, B, GH = x.shape
     H = GH // 3
-    workspace = workspace or Workspace()
+    workspace, matmul = workspace or Workspace(), matmul_in(precision)
     h = workspace.empty("h", (T + 1, B, H), x.dtype)  # step t reads h[t] and writes h[t + 1]
     gates = workspace.empty("gates", x.shape, x.dtype)  # r, z, n of every step
     q = workspace.empty("q", (T, B, H), x.dtype)
@@ -83,7 +85,7 @@ def forward(
         np.subtract(h[t], n, out=h[t + 1])
         h[t + 1] *= z
         h[t + 1] += n
-    return h[1:], h[T:].copy(), (W_hh, h, gates, q)
+    return h[1:], h[T:].copy(), (W_hh, h, gates, q, matmul)
 
 
 def step(x: Array, W_hh: Array, b_hn: Array, state: Array) -> Array:
@@ -109,24 +111,20 @@ def step(x: Array, W_hh: Array, b_hn: Array, state: Array) -> Array:
 
 def units_and_gates(cache: Cache) -> tuple[Array, dict[str, Array]]:
     """The activations in a cache of `forward`: the units h and the gates by name, each [T, B, H]."""
-    _, h, gates, _ = cache
+    _, h, gates, _, _ = cache
     r, z, _ = np.split(gates, 3, axis=2)
     return h[1:], {"reset": r, "update": z}
 
 
 def backward(
-    d_outputs: Array,
-    cache: Cache,
-    workspace: Workspace | None = None,
-    d_next: Array | None = None,
-    matmul: Matmul = np.matmul,
+    d_outputs: Array, cache: Cache, workspace: Workspace | None = None, d_next: Array | None = None
 ) -> tuple[Array, Array, Array, Array]:
     """The gradients of x, W_hh, b_hn and the initial state, from the gradient d_outputs [T, B, H].
 
     d_next [1, B, H] is the gradient of the state after the last step, through steps that are not in this sequence;
     None: zero, as in truncated BPTT.
     """
-    W_hh, h, gates, q = cache
+    W_hh, h, gates, q, matmul = cache
     T, B, H = d_outputs.shape
     workspace = workspace or Workspace()
     da = workspace.empty("dx", gates.shape, h.dtype)  # da_r, da_z, da_n of every step

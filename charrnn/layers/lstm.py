@@ -34,27 +34,29 @@ from typing import Any
 import numpy as np
 
 from charrnn.layers.activations import sigmoid_or_tanh
+from charrnn.layers.matmul import Matmul, matmul_in
 from charrnn.layers.workspace import Workspace
-from charrnn.types import Array, Matmul
+from charrnn.types import Array
 
 GATES = 4  # G: i, f, g, o
 STATES = 2  # S: h, c
 RECURRENT = ("W_hh",)
 
-Cache = tuple[Array, Array, Array, Array, Array]
+Cache = tuple[Array, Array, Array, Array, Array, Matmul]
 
 
 def forward(
-    x: Array, W_hh: Array, state: Array, workspace: Workspace | None = None, matmul: Matmul = np.matmul
+    x: Array, W_hh: Array, state: Array, workspace: Workspace | None = None, precision: str = "float32"
 ) -> tuple[Array, Array, Cache]:
     """Runs the cell over a sequence.
 
     x [T, B, 4H] projected inputs; W_hh [H, 4H]; state [2, B, H] holds h and c before the first step.
-    Returns the outputs [T, B, H], the state after the last step and the cache for `backward`.
+    Returns the outputs [T, B, H], the state after the last step and the cache for `backward`. The precision is that of
+    the products, here and in `backward`: see `matmul`.
     """
     T, B, GH = x.shape
     H = GH // 4
-    workspace = workspace or Workspace()
+    workspace, matmul = workspace or Workspace(), matmul_in(precision)
     h = workspace.empty("h", (T + 1, B, H), x.dtype)  # step t reads h[t] and c[t], and writes h[t + 1] and c[t + 1]
     c = workspace.empty("c", (T + 1, B, H), x.dtype)
     tanh_c = workspace.empty("tanh_c", (T, B, H), x.dtype)
@@ -75,7 +77,7 @@ def forward(
         # h[t + 1] = o tanh(c[t + 1])
         np.tanh(c[t + 1], out=tanh_c[t])
         np.multiply(o, tanh_c[t], out=h[t + 1])
-    return h[1:], np.stack((h[T], c[T])), (W_hh, h, c, tanh_c, gates)
+    return h[1:], np.stack((h[T], c[T])), (W_hh, h, c, tanh_c, gates, matmul)
 
 
 def step(x: Array, W_hh: Array, state: Array) -> Array:
@@ -104,24 +106,20 @@ def units_and_gates(cache: Cache) -> tuple[Array, dict[str, Array]]:
 
     tanh c is what A. Karpathy, J. Johnson, L. Fei-Fei show ("Visualizing and Understanding Recurrent Networks", 2016).
     """
-    _, _, _, tanh_c, gates = cache
+    _, _, _, tanh_c, gates, _ = cache
     i, f, _, o = np.split(gates, 4, axis=2)
     return tanh_c, {"input": i, "forget": f, "output": o}
 
 
 def backward(
-    d_outputs: Array,
-    cache: Cache,
-    workspace: Workspace | None = None,
-    d_next: Array | None = None,
-    matmul: Matmul = np.matmul,
+    d_outputs: Array, cache: Cache, workspace: Workspace | None = None, d_next: Array | None = None
 ) -> tuple[Array, Array, Array]:
     """The gradients of x, W_hh and the initial state, from the gradient d_outputs [T, B, H].
 
     d_next [2, B, H] is the gradient of the state after the last step, through steps that are not in this sequence;
     None: zero, as in truncated BPTT.
     """
-    W_hh, h, c, tanh_c, gates = cache
+    W_hh, h, c, tanh_c, gates, matmul = cache
     T, B, H = d_outputs.shape
     workspace = workspace or Workspace()
     da = workspace.empty("dx", gates.shape, h.dtype)  # da_i, da_f, da_g, da_o of every step

@@ -32,14 +32,15 @@ Edits here show with `--engine numpy`. `engine/kernels/rnn.py`, the compiled ver
 
 import numpy as np
 
+from charrnn.layers.matmul import Matmul, matmul_in
 from charrnn.layers.workspace import Workspace
-from charrnn.types import Array, Matmul
+from charrnn.types import Array
 
 GATES = 1  # G: x has H columns
 STATES = 1  # S: h
 RECURRENT = ("W_hh",)
 
-Cache = tuple[Array, Array, str]
+Cache = tuple[Array, Array, str, Matmul]
 
 
 def forward(
@@ -48,15 +49,16 @@ def forward(
     state: Array,
     workspace: Workspace | None = None,
     nonlinearity: str = "tanh",
-    matmul: Matmul = np.matmul,
+    precision: str = "float32",
 ) -> tuple[Array, Array, Cache]:
     """Runs the cell over a sequence.
 
     x [T, B, H] projected inputs; W_hh [H, H]; state [1, B, H] holds h before the first step; f is "tanh" or "relu".
-    Returns the outputs [T, B, H], the state after the last step and the cache for `backward`.
+    Returns the outputs [T, B, H], the state after the last step and the cache for `backward`. The precision is that of
+    the products, here and in `backward`: see `matmul`.
     """
     T, B, H = x.shape
-    workspace = workspace or Workspace()
+    workspace, matmul = workspace or Workspace(), matmul_in(precision)
     h = workspace.empty("h", (T + 1, B, H), x.dtype)  # step t reads h[t] and writes h[t + 1]
     h[0] = state[0]
     for t in range(T):
@@ -65,7 +67,7 @@ def forward(
         a += x[t]
         # h[t + 1] = f(a)
         _f(a, nonlinearity)
-    return h[1:], h[T:].copy(), (W_hh, h, nonlinearity)
+    return h[1:], h[T:].copy(), (W_hh, h, nonlinearity, matmul)
 
 
 def step(x: Array, W_hh: Array, state: Array, nonlinearity: str = "tanh") -> Array:
@@ -81,18 +83,14 @@ def units_and_gates(cache: Cache) -> tuple[Array, dict[str, Array]]:
 
 
 def backward(
-    d_outputs: Array,
-    cache: Cache,
-    workspace: Workspace | None = None,
-    d_next: Array | None = None,
-    matmul: Matmul = np.matmul,
+    d_outputs: Array, cache: Cache, workspace: Workspace | None = None, d_next: Array | None = None
 ) -> tuple[Array, Array, Array]:
     """The gradients of x, W_hh and the initial state, from the gradient d_outputs [T, B, H].
 
     d_next [1, B, H] is the gradient of the state after the last step, through steps that are not in this sequence;
     None: zero, as in truncated BPTT.
     """
-    W_hh, h, nonlinearity = cache
+    W_hh, h, nonlinearity, matmul = cache
     T, B, H = d_outputs.shape
     workspace = workspace or Workspace()
     da = workspace.empty("dx", d_outputs.shape, h.dtype)

@@ -11,7 +11,6 @@ import numpy as np
 
 from charrnn.types import Array
 
-
 ALIGNMENT = 64
 """The bytes of a line of a cache, at which each array begins: else every other vector of 64 bytes lies in two lines."""
 

@@ -55,7 +55,7 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     V, split = len(corpus.vocabulary), split_corpus(corpus, training_config(options))
     training, validation = split.training, split.validation
     line = line_length(training)
-    engine, threads = engines.load(options["engine"]), options["threads"]
+    engine, threads = engines.load(options["engine"], options["precision"]), options["threads"]
     throughput = measure_throughput(engine, threads, REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH)
     W = throughput * budget.operations(REFERENCE_MODEL)
     chosen = budget.choose(W * deadline.budget(), training.chars_read, V, options, line)
@@ -64,7 +64,7 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     seconds = deadline.budget()
     W = throughput * budget.operations(model) * seconds
     chosen = budget.choose(W, training.chars_read, V, options | {"hidden_size": model.hidden_size}, line)
-    deadline.evaluation = _validation_seconds(validation.chars_read, throughput, config)
+    deadline.evaluation = _validation_seconds(validation.chars_read, throughput, model, config, line)
     _check_evaluation(corpus, deadline)
     if deadline.evaluation > MAX_VALIDATION_SHARE * seconds and "val_fraction" not in options and not corpus.held_out:
         share = MAX_VALIDATION_SHARE * seconds / deadline.evaluation
@@ -139,10 +139,11 @@ def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int
     """
     split = split_corpus(corpus, config)
     training, validation = split.training, split.validation
-    throughput = _throughput(model, config, line_length(training))
-    deadline.evaluation = _validation_seconds(validation.chars_read, throughput, config)
+    line = line_length(training)
+    throughput = _throughput(model, config, line)
+    deadline.evaluation = _validation_seconds(validation.chars_read, throughput, model, config, line)
     _check_evaluation(corpus, deadline)
-    is_few = few_data.is_few(training.chars_read, line_length(training))
+    is_few = few_data.is_few(training.chars_read, line)
     if model.form == "language_model" and validation.size and is_few:
         deadline.patience = finetuning.PATIENCE
     more = max(1, int(throughput * deadline.budget() / training.chars_read_per_step))
@@ -168,7 +169,8 @@ def _throughput(model: ModelConfig, config: TrainingConfig, line: float) -> floa
     """The characters per second that this machine learns from; no step reads past the end of a line of this length."""
     rows = -(-config.batch_size // config.threads)
     steps = max(1, int(min(config.seq_length, line)))
-    return measure_throughput(engines.load(config.engine), config.threads, model, rows, steps)
+    engine = engines.load(config.engine, config.precision)
+    return measure_throughput(engine, config.threads, model, rows, steps)
 
 
 def _check_evaluation(corpus: Corpus, deadline: Deadline) -> None:
@@ -180,6 +182,13 @@ def _check_evaluation(corpus: Corpus, deadline: Deadline) -> None:
         )
 
 
-def _validation_seconds(chars: int, throughput: float, config: TrainingConfig) -> float:
-    """The seconds of an evaluation on this many characters; with averaged weights the text is read twice."""
+def _validation_seconds(
+    chars: int, throughput: float, model: ModelConfig, config: TrainingConfig, line: float
+) -> float:
+    """The seconds of an evaluation on this many characters; with averaged weights the text is read twice.
+
+    It is always in float32, so that it is compiled and measured here if training is not.
+    """
+    if chars and config.precision != "float32":
+        throughput = _throughput(model, replace(config, precision="float32"), line)
     return VALIDATION_COST * chars / throughput * (2 if config.ema_decay else 1)

@@ -78,6 +78,7 @@ class TrainOptions(TypedDict, total=False):
     eval_every: int
     seed: int
     engine: Literal["auto", "numpy", "numba"]
+    precision: Literal["auto", "float32", "bfloat16"]
     threads: int
     # For the layout `pairs`: True makes it `translations`, which is the default if the sources are no labels
     attention: bool
@@ -145,7 +146,7 @@ def resolve_layout(corpus: Corpus, options: TrainOptions, model: ModelConfig | N
 
 
 def resolve_defaults(corpus: Corpus, options: TrainOptions) -> TrainOptions:
-    """The options, completed with those of their layout, a seed, a number of threads and the name of an engine.
+    """The options, completed with those of their layout, a seed, a number of threads, an engine and a precision.
 
     A pair is read as a whole, up to `MAX_PAIR` characters, so that its target can learn from all of its source.
     """
@@ -156,7 +157,9 @@ def resolve_defaults(corpus: Corpus, options: TrainOptions) -> TrainOptions:
         beside = max(1, found.longest_source, found.longest_target + 1)
         longest = beside if options["layout"] == "translations" else found.lines.longest + 1
         defaults["seq_length"] = min(longest, MAX_PAIR)
-    resolved: TrainOptions = {"engine": engines.resolve(options.get("engine", "auto"))}
+    engine = engines.resolve(options.get("engine", "auto"))
+    precision = engines.resolve_precision(options.get("precision", "float32"), engine)
+    resolved: TrainOptions = {"engine": engine, "precision": precision}
     return defaults | options | resolved
 
 
@@ -211,8 +214,10 @@ def check(options: TrainOptions, has_model: bool = False, schedule: str | None =
     given: TrainOptions = {"cell": "rnn", **options} if has_model else options  # to an rnn any nonlinearity is right
     ModelConfig(1, **_model_options(cast(TrainOptions, {name: v for name, v in given.items() if name != "lm_weight"})))
     between("lm_weight", options.get("lm_weight", 0), 0, MAX_LM_WEIGHT)
-    engines.resolve(options.get("engine", "numpy"), 0)
-    config = training_config(cast(TrainOptions, {name: v for name, v in options.items() if name != "engine"}))
+    engine = engines.resolve(options.get("engine", "numpy"), 0)
+    engines.resolve_precision(options.get("precision", "float32"), engine)
+    machine = {"engine", "precision"}  # which may be auto
+    config = training_config(cast(TrainOptions, {name: v for name, v in options.items() if name not in machine}))
     for name, condition, holds in (
         ("momentum", "optimizer sgd", config.optimizer == "sgd"),
         ("lr_decay", "schedule step", options.get("schedule", "step") == "step"),

@@ -51,7 +51,7 @@ class Trainer:
         config = state.training_config
         self.state, self.deadline = state, deadline
         self.network = network_for(state.model_config, engines.load(config.engine))
-        split = split_corpus(corpus, config)
+        engine, split = engines.load(config.engine, config.precision), split_corpus(corpus, config)
         self.training_data, self.validation_data = split.training, split.validation
         self.line_set, self.labels, self.skipped = split.line_set, split.labels, split.skipped
         self.prior_shift, self.rare, self.record_form = split.prior_shift, corpus.rare, corpus.record_form
@@ -71,7 +71,7 @@ class Trainer:
         """Whether these are known: files do not have them, so that `latest` finds that of a resumed classifier."""
         self.unseen = unseen_estimate(state, (self.training_data, self.validation_data), corpus.rare)
         """How probable characters are that the corpus lacks, or that were left out or replaced in it."""
-        self.shards = Shards(self.network, self.training_data.batch_size, config.threads)
+        self.shards = Shards(network_for(state.model_config, engine), self.training_data.batch_size, config.threads)
         self.is_between_steps = True
         """Whether the state is that after a step: otherwise it is not fit to be saved."""
 

@@ -17,7 +17,7 @@ from support import naive
 from support.cells import CELLS
 
 ROOT = Path(__file__).parents[2]
-OTHERS = ("embedding", "linear", "softmax", "attention")
+OTHERS = ("embedding", "linear", "softmax", "attention", "matmul")
 COMPILED = {name: name for name in (*CELLS, *OTHERS)} | {"activations": "simd"}
 """The modules of `layers/` that are compiled, and their compiled versions in `engine/kernels/`."""
 

@@ -1,10 +1,13 @@
 """AMX: tiles of the processor, registers of 16 rows of 64 bytes, whose products take one instruction.
 
 A product in bfloat16 multiplies a tile of 16 rows × 16 pairs by one of 16 pairs × 16 columns, and adds to a tile of
-16 × 16 float32 (Intel, "Architecture Instruction Set Extensions Programming Reference", 2020). Rows of a tile are loaded
-with any stride. The kernel hands the tiles out on request, once for a process: see `engine.precision`.
+16 × 16 float32 (Intel, "Architecture Instruction Set Extensions Programming Reference", 2020). Rows of a tile may lie
+any distance apart in memory. Linux hands the tiles out on request, to all threads of a process.
 """
 
+import ctypes
+import sys
+from functools import cache
 from typing import Any
 
 from llvmlite import ir
@@ -18,9 +21,20 @@ TILE_ROWS = 16
 """The rows of a tile, of whichever matrix."""
 MAX_ROWS, COLUMNS = 2 * TILE_ROWS, 2 * TILE_ROWS
 """The rows and columns of the result that are computed at once: 4 of the 8 tiles hold sums."""
-SUMS, LEFT, RIGHT = range(0, 4), range(4, 6), range(6, 8)
+SUMS, LEFT, RIGHT = range(4), range(4, 6), range(6, 8)
 """What each of the 8 tiles holds."""
 BYTE, INDEX = ir.IntType(8), ir.IntType(64)
+
+ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA = 158, 0x1023, 18
+"""The system call, its code to ask for a part of the processor's state, and the number of that part."""
+
+
+@cache
+def request_tiles() -> bool:
+    """Asks the system for the tiles, before they are used; returns whether they may be."""
+    if not HAS_TILES or sys.platform != "linux":
+        return False
+    return bool(ctypes.CDLL(None).syscall(ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA) == 0)
 
 
 def uses_tiles(dtype: Any) -> bool:

@@ -1,6 +1,6 @@
 """The operands of products in bfloat16: pairs of neighbours along the inner dimension, two in 32 bits.
 
-`layers.bfloat16` says what the format is. The processors multiply pairs, a₀ b₀ + a₁ b₁, and add to a float32. So a pair
+`layers.matmul` says what the format is. The processors multiply pairs, a₀ b₀ + a₁ b₁, and add to a float32. So a pair
 takes the place of a value in the layout of both matrices, and what moves panels of float32 moves panels of pairs. Zeros
 fill the inner dimension up to a whole block, `BLOCK_PAIRS`.
 """

@@ -142,7 +142,11 @@ def forward(
     tanh_c = workspace.empty("tanh_c", (T, B, H), x.dtype)
     h[0], c[0] = state
     panels = pack(W_hh, workspace, precision=precision)
-    left, bias, hW = left_operand(h, panels, workspace), padded_bias(panels, workspace), product_buffer(B, panels, workspace)
+    left, bias, hW = (
+        left_operand(h, panels, workspace),
+        padded_bias(panels, workspace),
+        product_buffer(B, panels, workspace),
+    )
     _forward(gates, panels, h, left, c, tanh_c, bias, hW)
     return h[1:], np.stack((h[T], c[T])), (W_hh, h, c, tanh_c, gates, precision)
 

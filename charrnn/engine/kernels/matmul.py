@@ -30,8 +30,8 @@ column would compete for few lines of a cache."""
 
 
 OUTER_BLOCK_DEPTH = 1024
-"""The most rows of two matrices in a block of their `outer` product in bfloat16: what 512 rows of 32 pairs take stays in
-the second-level cache, and the sums are read and written once for a block."""
+"""The most rows of two matrices in a block of their `outer` product in bfloat16, for which the sums are read and written
+once: the blocks of both, 512 pairs deep, are still in a cache."""
 
 
 def pack(W: Array, workspace: Workspace, transposed: bool = False, precision: str = "float32") -> Array:
@@ -170,9 +170,7 @@ def matmul_with_panels(a: Array, panels: Array, N: int, bias: Array, workspace: 
     return _first_columns(c, N, workspace)
 
 
-def outer(
-    a: Array, b: Array, workspace: Workspace, columns: int | None = None, precision: str = "float32"
-) -> Array:
+def outer(a: Array, b: Array, workspace: Workspace, columns: int | None = None, precision: str = "float32") -> Array:
     """aᵀ b, contiguous: the sum of the outer products of the rows of a [K, M] and b [K, N], or its first columns."""
     (K, M), N = a.shape, columns or b.shape[1]
     if not K:

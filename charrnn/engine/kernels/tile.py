@@ -156,7 +156,13 @@ def _tile(
         left, panel = data(a, a_value, a_offset), data(p, p_value, p_offset)
         start, out = data(s, s_value, s_offset), data(c, c_value, c_offset)
         if amx.uses_tiles(a.dtype):
-            matrices = (left, a_row_stride), (panel, constant(amx.COLUMNS)), K, (start, s_row_stride), (out, c_row_stride)
+            matrices = (
+                (left, a_row_stride),
+                (panel, constant(amx.COLUMNS)),
+                K,
+                (start, s_row_stride),
+                (out, c_row_stride),
+            )
             is_high = builder.icmp_signed(">", rows, constant(amx.TILE_ROWS))
             with builder.if_else(is_high) as (high, low):
                 with high:

@@ -1,0 +1,57 @@
+"""The precision: in which format an engine multiplies matrices, float32 or bfloat16, which not all processors have.
+
+In either, parameters, states, gates, sums and the loss are float32: see `layers.matmul`.
+"""
+
+from functools import cache, partial
+from types import SimpleNamespace
+from typing import Any, Literal, cast
+
+from charrnn.engine.protocols import Engine
+from charrnn.errors import ConfigError, EngineError
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+CELLS = ("rnn", "rnn_relu", "gru", "lstm")
+FLOAT32 = "use --precision float32"
+
+
+def resolve_precision(name: str, engine: str) -> Literal["float32", "bfloat16"]:
+    """The precision for a numba or numpy engine: `auto` means bfloat16 where that is faster.
+
+    Raises `ConfigError` for an unknown name, and `EngineError` for bfloat16 where the processor or the system lacks it.
+    NumPy has it everywhere, but slowly: it is the reference.
+    """
+    if name not in PRECISIONS:
+        raise ConfigError(f"there is no precision {name!r}: choose one of {', '.join(PRECISIONS)}")
+    if name == "float32" or (name == "auto" and engine == "numpy"):
+        return "float32"
+    problem = "" if engine == "numpy" else problem_with_bfloat16()
+    if problem and name == "bfloat16":
+        raise EngineError(f"{problem}: {FLOAT32}")
+    return "float32" if problem else "bfloat16"
+
+
+def problem_with_bfloat16() -> str:
+    """Why the numba engine can't compute in bfloat16 here; empty if it can, which asks the system for what it takes."""
+    from charrnn.engine.kernels.amx import request_tiles
+    from charrnn.engine.kernels.bfloat16 import HAS_PRODUCTS, HAS_TILES
+
+    if not HAS_PRODUCTS:
+        return "this processor can't multiply in bfloat16, for which it takes AVX512_BF16 or AMX"
+    if HAS_TILES and not request_tiles():
+        return "this system doesn't let programs use the processor's AMX, which multiplies in bfloat16"
+    return ""
+
+
+@cache
+def in_bfloat16(engine: Engine) -> Engine:
+    """The engine, with all products of its cells and of its linear layer in bfloat16."""
+    changed = {name: _in_bfloat16(getattr(engine, name), "forward") for name in CELLS}
+    changed["linear"] = _in_bfloat16(engine.linear, "forward", "backward")
+    return cast(Engine, SimpleNamespace(**(vars(engine) | changed)))
+
+
+def _in_bfloat16(layer: Any, *functions: str) -> SimpleNamespace:
+    """The layer, of which some functions take a precision."""
+    changed = {name: partial(getattr(layer, name), precision="bfloat16") for name in functions}
+    return SimpleNamespace(**(vars(layer) | changed))
