@@ -68,6 +68,15 @@ def attention(module: Any, name: str, rng: np.random.Generator) -> dict[str, Any
     return found | dict(zip(("dh", "d_encoded", "dW_a", "dW_c", "db_c"), gradients, strict=True))
 
 
+def matmul(module: Any, name: str, rng: np.random.Generator) -> dict[str, Any]:
+    """A product in bfloat16, or in float32 where the compiled engine has no other: of whole numbers, so it is exact."""
+    a, b = (rng.integers(-280, 281, shape).astype(np.float32) for shape in ((9, 17), (17, 6)))
+    precision = engines.resolve_precision("auto", "numba")
+    if module is layers.matmul:
+        return {"product": module.matmul_in(precision)(a, b)}
+    return {"product": module.matmul(a, b, Workspace(), precision=precision)}
+
+
 def results(module: Any, name: str) -> dict[str, Any]:
     """What a layer of an engine computes, forward and backward, of the same random arguments."""
     compute: Callable[..., dict[str, Any]] = {
@@ -75,6 +84,7 @@ def results(module: Any, name: str) -> dict[str, Any]:
         "linear": linear,
         "softmax": softmax,
         "attention": attention,
+        "matmul": matmul,
     }.get(name, cell)
     return compute(module, name, np.random.default_rng(1))
 
@@ -124,6 +134,8 @@ def forgetting(function: Callable[..., Any], part: int | None) -> Callable[..., 
         ("linear", "backward", 2, "db"),
         ("softmax", "token_nll", None, "-log p"),
         ("softmax", "cross_entropy", 1, "d_logits"),
+        ("matmul", "bfloat16_matmul", None, "product"),
+        ("matmul", "bfloat16", None, "product"),
         ("attention", "forward", 0, "outputs"),
         ("attention", "backward", 3, "dW_c"),
     ],
@@ -132,6 +144,8 @@ def test_a_change_of_the_page_alone_is_told(
     name: str, function: str, part: int | None, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page: ModuleType = getattr(layers, name)
+    if name == "matmul" and engines.resolve_precision("auto", "numba") == "float32":
+        pytest.skip("the compiled engine has no bfloat16 here")
     monkeypatch.setattr(page, function, forgetting(getattr(page, function), part))
     with pytest.raises(AssertionError, match=rf"kernels/{name}\.py differ in {told}: a change of one has to be made"):
         assert_agree(name)

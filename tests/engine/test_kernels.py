@@ -11,7 +11,7 @@ import pytest
 from charrnn.config import TrainingConfig
 from charrnn.engine import Engine
 from charrnn.training import optimizers
-from support.processes import environment
+from support.processes import environment, python
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba")
 
@@ -66,20 +66,6 @@ for n, (array, other) in enumerate(zip(*found)):
     np.testing.assert_allclose(other, array, rtol=1e-3, atol=1e-4, err_msg=n)
 print("agreed")
 """
-
-
-def python(code: str, *args: object, **env: str) -> str:
-    """The output of a Python process that runs the code."""
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, args)],
-        cwd=env.get("PYTHONPATH"),  # the first folder in which modules are searched
-        env=environment(env),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def register_bytes() -> int:

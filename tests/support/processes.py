@@ -106,6 +106,20 @@ def charrnn(
     return CompletedProcess(done.args, done.returncode, out, err)
 
 
+def python(code: str, *args: object, **env: str) -> str:
+    """The output of a Python process that runs the code."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, args)],
+        cwd=env.get("PYTHONPATH"),  # the first folder in which modules are searched
+        env=environment(env),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def raw(text: str) -> bytes:
     """The bytes of output that the function `charrnn` decoded."""
     return text.encode("utf-8", "surrogateescape")

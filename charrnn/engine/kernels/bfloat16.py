@@ -42,19 +42,11 @@ def padded_pairs(K: int) -> int:
     return -(-K // (2 * BLOCK_PAIRS)) * BLOCK_PAIRS
 
 
-def pairs_in_rows(x: Array, workspace: Workspace, spare_rows: int = 0) -> Array:
-    """The pairs [R, `padded_pairs(K)`] of neighbours in the rows of x [R, K]; memory for more rows follows."""
+def pairs_in_rows(x: Array, workspace: Workspace) -> Array:
+    """The pairs [R, `padded_pairs(K)`] of neighbours in the rows of x [R, K]."""
     (R, K), x = x.shape, np.ascontiguousarray(x)
-    pairs = workspace.empty("pairs", (R + spare_rows, padded_pairs(K)), PAIR)[:R]
+    pairs = workspace.empty("pairs", (R, padded_pairs(K)), PAIR)
     round_rows(x, pairs)
-    return pairs
-
-
-def pairs_of_rows(x: Array, workspace: Workspace) -> Array:
-    """The pairs [`padded_pairs(K)`, ≥ N] of neighbours in the columns of x [K, N]; further columns are zero."""
-    (K, N), x = x.shape, np.ascontiguousarray(x)
-    pairs = workspace.empty("pairs", (padded_pairs(K), -(-N // BLOCK_PAIRS) * BLOCK_PAIRS), PAIR)
-    _pairs_of_rows(x, pairs)
     return pairs
 
 
@@ -67,13 +59,21 @@ def round_rows(x: Array, out: Array) -> None:
 
 
 @kernel
-def _pairs_of_rows(x: Array, out: Array) -> None:
+def pack_pairs(x: Array, panels: Array) -> None:
+    """Packs the pairs of neighbours in the columns of x [K, N] as panels [⌈N / width⌉, `padded_pairs(K)`, width].
+
+    In the last panel, zeros fill the columns up to a whole register.
+    """
     K, N = x.shape
+    count, depth, width = panels.shape
     whole = -(-K // 2)
-    for k in range(whole):
-        first = 2 * k * N
-        _pair_two_rows(N, out, k * out.shape[1], x, first, first + N if 2 * k + 1 < K else first, 2 * k + 1 < K)
-    out[whole:] = 0
+    for k in range(whole):  # whole rows, in the order of memory
+        for n in range(count):
+            column, has_second = n * width, 2 * k + 1 < K
+            first = 2 * k * N + column
+            second = first + N if has_second else first
+            _pair_two_rows(min(width, N - column), panels, (n * depth + k) * width, x, first, second, has_second)
+    panels[:, whole:] = 0
 
 
 def _to_halves(builder: ir.IRBuilder, low: ir.Value, high: ir.Value) -> ir.Value:

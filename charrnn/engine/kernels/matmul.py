@@ -10,7 +10,7 @@ its own. Then the same functions move and multiply pairs (see `bfloat16`).
 import numpy as np
 
 from charrnn.engine.kernels.amx import TILE_ROWS, close_tiles, open_tiles
-from charrnn.engine.kernels.bfloat16 import PAIR, pairs_in_rows, pairs_of_rows, round_rows
+from charrnn.engine.kernels.bfloat16 import PAIR, pack_pairs, padded_pairs, pairs_in_rows, round_rows
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.simd import REGISTER_BYTES, copy
 from charrnn.engine.kernels.tile import MAX_TILE_ROWS, multiply_rows, panel_width, vectors_for
@@ -30,8 +30,8 @@ column would compete for few lines of a cache."""
 
 
 OUTER_BLOCK_DEPTH = 1024
-"""The most rows of two matrices in a block of their `outer` product in bfloat16, for which the sums are read and written
-once: the blocks of both, 512 pairs deep, are still in a cache."""
+"""The most rows of two matrices in a block of their `outer` product in bfloat16: the sums are read and written once for
+a block, whose pairs are still in a cache."""
 
 
 def pack(W: Array, workspace: Workspace, transposed: bool = False, precision: str = "float32") -> Array:
@@ -40,13 +40,14 @@ def pack(W: Array, workspace: Workspace, transposed: bool = False, precision: st
     In bfloat16 they are panels of pairs, `padded_pairs(K)` in place of K.
     """
     W = np.ascontiguousarray(W)
-    if precision == "bfloat16":
-        W = pairs_in_rows(W, workspace) if transposed else pairs_of_rows(W, workspace)
     K, N = W.T.shape if transposed else W.shape
-    width = panel_width(W.dtype)
-    panels = workspace.empty("panels", (-(-N // width), K, width), W.dtype)
+    dtype, depth = (PAIR, padded_pairs(K)) if precision == "bfloat16" else (W.dtype, K)
+    width = panel_width(dtype)
+    panels = workspace.empty("panels", (-(-N // width), depth, width), dtype)
     if transposed:
-        _pack_transposed(W, panels)
+        _pack_transposed(pairs_in_rows(W, workspace) if dtype == PAIR else W, panels)
+    elif dtype == PAIR:
+        pack_pairs(W, panels)
     else:
         _pack(W, panels)
     return panels
@@ -88,7 +89,7 @@ def left_operand(x: Array, panels: Array, workspace: Workspace) -> Array:
     if panels.dtype == x.dtype:
         return x
     pairs = workspace.empty("left", (x.size // x.shape[-1] + TILE_ROWS, panels.shape[1]), PAIR)
-    return pairs[:-TILE_ROWS].reshape(*x.shape[:-1], -1)
+    return pairs[:-TILE_ROWS].reshape(*x.shape[:-1], panels.shape[1])
 
 
 def sums(R: int, panels: Array, workspace: Workspace) -> Array:
@@ -217,9 +218,11 @@ def _outer_in_bfloat16(a: Array, b: Array, N: int, workspace: Workspace) -> Arra
     K, M = a.shape
     for k in range(0, K, OUTER_BLOCK_DEPTH):
         block = slice(k, k + OUTER_BLOCK_DEPTH)
-        pairs = pairs_of_rows(a[block], workspace.scope("left"))
-        left = workspace.empty("left", (1, pairs.shape[1], len(pairs)), PAIR)
-        _pack_transposed(pairs, left)
+        # One panel of all columns, and its transpose
+        pairs = workspace.empty("pairs", (1, padded_pairs(len(a[block])), -(-M // TILE_ROWS) * TILE_ROWS), PAIR)
+        left = workspace.empty("left", (1, pairs.shape[2], pairs.shape[1]), PAIR)
+        pack_pairs(np.ascontiguousarray(a[block]), pairs)
+        _pack_transposed(pairs[0], left)
         panels = pack(b[block, :N], workspace, precision="bfloat16")
         c = sums(left.shape[1], panels, workspace)
         packed_matmul(left[0], panels, N, c if k else padded_bias(panels, workspace), c)
