@@ -35,6 +35,8 @@ UNIT_OF_LAYOUT = {"labels": "label", "tags": "tag"}
 FORM_OF_LAYOUT = {"translations": "translator", "labels": "classifier", "tags": "tagger"}
 """The form of network that a layout needs; the others need a language model."""
 CLIPPINGS = ("norm", "value")
+PRECISIONS = ("float32", "bfloat16")
+"""The formats in which matrices are multiplied."""
 
 LOGIT_ADJUSTMENT, MAX_LOGIT_ADJUSTMENT = 0.25, 10.0
 """How much `classify` favours rare labels: in cross-validation this gained more macro F1 than it cost accuracy."""
@@ -212,7 +214,7 @@ class TrainingConfig(Config):
     seed: int = 0
     engine: str = "numpy"
     precision: str = field(default="float32", metadata=OMIT_DEFAULT)
-    """The format in which matrices are multiplied, `float32` or `bfloat16`; everything else is float32."""
+    """The format in which matrices are multiplied, one of `PRECISIONS`; everything else is float32."""
     threads: int = 1
 
     def check(self) -> None:
@@ -239,7 +241,7 @@ class TrainingConfig(Config):
         between("eval_every", self.eval_every, 0, 2**53)
         between("seed", self.seed, 0, MAX_SEED)
         one_of("engine", self.engine, ("numpy", "numba"))
-        one_of("precision", self.precision, ("float32", "bfloat16"))
+        one_of("precision", self.precision, PRECISIONS)
         check_threads(self.threads)
 
 

@@ -7,10 +7,11 @@ from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any, Literal, cast
 
+from charrnn.config import PRECISIONS
 from charrnn.engine.protocols import Engine
 from charrnn.errors import ConfigError, EngineError
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+NAMES = ("auto", *PRECISIONS)
 CELLS = ("rnn", "rnn_relu", "gru", "lstm")
 FLOAT32 = "use --precision float32"
 
@@ -21,8 +22,8 @@ def resolve_precision(name: str, engine: str) -> Literal["float32", "bfloat16"]:
     Raises `ConfigError` for an unknown name, and `EngineError` for bfloat16 where the processor or the system lacks it.
     NumPy has it everywhere, but slowly: it is the reference.
     """
-    if name not in PRECISIONS:
-        raise ConfigError(f"there is no precision {name!r}: choose one of {', '.join(PRECISIONS)}")
+    if name not in NAMES:
+        raise ConfigError(f"there is no precision {name!r}: choose one of {', '.join(NAMES)}")
     if name == "float32" or (name == "auto" and engine == "numpy"):
         return "float32"
     problem = "" if engine == "numpy" else problem_with_bfloat16()

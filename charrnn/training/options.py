@@ -157,10 +157,15 @@ def resolve_defaults(corpus: Corpus, options: TrainOptions) -> TrainOptions:
         beside = max(1, found.longest_source, found.longest_target + 1)
         longest = beside if options["layout"] == "translations" else found.lines.longest + 1
         defaults["seq_length"] = min(longest, MAX_PAIR)
-    engine = engines.resolve(options.get("engine", "auto"))
+    engine = engines.resolve(requested_engine(options))
     precision = engines.resolve_precision(options.get("precision", "float32"), engine)
     resolved: TrainOptions = {"engine": engine, "precision": precision}
     return defaults | options | resolved
+
+
+def requested_engine(options: TrainOptions, default: str = "auto") -> str:
+    """The engine that is asked for; bfloat16, which is slow in NumPy, asks for numba."""
+    return options.get("engine", "numba" if options.get("precision") == "bfloat16" else default)
 
 
 def model_config(corpus: Corpus, options: TrainOptions) -> ModelConfig:
@@ -214,7 +219,7 @@ def check(options: TrainOptions, has_model: bool = False, schedule: str | None =
     given: TrainOptions = {"cell": "rnn", **options} if has_model else options  # to an rnn any nonlinearity is right
     ModelConfig(1, **_model_options(cast(TrainOptions, {name: v for name, v in given.items() if name != "lm_weight"})))
     between("lm_weight", options.get("lm_weight", 0), 0, MAX_LM_WEIGHT)
-    engine = engines.resolve(options.get("engine", "numpy"), 0)
+    engine = engines.resolve(requested_engine(options, "numpy"), 0)
     engines.resolve_precision(options.get("precision", "float32"), engine)
     machine = {"engine", "precision"}  # which may be auto
     config = training_config(cast(TrainOptions, {name: v for name, v in options.items() if name not in machine}))

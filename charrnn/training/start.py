@@ -73,7 +73,7 @@ def start(
     options = train_options.resolve_layout(corpus, options, init_from.config if init_from is not None else None)
     if deadline is not None:
         kernels = autoconfig.kernels(options, init_from.config if init_from is not None else None)
-        chosen = engines.choose(options.get("engine", "auto"), seconds=deadline.seconds, kernels=kernels)
+        chosen = engines.choose(train_options.requested_engine(options), seconds=deadline.seconds, kernels=kernels)
         options = {**options, "engine": chosen.engine}
     if (layout := options.get("layout", "stream")) != "lines" and not corpus.record_form.is_lines:
         raise ConfigError(f"a corpus of {corpus.record_form.unit} has the layout 'lines', not {layout!r}")

@@ -173,6 +173,9 @@ train corpus.txt --seed -1                    | 2 | seed
 train corpus.txt --seed 99999999999999999999  | 2 | seed
 train corpus.txt --threads 0                  | 2 | threads
 train corpus.txt --engine fortran             | 2 | numpy
+train corpus.txt --precision float16          | 2 | bfloat16
+train corpus.txt --precision BFLOAT           | 2 | bfloat16
+train corpus.txt --precision ''               | 2 | bfloat16
 # the files of a run
 train corpus.txt --out model.safetensors      | 1 | exists
 train corpus.txt --out model.txt              | 2 | must end in .safetensors

@@ -209,7 +209,7 @@ def _network(trainer: Trainer) -> Iterator[str]:
     both = READING[model.form]
     yield (
         f"{cell_label(model)}, {model.layers} × {model.hidden_size}{both}: {trainer.state.n_params:,} parameters; "
-        f"{config.engine} engine, {counted(n, 'threads')}"
+        f"{config.engine} engine{' in bfloat16' * (config.precision == 'bfloat16')}, {counted(n, 'threads')}"
     )
     if deadline is not None:
         verb = "continues for" if trainer.state.counters.step else "settings for"

@@ -169,7 +169,7 @@ def _with_engine(
     config = None if model is None else model.config
     resolved = train_options.resolve_layout(corpus, options, config)
     kernels = autoconfig.kernels(resolved, config, samples=not quiet)
-    choice = engines.choose(options.get("engine", "auto"), seconds=options["time"], kernels=kernels)
+    choice = engines.choose(train_options.requested_engine(options), seconds=options["time"], kernels=kernels)
     notify_compilation(choice.engine, kernels, quiet)  # now, since measuring the machine compiles
     if choice.spared and not quiet:
         notify_spared(choice.spared, given)

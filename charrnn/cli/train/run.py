@@ -172,6 +172,7 @@ class Run:
             "val_bpc": row.val_loss / math.log(2) if row and row.val_loss is not None else None,
             "parameters": s.n_params,
             "engine": s.training_config.engine,
+            "precision": s.training_config.precision,
             "threads": len(trainer.shards),
             "seed": s.training_config.seed,
             **start,
