@@ -89,9 +89,9 @@ def load(name: str, precision: str = "float32") -> Engine:
 
     Raises `EngineError` for a precision that the engine doesn't have on this machine.
     """
-    if name == "numba":
+    if name != "numba":
+        engine = cast(Engine, import_module("charrnn.layers"))
+    else:
         compile_cache.mark_used()
-    engine = cast(Engine, import_module("charrnn.engine.kernels" if name == "numba" else "charrnn.layers"))
-    if resolve_precision(precision, name) == "float32":
-        return engine
-    return in_bfloat16(engine)
+        engine = cast(Engine, import_module("charrnn.engine.kernels"))
+    return engine if resolve_precision(precision, name) == "float32" else in_bfloat16(engine)

@@ -429,6 +429,7 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         "schedule": config.SCHEDULES,
         "clip-by": config.CLIPPINGS,
         "engine": engine.ENGINES,
+        "precision": ("auto", *config.PRECISIONS),
         "errors": ERROR_HANDLERS,
         "end": request.ENDS,
         "normalize": config.NORMALIZATIONS,
@@ -439,7 +440,7 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         for name, option in options(command).items()
         if option._custom_shell_complete is not None
     }
-    assert len(offered) == 20
+    assert len(offered) == 21
     for (command, name), found in offered.items():
         if name in values:
             assert sorted(found) == sorted(values[name]), name
