@@ -110,7 +110,7 @@ def test_cells_are_those_of_the_reference(name: str, T: int, B: int, H: int) -> 
     float32 = results(page, name, "float32", T, B, H)
     errors = [np.abs(array - reference).mean() for array, reference in zip(found, wanted, strict=True)]
     effects = [np.abs(array - reference).mean() for array, reference in zip(float32, wanted, strict=True)]
-    assert max(effects) > 1e-3
+    assert max(effects) > 1e-4
     # A sum in another order may round to another bfloat16, but rarely; that of float32 differs everywhere
     for error, effect in zip(errors, effects, strict=True):
         assert error < 0.1 * effect + 1e-7

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from charrnn.config import CELLS, CLIPPINGS, LAYOUTS, NONLINEARITIES, OPTIMIZERS, SCHEDULES, ModelConfig, TrainingConfig
+from charrnn.config import (
+    CELLS,
+    CLIPPINGS,
+    LAYOUTS,
+    NONLINEARITIES,
+    OPTIMIZERS,
+    PRECISIONS,
+    SCHEDULES,
+    ModelConfig,
+    TrainingConfig,
+)
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.split import split_corpus
 from charrnn.engine import ENGINES, available_cores
@@ -27,6 +37,7 @@ NAMES = {
     "clip_by": CLIPPINGS,
     "layout": LAYOUTS,
     "engine": ENGINES,
+    "precision": ("auto", *PRECISIONS),
 }
 """The options that are one of several names."""
 
@@ -190,6 +201,7 @@ def test_only_one_option_can_set_the_length(names: tuple[str, str]) -> None:
         {"locked_dropout": 1},
         {"epochs": 10**400},
         {"engine": "foo"},
+        {"precision": "float16"},
         {"clip": math.inf},
     ],
     ids=lambda option: "{}={:.9}".format(*(str(part) for part in next(iter(option.items())))),
