@@ -11,7 +11,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.simd import CPU_FEATURES, load, load_first, pointer
@@ -50,9 +50,26 @@ def pairs_in_rows(x: Array, workspace: Workspace) -> Array:
     return pairs
 
 
+def as_operand(x: Array, pairs: Array) -> Array:
+    """What a product reads in place of x [R, K]: x itself or, if `pairs` are such, its pairs, which it writes there."""
+    raise NotImplementedError("only kernels call this")
+
+
+@overload(as_operand)
+def _as_operand(x: Any, pairs: Any) -> Any:
+    def itself(x: Any, pairs: Any) -> Any:
+        return x
+
+    def rounded(x: Any, pairs: Any) -> Any:
+        round_rows(x, pairs)
+        return pairs
+
+    return rounded if is_pair(pairs.dtype) else itself
+
+
 @kernel
 def round_rows(x: Array, out: Array) -> None:
-    """Writes the pairs in the rows of x [R, K] to out [R, ≥ `padded_pairs(K)`]; if both have one type, does nothing."""
+    """Writes the pairs in the rows of x [R, K] to out [R, ≥ `padded_pairs(K)`]."""
     R, K = x.shape
     for r in range(R):
         _round_row(K, out, r * out.shape[1], x, r * K)
@@ -102,11 +119,9 @@ def _load(builder: ir.IRBuilder, data: ir.Value, k: ir.Value, n: ir.Value | None
 
 @intrinsic
 def _round_row(typingctx: Any, n: Any, out: Any, out_offset: Any, x: Any, x_offset: Any) -> Any:
-    """Writes n values of x, from an offset, to `out`, as pairs of neighbours; nothing if both have one type."""
+    """Writes n values of x, from an offset, to `out`, as pairs of neighbours."""
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        if out.dtype == x.dtype:
-            return context.get_dummy_value()
         n, out_value, out_offset, x_value, x_offset = args
         source = builder.gep(context.make_array(x)(context, builder, x_value).data, [x_offset])
         target = builder.gep(context.make_array(out)(context, builder, out_value).data, [out_offset])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from charrnn.engine.kernels.bfloat16 import round_rows
+from charrnn.engine.kernels.bfloat16 import as_operand
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, sigmoid, tanh
@@ -48,14 +48,13 @@ _fused_step_back = fused(_step_back, 8)
 
 @kernel
 def _forward(gates: Array, panels: Array, h: Array, left: Array, q: Array, bias: Array, hW: Array) -> None:
-    """`gates` [T, B, 3H] holds the projected input x, and r, z, n afterwards; `left` is the operand of h."""
+    """`gates` [T, B, 3H] holds the projected input x, and r, z, n afterwards; `left` is a step's `left_operand`."""
     T, B, GH = gates.shape
     H = GH // 3
     N = hW.shape[1]
     for t in range(T):
         prefetch(gates, t * B * GH, B * GH)
-        round_rows(h[t], left[t])
-        packed_matmul(left[t], panels, 3 * H, bias, hW)
+        packed_matmul(as_operand(h[t], left), panels, 3 * H, bias, hW)
         for b in range(B):
             m, n, s = (t * B + b) * H, (t * B + b) * GH, b * N
             _fused_step(
@@ -82,7 +81,7 @@ def _backward(
 ) -> None:
     """`gates` [T, B, 3H] holds r, z, n, and da_r, da_z, da_n afterwards; `q` [T, B, H] holds q, and dq afterwards.
 
-    `left` is the operand of d_hW [B, 3H].
+    `left` is the `left_operand` of d_hW [B, 3H].
     """
     T, B, H = d_outputs.shape
     N = dh_hW.shape[1]
@@ -103,8 +102,7 @@ def _backward(
             for array in (q, h, d_outputs):
                 prefetch(array, before, B * H)
         # hW = h[t] W_hh
-        round_rows(d_hW, left)
-        packed_matmul(left, panels, H, bias, dh_hW)
+        packed_matmul(as_operand(d_hW, left), panels, H, bias, dh_hW)
 
 
 @kernel
@@ -140,7 +138,7 @@ def forward(
     h, q = workspace.empty("h", (T + 1, B, H), x.dtype), workspace.empty("q", (T, B, H), x.dtype)
     h[0] = state[0]
     panels = pack(W_hh, workspace, precision=precision)
-    left, bias = left_operand(h, panels, workspace), padded_bias(panels, workspace, b_hn, 2 * H)
+    left, bias = left_operand(h[0], panels, workspace), padded_bias(panels, workspace, b_hn, 2 * H)
     _forward(gates, panels, h, left, q, bias, product_buffer(B, panels, workspace))
     return h[1:], h[T:].copy(), (W_hh, h, gates, q, precision)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from charrnn.engine.kernels.bfloat16 import round_rows
+from charrnn.engine.kernels.bfloat16 import as_operand
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, sigmoid, tanh
@@ -58,14 +58,13 @@ _fused_step_back = fused(_step_back, 5)
 def _forward(
     gates: Array, panels: Array, h: Array, left: Array, c: Array, tanh_c: Array, bias: Array, hW: Array
 ) -> None:
-    """`gates` [T, B, 4H] holds the projected input x, and i, f, g, o afterwards; `left` is the operand of h."""
+    """`gates` [T, B, 4H] holds the projected input x, and i, f, g, o afterwards; `left` is a step's `left_operand`."""
     T, B, GH = gates.shape
     H = GH // 4
     N = hW.shape[1]
     for t in range(T):
         prefetch(gates, t * B * GH, B * GH)
-        round_rows(h[t], left[t])
-        packed_matmul(left[t], panels, 4 * H, bias, hW)
+        packed_matmul(as_operand(h[t], left), panels, 4 * H, bias, hW)
         for b in range(B):
             m, n, s = (t * B + b) * H, (t * B + b) * GH, b * N
             _fused_step(
@@ -89,7 +88,7 @@ def _backward(
     dh: Array,
     dc: Array,
 ) -> None:
-    """`gates` [T, B, 4H] holds i, f, g, o, and da_i, da_f, da_g, da_o afterwards; `left` is their operand."""
+    """`gates` [T, B, 4H] holds i, f, g, o, and da_i, da_f, da_g, da_o afterwards; `left` is a step's `left_operand`."""
     T, B, H = d_outputs.shape
     N = dh.shape[1]
     for t in range(T - 1, -1, -1):
@@ -109,8 +108,7 @@ def _backward(
             for array in (tanh_c, c, d_outputs):
                 prefetch(array, before, B * H)
         # a = x[t] + h[t] W_hh
-        round_rows(gates[t], left[t])
-        packed_matmul(left[t], panels, H, bias, dh)
+        packed_matmul(as_operand(gates[t], left), panels, H, bias, dh)
 
 
 @kernel
@@ -143,7 +141,7 @@ def forward(
     h[0], c[0] = state
     panels = pack(W_hh, workspace, precision=precision)
     left, bias, hW = (
-        left_operand(h, panels, workspace),
+        left_operand(h[0], panels, workspace),
         padded_bias(panels, workspace),
         product_buffer(B, panels, workspace),
     )
@@ -157,7 +155,7 @@ def backward(d_outputs: Array, cache: Cache, workspace: Workspace | None = None)
     T, B, H = d_outputs.shape
     workspace, d_outputs = workspace or Workspace(), np.ascontiguousarray(d_outputs)
     panels = pack(W_hh, workspace, transposed=True, precision=precision)
-    left, bias = left_operand(gates, panels, workspace), padded_bias(panels, workspace)
+    left, bias = left_operand(gates[0], panels, workspace), padded_bias(panels, workspace)
     dh, dc = product_buffer(B, panels, workspace), np.zeros((B, H), h.dtype)
     _backward(d_outputs, panels, c, tanh_c, gates, left, bias, dh, dc)
     # a = x[t] + h[t] W_hh, for all t at once

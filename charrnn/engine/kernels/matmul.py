@@ -29,9 +29,9 @@ ROW_PADDING = 16
 column would compete for few lines of a cache."""
 
 
-OUTER_BLOCK_DEPTH = 1024
+OUTER_BLOCK_DEPTH = 1056
 """The most rows of two matrices in a block of their `outer` product in bfloat16: the sums are read and written once for
-a block, whose pairs are still in a cache."""
+a block, whose pairs are still in a cache. Its rows of pairs are an odd number of blocks: see `odd_stride`."""
 
 
 def pack(W: Array, workspace: Workspace, transposed: bool = False, precision: str = "float32") -> Array:
@@ -82,14 +82,21 @@ def _pack_transposed(W: Array, panels: Array) -> None:
 
 
 def left_operand(x: Array, panels: Array, workspace: Workspace) -> Array:
-    """What `packed_matmul` reads in place of the rows of x [..., R, K]: x itself, or memory for its pairs.
+    """Memory for the pairs of x [R, K], if the panels are such, and for rows that fill a last tile; otherwise x itself.
 
-    Memory for the rows that fill a last tile follows.
+    `as_operand` writes to it, or does not.
     """
     if panels.dtype == x.dtype:
         return x
-    pairs = workspace.empty("left", (x.size // x.shape[-1] + TILE_ROWS, panels.shape[1]), PAIR)
-    return pairs[:-TILE_ROWS].reshape(*x.shape[:-1], panels.shape[1])
+    return workspace.empty("left", (len(x) + TILE_ROWS, odd_stride(panels.shape[1])), PAIR)[: len(x)]
+
+
+def odd_stride(n: int) -> int:
+    """The least odd multiple of `TILE_ROWS` from n on, itself a multiple of it: how far apart rows of tiles lie.
+
+    At a power of two, the rows of a tile would compete for few lines of a cache, as in `ROW_PADDING`.
+    """
+    return (n // TILE_ROWS | 1) * TILE_ROWS
 
 
 def sums(R: int, panels: Array, workspace: Workspace) -> Array:
@@ -99,10 +106,11 @@ def sums(R: int, panels: Array, workspace: Workspace) -> Array:
 
 
 def product_buffer(R: int, panels: Array, workspace: Workspace) -> Array:
-    """`sums` that are zero."""
-    buffer = sums(R, panels, workspace)
-    buffer[...] = 0
-    return buffer
+    """Zeros [R, ≥ panels · width], to which `packed_matmul` writes R rows at each step: as `sums`."""
+    rows, columns, dtype = R, panels.shape[0] * panels.shape[2], panels.dtype
+    if dtype == PAIR:
+        rows, columns, dtype = R + TILE_ROWS, odd_stride(columns), np.dtype(np.float32)
+    return workspace.zeros("product", (rows, columns), dtype)[:R]
 
 
 def padded_bias(panels: Array, workspace: Workspace, b: Array | None = None, first: int = 0) -> Array:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from charrnn.engine.kernels.bfloat16 import round_rows
+from charrnn.engine.kernels.bfloat16 import as_operand
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, relu, relu_slope, tanh
@@ -48,13 +48,12 @@ _fused_step_back, _fused_relu_step_back = fused(_step_back, 1), fused(_relu_step
 
 @kernel
 def _forward(x: Array, panels: Array, h: Array, left: Array, bias: Array, hW: Array, is_relu: bool) -> None:
-    """`left` is the operand of h."""
+    """`left` is a step's `left_operand`."""
     T, B, H = x.shape
     N = hW.shape[1]
     for t in range(T):
         prefetch(x, t * B * H, B * H)
-        round_rows(h[t], left[t])
-        packed_matmul(left[t], panels, H, bias, hW)
+        packed_matmul(as_operand(h[t], left), panels, H, bias, hW)
         for b in range(B):
             m = (t * B + b) * H
             if is_relu:
@@ -67,7 +66,7 @@ def _forward(x: Array, panels: Array, h: Array, left: Array, bias: Array, hW: Ar
 def _backward(
     d_outputs: Array, panels: Array, h: Array, da: Array, left: Array, bias: Array, dh: Array, is_relu: bool
 ) -> None:
-    """`left` is the operand of da."""
+    """`left` is a step's `left_operand`."""
     T, B, H = d_outputs.shape
     N = dh.shape[1]
     for t in range(T - 1, -1, -1):
@@ -81,8 +80,7 @@ def _backward(
             prefetch(h, t * B * H, B * H)
             prefetch(d_outputs, (t - 1) * B * H, B * H)
         # a = x[t] + h[t] W_hh
-        round_rows(da[t], left[t])
-        packed_matmul(left[t], panels, H, bias, dh)
+        packed_matmul(as_operand(da[t], left), panels, H, bias, dh)
 
 
 @kernel
@@ -111,7 +109,7 @@ def forward(
     h = workspace.empty("h", (T + 1, B, H), x.dtype)
     h[0] = state[0]
     panels = pack(W_hh, workspace, precision=precision)
-    left, bias = left_operand(h, panels, workspace), padded_bias(panels, workspace)
+    left, bias = left_operand(h[0], panels, workspace), padded_bias(panels, workspace)
     _forward(x, panels, h, left, bias, product_buffer(B, panels, workspace), nonlinearity == "relu")
     return h[1:], h[T:].copy(), (W_hh, h, nonlinearity, precision)
 
@@ -123,7 +121,7 @@ def backward(d_outputs: Array, cache: Cache, workspace: Workspace | None = None)
     workspace, d_outputs = workspace or Workspace(), np.ascontiguousarray(d_outputs)
     da = workspace.empty("dx", d_outputs.shape, h.dtype)
     panels = pack(W_hh, workspace, transposed=True, precision=precision)
-    left, bias = left_operand(da, panels, workspace), padded_bias(panels, workspace)
+    left, bias = left_operand(da[0], panels, workspace), padded_bias(panels, workspace)
     dh = product_buffer(B, panels, workspace)
     _backward(d_outputs, panels, h, da, left, bias, dh, nonlinearity == "relu")
     # a = x[t] + h[t] W_hh, for all t at once
