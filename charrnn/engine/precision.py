@@ -12,8 +12,6 @@ from charrnn.engine.protocols import Engine
 from charrnn.errors import ConfigError, EngineError
 
 NAMES = ("auto", *PRECISIONS)
-CELLS = ("rnn", "rnn_relu", "gru", "lstm")
-FLOAT32 = "use --precision float32"
 
 
 def resolve_precision(name: str, engine: str) -> Literal["float32", "bfloat16"]:
@@ -28,7 +26,7 @@ def resolve_precision(name: str, engine: str) -> Literal["float32", "bfloat16"]:
         return "float32"
     problem = "" if engine == "numpy" else problem_with_bfloat16()
     if problem and name == "bfloat16":
-        raise EngineError(f"{problem}: {FLOAT32}")
+        raise EngineError(f"{problem}: use --precision float32")
     return "float32" if problem else "bfloat16"
 
 
@@ -47,7 +45,8 @@ def problem_with_bfloat16() -> str:
 @cache
 def in_bfloat16(engine: Engine) -> Engine:
     """The engine, with all products of its cells and of its linear layer in bfloat16."""
-    changed = {name: _in_bfloat16(getattr(engine, name), "forward") for name in CELLS}
+    cells = {name: layer for name, layer in vars(engine).items() if hasattr(layer, "GATES")}
+    changed = {name: _in_bfloat16(cell, "forward") for name, cell in cells.items()}
     changed["linear"] = _in_bfloat16(engine.linear, "forward", "backward")
     return cast(Engine, SimpleNamespace(**(vars(engine) | changed)))
 
