@@ -54,9 +54,10 @@ def test_products_are_those_of_the_reference_bit_for_bit(R: int, K: int, N: int)
 
 
 @needs_bfloat16
-def test_a_sum_of_many_rows_is_taken_in_blocks() -> None:
+@pytest.mark.parametrize("M", [33, 200])  # in one block of rows, and in several
+def test_a_sum_of_many_rows_is_taken_in_blocks(M: int) -> None:
     rng, K = np.random.default_rng(0), 2 * matmul.OUTER_BLOCK_DEPTH + 21
-    a, b = (rng.integers(-280, 281, (K, n)) * (rng.random((K, 1)) < 0.05) for n in (33, 70))
+    a, b = (rng.integers(-280, 281, (K, n)) * (rng.random((K, 1)) < 0.05) for n in (M, 70))
     a, b = a.astype(np.float32), b.astype(np.float32)
     np.testing.assert_array_equal(
         matmul.outer(a, b, Workspace(), precision="bfloat16"), bfloat16_matmul(np.ascontiguousarray(a.T), b)

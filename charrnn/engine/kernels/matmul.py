@@ -13,7 +13,7 @@ from charrnn.engine.kernels.amx import TILE_ROWS, close_tiles, open_tiles
 from charrnn.engine.kernels.bfloat16 import PAIR, pack_pairs, padded_pairs, pairs_in_rows, round_rows
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.simd import REGISTER_BYTES, copy
-from charrnn.engine.kernels.tile import MAX_TILE_ROWS, multiply_rows, panel_width, vectors_for
+from charrnn.engine.kernels.tile import multiply_rows, panel_width, tile_rows, vectors_for
 from charrnn.engine.kernels.transpose import transpose_block
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
@@ -131,7 +131,8 @@ def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array) -> Non
     """
     R, a_stride = a.shape
     count, K, width = panels.shape
-    c_stride, block = c.shape[1], max(MAX_LEFT_BLOCK // K, MAX_TILE_ROWS)
+    _, height = tile_rows(a)
+    c_stride, block = c.shape[1], max(MAX_LEFT_BLOCK // K // height, 1) * height  # whole tiles
     bias_stride = c_stride if len(bias) > 1 else 0
     open_tiles(panels)
     for r in range(0, R, block):
