@@ -34,6 +34,7 @@ RESULTS = {
     "val_bpc",
     "parameters",
     "engine",
+    "precision",
     "threads",
     "seed",
 }

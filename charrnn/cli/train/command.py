@@ -24,7 +24,7 @@ CHARRNN_TRAIN_LR=0.001.
 \b
 Examples:
   charrnn train corpus.txt --time 10m
-  charrnn train src/ --cell gru --hidden-size 256 --epochs 20
+  charrnn train src/ --cell gru --hidden-size 256 --precision auto --epochs 20
   charrnn train src/ --include '*.py' --exclude tests
   charrnn train news.txt.gz notes.txt.zst
   cat *.txt | charrnn train - --out all.safetensors

@@ -3,4 +3,4 @@
 from charrnn.config import PRECISIONS
 
 PRECISION_NAMES = ("auto", *PRECISIONS)
-PRECISION = "Format of matrix products: float32; bfloat16, which many new processors have; or auto. [float32]"
+PRECISION = "Matrix products in float32, in bfloat16 (faster where the processor has it) or auto. [float32]"
