@@ -271,8 +271,7 @@ def command(
     from charrnn.dataset.files import list_files
     from charrnn.training import options as train_options
 
-    given = given_options(context, resume, train_options.LENGTH_OPTIONS)
-    paths = tuple(corpus or ())
+    given, paths = given_options(context, resume, train_options.LENGTH_OPTIONS), tuple(corpus or ())
     check_log(log, (*paths, *(val_file or ())), (out,), continues=resume or force)
     options = training_options(given, resume)
     reading = read_options(given, resume)
