@@ -17,9 +17,11 @@ WARM_UP_STEPS = 1, 4
 CHARS_PER_CALL = 64
 """Characters to draw between two readings of the clock."""
 TEMPERATURE = SamplingConfig(temp=0.8)
+LINES_PER_CALL, LINE_LENGTH = 2048, 80
+"""The lines that are scored between two readings of the clock."""
 
 
-def run(engine: str, shape: Shape, threads: int) -> "charrnn.Trainer":
+def run(engine: str, shape: Shape, threads: int, precision: str = "float32") -> "charrnn.Trainer":
     """A run on a random text that neither ends nor evaluates."""
     return charrnn.train(
         texts.training_text(shape.batch_size, shape.seq_length),
@@ -34,13 +36,14 @@ def run(engine: str, shape: Shape, threads: int) -> "charrnn.Trainer":
         schedule="constant",
         seed=1,
         engine=engine,
+        precision=precision,
         threads=threads,
     )
 
 
-def training(engine: str, shape: Shape, threads: int) -> tuple[Step, str]:
+def training(engine: str, shape: Shape, threads: int, precision: str = "float32") -> tuple[Step, str]:
     """A training step: from the ids to the new weights, as in `charrnn train`."""
-    steps = iter(run(engine, shape, threads))
+    steps = iter(run(engine, shape, threads, precision))
 
     def step() -> float:
         return next(steps).chars
@@ -49,10 +52,10 @@ def training(engine: str, shape: Shape, threads: int) -> tuple[Step, str]:
     return step, ""
 
 
-def sampler(engine: str, shape: Shape, streams: int) -> tuple[Step, str]:
+def sampler(engine: str, shape: Shape, streams: int, threads: int | None = None) -> tuple[Step, str]:
     """Draws some characters: as text by `generate` for one stream, as ids for several."""
     model = untrained(engine, shape)
-    step = one_stream(model) if streams == 1 else many_streams(model, streams)
+    step = one_stream(model, threads) if streams == 1 else many_streams(model, streams, threads)
     warm_up(step, *WARM_UP_STEPS)
     return step, ""
 
@@ -62,12 +65,25 @@ def untrained(engine: str, shape: Shape) -> Model:
     return run(engine, shape, threads=1).latest
 
 
-def one_stream(model: Model) -> Step:
-    pieces = charrnn.generate(model, length=-1, seed=1, config=TEMPERATURE)
+def one_stream(model: Model, threads: int | None) -> Step:
+    pieces = charrnn.generate(model, length=-1, seed=1, config=TEMPERATURE, threads=threads)
     return lambda: sum(len(piece) for piece in islice(pieces, CHARS_PER_CALL))
 
 
-def many_streams(model: Model, streams: int) -> Step:
-    drawn = decoder.start(model, [""] * streams, range(streams), TEMPERATURE)
+def many_streams(model: Model, streams: int, threads: int | None) -> Step:
+    drawn = decoder.start(model, [""] * streams, range(streams), TEMPERATURE, threads=threads)
     temps = [TEMPERATURE.temp] * CHARS_PER_CALL
     return lambda: drawn.draw(temps)[0].size
+
+
+def scorer(engine: str, shape: Shape, threads: int) -> tuple[Step, str]:
+    """Scores lines of a text, each a text of its own, as `charrnn score --per-line` does."""
+    model = untrained(engine, shape)
+    lines = texts.words(LINES_PER_CALL * LINE_LENGTH).split("\n")[0]
+    given = [lines[n : n + LINE_LENGTH] for n in range(0, len(lines), LINE_LENGTH)]
+
+    def step() -> float:
+        return sum(found.chars for found in charrnn.score_lines(model, given, threads=threads))
+
+    warm_up(step, *WARM_UP_STEPS)
+    return step, ""

@@ -55,7 +55,7 @@ INPUTS = {"one-hot": Baseline, "look-up": LookUp}
 MODES: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "eager": lambda loss: loss,
     "compile": torch.compile,
-    "bf16": in_bf16,
+    "autocast": in_bf16,
 }
 
 

@@ -4,16 +4,26 @@ from speeds.race import Competitor, Outcome, Outcomes, Step
 
 SIZE = 2048
 """Rows and columns of the matrices."""
+PRODUCTS = {"float32": "sgemm", "bfloat16": "product in bfloat16"}
+"""The names of the products by their precisions."""
 
 
 def competitors() -> list[Competitor]:
-    """The products; the faster one in each round is the roofline."""
-    return [Competitor("sgemm of NumPy", numpy_product), Competitor("sgemm of PyTorch", torch_product)]
+    """The products; the fastest of a precision in each round is its roofline."""
+    return [
+        Competitor("sgemm of NumPy", numpy_product),
+        *(
+            Competitor(f"{product} of PyTorch", torch_product, {"precision": precision})
+            for precision, product in PRODUCTS.items()
+        ),
+    ]
 
 
-def highest(outcomes: Outcomes) -> Outcome:
+def highest(outcomes: Outcomes, precision: str = "float32") -> Outcome:
     """The roofline: in each round the rate of the faster product; the remark names the one with the faster median."""
-    products = {name: outcome for name, outcome in outcomes.items() if name.startswith("sgemm") and outcome.rates}
+    products = {
+        name: outcome for name, outcome in outcomes.items() if name.startswith(PRODUCTS[precision]) and outcome.rates
+    }
     best = max(products, key=lambda name: products[name].median or 0, default="")
     return Outcome([max(rates) for rates in zip(*(p.rates for p in products.values()), strict=True)], best)
 
@@ -33,11 +43,11 @@ def numpy_product() -> tuple[Step, str]:
     return step, ""
 
 
-def torch_product() -> tuple[Step, str]:
+def torch_product(precision: str) -> tuple[Step, str]:
     """c ← a b by PyTorch."""
     import torch
 
-    a, b = (torch.rand(SIZE, SIZE) for _ in "ab")
+    a, b = (torch.rand(SIZE, SIZE).to(getattr(torch, precision)) for _ in "ab")
     c = a @ b
 
     def step() -> float:
