@@ -41,6 +41,7 @@ def score_lines(
     number of the line, after it has yielded the scores of the lines before it. Raises `ConfigError` for what is not
     several texts, for fewer than one thread, and for `stateful` with a model of pairs.
     """
+    check_scores(model)
     batches = texts_in_groups(lines, LINES_PER_BATCH, "score_lines", (str, bytes))
     scores = score_batches(model, batches, stateful=stateful, unknown=unknown, threads=threads)
     return itertools.chain.from_iterable(scores)
