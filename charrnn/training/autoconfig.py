@@ -21,6 +21,7 @@ from charrnn.training.deadline import Deadline
 from charrnn.training.options import (
     DEFAULTS_OF_LAYOUT,
     TrainOptions,
+    default_threads,
     model_config,
     resolve_defaults,
     training_config,
@@ -49,6 +50,7 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     is held out. Weights that have learned already are evaluated once an epoch, if the time allows, and the run ends
     when they no longer improve or, if nothing is held out, after a few epochs: see `finetuning`.
     """
+    has_threads = "threads" in options
     options = resolve_defaults(corpus, options)
     if {"lr_decay", "lr_decay_after"} & set(options):
         options.setdefault("schedule", "step")
@@ -58,12 +60,14 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     engine, threads = engines.load(options["engine"], options["precision"]), options["threads"]
     throughput = measure_throughput(engine, threads, REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH)
     W = throughput * budget.operations(REFERENCE_MODEL)
-    chosen = budget.choose(W * deadline.budget(), training.chars_read, V, options, line)
+    if not has_threads:
+        del options["threads"]  # they follow from the batch
+    chosen = _choose(W * deadline.budget(), training.chars_read, V, options, line)
     model, config = model_config(corpus, chosen), training_config(chosen)
     throughput = _throughput(model, config, line)
     seconds = deadline.budget()
     W = throughput * budget.operations(model) * seconds
-    chosen = budget.choose(W, training.chars_read, V, options | {"hidden_size": model.hidden_size}, line)
+    chosen = _choose(W, training.chars_read, V, options | {"hidden_size": model.hidden_size}, line)
     deadline.evaluation = _validation_seconds(validation.chars_read, throughput, model, config, line)
     _check_evaluation(corpus, deadline)
     if deadline.evaluation > MAX_VALIDATION_SHARE * seconds and "val_fraction" not in options and not corpus.held_out:
@@ -89,6 +93,13 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
         affordable = math.ceil(steps * deadline.evaluation / (EVALUATION_SHARE * seconds))
         timing["eval_every"] = min(timing["eval_every"], max(epoch, affordable))
     return timing | chosen
+
+
+def _choose(W: float, N: int, V: int, options: TrainOptions, line: float) -> TrainOptions:
+    """`budget.choose`, and the number of threads for its batch unless that is given."""
+    chosen = budget.choose(W, N, V, options, line)
+    chosen.setdefault("threads", default_threads(chosen))
+    return chosen
 
 
 def kernels(options: TrainOptions, model: ModelConfig | None, samples: bool = False) -> frozenset[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from charrnn import engine as engines
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.split import split_corpus
 from charrnn.errors import ConfigError
@@ -23,6 +24,15 @@ def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         autoconfig, "measure_throughput", lambda engine, threads, model, B, T: 1e9 / budget.operations(model)
     )
+
+
+@pytest.mark.parametrize(("given", "threads"), [({}, 4), ({"batch_size": 64}, 8), ({"threads": 3}, 3)])
+def test_the_threads_follow_from_the_batch_that_is_chosen(
+    given: Any, threads: int, slow_machine: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "available_cores", lambda: 16)
+    found = autoconfig.fit_to_time(from_text(TEXT * 40), {"engine": "numpy", **given}, Deadline(100, 0.6))
+    assert (found["batch_size"], found["threads"]) == (given.get("batch_size", 32), threads)
 
 
 def test_options_that_are_not_given_are_chosen_for_the_time(slow_machine: None) -> None:
