@@ -46,19 +46,23 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     """Completes the options of a run with a deadline from the speed of this machine: see `budget.choose`.
 
     The speed of a reference network decides the width, and the speed at that width decides the rest. The number of
-    steps is an estimate, which the deadline corrects along the way. If validation would take too long, less of the text
-    is held out. Weights that have learned already are evaluated once an epoch, if the time allows, and the run ends
-    when they no longer improve or, if nothing is held out, after a few epochs: see `finetuning`.
+    steps is an estimate, which the deadline corrects along the way. The precision `auto` is the faster one. If
+    validation would take too long, less of the text is held out. Weights that have learned already are evaluated once
+    an epoch, if the time allows, and the run ends when they no longer improve or, if nothing is held out, after a few
+    epochs: see `finetuning`.
     """
-    has_threads = "threads" in options
+    has_threads, is_auto = "threads" in options, options.get("precision") == "auto"
     options = resolve_defaults(corpus, options)
     if {"lr_decay", "lr_decay_after"} & set(options):
         options.setdefault("schedule", "step")
     V, split = len(corpus.vocabulary), split_corpus(corpus, training_config(options))
     training, validation = split.training, split.validation
     line = line_length(training)
-    engine, threads = engines.load(options["engine"], options["precision"]), options["threads"]
-    throughput = measure_throughput(engine, threads, REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH)
+    throughput = _reference_throughput(options)
+    if is_auto and options["precision"] != "float32":
+        in_float32 = _reference_throughput({**options, "precision": "float32"})
+        if in_float32 >= throughput:
+            options["precision"], throughput = "float32", in_float32
     W = throughput * budget.operations(REFERENCE_MODEL)
     if not has_threads:
         del options["threads"]  # they follow from the batch
@@ -174,6 +178,12 @@ def line_length(training: TrainingData) -> float:
         lengths = training.lines.lengths
         excess = int(np.maximum(lengths.astype(np.int64) - usual_longest(lengths), 0).sum())
     return (training.chars_read - excess) / training.n_lines
+
+
+def _reference_throughput(options: TrainOptions) -> float:
+    """The characters per second that this machine learns from, in the engine and the precision of these options."""
+    engine, threads = engines.load(options["engine"], options["precision"]), options["threads"]
+    return measure_throughput(engine, threads, REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH)
 
 
 def _throughput(model: ModelConfig, config: TrainingConfig, line: float) -> float:
