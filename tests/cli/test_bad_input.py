@@ -404,6 +404,8 @@ score model.safetensors corpus.txt --encoding utf-9 | 1 | utf-9
 score bytes.safetensors corpus.txt --encoding utf-8 | 2 | leave out --encoding
 score corpus.txt model.safetensors            | 2 | before the texts
 score model.safetensors --stateful corpus.txt | 2 | --per-line
+score model.safetensors --windows 0 corpus.txt | 2 | --windows must be at least 1
+score model.safetensors --windows 9 --per-line corpus.txt | 2 | --windows is for the score of a whole text
 score model.safetensors --heatmap --json corpus.txt | 2 | --heatmap
 score model.safetensors --unknown perhaps corpus.txt | 2 | unknown
 score model.safetensors corpus.txt --threads 0 | 2 | --threads must be

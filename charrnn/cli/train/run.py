@@ -170,6 +170,7 @@ class Run:
             "train_loss": row.train_loss if row else None,
             "val_loss": row.val_loss if row else None,
             "val_bpc": row.val_loss / math.log(2) if row and row.val_loss is not None else None,
+            "val_loss_windows": self.summary.window_loss(self.manager.kept_model()),
             "parameters": s.n_params,
             "engine": s.training_config.engine,
             "precision": s.training_config.precision,
