@@ -115,7 +115,9 @@ def kernels(options: TrainOptions, model: ModelConfig | None, samples: bool = Fa
     of_layout = DEFAULTS_OF_LAYOUT.get(layout, {}).get("cell", "lstm")
     cell = options.get("cell", of_layout) if model is None else model.cell
     form = FORM_OF_LAYOUT.get(layout, "language_model")
-    return compile_time.training(REFERENCE_MODEL.cell) | compile_time.training(cell, form, samples)
+    precision = engines.precision_to_compile(options.get("precision", "float32"))
+    reference = compile_time.training(REFERENCE_MODEL.cell, precision=precision)
+    return reference | compile_time.training(cell, form, samples, precision)
 
 
 def with_min_count(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> TrainOptions:

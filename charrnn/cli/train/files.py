@@ -183,8 +183,10 @@ def _notify_engine(options: TrainOptions, state: TrainingState, quiet: bool) -> 
     """
     if "time" not in options or quiet:
         return
-    kernels = compile_time.training(state.model_config.cell, state.model_config.form, samples=True)
-    engine = options.get("engine", state.training_config.engine)
+    model, config = state.model_config, state.training_config
+    precision = engines.precision_to_compile(options.get("precision", config.precision))
+    kernels = compile_time.training(model.cell, model.form, samples=True, precision=precision)
+    engine = options.get("engine", config.engine)
     notify_compilation(engine, kernels, quiet)
     if engine == "numpy" and "engine" not in options and engines.pays(options["time"], kernels):
         notifier(quiet)("continues with the NumPy engine, as the run began; --engine numba is faster")

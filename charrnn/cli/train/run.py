@@ -78,10 +78,10 @@ class Run:
             for line in announcement.lines(self.trainer, self.manager.path, *self.defaults):
                 self.notice(line)
             if self.trainer.deadline is None:
-                s = self.trainer.state
-                samples = 0 < self.sample_every <= s.training_config.steps
-                kernels = compile_time.training(s.model_config.cell, s.model_config.form, samples)
-                notify_compilation(s.training_config.engine, kernels, self.quiet)
+                model, config = self.trainer.state.model_config, self.trainer.state.training_config
+                samples = 0 < self.sample_every <= config.steps
+                kernels = compile_time.training(model.cell, model.form, samples, config.precision)
+                notify_compilation(config.engine, kernels, self.quiet)
             if not self._is_over():
                 self._warm_up()
                 if not self.quiet:
