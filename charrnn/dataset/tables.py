@@ -87,11 +87,36 @@ def column(pieces: Iterable[str], table: str, wanted: str, name: str) -> Iterato
             yield from up_to_error(map(text_of, block))
 
 
-def _json_blocks(pieces: Iterable[str], field: str) -> Iterator[list[Row]]:
+def rows(
+    pieces: Iterable[str], table: str, wanted: tuple[str, ...], name: str, layout: str
+) -> Iterator[list[tuple[int, list[str]]]]:
+    """The texts of one column of a table or of two, each row with its line; tabs and newlines become spaces.
+
+    They come as those of `column`. Raises `CorpusError` for a column that is missing, and for a row that lacks one of
+    two texts as the layout needs them, after the rows before it.
+    """
+
+    def checked(row: Row) -> tuple[int, list[str]]:
+        number, found = row
+        texts = [text.translate(SPACES) for text in found] if isinstance(found, list) else []
+        problem = found if isinstance(found, str) else _missing_text(texts, wanted, layout) if len(texts) > 1 else ""
+        if problem:
+            raise CorpusError(f"line {number:,} of {name} {problem}: mend it, or leave it out")
+        return number, texts
+
+    if table == "csv":
+        found = map(checked, _csv_rows(lines_of(pieces), wanted, name))
+        yield from in_blocks(found, lambda row: sum(map(len, row[1])) + 1, COLUMN_BLOCK)
+    else:
+        for block in _json_blocks(pieces, *wanted):
+            yield from up_to_error(map(checked, block))
+
+
+def _json_blocks(pieces: Iterable[str], *fields: str) -> Iterator[list[Row]]:
     """The objects of JSON lines, for each piece those that it completes."""
     number = 1
     for lines in texts_between(pieces, "\n"):
-        yield [*_json_rows(iter(lines), (field,), "", number)]
+        yield [*_json_rows(iter(lines), fields, "", number)]
         number += len(lines)
 
 

@@ -115,7 +115,7 @@ def test_rows_with_more_columns_than_the_header_are_skipped(tmp_path):
 
 
 def test_a_column_of_a_row_with_more_columns_than_the_header_is_an_error():
-    with pytest.raises(CorpusError, match="line 3 of F has 3 columns, and its header 2 .*: mend it, or leave it out"):
+    with pytest.raises(CorpusError, match=r"line 3 of F has 3 columns, and its header 2 .*: mend it, or leave it out"):
         [*column(["a,b\nx,y\n1,2,3\n"], "csv", "a", "F")]
 
 
