@@ -32,6 +32,8 @@ MIN_UTF8 = 8
 """The fewest characters beyond ASCII by which UTF-8 is recognised where another encoding is expected."""
 MAX_SAMPLE = 1 << 12
 """The bytes that each candidate decodes."""
+GUESS_SIZE = 1 << 15
+"""The bytes on either side of an error from which the encoding is guessed."""
 MIN_PLAUSIBILITY = 0.5
 NEAR = 0.1
 """How much less plausible than the best an encoding can be that is suggested too."""
@@ -91,6 +93,18 @@ def likely_encodings(sample: bytes) -> list[str]:
     names = _most_plausible(around, SINGLE_BYTE)
     others = names or _most_plausible(around, MULTI_BYTE)
     return _settled(sample, others, is_sure=bool(names))[:MAX_NAMED]
+
+
+def encoding_advice(sample: bytes) -> str:
+    """What to do about a text that is in another encoding than it should be."""
+    names = likely_encodings(sample)
+    if not names:
+        return "give its --encoding"
+    if len(names) == 1:
+        return f"it looks like {names[0]}, so give --encoding {names[0]}"
+    words = differing_words(sample, names)
+    shown = [f"{name} ({word})" if word else name for name, word in zip(names, words, strict=True)]
+    return f"it looks like {' or '.join(shown)}, so give one of these as its --encoding"
 
 
 def differing_words(sample: bytes, encodings: list[str]) -> list[str]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from charrnn.config import one_of
-from charrnn.dataset.encoding_detection import differing_words, is_utf8, likely_encodings, wide_encoding
+from charrnn.dataset.bad_bytes import BadBytes, counting, counting_handler
+from charrnn.dataset.encoding_detection import GUESS_SIZE, encoding_advice, is_utf8, wide_encoding
 from charrnn.errors import CorpusError
 
 ERROR_HANDLERS = ("strict", "replace", "ignore", "backslashreplace", "surrogateescape")
@@ -19,8 +20,6 @@ MARKS = {
 """The encodings by their byte order marks."""
 SAMPLE_SIZE = 1 << 12
 """The bytes at the start of a file in which NULs are looked for."""
-GUESS_SIZE = 1 << 15
-"""The bytes on either side of an error from which the encoding is guessed."""
 
 
 def check_encoding(encoding: str) -> str:
@@ -40,10 +39,13 @@ def check_encoding(encoding: str) -> str:
 class FileDecoder:
     """Decodes a file part by part, without its byte order mark."""
 
-    def __init__(self, path: str, encoding: str, errors: str) -> None:
-        """`encoding` is that of a file without a mark. Raises `ConfigError` for an unknown error handler."""
+    def __init__(self, path: str, encoding: str, errors: str, bad: BadBytes | None = None) -> None:
+        """`encoding` is that of a file without a mark. Raises `ConfigError` for an unknown error handler.
+
+        Bytes that a handler leaves out or replaces are counted in `bad`.
+        """
         one_of("errors", errors, ERROR_HANDLERS)
-        self.path, self.encoding, self.errors = path, encoding, errors
+        self.path, self.encoding, self.errors, self.bad = path, encoding, errors, bad
         self.mark: bytes | None = None
         """The mark, which may be empty; None as long as more bytes could make it one."""
         self.size = 0
@@ -61,6 +63,8 @@ class FileDecoder:
         """
         final = not part
         self.size += len(part)
+        if self.bad is not None:
+            self.bad.size += len(part)
         if self.mark is None:
             self.undecoded += part
             self.mark = find_mark(self.undecoded[:4], final)
@@ -68,7 +72,8 @@ class FileDecoder:
                 yield ""
                 return
             self.encoding = MARKS.get(self.mark, self.encoding)
-            self.decoder: Any = codecs.getincrementaldecoder(self.encoding)(self.errors)
+            handler = self.errors if self.bad is None else counting_handler(self.errors)
+            self.decoder: Any = codecs.getincrementaldecoder(self.encoding)(handler)
             part, self.undecoded = self.undecoded[len(self.mark) :], b""
         if not self.mark and len(self.head) < SAMPLE_SIZE:
             self.head += part[: SAMPLE_SIZE - len(self.head)]
@@ -93,7 +98,9 @@ class FileDecoder:
             raise CorpusError(f"{self.path} looks like {looks}, not {self.encoding}: give --encoding {found}{others}")
 
     def _decode(self, part: bytes, final: bool) -> Iterator[str]:
-        state = self.decoder.getstate()
+        state, counting.found = self.decoder.getstate(), self.bad
+        if self.bad is not None and not self.bad.n:
+            self.bad.encoding = self.encoding
         try:
             yield self.decoder.decode(part, final)
         except UnicodeDecodeError as error:
@@ -113,18 +120,6 @@ class FileDecoder:
         advice = "its byte order mark says that it is, so mend it" if self.mark else encoding_advice(sample)
         others = ", or --errors replace, or --bytes" if self.errors == "strict" else ""
         return CorpusError(f"{self.path} {what}: {advice}{others}")
-
-
-def encoding_advice(sample: bytes) -> str:
-    """What to do about a text that is in another encoding than it should be."""
-    names = likely_encodings(sample)
-    if not names:
-        return "give its --encoding"
-    if len(names) == 1:
-        return f"it looks like {names[0]}, so give --encoding {names[0]}"
-    words = differing_words(sample, names)
-    shown = [f"{name} ({word})" if word else name for name, word in zip(names, words, strict=True)]
-    return f"it looks like {' or '.join(shown)}, so give one of these as its --encoding"
 
 
 def find_mark(head: bytes, final: bool) -> bytes | None:
