@@ -5,7 +5,6 @@ with few letters beyond ASCII in Latin words, all of which belong to as few lang
 is installed, which knows more encodings, it is asked too.
 """
 
-import codecs
 import itertools
 import unicodedata
 from collections.abc import Iterator
@@ -28,8 +27,9 @@ MAX_WORD = 12
 """The most characters of a word that shows how an encoding reads a text."""
 MIN_WIDE = 8
 """The fewest bytes that are recognised as UTF-16 or UTF-32."""
-MIN_UTF8 = 8
-"""The fewest characters beyond ASCII by which UTF-8 is recognised where another encoding is expected."""
+MIN_UTF8, FEW_UTF8 = 8, 3
+"""The fewest characters beyond ASCII by which UTF-8 is recognised where another encoding is expected; and the fewest in
+a whole text where that is one of single bytes, in which they would be twice as many letters and signs."""
 MAX_SAMPLE = 1 << 12
 """The bytes that each candidate decodes."""
 GUESS_SIZE = 1 << 15
@@ -69,15 +69,6 @@ def wide_encoding(sample: bytes) -> str | None:
         if n_high > 20 * n_low and np.mean(twos[:, high] < 0x20) > 0.7:
             return name
     return None
-
-
-def is_utf8(sample: bytes) -> bool:
-    """Whether a sample from the start of a text is UTF-8, with so much beyond ASCII that it is no coincidence."""
-    try:
-        text, _ = codecs.utf_8_decode(sample)  # up to a character that is cut
-    except UnicodeDecodeError:
-        return False
-    return sum(not c.isascii() for c in text) >= MIN_UTF8
 
 
 def likely_encodings(sample: bytes) -> list[str]:
