@@ -19,7 +19,7 @@ from charrnn.checkpoint.paths import resume_path
 from charrnn.checkpoint.training_file import load_state
 from charrnn.cli.terminal.console import STARTED, default_interrupt, notifier
 from charrnn.cli.terminal.engine import notify_compilation, notify_spared
-from charrnn.cli.train import saved_run
+from charrnn.cli.train import saved_run, unread_stdin
 from charrnn.cli.train.given import LAYOUT_FLAGS
 from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset import corpus as corpora
@@ -73,6 +73,8 @@ def start(
     if model is not None and not source.as_bytes and "normalization" not in read_options:
         source = replace(source, normalization=model.text_form.normalization)
     notice = notifier(quiet)
+    if not paths and unread_stdin.has_text():
+        notice(unread_stdin.NOTICE)
     with _leaving_out((*source.paths, *source.val_paths)):
         corpus = corpora.read(source, notice=notice, layout=options.get("layout", "stream"))
     if line := mixed_forms(corpus):
