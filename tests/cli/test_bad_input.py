@@ -46,7 +46,7 @@ train wide.csv --csv b                        | 1 | line 3 of wide.csv has 3 col
 train wide.csv --pairs --csv a,b              | 1 | line 3 of wide.csv has 3 columns, and its header 2 (a text
 train twice.csv --classify --csv a,b          | 1 | twice.csv has 2 columns 'a': give each a name of its own
 train few.txt --encoding latin-1              | 1 | few.txt looks like utf-8, not latin-1: give --encoding utf-8
-score model.safetensors few.txt --encoding koi8-r --unknown skip | 1 | few.txt looks like utf-8, not koi8-r: give --encoding utf-8
+score model.safetensors few.txt --encoding koi8-r --unknown skip | 1 | few.txt looks like utf-8, not koi8-r
 sample model.safetensors --prime-file few.txt --encoding cp1251 | 1 | few.txt looks like utf-8, not cp1251
 train twice.gz                                | 1 | twice.gz is compressed twice
 train report.docx                             | 1 | pandoc -t plain report.docx
