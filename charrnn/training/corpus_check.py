@@ -6,6 +6,7 @@ import numpy as np
 
 from charrnn.dataset import tail
 from charrnn.dataset.id_counts import CharacterCount, count, count_only_in
+from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.split import ValidationStream
 from charrnn.dataset.streams import Streams
 from charrnn.dataset.whole_texts import LabelBatches, TagBatches
@@ -61,6 +62,21 @@ def labels_only_held_out(trainer: Trainer) -> list[str]:
         return []
     learned, held_out = (part.label_counts(len(labels)) for part in (data, validation))
     return [labels.names[n] for n in np.flatnonzero((learned == 0) & (held_out > 0))]
+
+
+def learned_lines(trainer: Trainer) -> int:
+    """The lines, or other texts of their own, of a text to validate on that the corpus has too; 0 for other data.
+
+    Pairs are the same if their sources are, or their targets if more of these are different.
+    """
+    data, validation = trainer.training_data, trainer.validation_data
+    if (
+        not isinstance(data, LineBatches)
+        or not isinstance(validation, LineBatches)
+        or not trainer.state.corpus.val_digest
+    ):
+        return 0
+    return int(np.isin(validation.lines.digests, data.lines.digests).sum())
 
 
 def tail_differs(trainer: Trainer) -> bool:

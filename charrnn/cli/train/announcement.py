@@ -111,6 +111,11 @@ def _split(trainer: Trainer, unit: str) -> Iterator[str]:
         chars = "bytes" if trainer.state.vocabulary.is_bytes else "characters"
         size = counted(corpus.validation_lines, unit) if n_lines else counted(corpus.validation_chars, chars)
         yield f"trains on all of it, validates on the {size} of {corpus.val_name}"
+        if 2 * (known := corpus_check.learned_lines(trainer)) > corpus.validation_lines:
+            yield (
+                f"{unit} of {corpus.val_name} that are learned too: {known:,} of {corpus.validation_lines:,}, so that "
+                "the validation loss says little about others"
+            )
     elif corpus.validation_chars and n_lines:
         training, validation = _learned_lines(trainer), corpus.validation_lines
         yield f"trains on {training:,} of the {unit}, validates on the other {validation:,}, chosen at random"
