@@ -182,6 +182,10 @@ def _characters(trainer: Trainer, default_min_count: bool) -> Iterator[str]:
     if labels := corpus_check.labels_only_held_out(trainer):
         kind, named = f"{UNIT_OF_LAYOUT[state.training_config.layout]}s", listed([*map(repr, labels)], MAX_NAMED)
         yield f"{kind} that only the held-out text has, so that they are never learned: {named}"
+    if n := corpus_check.with_several_labels(trainer):
+        yield f"texts that occur under more than one label: {n:,}"
+    if corpus_check.have_own_labels(trainer):
+        yield "nearly every text has a label of its own: are the columns swapped, or were --tags or --pairs meant?"
     if corpus_check.tail_differs(trainer):
         yield (
             f"the last {trainer.validation_data.size:,} are of another kind than the rest, so that the validation loss "
