@@ -1,6 +1,7 @@
 """The bad bytes: those that can't be decoded, counted where they are left out or replaced."""
 
 import codecs
+from collections.abc import Callable
 from threading import local
 
 from charrnn.dataset.encoding_detection import GUESS_SIZE, encoding_advice
@@ -31,6 +32,11 @@ class BadBytes:
             start = max(0, error.start - GUESS_SIZE) // 4 * 4
             self.sample = error.object[start : error.start + GUESS_SIZE]
         self.n += error.end - error.start
+
+    def tell(self, errors: str, notice: Callable[[str], None]) -> None:
+        """Says so, if there were any."""
+        if line := self.told(errors):
+            notice(line)
 
     def told(self, errors: str) -> str:
         """What a handler did with them, how many they are, and what to do instead; empty if there were none."""

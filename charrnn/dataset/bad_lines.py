@@ -1,5 +1,6 @@
 """The bad lines of a corpus of pairs: what is wrong with them, where each fault is first, and what to write instead."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -53,6 +54,20 @@ def nouns(layout: str) -> tuple[str, str]:
 def unequal(chars: int, tags: int) -> str:
     """The problem of a text whose tags are not as many as its characters."""
     return f"has {counted(tags, 'tags')} for {counted(chars, 'characters')}"
+
+
+def recounting(faults: Sequence[Fault], normalization: str, as_bytes: bool) -> str:
+    """What makes the tags in a file unequal to its characters, and what to do about that; empty if nothing does."""
+    if not any(re.search(r"^has [\d,]+ tags? for", fault.problem) for fault in faults):
+        return ""
+    if as_bytes:
+        return "--bytes counts bytes, not characters: leave it out, or give a tag for each byte"
+    if normalization == "none":
+        return ""
+    return (
+        f"--normalize {normalization} changes the number of characters: leave it out, or normalise the texts before "
+        "they get their tags"
+    )
 
 
 def line_advice(layout: str) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from charrnn.config import PAIR_LAYOUTS, REWRITING_LAYOUTS
 from charrnn.dataset.bad_bytes import BadBytes
-from charrnn.dataset.bad_lines import NO_TAB, BadLines, Fault, row_advice, told
+from charrnn.dataset.bad_lines import NO_TAB, BadLines, Fault, recounting, row_advice, told
 from charrnn.dataset.encoder import Encoder, renumber
 from charrnn.dataset.files import Source
 from charrnn.dataset.held_out import MIN_VALIDATION, HeldOutText, check_apart
@@ -275,10 +275,10 @@ def read(
             for text in raw.count_lines(texts_by_file(raw, source, names, bad, layout, undecoded)):
                 encoder.add(text)
             borders.append(len(encoder.ids) // encoder.dtype.itemsize)
-        if line := undecoded.told(source.errors):
-            notice(line)
+        undecoded.tell(source.errors, notice)
         if bad.faults and not source.skip_bad:
-            raise CorpusError(f"{told(bad.faults)}: {row_advice(source.table, source.columns, layout)}")
+            why = recounting(bad.faults, source.normalization, source.as_bytes)
+            raise CorpusError(f"{told(bad.faults)}: {why or row_advice(source.table, source.columns, layout)}")
         ids, vocabulary = encoder.finish()
         texts = [ids[begin:end] for begin, end in pairwise(borders)]
     held_out = None

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from charrnn.dataset.compression import COMPRESSED_SUFFIXES, text_blocks
+from charrnn.dataset.compression import COMPRESSED_SUFFIXES, decompressed_name, text_blocks
 from charrnn.dataset.file_decoder import MARKS
 from charrnn.dataset.folders import ALL_TEXTS, FileFilter, FileList, newline, unreadable
 from charrnn.dataset.record_form import LINES, RecordForm
@@ -87,11 +87,14 @@ class Source:
         return replace(self, paths=_absolute(self.paths), val_paths=_absolute(self.val_paths))
 
     def with_compressed(self) -> "Source":
-        """The same source, with the paths of the files that were compressed in the meantime, to `corpus.txt.gz`."""
+        """The same source, with the paths of the files that were compressed in the meantime, to `corpus.txt.gz`, or
+        decompressed.
+        """
 
         def find(path: str) -> str:
-            packed = (path + suffix for suffix in COMPRESSED_SUFFIXES)
-            return path if path == STDIN or os.path.exists(path) else next(filter(os.path.isfile, packed), path)
+            plain = decompressed_name(path)
+            others = (plain + suffix for suffix in ("", *COMPRESSED_SUFFIXES))
+            return path if path == STDIN or os.path.exists(path) else next(filter(os.path.isfile, others), path)
 
         if self.as_bytes:
             return self

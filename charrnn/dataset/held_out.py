@@ -48,6 +48,12 @@ def check_apart(source: Source) -> None:
             raise ConfigError(f"{path} is part of the corpus: give --val-file a text that is not learned")
 
 
+def check_not_copied(found: HeldOutText | None, digest: str) -> None:
+    """Raises `ConfigError` if a text to validate on has the digest of the corpus, from a file of its own."""
+    if found is not None and found.digest == digest:
+        raise ConfigError(f"{found.name} has the same text as the corpus: give --val-file a text that is not learned")
+
+
 def check_same(found: HeldOutText | None, name: str, digest: str) -> None:
     """Raises `CorpusError` if a run did not begin with this text, but with another one, or, if both are empty, without.
 

@@ -165,21 +165,30 @@ def _columns(texts: Iterator[str]) -> tuple[Digests, Digests, LabelSet | None]:
 
 
 def check(
-    pairs: Pairs, name: str, layout: str, skip_bad: bool, of_words: bool = False, looks_tagged: bool = False
+    pairs: Pairs,
+    name: str,
+    layout: str,
+    skip_bad: bool,
+    of_words: bool = False,
+    looks_tagged: bool = False,
+    recounted: str = "",
 ) -> None:
     """Raises `CorpusError` for bad lines that are not to be skipped, and for fewer than two pairs.
 
     `of_words` says that each is a sentence, whose words have tags, `looks_tagged` that the lines look like words and
     tags, although they were not read as such: then most of them are bad, and are not to be skipped. See `conll`.
+    `recounted` is that of `bad_lines.recounting`.
     """
     if pairs.faults and (looks_tagged or not skip_bad):
-        raise CorpusError(f"{told(pairs.faults)}: {conll.ADVICE if looks_tagged else line_advice(layout)}")
+        advice = conll.ADVICE if looks_tagged else recounted or line_advice(layout)
+        raise CorpusError(f"{told(pairs.faults)}: {advice}")
     skipped = f"; --skip-bad left out {pairs.n_bad:,}: {told(pairs.faults)}" if pairs.faults else ""
     if len(pairs.lines) < 2:
         if pairs.faults and not len(pairs.lines):
             n = pairs.n_bad
             which = f"all {n:,} lines of {name} are" if n > 1 else f"the only line of {name} is"
-            raise CorpusError(f"{which} bad, and so --skip-bad leaves none: {told(pairs.faults)}")
+            why = f": {recounted}" * bool(recounted)
+            raise CorpusError(f"{which} bad, and so --skip-bad leaves none: {told(pairs.faults)}{why}")
         if of_words and len(pairs.lines):
             raise CorpusError(
                 f"{name} has only one sentence, and at least two are needed: in CoNLL's form a line is a word and its "

@@ -8,7 +8,7 @@ import numpy as np
 
 from charrnn.config import REWRITING_LAYOUTS, TrainingConfig
 from charrnn.dataset import conll, pairs
-from charrnn.dataset.bad_lines import Fault
+from charrnn.dataset.bad_lines import Fault, recounting
 from charrnn.dataset.batch import CHARS_PER_READ, NO_ROWS, Batch
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.held_out import MIN_VALIDATION
@@ -243,7 +243,8 @@ def _check_pairs(corpus: Corpus, layout: str, skip_bad: bool) -> None:
     found, of_words, looks_tagged = corpus.pairs_of(layout), bool(corpus.tag_names), False
     if found.faults and layout == "tags" and not of_words:
         looks_tagged = conll.looks_tagged(corpus.alphabet.decode(corpus.ids[:HEAD]).split("\n"))
-    pairs.check(found, corpus.name, layout, skip_bad, of_words, looks_tagged)
+    recounted = recounting(found.faults, corpus.text_form.normalization, corpus.alphabet.is_bytes)
+    pairs.check(found, corpus.name, layout, skip_bad, of_words, looks_tagged, recounted)
 
 
 def output_labels(corpus: Corpus, layout: str, skip_bad: bool) -> LabelSet:

@@ -45,7 +45,7 @@ def labelled(pairs: Pairs, vocabulary: Vocabulary, name: str) -> Labelled:
     if len(example) > LabelSet.MAX_LABELS:
         raise CorpusError(
             f"{name} has {len(example):,} different labels, and {LabelSet.MAX_LABELS:,} are the most: what follows the "
-            "tab of a line is its label"
+            "tab of a line is its label; are the columns swapped, or was --pairs meant?"
         )
     begins, ends = lines.starts + lines.firsts, lines.starts + lines.lengths
     names = [vocabulary.decode(lines.ids[begins[n] : ends[n]]).strip() for n in example]

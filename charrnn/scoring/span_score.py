@@ -1,9 +1,10 @@
 """The score of a tagger: how many of its spans are the expected ones, exactly."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from charrnn.dataset.conll import character_tag
 from charrnn.scoring.tag import Span, Tagging
 from charrnn.scoring.word_tags import right_words, word_spans
 
@@ -20,15 +21,25 @@ class SpanScore:
     """The expected spans of each label."""
     found: Counter[str] = field(default_factory=Counter)
     right: Counter[str] = field(default_factory=Counter)
+    known: frozenset[str] | None = None
+    """The tags of characters that the model can give, as `character_tag` returns those of words; None: any."""
+    unknown: int = 0
+    """The characters, or words, whose expected tag is none of these."""
 
     def add(self, tagging: Tagging, expected: str) -> None:
         """Counts one text."""
         right = sum(a == b for a, b in zip(tagging.tags, expected, strict=True))
+        self._count_unknown(expected)
         self._count(len(expected), right, tagging.spans, tagging.spans_of(expected))
 
     def add_words(self, found: Sequence[str], expected: Sequence[str]) -> None:
         """Counts the words of a sentence, with their tags, instead of characters."""
+        self._count_unknown(map(character_tag, expected))
         self._count(len(expected), right_words(found, expected), word_spans(found), word_spans(expected))
+
+    def _count_unknown(self, expected: Iterable[str]) -> None:
+        if self.known is not None:
+            self.unknown += sum(tag not in self.known for tag in expected)
 
     def _count(self, chars: int, right: int, found: Sequence[Span], expected: Sequence[Span]) -> None:
         self.texts += 1

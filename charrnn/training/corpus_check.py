@@ -6,6 +6,7 @@ import numpy as np
 
 from charrnn.dataset import tail
 from charrnn.dataset.id_counts import CharacterCount, count, count_only_in
+from charrnn.dataset.lines import LineBatches
 from charrnn.dataset.split import ValidationStream
 from charrnn.dataset.streams import Streams
 from charrnn.dataset.whole_texts import LabelBatches, TagBatches
@@ -14,6 +15,8 @@ from charrnn.training.trainer import Trainer
 
 OUTPUTS = (LabelBatches, TagBatches)
 """The data of networks whose outputs are labels or tags."""
+OWN_LABELS = 0.8
+"""The share of texts with a label of their own from which on these are hardly labels."""
 MIN_CHARACTERS, MIN_TEXTS = 500, 20
 """From fewer characters, or fewer lines, pairs or texts, a network learns nothing that holds for any other text.
 
@@ -61,6 +64,40 @@ def labels_only_held_out(trainer: Trainer) -> list[str]:
         return []
     learned, held_out = (part.label_counts(len(labels)) for part in (data, validation))
     return [labels.names[n] for n in np.flatnonzero((learned == 0) & (held_out > 0))]
+
+
+def learned_lines(trainer: Trainer) -> int:
+    """The lines, or other texts of their own, of a text to validate on that the corpus has too; 0 for other data.
+
+    Pairs are the same if their sources are, or their targets if more of these are different.
+    """
+    data, validation = trainer.training_data, trainer.validation_data
+    if (
+        not isinstance(data, LineBatches)
+        or not isinstance(validation, LineBatches)
+        or not trainer.state.corpus.val_digest
+    ):
+        return 0
+    return int(np.isin(validation.lines.digests, data.lines.digests).sum())
+
+
+def have_own_labels(trainer: Trainer) -> bool:
+    """Whether nearly every text of a classifier has a label that no other text has."""
+    labels = trainer.labels
+    if labels is None or trainer.state.training_config.layout != "labels":
+        return False
+    return labels.counts.count(1) >= OWN_LABELS * sum(labels.counts)
+
+
+def with_several_labels(trainer: Trainer) -> int:
+    """The different texts of a classifier that occur under more than one label."""
+    data = [part for part in (trainer.training_data, trainer.validation_data) if isinstance(part, LabelBatches)]
+    columns = [(part.lines.digests, part.lines.labels) for part in data if part.lines.labels is not None]
+    if not columns:
+        return 0
+    found = np.concatenate([np.stack(both, 1) for both in columns])
+    _, counts = np.unique(np.unique(found, axis=0)[:, 0], return_counts=True)
+    return int(np.count_nonzero(counts > 1))
 
 
 def tail_differs(trainer: Trainer) -> bool:

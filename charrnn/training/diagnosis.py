@@ -1,6 +1,8 @@
 """The diagnosis: what the losses of a run mean, and what would lower them."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from statistics import median
 
 from charrnn.training.state import Evaluation
 
@@ -20,6 +22,8 @@ UNSTABLE_RISE = 0.02
 SOLVED_LOSS = 0.01
 """The validation loss, in nats, from which on hardly anything is left to learn: 99 of 100 characters are as good as
 certain."""
+USUAL_SHARE = 0.5
+"""The fewest steps from one evaluation to the next, as a share of the usual number, that tell whether losses rise."""
 MIN_EVALUATIONS = 3
 """The fewest evaluations that tell whether the validation loss still falls."""
 SHIFT_GAP, EPOCHS_BEFORE_OVERFITTING = 0.7, 4
@@ -82,12 +86,12 @@ def diagnose(found: Findings) -> str | None:
         return NOT_VALIDATED if found.is_too_short else None
     if not found.epochs:
         return None
-    best, last = min(rows, key=lambda row: row.rank), rows[-1]
+    best = min(rows, key=lambda row: row.rank)
     if solved := _solved(found, best):
         return solved
     if found.unit == "label":
         return None
-    return _rising(best, last) or _improving(found, rows) or _overfitting(found, best) or _underfitting(found, rows)
+    return _rising(best, rows) or _improving(found, rows) or _overfitting(found, best) or _underfitting(found, rows)
 
 
 def _solved(found: Findings, best: Evaluation) -> str | None:
@@ -101,12 +105,25 @@ def _solved(found: Findings, best: Evaluation) -> str | None:
     return None
 
 
-def _rising(best: Evaluation, last: Evaluation) -> str | None:
+def _regular(rows: list[Evaluation]) -> list[Evaluation]:
+    """The evaluations after about as many steps as usual: the last of a run may follow the one before after a few.
+
+    Over so few, a mean training loss says little, and so does a difference of the validation losses.
+    """
+    steps = sorted({0, *(row.step for row in rows)})  # one may be there twice: that of the weights that are kept
+    gaps = [row.step - steps[max(0, bisect_left(steps, row.step) - 1)] for row in rows]
+    return [row for gap, row in zip(gaps, rows, strict=True) if gap >= USUAL_SHARE * median(gaps)]
+
+
+def _rising(best: Evaluation, rows: list[Evaluation]) -> str | None:
     """That the network becomes worse, if so."""
+    regular = _regular(rows)
+    last = regular[-1]
+    before = best if best in regular or best.train_loss is None else min(regular, key=lambda row: row.rank)
     if last.rank <= (1 + OVERFITTING_RISE) * best.rank:
         return None
     rose = f"the validation loss was lowest at step {best.step:,} and rose after that"
-    if best.train_loss and last.train_loss and last.train_loss > (1 + UNSTABLE_RISE) * best.train_loss:
+    if before.train_loss and last.train_loss and last.train_loss > (1 + UNSTABLE_RISE) * before.train_loss:
         return f"unstable: {rose}, and the training loss rose too. Try a lower --lr."
     return (
         f"overfitting: {rose}. Less time would be enough; more text, or more --dropout and --drop-connect, would help."

@@ -6,14 +6,14 @@ from typing import Any, Unpack, cast
 import numpy as np
 
 from charrnn import engine as engines
-from charrnn.config import ANNEALED, FORM_OF_LAYOUT, ModelConfig
+from charrnn.config import ANNEALED, FORM_OF_LAYOUT, UNIT_OF_LAYOUT, ModelConfig
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import Source
-from charrnn.dataset.label_set import LabelSet
+from charrnn.dataset.label_set import MAX_NAMED, LabelSet
 from charrnn.dataset.rare import replace_rare
 from charrnn.dataset.replacement import replace_unknown, structural
 from charrnn.dataset.split import split_corpus
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, listed
 from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
 from charrnn.model.model import Model
@@ -226,7 +226,17 @@ def _read(corpus: Corpus, options: TrainOptions, model: Model | None, unknown: s
 def _check_labels(model: Model, labels: LabelSet | None) -> None:
     """Raises `ConfigError` if a classifier or a tagger has other labels than the corpus: its head would mix them up."""
     if model.config.outputs and (model.labels is None or labels is None or model.labels.names != labels.names):
-        raise ConfigError("the model of --init-from has other labels than this corpus: leave out --init-from")
+        kind = f"{UNIT_OF_LAYOUT[model.layout]}s"
+        own, given = ({*found.names} if found is not None else set() for found in (model.labels, labels))
+        parts = [
+            f"{what} {listed(sorted(map(repr, names)), MAX_NAMED)}"
+            for what, names in (("lacks", given - own), ("has besides", own - given))
+            if names
+        ]
+        raise ConfigError(
+            f"the model of --init-from has other {kind} than this corpus: it {', and '.join(parts)}; give a corpus "
+            f"with the same {kind}, or leave out --init-from"
+        )
 
 
 def _deadline(options: TrainOptions) -> Deadline | None:

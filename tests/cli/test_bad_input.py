@@ -46,7 +46,7 @@ train wide.csv --csv b                        | 1 | line 3 of wide.csv has 3 col
 train wide.csv --pairs --csv a,b              | 1 | line 3 of wide.csv has 3 columns, and its header 2 (a text
 train twice.csv --classify --csv a,b          | 1 | twice.csv has 2 columns 'a': give each a name of its own
 train few.txt --encoding latin-1              | 1 | few.txt looks like utf-8, not latin-1: give --encoding utf-8
-score model.safetensors few.txt --encoding koi8-r --unknown skip | 1 | few.txt looks like utf-8, not koi8-r: give --encoding utf-8
+score model.safetensors few.txt --encoding koi8-r --unknown skip | 1 | few.txt looks like utf-8, not koi8-r
 sample model.safetensors --prime-file few.txt --encoding cp1251 | 1 | few.txt looks like utf-8, not cp1251
 train twice.gz                                | 1 | twice.gz is compressed twice
 train report.docx                             | 1 | pandoc -t plain report.docx
@@ -87,6 +87,11 @@ train bad.tsv --tags                          | 1 | line 5 has no text: write te
 train short.csv --pairs --csv a,b             | 1 | line 3 of short.csv has too few columns (2 lines are like that)
 train short.csv --classify --csv a,b          | 1 | give each row a text as 'a' and a label as 'b'
 train short.csv --tags --csv a,b --skip-bad   | 1 | all 3 lines of short.csv are bad, and so --skip-bad leaves none
+train apart.tsv --tags --normalize nfc        | 1 | --normalize nfc changes the number of characters: leave it out
+train apart.tsv --tags --normalize nfc --skip-bad | 1 | leaves none: line 1 has 5 tags for 4 characters
+train apart.csv --tags --csv a,b --normalize nfkc | 1 | --normalize nfkc changes the number of characters
+train apart.tsv --tags --bytes                | 1 | --bytes counts bytes, not characters: leave it out
+train apart.csv --tags --csv a,n              | 1 | give each row a text as 'a' and tags as 'n'
 train pairs.tsv --pairs --lines               | 2 | --lines and --pairs
 train pairs.tsv --skip-bad                    | 2 | --skip-bad is only for texts of --pairs, --classify or --tags
 train pairs.csv --pairs --csv a               | 2 | --csv is the names of two columns
@@ -466,6 +471,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "few.txt": ("plain text, " * 500 + "a café, naïve, a façade").encode(),
         "wide.csv": b"a,b\n1,2\n1,Smith, John\n" + b"1,2\n" * 20,
         "twice.csv": b"a,b,a\n" + b"1,2,3\n" * 20,
+        "apart.tsv": "cafe\u0301\t....x\n".encode() * 9,
+        "apart.csv": b"a,b,n\n" + "cafe\u0301,....x,.\n".encode() * 9,
         "short.csv": b"a,b\n1,xy\n3\n4\n",
         "words.conll": b"a O\nb\n\nc X\n",
         "latin1.txt": "café ".encode("latin-1") * 50,

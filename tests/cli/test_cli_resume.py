@@ -1,6 +1,8 @@
 """`charrnn train --resume`: which run it continues, and what it says where nothing is left to train."""
 
+import gzip
 import json
+import lzma
 import os
 import re
 import shutil
@@ -182,3 +184,41 @@ def test_the_epoch_is_the_one_that_a_step_lies_in_wherever_it_is_named(args: tup
     summary = charrnn("inspect", "m.safetensors", cwd=tmp_path).stdout
     assert f"step {step:,} in epoch {wanted[step]}" in summary, summary
     assert re.search(rf"^ *{steps:,} +3 +\d", summary, re.MULTILINE), summary
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".xz"])
+def test_a_run_is_found_whether_its_text_is_compressed_or_not(suffix: str, tmp_path: Path) -> None:
+    text, pack = (TEXT * 20).encode(), {".gz": gzip.compress, ".xz": lzma.compress}[suffix]
+    (tmp_path / "c.txt").write_bytes(text)
+    assert charrnn("train", "c.txt", *SMALL, "--steps", 2, cwd=tmp_path).returncode == 0
+    steps = 2
+
+    def resumed(*texts: str) -> None:
+        nonlocal steps
+        steps += 1
+        done = charrnn("train", *texts, "--resume", "--steps", steps, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert f"continues at step {steps - 1}, " in done.stderr
+
+    (tmp_path / "c.txt").unlink()
+    (tmp_path / f"c.txt{suffix}").write_bytes(pack(text))
+    for texts in ((f"c.txt{suffix}",), ("c.txt",), ()):
+        resumed(*texts)
+    (tmp_path / f"c.txt{suffix}").unlink()
+    (tmp_path / "c.txt").write_bytes(text)
+    for texts in ((), ("c.txt",)):
+        resumed(*texts)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / f"c.txt{suffix}").write_bytes(pack(text))
+    (tmp_path / "c.txt").unlink()
+    resumed(f"elsewhere/c.txt{suffix}")
+    missing = charrnn("train", "d.txt", "--resume", "--steps", 9, cwd=tmp_path)
+    assert "can't read d.txt" in error_line(missing, 1)
+
+
+def test_a_compressed_text_is_another_one_for_a_model_of_bytes(tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text(TEXT * 20)
+    assert charrnn("train", "c.txt", "--bytes", *SMALL, "--steps", 2, cwd=tmp_path).returncode == 0
+    (tmp_path / "c.txt.gz").write_bytes(gzip.compress((TEXT * 20).encode()))
+    found = charrnn("train", "c.txt.gz", "--resume", "--steps", 3, cwd=tmp_path)
+    assert "no run on c.txt.gz is saved in checkpoints" in error_line(found, 1)

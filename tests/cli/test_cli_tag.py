@@ -156,6 +156,16 @@ def test_words_are_evaluated(words: Path) -> None:
     assert json.loads(charrnn(*args, "--json", cwd=words, input=own).stdout)["f1"] == 1
 
 
+def test_tags_that_the_model_does_not_have_are_counted(words: Path) -> None:
+    args = ("tag", "model.safetensors", "--evaluate")
+    done = charrnn(*args, "--conll", cwd=words, input=SENTENCES.replace("B-LOC", "S-ORG").replace("B-PER", "X"))
+    assert "words whose tag the model has never seen: 4; each counts as wrong\n" in done.stderr
+    done = charrnn(*args, cwd=words, input="Anna left\tPPPP.....\nAnna left\tNNNN.ABBB\n")
+    assert "characters whose tag the model has never seen: 8; each counts as wrong\n" in done.stderr
+    for text in (SENTENCES, SENTENCES.replace("B-", "S-")):
+        assert "never seen" not in charrnn(*args, "--conll", cwd=words, input=text).stderr
+
+
 def test_a_row_without_a_tag_is_told(words: Path) -> None:
     done = charrnn("tag", "model.safetensors", "--conll", cwd=words, input="John B-PER\nSmith\nleft O\n")
     assert done.stdout == "John\tB-PER\nSmith\tI-PER\nleft\tO\n\n"

@@ -1,5 +1,6 @@
 """`charrnn train`: what it validates on, which characters it learns, and what it says about both."""
 
+import gzip
 import json
 import re
 from pathlib import Path
@@ -47,6 +48,28 @@ def files(folder: Path, name: str) -> list[bytes]:
 
 
 # A text of its own
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_copy_of_the_corpus_is_refused_and_one_with_most_of_its_lines_is_told(layout: str, tmp_path: Path) -> None:
+    text = LAYOUTS[layout](0, 200)
+    lines = text.splitlines(keepends=True)
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "b.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress(text.encode()))
+    for name in ["b.txt", *["b.txt.gz"] * (layout != "--bytes")]:
+        done = charrnn("train", "a.txt", *layout.split(), *SMALL, "--steps", 1, "--val-file", name, cwd=tmp_path)
+        assert f"{name} has the same text as the corpus: give --val-file a text that" in error_line(done, 2)
+    other = LAYOUTS[layout](200, 260).splitlines(keepends=True)
+    new = [line for line in dict.fromkeys(other) if line not in lines]
+    for n, is_told in ((len(new) + 1, True), (len(new) - 1, False)):
+        chosen = [*dict.fromkeys(lines)][:n]
+        (tmp_path / "b.txt").write_text("".join(new + chosen), encoding="utf-8")
+        options = ("--val-file", "b.txt", "--out", "m.safetensors", "--force")
+        done = train("a.txt", *layout.split(), *options, cwd=tmp_path)
+        told = f" of b.txt that are learned too: {n:,} of {len(new) + n:,}, so that the validation loss says little"
+        assert (told in done.stderr) == (is_told and layout != "--bytes")
+        assert ("learned too" in done.stderr) == (is_told and layout != "--bytes")
 
 
 def test_the_validation_loss_is_the_score_of_the_file_and_all_of_the_corpus_is_learned(here: Path) -> None:

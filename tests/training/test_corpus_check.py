@@ -1,10 +1,12 @@
 """The corpus check: rare characters, characters that are never learned, and a tail of another kind."""
 
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from charrnn.cli.train import announcement
 from charrnn.dataset.corpus import Corpus, from_text
 from charrnn.training import corpus_check
 from charrnn.training.trainer import Trainer
@@ -135,3 +137,36 @@ def test_a_run_with_a_deadline_leaves_out_what_would_cost_too_much() -> None:
     assert len(start_on(text, **options, min_count=0).state.vocabulary) == 3000 + len(set(LONG))
     del options["time"]
     assert len(start_on(text, **options, steps=1).state.vocabulary) == 3000 + len(set(LONG))
+
+
+@pytest.mark.parametrize(
+    ("text", "n"),
+    [
+        ("a\tx\nb\ty\na\tx\n" * 20, 0),
+        ("a\tx\nb\ty\na\ty\n" * 20, 1),
+        ("a\tx\nb\ty\na\tz\nb\tx\na\ty\nc\tx\n" * 20, 2),
+    ],
+)
+def test_texts_under_more_than_one_label_are_counted(text: str, n: int) -> None:
+    trainer = start_in("labels", text)
+    assert corpus_check.with_several_labels(trainer) == n
+    line = f"texts that occur under more than one label: {n}"
+    assert (line in announcement.lines(trainer, Path("m"), False, False)) == (n > 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "layout", "has"),
+    [
+        ("".join(f"t{n}\tl{n}\n" for n in range(30)), "labels", True),
+        ("".join(f"t{n % 3}\tl{n}\n" for n in range(30)), "labels", True),
+        ("".join(f"t{n}\tl{n if n > 5 else 0}\n" for n in range(30)), "labels", True),
+        ("".join(f"t{n}\tl{n if n > 6 else 0}\n" for n in range(30)), "labels", False),
+        ("".join(f"t{n}\tl{n // 2}\n" for n in range(30)), "labels", False),
+        ("".join(f"t{n}\tl{n}\n" for n in range(30)), "pairs", False),
+    ],
+)
+def test_labels_that_nearly_every_text_has_of_its_own_are_told(text: str, layout: str, has: bool) -> None:
+    trainer = start_in(layout, text)
+    assert corpus_check.have_own_labels(trainer) == has
+    told = [*announcement.lines(trainer, Path("m"), False, False)]
+    assert any(line.startswith("nearly every text has a label of its own: are the columns sw") for line in told) == has

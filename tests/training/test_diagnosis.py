@@ -48,6 +48,40 @@ def test_it_says_what_would_help(
     assert expected in says(losses, train_loss)
 
 
+def after(steps: list[int], losses: list[tuple[float | None, float]]) -> str:
+    """What is said after evaluations at these steps."""
+    rows = [Evaluation(step, n, 0.01, *both) for n, (step, both) in enumerate(zip(steps, losses, strict=True), 1)]
+    return diagnose(Findings(rows, 1.9, 9.0)) or ""
+
+
+@pytest.mark.parametrize(
+    ("steps", "losses", "expected"),
+    [
+        ([58, 116, 174, 178], [(2.5, 2.4), (2.1, 2.1), (1.9, 1.95), (2.2, 1.97)], "still improving"),
+        ([58, 116, 174, 178], [(2.0, 2.05), (1.9, 2.0), (1.9, 1.99), (2.2, 2.1)], "larger model"),
+        ([58, 116, 174, 178], [(2.5, 2.4), (1.9, 1.95), (2.2, 2.3), (2.0, 2.2)], "lower --lr"),
+        (
+            [58, 116, 174, 178],
+            [(2.0, 2.05), (1.9, 1.95), (1.5, 2.3), (2.2, 2.2)],
+            "overfitting: the validation loss was",
+        ),
+        ([50, 100, 150, 170], [(2.5, 2.4), (2.1, 2.1), (1.9, 1.95), (2.2, 1.99)], "still improving"),
+        ([50, 100, 150, 180], [(2.5, 2.4), (2.1, 2.1), (1.9, 1.95), (2.2, 2.2)], "lower --lr"),
+        (
+            [50, 100, 103, 150],
+            [(2.5, 2.4), (2.1, 2.1), (1.1, 2.0), (2.0, 2.2)],
+            "overfitting: the validation loss was",
+        ),
+        ([0, 50, 100, 104], [(None, 2.2), (2.1, 2.1), (1.9, 1.9), (2.2, 1.99)], "still improving"),
+        ([4, 8], [(2.1, 2.2), (2.3, 2.4)], "lower --lr"),
+    ],
+)
+def test_losses_after_few_steps_are_no_evidence_of_a_rise(
+    steps: list[int], losses: list[tuple[float | None, float]], expected: str
+) -> None:
+    assert expected in after(steps, losses)
+
+
 def test_a_text_that_is_used_up_and_overfitted_needs_more_text_however_its_loss_falls() -> None:
     for train_loss, expected in (
         (1.6, "More text would help most"),

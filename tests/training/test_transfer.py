@@ -64,8 +64,21 @@ def test_what_can_not_begin_from_a_model_is_told():
     classifier = run(start_in("labels", steps=1)).latest
     with pytest.raises(ConfigError, match="is a classifier"):
         start_on(TEXTS["tags"], init_from=classifier, **OPTIONS | {"layout": "tags"})
-    with pytest.raises(ConfigError, match="other labels"):
-        start_on(LABELLED.replace("short", "tiny") + "Ayr\tvery short\n" * 2, init_from=classifier, **OPTIONS)
+    for text, parts in (
+        (
+            LABELLED.replace("short", "tiny") + "Ayr\tvery, short\n" * 2,
+            "lacks 'tiny', 'very, short', and has besides 'short';",
+        ),
+        (LABELLED + "Ayr\tx\n" * 2, "lacks 'x';"),
+        (LABELLED.replace("short", "long") + "Ayr\tx\n" * 2, "lacks 'x', and has besides 'short';"),
+    ):
+        with pytest.raises(
+            ConfigError, match=f"has other labels than this corpus: it {parts} give a corpus with the same"
+        ):
+            start_on(text, init_from=classifier, **OPTIONS)
+    tagger = run(start_in("tags", steps=1)).latest
+    with pytest.raises(ConfigError, match="has other tags than this corpus: it lacks 'x'; give"):
+        start_on(TEXTS["tags"] + "a\tx\n" * 2, init_from=tagger, **OPTIONS | {"layout": "tags"})
     with pytest.raises(ConfigError, match="both of characters"):
         start_on(LABELLED, init_from=language_model(characters=None), **OPTIONS)
     with pytest.raises((ConfigError, VocabularyError)):

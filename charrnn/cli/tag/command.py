@@ -112,12 +112,15 @@ def command(
             tagged, untagged = words.tagged_sentences, words.sentences
             read = partial(tagged, skip_bad=skip_bad) if evaluate else partial(untagged, known=known)
             found = counter.counted(answered(read(paths, model, notice), text, tag, has_several))
-            (words.print_score if evaluate else words.print_tags)(found, as_json)
+            if evaluate:
+                words.print_score(found, model, as_json, notice)
+            else:
+                words.print_tags(found, as_json)
         else:
             rows = rows_of(paths, model, "tags" if evaluate else "", notice)
             answers = counter.counted(answered(rows, text, tag, has_several))
             if evaluate:
-                results.print_score(answers, as_json)
+                results.print_score(answers, model, as_json, notice)
             else:
                 results.print_tags(answers, spans, as_json)
     except VocabularyError as error:

@@ -1,7 +1,7 @@
 """The results of `charrnn tag`: tags and spans on stdout, or the score of a tagger as a table."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import typer
 
@@ -9,8 +9,9 @@ from charrnn.cli.terminal.console import Output
 from charrnn.cli.terminal.inputs import Row
 from charrnn.cli.terminal.tables import print_table
 from charrnn.errors import CorpusError
+from charrnn.model.model import Model
 from charrnn.scoring.span_score import SpanScore
-from charrnn.scoring.tag import Tagging
+from charrnn.scoring.tag import Tagging, tag_letters
 
 Answers = Iterator[list[tuple[Row, Tagging]]]
 
@@ -32,19 +33,22 @@ def print_tags(answers: Answers, spans: bool, as_json: bool) -> None:
     output.close()
 
 
-def print_score(answers: Answers, as_json: bool) -> None:
+def print_score(answers: Answers, model: Model, as_json: bool, notice: Callable[[str], None]) -> None:
     """Prints how many spans are right, for each label and in total."""
-    score = SpanScore()
+    assert model.labels is not None
+    score = SpanScore(known=frozenset(tag_letters(model.labels) if model.labels.of_words else model.labels.names))
     for batch in answers:
         for row, found in batch:
             score.add(found, row.target)
-    show(score, "texts", "character", as_json)
+    show(score, "texts", "character", as_json, notice)
 
 
-def show(score: SpanScore, texts: str, unit: str, as_json: bool) -> None:
+def show(score: SpanScore, texts: str, unit: str, as_json: bool, notice: Callable[[str], None]) -> None:
     """Prints a score; `texts` and `unit` are the words for what was counted. Raises `CorpusError` if nothing was."""
     if not score.texts:
         raise CorpusError("there are no lines to evaluate: the input is empty")
+    if score.unknown:
+        notice(f"{unit}s whose tag the model has never seen: {score.unknown:,}; each counts as wrong")
     accuracy, labels = round(score.accuracy, 6), {label: _figures(score, label) for label in score.labels}
     if as_json:
         totals = {texts: score.texts, f"{unit}_accuracy": accuracy} | _figures(score, None)

@@ -15,7 +15,7 @@ from charrnn.dataset.word_columns import WordColumns
 from charrnn.model.model import Model
 from charrnn.scoring.span_score import SpanScore
 from charrnn.scoring.tag import TEXTS_PER_BATCH, Tagging
-from charrnn.scoring.word_tags import word_tags
+from charrnn.scoring.word_tags import known_tags, word_tags
 
 Answers = Iterator[list[tuple[Sentence, Tagging]]]
 Notice = Callable[[str], None]
@@ -97,10 +97,10 @@ def print_tags(answers: Answers, as_json: bool) -> None:
     output.close()
 
 
-def print_score(answers: Answers, as_json: bool) -> None:
+def print_score(answers: Answers, model: Model, as_json: bool, notice: Notice) -> None:
     """Prints how many entities are right, for each type and in total."""
-    score = SpanScore()
+    score = SpanScore(known=None if model.labels is None else known_tags(model.labels))
     for batch in answers:
         for (words, tags, *_), found in batch:
             score.add_words(word_tags(found, words), tags)
-    results.show(score, "sentences", "word", as_json)
+    results.show(score, "sentences", "word", as_json, notice)

@@ -111,6 +111,11 @@ def _split(trainer: Trainer, unit: str) -> Iterator[str]:
         chars = "bytes" if trainer.state.vocabulary.is_bytes else "characters"
         size = counted(corpus.validation_lines, unit) if n_lines else counted(corpus.validation_chars, chars)
         yield f"trains on all of it, validates on the {size} of {corpus.val_name}"
+        if 2 * (known := corpus_check.learned_lines(trainer)) > corpus.validation_lines:
+            yield (
+                f"{unit} of {corpus.val_name} that are learned too: {known:,} of {corpus.validation_lines:,}, so that "
+                "the validation loss says little about others"
+            )
     elif corpus.validation_chars and n_lines:
         training, validation = _learned_lines(trainer), corpus.validation_lines
         yield f"trains on {training:,} of the {unit}, validates on the other {validation:,}, chosen at random"
@@ -177,6 +182,10 @@ def _characters(trainer: Trainer, default_min_count: bool) -> Iterator[str]:
     if labels := corpus_check.labels_only_held_out(trainer):
         kind, named = f"{UNIT_OF_LAYOUT[state.training_config.layout]}s", listed([*map(repr, labels)], MAX_NAMED)
         yield f"{kind} that only the held-out text has, so that they are never learned: {named}"
+    if n := corpus_check.with_several_labels(trainer):
+        yield f"texts that occur under more than one label: {n:,}"
+    if corpus_check.have_own_labels(trainer):
+        yield "nearly every text has a label of its own: are the columns swapped, or were --tags or --pairs meant?"
     if corpus_check.tail_differs(trainer):
         yield (
             f"the last {trainer.validation_data.size:,} are of another kind than the rest, so that the validation loss "

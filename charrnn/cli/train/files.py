@@ -27,6 +27,7 @@ from charrnn.dataset import files, shell_words
 from charrnn.dataset.compression import DamagedFileError
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import STDIN, Source
+from charrnn.dataset.held_out import check_not_copied
 from charrnn.dataset.mixed_forms import mixed_forms
 from charrnn.dataset.record_form import LINES
 from charrnn.engine import compile_time
@@ -77,6 +78,7 @@ def start(
         notice(unread_stdin.NOTICE)
     with _leaving_out((*source.paths, *source.val_paths)):
         corpus = corpora.read(source, notice=notice, layout=options.get("layout", "stream"))
+    check_not_copied(corpus.held_out, corpus.digest)
     if line := mixed_forms(corpus):
         notice(line)
     options = _with_engine(options, source, corpus, model, quiet)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from charrnn.checkpoint import naming
 from charrnn.checkpoint.paths import FOLDER, RESUME_SUFFIX, SUFFIX, newest_resumable, resume_path
 from charrnn.checkpoint.training_file import load_origin
+from charrnn.dataset.compression import decompressed_name
 from charrnn.dataset.files import Source, list_files, total_size
 from charrnn.errors import CheckpointError, ConfigError, listed
 from charrnn.training.state import CorpusInfo
@@ -55,13 +56,26 @@ def _model(argument: str) -> Path | None:
 
 
 def _on(texts: tuple[str, ...]) -> Path:
-    """The path of the latest run on some texts: on those paths or, if they were moved, of that name or size."""
-    source, runs = Source(texts).absolute(), _runs()
-    size = total_size(list_files(texts))  # first, so that a text that is missing is the error
-    real = [os.path.realpath(path) for path in source.paths]
+    """The path of the latest run on some texts: on those paths or, if they were moved, of that name or size.
+
+    A text is the same compressed or not, except for a model of bytes.
+    """
+    given, runs = Source(texts).with_compressed(), _runs()
+    source = given.absolute()
+    size = total_size(list_files(given.paths))  # first, so that a text that is missing is the error
+
+    def has_paths(run: SavedRun, name: Callable[[str], str]) -> bool:
+        found = () if run.source is None else run.source.paths
+        return [name(os.path.realpath(path)) for path in found] == [name(os.path.realpath(p)) for p in source.paths]
+
+    def may_be_compressed(run: SavedRun) -> bool:
+        return run.source is None or not run.source.as_bytes
+
     tests: tuple[Callable[[SavedRun], bool], ...] = (
-        lambda run: run.source is not None and [os.path.realpath(path) for path in run.source.paths] == real,
+        lambda run: has_paths(run, str),
+        lambda run: may_be_compressed(run) and has_paths(run, decompressed_name),
         lambda run: run.corpus.name == source.name,
+        lambda run: may_be_compressed(run) and decompressed_name(run.corpus.name) == decompressed_name(source.name),
         lambda run: run.corpus.size == size,
     )
     for test in tests:
