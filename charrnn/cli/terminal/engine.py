@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from charrnn.model.model import Model
 
 
-def with_engine(model: "Model", name: str, characters: float, quiet: bool, samples: bool = False) -> "Model":
-    """The model with the engine for so many characters that it reads or, if it `samples`, writes."""
+def with_engine(
+    model: "Model", name: str, characters: float, quiet: bool, precision: str = "float32", samples: bool = False
+) -> "Model":
+    """The model with the engine for so many characters that it reads or, if it `samples`, writes, and in a precision."""
     from charrnn import engine as engines
     from charrnn.engine import compile_time
     from charrnn.engine.selection import DRAWING_SPEED, SCORING_SPEED
@@ -27,7 +29,9 @@ def with_engine(model: "Model", name: str, characters: float, quiet: bool, sampl
     if choice.spared and not quiet:
         notify_spared(choice.spared)
     notify_compilation(choice.engine, kernels, quiet)
-    return replace(model, engine=engines.load(choice.engine))
+    if precision != "float32" and not quiet:
+        notice(f"weights in {precision}")
+    return replace(model.with_precision(precision), engine=engines.load(choice.engine))
 
 
 def notify_spared(compiling: float, time: float | None = None) -> None:

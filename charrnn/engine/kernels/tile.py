@@ -21,6 +21,7 @@ from numba.extending import intrinsic, overload
 from charrnn.engine.kernels import amx
 from charrnn.engine.kernels.bfloat16 import BLOCK_PAIRS, HAS_TILES, PAIR, PAIRS
 from charrnn.engine.kernels.kernel import kernel
+from charrnn.engine.kernels.narrow_panels import add_quads, is_half, load_halves
 from charrnn.engine.kernels.simd import REGISTER_BYTES, check_layout, emit_prefetch, lanes, load, pointer
 from charrnn.types import Array
 
@@ -136,7 +137,8 @@ def _tile(
     It computes the first `vectors` of a panel, and perhaps more, up to the next width in `TILE_VECTORS`. All arrays are
     indexed flat: the tile begins at the offset; the strides lead to the next row and the next k.
     """
-    check_layout(a, p)
+    if not is_half(p.dtype):
+        check_layout(a, p)
     check_layout(s, c)
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
@@ -190,12 +192,15 @@ def _tile(
             k = builder.phi(index)
             sums = [[builder.phi(vector) for _ in range(across)] for _ in range(R)]
             first = builder.mul(k, constant(MAX_TILE_VECTORS * width))
-            columns = [
-                load(builder, operand, panel, builder.add(first, constant(v * width)), width, size)
-                for v in range(across)
-            ]
+            if is_half(p.dtype):
+                columns = load_halves(builder, panel, first, across)
+            else:
+                columns = [
+                    load(builder, operand, panel, builder.add(first, constant(v * width)), width, size)
+                    for v in range(across)
+                ]
             if R <= MAX_PREFETCH_ROWS:
-                for v in range(across):
+                for v in range(0, across, 2 if is_half(p.dtype) else 1):  # one for each register that is loaded
                     ahead = builder.add(first, constant(v * width + PREFETCH_DISTANCE))
                     emit_prefetch(builder, panel, ahead, cache_level=1)
             totals = []
@@ -242,8 +247,10 @@ def _tile(
 
 
 def _multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, total: ir.Value) -> ir.Value:
-    """total + a b, or total + a₀ b₀ + a₁ b₁ for pairs."""
+    """total + a b, or total + a₀ b₀ + a₁ b₁ for pairs, and so on for quads."""
     kind = total.type
+    if kind.element == ir.IntType(32):
+        return add_quads(builder, a, b, total)
     if a.type == PAIRS:
         name = f"llvm.x86.avx512bf16.dpbf16ps.{32 * BLOCK_PAIRS}"
         function = ir.FunctionType(kind, [kind, PAIRS, PAIRS])
