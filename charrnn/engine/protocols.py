@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from charrnn.layers.workspace import Workspace
-from charrnn.types import Array, Ids, Indices, Mask, Params
+from charrnn.types import Array, Ids, Indices, Mask
 
 
 class Cell(Protocol):

@@ -55,10 +55,10 @@ def whole_numbers(W: Array) -> tuple[Array, Array]:
 def round_rows(x: Array) -> Array:
     """Values [R, K] as int8 weights are multiplied by them."""
     largest = np.abs(x).max(axis=-1, keepdims=True)
-    is_zero = largest < SMALLEST
+    factors = np.divide(LARGEST, largest, out=np.zeros_like(largest), where=~(largest < SMALLEST))
     with np.errstate(invalid="ignore"):
-        numbers = np.rint(x * np.where(is_zero, 0, LARGEST / np.where(is_zero, 1, largest)))
-        return numbers * (largest / np.float32(LARGEST))
+        rounded: Array = np.rint(x * factors) * (largest / np.float32(LARGEST))
+    return rounded
 
 
 def int8_matmul(a: Array, W: Array, out: Any = None) -> Array:

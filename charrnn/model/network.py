@@ -76,9 +76,7 @@ class Network:
         h, state, _ = self.stack.forward(params, inputs, state, None, workspace)
         return head.logits(self.engine, params, h, workspace), state
 
-    def step(
-        self, params: Params, ids: Ids, state: Array, matmul: Matmul = np.matmul
-    ) -> tuple[Array, Array]:
+    def step(self, params: Params, ids: Ids, state: Array, matmul: Matmul = np.matmul) -> tuple[Array, Array]:
         """`forward` for one character of each row [B], with the NumPy engine: logits [B, V], and the next state.
 
         For a sequence of a single step, the overhead of `forward` would take longer than the mathematics.

@@ -80,9 +80,7 @@ class Stack:
         """The state [L, S, B, H] before anything is read."""
         return np.zeros(self.state_shape(B), dtype)
 
-    def step(
-        self, params: Params, ids: Ids, state: Array, matmul: Matmul = np.matmul
-    ) -> tuple[Array, Array]:
+    def step(self, params: Params, ids: Ids, state: Array, matmul: Matmul = np.matmul) -> tuple[Array, Array]:
         """The last layer's h [B, H] after one character of each row [B], with the NumPy engine, and the next state.
 
         For a sequence of a single step, the overhead of `forward` would take longer than the mathematics.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def with_engine(
     model: "Model", name: str, characters: float, quiet: bool, precision: str = "float32", samples: bool = False
 ) -> "Model":
-    """The model with the engine for so many characters that it reads or, if it `samples`, writes, and in a precision."""
+    """The model in a precision, with the engine for so many characters that it reads or, if it `samples`, writes."""
     from charrnn import engine as engines
     from charrnn.engine import compile_time
     from charrnn.engine.selection import DRAWING_SPEED, SCORING_SPEED
@@ -29,9 +29,10 @@ def with_engine(
     if choice.spared and not quiet:
         notify_spared(choice.spared)
     notify_compilation(choice.engine, kernels, quiet)
+    model = model.with_precision(precision)
     if precision != "float32" and not quiet:
         notice(f"weights in {precision}")
-    return replace(model.with_precision(precision), engine=engines.load(choice.engine))
+    return replace(model, engine=engines.load(choice.engine))
 
 
 def notify_spared(compiling: float, time: float | None = None) -> None:

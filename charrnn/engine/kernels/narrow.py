@@ -85,9 +85,7 @@ def _multiply(a: Any, packed: Any, N: Any, c: Any) -> Any:
 
 
 @kernel
-def _multiply_bytes(
-    a: Array, panels: Array, bias: Array, steps: Array, starts: Array, N: int, c: Array
-) -> None:
+def _multiply_bytes(a: Array, panels: Array, bias: Array, steps: Array, starts: Array, N: int, c: Array) -> None:
     """`multiply` in int8: rounds the rows of a, adds products of whole numbers in the memory of c, and scales them."""
     R, K = a.shape
     left = np.empty((R, panels.shape[1]), np.int32)

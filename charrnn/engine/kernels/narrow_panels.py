@@ -150,5 +150,7 @@ def _spread(builder: ir.IRBuilder, value: ir.Value, width: int) -> ir.Value:
     if width == 1:
         return value
     zeros = ir.Constant(ir.VectorType(INTEGER, width), [0] * width)
-    first = builder.insert_element(ir.Constant(ir.VectorType(value.type, width), ir.Undefined), value, zeros.type.element(0))
+    first = builder.insert_element(
+        ir.Constant(ir.VectorType(value.type, width), ir.Undefined), value, zeros.type.element(0)
+    )
     return builder.shuffle_vector(first, first, zeros)
