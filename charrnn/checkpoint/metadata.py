@@ -7,9 +7,12 @@ from typing import Any, TypeVar
 from charrnn.checkpoint import format_1
 from charrnn.checkpoint.tensor_file import TensorFile
 from charrnn.config import FORM_OF_LAYOUT, LAYOUTS, LINE_LAYOUTS, PAIR_LAYOUTS, WRITERS, Config, ModelConfig
+from charrnn.dataset.files import Source
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.record_form import LINES, RecordForm
+from charrnn.dataset.table_form import TableForm
+from charrnn.dataset.tables import TABLES
 from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.unseen import UnseenEstimate
 from charrnn.dataset.vocabulary import TAB, Vocabulary
@@ -97,6 +100,26 @@ def read_record_form(file: TensorFile, layout: str) -> RecordForm:
         return RecordForm.from_json(file.json("record_form"))
     except ValueError:
         raise file.damaged("record_form") from None
+
+
+def table_of(source: Source | None) -> TableForm | None:
+    """The columns that a run reads its corpus from, if that is a table of two."""
+    if source is None or source.table not in TABLES:
+        return None
+    first, second = source.columns
+    return TableForm(source.table, (first, second))
+
+
+def read_table(file: TensorFile, layout: str) -> TableForm | None:
+    """The columns that the training text was read from; None if the metadata does not say so, as most does not."""
+    if not file.has("table"):
+        return None
+    if layout not in PAIR_LAYOUTS:
+        raise file.damaged("table")
+    try:
+        return TableForm.from_json(file.json("table"))
+    except ValueError:
+        raise file.damaged("table") from None
 
 
 def read_line_set(file: TensorFile, layout: str) -> LineSet | None:

@@ -1,6 +1,6 @@
 """The model's file: the best weights of a run and how they were trained; the file to share."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,8 @@ class Checkpoint:
     def from_trainer(cls, trainer: "Trainer") -> "Checkpoint":
         """The best model of a run so far."""
         s = trainer.state
-        return cls(trainer.best, trainer.best_step, s.training_config, s.corpus, trainer.history, run_id=s.run_id)
+        model = replace(trainer.best, table=meta.table_of(s.source))
+        return cls(model, trainer.best_step, s.training_config, s.corpus, trainer.history, run_id=s.run_id)
 
 
 def save(path: str | Path, checkpoint: Checkpoint) -> None:
@@ -68,6 +69,8 @@ def create_model_file(path: Path, checkpoint: Checkpoint, like: Path | None = No
         metadata["labels"] = model.labels.to_json()
     if model.labels is not None and model.layout == "tags":
         metadata["tags_of_words"] = model.labels.of_words
+    if model.table is not None:
+        metadata["table"] = model.table.to_json()
     metadata |= meta.text_form_to_json(model.text_form) | meta.scoring_to_json(model)
     if training is not None and corpus is not None:
         metadata |= {
@@ -120,6 +123,7 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
             record_form=record_form,
             unseen=meta.read_unseen(file),
             line_scores=meta.read_line_scores(file),
+            table=meta.read_table(file, layout),
         ),
         step,
         training,

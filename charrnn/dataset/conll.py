@@ -10,7 +10,6 @@ As characters, a sentence is its words with one blank between them, and each cha
 other blank has `O`, so that entities that are neighbours stay apart.
 """
 
-import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from charrnn.dataset.bad_lines import BadLines
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_reader import lines_of
 from charrnn.dataset.vocabulary import TAB
+from charrnn.dataset.word_columns import COLUMNS, WordColumns, is_comment
 from charrnn.errors import CorpusError
 
 OUTSIDE = "O"
@@ -26,7 +26,6 @@ DOCUMENT = "-DOCSTART-"
 """The word of a line that begins a document; such a line is left out."""
 FIRST_LETTER = 0xE000
 """The code point that stands for the first tag in a corpus: they are in Unicode's private use area."""
-COLUMNS = re.compile("[ \t]+")
 
 
 class Sentence(NamedTuple):
@@ -97,6 +96,8 @@ def read_tagged(lines: Iterable[str]) -> Iterator[Sentence | BadLine]:
     sentence, bad = Sentence([], []), None
     for number, line in enumerate(lines, 1):
         word, *others = columns = COLUMNS.split(line.strip(" \t\n"))
+        if is_comment(line, not (bad or sentence.words)):
+            continue
         if columns == [""]:
             if bad or sentence.words:
                 yield bad or sentence
@@ -146,7 +147,7 @@ def as_pairs(texts: Iterator[str], names: list[str], name: str, bad: BadLines) -
     not a word and its tag, which is added to `bad`, becomes a line without a tab.
     """
     letters = {tag: chr(FIRST_LETTER + k) for k, tag in enumerate(names)}
-    for found in read_tagged(lines_of(texts)):
+    for found in read_tagged(WordColumns(name).watched(lines_of(texts))):
         if isinstance(found, Sentence):
             tags = ""
             for tag, n in character_tags(found):
@@ -192,7 +193,7 @@ class SentenceReader:
         self.number += 1
         whole = line.strip(" \t\n")
         columns = COLUMNS.split(whole)
-        if columns[0] == DOCUMENT:
+        if columns[0] == DOCUMENT or is_comment(line, not (self.words or self.rows)):
             return
         if not whole:
             yield from self.end()

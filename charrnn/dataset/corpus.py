@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import PAIR_LAYOUTS, REWRITING_LAYOUTS
+from charrnn.dataset.bad_bytes import BadBytes
 from charrnn.dataset.bad_lines import NO_TAB, BadLines, Fault, row_advice, told
 from charrnn.dataset.encoder import Encoder, renumber
 from charrnn.dataset.files import Source
@@ -269,13 +270,13 @@ def read(
         texts = [map_bytes(raw if records.is_lines else bytes_with_ends(records, raw)) for raw in raws]
         vocabulary = Vocabulary(None)
     else:
-        encoder, borders = Encoder(), [0]
-        in_records = source.table or not records.is_lines
+        encoder, borders, undecoded = Encoder(), [0], BadBytes()
         for raw in raws:
-            read = texts_by_file(raw, source, names, bad, layout) if in_records else form.decode(raw, source.errors)
-            for text in raw.count_lines(read):
+            for text in raw.count_lines(texts_by_file(raw, source, names, bad, layout, undecoded)):
                 encoder.add(text)
             borders.append(len(encoder.ids) // encoder.dtype.itemsize)
+        if line := undecoded.told(source.errors):
+            notice(line)
         if bad.faults and not source.skip_bad:
             raise CorpusError(f"{told(bad.faults)}: {row_advice(source.table, source.columns, layout)}")
         ids, vocabulary = encoder.finish()

@@ -5,7 +5,6 @@ with few letters beyond ASCII in Latin words, all of which belong to as few lang
 is installed, which knows more encodings, it is asked too.
 """
 
-import codecs
 import itertools
 import unicodedata
 from collections.abc import Iterator
@@ -28,10 +27,13 @@ MAX_WORD = 12
 """The most characters of a word that shows how an encoding reads a text."""
 MIN_WIDE = 8
 """The fewest bytes that are recognised as UTF-16 or UTF-32."""
-MIN_UTF8 = 8
-"""The fewest characters beyond ASCII by which UTF-8 is recognised where another encoding is expected."""
+MIN_UTF8, FEW_UTF8 = 8, 3
+"""The fewest characters beyond ASCII by which UTF-8 is recognised where another encoding is expected; and the fewest in
+a whole text where that is one of single bytes, in which they would be twice as many letters and signs."""
 MAX_SAMPLE = 1 << 12
 """The bytes that each candidate decodes."""
+GUESS_SIZE = 1 << 15
+"""The bytes on either side of an error from which the encoding is guessed."""
 MIN_PLAUSIBILITY = 0.5
 NEAR = 0.1
 """How much less plausible than the best an encoding can be that is suggested too."""
@@ -69,15 +71,6 @@ def wide_encoding(sample: bytes) -> str | None:
     return None
 
 
-def is_utf8(sample: bytes) -> bool:
-    """Whether a sample from the start of a text is UTF-8, with so much beyond ASCII that it is no coincidence."""
-    try:
-        text, _ = codecs.utf_8_decode(sample)  # up to a character that is cut
-    except UnicodeDecodeError:
-        return False
-    return sum(not c.isascii() for c in text) >= MIN_UTF8
-
-
 def likely_encodings(sample: bytes) -> list[str]:
     """What a sample is probably in, the likeliest first; empty if nothing is plausible."""
     if found := wide_encoding(sample):
@@ -91,6 +84,18 @@ def likely_encodings(sample: bytes) -> list[str]:
     names = _most_plausible(around, SINGLE_BYTE)
     others = names or _most_plausible(around, MULTI_BYTE)
     return _settled(sample, others, is_sure=bool(names))[:MAX_NAMED]
+
+
+def encoding_advice(sample: bytes) -> str:
+    """What to do about a text that is in another encoding than it should be."""
+    names = likely_encodings(sample)
+    if not names:
+        return "give its --encoding"
+    if len(names) == 1:
+        return f"it looks like {names[0]}, so give --encoding {names[0]}"
+    words = differing_words(sample, names)
+    shown = [f"{name} ({word})" if word else name for name, word in zip(names, words, strict=True)]
+    return f"it looks like {' or '.join(shown)}, so give one of these as its --encoding"
 
 
 def differing_words(sample: bytes, encodings: list[str]) -> list[str]:

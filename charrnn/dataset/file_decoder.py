@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from charrnn.config import one_of
-from charrnn.dataset.encoding_detection import differing_words, is_utf8, likely_encodings, wide_encoding
+from charrnn.dataset.bad_bytes import BadBytes, counting, counting_handler
+from charrnn.dataset.encoding_detection import FEW_UTF8, GUESS_SIZE, MIN_UTF8, encoding_advice, wide_encoding
 from charrnn.errors import CorpusError
 
 ERROR_HANDLERS = ("strict", "replace", "ignore", "backslashreplace", "surrogateescape")
@@ -19,8 +20,6 @@ MARKS = {
 """The encodings by their byte order marks."""
 SAMPLE_SIZE = 1 << 12
 """The bytes at the start of a file in which NULs are looked for."""
-GUESS_SIZE = 1 << 15
-"""The bytes on either side of an error from which the encoding is guessed."""
 
 
 def check_encoding(encoding: str) -> str:
@@ -37,19 +36,49 @@ def check_encoding(encoding: str) -> str:
     return "utf-8" if name in ("utf-8", "utf-8-sig") else encoding
 
 
+class Utf8Check:
+    """Counts the characters beyond ASCII of bytes, as long as they are UTF-8."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        """The characters so far; -1 if the bytes are not UTF-8."""
+        self.decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def add(self, part: bytes, final: bool) -> int:
+        """Counts the next part; returns `n`."""
+        if self.n >= 0 and (final or not part.isascii() or self.decoder.getstate()[0]):
+            try:
+                self.n += sum(not c.isascii() for c in self.decoder.decode(part, final))
+            except UnicodeDecodeError:
+                self.n = -1
+        return self.n
+
+
+def is_single_byte(encoding: str) -> bool:
+    """Whether each byte is a character in an encoding, so that UTF-8 is no text in it but hardly by intent."""
+    try:
+        return len(bytes(range(256)).decode(encoding, "replace")) == 256
+    except UnicodeError:
+        return False
+
+
 class FileDecoder:
     """Decodes a file part by part, without its byte order mark."""
 
-    def __init__(self, path: str, encoding: str, errors: str) -> None:
-        """`encoding` is that of a file without a mark. Raises `ConfigError` for an unknown error handler."""
+    def __init__(self, path: str, encoding: str, errors: str, bad: BadBytes | None = None) -> None:
+        """`encoding` is that of a file without a mark. Raises `ConfigError` for an unknown error handler.
+
+        Bytes that a handler leaves out or replaces are counted in `bad`.
+        """
         one_of("errors", errors, ERROR_HANDLERS)
-        self.path, self.encoding, self.errors = path, encoding, errors
+        self.path, self.encoding, self.errors, self.bad = path, encoding, errors, bad
         self.mark: bytes | None = None
         """The mark, which may be empty; None as long as more bytes could make it one."""
         self.size = 0
         self.undecoded = b""
         self.head = b""
         """The start of a file without a mark, up to `SAMPLE_SIZE`."""
+        self.utf8 = Utf8Check()
         self.has_begun = False
         """Whether the first character is known."""
 
@@ -57,10 +86,13 @@ class FileDecoder:
         """The text of the next part in one piece, up to a character that is not complete; b"" ends the file.
 
         Raises `CorpusError` for bytes that can't be decoded, after the text before them; and for a file that is in
-        another encoding although they can: UTF-16 without a mark would be a text with a NUL after every letter.
+        another encoding although they can: UTF-16 without a mark would be a text with a NUL after every letter. UTF-8
+        is told as soon as it is certain; if few characters are beyond ASCII, only after the text.
         """
         final = not part
         self.size += len(part)
+        if self.bad is not None:
+            self.bad.size += len(part)
         if self.mark is None:
             self.undecoded += part
             self.mark = find_mark(self.undecoded[:4], final)
@@ -68,32 +100,42 @@ class FileDecoder:
                 yield ""
                 return
             self.encoding = MARKS.get(self.mark, self.encoding)
-            self.decoder: Any = codecs.getincrementaldecoder(self.encoding)(self.errors)
+            handler = self.errors if self.bad is None else counting_handler(self.errors)
+            self.decoder: Any = codecs.getincrementaldecoder(self.encoding)(handler)
             part, self.undecoded = self.undecoded[len(self.mark) :], b""
         if not self.mark and len(self.head) < SAMPLE_SIZE:
             self.head += part[: SAMPLE_SIZE - len(self.head)]
-            self._refuse_other()
+            self._refuse_wide()
+        is_expected = bool(self.mark) or self.encoding == "utf-8"
+        if not is_expected and self.utf8.add(part, final) >= MIN_UTF8:
+            raise self._other("utf-8", "utf-8")
         for text in self._decode(part, final):
             if text and not self.has_begun:
                 self.has_begun = True
                 if not self.mark:  # encodings of their own, such as gb18030, have a mark too
                     text = text.removeprefix("\ufeff")
             yield text
+        if final and not is_expected and self.utf8.n >= (FEW_UTF8 if is_single_byte(self.encoding) else MIN_UTF8):
+            raise self._other("utf-8", "utf-8")
 
-    def _refuse_other(self) -> None:
-        """Raises `CorpusError` if the start of the file is in another encoding, in which it would be no error."""
-        found = None
-        if 0 in self.head and 0 not in "a".encode(self.encoding):
-            found = wide_encoding(self.head)
-        if self.encoding != "utf-8" and not self.head.isascii() and is_utf8(self.head):
-            found = "utf-8"
-        if found is not None:
-            looks = "utf-8" if found == "utf-8" else f"{found} without a byte order mark"
-            others = ", or --bytes" * (self.errors == "strict")
-            raise CorpusError(f"{self.path} looks like {looks}, not {self.encoding}: give --encoding {found}{others}")
+    def _refuse_wide(self) -> None:
+        """Raises `CorpusError` if the start of the file is in another encoding with NULs, which would be no error."""
+        if 0 not in self.head or (found := wide_encoding(self.head)) is None:
+            return
+        name = codecs.lookup(self.encoding).name
+        is_wide = 0 in "a".encode(self.encoding)  # short texts in one look like others, except for their order
+        if name not in (found, found[:6]) and (not is_wide or name[:6] == found[:6]):
+            raise self._other(found, f"{found} without a byte order mark")
+
+    def _other(self, found: str, looks: str) -> CorpusError:
+        """The error for a file in another encoding."""
+        others = ", or --bytes" * (self.errors == "strict")
+        return CorpusError(f"{self.path} looks like {looks}, not {self.encoding}: give --encoding {found}{others}")
 
     def _decode(self, part: bytes, final: bool) -> Iterator[str]:
-        state = self.decoder.getstate()
+        state, counting.found = self.decoder.getstate(), self.bad
+        if self.bad is not None and not self.bad.n:
+            self.bad.encoding = self.encoding
         try:
             yield self.decoder.decode(part, final)
         except UnicodeDecodeError as error:
@@ -113,18 +155,6 @@ class FileDecoder:
         advice = "its byte order mark says that it is, so mend it" if self.mark else encoding_advice(sample)
         others = ", or --errors replace, or --bytes" if self.errors == "strict" else ""
         return CorpusError(f"{self.path} {what}: {advice}{others}")
-
-
-def encoding_advice(sample: bytes) -> str:
-    """What to do about a text that is in another encoding than it should be."""
-    names = likely_encodings(sample)
-    if not names:
-        return "give its --encoding"
-    if len(names) == 1:
-        return f"it looks like {names[0]}, so give --encoding {names[0]}"
-    words = differing_words(sample, names)
-    shown = [f"{name} ({word})" if word else name for name, word in zip(names, words, strict=True)]
-    return f"it looks like {' or '.join(shown)}, so give one of these as its --encoding"
 
 
 def find_mark(head: bytes, final: bool) -> bytes | None:

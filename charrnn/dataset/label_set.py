@@ -56,8 +56,12 @@ class LabelSet:
         """The index of a label. Raises `ConfigError`, which names the labels, for one that is not among them."""
         if label in self.names:
             return self.names.index(label)
+        raise ConfigError(self.unknown_label(label))
+
+    def unknown_label(self, label: str) -> str:
+        """What to say about a label that is not among these."""
         named = listed([*map(_exact, self.names)], MAX_NAMED)
-        raise ConfigError(f"the model has no label {label!r}: choose one of {named}")
+        return f"the model has no label {label!r}: choose one of {named}"
 
     def draw(self, rng: np.random.Generator) -> str:
         """A label, drawn by its frequency."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from charrnn.dataset import conll, tables
+from charrnn.dataset.bad_bytes import BadBytes
 from charrnn.dataset.bad_lines import BadLines
 from charrnn.dataset.files import Part, Source, by_file, list_files, read_parts
 from charrnn.dataset.groups import in_groups
@@ -28,25 +29,35 @@ def corpus_mismatch_error(name: str) -> CorpusError:
     )
 
 
-def texts_by_file(raw: Iterable[Part], source: Source, names: list[str], bad: BadLines, layout: str) -> Iterator[str]:
-    """The rows of tables, or sentences, as lines of source, tab and target; or records, each with its end.
+def texts_by_file(
+    raw: Iterable[Part],
+    source: Source,
+    names: list[str],
+    bad: BadLines,
+    layout: str,
+    undecoded: BadBytes | None = None,
+) -> Iterator[str]:
+    """The rows of tables, or sentences, as lines of source, tab and target; or records, each with its end; or lines.
 
     Each file is one of its own. The names of the tags of `conll` are added to `names`, the rows and sentences that have
-    no such line to `bad`: in their place is a line without a tab.
+    no such line to `bad`: in their place is a line without a tab. `undecoded` is as for `TextForm.decode`.
     """
     form, records = source.text_form, source.record_form
     unchanged = TextForm(form.encoding)
+    if not source.table and records.is_lines:
+        yield from form.decode(raw, source.errors, undecoded)
+        return
     for path, parts in by_file(raw):
         if source.table == "conll":  # a word has as many tags as characters once it is normalised
-            yield from _joined(conll.as_pairs(form.decode(parts, source.errors), names, path, bad))
+            yield from _joined(conll.as_pairs(form.decode(parts, source.errors, undecoded), names, path, bad))
         elif source.table:  # a field may have its characters as escapes
-            texts = unchanged.decode(parts, source.errors)
+            texts = unchanged.decode(parts, source.errors, undecoded)
             rows = tables.as_pairs(texts, source.table, source.columns, path, bad, layout, form.normalize)
             yield from map(form.normalize, _joined(rows))
         elif records.kind in tables.TABLES:
-            yield from map(form.normalize, with_ends(records, unchanged.decode(parts, source.errors), path))
+            yield from map(form.normalize, with_ends(records, unchanged.decode(parts, source.errors, undecoded), path))
         else:
-            yield from with_ends(records, form.decode(parts, source.errors), path)
+            yield from with_ends(records, form.decode(parts, source.errors, undecoded), path)
 
 
 def _joined(lines: Iterator[str]) -> Iterator[str]:

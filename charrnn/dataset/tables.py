@@ -87,11 +87,36 @@ def column(pieces: Iterable[str], table: str, wanted: str, name: str) -> Iterato
             yield from up_to_error(map(text_of, block))
 
 
-def _json_blocks(pieces: Iterable[str], field: str) -> Iterator[list[Row]]:
+def rows(
+    pieces: Iterable[str], table: str, wanted: tuple[str, ...], name: str, layout: str
+) -> Iterator[list[tuple[int, list[str]]]]:
+    """The texts of one column of a table or of two, each row with its line; tabs and newlines become spaces.
+
+    They come as those of `column`. Raises `CorpusError` for a column that is missing, and for a row that lacks one of
+    two texts as the layout needs them, after the rows before it.
+    """
+
+    def checked(row: Row) -> tuple[int, list[str]]:
+        number, found = row
+        texts = [text.translate(SPACES) for text in found] if isinstance(found, list) else []
+        problem = found if isinstance(found, str) else _missing_text(texts, wanted, layout) if len(texts) > 1 else ""
+        if problem:
+            raise CorpusError(f"line {number:,} of {name} {problem}: mend it, or leave it out")
+        return number, texts
+
+    if table == "csv":
+        found = map(checked, _csv_rows(lines_of(pieces), wanted, name))
+        yield from in_blocks(found, lambda row: sum(map(len, row[1])) + 1, COLUMN_BLOCK)
+    else:
+        for block in _json_blocks(pieces, *wanted):
+            yield from up_to_error(map(checked, block))
+
+
+def _json_blocks(pieces: Iterable[str], *fields: str) -> Iterator[list[Row]]:
     """The objects of JSON lines, for each piece those that it completes."""
     number = 1
     for lines in texts_between(pieces, "\n"):
-        yield [*_json_rows(iter(lines), (field,), "", number)]
+        yield [*_json_rows(iter(lines), fields, "", number)]
         number += len(lines)
 
 
@@ -108,21 +133,32 @@ def _csv_rows(lines: Iterator[str], columns: tuple[str, ...], name: str) -> Iter
                 named = ", ".join(header[:MAX_NAMED]) + (" and more" if len(header) > MAX_NAMED else "")
                 why = _other_separator(first, columns, name) or f"its first line names {named or 'none'}"
                 raise CorpusError(f"{name} has no column {column!r}: {why}")
+            if header.count(column) > 1:
+                raise CorpusError(f"{name} has {header.count(column)} columns {column!r}: give each a name of its own")
         places = [header.index(column) for column in columns]
         begins = reader.line_num + 1
         for row in reader:
             if row:
-                short = len(row) <= max(places)
-                yield begins, "has too few columns" if short else [row[place] for place in places]
+                yield begins, _unlike_header(row, header, max(places)) or [row[place] for place in places]
             begins = reader.line_num + 1
     except csv.Error as error:
         if reader.line_num <= 1 and (why := _other_separator(first, columns, name)):
             raise CorpusError(f"{name} has no column {columns[0]!r}: {why}") from None
         problem = OPEN_QUOTE if str(error) == "unexpected end of data" else str(error)
         where = f" on line {reader.line_num:,}" if begins < reader.line_num and problem != OPEN_QUOTE else ""
-        raise CorpusError(
-            f"line {begins:,} of {name} is not CSV: {problem}{where}; mend it, since --skip-bad can't"
-        ) from None
+        raise CorpusError(f"line {begins:,} of {name} is not CSV: {problem}{where}; mend it") from None
+
+
+def _unlike_header(row: list[str], header: list[str], last: int) -> str:
+    """What is wrong with the number of cells of a row whose `last` wanted one this is; empty if it is right.
+
+    Empty cells after the columns of the header are none: spreadsheets write them.
+    """
+    if len(row) <= last:
+        return "has too few columns"
+    if not any(row[len(header) :]):
+        return ""
+    return f"has {len(row)} columns, and its header {len(header)} (a text with a comma needs quotes)"
 
 
 def _other_separator(first: str, columns: tuple[str, ...], name: str) -> str:
@@ -131,6 +167,9 @@ def _other_separator(first: str, columns: tuple[str, ...], name: str) -> str:
     def fields(separator: str) -> list[str]:
         return [text.strip() for text in next(csv.reader([first], delimiter=separator), [])]
 
+    if first.strip().lower() == "sep=,":
+        file = "FILE" if name == "stdin" else shell_words.quote(name)
+        return f"its first line is {first.strip()!r}, for Excel: delete it first, with `sed 1d {file} > copy.csv`"
     for separator, (called, option) in SEPARATORS.items():
         found = fields(separator)
         if len(found) > 1 and (len(fields(",")) == 1 or {*columns} & {*found}):
@@ -150,16 +189,26 @@ def _json_rows(lines: Iterator[str], columns: tuple[str, ...], name: str, first:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
-            yield number, "is not JSON"
+            yield number, f"is not JSON{_one_a_line(line, '[{')}"
             continue
         if not isinstance(row, dict):
-            yield number, f"is {_kind(row)}, not an object with the fields {', '.join(map(repr, columns))}"
+            wanted = f"not an object with the fields {', '.join(map(repr, columns))}"
+            yield number, f"is {_kind(row)}, {wanted}{_one_a_line(line, '[')}"
             continue
         if len(columns) == 1 and row.get(columns[0], "") is None:
             yield number, [""]
             continue
         missing = [column for column in columns if not _is_text(row.get(column))]
         yield number, _missing(row, missing[0]) if missing else [str(row[column]) for column in columns]
+
+
+def _one_a_line(line: str, starts: str) -> str:
+    """How to get an object a line, if a line begins as a list of objects, or as an object on several lines."""
+    start = line.lstrip()[0]
+    if start not in starts:
+        return ""
+    each = "'.[]'" if start == "[" else "."
+    return f" (one object a line: `jq -c {each} FILE`)"
 
 
 def _missing(row: dict[str, Any], column: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from charrnn.config import NORMALIZATIONS, one_of
+from charrnn.dataset.bad_bytes import BadBytes
 from charrnn.dataset.file_decoder import FileDecoder, check_encoding
 
 BORDER = re.compile("[\0-\u02ff\u0370-\u0482\u048a-\u0590\u3000-\u3029\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff]")
@@ -42,17 +43,20 @@ class TextForm:
         needs_mark = codecs.lookup(self.encoding).name in ("utf-16", "utf-32")
         return replace(self, encoding="utf-8") if needs_mark else self
 
-    def decode(self, parts: Iterable[tuple[str, bytes]], errors: str = "surrogateescape") -> Iterator[str]:
+    def decode(
+        self, parts: Iterable[tuple[str, bytes]], errors: str = "surrogateescape", bad: BadBytes | None = None
+    ) -> Iterator[str]:
         """The text of some parts of files, as `files.read_parts` yields them, with `\\n` for each `\\r\\n` and `\\r`.
 
         A mark at the start of a file decides how that file is decoded, and is dropped. A text is yielded for each part;
         it lacks what the next part may change, and one more may come at the end. Raises `CorpusError` for bytes that
-        can't be decoded, after the text before them, and `ConfigError` for an unknown error handler.
+        can't be decoded, after the text before them, and `ConfigError` for an unknown error handler. Those that it
+        leaves out or replaces are counted in `bad`.
         """
         decoder, normalizer = None, Normalizer(self)
         for path, part in parts:
             if decoder is None:  # each file is decoded on its own: it may have a mark, or end within a character
-                decoder = FileDecoder(path, self.encoding, errors)
+                decoder = FileDecoder(path, self.encoding, errors, bad)
                 newlines = io.IncrementalNewlineDecoder(None, translate=True)
             for text in decoder.decode(part):
                 yield normalizer.add(newlines.decode(text, final=not part))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from charrnn.config import one_of
 from charrnn.dataset import marks
-from charrnn.dataset.file_decoder import encoding_advice
+from charrnn.dataset.encoding_detection import encoding_advice
 from charrnn.dataset.text_form import clusters
 from charrnn.errors import VocabularyError
 from charrnn.types import Ids

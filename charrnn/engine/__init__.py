@@ -3,7 +3,17 @@
 from charrnn.engine.compile_cache import on_compilation
 from charrnn.engine.precision import resolve_precision
 from charrnn.engine.protocols import Cell, Engine
-from charrnn.engine.selection import ENGINES, MAX_NUMPY_CHARS, Choice, choose, load, max_numpy_chars, pays, resolve
+from charrnn.engine.selection import (
+    ENGINES,
+    MAX_NUMPY_CHARS,
+    Choice,
+    choose,
+    load,
+    max_numpy_chars,
+    pays,
+    precision_to_compile,
+    resolve,
+)
 from charrnn.resources.cores import available_cores
 
 __all__ = [
@@ -18,6 +28,7 @@ __all__ = [
     "max_numpy_chars",
     "on_compilation",
     "pays",
+    "precision_to_compile",
     "resolve",
     "resolve_precision",
 ]

@@ -15,26 +15,41 @@ SECONDS = {
     "attention._attend_back": 6.3,
     "attention._remove_padding": 0.3,
     "attention._restore_padding": 0.3,
+    "bfloat16.pack_pairs.bfloat16": 0.3,
+    "bfloat16.round_rows.bfloat16": 0.2,
     "decoder._run": 17.7,
     "embedding._add_rows": 0.2,
     "embedding._look_up": 0.3,
     "gru._backward": 1.6,
+    "gru._backward.bfloat16": 1.2,
     "gru._forward": 1.6,
+    "gru._forward.bfloat16": 1.1,
     "lstm._backward": 1.5,
+    "lstm._backward.bfloat16": 1.0,
     "lstm._forward": 1.7,
+    "lstm._forward.bfloat16": 1.4,
     "matmul._outer": 3.2,
     "matmul._pack": 0.4,
     "matmul._pack_transposed": 0.3,
+    "matmul._pack_transposed.bfloat16": 0.4,
     "matmul.packed_matmul": 3.1,
+    "matmul.packed_matmul.bfloat16": 1.0,
     "rnn._backward": 1.4,
+    "rnn._backward.bfloat16": 0.8,
     "rnn._forward": 1.4,
+    "rnn._forward.bfloat16": 1.2,
     "softmax._cross_entropy": 0.3,
     "softmax._token_nll": 0.7,
 }
 """The seconds that each kernel which Python calls took to compile on a core of an AMD EPYC; what several of them call
-counts once."""
+counts once. Those in bfloat16 took these seconds where all the others took as long as they say: on a core of an Intel
+Xeon that has AMX, made slower."""
 YARDSTICK_SECONDS = 0.042
 """The seconds that `_yardstick` took on that machine."""
+IN_BFLOAT16 = ".bfloat16"
+"""How the names end of kernels that are compiled for products in bfloat16; the same kernels exist in float32 too."""
+SHARED = ("bfloat16.", "matmul.")
+"""How the names begin of kernels in bfloat16 that all cells call."""
 SAMPLING = frozenset({"decoder._run", "matmul._pack"})
 """The kernels that sampling calls: one for all cells."""
 
@@ -45,11 +60,20 @@ def scoring(cell: str) -> frozenset[str]:
     return frozenset({f"{cell}._forward", *names})
 
 
-def training(cell: str, form: str = "language_model", samples: bool = False) -> frozenset[str]:
-    """The kernels that training such a network calls, also in its evaluations; `samples`: and in samples on the way."""
-    others = ("adam._adam", "embedding._add_rows", "matmul._outer", "matmul._pack_transposed", "softmax._cross_entropy")
+def training(
+    cell: str, form: str = "language_model", samples: bool = False, precision: str = "float32"
+) -> frozenset[str]:
+    """The kernels that training such a network calls, also in its evaluations; `samples`: and in samples on the way.
+
+    Evaluations and samples are in float32, whatever the precision of training.
+    """
+    products = {f"{cell}._backward", "matmul._outer", "matmul._pack_transposed"}
+    if precision == "bfloat16":
+        steps = {f"{cell}._{way}{IN_BFLOAT16}" for way in ("forward", "backward")}
+        products = steps | {name for name in SECONDS if name.endswith(IN_BFLOAT16) and name.startswith(SHARED)}
+    others = {"adam._adam", "embedding._add_rows", "softmax._cross_entropy"}
     of_attention = {name for name in SECONDS if name.startswith("attention.")} if form == "translator" else set()
-    found = scoring(cell) | {f"{cell}._backward", *others} | of_attention
+    found = scoring(cell) | products | others | of_attention
     return found | SAMPLING if samples and form == "language_model" else found
 
 

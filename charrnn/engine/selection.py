@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, cast
 
 from charrnn.config import one_of
 from charrnn.engine import compile_cache, compile_time
-from charrnn.engine.precision import in_bfloat16, resolve_precision
+from charrnn.engine.precision import in_bfloat16, problem_with_bfloat16, resolve_precision
 from charrnn.engine.protocols import Engine
 from charrnn.errors import EngineError
 from charrnn.optional import import_optional, is_installed
@@ -82,6 +82,13 @@ def problem_with_numba() -> str:
     except Exception as error:  # some versions of numba reject some versions of NumPy or Python
         return f"can't be loaded: {error}: reinstall it with pip install numba"
     return "is disabled by NUMBA_DISABLE_JIT: unset it" if is_disabled else ""
+
+
+def precision_to_compile(name: str) -> str:
+    """The precision for which numba would compile where this one, which may be `auto`, is asked for."""
+    if name != "auto":
+        return name
+    return "float32" if problem_with_numba() or problem_with_bfloat16() else "bfloat16"
 
 
 def load(name: str, precision: str = "float32") -> Engine:

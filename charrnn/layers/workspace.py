@@ -27,15 +27,21 @@ class Workspace:
 
     def __init__(self) -> None:
         self._arrays: dict[str, Array] = {}
+        self._views: dict[str, Array] = {}
+        """What `empty` returned last: step after step, the shapes are the same."""
         self._scopes: dict[str, Workspace] = {}
 
     def empty(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """A contiguous array with arbitrary values; memory is allocated only if the last one was too small."""
+        view = self._views.get(name)
+        if view is not None and view.shape == shape and view.dtype == dtype:
+            return view
         size = math.prod(shape)
         array = self._arrays.get(name)
         if array is None or array.size < size or array.dtype != dtype:
             array = self._arrays[name] = _aligned(size, np.dtype(dtype))
-        return array[:size].reshape(shape)
+        view = self._views[name] = array[:size].reshape(shape)
+        return view
 
     def zeros(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """As `empty`, but filled with zeros."""

@@ -13,6 +13,7 @@ from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
 from charrnn.dataset.record_form import LINES, RecordForm
+from charrnn.dataset.table_form import TableForm
 from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.unseen import UnseenEstimate
 from charrnn.dataset.vocabulary import Vocabulary
@@ -56,6 +57,8 @@ class Model:
     """How probable characters are that the training text lacks; None if it is not known, and for a model of bytes."""
     line_scores: LineScores | None = None
     """The scores of the lines that were held out, if they were measured, which is after training."""
+    table: TableForm | None = None
+    """The columns that the training text was read from, if it was a table of two: other tables are read so too."""
     precision: str = "float32"
     """The format of the weights that texts are drawn with, one of `config.WEIGHT_PRECISIONS`; `params` are rounded to
     it, but are float32 arrays."""

@@ -29,6 +29,10 @@ CHARS_PER_CALL = 4096
 MAX_PADDED = 1 << 14
 """Characters of sources that a translator reads at once, padding included."""
 MAX_BEAM = 1000
+EMPTY_LENGTH = 2
+"""The ids of an empty source: what is before it, and its tab."""
+NOTHING = [beam_search.Hypothesis((), 0.0, True)]
+"""What an empty source becomes: an empty target, of which nothing was drawn."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,14 @@ def translate(
     """The likeliest target of each source, in order; memory holds only `SOURCES_PER_BATCH` of them.
 
     `beam` is the number of beginnings that the search keeps: 1 always takes the likeliest character. `nbest` asks for
-    more targets, as `alternatives`. A target is cut after `length` characters (None: `Model.default_length`).
-    Characters that are not in the vocabulary are treated as in `Vocabulary.replace_unknown`.
+    more targets, as `alternatives`. The target of an empty source is empty, without a search. A target is cut after
+    `length` characters (None: `Model.default_length`). Characters that are not in the vocabulary are treated as in
+    `Vocabulary.replace_unknown`.
 
     Raises `ConfigError` for a model that has no pairs and for options out of range; `VocabularyError` for an unknown
-    character and `CorpusError` for a tab or newline in a source, both with the number of the source, after the targets
-    of those before it; `CheckpointError` if the predictions are NaN or infinite.
+    character and `CorpusError` for a tab or newline in a source, and for one that is not among the labels of a language
+    model that has some, all with the number of the source, after the targets of those before it; `CheckpointError` if
+    the predictions are NaN or infinite.
     """
     batches = texts_in_groups(sources, SOURCES_PER_BATCH, "translate")
     found = translate_batches(model, batches, beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads)
@@ -123,20 +129,24 @@ def _translate_batches(
     with Threads(n_threads) as threads:
         for encoded in batches:
             ids, n_unknown = [ids for ids, _ in encoded], [n for _, n in encoded]
-            order = np.argsort([-len(i) for i in ids], kind="stable")
-            shards = [order[rows] for rows in row_shards(len(ids), min(n_threads, max(1, len(ids))))]
+            filled = np.flatnonzero([len(i) > EMPTY_LENGTH for i in ids])
+            order = filled[np.argsort([-len(ids[n]) for n in filled], kind="stable")]
+            shards = [order[rows] for rows in row_shards(len(order), min(n_threads, max(1, len(order))))]
 
             def search(rows: Indices, workspace: Workspace, ids: list[Ids] = ids) -> list[list[beam_search.Hypothesis]]:
                 return _search(model, [ids[n] for n in rows], beam, length, workspace)
 
             found = itertools.chain.from_iterable(threads.map(search, shards, workspaces[: len(shards)]))
-            by_source = dict(zip(np.concatenate(shards).tolist() if ids else (), found, strict=True))
-            yield [_translation(model, by_source[n][:nbest], n_unknown[n]) for n in range(len(ids))]
+            by_source = dict(zip(np.concatenate(shards).tolist() if len(order) else (), found, strict=True))
+            yield [_translation(model, by_source.get(n, NOTHING)[:nbest], n_unknown[n]) for n in range(len(ids))]
 
 
 def _encode(model: Model, unknown: str, number: int, source: str) -> tuple[Ids, int]:
-    """The ids of a source, after `Model.start` and with its tab, and the number of its unknown characters."""
-    vocabulary = model.vocabulary
+    """The ids of a source, after `Model.start` and with its tab, and the number of its unknown characters.
+
+    A language model of labels has learned no other sources, and so rewrites none.
+    """
+    vocabulary, labels = model.vocabulary, model.labels if model.layout == "pairs" else None
     for character, name in ((TAB, "tab"), ("\n", "newline")):
         if character in source:
             raise CorpusError.of_text(number, f": a source has no {name}s: leave them out")
@@ -145,6 +155,9 @@ def _encode(model: Model, unknown: str, number: int, source: str) -> tuple[Ids, 
         ids = vocabulary.encode(known + TAB)
     except VocabularyError as error:
         raise VocabularyError.of_text(number, f": {error}") from None
+    if known and labels is not None and known not in labels.names:
+        why = f": {labels.unknown_label(known)}; `charrnn sample --label` writes texts of a label"
+        raise CorpusError.of_text(number, why)
     return np.concatenate(([model.start], ids)).astype(ids.dtype), n_unknown
 
 

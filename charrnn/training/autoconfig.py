@@ -21,6 +21,7 @@ from charrnn.training.deadline import Deadline
 from charrnn.training.options import (
     DEFAULTS_OF_LAYOUT,
     TrainOptions,
+    default_threads,
     model_config,
     resolve_defaults,
     training_config,
@@ -45,25 +46,32 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     """Completes the options of a run with a deadline from the speed of this machine: see `budget.choose`.
 
     The speed of a reference network decides the width, and the speed at that width decides the rest. The number of
-    steps is an estimate, which the deadline corrects along the way. If validation would take too long, less of the text
-    is held out. Weights that have learned already are evaluated once an epoch, if the time allows, and the run ends
-    when they no longer improve or, if nothing is held out, after a few epochs: see `finetuning`.
+    steps is an estimate, which the deadline corrects along the way. The precision `auto` is the faster one. If
+    validation would take too long, less of the text is held out. Weights that have learned already are evaluated once
+    an epoch, if the time allows, and the run ends when they no longer improve or, if nothing is held out, after a few
+    epochs: see `finetuning`.
     """
+    has_threads, is_auto = "threads" in options, options.get("precision") == "auto"
     options = resolve_defaults(corpus, options)
     if {"lr_decay", "lr_decay_after"} & set(options):
         options.setdefault("schedule", "step")
     V, split = len(corpus.vocabulary), split_corpus(corpus, training_config(options))
     training, validation = split.training, split.validation
     line = line_length(training)
-    engine, threads = engines.load(options["engine"], options["precision"]), options["threads"]
-    throughput = measure_throughput(engine, threads, REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH)
+    throughput = _reference_throughput(options)
+    if is_auto and options["precision"] != "float32":
+        in_float32 = _reference_throughput({**options, "precision": "float32"})
+        if in_float32 >= throughput:
+            options["precision"], throughput = "float32", in_float32
     W = throughput * budget.operations(REFERENCE_MODEL)
-    chosen = budget.choose(W * deadline.budget(), training.chars_read, V, options, line)
+    if not has_threads:
+        del options["threads"]  # they follow from the batch
+    chosen = _choose(W * deadline.budget(), training.chars_read, V, options, line)
     model, config = model_config(corpus, chosen), training_config(chosen)
     throughput = _throughput(model, config, line)
     seconds = deadline.budget()
     W = throughput * budget.operations(model) * seconds
-    chosen = budget.choose(W, training.chars_read, V, options | {"hidden_size": model.hidden_size}, line)
+    chosen = _choose(W, training.chars_read, V, options | {"hidden_size": model.hidden_size}, line)
     deadline.evaluation = _validation_seconds(validation.chars_read, throughput, model, config, line)
     _check_evaluation(corpus, deadline)
     if deadline.evaluation > MAX_VALIDATION_SHARE * seconds and "val_fraction" not in options and not corpus.held_out:
@@ -91,6 +99,13 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     return timing | chosen
 
 
+def _choose(W: float, N: int, V: int, options: TrainOptions, line: float) -> TrainOptions:
+    """`budget.choose`, and the number of threads for its batch unless that is given."""
+    chosen = budget.choose(W, N, V, options, line)
+    chosen.setdefault("threads", default_threads(chosen))
+    return chosen
+
+
 def kernels(options: TrainOptions, model: ModelConfig | None, samples: bool = False) -> frozenset[str]:
     """The kernels that a new run with a deadline calls, given the model that it starts from, if any.
 
@@ -100,7 +115,9 @@ def kernels(options: TrainOptions, model: ModelConfig | None, samples: bool = Fa
     of_layout = DEFAULTS_OF_LAYOUT.get(layout, {}).get("cell", "lstm")
     cell = options.get("cell", of_layout) if model is None else model.cell
     form = FORM_OF_LAYOUT.get(layout, "language_model")
-    return compile_time.training(REFERENCE_MODEL.cell) | compile_time.training(cell, form, samples)
+    precision = engines.precision_to_compile(options.get("precision", "float32"))
+    reference = compile_time.training(REFERENCE_MODEL.cell, precision=precision)
+    return reference | compile_time.training(cell, form, samples, precision)
 
 
 def with_min_count(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> TrainOptions:
@@ -163,6 +180,12 @@ def line_length(training: TrainingData) -> float:
         lengths = training.lines.lengths
         excess = int(np.maximum(lengths.astype(np.int64) - usual_longest(lengths), 0).sum())
     return (training.chars_read - excess) / training.n_lines
+
+
+def _reference_throughput(options: TrainOptions) -> float:
+    """The characters per second that this machine learns from, in the engine and the precision of these options."""
+    engine, threads = engines.load(options["engine"], options["precision"]), options["threads"]
+    return measure_throughput(engine, threads, REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH)
 
 
 def _throughput(model: ModelConfig, config: TrainingConfig, line: float) -> float:

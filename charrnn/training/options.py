@@ -106,6 +106,12 @@ was right about 92 % of the opinions, and PyTorch's LSTM of the same size about 
 finds the places of a long source much sooner than one of a single layer: after 1,100 steps it reversed 98 % of strings
 of 40 letters, the other 88 % after 1,500.
 """
+FEW_THREADS, MIN_ROWS = 4, 8
+"""So many threads are used whatever the batch, and further ones if each has as many rows.
+
+Threads with fewer rows wait for each other. On 16 cores of an Intel Xeon (family 6 model 207), lstm 2×128 learned in
+bfloat16, with 50 rows, from 280,000 characters a second on 4 threads, 145,000 on 8 and 64,000 on 16.
+"""
 
 
 def complete(corpus: Corpus, options: TrainOptions) -> tuple[ModelConfig, TrainingConfig]:
@@ -150,7 +156,7 @@ def resolve_defaults(corpus: Corpus, options: TrainOptions) -> TrainOptions:
 
     A pair is read as a whole, up to `MAX_PAIR` characters, so that its target can learn from all of its source.
     """
-    defaults: TrainOptions = {"seed": secrets.randbelow(1_000_000), "threads": engines.available_cores()}
+    defaults: TrainOptions = {"seed": secrets.randbelow(1_000_000)}
     defaults |= DEFAULTS_OF_LAYOUT.get(options.get("layout", "stream"), {})
     if options.get("layout") in PAIR_LAYOUTS:
         found = corpus.pairs_of(options["layout"])
@@ -160,7 +166,15 @@ def resolve_defaults(corpus: Corpus, options: TrainOptions) -> TrainOptions:
     engine = engines.resolve(requested_engine(options))
     precision = engines.resolve_precision(options.get("precision", "float32"), engine)
     resolved: TrainOptions = {"engine": engine, "precision": precision}
-    return defaults | options | resolved
+    chosen = defaults | options | resolved
+    chosen.setdefault("threads", default_threads(chosen))
+    return chosen
+
+
+def default_threads(options: TrainOptions) -> int:
+    """The number of threads: one for each core but, beyond a few, no more than the batch has work for."""
+    rows = options.get("batch_size", TrainingConfig.batch_size)
+    return min(engines.available_cores(), max(FEW_THREADS, rows // MIN_ROWS))
 
 
 def requested_engine(options: TrainOptions, default: str = "auto") -> str:

@@ -1,25 +1,36 @@
 """Data-parallel training: the batch in shards of rows, one for each thread, whose gradients are summed."""
 
+import math
+
 import numpy as np
 
+from charrnn.config import TrainingConfig
 from charrnn.dataset.batch import Batch
 from charrnn.engine.threads import Threads, row_shards
 from charrnn.layers.workspace import Workspace
 from charrnn.model.forms import AnyNetwork
-from charrnn.types import Array, Params
+from charrnn.training import optimizers
+from charrnn.types import Array, Params, Shapes
+
+Part = tuple[str, slice]
+"""The name of a parameter, and some of its rows."""
+MIN_PART = 1 << 15
+"""The fewest numbers that another thread is worth: a quarter of a core's first cache holds them."""
 
 
 class Shards:
     """The shards of a batch of B rows, each with a workspace of its own.
 
-    Nothing synchronises inside a sequence. The sums are taken in the order of the shards, so that the same number of
-    threads gives the same bits.
+    Nothing synchronises inside a sequence. After it, each thread adds up the gradients of some of the parameters, then
+    updates these. The order of the sums is that of the shards, so that as many threads give the same bits.
     """
 
     def __init__(self, network: AnyNetwork, B: int, threads: int):
         self.network = network
         self.rows = row_shards(B, min(threads, B))
         self.workspaces = [Workspace() for _ in self.rows]
+        self.parts = _parts(network.param_shapes, len(self.rows))
+        """What each thread adds up and updates."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -38,12 +49,49 @@ class Shards:
             with np.errstate(all="ignore"):  # the trainer checks the loss and the norm
                 return self.network.loss_and_gradients(params, batch.shard(rows), state[:, :, rows], masks, workspace)
 
-        (nats, grads, next_state), *others = threads.map(forward_backward, self.rows, self.workspaces)
-        for more, more_grads, _ in others:
-            nats += more
-            for name, d in grads.items():
-                d += more_grads[name]
-        chars = max(batch.chars, 1)
-        for d in grads.values():
-            d *= batch.weight / chars
-        return nats / chars, grads, np.concatenate((next_state, *(state for _, _, state in others)), axis=2)
+        found = threads.map(forward_backward, self.rows, self.workspaces)
+        all_nats, all_grads, states = zip(*found, strict=True)
+        grads, chars = all_grads[0], max(batch.chars, 1)
+        factor = batch.weight / chars
+
+        def add(parts: list[Part]) -> None:
+            with np.errstate(all="ignore"):
+                for name, part in parts:
+                    d = grads[name][part]
+                    for more in all_grads[1:]:
+                        d += more[name][part]
+                    d *= factor
+
+        threads.map(add, self.parts)
+        return sum(all_nats) / chars, grads, np.concatenate(states, axis=2)
+
+    def update(
+        self,
+        params: Params,
+        grads: Params,
+        moments: Params,
+        rate: float,
+        t: int,
+        config: TrainingConfig,
+        threads: Threads,
+    ) -> None:
+        """`optimizers.update`, of which each thread does a part."""
+
+        def update_parts(parts: list[Part]) -> None:
+            with np.errstate(all="ignore"):
+                for name, part in parts:
+                    p, d = {name: params[name][part]}, {name: grads[name][part]}
+                    of_p = {key: m[part] for key, m in moments.items() if key.partition(".")[2] == name}
+                    optimizers.update(p, d, of_p, rate, t, config, self.network.engine)
+
+        threads.map(update_parts, self.parts)
+
+
+def _parts(shapes: Shapes, n: int) -> list[list[Part]]:
+    """For each of n threads its parts of the parameters, large ones shared by all; none for threads without work."""
+    found: list[list[Part]] = [[] for _ in range(n)]
+    for name, shape in shapes.items():
+        rows = row_shards(shape[0], min(n, shape[0], max(1, math.prod(shape) // MIN_PART)))
+        for parts, part in zip(found, rows, strict=False):
+            parts.append((name, part))
+    return [parts for parts in found if parts]

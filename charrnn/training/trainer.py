@@ -232,7 +232,7 @@ class Trainer:
                 grads[name] *= mask
             norm = optimizers.clip(grads, config)
             if math.isfinite(loss + norm) and loss < self.divergence_threshold:
-                optimizers.update(s.params, grads, s.moments, lr, counters.step + 1, config, self.network.engine)
+                self.shards.update(s.params, grads, s.moments, lr, counters.step + 1, config, threads)
             total = loss + norm + sum(float(p.sum()) for p in s.params.values())
             is_good = math.isfinite(total) and loss < self.divergence_threshold
             if is_good:

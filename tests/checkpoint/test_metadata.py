@@ -15,6 +15,7 @@ from charrnn.checkpoint import training_file
 from charrnn.checkpoint.tensor_file import FORMAT
 from charrnn.config import LAYOUTS, WRITERS
 from charrnn.dataset.files import Source
+from charrnn.dataset.table_form import TableForm
 from charrnn.dataset.text_form import TextForm
 from support.checkpoints import ANYTHING, LOAD, SMALL_FILES, check_read_or_refused, load_error, parts_of, with_anything
 
@@ -440,6 +441,23 @@ def test_a_form_of_records_that_is_none_is_refused(form, small_lines, tmp_path):
         assert LOAD["training"](tmp_path / "bad.safetensors").source.record_form.is_lines
     else:
         assert "its 'source' is invalid" in load_error("training", tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize("table", [None, 1, "csv", [], ["csv", "a"], ["tsv", "a", "b"], ["csv", "a", 1], {"csv": "a"}])
+def test_columns_of_a_table_that_are_none_are_refused(table, small_labels, tmp_path):
+    tensors, metadata = parts_of(small_labels["model"])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | {"table": json.dumps(table)})
+    assert "its 'table' is invalid" in load_error("model", tmp_path / "bad.safetensors")
+
+
+def test_only_a_model_of_pairs_has_the_columns_of_a_table(small_labels, small_lines, tmp_path):
+    table = {"table": json.dumps(["csv", "a", "b"])}
+    tensors, metadata = parts_of(small_labels["model"])
+    save_file(tensors, tmp_path / "good.safetensors", metadata | table)
+    assert LOAD["model"](tmp_path / "good.safetensors").model.table == TableForm("csv", ("a", "b"))
+    tensors, metadata = parts_of(small_lines["model"])
+    save_file(tensors, tmp_path / "bad.safetensors", metadata | table)
+    assert "its 'table' is invalid" in load_error("model", tmp_path / "bad.safetensors")
 
 
 def test_records_need_their_end_in_the_vocabulary_and_the_layout_lines(small_lines, small, tmp_path):

@@ -42,6 +42,12 @@ score model.safetensors garbage.gz            | 1 | `gzip -dc garbage.gz > copy`
 train semicolons.csv --pairs --csv a,b        | 1 | its first line looks separated by semicolons, not commas
 train semicolons.csv --csv b                  | 1 | `csvformat -d ';' semicolons.csv > copy.csv`
 train pairs.tsv --classify --csv a,b          | 1 | its first line looks separated by tabs, not commas
+train wide.csv --csv b                        | 1 | line 3 of wide.csv has 3 columns, and its header 2 (a text
+train wide.csv --pairs --csv a,b              | 1 | line 3 of wide.csv has 3 columns, and its header 2 (a text
+train twice.csv --classify --csv a,b          | 1 | twice.csv has 2 columns 'a': give each a name of its own
+train few.txt --encoding latin-1              | 1 | few.txt looks like utf-8, not latin-1: give --encoding utf-8
+score model.safetensors few.txt --encoding koi8-r --unknown skip | 1 | few.txt looks like utf-8, not koi8-r: give --encoding utf-8
+sample model.safetensors --prime-file few.txt --encoding cp1251 | 1 | few.txt looks like utf-8, not cp1251
 train twice.gz                                | 1 | twice.gz is compressed twice
 train report.docx                             | 1 | pandoc -t plain report.docx
 train texts.zip                               | 1 | unzip -p texts.zip
@@ -411,6 +417,8 @@ score model.safetensors corpus.txt --encoding utf-9 | 1 | utf-9
 score bytes.safetensors corpus.txt --encoding utf-8 | 2 | leave out --encoding
 score corpus.txt model.safetensors            | 2 | before the texts
 score model.safetensors --stateful corpus.txt | 2 | --per-line
+score model.safetensors --windows 0 corpus.txt | 2 | --windows must be at least 1
+score model.safetensors --windows 9 --per-line corpus.txt | 2 | --windows is for the score of a whole text
 score model.safetensors --heatmap --json corpus.txt | 2 | --heatmap
 score model.safetensors --unknown perhaps corpus.txt | 2 | unknown
 score model.safetensors corpus.txt --threads 0 | 2 | --threads must be
@@ -462,6 +470,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "bad.tsv": b"a\tb\nc\td\ne\tf\tg\nh\n\ti\n",
         "pairs.tsv": b"a\tb\nc\td\n" * 20,
         "pairs.csv": b"a,b\n" + b"1,2\n" * 20,
+        "few.txt": ("plain text, " * 500 + "a café, naïve, a façade").encode(),
+        "wide.csv": b"a,b\n1,2\n1,Smith, John\n" + b"1,2\n" * 20,
+        "twice.csv": b"a,b,a\n" + b"1,2,3\n" * 20,
         "short.csv": b"a,b\n1,xy\n3\n4\n",
         "words.conll": b"a O\nb\n\nc X\n",
         "latin1.txt": "café ".encode("latin-1") * 50,

@@ -145,6 +145,25 @@ def test_a_stream_with_a_mark_is_answered_line_by_line(model: Path, tmp_path: Pa
         assert run.wait(30) == 0
 
 
+@pytest.mark.parametrize(
+    ("errors", "options", "done"),
+    [
+        ("ignore", (), "left out"),
+        ("replace", ("--lines",), "replaced by U+FFFD"),
+        ("backslashreplace", (), "replaced by"),
+    ],
+)
+def test_a_run_says_how_many_bytes_it_leaves_out(errors: str, options: tuple[str], done: str, tmp_path: Path) -> None:
+    raw = FRENCH.encode("cp1252")
+    (tmp_path / "c.txt").write_bytes(raw)
+    n = sum(byte > 127 for byte in raw)
+    found = charrnn("train", "c.txt", *options, "--errors", errors, *SMALL, "--steps", 1, cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    line = next(line for line in found.stderr.splitlines() if line.startswith("bytes that are not utf-8 were"))
+    assert f" were {done}" in line
+    assert f": {n:,}, {100 * n / len(raw):.2g}% of the text; it looks like cp1252, so give --encoding cp1252" in line
+
+
 def test_a_run_is_resumed_with_its_encoding(model: Path, tmp_path: Path) -> None:
     for path in model.parent.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())

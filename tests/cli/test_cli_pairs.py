@@ -65,6 +65,16 @@ def test_an_unknown_label_gets_the_known_ones(labelled: Path) -> None:
     assert "no label 'tiny': choose one of long, short" in error_line(done, 2)
 
 
+def test_a_text_that_is_no_label_is_not_rewritten_by_a_model_of_labels(labelled: Path) -> None:
+    done = charrnn("translate", "m.safetensors", input="long\n\nShortley\n", cwd=labelled)
+    wanted = (
+        "line 3: the model has no label 'Shortley': choose one of long, short; `charrnn sample --label` writes texts"
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"charrnn: {wanted}")
+    assert [bool(line) for line in done.stdout.splitlines()] == [True, False]
+
+
 def test_a_run_says_how_many_pairs_it_has_and_what_to_try(tmp_path: Path) -> None:
     (tmp_path / "pairs.tsv").write_text(LABELLED + "no tab\n\tb\nno tab\n", encoding="utf-8")
     options = (*SMALL, "--steps", 4, "--sample-every", 4, "--skip-bad")

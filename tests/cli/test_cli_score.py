@@ -16,6 +16,7 @@ import pytest
 import charrnn as api
 from charrnn.model.model import Model
 from charrnn.scoring.score import Score
+from charrnn.scoring.windows import score_windows
 from support.processes import OPENING, TEXT, charrnn, command, environment, error_line, posix, raw, started, train_model
 from support.terminal import on_a_terminal
 
@@ -571,3 +572,13 @@ def test_skipped_characters_have_a_colour_of_their_own(model: Path, tmp_path: Pa
     assert not colours & {colour for c, colour in coloured(done.stdout) if c != "Ж"}
     assert "unknown" in done.stderr.splitlines()[0]
     assert done.stderr.endswith("never seen: 1\n")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_windows_are_read_from_a_fresh_state(engine: str, model: Path) -> None:
+    (model.parent / "text.txt").write_text(TEXT * 3)
+    args = ("model.safetensors", "text.txt", "--json", "--engine", engine)
+    shown = json.loads(charrnn("score", *args, "--windows", 32, cwd=model.parent).stdout)
+    found = score_windows(loaded(model), TEXT * 3, 32)
+    assert (shown["chars"], shown["nats_per_char"]) == (len(TEXT) * 3, pytest.approx(found.nats_per_char, rel=1e-4))
+    assert shown["nats_per_char"] > json.loads(charrnn("score", *args, cwd=model.parent).stdout)["nats_per_char"]

@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 
 import charrnn as api
 from charrnn.checkpoint import training_file
+from charrnn.scoring.windows import score_windows
 from support.cells import CELLS, cell_options
 from support.processes import SMALL, TEXT, charrnn, command, environment, error_line, posix, raw, read_until, started
 
@@ -32,6 +33,7 @@ RESULTS = {
     "train_loss",
     "val_loss",
     "val_bpc",
+    "val_loss_windows",
     "parameters",
     "engine",
     "precision",
@@ -112,9 +114,19 @@ def test_the_json_agrees_with_the_checkpoint(here: Path) -> None:
     assert result["chars_per_second"] > 0
 
 
+def test_the_validation_loss_is_told_of_windows_too(here: Path) -> None:
+    (here / "long.txt").write_text(TEXT * 20)
+    done = train("long.txt", "--json", "--steps", 3, "--out", "long.safetensors", cwd=here)
+    saved, found = api.load(here / "long.safetensors"), json.loads(done.stdout)["val_loss_windows"]
+    held_out = (TEXT * 20)[-saved.corpus.validation_chars :][: saved.corpus.validation_chars // 256 * 256]
+    assert found == pytest.approx(score_windows(saved.model, held_out).nats_per_char, rel=0.01)  # begins with a newline
+    assert f"as transformers read, it is {found:.3f}" in done.stderr
+    assert json.loads(train("corpus.txt", "--json", "--force", cwd=here).stdout)["val_loss_windows"] is None
+
+
 def test_without_validation_the_json_has_nulls(here: Path) -> None:
     result = json.loads(train("corpus.txt", "--json", "--val-fraction", 0, cwd=here).stdout)
-    assert (result["val_loss"], result["val_bpc"]) == (None, None)
+    assert (result["val_loss"], result["val_bpc"], result["val_loss_windows"]) == (None, None, None)
     assert 0 < result["train_loss"] < 10
 
 

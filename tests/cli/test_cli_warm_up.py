@@ -1,6 +1,7 @@
 """`charrnn warm-up`, and what other commands say and do where nothing is compiled, or nothing can be kept."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 from charrnn import engine as engines
 from charrnn.cli.train import files
+from charrnn.engine import compile_cache
+from charrnn.engine.precision import problem_with_bfloat16
 from charrnn.training.trainer import Trainer
 from support.processes import TEXT, charrnn, error_line, posix, train_model, unprivileged
 
@@ -136,3 +139,26 @@ def test_a_resumed_training_keeps_its_engine_and_says_so_where_another_pays(
     assert capsys.readouterr().err == said
     files._notify_engine(options, trained.state, quiet=True)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(bool(problem_with_bfloat16()), reason="this processor or system has no bfloat16")
+def test_a_training_in_bfloat16_says_what_it_compiles(cold: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    for folder in filter(Path.is_dir, compile_cache.folders()):  # what is compiled already, but in float32 alone
+        shutil.copytree(
+            folder,
+            tmp_path / "cache" / "charrnn" / folder.name,
+            ignore=shutil.ignore_patterns("*.bfloat16-*"),
+            dirs_exist_ok=True,
+        )
+    missing = json.loads(charrnn("warm-up", "train", "--check", "--json", cwd=tmp_path, env=cold).stdout)["missing"]
+    assert {f"{name}._backward.bfloat16" for name in ("lstm", "gru", "rnn")} < {*missing}
+    train = ("train", "corpus.txt", "--hidden-size", 8, "--cell", "rnn", "--steps", 2, "--sample-every", 0)
+    for precision, compiles in (("bfloat16", True), ("bfloat16", False), ("auto", False)):
+        options = ("--engine", "numba", "--precision", precision, "--out", "m.safetensors", "--force")
+        done = charrnn(*train, *options, cwd=tmp_path, env=cold, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert ("compiling the numba engine, as far as this needs it: about " in done.stderr) == compiles
+    check = ("warm-up", "train", "--cell", "rnn", "--check", "--json")
+    missing = json.loads(charrnn(*check, cwd=tmp_path, env=cold).stdout)["missing"]
+    assert not any(name.startswith("rnn.") or name.endswith(".bfloat16") for name in missing)

@@ -5,8 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from charrnn.dataset.encoding_detection import differing_words, likely_encodings
-from charrnn.dataset.file_decoder import encoding_advice
+from charrnn.dataset.encoding_detection import differing_words, encoding_advice, likely_encodings
 
 TEXTS = {
     "russian": "Мой дядя самых честных правил, когда не в шутку занемог, он уважать себя заставил.",

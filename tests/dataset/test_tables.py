@@ -69,6 +69,13 @@ def test_numbers_are_texts_too():
         ("csv", "c;x,text\n1;2\n", "data has no column 'a': its first line names c;x, text"),
         ("csv", 'a,b\n1,"2";3\n', "line 2 of data is not CSV"),
         ("csv", "a,b\n1,2\n3\n", "line 3 of data has too few columns"),
+        ("csv", "a,b\n1,2\n\n1,Smith, John\n", "line 4 of data has 3 columns, and its header 2 .a text with a comma"),
+        ("csv", "a,b,c\n1,2,3\n1,2,3,,5\n", "line 3 of data has 5 columns, and its header 3"),
+        ("csv", "b,a\n,,x\n", "line 2 of data has 3 columns, and its header 2"),
+        ("csv", "a,b,a\n1,2,3\n", "data has 2 columns 'a': give each a name of its own"),
+        ("csv", "b,a, b,b\n1,2,3,4\n", "data has 3 columns 'b': give each a name of its own"),
+        ("csv", "sep=,\na,b\n1,2\n", "its first line is 'sep=,', for Excel: delete it first, with `sed 1d data > copy"),
+        ("csv", 'a,b\n1,"2\n', "mend it$"),
         ("csv", 'a,b\n1,"2\n', "line 2 of data is not CSV: it begins a row with a quote that is not closed; mend it"),
         ("csv", 'a,b\n1,2\n\n"3\n4",5\n6,"7\n8\n9\n', "line 6 of data is not CSV: it begins a row with a quote that"),
         ("csv", '"a,b\n1,2\n', "line 1 of data is not CSV: it begins a row with a quote that is not closed; mend"),
@@ -81,6 +88,10 @@ def test_numbers_are_texts_too():
         ("jsonl", '{"a": "x", "b": [1]}', "has a list as 'b', and"),
         ("jsonl", '{"a": {}, "b": "y"}', "has an object as 'a', and"),
         ("jsonl", "[1]\n", "line 1 of data is a list, not an object with the fields 'a', 'b'"),
+        ("jsonl", '[{"a": "x"},\n{"a": "y"}]', r"is not JSON \(one object a line: `jq -c '\.\[\]' FILE`\)"),
+        ("jsonl", '[{"a": "x", "b": "y"}]', r"the fields 'a', 'b' \(one object a line: `jq -c '\.\[\]' FILE`\)"),
+        ("jsonl", '{\n  "a": "x",\n  "b": "y"\n}\n', r"is not JSON \(one object a line: `jq -c \. FILE`\)"),
+        ("jsonl", "x\n", "line 1 of data is not JSON$"),
         ("jsonl", "3\n", "line 1 of data is a number, not an object"),
         ("jsonl", '"x"\n', "line 1 of data is a text, not an object"),
         ("jsonl", '{"a": \n', "line 1 of data is not JSON"),
@@ -90,6 +101,22 @@ def test_numbers_are_texts_too():
 def test_rows_without_both_texts_are_told_by_their_line(table, text, message):
     with pytest.raises(CorpusError, match=message):
         pairs(text, table)
+
+
+def test_empty_cells_after_the_columns_of_the_header_are_none():
+    assert pairs("a,b\n1,2,\n3,4,,\n", "csv") == "1\t2\n3\t4\n"
+
+
+def test_rows_with_more_columns_than_the_header_are_skipped(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("a,b\nx,y\n1,Smith, John\nz,y\n")
+    found = corpus.read(Source((str(path),), table="csv", columns=("a", "b"), skip_bad=True)).pairs
+    assert (found.n_bad, len(found.lines)) == (1, 2)
+
+
+def test_a_column_of_a_row_with_more_columns_than_the_header_is_an_error():
+    with pytest.raises(CorpusError, match=r"line 3 of F has 3 columns, and its header 2 .*: mend it, or leave it out"):
+        [*column(["a,b\nx,y\n1,2,3\n"], "csv", "a", "F")]
 
 
 def test_bad_rows_are_skipped_and_counted(tmp_path):

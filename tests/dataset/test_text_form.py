@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from charrnn.config import NORMALIZATIONS
-from charrnn.dataset.encoding_detection import is_utf8, wide_encoding
-from charrnn.dataset.file_decoder import MARKS, FileDecoder, find_mark
+from charrnn.dataset.encoding_detection import FEW_UTF8, wide_encoding
+from charrnn.dataset.file_decoder import MARKS, FileDecoder, Utf8Check, find_mark
 from charrnn.dataset.line_reader import read_lines
 from charrnn.dataset.text_form import BORDER, DEFAULT_FORM, TextForm, clusters
 from charrnn.dataset.vocabulary import Vocabulary
@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 )
 def test_a_mixture_of_files_is_read_as_its_decoded_normalised_text(folder, files, encoding, normalization, block):
     contents = [mark + text.encode(MARKS.get(mark, encoding)) for text, mark in files]
-    assume(not any(is_utf8(c) for c in contents) or encoding == "utf-8")
+    assume(all(Utf8Check().add(c, True) < FEW_UTF8 for c in contents) or encoding == "utf-8")
     assume(not any(wide_encoding(c) for c in contents) or encoding.startswith("utf-"))
     form = TextForm(encoding, normalization)
     *texts, last = (with_newlines(text) for text, _ in files)
@@ -183,6 +183,35 @@ def test_utf8_is_recognised_where_another_encoding_is_expected(encoding):
     parts = [("a.txt", "Мой дядя самых честных правил".encode()), ("a.txt", b"")]
     with pytest.raises(CorpusError, match=f"looks like utf-8, not {encoding}: give --encoding utf-8"):
         list(TextForm(encoding).decode(parts))
+
+
+@pytest.mark.parametrize("n", [1, 3, 10_000])
+@pytest.mark.parametrize("encoding", ["cp1251", "latin-1", "koi8-r", "mac-roman"])
+def test_utf8_with_few_characters_beyond_ascii_is_recognised_at_the_end(encoding, n):
+    text = "a plain text, " * 400 + "a café, " + "and more, " * 400 + "the naïve façade"
+    for raw, is_utf8 in ((text.encode(), True), (text.encode() + b"\xe9", False), (b"caf\xc3\xa9 na\xc3\xaf", False)):
+        parts = [("a.txt", raw[k : k + n]) for k in range(0, len(raw), n)] + [("a.txt", b"")]
+        found = []
+        if not is_utf8:
+            assert "".join(TextForm(encoding).decode(parts)) == with_newlines(raw.decode(encoding))
+            continue
+        with pytest.raises(CorpusError, match=f"looks like utf-8, not {encoding}: give --encoding utf-8"):
+            found.extend(TextForm(encoding).decode(parts))
+
+
+def test_a_short_text_in_an_encoding_of_several_bytes_may_be_utf8_by_chance():
+    raw = "脟么".encode("gbk") * 3
+    assert raw.decode() == "Çô" * 3
+    assert "".join(TextForm("gbk").decode([("a.txt", raw), ("a.txt", b"")])) == "脟么" * 3
+
+
+@pytest.mark.parametrize(("given_encoding", "other"), [("utf-16-be", "utf-16-le"), ("utf-16le", "utf-16-be")])
+def test_utf16_in_the_other_order_is_recognised(given_encoding, other):
+    parts = [("a.txt", "Dear sir or madam,\n".encode(other)), ("a.txt", b"")]
+    with pytest.raises(
+        CorpusError, match=f"looks like {other} without .* not {given_encoding}: give --encoding {other}"
+    ):
+        list(TextForm(given_encoding).decode(parts))
 
 
 @pytest.mark.parametrize("errors", ["strict", "surrogateescape"])

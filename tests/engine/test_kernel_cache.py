@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from charrnn.engine import compile_cache
@@ -61,6 +62,10 @@ def run(new_process: bool = True) -> Calls:
     return calls
 
 
+def _first(values: Any, others: Any) -> Any:
+    return values[0]
+
+
 def files(folder: Path) -> list[str]:
     """The ends of the names of the files with code."""
     return sorted(path.suffix for path in folder.iterdir() if path.name != compile_cache.ORIGIN)
@@ -73,6 +78,26 @@ def test_code_is_compiled_once(folders: list[Path]) -> None:
     assert compile_cache.compiled() == {"tile.vectors_for"}
     assert run().compiled == 0
     assert run(new_process=False).compiled == 0
+
+
+def test_code_for_pairs_has_a_name_of_its_own(folders: list[Path]) -> None:
+    for dtypes, ends in (
+        ([np.float32], [""]),
+        ([np.float64, np.float32], [""]),
+        ([np.uint32], ["", ".bfloat16"]),
+        ([np.float32, np.uint32, np.float64], ["", ".bfloat16"]),
+    ):
+        for dtype in dtypes:
+            again = kernel(_first)
+            assert again(np.array([3, 4], dtype), np.zeros(1, np.float32)) == 3
+            assert again(np.array([5, 4], np.float32), np.zeros(1, dtype)) == 5
+        assert compile_cache.compiled() == {f"test_kernel_cache._first{end}" for end in ends}
+    run()
+    calls = run()
+    assert calls.compiled == 0
+    for dtype in (np.float32, np.float64, np.uint32):
+        kernel(_first)(np.array([3], dtype), np.zeros(1, np.float32))
+    assert calls.compiled == 0
 
 
 def test_code_is_read_from_a_folder_that_can_not_be_written_to(

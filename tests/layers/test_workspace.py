@@ -16,6 +16,16 @@ def test_an_array_is_reused_while_it_is_large_enough_and_of_the_same_type() -> N
     assert not np.shares_memory(grown, other_type)
 
 
+def test_an_array_is_the_same_until_another_shape_or_type_is_asked_for() -> None:
+    workspace = Workspace()
+    first = workspace.empty("h", (4, 3), np.float32)
+    assert workspace.empty("h", (4, 3), np.float32) is first
+    assert workspace.empty("h", (3, 4), np.float32).shape == (3, 4)
+    assert workspace.empty("h", (4, 3), np.int32).dtype == np.int32
+    again = workspace.empty("h", (4, 3), np.float32)
+    assert (again.shape, again.dtype) == ((4, 3), np.float32)
+
+
 def test_arrays_of_other_names_and_of_other_scopes_are_separate() -> None:
     workspace = Workspace()
     arrays = [

@@ -1,11 +1,13 @@
 """The beam search: it finds what trying everything finds, and never less than the greedy choice."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from charrnn.config import SamplingConfig
+from charrnn.dataset.label_set import LabelSet
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, VocabularyError
 from charrnn.layers.softmax import log_softmax
 from charrnn.sampling import beam
@@ -33,7 +35,8 @@ def target_score(model, source, target, whole=True):
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_a_beam_of_one_always_takes_the_likeliest_character(cell):
     model = random_model(cell, end=1.0)
-    for source, found in zip(SOURCES, translate(model, SOURCES, beam=1, length=15), strict=True):
+    sources = [*filter(None, SOURCES)]
+    for source, found in zip(sources, translate(model, sources, beam=1, length=15), strict=True):
         text = "".join(generate(model, prime=source + "\t", length=16, config=SamplingConfig(temp=0)))
         assert found.text == text.partition("\n")[0][:15]
         assert found.complete == ("\n" in text)
@@ -87,6 +90,28 @@ def test_a_target_does_not_depend_on_the_sources_beside_it():
     assert together == alone
     batches = translate_batches(model, [SOURCES[:3], [], SOURCES[3:]], beam=3, length=10, threads=3)
     assert [[found.text for found in batch] for batch in batches] == [alone[:3], [], alone[3:]]
+
+
+def test_the_target_of_an_empty_source_is_empty():
+    model = random_model()
+    alone = [found.text for found in translate(model, ["a", "b"], beam=3, length=10)]
+    found = [*translate(model, ["", "a", "", "b", "☃"], beam=3, nbest=2, length=10, unknown="skip")]
+    assert [one.text for one in found] == ["", alone[0], "", alone[1], ""]
+    assert [bool(one.alternatives) for one in found] == [False, True, False, True, False]
+    assert [(one.complete, one.logprob, one.bpc, one.unknown) for one in (found[0], found[4])] == [
+        (True, 0, 0, 0),
+        (True, 0, 0, 1),
+    ]
+    assert [one.text for one in translate(model, [""] * 3)] == [""] * 3
+
+
+@pytest.mark.parametrize("source", ["c", "a ", "ab"])
+def test_a_source_that_is_no_label_of_a_model_of_labels_is_an_error(source):
+    model = replace(random_model(end=-9.0), labels=LabelSet(("a", "b"), (3, 4)))
+    found = translate(model, ["a", "", "b", source], length=3)
+    assert [next(found).text == "" for _ in range(3)] == [False, True, False]
+    with pytest.raises(CorpusError, match=f"line 4: the model has no label {source!r}: .* a, b; `charrnn sample --la"):
+        next(found)
 
 
 def test_texts_of_any_length_are_read_side_by_side():

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from charrnn import engine as engines
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.split import split_corpus
 from charrnn.errors import ConfigError
 from charrnn.model.line_scores import MIN_LINES
 from charrnn.training import autoconfig, budget, few_data, finetuning
+from charrnn.training import options as train_options
 from charrnn.training.deadline import Deadline
 from charrnn.training.options import TrainOptions, complete, resolve_layout, training_config
 from support.processes import TEXT
@@ -23,6 +25,28 @@ def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         autoconfig, "measure_throughput", lambda engine, threads, model, B, T: 1e9 / budget.operations(model)
     )
+
+
+@pytest.mark.parametrize(("given", "threads"), [({}, 4), ({"batch_size": 64}, 8), ({"threads": 3}, 3)])
+def test_the_threads_follow_from_the_batch_that_is_chosen(
+    given: Any, threads: int, slow_machine: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "available_cores", lambda: 16)
+    found = autoconfig.fit_to_time(from_text(TEXT * 40), {"engine": "numpy", **given}, Deadline(100, 0.6))
+    assert (found["batch_size"], found["threads"]) == (given.get("batch_size", 32), threads)
+
+
+@pytest.mark.parametrize(("speed", "precision"), [(0.9, "float32"), (1.1, "bfloat16")])
+def test_auto_is_the_precision_that_is_measured_as_the_faster_one(
+    speed: float, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(engine: Any, threads: int, model: Any, B: int, T: int) -> float:
+        return 1e9 / budget.operations(model) * (1 if engine is engines.load("numpy") else speed)
+
+    monkeypatch.setattr(autoconfig, "measure_throughput", measured)
+    monkeypatch.setattr(train_options.engines, "resolve_precision", lambda name, engine: "bfloat16")
+    given: TrainOptions = {"engine": "numpy", "precision": "auto"}
+    assert autoconfig.fit_to_time(from_text(TEXT * 40), given, Deadline(100, 0.6))["precision"] == precision
 
 
 def test_options_that_are_not_given_are_chosen_for_the_time(slow_machine: None) -> None:

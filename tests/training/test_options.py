@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from charrnn import engine as engines
 from charrnn.config import (
     CELLS,
     CLIPPINGS,
@@ -78,7 +79,26 @@ def test_missing_options_have_their_defaults() -> None:
     model, config = complete(corpus, {"steps": 7})
     assert model == ModelConfig(len(corpus.vocabulary))
     assert config == TrainingConfig(7, seed=config.seed, threads=config.threads, engine=config.engine)
-    assert config.threads == available_cores() >= 1
+    assert config.threads == min(available_cores(), 6) >= 1
+
+
+@pytest.mark.parametrize(
+    ("cores", "options", "threads"),
+    [
+        (2, {"batch_size": 1}, 2),
+        (4, {"batch_size": 32}, 4),
+        (16, {"batch_size": 10}, 4),
+        (16, {}, 6),
+        (16, {"batch_size": 64}, 8),
+        (16, {"batch_size": 500}, 16),
+        (16, {"batch_size": 10, "threads": 16}, 16),
+    ],
+)
+def test_more_than_a_few_threads_have_eight_rows_each(
+    cores: int, options: Any, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "available_cores", lambda: cores)
+    assert complete(from_text(TEXT * 40), {"steps": 7, **options})[1].threads == threads
 
 
 @pytest.mark.parametrize("option", [{"steps": 70}, {"epochs": 3}])

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from charrnn.config import ModelConfig
+from charrnn.config import OPTIMIZERS, ModelConfig, TrainingConfig
 from charrnn.dataset.batch import Batch
 from charrnn.engine import Engine
 from charrnn.model.dropout import dropout_masks
 from charrnn.model.initialization import initial_params
 from charrnn.model.network import Network
+from charrnn.training import optimizers, parallel
 from charrnn.training.parallel import Shards
 
 T, B, V = 5, 7, 6
@@ -41,3 +42,28 @@ def test_the_shards_of_a_batch_give_its_mean_loss_and_the_gradient_of_that(
     for name, d in wanted.items():
         np.testing.assert_allclose(grads[name], 0.75 * d / batch.chars, rtol=0, atol=1e-12)
     np.testing.assert_allclose(next_state, wanted_state, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_an_update_in_parts_is_that_of_the_whole(
+    optimizer: str, n: int, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "MIN_PART", 8)
+    network, rng = Network(ModelConfig(V, "lstm", 5), engine), np.random.default_rng(1)
+    config = TrainingConfig(1, optimizer=optimizer, weight_decay=0.1)
+    params = initial_params(network, rng)
+    grads = {name: rng.standard_normal(p.shape, np.float32) for name, p in params.items()}
+    wanted, found = ({name: p.copy() for name, p in params.items()} for _ in "ab")
+    moments, same_moments = optimizers.initial_moments(params, config), optimizers.initial_moments(params, config)
+    shards = Shards(network, B, n)
+    assert len(shards.parts) == n
+    with shards.threads() as threads:
+        for t in (1, 2):
+            optimizers.update(wanted, grads, moments, 0.01, t, config, engine)
+            shards.update(found, grads, same_moments, 0.01, t, config, threads)
+    for name, p in wanted.items():
+        np.testing.assert_array_equal(found[name], p)
+        assert not np.array_equal(p, params[name])
+    for name, m in moments.items():
+        np.testing.assert_array_equal(same_moments[name], m)

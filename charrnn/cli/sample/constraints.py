@@ -7,7 +7,7 @@ import numpy as np
 
 from charrnn.dataset import files
 from charrnn.dataset.corpus import Corpus, read
-from charrnn.dataset.file_decoder import encoding_advice
+from charrnn.dataset.encoding_detection import encoding_advice
 from charrnn.dataset.files import Source
 from charrnn.errors import CorpusError
 from charrnn.model.model import Model

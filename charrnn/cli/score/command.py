@@ -70,6 +70,7 @@ Examples:
   tail -f app.log | charrnn score --above 99%
   charrnn score --above 99.9% --exit-code app.log && echo odd lines
   charrnn score --heatmap chapter.txt
+  charrnn score --windows 256 chapter.txt
   charrnn score model.safetensors old.txt --encoding cp1251
 """
 
@@ -128,6 +129,10 @@ def command(
             values=("error", "skip", "count"),
         ),
     ] = None,
+    windows: Annotated[
+        int | None,
+        option(RUN, "Score windows of N characters, each from a fresh state, as transformers read.", metavar="N"),
+    ] = None,
     engine: EngineOption = "auto",
     precision: ScorePrecisionOption = "float32",
     threads: Annotated[int | None, option(RUN, "Number of threads for lines and records. [one for each core]")] = None,
@@ -152,6 +157,8 @@ def command(
         raise ConfigError("a percentage is of lines that are scored alone: leave out --stateful, or give bits")
     if heatmap and (by_line or as_json):
         raise ConfigError("--heatmap prints the whole text: leave out --json and the options for lines")
+    if windows is not None and (by_line or heatmap):
+        raise ConfigError("--windows is for the score of a whole text: leave out --heatmap and the options for lines")
     if exit_code and not wanted.filters:
         raise ConfigError("--exit-code says whether a line is --above or --below a number: give one of these")
     given, paths = model_and_texts(NAME, checkpoint, files)
@@ -178,7 +185,7 @@ def command(
             else:
                 from charrnn.cli.score import text_score
 
-                shown.unknown = text_score.show(model, parts, policy, threads, as_json, undecoded, has_several)
+                shown.unknown = text_score.show(model, parts, policy, threads, as_json, undecoded, has_several, windows)
         except VocabularyError as error:
             raise VocabularyError(f"{error} with --unknown skip, or count them with --unknown count") from None
     if shown.unknown:

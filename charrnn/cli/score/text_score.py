@@ -18,6 +18,7 @@ from charrnn.model.model import Model
 from charrnn.scoring.lines import LINES_PER_BATCH, score_batches
 from charrnn.scoring.score import Score
 from charrnn.scoring.text import score, total_of
+from charrnn.scoring.windows import score_windows
 
 
 def show(
@@ -28,17 +29,22 @@ def show(
     as_json: bool,
     undecoded: UndecodedBytes,
     has_several: bool,
+    windows: int | None = None,
 ) -> int:
     """Prints the score of a text, of `has_several` files or of one; returns the number of unknown characters.
 
-    Looks for undecoded bytes in it. Raises `VocabularyError` and `CorpusError`.
+    With `windows`, it is that of windows of so many characters. Looks for undecoded bytes in it. Raises
+    `VocabularyError`, `CorpusError` and `ConfigError`.
     """
 
     def text_of(line: Line) -> str:
         undecoded.look(line.text)
         return line.text
 
-    if model.reads_records or model.layout in REWRITING_LAYOUTS:
+    if windows is not None:
+        pieces = undecoded.watched(decoded_texts(parts, model.vocabulary, model.text_form))
+        found = score_windows(model, pieces, windows, unknown=unknown, threads=threads)
+    elif model.reads_records or model.layout in REWRITING_LAYOUTS:
         if model.reads_records:
             read = read_records(parts, model.record_form, model.vocabulary, model.text_form)
         else:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Container, Iterator
+from itertools import chain
 
 from charrnn.cli.tag import results
 from charrnn.cli.terminal.console import Output
@@ -10,6 +11,7 @@ from charrnn.dataset.conll import Sentence, SentenceReader, bad_line_error, read
 from charrnn.dataset.files import STDIN, read_parts
 from charrnn.dataset.groups import in_groups
 from charrnn.dataset.line_reader import read_lines
+from charrnn.dataset.word_columns import WordColumns
 from charrnn.model.model import Model
 from charrnn.scoring.span_score import SpanScore
 from charrnn.scoring.tag import TEXTS_PER_BATCH, Tagging
@@ -27,13 +29,15 @@ def sentences(files: list[str], model: Model, notice: Notice, known: Container[s
     notice_typing(files, notice)
     is_told = False
     for path in files:
-        reader = SentenceReader(known)
+        reader, columns = SentenceReader(known), WordColumns(_name(path))
         for lines in _lines(path, model):
-            yield _of(path, (sentence for line in lines for sentence in reader.add(line)))
+            watched = map(columns.looked, lines)
+            yield _of(path, (sentence for line in watched for sentence in reader.add(line)))
             if reader.doubt and not is_told:
                 number, how = reader.doubt
                 notice(f"line {number:,} of {_name(path)} {how}; a table has a word and its tag on each line")
                 is_told = True
+        columns.end()
         yield _of(path, reader.end())
 
 
@@ -48,7 +52,8 @@ def tagged_sentences(files: list[str], model: Model, notice: Notice, skip_bad: b
     def found() -> Iterator[Sentence]:
         skipped, advice = 0, "mend it, or leave such sentences out with --skip-bad"
         for path in files:
-            for sentence in read_tagged(line for lines in _lines(path, model) for line in lines):
+            lines = chain.from_iterable(_lines(path, model))
+            for sentence in read_tagged(WordColumns(_name(path)).watched(lines)):
                 if isinstance(sentence, Sentence):
                     yield sentence._replace(file=_name(path))
                 elif skip_bad:

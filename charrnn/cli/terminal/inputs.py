@@ -12,8 +12,10 @@ from charrnn.cli.terminal.help import READING, option
 from charrnn.cli.terminal.undecoded import UndecodedBytes
 
 if TYPE_CHECKING:
+    from charrnn.dataset.files import Part
     from charrnn.dataset.line_place import HasPlace
     from charrnn.dataset.line_reader import Line
+    from charrnn.dataset.table_form import TableForm
     from charrnn.model.model import Model
 
 
@@ -177,18 +179,55 @@ def done_with_unknown(policy: str) -> str:
 def rows_of(files: list[str], model: "Model", target: str, notice: Callable[[str], None]) -> Iterator[list[Row]]:
     """The lines of a text as they arrive, each a source and, if `target` names what it has to have, its target.
 
-    Without a target a line is a source as it is; with one, empty lines are left out, as in training. Raises
-    `CorpusError` for a line that is not a source and its target.
+    Without a target a line is a source as it is; with one, empty lines are left out, as in training. Of a table with
+    the column of the training text they are its rows. Raises `CorpusError` for a line or a row that is not a source and
+    its target.
     """
-    from charrnn.dataset.files import read_parts
+    from charrnn.dataset.files import by_file, read_parts
+    from charrnn.dataset.table_form import first_line
+
+    notice_typing(files, notice)
+    form, table = model.text_form, model.table
+    parts = read_parts(files, ARRIVAL_BLOCK, as_is=model.vocabulary.is_bytes, encoding=form.encoding)
+    if table is None:
+        yield from _rows_of_lines(parts, model, target, len(files) > 1)
+        return
+    for path, of_file in by_file(parts):
+        line, of_file = first_line(of_file, form)
+        if table.begins_with(line):
+            yield from _rows_of_table(path, of_file, model, table, target, notice)
+        else:
+            yield from _rows_of_lines(of_file, model, target, len(files) > 1)
+
+
+def _rows_of_table(
+    path: str, parts: "Iterator[Part]", model: "Model", table: "TableForm", target: str, notice: Callable[[str], None]
+) -> Iterator[list[Row]]:
+    """The rows of a table in the columns of the training text, of which those with a `target` need both."""
+    from charrnn.dataset.tables import rows
+    from charrnn.dataset.text_form import TextForm
+    from charrnn.errors import CorpusError
+
+    wanted, normalize = table.columns if target else table.columns[:1], model.text_form.normalize
+    noun = ("columns" if table.kind == "csv" else "fields").removesuffix("s" * (not target))
+    notice(f"{path} is a table like the training text: reads its {noun} {' and '.join(map(repr, wanted))}")
+    pieces = TextForm(model.text_form.encoding).decode(parts)
+    for found in rows(pieces, table.kind, wanted, path, model.layout):
+        batch = []
+        for number, (source, *expected) in found:
+            batch.append(Row(normalize(source), normalize("".join(expected)), path, number))
+            if target == "tags" and (problem := _problem(batch[-1].source, "\t", batch[-1].target, target)):
+                raise CorpusError(f"line {number:,} of {path} {problem[0]}: {problem[1]}")
+        yield batch
+
+
+def _rows_of_lines(parts: "Iterable[Part]", model: "Model", target: str, has_several: bool) -> Iterator[list[Row]]:
+    """The lines of a text, each a row."""
     from charrnn.dataset.line_place import place_of
     from charrnn.dataset.line_reader import read_lines
     from charrnn.errors import CorpusError
 
-    notice_typing(files, notice)
-    vocabulary, form = model.vocabulary, model.text_form
-    parts = read_parts(files, ARRIVAL_BLOCK, as_is=vocabulary.is_bytes, encoding=form.encoding)
-    for lines in read_lines(parts, vocabulary, form):
+    for lines in read_lines(parts, model.vocabulary, model.text_form):
         rows = []
         for line in lines:
             text = line.text.removesuffix("\n")
@@ -197,7 +236,7 @@ def rows_of(files: list[str], model: "Model", target: str, notice: Callable[[str
             source, tab, expected = text.partition("\t") if target else (text, "", "")
             if target and (problem := _problem(source, tab, expected, target)):
                 advice = _conll_advice(lines) if target == "tags" else ""
-                raise CorpusError(f"{place_of(line, len(files) > 1)} {problem[0]}: {advice or problem[1]}")
+                raise CorpusError(f"{place_of(line, has_several)} {problem[0]}: {advice or problem[1]}")
             rows.append(Row(source, expected, line.file, line.number))
         yield rows
 

@@ -250,7 +250,7 @@ def command(
         str | None, option(RUN, "Engine: auto, numpy or numba. [auto]", values=("auto", "numpy", "numba"))
     ] = None,
     precision: Annotated[str | None, option(RUN, PRECISION, values=PRECISION_NAMES)] = None,
-    threads: Annotated[int | None, option(RUN, "Number of threads. [one for each core]")] = None,
+    threads: Annotated[int | None, option(RUN, "Number of threads. [one a core; above 4 each has 8 rows]")] = None,
     force: Annotated[bool, option(OUTPUT, "Overwrite existing files.", "--force")] = False,
     log: Annotated[
         Path | None, option(OUTPUT, "File for losses, learning rate and speed: one JSON object per line.")

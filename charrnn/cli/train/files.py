@@ -19,7 +19,7 @@ from charrnn.checkpoint.paths import resume_path
 from charrnn.checkpoint.training_file import load_state
 from charrnn.cli.terminal.console import STARTED, default_interrupt, notifier
 from charrnn.cli.terminal.engine import notify_compilation, notify_spared
-from charrnn.cli.train import saved_run
+from charrnn.cli.train import saved_run, unread_stdin
 from charrnn.cli.train.given import LAYOUT_FLAGS
 from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset import corpus as corpora
@@ -73,6 +73,8 @@ def start(
     if model is not None and not source.as_bytes and "normalization" not in read_options:
         source = replace(source, normalization=model.text_form.normalization)
     notice = notifier(quiet)
+    if not paths and unread_stdin.has_text():
+        notice(unread_stdin.NOTICE)
     with _leaving_out((*source.paths, *source.val_paths)):
         corpus = corpora.read(source, notice=notice, layout=options.get("layout", "stream"))
     if line := mixed_forms(corpus):
@@ -183,8 +185,10 @@ def _notify_engine(options: TrainOptions, state: TrainingState, quiet: bool) -> 
     """
     if "time" not in options or quiet:
         return
-    kernels = compile_time.training(state.model_config.cell, state.model_config.form, samples=True)
-    engine = options.get("engine", state.training_config.engine)
+    model, config = state.model_config, state.training_config
+    precision = engines.precision_to_compile(options.get("precision", config.precision))
+    kernels = compile_time.training(model.cell, model.form, samples=True, precision=precision)
+    engine = options.get("engine", config.engine)
     notify_compilation(engine, kernels, quiet)
     if engine == "numpy" and "engine" not in options and engines.pays(options["time"], kernels):
         notifier(quiet)("continues with the NumPy engine, as the run began; --engine numba is faster")

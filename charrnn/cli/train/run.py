@@ -78,10 +78,10 @@ class Run:
             for line in announcement.lines(self.trainer, self.manager.path, *self.defaults):
                 self.notice(line)
             if self.trainer.deadline is None:
-                s = self.trainer.state
-                samples = 0 < self.sample_every <= s.training_config.steps
-                kernels = compile_time.training(s.model_config.cell, s.model_config.form, samples)
-                notify_compilation(s.training_config.engine, kernels, self.quiet)
+                model, config = self.trainer.state.model_config, self.trainer.state.training_config
+                samples = 0 < self.sample_every <= config.steps
+                kernels = compile_time.training(model.cell, model.form, samples, config.precision)
+                notify_compilation(config.engine, kernels, self.quiet)
             if not self._is_over():
                 self._warm_up()
                 if not self.quiet:
@@ -170,6 +170,7 @@ class Run:
             "train_loss": row.train_loss if row else None,
             "val_loss": row.val_loss if row else None,
             "val_bpc": row.val_loss / math.log(2) if row and row.val_loss is not None else None,
+            "val_loss_windows": self.summary.window_loss(self.manager.kept_model()),
             "parameters": s.n_params,
             "engine": s.training_config.engine,
             "precision": s.training_config.precision,

@@ -10,9 +10,10 @@ from threading import Thread
 from charrnn.cli.train.given import LAYOUT_FLAGS
 from charrnn.config import PAIR_LAYOUTS, UNIT_OF_LAYOUT, ModelConfig, TrainingConfig
 from charrnn.dataset import shell_words
-from charrnn.dataset.split import training_sample
-from charrnn.errors import counted
+from charrnn.dataset.split import ValidationStream, training_sample
+from charrnn.errors import DivergenceError, counted
 from charrnn.model.model import Model
+from charrnn.scoring import windows
 from charrnn.training import autoconfig, baselines, corpus_check, diagnosis, evaluation, few_data
 from charrnn.training.baselines import MAX_CHARS, MAX_ORDER, Baselines
 from charrnn.training.deadline import MIN_SECONDS
@@ -25,6 +26,8 @@ ALWAYS_STATED = ("optimizer", "lr", "weight_decay", "steps", "seed", "engine", "
 """Settings that the command to repeat a run always gives: their defaults depend on other settings or are random."""
 BASELINE_WAIT = 1.0
 """The most seconds to wait for the baselines at the end."""
+MAX_WINDOWS = 512
+"""The most windows on which the validation loss is measured too."""
 TRAINING_SAMPLE = 8_000
 """Characters of the training text on which the loss without dropout is measured."""
 
@@ -37,6 +40,8 @@ class RunSummary:
         self.unit = UNIT_OF_LAYOUT.get(trainer.state.training_config.layout, "character")
         """What the loss is a mean over."""
         self.baselines: list[Baselines] = []
+        self.window_losses: list[float | None] = []
+        """The validation loss on windows, once it is measured."""
         self.thread = Thread(target=self._measure, daemon=True)
 
     def start(self) -> None:
@@ -62,6 +67,9 @@ class RunSummary:
         self.thread.join(BASELINE_WAIT)
         if row and row.val_loss is not None:
             yield self._loss(row.val_loss)
+        if (loss := self.window_loss(model)) is not None:
+            what = f"in windows of {windows.USUAL} characters, each from a fresh state as transformers read"
+            yield f"{what}, it is {loss:.3f} ({loss / math.log(2):.2f} bits)"
         start = self._start()
         if start and row and row.step and row.val_loss is not None:
             change = row.val_loss / start - 1
@@ -86,6 +94,14 @@ class RunSummary:
         """Whether the run has no step left."""
         s = self.trainer.state
         return self.trainer.deadline is None and s.counters.step >= s.training_config.steps
+
+    def window_loss(self, model: Model | None) -> float | None:
+        """The validation loss of the model in the file on windows; None without a continuous text that is held out."""
+        data, threads = self.trainer.validation_data, len(self.trainer.shards)
+        if model is not None and isinstance(data, ValidationStream) and data.size and not self.window_losses:
+            with suppress(DivergenceError):  # weights that are too large from a fresh state
+                self.window_losses.append(windows.mean_loss(model, data.ids, MAX_WINDOWS, threads=threads))
+        return self.window_losses[0] if self.window_losses else None
 
     def nothing_trained(self) -> str:
         """Why a resumed run took no step, and which option trains more."""

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from typing import NamedTuple, cast
 
+from charrnn.config import PRECISIONS
 from charrnn.dataset.corpus import from_text
 from charrnn.engine import compile_time
+from charrnn.engine.precision import problem_with_bfloat16
 from charrnn.sampling.generate import generate
 from charrnn.scoring.classify import classify
 from charrnn.scoring.tag import tag
@@ -42,22 +45,31 @@ def kernels(commands: list[str], cells: list[str]) -> set[str]:
     """The kernels that the jobs call."""
     found: set[str] = set()
     for cell in cells:
-        if "train" in commands:
-            found |= compile_time.training(cell, samples=True) | compile_time.training(cell, "translator")
+        for precision in precisions() if "train" in commands else ():
+            for form in ("language_model", "translator"):
+                found |= compile_time.training(cell, form, samples=True, precision=precision)
         if {"score", "classify", "tag"} & {*commands}:
             found |= compile_time.scoring(cell)
     return found | compile_time.SAMPLING if "sample" in commands else found
 
 
-def _trainer(layout: str, cell: str) -> Trainer:
+def precisions() -> tuple[str, ...]:
+    """The precisions in which the numba engine trains on this machine."""
+    return PRECISIONS if not problem_with_bfloat16() else ("float32",)
+
+
+def _trainer(layout: str, cell: str, precision: str = "float32") -> Trainer:
     """A run of two steps."""
     small = {"hidden_size": 8, "layers": 2, "batch_size": 8, "steps": 2, "seed": 0, "threads": 1, "engine": "numba"}
-    return start(from_text(TEXTS[layout]), **cast(TrainOptions, {**small, "layout": layout, "cell": cell}))
+    return start(
+        from_text(TEXTS[layout]),
+        **cast(TrainOptions, {**small, "layout": layout, "cell": cell, "precision": precision}),
+    )
 
 
 def _train(cell: str) -> None:
-    for layout in TEXTS:
-        for _ in _trainer(layout, cell):
+    for layout, precision in product(TEXTS, precisions()):
+        for _ in _trainer(layout, cell, precision):
             pass
     _sample(cell)
 

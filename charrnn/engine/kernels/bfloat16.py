@@ -13,7 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from charrnn.engine.kernels.kernel import kernel
+from charrnn.engine.kernels.kernel import PAIR_TYPE, kernel
 from charrnn.engine.kernels.simd import CPU_FEATURES, load, load_first, pointer
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
@@ -34,7 +34,7 @@ PAIRS = ir.VectorType(ir.IntType(32), BLOCK_PAIRS)
 
 def is_pair(dtype: Any) -> bool:
     """Whether a type of numba's is `PAIR`."""
-    return bool(dtype == types.uint32)
+    return bool(dtype == PAIR_TYPE)
 
 
 def padded_pairs(K: int) -> int:

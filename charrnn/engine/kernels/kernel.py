@@ -6,11 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from numba import njit
-from numba.core import event
+from numba import njit, types
+from numba.core import event, sigutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 
 from charrnn.engine import compile_cache
+from charrnn.engine.compile_time import IN_BFLOAT16
+
+PAIR_TYPE = types.uint32
+"""Numba's type of a pair of values in bfloat16 (see `bfloat16`), which no array in float32 has."""
 
 
 def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -52,6 +56,8 @@ class KernelCacheImpl(CompileResultCacheImpl):
 class KernelCache(FunctionCache):
     """The stored code of a function: read from all folders of the cache, written to the first that can be written to.
 
+    Code for arrays of pairs has files of its own, whose names say that it is in bfloat16: see `compile_cache.compiled`.
+
     Numba's own cache needs a folder that can be written to even if it is complete, and an error while it writes, such
     as a full disk, ends the program.
     """
@@ -61,7 +67,7 @@ class KernelCache(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The code for these types; None if there is none, or none that can be read."""
         for folder in compile_cache.folders():
-            self._open(folder)
+            self._open(folder, sig)
             try:
                 found = super().load_overload(sig, target_context)
             except Exception:  # a damaged file
@@ -75,17 +81,26 @@ class KernelCache(FunctionCache):
     def save_overload(self, sig: Any, data: Any) -> None:
         """Stores the code for these types; if no folder takes it, it is for this process alone."""
         while (folder := compile_cache.writable_folder()) is not None:
-            self._open(folder)
+            self._open(folder, sig)
             try:
                 super().save_overload(sig, data)
                 return
             except OSError as error:
                 compile_cache.give_up(folder, error)
 
-    def _open(self, folder: Path) -> None:
+    def _open(self, folder: Path, sig: Any) -> None:
         locator = self._impl.locator
         locator.folder, self._cache_path = folder, str(folder)
-        self._cache_file = IndexDataCacheFile(self._cache_path, self._impl.filename_base, locator.get_source_stamp())
+        name, dash, rest = self._impl.filename_base.partition("-")
+        if has_pairs(sig):
+            name += IN_BFLOAT16
+        self._cache_file = IndexDataCacheFile(self._cache_path, name + dash + rest, locator.get_source_stamp())
+
+
+def has_pairs(sig: Any) -> bool:
+    """Whether there are arrays of pairs among the arguments of a signature of numba's."""
+    arguments, _ = sigutils.normalize_signature(sig)
+    return any(isinstance(kind, types.Array) and kind.dtype == PAIR_TYPE for kind in arguments)
 
 
 class _Listener(event.Listener):

@@ -7,9 +7,12 @@ In bfloat16 both matrices are rounded as they become operands: the right one as 
 its own. Then the same functions move and multiply pairs (see `bfloat16`).
 """
 
-import numpy as np
+from typing import Any
 
-from charrnn.engine.kernels.amx import TILE_ROWS, close_tiles, open_tiles
+import numpy as np
+from numba.extending import overload
+
+from charrnn.engine.kernels.amx import TILE_ROWS, close_tiles, open_tiles, uses_tiles
 from charrnn.engine.kernels.bfloat16 import PAIR, pack_pairs, padded_pairs, pairs_in_rows, round_rows
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.simd import REGISTER_BYTES, copy
@@ -24,6 +27,9 @@ the first-level cache."""
 MAX_LEFT_BLOCK = 65536
 """The most values of the left matrix in a block that meets all panels before the next one: 256 KB stay in the
 second-level cache."""
+MAX_BLOCK_DEPTH_OF_TILES, MAX_LEFT_BLOCK_OF_TILES = 2048, 5 * 65536
+"""The same for AMX: its sums go to memory and back between blocks, which costs more than panels outside the first-level
+cache. The second-level cache has 2 MB on all processors with AMX."""
 ROW_PADDING = 16
 """Rows of the transposed left matrix are an odd multiple of this apart: if it were a power of two, the values of a
 column would compete for few lines of a cache."""
@@ -122,6 +128,22 @@ def padded_bias(panels: Array, workspace: Workspace, b: Array | None = None, fir
     return bias
 
 
+def block_sizes(a: Array) -> tuple[int, int]:
+    """The most rows of a panel and the most values of the left matrix a in a block."""
+    raise NotImplementedError("only kernels call this")
+
+
+@overload(block_sizes)
+def _block_sizes(a: Any) -> Any:
+    of_tiles = (MAX_BLOCK_DEPTH_OF_TILES, MAX_LEFT_BLOCK_OF_TILES)
+    sizes = of_tiles if uses_tiles(a.dtype) else (MAX_BLOCK_DEPTH, MAX_LEFT_BLOCK)
+
+    def implementation(a: Any) -> Any:
+        return sizes
+
+    return implementation
+
+
 @kernel
 def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array) -> None:
     """c = a @ W + bias for a [R, K], the packed W [K, N], bias [1, panels · width] and c [R, panels · width].
@@ -132,7 +154,8 @@ def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array) -> Non
     R, a_stride = a.shape
     count, K, width = panels.shape
     _, height = tile_rows(a)
-    c_stride, block = c.shape[1], max(MAX_LEFT_BLOCK // K // height, 1) * height  # whole tiles
+    max_depth, max_block = block_sizes(a)
+    c_stride, block = c.shape[1], max(max_block // K // height, 1) * height  # whole tiles
     bias_stride = c_stride if len(bias) > 1 else 0
     first_a, first_panel, first_bias, first_c = address(a), address(panels), address(bias), address(c)
     open_tiles(panels)
@@ -141,8 +164,8 @@ def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array) -> Non
         for n in range(count):
             column, vectors = n * width, vectors_for(N - n * width, width)
             out = r * c_stride + column
-            for k in range(0, K, MAX_BLOCK_DEPTH):
-                panel, depth = (n * K + k) * width, min(MAX_BLOCK_DEPTH, K - k)
+            for k in range(0, K, max_depth):
+                panel, depth = (n * K + k) * width, min(max_depth, K - k)
                 s, start, s_stride = first_bias, r * bias_stride + column, bias_stride
                 if k:
                     s, start, s_stride = first_c, out, c_stride

@@ -79,8 +79,8 @@ def many_streams(model: Model, streams: int, threads: int | None) -> Step:
 def scorer(engine: str, shape: Shape, threads: int) -> tuple[Step, str]:
     """Scores lines of a text, each a text of its own, as `charrnn score --per-line` does."""
     model = untrained(engine, shape)
-    lines = texts.words(LINES_PER_CALL * LINE_LENGTH).split("\n")[0]
-    given = [lines[n : n + LINE_LENGTH] for n in range(0, len(lines), LINE_LENGTH)]
+    text = texts.words(LINES_PER_CALL * LINE_LENGTH)
+    given = [text[n : n + LINE_LENGTH] for n in range(0, len(text), LINE_LENGTH)]
 
     def step() -> float:
         return sum(found.chars for found in charrnn.score_lines(model, given, threads=threads))

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -92,19 +93,27 @@ def trainer(mode: str, kind: type[Baseline], shape: Shape, fused: bool) -> Step:
     return step
 
 
-def sampler(shape: Shape, streams: int, threads: Sequence[int]) -> tuple[Step, str]:
+def sampler(shape: Shape, streams: int, threads: Sequence[int], precision: str = "float32") -> tuple[Step, str]:
     """Draws some characters with the fastest combination of an input and a number of threads."""
     return choose(
         {
-            ", ".join([inputs, *named(n, threads)]): (n, drawer(INPUTS[inputs], shape, streams))
+            ", ".join([inputs, *named(n, threads)]): (n, drawer(INPUTS[inputs], shape, streams, precision))
             for n, inputs in itertools.product(threads, INPUTS)
         }
     )
 
 
-def drawer(kind: type[Baseline], shape: Shape, streams: int) -> Step:
+def in_int8(net: nn.Module) -> nn.Module:
+    """The network with weights in int8, which are multiplied with inputs that are rounded as they come."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch plans to move this function
+        return torch.ao.quantization.quantize_dynamic(net, {nn.LSTM, nn.Linear}, dtype=torch.qint8)
+
+
+def drawer(kind: type[Baseline], shape: Shape, streams: int, precision: str) -> Step:
     """A loop that feeds back each character; with one stream each character becomes text when it is drawn."""
-    net = kind(ModelConfig(V, shape.cell, shape.hidden_size, shape.layers)).eval()
+    net: nn.Module = kind(ModelConfig(V, shape.cell, shape.hidden_size, shape.layers)).eval()
+    net = in_int8(net) if precision == "int8" else net
     context, state = torch.zeros(streams, dtype=torch.int64), None
 
     def draw() -> Iterator[Tensor]:
