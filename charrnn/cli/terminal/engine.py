@@ -23,7 +23,7 @@ def with_engine(
     from charrnn.engine import compile_time
     from charrnn.engine.selection import DRAWING_SPEED, SCORING_SPEED
 
-    kernels = compile_time.SAMPLING if samples else compile_time.scoring(model.config.cell)
+    kernels = compile_time.sampling(precision) if samples else compile_time.scoring(model.config.cell)
     speed = DRAWING_SPEED if samples else SCORING_SPEED
     choice = engines.choose(name, characters, speed=speed, kernels=kernels)
     if choice.spared and not quiet:

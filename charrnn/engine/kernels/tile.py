@@ -60,13 +60,7 @@ def _tile_rows(operands: Any) -> Any:
     return implementation
 
 
-@intrinsic
-def address(typingctx: Any, array: Any) -> Any:
-    """The address of an array's values, which must be C-contiguous.
-
-    A function that takes addresses in place of arrays is called faster: numba passes an array as a dozen values, and
-    counts who uses it.
-    """
+def _address(typingctx: Any, array: Any) -> Any:
     if array.layout != "C":
         raise TypeError("the kernels need C-contiguous arrays")
 
@@ -74,6 +68,13 @@ def address(typingctx: Any, array: Any) -> Any:
         return context.make_array(array)(context, builder, args[0]).data
 
     return types.CPointer(array.dtype)(array), codegen
+
+
+address: Any = intrinsic(_address)
+"""The address of an array's values, which must be C-contiguous.
+
+A function that takes addresses in place of arrays is called faster: numba passes an array as a dozen values, and counts
+who uses it."""
 
 
 @kernel
