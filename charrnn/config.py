@@ -37,6 +37,8 @@ FORM_OF_LAYOUT = {"translations": "translator", "labels": "classifier", "tags": 
 CLIPPINGS = ("norm", "value")
 PRECISIONS = ("float32", "bfloat16")
 """The formats in which matrices are multiplied."""
+WEIGHT_PRECISIONS = (*PRECISIONS, "int8")
+"""The formats of the weights with which a trained model draws."""
 
 LOGIT_ADJUSTMENT, MAX_LOGIT_ADJUSTMENT = 0.25, 10.0
 """How much `classify` favours rare labels: in cross-validation this gained more macro F1 than it cost accuracy."""

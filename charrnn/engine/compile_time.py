@@ -18,6 +18,8 @@ SECONDS = {
     "bfloat16.pack_pairs.bfloat16": 0.3,
     "bfloat16.round_rows.bfloat16": 0.2,
     "decoder._run": 17.7,
+    "decoder._run.bfloat16": 17.7,
+    "decoder._run.int8": 23.5,
     "embedding._add_rows": 0.2,
     "embedding._look_up": 0.3,
     "gru._backward": 1.6,
@@ -46,12 +48,15 @@ counts once. Those in bfloat16 took these seconds where all the others took as l
 Xeon that has AMX, made slower."""
 YARDSTICK_SECONDS = 0.042
 """The seconds that `_yardstick` took on that machine."""
-IN_BFLOAT16 = ".bfloat16"
-"""How the names end of kernels that are compiled for products in bfloat16; the same kernels exist in float32 too."""
+IN_BFLOAT16, IN_INT8 = ".bfloat16", ".int8"
+"""How the names end of kernels that are compiled for products in these; the same kernels exist in float32 too."""
 SHARED = ("bfloat16.", "matmul.")
 """How the names begin of kernels in bfloat16 that all cells call."""
-SAMPLING = frozenset({"decoder._run", "matmul._pack"})
-"""The kernels that sampling calls: one for all cells."""
+
+
+def sampling(precision: str = "float32") -> frozenset[str]:
+    """The kernels that sampling calls with weights in a precision: one for all cells."""
+    return frozenset({"decoder._run", "matmul._pack"} if precision == "float32" else {f"decoder._run.{precision}"})
 
 
 def scoring(cell: str) -> frozenset[str]:
@@ -74,7 +79,7 @@ def training(
     others = {"adam._adam", "embedding._add_rows", "softmax._cross_entropy"}
     of_attention = {name for name in SECONDS if name.startswith("attention.")} if form == "translator" else set()
     found = scoring(cell) | products | others | of_attention
-    return found | SAMPLING if samples and form == "language_model" else found
+    return found | sampling() if samples and form == "language_model" else found
 
 
 def to_compile(kernels: Collection[str]) -> float:

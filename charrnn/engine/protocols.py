@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from charrnn.layers.workspace import Workspace
-from charrnn.types import Array, Ids, Indices, Mask, Params
+from charrnn.types import Array, Ids, Indices, Mask
 
 
 class Cell(Protocol):
@@ -56,7 +56,7 @@ class Cell(Protocol):
     """
 
     step: Callable[..., Array]
-    """`step(x, *recurrent, state)` → next state: `forward` for one step, x [B, G·H], without a cache.
+    """`step(x, *recurrent, state, matmul=np.matmul)` → next state: `forward` for one step, x [B, G·H], without a cache.
 
     Only the reference engine has it; other engines offer a `Decoder` instead.
     """
@@ -175,8 +175,10 @@ class Engine(Protocol):
     linear: Linear
     softmax: Softmax
     attention: Attention
-    Decoder: Callable[[str, Params, Array, int], CharDecoder] | None
-    """`Decoder(cell, params, state, threads)`, which starts from a state [L, S, B, H]; None: the engine has none.
+    Decoder: Callable[..., CharDecoder] | None
+    """`Decoder(cell, params, state, threads=1, precision="float32")`, which starts from a state [L, S, B, H].
+
+    The precision is that of the weights, one of `config.WEIGHT_PRECISIONS`: see `layers.narrow`. None: it has none.
 
     Without one, sampling calls `step` for each character: `sampling.decoder` is the reference implementation.
     """

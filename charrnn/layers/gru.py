@@ -88,10 +88,10 @@ def forward(
     return h[1:], h[T:].copy(), (W_hh, h, gates, q, matmul)
 
 
-def step(x: Array, W_hh: Array, b_hn: Array, state: Array) -> Array:
+def step(x: Array, W_hh: Array, b_hn: Array, state: Array, matmul: Matmul = np.matmul) -> Array:
     """One step of `forward`, without a cache: the next state, from x [B, 3H] and the state [1, B, H]."""
     H = state.shape[2]
-    hW = state[0] @ W_hh
+    hW = matmul(state[0], W_hh)
     # r, z = σ(x_rz + h W_rz)
     rz, n = hW[:, : 2 * H], hW[:, 2 * H :]
     rz += x[:, : 2 * H]

@@ -80,12 +80,12 @@ def forward(
     return h[1:], np.stack((h[T], c[T])), (W_hh, h, c, tanh_c, gates, matmul)
 
 
-def step(x: Array, W_hh: Array, state: Array) -> Array:
+def step(x: Array, W_hh: Array, state: Array, matmul: Matmul = np.matmul) -> Array:
     """One step of `forward`, without a cache: the next state, from x [B, 4H] and the state [2, B, H]."""
     h, c = state
     scale, shift = _scale_and_shift(h.shape[1], x.dtype)
     # a = x + h W_hh
-    a = h @ W_hh
+    a = matmul(h, W_hh)
     a += x
     # i, f, o = σ(a),  g = tanh(a)
     i, f, g, o = _split(sigmoid_or_tanh(a, scale, shift, out=a))

@@ -70,9 +70,9 @@ def forward(
     return h[1:], h[T:].copy(), (W_hh, h, nonlinearity, matmul)
 
 
-def step(x: Array, W_hh: Array, state: Array, nonlinearity: str = "tanh") -> Array:
+def step(x: Array, W_hh: Array, state: Array, matmul: Matmul = np.matmul, nonlinearity: str = "tanh") -> Array:
     """One step of `forward`, without a cache: the next state, from x [B, H] and the state [1, B, H]."""
-    a: Array = state @ W_hh
+    a = matmul(state, W_hh)
     a += x
     return _f(a, nonlinearity)
 

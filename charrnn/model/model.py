@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from charrnn import engine as engines
-from charrnn.config import LINE_LAYOUTS, ModelConfig, between
+from charrnn.config import LINE_LAYOUTS, WEIGHT_PRECISIONS, ModelConfig, between, one_of
 from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
@@ -19,10 +19,12 @@ from charrnn.dataset.unseen import UnseenEstimate
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.engine import Engine
 from charrnn.errors import ConfigError, CorpusError, DivergenceError
+from charrnn.layers.narrow import matmul_with
 from charrnn.layers.workspace import Workspace
 from charrnn.model.clamp import clamp, value_range
 from charrnn.model.forms import AnyNetwork, network_for
 from charrnn.model.line_scores import LineScores
+from charrnn.model.narrow_weights import rounded
 from charrnn.model.network import Network
 from charrnn.types import Array, Ids, Params
 
@@ -57,6 +59,9 @@ class Model:
     """The scores of the lines that were held out, if they were measured, which is after training."""
     table: TableForm | None = None
     """The columns that the training text was read from, if it was a table of two: other tables are read so too."""
+    precision: str = "float32"
+    """The format of the weights that texts are drawn with, one of `config.WEIGHT_PRECISIONS`; `params` are rounded to
+    it, but are float32 arrays."""
 
     @cached_property
     def network(self) -> AnyNetwork:
@@ -166,6 +171,19 @@ class Model:
         params, clamped = clamp(self.language_model, self.params, values)
         return replace(self, params=params, clamped=clamped)
 
+    def with_precision(self, precision: str) -> "Model":
+        """The same model with weights in float32, bfloat16 or int8: it draws texts from fewer bytes.
+
+        What it reads, it reads with the same weights, rounded, in float32. Raises `ConfigError` for an unknown
+        precision, for a network that is no language model, and if the weights are rounded already.
+        """
+        one_of("precision", precision, WEIGHT_PRECISIONS)
+        if precision == self.precision:
+            return self
+        if self.precision != "float32":
+            raise ConfigError(f"the weights of this model are rounded to {self.precision}: load the model anew")
+        return replace(self, params=rounded(self.config, self.params, precision), precision=precision)
+
     def check_unit(self, layer: int, index: int) -> None:
         """Raises `ConfigError` for a unit that does not exist."""
         L, H = self.config.layers, self.config.hidden_size
@@ -185,7 +203,7 @@ class Model:
 
     def step(self, ids: Ids, state: Array) -> tuple[Array, Array]:
         """`forward` for one character of each row [B], with the NumPy engine: logits [B, V], and the next state."""
-        return self.language_model.step(self.params, ids, state)
+        return self.language_model.step(self.params, ids, state, matmul_with(self.precision))
 
     def read(self, ids: Ids, state: Array) -> Array:
         """The state [L, S, 1, H] after the text `ids` [N]."""

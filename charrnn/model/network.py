@@ -16,6 +16,7 @@ import numpy as np
 from charrnn.config import ModelConfig
 from charrnn.dataset.batch import Batch
 from charrnn.engine import Cell, Engine, load
+from charrnn.layers.matmul import Matmul
 from charrnn.layers.workspace import Workspace
 from charrnn.model import head
 from charrnn.model.stack import Stack
@@ -75,13 +76,13 @@ class Network:
         h, state, _ = self.stack.forward(params, inputs, state, None, workspace)
         return head.logits(self.engine, params, h, workspace), state
 
-    def step(self, params: Params, ids: Ids, state: Array) -> tuple[Array, Array]:
+    def step(self, params: Params, ids: Ids, state: Array, matmul: Matmul = np.matmul) -> tuple[Array, Array]:
         """`forward` for one character of each row [B], with the NumPy engine: logits [B, V], and the next state.
 
         For a sequence of a single step, the overhead of `forward` would take longer than the mathematics.
         """
-        h, next_state = self.stack.step(params, ids, state)
-        y = h @ params["W_out"]
+        h, next_state = self.stack.step(params, ids, state, matmul)
+        y = matmul(h, params["W_out"])
         y += params["b_out"]
         return y, next_state
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from charrnn.config import ModelConfig
 from charrnn.engine import Cell, Engine
+from charrnn.layers.matmul import Matmul
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array, Ids, Params, Shapes
 
@@ -79,7 +80,7 @@ class Stack:
         """The state [L, S, B, H] before anything is read."""
         return np.zeros(self.state_shape(B), dtype)
 
-    def step(self, params: Params, ids: Ids, state: Array) -> tuple[Array, Array]:
+    def step(self, params: Params, ids: Ids, state: Array, matmul: Matmul = np.matmul) -> tuple[Array, Array]:
         """The last layer's h [B, H] after one character of each row [B], with the NumPy engine, and the next state.
 
         For a sequence of a single step, the overhead of `forward` would take longer than the mathematics.
@@ -88,10 +89,10 @@ class Stack:
         x: Array = ids
         for layer, suffix in enumerate(self.suffixes):
             W = params[f"W_ih{suffix}"]
-            x = x @ W if layer else W[ids]
+            x = matmul(x, W) if layer else W[ids]
             x += params[f"b{suffix}"]
             recurrent = (params[f"{name}{suffix}"] for name in cell.RECURRENT)
-            next_state[layer] = cell.step(x, *recurrent, state[layer])
+            next_state[layer] = cell.step(x, *recurrent, state[layer], matmul)
             x = next_state[layer, 0]
         return x, next_state
 

@@ -48,7 +48,7 @@ class BatchDecoder:
         self.mask = charset_mask(config, vocabulary.characters, stops, vocabulary.is_bytes)
         Decoder = model.engine.Decoder
         self._compiled: Any = Decoder and Decoder(
-            model.config.cell_name, model.params, state, threads or available_cores()
+            model.config.cell_name, model.params, state, threads or available_cores(), model.precision
         )
         self._state = state
 

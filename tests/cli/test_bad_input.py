@@ -187,6 +187,13 @@ train corpus.txt --engine fortran             | 2 | numpy
 train corpus.txt --precision float16          | 2 | bfloat16
 train corpus.txt --precision BFLOAT           | 2 | bfloat16
 train corpus.txt --precision ''               | 2 | bfloat16
+train corpus.txt --precision int8             | 2 | bfloat16
+sample model.safetensors --precision float16  | 2 | int8
+sample model.safetensors --precision 8        | 2 | int8
+sample model.safetensors --precision ''       | 2 | int8
+sample nan.safetensors --precision int8       | 1 | NaN
+sample nan.safetensors --precision bfloat16   | 1 | NaN
+score model.safetensors corpus.txt --precision INT8 | 2 | int8
 # the files of a run
 train corpus.txt --out model.safetensors      | 1 | exists
 train corpus.txt --out model.txt              | 2 | must end in .safetensors

@@ -15,9 +15,10 @@ from charrnn.errors import EngineError
 from charrnn.layers.workspace import Workspace
 from support import naive
 from support.cells import CELLS
+from support.narrow import product as narrow_product
 
 ROOT = Path(__file__).parents[2]
-OTHERS = ("embedding", "linear", "softmax", "attention", "matmul")
+OTHERS = ("embedding", "linear", "softmax", "attention", "matmul", "narrow")
 COMPILED = {name: name for name in (*CELLS, *OTHERS)} | {"activations": "simd"}
 """The modules of `layers/` that are compiled, and their compiled versions in `engine/kernels/`."""
 
@@ -77,6 +78,14 @@ def matmul(module: Any, name: str, rng: np.random.Generator) -> dict[str, Any]:
     return {"product": module.matmul(a, b, Workspace(), precision=precision)}
 
 
+def narrow(module: Any, name: str, rng: np.random.Generator) -> dict[str, Any]:
+    """Products by narrow weights: of whole numbers and with steps of 1, so they are exact."""
+    a, W = (rng.integers(-127, 128, shape).astype(np.float32) for shape in ((9, 17), (17, 6)))
+    a[:, 0] = W[0] = 127
+    product = layers.narrow.matmul_with if module is layers.narrow else narrow_product
+    return {name: product(name)(a, layers.narrow.round_weights(W, name)) for name in ("bfloat16", "int8")}
+
+
 def results(module: Any, name: str) -> dict[str, Any]:
     """What a layer of an engine computes, forward and backward, of the same random arguments."""
     compute: Callable[..., dict[str, Any]] = {
@@ -85,6 +94,7 @@ def results(module: Any, name: str) -> dict[str, Any]:
         "softmax": softmax,
         "attention": attention,
         "matmul": matmul,
+        "narrow": narrow,
     }.get(name, cell)
     return compute(module, name, np.random.default_rng(1))
 
@@ -136,6 +146,7 @@ def forgetting(function: Callable[..., Any], part: int | None) -> Callable[..., 
         ("softmax", "cross_entropy", 1, "d_logits"),
         ("matmul", "bfloat16_matmul", None, "product"),
         ("matmul", "bfloat16", None, "product"),
+        ("narrow", "int8_matmul", None, "int8"),
         ("attention", "forward", 0, "outputs"),
         ("attention", "backward", 3, "dW_c"),
     ],

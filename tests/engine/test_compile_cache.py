@@ -260,7 +260,7 @@ def test_auto_compiles_only_where_it_pays(compiled: set[str]) -> None:
 
 def test_the_table_of_compile_times_has_only_kernels() -> None:
     for name in compile_time.SECONDS:
-        module, _, function = name.removesuffix(compile_time.IN_BFLOAT16).partition(".")
+        module, function, *_ = name.split(".")
         path = Path(compile_time.__file__).parent / "kernels" / f"{module}.py"
         functions = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)]
         (found,) = (node for node in functions if node.name == function)
@@ -270,7 +270,7 @@ def test_the_table_of_compile_times_has_only_kernels() -> None:
 CALLED = """
 import charrnn
 from charrnn.engine import compile_time, load
-from charrnn.engine.kernels.kernel import has_pairs
+from charrnn.engine.kernels.kernel import ending
 from charrnn.engine.precision import problem_with_bfloat16
 from numba.core.dispatcher import Dispatcher
 import sys
@@ -283,8 +283,7 @@ def called():
             for key, value in vars(module).items():
                 if isinstance(value, Dispatcher) and value.__module__ == name:
                     for types in value.signatures:
-                        end = compile_time.IN_BFLOAT16 if has_pairs(types) else ""
-                        found.add(f"{name.rpartition('.')[2]}.{key}{end}")
+                        found.add(f"{name.rpartition('.')[2]}.{key}{ending(types)}")
     return found
 
 small = {"hidden_size": 8, "batch_size": 4, "seq_length": 8, "steps": 2, "seed": 0, "threads": 1, "engine": "numba"}
@@ -306,7 +305,10 @@ model = trainer(STREAM).latest
 charrnn.score(model, "abab")
 check("score", compile_time.scoring("lstm"))
 "".join(charrnn.generate(model, length=2, seed=0))
-check("sample", compile_time.SAMPLING)
+check("sample", compile_time.sampling())
+for precision in ("bfloat16", "int8"):
+    "".join(charrnn.generate(model.with_precision(precision), length=2, seed=0))
+    check(f"sample in {precision}", compile_time.sampling(precision))
 list(trainer(STREAM))
 check("train", compile_time.training("lstm", samples=True))
 list(trainer(STREAM, "gru", layers=2))
@@ -324,6 +326,7 @@ list(charrnn.tag(run.best, ["ab"]))
 check("whole texts", set())
 if problem_with_bfloat16():
     expected = {name for name in compile_time.SECONDS if not name.endswith(compile_time.IN_BFLOAT16)}
+    expected |= compile_time.sampling("bfloat16")
 else:
     expected = set(compile_time.SECONDS)
     for cell in ("lstm", "gru", "rnn"):
@@ -341,7 +344,8 @@ def test_the_kernels_of_a_job_are_those_that_it_calls() -> None:
     # What is compiled for another kernel looks as if it had been called: so all that the cache lacks is compiled first
     kernels = {*compile_time.SECONDS}
     if engines.precision_to_compile("auto") == "float32":
-        kernels = {name for name in kernels if not name.endswith(compile_time.IN_BFLOAT16)}
+        trained = {name for name in kernels if name.endswith(compile_time.IN_BFLOAT16)}
+        kernels -= trained - compile_time.sampling("bfloat16")
     for mode in ("check",) if kernels <= compile_cache.compiled() else ("compile", "check"):
         command = [sys.executable, "-c", CALLED, mode]
         done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
@@ -366,4 +370,4 @@ def test_a_training_in_bfloat16_compiles_after_one_in_float32(compiled: set[str]
         compiled |= kernels
         assert compile_time.to_compile(kernels) == 0
         compiled -= {name for name in compiled if name.endswith(compile_time.IN_BFLOAT16)}
-    assert not compile_time.SAMPLING & {name for name in kernels if name.endswith(compile_time.IN_BFLOAT16)}
+    assert not compile_time.sampling() & {name for name in kernels if name.endswith(compile_time.IN_BFLOAT16)}

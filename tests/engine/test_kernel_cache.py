@@ -17,10 +17,11 @@ from charrnn.engine import compile_cache
 if importlib.util.find_spec("numba") is None:
     pytest.skip("needs numba", allow_module_level=True)
 
+from numba import typeof
 from numba.core.caching import IndexDataCacheFile
 
 from charrnn.engine.kernels import tile
-from charrnn.engine.kernels.kernel import kernel
+from charrnn.engine.kernels.kernel import ending, kernel
 
 
 class Calls:
@@ -98,6 +99,15 @@ def test_code_for_pairs_has_a_name_of_its_own(folders: list[Path]) -> None:
     for dtype in (np.float32, np.float64, np.uint32):
         kernel(_first)(np.array([3], dtype), np.zeros(1, np.float32))
     assert calls.compiled == 0
+
+
+def test_code_for_narrow_panels_is_named_after_their_precision_wherever_they_are() -> None:
+    floats, ids = np.zeros((2, 3, 4), np.float32), np.zeros((5, 6), np.uint16)
+    for dtype, end in ((np.float32, ""), (np.uint16, ".bfloat16"), (np.int32, ".int8"), (np.uint8, "")):
+        for panels in (np.zeros((2, 3, 4), dtype), np.zeros((1, 2, 3, 4), dtype)):
+            for arguments in ((floats, ids, panels), (3, (ids, (panels, floats))), ((panels,),)):
+                assert ending(tuple(map(typeof, arguments))) == end
+    assert ending((typeof(ids), typeof(ids.astype(np.int32)))) == ""
 
 
 def test_code_is_read_from_a_folder_that_can_not_be_written_to(

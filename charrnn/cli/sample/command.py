@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from charrnn.cli.terminal.computation import EngineOption, PrecisionOption
 from charrnn.cli.terminal.console import Output, model_file, notifier
 from charrnn.cli.terminal.help import CHOICE, MOST_USED, OUTPUT, RUN, START, TEXT, TEXTS, option
 
@@ -25,6 +26,7 @@ Each option can come from the environment too: CHARRNN_SAMPLE_TEMP=0.8.
 Examples:
   charrnn sample --temp 0.8
   charrnn sample -n -1 | head -c 2000
+  charrnn sample -n -1 --precision int8 | head -c 1G > long.txt
   charrnn sample --prime 'Dear Marget,' --seed 7
   charrnn sample --stop-at-newline --count 10 --ban '0-9'
   charrnn sample --prime 'LOWE:\\n' --stop '\\n\\n' --no-echo
@@ -173,9 +175,8 @@ def command(
     no_empty: Annotated[
         bool, option(TEXTS, "Skip samples of nothing but white space, and draw others.", "--no-empty")
     ] = False,
-    engine: Annotated[
-        str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
-    ] = "auto",
+    engine: EngineOption = "auto",
+    precision: PrecisionOption = "float32",
     threads: Annotated[int | None, option(RUN, "Number of threads. [one for each core; with NumPy one]")] = None,
     as_json: Annotated[
         bool, option(OUTPUT, "Print a JSON object for each sample, one a line.", "--json", envvar="CHARRNN_SAMPLE_JSON")
@@ -234,7 +235,7 @@ def command(
         length = model.default_length
         options.notify_length(model, notice)
     characters = math.inf if per_line or interactive or length < 0 else count * length
-    model = with_engine(model, engine, characters, quiet, samples=True).clamp_units(units)
+    model = with_engine(model, engine, characters, quiet, precision, samples=True).clamp_units(units)
     until = [model.end] if model.reads_lines else ["\n"] if per_line else []
     stops = [*stop, *(["\n"] if stop_at_newline else []), *until]
     after = None if state_in is None else GenerationState.load(state_in, model)

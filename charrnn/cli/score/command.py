@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from charrnn.cli.terminal.computation import EngineOption, ScorePrecisionOption
 from charrnn.cli.terminal.console import model_file, notifier
 from charrnn.cli.terminal.help import LINES, MOST_USED, RUN, option
 from charrnn.cli.terminal.inputs import (
@@ -132,9 +133,8 @@ def command(
         int | None,
         option(RUN, "Score windows of N characters, each from a fresh state, as transformers read.", metavar="N"),
     ] = None,
-    engine: Annotated[
-        str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
-    ] = "auto",
+    engine: EngineOption = "auto",
+    precision: ScorePrecisionOption = "float32",
     threads: Annotated[int | None, option(RUN, "Number of threads for lines and records. [one for each core]")] = None,
     quiet: Annotated[bool, option(RUN, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> int:
@@ -166,7 +166,7 @@ def command(
     arriving = ARRIVAL_BLOCK if by_line or heatmap else 0
     shown = line_filter.Shown()
     with _exit_codes_of_grep(exit_code):
-        model, parts, has_several = _open(given, paths, engine, encoding, form, waits, arriving, quiet)
+        model, parts, has_several = _open(given, paths, engine, precision, encoding, form, waits, arriving, quiet)
         undecoded = UndecodedBytes(model)
         wanted = wanted.in_bits(model, notifier(quiet))
         try:
@@ -216,6 +216,7 @@ def _open(
     checkpoint: Path | None,
     paths: list[str],
     engine: str,
+    precision: str,
     encoding: str | None,
     form: "RecordForm | None",
     waits: bool,
@@ -256,7 +257,7 @@ def _open(
         if size == math.inf:  # it takes a while to find out what is compiled, and a short text does not need to know
             kernels = compile_time.scoring(model.config.cell)
             size, parts = _read_ahead(parts, engines.max_numpy_chars(engine, SCORING_SPEED, kernels))
-    return with_engine(model, engine, size, quiet), parts, len(paths) > 1
+    return with_engine(model, engine, size, quiet, precision), parts, len(paths) > 1
 
 
 def _reading(model: "Model", form: "RecordForm | None") -> "Model":

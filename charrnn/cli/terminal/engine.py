@@ -15,18 +15,23 @@ if TYPE_CHECKING:
     from charrnn.model.model import Model
 
 
-def with_engine(model: "Model", name: str, characters: float, quiet: bool, samples: bool = False) -> "Model":
-    """The model with the engine for so many characters that it reads or, if it `samples`, writes."""
+def with_engine(
+    model: "Model", name: str, characters: float, quiet: bool, precision: str = "float32", samples: bool = False
+) -> "Model":
+    """The model in a precision, with the engine for so many characters that it reads or, if it `samples`, writes."""
     from charrnn import engine as engines
     from charrnn.engine import compile_time
     from charrnn.engine.selection import DRAWING_SPEED, SCORING_SPEED
 
-    kernels = compile_time.SAMPLING if samples else compile_time.scoring(model.config.cell)
+    kernels = compile_time.sampling(precision) if samples else compile_time.scoring(model.config.cell)
     speed = DRAWING_SPEED if samples else SCORING_SPEED
     choice = engines.choose(name, characters, speed=speed, kernels=kernels)
     if choice.spared and not quiet:
         notify_spared(choice.spared)
     notify_compilation(choice.engine, kernels, quiet)
+    model = model.with_precision(precision)
+    if precision != "float32" and not quiet:
+        notice(f"weights in {precision}")
     return replace(model, engine=engines.load(choice.engine))
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from itertools import product
 from typing import NamedTuple, cast
 
-from charrnn.config import PRECISIONS
+from charrnn.config import PRECISIONS, WEIGHT_PRECISIONS
 from charrnn.dataset.corpus import from_text
 from charrnn.engine import compile_time
 from charrnn.engine.precision import problem_with_bfloat16
@@ -50,7 +50,9 @@ def kernels(commands: list[str], cells: list[str]) -> set[str]:
                 found |= compile_time.training(cell, form, samples=True, precision=precision)
         if {"score", "classify", "tag"} & {*commands}:
             found |= compile_time.scoring(cell)
-    return found | compile_time.SAMPLING if "sample" in commands else found
+    for precision in WEIGHT_PRECISIONS if "sample" in commands else ():
+        found |= compile_time.sampling(precision)
+    return found
 
 
 def precisions() -> tuple[str, ...]:
@@ -71,11 +73,13 @@ def _train(cell: str) -> None:
     for layout, precision in product(TEXTS, precisions()):
         for _ in _trainer(layout, cell, precision):
             pass
-    _sample(cell)
+    _sample(cell, ("float32",))
 
 
-def _sample(cell: str) -> None:
-    "".join(generate(_trainer("stream", cell).latest, length=2, seed=0))
+def _sample(cell: str, weights: tuple[str, ...] = WEIGHT_PRECISIONS) -> None:
+    model = _trainer("stream", cell).latest
+    for precision in weights:
+        "".join(generate(model.with_precision(precision), length=2, seed=0))
 
 
 def _score(cell: str) -> None:

@@ -11,10 +11,9 @@ import numpy as np
 from charrnn.engine.kernels import gru, lstm, rnn
 from charrnn.engine.kernels.filters import any_filter, apply_after_penalty, apply_mask, loop_penalty
 from charrnn.engine.kernels.kernel import kernel
-from charrnn.engine.kernels.matmul import pack, packed_matmul, padded_bias
+from charrnn.engine.kernels.narrow import Packed, layer_of, multiply, pack_weights, stack
 from charrnn.engine.kernels.simd import copy, exponentials
 from charrnn.engine.threads import Threads, row_shards
-from charrnn.layers.workspace import Workspace
 from charrnn.types import Array, Ids, Mask, Params
 
 CELLS = ("rnn", "rnn_relu", "gru", "lstm")
@@ -26,27 +25,22 @@ MIN_ROWS_PER_THREAD = 8
 class Decoder:
     """A model's packed weights and the states of B texts, which advance as characters are drawn; a shard per thread."""
 
-    def __init__(self, cell: str, params: Params, state: Array, threads: int = 1):
-        """Starts from `state` [L, S, B, H]; uses at most `threads` threads."""
+    def __init__(self, cell: str, params: Params, state: Array, threads: int = 1, precision: str = "float32"):
+        """Starts from `state` [L, S, B, H]; uses at most `threads` threads. The precision is that of the weights."""
         L, _, B, H = state.shape
         self.cell = CELLS.index(cell)
 
-        def packed(names: list[str]) -> Array:
-            return np.stack([pack(params[name], Workspace()) for name in names])
+        def packed(name: str, b: Array | None, first: int = 0) -> Packed:
+            return pack_weights(params[name], precision, b, first)
 
-        layers = range(L)
-        W_hh = packed([f"W_hh{layer}" for layer in layers])
-        # The first layer looks its input up, and never reads its W_ih: another layer's fills the place
-        W_ih = packed([f"W_ih{max(layer, 1)}" for layer in layers]) if L > 1 else W_hh[:, :0]
-        W_out = pack(params["W_out"], Workspace())
+        W_hh = stack([packed(f"W_hh{layer}", params.get(f"b_hn{layer}"), 2 * H) for layer in range(L)])
+        # The first layer looks its input up: the others are numbered from 0
+        W_ih = stack([packed(f"W_ih{layer}", params[f"b{layer}"]) for layer in range(1, L)]) if L > 1 else W_hh
         self.weights = (
             np.ascontiguousarray(params["W_ih0"] + params["b0"]),
             W_hh,
-            np.stack([padded_bias(W_hh[0], Workspace(), params.get(f"b_hn{layer}"), 2 * H) for layer in layers]),
             W_ih,
-            np.stack([padded_bias(W_hh[0], Workspace(), params[f"b{layer}"]) for layer in layers]),
-            W_out,
-            padded_bias(W_out, Workspace(), params["b_out"]),
+            packed("W_out", params["b_out"]),
         )
         self.V = len(params["b_out"])
         self.shards = row_shards(B, max(1, min(threads, B // MIN_ROWS_PER_THREAD)))
@@ -56,8 +50,8 @@ class Decoder:
 
     def _step_buffers(self, B: int) -> tuple[Array, ...]:
         """What every step of a shard overwrites: projected inputs, products with W_hh, scratch values, and logits."""
-        table, W_hh, b_hh, _, _, _, b_out = self.weights
-        widths = (table.shape[1], b_hh.shape[-1], W_hh.shape[2], b_out.shape[-1])
+        table, (_, b_hh, *_), _, (_, b_out, *_) = self.weights
+        widths = (table.shape[1], b_hh.shape[-1], self.states[0].shape[-1], b_out.shape[-1])
         return tuple(np.zeros((B, width), table.dtype) for width in widths)
 
     @property
@@ -114,7 +108,7 @@ class Decoder:
 @kernel
 def _run(
     cell: int,
-    weights: tuple[Array, ...],
+    weights: tuple[Any, ...],
     state: Array,
     buffers: tuple[Array, ...],
     context: Ids,
@@ -130,7 +124,7 @@ def _run(
 
     Overwrites state, context, the last N columns of text, ids and logps.
     """
-    table, W_hh, b_hh, W_ih, b_ih, W_out, b_out = weights
+    table, W_hh, W_ih, W_out = weights
     x, hW, scratch, logits = buffers
     N, B = u.shape
     lookback = text.shape[1] - N
@@ -142,16 +136,16 @@ def _run(
                 for row in range(B):
                     copy(GH, (x,), (row * GH,), (table,), (context[row] * GH,))
             else:
-                packed_matmul(state[layer - 1, 0], W_ih[layer], GH, b_ih[layer], hW)
+                multiply(state[layer - 1, 0], layer_of(W_ih, layer - 1), GH, hW)
                 for row in range(B):
                     copy(GH, (x,), (row * GH,), (hW,), (row * hW.shape[1],))
             if cell == LSTM:
-                lstm.step_in_place(x, W_hh[layer], b_hh[layer], state[layer], hW, scratch)
+                lstm.step_in_place(x, layer_of(W_hh, layer), state[layer], hW, scratch)
             elif cell == GRU:
-                gru.step_in_place(x, W_hh[layer], b_hh[layer], state[layer], hW, scratch)
+                gru.step_in_place(x, layer_of(W_hh, layer), state[layer], hW, scratch)
             else:
-                rnn.step_in_place(x, W_hh[layer], b_hh[layer], state[layer], hW, scratch, cell == RNN_RELU)
-        packed_matmul(state[-1, 0], W_out, V, b_out, logits)
+                rnn.step_in_place(x, layer_of(W_hh, layer), state[layer], hW, scratch, cell == RNN_RELU)
+        multiply(state[-1, 0], W_out, V, logits)
         for row in range(B):
             recent = text[row, n : n + lookback]
             v, logp = _draw(logits[row, :V], temps[n], u[n, row], settings, masks, row, recent, row_buffers)

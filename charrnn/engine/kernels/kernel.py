@@ -1,6 +1,6 @@
 """The kernel: a function that numba compiles, without the GIL, and whose code the compile cache keeps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -11,10 +11,13 @@ from numba.core import event, sigutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 
 from charrnn.engine import compile_cache
-from charrnn.engine.compile_time import IN_BFLOAT16
+from charrnn.engine.compile_time import IN_BFLOAT16, IN_INT8
 
 PAIR_TYPE = types.uint32
 """Numba's type of a pair of values in bfloat16 (see `bfloat16`), which no array in float32 has."""
+PANEL_TYPES = {types.uint16: IN_BFLOAT16, types.int32: IN_INT8}
+"""Numba's types of narrow weights (see `narrow_panels`): other arrays of these types have fewer axes than panels."""
+PANEL_AXES = 3
 
 
 def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -56,7 +59,7 @@ class KernelCacheImpl(CompileResultCacheImpl):
 class KernelCache(FunctionCache):
     """The stored code of a function: read from all folders of the cache, written to the first that can be written to.
 
-    Code for arrays of pairs has files of its own, whose names say that it is in bfloat16: see `compile_cache.compiled`.
+    Code for narrower products has files of its own, whose names say their precision: see `compile_cache.compiled`.
 
     Numba's own cache needs a folder that can be written to even if it is complete, and an error while it writes, such
     as a full disk, ends the program.
@@ -92,15 +95,28 @@ class KernelCache(FunctionCache):
         locator = self._impl.locator
         locator.folder, self._cache_path = folder, str(folder)
         name, dash, rest = self._impl.filename_base.partition("-")
-        if has_pairs(sig):
-            name += IN_BFLOAT16
+        name += ending(sig)
         self._cache_file = IndexDataCacheFile(self._cache_path, name + dash + rest, locator.get_source_stamp())
 
 
-def has_pairs(sig: Any) -> bool:
-    """Whether there are arrays of pairs among the arguments of a signature of numba's."""
+def ending(sig: Any) -> str:
+    """How the name of the code for a signature of numba's ends: the precision of the matrices that it multiplies."""
     arguments, _ = sigutils.normalize_signature(sig)
-    return any(isinstance(kind, types.Array) and kind.dtype == PAIR_TYPE for kind in arguments)
+    for array in _arrays(arguments):
+        if array.dtype == PAIR_TYPE:
+            return IN_BFLOAT16
+        if array.ndim >= PANEL_AXES and array.dtype in PANEL_TYPES:
+            return PANEL_TYPES[array.dtype]
+    return ""
+
+
+def _arrays(kinds: Iterable[Any]) -> Iterator[Any]:
+    """The types of arrays among these types, and in tuples among them."""
+    for kind in kinds:
+        if isinstance(kind, types.Array):
+            yield kind
+        elif isinstance(kind, types.BaseTuple):
+            yield from _arrays(kind)
 
 
 class _Listener(event.Listener):

@@ -5,6 +5,7 @@ import numpy as np
 from charrnn.engine.kernels.bfloat16 import as_operand
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
+from charrnn.engine.kernels.narrow import Packed, multiply
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, sigmoid, tanh
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
@@ -112,11 +113,11 @@ def _backward(
 
 
 @kernel
-def step_in_place(x: Array, panels: Array, bias: Array, state: Array, hW: Array, scratch: Array) -> None:
+def step_in_place(x: Array, packed: Packed, state: Array, hW: Array, scratch: Array) -> None:
     """One step without a cache: updates state [2, B, H] in place, from x [B, 4H]; `hW`, `scratch` are overwritten."""
     _, B, H = state.shape
     N = hW.shape[1]
-    packed_matmul(state[0], panels, 4 * H, bias, hW)
+    multiply(state[0], packed, 4 * H, hW)
     for b in range(B):
         n, s, m = 4 * b * H, b * N, b * H
         _fused_step(

@@ -16,7 +16,7 @@ from charrnn.engine.kernels.amx import TILE_ROWS, close_tiles, open_tiles, uses_
 from charrnn.engine.kernels.bfloat16 import PAIR, pack_pairs, padded_pairs, pairs_in_rows, round_rows
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.simd import REGISTER_BYTES, copy
-from charrnn.engine.kernels.tile import multiply_rows, panel_width, tile_rows, vectors_for
+from charrnn.engine.kernels.tile import address, multiply_rows, panel_width, tile_rows, vectors_for
 from charrnn.engine.kernels.transpose import transpose_block
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
@@ -157,6 +157,7 @@ def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array) -> Non
     max_depth, max_block = block_sizes(a)
     c_stride, block = c.shape[1], max(max_block // K // height, 1) * height  # whole tiles
     bias_stride = c_stride if len(bias) > 1 else 0
+    first_a, first_panel, first_bias, first_c = address(a), address(panels), address(bias), address(c)
     open_tiles(panels)
     for r in range(0, R, block):
         rows = min(block, R - r)
@@ -165,18 +166,13 @@ def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array) -> Non
             out = r * c_stride + column
             for k in range(0, K, max_depth):
                 panel, depth = (n * K + k) * width, min(max_depth, K - k)
-                if k == 0:
-                    start, left = r * bias_stride + column, r * a_stride
-                    multiply_rows(
-                        *(rows, vectors, a, left, a_stride, 1, panels, panel, depth),
-                        *(bias, start, bias_stride, c, out, c_stride),
-                    )
-                else:
-                    left = r * a_stride + k
-                    multiply_rows(
-                        *(rows, vectors, a, left, a_stride, 1, panels, panel, depth),
-                        *(c, out, c_stride, c, out, c_stride),
-                    )
+                s, start, s_stride = first_bias, r * bias_stride + column, bias_stride
+                if k:
+                    s, start, s_stride = first_c, out, c_stride
+                multiply_rows(
+                    *(rows, vectors, first_a, r * a_stride + k, a_stride, 1, first_panel, panel, depth),
+                    *(s, start, s_stride, first_c, out, c_stride),
+                )
     close_tiles(panels)
 
 
@@ -225,6 +221,7 @@ def _outer(a: Array, b: Array, N: int, left: Array, right: Array, bias: Array, c
     K, M = a.shape
     count, max_depth, width = right.shape
     k_stride, c_stride = left.shape[1], c.shape[1]
+    first_left, first_right, first_c = address(left), address(right), address(c)
     for k in range(0, K, max_depth):
         depth = min(max_depth, K - k)
         for j in range(depth):  # whole rows, in the order of memory
@@ -235,14 +232,11 @@ def _outer(a: Array, b: Array, N: int, left: Array, right: Array, bias: Array, c
         for n in range(count):
             column, vectors = n * width, vectors_for(N - n * width, width)
             panel = column * max_depth
-            if k == 0:
-                multiply_rows(
-                    M, vectors, left, 0, 1, k_stride, right, panel, depth, bias, column, 0, c, column, c_stride
-                )
-            else:
-                multiply_rows(
-                    M, vectors, left, 0, 1, k_stride, right, panel, depth, c, column, c_stride, c, column, c_stride
-                )
+            s, s_stride = (first_c, c_stride) if k else (address(bias), 0)
+            multiply_rows(
+                *(M, vectors, first_left, 0, 1, k_stride, first_right, panel, depth),
+                *(s, column, s_stride, first_c, column, c_stride),
+            )
 
 
 def _outer_in_bfloat16(a: Array, b: Array, N: int, workspace: Workspace) -> Array:

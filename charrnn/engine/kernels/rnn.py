@@ -5,6 +5,7 @@ import numpy as np
 from charrnn.engine.kernels.bfloat16 import as_operand
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
+from charrnn.engine.kernels.narrow import Packed, multiply
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, relu, relu_slope, tanh
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
@@ -84,10 +85,10 @@ def _backward(
 
 
 @kernel
-def step_in_place(x: Array, panels: Array, bias: Array, state: Array, hW: Array, scratch: Array, is_relu: bool) -> None:
+def step_in_place(x: Array, packed: Packed, state: Array, hW: Array, scratch: Array, is_relu: bool) -> None:
     """One step without a cache: updates state [1, B, H] in place, from x [B, H]; `hW` is overwritten."""
     _, B, H = state.shape
-    packed_matmul(state[0], panels, H, bias, hW)
+    multiply(state[0], packed, H, hW)
     for b in range(B):
         if is_relu:
             _fused_relu_step(H, (state,), (b * H,), (x, hW), (b * H, b * hW.shape[1]))

@@ -6,7 +6,7 @@ Arrays are indexed flat here: a matrix begins at an offset, and a stride leads t
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import MAX_BLOCK_DEPTH
 from charrnn.engine.kernels.simd import copy
-from charrnn.engine.kernels.tile import multiply_rows, vectors_for
+from charrnn.engine.kernels.tile import address, multiply_rows, vectors_for
 from charrnn.types import Array
 
 
@@ -68,21 +68,8 @@ def strided_matmul(
         for k in range(0, K, MAX_BLOCK_DEPTH):
             left, panel = a_offset + k * a_k_stride, column * panel_rows + k * width
             depth = min(MAX_BLOCK_DEPTH, K - k)
-            s, s_offset, s_stride = (c, column, c_stride) if k else (zeros, 0, 0)
+            s, s_offset, s_stride = (address(c), column, c_stride) if k else (address(zeros), 0, 0)
             multiply_rows(
-                R,
-                vectors,
-                a,
-                left,
-                a_row_stride,
-                a_k_stride,
-                panels,
-                panel,
-                depth,
-                s,
-                s_offset,
-                s_stride,
-                c,
-                column,
-                c_stride,
+                *(R, vectors, address(a), left, a_row_stride, a_k_stride, address(panels), panel, depth),
+                *(s, s_offset, s_stride, address(c), column, c_stride),
             )

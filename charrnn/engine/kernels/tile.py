@@ -21,7 +21,8 @@ from numba.extending import intrinsic, overload
 from charrnn.engine.kernels import amx
 from charrnn.engine.kernels.bfloat16 import BLOCK_PAIRS, HAS_TILES, PAIR, PAIRS
 from charrnn.engine.kernels.kernel import kernel
-from charrnn.engine.kernels.simd import REGISTER_BYTES, check_layout, emit_prefetch, lanes, load, pointer
+from charrnn.engine.kernels.narrow_panels import add_quads, is_half, load_halves
+from charrnn.engine.kernels.simd import REGISTER_BYTES, emit_prefetch, lanes, load, pointer
 from charrnn.types import Array
 
 MAX_TILE_ROWS = 6
@@ -59,6 +60,23 @@ def _tile_rows(operands: Any) -> Any:
     return implementation
 
 
+def _address(typingctx: Any, array: Any) -> Any:
+    if array.layout != "C":
+        raise TypeError("the kernels need C-contiguous arrays")
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        return context.make_array(array)(context, builder, args[0]).data
+
+    return types.CPointer(array.dtype)(array), codegen
+
+
+address: Any = intrinsic(_address)
+"""The address of an array's values, which must be C-contiguous.
+
+A function that takes addresses in place of arrays is called faster: numba passes an array as a dozen values, and counts
+who uses it."""
+
+
 @kernel
 def vectors_for(columns: int, width: int) -> int:
     """The number of vectors that hold these columns of a panel of this width."""
@@ -69,21 +87,23 @@ def vectors_for(columns: int, width: int) -> int:
 def multiply_rows(
     R: int,
     vectors: int,
-    a: Array,
+    a: Any,
     a_offset: int,
     a_row_stride: int,
     a_k_stride: int,
-    p: Array,
+    p: Any,
     p_offset: int,
     K: int,
-    s: Array,
+    s: Any,
     s_offset: int,
     s_row_stride: int,
-    c: Array,
+    c: Any,
     c_offset: int,
     c_row_stride: int,
 ) -> None:
     """c[r] = s[r] + Σ_{k<K} a[r, k] p[k] for R rows: `_tile` for any number of rows, in tiles of even height.
+
+    The matrices are given by their `address`.
 
     Where tiles have a multiple of rows, the last one reads and writes rows after the R rows.
     """
@@ -133,28 +153,25 @@ def _tile(
 ) -> Any:
     """c[r] = s[r] + Σ_{k<K} a[r, k] p[k] for up to `MAX_TILE_ROWS` rows r.
 
-    It computes the first `vectors` of a panel, and perhaps more, up to the next width in `TILE_VECTORS`. All arrays are
-    indexed flat: the tile begins at the offset; the strides lead to the next row and the next k.
+    It computes the first `vectors` of a panel, and perhaps more, up to the next width in `TILE_VECTORS`. All matrices
+    are indexed flat: the tile begins at the offset; the strides lead to the next row and the next k.
     """
-    check_layout(a, p)
-    check_layout(s, c)
+    if (p.dtype != a.dtype and not is_half(p.dtype)) or s.dtype != c.dtype:
+        raise TypeError("a tile needs operands of one type, and sums of one type")
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        rows, vectors, a_value, a_offset, a_row_stride, a_k_stride, p_value, p_offset, K, *rest = args
-        s_value, s_offset, s_row_stride, c_value, c_offset, c_row_stride = rest
+        rows, vectors, left, a_offset, a_row_stride, a_k_stride, panel, p_offset, K, *rest = args
+        start, s_offset, s_row_stride, out, c_offset, c_row_stride = rest
         index, operand = K.type, context.get_data_type(a.dtype)
         scalar, size = context.get_data_type(s.dtype), s.dtype.bitwidth // 8
         width = lanes(size)
         vector, operands = ir.VectorType(scalar, width), ir.VectorType(operand, width)
 
-        def data(array_type: Any, value: Any, offset: Any) -> Any:
-            return builder.gep(context.make_array(array_type)(context, builder, value).data, [offset])
-
         def constant(n: int) -> ir.Constant:
             return ir.Constant(index, n)
 
-        left, panel = data(a, a_value, a_offset), data(p, p_value, p_offset)
-        start, out = data(s, s_value, s_offset), data(c, c_value, c_offset)
+        left, panel = builder.gep(left, [a_offset]), builder.gep(panel, [p_offset])
+        start, out = builder.gep(start, [s_offset]), builder.gep(out, [c_offset])
         if amx.uses_tiles(a.dtype):
             matrices = (
                 (left, a_row_stride),
@@ -190,12 +207,15 @@ def _tile(
             k = builder.phi(index)
             sums = [[builder.phi(vector) for _ in range(across)] for _ in range(R)]
             first = builder.mul(k, constant(MAX_TILE_VECTORS * width))
-            columns = [
-                load(builder, operand, panel, builder.add(first, constant(v * width)), width, size)
-                for v in range(across)
-            ]
+            if is_half(p.dtype):
+                columns = load_halves(builder, panel, first, across)
+            else:
+                columns = [
+                    load(builder, operand, panel, builder.add(first, constant(v * width)), width, size)
+                    for v in range(across)
+                ]
             if R <= MAX_PREFETCH_ROWS:
-                for v in range(across):
+                for v in range(0, across, 2 if is_half(p.dtype) else 1):  # one for each register that is loaded
                     ahead = builder.add(first, constant(v * width + PREFETCH_DISTANCE))
                     emit_prefetch(builder, panel, ahead, cache_level=1)
             totals = []
@@ -242,8 +262,10 @@ def _tile(
 
 
 def _multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, total: ir.Value) -> ir.Value:
-    """total + a b, or total + a₀ b₀ + a₁ b₁ for pairs."""
+    """total + a b, or total + a₀ b₀ + a₁ b₁ for pairs, and so on for quads."""
     kind = total.type
+    if kind.element == ir.IntType(32):
+        return add_quads(builder, a, b, total)
     if a.type == PAIRS:
         name = f"llvm.x86.avx512bf16.dpbf16ps.{32 * BLOCK_PAIRS}"
         function = ir.FunctionType(kind, [kind, PAIRS, PAIRS])
