@@ -52,9 +52,11 @@ def training(engine: str, shape: Shape, threads: int, precision: str = "float32"
     return step, ""
 
 
-def sampler(engine: str, shape: Shape, streams: int, threads: int | None = None) -> tuple[Step, str]:
+def sampler(
+    engine: str, shape: Shape, streams: int, threads: int | None = None, precision: str = "float32"
+) -> tuple[Step, str]:
     """Draws some characters: as text by `generate` for one stream, as ids for several."""
-    model = untrained(engine, shape)
+    model = untrained(engine, shape).with_precision(precision)
     step = one_stream(model, threads) if streams == 1 else many_streams(model, streams, threads)
     warm_up(step, *WARM_UP_STEPS)
     return step, ""

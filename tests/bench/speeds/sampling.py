@@ -12,11 +12,21 @@ from speeds.shape import SHAPES
 STREAMS = (1, 64)
 NETWORKS = ("2x128", "1x512")
 """The shapes of the LSTMs."""
+CHARRNN = (
+    ("numba", "numba", "float32"),
+    ("bfloat16", "numba", "bfloat16"),
+    ("int8", "numba", "int8"),
+    ("numpy", "numpy", "float32"),
+)
+"""charrnn's competitors, their engines and the precisions of their weights."""
+PYTORCH = (("PyTorch", "float32"), ("PyTorch int8", "int8"))
+NAMES = [*(name for name, *_ in CHARRNN), *(name for name, _ in PYTORCH)]
+RATIOS = (("numba", "PyTorch"), ("bfloat16", "PyTorch"), ("int8", "PyTorch"), ("int8", "PyTorch int8"))
 
 
 def measure(options: Options) -> Iterator[Section]:
     """Measures both networks, with one stream and with many."""
-    header = ["", "numba", "numpy", "PyTorch", "numba/PyTorch", "numpy/PyTorch", "PyTorch took"]
+    header = ["", *NAMES, *("/".join(pair) for pair in RATIOS), "PyTorch took"]
     section = Section("Sampling at temperature 0.8: characters per second", header)
     threads = sorted({1, available_cores()})
     for streams in STREAMS:
@@ -25,25 +35,28 @@ def measure(options: Options) -> Iterator[Section]:
             sides = {"shape": shape, "streams": streams}
             outcomes = race(
                 [
-                    Competitor("numba", charrnn_runs.sampler, {"engine": "numba", **sides}),
-                    Competitor("numpy", charrnn_runs.sampler, {"engine": "numpy", **sides}),
-                    Competitor("PyTorch", pytorch_runs.sampler, {"threads": threads, **sides}),
+                    *(
+                        Competitor(name, charrnn_runs.sampler, {"engine": engine, "precision": precision, **sides})
+                        for name, engine, precision in CHARRNN
+                    ),
+                    *(
+                        Competitor(name, pytorch_runs.sampler, {"threads": threads, "precision": precision, **sides})
+                        for name, precision in PYTORCH
+                    ),
                 ],
                 options.rounds,
                 options.seconds,
                 options.teller(f"sampling, {title}"),
             )
-            numba, numpy, pytorch = outcomes.values()
             cells = [
-                *(quantity(outcome.median) for outcome in (numba, numpy, pytorch)),
-                times(ratio(numba, pytorch)),
-                times(ratio(numpy, pytorch)),
-                pytorch.remark if pytorch.rates else "",
+                *(quantity(outcomes[name].median) for name in NAMES),
+                *(times(ratio(outcomes[a], outcomes[b])) for a, b in RATIOS),
+                "; ".join(f"{name}: {outcomes[name].remark}" for name, _ in PYTORCH if outcomes[name].rates),
             ]
             section.add(title, cells, outcomes)
             options.tell(f"sampling, {title}: {section.last()}")
     section.remarks.append(
         "PyTorch is a loop under `torch.inference_mode` that feeds each character back, with softmax and "
-        "`torch.multinomial`. `charrnn.generate` draws one stream, `charrnn.sampling.decoder` draws many."
+        "`torch.multinomial`; in int8 it is PyTorch's dynamic quantisation. `charrnn.generate` draws one stream, `charrnn.sampling.decoder` draws many."
     )
     yield section
