@@ -57,6 +57,7 @@ def measure(options: Options) -> Iterator[Section]:
             options.tell(f"sampling, {title}: {section.last()}")
     section.remarks.append(
         "PyTorch is a loop under `torch.inference_mode` that feeds each character back, with softmax and "
-        "`torch.multinomial`; in int8 it is PyTorch's dynamic quantisation. `charrnn.generate` draws one stream, `charrnn.sampling.decoder` draws many."
+        "`torch.multinomial`; in int8 it is PyTorch's dynamic quantisation. `charrnn.generate` draws one stream, "
+        "`charrnn.sampling.decoder` draws many."
     )
     yield section
