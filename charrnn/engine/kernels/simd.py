@@ -31,8 +31,8 @@ CPU_FEATURES = _host_features()
 REGISTER_BYTES = 64 if "avx512f" in CPU_FEATURES else 32 if "avx2" in CPU_FEATURES else 16
 CACHE_LINE_BYTES = 64
 PREFETCHES = "amx-tile" not in CPU_FEATURES
-"""Whether `prefetch` does anything: on processors with AMX, whose second-level cache is large and fills itself in time, a
-training takes up to a tenth longer with it."""
+"""Whether `prefetch` does anything: on processors with AMX, whose second-level cache is large and fills itself in time,
+a training takes up to a tenth longer with it."""
 
 
 def lanes(itemsize: int) -> int:
