@@ -72,7 +72,10 @@ class Embedding(Protocol):
     """The first layer's input: rows of W_ih, looked up. Raises `IndexError` for an id outside the vocabulary."""
 
     def forward(self, ids: Ids, W_ih: Array, b: Array, workspace: Workspace, /) -> Array:
-        """x [T, B, G·H] for ids [T, B], with W_ih [V, G·H] and b [G·H]."""
+        """x [T, B, G·H] for ids [T, B], with W_ih [V, G·H] and b [G·H].
+
+        An engine may return rows that are not looked up yet, which its cells take, and of which NumPy makes an array.
+        """
 
     def backward(self, dx: Array, ids: Ids, V: int, workspace: Workspace, /) -> Array:
         """dW_ih [V, G·H], from dx [T, B, G·H] and ids [T, B]; db is the sum of its rows."""

@@ -96,7 +96,7 @@ from charrnn.layers.workspace import Workspace
 
 embedding, softmax = engines.load("numba").embedding, engines.load("numba").softmax
 ids, W = np.arange(6).reshape(2, 3) % 5, np.random.default_rng(1).normal(size=(5, 7)).astype(np.float32)
-x = embedding.forward(ids, W, W[0], Workspace())
+x = np.asarray(embedding.forward(ids, W, W[0], Workspace()))
 dW = embedding.backward(x, ids, 5, Workspace())
 rows, targets = x.reshape(6, 7), ids.ravel()
 print(dW.tolist(), softmax.token_nll(rows.copy(), targets).tolist(), softmax.cross_entropy(rows, targets)[0])

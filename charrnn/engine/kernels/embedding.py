@@ -3,18 +3,22 @@
 import numpy as np
 
 from charrnn.engine.kernels.kernel import kernel
+from charrnn.engine.kernels.rows import Rows
 from charrnn.engine.kernels.simd import fused
 from charrnn.layers.workspace import Workspace
-from charrnn.types import Array, Ids
+from charrnn.types import Array, Ids, Indices
 
 _fused_sum = fused(lambda row, total: (row + total,), 1)
 
 
-def forward(ids: Ids, W_ih: Array, b: Array, workspace: Workspace) -> Array:
-    """As `layers.embedding.forward`."""
-    x = workspace.empty("x", (*ids.shape, len(b)), b.dtype)
-    _look_up(flat_indices(ids, len(W_ih)), np.ascontiguousarray(W_ih), b, x)
-    return x
+def forward(ids: Ids, W_ih: Array, b: Array, workspace: Workspace) -> Rows:
+    """As `layers.embedding.forward`, but the rows are only named: a cell looks them up when it reads them."""
+    indices, table_rows = flat_indices(ids, len(W_ih)), np.arange(len(W_ih))
+    if len(indices) < len(W_ih):
+        indices, table_rows = np.arange(len(indices)), indices
+    table = workspace.empty("table", (len(table_rows), len(b)), b.dtype)
+    _look_up(table_rows, np.ascontiguousarray(W_ih), b, table)
+    return Rows(table, indices, (*ids.shape, len(b)))
 
 
 def flat_indices(ids: Ids, V: int) -> Ids:
@@ -26,7 +30,7 @@ def flat_indices(ids: Ids, V: int) -> Ids:
 
 
 @kernel
-def _look_up(ids: Ids, W_ih: Array, b: Array, x: Array) -> None:
+def _look_up(ids: Indices, W_ih: Array, b: Array, x: Array) -> None:
     GH = len(b)
     for n in range(len(ids)):
         _fused_sum(GH, (x,), (n * GH,), (W_ih, b), (ids[n] * GH, 0))

@@ -6,6 +6,7 @@ from charrnn.engine.kernels.bfloat16 import as_operand
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.narrow import Packed, multiply
+from charrnn.engine.kernels.rows import Rows, rows_and_gates
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, sigmoid, tanh
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
@@ -48,8 +49,13 @@ _fused_step_back = fused(_step_back, 8)
 
 
 @kernel
-def _forward(gates: Array, panels: Array, h: Array, left: Array, q: Array, bias: Array, hW: Array) -> None:
-    """`gates` [T, B, 3H] holds the projected input x, and r, z, n afterwards; `left` is a step's `left_operand`."""
+def _forward(
+    x: Array, rows: Array, gates: Array, panels: Array, h: Array, left: Array, q: Array, bias: Array, hW: Array
+) -> None:
+    """x [R, 3H] and `rows` [T · B] are `Rows`, and `left` is a step's `left_operand`.
+
+    `gates` [T, B, 3H], which may be x, holds r, z, n afterwards.
+    """
     T, B, GH = gates.shape
     H = GH // 3
     N = hW.shape[1]
@@ -58,12 +64,13 @@ def _forward(gates: Array, panels: Array, h: Array, left: Array, q: Array, bias:
         packed_matmul(as_operand(h[t], left), panels, 3 * H, bias, hW)
         for b in range(B):
             m, n, s = (t * B + b) * H, (t * B + b) * GH, b * N
+            r = rows[t * B + b] * GH
             _fused_step(
                 H,
                 (gates, gates, gates, q, h),
                 (n, n + H, n + 2 * H, m, m + B * H),
-                (gates, gates, gates, hW, hW, hW, h),
-                (n, n + H, n + 2 * H, s, s + H, s + 2 * H, m),
+                (x, x, x, hW, hW, hW, h),
+                (r, r + H, r + 2 * H, s, s + H, s + 2 * H, m),
             )
 
 
@@ -124,7 +131,7 @@ def step_in_place(x: Array, packed: Packed, state: Array, hW: Array, scratch: Ar
 
 
 def forward(
-    x: Array,
+    x: Array | Rows,
     W_hh: Array,
     b_hn: Array,
     state: Array,
@@ -134,13 +141,13 @@ def forward(
     """As `layers.gru.forward`; with a workspace, the gates overwrite x."""
     T, B, GH = x.shape
     H = GH // 3
-    gates = np.ascontiguousarray(x) if workspace else np.array(x, order="C")
+    table, rows, gates = rows_and_gates(x, workspace)
     workspace = workspace or Workspace()
     h, q = workspace.empty("h", (T + 1, B, H), x.dtype), workspace.empty("q", (T, B, H), x.dtype)
     h[0] = state[0]
     panels = pack(W_hh, workspace, precision=precision)
     left, bias = left_operand(h[0], panels, workspace), padded_bias(panels, workspace, b_hn, 2 * H)
-    _forward(gates, panels, h, left, q, bias, product_buffer(B, panels, workspace))
+    _forward(table, rows, gates, panels, h, left, q, bias, product_buffer(B, panels, workspace))
     return h[1:], h[T:].copy(), (W_hh, h, gates, q, precision)
 
 

@@ -6,6 +6,7 @@ from charrnn.engine.kernels.bfloat16 import as_operand
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.narrow import Packed, multiply
+from charrnn.engine.kernels.rows import Rows, rows_and_gates
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, sigmoid, tanh
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
@@ -57,9 +58,21 @@ _fused_step_back = fused(_step_back, 5)
 
 @kernel
 def _forward(
-    gates: Array, panels: Array, h: Array, left: Array, c: Array, tanh_c: Array, bias: Array, hW: Array
+    x: Array,
+    rows: Array,
+    gates: Array,
+    panels: Array,
+    h: Array,
+    left: Array,
+    c: Array,
+    tanh_c: Array,
+    bias: Array,
+    hW: Array,
 ) -> None:
-    """`gates` [T, B, 4H] holds the projected input x, and i, f, g, o afterwards; `left` is a step's `left_operand`."""
+    """x [R, 4H] and `rows` [T · B] are `Rows`, and `left` is a step's `left_operand`.
+
+    `gates` [T, B, 4H], which may be x, holds i, f, g, o afterwards.
+    """
     T, B, GH = gates.shape
     H = GH // 4
     N = hW.shape[1]
@@ -68,12 +81,13 @@ def _forward(
         packed_matmul(as_operand(h[t], left), panels, 4 * H, bias, hW)
         for b in range(B):
             m, n, s = (t * B + b) * H, (t * B + b) * GH, b * N
+            r = rows[t * B + b] * GH
             _fused_step(
                 H,
                 (gates, gates, gates, gates, c, tanh_c, h),
                 (n, n + H, n + 2 * H, n + 3 * H, m + B * H, m, m + B * H),
-                (gates, gates, gates, gates, hW, hW, hW, hW, c),
-                (n, n + H, n + 2 * H, n + 3 * H, s, s + H, s + 2 * H, s + 3 * H, m),
+                (x, x, x, x, hW, hW, hW, hW, c),
+                (r, r + H, r + 2 * H, r + 3 * H, s, s + H, s + 2 * H, s + 3 * H, m),
             )
 
 
@@ -130,12 +144,12 @@ def step_in_place(x: Array, packed: Packed, state: Array, hW: Array, scratch: Ar
 
 
 def forward(
-    x: Array, W_hh: Array, state: Array, workspace: Workspace | None = None, precision: str = "float32"
+    x: Array | Rows, W_hh: Array, state: Array, workspace: Workspace | None = None, precision: str = "float32"
 ) -> tuple[Array, Array, Cache]:
     """As `layers.lstm.forward`; with a workspace, the gates overwrite x."""
     T, B, GH = x.shape
     H = GH // 4
-    gates = np.ascontiguousarray(x) if workspace else np.array(x, order="C")
+    table, rows, gates = rows_and_gates(x, workspace)
     workspace = workspace or Workspace()
     h, c = workspace.empty("h", (T + 1, B, H), x.dtype), workspace.empty("c", (T + 1, B, H), x.dtype)
     tanh_c = workspace.empty("tanh_c", (T, B, H), x.dtype)
@@ -146,7 +160,7 @@ def forward(
         padded_bias(panels, workspace),
         product_buffer(B, panels, workspace),
     )
-    _forward(gates, panels, h, left, c, tanh_c, bias, hW)
+    _forward(table, rows, gates, panels, h, left, c, tanh_c, bias, hW)
     return h[1:], np.stack((h[T], c[T])), (W_hh, h, c, tanh_c, gates, precision)
 
 

@@ -6,6 +6,7 @@ from charrnn.engine.kernels.bfloat16 import as_operand
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.narrow import Packed, multiply
+from charrnn.engine.kernels.rows import Rows, table_of
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, relu, relu_slope, tanh
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
@@ -48,19 +49,21 @@ _fused_step_back, _fused_relu_step_back = fused(_step_back, 1), fused(_relu_step
 
 
 @kernel
-def _forward(x: Array, panels: Array, h: Array, left: Array, bias: Array, hW: Array, is_relu: bool) -> None:
-    """`left` is a step's `left_operand`."""
-    T, B, H = x.shape
+def _forward(
+    x: Array, rows: Array, panels: Array, h: Array, left: Array, bias: Array, hW: Array, is_relu: bool
+) -> None:
+    """x [R, H] and `rows` [T · B] are `Rows`; `left` is a step's `left_operand`."""
+    T, B, H = len(h) - 1, h.shape[1], h.shape[2]
     N = hW.shape[1]
     for t in range(T):
-        prefetch(x, t * B * H, B * H)
+        prefetch(x, rows[t * B] * H, B * H)
         packed_matmul(as_operand(h[t], left), panels, H, bias, hW)
         for b in range(B):
-            m = (t * B + b) * H
+            m, r = (t * B + b) * H, rows[t * B + b] * H
             if is_relu:
-                _fused_relu_step(H, (h,), (m + B * H,), (x, hW), (m, b * N))
+                _fused_relu_step(H, (h,), (m + B * H,), (x, hW), (r, b * N))
             else:
-                _fused_step(H, (h,), (m + B * H,), (x, hW), (m, b * N))
+                _fused_step(H, (h,), (m + B * H,), (x, hW), (r, b * N))
 
 
 @kernel
@@ -97,7 +100,7 @@ def step_in_place(x: Array, packed: Packed, state: Array, hW: Array, scratch: Ar
 
 
 def forward(
-    x: Array,
+    x: Array | Rows,
     W_hh: Array,
     state: Array,
     workspace: Workspace | None = None,
@@ -106,12 +109,13 @@ def forward(
 ) -> tuple[Array, Array, Cache]:
     """As `layers.rnn.forward`."""
     T, B, H = x.shape
-    workspace, x = workspace or Workspace(), np.ascontiguousarray(x)
+    workspace = workspace or Workspace()
+    table, rows = (x.table, x.indices) if isinstance(x, Rows) else table_of(np.ascontiguousarray(x))
     h = workspace.empty("h", (T + 1, B, H), x.dtype)
     h[0] = state[0]
     panels = pack(W_hh, workspace, precision=precision)
     left, bias = left_operand(h[0], panels, workspace), padded_bias(panels, workspace)
-    _forward(x, panels, h, left, bias, product_buffer(B, panels, workspace), nonlinearity == "relu")
+    _forward(table, rows, panels, h, left, bias, product_buffer(B, panels, workspace), nonlinearity == "relu")
     return h[1:], h[T:].copy(), (W_hh, h, nonlinearity, precision)
 
 
