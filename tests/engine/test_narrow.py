@@ -30,7 +30,8 @@ def whole(R: int, K: int, N: int) -> list[Any]:
 def test_products_are_those_of_the_reference(precision: str, R: int, K: int, N: int) -> None:
     a, W, b = whole(R, K, N)
     np.testing.assert_array_equal(round_weights(W, precision), W)
-    np.testing.assert_array_equal(product(precision, b)(a, W), a @ W + b)
+    for turn in range(2):
+        np.testing.assert_array_equal(product(precision, b, turn)(a, W), a @ W + b)
     rng = np.random.default_rng(R)
     a, W = rng.normal(size=(R, K)).astype(np.float32), rng.normal(size=(K, N)).astype(np.float32)
     rounded = round_weights(W, precision)

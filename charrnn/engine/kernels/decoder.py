@@ -136,16 +136,16 @@ def _run(
                 for row in range(B):
                     copy(GH, (x,), (row * GH,), (table,), (context[row] * GH,))
             else:
-                multiply(state[layer - 1, 0], layer_of(W_ih, layer - 1), GH, hW)
+                multiply(state[layer - 1, 0], layer_of(W_ih, layer - 1), GH, hW, n)
                 for row in range(B):
                     copy(GH, (x,), (row * GH,), (hW,), (row * hW.shape[1],))
             if cell == LSTM:
-                lstm.step_in_place(x, layer_of(W_hh, layer), state[layer], hW, scratch)
+                lstm.step_in_place(x, layer_of(W_hh, layer), state[layer], hW, scratch, n)
             elif cell == GRU:
-                gru.step_in_place(x, layer_of(W_hh, layer), state[layer], hW, scratch)
+                gru.step_in_place(x, layer_of(W_hh, layer), state[layer], hW, scratch, n)
             else:
-                rnn.step_in_place(x, layer_of(W_hh, layer), state[layer], hW, scratch, cell == RNN_RELU)
-        multiply(state[-1, 0], W_out, V, logits)
+                rnn.step_in_place(x, layer_of(W_hh, layer), state[layer], hW, scratch, n, cell == RNN_RELU)
+        multiply(state[-1, 0], W_out, V, logits, n)
         for row in range(B):
             recent = text[row, n : n + lookback]
             v, logp = _draw(logits[row, :V], temps[n], u[n, row], settings, masks, row, recent, row_buffers)

@@ -78,7 +78,7 @@ def _forward(
     N = hW.shape[1]
     for t in range(T):
         prefetch(gates, t * B * GH, B * GH)
-        packed_matmul(as_operand(h[t], left), panels, 4 * H, bias, hW)
+        packed_matmul(as_operand(h[t], left), panels, 4 * H, bias, hW, t)
         for b in range(B):
             m, n, s = (t * B + b) * H, (t * B + b) * GH, b * N
             r = rows[t * B + b] * GH
@@ -123,15 +123,15 @@ def _backward(
             for array in (tanh_c, c, d_outputs):
                 prefetch(array, before, B * H)
         # a = x[t] + h[t] W_hh
-        packed_matmul(as_operand(gates[t], left), panels, H, bias, dh)
+        packed_matmul(as_operand(gates[t], left), panels, H, bias, dh, t)
 
 
 @kernel
-def step_in_place(x: Array, packed: Packed, state: Array, hW: Array, scratch: Array) -> None:
+def step_in_place(x: Array, packed: Packed, state: Array, hW: Array, scratch: Array, turn: int) -> None:
     """One step without a cache: updates state [2, B, H] in place, from x [B, 4H]; `hW`, `scratch` are overwritten."""
     _, B, H = state.shape
     N = hW.shape[1]
-    multiply(state[0], packed, 4 * H, hW)
+    multiply(state[0], packed, 4 * H, hW, turn)
     for b in range(B):
         n, s, m = 4 * b * H, b * N, b * H
         _fused_step(

@@ -145,11 +145,12 @@ def _block_sizes(a: Any) -> Any:
 
 
 @kernel
-def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array) -> None:
+def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array, turn: int) -> None:
     """c = a @ W + bias for a [R, K], the packed W [K, N], bias [1, panels · width] and c [R, panels · width].
 
     The columns of c from N on are undefined. Of pairs, a is a `left_operand` and c are `sums`. The bias may also be c
-    itself, to which the product is added.
+    itself, to which the product is added. Odd turns take the panels from the last to the first: if the turn before read
+    the same ones, those that it read last are still in a cache.
     """
     R, a_stride = a.shape
     count, K, width = panels.shape
@@ -161,7 +162,8 @@ def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array) -> Non
     open_tiles(panels)
     for r in range(0, R, block):
         rows = min(block, R - r)
-        for n in range(count):
+        for i in range(count):
+            n = count - 1 - i if turn % 2 else i
             column, vectors = n * width, vectors_for(N - n * width, width)
             out = r * c_stride + column
             for k in range(0, K, max_depth):
@@ -195,7 +197,7 @@ def matmul_with_panels(a: Array, panels: Array, N: int, bias: Array, workspace: 
     left = left_operand(a, panels, workspace)
     if left is not a:
         round_rows(a, left)
-    packed_matmul(left, panels, N, bias, c)
+    packed_matmul(left, panels, N, bias, c, 0)
     return _first_columns(c, N, workspace)
 
 
@@ -251,7 +253,7 @@ def _outer_in_bfloat16(a: Array, b: Array, N: int, workspace: Workspace) -> Arra
         _pack_transposed(pairs[0], left)
         panels = pack(b[block, :N], workspace, precision="bfloat16")
         c = sums(left.shape[1], panels, workspace)
-        packed_matmul(left[0], panels, N, c if k else padded_bias(panels, workspace), c)
+        packed_matmul(left[0], panels, N, c if k else padded_bias(panels, workspace), c, 0)
     return _first_columns(c[:M], N, workspace)
 
 

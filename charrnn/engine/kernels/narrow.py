@@ -64,28 +64,31 @@ def _layer_of(packed: Any, layer: Any) -> Any:
     return two if len(packed) == 2 else four
 
 
-def multiply(a: Array, packed: Packed, N: int, c: Array) -> None:
+def multiply(a: Array, packed: Packed, N: int, c: Array, turn: int) -> None:
     """c = a @ W + bias for a [R, K], the packed W [K, N] and c [R, panels · width].
 
-    The columns of c from N on are undefined. The values of a row do not depend on other rows.
+    The columns of c from N on are undefined. The values of a row do not depend on other rows. The turn is that of
+    `packed_matmul`.
     """
     raise NotImplementedError("only kernels call this")
 
 
 @overload(multiply)
-def _multiply(a: Any, packed: Any, N: Any, c: Any) -> Any:
-    def in_floats(a: Any, packed: Any, N: Any, c: Any) -> Any:
-        packed_matmul(a, packed[0], N, packed[1], c)
+def _multiply(a: Any, packed: Any, N: Any, c: Any, turn: Any) -> Any:
+    def in_floats(a: Any, packed: Any, N: Any, c: Any, turn: Any) -> Any:
+        packed_matmul(a, packed[0], N, packed[1], c, turn)
 
-    def in_bytes(a: Any, packed: Any, N: Any, c: Any) -> Any:
+    def in_bytes(a: Any, packed: Any, N: Any, c: Any, turn: Any) -> Any:
         panels, bias, steps, starts = packed
-        _multiply_bytes(a, panels, bias, steps, starts, N, c)
+        _multiply_bytes(a, panels, bias, steps, starts, N, c, turn)
 
     return in_floats if len(packed) == 2 else in_bytes
 
 
 @kernel
-def _multiply_bytes(a: Array, panels: Array, bias: Array, steps: Array, starts: Array, N: int, c: Array) -> None:
+def _multiply_bytes(
+    a: Array, panels: Array, bias: Array, steps: Array, starts: Array, N: int, c: Array, turn: int
+) -> None:
     """`multiply` in int8: rounds the rows of a, adds products of whole numbers in the memory of c, and scales them."""
     R, K = a.shape
     left = np.empty((R, panels.shape[1]), np.int32)
@@ -100,7 +103,7 @@ def _multiply_bytes(a: Array, panels: Array, bias: Array, steps: Array, starts: 
         largest_bits[r] = most
         factor = np.float32(LARGEST) / largest[r] if largest[r] >= np.float32(SMALLEST) else np.float32(0)
         round_to_bytes(K, left_bytes, r * left_bytes.shape[1], a, r * K, factor)
-    packed_matmul(left, panels, N, starts, c.view(np.int32))
+    packed_matmul(left, panels, N, starts, c.view(np.int32), turn)
     columns = c.shape[1]
     for r in range(R):
         scale_sums(columns, c, r * columns, largest[r] / np.float32(LARGEST), steps, bias)

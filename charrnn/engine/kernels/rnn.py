@@ -57,7 +57,7 @@ def _forward(
     N = hW.shape[1]
     for t in range(T):
         prefetch(x, rows[t * B] * H, B * H)
-        packed_matmul(as_operand(h[t], left), panels, H, bias, hW)
+        packed_matmul(as_operand(h[t], left), panels, H, bias, hW, t)
         for b in range(B):
             m, r = (t * B + b) * H, rows[t * B + b] * H
             if is_relu:
@@ -84,14 +84,14 @@ def _backward(
             prefetch(h, t * B * H, B * H)
             prefetch(d_outputs, (t - 1) * B * H, B * H)
         # a = x[t] + h[t] W_hh
-        packed_matmul(as_operand(da[t], left), panels, H, bias, dh)
+        packed_matmul(as_operand(da[t], left), panels, H, bias, dh, t)
 
 
 @kernel
-def step_in_place(x: Array, packed: Packed, state: Array, hW: Array, scratch: Array, is_relu: bool) -> None:
+def step_in_place(x: Array, packed: Packed, state: Array, hW: Array, scratch: Array, turn: int, is_relu: bool) -> None:
     """One step without a cache: updates state [1, B, H] in place, from x [B, H]; `hW` is overwritten."""
     _, B, H = state.shape
-    multiply(state[0], packed, H, hW)
+    multiply(state[0], packed, H, hW, turn)
     for b in range(B):
         if is_relu:
             _fused_relu_step(H, (state,), (b * H,), (x, hW), (b * H, b * hW.shape[1]))
