@@ -307,6 +307,16 @@ def test_what_can_not_be_translated_is_one_line(
     assert message in error_line(done, code)
 
 
+def test_targets_that_are_cut_are_counted(doubling: Path) -> None:
+    args = ("translate", "m.safetensors", "--beam", 2)
+    cut = charrnn(*args, "--length", 2, cwd=doubling, input="Le\n\nBe\n")
+    assert cut.stdout == "Le\n\nBe\n"
+    assert "targets that were cut at the greatest length: 2; --length sets it\n" in cut.stderr
+    whole = charrnn(*args, cwd=doubling, input="Le\n\nBe\n")
+    assert whole.stdout == "LeLe\n\nBeBe\n"
+    assert "cut" not in whole.stderr
+
+
 def test_unknown_characters_of_sources_are_counted(doubling: Path) -> None:
     args = ("translate", "m.safetensors", "--beam", 1, "--unknown")
     done = charrnn(*args, "skip", cwd=doubling, input="L☃e\n☃☃Be\n")
