@@ -60,6 +60,16 @@ def test_a_label_is_drawn_and_told_by_json(labelled: Path) -> None:
     assert labels == {"short", "long"}
 
 
+def test_a_typed_pair_has_one_tab_and_a_known_label(labelled: Path) -> None:
+    typed = "long\tAb\tcd\n\tAb\nlong\t\t\ntiny\tAb\nlong\tAb\n"
+    done = charrnn("sample", "m.safetensors", "--interactive", "-n", 3, "--seed", 1, cwd=labelled, input=typed)
+    assert done.stdout.startswith("long\tAb")
+    assert done.stdout.count("\n") == 1
+    *tabs, label = [line for line in done.stderr.splitlines() if line.startswith("charrnn: ")]
+    assert tabs == ["charrnn: type a source, one tab and how its target begins"] * 3
+    assert "no label 'tiny'" in label
+
+
 def test_an_unknown_label_gets_the_known_ones(labelled: Path) -> None:
     done = charrnn("sample", "m.safetensors", "--label", "tiny", cwd=labelled)
     assert "no label 'tiny': choose one of long, short" in error_line(done, 2)
