@@ -11,6 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from charrnn.checkpoint.atomic_file import AtomicFile
+from charrnn.checkpoint.paths import SUFFIX
 from charrnn.errors import CheckpointError
 from charrnn.types import Array, Params
 from charrnn.version import VERSION
@@ -66,6 +67,8 @@ class TensorFile:
             self.file = safe_open(path, framework="numpy")
             self.metadata = self.file.metadata() or {}
         except (SafetensorError, ValueError) as error:
+            if path.suffix != SUFFIX:
+                raise CheckpointError(f"{path} is not a checkpoint: give a model's file, {SUFFIX}") from None
             raise CheckpointError(f"{path} is not a checkpoint, or damaged: {_one_line(error)}") from None
         except OSError as error:
             raise CheckpointError(f"can't read {path}: {error.strerror or error}") from None

@@ -15,6 +15,10 @@ COLUMNS = {
 """What the two columns of a line hold in each layout."""
 MAX_TOLD = 6
 """The most faults that a message tells."""
+UNEQUAL = re.compile(r"has [\d,]+ tags? for")
+"""The beginning of the problem that `unequal` tells."""
+NORMALISED = "once normalised"
+"""The end of it, where the tags are as many as the characters of the text as it is written."""
 NO_TAB = "has no tab"
 """The problem of a line that is in one piece."""
 
@@ -58,7 +62,7 @@ def unequal(chars: int, tags: int) -> str:
 
 def recounting(faults: Sequence[Fault], normalization: str, as_bytes: bool) -> str:
     """What makes the tags in a file unequal to its characters, and what to do about that; empty if nothing does."""
-    if not any(re.search(r"^has [\d,]+ tags? for", fault.problem) for fault in faults):
+    if not any(UNEQUAL.match(fault.problem) for fault in faults):
         return ""
     if as_bytes:
         return "--bytes counts bytes, not characters: leave it out, or give a tag for each byte"

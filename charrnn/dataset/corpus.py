@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from charrnn.config import PAIR_LAYOUTS, REWRITING_LAYOUTS
 from charrnn.dataset.bad_bytes import BadBytes
-from charrnn.dataset.bad_lines import NO_TAB, BadLines, Fault, recounting, row_advice, told
+from charrnn.dataset.bad_lines import NO_TAB, NORMALISED, BadLines, Fault, recounting, row_advice, told
 from charrnn.dataset.encoder import Encoder, renumber
 from charrnn.dataset.files import Source
 from charrnn.dataset.held_out import MIN_VALIDATION, HeldOutText, check_apart
@@ -277,7 +277,7 @@ def read(
             borders.append(len(encoder.ids) // encoder.dtype.itemsize)
         undecoded.tell(source.errors, notice)
         if bad.faults and not source.skip_bad:
-            why = recounting(bad.faults, source.normalization, source.as_bytes)
+            why = recounting([f for f in bad.faults if NORMALISED in f.problem], source.normalization, source.as_bytes)
             raise CorpusError(f"{told(bad.faults)}: {why or row_advice(source.table, source.columns, layout)}")
         ids, vocabulary = encoder.finish()
         texts = [ids[begin:end] for begin, end in pairwise(borders)]

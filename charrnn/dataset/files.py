@@ -22,10 +22,16 @@ from charrnn.errors import CorpusError
 
 STDIN = "-"
 """The path of standard input."""
+STDIN_FILE = "/dev/stdin"
 READ_BLOCK = 1 << 20
 """Bytes to read at once."""
 Part = tuple[str, bytes]
 """Some bytes of a file, with the file's path, or `stdin`; b"" at the end of the file."""
+
+
+def as_stdin(paths: Iterable[str]) -> list[str]:
+    """The paths, with `-` for the file in which systems show standard input."""
+    return [STDIN if path == STDIN_FILE else path for path in paths]
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,10 @@ class Source:
     """The normal form of Unicode in which the text is read: one of `config.NORMALIZATIONS`."""
     record_form: RecordForm = LINES
     """What a text of its own is, in the layout `lines`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "paths", (*as_stdin(self.paths),))
+        object.__setattr__(self, "val_paths", (*as_stdin(self.val_paths),))
 
     @property
     def text_form(self) -> TextForm:
@@ -253,7 +263,7 @@ def list_files(
     `CorpusError` for a folder without files, if no files match the patterns, and if standard input, which can be read
     only once, occurs twice.
     """
-    paths = list(paths)
+    paths = as_stdin(paths)
     if paths.count(STDIN) > 1:
         raise CorpusError("stdin can be read only once: give - once")
     found = FileList(chosen, notice)

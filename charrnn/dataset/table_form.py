@@ -44,12 +44,20 @@ class TableForm:
 
     def begins_with(self, line: str) -> bool:
         """Whether a file with this first line is such a table: CSV names the first column, JSON lines have objects."""
+        if self.kind == "jsonl":
+            return is_object(line)
         try:
-            if self.kind == "csv":
-                return self.columns[0] in (name.strip() for name in next(csv.reader([line]), []))
-            return isinstance(json.loads(line), dict)
-        except (csv.Error, ValueError, RecursionError):
+            return self.columns[0] in (name.strip() for name in next(csv.reader([line]), []))
+        except csv.Error:
             return False
+
+
+def is_object(line: str) -> bool:
+    """Whether a line is an object of JSON."""
+    try:
+        return line.lstrip()[:1] == "{" and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def first_line(parts: Iterator[Part], form: TextForm) -> tuple[str, Iterator[Part]]:

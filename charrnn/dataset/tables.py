@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from charrnn.dataset import shell_words
-from charrnn.dataset.bad_lines import BadLines, nouns, unequal
+from charrnn.dataset.bad_lines import NORMALISED, BadLines, nouns, unequal
 from charrnn.dataset.groups import in_blocks, up_to_error
 from charrnn.dataset.line_reader import lines_of, texts_between
 from charrnn.dataset.vocabulary import TAB
@@ -50,8 +50,9 @@ def as_pairs(
         if problem:
             bad.add(f"line {number:,} of {name}", problem, problem)
         elif layout == "tags" and (n := len(normalize(row[0]))) != len(normalize(row[1])):
-            problem = unequal(n, len(normalize(row[1])))
-            bad.add(f"line {number:,} of {name}", problem, "unequal")
+            was_equal = len(row[0]) == len(row[1])
+            problem = unequal(n, len(normalize(row[1]))) + f" {NORMALISED}" * was_equal
+            bad.add(f"line {number:,} of {name}", problem, "normalised" if was_equal else "unequal")
         yield "?\n" if problem else TAB.join(row) + "\n"
 
 

@@ -67,6 +67,7 @@ score model.safetensors alone.safetensors         | 1 | a model reads such files
 sample model.safetensors --prime-file paper.pdf   | 1 | pdftotext paper.pdf -
 sample model.safetensors --max-copy 5 --corpus texts.tgz | 1 | tar -xOf texts.tgz
 train corpus.txt missing.txt                  | 1 | missing.txt
+train corpus.txt --init-from corpus.txt       | 1 | corpus.txt is not a checkpoint: give a model's file, .safetensors
 train corpus.txt --encoding utf-9             | 1 | utf-9
 train corpus.txt --encoding utf-16            | 1 | utf-16
 train latin1.txt                              | 1 | it looks like cp1252, so give --encoding cp1252

@@ -297,3 +297,18 @@ def test_whoever_skips_unseen_characters_is_told_that_the_text_is_in_another_enc
 )
 def test_an_error_calls_stdin_by_its_name(options: tuple[str, ...], text: bytes, message: str, tmp_path: Path) -> None:
     assert message in error_line(charrnn("train", "-", *options, cwd=tmp_path, input=text), 1)
+
+
+@posix
+def test_dev_stdin_is_stdin(tmp_path: Path) -> None:
+    options = (*SMALL, "--steps", 1, "--out", "m.safetensors", "--force")
+    done = charrnn("train", "/dev/stdin", *options, cwd=tmp_path, input=FRENCH)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(f"stdin: {len(FRENCH):,} characters, ")
+    for args in (("train", "/dev/stdin", *options), ("score", "m.safetensors", "/dev/stdin", "--encoding", "utf-16")):
+        assert error_line(charrnn(*args, cwd=tmp_path, input=b"a\xff\n"), 1).startswith("charrnn: stdin is not utf-")
+    assert "stdin can be read only once" in error_line(charrnn("train", "-", "/dev/stdin", cwd=tmp_path), 1)
+    done = charrnn(
+        "train", "/dev/stdin", "--resume", "--out", "m.safetensors", "--steps", 2, cwd=tmp_path, input=FRENCH
+    )
+    assert done.returncode == 0, done.stderr

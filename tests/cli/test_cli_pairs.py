@@ -60,6 +60,16 @@ def test_a_label_is_drawn_and_told_by_json(labelled: Path) -> None:
     assert labels == {"short", "long"}
 
 
+def test_a_typed_pair_has_one_tab_and_a_known_label(labelled: Path) -> None:
+    typed = "long\tAb\tcd\n\tAb\nlong\t\t\ntiny\tAb\nlong\tAb\n"
+    done = charrnn("sample", "m.safetensors", "--interactive", "-n", 3, "--seed", 1, cwd=labelled, input=typed)
+    assert done.stdout.startswith("long\tAb")
+    assert done.stdout.count("\n") == 1
+    *tabs, label = [line for line in done.stderr.splitlines() if line.startswith("charrnn: ")]
+    assert tabs == ["charrnn: type a source, one tab and how its target begins"] * 3
+    assert "no label 'tiny'" in label
+
+
 def test_an_unknown_label_gets_the_known_ones(labelled: Path) -> None:
     done = charrnn("sample", "m.safetensors", "--label", "tiny", cwd=labelled)
     assert "no label 'tiny': choose one of long, short" in error_line(done, 2)
@@ -305,6 +315,16 @@ def test_what_can_not_be_translated_is_one_line(
 ) -> None:
     done = charrnn("translate", "m.safetensors", *args, cwd=doubling, input=text)
     assert message in error_line(done, code)
+
+
+def test_targets_that_are_cut_are_counted(doubling: Path) -> None:
+    args = ("translate", "m.safetensors", "--beam", 2)
+    cut = charrnn(*args, "--length", 2, cwd=doubling, input="Le\n\nBe\n")
+    assert cut.stdout == "Le\n\nBe\n"
+    assert "targets that were cut at the greatest length: 2; --length sets it\n" in cut.stderr
+    whole = charrnn(*args, cwd=doubling, input="Le\n\nBe\n")
+    assert whole.stdout == "LeLe\n\nBeBe\n"
+    assert "cut" not in whole.stderr
 
 
 def test_unknown_characters_of_sources_are_counted(doubling: Path) -> None:

@@ -74,6 +74,16 @@ def test_other_texts_are_read_line_by_line(command: str, text: str, tables: Path
     assert len(found.splitlines()) == len(text.splitlines())
 
 
+def test_json_for_a_model_of_other_texts_is_told(tables: Path) -> None:
+    line = '{"Source": "ab", "Target": "xx"}\n'
+    _, told = answers("classify", line * 2, tables, "--unknown", "skip")
+    assert "stdin has JSON, which is read as text: take its fields out with `jq -r .TEXT`\n" in told
+    done = charrnn("classify", "classify.safetensors", "--evaluate", cwd=tables, input=line)
+    assert "take its fields out with `jq -r '[.TEXT, .EXPECTED] | @tsv'`" in done.stderr
+    for text in ('{"Source": "ab"\n', "{}x\n", "[1]\n", "a\n" + line):
+        assert "JSON" not in answers("classify", text, tables, "--unknown", "skip")[1]
+
+
 def test_each_file_is_a_table_or_not_by_its_own_first_line(tables: Path) -> None:
     for name in ("lines.txt", "more.txt"):
         (tables / name).write_text("ab\nba\n")

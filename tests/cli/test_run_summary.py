@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ def test_losses_that_are_calibrated_are_not_compared_with_those_that_are_not(lay
     rows = [Evaluation(10 * n, n, 0.01, train, 1.504 - n / 1000) for n, train in enumerate((1.5, 1.2, 0.9, 0.5), 1)]
     rows.append(Evaluation(50, 5, 0.01, 0.4, 1.6))
     trainer.state.history += rows
+    trainer.state.counters = replace(trainer.state.counters, step=50, epoch=5)
     summary = RunSummary(trainer)
     summary.start()
     lines = [*summary.lines(rows[3], None, trainer.latest)]

@@ -69,9 +69,15 @@ class Settings:
         """What was typed, for a model of pairs with a source and a tab before it, unless it has them.
 
         The source is the label, or else all that was typed or, of nothing, a label that is drawn for the next seed.
-        Raises `ConfigError` for a source that is not among the labels, or none.
+        Raises `ConfigError` for a source that is not among the labels, or none, and for a second tab.
         """
-        if self.model.layout != "pairs" or TAB in text:
+        if self.model.layout != "pairs":
+            return text
+        if TAB in text:
+            source, _, target = text.partition(TAB)
+            if not source or TAB in target:
+                raise ConfigError("type a source, one tab and how its target begins")
+            check_label(self.model, source)
             return text
         if self.label is not None:
             return f"{self.label}{TAB}{text}"

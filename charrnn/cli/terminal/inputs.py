@@ -190,14 +190,14 @@ def rows_of(files: list[str], model: "Model", target: str, notice: Callable[[str
     form, table = model.text_form, model.table
     parts = read_parts(files, ARRIVAL_BLOCK, as_is=model.vocabulary.is_bytes, encoding=form.encoding)
     if table is None:
-        yield from _rows_of_lines(parts, model, target, len(files) > 1)
+        yield from _rows_of_lines(parts, model, target, len(files) > 1, notice)
         return
     for path, of_file in by_file(parts):
         line, of_file = first_line(of_file, form)
         if table.begins_with(line):
             yield from _rows_of_table(path, of_file, model, table, target, notice)
         else:
-            yield from _rows_of_lines(of_file, model, target, len(files) > 1)
+            yield from _rows_of_lines(of_file, model, target, len(files) > 1, notice)
 
 
 def _rows_of_table(
@@ -221,14 +221,20 @@ def _rows_of_table(
         yield batch
 
 
-def _rows_of_lines(parts: "Iterable[Part]", model: "Model", target: str, has_several: bool) -> Iterator[list[Row]]:
-    """The lines of a text, each a row."""
+def _rows_of_lines(
+    parts: "Iterable[Part]", model: "Model", target: str, has_several: bool, notice: Callable[[str], None]
+) -> Iterator[list[Row]]:
+    """The lines of a text, each a row; says so if the first of a file is an object of JSON, which is text here."""
     from charrnn.dataset.line_place import place_of
     from charrnn.dataset.line_reader import read_lines
+    from charrnn.dataset.table_form import is_object
     from charrnn.errors import CorpusError
 
     for lines in read_lines(parts, model.vocabulary, model.text_form):
         rows = []
+        if lines and lines[0].number == 1 and is_object(lines[0].text):
+            fields = "'[.TEXT, .EXPECTED] | @tsv'" if target else ".TEXT"
+            notice(f"{lines[0].file} has JSON, which is read as text: take its fields out with `jq -r {fields}`")
         for line in lines:
             text = line.text.removesuffix("\n")
             if target and not text:

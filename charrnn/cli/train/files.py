@@ -28,6 +28,7 @@ from charrnn.dataset.compression import DamagedFileError
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import STDIN, Source
 from charrnn.dataset.held_out import check_not_copied
+from charrnn.dataset.inner_marks import inner_marks
 from charrnn.dataset.mixed_forms import mixed_forms
 from charrnn.dataset.record_form import LINES
 from charrnn.engine import compile_time
@@ -79,7 +80,7 @@ def start(
     with _leaving_out((*source.paths, *source.val_paths)):
         corpus = corpora.read(source, notice=notice, layout=options.get("layout", "stream"))
     check_not_copied(corpus.held_out, corpus.digest)
-    if line := mixed_forms(corpus):
+    for line in filter(None, (mixed_forms(corpus), inner_marks(corpus))):
         notice(line)
     options = _with_engine(options, source, corpus, model, quiet)
     with default_interrupt():  # the measurement compiles

@@ -97,7 +97,8 @@ def command(
         translate_batches, model, beam=beam, nbest=nbest, length=length, unknown=unknown, threads=threads
     )
     counter = UnknownCounter(model, itemgetter(0))
-    results = counter.counted(answered(rows, itemgetter(0), translate, len(paths) > 1))
+    cut = _CutTargets()
+    results = cut.counted(counter.counted(answered(rows, itemgetter(0), translate, len(paths) > 1)))
     try:
         if evaluate:
             _print_score(results, as_json)
@@ -106,6 +107,21 @@ def command(
     except VocabularyError as error:
         raise VocabularyError(f"{error} with --unknown skip, or replace them with --unknown nearest") from None
     counter.tell(done_with_unknown(unknown), notice)
+    if cut.n:
+        notice(f"targets that were cut at the greatest length: {cut.n:,}; --length sets it")
+
+
+class _CutTargets:
+    """Counts, on their way to be printed, the best targets that did not end by themselves."""
+
+    def __init__(self) -> None:
+        self.n = 0
+
+    def counted(self, results: Iterator[list[tuple[Row, "Translation"]]]) -> Iterator[list[tuple[Row, "Translation"]]]:
+        """The same results."""
+        for batch in results:
+            self.n += sum(not found.complete for _, found in batch)
+            yield batch
 
 
 def _print_targets(results: Iterator[list[tuple[Row, "Translation"]]], as_json: bool) -> None:
