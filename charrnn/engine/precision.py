@@ -7,9 +7,9 @@ from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any, Literal, cast
 
-from charrnn.config import PRECISIONS
+from charrnn.config import PRECISIONS, one_of
 from charrnn.engine.protocols import Engine
-from charrnn.errors import ConfigError, EngineError
+from charrnn.errors import EngineError
 
 NAMES = ("auto", *PRECISIONS)
 
@@ -20,8 +20,7 @@ def resolve_precision(name: str, engine: str) -> Literal["float32", "bfloat16"]:
     Raises `ConfigError` for an unknown name, and `EngineError` for bfloat16 where the processor or the system lacks it.
     NumPy has it everywhere, but slowly: it is the reference.
     """
-    if name not in NAMES:
-        raise ConfigError(f"there is no precision {name!r}: choose one of {', '.join(NAMES)}")
+    one_of("precision", name, NAMES)
     if name == "float32" or (name == "auto" and engine == "numpy"):
         return "float32"
     problem = "" if engine == "numpy" else problem_with_bfloat16()
