@@ -195,10 +195,11 @@ class SentenceReader:
         columns = COLUMNS.split(whole)
         if columns[0] == DOCUMENT or is_comment(line, not (self.words or self.rows)):
             return
+        is_row = self._is_row(columns)
         if not whole:
             yield from self.end()
-        elif self.is_table or (self.may_be_table and self._is_row(columns)):
-            if not self._is_row(columns):
+        elif self.is_table or (self.may_be_table and is_row):
+            if not is_row:
                 self._doubt(self.number, f"is not a row like the line before it: it is read as the word {columns[0]!r}")
             self.rows.append((self.number, whole))
             self.is_table = self.is_table or bool(split_tag(columns[-1])[0])

@@ -1,18 +1,24 @@
 """Threads that compute the shards of a batch in parallel."""
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self, TypeVar
 
 from charrnn.resources import blas
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def row_shards(B: int, n: int) -> list[slice]:
     """B rows in n shards that are as even as possible."""
     return [slice(a, b) for a, b in itertools.pairwise(B * k // n for k in range(n + 1))]
+
+
+def deal(items: Sequence[Item], n: int) -> list[Sequence[Item]]:
+    """The items dealt in turn to n threads, or to as many as there are items: none gets nothing."""
+    return [items[k::n] for k in range(min(n, len(items)))]
 
 
 class Threads:

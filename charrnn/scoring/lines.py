@@ -12,7 +12,7 @@ from charrnn.config import REWRITING_LAYOUTS, check_threads, one_of
 from charrnn.dataset.groups import texts_in_groups
 from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.engine import available_cores
-from charrnn.engine.threads import Threads
+from charrnn.engine.threads import Threads, deal
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.line_losses import groups_of, line_losses
@@ -181,17 +181,14 @@ def _stateless(model: Model, batches: Iterable[_LineBatch], n_threads: int) -> I
     with Threads(n_threads) as threads:
         for batch in batches:
             losses = np.zeros(len(batch.counts))
-            threads.map(partial(_score_shard, model, batch, losses), _shards(batch.counts, n_threads), workspaces)
+            shards = deal(groups_of(batch.counts, n_threads), n_threads)
+            threads.map(partial(_score_shard, model, batch, losses), shards, workspaces)
             yield batch.scores(losses)
 
 
-def _shards(counts: Counts, n_threads: int) -> list[list[Indices]]:
-    """For each thread, the groups of lines that it reads side by side."""
-    groups = groups_of(counts, n_threads)
-    return [groups[k::n_threads] for k in range(min(n_threads, len(groups)))]
-
-
-def _score_shard(model: Model, batch: _LineBatch, losses: Array, groups: list[Indices], workspace: Workspace) -> None:
+def _score_shard(
+    model: Model, batch: _LineBatch, losses: Array, groups: Sequence[Indices], workspace: Workspace
+) -> None:
     """Writes the losses of the lines in a shard to `losses` [n]."""
     starts = batch.starts
     for lines in groups:

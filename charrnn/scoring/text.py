@@ -28,11 +28,7 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error", 
     """
     check_scores(model)
     check_threads(threads)
-    if not isinstance(text, Iterable):
-        raise ConfigError(f"score takes a text or its pieces, not {kind_of(text)}")
-    pieces: Iterable[Text] = [text] if isinstance(text, Text) else text
-    if not model.vocabulary.is_bytes:
-        pieces = model.text_form.normalize_pieces(map(model.as_text, pieces))
+    pieces = as_pieces(model, text, "score")
     if model.reads_records:
         return score_texts(model, _records(model, pieces), unknown=unknown, threads=threads)
     if model.reads_lines:
@@ -46,6 +42,17 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error", 
     if unknown == "count":
         total = Score(total.chars + total.unknown, total.nats + total.unknown * model.unseen_nats, total.unknown)
     return _checked(total, model)
+
+
+def as_pieces(model: Model, text: Text | Iterable[Text], what: str) -> Iterable[Text]:
+    """The pieces of a text, or of one in pieces already, as the model reads them; of bytes they are as they are.
+
+    Raises `ConfigError` for anything else; `what` is the function that it is for.
+    """
+    if not isinstance(text, Iterable):
+        raise ConfigError(f"{what} takes a text or its pieces, not {kind_of(text)}")
+    pieces: Iterable[Text] = [text] if isinstance(text, Text) else text
+    return pieces if model.vocabulary.is_bytes else model.text_form.normalize_pieces(map(model.as_text, pieces))
 
 
 def score_texts(model: Model, texts: Iterable[Text], *, unknown: str = "error", threads: int | None = None) -> Score:

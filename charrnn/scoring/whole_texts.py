@@ -9,7 +9,7 @@ from charrnn.config import check_threads, one_of
 from charrnn.dataset.groups import map_batches
 from charrnn.dataset.vocabulary import POLICIES, TAB, Vocabulary
 from charrnn.engine import available_cores
-from charrnn.engine.threads import Threads
+from charrnn.engine.threads import Threads, deal
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.layers.softmax import log_softmax
 from charrnn.layers.workspace import Workspace
@@ -60,7 +60,7 @@ def _read_batches(
         for batch in batches:
             texts = [ids for _, ids, _ in batch]
             groups = _groups(texts)
-            shards = [groups[k::n_threads] for k in range(min(n_threads, len(groups)))]
+            shards = deal(groups, n_threads)
             found: dict[int, Array] = {}
             for part in threads.map(partial(_read_groups, vocabulary, texts, read), shards, workspaces):
                 found |= part
@@ -68,7 +68,7 @@ def _read_batches(
 
 
 def _read_groups(
-    vocabulary: Vocabulary, texts: list[Ids], read: Read, groups: list[list[int]], workspace: Workspace
+    vocabulary: Vocabulary, texts: list[Ids], read: Read, groups: Sequence[list[int]], workspace: Workspace
 ) -> dict[int, Array]:
     """The probabilities for the texts of some groups, by the place of the text."""
     found = {}

@@ -10,16 +10,15 @@ from functools import partial
 import numpy as np
 
 from charrnn.config import between, check_threads, one_of
-from charrnn.dataset.groups import kind_of
 from charrnn.engine import available_cores
-from charrnn.engine.threads import Threads
+from charrnn.engine.threads import Threads, deal
 from charrnn.errors import ConfigError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.line_losses import CHARS_PER_CALL, MAX_ROWS, checked_nll
 from charrnn.model.model import Model
 from charrnn.resources import blas
 from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, check_scores, encode_known
-from charrnn.scoring.text import total_of
+from charrnn.scoring.text import as_pieces, total_of
 from charrnn.types import Array, Ids, Indices
 
 USUAL = 256
@@ -46,11 +45,7 @@ def score_windows(
     check_threads(threads)
     if model.reads_lines:
         raise ConfigError(f"this model reads each of its {model.record_form.unit} from a fresh state, and no windows")
-    if not isinstance(text, Iterable):
-        raise ConfigError(f"score_windows takes a text or its pieces, not {kind_of(text)}")
-    pieces: Iterable[Text] = [text] if isinstance(text, Text) else text
-    if not model.vocabulary.is_bytes:
-        pieces = model.text_form.normalize_pieces(map(model.as_text, pieces))
+    pieces = as_pieces(model, text, "score_windows")
     n_unknown = 0
 
     def known_ids() -> Iterator[Ids]:
@@ -104,8 +99,7 @@ def _read(
     n_threads = len(workspaces)
     n = max(1, min(MAX_ROWS, -(-len(starts) // n_threads)))
     groups = [starts[k : k + n] for k in range(0, len(starts), n)]
-    shards = [groups[k::n_threads] for k in range(min(n_threads, len(groups)))]
-    return np.concatenate(threads.map(partial(_read_groups, model, ids, size), shards, workspaces))
+    return np.concatenate(threads.map(partial(_read_groups, model, ids, size), deal(groups, n_threads), workspaces))
 
 
 def _read_groups(model: Model, ids: Ids, size: int, groups: Sequence[Indices], workspace: Workspace) -> Array:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.engine.threads import Threads, row_shards
+from charrnn.engine.threads import Threads, deal, row_shards
 
 
 @given(st.integers(0, 100), st.integers(1, 20))
@@ -70,3 +70,9 @@ def test_the_block_ends_when_every_shard_has_ended_also_after_an_error() -> None
     with Threads(2) as threads, pytest.raises(ZeroDivisionError):
         threads.map(shard, [0, 1])
     assert ended == [1]
+
+
+@pytest.mark.parametrize(("n", "dealt"), [(1, ["abcde"]), (2, ["ace", "bd"]), (5, [*"abcde"]), (9, [*"abcde"])])
+def test_items_are_dealt_in_turn(n: int, dealt: list[str]) -> None:
+    assert deal("abcde", n) == dealt
+    assert deal("", n) == []

@@ -5,6 +5,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Annotated
 
+from charrnn.cli.terminal.computation import EngineOption
 from charrnn.cli.terminal.console import Output, model_file, notifier
 from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
 from charrnn.cli.terminal.inputs import (
@@ -78,9 +79,7 @@ def command(
             show_default=True,
         ),
     ] = LOGIT_ADJUSTMENT,
-    engine: Annotated[
-        str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
-    ] = "auto",
+    engine: EngineOption = "auto",
     threads: Annotated[int | None, option(RUN, "Number of threads. [one for each core]")] = None,
     plot: Annotated[
         Path | None,

@@ -4,6 +4,7 @@ from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Annotated
 
+from charrnn.cli.terminal.computation import EngineOption
 from charrnn.cli.terminal.console import model_file, notifier
 from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
 from charrnn.cli.terminal.inputs import (
@@ -77,9 +78,7 @@ def command(
             values=("error", "skip"),
         ),
     ] = "skip",
-    engine: Annotated[
-        str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
-    ] = "auto",
+    engine: EngineOption = "auto",
     threads: Annotated[int | None, option(RUN, "Number of threads. [one for each core]")] = None,
     quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:

@@ -1,9 +1,9 @@
-"""The options that say how a command computes: its engine, and the precision of the model's weights."""
+"""The options that say how a command computes: its engine, and the precision of products or of the model's weights."""
 
 from typing import Annotated
 
 from charrnn.cli.terminal.help import RUN, option
-from charrnn.config import WEIGHT_PRECISIONS
+from charrnn.config import PRECISIONS, WEIGHT_PRECISIONS
 
 EngineOption = Annotated[
     str, option(RUN, "Engine: auto, numpy or numba.", show_default=True, values=("auto", "numpy", "numba"))
@@ -16,6 +16,14 @@ PrecisionOption = Annotated[
         "probabilities.",
         show_default=True,
         values=WEIGHT_PRECISIONS,
+    ),
+]
+TrainPrecisionOption = Annotated[
+    str | None,
+    option(
+        RUN,
+        "Matrix products in float32, in bfloat16 (faster where the processor has it) or auto. [float32]",
+        values=("auto", *PRECISIONS),
     ),
 ]
 ScorePrecisionOption = Annotated[

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from charrnn.cli.terminal.computation import TrainPrecisionOption
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, READING, RUN, either, option
 from charrnn.cli.terminal.record_options import DOCUMENTS, RECORDS_BY
 from charrnn.cli.train.duration import duration
-from charrnn.cli.train.precision import PRECISION, PRECISION_NAMES
 from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
 
 NAME = "train"
@@ -249,7 +249,7 @@ def command(
     engine: Annotated[
         str | None, option(RUN, "Engine: auto, numpy or numba. [auto]", values=("auto", "numpy", "numba"))
     ] = None,
-    precision: Annotated[str | None, option(RUN, PRECISION, values=PRECISION_NAMES)] = None,
+    precision: TrainPrecisionOption = None,
     threads: Annotated[int | None, option(RUN, "Number of threads. [one a core; above 4 each has 8 rows]")] = None,
     force: Annotated[bool, option(OUTPUT, "Overwrite existing files.", "--force")] = False,
     log: Annotated[
