@@ -42,7 +42,10 @@ if TYPE_CHECKING:
     from charrnn.sampling.lines import sample_lines
     from charrnn.sampling.request import SamplingRequest
     from charrnn.sampling.translate import Translation, translate
+    from charrnn.scoring.adaptation import Adaptation
+    from charrnn.scoring.adapted_model import adapt
     from charrnn.scoring.classify import Classification, classify
+    from charrnn.scoring.learner import AdaptationConfig
     from charrnn.scoring.lines import score_lines
     from charrnn.scoring.score import Score, surprisal
     from charrnn.scoring.tag import Span, Tagging, tag
@@ -54,6 +57,8 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "__version__": "version",
+    "Adaptation": "scoring.adaptation",
+    "AdaptationConfig": "scoring.learner",
     "CharRNNError": "errors",
     "Checkpoint": "checkpoint.model_file",
     "CheckpointError": "errors",
@@ -84,6 +89,7 @@ _MODULES = {
     "TrainingConfig": "config",
     "Translation": "sampling.translate",
     "VocabularyError": "errors",
+    "adapt": "scoring.adapted_model",
     "classify": "scoring.classify",
     "generate": "sampling.generate",
     "load": "checkpoint.model_file",
@@ -103,6 +109,8 @@ _RENAMED = {"__version__": "VERSION", "read_corpus": "read"}
 """Public names, and those in their modules."""
 
 __all__ = [
+    "Adaptation",
+    "AdaptationConfig",
     "CharRNNError",
     "Checkpoint",
     "CheckpointError",
@@ -133,6 +141,7 @@ __all__ = [
     "TrainingConfig",
     "Translation",
     "VocabularyError",
+    "adapt",
     "classify",
     "generate",
     "load",

@@ -42,6 +42,19 @@ def loss_and_gradients(
     return total, dh, {"W_out": dW, "b_out": db}
 
 
+def nll_and_gradients(
+    engine: Engine, params: Params, h: Array, targets: Ids, workspace: Workspace
+) -> tuple[Array, Array, Params]:
+    """-log p [T, B] of each of the targets [T, B], in nats, and the gradients of their sum as `loss_and_gradients`."""
+    T, B, N = h.shape
+    y = engine.linear.forward(h.reshape(T * B, N), params["W_out"], params["b_out"], workspace)
+    nats = engine.softmax.token_nll(y.copy(), targets.ravel())
+    _, dy = engine.softmax.cross_entropy(y, targets.ravel())
+    # y = h W_out + b_out
+    dh, dW, db = engine.linear.backward(dy, h.reshape(T * B, N), params["W_out"], workspace.scope("W_out"))
+    return nats.reshape(T, B), dh.reshape(T, B, N), {"W_out": dW, "b_out": db}
+
+
 def select(h: Array, targets: Ids, mask: Mask | None, workspace: Workspace) -> tuple[Array, Ids]:
     """The K outputs [K, N] and targets [K] that the mask [T, B] selects from h [T, B, N] and targets [T, B]."""
     h, targets = h.reshape(-1, h.shape[-1]), targets.ravel()

@@ -134,6 +134,17 @@ class Network:
         total, grads, next_state, _ = self._forward_backward(params, batch, state, dropout, workspace or Workspace())
         return total, grads, next_state
 
+    def nll_and_gradients(
+        self, params: Params, inputs: Ids, targets: Ids, state: Array, workspace: Workspace | None = None
+    ) -> tuple[Array, Params, Array]:
+        """`token_nll`, with the gradients of its sum for every parameter: nats [T, B], gradients, the next state."""
+        workspace = workspace or Workspace()
+        h, next_state, reading = self.stack.forward(params, inputs, state, None, workspace)
+        nats, dh, head_grads = head.nll_and_gradients(self.engine, params, h, targets, workspace)
+        # h, state = stack.forward(inputs, state)
+        grads = self.stack.backward(params, dh, reading, workspace)[0] | head_grads
+        return nats, {name: grads[name] for name in params}, next_state
+
     def state_gradient(self, params: Params, inputs: Ids, targets: Ids, state: Array) -> Array:
         """The gradient [L, S, B, H] of the loss of the last targets alone with respect to the state before the inputs.
 

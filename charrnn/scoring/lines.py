@@ -2,8 +2,9 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +22,23 @@ from charrnn.resources import blas
 from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, check_scores, encode_known, read_nll
 from charrnn.types import Array, Ids, Indices, Mask
 
+if TYPE_CHECKING:
+    from charrnn.scoring.adaptation import Adaptation
+
 LINES_PER_BATCH = 1024
 """Lines that `score_lines` takes at once."""
 Counts = NDArray[np.intp]
 
 
 def score_lines(
-    model: Model, lines: Iterable[Text], *, stateful: bool = False, unknown: str = "count", threads: int | None = None
+    model: Model,
+    lines: Iterable[Text],
+    *,
+    stateful: bool = False,
+    unknown: str = "count",
+    threads: int | None = None,
+    adaptation: "Adaptation | None" = None,
+    forgets: bool = False,
 ) -> Iterator[Score]:
     """The score of each line, in order; a line is scored as given, with its newline if it has one.
 
@@ -37,13 +48,17 @@ def score_lines(
     0. `threads` is the number of cores by default. For a model of pairs, only the target counts, from the character
     after the tab.
 
+    With an adaptation of the model, which goes on with what it has read, the lines are read one after the other, and
+    each character is predicted before it is learned from; with `forgets`, each line begins with the trained weights.
+
     `unknown` is one of `score.UNKNOWN_POLICIES`. With `error` it raises `VocabularyError` as `score` does, with the
     number of the line, after it has yielded the scores of the lines before it. Raises `ConfigError` for what is not
-    several texts, for fewer than one thread, and for `stateful` with a model of pairs.
+    several texts, for fewer than one thread, for `stateful` with a model of pairs or with `forgets`.
     """
     check_scores(model)
     batches = texts_in_groups(lines, LINES_PER_BATCH, "score_lines", (str, bytes))
-    scores = score_batches(model, batches, stateful=stateful, unknown=unknown, threads=threads)
+    adapting: dict[str, Any] = {"adaptation": adaptation, "forgets": forgets}
+    scores = score_batches(model, batches, stateful=stateful, unknown=unknown, threads=threads, **adapting)
     return itertools.chain.from_iterable(scores)
 
 
@@ -54,6 +69,8 @@ def score_batches(
     stateful: bool = False,
     unknown: str = "count",
     threads: int | None = None,
+    adaptation: "Adaptation | None" = None,
+    forgets: bool = False,
 ) -> Iterator[list[Score]]:
     """`score_lines` of lines in batches: yields the scores of each batch before it asks for the next."""
     check_scores(model)
@@ -62,7 +79,11 @@ def score_batches(
     check_threads(threads)
     if stateful and model.layout in REWRITING_LAYOUTS:
         raise ConfigError("a model of pairs reads each line alone: leave out --stateful")
+    if forgets and (stateful or adaptation is None):
+        raise ConfigError("what lines teach is forgotten after each only if each is a text of its own, with --adapt")
     encoded = _encoded(model, batches, unknown)
+    if adaptation is not None:
+        return _adapted(encoded, adaptation, stateful, forgets)
     return blas.limited(_stateful(model, encoded) if stateful else _stateless(model, encoded, threads))
 
 
@@ -173,6 +194,24 @@ def _stateful(model: Model, batches: Iterable[_LineBatch]) -> Iterator[list[Scor
         if len(filled):
             losses[filled] = np.add.reduceat(nats, batch.starts[filled], dtype=np.float64)
         yield batch.scores(losses)
+
+
+def _adapted(
+    batches: Iterable[_LineBatch], adaptation: "Adaptation", stateful: bool, forgets: bool
+) -> Iterator[list[Score]]:
+    """The scores of lines from which the model learns in their order."""
+    for batch in batches:
+        filled = np.flatnonzero(batch.counts)
+        starts, losses = batch.starts[filled], np.zeros(len(batch.counts))
+        if forgets:
+            for line, first in zip(filled, starts, strict=True):
+                adaptation.forget()
+                losses[line] = adaptation.read(batch.ids[first : first + batch.counts[line]]).sum()
+        elif len(filled):
+            resets = np.zeros(len(batch.ids), bool)
+            resets[starts] = not stateful
+            losses[filled] = np.add.reduceat(adaptation.read(batch.ids, resets), starts)
+        yield [replace(score, adapted=True) for score in batch.scores(losses)]
 
 
 def _stateless(model: Model, batches: Iterable[_LineBatch], n_threads: int) -> Iterator[list[Score]]:

@@ -11,6 +11,7 @@ predicted as if it followed the one before. What the unknown character itself co
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from charrnn.model.line_losses import checked_nll
 from charrnn.model.model import Model, check_model
 from charrnn.resources import blas
 from charrnn.types import Array, Ids, Mask
+
+if TYPE_CHECKING:
+    from charrnn.scoring.adaptation import Adaptation
 
 UNKNOWN_POLICIES = ("error", "skip", "count")
 """What to do with characters that are not in the vocabulary: raise an error, leave them out, or count each at its cost,
@@ -38,9 +42,12 @@ class Score:
     unknown: int = 0
     """The characters that are not in the vocabulary: those that were skipped are further ones; those that were counted
     are among `chars`, except in the source of a pair, where nothing counts."""
+    adapted: bool = False
+    """Whether the model learned from the text as it read it: such a score is not that of the model itself."""
 
     def __add__(self, other: "Score") -> "Score":
-        return Score(self.chars + other.chars, self.nats + other.nats, self.unknown + other.unknown)
+        sums = self.chars + other.chars, self.nats + other.nats, self.unknown + other.unknown
+        return Score(*sums, self.adapted or other.adapted)
 
     @property
     def nats_per_char(self) -> float:
@@ -60,15 +67,18 @@ class Score:
         except OverflowError:
             return math.inf
 
-    def as_dict(self) -> dict[str, float | None]:
-        """The score as JSON data; an infinite perplexity, which JSON can't express, is None."""
+    def as_dict(self) -> dict[str, float | bool | None]:
+        """The score as JSON data; an infinite perplexity, which JSON can't express, is None.
+
+        It has the key `adapted` only if that is true.
+        """
         return {
             "unknown": self.unknown,
             "chars": self.chars,
             "nats_per_char": self.nats_per_char,
             "bpc": self.bpc,
             "perplexity": self.perplexity if self.perplexity < math.inf else None,
-        }
+        } | ({"adapted": True} if self.adapted else {})
 
 
 def check_scores(model: Model) -> None:
@@ -78,24 +88,41 @@ def check_scores(model: Model) -> None:
         model.language_model  # noqa: B018 - raises the error
 
 
-def surprisal(model: Model, text: Text, *, unknown: str = "error") -> Array:
+def surprisal(model: Model, text: Text, *, unknown: str = "error", adaptation: "Adaptation | None" = None) -> Array:
     """The surprisal of each character [N] of a text, in nats; for a model of bytes, that of each byte.
 
     If the model has a normal form for its texts (`Model.text_form`), the characters are those of the text in that form.
 
     Characters that are not in the vocabulary raise `VocabularyError`; with `skip` their surprisal is NaN, and with
-    `count` it is `Model.unseen_nats`.
+    `count` it is `Model.unseen_nats`. With an adaptation of the model, which goes on with what it has read, the
+    surprisal is that before it learns from the character.
     """
     check_model(model)
-    (nats,) = stream_surprisal(model, [model.as_read(text)], unknown=unknown)
+    (nats,) = stream_surprisal(model, [model.as_read(text)], unknown=unknown, adaptation=adaptation)
     return nats
 
 
-def stream_surprisal(model: Model, pieces: Iterable[Text], *, unknown: str = "error") -> Iterator[Array]:
+def stream_surprisal(
+    model: Model, pieces: Iterable[Text], *, unknown: str = "error", adaptation: "Adaptation | None" = None
+) -> Iterator[Array]:
     """`surprisal` of a text in pieces: yields that of each piece [N] before it asks for the next."""
     model.language_model  # noqa: B018 - raises an error for another form, whatever the text
     one_of("unknown", unknown, UNKNOWN_POLICIES)
+    if adaptation is not None:
+        return _adapted_surprisal(model, pieces, unknown, adaptation)
     return blas.limited(_stream_surprisal(model, pieces, unknown))
+
+
+def _adapted_surprisal(model: Model, pieces: Iterable[Text], unknown: str, adaptation: "Adaptation") -> Iterator[Array]:
+    is_new = np.ones(1, bool)  # whether the next character begins a text of its own
+    for piece in pieces:
+        ids, known = encode_known(model.vocabulary, piece, unknown)
+        nats = np.full(len(known), model.unseen_nats if unknown == "count" else np.nan)
+        ends = ids == model.start if model.reads_lines else np.zeros(len(ids), bool)
+        starts = np.concatenate((is_new, ends))
+        nats[known] = adaptation.read(ids, starts[:-1])
+        is_new = starts[-1:]
+        yield nats
 
 
 def _stream_surprisal(model: Model, pieces: Iterable[Text], unknown: str) -> Iterator[Array]:

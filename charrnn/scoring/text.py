@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,14 +15,27 @@ from charrnn.model.model import Model
 from charrnn.scoring.lines import score_lines
 from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, check_scores, stream_surprisal
 
+if TYPE_CHECKING:
+    from charrnn.scoring.adaptation import Adaptation
 
-def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error", threads: int | None = None) -> Score:
+
+def score(
+    model: Model,
+    text: Text | Iterable[Text],
+    *,
+    unknown: str = "error",
+    threads: int | None = None,
+    adaptation: "Adaptation | None" = None,
+) -> Score:
     """The score of a text, or of its consecutive pieces: -log of the probability that the model writes it unprimed.
 
     For a model of lines it is the sum over the lines, each a text of its own as in training; for one of pairs, -log of
     the probability of each target after its source. For a model of records other than lines it is the sum over these,
     each with its end. Lines and records are shared among `threads`, the number of cores by default; a continuous text
     is read by one.
+
+    With an adaptation of the model, which goes on with what it has read, each character is predicted before it is
+    learned from; `threads` are not used then.
 
     `unknown` is one of `score.UNKNOWN_POLICIES`; with `error`, characters that are not in the vocabulary raise
     `VocabularyError`. Raises `CorpusError` if there is nothing to score.
@@ -30,17 +44,18 @@ def score(model: Model, text: Text | Iterable[Text], *, unknown: str = "error", 
     check_threads(threads)
     pieces = as_pieces(model, text, "score")
     if model.reads_records:
-        return score_texts(model, _records(model, pieces), unknown=unknown, threads=threads)
+        return score_texts(model, _records(model, pieces), unknown=unknown, threads=threads, adaptation=adaptation)
     if model.reads_lines:
         lines = lines_of(p if isinstance(p, str) else _decoded(p) for p in pieces)
-        return score_texts(model, lines, unknown=unknown, threads=threads)
-    total = Score(0, 0.0)
+        return score_texts(model, lines, unknown=unknown, threads=threads, adaptation=adaptation)
+    total = Score(0, 0.0, adapted=adaptation is not None)
     one_of("unknown", unknown, UNKNOWN_POLICIES)
-    for nats in stream_surprisal(model, pieces, unknown="skip" if unknown == "count" else unknown):
+    policy = "skip" if unknown == "count" else unknown
+    for nats in stream_surprisal(model, pieces, unknown=policy, adaptation=adaptation):
         missing = int(np.isnan(nats).sum())
         total += Score(len(nats) - missing, float(np.nansum(nats, dtype=np.float64)), missing)
     if unknown == "count":
-        total = Score(total.chars + total.unknown, total.nats + total.unknown * model.unseen_nats, total.unknown)
+        total += Score(total.unknown, total.unknown * model.unseen_nats)
     return _checked(total, model)
 
 
@@ -55,9 +70,16 @@ def as_pieces(model: Model, text: Text | Iterable[Text], what: str) -> Iterable[
     return pieces if model.vocabulary.is_bytes else model.text_form.normalize_pieces(map(model.as_text, pieces))
 
 
-def score_texts(model: Model, texts: Iterable[Text], *, unknown: str = "error", threads: int | None = None) -> Score:
+def score_texts(
+    model: Model,
+    texts: Iterable[Text],
+    *,
+    unknown: str = "error",
+    threads: int | None = None,
+    adaptation: "Adaptation | None" = None,
+) -> Score:
     """The sum of the scores of texts that are each a text of its own, such as lines with their newlines."""
-    return total_of(score_lines(model, texts, unknown=unknown, threads=threads), model)
+    return total_of(score_lines(model, texts, unknown=unknown, threads=threads, adaptation=adaptation), model)
 
 
 def total_of(scores: Iterable[Score], model: Model) -> Score:

@@ -1,0 +1,134 @@
+"""The adaptation: a model that learns from texts while it reads them, and what it says of each character before that.
+
+Names, places and habits of a text are learned within a page. Each character is predicted by the weights that have
+learned from the characters before it, and by the trained ones. The prediction is a mixture, with weights that follow
+from how well each of them predicted what came before (fixed share; M. Herbster, M. Warmuth, 1998). So a text from which
+there is nothing to learn costs hardly more than without adaptation: at most ln 2 nats, and `SHARE` nats per character.
+"""
+
+import math
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from charrnn.config import REWRITING_LAYOUTS
+from charrnn.engine import available_cores
+from charrnn.engine.threads import Threads
+from charrnn.errors import ConfigError
+from charrnn.model.model import Model, check_finite, check_model
+from charrnn.resources import blas
+from charrnn.scoring.gradient_scale import measure
+from charrnn.scoring.learner import AdaptationConfig, Learner
+from charrnn.scoring.passage import Passage, passage
+from charrnn.types import Array, Ids, Mask
+
+SHARE = 1 / 2000
+"""The part of the mixture that is shared out anew after each character, so that it can change its mind."""
+BLOCK = 2000
+"""The characters that are read at once."""
+
+
+class Adaptation:
+    """A reader that begins as a model and goes on learning; `read` is told all that it reads, in order.
+
+    What it says does not depend on the pieces in which it is told.
+    """
+
+    def __init__(self, model: Model, config: AdaptationConfig | None = None):
+        """Measures the model's gradients first, which takes about a second.
+
+        Raises `ConfigError` for a model that is no language model, of pairs, with clamped units or with narrow weights.
+        """
+        check_adaptable(model)
+        self._model, self.config = model, config or AdaptationConfig()
+        scale = measure(model, self.config.segment)
+        self._learner, self._trained = (Learner(model, scale, self.config) for _ in range(2))
+        self._weight = 0.5
+        """That of what it has learned, in the mixture."""
+        self._before, self._rest = model.start, _nothing(model)
+        """The last character, and the segment that is not complete yet, which is predicted but not learned from."""
+        self._has_read = False
+
+    @property
+    def model(self) -> Model:
+        """The model as it is now; it does not change when reading continues."""
+        params = {name: p.copy() for name, p in self._learner.params.items()}
+        return replace(self._model, params=params, line_scores=None)
+
+    def forget(self) -> None:
+        """Goes back to the trained weights; what is read next begins a new text."""
+        self._learner.forget()
+        self._trained.forget()
+        self._weight, self._before, self._rest, self._has_read = 0.5, self._model.start, _nothing(self._model), False
+
+    def read(self, ids: Ids, resets: Mask | None = None) -> Array:
+        """-log p [N], in nats, of the next characters [N], each before it is learned from.
+
+        `resets` [N] says where a text of its own begins; None: the first character begins one, and the others go on.
+        Raises `DivergenceError` if the trained model's predictions are NaN or infinite.
+        """
+        if resets is None:
+            resets = np.zeros(len(ids), bool)
+        if len(ids) and not self._has_read:
+            resets, self._has_read = resets.copy(), True
+            resets[0] = True
+        blocks = range(0, len(ids), BLOCK)
+        with Threads(2 if len(ids) > self.config.segment and available_cores() > 1 else 1) as threads:
+            found = [self._read_block(ids[k : k + BLOCK], resets[k : k + BLOCK], threads) for k in blocks]
+        return np.concatenate([np.empty(0), *found])
+
+    def _read_block(self, ids: Ids, resets: Mask, threads: Threads) -> Array:
+        new = passage(ids, self._before, resets, self._model.start)
+        self._before = int(ids[-1])
+        with blas.limit(), np.errstate(all="ignore"):  # NaN and infinity are found below
+            read = [partial(self._learn, new), partial(self._trained.read, new, learns=False)]
+            adapted, trained = threads.map(lambda reader: reader(), read)
+        check_finite(trained)
+        return self._mixed(adapted, trained)
+
+    def _learn(self, new: Passage) -> Array:
+        """What the learner says of a passage, of which it learns the segments that are complete."""
+        known, read = len(self._rest.targets), Passage.joined([self._rest, new])
+        n = len(read.targets) // self.config.segment * self.config.segment
+        found = [self._learner.read(read.part(0, n))] if n else []
+        self._rest = read.part(n, len(read.targets))
+        if len(self._rest.targets):
+            state = self._learner.state
+            found.append(self._learner.read(self._rest, learns=False))
+            self._learner.state = state  # from which the segment will be read anew
+        return np.concatenate(found)[known:]
+
+    def _mixed(self, adapted: Array, trained: Array) -> Array:
+        """The mixture's -log p [N], from those of its two parts."""
+        w, found = self._weight, np.empty(len(adapted))
+        for n, (a, b) in enumerate(zip(adapted.tolist(), trained.tolist(), strict=True)):
+            # p = w e⁻ᵃ + (1 - w) e⁻ᵇ, with the larger of the two factored out; then w ← w e⁻ᵃ / p
+            if a < b:
+                p = w + (1 - w) * math.exp(a - b)
+                found[n], w = a - math.log(p), w / p
+            else:  # also if what it has learned gives NaN
+                part = w * math.exp(b - a) if a < math.inf else 0.0
+                p = part + 1 - w
+                found[n], w = b - math.log(p), part / p
+            w = (1 - SHARE) * w + SHARE / 2
+        self._weight = w
+        return found
+
+
+def check_adaptable(model: Model) -> None:
+    """Raises `ConfigError` for a model that can't learn from a text as it reads it."""
+    check_model(model)
+    model.language_model  # noqa: B018 - raises the error of another form
+    if model.layout in REWRITING_LAYOUTS:
+        raise ConfigError("a model of pairs can't adapt: train it on more pairs, with --init-from")
+    if model.clamped is not None:
+        raise ConfigError("a model with clamped units can't adapt: leave out --clamp-unit")
+    if model.precision != "float32":
+        raise ConfigError("weights learn in float32: leave out --precision")
+
+
+def _nothing(model: Model) -> Passage:
+    """A passage of no characters."""
+    ids = np.empty(0, model.vocabulary.dtype)
+    return Passage(ids, ids, np.empty(0, bool))

@@ -1,0 +1,91 @@
+"""The gradient scale: how large the gradients of a model's weights usually are, measured on a text that it writes.
+
+The root of the mean squared gradient, r, says how far a weight may go in a step: where gradients are always large, a
+small change of the weight changes the loss much. The gradient of a few characters is a sum, over time, of outer
+products of what a layer reads and of what comes back to it. So the matrix of mean squares is nearly of rank one, and is
+kept as factors of its rows and columns (N. Shazeer, M. Stern, "Adafactor", 2018):
+
+    r_ij = row_i col_j        row_i² = Σ_j E[g_ij²] / Σ_ij E[g_ij²]        col_j² = Σ_i E[g_ij²]
+
+The text need not be the training text. One that the model writes itself has the gradients of texts that it knows; their
+mean squares are then the diagonal of the Fisher information. So a checkpoint has to keep nothing, and a model from
+anywhere has a scale.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from charrnn.config import SamplingConfig
+from charrnn.layers.workspace import Workspace
+from charrnn.model.model import Model
+from charrnn.resources import blas
+from charrnn.sampling import decoder
+from charrnn.sampling.lines import sample_lines
+from charrnn.scoring.passage import Passage, nll_and_gradients, passage
+from charrnn.types import Array
+
+TEXTS, CHARS_PER_TEXT = 16, 400
+"""The continuous texts that a model writes, side by side, and the length of each."""
+LINES = 500
+"""The lines that a model of lines writes."""
+SEGMENTS = TEXTS * CHARS_PER_TEXT // 20
+"""The most segments that are measured."""
+SEED = 0
+"""That of the text: a model has one scale."""
+
+
+@dataclass(frozen=True)
+class GradientScale:
+    """The factors of r for each parameter; a vector is a matrix of one row."""
+
+    rows: dict[str, Array]
+    """[R] for a parameter [R, C]; [1] for a parameter [C]."""
+    columns: dict[str, Array]
+    """[C]"""
+    mean: float
+    """The mean of r over all weights."""
+
+
+def measure(model: Model, segment: int) -> GradientScale:
+    """The scale of the gradients of segments of so many characters."""
+    network, state, workspace = model.language_model, model.zero_state(1), Workspace()
+    row_sums = {name: np.zeros(len(np.atleast_2d(p))) for name, p in model.params.items()}
+    column_sums = {name: np.zeros(p.shape[-1]) for name, p in model.params.items()}
+    with blas.limit(), np.errstate(all="ignore"):  # NaN and infinity are found where the scale is used
+        text = _own_text(model)
+        n = min(SEGMENTS, len(text.targets) // segment)
+        for k in range(n):
+            read = text.part(k * segment, (k + 1) * segment)
+            _, grads, state = nll_and_gradients(network, model.params, read, state, workspace)
+            for name, d in grads.items():
+                squares = np.square(np.atleast_2d(d), dtype=np.float64)
+                row_sums[name] += squares.sum(axis=1)
+                column_sums[name] += squares.sum(axis=0)
+        return _from_sums(row_sums, column_sums, n)
+
+
+def _own_text(model: Model) -> Passage:
+    """A text that the model writes: several continuous ones, or lines."""
+    if model.reads_lines:
+        lines = (line.text + model.end for line in sample_lines(model, count=LINES, seed=SEED))
+        texts = [model.vocabulary.encode(line) for line in lines]
+    else:
+        seeds = range(SEED, SEED + TEXTS)
+        batch = decoder.start(model, [""] * TEXTS, seeds, SamplingConfig())
+        texts = [*batch.draw([1.0] * CHARS_PER_TEXT)[0].T]
+    resets = [np.arange(len(ids)) == 0 for ids in texts]
+    parts = [passage(ids, model.start, new, model.start) for ids, new in zip(texts, resets, strict=True)]
+    return Passage.joined(parts)
+
+
+def _from_sums(row_sums: dict[str, Array], column_sums: dict[str, Array], n: int) -> GradientScale:
+    """The scale, from the sums of squares of n gradients over columns [R] and over rows [C] of each parameter."""
+    rows, columns, total, size = {}, {}, 0.0, 0
+    for name, sums in row_sums.items():
+        row = np.sqrt(sums / max(sums.sum(), np.finfo(np.float64).tiny))
+        column = np.sqrt(column_sums[name] / max(n, 1))
+        rows[name], columns[name] = row.astype(np.float32), column.astype(np.float32)
+        total += float(row.sum() * column.sum())
+        size += len(row) * len(column)
+    return GradientScale(rows, columns, total / size)
