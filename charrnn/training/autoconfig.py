@@ -46,10 +46,10 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     """Completes the options of a run with a deadline from the speed of this machine: see `budget.choose`.
 
     The speed of a reference network decides the width, and the speed at that width decides the rest. The number of
-    steps is an estimate, which the deadline corrects along the way. The precision `auto` becomes bfloat16 if both
-    networks are faster in it. If validation would take too long, less of the text is held out. Weights that have
-    learned already are evaluated once an epoch, if the time allows, and the run ends when they no longer improve or, if
-    nothing is held out, after a few epochs: see `finetuning`.
+    steps is an estimate, which the deadline corrects along the way. The precision `auto` is the one in which the chosen
+    network is faster. If validation would take too long, less of the text is held out. Weights that have learned
+    already are evaluated once an epoch, if the time allows, and the run ends when they no longer improve or, if nothing
+    is held out, after a few epochs: see `finetuning`.
     """
     has_threads, is_auto = "threads" in options, options.get("precision") == "auto"
     options = resolve_defaults(corpus, options)
@@ -58,12 +58,7 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     V, split = len(corpus.vocabulary), split_corpus(corpus, training_config(options))
     training, validation = split.training, split.validation
     line = line_length(training)
-    throughput = _reference_throughput(options)
-    if is_auto and options["precision"] != "float32":
-        in_float32 = _reference_throughput({**options, "precision": "float32"})
-        if in_float32 >= throughput:
-            options["precision"], throughput = "float32", in_float32
-    W = throughput * budget.operations(REFERENCE_MODEL)
+    W = _reference_throughput(options) * budget.operations(REFERENCE_MODEL)
     if not has_threads:
         del options["threads"]  # they follow from the batch
     chosen = _choose(W * deadline.budget(), training.chars_read, V, options, line)
@@ -127,19 +122,16 @@ def choose_precision(
 def kernels(options: TrainOptions, model: ModelConfig | None, samples: bool = False) -> frozenset[str]:
     """The kernels that a new run with a deadline calls, given the model that it starts from, if any.
 
-    They include those of the reference network, whose speed is measured, with `auto` in both precisions; and those in
-    float32, since the speed of evaluations is measured. `samples`: see `compile_time.training`.
+    They include those of the reference network, and those of the chosen one in float32, the precision of evaluations:
+    the speed of both is measured. `samples`: see `compile_time.training`.
     """
     layout = options.get("layout", "stream")
     of_layout = DEFAULTS_OF_LAYOUT.get(layout, {}).get("cell", "lstm")
     cell = options.get("cell", of_layout) if model is None else model.cell
     form = FORM_OF_LAYOUT.get(layout, "language_model")
-    given = options.get("precision", "float32")
-    precision = engines.precision_to_compile(given)
-    measured = {precision, "float32"} if given == "auto" else {precision}
-    found = [compile_time.training(REFERENCE_MODEL.cell, precision=each) for each in measured]
-    found += [compile_time.training(cell, form, samples, each) for each in {precision, "float32"}]
-    return frozenset().union(*found)
+    precision = engines.precision_to_compile(options.get("precision", "float32"))
+    reference = compile_time.training(REFERENCE_MODEL.cell, precision=precision)
+    return reference.union(*(compile_time.training(cell, form, samples, each) for each in (precision, "float32")))
 
 
 def with_min_count(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> TrainOptions:

@@ -361,8 +361,7 @@ for _ in charrnn.train("abcdefgh" * 500, time=2.0, hidden_size=8, threads=1, see
     pass
 kernels = autoconfig.kernels(options, None)
 assert called() <= kernels, called() - kernels
-if options["precision"] != "auto":
-    assert kernels - called() <= {"lstm._forward"}, kernels - called()  # the reference network is not evaluated
+assert kernels - called() <= {"lstm._forward"}, kernels - called()  # the reference network is not evaluated
 print("all")
 """
 

@@ -192,8 +192,8 @@ def _notify_engine(options: TrainOptions, state: TrainingState, quiet: bool) -> 
         return
     model, config = state.model_config, state.training_config
     precision = engines.precision_to_compile(options.get("precision", config.precision))
-    found = (compile_time.training(model.cell, model.form, True, each) for each in (precision, "float32"))
-    kernels = frozenset().union(*found)  # in float32 too, since the speed of evaluations is measured
+    both = (precision, "float32")  # the speed of evaluations is measured too
+    kernels = frozenset().union(*(compile_time.training(model.cell, model.form, True, each) for each in both))
     engine = options.get("engine", config.engine)
     notify_compilation(engine, kernels, quiet)
     if engine == "numpy" and "engine" not in options and engines.pays(options["time"], kernels):
