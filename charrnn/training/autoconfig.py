@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 
@@ -46,10 +46,10 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     """Completes the options of a run with a deadline from the speed of this machine: see `budget.choose`.
 
     The speed of a reference network decides the width, and the speed at that width decides the rest. The number of
-    steps is an estimate, which the deadline corrects along the way. The precision `auto` is the faster one. If
-    validation would take too long, less of the text is held out. Weights that have learned already are evaluated once
-    an epoch, if the time allows, and the run ends when they no longer improve or, if nothing is held out, after a few
-    epochs: see `finetuning`.
+    steps is an estimate, which the deadline corrects along the way. The precision `auto` is the one in which the chosen
+    network is faster. If validation would take too long, less of the text is held out. Weights that have learned
+    already are evaluated once an epoch, if the time allows, and the run ends when they no longer improve or, if nothing
+    is held out, after a few epochs: see `finetuning`.
     """
     has_threads, is_auto = "threads" in options, options.get("precision") == "auto"
     options = resolve_defaults(corpus, options)
@@ -58,21 +58,18 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     V, split = len(corpus.vocabulary), split_corpus(corpus, training_config(options))
     training, validation = split.training, split.validation
     line = line_length(training)
-    throughput = _reference_throughput(options)
-    if is_auto and options["precision"] != "float32":
-        in_float32 = _reference_throughput({**options, "precision": "float32"})
-        if in_float32 >= throughput:
-            options["precision"], throughput = "float32", in_float32
-    W = throughput * budget.operations(REFERENCE_MODEL)
+    W = _reference_throughput(options) * budget.operations(REFERENCE_MODEL)
     if not has_threads:
         del options["threads"]  # they follow from the batch
     chosen = _choose(W * deadline.budget(), training.chars_read, V, options, line)
     model, config = model_config(corpus, chosen), training_config(chosen)
-    throughput = _throughput(model, config, line)
+    throughput, in_float32 = _throughputs(model, config, line)
+    if is_auto and in_float32 >= throughput:  # as in narrow networks
+        options["precision"], throughput = "float32", in_float32
     seconds = deadline.budget()
     W = throughput * budget.operations(model) * seconds
     chosen = _choose(W, training.chars_read, V, options | {"hidden_size": model.hidden_size}, line)
-    deadline.evaluation = _validation_seconds(validation.chars_read, throughput, model, config, line)
+    deadline.evaluation = _validation_seconds(validation.chars_read, in_float32, config)
     _check_evaluation(corpus, deadline)
     if deadline.evaluation > MAX_VALIDATION_SHARE * seconds and "val_fraction" not in options and not corpus.held_out:
         share = MAX_VALIDATION_SHARE * seconds / deadline.evaluation
@@ -106,10 +103,27 @@ def _choose(W: float, N: int, V: int, options: TrainOptions, line: float) -> Tra
     return chosen
 
 
+def choose_precision(
+    options: TrainOptions, model: ModelConfig | None, seconds: float, samples: bool = False
+) -> Literal["auto", "float32", "bfloat16"]:
+    """The precision of a new run with so many seconds: that of the options or, by default, `auto`.
+
+    That measures both and takes the faster one. A time that is too short to compile both is better spent in float32.
+    The other arguments are those of `kernels`.
+    """
+    if (given := options.get("precision", "auto")) != "auto":
+        return given
+    options = {**options, "precision": "float32"}
+    both: TrainOptions = {**options, "precision": "auto"}
+    uses_numba = options.get("engine") != "numpy" and engines.pays(seconds, kernels(options, model, samples))
+    return "auto" if uses_numba and engines.pays(seconds, kernels(both, model, samples)) else "float32"
+
+
 def kernels(options: TrainOptions, model: ModelConfig | None, samples: bool = False) -> frozenset[str]:
     """The kernels that a new run with a deadline calls, given the model that it starts from, if any.
 
-    They include those of the reference network, whose speed is measured. `samples`: see `compile_time.training`.
+    They include those of the reference network, and those of the chosen one in float32, the precision of evaluations:
+    the speed of both is measured. `samples`: see `compile_time.training`.
     """
     layout = options.get("layout", "stream")
     of_layout = DEFAULTS_OF_LAYOUT.get(layout, {}).get("cell", "lstm")
@@ -117,7 +131,7 @@ def kernels(options: TrainOptions, model: ModelConfig | None, samples: bool = Fa
     form = FORM_OF_LAYOUT.get(layout, "language_model")
     precision = engines.precision_to_compile(options.get("precision", "float32"))
     reference = compile_time.training(REFERENCE_MODEL.cell, precision=precision)
-    return reference | compile_time.training(cell, form, samples, precision)
+    return reference.union(*(compile_time.training(cell, form, samples, each) for each in (precision, "float32")))
 
 
 def with_min_count(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> TrainOptions:
@@ -157,8 +171,8 @@ def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int
     split = split_corpus(corpus, config)
     training, validation = split.training, split.validation
     line = line_length(training)
-    throughput = _throughput(model, config, line)
-    deadline.evaluation = _validation_seconds(validation.chars_read, throughput, model, config, line)
+    throughput, in_float32 = _throughputs(model, config, line)
+    deadline.evaluation = _validation_seconds(validation.chars_read, in_float32, config)
     _check_evaluation(corpus, deadline)
     is_few = few_data.is_few(training.chars_read, line)
     if model.form == "language_model" and validation.size and is_few:
@@ -188,6 +202,14 @@ def _reference_throughput(options: TrainOptions) -> float:
     return measure_throughput(engine, threads, REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH)
 
 
+def _throughputs(model: ModelConfig, config: TrainingConfig, line: float) -> tuple[float, float]:
+    """The throughput of a training, and what it would be in float32, in which evaluations are; compiles for both."""
+    throughput = _throughput(model, config, line)
+    if config.precision == "float32":
+        return throughput, throughput
+    return throughput, _throughput(model, replace(config, precision="float32"), line)
+
+
 def _throughput(model: ModelConfig, config: TrainingConfig, line: float) -> float:
     """The characters per second that this machine learns from; no step reads past the end of a line of this length."""
     rows = -(-config.batch_size // config.threads)
@@ -205,13 +227,9 @@ def _check_evaluation(corpus: Corpus, deadline: Deadline) -> None:
         )
 
 
-def _validation_seconds(
-    chars: int, throughput: float, model: ModelConfig, config: TrainingConfig, line: float
-) -> float:
+def _validation_seconds(chars: int, in_float32: float, config: TrainingConfig) -> float:
     """The seconds of an evaluation on this many characters; with averaged weights the text is read twice.
 
-    It is always in float32, so that it is compiled and measured here if training is not.
+    It is always in float32, in which training would learn from so many characters per second.
     """
-    if chars and config.precision != "float32":
-        throughput = _throughput(model, replace(config, precision="float32"), line)
-    return VALIDATION_COST * chars / throughput * (2 if config.ema_decay else 1)
+    return VALIDATION_COST * chars / in_float32 * (2 if config.ema_decay else 1)

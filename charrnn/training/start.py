@@ -55,12 +55,13 @@ def start(
     """A new run on a corpus.
 
     The defaults are those of `options.complete`. Without `steps`, `epochs` or `time` training takes three minutes; with
-    `time`, `autoconfig.fit_to_time` chooses the options that are not given. With `init_from` training starts from that
-    model's weights, shape and vocabulary; these weights are evaluated first, and kept if nothing beats them. `unknown`
-    says what becomes of characters that the model does not know: one of `state.UNKNOWN`. A classifier or a tagger can
-    start from a language model too: see `transfer.adopt`. `source` is stored, so that the run can be resumed. Raises
-    `ConfigError`; `CorpusError` for a text of fewer than two characters or, in the layout `lines`, two lines; and
-    `VocabularyError` for a model of bytes and a text of characters, or the other way round.
+    `time`, `autoconfig.fit_to_time` chooses the options that are not given, and the precision is `auto` by default.
+    With `init_from` training starts from that model's weights, shape and vocabulary; these weights are evaluated first,
+    and kept if nothing beats them. `unknown` says what becomes of characters that the model does not know: one of
+    `state.UNKNOWN`. A classifier or a tagger can start from a language model too: see `transfer.adopt`. `source` is
+    stored, so that the run can be resumed. Raises `ConfigError`; `CorpusError` for a text of fewer than two characters
+    or, in the layout `lines`, two lines; and `VocabularyError` for a model of bytes and a text of characters, or the
+    other way round.
     """
     if init_from is None and unknown != "new":
         raise ConfigError("unknown is only for a run that starts from another model, with --init-from", "unknown")
@@ -72,7 +73,9 @@ def start(
     deadline = _deadline(options)
     options = train_options.resolve_layout(corpus, options, init_from.config if init_from is not None else None)
     if deadline is not None:
-        kernels = autoconfig.kernels(options, init_from.config if init_from is not None else None)
+        model = init_from.config if init_from is not None else None
+        options = {**options, "precision": autoconfig.choose_precision(options, model, deadline.seconds)}
+        kernels = autoconfig.kernels(options, model)
         chosen = engines.choose(train_options.requested_engine(options), seconds=deadline.seconds, kernels=kernels)
         options = {**options, "engine": chosen.engine}
     if (layout := options.get("layout", "stream")) != "lines" and not corpus.record_form.is_lines:

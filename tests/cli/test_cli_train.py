@@ -1,5 +1,6 @@
 """`charrnn train` as a process: its streams, files, errors and exit codes, resumed and interrupted runs."""
 
+import importlib.util
 import json
 import math
 import os
@@ -20,6 +21,7 @@ from safetensors.numpy import load_file
 
 import charrnn as api
 from charrnn.checkpoint import training_file
+from charrnn.engine.precision import problem_with_bfloat16
 from charrnn.scoring.windows import score_windows
 from support.cells import CELLS, cell_options
 from support.processes import SMALL, TEXT, charrnn, command, environment, error_line, posix, raw, read_until, started
@@ -848,6 +850,30 @@ def test_a_run_ends_on_time_and_can_be_repeated(here: Path) -> None:
     repeated = charrnn(*shlex.split(again), "--out", "b.safetensors", "--quiet", cwd=here)
     assert repeated.returncode == 0, repeated.stderr
     assert (here / "a.safetensors").read_bytes() == (here / "b.safetensors").read_bytes()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba")
+def test_a_run_of_a_given_time_tells_the_precision_that_it_measured_as_the_faster_one(here: Path) -> None:
+    assert charrnn("warm-up", "train", "--cell", "lstm", "--quiet", cwd=here, timeout=600).returncode == 0
+    (here / "long.txt").write_text(TEXT * 400)
+    options = ("--time", "6s", "--engine", "numba", "--threads", 1, "--hidden-size", 256, "--seed", 1, "--json")
+    done = charrnn("train", "long.txt", *options, "--out", "a.safetensors", cwd=here)
+    assert done.returncode == 0, done.stderr
+    precision = json.loads(done.stdout)["precision"]
+    is_narrow = precision == "bfloat16"
+    assert precision == "float32" or not problem_with_bfloat16()
+    assert "compiling" not in done.stderr
+    assert f"; numba engine{' in bfloat16' * is_narrow}, 1 thread\n" in done.stderr
+    assert training_file.load_state(here / "a.resume.safetensors").training_config.precision == precision
+    of = " with bfloat16" * is_narrow
+    (again,) = re.findall(rf"^to repeat these steps on any machine{of}: charrnn (train .*)$", done.stderr, re.MULTILINE)
+    assert ("--precision bfloat16" in again) == is_narrow
+    assert "--precision float32" not in again
+    repeated = charrnn(*shlex.split(again), "--out", "b.safetensors", "--quiet", cwd=here)
+    assert repeated.returncode == 0, repeated.stderr
+    assert (here / "a.safetensors").read_bytes() == (here / "b.safetensors").read_bytes()
+    done = charrnn("train", "--resume", "a.safetensors", "--time", "1s", "--json", cwd=here)
+    assert json.loads(done.stdout)["precision"] == precision, done.stderr
 
 
 @posix

@@ -267,7 +267,7 @@ def test_the_table_of_compile_times_has_only_kernels() -> None:
         assert any("kernel" in ast.unparse(decorator) for decorator in found.decorator_list)
 
 
-CALLED = """
+COUNTED = """
 import charrnn
 from charrnn.engine import compile_time, load
 from charrnn.engine.kernels.kernel import ending
@@ -285,7 +285,8 @@ def called():
                     for types in value.signatures:
                         found.add(f"{name.rpartition('.')[2]}.{key}{ending(types)}")
     return found
-
+"""
+CALLED = """
 small = {"hidden_size": 8, "batch_size": 4, "seq_length": 8, "steps": 2, "seed": 0, "threads": 1, "engine": "numba"}
 
 def trainer(text, cell="lstm", **options):
@@ -347,9 +348,33 @@ def test_the_kernels_of_a_job_are_those_that_it_calls() -> None:
         trained = {name for name in kernels if name.endswith(compile_time.IN_BFLOAT16)}
         kernels -= trained - compile_time.sampling("bfloat16")
     for mode in ("check",) if kernels <= compile_cache.compiled() else ("compile", "check"):
-        command = [sys.executable, "-c", CALLED, mode]
+        command = [sys.executable, "-c", COUNTED + CALLED, mode]
         done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
         assert done.stdout == "all\n", done.stderr
+
+
+CALLED_IN_TIME = """
+from charrnn.training import autoconfig
+
+options = {"cell": "gru", "precision": sys.argv[1], "engine": "numba"}
+for _ in charrnn.train("abcdefgh" * 500, time=2.0, hidden_size=8, threads=1, seed=0, **options):
+    pass
+kernels = autoconfig.kernels(options, None)
+assert called() <= kernels, called() - kernels
+assert kernels - called() <= {"lstm._forward"}, kernels - called()  # the reference network is not evaluated
+print("all")
+"""
+
+
+@needs_numba
+@pytest.mark.parametrize("precision", sorted({"auto", "float32", engines.precision_to_compile("auto")}))
+def test_the_kernels_of_a_given_time_are_those_that_it_calls_and_measures(precision: str) -> None:
+    for _ in range(2):  # first all that the cache lacks is compiled: it looks as if it had been called
+        command = [sys.executable, "-c", COUNTED + CALLED_IN_TIME, precision]
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+        if done.stdout == "all\n":
+            break
+    assert done.stdout == "all\n", done.stderr
 
 
 @needs_numba

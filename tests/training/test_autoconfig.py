@@ -1,14 +1,17 @@
 """The automatic configuration: for some time, what is not given is chosen for this machine and this text."""
 
+import importlib.util
 import math
 import time
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from charrnn import engine as engines
 from charrnn.dataset.corpus import from_text
 from charrnn.dataset.split import split_corpus
+from charrnn.engine import compile_cache, compile_time
+from charrnn.engine.selection import MIN_TIME_PER_COMPILE_TIME
 from charrnn.errors import ConfigError
 from charrnn.model.line_scores import MIN_LINES
 from charrnn.training import autoconfig, budget, few_data, finetuning
@@ -17,6 +20,8 @@ from charrnn.training.deadline import Deadline
 from charrnn.training.options import TrainOptions, complete, resolve_layout, training_config
 from support.processes import TEXT
 from support.trainings import place_names, run, start_in, start_on
+
+needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba")
 
 
 @pytest.fixture
@@ -47,6 +52,81 @@ def test_auto_is_the_precision_that_is_measured_as_the_faster_one(
     monkeypatch.setattr(train_options.engines, "resolve_precision", lambda name, engine: "bfloat16")
     given: TrainOptions = {"engine": "numpy", "precision": "auto"}
     assert autoconfig.fit_to_time(from_text(TEXT * 40), given, Deadline(100, 0.6))["precision"] == precision
+
+
+def test_auto_is_float32_if_the_chosen_network_is_faster_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(engine: Any, threads: int, model: Any, B: int, T: int) -> float:
+        is_narrow = model.hidden_size < autoconfig.REFERENCE_MODEL.hidden_size
+        in_bfloat16 = 0.8 if is_narrow else 2
+        return 1e9 / budget.operations(model) * (1 if engine is engines.load("numpy") else in_bfloat16)
+
+    monkeypatch.setattr(autoconfig, "measure_throughput", measured)
+    monkeypatch.setattr(train_options.engines, "resolve_precision", lambda name, engine: "bfloat16")
+    corpus = from_text(TEXT * 40)
+    for size, given, precision, speed in (
+        (16, "auto", "float32", 1.0),
+        (256, "auto", "bfloat16", 2.0),
+        (16, "bfloat16", "bfloat16", 0.8),
+    ):
+        options: dict[str, Any] = {"engine": "numpy", "precision": given, "hidden_size": size, "layers": 1}
+        found = autoconfig.fit_to_time(corpus, cast(TrainOptions, options), Deadline(20, 0.6))
+        assert found["precision"] == precision
+        model, config = complete(corpus, found)
+        read = config.steps * split_corpus(corpus, config).training.chars_read_per_step
+        assert read * budget.operations(model) == pytest.approx(speed * 20e9, rel=0.15)  # less the evaluations
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The functions in the cache, which a test may change, on a machine like that of the table, with bfloat16."""
+    names: set[str] = set()
+    monkeypatch.setattr(compile_cache, "compiled", lambda: names)
+    monkeypatch.setattr(compile_time, "_slowness", lambda: 1.0)
+    monkeypatch.setattr(engines, "precision_to_compile", lambda name: "float32" if name == "float32" else "bfloat16")
+    return names
+
+
+@needs_numba
+@pytest.mark.parametrize("options", [{}, {"precision": "auto"}, {"engine": "numba"}])
+def test_a_time_that_is_too_short_to_compile_both_precisions_is_spent_in_float32(
+    options: Any, compiled: set[str]
+) -> None:
+    def chosen(seconds: float, **others: Any) -> str:
+        return autoconfig.choose_precision({**options, **others}, None, seconds, samples=True)
+
+    exact, both = (autoconfig.kernels({"precision": name}, None, samples=True) for name in ("float32", "auto"))
+    least = [MIN_TIME_PER_COMPILE_TIME * compile_time.to_compile(kernels) for kernels in (exact, both)]
+    assert 10 < least[0] < least[1] - 3
+    assert [chosen(seconds) for seconds in (least[0], least[1] - 1, least[1])] == ["float32", "float32", "auto"]
+    assert chosen(1e6, engine="numpy") == "float32"
+    assert chosen(1, precision="bfloat16") == "bfloat16"
+    assert chosen(1e6, precision="float32") == "float32"
+    compiled |= exact
+    assert [chosen(seconds) for seconds in (1, 60)] == ["float32", "auto"]
+    compiled |= both
+    assert chosen(1) == "auto"
+    assert chosen(1, cell="gru") == "float32"
+
+
+@needs_numba
+def test_a_run_of_a_given_time_has_the_faster_precision_by_default_and_others_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def measured(engine: Any, threads: int, model: Any, B: int, T: int) -> float:
+        return 1e9 / budget.operations(model) * (1 if engine is engines.load("numba") else 2)
+
+    monkeypatch.setattr(autoconfig, "measure_throughput", measured)
+    monkeypatch.setattr(engines, "pays", lambda seconds, kernels: True)
+    here = engines.precision_to_compile("auto")
+    for options, precision in (
+        ({"time": 100.0}, here),
+        ({}, here),
+        ({"time": 100.0, "precision": "float32"}, "float32"),
+        ({"time": 100.0, "engine": "numpy"}, "float32"),
+        ({"steps": 10}, "float32"),
+        ({"epochs": 1}, "float32"),
+    ):
+        assert start_on(TEXT * 40, **{"engine": "numba", **options}).state.training_config.precision == precision
 
 
 def test_options_that_are_not_given_are_chosen_for_the_time(slow_machine: None) -> None:

@@ -52,6 +52,9 @@ def test_the_same_seed_gives_the_same_files_with_and_without_a_break(tmp_path: P
     other = run(resumed(part, VERSE, tmp_path, steps=40, precision="float32"))
     assert other.state.training_config.precision == "float32"
     assert not np.array_equal(flat(other.state.params), flat(whole.state.params))
+    assert resumed(part, VERSE, tmp_path, time=1.0).state.training_config.precision == "bfloat16"
+    exact = run_of(VERSE, steps=3)
+    assert resumed(exact, VERSE, tmp_path, time=1.0).state.training_config.precision == "float32"
 
 
 def test_the_file_names_the_precision_only_if_it_is_not_float32(tmp_path: Path) -> None:

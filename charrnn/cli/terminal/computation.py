@@ -22,7 +22,8 @@ TrainPrecisionOption = Annotated[
     str | None,
     option(
         RUN,
-        "Matrix products in float32, in bfloat16 (faster where the processor has it) or auto. [float32]",
+        "Matrix products in float32, in bfloat16 (faster where the processor has it) or auto. [auto with a time, else "
+        "float32]",
         values=("auto", *PRECISIONS),
     ),
 ]

@@ -166,19 +166,21 @@ def _with_remaining_time(options: TrainOptions, source: Source) -> TrainOptions:
 def _with_engine(
     options: TrainOptions, source: Source, corpus: Corpus, model: Model | None, quiet: bool
 ) -> TrainOptions:
-    """The options of a new run: those with a `time` with what remains of it, and the engine that is best for that."""
+    """The options of a new run: those with a `time` with what remains of it, and what computes best in that."""
     if "time" not in options:
         return options
     given, options = options["time"], _with_remaining_time(options, source)
     train_options.check(options, has_model=model is not None)
     config = None if model is None else model.config
     resolved = train_options.resolve_layout(corpus, options, config)
-    kernels = autoconfig.kernels(resolved, config, samples=not quiet)
-    choice = engines.choose(train_options.requested_engine(options), seconds=options["time"], kernels=kernels)
+    samples, seconds = not quiet, options["time"]
+    resolved["precision"] = autoconfig.choose_precision(resolved, config, seconds, samples)
+    kernels = autoconfig.kernels(resolved, config, samples)
+    choice = engines.choose(train_options.requested_engine(options), seconds=seconds, kernels=kernels)
     notify_compilation(choice.engine, kernels, quiet)  # now, since measuring the machine compiles
     if choice.spared and not quiet:
         notify_spared(choice.spared, given)
-    return options | {"engine": choice.engine}
+    return options | {"engine": choice.engine, "precision": resolved["precision"]}
 
 
 def _notify_engine(options: TrainOptions, state: TrainingState, quiet: bool) -> None:
@@ -190,7 +192,8 @@ def _notify_engine(options: TrainOptions, state: TrainingState, quiet: bool) -> 
         return
     model, config = state.model_config, state.training_config
     precision = engines.precision_to_compile(options.get("precision", config.precision))
-    kernels = compile_time.training(model.cell, model.form, samples=True, precision=precision)
+    both = (precision, "float32")  # the speed of evaluations is measured too
+    kernels = frozenset().union(*(compile_time.training(model.cell, model.form, True, each) for each in both))
     engine = options.get("engine", config.engine)
     notify_compilation(engine, kernels, quiet)
     if engine == "numpy" and "engine" not in options and engines.pays(options["time"], kernels):

@@ -87,7 +87,8 @@ class RunSummary:
         if trainer.out_of_patience:
             yield f"stopped: {counted(trainer.patience, 'evaluations')} without a better model"
         if trainer.deadline is not None and command and not trainer.state.counters.rollbacks:
-            yield f"to repeat these steps on any machine: {shell_words.join([*command, *self._settings()])}"
+            of = " with bfloat16" * (config.precision == "bfloat16" and config.engine == "numba")
+            yield f"to repeat these steps on any machine{of}: {shell_words.join([*command, *self._settings()])}"
 
     @property
     def is_at_end(self) -> bool:
