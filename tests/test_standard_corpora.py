@@ -132,6 +132,24 @@ def test_published_results_are_in_order_and_gain_by_dynamic_evaluation() -> None
         assert all(0.9 < float(result.adaptive or result.static) <= float(result.static) for result in results)
 
 
+def test_the_readme_has_the_published_figures_that_the_program_shows() -> None:
+    text = (PROGRAM.parent / "README.md").read_text(encoding="utf-8")
+    rows = cells(re.sub(r"\]\(.*?\)", "", text.partition("Published figures on the test part")[2]), "benchmark")
+    listed = [(name, model.partition(" (")[0], *figures) for name, model, *figures in rows]
+    wanted = [
+        (
+            parts.NAMES[name].removesuffix(" characters"),
+            result.model,
+            f"{result.parameters} M",
+            result.static,
+            result.adaptive,
+        )
+        for name, results in literature.RESULTS.items()
+        for result in results
+    ]
+    assert listed == wanted
+
+
 # Runs
 
 
