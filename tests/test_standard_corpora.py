@@ -108,7 +108,7 @@ def test_each_compressor_needs_eight_bits_for_random_bytes_and_almost_none_for_a
     assert names[:2] == ["xz -9e", "bzip2 -9"]
     assert len(set(names)) == len(names)
     for name, compressor in compressors.installed():
-        assert 8 <= compressors.bits_per_character(compressor, noise) < 8.2, name
+        assert 8 <= compressors.bits_per_character(compressor, noise) < 8.5, name  # zpaq has a kilobyte of headers
         assert compressors.bits_per_character(compressor, repeated) < 0.1, name
 
 
