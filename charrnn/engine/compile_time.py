@@ -26,6 +26,9 @@ SECONDS = {
     "gru._backward.bfloat16": 0.8,
     "gru._forward": 1.6,
     "gru._forward.bfloat16": 0.8,
+    "learner._read_gru": 19.8,
+    "learner._read_lstm": 19.8,
+    "learner._read_rnn": 19.0,
     "lstm._backward": 1.5,
     "lstm._backward.bfloat16": 0.8,
     "lstm._forward": 1.7,
@@ -62,6 +65,11 @@ def scoring(cell: str) -> frozenset[str]:
     """The kernels that a model with this cell calls when it reads texts."""
     names = ("embedding._look_up", "matmul._pack", "matmul.packed_matmul", "softmax._token_nll")
     return frozenset({f"{cell}._forward", *names})
+
+
+def adapting(cell: str) -> frozenset[str]:
+    """The kernels that a model with this cell calls when it learns from what it reads."""
+    return frozenset({f"learner._read_{cell}", "matmul._pack"})
 
 
 def training(

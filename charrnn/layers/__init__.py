@@ -2,7 +2,19 @@
 
 from charrnn.layers import attention, embedding, gru, linear, lstm, rnn, rnn_relu, softmax
 
-Decoder = adam = None
+Decoder = Learner = adam = None
 """The faster paths that an engine may offer; the reference has none: see `charrnn.engine.Engine`."""
 
-__all__ = ["Decoder", "adam", "attention", "embedding", "gru", "linear", "lstm", "rnn", "rnn_relu", "softmax"]
+__all__ = [
+    "Decoder",
+    "Learner",
+    "adam",
+    "attention",
+    "embedding",
+    "gru",
+    "linear",
+    "lstm",
+    "rnn",
+    "rnn_relu",
+    "softmax",
+]

@@ -19,7 +19,7 @@ from charrnn.errors import ConfigError
 from charrnn.model.model import Model, check_finite, check_model
 from charrnn.resources import blas
 from charrnn.scoring.gradient_scale import measure
-from charrnn.scoring.learner import AdaptationConfig, Learner
+from charrnn.scoring.learner import AdaptationConfig, Factors, Learner, factors
 from charrnn.scoring.passage import Passage, passage
 from charrnn.types import Array, Ids, Mask
 
@@ -42,8 +42,8 @@ class Adaptation:
         """
         check_adaptable(model)
         self._model, self.config = model, config or AdaptationConfig()
-        scale = measure(model, self.config.segment)
-        self._learner, self._trained = (Learner(model, scale, self.config) for _ in range(2))
+        by = factors(measure(model, self.config.segment), self.config)
+        self._learner, self._trained = (_learner(model, by, self.config.segment) for _ in range(2))
         self._weight = 0.5
         """That of what it has learned, in the mixture."""
         self._before, self._rest = model.start, _nothing(model)
@@ -126,6 +126,15 @@ def check_adaptable(model: Model) -> None:
         raise ConfigError("a model with clamped units can't adapt: leave out --clamp-unit")
     if model.precision != "float32":
         raise ConfigError("weights learn in float32: leave out --precision")
+
+
+def _learner(model: Model, by: dict[str, Factors], segment: int) -> Learner:
+    """The engine's learner if it has one; else the reference."""
+    compiled = model.engine.Learner
+    if compiled is None:
+        return Learner(model, by, segment)
+    learner: Learner = compiled(model.config.cell_name, model.params, model.zero_state(1), by, segment)
+    return learner
 
 
 def _nothing(model: Model) -> Passage:

@@ -5,17 +5,21 @@ small change of the weight changes the loss much. The gradient of a few characte
 products of what a layer reads and of what comes back to it. So the matrix of mean squares is nearly of rank one, and is
 kept as factors of its rows and columns (N. Shazeer, M. Stern, "Adafactor", 2018):
 
-    r_ij = row_i col_j        row_i² = Σ_j E[g_ij²] / Σ_ij E[g_ij²]        col_j² = Σ_i E[g_ij²]
+    r_ij = row_i col_j        row_i² ∝ Σ_j E[g_ij²]        col_j² ∝ Σ_i E[g_ij²]
+
+Both have the same mean, and their product has Σ_ij r_ij² = Σ_ij E[g_ij²].
 
 The text need not be the training text. One that the model writes itself has the gradients of texts that it knows; their
 mean squares are then the diagonal of the Fisher information. So a checkpoint has to keep nothing, and a model from
 anywhere has a scale.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from charrnn import engine as engines
 from charrnn.config import SamplingConfig
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
@@ -29,8 +33,9 @@ TEXTS, CHARS_PER_TEXT = 16, 400
 """The continuous texts that a model writes, side by side, and the length of each."""
 LINES = 500
 """The lines that a model of lines writes."""
-SEGMENTS = TEXTS * CHARS_PER_TEXT // 20
+SEGMENTS = 320
 """The most segments that are measured."""
+TINY = np.finfo(np.float64).tiny
 SEED = 0
 """That of the text: a model has one scale."""
 
@@ -48,7 +53,8 @@ class GradientScale:
 
 
 def measure(model: Model, segment: int) -> GradientScale:
-    """The scale of the gradients of segments of so many characters."""
+    """The scale of the gradients of segments of so many characters; with NumPy, so that all engines have the same."""
+    model = replace(model, engine=engines.load("numpy"))
     network, state, workspace = model.language_model, model.zero_state(1), Workspace()
     row_sums = {name: np.zeros(len(np.atleast_2d(p))) for name, p in model.params.items()}
     column_sums = {name: np.zeros(p.shape[-1]) for name, p in model.params.items()}
@@ -59,9 +65,9 @@ def measure(model: Model, segment: int) -> GradientScale:
             read = text.part(k * segment, (k + 1) * segment)
             _, grads, state = nll_and_gradients(network, model.params, read, state, workspace)
             for name, d in grads.items():
-                squares = np.square(np.atleast_2d(d), dtype=np.float64)
-                row_sums[name] += squares.sum(axis=1)
-                column_sums[name] += squares.sum(axis=0)
+                matrix = np.atleast_2d(d)
+                row_sums[name] += np.einsum("ij,ij->i", matrix, matrix)
+                column_sums[name] += np.einsum("ij,ij->j", matrix, matrix)
         return _from_sums(row_sums, column_sums, n)
 
 
@@ -83,9 +89,10 @@ def _from_sums(row_sums: dict[str, Array], column_sums: dict[str, Array], n: int
     """The scale, from the sums of squares of n gradients over columns [R] and over rows [C] of each parameter."""
     rows, columns, total, size = {}, {}, 0.0, 0
     for name, sums in row_sums.items():
-        row = np.sqrt(sums / max(sums.sum(), np.finfo(np.float64).tiny))
+        row = np.sqrt(sums / max(sums.sum(), TINY))
         column = np.sqrt(column_sums[name] / max(n, 1))
-        rows[name], columns[name] = row.astype(np.float32), column.astype(np.float32)
+        balance = math.sqrt(column.mean() / max(row.mean(), TINY))
+        rows[name], columns[name] = row * balance, column / max(balance, TINY)
         total += float(row.sum() * column.sum())
         size += len(row) * len(column)
     return GradientScale(rows, columns, total / size)

@@ -3,13 +3,15 @@
 Each segment is predicted with the weights that those before it have left, and then learned from. With its gradient g,
 the gradient's usual size r (see `gradient_scale`), the mean of r over all weights, r̄, and the trained weights θ₀,
 
-    θ ← θ - rate · g / (r + ε r̄) + min(pull · r / r̄, 1) · (θ₀ - θ)
+    θ_ij ← θ_ij - rate · g_ij / ((row_i + ε √r̄) (col_j + ε √r̄)) + min(pull · r_ij / r̄, 1) · (θ₀_ij - θ_ij)
 
-This is dynamic evaluation (B. Krause, E. Kahembwe, I. Murray, S. Renals, "Dynamic Evaluation of Neural Sequence
-Models", 2018, equations 6 to 8): the pull back is the stronger, the more a weight matters to what the model knew.
+where r_ij = row_i col_j. This is dynamic evaluation (B. Krause, E. Kahembwe, I. Murray, S. Renals, "Dynamic Evaluation
+of Neural Sequence Models", 2018, equations 6 to 8): a weight is pulled back the more, the more it matters to what the
+trained model knows.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,19 +22,21 @@ from charrnn.scoring.gradient_scale import GradientScale
 from charrnn.scoring.passage import Passage, nll, nll_and_gradients
 from charrnn.types import Array, Params
 
-EPSILON = 0.05
+EPSILON = 0.2
 """ε: without it, the weights of characters that the model never writes would go far in one step."""
+TINY = 1e-30
+"""Keeps the steps of a model without gradients finite."""
 
 
 @dataclass(frozen=True)
 class AdaptationConfig(Config):
     """How a model learns from a text as it reads it. The defaults suit models and texts of all kinds."""
 
-    rate: float = 0.0015
+    rate: float = 0.003
     """How far a weight goes in a step if its gradient has its usual size."""
-    pull: float = 0.0015
+    pull: float = 0.003
     """The part of the distance to the trained weight that an average weight goes back in a step."""
-    segment: int = 20
+    segment: int = 40
     """The characters that are read before each step."""
 
     def check(self) -> None:
@@ -41,49 +45,66 @@ class AdaptationConfig(Config):
         between("segment", self.segment, 1, 4096)
 
 
+class Factors(NamedTuple):
+    """The factors of a parameter's steps [R, C], or [C], in its rows and columns: those of `step`."""
+
+    row_steps: Array
+    """[R]; [1] for a parameter [C]. Negative."""
+    column_steps: Array
+    """[C]"""
+    row_pulls: Array
+    """[R]; [1]"""
+    column_pulls: Array
+    """[C]"""
+
+
+def factors(scale: GradientScale, config: AdaptationConfig) -> dict[str, Factors]:
+    """The factors for each parameter, by name."""
+    found = {}
+    for name, row in scale.rows.items():
+        column, least = scale.columns[name], EPSILON * np.sqrt(scale.mean)
+        row_pulls = np.float32(config.pull / max(scale.mean, TINY)) * row
+        found[name] = Factors(-config.rate / (row + least + TINY), 1 / (column + least + TINY), row_pulls, column)
+    return {name: Factors(*(f.astype(np.float32) for f in each)) for name, each in found.items()}
+
+
+def step(p: Array, g: Array, trained: Array, by: Factors) -> None:
+    """The step of a parameter p [R, C], or [C], with its gradient g, in place."""
+    steps = (by.row_steps[:, None] * by.column_steps).reshape(p.shape)
+    pulls = (by.row_pulls[:, None] * by.column_pulls).reshape(p.shape)
+    p += np.minimum(pulls, 1) * (trained - p) + steps * g
+
+
 class Learner:
     """The weights and the state [L, S, 1, H] of one reading, which `read` advances."""
 
-    def __init__(self, model: Model, scale: GradientScale, config: AdaptationConfig):
-        self.network, self.scale, self.config = model.language_model, scale, config
+    def __init__(self, model: Model, factors: dict[str, Factors], segment: int):
+        """Begins with the model's weights, and a state of zeros."""
+        self.network, self.factors, self.segment = model.language_model, factors, segment
         self.trained = model.params
         self.params: Params = {name: p.copy() for name, p in model.params.items()}
         self.state = model.zero_state(1)
         self._workspace = Workspace()
 
     def forget(self) -> None:
-        """Goes back to the trained weights, and to a state of zeros."""
-        for name, p in self.params.items():
-            p[...] = self.trained[name]
+        """Goes back to the weights and the state of the beginning."""
+        self.params = {name: p.copy() for name, p in self.trained.items()}
         self.state = np.zeros_like(self.state)
 
     def read(self, passage: Passage, learns: bool = True) -> Array:
         """-log p [N] of the characters of a passage, of whole segments if it learns from them.
 
-        Where a step makes weights that are NaN or infinite, it forgets all that it has learned.
+        Where that is NaN or infinite, it forgets all that it has learned.
         """
-        if not learns:
-            nats, self.state = nll(self.network, self.params, passage, self.state, self._workspace)
-            return nats
-        found, size = [], self.config.segment
-        for first in range(0, len(passage.targets), size):
-            read = passage.part(first, first + size)
-            nats, grads, self.state = nll_and_gradients(self.network, self.params, read, self.state, self._workspace)
-            self._learn(grads)
+        found = []
+        for first in range(0, len(passage.targets), self.segment):
+            read = passage.part(first, first + self.segment)
+            compute = nll_and_gradients if learns else nll
+            nats, *grads, self.state = compute(self.network, self.params, read, self.state, self._workspace)
             found.append(nats)
+            if not np.isfinite(nats.sum()):
+                self.forget()
+            elif learns:
+                for name, p in self.params.items():
+                    step(p, grads[0][name], self.trained[name], self.factors[name])
         return np.concatenate(found)
-
-    def _learn(self, grads: Params) -> None:
-        """A step with all parameters."""
-        scale, config = self.scale, self.config
-        for name, p in self.params.items():
-            args = (grads[name], self.trained[name], scale.rows[name], scale.columns[name], scale.mean)
-            step(p, *args, config.rate, config.pull)
-        if not all(np.isfinite(p).all() for p in self.params.values()):
-            self.forget()
-
-
-def step(p: Array, g: Array, trained: Array, row: Array, column: Array, mean: float, rate: float, pull: float) -> None:
-    """The step of a parameter p [R, C], or [C], in place."""
-    r = (row[:, None] * column).reshape(p.shape)
-    p += np.minimum(pull / mean * r, 1) * (trained - p) - rate * g / (r + EPSILON * mean)

@@ -3,5 +3,18 @@
 from charrnn.engine.kernels import attention, embedding, gru, linear, lstm, rnn, rnn_relu, softmax
 from charrnn.engine.kernels.adam import adam
 from charrnn.engine.kernels.decoder import Decoder
+from charrnn.engine.kernels.learner import Learner
 
-__all__ = ["Decoder", "adam", "attention", "embedding", "gru", "linear", "lstm", "rnn", "rnn_relu", "softmax"]
+__all__ = [
+    "Decoder",
+    "Learner",
+    "adam",
+    "attention",
+    "embedding",
+    "gru",
+    "linear",
+    "lstm",
+    "rnn",
+    "rnn_relu",
+    "softmax",
+]

@@ -26,7 +26,7 @@ def cross_entropy(logits: Array, targets: Ids) -> tuple[float, Array]:
 @kernel
 def _token_nll(logits: Array, targets: Ids, nll: Array) -> None:
     for n in range(len(logits)):
-        total, at_target = _exponentials(logits, n, targets[n])
+        total, at_target = exponentials_of_row(logits, n, targets[n])
         nll[n] = np.log(total) - at_target
 
 
@@ -34,7 +34,7 @@ def _token_nll(logits: Array, targets: Ids, nll: Array) -> None:
 def _cross_entropy(logits: Array, targets: Ids) -> float:
     loss = 0.0
     for n in range(len(logits)):
-        total, at_target = _exponentials(logits, n, targets[n])
+        total, at_target = exponentials_of_row(logits, n, targets[n])
         loss += np.log(total) - at_target
         for v in range(logits.shape[1]):
             logits[n, v] /= logits.dtype.type(total)
@@ -43,7 +43,7 @@ def _cross_entropy(logits: Array, targets: Ids) -> float:
 
 
 @kernel
-def _exponentials(logits: Array, n: int, target: int) -> tuple[float, float]:
+def exponentials_of_row(logits: Array, n: int, target: int) -> tuple[float, float]:
     """Replaces the logits y of row n by exp(y - max y); returns their sum, and y - max y at the target."""
     y, V = logits[n], logits.shape[1]
     y_max = y[0]

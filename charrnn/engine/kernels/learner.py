@@ -1,0 +1,251 @@
+"""The compiled learner: reads a text in segments, and learns from each, with no Python between them.
+
+The reference implementation is `scoring.learner`. Here the weights stay packed, as panels, and learn there.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from charrnn.engine.kernels.embedding import flat_indices
+from charrnn.engine.kernels.kernel import kernel
+from charrnn.engine.kernels.learner_cells import Memory, backward, forward, memory
+from charrnn.engine.kernels.learner_weights import Factors, Weights, learn_matrix, learn_rows, transpose
+from charrnn.engine.kernels.matmul import packed_matmul
+from charrnn.engine.kernels.simd import copy, fused
+from charrnn.engine.kernels.softmax import exponentials_of_row
+from charrnn.engine.kernels.tile import panel_width
+from charrnn.types import Array, Ids, Mask, Params
+
+PACKED = ("W_hh", "W_ih", "W_out")
+"""The matrices of products; the others are looked up, or added."""
+
+
+class Learner:
+    """The weights of one reading, the trained ones beside them, and its state [L, S, 1, H]."""
+
+    def __init__(self, cell: str, params: Params, state: Array, factors: Mapping[str, tuple[Array, ...]], segment: int):
+        """Begins with some parameters and a state. `factors` are those of `scoring.learner.step` for each parameter."""
+        L, _, _, H = state.shape
+        V, GH, self.dtype, self.segment = len(params["b_out"]), params["b0"].shape[0], state.dtype, segment
+        self.cell, self.state = cell.removesuffix("_relu"), state.copy()
+        by = {name: Factors(*arrays) for name, arrays in factors.items()}
+        layers = range(L)
+        self.names = {
+            "W_hh": [f"W_hh{layer}" for layer in layers],
+            "W_ih": [f"W_ih{layer}" for layer in layers[1:]],
+            "W_out": ["W_out"],
+            "W_ih0": ["W_ih0"],
+            "b": [f"b{layer}" for layer in layers],
+            "b_hn": [f"b_hn{layer}" for layer in layers if f"b_hn{layer}" in params],
+            "b_out": ["b_out"],
+        }
+        self.weights = tuple(
+            Weights.of([np.atleast_2d(params[name]) for name in names], [by[name] for name in names], key in PACKED)
+            for key, names in self.names.items()
+            for names in [names or ["W_hh0"]]  # which stands for none
+        )
+        self.shapes = {name: p.shape for name, p in params.items()}
+        self.memory = memory(cell, L, segment, H, self.dtype)
+        self.buffers = _buffers(L, segment, H, GH, V, self.dtype)
+
+    @property
+    def params(self) -> Params:
+        """The parameters as they are now."""
+        found: Params = {}
+        for names, weights in zip(self.names.values(), self.weights, strict=True):
+            for n, name in enumerate(names):
+                found[name] = weights.unpacked(n, self.shapes[name][-1]).reshape(self.shapes[name])
+        return {name: found[name] for name in self.shapes}
+
+    def forget(self) -> None:
+        """Goes back to the parameters and a state of zeros."""
+        for weights in self.weights:
+            weights.now[...] = weights.trained
+        self.state[...] = 0
+
+    def read(self, passage: tuple[Ids, Ids, Mask], learns: bool = True) -> Array:
+        """As `scoring.learner.Learner.read`."""
+        (inputs, targets, resets), (V,) = passage, self.shapes["b_out"]
+        ids, nats = (flat_indices(inputs, V), flat_indices(targets, V)), np.empty(len(targets), self.dtype)
+        READERS[self.cell](
+            self.memory, self.weights, self.state, self.buffers, *ids, resets, self.segment, learns, nats
+        )
+        return nats
+
+
+def _buffers(L: int, T: int, H: int, GH: int, V: int, dtype: Any) -> tuple[Array, ...]:
+    """What each segment overwrites."""
+    width = panel_width(dtype)
+    padded = max(-(-n // width) * width for n in (GH, H, V))
+    shapes = {
+        "h": (L, 2 * T + 1, 1, H),
+        "before": (L, T, H),  # what each step reads of the one before it
+        "outputs": (L, T, H),
+        "x": (T, GH),
+        "dx": (T, GH),
+        "da": (T, GH),
+        "d": (T, 1, H),
+        "y": (T, V),
+        "sums": (T, padded),
+        "rows": (3, padded),  # a bias, a bias of zeros, and what a step adds up
+        "W_hh": (-(-H // width), GH, width),  # transposed, as the next two
+        "W_ih": (-(-H // width), GH, width),
+        "W_out": (-(-H // width), V, width),
+        "left": (T * H,),
+        "right": (T * padded,),
+    }
+    return tuple(np.zeros(shape, dtype) for shape in shapes.values())
+
+
+inner_kernel = partial(kernel, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""A kernel that only kernels call: what Python would need to call it takes longer to compile than all the rest."""
+_add = fused(lambda x, y: (x + y,), 1)
+
+
+@kernel
+def _text_end(resets: Mask, first: int, stop: int) -> int:
+    """The place after the last character of the text that the first one belongs to, at most `stop`."""
+    end = first + 1
+    while end < stop and not resets[end]:
+        end += 1
+    return end
+
+
+@inner_kernel
+def _read(
+    memory: Memory,
+    weights: tuple[Any, ...],
+    state: Array,
+    buffers: tuple[Array, ...],
+    inputs: Ids,
+    targets: Ids,
+    resets: Mask,
+    segment: int,
+    learns: bool,
+    nats: Array,
+) -> int:
+    """Reads segments, of which the last may be shorter if it is not learned from.
+
+    Returns how many characters it has read: not all if those of a segment have NaN or infinite nats, the last it reads.
+    """
+    N = len(targets)
+    for first in range(0, N, segment):
+        stop = min(first + segment, N)
+        _predict(memory, weights, state, buffers, inputs[first:stop], resets[first:stop])
+        if not _losses(buffers, targets[first:stop], nats[first:stop]):
+            return stop
+        if learns:
+            _learn(memory, weights, buffers, inputs[first:stop], resets[first:stop])
+    return N
+
+
+@inner_kernel
+def _predict(
+    memory: Memory, weights: tuple[Any, ...], state: Array, buffers: tuple[Array, ...], inputs: Ids, resets: Mask
+) -> None:
+    """The logits of a segment; the state goes on."""
+    W_hh, W_ih, W_out, W_ih0, b, b_hn, b_out = weights
+    h, before, outputs, x, _, _, _, y, sums, rows, _, _, _, _, _ = buffers
+    T, L, H, GH, V = len(inputs), len(state), state.shape[3], x.shape[1], y.shape[1]
+    bias, hW = rows[:1], rows[2:3]
+    for layer in range(L):
+        if layer == 0:
+            for t in range(T):
+                _add(GH, (x,), (t * GH,), (W_ih0.now, b.now), (inputs[t] * GH, 0))
+        else:
+            copy(GH, (bias,), (0,), (b.now,), (layer * GH,))
+            packed_matmul(outputs[layer - 1, :T], W_ih.now[layer - 1], GH, bias, sums[:T], 0)
+            for t in range(T):
+                copy(GH, (x,), (t * GH,), (sums,), (t * sums.shape[1],))
+        bias[:] = 0
+        if GH == 3 * H:
+            copy(H, (bias,), (2 * H,), (b_hn.now,), (layer * H,))
+        first, place = 0, 0
+        while first < T:
+            stop = _text_end(resets, first, T)
+            if resets[first]:
+                state[layer] = 0
+            forward(memory, (layer, first, stop, place), x, h, state[layer], (W_hh.now[layer], bias, hW))
+            n, start = (stop - first) * H, (layer * h.shape[1] + place) * H
+            copy(n, (before,), ((layer * before.shape[1] + first) * H,), (h,), (start,))
+            copy(n, (outputs,), ((layer * before.shape[1] + first) * H,), (h,), (start + H,))
+            first, place = stop, place + stop - first + 1
+    copy(V, (bias,), (0,), (b_out.now,), (0,))
+    packed_matmul(outputs[L - 1, :T], W_out.now[0], V, bias, sums[:T], 0)
+    for t in range(T):
+        copy(V, (y,), (t * V,), (sums,), (t * sums.shape[1],))
+
+
+@kernel(error_model="numpy")
+def _losses(buffers: tuple[Array, ...], targets: Ids, nats: Array) -> bool:
+    """-log p of each target; the logits become their gradients. Whether all are finite."""
+    y = buffers[7]
+    total_nats = 0.0
+    for t in range(len(targets)):
+        total, at_target = exponentials_of_row(y, t, targets[t])
+        nats[t] = np.log(total) - at_target
+        total_nats += nats[t]
+        for v in range(y.shape[1]):
+            y[t, v] /= y.dtype.type(total)
+        y[t, targets[t]] -= 1
+    return bool(np.isfinite(total_nats))
+
+
+@inner_kernel
+def _learn(memory: Memory, weights: tuple[Any, ...], buffers: tuple[Array, ...], inputs: Ids, resets: Mask) -> None:
+    """A step with all weights, from the gradients of the logits."""
+    W_hh, W_ih, W_out, W_ih0, b, b_hn, b_out = weights
+    h, before, outputs, _, dx, da, d, y, sums, rows, W_hh_T, W_ih_T, W_out_T, left, right = buffers
+    T, L, H, GH, V = len(inputs), len(before), before.shape[2], dx.shape[1], y.shape[1]
+    zeros, of_vector = rows[1:2], np.zeros(T, np.intp)
+    # y = h W_out + b_out
+    transpose(W_out.now[0], V, W_out_T)
+    packed_matmul(y[:T], W_out_T, H, zeros, sums[:T], 0)
+    learn_matrix(W_out, 0, outputs[L - 1], y[:T], left, right)
+    learn_rows(b_out, 0, of_vector, y, 0)
+    for layer in range(L - 1, -1, -1):
+        for t in range(T):
+            copy(H, (d,), (t * H,), (sums,), (t * sums.shape[1],))
+        # outputs, state = forward(x, state)
+        transpose(W_hh.now[layer], GH, W_hh_T)
+        first, place = 0, 0
+        while first < T:
+            stop = _text_end(resets, first, T)
+            backward(memory, (layer, first, stop, place), d, h, W_hh_T, rows[1:3], dx, da)
+            first, place = stop, place + stop - first + 1
+        learn_matrix(W_hh, layer, before[layer], da[:T], left, right)
+        if GH == 3 * H:
+            learn_rows(b_hn, layer, of_vector, da, 2 * H)
+        learn_rows(b, layer, of_vector, dx, 0)
+        if layer:
+            # x = outputs[layer - 1] W_ih + b
+            transpose(W_ih.now[layer - 1], GH, W_ih_T)
+            packed_matmul(dx[:T], W_ih_T, H, zeros, sums[:T], 0)
+            learn_matrix(W_ih, layer - 1, outputs[layer - 1], dx[:T], left, right)
+        else:
+            # x = W_ih0[inputs] + b
+            learn_rows(W_ih0, 0, inputs, dx, 0)
+
+
+# One for each cell, so that the names of compiled code say which it is
+
+
+@kernel
+def _read_lstm(*arguments: Any) -> Any:
+    return _read(*arguments)
+
+
+@kernel
+def _read_gru(*arguments: Any) -> Any:
+    return _read(*arguments)
+
+
+@kernel
+def _read_rnn(*arguments: Any) -> Any:
+    return _read(*arguments)
+
+
+READERS = {"lstm": _read_lstm, "gru": _read_gru, "rnn": _read_rnn}
