@@ -70,9 +70,12 @@ class Learner:
         """As `scoring.learner.Learner.read`."""
         (inputs, targets, resets), (V,) = passage, self.shapes["b_out"]
         ids, nats = (flat_indices(inputs, V), flat_indices(targets, V)), np.empty(len(targets), self.dtype)
-        READERS[self.cell](
-            self.memory, self.weights, self.state, self.buffers, *ids, resets, self.segment, learns, nats
-        )
+        own, done = (self.memory, self.weights, self.state, self.buffers), 0
+        while done < len(nats):
+            rest, first = (array[done:] for array in (*ids, resets)), done
+            done += READERS[self.cell](*own, *rest, self.segment, learns, nats[done:])
+            if not np.isfinite(nats[first:done].sum()):
+                self.forget()
         return nats
 
 
