@@ -30,7 +30,8 @@ def pair(model: Model, **settings: float) -> tuple[Learner, Learner]:
 
 def calm_model(cell: str, layers: int = 2, hidden_size: int = 20) -> Model:
     """A model in which rounding errors fade, also after it has learned."""
-    model = random_model(cell, layers=layers, hidden_size=hidden_size, scale=0.3)
+    scale = 0.1 if cell == "rnn_relu" else 0.3  # units without a limit explode the sooner
+    model = random_model(cell, layers=layers, hidden_size=hidden_size, scale=scale)
     return replace(model, params={name: p / (2 if "W_hh" in name else 1) for name, p in model.params.items()})
 
 
@@ -47,8 +48,7 @@ def text(model: Model, segments: int, seed: int = 0) -> Passage:
 @pytest.mark.parametrize("cell", CELLS)
 def test_it_predicts_and_learns_as_the_reference_does(cell: str, layers: int, hidden_size: int) -> None:
     model = calm_model(cell, layers, hidden_size)
-    rate = 2e-5 if cell == "rnn_relu" else 0.002  # random units without a limit have gradients far from the usual ones
-    reference, compiled = pair(model, rate=rate, pull=0.02)
+    reference, compiled = pair(model, rate=0.002, pull=0.02)
     read = text(model, 8)
     np.testing.assert_allclose(compiled.read(read), reference.read(read), rtol=0, atol=1e-4)
     np.testing.assert_allclose(compiled.state, reference.state, rtol=0, atol=1e-4)
