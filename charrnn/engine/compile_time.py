@@ -81,6 +81,14 @@ def training(
     return found | sampling() if samples and form == "language_model" else found
 
 
+def adapting(cell: str) -> frozenset[str]:
+    """The kernels that a language model with this cell calls when it learns from a text as it reads it.
+
+    It draws a text of its own first.
+    """
+    return training(cell, samples=True) - {"adam._adam"}
+
+
 def to_compile(kernels: Collection[str]) -> float:
     """The seconds that compiling those of the kernels takes that are not in the cache; 0 if there is no numba."""
     if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0" or not all(map(is_installed, ("numba", "llvmlite"))):

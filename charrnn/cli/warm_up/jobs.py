@@ -10,6 +10,7 @@ from charrnn.dataset.corpus import from_text
 from charrnn.engine import compile_time
 from charrnn.engine.precision import problem_with_bfloat16
 from charrnn.sampling.generate import generate
+from charrnn.scoring.adapted_model import adapt
 from charrnn.scoring.classify import classify
 from charrnn.scoring.tag import tag
 from charrnn.scoring.text import score
@@ -50,6 +51,8 @@ def kernels(commands: list[str], cells: list[str]) -> set[str]:
                 found |= compile_time.training(cell, form, samples=True, precision=precision)
         if {"score", "classify", "tag"} & {*commands}:
             found |= compile_time.scoring(cell)
+        if "adapt" in commands:
+            found |= compile_time.adapting(cell)
     for precision in WEIGHT_PRECISIONS if "sample" in commands else ():
         found |= compile_time.sampling(precision)
     return found
@@ -86,6 +89,10 @@ def _score(cell: str) -> None:
     score(_trainer("stream", cell).latest, TEXTS["stream"])
 
 
+def _adapt(cell: str) -> None:
+    adapt(_trainer("stream", cell).latest, TEXTS["stream"])
+
+
 def _classify(cell: str) -> None:
     list(classify(_trainer("labels", cell).latest, ["ab", "abb"]))
 
@@ -94,5 +101,5 @@ def _tag(cell: str) -> None:
     list(tag(_trainer("tags", cell).latest, ["ab", "abb"]))
 
 
-RUNS = {"train": _train, "sample": _sample, "score": _score, "classify": _classify, "tag": _tag}
+RUNS = {"train": _train, "sample": _sample, "score": _score, "classify": _classify, "tag": _tag, "adapt": _adapt}
 """What each command runs. `translate` is not among them, since it draws with NumPy."""
