@@ -31,8 +31,9 @@ def open_texts(
     """The model, with the engine that suits the amount of text; the text as `files.read_parts` yields it; and whether
     it is that of several files.
 
-    `loaded` reads the model, after what is wrong with the texts' names has become an error. `form` is that of the records, if it is not the model's own. `waits` says that nothing is printed before the end of
-    the text. Only then is a stream read ahead for its length. `adapts` says that the model learns as it reads.
+    `loaded` reads the model, after the names of the texts are checked. `form` is that of the records, if it is not the
+    model's own. `waits` says that nothing is printed before the end of the text: only then is a stream read ahead for
+    its length. `adapts` says that the model learns as it reads.
     """
     notice = notifier(quiet)
     engines.resolve(engine, 0)  # an invalid engine is an error before anything is read
