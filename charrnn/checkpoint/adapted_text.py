@@ -10,7 +10,7 @@ class AdaptedText(Config):
     """A text from which a model learned as it read it, as `scoring.adaptation` does."""
 
     name: str
-    """That of its first file or folder; no path."""
+    """That of its first file or folder, and how many more there were; no path."""
     chars: int
     """The characters that it learned from."""
     rate: float

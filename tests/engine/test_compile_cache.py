@@ -309,6 +309,8 @@ check("sample", compile_time.sampling())
 for precision in ("bfloat16", "int8"):
     "".join(charrnn.generate(model.with_precision(precision), length=2, seed=0))
     check(f"sample in {precision}", compile_time.sampling(precision))
+charrnn.adapt(model, STREAM)
+check("adapt", compile_time.adapting("lstm"))
 list(trainer(STREAM))
 check("train", compile_time.training("lstm", samples=True))
 list(trainer(STREAM, "gru", layers=2))

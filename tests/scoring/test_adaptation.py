@@ -154,7 +154,8 @@ def test_the_scale_is_measured_on_no_more_lines_than_it_needs(default_length, en
     enough = gradient_scale.TEXTS * gradient_scale.CHARS_PER_TEXT
     lines = [len(line.targets) for line in text.texts()]
     assert max(lines) <= min(default_length + 1, gradient_scale.CHARS_PER_TEXT)
-    assert all(line.targets[-1] == model.start for line in text.texts()) == ends
+    ended = np.mean([line.targets[-1] == model.start for line in text.texts()])
+    assert ended > 0.9 if ends else ended == 0
     assert len(lines) % gradient_scale.LINES_AT_ONCE == 0
     assert len(text.targets) >= enough or len(lines) == gradient_scale.LINES
     assert len(text.targets) - sum(lines[-gradient_scale.LINES_AT_ONCE :]) < enough
