@@ -9,7 +9,7 @@ import typer
 from charrnn.cli.terminal.adaptation import PULL, RATE, SEGMENT, adaptation_config
 from charrnn.cli.terminal.computation import EngineOption
 from charrnn.cli.terminal.console import notifier
-from charrnn.cli.terminal.help import MOST_USED, OUTPUT, RUN, option
+from charrnn.cli.terminal.help import MOST_USED, RUN, option
 from charrnn.cli.terminal.inputs import EncodingOption, ModelArgument, TextsArgument, model_and_texts
 
 NAME = "adapt"
@@ -24,7 +24,7 @@ Each option can come from the environment too: CHARRNN_ADAPT_RATE=0.003.
 Examples:
   charrnn adapt tales.safetensors letters.txt --out letters.safetensors
   charrnn adapt tales.safetensors --out mine.safetensors < diary.txt
-  charrnn adapt names.safetensors villages.txt --rate 0.003 --out new.safetensors
+  charrnn adapt names.safetensors towns.txt --rate 0.003 -o new.safetensors
 """
 
 
@@ -34,26 +34,26 @@ def command(
     out: Annotated[
         Path | None, option(MOST_USED, "The adapted model's file, *.safetensors; it must be given.", "--out", "-o")
     ] = None,
-    as_json: Annotated[
-        bool,
-        option(MOST_USED, "Print the score of the text as a JSON object.", "--json", envvar="CHARRNN_ADAPT_JSON"),
-    ] = False,
-    encoding: EncodingOption = None,
+    rate: Annotated[float | None, option(MOST_USED, RATE)] = None,
     unknown: Annotated[
         str,
         option(
-            RUN,
+            MOST_USED,
             "What to do with characters that are not in the model's vocabulary: error or skip.",
             show_default=True,
             values=("error", "skip"),
         ),
     ] = "error",
-    rate: Annotated[float | None, option(RUN, RATE)] = None,
+    force: Annotated[bool, option(MOST_USED, "Overwrite an existing file.", "--force")] = False,
+    as_json: Annotated[
+        bool,
+        option(MOST_USED, "Print the score of the text as a JSON object.", "--json", envvar="CHARRNN_ADAPT_JSON"),
+    ] = False,
+    encoding: EncodingOption = None,
     pull: Annotated[float | None, option(RUN, PULL)] = None,
     segment: Annotated[int | None, option(RUN, SEGMENT)] = None,
     engine: EngineOption = "auto",
-    force: Annotated[bool, option(OUTPUT, "Overwrite an existing file.", "--force")] = False,
-    quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
+    quiet: Annotated[bool, option(RUN, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
     from dataclasses import replace
 
@@ -71,11 +71,11 @@ def command(
 
     one_of("unknown", unknown, ("error", "skip"))
     config = adaptation_config(True, rate, pull, segment)
-    if out is None:
-        raise ConfigError("--out FILE says where the adapted model is saved: add it")
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     trained = load(model_file(given, notice))
+    if out is None:
+        raise ConfigError("--out FILE says where the adapted model is saved: add it")
     lock = reserve(out, force, advice="")
     try:
         model, parts, has_several = open_texts(

@@ -94,14 +94,6 @@ def command(
     heatmap: Annotated[
         bool, option(MOST_USED, "Print the text, each character in a colour for its surprisal.", "--heatmap")
     ] = False,
-    adapt: Annotated[
-        bool,
-        option(
-            MOST_USED,
-            "Learn from the text while reading it: each character is scored before it is learned from.",
-            "--adapt",
-        ),
-    ] = False,
     as_json: Annotated[
         bool,
         option(MOST_USED, "Print a JSON object, or one for each line.", "--json", envvar="CHARRNN_SCORE_JSON"),
@@ -145,6 +137,14 @@ def command(
         int | None,
         option(RUN, "Score windows of N characters, each from a fresh state, as transformers read.", metavar="N"),
     ] = None,
+    adapt: Annotated[
+        bool,
+        option(
+            RUN,
+            "Learn from the text while reading it: each character is scored before it is learned from.",
+            "--adapt",
+        ),
+    ] = False,
     adapt_rate: AdaptRateOption = None,
     adapt_pull: AdaptPullOption = None,
     adapt_segment: AdaptSegmentOption = None,
