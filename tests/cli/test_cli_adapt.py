@@ -347,6 +347,16 @@ def test_an_adapted_model_is_inspected_and_adapted_again(model: Path, tmp_path: 
     assert "adapted" not in charrnn("inspect", model, "--json", cwd=tmp_path).stdout
 
 
+def test_the_page_says_that_a_loss_is_from_before_the_adaptation(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("jinja2")
+    run("adapt", model, "--out", "a.safetensors", cwd=tmp_path, input=OPENING)
+    for path, says in ((model, False), ("a.safetensors", True)):
+        words = ("--page", "page.html", "--no-text", "--force", "--corpus", model.parent / "corpus.txt")
+        done = charrnn("inspect", path, *words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert ("before it was adapted" in (tmp_path / "page.html").read_text(encoding="utf-8")) == says
+
+
 def test_another_encoding_is_that_of_the_text_alone(model: Path, tmp_path: Path) -> None:
     words = ("--encoding", "utf-16-le", "--out", "a.safetensors")
     run("adapt", model, *words, cwd=tmp_path, input=OPENING.encode("utf-16-le"))
