@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 from charrnn.checkpoint import format_1
+from charrnn.checkpoint.adapted_text import AdaptedText
 from charrnn.checkpoint.tensor_file import TensorFile
 from charrnn.config import FORM_OF_LAYOUT, LAYOUTS, LINE_LAYOUTS, PAIR_LAYOUTS, WRITERS, Config, ModelConfig
 from charrnn.dataset.files import Source
@@ -21,6 +22,8 @@ from charrnn.model.line_scores import LineScores
 from charrnn.model.model import Model
 from charrnn.training.state import Evaluation
 
+MAX_ADAPTED = 1000
+"""The most texts that a model is said to have learned from after its training."""
 MAX_TEXT = 1000
 """The most characters of a text in the metadata, such as a version."""
 Settings = TypeVar("Settings", bound=Config)
@@ -205,6 +208,19 @@ def read_history(file: TensorFile) -> list[Evaluation]:
     if not isinstance(rows, list):
         raise file.damaged("history")
     return [_make(file, "history", Evaluation.from_dict, row) for row in rows]
+
+
+def read_adapted(file: TensorFile) -> tuple[AdaptedText, ...]:
+    """The texts that the model learned from after its training, in order; none if the metadata lacks them."""
+    rows = file.json("adapted") if file.has("adapted") else []
+    if not isinstance(rows, list) or len(rows) > MAX_ADAPTED:
+        raise file.damaged("adapted")
+    return tuple(_make(file, "adapted", AdaptedText.from_dict, row) for row in rows)
+
+
+def adapted_to_json(texts: tuple[AdaptedText, ...]) -> dict[str, Any]:
+    """The key `adapted` for the metadata, with the last ones; none for a model as its training left it."""
+    return {"adapted": [text.to_dict() for text in texts[-MAX_ADAPTED:]]} if texts else {}
 
 
 def history_to_json(rows: list[Evaluation]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from charrnn import engine as engines
 from charrnn.checkpoint import metadata as meta
+from charrnn.checkpoint.adapted_text import AdaptedText
 from charrnn.checkpoint.atomic_file import AtomicFile
 from charrnn.checkpoint.pytorch_format import from_torch, to_torch, torch_views
 from charrnn.checkpoint.tensor_file import TensorFile, create
@@ -36,6 +37,8 @@ class Checkpoint:
     """The version of charrnn that wrote it."""
     run_id: str = ""
     """The run to which it belongs, as in the training state beside it."""
+    adapted: tuple[AdaptedText, ...] = ()
+    """The texts that it learned from after its training, which say nothing of the losses of the history."""
     stored_types: dict[str, str] = field(default_factory=dict, compare=False)
     """The type of each tensor in the file that it was read from, by its name there; all of them become `float32`."""
 
@@ -72,6 +75,7 @@ def create_model_file(path: Path, checkpoint: Checkpoint, like: Path | None = No
     if model.table is not None:
         metadata["table"] = model.table.to_json()
     metadata |= meta.text_form_to_json(model.text_form) | meta.scoring_to_json(model)
+    metadata |= meta.adapted_to_json(checkpoint.adapted)
     if training is not None and corpus is not None:
         metadata |= {
             "step": checkpoint.step,
@@ -131,5 +135,6 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
         meta.read_history(file) if file.has("history") else [],
         meta.read_text(file, "version"),
         meta.read_text(file, "run"),
+        meta.read_adapted(file),
         file.stored_types(),
     )

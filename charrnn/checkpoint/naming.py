@@ -28,15 +28,16 @@ def check_model_path(path: Path) -> Path:
     return path
 
 
-def reserve(path: Path, force: bool) -> FileLock:
-    """The lock of a path for a new run. Raises `CheckpointError` if a file exists there, unless `force` is true."""
+def reserve(path: Path, force: bool, advice: str = "continue it with --resume, ") -> FileLock:
+    """The lock of a path for a new run. Raises `CheckpointError` if a file exists there, unless `force` is true.
+
+    `advice` says what else can be done about such a file.
+    """
     lock = acquire(check_model_path(path))
     for taken in (path, resume_path(path)):
         if taken.exists() and not force:
             lock.release()
-            raise CheckpointError(
-                f"{taken} exists: continue it with --resume, overwrite it with --force, or give another --out"
-            )
+            raise CheckpointError(f"{taken} exists: {advice}overwrite it with --force, or give another --out")
     return lock
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer.main
 
+from charrnn.cli.adapt import command as adapt
 from charrnn.cli.classify import command as classify
 from charrnn.cli.inspect import command as inspect
 from charrnn.cli.sample import command as sample
@@ -38,6 +39,7 @@ Examples:
   charrnn classify regions.safetensors places.txt
   charrnn tag --spans < letters.txt
   charrnn score chapter.txt
+  charrnn adapt tales.safetensors page.txt --out page.safetensors
   charrnn inspect --history
   charrnn warm-up
 """
@@ -78,7 +80,7 @@ def _options(
         typer.echo(context.get_help())
 
 
-for module in (train, sample, translate, classify, tag, score, inspect, warm_up):
+for module in (train, sample, translate, classify, tag, score, adapt, inspect, warm_up):
     texts = {"help": module.HELP, "short_help": module.HELP, "epilog": module.EXAMPLES}
     app.command(module.NAME, cls=Command, **texts)(module.command)
 

@@ -68,7 +68,7 @@ def scoring(cell: str) -> frozenset[str]:
 
 
 def adapting(cell: str) -> frozenset[str]:
-    """The kernels that a model with this cell calls when it learns from what it reads."""
+    """The kernels that a language model with this cell calls when it learns from a text as it reads it."""
     return frozenset({f"learner._read_{cell}", "matmul._pack"})
 
 

@@ -17,6 +17,8 @@ MAX_NUMPY_CHARS = 5000
 """The most characters for which `auto` chooses NumPy: those that it draws in the second that numba takes to load."""
 DRAWING_SPEED, SCORING_SPEED = 5000.0, 50_000.0
 """The characters that NumPy draws or scores in a second, at the least."""
+LEARNING_SPEED = 2000.0
+"""The characters from which NumPy learns in a second as it reads them, at the least."""
 MIN_TIME_PER_COMPILE_TIME = 1.6
 """The shortest training, in compile times, for which `auto` compiles: in what is left of it, numba then learns from as
 many characters as NumPy would in all of it, if it is 2.7 times as fast."""

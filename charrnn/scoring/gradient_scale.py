@@ -25,14 +25,13 @@ from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
 from charrnn.resources import blas
 from charrnn.sampling import decoder
-from charrnn.sampling.lines import sample_lines
 from charrnn.scoring.passage import Passage, nll_and_gradients, passage
-from charrnn.types import Array
+from charrnn.types import Array, Ids
 
 TEXTS, CHARS_PER_TEXT = 16, 400
 """The continuous texts that a model writes, side by side, and the length of each."""
-LINES = 500
-"""The lines that a model of lines writes."""
+LINES, LINES_AT_ONCE = 500, 50
+"""The most lines that a model of lines writes, and those side by side."""
 SEGMENTS = 320
 """The most segments that are measured."""
 TINY = np.finfo(np.float64).tiny
@@ -73,16 +72,29 @@ def measure(model: Model, segment: int) -> GradientScale:
 
 def _own_text(model: Model) -> Passage:
     """A text that the model writes: several continuous ones, or lines."""
-    if model.reads_lines:
-        lines = (line.text + model.end for line in sample_lines(model, count=LINES, seed=SEED))
-        texts = [model.vocabulary.encode(line) for line in lines]
-    else:
-        seeds = range(SEED, SEED + TEXTS)
-        batch = decoder.start(model, [""] * TEXTS, seeds, SamplingConfig())
-        texts = [*batch.draw([1.0] * CHARS_PER_TEXT)[0].T]
+    texts = _lines(model) if model.reads_lines else _drawn(model, range(SEED, SEED + TEXTS), CHARS_PER_TEXT)
     resets = [np.arange(len(ids)) == 0 for ids in texts]
     parts = [passage(ids, model.start, new, model.start) for ids, new in zip(texts, resets, strict=True)]
     return Passage.joined(parts)
+
+
+def _lines(model: Model) -> list[Ids]:
+    """Lines with their ends, no more than are measured; of a long one only its beginning."""
+    found: list[Ids] = []
+    for first in range(SEED, SEED + LINES, LINES_AT_ONCE):
+        length = min(model.default_length + 1, CHARS_PER_TEXT)
+        for ids in _drawn(model, range(first, first + LINES_AT_ONCE), length):
+            ends = np.flatnonzero(ids == model.start)
+            found.append(ids[: ends[0] + 1] if len(ends) else ids)
+        if sum(map(len, found)) >= TEXTS * CHARS_PER_TEXT:
+            break
+    return found
+
+
+def _drawn(model: Model, seeds: range, length: int) -> list[Ids]:
+    """A text of this length for each seed."""
+    batch = decoder.start(model, [""] * len(seeds), seeds, SamplingConfig())
+    return [*batch.draw([1.0] * length)[0].T]
 
 
 def _from_sums(row_sums: dict[str, Array], column_sums: dict[str, Array], n: int) -> GradientScale:

@@ -439,7 +439,7 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         for name, option in options(command).items()
         if option._custom_shell_complete is not None
     }
-    assert len(offered) == 23
+    assert len(offered) == 25
     for (command, name), found in offered.items():
         if name == "precision":
             values[name] = ("auto", *config.PRECISIONS) if command == "train" else config.WEIGHT_PRECISIONS

@@ -102,7 +102,7 @@ def test_an_error_does_not_name_what_it_is_not_about(model: Path) -> None:
         ("CHARRNN_TRAIN_FROBNICATE", "train", "charrnn train --help lists what can be set"),
         *(
             (f"CHARRNN_{name.upper()}_HELP", name, f"charrnn {name} --help lists what can be set")
-            for name in ("train", "sample", "translate", "classify", "tag", "score", "inspect")
+            for name in ("train", "sample", "translate", "classify", "tag", "score", "adapt", "inspect")
         ),
         ("CHARRNN_SAMPLE_TEMPERATURE", "train", None),
         ("CHARRNN_TRAIN_BYTES", "sample", None),

@@ -25,6 +25,7 @@ LINES = {
     "classify": ["classify", MODELS / "classifier.safetensors", LETTERS],
     "tag": ["tag", MODELS / "tagger.safetensors", LETTERS],
     "score": ["score", MODELS / "tales.safetensors", LETTERS],
+    "adapt": ["adapt", MODELS / "tales.safetensors", LETTERS, "--out", "adapted.safetensors"],
     "inspect": ["inspect", MODELS / "tales.safetensors"],
     "warm-up": ["warm-up"],
 }
@@ -33,6 +34,8 @@ BAD = {int: "-7", float: "nan", str: "nonsense"}
 """A value that no setting of a type has."""
 ALSO = {
     ("train", "--lm-weight"): ["--classify"],
+    **{("score", f"--adapt-{name}"): ["--adapt"] for name in ("rate", "pull", "segment")},
+    **{("sample", f"--adapt-{name}"): ["--adapt", "--prime", "a"] for name in ("rate", "pull", "segment")},
     ("train", "--unknown"): ["--init-from", str(MODELS / "tales.safetensors")],
 }
 """The options that an option needs."""

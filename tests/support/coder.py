@@ -21,13 +21,17 @@ def predictions(model) -> Iterator[list[int]]:
     context, state = model.vocabulary.start, model.zero_state(1)
     while True:
         logits, state = model.forward(np.array([[context]]), state)
-        p = np.exp(log_softmax(logits[0, 0].astype(np.float64)))
-        shares = np.floor(p * (SHARES - len(p))).astype(int) + 1  # each has at least one
-        context = yield [0, *np.cumsum(shares).tolist()]
+        context = yield borders_of(np.exp(log_softmax(logits[0, 0].astype(np.float64))))
 
 
-def encode(model, text) -> bytes:
-    """The code of a text."""
+def borders_of(p) -> list[int]:
+    """The borders [V + 1] of shares in proportion to probabilities [V]; each has at least one."""
+    shares = np.floor(p * (SHARES - len(p))).astype(int) + 1
+    return [0, *np.cumsum(shares).tolist()]
+
+
+def encode(model, text, predicted=None) -> bytes:
+    """The code of a text; `predicted` are the borders, as those of `predictions`, if others predict it."""
     low, high, pending, bits = 0, WHOLE, 0, []
 
     def put(bit):
@@ -35,7 +39,7 @@ def encode(model, text) -> bytes:
         bits.extend([bit] + [1 - bit] * pending)
         pending = 0
 
-    predicted = predictions(model)
+    predicted = predicted or predictions(model)
     borders = next(predicted)
     for v in model.vocabulary.encode(text).tolist():
         width = high - low
@@ -58,13 +62,13 @@ def encode(model, text) -> bytes:
     return np.packbits(bits).tobytes()
 
 
-def decode(model, code: bytes, length: int):
-    """The ids of a text of `length` characters, from its code."""
+def decode(model, code: bytes, length: int, predicted=None):
+    """The ids of a text of `length` characters, from its code; `predicted` as for `encode`."""
     bits = iter(np.unpackbits(np.frombuffer(code, np.uint8)).tolist())
     low, high, value = 0, WHOLE, 0
     for _ in range(48):
         value = 2 * value + next(bits, 0)
-    predicted, ids = predictions(model), []
+    predicted, ids = predicted or predictions(model), []
     borders = next(predicted)
     while len(ids) < length:
         width = high - low

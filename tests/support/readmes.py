@@ -173,7 +173,7 @@ def shell_environment(folder: Path, short: bool = True) -> dict[str, str]:
     bin = folder / "bin"
     bin.mkdir(exist_ok=True)
     write_program(folder, PROGRAM)
-    numpy = {f"CHARRNN_{command}_ENGINE": "numpy" for command in ("TRAIN", "SAMPLE", "SCORE")}
+    numpy = {f"CHARRNN_{command}_ENGINE": "numpy" for command in ("TRAIN", "SAMPLE", "SCORE", "ADAPT")}
     single = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
     return environment(
         {"PATH": f"{bin}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "80", "HOME": str(folder)}

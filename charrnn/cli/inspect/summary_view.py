@@ -58,6 +58,8 @@ def _about(data: dict[str, Any]) -> Table:
         rows["training"] = ", ".join(f"{name} {value}" for name, value in training.items())
     if data["step"] is not None:
         rows["weights from"] = _step(data["step"], data["history"])
+    if texts := data.get("adapted"):
+        rows["adapted to"] = "; ".join(map(_adapted, texts))
     for name, value in rows.items():
         if value:
             table.add_row(name, plain(value))
@@ -88,6 +90,12 @@ def _part(data: dict[str, Any], part: str) -> str:
     lines = f"{counted(corpus[f'{part}_lines'], _form(data).unit)} of " if has_lines else ""
     name = f" of {corpus['val_name']}" if part == "validation" and corpus.get("val_name") else ""
     return f"{lines}{counted(corpus[f'{part}_chars'], unit)}{name}"
+
+
+def _adapted(text: dict[str, Any]) -> str:
+    """A text that the model learned from after its training."""
+    settings = ", ".join(f"{name} {text[name]}" for name in ("rate", "pull", "segment"))
+    return f"{text['name']}, {counted(text['chars'], 'characters')}, {settings}"
 
 
 def _step(step: int, history: list[dict[str, Any]]) -> str:

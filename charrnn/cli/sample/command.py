@@ -8,39 +8,14 @@ from typing import Annotated
 
 import typer
 
+from charrnn.cli.sample.examples import EXAMPLES as EXAMPLES
+from charrnn.cli.terminal.adaptation import AdaptPullOption, AdaptRateOption, AdaptSegmentOption
 from charrnn.cli.terminal.computation import EngineOption, PrecisionOption
 from charrnn.cli.terminal.console import Output, model_file, notifier
 from charrnn.cli.terminal.help import CHOICE, MOST_USED, OUTPUT, RUN, START, TEXT, TEXTS, option
 
 NAME = "sample"
 HELP = "Write text with a trained model."
-EXAMPLES = """\b
-The filters apply in this order: --allow, --ban, --match and --max-copy, then
---loop-penalty, --temp, --top-k, --top-p, --min-p, --typical.
-In --prime, --stop, --stop-after, --separator, --allow and --ban \\n is a
-newline, \\t a tab, \\r a carriage return, \\0 NUL, \\uXXXX and \\UXXXXXXXX the
-character with this code, and \\\\ a backslash.
-Each option can come from the environment too: CHARRNN_SAMPLE_TEMP=0.8.
-
-\b
-Examples:
-  charrnn sample --temp 0.8
-  charrnn sample -n -1 | head -c 2000
-  charrnn sample -n -1 --precision int8 | head -c 1G > long.txt
-  charrnn sample --prime 'Dear Marget,' --seed 7
-  charrnn sample --stop-at-newline --count 10 --ban '0-9'
-  charrnn sample --prime 'LOWE:\\n' --stop '\\n\\n' --no-echo
-  charrnn sample --end sentence --min-length 200 -n 500
-  charrnn sample --interactive --history
-  charrnn sample --match '[A-Z][a-z]+, [0-9]{1,2} (May|June)'
-  charrnn sample -n 80 --match '.*\\.'
-  charrnn sample --temp 0.3 --max-copy 20 --corpus corpus.txt
-  charrnn sample --clamp-unit 0:17=0.9 --prime 'ROMEO:'
-  cut -c-20 lines.txt | charrnn sample --prime - --per-line
-  charrnn sample model.safetensors --count 5 --json
-  charrnn sample names.safetensors --count 20 --novel --unique
-  charrnn sample cards.safetensors --count 5 --separator '\\n---\\n'
-"""
 
 
 def command(
@@ -81,6 +56,9 @@ def command(
             "[that of the training text]",
         ),
     ] = None,
+    adapt: Annotated[
+        bool, option(START, "Learn from the prime before continuing it, in its manner.", "--adapt")
+    ] = False,
     per_line: Annotated[
         bool, option(START, "Continue each line of --prime - or --prime-file up to a newline.", "--per-line")
     ] = False,
@@ -175,6 +153,9 @@ def command(
     no_empty: Annotated[
         bool, option(TEXTS, "Skip samples of nothing but white space, and draw others.", "--no-empty")
     ] = False,
+    adapt_rate: AdaptRateOption = None,
+    adapt_pull: AdaptPullOption = None,
+    adapt_segment: AdaptSegmentOption = None,
     engine: EngineOption = "auto",
     precision: PrecisionOption = "float32",
     threads: Annotated[int | None, option(RUN, "Number of threads. [one for each core; with NumPy one]")] = None,
@@ -215,12 +196,14 @@ def command(
     from charrnn.cli.sample.constraints import constraint_factory
     from charrnn.cli.sample.primes import clean_prime, read_prime, read_primes
     from charrnn.cli.sample.samples import Failures, SampleFiles, SamplePrinter, first_written, write_text
-    from charrnn.cli.terminal.engine import with_engine
+    from charrnn.cli.terminal.adaptation import adaptation_config
+    from charrnn.cli.terminal.engine import adapting, sampling, with_engine
     from charrnn.sampling.generate import TextGenerator, continuations, samples
     from charrnn.sampling.request import SamplingRequest
     from charrnn.sampling.state import GenerationState
 
     config = options.sampling_config(context.params)
+    learns = adaptation_config(adapt, adapt_rate, adapt_pull, adapt_segment)
     units = options.parse_clamped_units(clamp_unit or [])
     stop, stop_after = options.unescaped("--stop", stop), options.unescaped("--stop-after", stop_after)
     options.unescaped("--prime", [prime or ""])
@@ -235,7 +218,9 @@ def command(
         length = model.default_length
         options.notify_length(model, notice)
     characters = math.inf if per_line or interactive or length < 0 else count * length
-    model = with_engine(model, engine, characters, quiet, precision, samples=True).clamp_units(units)
+    work = sampling(precision) if learns is None else adapting(model)
+    model = with_engine(model, engine, characters, quiet, precision if learns is None else "float32", work)
+    model = model.clamp_units(units)
     until = [model.end] if model.reads_lines else ["\n"] if per_line else []
     stops = [*stop, *(["\n"] if stop_at_newline else []), *until]
     after = None if state_in is None else GenerationState.load(state_in, model)
@@ -252,9 +237,7 @@ def command(
     )
     clean = partial(clean_prime, model=model, unknown=unknown, notice=notice)
     output = Output(safe_text)
-    printer: SamplePrinter | SampleFiles = SamplePrinter(model, output, as_json, logprobs, after_each, not no_echo)
-    if out_dir is not None:
-        printer = SampleFiles(model, out_dir, count, force, not no_echo)
+    files = None if out_dir is None else SampleFiles(model, out_dir, count, force, not no_echo)
     # after all checks of options, since it may read a corpus
     request = replace(request, constraints=constraint_factory(model, match, max_copy, corpus, notice))
     if match is not None and not interactive:
@@ -263,6 +246,12 @@ def command(
         notice(f"seed: {seed}")
     for line in ends.impossible(model, request):
         notice(line)
+    if learns is not None:
+        from charrnn.cli.sample.adapted import adapted
+
+        model, begun = adapted(model, learns, clean(read_prime(prime, prime_file, model)), precision, notice)
+        request = replace(request, prime=begun)
+    printer = files or SamplePrinter(model, output, as_json, logprobs, after_each, not no_echo)
     empty, failures = 0, Failures()
     report = failures if count > 1 else None  # the only one that fails is the error
     if interactive:
@@ -273,7 +262,8 @@ def command(
         primes = read_primes(prime_file, model, clean)
         empty = printer.write(continuations(model, primes, request, on_failure=failures))
     else:
-        request = replace(request, prime=clean(read_prime(prime, prime_file, model)))
+        if learns is None:
+            request = replace(request, prime=clean(read_prime(prime, prime_file, model)))
         if model.reads_lines:
             from charrnn.sampling.lines import sample_lines
 

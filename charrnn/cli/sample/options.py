@@ -16,6 +16,8 @@ from charrnn.model.model import Model
 
 READ_FILES = "a text to read: --prime -, --prime-file, --corpus or --interactive"
 """What --encoding needs."""
+PRIME = "a text to learn from: --prime or --prime-file"
+"""What --adapt needs."""
 PRIME_LINES = "lines to continue: --prime - or --prime-file"
 """What --per-line needs."""
 
@@ -86,9 +88,10 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
     given = {f"--{name.replace('_', '-')}": value is not None and value is not False for name, value in params.items()}
     given["--count"] = params["count"] > 1
     given["--json"] = params["as_json"]
-    given["--stop-after"] = bool(params["stop_after"])
+    given["--stop-after"], given["--clamp-unit"] = bool(params["stop_after"]), bool(params["clamp_unit"])
     given["--prime -"] = "-" in (params["prime"], str(params["prime_file"]))
     given[PRIME_LINES] = params["prime"] == "-" or params["prime_file"] is not None
+    given[PRIME] = params["prime"] is not None or params["prime_file"] is not None
     given[READ_FILES] = given[PRIME_LINES] or params["corpus"] is not None or params["interactive"]
     states = ("--state-in", "--state-out")
     for a, b, why in (
@@ -101,6 +104,10 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
         ("--no-echo", "--json", "the prime is in a field of its own"),
         ("--no-empty", "--per-line", "each line is continued once"),
         ("--no-empty", "--state-in", "only one text follows a state"),
+        ("--adapt", "--clamp-unit", "a model with clamped units does not learn"),
+        ("--adapt", "--interactive", "keep what is learned with `charrnn adapt`, and write with that model"),
+        ("--adapt", "--per-line", "it learns from one text, and continues that"),
+        *(("--adapt", state, "the state of a text is that of the trained model") for state in states),
         *((state, other, "only a single text has a state") for state in states for other in ("--count", "--per-line")),
         *((state, "--json", "only a single text has a state") for state in states),
         ("--interactive", "--per-line", "you type the lines"),
@@ -126,6 +133,7 @@ def check_contradictions(params: Mapping[str, Any]) -> None:
         ("--logprobs", "--json", ""),
         ("--history", "--interactive", ""),
         ("--per-line", PRIME_LINES, ""),
+        ("--adapt", PRIME, ""),
         ("--encoding", READ_FILES, ""),
     ):
         if given[a] and not given[b]:
@@ -155,6 +163,10 @@ def check_model(model: Model, params: Mapping[str, Any]) -> None:
     """Raises `ConfigError` for options that the model does not have."""
     layout = model.layout
     model.language_model  # noqa: B018 - raises an error for another form
+    if params["adapt"]:
+        from charrnn.scoring.adaptation import check_adaptable
+
+        check_adaptable(model)
     if layout not in LINE_LAYOUTS and (params["novel"] or params["unique"]):
         other = "; --max-copy N --corpus FILE keeps a text from copying more than N characters" * params["novel"]
         raise ConfigError(

@@ -1,13 +1,18 @@
 """`charrnn score`: how well a model predicts a text; `line_filter` prints its lines, `text_heatmap` its characters."""
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
+from charrnn.cli.terminal.adaptation import (
+    AdaptPullOption,
+    AdaptRateOption,
+    AdaptSegmentOption,
+    adaptation_config,
+    check_precision,
+)
 from charrnn.cli.terminal.computation import EngineOption, ScorePrecisionOption
 from charrnn.cli.terminal.console import model_file, notifier
 from charrnn.cli.terminal.help import LINES, MOST_USED, RUN, option
@@ -16,18 +21,13 @@ from charrnn.cli.terminal.inputs import (
     EncodingOption,
     ModelArgument,
     TextsArgument,
-    find_texts,
     model_and_texts,
-    notice_typing,
-    size_of_texts,
 )
 from charrnn.cli.terminal.record_options import DOCUMENTS, RECORDS_BY, record_form
 from charrnn.cli.terminal.undecoded import UndecodedBytes
-from charrnn.dataset.record_form import RecordForm
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from charrnn.dataset.files import Part
     from charrnn.model.model import Model
 
 NAME = "score"
@@ -70,6 +70,7 @@ Examples:
   tail -f app.log | charrnn score --above 99%
   charrnn score --above 99.9% --exit-code app.log && echo odd lines
   charrnn score --heatmap chapter.txt
+  charrnn score --adapt chapter.txt
   charrnn score --windows 256 chapter.txt
   charrnn score model.safetensors old.txt --encoding cp1251
 """
@@ -115,6 +116,9 @@ def command(
     stateful: Annotated[
         bool, option(LINES, "Score each line after the lines before it, with the state carried along.", "--stateful")
     ] = False,
+    forget: Annotated[
+        bool, option(LINES, "With --adapt and lines: begin each line with the trained weights.", "--forget")
+    ] = False,
     exit_code: Annotated[
         bool,
         option(LINES, "With --above or --below, exit as grep: 0 if a line was printed, 1 if none was.", "--exit-code"),
@@ -133,15 +137,29 @@ def command(
         int | None,
         option(RUN, "Score windows of N characters, each from a fresh state, as transformers read.", metavar="N"),
     ] = None,
+    adapt: Annotated[
+        bool,
+        option(
+            RUN,
+            "Learn from the text while reading it: each character is scored before it is learned from.",
+            "--adapt",
+        ),
+    ] = False,
+    adapt_rate: AdaptRateOption = None,
+    adapt_pull: AdaptPullOption = None,
+    adapt_segment: AdaptSegmentOption = None,
     engine: EngineOption = "auto",
     precision: ScorePrecisionOption = "float32",
     threads: Annotated[int | None, option(RUN, "Number of threads for lines and records. [one for each core]")] = None,
     quiet: Annotated[bool, option(RUN, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> int:
+    from charrnn.checkpoint.model_file import load
     from charrnn.cli.score import line_filter
+    from charrnn.cli.score.texts import open_texts
     from charrnn.cli.score.threshold import Threshold
     from charrnn.config import check_threads, one_of
     from charrnn.errors import VocabularyError
+    from charrnn.scoring.lines import score_batches
     from charrnn.scoring.score import UNKNOWN_POLICIES
 
     above_, below_ = Threshold.parse("--above", above), Threshold.parse("--below", below)
@@ -151,6 +169,16 @@ def command(
     policy = unknown or ("count" if by_line else "error")
     one_of("unknown", policy, UNKNOWN_POLICIES)
     check_threads(threads)
+    learns = adaptation_config(adapt, adapt_rate, adapt_pull, adapt_segment)
+    check_precision(adapt, precision)
+    if forget and not (adapt and by_line):
+        raise ConfigError("--forget is for the scores of lines with --adapt: add both, or leave it out")
+    if forget and stateful:
+        raise ConfigError("--forget and --stateful can't both be given: a text that goes on is not forgotten")
+    if adapt and wanted.has_percent:
+        raise ConfigError("a percentage is of lines that teach the model nothing: leave out --adapt, or give bits")
+    if adapt and windows is not None:
+        raise ConfigError("--adapt and --windows can't both be given: what is learned is carried on")
     if stateful and not by_line:
         raise ConfigError("--stateful is for the scores of lines: add --per-line, or leave it out")
     if stateful and wanted.has_percent:
@@ -164,33 +192,61 @@ def command(
     given, paths = model_and_texts(NAME, checkpoint, files)
     waits = wanted.sorts or not (by_line or heatmap)
     arriving = ARRIVAL_BLOCK if by_line or heatmap else 0
-    shown = line_filter.Shown()
+    shown, notice = line_filter.Shown(), notifier(quiet)
     with _exit_codes_of_grep(exit_code):
-        model, parts, has_several = _open(given, paths, engine, precision, encoding, form, waits, arriving, quiet)
+        model, parts, has_several = open_texts(
+            lambda: load(model_file(given, notice)).model,
+            paths,
+            engine,
+            precision,
+            encoding,
+            form,
+            waits,
+            arriving,
+            quiet,
+            adapt,
+        )
         undecoded = UndecodedBytes(model)
-        wanted = wanted.in_bits(model, notifier(quiet))
+        wanted = wanted.in_bits(model, notice)
+        adaptation = None
+        if learns is not None:
+            from charrnn.scoring.adaptation import Adaptation
+
+            adaptation = Adaptation(model, learns)
+            if by_line or heatmap:
+                forgets = ", which is forgotten after each line" * forget
+                notice(f"adapted scores: the model learns from the text as it reads it{forgets}")
         try:
             if heatmap and model.reads_records:
                 raise ConfigError("--heatmap prints a continuous text, and this model reads records: give --per-line")
             if heatmap:
                 from charrnn.cli.score import text_heatmap
 
-                shown.unknown = text_heatmap.show(model, parts, policy, quiet, undecoded)
+                shown.unknown = text_heatmap.show(model, parts, policy, quiet, undecoded, adaptation)
             elif by_line:
                 plain = line_filter.line_only if wanted.filters and not per_line else line_filter.with_score
                 printed = line_filter.as_object if as_json else plain
-                shown = line_filter.show(
-                    model, parts, stateful, policy, threads, wanted, printed, undecoded, has_several
+                scores = partial(
+                    score_batches,
+                    model,
+                    stateful=stateful,
+                    unknown=policy,
+                    threads=threads,
+                    adaptation=adaptation,
+                    forgets=forget,
                 )
+                shown = line_filter.show(model, parts, scores, wanted, printed, undecoded, has_several)
             else:
                 from charrnn.cli.score import text_score
 
-                shown.unknown = text_score.show(model, parts, policy, threads, as_json, undecoded, has_several, windows)
+                found = text_score.score_of(model, parts, policy, threads, undecoded, has_several, windows, adaptation)
+                text_score.print_score(found, model, as_json)
+                shown.unknown = found.unknown
         except VocabularyError as error:
             raise VocabularyError(f"{error} with --unknown skip, or count them with --unknown count") from None
     if shown.unknown:
-        _notify_unknown(shown.unknown, policy, model, notifier(quiet))
-        undecoded.tell(notifier(quiet))
+        _notify_unknown(shown.unknown, policy, model, notice)
+        undecoded.tell(notice)
     return 1 if exit_code and not shown.lines else 0
 
 
@@ -210,73 +266,3 @@ def _notify_unknown(n: int, policy: str, model: "Model", notice: Callable[[str],
     cost = f", at {model.unseen_nats / math.log(2):.2f} bits each" if policy == "count" else ""
     done = "counted" if policy == "count" else "skipped"
     notice(f"{done} characters that the model has never seen: {n:,}{cost}")
-
-
-def _open(
-    checkpoint: Path | None,
-    paths: list[str],
-    engine: str,
-    precision: str,
-    encoding: str | None,
-    form: "RecordForm | None",
-    waits: bool,
-    arriving: int,
-    quiet: bool,
-) -> tuple["Model", Iterator["Part"], bool]:
-    """The model, with the engine that suits the amount of text; the text as `files.read_parts` yields it; and whether
-    it is that of several files.
-
-    `form` is that of the records, if it is not the model's own. `waits` says that nothing is printed before the end of
-    the text. Only then is a stream read ahead for its length.
-    """
-    from charrnn import engine as engines
-    from charrnn.checkpoint.model_file import load
-    from charrnn.cli.terminal.engine import with_engine
-    from charrnn.dataset.files import read_parts
-    from charrnn.engine import compile_time
-    from charrnn.engine.selection import SCORING_SPEED
-    from charrnn.scoring.score import check_scores
-
-    notice = notifier(quiet)
-    engines.resolve(engine, 0)  # an invalid engine is an error before anything is read
-    size = size_of_texts(paths)
-    model = load(model_file(checkpoint, notice)).model.with_encoding(encoding)
-    check_scores(model)
-    model = _reading(model, form)
-    paths = find_texts(paths, model, notice)
-    notice_typing(paths, notice)
-    parts = read_parts(
-        paths,
-        arriving,
-        as_is=model.vocabulary.is_bytes,
-        encoding=model.text_form.encoding,
-        separate=not model.reads_records,  # which end with their file
-    )
-    if size == math.inf and waits:
-        size, parts = _read_ahead(parts, engines.MAX_NUMPY_CHARS)
-        if size == math.inf:  # it takes a while to find out what is compiled, and a short text does not need to know
-            kernels = compile_time.scoring(model.config.cell)
-            size, parts = _read_ahead(parts, engines.max_numpy_chars(engine, SCORING_SPEED, kernels))
-    return with_engine(model, engine, size, quiet, precision), parts, len(paths) > 1
-
-
-def _reading(model: "Model", form: "RecordForm | None") -> "Model":
-    """The model, reading records in the form that is given, if any; raises `ConfigError` if it reads none."""
-    if form is None:
-        return model
-    if not model.reads_records:
-        read = "lines" if model.reads_lines else "continuous text"
-        raise ConfigError(f"--{form.option} is for a model of records, and this one reads {read}: leave it out")
-    # Lines too end as the records of this model do
-    return replace(model, record_form=RecordForm("text", "\n") if form.is_lines else form)
-
-
-def _read_ahead(parts: Iterator["Part"], limit: float) -> tuple[float, Iterator["Part"]]:
-    """The bytes of all parts, infinite if there are more than `limit`; and the parts again."""
-    seen, size = [], 0
-    for part in parts:
-        seen.append(part)
-        size += len(part[1])
-        if size > limit:
-            return math.inf, itertools.chain(seen, parts)
-    return size, iter(seen)

@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from operator import attrgetter
 
 from charrnn.cli.score.threshold import Threshold
@@ -19,10 +18,10 @@ from charrnn.dataset.line_reader import Line, read_lines
 from charrnn.dataset.records import read_records
 from charrnn.errors import ConfigError
 from charrnn.model.model import Model
-from charrnn.scoring.lines import score_batches
 from charrnn.scoring.score import Score
 
 ScoredLine = tuple[Line, Score]
+Scores = Callable[[Iterator[list[str]]], Iterator[list[Score]]]
 
 
 @dataclass(frozen=True)
@@ -116,9 +115,7 @@ class Shown:
 def show(
     model: Model,
     parts: Iterable[Part],
-    stateful: bool,
-    unknown: str,
-    threads: int | None,
+    scores: Scores,
     wanted: LineFilter,
     form: Callable[[Line, Score], str],
     undecoded: UndecodedBytes,
@@ -126,6 +123,7 @@ def show(
 ) -> Shown:
     """Prints the wanted lines of a text, of `has_several` files or of one, and looks for undecoded bytes in all.
 
+    `scores` yields those of each batch of lines before it asks for the next, as `scoring.lines.score_batches` does.
     Each line is printed as soon as it is scored, unless they are sorted. Raises `VocabularyError` and `CorpusError`.
     """
     output, shown = Output(), Shown()
@@ -134,7 +132,7 @@ def show(
         form = record_with_score
     kept: list[ScoredLine] = []
     whole = form is line_only  # otherwise a line is written with a newline of its own
-    for scored in _scored(model, parts, stateful, unknown, threads, whole, has_several):
+    for scored in _scored(model, parts, scores, whole, has_several):
         shown.unknown += sum(score.unknown for _, score in scored)
         for line, score in scored:
             if score.unknown:
@@ -155,21 +153,14 @@ def show(
 
 
 def _scored(
-    model: Model,
-    parts: Iterable[Part],
-    stateful: bool,
-    unknown: str,
-    threads: int | None,
-    whole: bool,
-    has_several: bool,
+    model: Model, parts: Iterable[Part], scores: Scores, whole: bool, has_several: bool
 ) -> Iterator[list[ScoredLine]]:
     """The lines of a text with their scores, as they arrive."""
-    score = partial(score_batches, model, stateful=stateful, unknown=unknown, threads=threads)
     if model.reads_records:
         read = read_records(parts, model.record_form, model.vocabulary, model.text_form)
     else:
         read = read_lines(parts, model.vocabulary, model.text_form, whole)
-    return answered(read, attrgetter("text"), score, has_several, model.record_form.unit[:-1])
+    return answered(read, attrgetter("text"), scores, has_several, model.record_form.unit[:-1])
 
 
 def _print(scored: list[ScoredLine], form: Callable[[Line, Score], str], output: Output, separator: str) -> None:

@@ -4,6 +4,7 @@ import codecs
 import itertools
 import sys
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
@@ -20,10 +21,21 @@ from charrnn.model.model import Model
 from charrnn.scoring.score import stream_surprisal
 from charrnn.types import Array
 
+if TYPE_CHECKING:
+    from charrnn.scoring.adaptation import Adaptation
 
-def show(model: Model, parts: Iterable[Part], unknown: str, quiet: bool, undecoded: UndecodedBytes) -> int:
+
+def show(
+    model: Model,
+    parts: Iterable[Part],
+    unknown: str,
+    quiet: bool,
+    undecoded: UndecodedBytes,
+    adaptation: "Adaptation | None" = None,
+) -> int:
     """Prints a text in colours, with control characters shown as escapes, and a legend on stderr.
 
+    With an adaptation of the model, the surprisals are those before it learns from the text.
     Returns the number of unknown characters. Raises `VocabularyError` and `CorpusError`.
     """
     policy = "skip" if unknown == "count" else unknown
@@ -35,7 +47,7 @@ def show(model: Model, parts: Iterable[Part], unknown: str, quiet: bool, undecod
     bounds = [start for _, start, _ in SURPRISAL_SCALE[1:]]
     pieces, again = itertools.tee(undecoded.watched(decoded_texts(parts, model.vocabulary, model.text_form)))
     skipped, last = 0, "\n"
-    for text, nats in _characters(again, stream_surprisal(model, pieces, unknown=policy)):
+    for text, nats in _characters(again, stream_surprisal(model, pieces, unknown=policy, adaptation=adaptation)):
         skipped += int(np.isnan(nats).sum())
         nats[np.isnan(nats)] = unseen
         levels = np.searchsorted(bounds, nats / np.log(2), side="right")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -20,21 +21,25 @@ from charrnn.scoring.score import Score
 from charrnn.scoring.text import score, total_of
 from charrnn.scoring.windows import score_windows
 
+if TYPE_CHECKING:
+    from charrnn.scoring.adaptation import Adaptation
 
-def show(
+
+def score_of(
     model: Model,
     parts: Iterator[Part],
     unknown: str,
     threads: int | None,
-    as_json: bool,
     undecoded: UndecodedBytes,
     has_several: bool,
     windows: int | None = None,
-) -> int:
-    """Prints the score of a text, of `has_several` files or of one; returns the number of unknown characters.
+    adaptation: "Adaptation | None" = None,
+) -> Score:
+    """The score of a text, of `has_several` files or of one.
 
-    With `windows`, it is that of windows of so many characters. Looks for undecoded bytes in it. Raises
-    `VocabularyError`, `CorpusError` and `ConfigError`.
+    With `windows`, it is that of windows of so many characters; with an adaptation of the model, that of a model that
+    learns from the text as it reads it. Looks for undecoded bytes in it. Raises `VocabularyError`, `CorpusError` and
+    `ConfigError`.
     """
 
     def text_of(line: Line) -> str:
@@ -43,22 +48,24 @@ def show(
 
     if windows is not None:
         pieces = undecoded.watched(decoded_texts(parts, model.vocabulary, model.text_form))
-        found = score_windows(model, pieces, windows, unknown=unknown, threads=threads)
-    elif model.reads_records or model.layout in REWRITING_LAYOUTS:
+        return score_windows(model, pieces, windows, unknown=unknown, threads=threads)
+    if model.reads_records or model.layout in REWRITING_LAYOUTS:
         if model.reads_records:
             read = read_records(parts, model.record_form, model.vocabulary, model.text_form)
         else:
             read = read_lines(parts, model.vocabulary, model.text_form)
-        answer = partial(score_batches, model, unknown=unknown, threads=threads)
+        answer = partial(score_batches, model, unknown=unknown, threads=threads, adaptation=adaptation)
         unit = model.record_form.unit[:-1]
         scored = answered(in_groups(chain.from_iterable(read), LINES_PER_BATCH), text_of, answer, has_several, unit)
-        found = total_of((score for batch in scored for _, score in batch), model)
-    else:
-        pieces = undecoded.watched(decoded_texts(parts, model.vocabulary, model.text_form))
-        found = score(model, pieces, unknown=unknown, threads=threads)
+        return total_of((score for batch in scored for _, score in batch), model)
+    pieces = undecoded.watched(decoded_texts(parts, model.vocabulary, model.text_form))
+    return score(model, pieces, unknown=unknown, threads=threads, adaptation=adaptation)
+
+
+def print_score(score: Score, model: Model, as_json: bool) -> None:
+    """Prints a score as a table or as JSON."""
     character = "byte" if model.vocabulary.is_bytes else "character"
-    typer.echo(json.dumps(found.as_dict()) if as_json else _table(found, character))
-    return found.unknown
+    typer.echo(json.dumps(score.as_dict()) if as_json else _table(score, character))
 
 
 def _table(score: Score, character: str) -> str:
@@ -68,6 +75,10 @@ def _table(score: Score, character: str) -> str:
         f"nats per {character}": f"{score.nats_per_char:.4f}",
         "perplexity": f"{score.perplexity:.4f}",
         f"{character}s": f"{score.chars}",
-    } | ({f"unknown {character}s": f"{score.unknown}"} if score.unknown else {})
+    }
+    if score.unknown:
+        rows[f"unknown {character}s"] = f"{score.unknown}"
+    if score.adapted:
+        rows["adapted"] = "yes"
     names, values = (max(map(len, column)) for column in (rows.keys(), rows.values()))
     return "\n".join(f"{name:<{names}}  {value:>{values}}" for name, value in rows.items())

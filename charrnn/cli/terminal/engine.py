@@ -4,7 +4,7 @@ import sys
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from charrnn.cli.terminal.console import notice
 from charrnn.errors import counted
@@ -15,17 +15,48 @@ if TYPE_CHECKING:
     from charrnn.model.model import Model
 
 
-def with_engine(
-    model: "Model", name: str, characters: float, quiet: bool, precision: str = "float32", samples: bool = False
-) -> "Model":
-    """The model in a precision, with the engine for so many characters that it reads or, if it `samples`, writes."""
-    from charrnn import engine as engines
-    from charrnn.engine import compile_time
-    from charrnn.engine.selection import DRAWING_SPEED, SCORING_SPEED
+class Work(NamedTuple):
+    """What a model has to do, apart from how many characters it reads or writes."""
 
-    kernels = compile_time.sampling(precision) if samples else compile_time.scoring(model.config.cell)
-    speed = DRAWING_SPEED if samples else SCORING_SPEED
-    choice = engines.choose(name, characters, speed=speed, kernels=kernels)
+    kernels: frozenset[str]
+    """Those that it needs of the numba engine."""
+    speed: float
+    """The characters that NumPy does in a second."""
+
+
+def scoring(model: "Model") -> Work:
+    """The work of a model that reads texts."""
+    from charrnn.engine import compile_time
+    from charrnn.engine.selection import SCORING_SPEED
+
+    return Work(compile_time.scoring(model.config.cell), SCORING_SPEED)
+
+
+def sampling(precision: str) -> Work:
+    """The work of a model that writes texts, with weights in a precision."""
+    from charrnn.engine import compile_time
+    from charrnn.engine.selection import DRAWING_SPEED
+
+    return Work(compile_time.sampling(precision), DRAWING_SPEED)
+
+
+def adapting(model: "Model") -> Work:
+    """The work of a model that learns from texts as it reads them."""
+    from charrnn.engine import compile_time
+    from charrnn.engine.selection import LEARNING_SPEED
+
+    return Work(compile_time.adapting(model.config.cell), LEARNING_SPEED)
+
+
+def with_engine(
+    model: "Model", name: str, characters: float, quiet: bool, precision: str = "float32", work: Work | None = None
+) -> "Model":
+    """The model in a precision, with the engine for so many characters of some work; by default it reads them."""
+    from charrnn import engine as engines
+
+    work = work or scoring(model)
+    kernels = work.kernels
+    choice = engines.choose(name, characters, speed=work.speed, kernels=kernels)
     if choice.spared and not quiet:
         notify_spared(choice.spared)
     notify_compilation(choice.engine, kernels, quiet)

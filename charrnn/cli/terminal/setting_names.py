@@ -6,7 +6,14 @@ from typing import Any
 
 from charrnn.errors import ConfigError
 
-OTHER_NAMES = {"stop": ("stops",), "temp": ("to_temp",), "normalize": ("normalization",)}
+OTHER_NAMES = {
+    "stop": ("stops",),
+    "temp": ("to_temp",),
+    "normalize": ("normalization",),
+    "adapt_rate": ("rate",),
+    "adapt_pull": ("pull",),
+    "adapt_segment": ("segment",),
+}
 """Parameters with other names than their options."""
 QUOTED = r"""(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?!\w)"""
 """What a user has given, as Python shows it; the apostrophe of a word is no quotation mark."""

@@ -13,7 +13,7 @@ from charrnn.cli.terminal.help import MOST_USED, either, option
 from charrnn.config import CELLS, one_of
 
 NAME = "warm-up"
-COMMANDS = ("train", "sample", "score", "classify", "tag")
+COMMANDS = ("train", "sample", "score", "classify", "tag", "adapt")
 HELP = "Compile what the other commands need into the cache."
 EXAMPLES = """\b
 The numba engine is compiled for your processor when it is first used, and

@@ -49,10 +49,10 @@ def kernels(commands: list[str], cells: list[str]) -> set[str]:
         for precision in precisions() if "train" in commands else ():
             for form in ("language_model", "translator"):
                 found |= compile_time.training(cell, form, samples=True, precision=precision)
-        if "adapt" in commands:
-            found |= compile_time.adapting(cell)
         if {"score", "classify", "tag"} & {*commands}:
             found |= compile_time.scoring(cell)
+        if "adapt" in commands:
+            found |= compile_time.adapting(cell)
     for precision in WEIGHT_PRECISIONS if "sample" in commands else ():
         found |= compile_time.sampling(precision)
     return found
@@ -101,5 +101,5 @@ def _tag(cell: str) -> None:
     list(tag(_trainer("tags", cell).latest, ["ab", "abb"]))
 
 
-RUNS = {"train": _train, "sample": _sample, "score": _score, "adapt": _adapt, "classify": _classify, "tag": _tag}
+RUNS = {"train": _train, "sample": _sample, "score": _score, "classify": _classify, "tag": _tag, "adapt": _adapt}
 """What each command runs. `translate` is not among them, since it draws with NumPy."""

@@ -1,0 +1,111 @@
+"""`charrnn adapt`: a model learns from texts as it reads them once, and is kept as a file of its own."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from charrnn.cli.terminal.adaptation import PULL, RATE, SEGMENT, adaptation_config
+from charrnn.cli.terminal.computation import EngineOption
+from charrnn.cli.terminal.console import notifier
+from charrnn.cli.terminal.help import MOST_USED, RUN, option
+from charrnn.cli.terminal.inputs import EncodingOption, ModelArgument, TextsArgument, model_and_texts
+
+NAME = "adapt"
+HELP = "Let a model learn from a text as it reads it, and save it."
+EXAMPLES = """\b
+The texts are read once, one after the other. That takes as long as a score
+does, and needs no validation: the model stays near the trained one. To learn
+more from a long text, train with --init-from.
+Each option can come from the environment too: CHARRNN_ADAPT_RATE=0.003.
+
+\b
+Examples:
+  charrnn adapt tales.safetensors letters.txt --out letters.safetensors
+  charrnn adapt tales.safetensors --out mine.safetensors < diary.txt
+  charrnn adapt names.safetensors towns.txt --rate 0.003 -o new.safetensors
+"""
+
+
+def command(
+    checkpoint: ModelArgument = None,
+    files: TextsArgument = None,
+    out: Annotated[
+        Path | None, option(MOST_USED, "The adapted model's file, *.safetensors; it must be given.", "--out", "-o")
+    ] = None,
+    rate: Annotated[float | None, option(MOST_USED, RATE)] = None,
+    unknown: Annotated[
+        str,
+        option(
+            MOST_USED,
+            "What to do with characters that are not in the model's vocabulary: error or skip.",
+            show_default=True,
+            values=("error", "skip"),
+        ),
+    ] = "error",
+    force: Annotated[bool, option(MOST_USED, "Overwrite an existing file.", "--force")] = False,
+    as_json: Annotated[
+        bool,
+        option(MOST_USED, "Print the score of the text as a JSON object.", "--json", envvar="CHARRNN_ADAPT_JSON"),
+    ] = False,
+    encoding: EncodingOption = None,
+    pull: Annotated[float | None, option(RUN, PULL)] = None,
+    segment: Annotated[int | None, option(RUN, SEGMENT)] = None,
+    engine: EngineOption = "auto",
+    quiet: Annotated[bool, option(RUN, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
+) -> None:
+    from dataclasses import replace
+
+    from charrnn.checkpoint.adapted_text import AdaptedText
+    from charrnn.checkpoint.model_file import load, save
+    from charrnn.checkpoint.naming import reserve
+    from charrnn.cli.score.text_score import score_of
+    from charrnn.cli.score.texts import open_texts
+    from charrnn.cli.terminal.console import model_file
+    from charrnn.cli.terminal.undecoded import UndecodedBytes
+    from charrnn.config import one_of
+    from charrnn.dataset.files import Source
+    from charrnn.errors import ConfigError, VocabularyError
+    from charrnn.scoring.adaptation import Adaptation
+
+    one_of("unknown", unknown, ("error", "skip"))
+    config = adaptation_config(True, rate, pull, segment)
+    given, paths = model_and_texts(NAME, checkpoint, files)
+    notice = notifier(quiet)
+    trained = load(model_file(given, notice))
+    if out is None:
+        raise ConfigError("--out FILE says where the adapted model is saved: add it")
+    lock = reserve(out, force, advice="")
+    try:
+        model, parts, has_several = open_texts(
+            lambda: trained.model,
+            paths,
+            engine,
+            "float32",
+            encoding,
+            None,
+            waits=True,
+            arriving=0,
+            quiet=quiet,
+            adapts=True,
+        )
+        adaptation, undecoded = Adaptation(model, config), UndecodedBytes(model)
+        try:
+            score = score_of(model, parts, unknown, None, undecoded, has_several, adaptation=adaptation)
+        except VocabularyError as error:
+            raise VocabularyError(f"{error} with --unknown skip") from None
+        text = AdaptedText(Source(tuple(paths)).name, score.chars, **adaptation.config.to_dict())
+        # What was read in another encoding does not change how the model reads
+        adapted = replace(adaptation.model, text_form=trained.model.text_form)
+        save(out, replace(trained, model=adapted, run_id="", adapted=(*trained.adapted, text)))
+    finally:
+        lock.release()
+    if score.unknown:
+        notice(f"skipped characters that the model has never seen: {score.unknown:,}")
+        undecoded.tell(notice)
+    if as_json:
+        typer.echo(json.dumps({"file": str(out)} | score.as_dict()))
+    unit = "byte" if model.vocabulary.is_bytes else "character"
+    notice(f"learned from {score.chars:,} {unit}s: {score.bpc:.4f} bits per {unit} while it read them")
+    notice(f"done: {out} holds the adapted model")

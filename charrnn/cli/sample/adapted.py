@@ -1,0 +1,30 @@
+"""The adapted model of `charrnn sample`: what it learns from the prime, and what it goes on with."""
+
+from collections.abc import Callable
+
+from charrnn.errors import ConfigError
+from charrnn.model.model import Model
+from charrnn.scoring.adaptation import Adaptation
+from charrnn.scoring.learner import AdaptationConfig
+from charrnn.scoring.text import score
+
+
+def adapted(
+    model: Model, config: AdaptationConfig, prime: str, precision: str, notice: Callable[[str], None]
+) -> tuple[Model, str]:
+    """The model after it has learned from a prime, with weights in a precision; and the text to continue.
+
+    A model of lines or records learns from those of the prime, and begins new ones. Raises `ConfigError` for a prime
+    that is too short to learn from, and for a model that can't learn.
+    """
+    unit = "bytes" if model.vocabulary.is_bytes else "characters"
+    if len(model.vocabulary.encode(prime)) < config.segment:
+        raise ConfigError(f"--adapt needs a longer text to learn from: at least {config.segment:,} {unit}")
+    adaptation = Adaptation(model, config)
+    before, read = score(model, prime), score(model, prime, adaptation=adaptation)
+    bits = f"{read.bpc:.3f} bits per {unit[:-1]} while it read them, {before.bpc:.3f} without learning"
+    notice(f"learned from {read.chars:,} {unit}: {bits}")
+    model = adaptation.model.with_precision(precision)
+    if precision != "float32":
+        notice(f"weights in {precision}")
+    return model, "" if model.reads_lines else prime

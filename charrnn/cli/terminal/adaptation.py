@@ -1,0 +1,38 @@
+"""The options of the commands that can learn from what they read, and the learner that they give."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from charrnn.cli.terminal.help import RUN, option
+from charrnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from charrnn.scoring.learner import AdaptationConfig
+
+RATE = "How far a weight goes in a step if its gradient has its usual size. [0.003]"
+PULL = "The part of the distance to the trained weight that an average one goes back in a step. [0.003]"
+SEGMENT = "The characters that are read before each step. [40]"
+
+AdaptRateOption = Annotated[float | None, option(RUN, f"With --adapt: {RATE[0].lower()}{RATE[1:]}")]
+AdaptPullOption = Annotated[float | None, option(RUN, f"With --adapt: {PULL[0].lower()}{PULL[1:]}")]
+AdaptSegmentOption = Annotated[int | None, option(RUN, f"With --adapt: {SEGMENT[0].lower()}{SEGMENT[1:]}")]
+
+
+def adaptation_config(
+    adapts: bool, rate: float | None, pull: float | None, segment: int | None
+) -> "AdaptationConfig | None":
+    """How a command learns, if it `adapts`; raises `ConfigError` for settings of a command that doesn't."""
+    settings = {"rate": rate, "pull": pull, "segment": segment}
+    given = {name: value for name, value in settings.items() if value is not None}
+    if not adapts:
+        for name in given:
+            raise ConfigError(f"--adapt-{name} says how --adapt learns: add --adapt, or leave it out")
+        return None
+    from charrnn.scoring.learner import AdaptationConfig
+
+    return AdaptationConfig(**given)  # type: ignore[arg-type]
+
+
+def check_precision(adapts: bool, precision: str) -> None:
+    """Raises `ConfigError` for narrow weights that should learn."""
+    if adapts and precision != "float32":
+        raise ConfigError(f"--adapt learns with weights in float32: leave out --precision {precision}")
