@@ -94,7 +94,7 @@ class Adaptation:
         found = [self._learner.read(read.part(0, n))] if n else []
         self._rest = read.part(n, len(read.targets))
         if len(self._rest.targets):
-            state = self._learner.state
+            state = self._learner.state.copy()
             found.append(self._learner.read(self._rest, learns=False))
             self._learner.state = state  # from which the segment will be read anew
         return np.concatenate(found)[known:]
