@@ -186,9 +186,9 @@ class Engine(Protocol):
     Without one, sampling calls `step` for each character: `sampling.decoder` is the reference implementation.
     """
     Learner: Callable[..., Any] | None
-    """`Learner(cell, params, state, factors, segment)`, a faster `scoring.learner.Learner`; None: the engine has none.
+    """`Learner(cell, params, state, factors, segment, boost)`, a faster `scoring.learner.Learner`.
 
-    `factors` are those of `scoring.learner.Factors`, by the names of the parameters.
+    `factors` and `boost` are those of `scoring.learner`. None: the engine has none.
     """
     adam: Callable[..., None] | None
     """A faster `training.optimizers.adam`, with the same arguments; None: the engine has none."""

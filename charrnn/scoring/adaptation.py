@@ -19,7 +19,7 @@ from charrnn.errors import ConfigError
 from charrnn.model.model import Model, check_finite, check_model
 from charrnn.resources import blas
 from charrnn.scoring.gradient_scale import measure
-from charrnn.scoring.learner import AdaptationConfig, Factors, Learner, factors
+from charrnn.scoring.learner import AdaptationConfig, Factors, Learner, boost, factors
 from charrnn.scoring.passage import Passage, passage
 from charrnn.types import Array, Ids, Mask
 
@@ -133,7 +133,7 @@ def _learner(model: Model, by: dict[str, Factors], segment: int) -> Learner:
     compiled = model.engine.Learner
     if compiled is None:
         return Learner(model, by, segment)
-    learner: Learner = compiled(model.config.cell_name, model.params, model.zero_state(1), by, segment)
+    learner: Learner = compiled(model.config.cell_name, model.params, model.zero_state(1), by, segment, boost)
     return learner
 
 

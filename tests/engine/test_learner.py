@@ -10,7 +10,7 @@ import pytest
 from charrnn import engine as engines
 from charrnn.model.model import Model
 from charrnn.scoring.gradient_scale import measure
-from charrnn.scoring.learner import AdaptationConfig, Learner, factors
+from charrnn.scoring.learner import AdaptationConfig, Learner, boost, factors
 from charrnn.scoring.passage import Passage, passage
 from support.cells import CELLS
 from support.processes import python
@@ -25,7 +25,8 @@ def pair(model: Model, **settings: float) -> tuple[Learner, Learner]:
     by = factors(measure(model, SEGMENT), AdaptationConfig(segment=SEGMENT, **settings))
     compiled = engines.load("numba").Learner
     assert compiled is not None
-    return Learner(model, by, SEGMENT), compiled(model.config.cell_name, model.params, model.zero_state(1), by, SEGMENT)
+    start = model.config.cell_name, model.params, model.zero_state(1)
+    return Learner(model, by, SEGMENT), compiled(*start, by, SEGMENT, boost)
 
 
 def calm_model(cell: str, layers: int = 2, hidden_size: int = 20) -> Model:

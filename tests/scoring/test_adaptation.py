@@ -86,7 +86,8 @@ def naive_reading(model, read, scale, config):
                 r = (row.T * column).reshape(p.shape)
                 back = np.minimum(config.pull * r / scale.mean, 1)
                 far = ((row + least).T * (column + least)).reshape(p.shape)
-                p += back * (trained[name] - p) - config.rate * g.reshape(p.shape) / far
+                rate = config.rate * (1 + 2 / (1 + first / config.segment / 20))
+                p += back * (trained[name] - p) - rate * g.reshape(p.shape) / far
         state = after
     return np.concatenate(found), params
 

@@ -3,7 +3,7 @@
 The reference implementation is `scoring.learner`. Here the weights stay packed, as panels, and learn there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -26,11 +26,20 @@ PACKED = ("W_hh", "W_ih", "W_out")
 class Learner:
     """The weights of one reading, the trained ones beside them, and its state [L, S, 1, H]."""
 
-    def __init__(self, cell: str, params: Params, state: Array, factors: Mapping[str, tuple[Array, ...]], segment: int):
-        """Begins with some parameters and a state. `factors` are those of `scoring.learner.step` for each parameter."""
+    def __init__(
+        self,
+        cell: str,
+        params: Params,
+        state: Array,
+        factors: Mapping[str, tuple[Array, ...]],
+        segment: int,
+        boost: Callable[[Any], Any],
+    ):
+        """Begins with some parameters and a state. `factors` and `boost` are those of `scoring.learner`."""
         L, _, _, H = state.shape
-        V, GH, self.dtype, self.segment = len(params["b_out"]), params["b0"].shape[0], state.dtype, segment
-        self.cell, self.state = cell.removesuffix("_relu"), state.copy()
+        V, GH, self.dtype = len(params["b_out"]), len(params["b0"]), state.dtype
+        self.segment, self.boost = segment, boost
+        self.cell, self.state, self.steps = cell.removesuffix("_relu"), state.copy(), 0
         by = {name: Factors(*arrays) for name, arrays in factors.items()}
         layers = range(L)
         self.names = {
@@ -65,6 +74,7 @@ class Learner:
         for weights in self.weights:
             weights.now[...] = weights.trained
         self.state[...] = 0
+        self.steps = 0
 
     def read(self, passage: tuple[Ids, Ids, Mask], learns: bool = True) -> Array:
         """As `scoring.learner.Learner.read`."""
@@ -73,10 +83,18 @@ class Learner:
         own, done = (self.memory, self.weights, self.state, self.buffers), 0
         while done < len(nats):
             rest, first = (array[done:] for array in (*ids, resets)), done
-            done += READERS[self.cell](*own, *rest, self.segment, learns, nats[done:])
+            boosts = self._boosts(len(nats) - done, learns)
+            done += READERS[self.cell](*own, *rest, self.segment, boosts, nats[done:])
+            self.steps += learns * (done - first) // self.segment
             if not np.isfinite(nats[first:done].sum()):
                 self.forget()
         return nats
+
+    def _boosts(self, N: int, learns: bool) -> Array:
+        """How far the steps of the next N characters go; none if it does not learn from them."""
+        steps = np.arange(self.steps, self.steps + N // self.segment if learns else 0)
+        boosts: Array = self.boost(steps).astype(self.dtype)
+        return boosts
 
 
 def _buffers(L: int, T: int, H: int, GH: int, V: int, dtype: Any) -> tuple[Array, ...]:
@@ -127,10 +145,12 @@ def _read(
     targets: Ids,
     resets: Mask,
     segment: int,
-    learns: bool,
+    boosts: Array,
     nats: Array,
 ) -> int:
-    """Reads segments, of which the last may be shorter if it is not learned from.
+    """Reads segments, and learns from as many as there are `boosts`, which say how far their steps go.
+
+    The last segment may be shorter if it is not learned from.
 
     Returns how many characters it has read: not all if those of a segment have NaN or infinite nats, the last it reads.
     """
@@ -140,8 +160,9 @@ def _read(
         _predict(memory, weights, state, buffers, inputs[first:stop], resets[first:stop])
         if not _losses(buffers, targets[first:stop], nats[first:stop]):
             return stop
-        if learns:
-            _learn(memory, weights, buffers, inputs[first:stop], resets[first:stop])
+        n = first // segment
+        if n < len(boosts):
+            _learn(memory, weights, buffers, inputs[first:stop], resets[first:stop], boosts[n])
     return N
 
 
@@ -198,7 +219,14 @@ def _losses(buffers: tuple[Array, ...], targets: Ids, nats: Array) -> bool:
 
 
 @inner_kernel
-def _learn(memory: Memory, weights: tuple[Any, ...], buffers: tuple[Array, ...], inputs: Ids, resets: Mask) -> None:
+def _learn(
+    memory: Memory,
+    weights: tuple[Any, ...],
+    buffers: tuple[Array, ...],
+    inputs: Ids,
+    resets: Mask,
+    boost: float,
+) -> None:
     """A step with all weights, from the gradients of the logits."""
     W_hh, W_ih, W_out, W_ih0, b, b_hn, b_out = weights
     h, before, outputs, _, dx, da, d, y, sums, rows, W_hh_T, W_ih_T, W_out_T, left, right = buffers
@@ -207,8 +235,8 @@ def _learn(memory: Memory, weights: tuple[Any, ...], buffers: tuple[Array, ...],
     # y = h W_out + b_out
     transpose(W_out.now[0], V, W_out_T)
     packed_matmul(y[:T], W_out_T, H, zeros, sums[:T], 0)
-    learn_matrix(W_out, 0, outputs[L - 1], y[:T], left, right)
-    learn_rows(b_out, 0, of_vector, y, 0)
+    learn_matrix(W_out, 0, outputs[L - 1], y[:T], boost, left, right)
+    learn_rows(b_out, 0, of_vector, y, 0, boost)
     for layer in range(L - 1, -1, -1):
         for t in range(T):
             copy(H, (d,), (t * H,), (sums,), (t * sums.shape[1],))
@@ -219,18 +247,18 @@ def _learn(memory: Memory, weights: tuple[Any, ...], buffers: tuple[Array, ...],
             stop = _text_end(resets, first, T)
             backward(memory, (layer, first, stop, place), d, h, W_hh_T, rows[1:3], dx, da)
             first, place = stop, place + stop - first + 1
-        learn_matrix(W_hh, layer, before[layer], da[:T], left, right)
+        learn_matrix(W_hh, layer, before[layer], da[:T], boost, left, right)
         if GH == 3 * H:
-            learn_rows(b_hn, layer, of_vector, da, 2 * H)
-        learn_rows(b, layer, of_vector, dx, 0)
+            learn_rows(b_hn, layer, of_vector, da, 2 * H, boost)
+        learn_rows(b, layer, of_vector, dx, 0, boost)
         if layer:
             # x = outputs[layer - 1] W_ih + b
             transpose(W_ih.now[layer - 1], GH, W_ih_T)
             packed_matmul(dx[:T], W_ih_T, H, zeros, sums[:T], 0)
-            learn_matrix(W_ih, layer - 1, outputs[layer - 1], dx[:T], left, right)
+            learn_matrix(W_ih, layer - 1, outputs[layer - 1], dx[:T], boost, left, right)
         else:
             # x = W_ih0[inputs] + b
-            learn_rows(W_ih0, 0, inputs, dx, 0)
+            learn_rows(W_ih0, 0, inputs, dx, 0, boost)
 
 
 # One for each cell, so that the names of compiled code say which it is

@@ -75,9 +75,10 @@ def _pull(now: Array, trained: Array, row_pulls: Array, column_pulls: Array) -> 
 
 
 @kernel
-def learn_matrix(weights: Weights, n: int, a: Array, d: Array, left: Array, right: Array) -> None:
+def learn_matrix(weights: Weights, n: int, a: Array, d: Array, boost: float, left: Array, right: Array) -> None:
     """A step of the packed matrix n [K, N] with the gradient Σ_t a[t, k] d[t, j], from a [T, K] and d [T, N].
 
+    `boost` says how far it goes.
     `left` [≥ T · K] and `right` [≥ T · panels · width] are overwritten.
     """
     now, trained = weights.now[n], weights.trained[n]
@@ -86,6 +87,8 @@ def learn_matrix(weights: Weights, n: int, a: Array, d: Array, left: Array, righ
     steps, columns, pulls = weights.row_steps[n], weights.column_steps[n], weights.column_pulls[n]
     for t in range(T):
         _product(K, (left,), (t * K,), (a, steps), (t * K, 0))
+    for i in range(T * K):
+        left[i] *= boost
     for panel in range(count):
         first = panel * width
         n_columns = min(width, N - first)
@@ -102,7 +105,7 @@ def learn_matrix(weights: Weights, n: int, a: Array, d: Array, left: Array, righ
 
 
 @kernel
-def learn_rows(weights: Weights, n: int, rows: Indices, d: Array, first: int) -> None:
+def learn_rows(weights: Weights, n: int, rows: Indices, d: Array, first: int, boost: float) -> None:
     """A step of the matrix n [K, N], which is not packed: each of the gradients d[t, first : first + N] is of a row.
 
     A vector has one row.
@@ -110,7 +113,8 @@ def learn_rows(weights: Weights, n: int, rows: Indices, d: Array, first: int) ->
     now, columns = weights.now[n, 0], weights.column_steps[n]
     _pull(now, weights.trained[n, 0], weights.row_pulls[n], weights.column_pulls[n])
     for t in range(len(rows)):
-        row, gradient, factor = now[rows[t]], d[t, first : first + now.shape[1]], weights.row_steps[n, rows[t]]
+        row, gradient = now[rows[t]], d[t, first : first + now.shape[1]]
+        factor = boost * weights.row_steps[n, rows[t]]
         for j in range(len(columns)):
             row[j] += factor * columns[j] * gradient[j]
 
