@@ -187,6 +187,12 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def test_the_readme_has_the_test_commands_that_the_checks_run() -> None:
+    section = README.read_text(encoding="utf-8").partition("\n## Tests\n")[2].partition("\n## ")[0]
+    assert "```sh\npip install -e '.[test,fast]'\npytest -n auto\n```" in section
+    assert "'/^## Tests$/,/^## /" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
 def test_the_first_readme_has_a_readable_length() -> None:
     assert 150 <= len(README.read_text(encoding="utf-8").splitlines()) <= 250
 
