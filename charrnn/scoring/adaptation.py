@@ -7,6 +7,7 @@ there is nothing to learn costs hardly more than without adaptation: at most ln 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -81,9 +82,9 @@ class Adaptation:
     def _read_block(self, ids: Ids, resets: Mask, threads: Threads) -> Array:
         new = passage(ids, self._before, resets, self._model.start)
         self._before = int(ids[-1])
-        with blas.limit(), np.errstate(all="ignore"):  # NaN and infinity are found below
-            read = [partial(self._learn, new), partial(self._trained.read, new, learns=False)]
-            adapted, trained = threads.map(lambda reader: reader(), read)
+        with blas.limit():
+            readers = [partial(self._learn, new), partial(self._trained.read, new, learns=False)]
+            adapted, trained = threads.map(_quietly, readers)
         check_finite(trained)
         return self._mixed(adapted, trained)
 
@@ -135,6 +136,15 @@ def _learner(model: Model, by: dict[str, Factors], segment: int) -> Learner:
         return Learner(model, by, segment)
     learner: Learner = compiled(model.config.cell_name, model.params, model.zero_state(1), by, segment, boost)
     return learner
+
+
+def _quietly(reader: Callable[[], Array]) -> Array:
+    """What a reader says, without warnings of NumPy: NaN and infinity are found afterwards.
+
+    Each thread has its own settings of NumPy, so that this has to be in the one that reads.
+    """
+    with np.errstate(all="ignore"):
+        return reader()
 
 
 def _nothing(model: Model) -> Passage:
