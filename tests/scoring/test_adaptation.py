@@ -163,6 +163,26 @@ def test_the_scale_is_measured_on_no_more_lines_than_it_needs(default_length, en
     assert len(text.targets) - sum(lines[-gradient_scale.LINES_AT_ONCE :]) < enough
 
 
+def test_the_scale_of_short_lines_is_that_of_all_of_them_in_a_longer_segment(engine):
+    model, config = tiny("gru", engine, layout="lines"), AdaptationConfig(segment=4096)
+    model.params["b_out"][model.start] += 20  # lines without characters
+    text = gradient_scale._own_text(model)
+    assert len(text.targets) == gradient_scale.LINES
+    assert measure(model, 4096).mean == measure(model, len(text.targets)).mean > 0
+    ids, adaptation = random_ids(2 * 4096, model), Adaptation(model, config)
+    adapted, trained = adaptation.read(ids), Adaptation(model, replace(config, rate=0.0)).read(ids)
+    assert adapted[4096:].sum() < 0.9 * trained[4096:].sum()  # it has learned
+
+
+def test_a_model_of_one_character_learns_nothing(engine):
+    model = tiny("lstm", engine, characters="a")
+    assert measure(model, 4).mean == 0
+    adaptation = Adaptation(model, FAST)
+    np.testing.assert_array_equal(adaptation.read(random_ids(37, model)), 0)
+    for name, p in adaptation.model.params.items():
+        np.testing.assert_array_equal(p, model.params[name])
+
+
 def test_a_matrix_of_rank_one_has_its_own_scale():
     rows, columns = np.array([1.0, 2.0, 3.0]), np.array([0.5, 4.0])
     squares = np.outer(rows, columns) ** 2
