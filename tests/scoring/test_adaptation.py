@@ -341,6 +341,17 @@ def test_weights_that_run_away_are_forgotten(engine, monkeypatch):
     assert adapted <= trained + math.log(2) + len(ids) * SHARE
 
 
+def test_a_model_that_became_worse_is_no_result(trained):
+    model = trained.best
+    adapt(model, NEW)
+    with pytest.raises(DivergenceError, match="lower the rate"):
+        adapt(model, NEW, AdaptationConfig(rate=0.5))
+    last = Adaptation(model)
+    last._learner.params["b_out"][1] = np.inf  # as after a last step that went too far
+    with pytest.raises(DivergenceError, match="lower the rate"):
+        last.check_learned()
+
+
 # Lines and records
 
 
