@@ -265,6 +265,16 @@ def test_a_model_of_lines_writes_lines_like_those_of_the_prime(tmp_path: Path) -
     assert sum(map(plain.count, endings)) == 0
 
 
+def test_the_engine_of_a_sample_suits_the_text_that_it_learns_from(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("numba")
+    env = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}  # in which nothing is compiled
+    for chars, is_long in ((4000, False), (6000, True)):
+        words = ("--adapt", "--prime", "-", "-n", 9, "--adapt-segment", 1000)
+        done = charrnn("sample", model, *words, cwd=tmp_path, input=(TEXT * 9)[:chars], env=env)
+        assert done.returncode == 0, done.stderr
+        assert ("compiling" in done.stderr) == is_long
+
+
 def test_a_sample_of_a_model_that_became_worse_is_refused(model: Path, tmp_path: Path) -> None:
     words = ("--adapt", "--prime", "-", "--adapt-rate", 1, "-n", 9, "--seed", 1)
     done = charrnn("sample", model, *words, cwd=tmp_path, input=OPENING)
