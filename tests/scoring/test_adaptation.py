@@ -476,6 +476,13 @@ def test_other_models_than_those_of_texts_are_refused(files, says, request):
         adapt(model, "abc")
 
 
+def test_an_adaptation_of_another_model_is_refused():
+    model, adaptation = tiny(), Adaptation(tiny(characters="\nbca"))  # whose ids mean other characters
+    for call in (score, surprisal, lambda *words, **options: list(score_lines(*words, **options))):
+        with pytest.raises(ConfigError, match="adaptation is of another model"):
+            call(model, ["ab\n"] if call is not surprisal else "ab\n", adaptation=adaptation)
+
+
 def test_clamped_units_and_narrow_weights_are_refused():
     model = tiny()
     with pytest.raises(ConfigError, match="--clamp-unit"):
