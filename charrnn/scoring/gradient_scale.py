@@ -52,14 +52,17 @@ class GradientScale:
 
 
 def measure(model: Model, segment: int) -> GradientScale:
-    """The scale of the gradients of segments of so many characters; with NumPy, so that all engines have the same."""
+    """The scale of the gradients of segments of so many characters; with NumPy, so that all engines have the same.
+
+    Where all that the model writes is shorter, as of short lines, that is the only segment.
+    """
     model = replace(model, engine=engines.load("numpy"))
     network, state, workspace = model.language_model, model.zero_state(1), Workspace()
     row_sums = {name: np.zeros(len(np.atleast_2d(p))) for name, p in model.params.items()}
     column_sums = {name: np.zeros(p.shape[-1]) for name, p in model.params.items()}
     with blas.limit(), np.errstate(all="ignore"):  # NaN and infinity are found where the scale is used
         text = _own_text(model)
-        n = min(SEGMENTS, len(text.targets) // segment)
+        n = min(SEGMENTS, max(len(text.targets) // segment, 1))
         for k in range(n):
             read = text.part(k * segment, (k + 1) * segment)
             _, grads, state = nll_and_gradients(network, model.params, read, state, workspace)
@@ -102,7 +105,7 @@ def _from_sums(row_sums: dict[str, Array], column_sums: dict[str, Array], n: int
     rows, columns, total, size = {}, {}, 0.0, 0
     for name, sums in row_sums.items():
         row = np.sqrt(sums / max(sums.sum(), TINY))
-        column = np.sqrt(column_sums[name] / max(n, 1))
+        column = np.sqrt(column_sums[name] / n)
         balance = math.sqrt(column.mean() / max(row.mean(), TINY))
         rows[name], columns[name] = row * balance, column / max(balance, TINY)
         total += float(row.sum() * column.sum())

@@ -10,6 +10,7 @@ where r_ij = row_i col_j, and the rate of step k = 0, 1, … is `rate` · (1 + 2
 A weight is pulled back the more, the more it matters to what the trained model knows.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,8 +28,6 @@ EPSILON = 0.2
 MORE_AT_FIRST, STEPS_AT_FIRST = 2.0, 20
 """How much further the first step goes, and after how many steps half of that is left. Of a page of another kind than
 the training text there is much to learn at once; a text of the same kind loses at most 0.003 nats at its beginning."""
-TINY = 1e-30
-"""Keeps the steps of a model without gradients finite."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,12 @@ class Factors(NamedTuple):
 
 
 def factors(scale: GradientScale, config: AdaptationConfig) -> dict[str, Factors]:
-    """The factors for each parameter, by name."""
-    found = {}
+    """The factors for each parameter, by name. A model without gradients takes no steps."""
+    found, mean = {}, scale.mean or math.inf
     for name, row in scale.rows.items():
-        column, least = scale.columns[name], EPSILON * np.sqrt(scale.mean)
-        row_pulls = np.float32(config.pull / max(scale.mean, TINY)) * row
-        found[name] = Factors(-config.rate / (row + least + TINY), 1 / (column + least + TINY), row_pulls, column)
+        column, least = scale.columns[name], EPSILON * np.sqrt(mean)
+        row_pulls = np.float32(config.pull / mean) * row
+        found[name] = Factors(-config.rate / (row + least), 1 / (column + least), row_pulls, column)
     return {name: Factors(*(f.astype(np.float32) for f in each)) for name, each in found.items()}
 
 

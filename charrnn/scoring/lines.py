@@ -83,6 +83,7 @@ def score_batches(
         raise ConfigError("what lines teach is forgotten after each only if each is a text of its own, with --adapt")
     encoded = _encoded(model, batches, unknown)
     if adaptation is not None:
+        adaptation.check_reads(model)
         return _adapted(encoded, adaptation, stateful, forgets)
     return blas.limited(_stateful(model, encoded) if stateful else _stateless(model, encoded, threads))
 

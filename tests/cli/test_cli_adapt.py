@@ -255,12 +255,30 @@ def test_a_sample_goes_on_in_the_manner_of_the_prime(model: Path, tmp_path: Path
 
 def test_a_model_of_lines_writes_lines_like_those_of_the_prime(tmp_path: Path) -> None:
     path = DOCS / "names.safetensors"
-    words = ("--adapt", "--prime", "-", "--count", 30, "--seed", 1, "--adapt-rate", 0.01)
+    words = ("--adapt", "--prime", "-", "--count", 30, "--seed", 1)
     done = run("sample", path, *words, cwd=tmp_path, input=NAMES)
-    adapted = api.adapt(loaded(path), NAMES, AdaptationConfig(rate=0.01))
+    adapted = api.adapt(loaded(path), NAMES)
     assert done.stdout.splitlines() == [line.text for line in api.sample_lines(adapted, count=30, seed=1)]
-    assert done.stdout.count("zz") > 5
-    assert "zz" not in run("sample", path, "--count", 30, "--seed", 1, cwd=tmp_path).stdout
+    endings = ("zle\n", "kin\n", "zuz\n")
+    plain = run("sample", path, "--count", 30, "--seed", 1, cwd=tmp_path).stdout
+    assert sum(map(done.stdout.count, endings)) > 8
+    assert sum(map(plain.count, endings)) == 0
+
+
+def test_the_engine_of_a_sample_suits_the_text_that_it_learns_from(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("numba")
+    env = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}  # in which nothing is compiled
+    for chars, is_long in ((4000, False), (6000, True)):
+        words = ("--adapt", "--prime", "-", "-n", 9, "--adapt-segment", 1000)
+        done = charrnn("sample", model, *words, cwd=tmp_path, input=(TEXT * 9)[:chars], env=env)
+        assert done.returncode == 0, done.stderr
+        assert ("compiling" in done.stderr) == is_long
+
+
+def test_a_sample_of_a_model_that_became_worse_is_refused(model: Path, tmp_path: Path) -> None:
+    words = ("--adapt", "--prime", "-", "--adapt-rate", 1, "-n", 9, "--seed", 1)
+    done = charrnn("sample", model, *words, cwd=tmp_path, input=OPENING)
+    assert "lower the rate" in error_line(done, 1)
 
 
 def test_unknown_characters_of_a_prime_are_left_out(model: Path, tmp_path: Path) -> None:
@@ -412,6 +430,8 @@ def test_there_is_no_training_of_an_adapted_model_to_resume(model: Path, tmp_pat
         ("text.txt --out a.resume.safetensors", 2, "must end in .safetensors"),
         ("missing.txt --out a.safetensors", 1, "can't read missing.txt"),
         ("empty.txt --out a.safetensors", 1, "it is empty"),
+        ("short.txt --out a.safetensors", 1, "too short to learn from: give at least 40 characters"),
+        ("text.txt --out a.safetensors --rate 1", 1, "now predicts worse than before: lower the rate"),
         ("text.txt --out a.safetensors --rate 2", 2, "--rate must be from 0 to 1, not 2"),
         ("text.txt --out a.safetensors --segment 0", 2, "--segment must be from 1 to 4096, not 0"),
         ("text.txt --out a.safetensors --unknown count", 2, "--unknown can't be 'count': choose one of error, skip"),
@@ -421,6 +441,7 @@ def test_there_is_no_training_of_an_adapted_model_to_resume(model: Path, tmp_pat
 def test_bad_command_lines_are_refused(words: str, code: int, says: str, model: Path, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(OPENING)
     (tmp_path / "empty.txt").touch()
+    (tmp_path / "short.txt").write_text(OPENING[:39])
     assert says in error_line(charrnn("adapt", model, *words.split(), cwd=tmp_path), code)
     assert not list(tmp_path.glob("*.safetensors"))
 

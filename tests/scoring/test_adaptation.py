@@ -163,6 +163,26 @@ def test_the_scale_is_measured_on_no_more_lines_than_it_needs(default_length, en
     assert len(text.targets) - sum(lines[-gradient_scale.LINES_AT_ONCE :]) < enough
 
 
+def test_the_scale_of_short_lines_is_that_of_all_of_them_in_a_longer_segment(engine):
+    model, config = tiny("gru", engine, layout="lines"), AdaptationConfig(segment=4096)
+    model.params["b_out"][model.start] += 20  # lines without characters
+    text = gradient_scale._own_text(model)
+    assert len(text.targets) == gradient_scale.LINES
+    assert measure(model, 4096).mean == measure(model, len(text.targets)).mean > 0
+    ids, adaptation = random_ids(2 * 4096, model), Adaptation(model, config)
+    adapted, trained = adaptation.read(ids), Adaptation(model, replace(config, rate=0.0)).read(ids)
+    assert adapted[4096:].sum() < 0.9 * trained[4096:].sum()  # it has learned
+
+
+def test_a_model_of_one_character_learns_nothing(engine):
+    model = tiny("lstm", engine, characters="a")
+    assert measure(model, 4).mean == 0
+    adaptation = Adaptation(model, FAST)
+    np.testing.assert_array_equal(adaptation.read(random_ids(37, model)), 0)
+    for name, p in adaptation.model.params.items():
+        np.testing.assert_array_equal(p, model.params[name])
+
+
 def test_a_matrix_of_rank_one_has_its_own_scale():
     rows, columns = np.array([1.0, 2.0, 3.0]), np.array([0.5, 4.0])
     squares = np.outer(rows, columns) ** 2
@@ -309,12 +329,27 @@ def test_bytes_are_learned(trained_on_bytes):
     assert adapted.bpc < 0.8 * score(model, text).bpc
 
 
-def test_weights_that_run_away_are_forgotten():
-    model = tiny("lstm", hidden_size=6)
-    wild = Adaptation(model, AdaptationConfig(rate=1.0, pull=0.0, segment=1))
+def test_weights_that_run_away_are_forgotten(engine, monkeypatch):
+    monkeypatch.setattr(adaptations, "available_cores", lambda: 2)  # as many threads read, each without warnings
+    model = tiny("rnn_relu", engine, layers=2, hidden_size=6)
+    wild = Adaptation(model, AdaptationConfig(rate=1.0, pull=0.0, segment=2))
+    forgotten, forget = [], wild._learner.forget
+    monkeypatch.setattr(wild._learner, "forget", lambda: forgotten.append(forget()))
     ids = random_ids(400, model)
-    assert np.isfinite(wild.read(ids)).all()
-    assert all(np.isfinite(p).all() for p in wild.model.params.values())
+    adapted, trained = wild.read(ids).sum(), surprisal(model, "".join(ALPHABET[v] for v in ids)).sum()
+    assert forgotten
+    assert adapted <= trained + math.log(2) + len(ids) * SHARE
+
+
+def test_a_model_that_became_worse_is_no_result(trained):
+    model = trained.best
+    adapt(model, NEW)
+    with pytest.raises(DivergenceError, match="lower the rate"):
+        adapt(model, NEW, AdaptationConfig(rate=0.5))
+    last = Adaptation(model)
+    last._learner.params["b_out"][1] = np.inf  # as after a last step that went too far
+    with pytest.raises(DivergenceError, match="lower the rate"):
+        last.check_learned()
 
 
 # Lines and records
@@ -439,6 +474,13 @@ def test_other_models_than_those_of_texts_are_refused(files, says, request):
         Adaptation(model)
     with pytest.raises(ConfigError, match=says):
         adapt(model, "abc")
+
+
+def test_an_adaptation_of_another_model_is_refused():
+    model, adaptation = tiny(), Adaptation(tiny(characters="\nbca"))  # whose ids mean other characters
+    for call in (score, surprisal, lambda *words, **options: list(score_lines(*words, **options))):
+        with pytest.raises(ConfigError, match="adaptation is of another model"):
+            call(model, ["ab\n"] if call is not surprisal else "ab\n", adaptation=adaptation)
 
 
 def test_clamped_units_and_narrow_weights_are_refused():

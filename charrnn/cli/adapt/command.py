@@ -66,7 +66,7 @@ def command(
     from charrnn.cli.terminal.undecoded import UndecodedBytes
     from charrnn.config import one_of
     from charrnn.dataset.files import Source
-    from charrnn.errors import ConfigError, VocabularyError
+    from charrnn.errors import ConfigError, CorpusError, VocabularyError
     from charrnn.scoring.adaptation import Adaptation
 
     one_of("unknown", unknown, ("error", "skip"))
@@ -90,11 +90,16 @@ def command(
             quiet=quiet,
             adapts=True,
         )
+        unit = "byte" if model.vocabulary.is_bytes else "character"
         adaptation, undecoded = Adaptation(model, config), UndecodedBytes(model)
         try:
             score = score_of(model, parts, unknown, None, undecoded, has_several, adaptation=adaptation)
         except VocabularyError as error:
             raise VocabularyError(f"{error} with --unknown skip") from None
+        if score.chars < adaptation.config.segment:
+            least = f"{adaptation.config.segment:,} {unit}s"
+            raise CorpusError(f"the text is too short to learn from: give at least {least}, or a smaller --segment")
+        adaptation.check_learned()
         text = AdaptedText(Source(tuple(paths)).name, score.chars, **adaptation.config.to_dict())
         # What was read in another encoding does not change how the model reads
         adapted = replace(adaptation.model, text_form=trained.model.text_form)
@@ -106,6 +111,5 @@ def command(
         undecoded.tell(notice)
     if as_json:
         typer.echo(json.dumps({"file": str(out)} | score.as_dict()))
-    unit = "byte" if model.vocabulary.is_bytes else "character"
     notice(f"learned from {score.chars:,} {unit}s: {score.bpc:.4f} bits per {unit} while it read them")
     notice(f"done: {out} holds the adapted model")

@@ -15,13 +15,14 @@ def adapted(
     """The model after it has learned from a prime, with weights in a precision; and the text to continue.
 
     A model of lines or records learns from those of the prime, and begins new ones. Raises `ConfigError` for a prime
-    that is too short to learn from, and for a model that can't learn.
+    that is too short to learn from, and for a model that can't learn; `DivergenceError` if it becomes much worse.
     """
     unit = "bytes" if model.vocabulary.is_bytes else "characters"
     if len(model.vocabulary.encode(prime)) < config.segment:
         raise ConfigError(f"--adapt needs a longer text to learn from: at least {config.segment:,} {unit}")
     adaptation = Adaptation(model, config)
     before, read = score(model, prime), score(model, prime, adaptation=adaptation)
+    adaptation.check_learned()
     bits = f"{read.bpc:.3f} bits per {unit[:-1]} while it read them, {before.bpc:.3f} without learning"
     notice(f"learned from {read.chars:,} {unit}: {bits}")
     model = adaptation.model.with_precision(precision)

@@ -218,7 +218,10 @@ def command(
         length = model.default_length
         options.notify_length(model, notice)
     characters = math.inf if per_line or interactive or length < 0 else count * length
-    work = sampling(precision) if learns is None else adapting(model)
+    work, page = sampling(precision), ""
+    if learns is not None:
+        work, page = adapting(model), read_prime(prime, prime_file, model)
+        characters += len(page)  # to learn from
     model = with_engine(model, engine, characters, quiet, precision if learns is None else "float32", work)
     model = model.clamp_units(units)
     until = [model.end] if model.reads_lines else ["\n"] if per_line else []
@@ -249,7 +252,7 @@ def command(
     if learns is not None:
         from charrnn.cli.sample.adapted import adapted
 
-        model, begun = adapted(model, learns, clean(read_prime(prime, prime_file, model)), precision, notice)
+        model, begun = adapted(model, learns, clean(page), precision, notice)
         request = replace(request, prime=begun)
     printer = files or SamplePrinter(model, output, as_json, logprobs, after_each, not no_echo)
     empty, failures = 0, Failures()

@@ -54,7 +54,7 @@ class Learner:
         self.weights = tuple(
             Weights.of([np.atleast_2d(params[name]) for name in names], [by[name] for name in names], key in PACKED)
             for key, names in self.names.items()
-            for names in [names or ["W_hh0"]]  # which stands for none
+            for names in [names or ["b_out"]]  # which stands for none, and is small
         )
         self.shapes = {name: p.shape for name, p in params.items()}
         self.memory = memory(cell, L, segment, H, self.dtype)
