@@ -5,9 +5,12 @@ the gradient's usual size r (see `gradient_scale`), the mean of r over all weigh
 
     θ_ij ← θ_ij - rate · g_ij / ((row_i + ε √r̄) (col_j + ε √r̄)) + min(pull · r_ij / r̄, 1) · (θ₀_ij - θ_ij)
 
-where r_ij = row_i col_j, and the rate of step k = 0, 1, … is `rate` · (1 + 2 / (1 + k / 20)). It is dynamic evaluation
-(B. Krause, E. Kahembwe, I. Murray, S. Renals, "Dynamic Evaluation of Neural Sequence Models", 2018, equations 6 to 8).
-A weight is pulled back the more, the more it matters to what the trained model knows.
+with r_ij = row_i col_j; the rate of step k = 0, 1, … is `rate` · (1 + 2 / (1 + k / 20)). This is dynamic evaluation (B.
+Krause, E. Kahembwe, I. Murray, S. Renals, "Dynamic Evaluation of Neural Sequence Models", 2018, equations 6 to 8). A
+weight is pulled back the more, the more it matters to what the trained model knows.
+
+The first part is limited, for each parameter as a whole: it goes at most `MAX_LENGTH` times as far as where gradients
+have their usual size. In a text of another kind many gradients agree, and it might go a hundred times as far.
 """
 
 import math
@@ -21,10 +24,13 @@ from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
 from charrnn.scoring.gradient_scale import GradientScale
 from charrnn.scoring.passage import Passage, nll, nll_and_gradients
+from charrnn.training.optimizers import global_norm
 from charrnn.types import Array, Params
 
 EPSILON = 0.2
 """ε: without it, the weights of characters that the model never writes would go far in one step."""
+MAX_LENGTH = 6.0
+"""A limit that texts of the kind that the model knows never reach."""
 MORE_AT_FIRST, STEPS_AT_FIRST = 2.0, 20
 """How much further the first step goes, and after how many steps half of that is left. Of a page of another kind than
 the training text there is much to learn at once; a text of the same kind loses at most 0.003 nats at its beginning."""
@@ -44,7 +50,7 @@ class AdaptationConfig(Config):
     def check(self) -> None:
         between("rate", self.rate, 0, 1)
         between("pull", self.pull, 0, 1)
-        between("segment", self.segment, 1, 4096)
+        between("segment", self.segment, 1, 1000)
 
 
 class Factors(NamedTuple):
@@ -58,6 +64,8 @@ class Factors(NamedTuple):
     """[R]; [1]"""
     column_pulls: Array
     """[C]"""
+    max_length: float
+    """The largest norm of the first part of a step."""
 
 
 def factors(scale: GradientScale, config: AdaptationConfig) -> dict[str, Factors]:
@@ -65,9 +73,11 @@ def factors(scale: GradientScale, config: AdaptationConfig) -> dict[str, Factors
     found, mean = {}, scale.mean or math.inf
     for name, row in scale.rows.items():
         column, least = scale.columns[name], EPSILON * np.sqrt(mean)
-        row_pulls = np.float32(config.pull / mean) * row
-        found[name] = Factors(-config.rate / (row + least), 1 / (column + least), row_pulls, column)
-    return {name: Factors(*(f.astype(np.float32) for f in each)) for name, each in found.items()}
+        row_steps, column_steps = -config.rate / (row + least), 1 / (column + least)
+        usual = global_norm([row_steps * row]) * global_norm([column_steps * column])
+        arrays = (row_steps, column_steps, config.pull / mean * row, column)
+        found[name] = Factors(*(each.astype(np.float32) for each in arrays), max_length=MAX_LENGTH * usual)
+    return found
 
 
 def boost(k: int) -> float:
@@ -77,9 +87,11 @@ def boost(k: int) -> float:
 
 def step(p: Array, g: Array, trained: Array, by: Factors, k: int) -> None:
     """Step k of a parameter p [R, C], or [C], with its gradient g, in place."""
-    steps = (boost(k) * by.row_steps[:, None] * by.column_steps).reshape(p.shape)
+    change = g * (by.row_steps[:, None] * by.column_steps).reshape(p.shape)
+    length = global_norm([change])
+    change *= boost(k) * (by.max_length / length if length > by.max_length else 1)
     pulls = (by.row_pulls[:, None] * by.column_pulls).reshape(p.shape)
-    p += np.minimum(pulls, 1) * (trained - p) + steps * g
+    p += np.minimum(pulls, 1) * (trained - p) + change
 
 
 class Learner:

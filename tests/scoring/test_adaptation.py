@@ -21,7 +21,7 @@ from charrnn.scoring import gradient_scale
 from charrnn.scoring.adaptation import SHARE, Adaptation
 from charrnn.scoring.adapted_model import adapt
 from charrnn.scoring.gradient_scale import GradientScale, measure
-from charrnn.scoring.learner import EPSILON, AdaptationConfig, factors
+from charrnn.scoring.learner import EPSILON, MAX_LENGTH, AdaptationConfig, factors
 from charrnn.scoring.lines import score_lines
 from charrnn.scoring.passage import Passage, passage
 from charrnn.scoring.score import Score, stream_surprisal, surprisal
@@ -87,7 +87,10 @@ def naive_reading(model, read, scale, config):
                 back = np.minimum(config.pull * r / scale.mean, 1)
                 far = ((row + least).T * (column + least)).reshape(p.shape)
                 rate = config.rate * (1 + 2 / (1 + first / config.segment / 20))
-                p += back * (trained[name] - p) - rate * g.reshape(p.shape) / far
+                usual = math.sqrt(np.square((row / (row + least)).T * column / (column + least)).sum())
+                step = g.reshape(p.shape) / far
+                step *= min(1, MAX_LENGTH * usual / np.linalg.norm(step))
+                p += back * (trained[name] - p) - rate * step
         state = after
     return np.concatenate(found), params
 

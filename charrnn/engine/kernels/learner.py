@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from charrnn.engine.kernels.dot import BLOCK_COLUMNS
 from charrnn.engine.kernels.embedding import flat_indices
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.learner_cells import Memory, backward, forward, memory
@@ -117,6 +118,7 @@ def _buffers(L: int, T: int, H: int, GH: int, V: int, dtype: Any) -> tuple[Array
         "W_out": (-(-H // width), V, width),
         "left": (T * H,),
         "right": (T * padded,),
+        "products": (2, T, -(-T // BLOCK_COLUMNS) * BLOCK_COLUMNS),  # of what two steps have to do with a gradient
     }
     return tuple(np.zeros(shape, dtype) for shape in shapes.values())
 
@@ -172,7 +174,7 @@ def _predict(
 ) -> None:
     """The logits of a segment; the state goes on."""
     W_hh, W_ih, W_out, W_ih0, b, b_hn, b_out = weights
-    h, before, outputs, x, _, _, _, y, sums, rows, _, _, _, _, _ = buffers
+    h, before, outputs, x, _, _, _, y, sums, rows, _, _, _, _, _, _ = buffers
     T, L, H, GH, V = len(inputs), len(state), state.shape[3], x.shape[1], y.shape[1]
     bias, hW = rows[:1], rows[2:3]
     for layer in range(L):
@@ -229,14 +231,14 @@ def _learn(
 ) -> None:
     """A step with all weights, from the gradients of the logits."""
     W_hh, W_ih, W_out, W_ih0, b, b_hn, b_out = weights
-    h, before, outputs, _, dx, da, d, y, sums, rows, W_hh_T, W_ih_T, W_out_T, left, right = buffers
+    h, before, outputs, _, dx, da, d, y, sums, rows, W_hh_T, W_ih_T, W_out_T, left, right, products = buffers
     T, L, H, GH, V = len(inputs), len(before), before.shape[2], dx.shape[1], y.shape[1]
     zeros, of_vector = rows[1:2], np.zeros(T, np.intp)
     # y = h W_out + b_out
     transpose(W_out.now[0], V, W_out_T)
     packed_matmul(y[:T], W_out_T, H, zeros, sums[:T], 0)
-    learn_matrix(W_out, 0, outputs[L - 1], y[:T], boost, left, right)
-    learn_rows(b_out, 0, of_vector, y, 0, boost)
+    learn_matrix(W_out, 0, outputs[L - 1], y[:T], boost, left, right, products)
+    learn_rows(b_out, 0, of_vector, y, 0, boost, right, products)
     for layer in range(L - 1, -1, -1):
         for t in range(T):
             copy(H, (d,), (t * H,), (sums,), (t * sums.shape[1],))
@@ -247,18 +249,18 @@ def _learn(
             stop = _text_end(resets, first, T)
             backward(memory, (layer, first, stop, place), d, h, W_hh_T, rows[1:3], dx, da)
             first, place = stop, place + stop - first + 1
-        learn_matrix(W_hh, layer, before[layer], da[:T], boost, left, right)
+        learn_matrix(W_hh, layer, before[layer], da[:T], boost, left, right, products)
         if GH == 3 * H:
-            learn_rows(b_hn, layer, of_vector, da, 2 * H, boost)
-        learn_rows(b, layer, of_vector, dx, 0, boost)
+            learn_rows(b_hn, layer, of_vector, da, 2 * H, boost, right, products)
+        learn_rows(b, layer, of_vector, dx, 0, boost, right, products)
         if layer:
             # x = outputs[layer - 1] W_ih + b
             transpose(W_ih.now[layer - 1], GH, W_ih_T)
             packed_matmul(dx[:T], W_ih_T, H, zeros, sums[:T], 0)
-            learn_matrix(W_ih, layer - 1, outputs[layer - 1], dx[:T], boost, left, right)
+            learn_matrix(W_ih, layer - 1, outputs[layer - 1], dx[:T], boost, left, right, products)
         else:
             # x = W_ih0[inputs] + b
-            learn_rows(W_ih0, 0, inputs, dx, 0, boost)
+            learn_rows(W_ih0, 0, inputs, dx, 0, boost, right, products)
 
 
 # One for each cell, so that the names of compiled code say which it is
