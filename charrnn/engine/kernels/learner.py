@@ -12,7 +12,7 @@ import numpy as np
 from charrnn.engine.kernels.dot import BLOCK_COLUMNS
 from charrnn.engine.kernels.embedding import flat_indices
 from charrnn.engine.kernels.kernel import kernel
-from charrnn.engine.kernels.learner_cells import Memory, backward, forward, memory
+from charrnn.engine.kernels.learner_cells import Cache, backward, forward, new_cache
 from charrnn.engine.kernels.learner_weights import Factors, Weights, learn_matrix, learn_rows, transpose
 from charrnn.engine.kernels.matmul import packed_matmul
 from charrnn.engine.kernels.simd import copy, fused
@@ -58,7 +58,7 @@ class Learner:
             for names in [names or ["b_out"]]  # which stands for none, and is small
         )
         self.shapes = {name: p.shape for name, p in params.items()}
-        self.memory = memory(cell, L, segment, H, self.dtype)
+        self.cache = new_cache(cell, L, segment, H, self.dtype)
         self.buffers = _buffers(L, segment, H, GH, V, self.dtype)
 
     @property
@@ -81,7 +81,7 @@ class Learner:
         """As `scoring.learner.Learner.read`."""
         (inputs, targets, resets), (V,) = passage, self.shapes["b_out"]
         ids, nats = (flat_indices(inputs, V), flat_indices(targets, V)), np.empty(len(targets), self.dtype)
-        own, done = (self.memory, self.weights, self.state, self.buffers), 0
+        own, done = (self.cache, self.weights, self.state, self.buffers), 0
         while done < len(nats):
             rest, first = (array[done:] for array in (*ids, resets)), done
             boosts = self._boosts(len(nats) - done, learns)
@@ -139,7 +139,7 @@ def _text_end(resets: Mask, first: int, stop: int) -> int:
 
 @inner_kernel
 def _read(
-    memory: Memory,
+    cache: Cache,
     weights: tuple[Any, ...],
     state: Array,
     buffers: tuple[Array, ...],
@@ -159,18 +159,18 @@ def _read(
     N = len(targets)
     for first in range(0, N, segment):
         stop = min(first + segment, N)
-        _predict(memory, weights, state, buffers, inputs[first:stop], resets[first:stop])
+        _predict(cache, weights, state, buffers, inputs[first:stop], resets[first:stop])
         if not _losses(buffers, targets[first:stop], nats[first:stop]):
             return stop
         n = first // segment
         if n < len(boosts):
-            _learn(memory, weights, buffers, inputs[first:stop], resets[first:stop], boosts[n])
+            _learn(cache, weights, buffers, inputs[first:stop], resets[first:stop], boosts[n])
     return N
 
 
 @inner_kernel
 def _predict(
-    memory: Memory, weights: tuple[Any, ...], state: Array, buffers: tuple[Array, ...], inputs: Ids, resets: Mask
+    cache: Cache, weights: tuple[Any, ...], state: Array, buffers: tuple[Array, ...], inputs: Ids, resets: Mask
 ) -> None:
     """The logits of a segment; the state goes on."""
     W_hh, W_ih, W_out, W_ih0, b, b_hn, b_out = weights
@@ -194,7 +194,7 @@ def _predict(
             stop = _text_end(resets, first, T)
             if resets[first]:
                 state[layer] = 0
-            forward(memory, (layer, first, stop, place), x, h, state[layer], (W_hh.now[layer], bias, hW))
+            forward(cache, (layer, first, stop, place), x, h, state[layer], (W_hh.now[layer], bias, hW))
             n, start = (stop - first) * H, (layer * h.shape[1] + place) * H
             copy(n, (before,), ((layer * before.shape[1] + first) * H,), (h,), (start,))
             copy(n, (outputs,), ((layer * before.shape[1] + first) * H,), (h,), (start + H,))
@@ -222,7 +222,7 @@ def _losses(buffers: tuple[Array, ...], targets: Ids, nats: Array) -> bool:
 
 @inner_kernel
 def _learn(
-    memory: Memory,
+    cache: Cache,
     weights: tuple[Any, ...],
     buffers: tuple[Array, ...],
     inputs: Ids,
@@ -247,7 +247,7 @@ def _learn(
         first, place = 0, 0
         while first < T:
             stop = _text_end(resets, first, T)
-            backward(memory, (layer, first, stop, place), d, h, W_hh_T, rows[1:3], dx, da)
+            backward(cache, (layer, first, stop, place), d, h, W_hh_T, rows[1:3], dx, da)
             first, place = stop, place + stop - first + 1
         learn_matrix(W_hh, layer, before[layer], da[:T], boost, left, right, products)
         if GH == 3 * H:

@@ -1,7 +1,8 @@
 """The cells of the compiled learner: a layer that reads one text, forward and backward.
 
-A layer's memory is a tuple, whose length tells the kernels which cell it is. h and c have a place for the state before
-a text, and one for that after each of its steps: each text takes a place more than it has steps.
+The cache, which `forward` leaves to `backward`, is a tuple, whose length tells the kernels which cell it is. h and c
+have a place for the state before a text, and one for that after each of its steps: each text takes a place more than
+it has steps.
 """
 
 from typing import Any
@@ -13,13 +14,13 @@ from charrnn.engine.kernels import gru, lstm, rnn
 from charrnn.engine.kernels.simd import copy
 from charrnn.types import Array
 
-Memory = tuple[Any, ...]
+Cache = tuple[Any, ...]
 Span = tuple[int, int, int, int]
 """The layer, the first step of a text, the step after its last, and the place of the state before it."""
 
 
-def memory(cell: str, L: int, T: int, H: int, dtype: Any) -> Memory:
-    """The memory of L layers for T steps."""
+def new_cache(cell: str, L: int, T: int, H: int, dtype: Any) -> Cache:
+    """The cache of L layers for T steps."""
 
     def zeros(*shape: int) -> Array:
         return np.zeros(shape, dtype)
@@ -31,7 +32,7 @@ def memory(cell: str, L: int, T: int, H: int, dtype: Any) -> Memory:
     return zeros(L, T, 1, H), cell == "rnn_relu"  # da
 
 
-def forward(memory: Memory, span: Span, x: Array, h: Array, state: Array, weights: tuple[Array, ...]) -> None:
+def forward(cache: Cache, span: Span, x: Array, h: Array, state: Array, weights: tuple[Array, ...]) -> None:
     """A text from its state [S, 1, H], which becomes the next one, with the projected inputs x [T, G·H].
 
     h [L, 2T + 1, 1, H] gets the state before the text, and that after each of its steps. `weights` are the panels of
@@ -41,9 +42,9 @@ def forward(memory: Memory, span: Span, x: Array, h: Array, state: Array, weight
 
 
 @overload(forward)
-def _forward(memory: Any, span: Any, x: Any, h: Any, state: Any, weights: Any) -> Any:
-    def of_lstm(memory: Any, span: Any, x: Any, h: Any, state: Any, weights: Any) -> None:
-        gates, c, tanh_c = memory
+def _forward(cache: Any, span: Any, x: Any, h: Any, state: Any, weights: Any) -> Any:
+    def of_lstm(cache: Any, span: Any, x: Any, h: Any, state: Any, weights: Any) -> None:
+        gates, c, tanh_c = cache
         layer, first, stop, place = span
         panels, bias, hW = weights
         T = stop - first
@@ -53,8 +54,8 @@ def _forward(memory: Any, span: Any, x: Any, h: Any, state: Any, weights: Any) -
         lstm._forward(x[first:stop], np.arange(T), gates, panels, h, h[0], c, tanh_c, bias, hW)
         state[0], state[1] = h[T], c[T]
 
-    def of_gru(memory: Any, span: Any, x: Any, h: Any, state: Any, weights: Any) -> None:
-        gates, q, _, _ = memory
+    def of_gru(cache: Any, span: Any, x: Any, h: Any, state: Any, weights: Any) -> None:
+        gates, q, _, _ = cache
         layer, first, stop, place = span
         panels, bias, hW = weights
         T = stop - first
@@ -64,8 +65,8 @@ def _forward(memory: Any, span: Any, x: Any, h: Any, state: Any, weights: Any) -
         gru._forward(x[first:stop], np.arange(T), gates, panels, h, h[0], q, bias, hW)
         state[0] = h[T]
 
-    def of_rnn(memory: Any, span: Any, x: Any, h: Any, state: Any, weights: Any) -> None:
-        _, is_relu = memory
+    def of_rnn(cache: Any, span: Any, x: Any, h: Any, state: Any, weights: Any) -> None:
+        _, is_relu = cache
         layer, first, stop, place = span
         panels, bias, hW = weights
         T = stop - first
@@ -74,10 +75,10 @@ def _forward(memory: Any, span: Any, x: Any, h: Any, state: Any, weights: Any) -
         rnn._forward(x[first:stop], np.arange(T), panels, h, h[0], bias, hW, is_relu)
         state[0] = h[T]
 
-    return {3: of_lstm, 4: of_gru, 2: of_rnn}[len(memory)]
+    return {3: of_lstm, 4: of_gru, 2: of_rnn}[len(cache)]
 
 
-def backward(memory: Memory, span: Span, d: Array, h: Array, panels: Array, sums: Array, dx: Array, da: Array) -> None:
+def backward(cache: Cache, span: Span, d: Array, h: Array, panels: Array, sums: Array, dx: Array, da: Array) -> None:
     """From the gradient d [T, 1, H] of the outputs those of x and of h W_hh, dx and da [T, G·H].
 
     `panels` are those of W_hh transposed. `sums` [2, ≥ panels · width] is memory: zeros, and the gradient of h.
@@ -86,9 +87,9 @@ def backward(memory: Memory, span: Span, d: Array, h: Array, panels: Array, sums
 
 
 @overload(backward)
-def _backward(memory: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx: Any, da: Any) -> Any:
-    def of_lstm(memory: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx: Any, da: Any) -> None:
-        gates, c, tanh_c = memory
+def _backward(cache: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx: Any, da: Any) -> Any:
+    def of_lstm(cache: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx: Any, da: Any) -> None:
+        gates, c, tanh_c = cache
         layer, first, stop, place = span
         T, H, GH = stop - first, d.shape[2], dx.shape[1]
         gates, dh = gates[layer, first:stop], sums[1:]
@@ -100,8 +101,8 @@ def _backward(memory: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx
         copy(T * GH, (dx,), (first * GH,), (gates,), (0,))
         copy(T * GH, (da,), (first * GH,), (gates,), (0,))
 
-    def of_gru(memory: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx: Any, da: Any) -> None:
-        gates, q, d_hW, dh_z = memory
+    def of_gru(cache: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx: Any, da: Any) -> None:
+        gates, q, d_hW, dh_z = cache
         layer, first, stop, place = span
         T, H = stop - first, d.shape[2]
         gates, q, dh = gates[layer, first:stop], q[layer, first:stop], sums[1:]
@@ -115,8 +116,8 @@ def _backward(memory: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx
             copy(2 * H, (da,), (row,), (gates,), (t * 3 * H,))
             copy(H, (da,), (row + 2 * H,), (q,), (t * H,))
 
-    def of_rnn(memory: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx: Any, da: Any) -> None:
-        out, is_relu = memory
+    def of_rnn(cache: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx: Any, da: Any) -> None:
+        out, is_relu = cache
         layer, first, stop, place = span
         T, H = stop - first, d.shape[2]
         out, dh = out[layer, first:stop], sums[1:]
@@ -126,4 +127,4 @@ def _backward(memory: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx
         copy(T * H, (dx,), (first * H,), (out,), (0,))
         copy(T * H, (da,), (first * H,), (out,), (0,))
 
-    return {3: of_lstm, 4: of_gru, 2: of_rnn}[len(memory)]
+    return {3: of_lstm, 4: of_gru, 2: of_rnn}[len(cache)]
