@@ -76,7 +76,8 @@ def factors(scale: GradientScale, config: AdaptationConfig) -> dict[str, Factors
         row_steps, column_steps = -config.rate / (row + least), 1 / (column + least)
         usual = global_norm([row_steps * row]) * global_norm([column_steps * column])
         arrays = (row_steps, column_steps, config.pull / mean * row, column)
-        found[name] = Factors(*(each.astype(np.float32) for each in arrays), max_length=MAX_LENGTH * usual)
+        u, v, x, y = (each.astype(np.float32) for each in arrays)
+        found[name] = Factors(u, v, x, y, MAX_LENGTH * usual)
     return found
 
 
