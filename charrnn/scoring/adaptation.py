@@ -53,6 +53,8 @@ class Adaptation:
         self._before, self._rest = model.start, _nothing(model)
         """The last character, and the segment that is not complete yet, which is predicted but not learned from."""
         self._has_read = False
+        self.trained_nats = 0.0
+        """-log p of all that it has read, as the trained model alone says it, in nats."""
 
     @property
     def model(self) -> Model:
@@ -100,6 +102,7 @@ class Adaptation:
             readers = [partial(self._learn, new), partial(self._trained.read, new, learns=False)]
             adapted, trained = threads.map(_quietly, readers)
         check_finite(trained)
+        self.trained_nats += float(trained.sum(dtype=np.float64))
         return self._mixed(adapted, trained)
 
     def _learn(self, new: Passage) -> Array:

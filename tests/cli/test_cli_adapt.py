@@ -188,14 +188,15 @@ def test_each_line_of_a_slow_writer_is_printed_at_once_and_a_closed_pipe_is_sile
         ("--adapt --precision int8", "float32: leave out --precision int8"),
         ("--adapt --above 99%", "a percentage is of lines that teach the model nothing"),
         ("--adapt --below 1%", "leave out --adapt, or give bits"),
-        ("--adapt --forget", "--forget is for the scores of lines with --adapt"),
-        ("--forget --per-line", "--forget is for the scores of lines with --adapt"),
+        ("--adapt --forget", "of a model that learns: add --per-line, or"),
+        ("--adapt --threads 2", "--adapt reads in one order, and learns from it: leave out --threads"),
+        ("--forget --per-line", "of a model that learns: add --adapt, or"),
         ("--adapt --forget --per-line --stateful", "--forget and --stateful can't both be given"),
         ("--adapt-rate 0.1", "--adapt-rate says how --adapt learns"),
         ("--adapt-pull 0.1", "--adapt-pull says how --adapt learns"),
         ("--adapt-segment 9", "--adapt-segment says how --adapt learns"),
         ("--adapt --adapt-rate 1.5", "--adapt-rate must be from 0 to 1, not 1.5"),
-        ("--adapt --adapt-segment 0", "--adapt-segment must be from 1 to 4096, not 0"),
+        ("--adapt --adapt-segment 0", "--adapt-segment must be from 1 to 1000, not 0"),
     ],
 )
 def test_contradictions_are_refused(words: str, says: str, model: Path, tmp_path: Path) -> None:
@@ -317,9 +318,13 @@ def test_an_adapted_model_is_a_file_that_says_so(model: Path, tmp_path: Path) ->
     before, after = api.load(model), api.load(tmp_path / "new.safetensors")
     adaptation = api.Adaptation(before.model)
     score = api.score(before.model, TEXT, adaptation=adaptation)
-    assert json.loads(done.stdout) == pytest.approx({"file": "new.safetensors"} | score.as_dict())
+    static = api.score(before.model, TEXT)
+    printed = json.loads(done.stdout)
+    assert printed.pop("file") == "new.safetensors"
+    assert printed == pytest.approx(score.as_dict() | {"static_bpc": static.bpc}, rel=1e-5)
+    bits = f"{score.bpc:.3f} bits per character while it read them, {static.bpc:.3f} without learning"
     assert done.stderr.splitlines() == [
-        f"learned from {len(TEXT):,} characters: {score.bpc:.4f} bits per character while it read them",
+        f"learned from {len(TEXT):,} characters: {bits}",
         "done: new.safetensors holds the adapted model",
     ]
     assert after.adapted == (AdaptedText("page.txt", len(TEXT), 0.003, 0.003, 40),)
@@ -433,7 +438,7 @@ def test_there_is_no_training_of_an_adapted_model_to_resume(model: Path, tmp_pat
         ("short.txt --out a.safetensors", 1, "too short to learn from: give at least 40 characters"),
         ("text.txt --out a.safetensors --rate 1", 1, "now predicts worse than before: lower the rate"),
         ("text.txt --out a.safetensors --rate 2", 2, "--rate must be from 0 to 1, not 2"),
-        ("text.txt --out a.safetensors --segment 0", 2, "--segment must be from 1 to 4096, not 0"),
+        ("text.txt --out a.safetensors --segment 0", 2, "--segment must be from 1 to 1000, not 0"),
         ("text.txt --out a.safetensors --unknown count", 2, "--unknown can't be 'count': choose one of error, skip"),
         ("text.txt --out a.safetensors --engine x", 2, "--engine can't be 'x'"),
     ],

@@ -116,9 +116,9 @@ assert simd.REGISTER_BYTES == int(sys.argv[1])
 model = calm_model("rnn", 3, 70)
 reference, compiled = pair(model, rate=0.002, pull=0.02)
 read = text(model, 8)
-np.testing.assert_allclose(compiled.read(read), reference.read(read), rtol=0, atol=1e-4)
+np.testing.assert_allclose(compiled.read(read), reference.read(read), rtol=0, atol=1e-3)
 for name, p in reference.params.items():
-    np.testing.assert_allclose(compiled.params[name], p, rtol=0, atol=1e-4, err_msg=name)
+    np.testing.assert_allclose(compiled.params[name], p, rtol=0, atol=1e-3, err_msg=name)
 print("learned")
 """
 

@@ -174,7 +174,7 @@ def test_the_scale_of_short_lines_is_that_of_all_of_them_in_a_longer_segment(eng
     assert measure(model, 1000).mean == measure(model, len(text.targets)).mean > 0
     ids, adaptation = random_ids(2 * 1000, model), Adaptation(model, config)
     adapted, trained = adaptation.read(ids), Adaptation(model, replace(config, rate=0.0)).read(ids)
-    assert adapted[1000:].sum() < 0.9 * trained[1000:].sum()  # it has learned
+    assert adapted[1000:].sum() < 0.99 * trained[1000:].sum()  # it has learned
 
 
 def test_a_model_of_one_character_learns_nothing(engine):
@@ -342,6 +342,7 @@ def test_weights_that_run_away_are_forgotten(engine, monkeypatch):
     ids = random_ids(400, model)
     adapted, trained = wild.read(ids).sum(), surprisal(model, "".join(ALPHABET[v] for v in ids)).sum()
     assert forgotten
+    assert wild.trained_nats == pytest.approx(trained, rel=1e-5)
     assert adapted <= trained + math.log(2) + len(ids) * SHARE
 
 

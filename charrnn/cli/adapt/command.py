@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.terminal.adaptation import PULL, RATE, SEGMENT, adaptation_config
+from charrnn.cli.terminal.adaptation import PULL, RATE, SEGMENT, adaptation_config, learned, static_bpc
 from charrnn.cli.terminal.computation import EngineOption
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.help import MOST_USED, RUN, option
@@ -15,9 +15,9 @@ from charrnn.cli.terminal.inputs import EncodingOption, ModelArgument, TextsArgu
 NAME = "adapt"
 HELP = "Let a model learn from a text as it reads it, and save it."
 EXAMPLES = """\b
-The texts are read once, one after the other. That takes as long as a score
-does, and needs no validation: the model stays near the trained one. To learn
-more from a long text, train with --init-from.
+The texts are read once, one after the other, which takes a few times as long
+as a score. What comes last is remembered best: shuffle a sorted list first,
+with shuf. To learn more from a long text, train with --init-from.
 Each option can come from the environment too: CHARRNN_ADAPT_RATE=0.003.
 
 \b
@@ -110,6 +110,6 @@ def command(
         notice(f"skipped characters that the model has never seen: {score.unknown:,}")
         undecoded.tell(notice)
     if as_json:
-        typer.echo(json.dumps({"file": str(out)} | score.as_dict()))
-    notice(f"learned from {score.chars:,} {unit}s: {score.bpc:.4f} bits per {unit} while it read them")
+        typer.echo(json.dumps({"file": str(out)} | score.as_dict() | {"static_bpc": static_bpc(score, adaptation)}))
+    notice(learned(score, adaptation, f"{unit}s"))
     notice(f"done: {out} holds the adapted model")

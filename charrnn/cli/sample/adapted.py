@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from charrnn.cli.terminal.adaptation import learned
 from charrnn.errors import ConfigError
 from charrnn.model.model import Model
 from charrnn.scoring.adaptation import Adaptation
@@ -21,10 +22,9 @@ def adapted(
     if len(model.vocabulary.encode(prime)) < config.segment:
         raise ConfigError(f"--adapt needs a longer text to learn from: at least {config.segment:,} {unit}")
     adaptation = Adaptation(model, config)
-    before, read = score(model, prime), score(model, prime, adaptation=adaptation)
+    read = score(model, prime, adaptation=adaptation)
     adaptation.check_learned()
-    bits = f"{read.bpc:.3f} bits per {unit[:-1]} while it read them, {before.bpc:.3f} without learning"
-    notice(f"learned from {read.chars:,} {unit}: {bits}")
+    notice(learned(read, adaptation, unit))
     model = adaptation.model.with_precision(precision)
     if precision != "float32":
         notice(f"weights in {precision}")

@@ -172,7 +172,10 @@ def command(
     learns = adaptation_config(adapt, adapt_rate, adapt_pull, adapt_segment)
     check_precision(adapt, precision)
     if forget and not (adapt and by_line):
-        raise ConfigError("--forget is for the scores of lines with --adapt: add both, or leave it out")
+        missing = " and ".join(["--adapt"] * (not adapt) + ["--per-line"] * (not by_line))
+        raise ConfigError(f"--forget is for the scores of lines of a model that learns: add {missing}, or leave it out")
+    if adapt and threads is not None:
+        raise ConfigError("--adapt reads in one order, and learns from it: leave out --threads")
     if forget and stateful:
         raise ConfigError("--forget and --stateful can't both be given: a text that goes on is not forgotten")
     if adapt and wanted.has_percent:

@@ -1,12 +1,15 @@
 """The options of the commands that can learn from what they read, and the learner that they give."""
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 from charrnn.cli.terminal.help import RUN, option
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
+    from charrnn.scoring.adaptation import Adaptation
     from charrnn.scoring.learner import AdaptationConfig
+    from charrnn.scoring.score import Score
 
 RATE = "How far a weight goes in a step if its gradient has its usual size. [0.003]"
 PULL = "The part of the distance to the trained weight that an average one goes back in a step. [0.003]"
@@ -36,3 +39,16 @@ def check_precision(adapts: bool, precision: str) -> None:
     """Raises `ConfigError` for narrow weights that should learn."""
     if adapts and precision != "float32":
         raise ConfigError(f"--adapt learns with weights in float32: leave out --precision {precision}")
+
+
+def learned(score: "Score", adaptation: "Adaptation", unit: str) -> str:
+    """What a model has learned from, in so many characters or bytes, and what that has brought."""
+    bits = (
+        f"{score.bpc:.3f} bits per {unit[:-1]} while it read them, {static_bpc(score, adaptation):.3f} without learning"
+    )
+    return f"learned from {score.chars:,} {unit}: {bits}"
+
+
+def static_bpc(score: "Score", adaptation: "Adaptation") -> float:
+    """The bits per character of the trained model, for what the adaptation has read."""
+    return adaptation.trained_nats / math.log(2) / score.chars if score.chars else 0.0
