@@ -62,11 +62,6 @@ class Adaptation:
         params = {name: p.copy() for name, p in self._learner.params.items()}
         return replace(self._model, params=params, line_scores=None)
 
-    def check_reads(self, model: Model) -> None:
-        """Raises `ConfigError` if texts that are encoded for a model can't be told to this adaptation of another."""
-        if (model.vocabulary, model.layout) != (self._model.vocabulary, self._model.layout):
-            raise ConfigError("the adaptation is of another model: give charrnn.Adaptation(model) of this one")
-
     def check_learned(self) -> None:
         """Raises `DivergenceError` if the model as it is now predicts much worse than the trained one."""
         is_finite = all(np.isfinite(p).all() for p in self._learner.params.values())
@@ -132,6 +127,15 @@ class Adaptation:
             w = (1 - SHARE) * w + SHARE / 2
         self._weight = w
         return found
+
+
+def check_reader(adaptation: object, model: Model) -> None:
+    """Raises `ConfigError` if texts that are encoded for a model can't be told to what was given as its adaptation."""
+    if not isinstance(adaptation, Adaptation):
+        kind = type(adaptation).__name__
+        raise ConfigError(f"the adaptation is of the type {kind}: give charrnn.Adaptation(model)")
+    if (model.vocabulary, model.layout) != (adaptation._model.vocabulary, adaptation._model.layout):
+        raise ConfigError("the adaptation is of another model: give charrnn.Adaptation(model) of this one")
 
 
 def check_adaptable(model: Model) -> None:

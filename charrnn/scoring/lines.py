@@ -83,7 +83,9 @@ def score_batches(
         raise ConfigError("what lines teach is forgotten after each only if each is a text of its own, with --adapt")
     encoded = _encoded(model, batches, unknown)
     if adaptation is not None:
-        adaptation.check_reads(model)
+        from charrnn.scoring.adaptation import check_reader
+
+        check_reader(adaptation, model)
         return _adapted(encoded, adaptation, stateful, forgets)
     return blas.limited(_stateful(model, encoded) if stateful else _stateless(model, encoded, threads))
 

@@ -109,7 +109,9 @@ def stream_surprisal(
     model.language_model  # noqa: B018 - raises an error for another form, whatever the text
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     if adaptation is not None:
-        adaptation.check_reads(model)
+        from charrnn.scoring.adaptation import check_reader
+
+        check_reader(adaptation, model)
         return _adapted_surprisal(model, pieces, unknown, adaptation)
     return blas.limited(_stream_surprisal(model, pieces, unknown))
 

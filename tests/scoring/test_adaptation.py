@@ -486,6 +486,8 @@ def test_an_adaptation_of_another_model_is_refused():
     for call in (score, surprisal, lambda *words, **options: list(score_lines(*words, **options))):
         with pytest.raises(ConfigError, match="adaptation is of another model"):
             call(model, ["ab\n"] if call is not surprisal else "ab\n", adaptation=adaptation)
+        with pytest.raises(ConfigError, match=r"of the type bool: give charrnn\.Adaptation\(model\)"):
+            call(model, ["ab\n"] if call is not surprisal else "ab\n", adaptation=True)
 
 
 def test_clamped_units_and_narrow_weights_are_refused():
