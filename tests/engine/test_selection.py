@@ -22,7 +22,7 @@ def declared(protocol: type) -> set[str]:
 def test_every_engine_has_what_the_protocols_declare(engine: Engine) -> None:
     layers = {"embedding": Embedding, "linear": Linear, "softmax": Softmax, "attention": Attention}
     parts = layers | dict.fromkeys(CELLS, Cell)
-    assert declared(Engine) == {*parts, "Decoder", "adam"}
+    assert declared(Engine) == {*parts, "Decoder", "Learner", "adam"}
     assert all(hasattr(engine, name) for name in declared(Engine))
     of_the_reference = set() if engine is engines.load("numpy") else {"step", "units_and_gates"}
     for name, protocol in parts.items():
