@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.engine.kernels.dot import BLOCK_COLUMNS
 from charrnn.engine.kernels.embedding import flat_indices
 from charrnn.engine.kernels.kernel import kernel
+from charrnn.engine.kernels.learner_buffers import Buffers
 from charrnn.engine.kernels.learner_cells import Cache, backward, forward, new_cache
 from charrnn.engine.kernels.learner_weights import Factors, Weights, learn_matrix, learn_rows, transpose
 from charrnn.engine.kernels.matmul import packed_matmul
 from charrnn.engine.kernels.simd import copy, fused
 from charrnn.engine.kernels.softmax import exponentials_of_row
-from charrnn.engine.kernels.tile import panel_width
 from charrnn.types import Array, Ids, Mask, Params
 
 PACKED = ("W_hh", "W_ih", "W_out")
@@ -59,7 +58,7 @@ class Learner:
         )
         self.shapes = {name: p.shape for name, p in params.items()}
         self.cache = new_cache(cell, L, segment, H, self.dtype)
-        self.buffers = _buffers(L, segment, H, GH, V, self.dtype)
+        self.buffers = Buffers.of(L, segment, H, GH, V, self.dtype)
 
     @property
     def params(self) -> Params:
@@ -98,31 +97,6 @@ class Learner:
         return boosts
 
 
-def _buffers(L: int, T: int, H: int, GH: int, V: int, dtype: Any) -> tuple[Array, ...]:
-    """What each segment overwrites."""
-    width = panel_width(dtype)
-    padded = max(-(-n // width) * width for n in (GH, H, V))
-    shapes = {
-        "h": (L, 2 * T + 1, 1, H),
-        "before": (L, T, H),  # what each step reads of the one before it
-        "outputs": (L, T, H),
-        "x": (T, GH),
-        "dx": (T, GH),
-        "da": (T, GH),
-        "d": (T, 1, H),
-        "y": (T, V),
-        "sums": (T, padded),
-        "rows": (3, padded),  # a bias, a bias of zeros, and what a step adds up
-        "W_hh": (-(-H // width), GH, width),  # transposed, as the next two
-        "W_ih": (-(-H // width), GH, width),
-        "W_out": (-(-H // width), V, width),
-        "left": (T * H,),
-        "right": (T * padded,),
-        "products": (2, T, -(-T // BLOCK_COLUMNS) * BLOCK_COLUMNS),  # of what two steps have to do with a gradient
-    }
-    return tuple(np.zeros(shape, dtype) for shape in shapes.values())
-
-
 inner_kernel = partial(kernel, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """A kernel that only kernels call: what Python would need to call it takes longer to compile than all the rest."""
 _add = fused(lambda x, y: (x + y,), 1)
@@ -142,7 +116,7 @@ def _read(
     cache: Cache,
     weights: tuple[Any, ...],
     state: Array,
-    buffers: tuple[Array, ...],
+    buffers: Buffers,
     inputs: Ids,
     targets: Ids,
     resets: Mask,
@@ -169,12 +143,11 @@ def _read(
 
 
 @inner_kernel
-def _predict(
-    cache: Cache, weights: tuple[Any, ...], state: Array, buffers: tuple[Array, ...], inputs: Ids, resets: Mask
-) -> None:
+def _predict(cache: Cache, weights: tuple[Any, ...], state: Array, buffers: Buffers, inputs: Ids, resets: Mask) -> None:
     """The logits of a segment; the state goes on."""
     W_hh, W_ih, W_out, W_ih0, b, b_hn, b_out = weights
-    h, before, outputs, x, _, _, _, y, sums, rows, _, _, _, _, _, _ = buffers
+    h, before, outputs, x = buffers.h, buffers.before, buffers.outputs, buffers.x
+    y, sums, rows = buffers.y, buffers.sums, buffers.rows
     T, L, H, GH, V = len(inputs), len(state), state.shape[3], x.shape[1], y.shape[1]
     bias, hW = rows[:1], rows[2:3]
     for layer in range(L):
@@ -206,9 +179,9 @@ def _predict(
 
 
 @kernel(error_model="numpy")
-def _losses(buffers: tuple[Array, ...], targets: Ids, nats: Array) -> bool:
+def _losses(buffers: Buffers, targets: Ids, nats: Array) -> bool:
     """-log p of each target; the logits become their gradients. Whether all are finite."""
-    y = buffers[7]
+    y = buffers.y
     total_nats = 0.0
     for t in range(len(targets)):
         total, at_target = exponentials_of_row(y, t, targets[t])
@@ -224,30 +197,32 @@ def _losses(buffers: tuple[Array, ...], targets: Ids, nats: Array) -> bool:
 def _learn(
     cache: Cache,
     weights: tuple[Any, ...],
-    buffers: tuple[Array, ...],
+    buffers: Buffers,
     inputs: Ids,
     resets: Mask,
     boost: float,
 ) -> None:
     """A step with all weights, from the gradients of the logits."""
     W_hh, W_ih, W_out, W_ih0, b, b_hn, b_out = weights
-    h, before, outputs, _, dx, da, d, y, sums, rows, W_hh_T, W_ih_T, W_out_T, left, right, products = buffers
+    h, before, outputs, dx, da = buffers.h, buffers.before, buffers.outputs, buffers.dx, buffers.da
+    d, y, sums, rows = buffers.d, buffers.y, buffers.sums, buffers.rows
+    left, right, products = buffers.left, buffers.right, buffers.products
     T, L, H, GH, V = len(inputs), len(before), before.shape[2], dx.shape[1], y.shape[1]
     zeros, of_vector = rows[1:2], np.zeros(T, np.intp)
     # y = h W_out + b_out
-    transpose(W_out.now[0], V, W_out_T)
-    packed_matmul(y[:T], W_out_T, H, zeros, sums[:T], 0)
+    transpose(W_out.now[0], V, buffers.W_out_T)
+    packed_matmul(y[:T], buffers.W_out_T, H, zeros, sums[:T], 0)
     learn_matrix(W_out, 0, outputs[L - 1], y[:T], boost, left, right, products)
     learn_rows(b_out, 0, of_vector, y, 0, boost, right, products)
     for layer in range(L - 1, -1, -1):
         for t in range(T):
             copy(H, (d,), (t * H,), (sums,), (t * sums.shape[1],))
         # outputs, state = forward(x, state)
-        transpose(W_hh.now[layer], GH, W_hh_T)
+        transpose(W_hh.now[layer], GH, buffers.W_hh_T)
         first, place = 0, 0
         while first < T:
             stop = _text_end(resets, first, T)
-            backward(cache, (layer, first, stop, place), d, h, W_hh_T, rows[1:3], dx, da)
+            backward(cache, (layer, first, stop, place), d, h, buffers.W_hh_T, rows[1:3], dx, da)
             first, place = stop, place + stop - first + 1
         learn_matrix(W_hh, layer, before[layer], da[:T], boost, left, right, products)
         if GH == 3 * H:
@@ -255,8 +230,8 @@ def _learn(
         learn_rows(b, layer, of_vector, dx, 0, boost, right, products)
         if layer:
             # x = outputs[layer - 1] W_ih + b
-            transpose(W_ih.now[layer - 1], GH, W_ih_T)
-            packed_matmul(dx[:T], W_ih_T, H, zeros, sums[:T], 0)
+            transpose(W_ih.now[layer - 1], GH, buffers.W_ih_T)
+            packed_matmul(dx[:T], buffers.W_ih_T, H, zeros, sums[:T], 0)
             learn_matrix(W_ih, layer - 1, outputs[layer - 1], dx[:T], boost, left, right, products)
         else:
             # x = W_ih0[inputs] + b
