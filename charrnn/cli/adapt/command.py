@@ -18,13 +18,13 @@ EXAMPLES = """\b
 The texts are read once, one after the other, which takes a few times as long
 as a score. What comes last is remembered best: shuffle a sorted list first,
 with shuf. To learn more from a long text, train with --init-from.
-Each option can come from the environment too: CHARRNN_ADAPT_RATE=0.003.
+Each option can come from the environment too: CHARRNN_ADAPT_RATE=0.005.
 
 \b
 Examples:
   charrnn adapt tales.safetensors letters.txt --out letters.safetensors
   charrnn adapt tales.safetensors --out mine.safetensors < diary.txt
-  charrnn adapt names.safetensors towns.txt --rate 0.003 -o new.safetensors
+  charrnn adapt names.safetensors towns.txt --rate 0.005 -o new.safetensors
 """
 
 
