@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +57,15 @@ def score_lines(
     """
     check_scores(model)
     batches = texts_in_groups(lines, LINES_PER_BATCH, "score_lines", (str, bytes))
-    adapting: dict[str, Any] = {"adaptation": adaptation, "forgets": forgets}
-    scores = score_batches(model, batches, stateful=stateful, unknown=unknown, threads=threads, **adapting)
+    scores = score_batches(
+        model,
+        batches,
+        stateful=stateful,
+        unknown=unknown,
+        threads=threads,
+        adaptation=adaptation,
+        forgets=forgets,
+    )
     return itertools.chain.from_iterable(scores)
 
 
@@ -110,6 +117,13 @@ class _LineBatch:
     def starts(self) -> Counts:
         """Where each line begins in `ids` [n]."""
         return np.cumsum(self.counts) - self.counts
+
+    def sums(self, nats: Array) -> Array:
+        """The losses of the lines [n], whose characters cost nats [N]."""
+        losses, filled = np.zeros(len(self.counts)), np.flatnonzero(self.counts)
+        if len(filled):
+            losses[filled] = np.add.reduceat(nats, self.starts[filled], dtype=np.float64)
+        return losses
 
     def scores(self, nats: Array) -> list[Score]:
         """The scores of the lines, whose known characters cost nats [n]."""
@@ -193,10 +207,7 @@ def _stateful(model: Model, batches: Iterable[_LineBatch]) -> Iterator[list[Scor
     before, state, workspace = model.start, model.zero_state(1), Workspace()
     for batch in batches:
         nats, before, state = read_nll(model, batch.ids, before, state, workspace)
-        losses, filled = np.zeros(len(batch.counts)), np.flatnonzero(batch.counts)
-        if len(filled):
-            losses[filled] = np.add.reduceat(nats, batch.starts[filled], dtype=np.float64)
-        yield batch.scores(losses)
+        yield batch.scores(batch.sums(nats))
 
 
 def _adapted(
@@ -210,10 +221,10 @@ def _adapted(
             for line, first in zip(filled, starts, strict=True):
                 adaptation.forget()
                 losses[line] = adaptation.read(batch.ids[first : first + batch.counts[line]]).sum()
-        elif len(filled):
+        else:
             resets = np.zeros(len(batch.ids), bool)
             resets[starts] = not stateful
-            losses[filled] = np.add.reduceat(adaptation.read(batch.ids, resets), starts)
+            losses = batch.sums(adaptation.read(batch.ids, resets))
         yield [replace(score, adapted=True) for score in batch.scores(losses)]
 
 
