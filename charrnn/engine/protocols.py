@@ -22,7 +22,7 @@ format treat some cells specially. A nonlinearity makes a cell of its own, `rnn_
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array, Ids, Indices, Mask
@@ -166,6 +166,21 @@ class CharDecoder(Protocol):
         """
 
 
+class Factors(NamedTuple):
+    """The factors of a parameter's steps [R, C], or [C], in its rows and columns: see `scoring.learner.step`."""
+
+    row_steps: Array
+    """[R]; [1] for a parameter [C]. Negative."""
+    column_steps: Array
+    """[C]"""
+    row_pulls: Array
+    """[R]; [1]"""
+    column_pulls: Array
+    """[C]"""
+    max_length: float
+    """The largest norm of the first part of a step."""
+
+
 class Engine(Protocol):
     """A module with the cells, the other layers and the loss, and faster paths if it has any."""
 
@@ -188,7 +203,7 @@ class Engine(Protocol):
     Learner: Callable[..., Any] | None
     """`Learner(cell, params, state, factors, segment, boost)`, a faster `scoring.learner.Learner`.
 
-    `factors` and `boost` are those of `scoring.learner`. None: the engine has none.
+    `factors` has the `Factors` of each parameter, `boost` is that of `scoring.learner`. None: the engine has none.
     """
     adam: Callable[..., None] | None
     """A faster `training.optimizers.adam`, with the same arguments; None: the engine has none."""

@@ -15,12 +15,13 @@ import numpy as np
 
 from charrnn.config import REWRITING_LAYOUTS
 from charrnn.engine import available_cores
+from charrnn.engine.protocols import Factors
 from charrnn.engine.threads import Threads
 from charrnn.errors import ConfigError, DivergenceError
 from charrnn.model.model import Model, check_finite, check_model
 from charrnn.resources import blas
 from charrnn.scoring.gradient_scale import measure
-from charrnn.scoring.learner import AdaptationConfig, Factors, Learner, boost, factors
+from charrnn.scoring.learner import AdaptationConfig, Learner, boost, factors
 from charrnn.scoring.passage import Passage, passage
 from charrnn.types import Array, Ids, Mask
 

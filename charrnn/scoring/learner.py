@@ -15,11 +15,11 @@ have their usual size. In a text of another kind many gradients agree, and it mi
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from charrnn.config import Config, between
+from charrnn.engine.protocols import Factors
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
 from charrnn.scoring.gradient_scale import GradientScale
@@ -51,21 +51,6 @@ class AdaptationConfig(Config):
         between("rate", self.rate, 0, 1)
         between("pull", self.pull, 0, 1)
         between("segment", self.segment, 1, 1000)
-
-
-class Factors(NamedTuple):
-    """The factors of a parameter's steps [R, C], or [C], in its rows and columns: those of `step`."""
-
-    row_steps: Array
-    """[R]; [1] for a parameter [C]. Negative."""
-    column_steps: Array
-    """[C]"""
-    row_pulls: Array
-    """[R]; [1]"""
-    column_pulls: Array
-    """[C]"""
-    max_length: float
-    """The largest norm of the first part of a step."""
 
 
 def factors(scale: GradientScale, config: AdaptationConfig) -> dict[str, Factors]:

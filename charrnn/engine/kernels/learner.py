@@ -13,10 +13,11 @@ from charrnn.engine.kernels.embedding import flat_indices
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.learner_buffers import Buffers
 from charrnn.engine.kernels.learner_cells import Cache, backward, forward, new_cache
-from charrnn.engine.kernels.learner_weights import Factors, Weights, learn_matrix, learn_rows, transpose
+from charrnn.engine.kernels.learner_weights import Weights, learn_matrix, learn_rows, transpose
 from charrnn.engine.kernels.matmul import packed_matmul
 from charrnn.engine.kernels.simd import copy, fused
 from charrnn.engine.kernels.softmax import exponentials_of_row
+from charrnn.engine.protocols import Factors
 from charrnn.types import Array, Ids, Mask, Params
 
 PACKED = ("W_hh", "W_ih", "W_out")
@@ -31,16 +32,15 @@ class Learner:
         cell: str,
         params: Params,
         state: Array,
-        factors: Mapping[str, tuple[Array, ...]],
+        factors: Mapping[str, Factors],
         segment: int,
         boost: Callable[[Any], Any],
     ):
-        """Begins with some parameters and a state. `factors` and `boost` are those of `scoring.learner`."""
+        """Begins with some parameters and a state. `boost` is that of `scoring.learner`."""
         L, _, _, H = state.shape
         V, GH, self.dtype = len(params["b_out"]), len(params["b0"]), state.dtype
         self.segment, self.boost = segment, boost
         self.cell, self.state, self.steps = cell.removesuffix("_relu"), state.copy(), 0
-        by = {name: Factors(*arrays) for name, arrays in factors.items()}
         layers = range(L)
         self.names = {
             "W_hh": [f"W_hh{layer}" for layer in layers],
@@ -52,7 +52,9 @@ class Learner:
             "b_out": ["b_out"],
         }
         self.weights = tuple(
-            Weights.of([np.atleast_2d(params[name]) for name in names], [by[name] for name in names], key in PACKED)
+            Weights.of(
+                [np.atleast_2d(params[name]) for name in names], [factors[name] for name in names], key in PACKED
+            )
             for key, names in self.names.items()
             for names in [names or ["b_out"]]  # which stands for none, and is small
         )

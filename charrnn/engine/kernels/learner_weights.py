@@ -15,22 +15,9 @@ from charrnn.engine.kernels.matmul import pack
 from charrnn.engine.kernels.simd import REGISTER_BYTES, fused
 from charrnn.engine.kernels.tile import address, multiply_rows, vectors_for
 from charrnn.engine.kernels.transpose import transpose_block
+from charrnn.engine.protocols import Factors
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array, Indices
-
-
-class Factors(NamedTuple):
-    """What `scoring.learner.step` takes for a parameter [R, C], or [C], of one row."""
-
-    row_steps: Array
-    """[R], negative"""
-    column_steps: Array
-    """[C]"""
-    row_pulls: Array
-    """[R]"""
-    column_pulls: Array
-    """[C]"""
-    max_length: float
 
 
 class Weights(NamedTuple):
