@@ -44,6 +44,8 @@ LOGIT_ADJUSTMENT, MAX_LOGIT_ADJUSTMENT = 0.25, 10.0
 """How much `classify` favours rare labels: in cross-validation this gained more macro F1 than it cost accuracy."""
 
 MAX_LM_WEIGHT = 1e3
+MAX_NGRAM = 12
+"""The most characters of an n-gram."""
 MAX_SEED = 2**63 - 1
 MIN_UNTOLD = 2**31
 """The least whole number that is no bound to tell to those who gave too small a value."""
@@ -211,6 +213,8 @@ class TrainingConfig(Config):
     """For a continuous text: holds out blocks from all over it, which the seed chooses, instead of its end."""
     min_count: int = field(default=0, metadata=OMIT_DEFAULT)
     """For continuous text and lines: characters that occur less often are replaced or left out."""
+    ngrams: int = field(default=0, metadata=OMIT_DEFAULT)
+    """For continuous text and lines: the longest n-grams whose counts are mixed into the predictions; 0: none."""
     eval_every: int = 0
     """Steps between evaluations; 0: one epoch, but at least 50 and at most 1,000 steps."""
     seed: int = 0
@@ -240,6 +244,7 @@ class TrainingConfig(Config):
         between("patience", self.patience, 0, 2**53)
         between("val_fraction", self.val_fraction, 0, 0.9)
         between("min_count", self.min_count, 0, 2**53)
+        between("ngrams", self.ngrams, 0, MAX_NGRAM)
         between("eval_every", self.eval_every, 0, 2**53)
         between("seed", self.seed, 0, MAX_SEED)
         one_of("engine", self.engine, ("numpy", "numba"))

@@ -8,6 +8,7 @@ import numpy as np
 
 from charrnn import engine as engines
 from charrnn.checkpoint import metadata as meta
+from charrnn.checkpoint import ngram_tensors
 from charrnn.checkpoint.adapted_text import AdaptedText
 from charrnn.checkpoint.atomic_file import AtomicFile
 from charrnn.checkpoint.pytorch_format import from_torch, to_torch, torch_views
@@ -86,7 +87,9 @@ def create_model_file(path: Path, checkpoint: Checkpoint, like: Path | None = No
             "history": meta.history_to_json(checkpoint.history),
             "run": checkpoint.run_id,
         }
-    return create(path, to_torch(model.params, model.network), metadata, like)
+    metadata |= ngram_tensors.to_json(model.ngrams)
+    tensors = to_torch(model.params, model.network) | ngram_tensors.to_tensors(model.ngrams)
+    return create(path, tensors, metadata, like)
 
 
 def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
@@ -100,7 +103,8 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
     config, vocabulary = meta.read_model(file)
     network = network_for(config, engines.load(engines.resolve(engine)))
     blank = {name: np.broadcast_to(np.float32(0), shape) for name, shape in network.param_shapes.items()}
-    tensors = file.tensors({name: t.shape for name, t in torch_views(blank, network).items()})
+    shapes = {name: t.shape for name, t in torch_views(blank, network).items()}
+    tensors = file.tensors(shapes, others=ngram_tensors.names_in(file))
     step = file.json("step") if file.has("step") else None
     if step is not None and (type(step) is not int or not 0 <= step <= 2**53):
         raise file.damaged("step")
@@ -128,6 +132,7 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
             unseen=meta.read_unseen(file),
             line_scores=meta.read_line_scores(file),
             table=meta.read_table(file, layout),
+            ngrams=ngram_tensors.read(file, config.vocab_size),
         ),
         step,
         training,

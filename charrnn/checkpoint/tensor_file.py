@@ -3,7 +3,7 @@
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,15 @@ from safetensors import SafetensorError, safe_open
 from charrnn.checkpoint.atomic_file import AtomicFile
 from charrnn.checkpoint.paths import SUFFIX
 from charrnn.errors import CheckpointError
-from charrnn.types import Array, Params
+from charrnn.types import Array, Indices, Params
 from charrnn.version import VERSION
 
 FORMAT = 2
 """The format version that is written. All earlier versions are read; later ones are an error."""
 SPARE_BYTES = 32 << 20
 """The bytes of memory that must be free when tensors are read, in addition to those of the tensors."""
+WHOLE = ("U8", "U16", "U32")
+"""The types of tensors of whole numbers."""
 TYPES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32", "F64": "float64"}
 """The types of tensors that are read, by their names in the file: single precision holds any of the first three."""
 MAX_BRACKETS, MAX_COMMAS = 100_000, 1_200_000
@@ -40,7 +42,8 @@ def create(path: Path, tensors: Params, metadata: Mapping[str, Any], like: Path 
     for name in sorted(tensors, key=lambda name: (-tensors[name].itemsize, name)):  # so that each is aligned
         tensor = np.ascontiguousarray(tensors[name], tensors[name].dtype.newbyteorder("<"))
         begin, end = end, end + tensor.nbytes
-        header[name] = {"dtype": f"F{8 * tensor.itemsize}", "shape": tensor.shape, "data_offsets": (begin, end)}
+        kind = "F" if tensor.dtype.kind == "f" else "U"
+        header[name] = {"dtype": f"{kind}{8 * tensor.itemsize}", "shape": tensor.shape, "data_offsets": (begin, end)}
         parts.append(tensor.ravel().view(np.uint8).data)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -112,33 +115,54 @@ class TensorFile:
         names = self.file.keys()
         return {name: TYPES.get(found := self.file.get_slice(name).get_dtype(), found) for name in names}
 
-    def tensors(self, shapes: Mapping[str, tuple[int, ...]], dtype: Any = np.float32) -> Params:
-        """All tensors of the file, which must have these names and shapes, and be floating-point and finite.
+    def tensors(
+        self, shapes: Mapping[str, tuple[int, ...]], dtype: Any = np.float32, others: Collection[str] = ()
+    ) -> Params:
+        """All tensors of the file but the `others`, which must have these names and shapes, and be finite numbers.
 
         Names, types and shapes are compared before any memory is allocated.
         """
-        try:
-            found = set(self.file.keys())
-            for name in sorted(found ^ set(shapes)):
-                what = "lacks" if name in shapes else "has an unexpected"
-                raise CheckpointError(f"{self.path} does not fit its configuration: it {what} tensor {name!r}")
-            for name, shape in shapes.items():
-                part = self.file.get_slice(name)
-                if tuple(part.get_shape()) != tuple(shape) or part.get_dtype() not in TYPES:
-                    raise CheckpointError(
-                        f"{self.path} does not fit its configuration: tensor {name!r} is {part.get_dtype()} "
-                        f"{part.get_shape()}, not floating-point {list(shape)}"
-                    )
-            # Raises MemoryError if there is not enough memory; within the library that would kill the process
-            np.empty(sum(map(math.prod, shapes.values())) * np.dtype(dtype).itemsize + SPARE_BYTES, np.uint8)
-            with np.errstate(over="ignore"):  # a number that is too large becomes infinite, which is an error below
-                tensors = {name: self._tensor(name).astype(dtype, copy=False) for name in shapes}
-        except (SafetensorError, OSError, ValueError) as error:
-            raise CheckpointError(f"{self.path} is damaged: {_one_line(error)}") from None
+        found = set(self._names())
+        for name in sorted(found ^ {*shapes, *others}):
+            what = "has an unexpected" if name in found else "lacks"
+            raise CheckpointError(f"{self.path} does not fit its configuration: it {what} tensor {name!r}")
+        tensors = self._read(shapes, TYPES, "floating-point", dtype)
         for name, tensor in tensors.items():
             if not np.isfinite(tensor).all():
                 raise CheckpointError(f"{self.path} is damaged: tensor {name!r} has NaN or infinite values")
         return tensors
+
+    def integers(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Indices]:
+        """Some tensors of whole numbers, which must have these shapes."""
+        return self._read(shapes, WHOLE, "whole numbers", None)
+
+    def _names(self) -> list[str]:
+        try:
+            return [*self.file.keys()]
+        except (SafetensorError, OSError, ValueError) as error:
+            raise CheckpointError(f"{self.path} is damaged: {_one_line(error)}") from None
+
+    def _read(
+        self, shapes: Mapping[str, tuple[int, ...]], types: Collection[str], kind: str, dtype: Any
+    ) -> dict[str, Any]:
+        """Tensors of these shapes, of one of the types, as arrays of a type; None: as they are."""
+        try:
+            for name, shape in shapes.items():
+                part = self.file.get_slice(name)
+                if tuple(part.get_shape()) != tuple(shape) or part.get_dtype() not in types:
+                    raise CheckpointError(
+                        f"{self.path} does not fit its configuration: tensor {name!r} is {part.get_dtype()} "
+                        f"{part.get_shape()}, not {kind} {list(shape)}"
+                    )
+            # Raises MemoryError if there is not enough memory; within the library that would kill the process
+            size = np.dtype(dtype or np.uint32).itemsize
+            np.empty(sum(map(math.prod, shapes.values())) * size + SPARE_BYTES, np.uint8)
+            if dtype is None:
+                return {name: self._tensor(name) for name in shapes}
+            with np.errstate(over="ignore"):  # a number that is too large becomes infinite: see `tensors`
+                return {name: self._tensor(name).astype(dtype, copy=False) for name in shapes}
+        except (SafetensorError, OSError, ValueError) as error:
+            raise CheckpointError(f"{self.path} is damaged: {_one_line(error)}") from None
 
     def _tensor(self, name: str) -> Array:
         if self.file.get_slice(name).get_dtype() == "BF16":  # a type that NumPy lacks

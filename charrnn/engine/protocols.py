@@ -157,12 +157,13 @@ class CharDecoder(Protocol):
         settings: tuple[float, ...],
         mask: Mask | None = None,
         recent: Ids | None = None,
+        contexts: Ids | None = None,
     ) -> tuple[Ids, Array]:
         """Draws one character for each of the random numbers u [N, B], after the characters `context` [B].
 
         `temps` are N temperatures, and `settings` the result of `sampling.filters.settings`; `mask` [B, V] and `recent`
-        [B, LOOKBACK] are as in `sampling.filters.apply`. Returns ids [N, B] and the model's own log-probabilities of
-        them, [N, B].
+        [B, LOOKBACK] are as in `sampling.filters.apply`. `contexts` [B, K] are those of the table of n-grams, if there
+        is one. Returns ids [N, B] and the model's own log-probabilities of them, [N, B].
         """
 
 
@@ -194,9 +195,10 @@ class Engine(Protocol):
     softmax: Softmax
     attention: Attention
     Decoder: Callable[..., CharDecoder] | None
-    """`Decoder(cell, params, state, threads=1, precision="float32")`, which starts from a state [L, S, B, H].
+    """`Decoder(cell, params, state, threads=1, precision="float32", ngrams=None)`, from a state [L, S, B, H].
 
-    The precision is that of the weights, one of `config.WEIGHT_PRECISIONS`: see `layers.narrow`. None: it has none.
+    The precision is that of the weights, one of `config.WEIGHT_PRECISIONS`: see `layers.narrow`. `ngrams` is a
+    `model.ngrams.NgramTable`, whose predictions are mixed in. None: it has none.
 
     Without one, sampling calls `step` for each character: `sampling.decoder` is the reference implementation.
     """

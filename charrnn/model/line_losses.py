@@ -4,6 +4,7 @@ import numpy as np
 
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model, check_finite
+from charrnn.model.reading import Reading
 from charrnn.types import Array, Ids, Indices
 
 MAX_ROWS = 48
@@ -12,12 +13,14 @@ CHARS_PER_CALL = 2048
 """Characters of such lines that a thread reads at once: as many as in a training step, so it takes as much RAM."""
 
 
-def checked_nll(model: Model, inputs: Ids, targets: Ids, state: Array, workspace: Workspace) -> tuple[Array, Array]:
+def checked_nll(
+    model: Model, inputs: Ids, targets: Ids, reading: Reading, workspace: Workspace
+) -> tuple[Array, Reading]:
     """`Model.token_nll`. Raises `DivergenceError` if it is NaN or infinite."""
     with np.errstate(all="ignore"):  # weights that are too large show in the result
-        nats, state = model.token_nll(inputs, targets, state, workspace)
+        nats, reading = model.token_nll(inputs, targets, reading, workspace)
     check_finite(nats)
-    return nats, state
+    return nats, reading
 
 
 def groups_of(counts: Indices, n_threads: int = 1) -> list[Indices]:
@@ -51,7 +54,7 @@ def _in_order(model: Model, ids: Ids, starts: Indices, counts: Indices, firsts: 
     A line that is shorter than another is read past its end, where nothing counts, and leaves the batch soon after.
     """
     B, t = len(counts), 0
-    total, state = np.zeros(B), model.zero_state(B)
+    total, reading = np.zeros(B), model.begin(B)
     before = np.full(B, model.start, ids.dtype)
     while t < counts[0]:
         B = int(np.count_nonzero(counts > t))
@@ -59,7 +62,7 @@ def _in_order(model: Model, ids: Ids, starts: Indices, counts: Indices, firsts: 
         steps = np.arange(t, t + T)[:, None]
         targets = ids.take(starts[:B] + steps, mode="clip")
         inputs = np.concatenate((before[None, :B], targets[:-1]))
-        nats, state = checked_nll(model, inputs, targets, state[:, :, :B], workspace)
+        nats, reading = checked_nll(model, inputs, targets, reading.rows(B), workspace)
         counted = (steps >= firsts[:B]) & (steps < counts[:B])
         total[:B] += np.where(counted, nats, 0).sum(axis=0, dtype=np.float64)
         before, t = targets[-1], t + T

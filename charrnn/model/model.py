@@ -26,6 +26,8 @@ from charrnn.model.forms import AnyNetwork, network_for
 from charrnn.model.line_scores import LineScores
 from charrnn.model.narrow_weights import rounded
 from charrnn.model.network import Network
+from charrnn.model.ngrams import NgramTable, contexts_of, history_after
+from charrnn.model.reading import Reading
 from charrnn.types import Array, Ids, Params
 
 DEFAULT_LENGTH = 1000
@@ -62,6 +64,9 @@ class Model:
     precision: str = "float32"
     """The format of the weights that texts are drawn with, one of `config.WEIGHT_PRECISIONS`; `params` are rounded to
     it, but are float32 arrays."""
+    ngrams: NgramTable | None = field(default=None, repr=False)
+    """The table whose predictions are mixed with those of the network, if there is one; scores and samples are of the
+    mixture. `forward` and `step` are of the network alone, and so is `inspection`."""
 
     @cached_property
     def network(self) -> AnyNetwork:
@@ -212,11 +217,21 @@ class Model:
             _, state = self.forward(ids[start : start + CHARS_PER_READ, None], state, workspace)
         return state
 
+    def begin(self, B: int) -> Reading:
+        """The reading of B texts before anything is read."""
+        K = 0 if self.ngrams is None else self.ngrams.order
+        return Reading(self.zero_state(B), np.full((K, B), len(self.vocabulary), np.int64))
+
     def token_nll(
-        self, inputs: Ids, targets: Ids, state: Array, workspace: Workspace | None = None
-    ) -> tuple[Array, Array]:
-        """-log p [T, B], in nats, of each of the targets [T, B] after the inputs [T, B]; and the next state."""
-        return self.language_model.token_nll(self.params, inputs, targets, state, workspace)
+        self, inputs: Ids, targets: Ids, reading: Reading, workspace: Workspace | None = None
+    ) -> tuple[Array, Reading]:
+        """-log p [T, B], in nats, of each of the targets [T, B] after the inputs [T, B]; and the next reading."""
+        state, history = reading
+        nats, state = self.language_model.token_nll(self.params, inputs, targets, state, workspace)
+        if self.ngrams is None:
+            return nats, Reading(state, history)
+        p = self.ngrams.probabilities(contexts_of(inputs, history).reshape(-1, len(history)), targets.ravel())
+        return self.ngrams.mixture(nats, p.reshape(nats.shape)), Reading(state, history_after(inputs, history))
 
 
 def check_model(value: object) -> None:

@@ -48,7 +48,7 @@ class BatchDecoder:
         self.mask = charset_mask(config, vocabulary.characters, stops, vocabulary.is_bytes)
         Decoder = model.engine.Decoder
         self._compiled: Any = Decoder and Decoder(
-            model.config.cell_name, model.params, state, threads or available_cores(), model.precision
+            model.config.cell_name, model.params, state, threads or available_cores(), model.precision, model.ngrams
         )
         self._state = state
 
@@ -70,7 +70,8 @@ class BatchDecoder:
         if self._compiled:
             recent = self.recent if self.config.loop_penalty > 0 else None
             settings = filters.settings(self.config)
-            ids, logps = self._compiled.run(self.context, u, temps, settings, mask, recent)
+            contexts = None if self.model.ngrams is None else self._contexts(self.recent)
+            ids, logps = self._compiled.run(self.context, u, temps, settings, mask, recent, contexts)
         else:
             with blas.limit(self.threads):
                 ids, logps = self._draw_step_by_step(u, temps, mask)
@@ -89,6 +90,8 @@ class BatchDecoder:
         for n, temp in enumerate(temps):
             with np.errstate(all="ignore"):  # `draw` checks the log-probabilities
                 logits, self._state = self.model.step(context, self._state)
+                if (table := self.model.ngrams) is not None:
+                    logits = table.mixed_distribution(logits, self._contexts(text[:, n : n + filters.LOOKBACK]))
                 y = logits.astype(np.float64)
                 y -= y.max(axis=-1, keepdims=True)
                 norm = np.log(np.exp(y).sum(axis=-1))
@@ -101,6 +104,15 @@ class BatchDecoder:
             text[:, n + filters.LOOKBACK] = context
             logps[n] = y[rows, context] - norm
         return ids, logps
+
+    def _contexts(self, recent: filters.Recent) -> filters.Recent:
+        """The contexts [B, K] of the n-grams, the latest character first; a text begins after `Model.start`."""
+        table = self.model.ngrams
+        contexts = recent[:, : -(table.order if table else 0) - 1 : -1].copy()
+        is_missing = contexts == len(self.model.vocabulary)
+        begun = np.flatnonzero(is_missing.any(axis=1))
+        contexts[begun, is_missing[begun].argmax(axis=1)] = self.model.start
+        return contexts
 
     def generation_state(self) -> GenerationState:
         """The state from which the text continues, for a decoder of a single text."""

@@ -12,6 +12,7 @@ from charrnn.dataset.vocabulary import TAB
 from charrnn.errors import ConfigError
 from charrnn.layers.softmax import log_softmax
 from charrnn.model.model import Model, check_model
+from charrnn.model.ngrams import contexts_of, history_after
 from charrnn.resources import blas
 from charrnn.sampling import decoder
 from charrnn.sampling.ending import can_end
@@ -245,9 +246,14 @@ def _alternatives(model: Model, sample: Sample, k: int) -> Iterator[tuple[str, f
     characters, prime = model.vocabulary.characters, model.vocabulary.encode(sample.context)
     ids = model.vocabulary.encode(sample.text)
     read = np.concatenate(([model.start], prime, ids)).astype(model.vocabulary.dtype)
-    state = model.read(read[: len(prime)], model.zero_state(1))
+    state, history = model.read(read[: len(prime)], model.zero_state(1)), model.begin(1).history
+    history = history_after(read[: len(prime), None], history)
     for v, context in zip(ids, read[len(prime) : -1], strict=True):
-        logits, state = model.forward(np.array([[context]], read.dtype), state)
+        inputs = np.array([[context]], read.dtype)
+        logits, state = model.forward(inputs, state)
+        if model.ngrams is not None:
+            logits = model.ngrams.mixed_distribution(logits[0], contexts_of(inputs, history)[0])[None]
+            history = history_after(inputs, history)
         logp = log_softmax(logits[0, 0].astype(np.float64))
         best = [(characters[w], float(logp[w])) for w in np.argsort(-logp, kind="stable")[:k]]
         yield characters[v], float(logp[v]), best

@@ -58,9 +58,11 @@ class GenerationState:
 
 
 def _model_digest(model: Model) -> str:
-    """Identifies a model: the SHA-256 of its vocabulary and weights."""
+    """Identifies a model: the SHA-256 of its vocabulary, its weights and its n-grams."""
     sha256 = hashlib.sha256("".join(model.vocabulary.characters).encode("utf-8", "surrogatepass"))
     for name, p in model.params.items():
         sha256.update(name.encode())
         sha256.update(np.ascontiguousarray(p).data)
+    if model.ngrams is not None:
+        sha256.update(model.ngrams.follower_keys.data)
     return sha256.hexdigest()

@@ -8,6 +8,7 @@ import numpy as np
 
 from charrnn.layers.workspace import Workspace
 from charrnn.model.network import Network
+from charrnn.model.ngrams import contexts_of, history_after
 from charrnn.types import Array, Ids, Mask, Params
 
 
@@ -31,6 +32,19 @@ class Passage(NamedTuple):
         starts = [0, *(np.flatnonzero(self.resets[1:]) + 1).tolist(), len(self.targets)]
         for first, stop in itertools.pairwise(starts):
             yield self.part(first, stop)
+
+    def contexts(self, history: Ids, none: int) -> tuple[Ids, Ids]:
+        """The contexts [N, K] of the characters, the latest first, after a history [K, 1]; and the next history.
+
+        `none` stands for what is not there, since a text begins after it.
+        """
+        N, K = len(self.targets), len(history)
+        begins = np.maximum.accumulate(np.where(self.resets, np.arange(N), -K))
+        contexts = contexts_of(self.inputs[:, None], history)[:, 0]
+        contexts[np.arange(K) > (np.arange(N) - begins)[:, None]] = none
+        after = history_after(self.inputs[:, None], history)
+        after[: max(0, K - (N - int(begins[-1])))] = none
+        return contexts, after
 
     @classmethod
     def joined(cls, passages: "list[Passage]") -> "Passage":

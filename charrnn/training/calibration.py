@@ -66,6 +66,11 @@ def lowest(nats: Array) -> tuple[float, float]:
     return float(nats[k]), float(TEMPERATURES[k]) if len(nats) > 1 else 1.0
 
 
+def temperature(model: Model, data: ValidationData, shift: Array | None = None) -> float:
+    """The temperature of the lowest of the `losses`, summed over the data."""
+    return lowest(np.sum([nats for nats, _ in losses(model, data, shift)], axis=0))[1]
+
+
 def calibrated(params: Params, temperature: float, shift: Array | None = None) -> Params:
     """The parameters of a classifier with other logits: y / T + the shift [n]; those below the head are not copied."""
     if temperature == 1 and (shift is None or not shift.any()):

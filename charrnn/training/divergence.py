@@ -1,6 +1,7 @@
 """The divergence: the loss from which on training is taken to have failed, and the error for it."""
 
 import math
+from dataclasses import replace
 
 from charrnn.errors import DivergenceError
 from charrnn.training.state import TrainingState
@@ -10,6 +11,8 @@ MIN_CHOICES = 1000
 
 One that overfits may be sure of a wrong label, so that its loss is far above that of a uniform guess.
 """
+MAX_ROLLBACKS = 8
+"""How often a run that diverges is rolled back before it gives up."""
 ADVICE = "try a lower --lr or --clip"
 
 
@@ -18,6 +21,16 @@ def in_evaluation(step: int) -> DivergenceError:
     if not step:
         return DivergenceError("the model of --init-from has no finite loss on this text: give another one")
     return DivergenceError(f"training diverged before step {step}: {ADVICE}")
+
+
+def roll_back(state: TrainingState, last_good: TrainingState) -> bool:
+    """Goes back to the last good state, and halves its learning rate; False if that was done too often."""
+    rollbacks, rate = state.counters.rollbacks, state.training_config.lr / 2
+    state.restore(last_good)
+    if rollbacks == MAX_ROLLBACKS:
+        return False
+    state.training_config, state.counters.rollbacks = replace(state.training_config, lr=rate), rollbacks + 1
+    return True
 
 
 def threshold(state: TrainingState) -> float:

@@ -75,6 +75,7 @@ class TrainOptions(TypedDict, total=False):
     val_fraction: float
     val_spread: bool
     min_count: int
+    ngrams: int
     eval_every: int
     seed: int
     engine: Literal["auto", "numpy", "numba"]
@@ -254,6 +255,7 @@ def check(options: TrainOptions, has_model: bool = False, schedule: str | None =
             "continuous text, lines and records",
             config.layout in ("stream", "lines") or not config.min_count,
         ),
+        ("ngrams", "continuous text, lines and records", config.layout in ("stream", "lines") or not config.ngrams),
     ):
         if name in options and not holds:
             raise ConfigError(f"{name} is only for {condition}", name, "optimizer", "schedule", "clip")

@@ -23,6 +23,7 @@ from charrnn.resources import blas
 from charrnn.training import calibration, divergence, evaluation, evaluation_steps, held_out_lines, optimizers
 from charrnn.training.deadline import Deadline
 from charrnn.training.epochs import epoch_of
+from charrnn.training.ngram_counts import fitted, table_of
 from charrnn.training.parallel import Shards
 from charrnn.training.progress import Progress
 from charrnn.training.schedules import learning_rate
@@ -30,9 +31,6 @@ from charrnn.training.state import Evaluation, TrainingState, copy_params
 from charrnn.training.state_check import check_fits
 from charrnn.training.unseen_characters import unseen_estimate
 from charrnn.types import Params
-
-MAX_ROLLBACKS = 8
-"""How often a run that diverges is rolled back before it gives up."""
 
 
 class Trainer:
@@ -69,6 +67,7 @@ class Trainer:
         """Those of the weights and, if there is one, of their average in the latest evaluation: see `calibration`."""
         self.is_calibrated = not (state.history and self.tolerance and self.validation_data.size)
         """Whether these are known: files do not have them, so that `latest` finds that of a resumed classifier."""
+        self.ngrams = table_of(self.training_data, config, state.vocabulary, self.record_form)
         self.unseen = unseen_estimate(state, (self.training_data, self.validation_data), corpus.rare)
         """How probable characters are that the corpus lacks, or that were left out or replaced in it."""
         self.shards = Shards(network_for(state.model_config, engine), self.training_data.batch_size, config.threads)
@@ -89,8 +88,8 @@ class Trainer:
     def latest(self) -> Model:
         """The model as it is now, calibrated by the latest evaluation; it does not change when training continues."""
         if not self.is_calibrated:
-            found = calibration.losses(self._model(self.state.params), self.validation_data, self.prior_shift)
-            self.temperatures = [calibration.lowest(np.sum([nats for nats, _ in found], axis=0))[1]]
+            model = self._model(self.state.params)
+            self.temperatures = [calibration.temperature(model, self.validation_data, self.prior_shift)]
             self.is_calibrated = True
         return self._model(calibration.calibrated(self.state.params, self.temperatures[0], self.prior_shift))
 
@@ -108,6 +107,7 @@ class Trainer:
             text_form=s.text_form,
             record_form=self.record_form,
             unseen=self.unseen,
+            ngrams=self.ngrams,
         )
 
     @property
@@ -154,8 +154,8 @@ class Trainer:
         an evaluation, and can be left at each yield: a resume then continues exactly as this run would have done. Up to
         each yield BLAS has one thread for each shard. If the loss, gradients or weights become NaN or infinite, or the
         loss is far above that of a uniform guess, training rolls back to the last evaluation and continues at half the
-        learning rate. After `MAX_ROLLBACKS` rollbacks it raises `DivergenceError`, and the state is the last good one.
-        Raises `CharRNNError` if a step was interrupted.
+        learning rate. After too many rollbacks it raises `DivergenceError`, and the state is the last good one. Raises
+        `CharRNNError` if a step was interrupted.
         """
         return blas.limited(self._train())
 
@@ -204,17 +204,15 @@ class Trainer:
 
     def _roll_back(self, last_good: TrainingState, error: DivergenceError) -> Progress:
         """Goes back to the last good state, at half the learning rate; raises the error after too many rollbacks."""
-        s, step, rollbacks = self.state, self.state.counters.step, self.state.counters.rollbacks
-        rate = s.training_config.lr / 2
+        s, step = self.state, self.state.counters.step
         self.is_between_steps = False
-        s.restore(last_good)
+        may_go_on = divergence.roll_back(s, last_good)
         self.is_between_steps = True
-        if rollbacks == MAX_ROLLBACKS:
+        if not may_go_on:
             raise error
-        s.training_config, s.counters.rollbacks = replace(s.training_config, lr=rate), rollbacks + 1
         if self.deadline is not None:
             self.deadline.restart()
-        return Progress(s.counters.step, self.epoch_of(s.counters.step), lr=rate, diverged=step)
+        return Progress(s.counters.step, self.epoch_of(s.counters.step), lr=s.training_config.lr, diverged=step)
 
     def _step(self, threads: Threads) -> Progress:
         s, config, counters = self.state, self.state.training_config, self.state.counters
@@ -272,7 +270,7 @@ class Trainer:
             temperatures.append(temperature)
         if self.deadline is not None and counters.step:  # the first evaluation may compile
             self.deadline.evaluation = self.deadline.clock.now() - began
-            self.deadline.evaluation *= 1 + held_out_lines.share(s.model_config.form, chars)
+            self.deadline.evaluation *= 1 + held_out_lines.share(s.model_config.form, chars) + bool(self.ngrams)
         val_loss, ema_is_better = (min(losses) if self.validation_data.size else None), losses[-1] < losses[0]
         row = Evaluation(counters.step, counters.epoch, lr, train_loss, val_loss, ema_is_better)
         self.is_between_steps = False
@@ -293,8 +291,10 @@ class Trainer:
         yield replace(progress, evaluation=row)
 
     def _score_lines(self) -> Iterator[Progress]:
-        """Scores held-out lines with the best model."""
-        learned = self.state.counters.step * self.training_data.chars_read_per_step
+        """Fits the weight of the n-grams to the best model, and scores held-out lines with it."""
+        step = self.state.counters.step
+        self.ngrams = fitted(self.best, self.validation_data)
+        learned = step * self.training_data.chars_read_per_step
         for found in held_out_lines.scores(self.best, self.validation_data, learned):
             self.line_scores = found
-            yield Progress(self.state.counters.step, self.epoch_of(self.state.counters.step))
+            yield Progress(step, self.epoch_of(step))

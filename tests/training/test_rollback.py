@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from charrnn.errors import DivergenceError
-from charrnn.training.trainer import MAX_ROLLBACKS, Trainer
+from charrnn.training.divergence import MAX_ROLLBACKS
+from charrnn.training.trainer import Trainer
 from support.cells import CELLS, cell_options
 from support.processes import TEXT
 from support.trainings import flat, run, start_in

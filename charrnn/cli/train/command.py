@@ -140,11 +140,7 @@ def command(
         ),
     ] = None,
     min_count: Annotated[
-        int | None,
-        option(
-            READING,
-            "Replace or leave out characters that occur less often. [0; with --time only where they cost too much]",
-        ),
+        int | None, option(READING, "Replace or leave out rarer characters. [0; with --time where they cost too much]")
     ] = None,
     cell: Annotated[str | None, option(MODEL, f"Type of the cells: {either(CELLS)}. [lstm]", values=CELLS)] = None,
     nonlinearity: Annotated[
@@ -171,6 +167,9 @@ def command(
     ] = None,
     drop_connect: Annotated[
         float | None, option(MODEL, "Probability of dropping a recurrent weight in training. [0]")
+    ] = None,
+    ngrams: Annotated[
+        int | None, option(MODEL, "Mix in how often n-grams of up to so many characters occur; 0: none. [0]")
     ] = None,
     lm_weight: Annotated[
         float | None,

@@ -26,9 +26,9 @@ from charrnn.sampling.lines import sample_lines
 from charrnn.sampling.translate import translate
 from charrnn.scoring.classify import classify
 from charrnn.scoring.tag import tag
+from charrnn.training import divergence
 from charrnn.training.progress import Progress
 from charrnn.training.state import Evaluation
-from charrnn.training.trainer import MAX_ROLLBACKS
 
 SAMPLE_LENGTH = 200
 """The characters of a sample along the way; the most characters of each of its lines for a model of lines."""
@@ -167,10 +167,7 @@ class Run:
             "epochs": round(s.counters.epoch + s.counters.batch / trainer.training_data.steps_per_epoch, 3),
             "seconds": round(self.manager.seconds, 3),
             "chars_per_second": round(self.manager.chars_per_second, 1),
-            "train_loss": row.train_loss if row else None,
-            "val_loss": row.val_loss if row else None,
-            "val_bpc": row.val_loss / math.log(2) if row and row.val_loss is not None else None,
-            "val_loss_windows": self.summary.window_loss(self.manager.kept_model()),
+            **self.summary.losses(row, self.manager.kept_model()),
             "parameters": s.n_params,
             "engine": s.training_config.engine,
             "precision": s.training_config.precision,
@@ -221,7 +218,7 @@ class Run:
         rollbacks = self.trainer.state.counters.rollbacks
         self.notice(
             f"training diverged at step {progress.diverged + 1:,}: rolled back to step {progress.step:,}; it continues "
-            f"at half the learning rate, {progress.lr:g} (rollback {rollbacks} of {MAX_ROLLBACKS})"
+            f"at half the learning rate, {progress.lr:g} (rollback {rollbacks} of {divergence.MAX_ROLLBACKS})"
         )
 
     def _report(self, row: Evaluation) -> None:

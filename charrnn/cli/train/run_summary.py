@@ -67,6 +67,9 @@ class RunSummary:
         self.thread.join(BASELINE_WAIT)
         if row and row.val_loss is not None:
             yield self._loss(row.val_loss)
+        if model is not None and model.ngrams is not None and (mixed := model.ngrams.loss) is not None:
+            table = f"n-grams of up to {model.ngrams.order + 1} characters, which weigh {model.ngrams.weight:.0%}"
+            yield f"mixed with {table}, it is {mixed:.3f} ({mixed / math.log(2):.2f} bits)"
         if (loss := self.window_loss(model)) is not None:
             what = f"in windows of {windows.USUAL} characters, each from a fresh state as transformers read"
             yield f"{what}, it is {loss:.3f} ({loss / math.log(2):.2f} bits)"
@@ -95,6 +98,18 @@ class RunSummary:
         """Whether the run has no step left."""
         s = self.trainer.state
         return self.trainer.deadline is None and s.counters.step >= s.training_config.steps
+
+    def losses(self, row: Evaluation | None, model: Model | None) -> dict[str, float | None]:
+        """The losses of the model in the file as JSON data, in nats, and the validation loss in bits too."""
+        val_loss = row.val_loss if row else None
+        ngrams = {} if model is None or model.ngrams is None else {"val_loss_ngrams": model.ngrams.loss}
+        return {
+            "train_loss": row.train_loss if row else None,
+            "val_loss": val_loss,
+            "val_bpc": None if val_loss is None else val_loss / math.log(2),
+            "val_loss_windows": self.window_loss(model),
+            **ngrams,
+        }
 
     def window_loss(self, model: Model | None) -> float | None:
         """The validation loss of the model in the file on windows; None without a continuous text that is held out."""

@@ -12,6 +12,7 @@ from charrnn.engine.kernels import gru, lstm, rnn
 from charrnn.engine.kernels.filters import any_filter, apply_after_penalty, apply_mask, loop_penalty
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.narrow import Packed, layer_of, multiply, pack_weights, stack
+from charrnn.engine.kernels.ngrams import mix, packed
 from charrnn.engine.kernels.simd import copy, exponentials
 from charrnn.engine.threads import Threads, row_shards
 from charrnn.types import Array, Ids, Mask, Params
@@ -25,22 +26,34 @@ MIN_ROWS_PER_THREAD = 8
 class Decoder:
     """A model's packed weights and the states of B texts, which advance as characters are drawn; a shard per thread."""
 
-    def __init__(self, cell: str, params: Params, state: Array, threads: int = 1, precision: str = "float32"):
-        """Starts from `state` [L, S, B, H]; uses at most `threads` threads. The precision is that of the weights."""
+    def __init__(
+        self,
+        cell: str,
+        params: Params,
+        state: Array,
+        threads: int = 1,
+        precision: str = "float32",
+        ngrams: Any = None,
+    ):
+        """Starts from `state` [L, S, B, H]; uses at most `threads` threads. The precision is that of the weights.
+
+        Predictions are mixed with those of a table of n-grams, if there is one: see `model.ngrams.NgramTable`.
+        """
+        self.ngrams = packed(ngrams)
         L, _, B, H = state.shape
         self.cell = CELLS.index(cell)
 
-        def packed(name: str, b: Array | None, first: int = 0) -> Packed:
+        def weights(name: str, b: Array | None, first: int = 0) -> Packed:
             return pack_weights(params[name], precision, b, first)
 
-        W_hh = stack([packed(f"W_hh{layer}", params.get(f"b_hn{layer}"), 2 * H) for layer in range(L)])
+        W_hh = stack([weights(f"W_hh{layer}", params.get(f"b_hn{layer}"), 2 * H) for layer in range(L)])
         # The first layer looks its input up: the others are numbered from 0
-        W_ih = stack([packed(f"W_ih{layer}", params[f"b{layer}"]) for layer in range(1, L)]) if L > 1 else W_hh
+        W_ih = stack([weights(f"W_ih{layer}", params[f"b{layer}"]) for layer in range(1, L)]) if L > 1 else W_hh
         self.weights = (
             np.ascontiguousarray(params["W_ih0"] + params["b0"]),
             W_hh,
             W_ih,
-            packed("W_out", params["b_out"]),
+            weights("W_out", params["b_out"]),
         )
         self.V = len(params["b_out"])
         self.shards = row_shards(B, max(1, min(threads, B // MIN_ROWS_PER_THREAD)))
@@ -67,11 +80,13 @@ class Decoder:
         settings: tuple[float, ...],
         mask: Mask | None = None,
         recent: Ids | None = None,
+        contexts: Ids | None = None,
     ) -> tuple[Ids, Array]:
         """Draws one character for each of the random numbers u [N, B], after the characters `context` [B].
 
         `temps` are N temperatures, and `settings` the result of `filters.settings`; `mask` and `recent` are as in
-        `filters.apply`. Returns ids [N, B] and the model's own log-probabilities of them [N, B].
+        `filters.apply`. `contexts` [B, K] are those of the n-grams, the latest character first. Returns ids [N, B] and
+        the model's own log-probabilities of them [N, B].
         """
         N, B = u.shape
         masks = np.empty((0, self.V), bool) if mask is None else np.array(np.broadcast_to(mask, (B, self.V)))
@@ -80,6 +95,7 @@ class Decoder:
         if recent is not None:
             text[:, :lookback] = recent
         last, temperatures = context.astype(np.int64), np.array(temps, float)
+        before = np.zeros((B, 0), np.int64) if contexts is None else contexts.copy()
 
         def draw(rows: slice, state: Array, buffers: tuple[Array, ...]) -> tuple[Array, Array]:
             shard_u = np.ascontiguousarray(u[:, rows])
@@ -90,6 +106,8 @@ class Decoder:
                 state,
                 buffers,
                 last[rows],
+                self.ngrams,
+                before[rows],
                 shard_u,
                 temperatures,
                 settings,
@@ -112,6 +130,8 @@ def _run(
     state: Array,
     buffers: tuple[Array, ...],
     context: Ids,
+    ngrams: tuple[Any, ...],
+    contexts: Ids,
     u: Array,
     temps: Array,
     settings: tuple[Any, ...],
@@ -122,13 +142,15 @@ def _run(
 ) -> None:
     """`Decoder.run` for a shard. No `masks` [0, V] or `recent` characters in `text` [B, lookback + N]: no such filter.
 
-    Overwrites state, context, the last N columns of text, ids and logps.
+    No `contexts` [B, 0]: no table. Overwrites state, context, contexts, the last N columns of text, ids and logps.
     """
     table, W_hh, W_ih, W_out = weights
     x, hW, scratch, logits = buffers
     N, B = u.shape
     lookback = text.shape[1] - N
     GH, V = table.shape[1], masks.shape[1]
+    K = contexts.shape[1]
+    path = np.empty(K + 1, np.int64)
     row_buffers = np.empty(V), np.empty(V), np.empty(V, table.dtype), np.empty(V, table.dtype), np.empty(V, np.int64)
     for n in range(N):
         for layer in range(len(state)):
@@ -148,9 +170,15 @@ def _run(
         multiply(state[-1, 0], W_out, V, logits, n)
         for row in range(B):
             recent = text[row, n : n + lookback]
+            if K:
+                mix(logits[row, :V], ngrams, contexts[row], row_buffers[0], path)
             v, logp = _draw(logits[row, :V], temps[n], u[n, row], settings, masks, row, recent, row_buffers)
             ids[n, row] = context[row] = text[row, lookback + n] = v
             logps[n, row] = logp
+            for k in range(K - 1, 0, -1):
+                contexts[row, k] = contexts[row, k - 1]
+            if K:
+                contexts[row, 0] = v
 
 
 @kernel
