@@ -31,10 +31,7 @@ def to_tensors(table: NgramTable | None) -> Params:
 
 def to_json(table: NgramTable | None) -> dict[str, Any]:
     """The key `ngrams` for the metadata; none without a table."""
-    if table is None:
-        return {}
-    sizes = {"order": table.order, "contexts": len(table.oldest), "followers": len(table.followers)}
-    return {KEY: sizes | {"discounts": table.discounts.tolist(), "weight": table.weight, "loss": table.loss}}
+    return {} if table is None else {KEY: table.about()}
 
 
 def names_in(file: TensorFile) -> list[str]:

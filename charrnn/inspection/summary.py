@@ -41,6 +41,7 @@ def summary(checkpoint: Checkpoint) -> dict[str, Any]:
         ],
         "step": checkpoint.step,
         "training": checkpoint.training.to_dict() if checkpoint.training else None,
+        **({} if model.ngrams is None else {"ngrams": model.ngrams.about()}),
         **({"adapted": [text.to_dict() for text in checkpoint.adapted]} if checkpoint.adapted else {}),
         "corpus": checkpoint.corpus.to_dict() if checkpoint.corpus else None,
         "history": history(checkpoint),

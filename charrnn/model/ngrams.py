@@ -14,6 +14,7 @@ Language Modeling Techniques", 2011).
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,11 @@ class NgramTable:
     """The share of the table in the mixture."""
     loss: float | None = None
     """The mean loss of the mixture on the validation data, in nats, if it was measured."""
+
+    def about(self) -> dict[str, Any]:
+        """What the table is, without its counts, as JSON data."""
+        sizes = {"order": self.order, "contexts": len(self.oldest), "followers": len(self.followers)}
+        return sizes | {"discounts": self.discounts.tolist(), "weight": self.weight, "loss": self.loss}
 
     @cached_property
     def totals(self) -> Indices:

@@ -120,7 +120,7 @@ def _rising(best: Evaluation, rows: list[Evaluation]) -> str | None:
     regular = _regular(rows)
     last = regular[-1]
     before = best if best in regular or best.train_loss is None else min(regular, key=lambda row: row.rank)
-    if last.rank <= (1 + OVERFITTING_RISE) * best.rank:
+    if last.step < best.step or last.rank <= (1 + OVERFITTING_RISE) * best.rank:
         return None
     rose = f"the validation loss was lowest at step {best.step:,} and rose after that"
     if before.train_loss and last.train_loss and last.train_loss > (1 + UNSTABLE_RISE) * before.train_loss:

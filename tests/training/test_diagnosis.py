@@ -156,3 +156,9 @@ def test_answers_that_are_not_all_right_are_not_solved(accuracy: float) -> None:
 def test_it_says_nothing_after_too_few_evaluations(losses: list[tuple[float, float | None]]) -> None:
     assert says(losses, 1.8) == ""
     assert says(losses, 1.8, epochs=0.0, table=1.0) == ""  # no step was taken
+
+
+def test_a_loss_that_is_lowest_at_the_end_did_not_rise() -> None:
+    rows = [Evaluation(470, 4, 0.01, 1.9, 1.99), Evaluation(520, 5, 0.0, 1.6, 1.9)]  # the last after few steps
+    assert "the training text, without dropout, is 1.700" in (diagnose(Findings(rows, 1.7, 5.0)) or "")
+    assert "rose" not in (diagnose(Findings(rows, 1.88, 5.0)) or "")

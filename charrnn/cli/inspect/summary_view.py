@@ -58,6 +58,8 @@ def _about(data: dict[str, Any]) -> Table:
         rows["training"] = ", ".join(f"{name} {value}" for name, value in training.items())
     if data["step"] is not None:
         rows["weights from"] = _step(data["step"], data["history"])
+    if ngrams := data.get("ngrams"):
+        rows["n-grams"] = _ngrams(ngrams)
     if texts := data.get("adapted"):
         rows["adapted to"] = "; ".join(map(_adapted, texts))
     for name, value in rows.items():
@@ -90,6 +92,13 @@ def _part(data: dict[str, Any], part: str) -> str:
     lines = f"{counted(corpus[f'{part}_lines'], _form(data).unit)} of " if has_lines else ""
     name = f" of {corpus['val_name']}" if part == "validation" and corpus.get("val_name") else ""
     return f"{lines}{counted(corpus[f'{part}_chars'], unit)}{name}"
+
+
+def _ngrams(table: dict[str, Any]) -> str:
+    """The table of n-grams, and the loss that it leads to."""
+    loss = "" if table["loss"] is None else f": validation loss {table['loss']:.3f}"
+    counts = f"{counted(table['contexts'], 'contexts')}, {counted(table['followers'], 'counts')}"
+    return f"up to {counted(table['order'] + 1, 'characters')}, {counts}, weight {table['weight']:.2f}{loss}"
 
 
 def _adapted(text: dict[str, Any]) -> str:

@@ -1,0 +1,63 @@
+"""`train --ngrams` as a process: what it tells, and what other commands do with the table."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+import charrnn as api
+from support.processes import TEXT, charrnn, error_line, train_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_model(tmp_path_factory.mktemp("model"), TEXT, "--ngrams", 4)
+
+
+def test_training_tells_both_losses(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    steps = ("--steps", 60, "--hidden-size", 16, "--engine", "numpy", "--sample-every", 0, "--out", "a.safetensors")
+    done = charrnn("train", "corpus.txt", *steps, "--seed", 1, "--ngrams", 5, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result, table = json.loads(done.stdout), api.load(tmp_path / "a.safetensors").model.ngrams
+    assert table is not None
+    assert table.loss is not None
+    assert result["val_loss_ngrams"] == table.loss < result["val_loss"]
+    bits = f"{table.loss:.3f} ({table.loss / math.log(2):.2f} bits)"
+    assert f"mixed with n-grams of up to 5 characters, which weigh {table.weight:.0%}, it is {bits}\n" in done.stderr
+
+
+def test_scores_samples_and_summaries_are_of_the_mixture(model: Path) -> None:
+    folder, loaded = model.parent, api.load(model).model
+    done = charrnn("score", model, "-", "--json", cwd=folder, input=TEXT[:200])
+    assert json.loads(done.stdout)["nats_per_char"] == pytest.approx(api.score(loaded, TEXT[:200]).nats_per_char)
+    done = charrnn("sample", model, "-n", 30, "--seed", 1, cwd=folder)
+    assert done.stdout == "".join(api.generate(loaded, length=30, seed=1))
+    done = charrnn("inspect", model, "--json", cwd=folder)
+    about = json.loads(done.stdout)["ngrams"]
+    assert loaded.ngrams is not None
+    assert about == loaded.ngrams.about()
+    shown = " ".join(charrnn("inspect", model, cwd=folder).stdout.split())
+    assert f"n-grams up to 4 characters, {about['contexts']:,} contexts, {about['followers']:,} counts, weight" in shown
+
+
+def test_a_run_that_is_resumed_keeps_them_or_loses_them(model: Path) -> None:
+    for options, has_table in (((), True), (("--ngrams", 0), False)):
+        done = charrnn("train", "--resume", model, "--steps", 40 if has_table else 50, *options, cwd=model.parent)
+        assert done.returncode == 0, done.stderr
+        assert (api.load(model).model.ngrams is not None) == has_table
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--ngrams", 13), "--ngrams must be from 0 to 12, not 13"),
+        (("--ngrams", -1), "--ngrams must be from 0 to 12, not -1"),
+        (("--ngrams", 3, "--classify"), "--ngrams is only for continuous text, lines and records"),
+    ],
+)
+def test_what_can_not_be_is_an_error(options: tuple[object, ...], message: str, tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text("one\ta\ntwo\tb\n" * 20)
+    done = charrnn("train", "corpus.txt", "--steps", 3, *options, cwd=tmp_path)
+    assert message in error_line(done, 2)
