@@ -40,8 +40,8 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 OPSET, IR_VERSION = 14, 7
 """The versions of ONNX's operators and files: the oldest with all that is used here, so that most runtimes read it."""
-MAX_BYTES = 2**31 - 2**20
-"""The most bytes of weights: the whole file must have less than 2 GiB."""
+MAX_BYTES = 2**31 - 2**26
+"""The most bytes of weights: the whole file, with its metadata, must have less than 2 GiB."""
 GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2), "rnn": (0,)}
 """ONNX's order of the gates of each cell, as their places in that of `layers`."""
 STATES = ("h", "c")
@@ -88,10 +88,9 @@ class Graph:
         self.outputs: list[Any] = []
         self.arrays: dict[str, Array] = {}
 
-    def input(self, name: str, kind: int, *shape: int | str) -> str:
-        """A value that the caller gives."""
+    def input(self, name: str, kind: int, *shape: int | str) -> None:
+        """Takes a value from the caller."""
         self.inputs.append(helper.make_tensor_value_info(name, kind, shape))
-        return name
 
     def output(self, name: str, *shape: int | str) -> None:
         """Gives a value to the caller."""
@@ -112,7 +111,7 @@ class Graph:
     def add(self, operator: str, reads: Sequence[str], makes: str | Sequence[str], **attributes: Any) -> str:
         """Adds a node; returns the first of the values that it makes."""
         makes = [makes] if isinstance(makes, str) else makes
-        self.nodes.append(helper.make_node(operator, reads, makes, name=makes[0] or makes[-1], **attributes))
+        self.nodes.append(helper.make_node(operator, reads, makes, name=makes[0], **attributes))
         return makes[0]
 
 
