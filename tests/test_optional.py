@@ -79,9 +79,9 @@ def test_what_needs_a_missing_library_is_both_a_wrong_usage_and_an_import_error(
 
 IMPORTS = """
 import sys
-for name in ("matplotlib", "jinja2"):
+for name in ("matplotlib", "jinja2", "onnx"):
     sys.modules[name] = None
-for module in ("charrnn.inspection.picture", "charrnn.inspection.report.page"):
+for module in ("charrnn.inspection.picture", "charrnn.inspection.report.page", "charrnn.export.onnx"):
     try:
         __import__(module)
     except ImportError as error:
@@ -94,6 +94,7 @@ def test_importing_a_module_without_its_library_is_an_import_error() -> None:
     assert done.stdout.splitlines() == [
         "a picture needs matplotlib: pip install matplotlib",
         "the page needs jinja2 and matplotlib: pip install jinja2 matplotlib",
+        "an ONNX file needs onnx: pip install onnx",
     ]
 
 

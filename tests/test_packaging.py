@@ -165,6 +165,7 @@ def test_the_name_on_the_index_is_not_that_of_another_project() -> None:
         ("filelock", "3.20.3"),  # 3.20.1: empties the target of a planted link; 3.20.3: the same with soft locks
         ("tqdm", "4.66.3"),  # runs code from its options
         ("jinja2", "3.1.6"),  # escapes from its sandbox; attributes that are not escaped
+        ("onnx", "1.21"),  # reads and writes files outside of a model's folder
         ("pytest", "9.0.3"),  # folders in /tmp that others may have made
         ("torch", "2.10"),  # runs code from a file of weights
     ],

@@ -134,9 +134,10 @@ def test_python_of_a_readme_runs(
 
 
 def run_python(block: Block, names: dict[str, object] | None = None) -> dict[str, object]:
-    """Runs a block, in the names of another one; returns its names. Skips the test if PyTorch is missing."""
-    if "import torch" in block.text:
-        pytest.importorskip("torch")
+    """Runs a block, in the names of another one; returns its names. Skips the test if a library is missing."""
+    for library in ("torch", "onnx", "onnxruntime"):
+        if re.search(rf"import {library}\b|export\.{library}\b", block.text):
+            pytest.importorskip(library)
     names = {} if names is None else names
     exec(compile("\n" * (block.line - 1) + block.text, block.document, "exec"), names)
     return names

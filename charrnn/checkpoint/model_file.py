@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -50,6 +50,10 @@ class Checkpoint:
         model = replace(trainer.best, table=meta.table_of(s.source))
         return cls(model, trainer.best_step, s.training_config, s.corpus, trainer.history, run_id=s.run_id)
 
+    def without_provenance(self) -> Self:
+        """The same model without what it was trained on and how: the corpus, the settings, the losses, the run."""
+        return type(self)(self.model, version=self.version, stored_types=self.stored_types)
+
 
 def save(path: str | Path, checkpoint: Checkpoint) -> None:
     """Writes the file. Raises `CheckpointError` if it can't be written."""
@@ -59,6 +63,16 @@ def save(path: str | Path, checkpoint: Checkpoint) -> None:
 
 def create_model_file(path: Path, checkpoint: Checkpoint, like: Path | None = None) -> AtomicFile:
     """The content of the file, to be committed."""
+    model, ngrams = checkpoint.model, checkpoint.model.ngrams
+    tensors = to_torch(model.params, model.network) | ngram_tensors.to_tensors(ngrams)
+    return create(path, tensors, metadata_of(checkpoint) | ngram_tensors.to_json(ngrams), like)
+
+
+def metadata_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The metadata of the file, as JSON data by key: all that a program needs to know of the model beside its weights.
+
+    Of a model whose training is not known there are no keys about it.
+    """
     model, corpus, training = checkpoint.model, checkpoint.corpus, checkpoint.training
     metadata: dict[str, Any] = {
         "model": model.config.to_dict(),
@@ -87,9 +101,7 @@ def create_model_file(path: Path, checkpoint: Checkpoint, like: Path | None = No
             "history": meta.history_to_json(checkpoint.history),
             "run": checkpoint.run_id,
         }
-    metadata |= ngram_tensors.to_json(model.ngrams)
-    tensors = to_torch(model.params, model.network) | ngram_tensors.to_tensors(model.ngrams)
-    return create(path, tensors, metadata, like)
+    return metadata
 
 
 def load(path: str | Path, engine: str = "numpy") -> Checkpoint:

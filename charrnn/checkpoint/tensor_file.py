@@ -34,9 +34,7 @@ def create(path: Path, tensors: Params, metadata: Mapping[str, Any], like: Path 
     The library's own writer shuffles the metadata, takes three times the memory, and kills the process if there is not
     enough.
     """
-    texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
-    texts |= {"charrnn": str(FORMAT), "version": json.dumps(VERSION)}
-    header: dict[str, Any] = {"__metadata__": dict(sorted(texts.items()))}
+    header: dict[str, Any] = {"__metadata__": metadata_texts(metadata)}
     parts = []
     end = 0
     for name in sorted(tensors, key=lambda name: (-tensors[name].itemsize, name)):  # so that each is aligned
@@ -48,6 +46,13 @@ def create(path: Path, tensors: Params, metadata: Mapping[str, Any], like: Path 
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return AtomicFile(path, struct.pack("<Q", len(text)) + text, *parts, like=like)
+
+
+def metadata_texts(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """The metadata as it is written: each value as JSON, the version of the format and that of the package, sorted."""
+    texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
+    texts |= {"charrnn": str(FORMAT), "version": json.dumps(VERSION)}
+    return dict(sorted(texts.items()))
 
 
 def write(path: Path, tensors: Params, metadata: Mapping[str, Any]) -> None:

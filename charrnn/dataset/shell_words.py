@@ -30,4 +30,8 @@ def _escape(character: str) -> str:
         return ESCAPES[character]
     if character == one_line(character):
         return character
-    return "".join(f"\\{byte:03o}" for byte in os.fsencode(character))
+    try:
+        raw = os.fsencode(character)
+    except UnicodeEncodeError:  # a lone surrogate that stands for no byte
+        raw = character.encode("utf-8", "surrogatepass")
+    return "".join(f"\\{byte:03o}" for byte in raw)

@@ -37,6 +37,10 @@ def test_only_what_a_shell_needs_is_quoted(word: str, quoted: str) -> None:
     assert shell_words.join(["x", word]) == f"x {quoted}"
 
 
+def test_a_lone_surrogate_that_is_no_byte_is_quoted_too() -> None:
+    assert shell_words.quote("a\ud800") == "$'a\\355\\240\\200'"
+
+
 @settings(max_examples=15)
 @given(st.text(max_size=50))
 def test_a_quoted_word_is_shown_as_it_is(word: str) -> None:

@@ -1,0 +1,208 @@
+"""The model card: a folder with a model's file and a README.md about it, as model hubs expect one.
+
+The card begins with YAML, from which a hub takes the license, the task and the loss. Then it says in Markdown what the
+model is, what it has learned from and how well, shows what it writes, and how to use it. Of a model whose training is
+not known it says nothing about that.
+"""
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from charrnn.checkpoint.atomic_file import AtomicFile
+from charrnn.checkpoint.model_file import Checkpoint, create_model_file
+from charrnn.config import WRITERS
+from charrnn.dataset.vocabulary import TAB
+from charrnn.errors import CheckpointError, counted, listed
+from charrnn.export import examples
+from charrnn.export.examples import FILE
+from charrnn.export.markdown import code, escaped, fenced, quoted, table
+from charrnn.inspection.history import history
+from charrnn.inspection.report.samples import MAX_CHARS, SEED, page_samples
+from charrnn.model.model import Model
+from charrnn.version import VERSION
+
+README = "README.md"
+TASKS = {
+    "language_model": "text-generation",
+    "classifier": "text-classification",
+    "tagger": "token-classification",
+    "translator": "translation",
+}
+"""What hubs call the use of each form."""
+MAX_ROWS = 12
+"""The most evaluations that the card shows."""
+MAX_LABELS = 50
+"""The most labels or tags that it names."""
+USES = {
+    "texts": "It writes text, one character after the other.",
+    "lines": "It writes {unit}, each a text of its own, one character after the other.",
+    "label": "It writes lines of a label, one character after the other. The labels are {labels}.",
+    "source": "It rewrites a line as another one, which it writes one character after the other.",
+    "classifier": "It finds the label of a text, which it reads one character after the other, in both directions. "
+    "The labels are {labels}.",
+    "tagger": "It finds a tag for each character of a text, which it reads in both directions. The tags are {labels}.",
+}
+
+
+def to_folder(
+    folder: str | Path, checkpoint: Checkpoint, *, title: str = "", license: str = "", force: bool = False
+) -> None:
+    """Writes `model.safetensors` and `README.md` in a folder, which is made if it is missing.
+
+    The title of the card is the name of the folder if none is given. The license is that of the model, as hubs
+    abbreviate it (`mit`, `cc-by-4.0`); without one the card names none. Raises `CheckpointError` if a file can't be
+    written or, without `force`, is there already, and if the model's predictions are NaN or infinite.
+    """
+    paths = [Path(folder) / name for name in (FILE, README)]
+    for path in paths:
+        if os.path.lexists(path) and not force:
+            raise CheckpointError(f"{path} exists: overwrite it with --force, or give another folder")
+    text = card(checkpoint, title or Path(os.path.realpath(folder)).name, license)
+    with create_model_file(paths[0], checkpoint) as model_file, AtomicFile(paths[1], text.encode()) as readme:
+        model_file.commit(overwrite=force)
+        readme.commit(overwrite=force)
+
+
+def card(checkpoint: Checkpoint, title: str, license: str = "") -> str:
+    """The text of the card. Raises `CheckpointError` if the model's predictions are NaN or infinite."""
+    model = checkpoint.model
+    parts = (
+        _front_matter(checkpoint, title, license),
+        f"# {escaped(title)}",
+        _about(model),
+        _data(checkpoint),
+        _losses(checkpoint),
+        _samples(model),
+        _usage(model),
+    )
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _front_matter(checkpoint: Checkpoint, title: str, license: str) -> str:
+    """What hubs read: no loss if none is known, or if the model has learned from another text since it was measured."""
+    config, corpus, best = checkpoint.model.config, checkpoint.corpus, _best(history(checkpoint), checkpoint)
+    task = TASKS[config.form]
+    lines = ["library_name: charrnn", f"pipeline_tag: {task}", "tags:", "- character-level", f"- {config.cell}"]
+    if license:
+        lines.insert(0, f"license: {quoted(license)}")
+    if corpus is not None and best is not None and best["val_loss"] is not None and not checkpoint.adapted:
+        data = quoted(corpus.val_name or corpus.name)
+        lines += ["model-index:", f"- name: {quoted(title)}", "  results:"]
+        lines += ["  - task:", f"      type: {task}", "    dataset:", f"      name: {data}", f"      type: {data}"]
+        lines += ["    metrics:", "    - type: loss", f"      name: validation loss in nats per {best['unit']}"]
+        lines += [f"      value: {best['val_loss']:.6g}"]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _about(model: Model) -> str:
+    """What the model is, and what it does."""
+    config, names = model.config, () if model.labels is None else model.labels.names
+    cell = f"{'a' if config.cell == 'gru' else 'an'} {config.cell.upper()}"
+    relu = " with ReLU" if config.nonlinearity == "relu" else ""
+    labels = listed([*map(code, names)], MAX_LABELS)
+    return (
+        f"A character-level {config.form.replace('_', ' ')}, {cell}{relu} of "
+        f"{counted(config.layers, 'layers')} with {config.hidden_size:,} units: {model.n_params:,} parameters, and a "
+        f"vocabulary of {counted(len(model.vocabulary), _unit(model))}. "
+        + USES[examples.use_of(model)].format(unit=model.record_form.unit, labels=labels)
+    )
+
+
+def _data(checkpoint: Checkpoint) -> str:
+    """What the model has learned from."""
+    model, corpus, adapted = checkpoint.model, checkpoint.corpus, checkpoint.adapted
+    if corpus is None and not adapted:
+        return ""
+
+    def lines(n: int) -> str:
+        return f" in {counted(n, model.record_form.unit)}" if n and model.layout != "labels" else ""
+
+    rows = [("", "")]
+    if corpus is not None:
+        unit = {"labels": "texts", "tags": "tags"}.get(model.layout, _unit(model))
+        own = f" of {escaped(corpus.val_name)}" if corpus.val_name else ""
+        rows += [
+            ("corpus", f"{escaped(corpus.name)}, {corpus.size:,} bytes"),
+            ("SHA-256", escaped(corpus.digest)),
+            ("learned from", f"{counted(corpus.training_chars, unit)}{lines(corpus.training_lines)}"),
+            ("validated on", f"{counted(corpus.validation_chars, unit)}{lines(corpus.validation_lines)}{own}"),
+        ]
+    rows += [("later learned from", f"{escaped(text.name)}, {counted(text.chars, _unit(model))}") for text in adapted]
+    repeats = "\n\nThe model may repeat passages of what it has learned from." if model.config.form in WRITERS else ""
+    return f"## Data\n\n{table(rows)}{repeats}"
+
+
+def _losses(checkpoint: Checkpoint) -> str:
+    """The loss of the weights, how it fell, and the settings of the training."""
+    rows, training = history(checkpoint), checkpoint.training
+    best = _best(rows, checkpoint)
+    if not rows or training is None:
+        return ""
+    text = f"Losses are means in nats per {rows[0]['unit']}."
+    if best is not None:
+        average = " The weights are the average (EMA) up to" if best["ema"] else " The weights are those of"
+        text += f"{average} step {best['step']:,} in epoch {best['epoch']:,}"
+        if best["val_loss"] is not None:
+            bits = best["val_loss"] / math.log(2)
+            text += f", with a validation loss of {best['val_loss']:.4f} nats or {bits:.4f} bits"
+        text += ", before the model learned from other texts." if checkpoint.adapted else "."
+        if (ngrams := checkpoint.model.ngrams) is not None and ngrams.loss is not None:
+            text += f" Mixed with the predictions of counted n-grams, the validation loss is {ngrams.loss:.4f} nats."
+    shown = [("step", "epoch", "learning rate", "training loss", "validation loss")]
+    shown += [
+        (f"{r['step']:,}", f"{r['epoch']:,}", f"{r['lr']:.3g}", _loss(r["train_loss"]), _loss(r["val_loss"]))
+        for r in _thinned(rows, best)
+    ]
+    settings = ", ".join(f"{name} {value}" for name, value in training.to_dict().items())
+    return f"## Losses\n\n{text}\n\n{table(shown, numbers=True)}\n\nSettings: {code(settings)}."
+
+
+def _samples(model: Model) -> str:
+    """What the model writes without a prime; nothing for one that answers or rewrites."""
+    use, length = examples.use_of(model), min(model.default_length, MAX_CHARS)
+    if use not in ("texts", "lines", "label"):
+        return ""
+    found = page_samples(model, "")
+    if use == "label":
+        text = fenced("\n".join(f"{sample['heading']}{TAB}{sample['text']}" for sample in found))
+        how = f"For each label the first line of `charrnn sample {FILE} --label LABEL --length {length} --seed {SEED}`:"
+    else:
+        texts = [sample["text"] or "" for sample in found]
+        one_block = use == "lines" and not model.reads_records
+        text = "\n\n".join(map(fenced, ["\n".join(texts)] if one_block else texts))
+        how = f"`charrnn sample {FILE} --count {len(found)} --length {length} --seed {SEED}` writes:"
+    return f"## Samples\n\n{how}\n\n{text}"
+
+
+def _usage(model: Model) -> str:
+    """How to use the model: the command, the library, and PyTorch without it."""
+    return (
+        f"## Usage\n\n`pip install charrnn-text` brings the program:\n\n{fenced(examples.command(model), 'sh')}\n\n"
+        f"In Python:\n\n{fenced(examples.python(model), 'python')}\n\n"
+        f"PyTorch computes the same from the file alone:\n\n{fenced(examples.pytorch(model), 'python')}\n\n"
+        f"This card was written by charrnn {VERSION}."
+    )
+
+
+def _best(rows: list[dict[str, Any]], checkpoint: Checkpoint) -> dict[str, Any] | None:
+    """The evaluation of the weights; None if it is not known."""
+    return next((row for row in rows if row["step"] == checkpoint.step), None)
+
+
+def _thinned(rows: list[dict[str, Any]], best: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """At most `MAX_ROWS` of the evaluations: all, or some evenly from the first to the last, and the best."""
+    if len(rows) <= MAX_ROWS:
+        return rows
+    kept = {k * (len(rows) - 1) // (MAX_ROWS - 2) for k in range(MAX_ROWS - 1)}
+    return [row for k, row in enumerate(rows) if k in kept or row is best]
+
+
+def _loss(loss: float | None) -> str:
+    return "" if loss is None else f"{loss:.4f}"
+
+
+def _unit(model: Model) -> str:
+    """What the sizes of texts are counted in."""
+    return "bytes" if model.vocabulary.is_bytes else "characters"
