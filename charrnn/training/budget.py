@@ -23,6 +23,8 @@ EPOCHS_BEFORE_OVERFITTING, DROPOUT_PER_DOUBLING, MAX_DROPOUT = 4, 0.1, 0.4
 epochs; and the most dropout."""
 BATCH_SIZE, SEQ_LENGTH = 32, 64
 """Larger batches or longer sequences read faster, but learn less in the end."""
+WEIGHT_DECAY = 0.01
+"""The weight decay of adamw; 0.02 to 0.05 are no better than none."""
 CLIP = 1.0
 """The largest norm of the gradient: a few times that after the first steps."""
 WARMUP = 100
@@ -99,6 +101,8 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
     H = chosen["hidden_size"]
     epochs = W / operations(ModelConfig(V, chosen["cell"], H, chosen["layers"])) / N
     is_used_up = epochs >= few_data.max_epochs(N, line)
+    if "optimizer" not in given and not is_used_up:
+        chosen |= {"optimizer": "adamw", "weight_decay": given.get("weight_decay", WEIGHT_DECAY)}
     if given.get("optimizer", "adam") in ("adam", "adamw"):
         chosen.setdefault("lr", min(learning_rate(H), few_data.MAX_RATE if is_used_up else MAX_RATE))
     dropped = 0.0

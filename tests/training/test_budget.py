@@ -108,6 +108,7 @@ def test_a_given_cell_is_kept(cell: str) -> None:
 
 def test_what_is_chosen_for_a_megabyte_does_not_change() -> None:
     network = {"cell": "lstm", "layers": 1, "seq_length": 64, "schedule": "linear", "clip": 1.0}
+    network |= {"optimizer": "adamw", "weight_decay": 0.01}
     found = budget.choose(MINUTE, 10**6, 65, {})
     assert found == network | {
         "hidden_size": 256,
@@ -139,6 +140,20 @@ def test_more_time_changes_nothing_once_a_text_is_used_up(N: int, line: float) -
     assert 64 <= found[0]["hidden_size"] <= 256
     sparse = {"dropout": 0.1, "hidden_size": 300, "batch_size": 9, "lr": 0.02}
     assert sparse.items() <= budget.choose(MINUTE, N, 65, sparse, line).items()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("N", "given", "expected"),
+    [
+        (10**6, {"weight_decay": 0.1}, ("adamw", 0.1)),
+        (10**6, {"optimizer": "adam"}, ("adam", None)),
+        (10**6, {"optimizer": "sgd"}, ("sgd", None)),
+        (1000, {}, (None, None)),  # a text that is used up
+    ],
+)
+def test_weights_decay_unless_the_optimizer_is_given(N: int, given: Any, expected: tuple[object, object]) -> None:
+    found = budget.choose(MINUTE, N, 65, given)
+    assert (found.get("optimizer"), found.get("weight_decay")) == expected
 
 
 def test_few_data_have_smaller_batches_and_networks() -> None:
