@@ -1,0 +1,61 @@
+"""`charrnn export`: writes a model in the format of other programs, which the name of the destination says."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from charrnn.cli.terminal.console import notifier
+from charrnn.cli.terminal.help import MOST_USED, option
+from charrnn.cli.terminal.inputs import ModelArgument
+
+NAME = "export"
+HELP = "Write a model as a web page that writes text."
+EXAMPLES = """\b
+FILE.html is a page that needs nothing else: it opens from a disk or a web
+server, writes in the browser, and makes no request. It is for models that
+sample writes with, of texts, lines or labels.
+
+\b
+Examples:
+  charrnn export tales.html
+  charrnn export checkpoints/names.safetensors names.html --title 'New names'
+  charrnn export tales.safetensors tales.html --precision bfloat16 --force
+  charrnn export tales.safetensors shared.html --no-provenance
+"""
+
+
+def command(
+    checkpoint: ModelArgument = None,
+    destination: Annotated[
+        Path | None, typer.Argument(help="The file to write: FILE.html.", show_default=False)
+    ] = None,
+    precision: Annotated[
+        str | None,
+        option(MOST_USED, "Format of the weights: int8 or bfloat16. [int8]", values=("int8", "bfloat16")),
+    ] = None,
+    title: Annotated[str | None, option(MOST_USED, "The title. [the name of the model's file]", metavar="TEXT")] = None,
+    no_provenance: Annotated[
+        bool,
+        option(MOST_USED, "Leave out the corpus, its size, the loss, the date and the file's name.", "--no-provenance"),
+    ] = False,
+    force: Annotated[bool, option(MOST_USED, "Overwrite an existing file.", "--force")] = False,
+    quiet: Annotated[bool, option(MOST_USED, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
+) -> None:
+    from charrnn.checkpoint.model_file import load
+    from charrnn.checkpoint.paths import SUFFIX
+    from charrnn.cli.terminal.console import model_file
+    from charrnn.cli.terminal.output_file import check_path
+    from charrnn.errors import ConfigError
+    from charrnn.export.formats import SUFFIXES, export
+    from charrnn.export.options import ExportOptions
+
+    if destination is None and checkpoint is not None and not checkpoint.endswith(SUFFIX):
+        destination, checkpoint = Path(checkpoint), None
+    if destination is None:
+        raise ConfigError(f"charrnn export needs the name of a file to write: one that ends in {' or '.join(SUFFIXES)}")
+    notice = notifier(quiet)
+    check_path(destination, SUFFIXES, force)
+    source = model_file(None if checkpoint is None else Path(checkpoint), notice)
+    size = export(source, load(source), destination, ExportOptions(precision, title, not no_provenance))
+    notice(f"wrote {destination}, {size:,} bytes")

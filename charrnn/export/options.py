@@ -1,0 +1,15 @@
+"""The options of an export."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What a format may be told; each takes some of these."""
+
+    precision: str | None = None
+    """The format of the weights; None: the default of the format."""
+    title: str | None = None
+    """What the export is called; None: the name of the model's file, or nothing without provenance."""
+    provenance: bool = True
+    """Whether it says where the model comes from: its corpus, its loss, its date, and the name of its file."""

@@ -1,0 +1,131 @@
+// The network: one character in, a logit for each that may come next out. The mathematics is that of charrnn/layers/,
+// with weights rounded as in charrnn/layers/narrow.py.
+
+const GATES = { lstm: 4, gru: 3, rnn: 1, rnn_relu: 1 };
+const LARGEST = 127;
+const SMALLEST = 1e-30;
+const ROUNDING = 1.5 * 2 ** 23; // a float32 of this size has no bits left for a fraction: adding it rounds
+
+// A step of each cell changes h and, for an LSTM, c, from the arguments of its gates: their sum a or, for a GRU, the
+// parts x and hW. Since σ(a) = ½ tanh(½ a) + ½, one tanh of a whole array serves all gates
+const CELLS = {
+  lstm({ h, c }, { a, squashed }, H, tanh) {
+    for (let n = 0; n < 2 * H; n++) a[n] *= 0.5;
+    for (let n = 3 * H; n < 4 * H; n++) a[n] *= 0.5;
+    tanh(a);
+    for (let j = 0; j < H; j++) {
+      const i = 0.5 * a[j] + 0.5;
+      const f = 0.5 * a[H + j] + 0.5;
+      c[j] = f * c[j] + i * a[2 * H + j];
+      squashed[j] = c[j];
+    }
+    tanh(squashed);
+    for (let j = 0; j < H; j++) h[j] = (0.5 * a[3 * H + j] + 0.5) * squashed[j];
+  },
+  gru({ h }, { x, hW, a, squashed }, H, tanh) {
+    for (let n = 0; n < 2 * H; n++) a[n] = 0.5 * (x[n] + hW[n]);
+    tanh(a);
+    for (let j = 0; j < H; j++) {
+      const r = 0.5 * a[j] + 0.5;
+      squashed[j] = x[2 * H + j] + r * hW[2 * H + j];
+    }
+    tanh(squashed);
+    for (let j = 0; j < H; j++) {
+      const z = 0.5 * a[H + j] + 0.5;
+      h[j] = squashed[j] + z * (h[j] - squashed[j]);
+    }
+  },
+  rnn({ h }, { a }, H, tanh) {
+    for (let j = 0; j < H; j++) h[j] = a[j];
+    tanh(h);
+  },
+  rnn_relu({ h }, { a }, H) {
+    for (let j = 0; j < H; j++) h[j] = Math.max(0, a[j]);
+  },
+};
+
+// The network of a configuration; `bytes` has the weights as charrnn/export/page/weights.py packs them
+function networkOf(config, bytes, withSimd = true) {
+  const { cell, hidden: H, layers: L, vocabulary: V, precision } = config;
+  const [G, isWhole] = [GATES[cell] * H, precision === "int8"];
+  const padded = (n, multiple) => Math.ceil(n / multiple) * multiple;
+  const K = padded(H, COLUMNS);
+  const rows = (2 * L - 1) * padded(G, ROWS) + padded(V, ROWS);
+  const memory = rows * ((isWhole ? 1 : 4) * K + 4) + 4 * (2 * L + 1) * K + 4 * padded(G, ROWS) + 64 * (2 * L + 2);
+  const { array, whole, real, tanh } = arithmeticIn(memory, K, withSimd);
+
+  // The weights: first all float32 numbers, then those of the matrices
+  let [nextFloat, nextNumber] = [0, 4 * config.floats];
+  const floats = (n) => new Float32Array(bytes.slice(4 * nextFloat, 4 * (nextFloat += n)).buffer);
+  const numbers = (n) => {
+    const read = bytes.subarray(nextNumber, (nextNumber += n * (isWhole ? 1 : 2)));
+    if (isWhole) return new Int8Array(read.buffer, read.byteOffset, n);
+    const bits = Uint32Array.from({ length: n }, (_, k) => ((read[n + k] << 8) | read[k]) << 16);
+    return new Float32Array(bits.buffer);
+  };
+  const steps = (n) => (isWhole ? floats(n) : new Float32Array(n).fill(1));
+  const matrix = (N) => {
+    const W = array(isWhole ? Int8Array : Float32Array, padded(N, ROWS) * K);
+    const read = numbers(N * H);
+    for (let n = 0; n < N; n++) W.set(read.subarray(n * H, (n + 1) * H), n * K);
+    return { W, steps: steps(N), sums: array(isWhole ? Int32Array : Float32Array, padded(N, ROWS)) };
+  };
+  const table = { rows: numbers(V * G), steps: steps(G) };
+  const layers = Array.from({ length: L }, (_, layer) => ({
+    W_ih: layer ? matrix(G) : null,
+    b: floats(G),
+    W_hh: matrix(G),
+    b_hn: cell === "gru" ? floats(H) : null,
+    h: array(Float32Array, K),
+    c: new Float32Array(H),
+    rounded: isWhole ? array(Int16Array, K) : null,
+    scale: 1, // h is about rounded · scale
+  }));
+  const output = { W: matrix(V), b: floats(V) };
+  const [x, hW, b_hh, logits] = [G, G, G, V].map((n) => new Float32Array(n));
+  const arguments_ = { x, hW, a: array(Float32Array, padded(G, 4)), squashed: array(Float32Array, K) };
+
+  // Rounds h as a matrix in int8 is multiplied by it
+  const round = (layer) => {
+    let largest = 0;
+    for (let j = 0; j < H; j++) largest = Math.max(largest, Math.abs(layer.h[j]));
+    const factor = largest < SMALLEST ? 0 : Math.fround(LARGEST / largest);
+    for (let j = 0; j < H; j++) {
+      layer.rounded[j] = Math.fround(Math.fround(layer.h[j] * factor) + ROUNDING) - ROUNDING;
+    }
+    layer.scale = Math.fround(largest / LARGEST);
+  };
+  // y = W h + b
+  const multiply = ({ W, sums, steps }, { h, rounded, scale }, b, y) => {
+    if (isWhole) whole(W, rounded, sums);
+    else real(W, h, sums);
+    for (let n = 0; n < steps.length; n++) y[n] = sums[n] * scale * steps[n] + b[n];
+  };
+
+  return {
+    // Forgets all that was read
+    reset() {
+      for (const layer of layers) {
+        for (const state of [layer.h, layer.c]) state.fill(0);
+        if (isWhole) round(layer);
+      }
+    },
+    // The logits after another character; the next step overwrites them
+    step(id) {
+      layers.forEach((layer, n) => {
+        if (n) multiply(layer.W_ih, layers[n - 1], layer.b, x);
+        else for (let k = 0; k < G; k++) x[k] = table.rows[id * G + k] * table.steps[k] + layer.b[k];
+        if (cell === "gru") {
+          b_hh.set(layer.b_hn, 2 * H);
+          multiply(layer.W_hh, layer, b_hh, hW);
+        } else {
+          multiply(layer.W_hh, layer, x, arguments_.a);
+        }
+        CELLS[cell](layer, arguments_, H, tanh);
+        if (isWhole) round(layer);
+      });
+      multiply(output.W, layers[L - 1], output.b, logits);
+      return logits;
+    },
+  };
+}
