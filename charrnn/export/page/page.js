@@ -7,6 +7,7 @@ const isLines = config.unit !== null;
 const SPEEDS = [5, 10, 20, 40, 80, 160, 320, 1000, 0]; // characters a second; 0: as fast as it goes
 const STEPS = [1, 2, 4, 6, 9]; // the bits at which the colour changes
 const TEN = 10;
+const LONG_BLOCK = 4000; // characters
 const MAX_DRAWN_SEED = 1_000_000; // so that it is short enough to type
 const NAMES = { " ": "space", "\n": isLines ? "end of the line" : "newline", "\t": "tab" };
 
@@ -74,10 +75,21 @@ function nodesOf(piece) {
   return [echo];
 }
 
+// Shows a piece at the end. A block ends with a line once it is long, so that the browser lays out only the last one anew
+function show({ text, bits }) {
+  const box = $("text");
+  const end = box.lastChild?.textContent.length > LONG_BLOCK ? text.indexOf("\n") + 1 : 0;
+  const head = { text: text.slice(0, end), bits: bits && bits.slice(0, [...text.slice(0, end)].length) };
+  const rest = { text: text.slice(end), bits: bits && bits.slice(head.bits?.length) };
+  box.lastChild?.append(...nodesOf(head));
+  if (end || !box.lastChild) box.append(document.createElement("div"));
+  box.lastChild.append(...nodesOf(rest));
+}
+
 function showWaiting() {
   const box = $("text");
   const isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 48;
-  box.append(...waiting.flatMap(nodesOf));
+  waiting.forEach(show);
   if (!shown.length && waiting.length) performance.mark("first character");
   shown.push(...waiting);
   waiting = [];
@@ -85,7 +97,8 @@ function showWaiting() {
 }
 
 function showAgain() {
-  $("text").replaceChildren(...shown.flatMap(nodesOf));
+  $("text").replaceChildren();
+  shown.forEach(show);
   $("legend").hidden = !$("colours").checked;
 }
 
@@ -97,8 +110,9 @@ const say = (text) => ($("status").textContent = text);
 function setWriting(now) {
   isWriting = now;
   document.body.classList.toggle("writing", now);
-  $("write").textContent = now ? "Stop" : isLines ? `Write ${TEN}` : "Write";
+  $("write").textContent = now ? "Stop" : isLines ? "Write ten" : "Write";
   for (const id of ["more", "copy", "save"]) $(id).disabled = now;
+  if (now) $("next").replaceChildren();
 }
 
 function write() {
@@ -139,14 +153,13 @@ function sayUnknown(unknown) {
 function offer(likeliest) {
   $("next").replaceChildren(
     ...likeliest.map(({ id, p }, n) => {
-      const [button, key, percent] = ["button", "kbd", "small"].map((tag) => document.createElement(tag));
-      const share = p < 0.01 ? "< 1 %" : `${Math.round(100 * p)} %`;
+      const [button, percent] = ["button", "small"].map((tag) => document.createElement(tag));
       const character = config.characters?.[id] ?? String.fromCharCode(id);
-      key.textContent = n + 1;
-      percent.textContent = share;
-      button.type = "button";
-      button.append(key, " ", config.symbols[id], " ", percent);
-      button.setAttribute("aria-label", `${NAMES[character] ?? config.symbols[id]}, ${share}`);
+      percent.textContent = p < 0.005 ? "< 1 %" : `${Math.round(100 * p)} %`;
+      button.append(config.symbols[id], percent);
+      button.style.setProperty("--share", `${100 * p}%`);
+      button.title = `key ${n + 1}`;
+      button.setAttribute("aria-label", `${NAMES[character] ?? config.symbols[id]}, ${percent.textContent}`);
       button.addEventListener("click", () => send("pick", { id }));
       return button;
     }),
@@ -154,6 +167,7 @@ function offer(likeliest) {
 }
 
 worker.onmessage = ({ data }) => {
+  if (data.failed) say(`This browser can't run it: ${data.failed}`);
   if (data.ready) {
     $("write").disabled = false;
     send("settings", settings());
@@ -171,7 +185,7 @@ worker.onmessage = ({ data }) => {
   }
   if (data.likeliest) offer(data.likeliest);
 };
-worker.onerror = (event) => say(`it does not run in this browser: ${event.message}`);
+worker.onerror = (event) => say(`This browser can't run it: ${event.message}`);
 
 // What the reader does
 
@@ -221,7 +235,7 @@ document.addEventListener("keydown", (event) => {
 
 if (matchMedia("(prefers-reduced-motion: reduce)").matches) $("speed").value = SPEEDS.indexOf(0);
 $("length-field").hidden = isLines;
-$("more").textContent = isLines ? `${TEN} more` : "Go on";
+$("more").textContent = isLines ? "Ten more" : "Go on";
 if (config.labels) {
   $("label-field").hidden = false;
   $("label").append(...config.labels.map((name) => new Option(name, name)));

@@ -41,17 +41,20 @@ def pack_weights(model: Model, precision: str) -> PackedWeights:
         if p.ndim == 1:
             floats.append(p)
             continue
-        # What is multiplied lies column by column, so that each sum reads neighbours; the look-up reads a row
-        lie = np.ascontiguousarray(p if name == LOOKED_UP else p.T)
+        narrow = p
         if precision == "int8":
-            whole, steps = whole_numbers(p)
-            numbers.append((whole if name == LOOKED_UP else whole.T).astype(np.int8).tobytes())
+            narrow, steps = whole_numbers(p)
             floats.append(steps)
+        if name != LOOKED_UP:  # so that each sum of a product reads neighbours, as the look-up reads a row
+            narrow = np.ascontiguousarray(narrow.T)
+        if precision == "int8":
+            numbers.append(narrow.astype(np.int8).tobytes())
         else:  # the upper halves of float32; all their lower bytes first, which deflates better
-            halves = (round_weights(lie, precision).view("<u4") >> 16).astype("<u2")
+            halves = (round_weights(narrow, precision).view(np.uint32) >> 16).astype("<u2")
             numbers.append(halves.view(np.uint8).reshape(-1, 2).T.tobytes())
     first = np.concatenate(floats).astype("<f4")
-    packed = zlib.compress(first.tobytes() + b"".join(numbers), 9)
+    deflate = zlib.compressobj(9, zlib.DEFLATED, memLevel=9, strategy=zlib.Z_HUFFMAN_ONLY)  # weights don't repeat
+    packed = deflate.compress(first.tobytes() + b"".join(numbers)) + deflate.flush()
     return PackedWeights(base64.b64encode(packed).decode(), len(first))
 
 

@@ -69,7 +69,13 @@ const actions = {
   },
 };
 
-onmessage = ({ data: { does, ...values } }) => actions[does](values);
+onmessage = async ({ data: { does, ...values } }) => {
+  try {
+    await actions[does](values);
+  } catch (error) {
+    postMessage({ failed: error.message });
+  }
+};
 
 // Whether the next character may come already, at the speed of typing
 function isDue() {
