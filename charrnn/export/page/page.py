@@ -71,7 +71,9 @@ def _check(model: Model) -> None:
     """Raises `ExportError` for a model that a page can't write with."""
     form = model.config.form
     if form != "language_model":
-        raise ExportError(f"a page writes with a language model, and this model is a {form}: use `charrnn {COMMANDS[form]}`")
+        raise ExportError(
+            f"a page writes with a language model, and this model is a {form}: use `charrnn {COMMANDS[form]}`"
+        )
     if model.layout == "pairs" and model.labels is None:
         raise ExportError("a page writes texts of its own, and this model rewrites texts: use `charrnn translate`")
 
@@ -104,10 +106,11 @@ def _provenance(checkpoint: Checkpoint, precision: str, date: str, wanted: bool)
     config, corpus = checkpoint.model.config, checkpoint.corpus
     cell = config.cell if config.nonlinearity == "tanh" else f"{config.cell} with {config.nonlinearity}"
     shape = counted(config.layers, "layers") + f" of {counted(config.hidden_size, 'units')}"
-    parts = [f"The network: {cell}, {shape}, {checkpoint.model.n_params:,} weights in {precision}."]
+    parts = [f"The network: {cell}, {shape}, {checkpoint.model.n_params:,} parameters in {precision}."]
     losses = [row.val_loss for row in checkpoint.history if row.val_loss is not None]
     if wanted and corpus is not None:
-        parts.append(f"It learned from {one_line(corpus.name)}, {corpus.training_chars:,} characters, and may repeat it.")
+        size = counted(corpus.training_chars, "characters")
+        parts.append(f"It learned from {size} of {one_line(corpus.name)}, and may repeat them.")
     if wanted and losses:
         before = ", before it was adapted to another text" if checkpoint.adapted else ""
         loss = f"{min(losses):.3f} nats ({min(losses) / math.log(2):.2f} bits) per character"

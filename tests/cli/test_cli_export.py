@@ -1,0 +1,64 @@
+"""`charrnn export` as a process: which model, which file, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from support.processes import charrnn, error_line, train_model
+from support.readmes import DOCS
+
+TALES = DOCS / "tales.safetensors"
+
+
+def exported(*args: object, cwd: Path) -> str:
+    """What a successful `charrnn export` says."""
+    done = charrnn("export", *args, cwd=cwd)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    return done.stderr
+
+
+def test_a_page_is_written_and_no_file_is_overwritten_without_force(tmp_path: Path) -> None:
+    said = exported(TALES, "tales.html", cwd=tmp_path)
+    page = tmp_path / "tales.html"
+    assert said == f"wrote tales.html, {page.stat().st_size:,} bytes\n"
+    first = page.read_bytes()
+    error = error_line(charrnn("export", TALES, "tales.html", cwd=tmp_path), 1)
+    assert error == "charrnn: tales.html exists: overwrite it with --force, or give another name"
+    assert not exported(TALES, "tales.html", "--force", "--quiet", cwd=tmp_path)
+    assert page.read_bytes() == first
+    exported(TALES, "tales.HTM", "--precision", "bfloat16", "--title", "Tales & more", cwd=tmp_path)
+    assert "<title>Tales &amp; more</title>" in (tmp_path / "tales.HTM").read_text(encoding="utf-8")
+
+
+def test_without_a_model_the_newest_is_exported(tmp_path: Path) -> None:
+    model = train_model(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    model.rename(tmp_path / "checkpoints" / "new.safetensors")
+    said = exported("page.html", "--no-provenance", cwd=tmp_path)
+    assert said.startswith(f"model: {Path('checkpoints', 'new.safetensors')}\nwrote page.html, ")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "corpus.txt" not in page
+    exported("page.html", "--force", cwd=tmp_path)
+    assert "corpus.txt" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["dates.safetensors", "a.html"], 1, "this model is a translator: use `charrnn translate`"),
+        (["classifier.safetensors", "a.html"], 1, "this model is a classifier: use `charrnn classify`"),
+        (["tagger.safetensors", "a.html"], 1, "this model is a tagger: use `charrnn tag`"),
+        (["nofile.safetensors", "a.html"], 1, "there is no "),
+        (["tales.safetensors", "no/a.html"], 1, "no"),
+        (["tales.safetensors", "a.pdf"], 2, "the name a.pdf can't be used: it must end in .html or .htm"),
+        (["tales.safetensors"], 2, "charrnn export needs the name of a file to write"),
+        ([], 2, "charrnn export needs the name of a file to write"),
+        (["tales.safetensors", "a.html", "--precision", "float32"], 2, "--precision can't be 'float32'"),
+    ],
+)
+def test_what_can_not_be_exported_is_one_line_and_leaves_no_file(
+    args: list[str], code: int, said: str, tmp_path: Path
+) -> None:
+    words = [str(DOCS / word) if word.endswith(".safetensors") else word for word in args]
+    assert said in error_line(charrnn("export", *words, cwd=tmp_path), code)
+    assert not [*tmp_path.iterdir()]
