@@ -32,7 +32,7 @@ def _page() -> Writer:
 
 
 FORMATS = (
-    Format((".html", ".htm"), ("precision", "title", "provenance"), _page),
+    Format((".html", ".htm"), ("precision", "title", "temp", "provenance"), _page),
 )  # fmt: skip
 """All formats; to add one, add a line."""
 SUFFIXES = tuple(suffix for each in FORMATS for suffix in each.suffixes)

@@ -11,5 +11,7 @@ class ExportOptions:
     """The format of the weights; None: the default of the format."""
     title: str | None = None
     """What the export is called; None: the name of the model's file, or nothing without provenance."""
+    temp: float | None = None
+    """The temperature at which the export begins to write; None: the default of the format."""
     provenance: bool = True
     """Whether it says where the model comes from: its corpus, its loss, its date, and the name of its file."""

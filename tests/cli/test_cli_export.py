@@ -26,8 +26,10 @@ def test_a_page_is_written_and_no_file_is_overwritten_without_force(tmp_path: Pa
     assert error == "charrnn: tales.html exists: overwrite it with --force, or give another name"
     assert not exported(TALES, "tales.html", "--force", "--quiet", cwd=tmp_path)
     assert page.read_bytes() == first
-    exported(TALES, "tales.HTM", "--precision", "bfloat16", "--title", "Tales & more", cwd=tmp_path)
-    assert "<title>Tales &amp; more</title>" in (tmp_path / "tales.HTM").read_text(encoding="utf-8")
+    exported(TALES, "tales.HTM", "--precision", "bfloat16", "--title", "Tales & more", "--temp", 0.55, cwd=tmp_path)
+    page = (tmp_path / "tales.HTM").read_text(encoding="utf-8")
+    assert "<title>Tales &amp; more</title>" in page
+    assert 'id="temp" min="0" max="2" step="0.01" value="0.55"' in page
 
 
 def test_without_a_model_the_newest_is_exported(tmp_path: Path) -> None:
@@ -51,8 +53,9 @@ def test_without_a_model_the_newest_is_exported(tmp_path: Path) -> None:
         (["nofile.safetensors", "a.html"], 1, "there is no "),
         (["tales.safetensors", "no/a.html"], 1, "no"),
         (["tales.safetensors", "a.pdf"], 2, "the name a.pdf can't be used: it must end in .html or .htm"),
-        (["tales.safetensors"], 2, "charrnn export needs the name of a file to write"),
-        ([], 2, "charrnn export needs the name of a file to write"),
+        (["tales.safetensors"], 2, "tales.safetensors tales.html"),
+        ([], 2, "give the name of the file to write too: charrnn export page.html"),
+        (["tales.safetensors", "a.html", "--temp", "2.5"], 2, "--temp must be from 0 to 2, not 2.5"),
         (["tales.safetensors", "a.html", "--precision", "float32"], 2, "--precision can't be 'float32'"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from charrnn.cli.terminal.console import notifier
-from charrnn.cli.terminal.help import MOST_USED, option
+from charrnn.cli.terminal.help import MOST_USED, RUN, option
 from charrnn.cli.terminal.inputs import ModelArgument
 
 NAME = "export"
@@ -35,12 +35,15 @@ def command(
         option(MOST_USED, "Format of the weights: int8 or bfloat16. [int8]", values=("int8", "bfloat16")),
     ] = None,
     title: Annotated[str | None, option(MOST_USED, "The title. [the name of the model's file]", metavar="TEXT")] = None,
+    temp: Annotated[
+        float | None, option(MOST_USED, "Temperature at which the page begins; its readers can change it. [0.8]")
+    ] = None,
     no_provenance: Annotated[
         bool,
         option(MOST_USED, "Leave out the corpus, its size, the loss, the date and the file's name.", "--no-provenance"),
     ] = False,
     force: Annotated[bool, option(MOST_USED, "Overwrite an existing file.", "--force")] = False,
-    quiet: Annotated[bool, option(MOST_USED, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
+    quiet: Annotated[bool, option(RUN, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn.checkpoint.model_file import load
     from charrnn.checkpoint.paths import SUFFIX
@@ -53,9 +56,10 @@ def command(
     if destination is None and checkpoint is not None and not checkpoint.endswith(SUFFIX):
         destination, checkpoint = Path(checkpoint), None
     if destination is None:
-        raise ConfigError(f"charrnn export needs the name of a file to write: one that ends in {' or '.join(SUFFIXES)}")
+        words = [checkpoint, f"{Path(checkpoint).stem}{SUFFIXES[0]}"] if checkpoint else [f"page{SUFFIXES[0]}"]
+        raise ConfigError(f"give the name of the file to write too: charrnn export {' '.join(words)}")
     notice = notifier(quiet)
     check_path(destination, SUFFIXES, force)
     source = model_file(None if checkpoint is None else Path(checkpoint), notice)
-    size = export(source, load(source), destination, ExportOptions(precision, title, not no_provenance))
+    size = export(source, load(source), destination, ExportOptions(precision, title, temp, not no_provenance))
     notice(f"wrote {destination}, {size:,} bytes")

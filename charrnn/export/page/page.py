@@ -18,7 +18,7 @@ from typing import Any
 
 from charrnn.checkpoint.atomic_file import write_bytes
 from charrnn.checkpoint.model_file import Checkpoint
-from charrnn.config import one_of
+from charrnn.config import between, one_of
 from charrnn.dataset.control_characters import one_line
 from charrnn.errors import ExportError, counted
 from charrnn.export.options import ExportOptions
@@ -28,6 +28,8 @@ from charrnn.model.model import Model
 
 WORKER = ("arithmetic", "network", "filters", "writer")
 """The parts of the worker's script, in order."""
+DEFAULT_TEMP, MAX_TEMP = 0.8, 2.0
+"""The temperature at which a page begins, and the highest that its slider has."""
 COMMANDS = {"classifier": "classify", "tagger": "tag", "translator": "translate"}
 """What uses the models of other forms."""
 NO_TITLE = "A recurrent network"
@@ -46,10 +48,12 @@ def render(checkpoint: Checkpoint, name: str, date: str, options: ExportOptions)
     """The page of a checkpoint with this name and date, which it shows if it may say where the model comes from.
 
     Raises `ExportError` for a model that does not write texts, or only of a given text; `ConfigError` for an unknown
-    precision.
+    precision, and for a temperature that the page's slider does not have.
     """
     model, precision = checkpoint.model, options.precision or PRECISIONS[0]
+    temp = DEFAULT_TEMP if options.temp is None else options.temp
     one_of("precision", precision, PRECISIONS)
+    between("temp", temp, 0, MAX_TEMP)
     _check(model)
     weights = pack_weights(model, precision)
     title = options.title or (name if options.provenance else NO_TITLE)
@@ -58,6 +62,8 @@ def render(checkpoint: Checkpoint, name: str, date: str, options: ExportOptions)
         "policy": _policy(style, script),
         "title": html.escape(one_line(title)),
         "style": style,
+        "temp": f"{temp:g}",
+        "max_temp": f"{MAX_TEMP:g}",
         "provenance": _provenance(checkpoint, precision, date, options.provenance),
         "config": _json(_config(model, precision) | {"floats": weights.floats}),
         "weights": weights.text,
