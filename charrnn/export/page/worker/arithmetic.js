@@ -1,6 +1,7 @@
 // The arithmetic that takes the time: products of a matrix and a vector, and tanh. In WebAssembly with SIMD or, where a
 // browser has none, in plain JavaScript. A matrix [N, K] lies row after row; N is a multiple of ROWS, K of COLUMNS. The
-// products of whole numbers (W in 8 bits, x in 16) are exact in any order; the others are in float32.
+// products of whole numbers (W in 8 bits, x in 16) are exact in any order; the others are of bfloat16, the upper halves of
+// float32, and float32.
 
 const ROWS = 4;
 const COLUMNS = 8;
@@ -31,11 +32,13 @@ function arithmeticModule(K) {
   const simd = (number, ...rest) => [0xfd, ...unsigned(number), ...rest];
   const load = (local, offset = 0) => [...get(local), ...simd(0, 4, ...unsigned(offset))];
   const loadBytes = (local, offset) => [...get(local), ...simd(1, 3, ...unsigned(offset))]; // eight, widened to 16 bits
+  const loadHalves = (local, offset) => [...get(local), ...simd(4, 3, ...unsigned(offset)), ...integer(16), ...shiftLeft];
   const store = simd(11, 4, 0);
   const float = (value) => simd(12, ...times(4, () => [...new Uint8Array(new Float32Array([value]).buffer)]));
   const zero = simd(12, ...times(16, () => [0]));
   const integerLane = (n) => simd(27, n);
   const floatLane = (n) => simd(31, n);
+  const shiftLeft = simd(171);
   const addIntegers = simd(174);
   const dot = simd(186); // of eight numbers of 16 bits: the sums of neighbours in 32 bits
   const [addFloats, multiply, divide, least, most] = [228, 230, 231, 232, 233].map((number) => simd(number));
@@ -63,7 +66,7 @@ function arithmeticModule(K) {
     (vector, offset) => [...lanes(vector, integerLane, addInteger), ...storeInteger(offset)],
   );
   const real = product(
-    4 * K, 16, (offset) => load(W, offset), [...multiply, ...addFloats],
+    2 * K, 8, (offset) => loadHalves(W, offset), [...multiply, ...addFloats],
     (vector, offset) => [...lanes(vector, floatLane, addFloat), ...storeFloat(offset)],
   );
 
@@ -112,15 +115,17 @@ function arithmeticIn(bytes, K, withSimd) {
   } catch (error) {
     if (!(error instanceof WebAssembly.CompileError)) throw error;
   }
-  const product = (W, x, y) => {
+  const product = (valueOf) => (W, x, y) => {
     for (let n = 0, k = 0; n < y.length; n++) {
       let total = 0;
-      for (let j = 0; j < x.length; j++, k++) total += W[k] * x[j];
+      for (let j = 0; j < x.length; j++, k++) total += valueOf(W[k]) * x[j];
       y[n] = total;
     }
   };
+  const float = new DataView(new ArrayBuffer(4));
+  const widened = (half) => (float.setUint16(0, half), float.getFloat32(0));
   const tanh = (values) => {
     for (let n = 0; n < values.length; n++) values[n] = Math.tanh(values[n]);
   };
-  return { array, whole: product, real: product, tanh };
+  return { array, whole: product((number) => number), real: product(widened), tanh };
 }

@@ -51,7 +51,7 @@ function networkOf(config, bytes, withSimd = true) {
   const padded = (n, multiple) => Math.ceil(n / multiple) * multiple;
   const K = padded(H, COLUMNS);
   const rows = (2 * L - 1) * padded(G, ROWS) + padded(V, ROWS);
-  const memory = rows * ((isWhole ? 1 : 4) * K + 4) + 4 * (2 * L + 1) * K + 4 * padded(G, ROWS) + 64 * (2 * L + 2);
+  const memory = rows * ((isWhole ? 1 : 2) * K + 4) + 4 * (2 * L + 1) * K + 4 * padded(G, ROWS) + 64 * (2 * L + 2);
   const { array, whole, real, tanh } = arithmeticIn(memory, K, withSimd);
 
   // The weights: first all float32 numbers, then those of the matrices
@@ -60,17 +60,17 @@ function networkOf(config, bytes, withSimd = true) {
   const numbers = (n) => {
     const read = bytes.subarray(nextNumber, (nextNumber += n * (isWhole ? 1 : 2)));
     if (isWhole) return new Int8Array(read.buffer, read.byteOffset, n);
-    const bits = Uint32Array.from({ length: n }, (_, k) => ((read[n + k] << 8) | read[k]) << 16);
-    return new Float32Array(bits.buffer);
+    return Uint16Array.from({ length: n }, (_, k) => (read[n + k] << 8) | read[k]); // the lower bytes come first
   };
   const steps = (n) => (isWhole ? floats(n) : new Float32Array(n).fill(1));
+  const widened = (halves) => new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
   const matrix = (N) => {
-    const W = array(isWhole ? Int8Array : Float32Array, padded(N, ROWS) * K);
+    const W = array(isWhole ? Int8Array : Uint16Array, padded(N, ROWS) * K);
     const read = numbers(N * H);
     for (let n = 0; n < N; n++) W.set(read.subarray(n * H, (n + 1) * H), n * K);
     return { W, steps: steps(N), sums: array(isWhole ? Int32Array : Float32Array, padded(N, ROWS)) };
   };
-  const table = { rows: numbers(V * G), steps: steps(G) };
+  const table = { rows: isWhole ? numbers(V * G) : widened(numbers(V * G)), steps: steps(G) };
   const layers = Array.from({ length: L }, (_, layer) => ({
     W_ih: layer ? matrix(G) : null,
     b: floats(G),
