@@ -2,15 +2,19 @@
 
 // Makes log-probabilities of logits, or of log-probabilities of which a filter has ruled some out
 function logSoftmax(logp) {
-  let [most, total] = [-Infinity, 0];
-  for (const value of logp) most = Math.max(most, value);
-  for (const value of logp) total += Math.exp(value - most);
+  const most = logp[likeliest(logp)];
+  let total = 0;
+  for (let v = 0; v < logp.length; v++) total += Math.exp(logp[v] - most);
   const norm = most + Math.log(total);
   for (let v = 0; v < logp.length; v++) logp[v] -= norm;
   return logp;
 }
 
-const likeliest = (logp) => logp.reduce((best, value, v) => (value > logp[best] ? v : best), 0);
+function likeliest(logp) {
+  let best = 0;
+  for (let v = 1; v < logp.length; v++) if (logp[v] > logp[best]) best = v;
+  return best;
+}
 
 // The characters, likeliest first; of equally likely ones, those that come first in the vocabulary
 const byProbability = (logp) => Array.from(logp.keys()).sort((v, w) => (logp[w] > logp[v]) - (logp[w] < logp[v]));
@@ -72,14 +76,15 @@ function randomNumbers(seed) {
 
 // The character whose share of the unit interval contains u
 function draw(logp, u) {
-  let total = 0;
-  for (const value of logp) total += Math.exp(value);
-  let [upto, last] = [0, 0];
+  const upto = new Float64Array(logp.length);
+  let [total, last] = [0, 0];
   for (let v = 0; v < logp.length; v++) {
-    if (logp[v] === -Infinity) continue;
-    upto += Math.exp(logp[v]);
-    last = v;
-    if (upto > u * total) break;
+    if (logp[v] > -Infinity) {
+      total += Math.exp(logp[v]);
+      last = v;
+    }
+    upto[v] = total;
   }
-  return last;
+  const found = upto.findIndex((sum) => sum > u * total);
+  return found < 0 ? last : found; // if u · total is rounded to the total
 }
