@@ -134,32 +134,33 @@ def test_the_logits_of_trained_models_are_those_of_the_rounded_model_within_what
 
 def test_products_of_whole_numbers_are_exact_and_tanh_is_nearly(browser: Any) -> None:
     rng = np.random.default_rng(2)
-    N, K = 12, 64
-    W, x = rng.integers(-127, 128, (N, K)), rng.integers(-127, 128, K)
+    W, x = rng.integers(-127, 128, (12, 64)), rng.integers(-127, 128, 64)
+    steps, b = 2.0 ** rng.integers(-3, 3, 12), rng.integers(-99, 99, 12)
     values = np.concatenate((np.linspace(-10, 10, 400), [0.0, 1e-6, -1e-30, 1e30])).astype(np.float32)
-    whole, tanh = run(
-        browser,
-        ("arithmetic",),
-        """
-        const [W, x, values, K] = arguments;
-        const { array, whole, tanh } = arithmeticIn(1 << 16, K, true);
-        const arrays = [[Int8Array, W], [Int16Array, x], [Float32Array, values]].map(([type, numbers]) => {
-          const made = array(type, numbers.length);
-          made.set(numbers);
-          return made;
-        });
-        const y = array(Int32Array, W.length / K);
-        whole(arrays[0], arrays[1], y);
-        tanh(arrays[2]);
-        return [Array.from(y), Array.from(arrays[2])];
-        """,
-        W.ravel().tolist(),
-        x.tolist(),
-        values.tolist(),
-        K,
-    )
-    assert whole == (W @ x).tolist()
-    np.testing.assert_allclose(tanh, np.tanh(values), rtol=1e-6, atol=1e-12)
+    for with_simd in (True, False):
+        y, tanh = run(
+            browser,
+            ("arithmetic",),
+            """
+            const [withSimd, K, ...numbers] = arguments;
+            const { array, whole, tanh } = arithmeticIn(1 << 16, K, withSimd);
+            const types = [Int8Array, Int16Array, Float32Array, Float32Array, Float32Array];
+            const [W, x, steps, b, values] = numbers.map((all, n) => {
+              const made = array(types[n], all.length);
+              made.set(all);
+              return made;
+            });
+            const y = array(Float32Array, b.length);
+            whole(W, x, y, steps, b, 0.5);
+            tanh(values);
+            return [y, values].map((all) => Array.from(all));
+            """,
+            with_simd,
+            len(x),
+            *(numbers.ravel().tolist() for numbers in (W, x, steps, b, values)),
+        )
+        assert y == (0.5 * steps * (W @ x) + b).tolist()
+        np.testing.assert_allclose(tanh, np.tanh(values), rtol=1e-6, atol=1e-12)
 
 
 CONFIGS = [

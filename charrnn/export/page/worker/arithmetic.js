@@ -13,7 +13,7 @@ const TANH_LIMIT = 8;
 
 // The binary module of three functions of addresses in memory, for matrices of K columns
 function arithmeticModule(K) {
-  const [i32, v128, none] = [0x7f, 0x7b, 0x40];
+  const [i32, f32, v128, none] = [0x7f, 0x7d, 0x7b, 0x40];
   const unsigned = (n) => (n < 128 ? [n] : [(n & 127) | 128, ...unsigned(n >> 7)]);
   const signed = (n) => (n < 64 ? [n] : [(n & 127) | 128, ...signed(n >> 7)]); // for n ≥ 0
   const sized = (bytes) => [...unsigned(bytes.length), ...bytes];
@@ -27,7 +27,9 @@ function arithmeticModule(K) {
   const integer = (n) => [0x41, ...signed(n)];
   const addInteger = [0x6a];
   const addFloat = [0x92];
-  const storeInteger = (offset) => [0x36, 2, ...unsigned(offset)];
+  const multiplyFloat = [0x94];
+  const toFloat = [0xb2];
+  const loadFloat = (local, offset) => [...get(local), 0x2a, 2, ...unsigned(offset)];
   const storeFloat = (offset) => [0x38, 2, ...unsigned(offset)];
   const simd = (number, ...rest) => [0xfd, ...unsigned(number), ...rest];
   const load = (local, offset = 0) => [...get(local), ...simd(0, 4, ...unsigned(offset))];
@@ -47,31 +49,33 @@ function arithmeticModule(K) {
   const until = (local, end, body) => [0x03, none, ...body, ...get(local), ...get(end), 0x49, 0x0d, 0, 0x0b];
   const functionOf = (locals, body) => sized([...list(locals), ...body, 0x0b]);
 
-  // (W, end of W, x, end of x, y): ROWS products side by side, so that x is read once for all, and no sum waits long
-  const [W, Wend, x, xend, y, at, part, sum] = [0, 1, 2, 3, 4, 5, 6, 7];
-  const product = (bytesOfRow, bytesOfW, read, add, total) => {
+  // (W, end of W, x, end of x, y, steps, b, scale): ROWS products side by side, so that x is read once for all of them
+  const [W, Wend, x, xend, y, steps, b, scale, at, part, sum] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+  const product = (bytesOfRow, read, add, total) => {
     const round = times(ROWS, (n) => [...get(sum + n), ...read(n * bytesOfRow), ...get(part), ...add, ...set(sum + n)]);
-    const inner = [...load(at), ...set(part), ...round, ...advance(W, bytesOfW), ...advance(at, 16)];
+    const scaled = (n) => [
+      ...[...get(y), ...total(get(sum + n)), ...get(scale), ...multiplyFloat],
+      ...[...loadFloat(steps, 4 * n), ...multiplyFloat, ...loadFloat(b, 4 * n), ...addFloat, ...storeFloat(4 * n)],
+    ];
     const rows = [
       ...[...get(x), ...set(at), ...times(ROWS, (n) => [...zero, ...set(sum + n)])],
-      ...[...until(at, xend, inner), ...advance(W, (ROWS - 1) * bytesOfRow)],
-      ...times(ROWS, (n) => [...get(y), ...total(get(sum + n), 4 * n)]),
-      ...advance(y, 4 * ROWS),
+      ...until(at, xend, [...load(at), ...set(part), ...round, ...advance(W, 8), ...advance(at, 16)]),
+      ...[...advance(W, (ROWS - 1) * bytesOfRow), ...times(ROWS, scaled)],
+      ...[y, steps, b].flatMap((pointer) => advance(pointer, 4 * ROWS)),
     ];
     return functionOf([[1, i32], [1 + ROWS, v128]], until(W, Wend, rows));
   };
   const lanes = (vector, lane, plus) => times(4, (n) => [...vector, ...lane(n), ...(n ? plus : [])]);
   const whole = product(
-    K, 8, (offset) => loadBytes(W, offset), [...dot, ...addIntegers],
-    (vector, offset) => [...lanes(vector, integerLane, addInteger), ...storeInteger(offset)],
+    K, (offset) => loadBytes(W, offset), [...dot, ...addIntegers],
+    (vector) => [...lanes(vector, integerLane, addInteger), ...toFloat],
   );
   const real = product(
-    2 * K, 8, (offset) => loadHalves(W, offset), [...multiply, ...addFloats],
-    (vector, offset) => [...lanes(vector, floatLane, addFloat), ...storeFloat(offset)],
+    2 * K, (offset) => loadHalves(W, offset), [...multiply, ...addFloats], (vector) => lanes(vector, floatLane, addFloat),
   );
 
   // (values, their end): tanh in place, four values at a time
-  const [value, valuesEnd, clipped, square] = [0, 1, 5, 6];
+  const [value, valuesEnd, clipped, square] = [0, 1, 8, 9];
   const polynomial = ([first, ...rest]) =>
     rest.length ? [...polynomial(rest), ...get(square), ...multiply, ...float(first), ...addFloats] : float(first);
   const tanh = functionOf([[2, v128]], until(value, valuesEnd, [
@@ -84,7 +88,7 @@ function arithmeticModule(K) {
   const section = (id, items) => [id, ...sized(list(items))];
   return new Uint8Array([
     ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [[0x60, 5, i32, i32, i32, i32, i32, 0]]),
+    ...section(1, [[0x60, 8, ...times(7, () => [i32]), f32, 0]]),
     ...section(2, [[...name("js"), ...name("memory"), 2, 0, 1]]),
     ...section(3, [[0], [0], [0]]),
     ...section(7, ["whole", "real", "tanh"].map((text, n) => [...name(text), 0, n])),
@@ -92,8 +96,8 @@ function arithmeticModule(K) {
   ]);
 }
 
-// A memory of some bytes in which `array` makes arrays, and the functions that work on such arrays: `whole(W, x, y)` and
-// `real(W, x, y)` write W x to y for an x [K], and `tanh(values)`, of a multiple of 4, works in place
+// A memory of some bytes in which `array` makes arrays, and the functions that work on such arrays: `whole` and `real`
+// write y = scale · steps ⊙ (W x) + b for an x [K], and `tanh`, of a multiple of 4 values, works in place
 function arithmeticIn(bytes, K, withSimd) {
   const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / 65536) });
   let free = 0;
@@ -106,20 +110,22 @@ function arithmeticIn(bytes, K, withSimd) {
     const module = new WebAssembly.Module(withSimd ? arithmeticModule(K) : new Uint8Array());
     const { whole, real, tanh } = new WebAssembly.Instance(module, { js: { memory } }).exports;
     const end = (values) => values.byteOffset + values.byteLength;
+    const product = (call) => (W, x, y, steps, b, scale) =>
+      call(W.byteOffset, end(W), x.byteOffset, end(x), y.byteOffset, steps.byteOffset, b.byteOffset, scale);
     return {
       array,
-      whole: (W, x, y) => whole(W.byteOffset, end(W), x.byteOffset, end(x), y.byteOffset),
-      real: (W, x, y) => real(W.byteOffset, end(W), x.byteOffset, end(x), y.byteOffset),
-      tanh: (values) => tanh(values.byteOffset, end(values), 0, 0, 0),
+      whole: product(whole),
+      real: product(real),
+      tanh: (values) => tanh(values.byteOffset, end(values), 0, 0, 0, 0, 0, 0),
     };
   } catch (error) {
     if (!(error instanceof WebAssembly.CompileError)) throw error;
   }
-  const product = (valueOf) => (W, x, y) => {
+  const product = (valueOf) => (W, x, y, steps, b, scale) => {
     for (let n = 0, k = 0; n < y.length; n++) {
       let total = 0;
       for (let j = 0; j < x.length; j++, k++) total += valueOf(W[k]) * x[j];
-      y[n] = total;
+      y[n] = total * scale * steps[n] + b[n];
     }
   };
   const float = new DataView(new ArrayBuffer(4));

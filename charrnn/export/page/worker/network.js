@@ -50,8 +50,9 @@ function networkOf(config, bytes, withSimd = true) {
   const [G, isWhole] = [GATES[cell] * H, precision === "int8"];
   const padded = (n, multiple) => Math.ceil(n / multiple) * multiple;
   const K = padded(H, COLUMNS);
-  const rows = (2 * L - 1) * padded(G, ROWS) + padded(V, ROWS);
-  const memory = rows * ((isWhole ? 1 : 2) * K + 4) + 4 * (2 * L + 1) * K + 4 * padded(G, ROWS) + 64 * (2 * L + 2);
+  const [N, M] = [padded(G, ROWS), padded(V, ROWS)];
+  // The matrices, the vectors, and what it takes to align them
+  const memory = ((2 * L - 1) * N + M) * (isWhole ? 1 : 2) * K + 4 * ((3 * L + 4) * N + 3 * M + (2 * L + 1) * K) + 256 * (L + 1);
   const { array, whole, real, tanh } = arithmeticIn(memory, K, withSimd);
 
   // The weights: first all float32 numbers, then those of the matrices
@@ -62,28 +63,33 @@ function networkOf(config, bytes, withSimd = true) {
     if (isWhole) return new Int8Array(read.buffer, read.byteOffset, n);
     return Uint16Array.from({ length: n }, (_, k) => (read[n + k] << 8) | read[k]); // the lower bytes come first
   };
-  const steps = (n) => (isWhole ? floats(n) : new Float32Array(n).fill(1));
+  const vector = (n, values = []) => {
+    const made = array(Float32Array, padded(n, ROWS));
+    made.set(values);
+    return made;
+  };
+  const steps = (n) => vector(n, isWhole ? floats(n) : new Float32Array(n).fill(1));
   const widened = (halves) => new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
   const matrix = (N) => {
     const W = array(isWhole ? Int8Array : Uint16Array, padded(N, ROWS) * K);
     const read = numbers(N * H);
     for (let n = 0; n < N; n++) W.set(read.subarray(n * H, (n + 1) * H), n * K);
-    return { W, steps: steps(N), sums: array(isWhole ? Int32Array : Float32Array, padded(N, ROWS)) };
+    return { W, steps: steps(N) };
   };
   const table = { rows: isWhole ? numbers(V * G) : widened(numbers(V * G)), steps: steps(G) };
   const layers = Array.from({ length: L }, (_, layer) => ({
     W_ih: layer ? matrix(G) : null,
-    b: floats(G),
+    b: vector(G, floats(G)),
     W_hh: matrix(G),
-    b_hn: cell === "gru" ? floats(H) : null,
+    b_hh: cell === "gru" ? vector(G, [...Array(2 * H).fill(0), ...floats(H)]) : null,
     h: array(Float32Array, K),
     c: new Float32Array(H),
     rounded: isWhole ? array(Int16Array, K) : null,
     scale: 1, // h is about rounded · scale
   }));
-  const output = { W: matrix(V), b: floats(V) };
-  const [x, hW, b_hh, logits] = [G, G, G, V].map((n) => new Float32Array(n));
-  const arguments_ = { x, hW, a: array(Float32Array, padded(G, 4)), squashed: array(Float32Array, K) };
+  const output = { W: matrix(V), b: vector(V, floats(V)) };
+  const gates = { x: vector(G), hW: vector(G), a: vector(G), squashed: array(Float32Array, K) };
+  const logits = vector(V);
 
   // Rounds h as a matrix in int8 is multiplied by it
   const round = (layer) => {
@@ -96,10 +102,9 @@ function networkOf(config, bytes, withSimd = true) {
     layer.scale = Math.fround(largest / LARGEST);
   };
   // y = W h + b
-  const multiply = ({ W, sums, steps }, { h, rounded, scale }, b, y) => {
-    if (isWhole) whole(W, rounded, sums);
-    else real(W, h, sums);
-    for (let n = 0; n < steps.length; n++) y[n] = sums[n] * scale * steps[n] + b[n];
+  const multiply = ({ W, steps }, { h, rounded, scale }, b, y) => {
+    if (isWhole) whole(W, rounded, y, steps, b, scale);
+    else real(W, h, y, steps, b, 1);
   };
 
   return {
@@ -113,19 +118,15 @@ function networkOf(config, bytes, withSimd = true) {
     // The logits after another character; the next step overwrites them
     step(id) {
       layers.forEach((layer, n) => {
+        const { x, hW, a } = gates;
         if (n) multiply(layer.W_ih, layers[n - 1], layer.b, x);
         else for (let k = 0; k < G; k++) x[k] = table.rows[id * G + k] * table.steps[k] + layer.b[k];
-        if (cell === "gru") {
-          b_hh.set(layer.b_hn, 2 * H);
-          multiply(layer.W_hh, layer, b_hh, hW);
-        } else {
-          multiply(layer.W_hh, layer, x, arguments_.a);
-        }
-        CELLS[cell](layer, arguments_, H, tanh);
+        multiply(layer.W_hh, layer, layer.b_hh ?? x, layer.b_hh ? hW : a);
+        CELLS[cell](layer, gates, H, tanh);
         if (isWhole) round(layer);
       });
       multiply(output.W, layers[L - 1], output.b, logits);
-      return logits;
+      return logits.subarray(0, V);
     },
   };
 }

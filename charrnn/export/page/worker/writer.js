@@ -106,7 +106,7 @@ function encode(string) {
   return { ids: known.map((character) => ids.get(character)), unknown: [...unknown] };
 }
 
-const logp = () => logSoftmax(Float64Array.from(text.logits));
+const logp = () => logSoftmax(new Float64Array(text.logits));
 
 function likeliestNow() {
   const own = logp();
