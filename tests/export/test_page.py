@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
@@ -351,13 +352,15 @@ def test_a_model_of_labels_has_a_menu_of_them(browser: Any, tmp_path: Path) -> N
 
 
 def test_a_text_ends_before_its_stop_text(browser: Any, tmp_path: Path) -> None:
-    opened(browser, page_of(random_model(characters="abcd", scale=0.3), tmp_path))
+    opened(browser, page_of(random_model(characters="\nabcd", scale=0.3), tmp_path))
     fill(browser, seed=1, length=500)
     whole = click(browser, "write")
     for stop in (whole[40:43], whole[90:95], whole[200]):
         fill(browser, stop=stop)
         assert click(browser, "write") == whole[: whole.index(stop)]
         assert "stop text" in browser.execute_script("return document.getElementById('status').textContent")
+    fill(browser, stop="\\n")
+    assert click(browser, "write") == whole[: whole.index("\n")]
     fill(browser, stop="never")
     assert click(browser, "write") == whole
 
@@ -499,6 +502,28 @@ def test_the_keyboard_reaches_every_control_and_each_has_a_name(browser: Any, mi
     fields = {"label", "prime", "write", "text", "more", "copy", "save", "colours", "temp", "speed", "seed", "stop"}
     assert fields | {"top-k", "top-p", "min-p"} <= reached
     assert sum("%" in name for name in reached) == 5
+
+
+def test_a_text_can_be_copied_and_saved(browser: Any, tmp_path: Path) -> None:
+    opened(browser, page_of(random_model(), tmp_path, title="Tales"))
+    text = text_of(browser)
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    browser.execute_script("document.getElementById('save').click()")
+    wait_for(tmp_path / "Tales.txt")
+    assert (tmp_path / "Tales.txt").read_text(encoding="utf-8") == text
+    permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
+    browser.execute_cdp_cmd("Browser.grantPermissions", {"permissions": permissions})
+    browser.find_element("id", "copy").click()
+    wait_until(browser, "return document.getElementById('status').textContent === 'copied'")
+    assert browser.execute_script("return navigator.clipboard.readText()") == text
+
+
+def wait_for(path: Path) -> None:
+    """Waits until a file is there."""
+    end = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_writing_stops_when_the_reader_says_so(browser: Any, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ const settings = () => ({
   topK: whole($("top-k"), 0),
   topP: $("top-p").valueAsNumber,
   minP: $("min-p").valueAsNumber,
-  stop: $("stop").value,
+  stop: $("stop").value.replaceAll("\\n", "\n"),
   speed: SPEEDS[$("speed").valueAsNumber],
 });
 
@@ -38,7 +38,7 @@ function showValues() {
   for (const output of document.querySelectorAll("output")) {
     const field = $(output.htmlFor.value);
     const speed = SPEEDS[field.valueAsNumber];
-    const said = speed ? `${speed} characters a second` : "as fast as it goes";
+    const said = speed ? `${speed.toLocaleString("en")} a second` : "as fast as it goes";
     output.value = field.id === "speed" ? said : field.valueAsNumber.toFixed(2);
     field.setAttribute("aria-valuetext", output.value);
   }
@@ -112,6 +112,7 @@ function setWriting(now) {
   document.body.classList.toggle("writing", now);
   $("write").textContent = now ? "Stop" : isLines ? "Write ten" : "Write";
   for (const id of ["more", "copy", "save"]) $(id).disabled = now;
+  $("next-label").textContent = now ? "stop, and pick what comes next" : "pick what comes next";
   if (now) $("next").replaceChildren();
 }
 
