@@ -74,6 +74,10 @@ class SamplingError(CharRNNError):
     """A text that can't be continued, or ended, as requested."""
 
 
+class ExportError(CharRNNError):
+    """A model that can't be exported in the format that was asked for."""
+
+
 class EngineError(CharRNNError):
     """An engine that is not installed or can't be used."""
 

@@ -1,6 +1,7 @@
 """The fixtures that tests share: the engines that are installed and small trainings; and Hypothesis's settings."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from charrnn.engine import Engine
 from charrnn.errors import EngineError
 from charrnn.training import usable_time
 from charrnn.training.trainer import Trainer
+from support.browser import chromium
 from support.clock import Clock
 from support.processes import require_package_of
 from support.trainings import VERSE, run_of, save
@@ -60,6 +62,12 @@ def _installed(name: str) -> str:
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine that is installed."""
     return engines.load(_installed(request.param))
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Chromium without a screen."""
+    yield from chromium(tmp_path_factory.mktemp("profile"))
 
 
 @pytest.fixture

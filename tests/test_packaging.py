@@ -20,7 +20,9 @@ from support.processes import package_folder, require_package_of
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 TEMPLATES = ("css", "html", "js")
-"""The files of the page of `charrnn inspect --page`."""
+"""The files of the pages of `charrnn inspect --page` and `charrnn export`."""
+PAGES = ("inspection/report", "export/page")
+"""Where they are."""
 MAX_METADATA_VERSION = (2, 4)
 """The latest version of the metadata that every index takes."""
 
@@ -96,7 +98,7 @@ def sources() -> dict[str, bytes]:
     """What the package is made of when it runs, by the paths in a wheel."""
     package = ROOT / "charrnn"
     found = [*package.rglob("*.py"), package / "py.typed"]
-    found += [path for ending in TEMPLATES for path in (package / "inspection" / "report").rglob(f"*.{ending}")]
+    found += [path for page in PAGES for ending in TEMPLATES for path in (package / page).rglob(f"*.{ending}")]
     contents = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in found}
     return contents | {"charrnn/data/saltmarrow.txt": (ROOT / "data" / "saltmarrow.txt").read_bytes()}
 

@@ -11,6 +11,7 @@ import typer.main
 
 from charrnn.cli.adapt import command as adapt
 from charrnn.cli.classify import command as classify
+from charrnn.cli.export import command as export
 from charrnn.cli.inspect import command as inspect
 from charrnn.cli.sample import command as sample
 from charrnn.cli.score import command as score
@@ -41,6 +42,7 @@ Examples:
   charrnn score chapter.txt
   charrnn adapt tales.safetensors page.txt --out page.safetensors
   charrnn inspect --history
+  charrnn export tales.html
   charrnn warm-up
 """
 
@@ -80,7 +82,7 @@ def _options(
         typer.echo(context.get_help())
 
 
-for module in (train, sample, translate, classify, tag, score, adapt, inspect, warm_up):
+for module in (train, sample, translate, classify, tag, score, adapt, inspect, export, warm_up):
     texts = {"help": module.HELP, "short_help": module.HELP, "epilog": module.EXAMPLES}
     app.command(module.NAME, cls=Command, **texts)(module.command)
 

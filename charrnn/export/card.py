@@ -18,6 +18,7 @@ from charrnn.errors import CheckpointError, counted, listed
 from charrnn.export import examples
 from charrnn.export.examples import FILE
 from charrnn.export.markdown import code, escaped, fenced, quoted, table
+from charrnn.export.options import ExportOptions
 from charrnn.inspection.history import history
 from charrnn.inspection.report.samples import MAX_CHARS, SEED, page_samples
 from charrnn.model.model import Model
@@ -56,13 +57,30 @@ def to_folder(
     written or, without `force`, is there already, and if the model's predictions are NaN or infinite.
     """
     paths = [Path(folder) / name for name in (FILE, README)]
-    for path in paths:
-        if os.path.lexists(path) and not force:
-            raise CheckpointError(f"{path} exists: overwrite it with --force, or give another folder")
+    check_folder_is_free(folder, force)
     text = card(checkpoint, title or Path(os.path.realpath(folder)).name, license)
     with create_model_file(paths[0], checkpoint) as model_file, AtomicFile(paths[1], text.encode()) as readme:
         model_file.commit(overwrite=force)
         readme.commit(overwrite=force)
+
+
+def check_folder_is_free(folder: str | Path, force: bool) -> None:
+    """Raises `CheckpointError` if one of the files exists, or something that is no folder, unless they may be lost."""
+    if os.path.lexists(folder) and not Path(folder).is_dir():
+        raise CheckpointError(f"{folder} is a file: give the name of a folder, or one that ends in .html or .onnx")
+    for path in (Path(folder) / name for name in (FILE, README)):
+        if os.path.lexists(path) and not force:
+            raise CheckpointError(f"{path} exists: overwrite it with --force, or give another folder")
+
+
+def write(source: Path, checkpoint: Checkpoint, destination: Path, options: ExportOptions) -> int:
+    """Writes the folder, with what the model was trained on if the options say so; returns the bytes of its files.
+
+    Whether files in it may be overwritten has been decided.
+    """
+    known = checkpoint if options.provenance else checkpoint.without_provenance()
+    to_folder(destination, known, title=options.title or "", license=options.license or "", force=True)
+    return sum((destination / name).stat().st_size for name in (FILE, README))
 
 
 def card(checkpoint: Checkpoint, title: str, license: str = "") -> str:

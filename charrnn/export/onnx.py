@@ -27,6 +27,7 @@ from charrnn.checkpoint.atomic_file import write_bytes
 from charrnn.checkpoint.model_file import Checkpoint, metadata_of
 from charrnn.checkpoint.tensor_file import metadata_texts
 from charrnn.errors import ConfigError
+from charrnn.export.options import ExportOptions
 from charrnn.model.encoder import DIRECTIONS
 from charrnn.model.model import Model
 from charrnn.optional import require
@@ -52,6 +53,13 @@ T, B = "time", "batch"
 def save_onnx(path: str | Path, checkpoint: Checkpoint) -> None:
     """Writes the file. Raises what `to_onnx` raises, and `CheckpointError` if the file can't be written."""
     write_bytes(Path(path), to_onnx(checkpoint))
+
+
+def write(source: Path, checkpoint: Checkpoint, destination: Path, options: ExportOptions) -> int:
+    """Writes the file of a checkpoint, with what it was trained on if the options say so; returns its bytes."""
+    content = to_onnx(checkpoint if options.provenance else checkpoint.without_provenance())
+    write_bytes(destination, content)
+    return len(content)
 
 
 def to_onnx(checkpoint: Checkpoint) -> bytes:

@@ -23,8 +23,8 @@ EPOCHS_BEFORE_OVERFITTING, DROPOUT_PER_DOUBLING, MAX_DROPOUT = 4, 0.1, 0.4
 epochs; and the most dropout."""
 BATCH_SIZE, SEQ_LENGTH = 32, 64
 """Larger batches or longer sequences read faster, but learn less in the end."""
-WEIGHT_DECAY = 0.01
-"""The weight decay of adamw; 0.02 to 0.05 are no better than none."""
+WEIGHT_DECAY = 0.03
+"""The weight decay of adamw: 0.01 is half as good, and 0.08 as bad as none."""
 CLIP = 1.0
 """The largest norm of the gradient: a few times that after the first steps."""
 WARMUP = 100

@@ -21,6 +21,7 @@ from charrnn.cli.terminal.help import option as declared
 from charrnn.dataset.file_decoder import ERROR_HANDLERS
 from charrnn.dataset.vocabulary import POLICIES, Vocabulary
 from charrnn.errors import ConfigError
+from charrnn.export.page import weights
 from charrnn.sampling import request
 from charrnn.scoring import score
 from charrnn.training.state import UNKNOWN
@@ -439,10 +440,12 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         for name, option in options(command).items()
         if option._custom_shell_complete is not None
     }
-    assert len(offered) == 25
+    assert len(offered) == 26
     for (command, name), found in offered.items():
         if name == "precision":
-            values[name] = ("auto", *config.PRECISIONS) if command == "train" else config.WEIGHT_PRECISIONS
+            values[name] = {"train": ("auto", *config.PRECISIONS), "export": weights.PRECISIONS}.get(
+                command, config.WEIGHT_PRECISIONS
+            )
         if name in values:
             assert sorted(found) == sorted(values[name]), name
         elif command == "train":

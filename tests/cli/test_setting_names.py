@@ -27,6 +27,7 @@ LINES = {
     "score": ["score", MODELS / "tales.safetensors", LETTERS],
     "adapt": ["adapt", MODELS / "tales.safetensors", LETTERS, "--out", "adapted.safetensors"],
     "inspect": ["inspect", MODELS / "tales.safetensors"],
+    "export": ["export", MODELS / "tales.safetensors", "tales.html"],
     "warm-up": ["warm-up"],
 }
 """A command line of each command, to which an option with a bad value is added."""

@@ -3,11 +3,7 @@
 import html
 import html.parser
 import json
-import os
 import re
-import shutil
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +26,7 @@ from charrnn.sampling.generate import samples
 from charrnn.sampling.lines import sample_lines
 from charrnn.sampling.translate import translate
 from charrnn.training.state import CorpusInfo, Evaluation
+from support.browser import check_appearance, open_page, wait_until
 from support.cells import CELLS
 from support.inspection import LINES, VERSE, random_model, random_reader
 from support.processes import charrnn, train_model
@@ -46,7 +43,6 @@ MISCHIEF = (
 )
 SHORT = LINES * 9
 SOURCES = ["the cat sat", "NOBODY sat", "the rat (on it)"]
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 def entry(name: str, model: Model, validation_text: str, text: str | None = None) -> ReportEntry:
@@ -323,33 +319,6 @@ def test_the_numbers_of_places_are_listed_once(numbers: list[int]) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Chromium without a screen, as Debian installs it."""
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("needs chromium and chromedriver")
-    webdriver = pytest.importorskip("selenium.webdriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for word in (
-        "headless=new",
-        "no-sandbox",
-        "disable-gpu",
-        "disable-quic",
-        "no-first-run",
-        "disable-background-networking",
-        "disable-component-update",
-        "disable-sync",
-        "disable-dev-shm-usage",
-        f"user-data-dir={tmp_path_factory.mktemp('profile')}",
-    ):
-        options.add_argument(f"--{word}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page about two models of mischievous text, as the command writes it."""
     folder = tmp_path_factory.mktemp("page")
@@ -373,37 +342,16 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def opened(browser: Any, path: Path, width: int = 1280, scheme: str = "light") -> Any:
     """The page in the browser, ready."""
-    browser.get("about:blank")
-    browser.get_log("browser")
-    browser.get_log("performance")
-    media = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
-    features = [{"name": name, "value": value} for name, value in media.items()]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.get(path.as_uri())
-    end = time.monotonic() + 20
-    while browser.execute_script("return document.querySelectorAll('.model:not([data-ready])').length"):
-        assert time.monotonic() < end, browser.get_log("browser")
-        time.sleep(0.05)
+    open_page(browser, path, width, scheme)
+    wait_until(browser, "return !document.querySelectorAll('.model:not([data-ready])').length")
     return browser
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_has_no_errors_and_makes_no_requests(
-    width: int, scheme: str, browser: Any, written: Path, tmp_path: Path
-) -> None:
+def test_the_page_has_no_errors_and_makes_no_requests(width: int, scheme: str, browser: Any, written: Path) -> None:
     opened(browser, written, width, scheme)
-    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-    assert {url for url in urls if not url.startswith("data:")} <= {written.as_uri(), "about:blank"}
-    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
-    paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
-    assert (sum(map(int, re.findall(r"\d+", paper)[:3])) > 380) == (scheme == "light")
-    if folder := os.environ.get("SCREENSHOTS"):
-        browser.save_screenshot(str(Path(folder, f"{width}-{scheme}.png")))
+    check_appearance(browser, written, scheme, f"inspect-{width}-{scheme}.png")
 
 
 def test_the_texts_are_shown_unchanged(browser: Any, written: Path) -> None:

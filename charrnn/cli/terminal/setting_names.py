@@ -10,6 +10,7 @@ OTHER_NAMES = {
     "stop": ("stops",),
     "temp": ("to_temp",),
     "normalize": ("normalization",),
+    "no_provenance": ("provenance",),
     "adapt_rate": ("rate",),
     "adapt_pull": ("pull",),
     "adapt_segment": ("segment",),

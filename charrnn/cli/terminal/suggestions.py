@@ -74,6 +74,9 @@ OPTIONS = {
     "force": "overwrite yes f",
     "log": "log-file logfile",
     "page": "html report",
+    "precision": "quantize quantization dtype weight-type",
+    "title": "name heading headline",
+    "no-provenance": "anonymous no-metadata private",
     "plot": "figure picture image output out o",
     "version": "v",
     # Writing text
@@ -116,6 +119,7 @@ COMMANDS = {
     "sample": "generate gen write complete predict continue infer print",
     "score": "evaluate eval perplexity ppl loss test validate",
     "inspect": "show info view plot describe summary stats history",
+    "export": "publish share convert web html",
     "warm-up": "warmup compile precompile cache",
     "--help": "help usage",
     "--version": "version",

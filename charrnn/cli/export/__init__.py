@@ -1,0 +1,1 @@
+"""The command `export`: a page that writes."""
