@@ -29,6 +29,7 @@ from charrnn.layers.softmax import log_softmax
 from charrnn.model.model import Model
 from charrnn.sampling import filters
 from charrnn.sampling.decoder import sample_categorical
+from charrnn.training.state import CorpusInfo
 from support.browser import check_appearance, open_page, requests_of, wait_until
 from support.cells import CELLS
 from support.inspection import random_reader
@@ -434,7 +435,8 @@ def mischievous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = random_model(
         characters=sorted({*MISCHIEF, *"\tb"}), layout="pairs", line_set=LineSet(40, None), labels=labels
     )
-    return page_of(model, tmp_path_factory.mktemp("mischief"), title=MISCHIEF)
+    checkpoint = Checkpoint(model, corpus=CorpusInfo(MISCHIEF, 999, "0" * 64, 900, 99))
+    return page_of(model, tmp_path_factory.mktemp("mischief"), checkpoint, title=MISCHIEF)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -450,12 +452,14 @@ def test_mischief_is_shown_as_text(browser: Any, mischievous: Path) -> None:
     seen = browser.execute_script("""
         return {
           title: document.title, heading: document.querySelector("h1").textContent,
+          footer: document.querySelector("footer").textContent,
           label: document.getElementById("label").options[0].text,
           images: document.images.length, scripts: document.scripts.length,
         };
     """)
     one_line = MISCHIEF.replace("\n", " ")
     assert seen["heading"] == MISCHIEF.replace("\n", "\\n")
+    assert f"900 characters of {seen['heading']}, and" in seen["footer"]
     assert seen["label"].split() == one_line.split()
     assert (seen["images"], seen["scripts"]) == (0, 4)
     assert len(text_of(browser)) > 10
