@@ -322,7 +322,7 @@ def test_lines_are_written_ten_at_a_time_each_with_its_seed(browser: Any, tmp_pa
     wanted = ["b" + written(narrow, "b", row, config, model.default_length) for row in numbers]
     opened(browser, page_of(model, tmp_path, precision="bfloat16"))
     assert text_of(browser).count("\n") == 10
-    fill(browser, seed=5, prime="b")
+    fill(browser, seed=5, prime="b\nc")  # the second line of which is no beginning of one
     assert click(browser, "write").splitlines() == wanted[:10]
     assert click(browser, "more").splitlines() == wanted
     assert browser.execute_script("return document.getElementById('more').textContent") == "Ten more"
