@@ -52,7 +52,7 @@ def test_without_a_model_the_newest_is_exported(tmp_path: Path) -> None:
         (["classifier.safetensors", "a.html"], 1, "this model is a classifier: use `charrnn classify`"),
         (["tagger.safetensors", "a.html"], 1, "this model is a tagger: use `charrnn tag`"),
         (["nofile.safetensors", "a.html"], 1, "there is no "),
-        (["tales.safetensors", "no/a.html"], 1, "no"),
+        (["tales.safetensors", "no/a.html"], 1, "there is no folder no"),
         (["tales.safetensors", "a.pdf"], 2, "the name a.pdf can't be used: it must end in .html, .htm, .onnx, or be"),
         (
             ["tales.safetensors", "a.onnx", "--precision", "int8"],

@@ -29,6 +29,7 @@ from charrnn.layers.softmax import log_softmax
 from charrnn.model.model import Model
 from charrnn.sampling import filters
 from charrnn.sampling.decoder import sample_categorical
+from charrnn.training.state import CorpusInfo
 from support.browser import check_appearance, open_page, requests_of, wait_until
 from support.cells import CELLS
 from support.inspection import random_reader
@@ -98,7 +99,7 @@ def logits_of(model: Model, ids: Sequence[int]) -> np.ndarray:
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize(
-    ("cell", "layers", "H"), [("lstm", 2, 37), ("gru", 2, 30), ("rnn", 3, 13), ("rnn_relu", 1, 20)]
+    ("cell", "layers", "H"), [("lstm", 2, 37), ("gru", 5, 30), ("rnn", 3, 13), ("rnn_relu", 1, 20)]
 )
 def test_the_logits_of_every_cell_are_those_of_the_rounded_model(
     cell: str, layers: int, H: int, precision: str, browser: Any
@@ -139,7 +140,7 @@ def test_products_of_whole_numbers_are_exact_and_tanh_is_nearly(browser: Any) ->
     steps, b = 2.0 ** rng.integers(-3, 3, 12), rng.integers(-99, 99, 12)
     values = np.concatenate((np.linspace(-10, 10, 400), [0.0, 1e-6, -1e-30, 1e30])).astype(np.float32)
     for with_simd in (True, False):
-        y, tanh = run(
+        compiles, y, tanh = run(
             browser,
             ("arithmetic",),
             """
@@ -154,12 +155,13 @@ def test_products_of_whole_numbers_are_exact_and_tanh_is_nearly(browser: Any) ->
             const y = array(Float32Array, b.length);
             whole(W, x, y, steps, b, 0.5);
             tanh(values);
-            return [y, values].map((all) => Array.from(all));
+            return [compiledArithmetic(K) !== null, ...[y, values].map((all) => Array.from(all))];
             """,
             with_simd,
             len(x),
             *(numbers.ravel().tolist() for numbers in (W, x, steps, b, values)),
         )
+        assert compiles
         assert y == (0.5 * steps * (W @ x) + b).tolist()
         np.testing.assert_allclose(tanh, np.tanh(values), rtol=1e-6, atol=1e-12)
 
@@ -320,7 +322,7 @@ def test_lines_are_written_ten_at_a_time_each_with_its_seed(browser: Any, tmp_pa
     wanted = ["b" + written(narrow, "b", row, config, model.default_length) for row in numbers]
     opened(browser, page_of(model, tmp_path, precision="bfloat16"))
     assert text_of(browser).count("\n") == 10
-    fill(browser, seed=5, prime="b")
+    fill(browser, seed=5, prime="b\nc")  # the second line of which is no beginning of one
     assert click(browser, "write").splitlines() == wanted[:10]
     assert click(browser, "more").splitlines() == wanted
     assert browser.execute_script("return document.getElementById('more').textContent") == "Ten more"
@@ -433,7 +435,8 @@ def mischievous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = random_model(
         characters=sorted({*MISCHIEF, *"\tb"}), layout="pairs", line_set=LineSet(40, None), labels=labels
     )
-    return page_of(model, tmp_path_factory.mktemp("mischief"), title=MISCHIEF)
+    checkpoint = Checkpoint(model, corpus=CorpusInfo(MISCHIEF, 999, "0" * 64, 900, 99))
+    return page_of(model, tmp_path_factory.mktemp("mischief"), checkpoint, title=MISCHIEF)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -449,12 +452,14 @@ def test_mischief_is_shown_as_text(browser: Any, mischievous: Path) -> None:
     seen = browser.execute_script("""
         return {
           title: document.title, heading: document.querySelector("h1").textContent,
+          footer: document.querySelector("footer").textContent,
           label: document.getElementById("label").options[0].text,
           images: document.images.length, scripts: document.scripts.length,
         };
     """)
     one_line = MISCHIEF.replace("\n", " ")
     assert seen["heading"] == MISCHIEF.replace("\n", "\\n")
+    assert f"900 characters of {seen['heading']}, and" in seen["footer"]
     assert seen["label"].split() == one_line.split()
     assert (seen["images"], seen["scripts"]) == (0, 4)
     assert len(text_of(browser)) > 10

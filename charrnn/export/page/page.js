@@ -122,7 +122,8 @@ function write() {
   [started, written] = [performance.now(), shown.length];
   const label = config.labels ? $("label").value : null;
   const count = isLines ? TEN : whole($("length"), Number($("length").defaultValue));
-  send("write", { prime: $("prime").value, label, count });
+  const prime = config.unit === "lines" ? $("prime").value.split("\n")[0] : $("prime").value;
+  send("write", { prime, label, count });
 }
 
 function writeAnew() {

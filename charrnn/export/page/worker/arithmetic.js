@@ -96,31 +96,43 @@ function arithmeticModule(K) {
   ]);
 }
 
+// The compiled module; null where a browser has no WebAssembly, or none with SIMD
+function compiledArithmetic(K) {
+  try {
+    return new WebAssembly.Module(arithmeticModule(K));
+  } catch {
+    return null;
+  }
+}
+
 // A memory of some bytes in which `array` makes arrays, and the functions that work on such arrays: `whole` and `real`
 // write y = scale · steps ⊙ (W x) + b for an x [K], and `tanh`, of a multiple of 4 values, works in place
 function arithmeticIn(bytes, K, withSimd) {
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / 65536) });
+  const module = withSimd ? compiledArithmetic(K) : null;
+  const pages = Math.ceil(bytes / 65536);
+  const memory = module ? new WebAssembly.Memory({ initial: pages }) : { buffer: new ArrayBuffer(bytes) };
   let free = 0;
   const array = (type, length) => {
     const made = new type(memory.buffer, free, length);
     free = Math.ceil((free + made.byteLength) / 16) * 16;
     return made;
   };
-  try {
-    const module = new WebAssembly.Module(withSimd ? arithmeticModule(K) : new Uint8Array());
-    const { whole, real, tanh } = new WebAssembly.Instance(module, { js: { memory } }).exports;
-    const end = (values) => values.byteOffset + values.byteLength;
-    const product = (call) => (W, x, y, steps, b, scale) =>
-      call(W.byteOffset, end(W), x.byteOffset, end(x), y.byteOffset, steps.byteOffset, b.byteOffset, scale);
-    return {
-      array,
-      whole: product(whole),
-      real: product(real),
-      tanh: (values) => tanh(values.byteOffset, end(values), 0, 0, 0, 0, 0, 0),
-    };
-  } catch (error) {
-    if (!(error instanceof WebAssembly.CompileError)) throw error;
-  }
+  return { array, ...(module ? compiledFunctions(module, memory) : plainFunctions()) };
+}
+
+function compiledFunctions(module, memory) {
+  const { whole, real, tanh } = new WebAssembly.Instance(module, { js: { memory } }).exports;
+  const end = (values) => values.byteOffset + values.byteLength;
+  const product = (call) => (W, x, y, steps, b, scale) =>
+    call(W.byteOffset, end(W), x.byteOffset, end(x), y.byteOffset, steps.byteOffset, b.byteOffset, scale);
+  return {
+    whole: product(whole),
+    real: product(real),
+    tanh: (values) => tanh(values.byteOffset, end(values), 0, 0, 0, 0, 0, 0),
+  };
+}
+
+function plainFunctions() {
   const product = (valueOf) => (W, x, y, steps, b, scale) => {
     for (let n = 0, k = 0; n < y.length; n++) {
       let total = 0;
@@ -133,5 +145,5 @@ function arithmeticIn(bytes, K, withSimd) {
   const tanh = (values) => {
     for (let n = 0; n < values.length; n++) values[n] = Math.tanh(values[n]);
   };
-  return { array, whole: product((number) => number), real: product(widened), tanh };
+  return { whole: product((number) => number), real: product(widened), tanh };
 }

@@ -51,9 +51,9 @@ function networkOf(config, bytes, withSimd = true) {
   const padded = (n, multiple) => Math.ceil(n / multiple) * multiple;
   const K = padded(H, COLUMNS);
   const [N, M] = [padded(G, ROWS), padded(V, ROWS)];
-  // The matrices, the vectors, and what it takes to align them
-  const memory = ((2 * L - 1) * N + M) * (isWhole ? 1 : 2) * K + 4 * ((3 * L + 4) * N + 3 * M + (2 * L + 1) * K) + 256 * (L + 1);
-  const { array, whole, real, tanh } = arithmeticIn(memory, K, withSimd);
+  const weights = ((2 * L - 1) * N + M) * K * (isWhole ? 1 : 2);
+  const vectors = 4 * ((4 * L + 3) * N + 3 * M + (2 * L + 1) * K) + 256 * (L + 1); // and what it takes to align them
+  const { array, whole, real, tanh } = arithmeticIn(weights + vectors, K, withSimd);
 
   // The weights: first all float32 numbers, then those of the matrices
   let [nextFloat, nextNumber] = [0, 4 * config.floats];
@@ -70,11 +70,11 @@ function networkOf(config, bytes, withSimd = true) {
   };
   const steps = (n) => vector(n, isWhole ? floats(n) : new Float32Array(n).fill(1));
   const widened = (halves) => new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
-  const matrix = (N) => {
-    const W = array(isWhole ? Int8Array : Uint16Array, padded(N, ROWS) * K);
-    const read = numbers(N * H);
-    for (let n = 0; n < N; n++) W.set(read.subarray(n * H, (n + 1) * H), n * K);
-    return { W, steps: steps(N) };
+  const matrix = (rows) => {
+    const W = array(isWhole ? Int8Array : Uint16Array, padded(rows, ROWS) * K);
+    const read = numbers(rows * H);
+    for (let n = 0; n < rows; n++) W.set(read.subarray(n * H, (n + 1) * H), n * K);
+    return { W, steps: steps(rows) };
   };
   const table = { rows: isWhole ? numbers(V * G) : widened(numbers(V * G)), steps: steps(G) };
   const layers = Array.from({ length: L }, (_, layer) => ({
