@@ -1,6 +1,6 @@
 """The losses of `charrnn train --time` by each way to measure them: state carried, cold windows, and adapted.
 
-    python tests/bench/protocols.py CORPUS --times 90s,3m,10m --seeds 3,3,2 --keep losses.json --picture losses.svg
+    python tests/bench/protocols.py CORPUS --times 90s,3m,10m --seeds 3,3,2 --keep kept.json --picture protocols.svg
 
 Each model is trained with `--ngrams N`, which does not change its network, and measured alone and mixed with the
 n-grams. What is read is the held-out last tenth of the text. Prints a Markdown table of medians and of the least and
