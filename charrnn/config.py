@@ -245,6 +245,8 @@ class TrainingConfig(Config):
         between("val_fraction", self.val_fraction, 0, 0.9)
         between("min_count", self.min_count, 0, 2**53)
         between("ngrams", self.ngrams, 0, MAX_NGRAM)
+        if self.ngrams == 1:
+            raise ConfigError("ngrams must be 0 or from 2 on: single characters have no context", "ngrams")
         between("eval_every", self.eval_every, 0, 2**53)
         between("seed", self.seed, 0, MAX_SEED)
         one_of("engine", self.engine, ("numpy", "numba"))

@@ -182,11 +182,11 @@ class CheckpointManager:
     def _fingerprint(self) -> tuple[object, ...]:
         """Differs from the last one if there is anything new to save.
 
-        A deadline may change only the configuration, and the scores of held-out lines may come after the last
+        A deadline may change only the configuration, and what is measured of the model may come after the last
         evaluation.
         """
-        s = self.trainer.state
-        return s.counters.step, len(self.trainer.history), s.training_config, self.trainer.line_scores
+        trainer, s = self.trainer, self.trainer.state
+        return s.counters.step, len(trainer.history), s.training_config, trainer.line_scores, trainer.ngrams
 
     def _save_or_warn(self) -> None:
         """Saves along the way; if that fails, the files of the last save stay, and training continues."""
@@ -212,9 +212,18 @@ class CheckpointManager:
         if checkpoint.run_id != self.trainer.state.run_id:
             return None
         if checkpoint.step == self.trainer.best_step:
-            self.trainer.line_scores = checkpoint.model.line_scores
+            self._take_measures(checkpoint.model)
         row = next((row for row in checkpoint.history if row.step == checkpoint.step), None)
         return row if row and row.val_loss is not None and row not in self.trainer.history else None
+
+    def _take_measures(self, model: Model) -> None:
+        """Takes over what was measured of the model in the file, if it has all that the trainer would measure."""
+        trainer, table = self.trainer, model.ngrams
+        if (table and table.order) != (trainer.ngrams and trainer.ngrams.order) or (table and table.loss is None):
+            return
+        trainer.line_scores, trainer.ngrams = model.line_scores, table
+        if table or model.line_scores:
+            trainer.measured_step = trainer.best_step
 
     # The log
 

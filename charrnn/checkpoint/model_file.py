@@ -52,7 +52,9 @@ class Checkpoint:
 
     def without_provenance(self) -> Self:
         """The same model without what it was trained on and how: the corpus, the settings, the losses, the run."""
-        return type(self)(self.model, version=self.version, stored_types=self.stored_types)
+        ngrams = self.model.ngrams and self.model.ngrams.unmeasured()
+        model = replace(self.model, ngrams=ngrams, line_scores=None)
+        return type(self)(model, version=self.version, stored_types=self.stored_types)
 
 
 def save(path: str | Path, checkpoint: Checkpoint) -> None:

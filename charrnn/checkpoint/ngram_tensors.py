@@ -1,6 +1,5 @@
 """The tensors of a table of n-grams in the model's file: small whole numbers, from which its tree is built again."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,8 @@ def read(file: TensorFile, V: int) -> NgramTable | None:
     if not file.has(KEY):
         return None
     order, (M, E), discounts, weight, loss = _settings(file)
-    found = file.integers({f"{KEY}.{name}": (M,) for name in OF_CONTEXTS} | dict.fromkeys(_names()[3:], (E,)))
+    sizes = dict.fromkeys(OF_CONTEXTS, M) | dict.fromkeys(OF_FOLLOWERS, E)
+    found = file.integers({f"{KEY}.{name}": (size,) for name, size in sizes.items()})
     oldest, children, kinds, followers, counts = (found[name] for name in _names())
     child_starts, follower_starts = _starts(1, children), _starts(0, kinds)
     table = NgramTable(
@@ -81,13 +81,13 @@ def _settings(file: TensorFile) -> tuple[int, tuple[int, int], Array, float, flo
     except (TypeError, KeyError):
         raise file.damaged(KEY) from None
     whole = all(type(n) is int for n in (order, *sizes)) and all(type(x) in (int, float) for x in numbers)
-    if not whole or not (0 <= order < MAX_NGRAM and all(1 <= n <= MAX_SIZE for n in sizes)):
+    if not whole or not (1 <= order < MAX_NGRAM and all(1 <= n <= MAX_SIZE for n in sizes)):
         raise file.damaged(KEY)
-    if len(discounts) != order + 1 or not all(map(math.isfinite, numbers)):
+    # False for NaN and infinity, and for whole numbers that are too large to be floating-point ones
+    in_range = all(0 < D <= 1 for D in discounts) and 0 <= weight <= 1 and 0 <= numbers[-1] <= MAX_SIZE
+    if len(discounts) != order + 1 or not in_range:
         raise file.damaged(KEY)
-    if not (all(0 < D <= 1 for D in discounts) and 0 <= weight <= 1 and numbers[-1] >= 0):
-        raise file.damaged(KEY)
-    return order, sizes, np.array(discounts, np.float64), float(weight), loss
+    return order, sizes, np.array(discounts, np.float64), float(weight), None if loss is None else float(loss)
 
 
 def _starts(first: int, counts: Indices) -> Indices:

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from charrnn.checkpoint.atomic_file import AtomicFile
+from charrnn.checkpoint.atomic_file import AtomicFile, check_folder
 from charrnn.checkpoint.model_file import Checkpoint, create_model_file
 from charrnn.config import WRITERS
 from charrnn.dataset.vocabulary import TAB
@@ -65,7 +65,11 @@ def to_folder(
 
 
 def check_folder_is_free(folder: str | Path, force: bool) -> None:
-    """Raises `CheckpointError` if one of the files exists, or something that is no folder, unless they may be lost."""
+    """Raises `CheckpointError` if one of the files exists, or something that is no folder, unless they may be lost.
+
+    A missing folder around it is a `CheckpointError` too.
+    """
+    check_folder(Path(os.path.realpath(folder)))
     if os.path.lexists(folder) and not Path(folder).is_dir():
         raise CheckpointError(f"{folder} is a file: give the name of a folder, or one that ends in .html or .onnx")
     for path in (Path(folder) / name for name in (FILE, README)):
@@ -165,9 +169,9 @@ def _losses(checkpoint: Checkpoint) -> str:
         if best["val_loss"] is not None:
             bits = best["val_loss"] / math.log(2)
             text += f", with a validation loss of {best['val_loss']:.4f} nats or {bits:.4f} bits"
-        text += ", before the model learned from other texts." if checkpoint.adapted else "."
         if (ngrams := checkpoint.model.ngrams) is not None and ngrams.loss is not None:
-            text += f" Mixed with the predictions of counted n-grams, the validation loss is {ngrams.loss:.4f} nats."
+            text += f", and of {ngrams.loss:.4f} nats mixed with the predictions of counted n-grams"
+        text += ", before the model learned from other texts." if checkpoint.adapted else "."
     shown = [("step", "epoch", "learning rate", "training loss", "validation loss")]
     shown += [
         (f"{r['step']:,}", f"{r['epoch']:,}", f"{r['lr']:.3g}", _loss(r["train_loss"]), _loss(r["val_loss"]))
@@ -196,10 +200,11 @@ def _samples(model: Model) -> str:
 
 def _usage(model: Model) -> str:
     """How to use the model: the command, the library, and PyTorch without it."""
+    network = "" if model.ngrams is None else ", but for the n-grams,"
     return (
         f"## Usage\n\n`pip install charrnn-text` brings the program:\n\n{fenced(examples.command(model), 'sh')}\n\n"
         f"In Python:\n\n{fenced(examples.python(model), 'python')}\n\n"
-        f"PyTorch computes the same from the file alone:\n\n{fenced(examples.pytorch(model), 'python')}\n\n"
+        f"PyTorch computes the same{network} from the file alone:\n\n{fenced(examples.pytorch(model), 'python')}\n\n"
         f"This card was written by charrnn {VERSION}."
     )
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model, check_finite
-from charrnn.model.reading import Reading
+from charrnn.model.text_state import TextState
 from charrnn.types import Array, Ids, Indices
 
 MAX_ROWS = 48
@@ -14,13 +14,13 @@ CHARS_PER_CALL = 2048
 
 
 def checked_nll(
-    model: Model, inputs: Ids, targets: Ids, reading: Reading, workspace: Workspace
-) -> tuple[Array, Reading]:
+    model: Model, inputs: Ids, targets: Ids, text_state: TextState, workspace: Workspace
+) -> tuple[Array, TextState]:
     """`Model.token_nll`. Raises `DivergenceError` if it is NaN or infinite."""
     with np.errstate(all="ignore"):  # weights that are too large show in the result
-        nats, reading = model.token_nll(inputs, targets, reading, workspace)
+        nats, text_state = model.token_nll(inputs, targets, text_state, workspace)
     check_finite(nats)
-    return nats, reading
+    return nats, text_state
 
 
 def groups_of(counts: Indices, n_threads: int = 1) -> list[Indices]:
@@ -54,7 +54,7 @@ def _in_order(model: Model, ids: Ids, starts: Indices, counts: Indices, firsts: 
     A line that is shorter than another is read past its end, where nothing counts, and leaves the batch soon after.
     """
     B, t = len(counts), 0
-    total, reading = np.zeros(B), model.begin(B)
+    total, text_state = np.zeros(B), model.zero_text_state(B)
     before = np.full(B, model.start, ids.dtype)
     while t < counts[0]:
         B = int(np.count_nonzero(counts > t))
@@ -62,7 +62,7 @@ def _in_order(model: Model, ids: Ids, starts: Indices, counts: Indices, firsts: 
         steps = np.arange(t, t + T)[:, None]
         targets = ids.take(starts[:B] + steps, mode="clip")
         inputs = np.concatenate((before[None, :B], targets[:-1]))
-        nats, reading = checked_nll(model, inputs, targets, reading.rows(B), workspace)
+        nats, text_state = checked_nll(model, inputs, targets, text_state.rows(B), workspace)
         counted = (steps >= firsts[:B]) & (steps < counts[:B])
         total[:B] += np.where(counted, nats, 0).sum(axis=0, dtype=np.float64)
         before, t = targets[-1], t + T

@@ -27,7 +27,7 @@ from charrnn.model.line_scores import LineScores
 from charrnn.model.narrow_weights import rounded
 from charrnn.model.network import Network
 from charrnn.model.ngrams import NgramTable, contexts_of, history_after
-from charrnn.model.reading import Reading
+from charrnn.model.text_state import TextState
 from charrnn.types import Array, Ids, Params
 
 DEFAULT_LENGTH = 1000
@@ -217,21 +217,21 @@ class Model:
             _, state = self.forward(ids[start : start + CHARS_PER_READ, None], state, workspace)
         return state
 
-    def begin(self, B: int) -> Reading:
-        """The reading of B texts before anything is read."""
+    def zero_text_state(self, B: int) -> TextState:
+        """The state of B texts before anything is read."""
         K = 0 if self.ngrams is None else self.ngrams.order
-        return Reading(self.zero_state(B), np.full((K, B), len(self.vocabulary), np.int64))
+        return TextState(self.zero_state(B), np.full((K, B), len(self.vocabulary), np.int64))
 
     def token_nll(
-        self, inputs: Ids, targets: Ids, reading: Reading, workspace: Workspace | None = None
-    ) -> tuple[Array, Reading]:
-        """-log p [T, B], in nats, of each of the targets [T, B] after the inputs [T, B]; and the next reading."""
-        state, history = reading
+        self, inputs: Ids, targets: Ids, text_state: TextState, workspace: Workspace | None = None
+    ) -> tuple[Array, TextState]:
+        """-log p [T, B], in nats, of each of the targets [T, B] after the inputs [T, B]; and the next state."""
+        state, history = text_state
         nats, state = self.language_model.token_nll(self.params, inputs, targets, state, workspace)
         if self.ngrams is None:
-            return nats, Reading(state, history)
+            return nats, TextState(state, history)
         p = self.ngrams.probabilities(contexts_of(inputs, history).reshape(-1, len(history)), targets.ravel())
-        return self.ngrams.mixture(nats, p.reshape(nats.shape)), Reading(state, history_after(inputs, history))
+        return self.ngrams.mixture(nats, p.reshape(nats.shape)), TextState(state, history_after(inputs, history))
 
 
 def check_model(value: object) -> None:

@@ -7,6 +7,9 @@ many different characters come before c and v; n(c) is its sum over v, and d(c) 
 D_k is n₁ / (n₁ + 2 n₂), from how many of the n(c, v) are 1 and 2. This is Kneser & Ney smoothing (1995), interpolated
 (S. Chen, J. Goodman, 1999). The longest context that is in the table decides; those that occur once are left out.
 
+Where a text begins, its first characters follow short contexts, whose n(c, v) are of different characters before them:
+they are predicted less well than those that follow.
+
 A network knows what characters have in common, and reads far back; a table knows every word that was seen twice. A
 mixture of the two predicts better than either (T. Mikolov et al., "Empirical Evaluation and Combination of Advanced
 Language Modeling Techniques", 2011).
@@ -22,11 +25,11 @@ from numpy.typing import NDArray
 from charrnn.dataset.vocabulary import smallest_type
 from charrnn.types import Array, Ids, Indices, Mask
 
-USUAL_WEIGHT = 0.2
-"""The share of the table in the mixture, if it can't be measured."""
+USUAL_WEIGHT, MAX_WEIGHT = 0.2, 0.99
+"""The share of the table in the mixture, if it can't be measured, and its largest."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NgramTable:
     """A tree of M contexts: the empty one, then all of one character, all of two, and so on.
 
@@ -114,7 +117,7 @@ class NgramTable:
     def mixture(self, nats: Array, p: Array) -> Array:
         """-log p [N] of the mixture, from that of the network, and from the table's probabilities [N]."""
         mixed: Array = -np.log(self.weight * p + (1 - self.weight) * np.exp(-nats)).astype(nats.dtype)
-        return mixed
+        return np.maximum(mixed, 0, out=mixed)  # a probability may be rounded to a little more than 1
 
     def mixed_distribution(self, logits: Array, contexts: Indices) -> Array:
         """log p [B, V] of the mixture, from the network's logits [B, V] and the contexts [B, order]."""
@@ -132,9 +135,13 @@ class NgramTable:
         """
         q, weight = np.exp(-nats.astype(np.float64)), USUAL_WEIGHT
         for _ in range(100):
-            weight = float((weight * p / (weight * p + (1 - weight) * q)).mean())
+            weight = min(float((weight * p / (weight * p + (1 - weight) * q)).mean()), MAX_WEIGHT)
         loss = -np.log(weight * p + (1 - weight) * q).mean()
-        return replace(self, weight=weight, loss=float(loss))
+        return replace(self, weight=weight, loss=max(0.0, float(loss)))
+
+    def unmeasured(self) -> "NgramTable":
+        """The table for other weights of the network, with which the mixture's loss is not known."""
+        return replace(self, loss=None)
 
 
 def contexts_of(inputs: Ids, history: Ids) -> Ids:

@@ -246,7 +246,7 @@ def _alternatives(model: Model, sample: Sample, k: int) -> Iterator[tuple[str, f
     characters, prime = model.vocabulary.characters, model.vocabulary.encode(sample.context)
     ids = model.vocabulary.encode(sample.text)
     read = np.concatenate(([model.start], prime, ids)).astype(model.vocabulary.dtype)
-    state, history = model.read(read[: len(prime)], model.zero_state(1)), model.begin(1).history
+    state, history = model.read(read[: len(prime)], model.zero_state(1)), model.zero_text_state(1).history
     history = history_after(read[: len(prime), None], history)
     for v, context in zip(ids, read[len(prime) : -1], strict=True):
         inputs = np.array([[context]], read.dtype)

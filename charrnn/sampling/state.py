@@ -1,6 +1,7 @@
 """The generation state: all that a text needs to continue exactly where it stopped, in a file of its own."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,5 +65,7 @@ def _model_digest(model: Model) -> str:
         sha256.update(name.encode())
         sha256.update(np.ascontiguousarray(p).data)
     if model.ngrams is not None:
-        sha256.update(model.ngrams.follower_keys.data)
+        sha256.update(json.dumps(model.ngrams.about()).encode())
+        for array in (model.ngrams.child_keys, model.ngrams.follower_keys, model.ngrams.counts):
+            sha256.update(np.ascontiguousarray(array).data)
     return sha256.hexdigest()

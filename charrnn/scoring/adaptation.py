@@ -53,7 +53,7 @@ class Adaptation:
         """That of what it has learned, in the mixture."""
         self._before, self._rest = model.start, _nothing(model)
         """The last character, and the segment that is not complete yet, which is predicted but not learned from."""
-        self._history = model.begin(1).history
+        self._history = model.zero_text_state(1).history
         self._has_read = False
         self.trained_nats = 0.0
         """-log p of all that it has read, as the trained model alone says it, in nats."""
@@ -75,7 +75,7 @@ class Adaptation:
         self._learner.forget()
         self._trained.forget()
         self._weight, self._before, self._rest, self._has_read = 0.5, self._model.start, _nothing(self._model), False
-        self._history = self._model.begin(1).history
+        self._history = self._model.zero_text_state(1).history
 
     def read(self, ids: Ids, resets: Mask | None = None) -> Array:
         """-log p [N], in nats, of the next characters [N], each before it is learned from.

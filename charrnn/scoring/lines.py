@@ -204,9 +204,9 @@ def _first_error(vocabulary: Vocabulary, lines: Sequence[Text]) -> tuple[int, Vo
 
 def _stateful(model: Model, batches: Iterable[_LineBatch]) -> Iterator[list[Score]]:
     """The scores of lines that are one text."""
-    before, reading, workspace = model.start, model.begin(1), Workspace()
+    before, text_state, workspace = model.start, model.zero_text_state(1), Workspace()
     for batch in batches:
-        nats, before, reading = read_nll(model, batch.ids, before, reading, workspace)
+        nats, before, text_state = read_nll(model, batch.ids, before, text_state, workspace)
         yield batch.scores(batch.sums(nats))
 
 

@@ -21,7 +21,7 @@ from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.layers.workspace import Workspace
 from charrnn.model.line_losses import checked_nll
 from charrnn.model.model import Model, check_model
-from charrnn.model.reading import Reading
+from charrnn.model.text_state import TextState
 from charrnn.resources import blas
 from charrnn.types import Array, Ids, Mask
 
@@ -130,16 +130,16 @@ def _adapted_surprisal(model: Model, pieces: Iterable[Text], unknown: str, adapt
 
 
 def _stream_surprisal(model: Model, pieces: Iterable[Text], unknown: str) -> Iterator[Array]:
-    before, reading, workspace = model.start, model.begin(1), Workspace()
+    before, text_state, workspace = model.start, model.zero_text_state(1), Workspace()
     for piece in pieces:
         ids, known = encode_known(model.vocabulary, piece, unknown)
-        nats = np.full(len(known), model.unseen_nats if unknown == "count" else np.nan, reading.state.dtype)
+        nats = np.full(len(known), model.unseen_nats if unknown == "count" else np.nan, text_state.state.dtype)
         found = []
         for text in _texts(model, ids):
-            part, before, reading = read_nll(model, text, before, reading, workspace)
+            part, before, text_state = read_nll(model, text, before, text_state, workspace)
             found.append(part)
             if model.reads_lines and len(text) and before == model.start:  # the next line is a text of its own
-                reading = model.begin(1)
+                text_state = model.zero_text_state(1)
         nats[known] = np.concatenate(found)
         yield nats
 
@@ -157,12 +157,14 @@ def encode_known(vocabulary: Vocabulary, text: Text, unknown: str) -> tuple[Ids,
     return ids, np.ones(len(ids), bool)
 
 
-def read_nll(model: Model, ids: Ids, before: int, reading: Reading, workspace: Workspace) -> tuple[Array, int, Reading]:
-    """-log p of the characters `ids` [N] after the character `before`; the last character, and the next reading."""
-    nats = np.empty(len(ids), reading.state.dtype)
+def read_nll(
+    model: Model, ids: Ids, before: int, text_state: TextState, workspace: Workspace
+) -> tuple[Array, int, TextState]:
+    """-log p of the characters `ids` [N] after the character `before`; the last character, and the next state."""
+    nats = np.empty(len(ids), text_state.state.dtype)
     for start in range(0, len(ids), CHARS_PER_READ):
         targets = ids[start : start + CHARS_PER_READ]
         inputs = np.concatenate(([before], targets[:-1])).astype(ids.dtype)
-        found, reading = checked_nll(model, inputs[:, None], targets[:, None], reading, workspace)
+        found, text_state = checked_nll(model, inputs[:, None], targets[:, None], text_state, workspace)
         nats[start : start + CHARS_PER_READ], before = found[:, 0], int(targets[-1])
-    return nats, before, reading
+    return nats, before, text_state

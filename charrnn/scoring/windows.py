@@ -112,11 +112,11 @@ def _losses(model: Model, ids: Ids, starts: Indices, size: int, workspace: Works
 
     What is past the end of the ids does not count.
     """
-    total, reading = np.zeros(len(starts)), model.begin(len(starts))
+    total, text_state = np.zeros(len(starts)), model.zero_text_state(len(starts))
     T = -(-CHARS_PER_CALL // len(starts))
     for t in range(0, size, T):
         places = starts + np.arange(t, min(t + T, size))[:, None]
         inputs, targets = (ids.take(places - before, mode="clip") for before in (1, 0))
-        nats, reading = checked_nll(model, inputs, targets, reading, workspace)
+        nats, text_state = checked_nll(model, inputs, targets, text_state, workspace)
         total += np.where(places < len(ids), nats, 0).sum(axis=0, dtype=np.float64)
     return total

@@ -53,6 +53,8 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     """
     has_threads, is_auto = "threads" in options, options.get("precision") == "auto"
     options = resolve_defaults(corpus, options)
+    if is_finetuned:  # what was learned without decay would be forgotten
+        options.setdefault("weight_decay", 0.0)
     if {"lr_decay", "lr_decay_after"} & set(options):
         options.setdefault("schedule", "step")
     V, split = len(corpus.vocabulary), split_corpus(corpus, training_config(options))

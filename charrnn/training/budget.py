@@ -101,7 +101,7 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
     H = chosen["hidden_size"]
     epochs = W / operations(ModelConfig(V, chosen["cell"], H, chosen["layers"])) / N
     is_used_up = epochs >= few_data.max_epochs(N, line)
-    if "optimizer" not in given and not is_used_up:
+    if "optimizer" not in given and (not is_used_up or "weight_decay" in given):
         chosen |= {"optimizer": "adamw", "weight_decay": given.get("weight_decay", WEIGHT_DECAY)}
     if given.get("optimizer", "adam") in ("adam", "adamw"):
         chosen.setdefault("lr", min(learning_rate(H), few_data.MAX_RATE if is_used_up else MAX_RATE))

@@ -7,11 +7,14 @@ from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.errors import ConfigError
 from charrnn.model.forms import network_for
 from charrnn.resources.memory import available
+from charrnn.training.ngram_counts import MAX_CHARS
 from charrnn.training.optimizers import OPTIMIZERS
 
 FLOAT_BYTES = 4
 CELLS_OF_A_LAYER = {"language_model": 1, "classifier": 2, "tagger": 2, "translator": 3}
 """The cells in each layer of a form of network: one for each direction, and that of a decoder."""
+NGRAM_BYTES = 90
+"""The most bytes for a character in which n-grams are counted, which is over before training begins."""
 BASE_BYTES = 200 << 20
 """The interpreter, its libraries and compiled code."""
 
@@ -37,8 +40,9 @@ def estimate(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
     if model.form == "translator":
         activations += steps * (2 * config.seq_length + 10 * H)
         width *= 2
+    counting = NGRAM_BYTES * min(corpus, MAX_CHARS) * bool(config.ngrams)
     masks = steps * L * width * bool(model.dropout) + 2 * cells * L * H * GH * bool(model.drop_connect)
-    return int(FLOAT_BYTES * (weights * copies + activations + masks) + 2 * corpus + BASE_BYTES)
+    return int(max(FLOAT_BYTES * (weights * copies + activations + masks), counting) + 2 * corpus + BASE_BYTES)
 
 
 def check(model: ModelConfig, config: TrainingConfig, corpus: int, resumed: bool = False) -> None:

@@ -37,14 +37,14 @@ def fitted(model: Model, data: ValidationData) -> NgramTable | None:
     if table is None or not data.size:
         return table
     network, workspace = replace(model, ngrams=None), Workspace()
-    reading, history = network.begin(data.batch_size), model.begin(data.batch_size).history
+    text_state, history = network.zero_text_state(data.batch_size), model.zero_text_state(data.batch_size).history
     losses, found = [], []
     for batch in data.batches(model.start):
-        reading.state[:, :, batch.reset] = 0
+        text_state.state[:, :, batch.reset] = 0
         history[:, batch.reset] = table.V
         counts = slice(None) if batch.mask is None else batch.mask.ravel()
         with np.errstate(all="ignore"):  # weights that are too large show in the loss
-            nats, reading = network.token_nll(batch.inputs, batch.targets, reading, workspace)
+            nats, text_state = network.token_nll(batch.inputs, batch.targets, text_state, workspace)
         contexts = ngrams.contexts_of(batch.inputs, history).reshape(-1, table.order)[counts]
         found.append(table.probabilities(contexts, batch.targets.ravel()[counts]))
         losses.append(nats.ravel()[counts])

@@ -71,6 +71,8 @@ class Trainer:
         self.unseen = unseen_estimate(state, (self.training_data, self.validation_data), corpus.rare)
         """How probable characters are that the corpus lacks, or that were left out or replaced in it."""
         self.shards = Shards(network_for(state.model_config, engine), self.training_data.batch_size, config.threads)
+        self.measured_step: int | None = None
+        """The step of the model for which the n-grams are weighted and held-out lines are scored, if that is done."""
         self.is_between_steps = True
         """Whether the state is that after a step: otherwise it is not fit to be saved."""
 
@@ -181,7 +183,7 @@ class Trainer:
                     if s.counters.step >= s.training_config.steps or self.out_of_patience:
                         if not s.history or s.history[-1].step != s.counters.step:
                             yield from self._evaluate(final=True)
-                        if self.line_scores is None:  # the time was up during a regular evaluation
+                        if self.measured_step != self.best_step:  # the time was up during a regular evaluation
                             yield from self._score_lines()
                         break
                     self.is_between_steps = False
@@ -192,12 +194,9 @@ class Trainer:
                 yield progress
 
     def warm_up(self) -> None:
-        """Takes a step and begins an evaluation, only to compile what the engine needs, and then restores the state.
-
-        It all happens in this thread, so that it can be interrupted: compiling in others would delay that by seconds.
-        """
+        """Takes a step and begins an evaluation, only to compile what the engine needs, and then restores the state."""
         before = self.state.copy()
-        with blas.limit(), Threads(1) as threads, suppress(DivergenceError):
+        with blas.limit(), Threads(1) as threads, suppress(DivergenceError):  # one thread, which can be interrupted
             self._step(threads)
         next(calibration.losses(self._model(self.state.params), self.validation_data), None)
         self.state.restore(before)
@@ -285,16 +284,17 @@ class Trainer:
                 s.best = copy_params(calibration.calibrated(params, temperatures[ema_is_better], self.prior_shift))
                 counters.best_step = counters.step
         self.is_between_steps = True
-        self.line_scores = self.line_scores if self.best_step == best_step else None
+        if self.best_step != best_step:
+            self.line_scores, self.ngrams = None, self.ngrams and self.ngrams.unmeasured()
         if final or counters.step >= s.training_config.steps or self.out_of_patience:
             yield from self._score_lines()
         yield replace(progress, evaluation=row)
 
     def _score_lines(self) -> Iterator[Progress]:
         """Fits the weight of the n-grams to the best model, and scores held-out lines with it."""
-        step = self.state.counters.step
+        step, read = self.state.counters.step, self.training_data.chars_read_per_step
         self.ngrams = fitted(self.best, self.validation_data)
-        learned = step * self.training_data.chars_read_per_step
-        for found in held_out_lines.scores(self.best, self.validation_data, learned):
+        for found in held_out_lines.scores(self.best, self.validation_data, step * read):
             self.line_scores = found
             yield Progress(step, self.epoch_of(step))
+        self.measured_step = self.best_step

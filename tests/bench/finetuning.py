@@ -96,7 +96,7 @@ def known_loss(trainer: Trainer, base: Model) -> float:
     """The mean loss of a training's best model on those validation characters that the base knows."""
     model, ids = trainer.best, trainer.validation_data.excerpt(sys.maxsize)
     inputs = np.concatenate(([model.vocabulary.start], ids[:-1]))[:, None]
-    nats, _ = model.token_nll(inputs, ids[:, None], model.begin(1))
+    nats, _ = model.token_nll(inputs, ids[:, None], model.zero_text_state(1))
     known = np.array([character in base.vocabulary.characters for character in model.vocabulary.characters])
     return float(nats[:, 0][known[ids]].mean(dtype=np.float64))
 

@@ -3,8 +3,9 @@
     python tests/bench/protocols.py CORPUS --times 90s,3m,10m --seeds 3,3,2 --keep kept.json --picture protocols.svg
 
 Each model is trained with `--ngrams N`, which does not change its network, and measured alone and mixed with the
-n-grams. What is read is the held-out last tenth of the text. Prints a Markdown table of medians and of the least and
-the greatest of several seeds; the picture shows the medians over the training time.
+n-grams, whose weight, a single number, is the best one for the same text: the held-out last tenth. Prints a Markdown
+table of medians and of the least and the greatest of several seeds; the picture shows the medians over the training
+time.
 """
 
 import argparse
@@ -46,7 +47,8 @@ def trained(path: str, seconds: float, seed: int, n: int) -> Model:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "m.safetensors")
         words = ["train", path, "--time", f"{seconds:g}s", "--seed", str(seed), "--ngrams", str(n), "--out", str(out)]
-        subprocess.run([sys.executable, "-m", "charrnn", *words, "--quiet"], check=True)
+        split = ["--val-fraction", str(TrainingConfig(0).val_fraction), "--min-count", "0"]
+        subprocess.run([sys.executable, "-m", "charrnn", *words, *split, "--quiet"], check=True)
         return charrnn.load(out, engine="auto").model
 
 

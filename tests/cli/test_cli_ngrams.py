@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,17 +43,33 @@ def test_scores_samples_and_summaries_are_of_the_mixture(model: Path) -> None:
     assert f"n-grams up to 4 characters, {about['contexts']:,} contexts, {about['followers']:,} counts, weight" in shown
 
 
-def test_a_run_that_is_resumed_keeps_them_or_loses_them(model: Path) -> None:
-    for options, has_table in (((), True), (("--ngrams", 0), False)):
-        done = charrnn("train", "--resume", model, "--steps", 40 if has_table else 50, *options, cwd=model.parent)
+def test_a_run_that_is_resumed_keeps_them_or_loses_them(tmp_path: Path) -> None:
+    model = train_model(tmp_path, TEXT, "--ngrams", 4, "--seed", 1)
+
+    def resumed(*options: object) -> dict[str, Any] | None:
+        done = charrnn("train", "--resume", model, *options, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert (api.load(model).model.ngrams is not None) == has_table
+        ngrams = api.load(model).model.ngrams
+        return ngrams and ngrams.about()
+
+    first = api.load(model).model.ngrams
+    assert first is not None
+    assert resumed() == first.about()  # there was nothing left to train
+    (tmp_path / "whole").mkdir()
+    whole = api.load(train_model(tmp_path / "whole", TEXT, "--ngrams", 4, "--seed", 1, steps=60)).model.ngrams
+    assert whole is not None
+    assert resumed("--steps", 60) == whole.about() != first.about()
+    shorter = resumed("--steps", 90, "--ngrams", 3)
+    assert shorter is not None
+    assert (shorter["order"], shorter["loss"] is None) == (2, False)
+    assert resumed("--steps", 120, "--ngrams", 0) is None
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--ngrams", 13), "--ngrams must be from 0 to 12, not 13"),
+        (("--ngrams", 1), "--ngrams must be 0 or from 2 on: single characters have no context"),
         (("--ngrams", -1), "--ngrams must be from 0 to 12, not -1"),
         (("--ngrams", 3, "--classify"), "--ngrams is only for continuous text, lines and records"),
     ],

@@ -313,5 +313,7 @@ def test_the_same_model_has_the_same_card():
 def test_a_card_tells_of_n_grams_and_pytorch_leaves_them_out(tmp_path, monkeypatch):
     checkpoint = Checkpoint.from_trainer(run_of(VERSE, ngrams=3))
     table = checkpoint.model.ngrams
-    assert f"counted n-grams, the validation loss is {table.loss:.4f} nats" in card(checkpoint, "verse")
+    text = card(checkpoint, "verse")
+    assert f"bits, and of {table.loss:.4f} nats mixed with the predictions of counted n-grams." in text
+    assert "PyTorch computes the same, but for the n-grams, from the file alone" in text
     check_pytorch(checkpoint, tmp_path, monkeypatch)

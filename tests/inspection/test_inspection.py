@@ -571,7 +571,7 @@ def test_a_clamped_unit_keeps_its_value_where_rows_are_reset() -> None:
     ids = model.vocabulary.encode("the cat sat")
     ((nats, chars),) = evaluation.losses(model, ValidationStream(ids))
     inputs = np.concatenate(([model.vocabulary.start], ids[:-1])).astype(ids.dtype)
-    found, _ = model.token_nll(inputs[:, None], ids[:, None], model.begin(1))
+    found, _ = model.token_nll(inputs[:, None], ids[:, None], model.zero_text_state(1))
     assert nats / chars == pytest.approx(found.mean(), rel=1e-5)
 
 

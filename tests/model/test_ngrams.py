@@ -115,6 +115,7 @@ def test_the_fitted_weight_is_the_best():
     found = table.fitted(-np.log(q), p)
     assert 0.1 < found.weight < 0.9
     assert found.loss == pytest.approx(loss(found.weight))
+    assert table.fitted(np.full(9, 20.0), np.ones(9)).weight == 0.99  # never all
     assert found.loss < min(loss(found.weight - 0.01), loss(found.weight + 0.01), loss(0), loss(1))
 
 

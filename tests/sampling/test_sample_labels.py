@@ -92,7 +92,7 @@ def test_a_score_counts_the_target_only():
     whole, *parts = score_lines(model, ["ab\tca\n", "ab\tca", "ab\t\n", "ab\t", "abc"])
     assert [found.chars for found in (whole, *parts)] == [3, 2, 1, 0, 0]
     ids = model.vocabulary.encode("\nab\tca\n")
-    nats, _ = model.token_nll(ids[:-1, None], ids[1:, None], model.begin(1))
+    nats, _ = model.token_nll(ids[:-1, None], ids[1:, None], model.zero_text_state(1))
     assert whole.nats == pytest.approx(float(np.sum(nats[3:])), rel=1e-5)
 
 

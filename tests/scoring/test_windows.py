@@ -17,9 +17,9 @@ TEXT = "abba cab, a bad cab\n" * 11
 
 def window_loss(model, ids) -> float:
     """The loss of all ids but the first, read one after the other from a fresh state."""
-    reading, total = model.begin(1), 0.0
+    text_state, total = model.zero_text_state(1), 0.0
     for before, target in itertools.pairwise(ids[:, None, None]):
-        nats, reading = model.token_nll(before, target, reading)
+        nats, text_state = model.token_nll(before, target, text_state)
         total += float(nats[0, 0])
     return total
 

@@ -149,6 +149,7 @@ def test_more_time_changes_nothing_once_a_text_is_used_up(N: int, line: float) -
         (10**6, {"optimizer": "adam"}, ("adam", None)),
         (10**6, {"optimizer": "sgd"}, ("sgd", None)),
         (1000, {}, (None, None)),  # a text that is used up
+        (1000, {"weight_decay": 0.1}, ("adamw", 0.1)),
     ],
 )
 def test_weights_decay_unless_the_optimizer_is_given(N: int, given: Any, expected: tuple[object, object]) -> None:

@@ -9,7 +9,6 @@ from charrnn.checkpoint import model_file
 from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.dataset.split import ValidationStream
 from charrnn.errors import ConfigError
-from charrnn.model.line_scores import LineScores
 from charrnn.scoring.lines import score_lines
 from charrnn.scoring.text import score
 from support.trainings import VERSE, resumed, run, run_of, start_in, start_short
@@ -83,7 +82,6 @@ def test_the_contexts_of_lines_end_where_they_begin():
     ]
     found = sum(each.nats for each in score_lines(model, texts)) / lines.size
     assert model.ngrams.loss == pytest.approx(found, rel=1e-5)
-    assert model.line_scores is None or isinstance(model.line_scores, LineScores)
 
 
 @pytest.mark.parametrize("layout", ["pairs", "translations", "labels", "tags"])

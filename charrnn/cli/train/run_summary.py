@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from lzma import LZMAError
 from threading import Thread
 
@@ -67,12 +67,12 @@ class RunSummary:
         self.thread.join(BASELINE_WAIT)
         if row and row.val_loss is not None:
             yield self._loss(row.val_loss)
-        if model is not None and model.ngrams is not None and (mixed := model.ngrams.loss) is not None:
-            table = f"n-grams of up to {model.ngrams.order + 1} characters, which weigh {model.ngrams.weight:.0%}"
-            yield f"mixed with {table}, it is {mixed:.3f} ({mixed / math.log(2):.2f} bits)"
         if (loss := self.window_loss(model)) is not None:
             what = f"in windows of {windows.USUAL} characters, each from a fresh state as transformers read"
             yield f"{what}, it is {loss:.3f} ({loss / math.log(2):.2f} bits)"
+        if model is not None and model.ngrams is not None and (mixed := model.ngrams.loss) is not None:
+            table = f"n-grams of up to {model.ngrams.order + 1} characters, which weigh {model.ngrams.weight:.0%}"
+            yield f"mixed with {table}, it is {mixed:.3f} ({mixed / math.log(2):.2f} bits)"
         start = self._start()
         if start and row and row.step and row.val_loss is not None:
             change = row.val_loss / start - 1
@@ -112,11 +112,12 @@ class RunSummary:
         }
 
     def window_loss(self, model: Model | None) -> float | None:
-        """The validation loss of the model in the file on windows; None without a continuous text that is held out."""
+        """The validation loss of the network in the file on windows; None if no continuous text is held out."""
         data, threads = self.trainer.validation_data, len(self.trainer.shards)
         if model is not None and isinstance(data, ValidationStream) and data.size and not self.window_losses:
+            network = replace(model, ngrams=None)
             with suppress(DivergenceError):  # weights that are too large from a fresh state
-                self.window_losses.append(windows.mean_loss(model, data.ids, MAX_WINDOWS, threads=threads))
+                self.window_losses.append(windows.mean_loss(network, data.ids, MAX_WINDOWS, threads=threads))
         return self.window_losses[0] if self.window_losses else None
 
     def nothing_trained(self) -> str:

@@ -114,12 +114,13 @@ def _provenance(checkpoint: Checkpoint, precision: str, date: str, wanted: bool)
     shape = counted(config.layers, "layers") + f" of {counted(config.hidden_size, 'units')}"
     parts = [f"The network: {cell}, {shape}, {checkpoint.model.n_params:,} parameters in {precision}."]
     losses = [row.val_loss for row in checkpoint.history if row.val_loss is not None]
+    unit = "byte" if checkpoint.model.vocabulary.is_bytes else "character"
     if wanted and corpus is not None:
-        size = counted(corpus.training_chars, "characters")
+        size = counted(corpus.training_chars, f"{unit}s")
         parts.append(f"It learned from {size} of {one_line(corpus.name)}, and may repeat them.")
     if wanted and losses:
         before = ", before it was adapted to another text" if checkpoint.adapted else ""
-        loss = f"{min(losses):.3f} nats ({min(losses) / math.log(2):.2f} bits) per character"
+        loss = f"{min(losses):.3f} nats ({min(losses) / math.log(2):.2f} bits) per {unit}"
         parts.append(f"Its validation loss is {loss}{before}.")
     if wanted:
         parts.append(f"The model is of {date}. Made with charrnn.")
