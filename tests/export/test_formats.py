@@ -38,5 +38,7 @@ def test_a_format_writes_what_its_suffix_means_and_refuses_options_that_it_does_
 
 
 def test_a_name_that_no_format_has_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"a\.txt can't be used: it must end in \.html, \.htm, \.onnx, or be that of a folder"):
+    with pytest.raises(
+        ConfigError, match=r"a\.txt can't be used: it must end in \.html, \.htm, \.onnx, or be that of a folder"
+    ):
         formats.export(tmp_path, Checkpoint(random_model()), tmp_path / "a.txt", ExportOptions())
