@@ -226,12 +226,22 @@ class Model:
         self, inputs: Ids, targets: Ids, text_state: TextState, workspace: Workspace | None = None
     ) -> tuple[Array, TextState]:
         """-log p [T, B], in nats, of each of the targets [T, B] after the inputs [T, B]; and the next state."""
+        nats, p, text_state = self.token_nll_unmixed(inputs, targets, text_state, workspace)
+        return nats if self.ngrams is None else self.ngrams.mixture(nats, p), text_state
+
+    def token_nll_unmixed(
+        self, inputs: Ids, targets: Ids, text_state: TextState, workspace: Workspace | None = None
+    ) -> tuple[Array, Array, TextState]:
+        """`token_nll` of the network alone, the probabilities [T, B] of the n-grams, and the next state.
+
+        A model without n-grams gives none of these probabilities, [0].
+        """
         state, history = text_state
         nats, state = self.language_model.token_nll(self.params, inputs, targets, state, workspace)
         if self.ngrams is None:
-            return nats, TextState(state, history)
+            return nats, np.zeros(0), TextState(state, history)
         p = self.ngrams.probabilities(contexts_of(inputs, history).reshape(-1, len(history)), targets.ravel())
-        return self.ngrams.mixture(nats, p.reshape(nats.shape)), TextState(state, history_after(inputs, history))
+        return nats, p.reshape(nats.shape), TextState(state, history_after(inputs, history))
 
 
 def check_model(value: object) -> None:

@@ -70,7 +70,8 @@ class BatchDecoder:
         if self._compiled:
             recent = self.recent if self.config.loop_penalty > 0 else None
             settings = filters.settings(self.config)
-            contexts = None if self.model.ngrams is None else self._contexts(self.recent)
+            table = self.model.ngrams
+            contexts = None if table is None else self._contexts(self.recent, table.order)
             ids, logps = self._compiled.run(self.context, u, temps, settings, mask, recent, contexts)
         else:
             with blas.limit(self.threads):
@@ -91,7 +92,9 @@ class BatchDecoder:
             with np.errstate(all="ignore"):  # `draw` checks the log-probabilities
                 logits, self._state = self.model.step(context, self._state)
                 if (table := self.model.ngrams) is not None:
-                    logits = table.mixed_distribution(logits, self._contexts(text[:, n : n + filters.LOOKBACK]))
+                    logits = table.mixed_distribution(
+                        logits, self._contexts(text[:, n : n + filters.LOOKBACK], table.order)
+                    )
                 y = logits.astype(np.float64)
                 y -= y.max(axis=-1, keepdims=True)
                 norm = np.log(np.exp(y).sum(axis=-1))
@@ -105,10 +108,9 @@ class BatchDecoder:
             logps[n] = y[rows, context] - norm
         return ids, logps
 
-    def _contexts(self, recent: filters.Recent) -> filters.Recent:
+    def _contexts(self, recent: filters.Recent, order: int) -> filters.Recent:
         """The contexts [B, K] of the n-grams, the latest character first; a text begins after `Model.start`."""
-        table = self.model.ngrams
-        contexts = recent[:, : -(table.order if table else 0) - 1 : -1].copy()
+        contexts = recent[:, : -order - 1 : -1].copy()
         is_missing = contexts == len(self.model.vocabulary)
         begun = np.flatnonzero(is_missing.any(axis=1))
         contexts[begun, is_missing[begun].argmax(axis=1)] = self.model.start

@@ -1,7 +1,5 @@
 """The n-grams of a run: counted in what it learns from, and weighted by what they bring on the validation data."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from charrnn.config import TrainingConfig
@@ -36,17 +34,14 @@ def fitted(model: Model, data: ValidationData) -> NgramTable | None:
     table = model.ngrams
     if table is None or not data.size:
         return table
-    network, workspace = replace(model, ngrams=None), Workspace()
-    text_state, history = network.zero_text_state(data.batch_size), model.zero_text_state(data.batch_size).history
+    text_state, workspace = model.zero_text_state(data.batch_size), Workspace()
     losses, found = [], []
     for batch in data.batches(model.start):
         text_state.state[:, :, batch.reset] = 0
-        history[:, batch.reset] = table.V
-        counts = slice(None) if batch.mask is None else batch.mask.ravel()
+        text_state.history[:, batch.reset] = table.V
+        counts = ... if batch.mask is None else batch.mask
         with np.errstate(all="ignore"):  # weights that are too large show in the loss
-            nats, text_state = network.token_nll(batch.inputs, batch.targets, text_state, workspace)
-        contexts = ngrams.contexts_of(batch.inputs, history).reshape(-1, table.order)[counts]
-        found.append(table.probabilities(contexts, batch.targets.ravel()[counts]))
-        losses.append(nats.ravel()[counts])
-        history = ngrams.history_after(batch.inputs, history)
+            nats, p, text_state = model.token_nll_unmixed(batch.inputs, batch.targets, text_state, workspace)
+        losses.append(nats[counts].ravel())
+        found.append(p[counts].ravel())
     return table.fitted(np.concatenate(losses), np.concatenate(found))

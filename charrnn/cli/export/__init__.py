@@ -1,1 +1,1 @@
-"""The command `export`: a page that writes."""
+"""The command `export`: a page that writes, an ONNX file, or a folder with a model card."""

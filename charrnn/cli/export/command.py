@@ -57,7 +57,6 @@ def command(
     from charrnn.cli.terminal.console import model_file
     from charrnn.cli.terminal.output_file import check_path
     from charrnn.errors import ConfigError
-    from charrnn.export.card import check_folder_is_free
     from charrnn.export.formats import SUFFIXES, export, format_of
     from charrnn.export.options import ExportOptions
 
@@ -71,6 +70,8 @@ def command(
     if destination.suffix:
         check_path(destination, SUFFIXES, force)
     else:
+        from charrnn.export.card import check_folder_is_free
+
         check_folder_is_free(destination, force)
     source = model_file(None if checkpoint is None else Path(checkpoint), notice)
     loaded = load(source)
