@@ -7,8 +7,7 @@ from typing import Any, Self
 from charrnn.errors import ConfigError
 
 FORMS = ("language_model", "classifier", "tagger", "translator")
-"""What a network predicts: the next character; a label of a whole text, a tag for each of its characters, or another
-text."""
+"""What a network predicts: the next character; a label of a text, a tag for each of its characters, or another text."""
 WRITERS = ("language_model", "translator")
 """The forms whose outputs are characters."""
 CELLS = ("lstm", "gru", "rnn")
@@ -223,6 +222,11 @@ class TrainingConfig(Config):
     """The format in which matrices are multiplied, one of `PRECISIONS`; everything else is float32."""
     threads: int = 1
 
+    @property
+    def decoupled_decay(self) -> float:
+        """The weight decay that has nothing to do with the gradient."""
+        return self.weight_decay if self.optimizer == "adamw" else 0.0
+
     def check(self) -> None:
         between("steps", self.steps, 0, 2**53)
         between("batch_size", self.batch_size, 1, 1 << 20)
@@ -287,11 +291,10 @@ class SamplingConfig(Config):
     def check(self) -> None:
         between("temp", self.temp, 0, 1e6)
         between("to_temp", self.to_temp or 0.0, 0, 1e6)
-        between("typical", self.typical, 0, 1)
         between("loop_penalty", self.loop_penalty, 0, 1e6)
         between("top_k", self.top_k, 0, 0x110000)
-        between("top_p", self.top_p, 0, 1)
-        between("min_p", self.min_p, 0, 1)
+        for name in ("typical", "top_p", "min_p"):
+            between(name, getattr(self, name), 0, 1)
         for name in ("top_p", "typical"):
             if getattr(self, name) == 0:
                 raise ConfigError(f"{name} must be above 0; for only the likeliest character use --temp 0", name)

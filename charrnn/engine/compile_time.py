@@ -20,6 +20,7 @@ SECONDS = {
     "decoder._run": 17.7,
     "decoder._run.bfloat16": 17.7,
     "decoder._run.int8": 23.5,
+    "dropout._drop": 0.5,
     "embedding._add_rows": 0.2,
     "embedding._look_up": 0.3,
     "gru._backward": 1.6,
@@ -83,7 +84,7 @@ def training(
     if precision == "bfloat16":
         steps = {f"{cell}._{way}{IN_BFLOAT16}" for way in ("forward", "backward")}
         products = steps | {name for name in SECONDS if name.endswith(IN_BFLOAT16) and name.startswith(SHARED)}
-    others = {"adam._adam", "embedding._add_rows", "softmax._cross_entropy"}
+    others = {"adam._adam", "dropout._drop", "embedding._add_rows", "softmax._cross_entropy"}
     of_attention = {name for name in SECONDS if name.startswith("attention.")} if form == "translator" else set()
     found = scoring(cell) | products | others | of_attention
     return found | sampling() if samples and form == "language_model" else found

@@ -81,6 +81,13 @@ class Embedding(Protocol):
         """dW_ih [V, G·H], from dx [T, B, G·H] and ids [T, B]; db is the sum of its rows."""
 
 
+class Dropout(Protocol):
+    """The masks of dropout, forward and backward: see `layers.dropout`."""
+
+    def drop(self, x: Array, out: Array, dropped: float, seed: int, rows: Indices, /) -> None:
+        """Writes x times the masks of rows [N] to out [N, C]; x is [N, C], or [1, C] for N equal rows; contiguous."""
+
+
 class Linear(Protocol):
     """y = x W + b. The precision is that of the products, as in a cell."""
 
@@ -191,6 +198,7 @@ class Engine(Protocol):
     gru: Cell
     lstm: Cell
     embedding: Embedding
+    dropout: Dropout
     linear: Linear
     softmax: Softmax
     attention: Attention

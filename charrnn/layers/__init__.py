@@ -1,6 +1,6 @@
 """The mathematics, one page per layer, in NumPy: this is also the reference engine, `numpy`."""
 
-from charrnn.layers import attention, embedding, gru, linear, lstm, rnn, rnn_relu, softmax
+from charrnn.layers import attention, dropout, embedding, gru, linear, lstm, rnn, rnn_relu, softmax
 
 Decoder = Learner = adam = None
 """The faster paths that an engine may offer; the reference has none: see `charrnn.engine.Engine`."""
@@ -10,6 +10,7 @@ __all__ = [
     "Learner",
     "adam",
     "attention",
+    "dropout",
     "embedding",
     "gru",
     "linear",

@@ -70,8 +70,8 @@ class BidirectionalNetwork(WholeTextNetwork):
     ) -> tuple[float, Params, Array]:
         """The summed loss in nats, its gradient for every parameter, and the empty state.
 
-        `dropout` is the mask [L, T, B, 2H] of `dropout_masks`, or None. The results are sums, not means, so that those
-        of shards can be added. Only the targets that the batch's mask selects count; a shard may have none. The
+        `dropout` is the mask [L, T, B, 2H] of `Masks.of_outputs`, or None. The results are sums, not means, so that
+        those of shards can be added. Only the targets that the batch's mask selects count; a shard may have none. The
         gradients are those of the loss plus, with `lm_weight`, the auxiliary loss, which the loss itself leaves out.
         """
         lm_weight = self.config.lm_weight

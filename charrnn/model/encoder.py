@@ -92,8 +92,8 @@ class Encoder:
     ) -> Encoding:
         """Reads the first `lengths` [B] of the inputs [T, B]; all of them if it is None.
 
-        `dropout` is the mask [L, T, B, 2H] of `dropout_masks`, or None: beside that of the forward cell's outputs that
-        of the reverse cell's, each in the order of the cell's steps.
+        `dropout` is the mask [L, T, B, 2H] of `Masks.of_outputs`, or None: beside that of the forward cell's outputs
+        that of the reverse cell's, each in the order of the cell's steps.
         """
         T, B = inputs.shape
         lengths = np.full(B, T) if lengths is None else lengths.astype(np.intp)

@@ -127,9 +127,9 @@ class Network:
     ) -> tuple[float, Params, Array]:
         """The summed loss in nats, its gradient for every parameter, and the next state.
 
-        `state` is [L, S, B, H]; `dropout` is the mask [L, T, B, H] of `dropout_masks`, or None. The results are sums,
-        not means, so that those of shards can be added. Only the targets that the batch's mask selects count; a shard
-        may have none.
+        `state` is [L, S, B, H]; `dropout` is the mask [L, T, B, H] of `Masks.of_outputs`, or None. The results are
+        sums, not means, so that those of shards can be added. Only the targets that the batch's mask selects count; a
+        shard may have none.
         """
         total, grads, next_state, _ = self._forward_backward(params, batch, state, dropout, workspace or Workspace())
         return total, grads, next_state

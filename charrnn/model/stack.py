@@ -101,7 +101,7 @@ class Stack:
     ) -> tuple[Array, Array, Reading]:
         """The last layer's outputs [T, B, H] for the inputs [T, B], the next state, and what `backward` needs.
 
-        `dropout` is the mask [L, T, B, H] of `dropout_masks`, or None.
+        `dropout` is the mask [L, T, B, H] of `Masks.of_outputs`, or None.
         """
         cell, next_state, caches, outputs = self.cell, np.empty_like(state), [], []
         x = self.engine.embedding.forward(inputs, params[f"W_ih0{self.ending}"], params[f"b0{self.ending}"], workspace)

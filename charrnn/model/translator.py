@@ -92,10 +92,10 @@ class Translator(WholeTextNetwork):
     ) -> tuple[float, Params, Array]:
         """The summed loss in nats, its gradient for every parameter, and the empty state.
 
-        `dropout` is the mask [L, S + T, B, 2H] of `dropout_masks`, or [L, 2, B, 2H] if it is locked, or None: that of
-        the encoder's outputs, then that of the decoder's, of which the first H columns count. The results are sums, not
-        means, so that those of shards can be added. Only the targets that the batch's mask selects count; a shard may
-        have none.
+        `dropout` is the mask [L, S + T, B, 2H] of `Masks.of_outputs`, or [L, 2, B, 2H] if it is locked, or None: that
+        of the encoder's outputs, then that of the decoder's, of which the first H columns count. The results are sums,
+        not means, so that those of shards can be added. Only the targets that the batch's mask selects count; a shard
+        may have none.
         """
         workspace = workspace or Workspace()
         a, done = self._forward(params, batch, dropout, workspace)

@@ -55,9 +55,10 @@ def adam(
     beta2: float = 0.999,
     epsilon: float = 1e-8,
 ) -> None:
-    """m ← β₁ m + (1 - β₁) d;  v ← β₂ v + (1 - β₂) d²;  p ← p - rate · m̂ / (√v̂ + ε) (Kingma & Ba, 2015).
+    """m ← β₁ m + (1 - β₁) d;  v ← β₂ v + (1 - β₂) d²;  p ← λ p - rate · m̂ / (√v̂ + ε) (Kingma & Ba, 2015).
 
     m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) correct the bias of the moments towards the zeros that they begin with.
+    λ is 1, and with adamw 1 - rate · weight decay (Loshchilov & Hutter, 2019).
     """
     m *= beta1
     m += (1 - beta1) * d
@@ -68,6 +69,8 @@ def adam(
     root += epsilon
     np.divide(m, root, out=root)
     root *= rate / (1 - beta1**t)
+    if config.decoupled_decay:
+        p *= 1 - rate * config.decoupled_decay
     p -= root
 
 
@@ -101,10 +104,8 @@ def update(
     step = engine.adam if optimizer.update is adam and engine.adam else optimizer.update
     for name, p in params.items():
         d = grads[name]
-        if config.weight_decay and config.optimizer == "adamw":
-            p *= 1 - rate * config.weight_decay
-        elif config.weight_decay:
-            d = d + config.weight_decay * p
+        if decay := config.weight_decay - config.decoupled_decay:
+            d = d + decay * p
         step(p, d, *(moments[f"{moment}.{name}"] for moment in optimizer.moments), rate, t, config)
 
 
@@ -124,17 +125,15 @@ def global_norm(arrays: Iterable[Array]) -> float:
     return math.sqrt(sum(float(np.vdot(a, a)) for a in arrays))
 
 
-def clip(grads: Params, config: TrainingConfig) -> float:
-    """Clips the gradients in place and returns their global norm before clipping.
+def clip(grads: Params, norm: float, config: TrainingConfig) -> None:
+    """Clips the gradients, whose global norm is given, in place.
 
     By norm, all are scaled together so that the norm is at most `config.clip` (Pascanu, Mikolov & Bengio, 2013); by
     value, each number is limited to ± `config.clip`, as in min-char-rnn. 0 disables clipping.
     """
-    norm = global_norm(grads.values())
     if config.clip and config.clip_by == "value":
         for d in grads.values():
             np.clip(d, -config.clip, config.clip, out=d)
     elif config.clip and norm > config.clip:
         for d in grads.values():
             d *= config.clip / norm
-    return norm

@@ -9,6 +9,7 @@ from charrnn.dataset.batch import Batch
 from charrnn.engine.threads import Threads, row_shards
 from charrnn.layers.workspace import Workspace
 from charrnn.model.forms import AnyNetwork
+from charrnn.model.masks import Masks
 from charrnn.training import optimizers
 from charrnn.types import Array, Params, Shapes
 
@@ -26,11 +27,15 @@ class Shards:
     """
 
     def __init__(self, network: AnyNetwork, B: int, threads: int):
-        self.network = network
+        self.network, self.B = network, B
         self.rows = row_shards(B, min(threads, B))
         self.workspaces = [Workspace() for _ in self.rows]
         self.parts = _parts(network.param_shapes, len(self.rows))
         """What each thread adds up and updates."""
+        names = [f"W_hh{suffix}" for suffix in network.suffixes] if network.config.drop_connect else []
+        self.dropped = {name: n for n, name in enumerate(names)}
+        """The number of each recurrent matrix by its name, if weights of it are dropped."""
+        self.dropped_weights = Workspace()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -40,30 +45,56 @@ class Shards:
         return Threads(len(self.rows))
 
     def loss_and_gradients(
-        self, params: Params, batch: Batch, state: Array, dropout: Array | None, threads: Threads
-    ) -> tuple[float, Params, Array]:
-        """The mean loss of a batch, the gradients of that loss times the batch's weight, and the next state."""
+        self, params: Params, batch: Batch, state: Array, masks: Masks | None, threads: Threads
+    ) -> tuple[float, Params, float, Array]:
+        """The mean loss of a batch, the gradients of that loss times the batch's weight, and the next state.
+
+        After the gradients comes their norm, that of all of them together.
+        """
 
         def forward_backward(rows: slice, workspace: Workspace) -> tuple[float, Params, Array]:
-            masks = None if dropout is None else dropout[:, :, rows]
+            dropout = masks.of_outputs(batch.steps, self.B, rows, workspace, state.dtype) if masks else None
             with np.errstate(all="ignore"):  # the trainer checks the loss and the norm
-                return self.network.loss_and_gradients(params, batch.shard(rows), state[:, :, rows], masks, workspace)
+                return self.network.loss_and_gradients(
+                    weights, batch.shard(rows), state[:, :, rows], dropout, workspace
+                )
 
+        weights = params if masks is None else params | self._drop_weights(params, masks, threads)
         found = threads.map(forward_backward, self.rows, self.workspaces)
         all_nats, all_grads, states = zip(*found, strict=True)
         grads, chars = all_grads[0], max(batch.chars, 1)
         factor = batch.weight / chars
 
-        def add(parts: list[Part]) -> None:
+        def add(parts: list[Part]) -> float:
+            squares = 0.0
             with np.errstate(all="ignore"):
                 for name, part in parts:
                     d = grads[name][part]
                     for more in all_grads[1:]:
                         d += more[name][part]
                     d *= factor
+                    if masks is not None and name in self.dropped:
+                        masks.drop_weights(self.dropped[name], grads[name], part, grads[name])
+                    squares += float(np.vdot(d, d))
+            return squares
 
-        threads.map(add, self.parts)
-        return sum(all_nats) / chars, grads, np.concatenate(states, axis=2)
+        squares = threads.map(add, self.parts)
+        return sum(all_nats) / chars, grads, math.sqrt(sum(squares)), np.concatenate(states, axis=2)
+
+    def _drop_weights(self, params: Params, masks: Masks, threads: Threads) -> Params:
+        """The recurrent matrices, of which some weights are zero and the others larger, by name."""
+        found = {
+            name: self.dropped_weights.empty(name, params[name].shape, params[name].dtype) for name in self.dropped
+        }
+
+        def drop(parts: list[Part]) -> None:
+            for name, rows in parts:
+                if name in found:
+                    masks.drop_weights(self.dropped[name], params[name], rows, found[name])
+
+        if found:
+            threads.map(drop, self.parts)
+        return found
 
     def update(
         self,
@@ -74,17 +105,20 @@ class Shards:
         t: int,
         config: TrainingConfig,
         threads: Threads,
-    ) -> None:
-        """`optimizers.update`, of which each thread does a part."""
+    ) -> float:
+        """`optimizers.update`, of which each thread does a part; the sum of the new parameters, finite if they are."""
 
-        def update_parts(parts: list[Part]) -> None:
+        def update_parts(parts: list[Part]) -> float:
+            total = 0.0
             with np.errstate(all="ignore"):
                 for name, part in parts:
                     p, d = {name: params[name][part]}, {name: grads[name][part]}
                     of_p = {key: m[part] for key, m in moments.items() if key.partition(".")[2] == name}
                     optimizers.update(p, d, of_p, rate, t, config, self.network.engine)
+                    total += float(p[name].sum())
+            return total
 
-        threads.map(update_parts, self.parts)
+        return sum(threads.map(update_parts, self.parts))
 
 
 def _parts(shapes: Shapes, n: int) -> list[list[Part]]:

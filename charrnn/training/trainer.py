@@ -15,9 +15,9 @@ from charrnn.dataset.raw_text import corpus_mismatch_error
 from charrnn.dataset.split import split_corpus
 from charrnn.engine.threads import Threads
 from charrnn.errors import CharRNNError, DivergenceError
-from charrnn.model.dropout import dropconnect_masks, dropout_masks
 from charrnn.model.forms import network_for
 from charrnn.model.line_scores import LineScores
+from charrnn.model.masks import Masks
 from charrnn.model.model import Model
 from charrnn.resources import blas
 from charrnn.training import calibration, divergence, evaluation, evaluation_steps, held_out_lines, optimizers
@@ -219,18 +219,14 @@ class Trainer:
             counters.order = int(s.rng.integers(self.training_data.n_orders))
         batch = self.epoch(counters.order)(counters.batch)
         s.rnn_state[:, :, batch.reset] = 0
-        dropout = dropout_masks(s.model_config, batch.steps, batch.inputs.shape[1], s.rng)
-        dropconnect = dropconnect_masks(self.network, s.rng)
+        masks = Masks.draw(self.network, s.rng)
         lr = learning_rate(counters.step, counters.epoch, config)
         with np.errstate(all="ignore"):  # NaN and infinity are found below, not where they arise
-            params = s.params | {name: s.params[name] * mask for name, mask in dropconnect.items()}
-            loss, grads, next_state = self.shards.loss_and_gradients(params, batch, s.rnn_state, dropout, threads)
-            for name, mask in dropconnect.items():
-                grads[name] *= mask
-            norm = optimizers.clip(grads, config)
-            if math.isfinite(loss + norm) and loss < self.divergence_threshold:
-                self.shards.update(s.params, grads, s.moments, lr, counters.step + 1, config, threads)
-            total = loss + norm + sum(float(p.sum()) for p in s.params.values())
+            loss, grads, norm, next_state = self.shards.loss_and_gradients(s.params, batch, s.rnn_state, masks, threads)
+            optimizers.clip(grads, norm, config)
+            total = loss + norm
+            if math.isfinite(total) and loss < self.divergence_threshold:
+                total += self.shards.update(s.params, grads, s.moments, lr, counters.step + 1, config, threads)
             is_good = math.isfinite(total) and loss < self.divergence_threshold
             if is_good:
                 optimizers.update_ema(s.ema, s.params, counters.step + 1, config)

@@ -17,8 +17,9 @@ from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.dataset.batch import CHARS_PER_READ
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.streams import RESET_EVERY, Streams
-from charrnn.model.dropout import dropout_masks
+from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
+from charrnn.model.masks import Masks
 from charrnn.model.network import Network
 from charrnn.training.schedules import learning_rate
 from charrnn.training.state import Evaluation
@@ -116,14 +117,13 @@ def batches(
 
     They are charrnn's for the same state of `rng`, which is why dropout masks are drawn too; PyTorch uses its own.
     """
-    order = 0
+    order, network = 0, network_for(model, engines.load("numpy"))
     for step in range(steps):
         k = step % streams.steps_per_epoch
         if k == 0:
             order = int(rng.integers(streams.n_orders))
         inputs, targets = streams.ids_of_batch(order, k)
-        T, B = inputs.shape
-        dropout_masks(model, T, B, rng)
+        Masks.draw(network, rng)
         yield k, to_tensor(inputs), to_tensor(targets)
 
 

@@ -18,7 +18,7 @@ from support.cells import CELLS
 from support.narrow import product as narrow_product
 
 ROOT = Path(__file__).parents[2]
-OTHERS = ("embedding", "linear", "softmax", "attention", "matmul", "narrow")
+OTHERS = ("dropout", "embedding", "linear", "softmax", "attention", "matmul", "narrow")
 COMPILED = {name: name for name in (*CELLS, *OTHERS)} | {"activations": "simd"}
 """The modules of `layers/` that are compiled, and their compiled versions in `engine/kernels/`."""
 
@@ -32,6 +32,16 @@ def cell(module: Any, name: str, rng: np.random.Generator) -> dict[str, Any]:
     found = {"outputs": outputs, "state": state}
     gradients = module.backward(rng.normal(size=(T, B, H)), cache)
     return found | dict(zip(("dx", *(f"d{p}" for p in module.RECURRENT), "d_state"), gradients, strict=True))
+
+
+def dropout(module: Any, name: str, rng: np.random.Generator) -> dict[str, Any]:
+    """Arrays of which some values are dropped: rows that are blocks of random numbers and more, and equal rows."""
+    x, rows, found = rng.normal(size=(3, 2061)), np.array([7, 2, 1 << 40]), {}
+    for key, source in (("dropped", x), ("of equal rows", x[:1])):
+        found[key] = np.empty_like(x)
+        module.drop(source, found[key], 0.4, (1 << 63) - 25, rows)
+    module.drop(x, x, 0.4, 5, rows)
+    return found | {"in place": x}
 
 
 def embedding(module: Any, name: str, rng: np.random.Generator) -> dict[str, Any]:
@@ -89,6 +99,7 @@ def narrow(module: Any, name: str, rng: np.random.Generator) -> dict[str, Any]:
 def results(module: Any, name: str) -> dict[str, Any]:
     """What a layer of an engine computes, forward and backward, of the same random arguments."""
     compute: Callable[..., dict[str, Any]] = {
+        "dropout": dropout,
         "embedding": embedding,
         "linear": linear,
         "softmax": softmax,

@@ -10,6 +10,7 @@ from charrnn.config import CELLS, TrainingConfig
 from charrnn.dataset.batch import Batch
 from charrnn.layers.workspace import Workspace
 from charrnn.model.initialization import initial_params
+from charrnn.model.masks import Masks
 from charrnn.training import optimizers
 from charrnn.training.parallel import Shards
 from support.ragged import FORMS, LENGTHS, READERS, V, naive_loss, problem
@@ -162,10 +163,12 @@ def test_a_shard_of_padding_alone_adds_nothing(engine, form, cell, dtype):
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_shards_of_a_batch_add_up_to_it(engine, form, cell, n, locked):
     case = problem(engine, form, cell, 2, [0, 5, 2, 8, 1, 3], 0.3, locked_dropout=locked)
-    nats, wanted = case.loss_and_gradients()
+    masks = Masks.draw(case.network, np.random.default_rng(1))
+    dropout = masks.of_outputs(case.batch.steps, 6, slice(0, 6), dtype=np.float64)
+    nats, wanted = case._replace(masks=dropout).loss_and_gradients()
     shards = Shards(case.network, 6, n)
     with shards.threads() as threads:
-        loss, grads, state = shards.loss_and_gradients(case.params, case.batch, case.state, case.masks, threads)
+        loss, grads, _, state = shards.loss_and_gradients(case.params, case.batch, case.state, masks, threads)
     assert loss == pytest.approx(nats / case.batch.chars, rel=1e-12)
     assert state.shape == case.state.shape == case.network.state_shape(6)
     assert case.state.size == 0

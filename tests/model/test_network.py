@@ -9,11 +9,11 @@ from charrnn import engine as engines
 from charrnn.dataset.batch import Batch
 from charrnn.inspection import weights
 from charrnn.layers.workspace import Workspace
-from charrnn.model.dropout import dropout_masks
 from charrnn.model.initialization import initial_params
 from charrnn.model.network import Network
 from support import naive
 from support.cells import CELLS, model_config
+from support.masks import masks_of_outputs
 from support.slopes import moved, slope_along
 
 V, B, H = 5, 3, 4
@@ -25,7 +25,7 @@ def problem(config, engine, T, B=B, seed=0, dtype=np.float64):
     params = {name: rng.normal(scale=0.5, size=shape).astype(dtype) for name, shape in network.param_shapes.items()}
     inputs, targets = rng.integers(config.vocab_size, size=(2, T, B), dtype=np.uint8)
     state = rng.uniform(-0.9, 0.9, network.state_shape(B)).astype(dtype)
-    return network, params, Batch(inputs, targets), state, dropout_masks(config, T, B, rng, dtype)
+    return network, params, Batch(inputs, targets), state, masks_of_outputs(network, T, B, rng, dtype)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])

@@ -8,9 +8,9 @@ import pytest
 from charrnn.checkpoint.pytorch_format import to_torch
 from charrnn.config import ModelConfig
 from charrnn.dataset.batch import Batch
-from charrnn.model.dropout import dropout_masks
 from charrnn.model.forms import network_for
 from support import naive
+from support.masks import masks_of_outputs
 
 V, H, OUTPUTS = 7, 4, 3
 READERS = ("classifier", "tagger")
@@ -52,12 +52,12 @@ def problem(engine, form, cell, layers, lengths, dropout=0.0, T=None, seed=0, dt
         written, targets = (rng.integers(V, size=(max(1, *counts), B), dtype=np.uint8) for _ in range(2))
         mask = np.arange(len(targets))[:, None] < counts
         batch = Batch(written, targets, mask=mask, lengths=np.array(lengths), sources=inputs)
-        masks = dropout_masks(config, batch.steps, B, rng, dtype)
+        masks = masks_of_outputs(network, batch.steps, B, rng, dtype)
         return Problem(network, params, batch, network.zero_state(B, dtype), masks)
     targets = rng.integers(config.outputs, size=(1 if form == "classifier" else T, B), dtype=np.uint8)
     mask = np.arange(len(targets))[:, None] < lengths
     batch = Batch(inputs, targets, mask=mask, lengths=np.array(lengths))
-    masks = dropout_masks(config, T, B, rng, dtype)
+    masks = masks_of_outputs(network, T, B, rng, dtype)
     return Problem(network, params, batch, network.zero_state(B, dtype), masks)
 
 

@@ -59,11 +59,11 @@ def test_a_poisoned_gradient_costs_the_steps_since_the_last_evaluation(poison: f
     real = trainer.shards.loss_and_gradients
 
     def once(*args: Any) -> Any:
-        loss, grads, state = real(*args)
+        loss, grads, norm, state = real(*args)
         if trainer.state.counters.step == 17 and not poisoned:
             poisoned.append(True)
             grads["W_hh0"][0, 0] = poison
-        return loss, grads, state
+        return loss, grads, norm, state
 
     monkeypatch.setattr(trainer.shards, "loss_and_gradients", once)
     at_ten, rollbacks = trainer.state, 0

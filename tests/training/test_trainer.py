@@ -12,7 +12,7 @@ import pytest
 import charrnn
 from charrnn.config import LAYOUTS, OPTIMIZERS, SCHEDULES
 from charrnn.layers.softmax import log_softmax
-from charrnn.model.dropout import dropconnect_masks
+from charrnn.model.masks import Masks
 from charrnn.training.trainer import Trainer
 from support.cells import CELLS, cell_options
 from support.descent import assert_learns
@@ -167,7 +167,9 @@ def test_a_constant_rate_does_not_depend_on_the_end() -> None:
 def test_a_step_does_not_change_the_recurrent_weights_that_drop_connect_drops(engine_name: str) -> None:
     trainer = start(steps=1, drop_connect=0.5, optimizer="sgd", clip=0, engine=engine_name)
     before = trainer.state.params["W_hh0"].copy()
-    (mask,) = dropconnect_masks(trainer.network, _rng_of_first_step(trainer)).values()
+    masks, mask = Masks.draw(trainer.network, _rng_of_first_step(trainer)), np.ones_like(before)
+    assert masks is not None
+    masks.drop_weights(0, mask, slice(0, len(mask)), mask)
     after = run(trainer).state.params["W_hh0"]
     assert 0.4 < (mask == 0).mean() < 0.6
     np.testing.assert_array_equal(after[mask == 0], before[mask == 0])
