@@ -78,7 +78,7 @@ def training(
 ) -> frozenset[str]:
     """The kernels that training such a network calls, also in its evaluations; `samples`: and in samples on the way.
 
-    Evaluations and samples are in float32, whatever the precision of training.
+    Evaluations and samples are in float32, whatever the precision of training. The network has dropout, as most do.
     """
     products = {f"{cell}._backward", "matmul._outer", "matmul._pack_transposed"}
     if precision == "bfloat16":

@@ -288,6 +288,7 @@ def called():
 """
 CALLED = """
 small = {"hidden_size": 8, "batch_size": 4, "seq_length": 8, "steps": 2, "seed": 0, "threads": 1, "engine": "numba"}
+small["dropout"] = 0.1
 
 def trainer(text, cell="lstm", **options):
     return charrnn.train(text, cell=cell, **small, **options)
@@ -361,7 +362,7 @@ def test_the_kernels_of_a_job_are_those_that_it_calls() -> None:
 CALLED_IN_TIME = """
 from charrnn.training import autoconfig
 
-options = {"cell": "gru", "precision": sys.argv[1], "engine": "numba"}
+options = {"cell": "gru", "precision": sys.argv[1], "engine": "numba", "drop_connect": 0.1}
 for _ in charrnn.train("abcdefgh" * 500, time=2.0, hidden_size=8, threads=1, seed=0, **options):
     pass
 kernels = autoconfig.kernels(options, None)

@@ -7,7 +7,7 @@ import pytest
 
 from charrnn import engine as engines
 from charrnn.engine import MAX_NUMPY_CHARS, Engine, selection
-from charrnn.engine.protocols import Attention, Cell, Embedding, Linear, Softmax
+from charrnn.engine.protocols import Attention, Cell, Dropout, Embedding, Linear, Softmax
 from charrnn.errors import ConfigError, EngineError
 from support.cells import CELLS
 
@@ -20,7 +20,7 @@ def declared(protocol: type) -> set[str]:
 
 
 def test_every_engine_has_what_the_protocols_declare(engine: Engine) -> None:
-    layers = {"embedding": Embedding, "linear": Linear, "softmax": Softmax, "attention": Attention}
+    layers = {"dropout": Dropout, "embedding": Embedding, "linear": Linear, "softmax": Softmax, "attention": Attention}
     parts = layers | dict.fromkeys(CELLS, Cell)
     assert declared(Engine) == {*parts, "Decoder", "Learner", "adam"}
     assert all(hasattr(engine, name) for name in declared(Engine))
