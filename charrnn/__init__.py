@@ -166,4 +166,11 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'charrnn' has no attribute {name!r}")
+    import_module("charrnn.model.display").Displayed.make_html = _html
     return getattr(import_module(f"charrnn.{_MODULES[name]}"), _RENAMED.get(name, name))
+
+
+def _html(shown: object) -> str:
+    """What a notebook shows of an object; it is imported when it is first shown."""
+    html: str = import_module("charrnn.inspection.notebook.html").html(shown)
+    return html

@@ -20,6 +20,7 @@ from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import STDIN, Source, list_files
 from charrnn.dataset.record_form import LINES
 from charrnn.errors import CharRNNError, ConfigError, CorpusError
+from charrnn.model.display import Displayed
 from charrnn.model.model import Model
 from charrnn.training import start as trainers
 from charrnn.training.options import TrainOptions
@@ -28,7 +29,7 @@ from charrnn.training.state import Evaluation
 from charrnn.training.trainer import Trainer
 
 
-class SavedTraining:
+class SavedTraining(Displayed):
     """A training run that is saved along the way: iterate over it once to run it.
 
     Its path is locked until the loop ends, or until `close`, which the end of a `with` block calls too.

@@ -38,7 +38,7 @@ def sample_text(model: Model, seed: int, sources: Sequence[str] = (), length: in
         return "\n".join(_answers(model, sources))
     if model.layout == "stream":
         return "".join(generate(model, length=length, seed=seed, config=config))
-    if _translates(model):
+    if reads_sources(model):
         found = translate(model, sources, beam=1)
         return "\n".join(f"{source} → {target.text}" for source, target in zip(sources, found, strict=True))
     length = min(length, model.default_length)
@@ -57,8 +57,9 @@ def _answers(model: Model, texts: Sequence[str]) -> Iterator[str]:
             yield f"{tagging.text}\n{tagging.tags}"
 
 
-def _translates(model: Model) -> bool:
-    return model.layout == "translations" or (model.layout == "pairs" and model.labels is None)
+def reads_sources(model: Model) -> bool:
+    """Whether a model says something about texts that it reads, rather than write texts of its own."""
+    return model.layout in ("labels", "tags", "translations") or (model.layout == "pairs" and model.labels is None)
 
 
 def held_out_sources(trainer: Trainer, count: int = LINES) -> list[str]:
