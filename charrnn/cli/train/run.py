@@ -7,11 +7,11 @@ from charrnn.checkpoint.manager import CheckpointManager
 from charrnn.checkpoint.paths import FOLDER
 from charrnn.cli.terminal.console import default_interrupt, notifier, stop_signals
 from charrnn.cli.terminal.engine import notify_compilation
-from charrnn.cli.terminal.progress_bar import complete, progress_bar, tqdm
 from charrnn.cli.train import announcement
 from charrnn.cli.train.files import resume_command
 from charrnn.cli.train.run_summary import RunSummary
 from charrnn.cli.train.teller import Teller
+from charrnn.cli.train.training_bar import TrainingBar
 from charrnn.config import LINE_LAYOUTS
 from charrnn.dataset import shell_words
 from charrnn.engine import compile_time
@@ -50,7 +50,6 @@ class Run:
         self.command = command
         self.defaults = default_time, default_min_count
         self.summary = RunSummary(self.trainer)
-        self.loss = math.nan
         self.first = self.trainer.state.counters.step
         """The steps before this run."""
         self.gaps = 0.0
@@ -84,19 +83,23 @@ class Run:
 
     def _train(self) -> dict[int, float]:
         """Trains; returns the signals that stopped it."""
-        with self._bar() as bar, stop_signals() as signals:
+        with TrainingBar(self.trainer, self.quiet) as bar, stop_signals() as signals:
             teller = Teller(self.manager)
             for progress in self.manager:
                 self._tell_gap()
-                self._show(bar, progress)
-                if bar.disable and (line := teller.line(progress, self.loss)):
+                if progress.diverged is not None:
+                    self._report_rollback(progress)
+                bar.show(progress, self.manager.chars_per_second)
+                if progress.chars and self.sample_every and progress.step % self.sample_every == 0:
+                    self._sample()
+                if not bar.is_shown and (line := teller.line(progress, bar.loss)):
                     self.notice(line)
                 if progress.evaluation:
                     self._report(progress.evaluation)
                 if signals:
                     break
             else:
-                complete(bar)
+                bar.complete()
             self.manager.save_if_changed()
         return signals
 
@@ -162,33 +165,6 @@ class Run:
             "seed": s.training_config.seed,
             **start,
         }
-
-    def _bar(self) -> "tqdm[Any]":
-        """A progress bar over the steps, or over the seconds if the run has a deadline."""
-        deadline, s = self.trainer.deadline, self.trainer.state
-        count = "{postfix}" if deadline else "step {n_fmt}/{total_fmt} {postfix}"
-        if deadline:
-            return progress_bar(max(0.1, deadline.remaining()), 0, count, self.quiet)
-        return progress_bar(s.training_config.steps, s.counters.step, count, self.quiet)
-
-    def _show(self, bar: "tqdm[Any]", progress: Progress) -> None:
-        if progress.diverged is not None:
-            self._report_rollback(progress)
-            if not self.trainer.deadline:
-                bar.update(progress.step - bar.n)
-            return
-        if not progress.chars:
-            bar.set_postfix_str("evaluating" if not progress.evaluation else "", refresh=True)
-            return
-        self.loss = progress.loss if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * progress.loss
-        bpc, speed = self.loss / math.log(2), self.manager.chars_per_second
-        bar.set_postfix_str(
-            f"epoch {progress.epoch:,} loss {self.loss:.3f} bpc {bpc:.3f} {speed:,.0f} chars/s", refresh=False
-        )
-        deadline = self.trainer.deadline
-        bar.update((bar.total or 0.0) - deadline.remaining() - bar.n if deadline else 1)
-        if self.sample_every and progress.step % self.sample_every == 0:
-            self._sample()
 
     def _tell_gap(self) -> None:
         """Says that the process could not run for a while, if the training time was planned anew because of that."""
