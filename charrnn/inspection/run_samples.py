@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from charrnn.config import MAX_SEED, SamplingConfig
+from charrnn.config import MAX_SEED, PAIR_LAYOUTS, SamplingConfig
 from charrnn.dataset.lines import LineBatches
 from charrnn.model.model import Model
 from charrnn.sampling.generate import generate
@@ -65,10 +65,10 @@ def reads_sources(model: Model) -> bool:
 def held_out_sources(trainer: Trainer, count: int = LINES) -> list[str]:
     """Some first texts of pairs that are held out, if any are: at even distances, so that they are of all kinds.
 
-    Of a run whose layout has no pairs, they are the beginnings of lines; of continuous text there are none.
+    A layout without pairs has none.
     """
     data = trainer.validation_data if trainer.validation_data.size else trainer.training_data
-    if not isinstance(data, LineBatches):
+    if not isinstance(data, LineBatches) or trainer.state.training_config.layout not in PAIR_LAYOUTS:
         return []
     lines, chosen = data.lines, np.linspace(0, len(data.lines) - 1, count).astype(int)
     texts = (lines.ids[lines.starts[n] : lines.starts[n] + lines.lengths[n]] for n in chosen)

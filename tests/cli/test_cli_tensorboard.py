@@ -6,6 +6,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from charrnn.cli.train.files import resume_command
 from support.events import seen, without_speed
 from support.processes import SMALL, TEXT, after_script, charrnn, error_line, posix, unprivileged
 
@@ -55,6 +56,11 @@ def test_a_resumed_run_goes_on_in_its_folder(here: Path) -> None:
     again = charrnn("train", "corpus.txt", *SMALL, "--steps", 3, "--tensorboard", "runs/two", cwd=here)
     assert "runs/two has the events of a run: overwrite them with --force" in error_line(again, 1)
     assert not (here / "checkpoints").exists(), "no run has begun"
+
+
+def test_an_interrupted_run_says_how_its_curves_go_on() -> None:
+    command = resume_command(None, Path("m.safetensors"), Path("log"), Path("my runs"))
+    assert command == "charrnn train --resume --out m.safetensors --log log --tensorboard 'my runs'"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn.config import LAYOUTS, MAX_SEED, SamplingConfig
+from charrnn.config import LAYOUTS, MAX_SEED, PAIR_LAYOUTS, SamplingConfig
 from charrnn.dataset.control_characters import visible
 from charrnn.dataset.corpus import from_text
 from charrnn.engine import load as load_engine
@@ -144,6 +144,7 @@ def test_a_training_shows_its_losses_and_a_sample() -> None:
 def test_a_training_of_each_layout_shows_what_its_model_makes(layout: str) -> None:
     run = trained(layout)
     sources = held_out_sources(run)
+    assert bool(sources) == (layout in PAIR_LAYOUTS)
     shown, of_model = read(html(run)), read(html(run.best))
     (sample,) = shown.texts["pre"]
     if reads_sources(run.best):

@@ -34,7 +34,7 @@ def html(shown: object) -> str:
     """The HTML of a training run, saved or not, of a checkpoint, or of a model."""
     match shown:
         case SavedTraining():
-            return _training(shown.trainer, str(shown.path.name))
+            return _training(shown.trainer, shown.path.name)
         case Trainer():
             return _training(shown, "")
         case Checkpoint():
