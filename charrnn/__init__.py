@@ -12,7 +12,8 @@
 
     model = charrnn.load("model.safetensors").model
 
-These names are defined in the modules of the package, and imported when they are first used.
+These names are defined in the modules of the package, and imported when they are first used. `watch` is the loop over a
+run with a progress bar, and notebooks show runs, checkpoints and models with the curve of their losses and a sample.
 """
 
 from importlib import import_module
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from charrnn.checkpoint.model_file import Checkpoint, load, save
     from charrnn.checkpoint.saved_training import SavedTraining, resume, train
+    from charrnn.cli.train.training_bar import watch
     from charrnn.config import ModelConfig, SamplingConfig, TrainingConfig
     from charrnn.dataset.corpus import Corpus
     from charrnn.dataset.corpus import read as read_corpus
@@ -104,6 +106,7 @@ _MODULES = {
     "tag": "scoring.tag",
     "train": "checkpoint.saved_training",
     "translate": "sampling.translate",
+    "watch": "cli.train.training_bar",
 }
 _RENAMED = {"__version__": "VERSION", "read_corpus": "read"}
 """Public names, and those in their modules."""
@@ -156,6 +159,7 @@ __all__ = [
     "tag",
     "train",
     "translate",
+    "watch",
 ]
 
 
@@ -166,4 +170,11 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'charrnn' has no attribute {name!r}")
+    import_module("charrnn.model.display").Displayed.make_html = _html
     return getattr(import_module(f"charrnn.{_MODULES[name]}"), _RENAMED.get(name, name))
+
+
+def _html(shown: object) -> str:
+    """What a notebook shows of an object; it is imported when it is first shown."""
+    html: str = import_module("charrnn.inspection.notebook.html").html(shown)
+    return html

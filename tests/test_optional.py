@@ -11,7 +11,10 @@ from charrnn.errors import ConfigError, MissingLibraryError
 from charrnn.optional import import_optional, is_installed, require
 from support.processes import charrnn, environment, error_line, train_model
 
-OPTIONAL = ("numba", "llvmlite", "matplotlib", "jinja2", "regex", "charset_normalizer", "compression", "backports")
+OPTIONAL = (
+    *("numba", "llvmlite", "matplotlib", "jinja2", "regex", "charset_normalizer", "compression", "backports"),
+    "tensorboardX",
+)
 
 ONLY_FOLDERS = f"""
 import sys
@@ -113,6 +116,10 @@ def test_every_hint_names_the_library_that_is_missing(has_folders: bool, tmp_pat
         ("sample", model, "--match", "a+"): (2, "--match needs regex: pip install regex"),
         ("inspect", model, "--history", "--plot", "h.svg"): (2, "matplotlib: pip install matplotlib"),
         ("inspect", model, "--page", "p.html"): (2, "jinja2 and matplotlib: pip install jinja2 matplotlib"),
+        ("train", "corpus.txt", "--tensorboard", "runs"): (
+            2,
+            "TensorBoard needs tensorboardX: pip install tensorboardX",
+        ),
         ("train", "corpus.zst"): (1, "needs backports.zstd: pip install backports.zstd"),
     }
     for args, (code, hint) in hints.items():

@@ -140,13 +140,20 @@ def check_log(
         raise ConfigError("--log can't be -: give the name of a file")
     if any(other is not None and _is_same_file(log, other) for other in (*texts, *others)):
         raise ConfigError(f"{log} can't be the log too: give --log a file of its own")
-    for text in texts:
-        real, folder = Path(os.path.realpath(log)), Path(os.path.realpath(text))
-        hidden = any(part.startswith(".") for part in real.parts[len(folder.parts) :])
-        if os.path.isdir(folder) and real.is_relative_to(folder) and not hidden:
-            raise ConfigError(f"{log} would be read as part of the text in {text}: give --log another folder")
+    if (text := folder_that_reads(log, texts)) is not None:
+        raise ConfigError(f"{log} would be read as part of the text in {text}: give --log another folder")
     with write_errors(log):
         _check_free(log, continues)
+
+
+def folder_that_reads(path: Path, texts: Iterable[str]) -> str | None:
+    """The folder among the texts that would read this path as one of its files, if there is one."""
+    for text in texts:
+        real, folder = Path(os.path.realpath(path)), Path(os.path.realpath(text))
+        hidden = any(part.startswith(".") for part in real.parts[len(folder.parts) :])
+        if os.path.isdir(folder) and real.is_relative_to(folder) and not hidden:
+            return text
+    return None
 
 
 def _is_same_file(a: str | Path, b: str | Path) -> bool:

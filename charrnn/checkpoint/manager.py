@@ -1,9 +1,10 @@
-"""The checkpoint manager: saves a run along the way, protects a better model, and writes the log."""
+"""The checkpoint manager: saves a run along the way, protects a better model, and writes the log and the events."""
 
 import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import Any, Self
 
 from filelock import FileLock
 
+from charrnn.checkpoint.event_file import EventFile
 from charrnn.checkpoint.file_pair import begin_pair, check_same_run, save_pair
 from charrnn.checkpoint.log import Log
 from charrnn.checkpoint.model_file import Checkpoint, load
@@ -38,7 +40,7 @@ class CheckpointManager:
             manager.save_if_changed()
 
     Entering the block makes the first save, so that a path that can't be written fails before anything is learned.
-    Leaving the block closes the log and releases the lock, and so does an error on entering. If a save fails along the
+    Leaving the block closes the logs and releases the lock, and so does an error on entering. If a save fails along the
     way, the files of the last one stay, and there is a warning; if it fails in `save_if_changed`, that raises
     `CheckpointError`.
     """
@@ -50,15 +52,20 @@ class CheckpointManager:
         lock: FileLock,
         *,
         log: Path | None = None,
+        tensorboard: Path | None = None,
         resumed: bool = False,
         force: bool = False,
         warn: Callable[[str], None] = warnings.warn,
     ):
-        """`lock` is the lock of the path; `force` overwrites a log; `warn` gets the problems that don't end the run."""
+        """`lock` is the lock of the path; `log` is a file, and `tensorboard` a folder for events.
+
+        `force` overwrites both; `warn` gets the problems that don't end the run.
+        """
         self.trainer = trainer
         self.path = path
         self.lock = lock
         self.warn = warn
+        self.tensorboard = tensorboard
         self.resumed = resumed
         self.chars = 0
         self.began = self.saved = time.monotonic()
@@ -67,6 +74,7 @@ class CheckpointManager:
         """The evaluation of the model in the file, as long as the trainer has no weights that it would rather keep."""
         self._last_saved: tuple[object, ...] = ()
         self._log_options = (log, trainer.state, resumed, force)
+        self.events = EventFile(None, trainer.state, resumed, force)
 
     def __enter__(self) -> Self:
         try:
@@ -77,19 +85,26 @@ class CheckpointManager:
         return self
 
     def _begin(self) -> None:
-        """Opens the log and makes the first save."""
+        """Opens the log and the events, and makes the first save."""
         self.log = Log(*self._log_options)
         try:
-            self.save()
+            self.events = EventFile(self.tensorboard, *self._log_options[1:])
+            try:
+                self.save()
+            except BaseException:
+                self.events.discard()
+                raise
         except BaseException:
             self.log.discard()
             raise
         self.log.begin()
+        self.events.begin()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.log.close()
+        self.events.close()
         self.lock.release()
 
     def __iter__(self) -> Iterator[Progress]:
@@ -149,6 +164,8 @@ class CheckpointManager:
         """
         trainer, s, began = self.trainer, self.trainer.state, time.monotonic()
         self.log.flush_to_disk()
+        with self._event_errors():
+            self.events.flush_to_disk()
         best = self._best()
         previous = None if self._is_surpassed(best) else self.previous_best
         first = not self.resumed and not self._last_saved
@@ -250,3 +267,19 @@ class CheckpointManager:
             self.log.write(line)
         except OSError as error:  # a run is worth more than its log
             self.warn(f"can't write the log any more ({error.strerror or error}): training continues without it")
+        with self._event_errors():
+            self.events.write(line)
+
+    def write_sample(self, text: str) -> None:
+        """Adds a sample of the model as it is now to the events for TensorBoard, if there are any."""
+        with self._event_errors():
+            self.events.write_sample(self.trainer.state.counters.step, text)
+
+    @contextmanager
+    def _event_errors(self) -> Iterator[None]:
+        """Turns an error of writing the events into a warning."""
+        try:
+            yield
+        except OSError as error:
+            why = error.strerror or error
+            self.warn(f"can't write the events for TensorBoard any more ({why}): training continues without them")

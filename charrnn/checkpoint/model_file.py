@@ -16,16 +16,17 @@ from charrnn.checkpoint.tensor_file import TensorFile, create
 from charrnn.config import TrainingConfig
 from charrnn.dataset.text_form import DEFAULT_FORM
 from charrnn.errors import CheckpointError
+from charrnn.model.display import Displayed
 from charrnn.model.forms import network_for
 from charrnn.model.model import Model
-from charrnn.training.state import CorpusInfo, Evaluation
+from charrnn.training.state import CorpusInfo, Evaluation, loss_curve
 
 if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(Displayed):
     """A model and how it was trained; for a file of another program the fields about training are None or empty."""
 
     model: Model
@@ -53,7 +54,7 @@ class Checkpoint:
     def without_provenance(self) -> Self:
         """The same model without what it was trained on and how: the corpus, the settings, the losses, the run."""
         ngrams = self.model.ngrams and self.model.ngrams.unmeasured()
-        model = replace(self.model, ngrams=ngrams, line_scores=None)
+        model = replace(self.model, ngrams=ngrams, line_scores=None, losses=())
         return type(self)(model, version=self.version, stored_types=self.stored_types)
 
 
@@ -132,6 +133,7 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
     training = meta.read_config(file, "training", TrainingConfig) if file.has("training") else None
     if training is not None and training.layout != layout and file.format > 1:  # format 1 has no `layout`
         raise file.damaged("layout")
+    history = meta.read_history(file) if file.has("history") else []
     return Checkpoint(
         Model(
             config,
@@ -147,11 +149,12 @@ def load(path: str | Path, engine: str = "numpy") -> Checkpoint:
             line_scores=meta.read_line_scores(file),
             table=meta.read_table(file, layout),
             ngrams=ngram_tensors.read(file, config.vocab_size),
+            losses=loss_curve(history),
         ),
         step,
         training,
         meta.read_config(file, "corpus", CorpusInfo) if file.has("corpus") else None,
-        meta.read_history(file) if file.has("history") else [],
+        history,
         meta.read_text(file, "version"),
         meta.read_text(file, "run"),
         meta.read_adapted(file),

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack, overload
 
+from charrnn.checkpoint.event_file import check_events
 from charrnn.checkpoint.file_pair import check_same_run
 from charrnn.checkpoint.lock import acquire, lock_path
 from charrnn.checkpoint.log import check_log
@@ -19,6 +20,7 @@ from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import STDIN, Source, list_files
 from charrnn.dataset.record_form import LINES
 from charrnn.errors import CharRNNError, ConfigError, CorpusError
+from charrnn.model.display import Displayed
 from charrnn.model.model import Model
 from charrnn.training import start as trainers
 from charrnn.training.options import TrainOptions
@@ -27,7 +29,7 @@ from charrnn.training.state import Evaluation
 from charrnn.training.trainer import Trainer
 
 
-class SavedTraining:
+class SavedTraining(Displayed):
     """A training run that is saved along the way: iterate over it once to run it.
 
     Its path is locked until the loop ends, or until `close`, which the end of a `with` block calls too.
@@ -113,6 +115,7 @@ def train(
     *,
     checkpoint: str | Path,
     log: str | Path | None = None,
+    tensorboard: str | Path | None = None,
     force: bool = False,
     source: Source | None = None,
     init_from: Model | None = None,
@@ -127,6 +130,7 @@ def train(
     *,
     checkpoint: str | Path | None = None,
     log: str | Path | None = None,
+    tensorboard: str | Path | None = None,
     force: bool = False,
     source: Source | None = None,
     init_from: Model | None = None,
@@ -142,23 +146,26 @@ def train(
         model = run.best
 
     With `checkpoint` the best model is kept in that file and the state to resume from beside it, as on the command
-    line: locked, saved after each evaluation, replaced in one step; `log` is a file of JSON lines, and `force`
-    overwrites files that exist. `normalization` is the normal form of Unicode in which the model reads this text and
-    later ones, by default that of `init_from`: one of `config.NORMALIZATIONS`. The options and the errors are those of
-    `training.start.start`; with `checkpoint` it also raises `CheckpointError` for files that exist, are locked, or
-    can't be written, and `ConfigError` for a log that is one of the other files.
+    line: locked, saved after each evaluation, replaced in one step; `log` is a file of JSON lines, `tensorboard` a
+    folder for TensorBoard's events, and `force` overwrites files that exist. `normalization` is the normal form of
+    Unicode in which the model reads this text and later ones, by default that of `init_from`: one of
+    `config.NORMALIZATIONS`. The options and the errors are those of `training.start.start`; with `checkpoint` it also
+    raises `CheckpointError` for files that exist, are locked, or can't be written, and `ConfigError` for a log that is
+    one of the other files, or without the library that TensorBoard needs.
     """
     corpus = _corpus(text, normalization, init_from)
     if checkpoint is None:
-        if log is not None or force:
-            raise ConfigError("log and force are only for a run with a checkpoint", "log", "force")
+        if log is not None or tensorboard is not None or force:
+            raise ConfigError(
+                "log, tensorboard and force are only for a run with a checkpoint", "log", "tensorboard", "force"
+            )
         return trainers.start(corpus, source=source, init_from=init_from, unknown=unknown, **options)
     path = _absolute(checkpoint)
     lock = reserve(path, force)
     try:
-        log_path = _log_path(log, source, path)
+        log_path, events = _log_path(log, source, path), _events_path(tensorboard, source, continues=force)
         trainer = trainers.start(corpus, source=source, init_from=init_from, unknown=unknown, **options)
-        return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, force=force))
+        return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, tensorboard=events, force=force))
     except BaseException:
         lock.release()
         raise
@@ -169,6 +176,7 @@ def resume(
     text: str | bytes | Corpus | None = None,
     *,
     log: str | Path | None = None,
+    tensorboard: str | Path | None = None,
     **options: Unpack[TrainOptions],
 ) -> SavedTraining:
     """Continues the run that was saved with a checkpoint, with some options changed: more `steps`, for instance.
@@ -181,7 +189,7 @@ def resume(
     try:
         state = load_state(resume_path(path))
         check_same_run(path, state.run_id)
-        log_path = _log_path(log, state.source, path)
+        log_path, events = _log_path(log, state.source, path), _events_path(tensorboard, state.source, continues=True)
         if text is not None:
             records = state.source.record_form if state.source is not None else LINES
             normalization = state.text_form.normalization
@@ -195,7 +203,7 @@ def resume(
         else:
             corpus = corpora.read(source, state.corpus.size)
         trainer = trainers.resume(corpus, state, **options)
-        return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, resumed=True))
+        return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, tensorboard=events, resumed=True))
     except BaseException:
         lock.release()
         raise
@@ -224,3 +232,11 @@ def _log_path(log: str | Path | None, source: Source | None, path: Path) -> Path
     files = [] if source is None else list_files(texts, source.file_filter)
     check_log(Path(log), texts, (path, resume_path(path), lock_path(path), *files))
     return _absolute(log)
+
+
+def _events_path(folder: str | Path | None, source: Source | None, continues: bool) -> Path | None:
+    """The path of the folder for events; raises what `check_events` does."""
+    if folder is None:
+        return None
+    check_events(Path(folder), () if source is None else (*source.paths, *source.val_paths), continues)
+    return _absolute(folder)

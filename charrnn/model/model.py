@@ -22,8 +22,10 @@ from charrnn.errors import ConfigError, CorpusError, DivergenceError
 from charrnn.layers.narrow import matmul_with
 from charrnn.layers.workspace import Workspace
 from charrnn.model.clamp import clamp, value_range
+from charrnn.model.display import Displayed
 from charrnn.model.forms import AnyNetwork, network_for
 from charrnn.model.line_scores import LineScores
+from charrnn.model.losses import Losses
 from charrnn.model.narrow_weights import rounded
 from charrnn.model.network import Network
 from charrnn.model.ngrams import NgramTable, contexts_of, history_after
@@ -35,7 +37,7 @@ DEFAULT_LENGTH = 1000
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Displayed):
     """The model that sampling, scoring and inspection work on. `params` are those of `Network`, for `config`."""
 
     config: ModelConfig
@@ -67,6 +69,8 @@ class Model:
     ngrams: NgramTable | None = field(default=None, repr=False)
     """The table whose predictions are mixed with those of the network, if there is one; scores and samples are of the
     mixture. `forward` and `step` are of the network alone, and so is `inspection`."""
+    losses: tuple[Losses, ...] = field(default=(), repr=False, compare=False)
+    """The losses at the evaluations of its training, as far as they are known: for those who look at it."""
 
     @cached_property
     def network(self) -> AnyNetwork:

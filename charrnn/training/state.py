@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +14,7 @@ from charrnn.config import OMIT_DEFAULT, Config, ModelConfig, TrainingConfig, be
 from charrnn.dataset.files import Source
 from charrnn.dataset.text_form import DEFAULT_FORM, TextForm
 from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.model.losses import Losses
 from charrnn.types import Array, Params
 
 UNKNOWN = ("new", "skip", "nearest")
@@ -100,6 +102,11 @@ class InitFrom(Config):
         one_of("unknown", self.unknown, UNKNOWN)
         between("n_new", self.n_new, 0, 0x110000)
         between("n_replaced", self.n_replaced, 0, 2**53)
+
+
+def loss_curve(history: Sequence[Evaluation]) -> tuple[Losses, ...]:
+    """The losses at each evaluation."""
+    return tuple(Losses(row.step, row.train_loss, row.val_loss) for row in history)
 
 
 @dataclass

@@ -15,25 +15,25 @@ from charrnn.dataset.raw_text import corpus_mismatch_error
 from charrnn.dataset.split import split_corpus
 from charrnn.engine.threads import Threads
 from charrnn.errors import CharRNNError, DivergenceError
+from charrnn.model.display import Displayed
 from charrnn.model.forms import network_for
 from charrnn.model.line_scores import LineScores
 from charrnn.model.masks import Masks
 from charrnn.model.model import Model
 from charrnn.resources import blas
-from charrnn.training import calibration, divergence, evaluation, evaluation_steps, held_out_lines, optimizers
+from charrnn.training import calibration, divergence, epochs, evaluation, evaluation_steps, held_out_lines, optimizers
 from charrnn.training.deadline import Deadline
-from charrnn.training.epochs import epoch_of
 from charrnn.training.ngram_counts import fitted, table_of
 from charrnn.training.parallel import Shards
 from charrnn.training.progress import Progress
 from charrnn.training.schedules import learning_rate
-from charrnn.training.state import Evaluation, TrainingState, copy_params
+from charrnn.training.state import Evaluation, TrainingState, copy_params, loss_curve
 from charrnn.training.state_check import check_fits
 from charrnn.training.unseen_characters import unseen_estimate
 from charrnn.types import Params
 
 
-class Trainer:
+class Trainer(Displayed):
     """A training run: iterate over it to run it. Between two steps it can be left, saved and resumed."""
 
     def __init__(self, corpus: Corpus, state: TrainingState, deadline: Deadline | None = None):
@@ -84,15 +84,14 @@ class Trainer:
 
     def epoch_of(self, step: int) -> int:
         """The epoch that a step lies in, counted from 1."""
-        return epoch_of(step, self.training_data.steps_per_epoch)
+        return epochs.epoch_of(step, self.training_data.steps_per_epoch)
 
     @property
     def latest(self) -> Model:
         """The model as it is now, calibrated by the latest evaluation; it does not change when training continues."""
         if not self.is_calibrated:
-            model = self._model(self.state.params)
-            self.temperatures = [calibration.temperature(model, self.validation_data, self.prior_shift)]
-            self.is_calibrated = True
+            model, data = self._model(self.state.params), self.validation_data
+            self.temperatures, self.is_calibrated = [calibration.temperature(model, data, self.prior_shift)], True
         return self._model(calibration.calibrated(self.state.params, self.temperatures[0], self.prior_shift))
 
     def _model(self, params: Params) -> Model:
@@ -110,6 +109,7 @@ class Trainer:
             record_form=self.record_form,
             unseen=self.unseen,
             ngrams=self.ngrams,
+            losses=loss_curve(self.history),
         )
 
     @property

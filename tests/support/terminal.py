@@ -5,7 +5,7 @@ import select
 import struct
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
@@ -27,7 +27,13 @@ def on_a_terminal(*args: object, cwd: Path, env: Mapping[str, str], given: bytes
     return shown, done.stderr.decode()
 
 
-def notices_on_a_terminal(*args: object, cwd: Path, env: Mapping[str, str], columns: int = 100) -> str:
+def notices_on_a_terminal(
+    *args: object,
+    cwd: Path,
+    env: Mapping[str, str],
+    columns: int = 100,
+    command: Callable[..., list[str]] = command,
+) -> str:
     """What a command shows on stderr, progress bars too, if that is a terminal of this width; it has to succeed."""
     import fcntl
     import pty

@@ -11,36 +11,13 @@ from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, READING, RUN, either, option
 from charrnn.cli.terminal.record_options import DOCUMENTS, RECORDS_BY
 from charrnn.cli.train.duration import duration
+from charrnn.cli.train.examples import EXAMPLES
 from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
+
+__all__ = ["EXAMPLES", "HELP", "NAME", "command"]
 
 NAME = "train"
 HELP = "Train a model on a text."
-EXAMPLES = """\b
-The defaults in [brackets] apply with --steps or --epochs. With --time, or if
-no length is given, charrnn chooses the options that you leave out to suit
-this machine and this text. Each option can also come from the environment:
-CHARRNN_TRAIN_LR=0.001.
-
-\b
-Examples:
-  charrnn train corpus.txt --time 10m
-  charrnn train src/ --cell gru --hidden-size 256 --precision auto --epochs 20
-  charrnn train src/ --include '*.py' --exclude tests
-  charrnn train news.txt.gz notes.txt.zst
-  cat *.txt | charrnn train - --out all.safetensors
-  charrnn train --resume checkpoints/corpus.safetensors --steps 20000
-  charrnn train old.txt --encoding cp1251 --normalize nfc
-  charrnn train song.mid --bytes
-  charrnn train book.txt --val-file other-book.txt
-  charrnn train letters.txt --init-from checkpoints/corpus.safetensors
-  charrnn train names.txt --lines && charrnn sample --count 20
-  charrnn train cards.txt --records-by '' && charrnn sample --count 5
-  charrnn train poems/ --documents
-  charrnn train reviews.csv --csv text
-  charrnn train names.tsv --pairs && charrnn sample --label Russian
-  charrnn train sentences.conll --tags --conll
-  charrnn train reviews.tsv --classify && charrnn classify --evaluate new.tsv
-"""
 
 
 def command(
@@ -254,12 +231,19 @@ def command(
     log: Annotated[
         Path | None, option(OUTPUT, "File for losses, learning rate and speed: one JSON object per line.")
     ] = None,
+    tensorboard: Annotated[
+        Path | None,
+        option(
+            OUTPUT, "Folder for TensorBoard: the same as curves, and the samples. Needs tensorboardX.", metavar="DIR"
+        ),
+    ] = None,
     as_json: Annotated[
         bool,
         option(OUTPUT, "Print the results as a JSON object on stdout.", "--json", envvar="CHARRNN_TRAIN_JSON"),
     ] = False,
     quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
+    from charrnn.checkpoint.event_file import check_events
     from charrnn.checkpoint.lock import lock_path
     from charrnn.checkpoint.log import check_log
     from charrnn.checkpoint.manager import CheckpointManager
@@ -272,6 +256,7 @@ def command(
 
     given, paths = given_options(context, resume, train_options.LENGTH_OPTIONS), tuple(corpus or ())
     check_log(log, (*paths, *(val_file or ())), (out,), continues=resume or force)
+    check_events(tensorboard, (*paths, *(val_file or ())), continues=resume or force)
     options = training_options(given, resume)
     reading = read_options(given, resume)
     default_time = not resume and not given.keys() & set(train_options.LENGTH_OPTIONS)
@@ -282,11 +267,21 @@ def command(
             paths, reading, options, out=out, init_from=init_from, unknown=unknown, force=force, quiet=quiet
         )
     source = trainer.state.source
-    texts = (*source.paths, *source.val_paths) if log is not None and source is not None else ()
-    log_texts = [] if source is None else list_files(texts, source.file_filter)
+    texts = () if source is None else (*source.paths, *source.val_paths)
+    check_events(tensorboard, texts, continues=True)
+    log_texts = [] if source is None or log is None else list_files(texts, source.file_filter)
     check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *log_texts))
     run = Run(
-        CheckpointManager(trainer, path, lock, log=log, resumed=resume, force=force, warn=notifier(quiet)),
+        CheckpointManager(
+            trainer,
+            path,
+            lock,
+            log=log,
+            tensorboard=tensorboard,
+            resumed=resume,
+            force=force,
+            warn=notifier(quiet),
+        ),
         quiet=quiet,
         sample_every=max(200, trainer.state.training_config.steps // 8) if sample_every is None else sample_every,
         command=None if resume else files.command_words(paths, reading, init_from, unknown),

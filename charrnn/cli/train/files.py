@@ -226,8 +226,10 @@ def command_words(
     return ["charrnn", "train", *paths, *given]
 
 
-def resume_command(source: Source | None, path: Path, log: Path | None = None) -> str:
-    """The command that continues a run and its log; if the run reads stdin, the text has to be piped in again."""
+def resume_command(source: Source | None, path: Path, log: Path | None = None, tensorboard: Path | None = None) -> str:
+    """The command that continues a run and its logs; if the run reads stdin, the text has to be piped in again."""
     paths = source.paths if source is not None and STDIN in source.paths else ()
-    words = ["charrnn", "train", *paths, "--resume", "--out", str(path), *(("--log", str(log)) if log else ())]
+    words = ["charrnn", "train", *paths, "--resume", "--out", str(path)]
+    for name, given in (("log", log), ("tensorboard", tensorboard)):
+        words += [f"--{name}", str(given)] if given else []
     return ("… | " if paths else "") + shell_words.join(words)

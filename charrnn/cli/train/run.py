@@ -1,43 +1,28 @@
 """A run of `charrnn train`: training, with its progress on stderr."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
-
-import numpy as np
 
 from charrnn.checkpoint.manager import CheckpointManager
 from charrnn.checkpoint.paths import FOLDER
 from charrnn.cli.terminal.console import default_interrupt, notifier, stop_signals
 from charrnn.cli.terminal.engine import notify_compilation
-from charrnn.cli.terminal.progress_bar import complete, progress_bar, tqdm
 from charrnn.cli.train import announcement
 from charrnn.cli.train.files import resume_command
 from charrnn.cli.train.run_summary import RunSummary
 from charrnn.cli.train.teller import Teller
-from charrnn.config import LINE_LAYOUTS, MAX_SEED, SamplingConfig
+from charrnn.cli.train.training_bar import TrainingBar
+from charrnn.config import LINE_LAYOUTS
 from charrnn.dataset import shell_words
-from charrnn.dataset.lines import LineBatches
 from charrnn.engine import compile_time
 from charrnn.errors import CharRNNError
-from charrnn.model.model import Model
-from charrnn.sampling.generate import generate
-from charrnn.sampling.lines import sample_lines
-from charrnn.sampling.translate import translate
-from charrnn.scoring.classify import classify
-from charrnn.scoring.tag import tag
+from charrnn.inspection.run_samples import run_sample
 from charrnn.training import divergence
 from charrnn.training.progress import Progress
 from charrnn.training.state import Evaluation
 
-SAMPLE_LENGTH = 200
-"""The characters of a sample along the way; the most characters of each of its lines for a model of lines."""
-SAMPLE_LINES = 5
-"""The lines of a sample along the way for a model of lines."""
 COMMANDS = {"translations": "translate", "labels": "classify", "tags": "tag"}
 """The command that uses a model of each form other than a language model, by its layout."""
-MAX_SOURCE = 200
-"""The most characters of a source that is shown with what a model makes of it."""
 
 
 class Run:
@@ -60,11 +45,11 @@ class Run:
         self.manager, self.trainer = manager, manager.trainer
         self.notice = notifier(quiet)
         self.quiet = quiet
-        self.sample_every = sample_every
+        self.sample_every = sample_every if not quiet or manager.tensorboard is not None else 0
+        """The steps between samples; 0 if there are none."""
         self.command = command
         self.defaults = default_time, default_min_count
         self.summary = RunSummary(self.trainer)
-        self.loss = math.nan
         self.first = self.trainer.state.counters.step
         """The steps before this run."""
         self.gaps = 0.0
@@ -98,24 +83,29 @@ class Run:
 
     def _train(self) -> dict[int, float]:
         """Trains; returns the signals that stopped it."""
-        with self._bar() as bar, stop_signals() as signals:
+        with TrainingBar(self.trainer, self.quiet) as bar, stop_signals() as signals:
             teller = Teller(self.manager)
             for progress in self.manager:
                 self._tell_gap()
-                self._show(bar, progress)
-                if bar.disable and (line := teller.line(progress, self.loss)):
+                if progress.diverged is not None:
+                    self._report_rollback(progress)
+                bar.show(progress, self.manager.chars_per_second)
+                if progress.chars and self.sample_every and progress.step % self.sample_every == 0:
+                    self._sample()
+                if not bar.is_shown and (line := teller.line(progress, bar.loss)):
                     self.notice(line)
                 if progress.evaluation:
                     self._report(progress.evaluation)
                 if signals:
                     break
             else:
-                complete(bar)
+                bar.complete()
             self.manager.save_if_changed()
         return signals
 
     def _interrupted(self, signals: dict[int, float]) -> int:
-        command = resume_command(self.trainer.state.source, self.manager.path, self.manager.log.path)
+        manager = self.manager
+        command = resume_command(self.trainer.state.source, manager.path, manager.log.path, manager.tensorboard)
         step = self.trainer.state.counters.step
         then = "this was the last; see how good it is" if self.summary.is_at_end else "continue"
         self.notice(f"interrupted at step {step:,} and saved: {then} with {command}")
@@ -152,8 +142,8 @@ class Run:
         with default_interrupt():
             if self.trainer.deadline is None:  # otherwise measuring the machine has compiled it
                 self.trainer.warm_up()
-            if 0 < self.sample_every <= config.steps and not self.quiet:
-                self._sample_text(length=1, count=1)
+            if 0 < self.sample_every <= config.steps:
+                run_sample(self.trainer, length=1, count=1)
 
     def result(self) -> dict[str, Any]:
         """The results; the losses are those of the weights in the model's file, if known."""
@@ -175,33 +165,6 @@ class Run:
             "seed": s.training_config.seed,
             **start,
         }
-
-    def _bar(self) -> "tqdm[Any]":
-        """A progress bar over the steps, or over the seconds if the run has a deadline."""
-        deadline, s = self.trainer.deadline, self.trainer.state
-        count = "{postfix}" if deadline else "step {n_fmt}/{total_fmt} {postfix}"
-        if deadline:
-            return progress_bar(max(0.1, deadline.remaining()), 0, count, self.quiet)
-        return progress_bar(s.training_config.steps, s.counters.step, count, self.quiet)
-
-    def _show(self, bar: "tqdm[Any]", progress: Progress) -> None:
-        if progress.diverged is not None:
-            self._report_rollback(progress)
-            if not self.trainer.deadline:
-                bar.update(progress.step - bar.n)
-            return
-        if not progress.chars:
-            bar.set_postfix_str("evaluating" if not progress.evaluation else "", refresh=True)
-            return
-        self.loss = progress.loss if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * progress.loss
-        bpc, speed = self.loss / math.log(2), self.manager.chars_per_second
-        bar.set_postfix_str(
-            f"epoch {progress.epoch:,} loss {self.loss:.3f} bpc {bpc:.3f} {speed:,.0f} chars/s", refresh=False
-        )
-        deadline = self.trainer.deadline
-        bar.update((bar.total or 0.0) - deadline.remaining() - bar.n if deadline else 1)
-        if self.sample_every and progress.step % self.sample_every == 0 and not self.quiet:
-            self._sample()
 
     def _tell_gap(self) -> None:
         """Says that the process could not run for a while, if the training time was planned anew because of that."""
@@ -247,51 +210,12 @@ class Run:
         deadline = self.trainer.deadline
         began = deadline.clock.now() if deadline is not None else 0.0
         try:
-            text = self._sample_text(SAMPLE_LENGTH, SAMPLE_LINES).strip()
+            text = run_sample(self.trainer).strip()
             self.notice(f"sample at step {self.trainer.state.counters.step:,}:")
             for line in text.split("\n"):
                 self.notice(f"    {line}")
+            self.manager.write_sample(text)
         except (CharRNNError, MemoryError) as error:  # a run is worth more than a sample
             self.notice(f"no sample: {error}")
         if deadline is not None:  # the first sample may have to compile
             deadline.pause(deadline.clock.now() - began)
-
-    def _sample_text(self, length: int, count: int) -> str:
-        """A text by the current model or, if it is a model of lines, `count` lines; `length` is the most characters."""
-        model, s = self.trainer.latest, self.trainer.state
-        seed = (s.training_config.seed + s.counters.step) % MAX_SEED
-        config = SamplingConfig(temp=0.8)
-        if model.layout in ("labels", "tags"):
-            return "\n".join(self._answers(model, count))
-        if model.layout == "stream":
-            return "".join(generate(model, length=length, seed=seed, config=config))
-        if model.layout == "translations" or (model.layout == "pairs" and model.labels is None):
-            return "\n".join(self._translations(model, count))
-        length = min(length, model.default_length)
-        drawn = sample_lines(model, count=count, length=length, seed=seed, config=config)
-        texts = (line.text if line.label is None else f"{line.label}: {line.text}" for line in drawn)
-        return f"\n{model.record_form.separator}".join(texts)
-
-    def _answers(self, model: Model, count: int) -> Iterator[str]:
-        """Some texts that are held out, if any are, with the labels or the tags that the model gives them."""
-        texts = self._some_sources(model, count)
-        if model.layout == "labels":
-            for text, found in zip(texts, classify(model, texts), strict=True):
-                yield f"{text} → {found.label} ({found.probability:.0%})"
-        else:
-            for tagging in tag(model, texts):
-                yield f"{tagging.text}\n{tagging.tags}"
-
-    def _translations(self, model: Model, count: int) -> Iterator[str]:
-        """Some sources that are held out, if any are, and what the model makes of them."""
-        sources = self._some_sources(model, count)
-        for source, found in zip(sources, translate(model, sources, beam=1), strict=True):
-            yield f"{source} → {found.text}"
-
-    def _some_sources(self, model: Model, count: int) -> list[str]:
-        """The sources of some pairs that are held out, if any are: at even distances, so that they are of all kinds."""
-        data = self.trainer.validation_data if self.trainer.validation_data.size else self.trainer.training_data
-        assert isinstance(data, LineBatches)
-        lines, chosen = data.lines, np.linspace(0, len(data.lines) - 1, count).astype(int)
-        texts = (lines.ids[lines.starts[n] : lines.starts[n] + lines.lengths[n]] for n in chosen)
-        return [model.vocabulary.decode(ids).partition("\t")[0][:MAX_SOURCE] for ids in texts]
