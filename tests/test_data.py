@@ -1,4 +1,4 @@
-"""The data sets of `data/`: their script makes the same bytes again, and their targets are right."""
+"""The folder `data/`: the script makes the same bytes again, the targets are right, and so is the card of the model."""
 
 import itertools
 import os
@@ -8,10 +8,21 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from charrnn.checkpoint import model_file
+from charrnn.checkpoint.paths import bundled_model
+from charrnn.dataset import corpus, files
+from charrnn.dataset.files import Source
+from charrnn.engine import Engine
+from charrnn.export.card import card
+from charrnn.scoring.text import score
+from charrnn.version import VERSION
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data"
@@ -261,3 +272,40 @@ def test_no_adjective_tells_whether_an_opinion_is_positive() -> None:
         for word in (*topic.good, *topic.bad):
             targets = [target for source, target in pairs("sentiment") if re.search(rf"\b{word}\b", source)]
             assert 0.25 < targets.count("positive") / len(targets) < 0.75, word
+
+
+# The model
+
+
+def test_the_model_is_one_of_the_tales_and_small() -> None:
+    path = bundled_model()
+    assert path == DATA / "saltmarrow.safetensors"
+    assert path.stat().st_size < 1_500_000
+    checkpoint, tales = model_file.load(path), corpus.read(Source((files.bundled_corpus(),)))
+    assert checkpoint.corpus is not None
+    assert (checkpoint.corpus.name, checkpoint.corpus.digest) == ("saltmarrow.txt", tales.digest)
+    assert checkpoint.model.vocabulary == tales.vocabulary
+    assert checkpoint.step == checkpoint.history[-1].step
+
+
+def test_the_model_has_the_loss_of_its_card_with_every_engine(engine: Engine) -> None:
+    checkpoint = model_file.load(DATA / "saltmarrow.safetensors")
+    text = (DATA / "saltmarrow.txt").read_text(encoding="ascii")
+    held_out = text[-checkpoint.corpus.validation_chars :]
+    front = (DATA / "saltmarrow.md").read_text(encoding="utf-8")
+    (loss,) = re.findall(r"^ +value: ([\d.]+)$", front, re.MULTILINE)
+    # The score begins as after a newline, the validation after the text before it
+    np.testing.assert_allclose(
+        score(replace(checkpoint.model, engine=engine), held_out).nats_per_char, float(loss), atol=2e-3
+    )
+
+
+def test_the_card_of_the_model_is_the_one_that_export_writes() -> None:
+    found = (DATA / "saltmarrow.md").read_text(encoding="utf-8")
+    wanted = card(model_file.load(DATA / "saltmarrow.safetensors"), "saltmarrow", "mit")
+    wanted = wanted.replace("model.safetensors", "saltmarrow.safetensors")
+    # Another machine may round another way, and draw other samples
+    (begin, rest), (wanted_begin, wanted_rest) = (text.split("## Samples\n") for text in (found, wanted))
+    assert begin == wanted_begin
+    usage, wanted_usage = (text.partition("## Usage\n")[2] for text in (rest, wanted_rest))
+    assert re.sub(r"charrnn [\d.]+\d", f"charrnn {VERSION}", usage) == wanted_usage

@@ -15,7 +15,7 @@ import pytest
 import charrnn
 from charrnn.version import VERSION
 from support import readmes
-from support.processes import package_folder, require_package_of
+from support.processes import PROGRAM, environment, package_folder, require_package_of
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -23,6 +23,8 @@ TEMPLATES = ("css", "html", "js")
 """The files of the pages of `charrnn inspect --page` and `charrnn export`."""
 PAGES = ("inspection/report", "export/page")
 """Where they are."""
+DATA = ("saltmarrow.txt", "saltmarrow.safetensors")
+"""What the package has of the folder `data`: the tales, and the model of them."""
 MAX_METADATA_VERSION = (2, 4)
 """The latest version of the metadata that every index takes."""
 
@@ -100,16 +102,31 @@ def sources() -> dict[str, bytes]:
     found = [*package.rglob("*.py"), package / "py.typed"]
     found += [path for page in PAGES for ending in TEMPLATES for path in (package / page).rglob(f"*.{ending}")]
     contents = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in found}
-    return contents | {"charrnn/data/saltmarrow.txt": (ROOT / "data" / "saltmarrow.txt").read_bytes()}
+    return contents | {f"charrnn/data/{name}": (ROOT / "data" / name).read_bytes() for name in DATA}
 
 
-def test_a_wheel_has_the_package_its_tales_and_its_license_and_nothing_else(archives: dict[str, Path]) -> None:
+def test_a_wheel_has_the_package_its_data_and_its_license_and_nothing_else(archives: dict[str, Path]) -> None:
     found = members(archives["wheel"])
     assert {name: content for name, content in found.items() if not name.startswith("-/")} == sources()
     assert found["-/licenses/charrnn/LICENSE"] == (ROOT / "charrnn" / "LICENSE").read_bytes()
-    assert found["-/entry_points.txt"].split() == b"[console_scripts] charrnn = charrnn.__main__:main".split()
+    entries = b"[console_scripts] charrnn = charrnn.__main__:main [llm] charrnn = charrnn.plugins.llm"
+    assert found["-/entry_points.txt"].split() == entries.split()
     rest = {name for name in found if name.startswith("-/")}
     assert rest == {"-/licenses/charrnn/LICENSE", "-/entry_points.txt", "-/METADATA", "-/RECORD", "-/WHEEL"}
+
+
+def test_what_a_wheel_installs_writes_at_once(archives: dict[str, Path], tmp_path: Path) -> None:
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(archives["wheel"]) as file:
+        file.extractall(installed)
+    line = [*PROGRAM, "sample", "--length", "40", "--seed", "1"]
+    env = environment({"PYTHONPATH": str(installed)})
+    done = subprocess.run(line, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    assert len(done.stdout) == 40
+    assert done.stderr.startswith("model: saltmarrow, which comes with charrnn")
+    line = [sys.executable, "-c", "from charrnn.checkpoint.paths import bundled_model; print(bundled_model())"]
+    done = subprocess.run(line, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()) == installed / "charrnn" / "data" / "saltmarrow.safetensors"
 
 
 def test_an_editable_installation_copies_nothing(archives: dict[str, Path]) -> None:

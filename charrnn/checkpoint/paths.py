@@ -1,14 +1,17 @@
-"""The paths of checkpoints: a model's, that of the training state beside it, and the newest in a folder."""
+"""The paths of checkpoints: a model's, its training state's, those in a folder, and that of the bundled model."""
 
 import os
 from pathlib import Path
 
+from charrnn.dataset.bundled import bundled_file
 from charrnn.errors import CheckpointError
 
 FOLDER = Path("checkpoints")
 """The folder in which models are written and looked for if no path is given."""
 SUFFIX = ".safetensors"
 RESUME_SUFFIX = ".resume.safetensors"
+BUNDLED = "saltmarrow"
+"""The name of the model that comes with the package, which writes before anything is trained."""
 
 
 def resume_path(path: Path) -> Path:
@@ -16,21 +19,35 @@ def resume_path(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(SUFFIX) + RESUME_SUFFIX)
 
 
+def models(folder: Path = FOLDER) -> list[Path]:
+    """The checkpoints of a folder, the one that was written last first."""
+    return _by_age([path for path in folder.glob("*" + SUFFIX) if not path.name.endswith(RESUME_SUFFIX)])
+
+
 def newest(folder: Path = FOLDER) -> Path:
     """The checkpoint of a folder that was written last. Raises `CheckpointError` if there is none."""
-    return _newest(folder, [path for path in folder.glob("*" + SUFFIX) if not path.name.endswith(RESUME_SUFFIX)])
+    return _first(folder, models(folder))
+
+
+def bundled_model() -> Path | None:
+    """The model that comes with the package; None if it is not installed."""
+    return bundled_file(BUNDLED + SUFFIX)
 
 
 def newest_resumable(folder: Path = FOLDER) -> Path:
     """The checkpoint whose training state was written last. Raises `CheckpointError` if there is none."""
-    found = _newest(folder, list(folder.glob("*" + RESUME_SUFFIX)))
+    found = _first(folder, _by_age(list(folder.glob("*" + RESUME_SUFFIX))))
     return found.with_name(found.name.removesuffix(RESUME_SUFFIX) + SUFFIX)
 
 
-def _newest(folder: Path, paths: list[Path]) -> Path:
-    paths = [path for path in paths if path.is_file()]  # a link may lead nowhere
+def _by_age(paths: list[Path]) -> list[Path]:
+    """Those that are files, the newest first; a link may lead nowhere."""
+    return sorted(filter(Path.is_file, paths), key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
+
+
+def _first(folder: Path, paths: list[Path]) -> Path:
     if not paths:
         raise CheckpointError(
             f"there is no model in {folder}{os.sep} yet: train one with `charrnn train`, or give the path of its file"
         )
-    return max(paths, key=lambda path: (path.stat().st_mtime_ns, path.name))
+    return paths[0]

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
+from charrnn.dataset.bundled import bundled_file
 from charrnn.dataset.compression import COMPRESSED_SUFFIXES, decompressed_name, text_blocks
 from charrnn.dataset.file_decoder import MARKS
 from charrnn.dataset.folders import ALL_TEXTS, FileFilter, FileList, newline, unreadable
@@ -143,12 +143,11 @@ def _absolute(paths: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def bundled_corpus() -> str:
-    """The path of the corpus that comes with the package: inside the package in a wheel, beside it in a checkout."""
-    package = Path(__file__).parent.parent
-    folder = next((path for path in (package / "data", package.parent / "data") if path.is_dir()), None)
-    if folder is None:
+    """The path of the corpus that comes with the package. Raises `CorpusError` if it is not installed."""
+    path = bundled_file("saltmarrow.txt")
+    if path is None:
         raise CorpusError("the corpus that comes with charrnn is not installed: give the path of your own")
-    return str(folder / "saltmarrow.txt")
+    return str(path)
 
 
 def read_prime(path: str, vocabulary: Vocabulary, form: TextForm) -> str:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from charrnn.checkpoint.paths import newest, newest_resumable, resume_path
+from charrnn.checkpoint.paths import models, newest, newest_resumable, resume_path
 from charrnn.errors import CheckpointError
 
 
@@ -18,6 +18,7 @@ def test_the_newest_is_the_one_written_last(tmp_path):
         (tmp_path / f"{name}.safetensors").write_bytes(b"")
         os.utime(tmp_path / f"{name}.safetensors", (1000 - age, 1000 - age))
     (tmp_path / ".d.safetensors.1.tmp").write_bytes(b"")
+    assert models(tmp_path) == [tmp_path / "b.safetensors", tmp_path / "a.safetensors"]
     assert newest(tmp_path) == tmp_path / "b.safetensors"
     assert newest_resumable(tmp_path) == tmp_path / "c.safetensors"
 

@@ -240,7 +240,9 @@ train corpus.txt --unknown skip               | 2 | --init-from
 train --resume --out model.safetensors --unknown skip | 2 | --unknown
 train corpus.txt --init-from cut16.safetensors | 1 | damaged
 # models
-sample                                        | 1 | there is no model in checkpoints
+classify                                      | 1 | there is no model in checkpoints
+tag                                           | 1 | there is no model in checkpoints
+translate                                     | 1 | there is no model in checkpoints
 sample missing.safetensors                    | 1 | there is no missing.safetensors
 sample corpus.txt                             | 1 | not a checkpoint
 sample empty.txt                              | 1 | not a checkpoint

@@ -44,7 +44,7 @@ COMMAND = re.compile(r"(?:^|[|&;(`]|\bdo\b)\s*charrnn\b", re.MULTILINE)
 LENGTHS = re.compile(r"--(?:time|steps|epochs)\b")
 TOLD = re.compile(r"step [\d,/]+, epoch \d+, loss .* left(, evaluating)?")
 """A line that says how far a training is, after ten seconds."""
-TOOLS = ("jq", "fold")
+TOOLS = ("jq", "fold", "llm")
 """Programs that the documents use if they are installed."""
 
 
@@ -110,7 +110,7 @@ def statements(block: Block) -> Iterator[str]:
 
 def has_tools(command: str) -> bool:
     """Whether the programs beside charrnn that a command uses are installed."""
-    return all(shutil.which(tool) for tool in TOOLS if re.search(rf"\b{tool}\b", command))
+    return all(shutil.which(tool) for tool in TOOLS if re.search(rf"(?<![\w./-]){tool}\b", command))
 
 
 def shortened(command: str, folder: Path) -> str:
@@ -216,7 +216,7 @@ def difference(example: Example, found: str) -> str:
     if _matches(expected, found):
         return ""
     similar = SequenceMatcher(None, expected, found, autojunk=False).ratio()
-    if "charrnn sample" in example.command and similar >= SIMILAR_SAMPLES:
+    if re.search(r"charrnn sample|llm -", example.command) and similar >= SIMILAR_SAMPLES:
         return ""
     if "charrnn inspect" in example.command and similar >= SIMILAR_VIEWS and _words(expected) == _words(found):
         return ""

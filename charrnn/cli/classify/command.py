@@ -108,7 +108,7 @@ def command(
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     size = size_of_texts(paths)
-    model = load_model(model_file(given, notice), size, engine, encoding, quiet, classifier_of)
+    model = load_model(model_file(given, notice, use_bundled=False), size, engine, encoding, quiet, classifier_of)
     paths = find_texts(paths, model, notice)
     rows = rows_of(paths, model, "label" if evaluate else "", notice)
     classify = partial(classify_batches, model, logit_adjustment=logit_adjustment, unknown=unknown, threads=threads)

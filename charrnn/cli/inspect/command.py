@@ -37,7 +37,10 @@ Examples:
 def command(
     ctx: typer.Context,
     checkpoints: Annotated[
-        list[Path] | None, typer.Argument(help="The models' files. [the newest in checkpoints/]", show_default=False)
+        list[Path] | None,
+        typer.Argument(
+            help="The models' files. [the newest in checkpoints/, else that of the tales]", show_default=False
+        ),
     ] = None,
     # The option of a view has the view's name in the registry, by which it is found in the context
     history: Annotated[

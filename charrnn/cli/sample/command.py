@@ -21,7 +21,10 @@ HELP = "Write text with a trained model."
 def command(
     context: typer.Context,
     checkpoint: Annotated[
-        Path | None, typer.Argument(help="The model's file. [the newest in checkpoints/]", show_default=False)
+        Path | None,
+        typer.Argument(
+            help="The model's file. [the newest in checkpoints/, else that of the tales]", show_default=False
+        ),
     ] = None,
     temp: Annotated[
         str,

@@ -96,7 +96,7 @@ def command(
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     size = size_of_texts(paths)
-    model = load_model(model_file(given, notice), size, engine, encoding, quiet, tagger_of)
+    model = load_model(model_file(given, notice, use_bundled=False), size, engine, encoding, quiet, tagger_of)
     paths = find_texts(paths, model, notice)
     tag = partial(tag_batches, model, unknown=unknown, threads=threads)
     has_several = len(paths) > 1

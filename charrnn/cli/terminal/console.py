@@ -1,6 +1,7 @@
 """The console that the commands share: notices on stderr, text on stdout, and signals."""
 
 import errno
+import os
 import signal
 import sys
 import time
@@ -47,12 +48,19 @@ def notifier(quiet: bool) -> Callable[[str], None]:
     return silent if quiet else notice
 
 
-def model_file(given: Path | None, notice: Callable[[str], None]) -> Path:
-    """The model's file: the given one or, with a notice, the newest."""
+def model_file(given: Path | None, notice: Callable[[str], None], use_bundled: bool = True) -> Path:
+    """The model's file: the given one or, with a notice, the newest; if there is none, the one that comes with charrnn.
+
+    That one is a language model: commands for other models do not `use_bundled`. Raises `CheckpointError` if there is
+    no model.
+    """
     if given is not None:
         return given
-    from charrnn.checkpoint.paths import newest
+    from charrnn.checkpoint.paths import BUNDLED, FOLDER, bundled_model, models, newest
 
+    if use_bundled and not models() and (path := bundled_model()) is not None:
+        notice(f"model: {BUNDLED}, which comes with charrnn (there is none in {FOLDER}{os.sep})")
+        return path
     path = newest()
     notice(f"model: {path}")
     return path

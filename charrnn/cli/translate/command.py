@@ -89,7 +89,7 @@ def command(
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     size_of_texts(paths)  # a text that is missing is an error before the model is
-    model = load(model_file(given, notice)).model.with_encoding(encoding)
+    model = load(model_file(given, notice, use_bundled=False)).model.with_encoding(encoding)
     check_rewrites(model)
     paths = find_texts(paths, model, notice)
     rows = rows_of(paths, model, "target" if evaluate else "", notice)

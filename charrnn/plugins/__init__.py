@@ -1,0 +1,1 @@
+"""The plugins: charrnn inside other programs, a module for each; only that program imports it."""
