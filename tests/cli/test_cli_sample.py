@@ -271,12 +271,6 @@ def test_an_unknown_engine_is_an_error(model: Path, tmp_path: Path) -> None:
     assert "--engine can't be 'foo'" in error_line(charrnn("sample", model, "--engine", "foo", cwd=tmp_path), 2)
 
 
-def test_without_any_model_the_error_says_how_to_make_one(tmp_path: Path) -> None:
-    assert "charrnn train" in error_line(charrnn("sample", cwd=tmp_path), 1)
-    (tmp_path / "checkpoints").mkdir()
-    assert "charrnn train" in error_line(charrnn("sample", cwd=tmp_path), 1)
-
-
 @pytest.mark.parametrize("damage", ["missing", "empty", "text", "cut", "folder", "resume", "header"])
 def test_a_file_that_is_not_a_model_is_an_error_in_one_line(damage: str, model: Path, tmp_path: Path) -> None:
     path, whole = tmp_path / "m.safetensors", model.read_bytes()
