@@ -165,8 +165,9 @@ class CharDecoder(Protocol):
         """Draws one character for each of the random numbers u [N, B], after the characters `context` [B].
 
         `temps` are N temperatures, and `settings` the result of `sampling.filters.settings`; or both are given for each
-        text, as [N, B] and as B results. `mask` [B, V] and `recent` [B, LOOKBACK] are as in `sampling.filters.apply`. `contexts` [B, K] are those of the table of n-grams, if there
-        is one. Returns ids [N, B] and the model's own log-probabilities of them, [N, B].
+        text, as [N, B] and as B results. `mask` [B, V] and `recent` [B, LOOKBACK] are as in `sampling.filters.apply`.
+        `contexts` [B, K] are those of the table of n-grams, if there is one. Returns ids [N, B] and the model's own
+        log-probabilities of them, [N, B].
         """
 
 

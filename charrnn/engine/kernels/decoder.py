@@ -151,7 +151,8 @@ def _run(
 ) -> None:
     """`Decoder.run` for a shard. No `masks` [0, V] or `recent` characters in `text` [B, lookback + N]: no such filter.
 
-    temps [N, B]; settings [B, N_SETTINGS]. No `contexts` [B, 0]: no table. Overwrites state, context, contexts, the last N columns of text, ids and logps.
+    temps [N, B]; settings [B, N_SETTINGS]. No `contexts` [B, 0]: no table. Overwrites state, context, contexts, the
+    last N columns of text, ids and logps.
     """
     table, W_hh, W_ih, W_out = weights
     x, hW, scratch, logits = buffers
