@@ -52,34 +52,10 @@ class CompletionRequest:
 
 def parse(body: bytes, max_tokens: int) -> CompletionRequest:
     """The request in a body. Raises `ApiError` if it is none, or asks for more than `max_tokens` characters a text."""
-    none: Any = None
-    found = fields.check_fields(
-        fields.read_object(body),
-        {
-            "model": (fields.text, None),
-            "prompt": (_prompts, [""]),
-            "max_tokens": (fields.whole(0, max_tokens), min(DEFAULT_TOKENS, max_tokens)),
-            "temperature": (fields.number(0, MAX_TEMP), 1.0),
-            "top_p": (fields.number(0, 1, above=True), 1.0),
-            "top_k": (fields.whole(0, 0x110000), 0),
-            "min_p": (fields.number(0, 1), 0.0),
-            "typical": (fields.number(0, 1, above=True), 1.0),
-            "loop_penalty": (fields.number(0, 1e6), 0.0),
-            "n": (fields.whole(1, MAX_CHOICES), 1),
-            "best_of": (fields.whole(1, MAX_CHOICES), None),
-            "stop": (fields.texts(MAX_STOPS, MAX_STOP_CHARS), ()),
-            "seed": (fields.whole(-(2**63), 2**63 - 1), None),
-            "logprobs": (fields.whole(0, MAX_LOGPROBS), None),
-            "echo": (fields.flag, False),
-            "stream": (fields.flag, False),
-            "stream_options": (_stream_options, None),
-            "suffix": (fields.unsupported(""), none),
-            "presence_penalty": (fields.unsupported(0, 0.0), none),
-            "frequency_penalty": (fields.unsupported(0, 0.0), none),
-            "logit_bias": (fields.unsupported({}), none),
-            "user": (fields.text, none),
-        },
-    )
+    found = fields.check_fields(fields.read_object(body), CHECKS)
+    if found["max_tokens"] is None:
+        found["max_tokens"] = min(DEFAULT_TOKENS, max_tokens)
+    fields.whole(0, max_tokens)("max_tokens", found["max_tokens"])
     n, best_of = found["n"], found["best_of"]
     if best_of is not None and best_of < n:
         raise ApiError("best_of must be at least n", "best_of")
@@ -136,6 +112,35 @@ def _stream_options(name: str, value: Any) -> bool:
         raise fields.wrong_type(name, value, "object")
     known = {"include_usage": (fields.flag, False), "include_obfuscation": (fields.flag, False)}
     return bool(fields.check_fields(value, known)["include_usage"])
+
+
+CHECKS: dict[str, tuple[fields.Check, Any]] = {
+    "model": (fields.text, None),
+    "prompt": (_prompts, [""]),
+    "max_tokens": (fields.whole(0, 2**53), None),
+    "temperature": (fields.number(0, MAX_TEMP), 1.0),
+    "top_p": (fields.number(0, 1, above=True), 1.0),
+    "n": (fields.whole(1, MAX_CHOICES), 1),
+    "best_of": (fields.whole(1, MAX_CHOICES), None),
+    "stop": (fields.texts(MAX_STOPS, MAX_STOP_CHARS), ()),
+    "seed": (fields.whole(-(2**63), 2**63 - 1), None),
+    "logprobs": (fields.whole(0, MAX_LOGPROBS), None),
+    "echo": (fields.flag, False),
+    "stream": (fields.flag, False),
+    "stream_options": (_stream_options, None),
+    "user": (fields.text, None),
+    # what the original has not
+    "top_k": (fields.whole(0, 0x110000), 0),
+    "min_p": (fields.number(0, 1), 0.0),
+    "typical": (fields.number(0, 1, above=True), 1.0),
+    "loop_penalty": (fields.number(0, 1e6), 0.0),
+    # what it has, and a network of characters has not
+    "suffix": (fields.unsupported(""), None),
+    "presence_penalty": (fields.unsupported(0, 0.0), None),
+    "frequency_penalty": (fields.unsupported(0, 0.0), None),
+    "logit_bias": (fields.unsupported({}), None),
+}
+"""The fields of a request, what each may be, and its default."""
 
 
 def prime_ids(model: Model, prompt: Prompt, unknown: str) -> Ids:

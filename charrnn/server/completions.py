@@ -149,11 +149,13 @@ class Completions:
                 self.service.metrics.first_seconds.add(time.perf_counter() - self.began)
                 await self.exchange.begin(200, "text/event-stream; charset=utf-8", {"x-accel-buffering": "no"})
             choice = await self._part(self.choices[index], part)
-            await self.exchange.write(event(self.head | {"choices": [choice]} | no_usage))
+            events = event(self.head | {"choices": [choice]} | no_usage)
             left -= part.is_last
-        if self.request.include_usage:
-            await self.exchange.write(event(self.head | {"choices": [], "usage": self._usage(self.choices)}))
-        await self.exchange.write(b"data: [DONE]\n\n", more=False)
+            if not left:
+                if self.request.include_usage:
+                    events += event(self.head | {"choices": [], "usage": self._usage(self.choices)})
+                events += b"data: [DONE]\n\n"
+            await self.exchange.write(events, more=left > 0)
 
     async def _send_whole(self) -> None:
         found: list[Any] = [None] * len(self.jobs)

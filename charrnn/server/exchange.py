@@ -14,8 +14,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Result = TypeVar("Result")
 
-BODY_SECONDS = 10.0
-"""The most seconds for a body to arrive."""
+REQUEST_SECONDS = 10.0
+"""The most seconds for the headers of a request to arrive, and again for its body."""
 
 
 class Disconnected(Exception):
@@ -52,7 +52,7 @@ class Exchange:
             raise too_large
         parts, size = [], 0
         try:
-            async with asyncio.timeout(min(timeout, BODY_SECONDS)):
+            async with asyncio.timeout(min(timeout, REQUEST_SECONDS)):
                 while True:
                     message = await self.receive()
                     if message["type"] == "http.disconnect":

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from charrnn.server.errors import ApiError
 
 Prepare = Callable[[Model], Model]
 """Gives a model that was loaded its engine."""
+LOOK_SECONDS = 0.2
+"""How often it is looked whether a file has changed."""
 Stamp = tuple[int, int, int]
 """The time at which a file was written, its size, and its number in the file system: another file has another one."""
 
@@ -47,6 +50,8 @@ class ServedModel:
         self.loading = asyncio.Lock()
         self.loaded: LoadedModel | None = None
         self.reloads = 0
+        self.looked = 0.0
+        """When it was looked last."""
         self.problem = ""
         """Why the file as it is now can't be loaded; the one before it serves on."""
 
@@ -96,19 +101,27 @@ class Models:
         if (loaded := served.loaded) is not None and self._is_current(served, loaded):
             return loaded
         async with served.loading:
-            if (loaded := served.loaded) is None or not self._is_current(served, loaded):
+            if (loaded := served.loaded) is None or _stamp_or(served, loaded.stamp) != loaded.stamp:
                 await asyncio.get_running_loop().run_in_executor(self.loader, self.load, served)
             if served.loaded is None:
                 raise ApiError(f"the model {served.name} can't be loaded now", status=503, kind="server_error")
             return served.loaded
 
+    def load_first(self) -> None:
+        """Loads the first model. Raises `CheckpointError` if it can't be loaded, and what `prepare` raises."""
+        self.first.loaded = self._read(self.first)
+
+    def _read(self, served: ServedModel) -> LoadedModel:
+        """A model from its file as it is now."""
+        stamp = served.stamp()
+        checkpoint = load(served.path)
+        digest = hashlib.sha256(served.path.read_bytes()).hexdigest()
+        return LoadedModel(checkpoint, self.prepare(checkpoint.model), stamp, f"fp_{digest[:12]}")
+
     def load(self, served: ServedModel) -> None:
         """Loads a model from its file. A fault is told, and leaves what was loaded before."""
         try:
-            stamp = served.stamp()
-            checkpoint = load(served.path)
-            model = self.prepare(checkpoint.model)
-            digest = hashlib.sha256(served.path.read_bytes()).hexdigest()
+            loaded = self._read(served)
         except (CharRNNError, OSError, MemoryError) as error:
             problem = str(error) or type(error).__name__
             if problem != served.problem:
@@ -120,10 +133,14 @@ class Models:
         if served.loaded is not None:
             served.reloads += 1
             self.notice(f"loaded {served.path} again: it has changed")
-        served.problem, served.loaded = "", LoadedModel(checkpoint, model, stamp, f"fp_{digest[:12]}")
+        served.problem, served.loaded = "", loaded
 
     def _is_current(self, served: ServedModel, loaded: LoadedModel) -> bool:
-        """Whether the file is the one that was loaded; one that is gone changes nothing."""
+        """Whether the file is the one that was loaded, as far as is known; one that is gone changes nothing."""
+        now = time.monotonic()
+        if now - served.looked < LOOK_SECONDS:
+            return True
+        served.looked = now
         return _stamp_or(served, loaded.stamp) == loaded.stamp
 
     def close(self) -> None:

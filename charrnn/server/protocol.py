@@ -5,8 +5,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEADER_SECONDS = 10.0
-"""The most seconds from the first byte of a request, or from a new connection, to the end of its headers."""
+from charrnn.server.exchange import REQUEST_SECONDS
 
 
 class TimedProtocol(H11Protocol):
@@ -34,7 +33,8 @@ class TimedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def _wait_for_headers(self) -> None:
-        self.header_timer = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+        seconds = min(REQUEST_SECONDS, self.config.app.options.timeout)  # type: ignore[union-attr] # it is a `Service`
+        self.header_timer = self.loop.call_later(seconds, self.transport.close)
 
     def _stop_waiting(self) -> None:
         if self.header_timer is not None:

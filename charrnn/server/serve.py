@@ -73,10 +73,10 @@ class LogHandler(logging.Handler):
 def listen(options: ServerOptions) -> socket.socket:
     """A socket that listens. Raises `ConfigError` for a host or a port that can't be had."""
     try:
-        (family, kind, _, _, address), *_ = socket.getaddrinfo(
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
             options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-        listener = socket.socket(family, kind)
+        listener = socket.socket(family, kind, protocol)  # asyncio sends small packets at once if it is named
         if sys.platform != "win32":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -112,9 +112,7 @@ def serve(
     """
     listener = listen(options)
     with listener:
-        models.load(models.first)
-        if models.first.loaded is None:
-            raise CharRNNError(f"there is no model to serve: {models.first.problem}")
+        models.load_first()
         sys.setswitchinterval(SWITCH_SECONDS)
         service = Service(models, options, log, debug)
         cut = asyncio.run(_serve(service, listener, notice))
@@ -136,6 +134,7 @@ async def _serve(service: Service, listener: socket.socket, notice: Callable[[st
         lifespan="off",
         ws="none",
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
     )
