@@ -11,7 +11,10 @@ from charrnn.errors import ConfigError, MissingLibraryError
 from charrnn.optional import import_optional, is_installed, require
 from support.processes import charrnn, environment, error_line, train_model
 
-OPTIONAL = ("numba", "llvmlite", "matplotlib", "jinja2", "regex", "charset_normalizer", "compression", "backports")
+OPTIONAL = (
+    *("numba", "llvmlite", "matplotlib", "jinja2", "regex", "charset_normalizer", "compression", "backports"),
+    *("starlette", "uvicorn"),
+)
 
 ONLY_FOLDERS = f"""
 import sys
@@ -79,9 +82,10 @@ def test_what_needs_a_missing_library_is_both_a_wrong_usage_and_an_import_error(
 
 IMPORTS = """
 import sys
-for name in ("matplotlib", "jinja2", "onnx"):
+for name in ("matplotlib", "jinja2", "onnx", "starlette"):
     sys.modules[name] = None
-for module in ("charrnn.inspection.picture", "charrnn.inspection.report.page", "charrnn.export.onnx"):
+for module in ("charrnn.inspection.picture", "charrnn.inspection.report.page", "charrnn.export.onnx",
+               "charrnn.server.serve"):
     try:
         __import__(module)
     except ImportError as error:
@@ -95,6 +99,7 @@ def test_importing_a_module_without_its_library_is_an_import_error() -> None:
         "a picture needs matplotlib: pip install matplotlib",
         "the page needs jinja2 and matplotlib: pip install jinja2 matplotlib",
         "an ONNX file needs onnx: pip install onnx",
+        "charrnn serve needs starlette and uvicorn: pip install starlette uvicorn",
     ]
 
 
@@ -113,6 +118,7 @@ def test_every_hint_names_the_library_that_is_missing(has_folders: bool, tmp_pat
         ("sample", model, "--match", "a+"): (2, "--match needs regex: pip install regex"),
         ("inspect", model, "--history", "--plot", "h.svg"): (2, "matplotlib: pip install matplotlib"),
         ("inspect", model, "--page", "p.html"): (2, "jinja2 and matplotlib: pip install jinja2 matplotlib"),
+        ("serve", model): (2, "charrnn serve needs starlette and uvicorn: pip install starlette uvicorn"),
         ("train", "corpus.zst"): (1, "needs backports.zstd: pip install backports.zstd"),
     }
     for args, (code, hint) in hints.items():

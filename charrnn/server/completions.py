@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +17,8 @@ from charrnn.server.errors import SURROGATE, took_too_long, unexpected
 from charrnn.server.exchange import Disconnected, Exchange, event
 from charrnn.server.job import Job, Part
 from charrnn.server.logprobs import LogprobReader
+from charrnn.server.service import Service
 from charrnn.types import Ids
-
-if TYPE_CHECKING:
-    from charrnn.server.service import Service
 
 MAX_DRAWN_SEED = 2**31
 """Seeds that are drawn for a request without one are smaller, so that every program can say them."""
@@ -88,7 +86,7 @@ class Choice:
 class Completions:
     """The answer to one request."""
 
-    def __init__(self, service: "Service", exchange: Exchange, request: CompletionRequest, began: float):
+    def __init__(self, service: Service, exchange: Exchange, request: CompletionRequest, began: float):
         self.service, self.exchange, self.request, self.began = service, exchange, request, began
         self.inbox, self.jobs, self.choices = Inbox(), list[Job](), list[Choice]()
         self.prompt_chars = 0
@@ -168,7 +166,7 @@ class Completions:
 
     async def _part(self, choice: Choice, part: Part) -> dict[str, Any]:
         """A part in its form; if the text has to be read again for that, another thread does it."""
-        return choice.part(part) if choice.reader is None else await self.service.work(choice.part, part)
+        return choice.part(part) if choice.reader is None else await self.service.read(choice.part, part)
 
     def _best(self, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """For each prompt the n texts of the highest likelihood per character."""
@@ -192,7 +190,7 @@ class Completions:
         self.exchange.about = f"{self.name} {self.prompt_chars:,}+{chars:,} characters"
 
 
-async def complete(service: "Service", exchange: Exchange) -> None:
+async def complete(service: Service, exchange: Exchange) -> None:
     """Answers a request for completions."""
     began, options = time.perf_counter(), service.options
     body = await exchange.json_body(options.max_body, options.timeout)

@@ -33,7 +33,7 @@ class TimedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def _wait_for_headers(self) -> None:
-        seconds = min(REQUEST_SECONDS, self.config.app.options.timeout)  # type: ignore[union-attr] # it is a `Service`
+        seconds = min(REQUEST_SECONDS, self.config.app.service.options.timeout)  # type: ignore[union-attr] # it is an `App`
         self.header_timer = self.loop.call_later(seconds, self.transport.close)
 
     def _stop_waiting(self) -> None:

@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,7 @@ from charrnn.scoring.text import score
 from charrnn.server import fields
 from charrnn.server.errors import took_too_long
 from charrnn.server.exchange import Disconnected, Exchange
-
-if TYPE_CHECKING:
-    from charrnn.server.service import Service
+from charrnn.server.service import Service
 
 MAX_TEXTS = 1000
 """The most texts of a request."""
@@ -47,7 +45,7 @@ class Patience:
             yield text[start : start + PIECE]
 
 
-async def score_texts(service: "Service", exchange: Exchange) -> None:
+async def score_texts(service: Service, exchange: Exchange) -> None:
     """Answers with the score of each text: how well the model predicts it."""
     asked = fields.check_fields(
         fields.read_object(await exchange.json_body(service.options.max_body, service.options.timeout)),
@@ -71,7 +69,7 @@ async def score_texts(service: "Service", exchange: Exchange) -> None:
     await _answer_texts(service, exchange, asked, check_scores, answer)
 
 
-async def classify_texts(service: "Service", exchange: Exchange) -> None:
+async def classify_texts(service: Service, exchange: Exchange) -> None:
     """Answers with the label of each text."""
     asked = fields.check_fields(
         fields.read_object(await exchange.json_body(service.options.max_body, service.options.timeout)),
@@ -92,7 +90,7 @@ async def classify_texts(service: "Service", exchange: Exchange) -> None:
 
 
 async def _answer_texts(
-    service: "Service",
+    service: Service,
     exchange: Exchange,
     asked: dict[str, Any],
     check: Callable[[Model], object],
@@ -109,6 +107,6 @@ async def _answer_texts(
     def all_of_them() -> list[dict[str, Any]]:
         return [{"index": index} | answer(model, text, patience) for index, text in enumerate(texts)]
 
-    data = await exchange.while_connected(service.work(all_of_them), patience.is_over.set)
+    data = await exchange.while_connected(service.score(all_of_them), patience.is_over.set)
     exchange.about = f"{served.name} {sum(map(len, texts)):,} characters"
     await exchange.answer_json({"object": "list", "model": served.name, "data": data})

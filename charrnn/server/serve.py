@@ -17,6 +17,7 @@ require("charrnn serve", "starlette", "uvicorn")
 
 import uvicorn  # noqa: E402
 
+from charrnn.server.app import App  # noqa: E402
 from charrnn.server.models import Models  # noqa: E402
 from charrnn.server.protocol import TimedProtocol  # noqa: E402
 from charrnn.server.service import Service  # noqa: E402
@@ -114,19 +115,18 @@ def serve(
     with listener:
         models.load_first()
         sys.setswitchinterval(SWITCH_SECONDS)
-        service = Service(models, options, log, debug)
-        cut = asyncio.run(_serve(service, listener, notice))
+        cut = asyncio.run(_serve(App(Service(models, options), log, debug), listener, notice))
     if cut:
         raise CharRNNError(f"answers that were cut off after {options.drain:g} seconds: {cut}; give a longer --drain")
 
 
-async def _serve(service: Service, listener: socket.socket, notice: Callable[[str], None]) -> int:
+async def _serve(app: App, listener: socket.socket, notice: Callable[[str], None]) -> int:
     """Serves until it is asked to stop; returns how many answers were cut off then."""
-    stopping, cut = asyncio.Event(), 0
+    service, stopping, cut = app.service, asyncio.Event(), 0
     logger = logging.getLogger("uvicorn")
-    logger.handlers, logger.propagate = [LogHandler(service.notice)], False
+    logger.handlers, logger.propagate = [LogHandler(app.log)], False
     config = uvicorn.Config(
-        service,
+        app,
         http=TimedProtocol,
         log_config=None,
         log_level="warning",

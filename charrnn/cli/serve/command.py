@@ -54,7 +54,7 @@ def command(
             values=("error", "skip", "nearest"),
         ),
     ] = "error",
-    max_tokens: Annotated[int, option(LIMITS, "The most characters of a completion.", show_default=True)] = 10_000,
+    max_tokens: Annotated[int, option(MOST_USED, "The most characters of a completion.", show_default=True)] = 10_000,
     batch_size: Annotated[
         int, option(LIMITS, "The most texts that are drawn side by side; others wait.", show_default=True)
     ] = 64,

@@ -3,15 +3,19 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from charrnn import engine as engines
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.engine import notify_compilation, sampling
+from charrnn.config import WEIGHT_PRECISIONS, SamplingConfig, one_of
 from charrnn.model.model import Model
-from charrnn.sampling.generate import generate
+from charrnn.sampling.live_batch import LiveBatch, PrimeReader
 
 
 def preparation(engine: str, precision: str, quiet: bool) -> Callable[[Model], Model]:
     """Prepares each model that is loaded. Raises errors for an engine that can't be used."""
+    one_of("precision", precision, WEIGHT_PRECISIONS)
     kernels, log = sampling(precision).kernels, notifier(quiet)
     chosen = engines.choose(engine, kernels=kernels).engine
     notify_compilation(chosen, kernels, quiet)
@@ -23,9 +27,10 @@ def preparation(engine: str, precision: str, quiet: bool) -> Callable[[Model], M
         if model.config.form != "language_model":
             return model
         model = model.with_precision(precision)
-        prime = model.vocabulary.decode([0]) if not model.vocabulary.is_bytes else b"a"
-        if model.layout not in ("pairs",):
-            "".join(generate(model, prime=prime, length=1))  # so that no request waits for a compiler
+        batch, reader = LiveBatch(model), PrimeReader(model, np.zeros(2, model.vocabulary.dtype))
+        reader.advance(2)
+        batch.change((), [reader.begin(0)], [SamplingConfig()])
+        batch.draw(1)  # so that no request waits for a compiler
         return model
 
     return prepare
