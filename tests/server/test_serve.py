@@ -109,10 +109,10 @@ def test_the_client_gets_several_texts_of_several_prompts_and_its_own_errors(cli
         assert choice.finish_reason == ("stop" if len(wanted) < 30 else "length")
     with pytest.raises(openai.NotFoundError, match="The model 'none' does not exist"):
         client.completions.create(model="none", prompt="")
-    with pytest.raises(openai.BadRequestError, match="not of type 'integer'") as caught:
+    with pytest.raises(openai.BadRequestError, match="is not of type") as caught:
         client.completions.create(model="small", prompt="", max_tokens="a")
     assert caught.value.param == "max_tokens"
-    with pytest.raises(openai.BadRequestError, match="the model has never seen 'x'"):
+    with pytest.raises(openai.BadRequestError, match="the model has never seen"):
         client.completions.create(model="small", prompt="x")
     with pytest.raises(openai.BadRequestError, match="this model is a classifier"):
         client.completions.create(model="classifier", prompt="x")

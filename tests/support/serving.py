@@ -75,4 +75,9 @@ def post(body: bytes, path: str = "/v1/completions", *headers: str) -> bytes:
 def serving(*args: object, cwd: Path, env: dict[str, str] | None = None) -> Iterator[Served]:
     """A server of models."""
     with started("serve", *args, "--port", 0, cwd=cwd, env=env) as process:
-        yield Served(process)
+        served = Served(process)
+        try:
+            yield served
+        finally:
+            process.kill()
+            served.reader.join(10)  # before its pipe is closed
