@@ -13,8 +13,8 @@ from charrnn.sampling.request import SamplingRequest
 from charrnn.sampling.state import GenerationState
 from charrnn.types import Array, Ids
 
-EVENT_SECONDS = 0.05
-"""The least time between two parts of a stream: a reader sees no difference, and each costs what 50 characters do."""
+EVENT_SECONDS = 0.1
+"""The least time between two parts of a stream: each costs as much as drawing some ten characters."""
 
 
 @dataclass(frozen=True)
