@@ -50,6 +50,8 @@ class Job:
         self.model, self.prime, self.request = model, prime, request
         self.hand_over, self.streams = hand_over, streams
         self.cancelled = False
+        self.left_to_draw = request.max_length
+        """The characters that are neither drawn nor being drawn."""
         self.text: GrowingText
         self.reader: PrimeReader | None = None
         self.piece = ""
@@ -64,6 +66,11 @@ class Job:
     def left(self) -> int:
         """The characters of the prime that are still to be read."""
         return len(self.prime) if self.reader is None else self.reader.left
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no more has to be drawn once it has begun."""
+        return self.cancelled or self.left_to_draw <= 0 or self.text.ended
 
     def begin(self) -> GenerationState:
         """The state in which the text begins, once its prime is read."""
