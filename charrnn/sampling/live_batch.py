@@ -12,6 +12,7 @@ import numpy as np
 from charrnn.config import SamplingConfig
 from charrnn.engine import available_cores
 from charrnn.errors import ConfigError
+from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
 from charrnn.sampling import filters
 from charrnn.sampling.decoder import Rows, draw_step_by_step, ngram_contexts
@@ -91,9 +92,9 @@ class LiveBatch:
 class PrimeReader:
     """Reads the prime of a text, part by part, so that other work can go on in between."""
 
-    def __init__(self, model: Model, prime: Ids):
-        """The ids [N] of the prime."""
-        self.model = model
+    def __init__(self, model: Model, prime: Ids, workspace: Workspace | None = None):
+        """The ids [N] of the prime; readers can share a workspace, one after the other."""
+        self.model, self.workspace = model, workspace or Workspace()
         self.ids = np.concatenate(([model.start], prime)).astype(model.vocabulary.dtype)
         self.state, self.read = model.zero_state(1), 0
 
@@ -105,7 +106,8 @@ class PrimeReader:
     def advance(self, N: int) -> None:
         """Reads at most N characters."""
         part = self.ids[self.read : min(self.read + N, len(self.ids) - 1)]
-        self.state = self.model.read(part, self.state)
+        if len(part):
+            _, self.state = self.model.forward(part[:, None], self.state, self.workspace)
         self.read += len(part)
 
     def begin(self, seed: int) -> GenerationState:

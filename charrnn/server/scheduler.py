@@ -1,9 +1,9 @@
 """The scheduler: a thread that draws the texts of all requests, those of one model side by side.
 
-Between two draws finished texts leave the batch and waiting ones join it. A draw takes `DRAW_SECONDS`, and the first
-one after texts have joined only `FIRST_DRAW_SECONDS`, so that nobody waits long for a first character. While a draw is
-on its way in another thread, which needs no lock of Python, what the one before has brought is handed over, and primes
-are read in parts.
+Between two draws finished texts leave the batch and waiting ones join it. A draw takes `DRAW_SECONDS`; after it, the
+first one of texts that have joined only `FIRST_DRAW_SECONDS`, so that nobody waits long for a first character. While one
+is on its way in another thread, which needs no lock of Python, what the one before has brought is handed over, and
+primes are read in parts.
 """
 
 import threading
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.errors import CheckpointError
+from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
 from charrnn.sampling.live_batch import LiveBatch, PrimeReader
 from charrnn.server.errors import overloaded
@@ -43,8 +44,11 @@ class ModelBatch:
     def __init__(self, model: Model, threads: int | None):
         self.model, self.batch = model, LiveBatch(model, threads)
         self.jobs: list[Job] = []
+        self.workspace = Workspace()
         self.states: OrderedDict[bytes, PrimeReader] = OrderedDict()
         self.seconds_per_step = 0.0
+        self.is_short = False
+        """Whether the last draw was short."""
 
     def read(self, job: Job, until: float) -> bool:
         """Reads some of a job's prime, up to a time; whether it is read to its end, perhaps by another text before."""
@@ -52,7 +56,7 @@ class ModelBatch:
         if known := self.states.pop(key, None):
             job.reader = known
         else:
-            job.reader = job.reader or PrimeReader(self.model, job.prime)
+            job.reader = job.reader or PrimeReader(self.model, job.prime, self.workspace)
             while job.reader.left and time.perf_counter() < until:
                 job.reader.advance(READ_CHARS)
             if job.reader.left:
@@ -207,7 +211,8 @@ class Scheduler:
         try:
             batch.change(joining)
             if batch.jobs:
-                N = batch.steps(FIRST_DRAW_SECONDS if joining else DRAW_SECONDS)
+                batch.is_short = bool(joining) and not batch.is_short  # a series of short ones would cost much
+                N = batch.steps(FIRST_DRAW_SECONDS if batch.is_short else DRAW_SECONDS)
                 for job in batch.jobs:
                     job.left_to_draw -= N
                 due = time.perf_counter() + N * batch.seconds_per_step
