@@ -1,8 +1,8 @@
 """The scheduler: a thread that draws the texts of all requests, those of one model side by side.
 
 Between two draws finished texts leave the batch and waiting ones join it. A draw takes `DRAW_SECONDS`; after it, the
-first one of texts that have joined only `FIRST_DRAW_SECONDS`, so that nobody waits long for a first character. While one
-is on its way in another thread, which needs no lock of Python, what the one before has brought is handed over, and
+first one of texts that have joined only `FIRST_DRAW_SECONDS`, so that nobody waits long for a first character. While
+one is on its way in another thread, which needs no lock of Python, what the one before has brought is handed over, and
 primes are read in parts.
 """
 
