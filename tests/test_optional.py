@@ -13,7 +13,7 @@ from support.processes import charrnn, environment, error_line, train_model
 
 OPTIONAL = (
     *("numba", "llvmlite", "matplotlib", "jinja2", "regex", "charset_normalizer", "compression", "backports"),
-    "tensorboardX",
+    *("starlette", "uvicorn", "tensorboardX"),
 )
 
 ONLY_FOLDERS = f"""
@@ -82,9 +82,10 @@ def test_what_needs_a_missing_library_is_both_a_wrong_usage_and_an_import_error(
 
 IMPORTS = """
 import sys
-for name in ("matplotlib", "jinja2", "onnx"):
+for name in ("matplotlib", "jinja2", "onnx", "starlette"):
     sys.modules[name] = None
-for module in ("charrnn.inspection.picture", "charrnn.inspection.report.page", "charrnn.export.onnx"):
+for module in ("charrnn.inspection.picture", "charrnn.inspection.report.page", "charrnn.export.onnx",
+               "charrnn.server.serve"):
     try:
         __import__(module)
     except ImportError as error:
@@ -98,6 +99,7 @@ def test_importing_a_module_without_its_library_is_an_import_error() -> None:
         "a picture needs matplotlib: pip install matplotlib",
         "the page needs jinja2 and matplotlib: pip install jinja2 matplotlib",
         "an ONNX file needs onnx: pip install onnx",
+        "charrnn serve needs starlette and uvicorn: pip install starlette uvicorn",
     ]
 
 
@@ -120,6 +122,7 @@ def test_every_hint_names_the_library_that_is_missing(has_folders: bool, tmp_pat
             2,
             "TensorBoard needs tensorboardX: pip install tensorboardX",
         ),
+        ("serve", model): (2, "charrnn serve needs starlette and uvicorn: pip install starlette uvicorn"),
         ("train", "corpus.zst"): (1, "needs backports.zstd: pip install backports.zstd"),
     }
     for args, (code, hint) in hints.items():

@@ -21,7 +21,9 @@ CLI = ROOT / "charrnn" / "cli" / "README.md"
 LAYERS = ROOT / "charrnn" / "layers" / "README.md"
 OLD_VERSION = ROOT / "tests" / "fixtures" / "format1" / "README.md"
 """Its commands are those of version 0.1."""
-COMMANDS = ("train", "sample", "translate", "classify", "tag", "score", "adapt", "inspect", "export", "warm-up")
+COMMANDS = (
+    *("train", "sample", "translate", "classify", "tag", "score", "adapt", "inspect", "export", "serve", "warm-up"),
+)
 MATHEMATICS = ("rnn", "gru", "lstm", "attention", "embedding", "linear", "softmax", "activations")
 
 named = pytest.mark.parametrize("document", readmes.documents(), ids=lambda path: str(path.relative_to(ROOT)))

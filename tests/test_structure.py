@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = (
     *("errors", "config", "types", "optional", "version"),
     *("layers", "resources", "engine", "dataset", "model", "training", "checkpoint", "sampling", "scoring"),
-    *("inspection", "export", "plugins", "cli"),
+    *("inspection", "export", "server", "plugins", "cli"),
     *("charrnn", "__main__"),  # the public face, and `python -m charrnn`
 )
 """The folders and the files beside them, from the ground up: a module imports only from its own and earlier ones."""

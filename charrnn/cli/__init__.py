@@ -15,6 +15,7 @@ from charrnn.cli.export import command as export
 from charrnn.cli.inspect import command as inspect
 from charrnn.cli.sample import command as sample
 from charrnn.cli.score import command as score
+from charrnn.cli.serve import command as serve
 from charrnn.cli.tag import command as tag
 from charrnn.cli.terminal import completion
 from charrnn.cli.terminal.console import is_closed_pipe, notice
@@ -43,6 +44,7 @@ Examples:
   charrnn adapt tales.safetensors page.txt --out page.safetensors
   charrnn inspect --history
   charrnn export tales.html
+  charrnn serve tales.safetensors
   charrnn warm-up
 """
 
@@ -82,7 +84,7 @@ def _options(
         typer.echo(context.get_help())
 
 
-for module in (train, sample, translate, classify, tag, score, adapt, inspect, export, warm_up):
+for module in (train, sample, translate, classify, tag, score, adapt, inspect, export, serve, warm_up):
     texts = {"help": module.HELP, "short_help": module.HELP, "epilog": module.EXAMPLES}
     app.command(module.NAME, cls=Command, **texts)(module.command)
 

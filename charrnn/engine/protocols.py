@@ -156,21 +156,25 @@ class CharDecoder(Protocol):
     def state(self) -> Array:
         """The state [L, S, B, H] before the last character drawn."""
 
+    def set_state(self, state: Array) -> None:
+        """Goes on with other texts, of any number B, whose states are [L, S, B, H]."""
+
     def run(
         self,
         context: Ids,
         u: Array,
-        temps: Sequence[float],
-        settings: tuple[float, ...],
+        temps: Sequence[float] | Array,
+        settings: Sequence[float] | Sequence[Sequence[float]],
         mask: Mask | None = None,
         recent: Ids | None = None,
         contexts: Ids | None = None,
     ) -> tuple[Ids, Array]:
         """Draws one character for each of the random numbers u [N, B], after the characters `context` [B].
 
-        `temps` are N temperatures, and `settings` the result of `sampling.filters.settings`; `mask` [B, V] and `recent`
-        [B, LOOKBACK] are as in `sampling.filters.apply`. `contexts` [B, K] are those of the table of n-grams, if there
-        is one. Returns ids [N, B] and the model's own log-probabilities of them, [N, B].
+        `temps` are N temperatures, and `settings` the result of `sampling.filters.settings`; or both are given for each
+        text, as [N, B] and as B results. `mask` [B, V] and `recent` [B, LOOKBACK] are as in `sampling.filters.apply`.
+        `contexts` [B, K] are those of the table of n-grams, if there is one. Returns ids [N, B] and the model's own
+        log-probabilities of them, [N, B].
         """
 
 

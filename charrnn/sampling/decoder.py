@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -70,56 +70,95 @@ class BatchDecoder:
         if self._compiled:
             recent = self.recent if self.config.loop_penalty > 0 else None
             settings = filters.settings(self.config)
-            table = self.model.ngrams
-            contexts = None if table is None else self._contexts(self.recent, table.order)
+            contexts = ngram_contexts(self.model, self.recent)
             ids, logps = self._compiled.run(self.context, u, temps, settings, mask, recent, contexts)
         else:
             with blas.limit(self.threads):
-                ids, logps = self._draw_step_by_step(u, temps, mask)
-        if not np.isfinite(logps).all():
-            raise CheckpointError("the model's predictions are NaN or infinite: its weights are too large")
+                rows = Rows(self.context, self._state, self.recent, [self.config] * len(self.rngs))
+                ids, logps, self._state = draw_step_by_step(
+                    self.model, rows, u, np.broadcast_to(np.reshape(temps, (-1, 1)), u.shape), mask
+                )
+        check_predictions(logps)
         self.context = ids[-1]
         self.recent = np.concatenate((self.recent, ids.T), axis=1)[:, -filters.LOOKBACK :]
         return ids, logps
-
-    def _draw_step_by_step(self, u: Array, temps: Sequence[float], mask: Mask | None) -> tuple[Ids, Array]:
-        """The reference implementation of the compiled decoder's `run`."""
-        plain = mask is None and replace(self.config, temp=1.0, to_temp=None) == SamplingConfig()
-        rows, context = np.arange(len(self.context)), self.context
-        ids, logps = np.empty(u.shape, context.dtype), np.empty(u.shape)
-        text = np.concatenate((self.recent, np.empty(u.shape[::-1], np.int64)), axis=1)
-        for n, temp in enumerate(temps):
-            with np.errstate(all="ignore"):  # `draw` checks the log-probabilities
-                logits, self._state = self.model.step(context, self._state)
-                if (table := self.model.ngrams) is not None:
-                    logits = table.mixed_distribution(
-                        logits, self._contexts(text[:, n : n + filters.LOOKBACK], table.order)
-                    )
-                y = logits.astype(np.float64)
-                y -= y.max(axis=-1, keepdims=True)
-                norm = np.log(np.exp(y).sum(axis=-1))
-                if plain and temp:
-                    filtered = y / temp  # `sample_categorical` needs no normalised input
-                else:
-                    logp, recent = y - norm[:, None], text[:, n : n + filters.LOOKBACK]
-                    filtered = filters.apply(logp, self.config, temp, mask, recent)
-            ids[n] = context = sample_categorical(filtered, u[n]).astype(ids.dtype)
-            text[:, n + filters.LOOKBACK] = context
-            logps[n] = y[rows, context] - norm
-        return ids, logps
-
-    def _contexts(self, recent: filters.Recent, order: int) -> filters.Recent:
-        """The contexts [B, K] of the n-grams, the latest character first; a text begins after `Model.start`."""
-        contexts = recent[:, : -order - 1 : -1].copy()
-        is_missing = contexts == len(self.model.vocabulary)
-        begun = np.flatnonzero(is_missing.any(axis=1))
-        contexts[begun, is_missing[begun].argmax(axis=1)] = self.model.start
-        return contexts
 
     def generation_state(self) -> GenerationState:
         """The state from which the text continues, for a decoder of a single text."""
         (rng,), (context,), (recent,) = self.rngs, self.context, self.recent
         return GenerationState(self.state.copy(), int(context), recent.copy(), deepcopy(rng))
+
+
+class Rows(NamedTuple):
+    """The texts of a batch between two characters."""
+
+    context: Ids
+    """The last character [B] of each."""
+    state: Array
+    """The state [L, S, B, H] before it."""
+    recent: filters.Recent
+    """The last characters [B, LOOKBACK], padded with V at the front."""
+    configs: Sequence[SamplingConfig]
+    """How each is drawn, apart from the temperature."""
+
+
+def draw_step_by_step(
+    model: Model, rows: Rows, u: Array, temps: Array, mask: Mask | None = None
+) -> tuple[Ids, Array, Array]:
+    """The reference implementation of the compiled decoder's `run`, for temperatures [N, B]; also returns the state."""
+    context, state, recent, configs = rows
+    ids, logps, indices = np.empty(u.shape, context.dtype), np.empty(u.shape), np.arange(len(context))
+    text = np.concatenate((recent, np.empty(u.shape[::-1], np.int64)), axis=1)
+    for n in range(len(u)):
+        recent = text[:, n : n + filters.LOOKBACK]
+        with np.errstate(all="ignore"):  # the caller checks the log-probabilities
+            logits, state = model.step(context, state)
+            if (contexts := ngram_contexts(model, recent)) is not None and model.ngrams is not None:
+                logits = model.ngrams.mixed_distribution(logits, contexts)
+            y = logits.astype(np.float64)
+            y -= y.max(axis=-1, keepdims=True)
+            norm = np.log(np.exp(y).sum(axis=-1))
+            filtered = np.empty_like(y)
+            for (config, temp), group in _groups(configs, temps[n]):
+                if temp and mask is None and replace(config, temp=1.0, to_temp=None) == SamplingConfig():
+                    filtered[group] = y[group] / temp  # `sample_categorical` needs no normalised input
+                else:
+                    logp, allowed = y[group] - norm[group, None], None if mask is None else mask[group]
+                    filtered[group] = filters.apply(logp, config, temp, allowed, recent[group])
+        ids[n] = context = sample_categorical(filtered, u[n]).astype(ids.dtype)
+        text[:, n + filters.LOOKBACK] = context
+        logps[n] = y[indices, context] - norm
+    return ids, logps, state
+
+
+def _groups(configs: Sequence[SamplingConfig], temps: Array) -> list[tuple[tuple[SamplingConfig, float], Any]]:
+    """The rows that have the same settings and temperature, as an index."""
+    if all(config is configs[0] for config in configs) and (temps == temps[0]).all():
+        return [((configs[0], float(temps[0])), slice(None))]
+    found: dict[tuple[SamplingConfig, float], list[int]] = {}
+    for row, key in enumerate(zip(configs, temps.tolist(), strict=True)):
+        found.setdefault(key, []).append(row)
+    return [*found.items()]
+
+
+def ngram_contexts(model: Model, recent: filters.Recent) -> filters.Recent | None:
+    """The contexts [B, K] of the n-grams, the latest character first, given the last characters [B, LOOKBACK].
+
+    A text begins after `Model.start`. None for a model without n-grams.
+    """
+    if model.ngrams is None:
+        return None
+    contexts = recent[:, : -model.ngrams.order - 1 : -1].copy()
+    is_missing = contexts == len(model.vocabulary)
+    begun = np.flatnonzero(is_missing.any(axis=1))
+    contexts[begun, is_missing[begun].argmax(axis=1)] = model.start
+    return contexts
+
+
+def check_predictions(logps: Array) -> None:
+    """Raises `CheckpointError` if log-probabilities are NaN or infinite."""
+    if not np.isfinite(logps).all():
+        raise CheckpointError("the model's predictions are NaN or infinite: its weights are too large")
 
 
 def start(

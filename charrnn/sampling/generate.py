@@ -77,7 +77,7 @@ class TextGenerator:
             self._batch = decoder.start(model, [request.prime_text], [request.seed], config, stops, request.threads)
         else:
             self._batch = decoder.resume(model, request.prime_text, after, config, stops, request.threads)
-        self._text = GrowingText(self._batch, request, self._batch.recent[0])
+        self._text = GrowingText(model.vocabulary, request, self._batch.recent[0], self._batch.mask)
         self._draws = RewindableDecoder(self._batch, stops) if self._text.ending.is_early else None
 
     def __iter__(self) -> Iterator[str]:
@@ -203,7 +203,7 @@ def _continue(
         first_seed = seeds.stop
         check_sources(model, group)
         batch = decoder.start(model, group, seeds, request.config, request.stops, request.threads)
-        texts = [GrowingText(batch, request, recent) for recent in batch.recent]
+        texts = [GrowingText(model.vocabulary, request, recent, batch.mask) for recent in batch.recent]
         drawn, done = [list[str]() for _ in group], 0
         for pieces in _write(batch, texts, request):
             for parts, piece in zip(drawn, pieces, strict=True):

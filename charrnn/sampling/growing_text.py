@@ -8,7 +8,6 @@ import numpy as np
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, SamplingError, counted
 from charrnn.sampling.constraints import Constraint, WholeTextConstraint
-from charrnn.sampling.decoder import BatchDecoder
 from charrnn.sampling.ending import Ending, MinLength
 from charrnn.sampling.filters import Recent
 from charrnn.sampling.request import SamplingRequest
@@ -18,13 +17,14 @@ from charrnn.types import Array, Ids, Mask
 class GrowingText:
     """A text of a batch: it counts what was drawn, and withholds what may still turn out not to be part of it."""
 
-    def __init__(self, batch: BatchDecoder, request: SamplingRequest, recent: Recent):
+    def __init__(self, vocabulary: Vocabulary, request: SamplingRequest, recent: Recent, mask: Mask | None = None):
         """`recent` [LOOKBACK] has the last characters of the text so far, padded with V at the front.
+
+        `mask` [V] says which characters the configuration allows; None: all.
 
         Raises `SamplingError` if no text can match within the length; `ConfigError` if the text should be longer than
         its length, or end both with a sentence and a match.
         """
-        vocabulary = batch.model.vocabulary
         self.decode, self.ending = IncrementalDecoder(vocabulary), Ending(request, vocabulary)
         self.config = request.config
         self.length, self.min_length = request.max_length, request.min_length
@@ -36,7 +36,7 @@ class GrowingText:
             raise ConfigError("a text can't end both with a match and with a sentence: leave one out")
         if self.min_length and any(request.stops):
             self.constraints = [*self.constraints, MinLength(self.min_length, request.stops, vocabulary)]
-        self.mask = np.ones(len(vocabulary), bool) if batch.mask is None else batch.mask
+        self.mask = np.ones(len(vocabulary), bool) if mask is None else mask
         self.ended, self.is_complete = self.length == 0, False
         self.chars, self.logprob = 0, 0.0
         self.logps: list[float] | None = None if request.end is None else []

@@ -440,7 +440,7 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         for name, option in options(command).items()
         if option._custom_shell_complete is not None
     }
-    assert len(offered) == 26
+    assert len(offered) == 29
     for (command, name), found in offered.items():
         if name == "precision":
             values[name] = {"train": ("auto", *config.PRECISIONS), "export": weights.PRECISIONS}.get(

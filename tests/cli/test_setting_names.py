@@ -28,6 +28,7 @@ LINES = {
     "adapt": ["adapt", MODELS / "tales.safetensors", LETTERS, "--out", "adapted.safetensors"],
     "inspect": ["inspect", MODELS / "tales.safetensors"],
     "export": ["export", MODELS / "tales.safetensors", "tales.html"],
+    "serve": ["serve", MODELS / "tales.safetensors", "--port", "0"],
     "warm-up": ["warm-up"],
 }
 """A command line of each command, to which an option with a bad value is added."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.engine.kernels import gru, lstm, rnn
-from charrnn.engine.kernels.filters import any_filter, apply_after_penalty, apply_mask, loop_penalty
+from charrnn.engine.kernels.filters import any_filter, apply_after_penalty, apply_mask, loop_penalty, settings_of
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.narrow import Packed, layer_of, multiply, pack_weights, stack
 from charrnn.engine.kernels.ngrams import mix, packed
@@ -19,6 +19,8 @@ from charrnn.types import Array, Ids, Mask, Params
 
 CELLS = ("rnn", "rnn_relu", "gru", "lstm")
 RNN, RNN_RELU, GRU, LSTM = range(4)
+N_SETTINGS = 7
+"""The numbers of `sampling.filters.settings`."""
 MIN_ROWS_PER_THREAD = 8
 """The fewest rows for which a thread of their own pays."""
 
@@ -40,7 +42,7 @@ class Decoder:
         Predictions are mixed with those of a table of n-grams, if there is one: see `model.ngrams.NgramTable`.
         """
         self.ngrams = packed(ngrams)
-        L, _, B, H = state.shape
+        L, _, _, H = state.shape
         self.cell = CELLS.index(cell)
 
         def weights(name: str, b: Array | None, first: int = 0) -> Packed:
@@ -56,10 +58,16 @@ class Decoder:
             weights("W_out", params["b_out"]),
         )
         self.V = len(params["b_out"])
-        self.shards = row_shards(B, max(1, min(threads, B // MIN_ROWS_PER_THREAD)))
+        self.threads = Threads(threads)
+        self.most_shards = threads
+        self.set_state(state)
+
+    def set_state(self, state: Array) -> None:
+        """Goes on with other texts, whose states are [L, S, B, H]."""
+        B = state.shape[2]
+        self.shards = row_shards(B, max(1, min(self.most_shards, B // MIN_ROWS_PER_THREAD)))
         self.states = [state[:, :, rows].copy() for rows in self.shards]
         self.buffers = [self._step_buffers(s.shape[2]) for s in self.states]
-        self.threads = Threads(len(self.shards))
 
     def _step_buffers(self, B: int) -> tuple[Array, ...]:
         """What every step of a shard overwrites: projected inputs, products with W_hh, scratch values, and logits."""
@@ -76,17 +84,17 @@ class Decoder:
         self,
         context: Ids,
         u: Array,
-        temps: Sequence[float],
-        settings: tuple[float, ...],
+        temps: Sequence[float] | Array,
+        settings: Sequence[float] | Sequence[Sequence[float]],
         mask: Mask | None = None,
         recent: Ids | None = None,
         contexts: Ids | None = None,
     ) -> tuple[Ids, Array]:
         """Draws one character for each of the random numbers u [N, B], after the characters `context` [B].
 
-        `temps` are N temperatures, and `settings` the result of `filters.settings`; `mask` and `recent` are as in
-        `filters.apply`. `contexts` [B, K] are those of the n-grams, the latest character first. Returns ids [N, B] and
-        the model's own log-probabilities of them [N, B].
+        `temps` are N temperatures or, for each text its own, [N, B]; `settings` the result of `filters.settings`, or
+        that for each text. `mask` and `recent` are as in `filters.apply`. `contexts` [B, K] are those of the n-grams,
+        the latest character first. Returns ids [N, B] and the model's own log-probabilities of them [N, B].
         """
         N, B = u.shape
         masks = np.empty((0, self.V), bool) if mask is None else np.array(np.broadcast_to(mask, (B, self.V)))
@@ -94,7 +102,8 @@ class Decoder:
         text = np.empty((B, lookback + N), np.int64)
         if recent is not None:
             text[:, :lookback] = recent
-        last, temperatures = context.astype(np.int64), np.array(temps, float)
+        last, temperatures = context.astype(np.int64), np.broadcast_to(np.reshape(temps, (N, -1)), (N, B))
+        all_settings = np.broadcast_to(np.array(settings, float), (B, N_SETTINGS))
         before = np.zeros((B, 0), np.int64) if contexts is None else contexts.copy()
 
         def draw(rows: slice, state: Array, buffers: tuple[Array, ...]) -> tuple[Array, Array]:
@@ -109,8 +118,8 @@ class Decoder:
                 self.ngrams,
                 before[rows],
                 shard_u,
-                temperatures,
-                settings,
+                np.array(temperatures[:, rows], float, order="C"),
+                np.array(all_settings[rows]),
                 masks[rows],
                 text[rows],
                 ids,
@@ -134,7 +143,7 @@ def _run(
     contexts: Ids,
     u: Array,
     temps: Array,
-    settings: tuple[Any, ...],
+    settings: Array,
     masks: Mask,
     text: Ids,
     ids: Ids,
@@ -142,7 +151,8 @@ def _run(
 ) -> None:
     """`Decoder.run` for a shard. No `masks` [0, V] or `recent` characters in `text` [B, lookback + N]: no such filter.
 
-    No `contexts` [B, 0]: no table. Overwrites state, context, contexts, the last N columns of text, ids and logps.
+    temps [N, B]; settings [B, N_SETTINGS]. No `contexts` [B, 0]: no table. Overwrites state, context, contexts, the
+    last N columns of text, ids and logps.
     """
     table, W_hh, W_ih, W_out = weights
     x, hW, scratch, logits = buffers
@@ -172,7 +182,8 @@ def _run(
             recent = text[row, n : n + lookback]
             if K:
                 mix(logits[row, :V], ngrams, contexts[row], row_buffers[0], path)
-            v, logp = _draw(logits[row, :V], temps[n], u[n, row], settings, masks, row, recent, row_buffers)
+            of_row = settings_of(settings, row)
+            v, logp = _draw(logits[row, :V], temps[n, row], u[n, row], of_row, masks, row, recent, row_buffers)
             ids[n, row] = context[row] = text[row, lookback + n] = v
             logps[n, row] = logp
             for k in range(K - 1, 0, -1):
@@ -194,17 +205,17 @@ def _draw(
 ) -> tuple[int, float]:
     """Draws a character, given logits y [V]: its id, and the model's own log-probability of it."""
     logp, cumulative, shifted, exps, lengths = row_buffers
-    V = len(y)
+    V, has_penalty = len(y), len(recent) > 0 and settings[4] > 0
     y_max = y[0]
     for v in range(1, V):
         y_max = max(y_max, y[v])
     norm = np.log(_cumulate(y, y_max, 1.0, shifted, exps, cumulative))
-    if len(masks) or len(recent) or any_filter(settings, V):
+    if len(masks) or has_penalty or any_filter(settings, V):
         for v in range(V):
             logp[v] = y[v] - y_max - norm
         if len(masks):
             apply_mask(logp, masks[row])
-        if len(recent):
+        if has_penalty:
             loop_penalty(logp, recent, settings, lengths)
         apply_after_penalty(logp, temp, settings)
         total = 0.0

@@ -13,6 +13,13 @@ from charrnn.types import Array, Ids, Mask
 
 
 @kernel
+def settings_of(settings: Array, row: int) -> tuple[Any, ...]:
+    """The settings of a row of [B, 7], with whole numbers where `sampling.filters.settings` has them."""
+    of_row = settings[row]
+    return int(of_row[0]), of_row[1], of_row[2], of_row[3], of_row[4], int(of_row[5]), int(of_row[6])
+
+
+@kernel
 def any_filter(settings: tuple[Any, ...], V: int) -> bool:
     """Whether a filter is set that comes after the temperature."""
     top_k, top_p, min_p, typical, _, _, _ = settings

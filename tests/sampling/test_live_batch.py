@@ -1,0 +1,55 @@
+"""The live batch: texts join and leave between draws, and each is the text that it would be alone."""
+
+import numpy as np
+import pytest
+
+from charrnn.config import SamplingConfig
+from charrnn.errors import ConfigError
+from charrnn.sampling.generate import generate
+from charrnn.sampling.live_batch import LiveBatch, PrimeReader
+from support.random_models import random_model
+
+CONFIGS = [
+    SamplingConfig(),
+    SamplingConfig(temp=0.5),
+    SamplingConfig(temp=1.3, top_k=4),
+    SamplingConfig(top_p=0.8, loop_penalty=0.5),
+    SamplingConfig(temp=0),
+    SamplingConfig(min_p=0.1, typical=0.9),
+]
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_each_text_is_that_of_its_seed_alone_whoever_joins_and_leaves(engine, cell):
+    model, rng = random_model(cell, engine=engine), np.random.default_rng(5)
+    batch, waiting, texts, drawn = LiveBatch(model, 2), list(range(40)), [], {}
+    while waiting or texts:
+        joining = [waiting.pop(0) for _ in range(min(len(waiting), rng.integers(9)))]
+        states = []
+        for n in joining:
+            reader = PrimeReader(model, model.vocabulary.encode("cab e"[: n % 6]))
+            while reader.left:
+                reader.advance(2)
+            states.append(reader.begin(n))
+        leaving = [row for row, n in enumerate(texts) if len(drawn[n]) > 20 + n]
+        batch.change(leaving, states, [CONFIGS[n % len(CONFIGS)] for n in joining])
+        texts = [n for row, n in enumerate(texts) if row not in leaving] + joining
+        drawn |= dict.fromkeys(joining, "")
+        assert len(batch) == len(texts)
+        if texts:
+            ids, logps = batch.draw(int(rng.integers(1, 12)))
+            assert np.isfinite(logps).all()
+            for row, n in enumerate(texts):
+                drawn[n] += model.vocabulary.decode(ids[:, row])
+    assert len(drawn) == 40
+    for n, text in drawn.items():
+        config = CONFIGS[n % len(CONFIGS)]
+        alone = generate(model, prime="cab e"[: n % 6], seed=n, length=len(text), config=config)
+        assert "".join(alone) == text
+
+
+def test_settings_that_a_text_can_not_have_beside_others_are_refused():
+    model = random_model()
+    for config in (SamplingConfig(to_temp=0.5), SamplingConfig(allow="a"), SamplingConfig(ban="a")):
+        with pytest.raises(ConfigError, match="to_temp, allow and ban"):
+            LiveBatch(model).change((), [PrimeReader(model, np.zeros(0, int)).begin(1)], [config])

@@ -1,0 +1,135 @@
+"""The scheduler: texts of several requests side by side, each as if it were alone; those nobody waits for go."""
+
+import threading
+import time
+from queue import Queue
+
+import numpy as np
+import pytest
+
+from charrnn.config import SamplingConfig
+from charrnn.sampling.generate import generate
+from charrnn.sampling.request import SamplingRequest
+from charrnn.server.errors import ApiError
+from charrnn.server.job import Job
+from charrnn.server.scheduler import Scheduler
+from support.random_models import random_model
+
+
+@pytest.fixture
+def scheduler():
+    def deliver(parts):
+        for job, part in parts:
+            job.hand_over(part)
+
+    made = Scheduler(deliver, batch_size=16, max_queue=40, threads=2)
+    yield made
+    made.close()
+
+
+def job_for(model, prime="", streams=False, **fields):
+    """A job, and the queue of its parts."""
+    parts = Queue()
+    return Job(model, model.vocabulary.encode(prime), SamplingRequest(**fields), parts.put, streams), parts
+
+
+def text_of(parts):
+    """The whole text of a job, and how it ended."""
+    text = ""
+    while True:
+        part = parts.get(timeout=30)
+        text += part.text
+        if part.is_last:
+            return text, part.finish_reason, part.error
+
+
+def wait_until(condition):
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.002)
+
+
+def test_texts_of_several_models_with_all_settings_are_those_of_their_seeds(engine, scheduler):
+    models = [random_model("lstm", engine=engine), random_model("gru", characters=None, engine=engine)]
+    configs = [SamplingConfig(), SamplingConfig(temp=0.7, top_p=0.9), SamplingConfig(top_k=3, loop_penalty=1)]
+    jobs = []
+    for n in range(45):
+        fields = {"seed": n, "length": 5 * n, "config": configs[n % 3], "stops": ["ab"] if n % 4 == 0 else []}
+        jobs.append((n, fields, *job_for(models[n % 2], "cab"[: n % 3], n % 2 == 1, **fields)))
+    threads = [threading.Thread(target=scheduler.submit, args=([job],)) for _, _, job, _ in jobs]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    for n, fields, job, parts in jobs:
+        text, reason, error = text_of(parts)
+        assert error is None
+        assert text == "".join(generate(job.model, prime="cab"[: n % 3], **fields))
+        assert reason == ("stop" if job.text.ending.stopped_before else "length")
+    wait_until(lambda: scheduler.drawn == 0)
+
+
+def test_the_characters_and_log_probabilities_of_the_parts_are_those_of_the_text(scheduler):
+    model = random_model()
+    job, parts = job_for(model, "cab", True, seed=1, length=300, stops=["ab"])
+    scheduler.submit([job])
+    text, logps = "", []
+    while True:
+        part = parts.get(timeout=30)
+        assert model.vocabulary.decode(part.ids) == part.text
+        text, logps = text + part.text, [*logps, *part.logps]
+        if part.is_last:
+            break
+    assert "ab" not in text
+    assert len(text) == len(logps) > 0
+    assert np.exp(logps).max() <= 1
+
+
+def test_a_text_that_nobody_waits_for_leaves_its_place(scheduler):
+    model = random_model()
+    jobs = [job_for(model, seed=n, length=10**9, streams=True) for n in range(20)]
+    scheduler.submit([job for job, _ in jobs])
+    for _, parts in jobs[:16]:
+        parts.get(timeout=30)
+    assert (scheduler.drawn, scheduler.waiting) == (16, 4)
+    for job, _ in jobs[:10]:
+        job.cancelled = True
+    for _, parts in jobs[16:]:
+        parts.get(timeout=30)  # they have moved up
+    wait_until(lambda: scheduler.drawn == 10)
+    for job, _ in jobs:
+        job.cancelled = True
+    wait_until(lambda: scheduler.drawn == 0)
+
+
+def test_more_texts_than_may_wait_are_refused_all_together(scheduler):
+    model = random_model()
+    jobs = [job_for(model, seed=n, length=10**9) for n in range(57)]
+    with pytest.raises(ApiError, match="at most 40 can") as caught:
+        scheduler.submit([job for job, _ in jobs])
+    assert caught.value.status == 429
+    assert (scheduler.drawn, scheduler.waiting) == (0, 0)
+
+
+def test_a_long_prompt_keeps_no_short_one_waiting(scheduler):
+    model = random_model(hidden_size=64)
+    book, last = job_for(model, "cab" * 10_000, seed=1, length=3)
+    scheduler.submit([book])
+    wait_until(lambda: book.reader is not None)
+    short, parts = job_for(model, "cab", seed=1, length=3)
+    scheduler.submit([short])
+    text_of(parts)
+    assert last.empty()
+    assert scheduler.waiting == 1
+    assert text_of(last)[1] == "length"
+
+
+def test_a_model_whose_predictions_are_not_finite_fails_alone(scheduler):
+    broken, model = random_model(), random_model()
+    for p in broken.params.values():
+        p *= 1e38
+    bad, good = job_for(broken, length=50, seed=1), job_for(model, length=50, seed=1)
+    with np.errstate(all="ignore"):
+        scheduler.submit([bad[0], good[0]])
+        assert "NaN or infinite" in str(text_of(bad[1])[2])
+    assert text_of(good[1])[0] == "".join(generate(model, length=50, seed=1))
