@@ -15,6 +15,9 @@ from charrnn.server.job import Job
 from charrnn.server.scheduler import Scheduler
 from support.random_models import random_model
 
+PATIENCE = 300.0
+"""The most seconds for a part: the kernels may have to be compiled."""
+
 
 @pytest.fixture
 def scheduler():
@@ -37,7 +40,7 @@ def text_of(parts):
     """The whole text of a job, and how it ended."""
     text = ""
     while True:
-        part = parts.get(timeout=30)
+        part = parts.get(timeout=PATIENCE)
         text += part.text
         if part.is_last:
             return text, part.finish_reason, part.error
@@ -75,7 +78,7 @@ def test_the_characters_and_log_probabilities_of_the_parts_are_those_of_the_text
     scheduler.submit([job])
     text, logps = "", []
     while True:
-        part = parts.get(timeout=30)
+        part = parts.get(timeout=PATIENCE)
         assert model.vocabulary.decode(part.ids) == part.text
         text, logps = text + part.text, [*logps, *part.logps]
         if part.is_last:
@@ -90,12 +93,12 @@ def test_a_text_that_nobody_waits_for_leaves_its_place(scheduler):
     jobs = [job_for(model, seed=n, length=10**9, streams=True) for n in range(20)]
     scheduler.submit([job for job, _ in jobs])
     for _, parts in jobs[:16]:
-        parts.get(timeout=30)
+        parts.get(timeout=PATIENCE)
     assert (scheduler.drawn, scheduler.waiting) == (16, 4)
     for job, _ in jobs[:10]:
         job.cancelled = True
     for _, parts in jobs[16:]:
-        parts.get(timeout=30)  # they have moved up
+        parts.get(timeout=PATIENCE)  # they have moved up
     wait_until(lambda: scheduler.drawn == 10)
     for job, _ in jobs:
         job.cancelled = True
