@@ -222,6 +222,9 @@ class TrainingConfig(Config):
     precision: str = field(default="float32", metadata=OMIT_DEFAULT)
     """The format in which matrices are multiplied, one of `PRECISIONS`; everything else is float32."""
     threads: int = 1
+    """The threads of a process."""
+    exchange: str = field(default="float32", metadata=OMIT_DEFAULT)
+    """The format, one of `PRECISIONS`, of the gradients that the ranks of a distributed run exchange."""
 
     def check(self) -> None:
         between("steps", self.steps, 0, 2**53)
@@ -252,6 +255,7 @@ class TrainingConfig(Config):
         one_of("engine", self.engine, ("numpy", "numba"))
         one_of("precision", self.precision, PRECISIONS)
         check_threads(self.threads)
+        one_of("exchange", self.exchange, PRECISIONS)
 
 
 @dataclass(frozen=True)

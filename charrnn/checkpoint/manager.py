@@ -147,6 +147,7 @@ class CheckpointManager:
 
         Never overwrites a file of another run. Raises `CheckpointError` if a file can't be written.
         """
+        self.trainer.complete()
         trainer, s, began = self.trainer, self.trainer.state, time.monotonic()
         self.log.flush_to_disk()
         best = self._best()

@@ -81,6 +81,7 @@ class TrainOptions(TypedDict, total=False):
     engine: Literal["auto", "numpy", "numba"]
     precision: Literal["auto", "float32", "bfloat16"]
     threads: int
+    exchange: Literal["float32", "bfloat16"]
     # For the layout `pairs`: True makes it `translations`, which is the default if the sources are no labels
     attention: bool
     # The length, instead of `steps`

@@ -13,6 +13,7 @@ from charrnn.dataset.label_set import MAX_NAMED, LabelSet
 from charrnn.dataset.rare import replace_rare
 from charrnn.dataset.replacement import replace_unknown, structural
 from charrnn.dataset.split import split_corpus
+from charrnn.distributed.ranks import Ranks
 from charrnn.errors import ConfigError, listed
 from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
@@ -22,6 +23,7 @@ from charrnn.resources import blas
 from charrnn.training import autoconfig, budget, calibration, finetuning, memory_estimate, optimizers, transfer
 from charrnn.training import options as train_options
 from charrnn.training.deadline import Deadline
+from charrnn.training.leader import LeadingTrainer
 from charrnn.training.options import TrainOptions
 from charrnn.training.state import CorpusInfo, Counters, InitFrom, TrainingState, copy_params, run_id
 from charrnn.training.trainer import Trainer
@@ -50,6 +52,7 @@ def start(
     source: Source | None = None,
     init_from: Model | None = None,
     unknown: str = "new",
+    ranks: Ranks | None = None,
     **options: Unpack[TrainOptions],
 ) -> Trainer:
     """A new run on a corpus.
@@ -130,10 +133,12 @@ def start(
         text_form=corpus.text_form,
         init_from=began,
     )
-    return Trainer(corpus, state, deadline)
+    return _trainer(corpus, state, deadline, ranks)
 
 
-def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]) -> Trainer:
+def resume(
+    corpus: Corpus, state: TrainingState, *, ranks: Ranks | None = None, **options: Unpack[TrainOptions]
+) -> Trainer:
     """Continues a run from its state, with some options changed: more `steps` or `epochs`, for instance.
 
     Raises `CorpusError` for a corpus other than the one that the run began with, and `ConfigError` for options that
@@ -166,7 +171,15 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     dropout = {name: getattr(changed, name) for name in ("dropout", "locked_dropout", "drop_connect")}
     model_config = replace(state.model_config, **dropout)
     memory_estimate.check(model_config, config, corpus.nbytes, resumed=True)
-    return Trainer(corpus, replace(state, model_config=model_config, training_config=config, ema=ema), deadline)
+    state = replace(state, model_config=model_config, training_config=config, ema=ema)
+    return _trainer(corpus, state, deadline, ranks)
+
+
+def _trainer(corpus: Corpus, state: TrainingState, deadline: Deadline | None, ranks: Ranks | None) -> Trainer:
+    """The trainer of a single process, or that of the leader of some ranks."""
+    if ranks is None:
+        return Trainer(corpus, state, deadline)
+    return LeadingTrainer(corpus, state, deadline, ranks)
 
 
 def check_resume(state: TrainingState, options: TrainOptions) -> None:

@@ -11,36 +11,11 @@ from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, READING, RUN, either, option
 from charrnn.cli.terminal.record_options import DOCUMENTS, RECORDS_BY
 from charrnn.cli.train.duration import duration
-from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
+from charrnn.cli.train.examples import EXAMPLES as EXAMPLES
+from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, NORMALIZATIONS, OPTIMIZERS, PRECISIONS, SCHEDULES
 
 NAME = "train"
 HELP = "Train a model on a text."
-EXAMPLES = """\b
-The defaults in [brackets] apply with --steps or --epochs. With --time, or if
-no length is given, charrnn chooses the options that you leave out to suit
-this machine and this text. Each option can also come from the environment:
-CHARRNN_TRAIN_LR=0.001.
-
-\b
-Examples:
-  charrnn train corpus.txt --time 10m
-  charrnn train src/ --cell gru --hidden-size 256 --precision auto --epochs 20
-  charrnn train src/ --include '*.py' --exclude tests
-  charrnn train news.txt.gz notes.txt.zst
-  cat *.txt | charrnn train - --out all.safetensors
-  charrnn train --resume checkpoints/corpus.safetensors --steps 20000
-  charrnn train old.txt --encoding cp1251 --normalize nfc
-  charrnn train song.mid --bytes
-  charrnn train book.txt --val-file other-book.txt
-  charrnn train letters.txt --init-from checkpoints/corpus.safetensors
-  charrnn train names.txt --lines && charrnn sample --count 20
-  charrnn train cards.txt --records-by '' && charrnn sample --count 5
-  charrnn train poems/ --documents
-  charrnn train reviews.csv --csv text
-  charrnn train names.tsv --pairs && charrnn sample --label Russian
-  charrnn train sentences.conll --tags --conll
-  charrnn train reviews.tsv --classify && charrnn classify --evaluate new.tsv
-"""
 
 
 def command(
@@ -250,6 +225,15 @@ def command(
     ] = None,
     precision: TrainPrecisionOption = None,
     threads: Annotated[int | None, option(RUN, "Number of threads. [one a core; above 4 each has 8 rows]")] = None,
+    distributed: Annotated[
+        bool, option(RUN, "Train with all processes that mpiexec starts; the batch is shared out.", "--distributed")
+    ] = False,
+    exchange: Annotated[
+        str | None,
+        option(
+            RUN, f"With --distributed: numbers that are exchanged: {either(PRECISIONS)}. [float32]", values=PRECISIONS
+        ),
+    ] = None,
     force: Annotated[bool, option(OUTPUT, "Overwrite existing files.", "--force")] = False,
     log: Annotated[
         Path | None, option(OUTPUT, "File for losses, learning rate and speed: one JSON object per line.")
@@ -264,36 +248,45 @@ def command(
     from charrnn.checkpoint.log import check_log
     from charrnn.checkpoint.manager import CheckpointManager
     from charrnn.checkpoint.paths import resume_path
-    from charrnn.cli.train import files
+    from charrnn.cli.train import files, job
     from charrnn.cli.train.given import given_options, read_options, training_options
     from charrnn.cli.train.run import Run
     from charrnn.dataset.files import list_files
     from charrnn.training import options as train_options
 
-    given, paths = given_options(context, resume, train_options.LENGTH_OPTIONS), tuple(corpus or ())
-    check_log(log, (*paths, *(val_file or ())), (out,), continues=resume or force)
-    options = training_options(given, resume)
-    reading = read_options(given, resume)
-    default_time = not resume and not given.keys() & set(train_options.LENGTH_OPTIONS)
-    if resume:
-        trainer, path, lock = files.resume(paths, reading, options, out=out, quiet=quiet)
-    else:
-        trainer, path, lock = files.start(
-            paths, reading, options, out=out, init_from=init_from, unknown=unknown, force=force, quiet=quiet
+    with job.joined(distributed) as ranks:
+        given, paths = given_options(context, resume, train_options.LENGTH_OPTIONS), tuple(corpus or ())
+        check_log(log, (*paths, *(val_file or ())), (out,), continues=resume or force)
+        options = training_options(given, resume)
+        reading = read_options(given, resume)
+        default_time = not resume and not given.keys() & set(train_options.LENGTH_OPTIONS)
+        if resume:
+            trainer, path, lock = files.resume(paths, reading, options, out=out, quiet=quiet, ranks=ranks)
+        else:
+            trainer, path, lock = files.start(
+                paths,
+                reading,
+                options,
+                out=out,
+                init_from=init_from,
+                unknown=unknown,
+                force=force,
+                quiet=quiet,
+                ranks=ranks,
+            )
+        source = trainer.state.source
+        texts = (*source.paths, *source.val_paths) if log is not None and source is not None else ()
+        log_texts = [] if source is None else list_files(texts, source.file_filter)
+        check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *log_texts))
+        run = Run(
+            CheckpointManager(trainer, path, lock, log=log, resumed=resume, force=force, warn=notifier(quiet)),
+            quiet=quiet,
+            sample_every=max(200, trainer.state.training_config.steps // 8) if sample_every is None else sample_every,
+            command=None if resume else files.command_words(paths, reading, init_from, unknown),
+            default_time=default_time,
+            default_min_count=not resume and "min_count" not in options,
         )
-    source = trainer.state.source
-    texts = (*source.paths, *source.val_paths) if log is not None and source is not None else ()
-    log_texts = [] if source is None else list_files(texts, source.file_filter)
-    check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *log_texts))
-    run = Run(
-        CheckpointManager(trainer, path, lock, log=log, resumed=resume, force=force, warn=notifier(quiet)),
-        quiet=quiet,
-        sample_every=max(200, trainer.state.training_config.steps // 8) if sample_every is None else sample_every,
-        command=None if resume else files.command_words(paths, reading, init_from, unknown),
-        default_time=default_time,
-        default_min_count=not resume and "min_count" not in options,
-    )
-    code = run.go()
-    if as_json:
-        typer.echo(json.dumps(run.result()))
-    raise typer.Exit(code)
+        code = run.go()
+        if as_json:
+            typer.echo(json.dumps(run.result()))
+        raise typer.Exit(code)

@@ -31,6 +31,7 @@ from charrnn.dataset.held_out import check_not_copied
 from charrnn.dataset.inner_marks import inner_marks
 from charrnn.dataset.mixed_forms import mixed_forms
 from charrnn.dataset.record_form import LINES
+from charrnn.distributed.ranks import Ranks
 from charrnn.engine import compile_time
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.model import Model
@@ -58,6 +59,7 @@ def start(
     unknown: str | None,
     force: bool,
     quiet: bool,
+    ranks: Ranks | None,
 ) -> Started:
     """A new run; `read_options` holds the options that say how to read the text."""
     source = Source(paths or (files.bundled_corpus(),), **read_options)
@@ -84,7 +86,10 @@ def start(
         notice(line)
     options = _with_engine(options, source, corpus, model, quiet)
     with default_interrupt():  # the measurement compiles
-        return trainers.start(corpus, source=source, init_from=model, unknown=unknown or "new", **options), path, lock
+        trainer = trainers.start(
+            corpus, source=source, init_from=model, unknown=unknown or "new", ranks=ranks, **options
+        )
+    return trainer, path, lock
 
 
 @contextmanager
@@ -100,7 +105,13 @@ def _leaving_out(paths: Collection[str]) -> Iterator[None]:
 
 
 def resume(
-    paths: tuple[str, ...], read_options: dict[str, Any], options: TrainOptions, *, out: Path | None, quiet: bool
+    paths: tuple[str, ...],
+    read_options: dict[str, Any],
+    options: TrainOptions,
+    *,
+    out: Path | None,
+    quiet: bool,
+    ranks: Ranks | None,
 ) -> Started:
     """The run that `saved_run.find` finds; the paths are those of its text, and one of them may be its model's."""
     path, paths = saved_run.find(paths, out)
@@ -114,7 +125,7 @@ def resume(
     options = _with_remaining_time(options, source)
     _notify_engine(options, state, quiet)
     with default_interrupt():
-        return trainers.resume(corpus, replace(state, source=source.absolute()), **options), path, lock
+        return trainers.resume(corpus, replace(state, source=source.absolute()), ranks=ranks, **options), path, lock
 
 
 def _in_layout_of(state: TrainingState, options: TrainOptions, read_options: dict[str, Any]) -> TrainOptions:

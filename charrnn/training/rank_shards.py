@@ -1,0 +1,58 @@
+"""The shards of a rank: its rows of the batch in threads, and gradients that are summed over all ranks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from charrnn.dataset.batch import Batch
+from charrnn.distributed.exchange import Exchange
+from charrnn.distributed.ranks import Ranks
+from charrnn.engine.threads import Threads, row_shards
+from charrnn.errors import ConfigError, counted
+from charrnn.model.forms import AnyNetwork
+from charrnn.training.parallel import Shards
+from charrnn.types import Array, Params
+
+
+class RankShards(Shards):
+    """As `Shards`, but only the rows of this rank are computed, and the losses and gradients are those of all ranks.
+
+    The batch, the dropout and the state have all B rows; those of other ranks are not read.
+    """
+
+    def __init__(self, network: AnyNetwork, B: int, threads: int, ranks: Ranks, number_format: str):
+        """Raises `ConfigError` if there are fewer rows than ranks."""
+        if ranks.size > B:
+            raise ConfigError(
+                f"the batch has {counted(B, 'rows')}, too few for {ranks.size} ranks: give a larger --batch-size or a "
+                "longer text, or start fewer ranks"
+            )
+        self.of_rank = row_shards(B, ranks.size)
+        """The rows of each rank."""
+        self.own = self.of_rank[ranks.rank]
+        super().__init__(network, self.own.stop - self.own.start, threads)
+        self.rows = [slice(self.own.start + rows.start, self.own.start + rows.stop) for rows in self.rows]
+        self.exchange = Exchange(ranks, network.param_shapes, number_format)
+        self.is_alone = False
+        """Whether nothing is exchanged: then the gradients are those of this rank's rows."""
+
+    def loss_and_gradients(
+        self, params: Params, batch: Batch, state: Array, dropout: Array | None, threads: Threads
+    ) -> tuple[float, Params, Array]:
+        """See `Shards`. The next state is written over the rows of this rank in `state`."""
+        loss, grads, next_rows = super().loss_and_gradients(params, batch, state, dropout, threads)
+        if not self.is_alone:
+            with np.errstate(all="ignore"):  # the trainer checks the loss and the norm
+                loss, grads = self.exchange(loss, grads)
+        state[:, :, self.own] = next_rows
+        return loss, grads, state
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Exchanges nothing within the block."""
+        self.is_alone = True
+        try:
+            yield
+        finally:
+            self.is_alone = False
