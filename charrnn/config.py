@@ -222,7 +222,6 @@ class TrainingConfig(Config):
     precision: str = field(default="float32", metadata=OMIT_DEFAULT)
     """The format in which matrices are multiplied, one of `PRECISIONS`; everything else is float32."""
     threads: int = 1
-    """The threads of a process."""
     exchange: str = field(default="float32", metadata=OMIT_DEFAULT)
     """The format, one of `PRECISIONS`, of the gradients that the ranks of a distributed run exchange."""
 

@@ -49,6 +49,8 @@ class Ranks:
         """The exchanges that this rank has begun."""
         self.are_listening = True
         """Whether the followers wait to hear what to do: otherwise they do something in which the leader takes part."""
+        self.signals: dict[int, float] = {}
+        """The signals that asked followers to stop, with their times: see `Watchdog`."""
         self.seconds = 0.0
         """The seconds in exchanges so far, from when this rank was ready to when it had the result."""
 
@@ -130,7 +132,9 @@ class Ranks:
     def abort(self, code: int = 1) -> NoReturn:
         """Ends all ranks at once, also those that wait in an exchange."""
         sys.stderr.flush()
-        threading.Timer(ABORT_SECONDS, os._exit, (code,)).start()  # if MPI itself waits for a rank that hangs
+        exit_late = threading.Timer(ABORT_SECONDS, os._exit, (code,))  # if MPI itself waits for a rank that hangs
+        exit_late.daemon = True
+        exit_late.start()
         self.comm.Abort(code)
         os._exit(code)
 

@@ -26,7 +26,7 @@ class LeadingTrainer(Trainer):
     def __init__(self, corpus: Corpus, state: TrainingState, deadline: Deadline | None, ranks: Ranks):
         """Raises the errors of `Trainer`, and `ConfigError` for a batch with fewer rows than ranks."""
         super().__init__(corpus, state, deadline)
-        self.ranks, config = ranks, state.training_config
+        self.ranks, self.signals, config = ranks, ranks.signals, state.training_config
         B = self.training_data.batch_size
         self.shards: RankShards = RankShards(self.shards.network, B, config.threads, ranks, config.exchange)
         self.read_validation = RankValidation.of(self.validation_data, ranks.rank, ranks.size)

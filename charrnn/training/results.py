@@ -1,6 +1,8 @@
 """The results of a run: its models, the latest and the best so far, and whether they still get better."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from charrnn.dataset.label_set import LabelSet
 from charrnn.dataset.line_set import LineSet
@@ -35,6 +37,8 @@ class RunResults:
     tolerance: float
     temperatures: list[float]
     is_calibrated: bool
+    signals: Mapping[int, float] = MappingProxyType({})
+    """The signals that asked other processes of the run to stop, with their times."""
 
     @property
     def latest(self) -> Model:

@@ -234,6 +234,9 @@ def command(
             RUN, f"With --distributed: numbers that are exchanged: {either(PRECISIONS)}. [float32]", values=PRECISIONS
         ),
     ] = None,
+    rank_timeout: Annotated[
+        float | None, option(RUN, "With --distributed: silent seconds after which a rank has failed. [30]")
+    ] = None,
     force: Annotated[bool, option(OUTPUT, "Overwrite existing files.", "--force")] = False,
     log: Annotated[
         Path | None, option(OUTPUT, "File for losses, learning rate and speed: one JSON object per line.")
@@ -254,7 +257,7 @@ def command(
     from charrnn.dataset.files import list_files
     from charrnn.training import options as train_options
 
-    with job.joined(distributed) as ranks:
+    with job.joined(distributed, rank_timeout) as ranks:
         given, paths = given_options(context, resume, train_options.LENGTH_OPTIONS), tuple(corpus or ())
         check_log(log, (*paths, *(val_file or ())), (out,), continues=resume or force)
         options = training_options(given, resume)

@@ -107,6 +107,7 @@ class Run:
                     self.notice(line)
                 if progress.evaluation:
                     self._report(progress.evaluation)
+                signals |= self.trainer.signals
                 if signals:
                     break
             else:
