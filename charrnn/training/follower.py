@@ -13,6 +13,7 @@ from charrnn.engine.threads import Threads
 from charrnn.errors import DivergenceError
 from charrnn.resources import blas
 from charrnn.training import divergence
+from charrnn.training.machine import Machine
 from charrnn.training.rank_shards import RankShards
 from charrnn.training.rank_validation import RankValidation
 from charrnn.training.state import TrainingState
@@ -53,7 +54,7 @@ class FollowingTrainer(Trainer):
                         nats, chars = next(self.losses, NOTHING)
                         self.total = self.total[0] + nats, self.total[1] + chars
                     case "end_validation", ():
-                        self.ranks.collect(self.total)
+                        self.ranks.collect((*self.total, self.shards.seconds))
                         self.is_evaluated = True
                     case "roll_back", ():
                         divergence.roll_back(self.state, self.last_good)
@@ -84,5 +85,7 @@ def serve(ranks: Ranks) -> None:
     """Does what the leader tells a follower to do; ends with `DismissedError`, when the leader ends the job."""
     while True:
         match ranks.hear():
+            case "measure", (exchange, request):
+                Machine(ranks, exchange).measure(*request)
             case "train", (corpus, state):
                 FollowingTrainer(corpus, state, ranks).follow()

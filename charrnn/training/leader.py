@@ -10,6 +10,7 @@ from charrnn.engine.threads import Threads
 from charrnn.errors import DivergenceError
 from charrnn.training.deadline import Deadline
 from charrnn.training.progress import Progress
+from charrnn.training.rank_report import RankReport
 from charrnn.training.rank_shards import RankShards
 from charrnn.training.rank_validation import RankValidation
 from charrnn.training.state import TrainingState
@@ -26,6 +27,7 @@ class LeadingTrainer(Trainer):
     def __init__(self, corpus: Corpus, state: TrainingState, deadline: Deadline | None, ranks: Ranks):
         """Raises the errors of `Trainer`, and `ConfigError` for a batch with fewer rows than ranks."""
         super().__init__(corpus, state, deadline)
+        self.n_ranks = ranks.size
         self.ranks, self.signals, config = ranks, ranks.signals, state.training_config
         B = self.training_data.batch_size
         self.shards: RankShards = RankShards(self.shards.network, B, config.threads, ranks, config.exchange)
@@ -88,5 +90,6 @@ class LeadingTrainer(Trainer):
             yield nats, n
             self.ranks.tell("validate")
         self.ranks.tell("end_validation")
-        for nats, n in self.ranks.collect((total, chars))[1:]:
-            yield nats, n
+        of_ranks = self.ranks.collect((total, chars, self.shards.seconds))
+        self.rank_report = RankReport(*(tuple(seconds) for seconds in zip(*(s for _, _, s in of_ranks), strict=True)))
+        yield from ((nats, n) for nats, n, _ in of_ranks[1:])

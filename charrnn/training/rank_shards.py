@@ -1,7 +1,9 @@
 """The shards of a rank: its rows of the batch in threads, and gradients that are summed over all ranks."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +36,9 @@ class RankShards(Shards):
         super().__init__(network, self.own.stop - self.own.start, threads)
         self.rows = [slice(self.own.start + rows.start, self.own.start + rows.stop) for rows in self.rows]
         self.exchange = Exchange(ranks, network.param_shapes, number_format)
+        self.seconds = np.zeros(2)
+        """The seconds of this rank that `RankReport` is about: in which it computed, and exchanged."""
+        self.n_steps = 0
         self.is_alone = False
         """Whether nothing is exchanged: then the gradients are those of this rank's rows."""
 
@@ -41,12 +46,24 @@ class RankShards(Shards):
         self, params: Params, batch: Batch, state: Array, dropout: Array | None, threads: Threads
     ) -> tuple[float, Params, Array]:
         """See `Shards`. The next state is written over the rows of this rank in `state`."""
+        began = time.perf_counter()
         loss, grads, next_rows = super().loss_and_gradients(params, batch, state, dropout, threads)
         if not self.is_alone:
+            computed = time.perf_counter()
             with np.errstate(all="ignore"):  # the trainer checks the loss and the norm
                 loss, grads = self.exchange(loss, grads)
+            if self.n_steps:
+                self.seconds += computed - began, time.perf_counter() - computed
+            self.n_steps += 1
         state[:, :, self.own] = next_rows
         return loss, grads, state
+
+    def update(self, *args: Any) -> None:
+        """See `Shards`."""
+        began = time.perf_counter()
+        super().update(*args)
+        if self.n_steps > 1:
+            self.seconds[0] += time.perf_counter() - began
 
     @contextmanager
     def alone(self) -> Iterator[None]:

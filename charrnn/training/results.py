@@ -15,6 +15,7 @@ from charrnn.model.model import Model
 from charrnn.model.ngrams import NgramTable
 from charrnn.training import calibration, evaluation
 from charrnn.training.deadline import Deadline
+from charrnn.training.rank_report import RankReport
 from charrnn.training.state import Evaluation, TrainingState, copy_params
 from charrnn.types import Array, Params
 
@@ -37,6 +38,10 @@ class RunResults:
     tolerance: float
     temperatures: list[float]
     is_calibrated: bool
+    n_ranks: int | None = None
+    """The ranks of a distributed run."""
+    rank_report: RankReport | None = None
+    """How the ranks of a distributed run have spent their time, as of the latest evaluation."""
     signals: Mapping[int, float] = MappingProxyType({})
     """The signals that asked other processes of the run to stop, with their times."""
 

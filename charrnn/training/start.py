@@ -24,7 +24,8 @@ from charrnn.training import autoconfig, budget, calibration, finetuning, memory
 from charrnn.training import options as train_options
 from charrnn.training.deadline import Deadline
 from charrnn.training.leader import LeadingTrainer
-from charrnn.training.options import TrainOptions
+from charrnn.training.machine import Machine
+from charrnn.training.options import DEFAULTS_OF_LAYOUT, TrainOptions
 from charrnn.training.state import CorpusInfo, Counters, InitFrom, TrainingState, copy_params, run_id
 from charrnn.training.trainer import Trainer
 
@@ -96,7 +97,12 @@ def start(
             init_from is not None and init_from.config.form == "language_model" and _is_alike(init_from, options)
         )
         options = finetuning.with_defaults(options) if is_finetuned else options
-        options = autoconfig.fit_to_time(corpus, options, deadline, is_finetuned)
+        options = autoconfig.fit_to_time(
+            corpus, options, deadline, is_finetuned, Machine(ranks, options.get("exchange", "float32"))
+        )
+    elif ranks is not None and "threads" not in options:
+        in_layout = DEFAULTS_OF_LAYOUT.get(options.get("layout", "stream"), {}) | options
+        options = {**options, "threads": train_options.default_threads(in_layout, ranks.size)}
     model_config, config = train_options.complete(corpus, options)
     network, rng = network_for(model_config, engines.load(config.engine)), np.random.default_rng(config.seed)
     memory_estimate.check(model_config, config, corpus.nbytes)
@@ -161,7 +167,7 @@ def resume(
     if config.steps < step:
         raise _too_short(step, config.steps)
     if deadline is not None:
-        config = autoconfig.extend(corpus, changed, config, step, deadline)
+        config = autoconfig.extend(corpus, changed, config, step, deadline, Machine(ranks, config.exchange))
     elif 0 < config.cooldown < config.steps - config.warmup - config.hold and "cooldown" not in options:
         # The planned end has moved: the cooldown begins anew, so that training does not continue at a rate of zero
         config = replace(config, hold=max(0, step - config.warmup), cooldown=0)

@@ -285,7 +285,7 @@ def command(
             CheckpointManager(trainer, path, lock, log=log, resumed=resume, force=force, warn=notifier(quiet)),
             quiet=quiet,
             sample_every=max(200, trainer.state.training_config.steps // 8) if sample_every is None else sample_every,
-            command=None if resume else files.command_words(paths, reading, init_from, unknown),
+            command=None if resume else files.command_words(paths, reading, init_from, unknown, trainer.n_ranks),
             default_time=default_time,
             default_min_count=not resume and "min_count" not in options,
         )

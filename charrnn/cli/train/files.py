@@ -218,7 +218,11 @@ def remaining_time(seconds: float, source: Source) -> float:
 
 
 def command_words(
-    paths: tuple[str, ...], read_options: dict[str, Any], init_from: Path | None, unknown: str | None
+    paths: tuple[str, ...],
+    read_options: dict[str, Any],
+    init_from: Path | None,
+    unknown: str | None,
+    n_ranks: int | None = None,
 ) -> list[str]:
     """The command that begins a run, without its settings."""
     given = [f"--{name}={read_options[name]}" for name in ("encoding", "errors") if name in read_options]
@@ -234,11 +238,17 @@ def command_words(
     given += [f"--val-file={path}" for path in read_options.get("val_paths", ())]
     given += ["--bytes"] * read_options.get("as_bytes", False) + [f"--init-from={init_from}"] * (init_from is not None)
     given += [f"--unknown={unknown}"] * (unknown is not None)
-    return ["charrnn", "train", *paths, *given]
+    return [*_program(n_ranks), "train", *paths, *given, *(["--distributed"] if n_ranks else [])]
 
 
-def resume_command(source: Source | None, path: Path, log: Path | None = None) -> str:
+def _program(n_ranks: int | None) -> list[str]:
+    """The words that start the program, on some ranks if there are several."""
+    return ["mpiexec", "-n", str(n_ranks), "charrnn"] if (n_ranks or 1) > 1 else ["charrnn"]
+
+
+def resume_command(source: Source | None, path: Path, log: Path | None = None, n_ranks: int | None = None) -> str:
     """The command that continues a run and its log; if the run reads stdin, the text has to be piped in again."""
     paths = source.paths if source is not None and STDIN in source.paths else ()
-    words = ["charrnn", "train", *paths, "--resume", "--out", str(path), *(("--log", str(log)) if log else ())]
+    words = [*_program(n_ranks), "train", *paths, "--resume", *(["--distributed"] if n_ranks else [])]
+    words += ["--out", str(path), *(("--log", str(log)) if log else ())]
     return ("… | " if paths else "") + shell_words.join(words)

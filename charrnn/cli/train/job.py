@@ -13,8 +13,10 @@ from charrnn.cli.terminal.console import STOP_SIGNALS, notice
 from charrnn.cli.terminal.environment import DEBUG
 from charrnn.cli.terminal.failure import print_error, unexpected
 from charrnn.distributed.ranks import DismissedError, Ranks, join
+from charrnn.distributed.shared_cores import cores_of_rank
 from charrnn.distributed.watchdog import SILENCE, STOP, Watchdog
 from charrnn.errors import CharRNNError
+from charrnn.resources import cores
 
 
 @contextmanager
@@ -28,6 +30,7 @@ def joined(distributed: bool, silence: float | None) -> Iterator[Ranks | None]:
         yield None
         return
     ranks = join()
+    cores.limit(cores_of_rank(ranks))
     watchdog = Watchdog(ranks, print_error, SILENCE if silence is None else silence)
     if not ranks.is_leader:
         raise typer.Exit(follow(ranks, watchdog))

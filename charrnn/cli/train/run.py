@@ -13,6 +13,7 @@ from charrnn.cli.terminal.engine import notify_compilation
 from charrnn.cli.terminal.progress_bar import complete, progress_bar, tqdm
 from charrnn.cli.train import announcement
 from charrnn.cli.train.files import resume_command
+from charrnn.cli.train.rank_lines import of_slow_rank
 from charrnn.cli.train.run_summary import RunSummary
 from charrnn.cli.train.teller import Teller
 from charrnn.config import LINE_LAYOUTS, MAX_SEED, SamplingConfig
@@ -116,8 +117,9 @@ class Run:
         return signals
 
     def _interrupted(self, signals: dict[int, float]) -> int:
-        command = resume_command(self.trainer.state.source, self.manager.path, self.manager.log.path)
-        step = self.trainer.state.counters.step
+        trainer, manager = self.trainer, self.manager
+        command = resume_command(trainer.state.source, manager.path, manager.log.path, trainer.n_ranks)
+        step = trainer.state.counters.step
         then = "this was the last; see how good it is" if self.summary.is_at_end else "continue"
         self.notice(f"interrupted at step {step:,} and saved: {then} with {command}")
         return 128 + next(iter(signals))
@@ -174,7 +176,7 @@ class Run:
             "precision": s.training_config.precision,
             "threads": len(trainer.shards),
             "seed": s.training_config.seed,
-            **start,
+            **start | ({} if trainer.rank_report is None else trainer.rank_report.to_json()),
         }
 
     def _bar(self) -> "tqdm[Any]":
@@ -232,7 +234,8 @@ class Run:
         if row.val_loss is not None:
             bpc = row.val_loss / math.log(2)
             parts.append(f"validation loss {row.val_loss:.3f} ({bpc:.3f} bits per {self.summary.unit})")
-        self.notice(", ".join(parts))
+        for line in (", ".join(parts), *of_slow_rank(self.trainer.rank_report)):
+            self.notice(line)
 
     def _explanation(self, row: Evaluation, train_loss: float) -> str:
         """Why the training loss is higher than the validation loss, where it first is and dropout is a reason."""
