@@ -8,6 +8,7 @@ import numpy as np
 
 from charrnn.config import TrainingConfig
 from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.shared_file import FileIndex, SharedCorpus, index_file
 from charrnn.distributed.ranks import Ranks
 from charrnn.engine.threads import Threads
 from charrnn.errors import DivergenceError
@@ -15,6 +16,7 @@ from charrnn.resources import blas
 from charrnn.training import divergence
 from charrnn.training.machine import Machine
 from charrnn.training.rank_shards import RankShards
+from charrnn.training.rank_text import read_text
 from charrnn.training.rank_validation import RankValidation
 from charrnn.training.state import TrainingState
 from charrnn.training.trainer import Trainer
@@ -34,6 +36,8 @@ class FollowingTrainer(Trainer):
         B = self.training_data.batch_size
         self.shards: RankShards = RankShards(self.shards.network, B, config.threads, ranks, config.exchange)
         self.read_validation = RankValidation.of(self.validation_data, ranks.rank, ranks.size)
+        if isinstance(corpus, SharedCorpus):
+            read_text(self, corpus, self.shards, is_leader=False)
         self.losses: Iterator[tuple[Array, int]] = iter(())
         """The losses of this rank's rows in the evaluation that goes on."""
         self.total = NOTHING
@@ -83,8 +87,14 @@ class FollowingTrainer(Trainer):
 
 def serve(ranks: Ranks) -> None:
     """Does what the leader tells a follower to do; ends with `DismissedError`, when the leader ends the job."""
+    index: FileIndex | None = None
     while True:
         match ranks.hear():
+            case "index", (path,):
+                index = index_file(ranks, path)
+            case "train_on_part", (name, state):
+                assert index is not None
+                FollowingTrainer(SharedCorpus.from_index(index, name, ranks.size), state, ranks).follow()
             case "measure", (exchange, request):
                 Machine(ranks, exchange).measure(*request)
             case "train", (corpus, state):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.shared_file import SharedCorpus
 from charrnn.distributed.ranks import Ranks
 from charrnn.engine.threads import Threads
 from charrnn.errors import DivergenceError
@@ -12,6 +13,7 @@ from charrnn.training.deadline import Deadline
 from charrnn.training.progress import Progress
 from charrnn.training.rank_report import RankReport
 from charrnn.training.rank_shards import RankShards
+from charrnn.training.rank_text import read_text
 from charrnn.training.rank_validation import RankValidation
 from charrnn.training.state import TrainingState
 from charrnn.training.trainer import Trainer
@@ -36,7 +38,12 @@ class LeadingTrainer(Trainer):
         """The configuration that the followers have: a deadline changes the length in it."""
         self.is_whole = True
         """Whether the state has the rows of all ranks."""
-        ranks.tell("train", corpus, state)
+        if isinstance(corpus, SharedCorpus):
+            self.has_whole_text = False
+            ranks.tell("train_on_part", corpus.name, state)
+            read_text(self, corpus, self.shards, is_leader=True)
+        else:
+            ranks.tell("train", corpus, state)
 
     def complete(self) -> None:
         """Makes the state fit to be saved: it gets the rows that the followers have."""

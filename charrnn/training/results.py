@@ -40,6 +40,8 @@ class RunResults:
     is_calibrated: bool
     n_ranks: int | None = None
     """The ranks of a distributed run."""
+    has_whole_text = True
+    """Whether this process has all of the text; a rank of a distributed run may have a part of it."""
     rank_report: RankReport | None = None
     """How the ranks of a distributed run have spent their time, as of the latest evaluation."""
     signals: Mapping[int, float] = MappingProxyType({})

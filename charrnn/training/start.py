@@ -12,6 +12,7 @@ from charrnn.dataset.files import Source
 from charrnn.dataset.label_set import MAX_NAMED, LabelSet
 from charrnn.dataset.rare import replace_rare
 from charrnn.dataset.replacement import replace_unknown, structural
+from charrnn.dataset.shared_file import SharedCorpus
 from charrnn.dataset.split import split_corpus
 from charrnn.distributed.ranks import Ranks
 from charrnn.errors import ConfigError, listed
@@ -86,7 +87,7 @@ def start(
         raise ConfigError(f"a corpus of {corpus.record_form.unit} has the layout 'lines', not {layout!r}")
     if corpus.held_out is not None and options.get("val_spread"):
         raise ConfigError("val_spread is only for a corpus without a text of its own to validate on: leave it out")
-    if deadline is not None and init_from is None:
+    if deadline is not None and init_from is None and not isinstance(corpus, SharedCorpus):
         options = autoconfig.with_min_count(corpus, options, deadline)
     corpus = replace_rare(corpus, options.get("min_count", 0))
     corpus, began = _read(corpus, options, init_from, unknown)

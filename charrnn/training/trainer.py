@@ -68,7 +68,7 @@ class Trainer(RunResults):
         self.is_calibrated = not (state.history and self.tolerance and self.validation_data.size)
         """Whether these are known: files do not have them, so that `latest` finds that of a resumed classifier."""
         self.ngrams = table_of(self.training_data, config, state.vocabulary, self.record_form)
-        self.unseen = unseen_estimate(state, (self.training_data, self.validation_data), corpus.rare)
+        self.unseen = unseen_estimate(state, corpus, (self.training_data, self.validation_data))
         """How probable characters are that the corpus lacks, or that were left out or replaced in it."""
         self.shards = Shards(network_for(state.model_config, engine), self.training_data.batch_size, config.threads)
         self.read_validation: ValidationData = self.validation_data

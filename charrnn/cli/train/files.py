@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from charrnn.cli.train.given import LAYOUT_FLAGS
 from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files, shell_words
+from charrnn.dataset.block_digest import PREFIX
 from charrnn.dataset.compression import DamagedFileError
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import STDIN, Source
@@ -40,6 +41,7 @@ from charrnn.training import options as train_options
 from charrnn.training import start as trainers
 from charrnn.training.deadline import MIN_SECONDS
 from charrnn.training.options import TrainOptions
+from charrnn.training.rank_text import read_index
 from charrnn.training.state import TrainingState
 from charrnn.training.trainer import Trainer
 
@@ -79,17 +81,24 @@ def start(
     notice = notifier(quiet)
     if not paths and unread_stdin.has_text():
         notice(unread_stdin.NOTICE)
-    with _leaving_out((*source.paths, *source.val_paths)):
-        corpus = corpora.read(source, notice=notice, layout=options.get("layout", "stream"))
-    check_not_copied(corpus.held_out, corpus.digest)
-    for line in filter(None, (mixed_forms(corpus), inner_marks(corpus))):
-        notice(line)
+    shared = None if ranks is None or model is not None else read_index(ranks, source, options)
+    corpus = _read_whole(source, options, notice) if shared is None else shared
     options = _with_engine(options, source, corpus, model, quiet)
     with default_interrupt():  # the measurement compiles
         trainer = trainers.start(
             corpus, source=source, init_from=model, unknown=unknown or "new", ranks=ranks, **options
         )
     return trainer, path, lock
+
+
+def _read_whole(source: Source, options: TrainOptions, notice: Callable[[str], None]) -> Corpus:
+    """The corpus of a new run, with what there is to say about it."""
+    with _leaving_out((*source.paths, *source.val_paths)):
+        corpus = corpora.read(source, notice=notice, layout=options.get("layout", "stream"))
+    check_not_copied(corpus.held_out, corpus.digest)
+    for line in filter(None, (mixed_forms(corpus), inner_marks(corpus))):
+        notice(line)
+    return corpus
 
 
 @contextmanager
@@ -121,7 +130,9 @@ def resume(
     options = _in_layout_of(state, options, read_options)
     trainers.check_resume(state, options)  # before the corpus is read
     source = _source_to_resume(state, paths, read_options, path)
-    corpus = corpora.read(source, state.corpus.size, notifier(quiet), options["layout"])
+    digest = state.corpus.digest
+    shared = read_index(ranks, source, options) if ranks is not None and digest.startswith(PREFIX) else None
+    corpus = shared or corpora.read(source, state.corpus.size, notifier(quiet), options["layout"], digest)
     options = _with_remaining_time(options, source)
     _notify_engine(options, state, quiet)
     with default_interrupt():

@@ -117,11 +117,10 @@ class Run:
         return signals
 
     def _interrupted(self, signals: dict[int, float]) -> int:
-        trainer, manager = self.trainer, self.manager
-        command = resume_command(trainer.state.source, manager.path, manager.log.path, trainer.n_ranks)
-        step = trainer.state.counters.step
+        s, manager = self.trainer.state, self.manager
+        command = resume_command(s.source, manager.path, manager.log.path, self.trainer.n_ranks)
         then = "this was the last; see how good it is" if self.summary.is_at_end else "continue"
-        self.notice(f"interrupted at step {step:,} and saved: {then} with {command}")
+        self.notice(f"interrupted at step {s.counters.step:,} and saved: {then} with {command}")
         return 128 + next(iter(signals))
 
     def _finish(self) -> None:
@@ -160,10 +159,10 @@ class Run:
 
     def result(self) -> dict[str, Any]:
         """The results; the losses are those of the weights in the model's file, if known."""
-        trainer, s = self.trainer, self.trainer.state
-        row = self.manager.kept
-        first = trainer.history[0] if s.init_from is not None and trainer.history else None
-        start = {} if first is None or first.step else {"start_val_loss": first.val_loss}
+        trainer, s, row = self.trainer, self.trainer.state, self.manager.kept
+        more = {} if trainer.rank_report is None else trainer.rank_report.to_json()
+        if s.init_from is not None and trainer.history and not (first := trainer.history[0]).step:
+            more["start_val_loss"] = first.val_loss
         return {
             "checkpoint": str(self.manager.path),
             "steps": s.counters.step,
@@ -176,7 +175,7 @@ class Run:
             "precision": s.training_config.precision,
             "threads": len(trainer.shards),
             "seed": s.training_config.seed,
-            **start | ({} if trainer.rank_report is None else trainer.rank_report.to_json()),
+            **more,
         }
 
     def _bar(self) -> "tqdm[Any]":
