@@ -22,6 +22,7 @@ BEAT = 1.0
 """The seconds between two signs of life."""
 SILENCE = 30.0
 """The default seconds without a sign of life after which a rank is taken to hang."""
+MIN_SILENCE, MAX_SILENCE = 3.0, 1e6
 MAX_EXCHANGE = 900.0
 """The seconds after which a rank hangs that is alive, but has not come to an exchange in which the leader waits."""
 CONNECT_SECONDS = 3.0

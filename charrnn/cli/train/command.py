@@ -257,7 +257,7 @@ def command(
     from charrnn.dataset.files import list_files
     from charrnn.training import options as train_options
 
-    with job.joined(distributed, rank_timeout) as ranks:
+    with job.joined(distributed, rank_timeout, exchange) as ranks:
         given, paths = given_options(context, resume, train_options.LENGTH_OPTIONS), tuple(corpus or ())
         check_log(log, (*paths, *(val_file or ())), (out,), continues=resume or force)
         options = training_options(given, resume)

@@ -12,26 +12,30 @@ import typer
 from charrnn.cli.terminal.console import STOP_SIGNALS, notice
 from charrnn.cli.terminal.environment import DEBUG
 from charrnn.cli.terminal.failure import print_error, unexpected
+from charrnn.config import PRECISIONS, between, one_of
 from charrnn.distributed.ranks import DismissedError, Ranks, join
 from charrnn.distributed.shared_cores import cores_of_rank
-from charrnn.distributed.watchdog import SILENCE, STOP, Watchdog
+from charrnn.distributed.watchdog import MAX_SILENCE, MIN_SILENCE, SILENCE, STOP, Watchdog
 from charrnn.errors import CharRNNError
 from charrnn.resources import cores
 
 
 @contextmanager
-def joined(distributed: bool, silence: float | None) -> Iterator[Ranks | None]:
+def joined(distributed: bool, rank_timeout: float | None, exchange: str | None) -> Iterator[Ranks | None]:
     """The ranks for the leader's part of a command; None if it is not distributed.
 
-    Followers do not enter the block: they follow the leader, and end with its exit code. `silence` is that of the
-    watchdog.
+    Followers do not enter the block: they follow the leader, and end with its exit code. Raises `ConfigError` for
+    options that are out of range.
     """
+    silence = SILENCE if rank_timeout is None else rank_timeout
+    between("rank_timeout", silence, MIN_SILENCE, MAX_SILENCE)
+    one_of("exchange", exchange or PRECISIONS[0], PRECISIONS)
     if not distributed:
         yield None
         return
     ranks = join()
     cores.limit(cores_of_rank(ranks))
-    watchdog = Watchdog(ranks, print_error, SILENCE if silence is None else silence)
+    watchdog = Watchdog(ranks, print_error, silence)
     if not ranks.is_leader:
         raise typer.Exit(follow(ranks, watchdog))
     for rank in watchdog.unwatched:
