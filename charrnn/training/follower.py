@@ -15,7 +15,7 @@ from charrnn.errors import DivergenceError
 from charrnn.resources import blas
 from charrnn.training import divergence
 from charrnn.training.machine import Machine
-from charrnn.training.rank_shards import RankShards
+from charrnn.training.rank_shards import RankShards, checksum
 from charrnn.training.rank_text import read_text
 from charrnn.training.rank_validation import RankValidation
 from charrnn.training.state import TrainingState
@@ -58,8 +58,10 @@ class FollowingTrainer(Trainer):
                         nats, chars = next(self.losses, NOTHING)
                         self.total = self.total[0] + nats, self.total[1] + chars
                     case "end_validation", ():
-                        self.ranks.collect((*self.total, self.shards.seconds))
+                        self.ranks.collect((*self.total, self.shards.seconds, checksum(self.state.params)))
                         self.is_evaluated = True
+                    case "align", (params, moments, ema):
+                        self.state.params, self.state.moments, self.state.ema = params, moments, ema
                     case "roll_back", ():
                         divergence.roll_back(self.state, self.last_good)
                         self.is_evaluated = False

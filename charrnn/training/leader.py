@@ -12,7 +12,7 @@ from charrnn.errors import DivergenceError
 from charrnn.training.deadline import Deadline
 from charrnn.training.progress import Progress
 from charrnn.training.rank_report import RankReport
-from charrnn.training.rank_shards import RankShards
+from charrnn.training.rank_shards import RankShards, checksum
 from charrnn.training.rank_text import read_text
 from charrnn.training.rank_validation import RankValidation
 from charrnn.training.state import TrainingState
@@ -97,6 +97,9 @@ class LeadingTrainer(Trainer):
             yield nats, n
             self.ranks.tell("validate")
         self.ranks.tell("end_validation")
-        of_ranks = self.ranks.collect((total, chars, self.shards.seconds))
-        self.rank_report = RankReport(*(tuple(seconds) for seconds in zip(*(s for _, _, s in of_ranks), strict=True)))
-        yield from ((nats, n) for nats, n, _ in of_ranks[1:])
+        of_ranks = self.ranks.collect((total, chars, self.shards.seconds, checksum(self.state.params)))
+        all_nats, all_chars, seconds, checksums = zip(*of_ranks, strict=True)
+        self.rank_report = RankReport(*map(tuple, np.transpose(seconds)))
+        if len({*checksums}) > 1:  # processors of different kinds round differently, which adds up
+            self.ranks.tell("align", self.state.params, self.state.moments, self.state.ema)
+        yield from zip(all_nats[1:], all_chars[1:], strict=True)

@@ -1,6 +1,7 @@
 """The shards of a rank: its rows of the batch in threads, and gradients that are summed over all ranks."""
 
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,14 @@ from charrnn.errors import ConfigError, counted
 from charrnn.model.forms import AnyNetwork
 from charrnn.training.parallel import Shards
 from charrnn.types import Array, Params
+
+
+def checksum(params: Params) -> int:
+    """A number that is another one if any weight has another bit."""
+    found = 0
+    for name in sorted(params):
+        found = zlib.crc32(np.ascontiguousarray(params[name]).data, found)
+    return found
 
 
 class RankShards(Shards):

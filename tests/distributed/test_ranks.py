@@ -165,3 +165,37 @@ def test_without_the_library_there_is_one_clear_line(folder: Path) -> None:
     done = run_line([sys.executable, "-c", hidden, "train", "a.txt", "--distributed"], folder)
     assert (done.returncode, done.stderr) == (2, "charrnn: --distributed needs mpi4py: pip install mpi4py\n")
     assert MPIEXEC
+
+
+DRIFTING = """
+import sys
+from charrnn.__main__ import main
+from charrnn.training.follower import FollowingTrainer
+from charrnn.training.rank_shards import checksum
+step = FollowingTrainer._follow_step
+def drift(self, *args):
+    step(self, *args)
+    print("follower", self.state.counters.step, checksum(self.state.params), file=sys.stderr)
+    if self.state.counters.step == 1:
+        self.state.params["b_out"][0] += 1e-3
+FollowingTrainer._follow_step = drift
+from charrnn.training.leader import LeadingTrainer
+take = LeadingTrainer._step
+def say(self, *args):
+    found = take(self, *args)
+    print("leader", self.state.counters.step, checksum(self.state.params), file=sys.stderr)
+    return found
+LeadingTrainer._step = say
+main()
+"""
+
+
+def test_ranks_whose_weights_differ_go_on_with_those_of_the_leader(folder: Path) -> None:
+    line = ["train", "a.txt", *map(str, SMALL), "--steps", "5", "--eval-every", "3", "--distributed", "--threads", "1"]
+    done = run_line(mpiexec(2, [sys.executable, "-c", DRIFTING, *line, "--quiet"]), folder)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list[str]] = {"leader": [], "follower": []}
+    for words in map(str.split, done.stderr.splitlines()):
+        found[words[0]].append(words[2])
+    pairs = [one == other for one, other in zip(found["leader"], found["follower"], strict=True)]
+    assert pairs == [True, False, False, True, True]
