@@ -9,6 +9,7 @@ add in an order that depends on the library, its version, and which rank came fi
 """
 
 import math
+import sys
 
 import numpy as np
 
@@ -16,6 +17,11 @@ from charrnn.distributed.ranks import Ranks
 from charrnn.types import Array, Params, Shapes
 
 """The formats of the numbers on their way: bfloat16 is half the bytes, and has 8 bits of precision."""
+
+UPPER, LOWER = (slice(int(order == sys.byteorder), None, 2) for order in ("little", "big"))
+"""Where the two halves of float32 values are, in an array of 16 bits each."""
+NAN = 0x7FC0
+"""The upper 16 bits of NaN."""
 
 
 class Exchange:
@@ -32,23 +38,32 @@ class Exchange:
         """What this rank adds up [R, C]: a piece of the gradients of every rank."""
         self.sums = np.empty(self.sent.shape, kind)
         """The sums [R, C]; piece r is that of rank r."""
+        self.own_sum = np.empty_like(self.sent[0])
         self.losses = np.empty((R, 1))
+        if self.narrow:  # what is sent in 16 bits, and what has come in 32
+            self.narrow_sent, self.narrow_sum = np.empty_like(self.received), np.empty_like(self.received[0])
+            self.wide_received, self.wide_sums = np.empty_like(self.sent), np.empty_like(self.sent)
 
     def __call__(self, loss: float, grads: Params) -> tuple[float, Params]:
         """The loss and the gradients, summed over all ranks, with the same bits on each."""
-        flat = self.sent.ravel()
-        for name, view in self._views(flat).items():
+        for name, view in self._views(self.sent.ravel()).items():
             np.copyto(view, grads[name])
-        own = np.array([loss])
-        self.ranks.spread(own, self.losses)
-        self.ranks.exchange(to_bfloat16(self.sent) if self.narrow else self.sent, self.received)
-        pieces = from_bfloat16(self.received) if self.narrow else self.received
-        total = pieces[0].copy()
+        self.ranks.spread(np.array([loss]), self.losses)
+        if not self.narrow:
+            self.ranks.exchange(self.sent, self.received)
+            self._add_up(self.received)
+            self.ranks.spread(self.own_sum, self.sums)
+            return float(self.losses.sum()), self._views(self.sums.ravel())
+        self.ranks.exchange(to_bfloat16(self.sent, self.narrow_sent), self.received)
+        self._add_up(from_bfloat16(self.received, self.wide_received))
+        self.ranks.spread(to_bfloat16(self.own_sum, self.narrow_sum), self.sums)
+        return float(self.losses.sum()), self._views(from_bfloat16(self.sums, self.wide_sums).ravel())
+
+    def _add_up(self, pieces: Array) -> None:
+        """Adds up the pieces [R, C] of all ranks, in their order."""
+        np.copyto(self.own_sum, pieces[0])
         for piece in pieces[1:]:
-            total += piece
-        self.ranks.spread(to_bfloat16(total) if self.narrow else total, self.sums)
-        found = from_bfloat16(self.sums) if self.narrow else self.sums
-        return float(self.losses.sum()), self._views(found.ravel())
+            self.own_sum += piece
 
     def _views(self, flat: Array) -> Params:
         """The arrays that a flat buffer consists of."""
@@ -59,20 +74,21 @@ class Exchange:
         return views
 
 
-def to_bfloat16(values: Array) -> Array:
-    """The upper 16 bits of float32 values, as uint16, rounded to the nearest, ties to even; NaN stays NaN."""
-    bits = values.view(np.uint32)
-    rounded = bits + np.uint32(0x7FFF)  # wraps only for NaN
-    rounded += (bits >> np.uint32(16)) & np.uint32(1)
-    found = (rounded >> np.uint32(16)).astype(np.uint16)
-    is_nan = np.isnan(values)
-    if is_nan.any():
-        found[is_nan] = 0x7FC0
+def to_bfloat16(values: Array, out: Array | None = None) -> Array:
+    """The upper 16 bits of float32 values, as uint16, rounded to the nearest; halves away from zero. NaN stays NaN."""
+    halves = values.view(np.uint16)
+    found: Array = np.right_shift(halves[..., LOWER], np.uint16(15), out=out)
+    found += halves[..., UPPER]
+    with np.errstate(all="ignore"):
+        is_finite = np.isfinite(values.sum())
+    if not is_finite:  # rounding may have made another number of what was NaN
+        found[np.isnan(values)] = NAN
     return found
 
 
-def from_bfloat16(bits: Array) -> Array:
+def from_bfloat16(bits: Array, out: Array | None = None) -> Array:
     """The float32 values of 16 upper bits."""
-    wide: Array = bits.astype(np.uint32)
-    wide <<= np.uint32(16)
-    return wide.view(np.float32)
+    found: Array = np.empty(bits.shape, np.float32) if out is None else out
+    halves = found.view(np.uint16)
+    halves[..., UPPER], halves[..., LOWER] = bits, 0
+    return found
