@@ -117,7 +117,7 @@ main()
 
 @needs_mpi
 def test_ranks_that_share_a_file_learn_what_one_process_learns_that_has_all_of_it(tmp_path: Path) -> None:
-    text = "".join(f"{n} {OPENING}" for n in range(1200))
+    text = "".join(f"{n} {OPENING}" for n in range(450))
     (tmp_path / "a.txt").write_text(text, newline="\r\n")
     options = (*SMALL, "--threads", "1", "--eval-every", "3", "--val-fraction", "0.2")
     words = [sys.executable, "-c", SHARED, "train"]

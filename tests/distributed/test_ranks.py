@@ -48,7 +48,7 @@ def train(folder: Path, n: int, out: str, *more: object) -> dict[str, object]:
 
 
 def test_two_ranks_learn_what_one_process_does_and_always_the_same(folder: Path) -> None:
-    options = ("a.txt", *SMALL, "--dropout", 0.2, "--steps", 30, "--eval-every", 10, "--ema-decay", 0.9)
+    options = ("a.txt", *SMALL, "--dropout", 0.2, "--steps", 12, "--eval-every", 4, "--ema-decay", 0.9)
     two = train(folder, 2, "two.safetensors", *options)
     again = train(folder, 2, "again.safetensors", *options)
     one = train(folder, 0, "one.safetensors", *options)
@@ -66,14 +66,14 @@ def test_two_ranks_learn_what_one_process_does_and_always_the_same(folder: Path)
 
 
 def test_a_run_goes_on_with_another_number_of_ranks(folder: Path) -> None:
-    options = ("a.txt", *SMALL, "--dropout", 0.2, "--eval-every", 10)
-    train(folder, 0, "one.safetensors", *options, "--steps", 30)
-    train(folder, 3, "a.safetensors", *options, "--steps", 10)
-    train(folder, 2, "a.safetensors", "--resume", "--steps", 20)
-    train(folder, 0, "a.safetensors", "--resume", "--steps", 30)
+    options = ("a.txt", *SMALL, "--dropout", 0.2, "--eval-every", 5)
+    train(folder, 0, "one.safetensors", *options, "--steps", 15)
+    train(folder, 3, "a.safetensors", *options, "--steps", 5)
+    train(folder, 2, "a.safetensors", "--resume", "--steps", 10)
+    train(folder, 0, "a.safetensors", "--resume", "--steps", 15)
     found, wanted = (load_state(folder / f"{name}.resume.safetensors") for name in ("a", "one"))
     np.testing.assert_allclose(flat(found.params), flat(wanted.params), rtol=0, atol=1e-5)
-    assert [row.step for row in found.history] == [10, 20, 30]
+    assert [row.step for row in found.history] == [5, 10, 15]
 
 
 def test_one_rank_writes_what_a_process_that_is_not_distributed_writes(folder: Path) -> None:
