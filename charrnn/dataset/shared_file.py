@@ -8,6 +8,7 @@
 import hashlib
 import mmap
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,8 +27,8 @@ from charrnn.types import Ids, Indices
 
 MIN_SIZE = 64 << 20
 """The bytes from which on a file is shared: every rank may have all of a smaller one."""
-RESERVE_NOTHING = getattr(mmap, "MAP_NORESERVE", 0x4000)
-"""Lets an array be larger than the memory, as long as most of it is never written; the number is that of Linux."""
+RESERVE_NOTHING = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
+"""Lets an array be larger than the memory, as long as most of it is never written; older Pythons don't name it."""
 CODE_POINTS = 0x110000
 
 
@@ -122,7 +123,8 @@ def can_be_shared(source: Source) -> bool:
     (path, *others), form = source.paths, source.text_form
     is_plain = form.encoding == "utf-8" and form.normalization == "none" and source.errors == "strict"
     is_text = is_plain and not (source.as_bytes or source.table or source.val_paths) and source.record_form.is_lines
-    if others or not is_text or path == STDIN or not os.path.isfile(path) or os.path.getsize(path) < MIN_SIZE:
+    can_read = hasattr(os, "pread") and path != STDIN and os.path.isfile(path)
+    if others or not is_text or not can_read or os.path.getsize(path) < MIN_SIZE:
         return False
     _, head = next(read_parts((path,)))  # what is no text is refused, and what is compressed is decompressed
     with open(path, "rb") as file:

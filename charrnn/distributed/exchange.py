@@ -48,16 +48,23 @@ class Exchange:
         """The loss and the gradients, summed over all ranks, with the same bits on each."""
         for name, view in self._views(self.sent.ravel()).items():
             np.copyto(view, grads[name])
-        self.ranks.spread(np.array([loss]), self.losses)
+        own_loss = np.array([loss])
+        wait_for_losses = self.ranks.spread_meanwhile(own_loss, self.losses)
+        sums = self._sum()
+        wait_for_losses()
+        return float(self.losses.sum()), self._views(sums.ravel())
+
+    def _sum(self) -> Array:
+        """The sums [R, C] of what the ranks send."""
         if not self.narrow:
             self.ranks.exchange(self.sent, self.received)
             self._add_up(self.received)
             self.ranks.spread(self.own_sum, self.sums)
-            return float(self.losses.sum()), self._views(self.sums.ravel())
+            return self.sums
         self.ranks.exchange(to_bfloat16(self.sent, self.narrow_sent), self.received)
         self._add_up(from_bfloat16(self.received, self.wide_received))
         self.ranks.spread(to_bfloat16(self.own_sum, self.narrow_sum), self.sums)
-        return float(self.losses.sum()), self._views(from_bfloat16(self.sums, self.wide_sums).ravel())
+        return from_bfloat16(self.sums, self.wide_sums)
 
     def _add_up(self, pieces: Array) -> None:
         """Adds up the pieces [R, C] of all ranks, in their order."""

@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -117,6 +117,11 @@ class Ranks:
     def spread(self, own: Array, found: Array) -> None:
         """Sends a row [C] to all ranks; row r of `found` [R, C] is that of rank r."""
         self._timed(self.comm.Allgather, _buffer(own), _buffer(found))
+
+    def spread_meanwhile(self, own: Array, found: Array) -> Callable[[], None]:
+        """As `spread`, while other things go on; `found` is there once the function that it returns has been called."""
+        request = self.comm.Iallgather(_buffer(own), _buffer(found))
+        return lambda: self._timed(request.Wait)
 
     def _timed(self, function: Any, *args: Any) -> Any:
         """Calls a function of MPI, in which this rank waits for others."""

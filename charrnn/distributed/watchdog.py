@@ -82,7 +82,7 @@ class Watchdog:
         has_connection = ranks.collect(ranks.is_leader or bool(self.connections))
         self.unwatched = [rank for rank, has in enumerate(has_connection) if not has]
         for connection in self.connections.values():
-            connection.settimeout(BEAT)
+            connection.settimeout(self.silence)
 
     def _accept(self, server: socket.socket, secret: bytes) -> None:
         """Accepts the connections of the followers."""

@@ -14,9 +14,10 @@ from charrnn.dataset.files import Source
 from charrnn.dataset.shared_file import FileIndex, SharedCorpus
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
-from support.processes import OPENING, SMALL, charrnn
+from support.processes import OPENING, SMALL, charrnn, posix
 from support.ranks import mpiexec, needs_mpi, run_line
 
+pytestmark = posix
 TEXT = st.text(st.sampled_from("ab\r\né日😀"), min_size=2, max_size=60)
 
 
@@ -90,6 +91,7 @@ def test_only_a_plain_file_in_utf8_is_shared(path: Path, tmp_path: Path) -> None
     assert not shared_file.can_be_shared(Source((str(tmp_path / "b.txt"),)))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's memory management")
 def test_most_of_a_large_corpus_takes_no_memory() -> None:
     index = FileIndex("none.txt", 10**12, np.array([0, 10**12]), Vocabulary("ab"), np.zeros(2, np.int64), "blocks:")
     part = SharedCorpus.from_index(index, "none.txt", 4)

@@ -84,6 +84,30 @@ def test_one_rank_writes_what_a_process_that_is_not_distributed_writes(folder: P
         assert (folder / name).read_bytes() == (folder / name.replace("a.", "b.", 1)).read_bytes()
 
 
+def test_a_time_is_that_of_all_ranks(folder: Path) -> None:
+    (folder / "a.txt").write_text(OPENING * 200)
+    done = run_ranks(
+        2,
+        "train",
+        "a.txt",
+        "--distributed",
+        "--time",
+        3,
+        "--engine",
+        "numpy",
+        "--json",
+        "--exchange",
+        "bfloat16",
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    assert results["steps"] > 0
+    assert results["ranks"] == 2
+    assert "they exchange gradients in bfloat16" in done.stderr
+    assert "to repeat these steps on any machine: mpiexec -n 2 charrnn train a.txt --distributed" in done.stderr
+
+
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_rank_that_is_killed_ends_the_job_with_a_line_that_names_it(folder: Path, rank: int) -> None:
     code, seconds, err = end_by(folder, rank, signal.SIGKILL)
