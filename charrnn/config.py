@@ -221,6 +221,8 @@ class TrainingConfig(Config):
     precision: str = field(default="float32", metadata=OMIT_DEFAULT)
     """The format in which matrices are multiplied, one of `PRECISIONS`; everything else is float32."""
     threads: int = 1
+    exchange: str = field(default="float32", metadata=OMIT_DEFAULT)
+    """The format, one of `PRECISIONS`, of the gradients that the ranks of a distributed run exchange."""
 
     @property
     def decoupled_decay(self) -> float:
@@ -256,6 +258,7 @@ class TrainingConfig(Config):
         one_of("engine", self.engine, ("numpy", "numba"))
         one_of("precision", self.precision, PRECISIONS)
         check_threads(self.threads)
+        one_of("exchange", self.exchange, PRECISIONS)
 
 
 @dataclass(frozen=True)

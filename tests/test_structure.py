@@ -18,7 +18,18 @@ ROOT = Path(__file__).parents[1]
 
 ORDER = (
     *("errors", "config", "types", "optional", "version"),
-    *("layers", "resources", "engine", "dataset", "model", "training", "checkpoint", "sampling", "scoring"),
+    *(
+        "layers",
+        "resources",
+        "distributed",
+        "engine",
+        "dataset",
+        "model",
+        "training",
+        "checkpoint",
+        "sampling",
+        "scoring",
+    ),
     *("inspection", "export", "server", "plugins", "cli"),
     *("charrnn", "__main__"),  # the public face, and `python -m charrnn`
 )

@@ -162,6 +162,7 @@ class CheckpointManager:
 
         Never overwrites a file of another run. Raises `CheckpointError` if a file can't be written.
         """
+        self.trainer.complete()
         trainer, s, began = self.trainer, self.trainer.state, time.monotonic()
         self.log.flush_to_disk()
         with self._event_errors():
@@ -251,6 +252,8 @@ class CheckpointManager:
         elif progress.evaluation:
             row = progress.evaluation
             line = asdict(row) | {"epoch": progress.epoch}
+            if report := self.trainer.rank_report:
+                line["waiting"] = [round(share, 4) for share in report.waiting]
             self._write_log(**line, val_bpc=None if row.val_loss is None else row.val_loss / math.log(2))
         elif progress.chars and progress.step % self.log_every == 0:
             self._write_log(

@@ -201,7 +201,7 @@ def resume(
         elif missing := (source := state.source.with_compressed()).missing():
             raise CorpusError(f"can't read {missing[0]}, which is no longer a file: give the text")
         else:
-            corpus = corpora.read(source, state.corpus.size)
+            corpus = corpora.read(source, state.corpus.size, digest=state.corpus.digest)
         trainer = trainers.resume(corpus, state, **options)
         return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, tensorboard=events, resumed=True))
     except BaseException:

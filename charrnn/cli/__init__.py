@@ -1,6 +1,5 @@
 """The command line: a thin printer over the library, with one folder per command; a command imports what it needs."""
 
-import errno
 import io
 import os
 import signal
@@ -18,8 +17,9 @@ from charrnn.cli.score import command as score
 from charrnn.cli.serve import command as serve
 from charrnn.cli.tag import command as tag
 from charrnn.cli.terminal import completion
-from charrnn.cli.terminal.console import is_closed_pipe, notice
+from charrnn.cli.terminal.console import is_closed_pipe
 from charrnn.cli.terminal.environment import DEBUG, drop_invalid_sizes
+from charrnn.cli.terminal.failure import print_error, unexpected
 from charrnn.cli.terminal.help import Command, Program
 from charrnn.cli.train import command as train
 from charrnn.cli.translate import command as translate
@@ -27,9 +27,6 @@ from charrnn.cli.warm_up import command as warm_up
 from charrnn.errors import CharRNNError
 from charrnn.version import VERSION
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-MAX_MESSAGE = 2000
-"""The most characters of an error message."""
 EXAMPLES = """\b
 charrnn COMMAND --help lists the options of a command.
 
@@ -107,7 +104,7 @@ def main() -> None:
     except (CharRNNError, typer.TyperException) as error:
         if debug:
             raise
-        _print_error(error.format_message() if isinstance(error, typer.TyperException) else str(error))
+        print_error(error.format_message() if isinstance(error, typer.TyperException) else str(error))
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = 128 + signal.SIGINT
@@ -117,7 +114,7 @@ def main() -> None:
         elif debug or isinstance(error, SystemExit):
             raise
         else:
-            _print_error(_unexpected(error))
+            print_error(unexpected(error))
             code = getattr(error, "exit_code", 1)
     _discard_unwritable_output()
     sys.exit(code)
@@ -143,35 +140,6 @@ def _open_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
-
-
-def _print_error(text: str) -> None:
-    """Prints an error in one line of limited length, since it may quote a file."""
-    line = " ".join(text.split())
-    notice("charrnn: " + (line if len(line) <= MAX_MESSAGE else f"{line[:MAX_MESSAGE]} …"))
-
-
-def _unexpected(error: Exception) -> str:
-    """The message for an error that no command handles."""
-    if isinstance(error, MemoryError):
-        return "there is not enough memory for this"
-    if isinstance(error, FileNotFoundError) and _is_current_folder_gone():
-        return "the current folder no longer exists: change to another one"
-    if isinstance(error, OSError) and error.errno in DISK_FULL:
-        return f"can't write {error.filename or 'the output'}: {error.strerror}"
-    if isinstance(error, OSError) and error.strerror:
-        text = f"{error.filename or 'the output'}: {error.strerror}"
-    else:
-        text = f"{type(error).__name__}: {error}"
-    return f"{text} (CHARRNN_DEBUG=1 shows the traceback)"
-
-
-def _is_current_folder_gone() -> bool:
-    try:
-        os.getcwd()
-    except FileNotFoundError:
-        return True
-    return False
 
 
 def _is_closed_pipe(error: BaseException | None) -> bool:

@@ -46,7 +46,6 @@ class Corpus:
     """SHA-256 of its bytes."""
     unread: tuple[str, ...] = ()
     """The characters that no network reads, whose ids are those after the vocabulary's: see `read_as`."""
-
     tag_names: tuple[str, ...] = ()
     """The tags that the letters of `conll` stand for, if the text was read from that form."""
     bad_rows: tuple[Fault, ...] = ()
@@ -250,6 +249,7 @@ def read(
     size: int | None = None,
     notice: Callable[[str], None] = lambda text: None,
     layout: str = "pairs",
+    digest: str = "",
 ) -> Corpus:
     """Reads a corpus: the texts of all its files one after the other, with a newline after one that lacks it.
 
@@ -257,13 +257,13 @@ def read(
     rather than in memory: see `map_bytes`. Raises `CorpusError` for files that can't be found, read or decoded, and
     for fewer than two characters; if a `size` in bytes is given, also as soon as there are more. Raises `ConfigError`
     for a text to validate on that is part of the corpus. What is skipped in folders is told to `notice`. `layout` is
-    the one in which the rows of a table will be read, and so says which of them are bad.
+    the one in which the rows of a table will be read, and so says which of them are bad. `digest` is that of a corpus
+    which this one may be: it gets one of the same kind.
     """
     check_apart(source)
-    raws, form = [RawText(source, size, notice)], source.text_form
+    raws, form, names = [RawText(source, size, notice, digest)], source.text_form, list[str]()
     if source.val_paths:
         raws.append(RawText(replace(source, paths=source.val_paths), None, notice))
-    names: list[str] = []
     bad = BadLines()
     records = source.record_form
     if source.as_bytes:
@@ -284,13 +284,13 @@ def read(
     held_out = None
     if source.val_paths:
         raw = raws[1]
-        held_out = HeldOutText(texts[1], source.val_name, raw.size, raw.sha256.hexdigest(), (*raw.files,))
+        held_out = HeldOutText(texts[1], source.val_name, raw.size, raw.digest.hexdigest(), (*raw.files,))
     return Corpus(
         texts[0],
         vocabulary,
         source.name,
         raws[0].size,
-        raws[0].sha256.hexdigest(),
+        raws[0].digest.hexdigest(),
         tag_names=tuple(names),
         bad_rows=bad.faults,
         held_out=held_out,

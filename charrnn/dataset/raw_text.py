@@ -1,12 +1,11 @@
 """The raw text: the bytes of all files of a source, and what they are before they become ids."""
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from charrnn.dataset import conll, tables
+from charrnn.dataset import block_digest, conll, tables
 from charrnn.dataset.bad_bytes import BadBytes
 from charrnn.dataset.bad_lines import BadLines
 from charrnn.dataset.files import Part, Source, by_file, list_files, read_parts
@@ -71,10 +70,11 @@ class RawText:
     These are the bytes after decompression, with the newlines between files: a compressed text is the same corpus.
     """
 
-    def __init__(self, source: Source, limit: int | None, notice: Callable[[str], None]):
+    def __init__(self, source: Source, limit: int | None, notice: Callable[[str], None], digest: str = ""):
+        """`digest` is one of the kind to make, by default SHA-256."""
         self.name, self.source, self.limit = source.name, source, limit
         self.paths = list_files(source.paths, source.file_filter, notice)
-        self.sha256 = hashlib.sha256()
+        self.digest = block_digest.of_kind(digest)
         self.size = 0
         self.files: list[FileStart] = []
         """Where each file begins, if there are several: see `count_lines`."""
@@ -99,7 +99,7 @@ class RawText:
             is_new = has_several and not part
             if has_several and source.as_bytes:
                 self.n_lines += part.count(b"\n")
-            self.sha256.update(part)
+            self.digest.update(part)
             self.size += len(part)
             if self.limit is not None and self.size > self.limit:  # a pipe may never end
                 raise corpus_mismatch_error(self.name)

@@ -126,6 +126,11 @@ class ValidationStream:
         """B: the parts that are read side by side."""
         return max(1, min(len(self.ids) // MIN_PART, MAX_PARTS))
 
+    def range_of(self, rows: slice) -> tuple[int, int]:
+        """Where the characters that some parts read begin and end; it may begin before the first."""
+        length = -(-len(self.ids) // self.batch_size)
+        return rows.start * length - WARM_UP - 1, rows.stop * length
+
     def batches(self, start: int) -> Iterator[Batch]:
         """See `ValidationData.batches`."""
         return self._side_by_side(start) if self.batch_size > 1 else self._in_order(start)

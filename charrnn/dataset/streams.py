@@ -87,6 +87,10 @@ class Streams:
 
         return batch
 
+    def range_of(self, rows: slice) -> tuple[int, int]:
+        """Where the characters that some streams read begin and end, in any epoch."""
+        return rows.start * self.stream_length, rows.stop * self.stream_length + self.n_orders
+
     def ids_of_batch(self, order: int, k: int) -> tuple[Ids, Ids]:
         """Inputs [T, B] and targets [T, B] of batch k of an epoch that begins at the offset `order`.
 

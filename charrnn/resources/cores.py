@@ -11,11 +11,24 @@ FILES = (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
 """The files of a control group, of version 2 and 1, with the CPU time that it has in each period, and the period."""
 
 
+_most = math.inf
+"""The cores that this process leaves itself: see `limit`."""
+
+
+def limit(n: int) -> None:
+    """From now on this process uses at most n cores: it shares them with others that do the same work."""
+    global _most
+    _most = n
+
+
 def available_cores(root: Path = control_groups.ROOT) -> int:
-    """The cores that the scheduler allows this process, or fewer if a control group has a smaller share of CPU time."""
+    """The cores that the scheduler allows this process, or fewer if a control group has a smaller share of CPU time.
+
+    Never more than its `limit`.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     shares = map(share, control_groups.folders("cpu", root))
-    return max(1, math.ceil(min([cores, *shares])))
+    return max(1, math.ceil(min([cores, _most, *shares])))
 
 
 def share(folder: Path) -> float:

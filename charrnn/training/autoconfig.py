@@ -18,6 +18,7 @@ from charrnn.errors import ConfigError, counted
 from charrnn.model.line_scores import MIN_LINES
 from charrnn.training import budget, few_data, finetuning
 from charrnn.training.deadline import Deadline
+from charrnn.training.machine import Machine
 from charrnn.training.options import (
     DEFAULTS_OF_LAYOUT,
     TrainOptions,
@@ -26,8 +27,8 @@ from charrnn.training.options import (
     resolve_defaults,
     training_config,
 )
-from charrnn.training.throughput import measure_throughput
 
+THIS_PROCESS = Machine()
 REFERENCE_MODEL = ModelConfig(64, "lstm", 256, 1)
 """The network whose throughput is measured first, to compare machines."""
 VALIDATION_COST = 0.7
@@ -42,7 +43,13 @@ EVALUATION_SHARE, MIN_EVALUATIONS, MAX_EVALUATIONS = 0.04, 2, 12
 """The share of the training time for all evaluations along the way, and their smallest and largest number."""
 
 
-def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_finetuned: bool = False) -> TrainOptions:
+def fit_to_time(
+    corpus: Corpus,
+    options: TrainOptions,
+    deadline: Deadline,
+    is_finetuned: bool = False,
+    machine: Machine = THIS_PROCESS,
+) -> TrainOptions:
     """Completes the options of a run with a deadline from the speed of this machine: see `budget.choose`.
 
     The speed of a reference network decides the width, and the speed at that width decides the rest. The number of
@@ -60,17 +67,17 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     V, split = len(corpus.vocabulary), split_corpus(corpus, training_config(options))
     training, validation = split.training, split.validation
     line = line_length(training)
-    W = _reference_throughput(options) * budget.operations(REFERENCE_MODEL)
+    W = _reference_throughput(options, machine) * budget.operations(REFERENCE_MODEL)
     if not has_threads:
         del options["threads"]  # they follow from the batch
-    chosen = _choose(W * deadline.budget(), training.chars_read, V, options, line)
+    chosen = _choose(W * deadline.budget(), training.chars_read, V, options, line, machine.size)
     model, config = model_config(corpus, chosen), training_config(chosen)
-    throughput, in_float32 = _throughputs(model, config, line)
+    throughput, in_float32 = _throughputs(model, config, line, machine)
     if is_auto and in_float32 >= throughput:  # as in narrow networks
         options["precision"], throughput = "float32", in_float32
     seconds = deadline.budget()
     W = throughput * budget.operations(model) * seconds
-    chosen = _choose(W, training.chars_read, V, options | {"hidden_size": model.hidden_size}, line)
+    chosen = _choose(W, training.chars_read, V, options | {"hidden_size": model.hidden_size}, line, machine.size)
     deadline.evaluation = _validation_seconds(validation.chars_read, in_float32, config)
     _check_evaluation(corpus, deadline)
     if deadline.evaluation > MAX_VALIDATION_SHARE * seconds and "val_fraction" not in options and not corpus.held_out:
@@ -98,10 +105,10 @@ def fit_to_time(corpus: Corpus, options: TrainOptions, deadline: Deadline, is_fi
     return timing | chosen
 
 
-def _choose(W: float, N: int, V: int, options: TrainOptions, line: float) -> TrainOptions:
+def _choose(W: float, N: int, V: int, options: TrainOptions, line: float, ranks: int) -> TrainOptions:
     """`budget.choose`, and the number of threads for its batch unless that is given."""
-    chosen = budget.choose(W, N, V, options, line)
-    chosen.setdefault("threads", default_threads(chosen))
+    chosen = budget.choose(W, N, V, options, line, ranks)
+    chosen.setdefault("threads", default_threads(chosen, ranks))
     return chosen
 
 
@@ -165,7 +172,14 @@ def _timing(steps: int, seconds: float, deadline: Deadline, chosen: TrainOptions
     return options
 
 
-def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int, deadline: Deadline) -> TrainingConfig:
+def extend(
+    corpus: Corpus,
+    model: ModelConfig,
+    config: TrainingConfig,
+    step: int,
+    deadline: Deadline,
+    machine: Machine = THIS_PROCESS,
+) -> TrainingConfig:
     """The configuration of a run that continues from a step until the deadline: at full rate, then a new cooldown.
 
     On a text that is soon used up, the run ends when its evaluations bring nothing better.
@@ -173,7 +187,7 @@ def extend(corpus: Corpus, model: ModelConfig, config: TrainingConfig, step: int
     split = split_corpus(corpus, config)
     training, validation = split.training, split.validation
     line = line_length(training)
-    throughput, in_float32 = _throughputs(model, config, line)
+    throughput, in_float32 = _throughputs(model, config, line, machine)
     deadline.evaluation = _validation_seconds(validation.chars_read, in_float32, config)
     _check_evaluation(corpus, deadline)
     is_few = few_data.is_few(training.chars_read, line)
@@ -198,26 +212,25 @@ def line_length(training: TrainingData) -> float:
     return (training.chars_read - excess) / training.n_lines
 
 
-def _reference_throughput(options: TrainOptions) -> float:
+def _reference_throughput(options: TrainOptions, machine: Machine) -> float:
     """The characters per second that this machine learns from, in the engine and the precision of these options."""
-    engine, threads = engines.load(options["engine"], options["precision"]), options["threads"]
-    return measure_throughput(engine, threads, REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH)
+    engine = options["engine"], options["precision"]
+    return machine.throughput(*engine, options["threads"], REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH)
 
 
-def _throughputs(model: ModelConfig, config: TrainingConfig, line: float) -> tuple[float, float]:
+def _throughputs(model: ModelConfig, config: TrainingConfig, line: float, machine: Machine) -> tuple[float, float]:
     """The throughput of a training, and what it would be in float32, in which evaluations are; compiles for both."""
-    throughput = _throughput(model, config, line)
+    throughput = _throughput(model, config, line, machine)
     if config.precision == "float32":
         return throughput, throughput
-    return throughput, _throughput(model, replace(config, precision="float32"), line)
+    return throughput, _throughput(model, replace(config, precision="float32"), line, machine)
 
 
-def _throughput(model: ModelConfig, config: TrainingConfig, line: float) -> float:
+def _throughput(model: ModelConfig, config: TrainingConfig, line: float, machine: Machine) -> float:
     """The characters per second that this machine learns from; no step reads past the end of a line of this length."""
-    rows = -(-config.batch_size // config.threads)
+    rows = -(-config.batch_size // (config.threads * machine.size))
     steps = max(1, int(min(config.seq_length, line)))
-    engine = engines.load(config.engine, config.precision)
-    return measure_throughput(engine, config.threads, model, rows, steps)
+    return machine.throughput(config.engine, config.precision, config.threads, model, rows, steps)
 
 
 def _check_evaluation(corpus: Corpus, deadline: Deadline) -> None:

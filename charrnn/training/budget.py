@@ -23,6 +23,8 @@ EPOCHS_BEFORE_OVERFITTING, DROPOUT_PER_DOUBLING, MAX_DROPOUT = 4, 0.1, 0.4
 epochs; and the most dropout."""
 BATCH_SIZE, SEQ_LENGTH = 32, 64
 """Larger batches or longer sequences read faster, but learn less in the end."""
+ROWS_OF_PROCESS = 16
+"""The fewest rows of the batch for each of several processes: with fewer it would take them longer to exchange."""
 WEIGHT_DECAY = 0.03
 """The weight decay of adamw: 0.01 is half as good, and 0.08 as bad as none."""
 CLIP = 1.0
@@ -77,10 +79,11 @@ def gates(cell: str) -> int:
     return found.GATES
 
 
-def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENGTH) -> TrainOptions:
+def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENGTH, processes: int = 1) -> TrainOptions:
     """The options for training on N characters, V of them distinct, with W operations; given options are kept.
 
-    `line` is the mean length of the lines in the layout `lines`: a step reads more short lines at once.
+    `line` is the mean length of the lines in the layout `lines`: a step reads more short lines at once. The batch has
+    rows enough for so many `processes`, which share it.
 
     The width grows with the fourth root of W: half of the additional operations go into weights, whose number grows
     with the square of the width, and half into reading the text more often. The number of epochs then decides how much
@@ -105,12 +108,12 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
         chosen |= {"optimizer": "adamw", "weight_decay": given.get("weight_decay", WEIGHT_DECAY)}
     if given.get("optimizer", "adam") in ("adam", "adamw"):
         chosen.setdefault("lr", min(learning_rate(H), few_data.MAX_RATE if is_used_up else MAX_RATE))
-    dropped = 0.0
+    dropped, rows = 0.0, ROWS_OF_PROCESS * processes
     if epochs > EPOCHS_BEFORE_OVERFITTING:
         doublings = math.log2(epochs / EPOCHS_BEFORE_OVERFITTING)
         dropped = round(min(DROPOUT_PER_DOUBLING * doublings, MAX_DROPOUT), 2)
     defaults: TrainOptions = {
-        "batch_size": max(BATCH_SIZE, min(round(BATCH_SIZE * SEQ_LENGTH / line), 8 * BATCH_SIZE)),
+        "batch_size": max(BATCH_SIZE, rows, min(round(BATCH_SIZE * SEQ_LENGTH / line), 8 * BATCH_SIZE)),
         "seq_length": SEQ_LENGTH,
         "schedule": "linear",
         "clip": CLIP,

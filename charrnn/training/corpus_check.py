@@ -1,4 +1,7 @@
-"""The corpus check: what is worth knowing about a corpus before training on it."""
+"""The corpus check: what is worth knowing about a corpus before training on it.
+
+A rank of a distributed run that has only a part of the text does not know what takes the whole: it finds nothing.
+"""
 
 from itertools import chain
 
@@ -39,6 +42,8 @@ def rare_characters(trainer: Trainer) -> tuple[int, CharacterCount] | None:
     None if they are not, if they are no negligible share of the text, or if the layout has no `min_count`.
     """
     state = trainer.state
+    if not trainer.has_whole_text:
+        return None
     V, layout = len(state.vocabulary), state.training_config.layout
     if layout not in ("stream", "lines") or state.vocabulary.is_bytes or V < MIN_VOCABULARY:
         return None
@@ -53,6 +58,8 @@ def rare_characters(trainer: Trainer) -> tuple[int, CharacterCount] | None:
 def only_held_out(trainer: Trainer) -> CharacterCount:
     """The characters that only the validation data has; their share is that of the validation data."""
     V, data = len(trainer.state.vocabulary), trainer.validation_data
+    if not trainer.has_whole_text:
+        return CharacterCount(0, 0, 0.0)
     counts = count_only_in(data.blocks(), trainer.training_data.blocks(), V)
     return CharacterCount.from_counts(counts, data.chars_read)
 
@@ -103,6 +110,8 @@ def with_several_labels(trainer: Trainer) -> int:
 def tail_differs(trainer: Trainer) -> bool:
     """Whether the end of the text is held out, and is of another kind than the rest: see `tail.differs`."""
     data, validation = trainer.training_data, trainer.validation_data
-    if not isinstance(data, Streams) or not isinstance(validation, ValidationStream) or trainer.state.corpus.val_digest:
+    if not trainer.has_whole_text or trainer.state.corpus.val_digest:
+        return False
+    if not isinstance(data, Streams) or not isinstance(validation, ValidationStream):
         return False
     return tail.differs(data.ids, validation.ids, len(trainer.state.vocabulary))

@@ -81,6 +81,7 @@ class TrainOptions(TypedDict, total=False):
     engine: Literal["auto", "numpy", "numba"]
     precision: Literal["auto", "float32", "bfloat16"]
     threads: int
+    exchange: Literal["float32", "bfloat16"]
     # For the layout `pairs`: True makes it `translations`, which is the default if the sources are no labels
     attention: bool
     # The length, instead of `steps`
@@ -172,9 +173,12 @@ def resolve_defaults(corpus: Corpus, options: TrainOptions) -> TrainOptions:
     return chosen
 
 
-def default_threads(options: TrainOptions) -> int:
-    """The number of threads: one for each core but, beyond a few, no more than the batch has work for."""
-    rows = options.get("batch_size", TrainingConfig.batch_size)
+def default_threads(options: TrainOptions, processes: int = 1) -> int:
+    """The number of threads: one for each core but, beyond a few, no more than the batch has work for.
+
+    Of several processes each has its part of the batch.
+    """
+    rows = options.get("batch_size", TrainingConfig.batch_size) // processes
     return min(engines.available_cores(), max(FEW_THREADS, rows // MIN_ROWS))
 
 

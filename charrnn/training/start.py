@@ -12,7 +12,9 @@ from charrnn.dataset.files import Source
 from charrnn.dataset.label_set import MAX_NAMED, LabelSet
 from charrnn.dataset.rare import replace_rare
 from charrnn.dataset.replacement import replace_unknown, structural
+from charrnn.dataset.shared_file import SharedCorpus
 from charrnn.dataset.split import split_corpus
+from charrnn.distributed.ranks import Ranks
 from charrnn.errors import ConfigError, listed
 from charrnn.model.forms import network_for
 from charrnn.model.initialization import initial_params
@@ -22,7 +24,9 @@ from charrnn.resources import blas
 from charrnn.training import autoconfig, budget, calibration, finetuning, memory_estimate, optimizers, transfer
 from charrnn.training import options as train_options
 from charrnn.training.deadline import Deadline
-from charrnn.training.options import TrainOptions
+from charrnn.training.leader import LeadingTrainer
+from charrnn.training.machine import Machine
+from charrnn.training.options import DEFAULTS_OF_LAYOUT, TrainOptions
 from charrnn.training.state import CorpusInfo, Counters, InitFrom, TrainingState, copy_params, run_id
 from charrnn.training.trainer import Trainer
 
@@ -50,6 +54,7 @@ def start(
     source: Source | None = None,
     init_from: Model | None = None,
     unknown: str = "new",
+    ranks: Ranks | None = None,
     **options: Unpack[TrainOptions],
 ) -> Trainer:
     """A new run on a corpus.
@@ -82,7 +87,7 @@ def start(
         raise ConfigError(f"a corpus of {corpus.record_form.unit} has the layout 'lines', not {layout!r}")
     if corpus.held_out is not None and options.get("val_spread"):
         raise ConfigError("val_spread is only for a corpus without a text of its own to validate on: leave it out")
-    if deadline is not None and init_from is None:
+    if deadline is not None and init_from is None and not isinstance(corpus, SharedCorpus):
         options = autoconfig.with_min_count(corpus, options, deadline)
     corpus = replace_rare(corpus, options.get("min_count", 0))
     corpus, began = _read(corpus, options, init_from, unknown)
@@ -93,7 +98,12 @@ def start(
             init_from is not None and init_from.config.form == "language_model" and _is_alike(init_from, options)
         )
         options = finetuning.with_defaults(options) if is_finetuned else options
-        options = autoconfig.fit_to_time(corpus, options, deadline, is_finetuned)
+        options = autoconfig.fit_to_time(
+            corpus, options, deadline, is_finetuned, Machine(ranks, options.get("exchange", "float32"))
+        )
+    elif ranks is not None and "threads" not in options:
+        in_layout = DEFAULTS_OF_LAYOUT.get(options.get("layout", "stream"), {}) | options
+        options = {**options, "threads": train_options.default_threads(in_layout, ranks.size)}
     model_config, config = train_options.complete(corpus, options)
     network, rng = network_for(model_config, engines.load(config.engine)), np.random.default_rng(config.seed)
     memory_estimate.check(model_config, config, corpus.nbytes)
@@ -130,10 +140,12 @@ def start(
         text_form=corpus.text_form,
         init_from=began,
     )
-    return Trainer(corpus, state, deadline)
+    return _trainer(corpus, state, deadline, ranks)
 
 
-def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]) -> Trainer:
+def resume(
+    corpus: Corpus, state: TrainingState, *, ranks: Ranks | None = None, **options: Unpack[TrainOptions]
+) -> Trainer:
     """Continues a run from its state, with some options changed: more `steps` or `epochs`, for instance.
 
     Raises `CorpusError` for a corpus other than the one that the run began with, and `ConfigError` for options that
@@ -156,7 +168,7 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     if config.steps < step:
         raise _too_short(step, config.steps)
     if deadline is not None:
-        config = autoconfig.extend(corpus, changed, config, step, deadline)
+        config = autoconfig.extend(corpus, changed, config, step, deadline, Machine(ranks, config.exchange))
     elif 0 < config.cooldown < config.steps - config.warmup - config.hold and "cooldown" not in options:
         # The planned end has moved: the cooldown begins anew, so that training does not continue at a rate of zero
         config = replace(config, hold=max(0, step - config.warmup), cooldown=0)
@@ -166,7 +178,15 @@ def resume(corpus: Corpus, state: TrainingState, **options: Unpack[TrainOptions]
     dropout = {name: getattr(changed, name) for name in ("dropout", "locked_dropout", "drop_connect")}
     model_config = replace(state.model_config, **dropout)
     memory_estimate.check(model_config, config, corpus.nbytes, resumed=True)
-    return Trainer(corpus, replace(state, model_config=model_config, training_config=config, ema=ema), deadline)
+    state = replace(state, model_config=model_config, training_config=config, ema=ema)
+    return _trainer(corpus, state, deadline, ranks)
+
+
+def _trainer(corpus: Corpus, state: TrainingState, deadline: Deadline | None, ranks: Ranks | None) -> Trainer:
+    """The trainer of a single process, or that of the leader of some ranks."""
+    if ranks is None:
+        return Trainer(corpus, state, deadline)
+    return LeadingTrainer(corpus, state, deadline, ranks)
 
 
 def check_resume(state: TrainingState, options: TrainOptions) -> None:

@@ -12,28 +12,27 @@ from charrnn import engine as engines
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.held_out import check_same
 from charrnn.dataset.raw_text import corpus_mismatch_error
-from charrnn.dataset.split import split_corpus
+from charrnn.dataset.split import ValidationData, split_corpus
 from charrnn.engine.threads import Threads
 from charrnn.errors import CharRNNError, DivergenceError
-from charrnn.model.display import Displayed
 from charrnn.model.forms import network_for
 from charrnn.model.line_scores import LineScores
 from charrnn.model.masks import Masks
-from charrnn.model.model import Model
 from charrnn.resources import blas
 from charrnn.training import calibration, divergence, epochs, evaluation, evaluation_steps, held_out_lines, optimizers
 from charrnn.training.deadline import Deadline
 from charrnn.training.ngram_counts import fitted, table_of
 from charrnn.training.parallel import Shards
 from charrnn.training.progress import Progress
+from charrnn.training.results import RunResults
 from charrnn.training.schedules import learning_rate
-from charrnn.training.state import Evaluation, TrainingState, copy_params, loss_curve
+from charrnn.training.state import Evaluation, TrainingState, copy_params
 from charrnn.training.state_check import check_fits
 from charrnn.training.unseen_characters import unseen_estimate
-from charrnn.types import Params
+from charrnn.types import Array, Params
 
 
-class Trainer(Displayed):
+class Trainer(RunResults):
     """A training run: iterate over it to run it. Between two steps it can be left, saved and resumed."""
 
     def __init__(self, corpus: Corpus, state: TrainingState, deadline: Deadline | None = None):
@@ -68,9 +67,11 @@ class Trainer(Displayed):
         self.is_calibrated = not (state.history and self.tolerance and self.validation_data.size)
         """Whether these are known: files do not have them, so that `latest` finds that of a resumed classifier."""
         self.ngrams = table_of(self.training_data, config, state.vocabulary, self.record_form)
-        self.unseen = unseen_estimate(state, (self.training_data, self.validation_data), corpus.rare)
+        self.unseen = unseen_estimate(state, corpus, (self.training_data, self.validation_data))
         """How probable characters are that the corpus lacks, or that were left out or replaced in it."""
         self.shards = Shards(network_for(state.model_config, engine), self.training_data.batch_size, config.threads)
+        self.read_validation: ValidationData = self.validation_data
+        """What this process reads of the validation data."""
         self.measured_step: int | None = None
         """The step of the model for which the n-grams are weighted and held-out lines are scored, if that is done."""
         self.is_between_steps = True
@@ -85,69 +86,6 @@ class Trainer(Displayed):
     def epoch_of(self, step: int) -> int:
         """The epoch that a step lies in, counted from 1."""
         return epochs.epoch_of(step, self.training_data.steps_per_epoch)
-
-    @property
-    def latest(self) -> Model:
-        """The model as it is now, calibrated by the latest evaluation; it does not change when training continues."""
-        if not self.is_calibrated:
-            model, data = self._model(self.state.params), self.validation_data
-            self.temperatures, self.is_calibrated = [calibration.temperature(model, data, self.prior_shift)], True
-        return self._model(calibration.calibrated(self.state.params, self.temperatures[0], self.prior_shift))
-
-    def _model(self, params: Params) -> Model:
-        """The model with a copy of some weights."""
-        s = self.state
-        return Model(
-            s.model_config,
-            s.vocabulary,
-            copy_params(params),
-            self.network.engine,
-            s.training_config.layout,
-            self.line_set,
-            self.labels,
-            text_form=s.text_form,
-            record_form=self.record_form,
-            unseen=self.unseen,
-            ngrams=self.ngrams,
-            losses=loss_curve(self.history),
-        )
-
-    @property
-    def best(self) -> Model:
-        """The model of `evaluation.best`, calibrated; the latest if nothing is held out or evaluated yet."""
-        if not self._latest_is_best():
-            model = self._model(self.state.best)
-        elif self.final and self.final.ema:
-            model = self._model(calibration.calibrated(self.state.ema, self.temperatures[1], self.prior_shift))
-        else:
-            model = self.latest
-        return replace(model, line_scores=self.line_scores)
-
-    @property
-    def best_step(self) -> int:
-        """The step of `best`."""
-        return self.state.counters.step if self._latest_is_best() else self.state.counters.best_step
-
-    def _latest_is_best(self) -> bool:
-        if not self.state.history or not self.validation_data.size:
-            return True
-        return self.final is not None and evaluation.best(self.history, self.tolerance) is self.final
-
-    @property
-    def patience(self) -> int:
-        """The evaluations without a better model after which the run ends; 0: it does not."""
-        return self.state.training_config.patience or (self.deadline.patience if self.deadline is not None else 0)
-
-    @property
-    def out_of_patience(self) -> bool:
-        """Whether the latest `patience` evaluations brought nothing better."""
-        patience, history = self.patience, self.state.history
-        return 0 < patience < len(history) and evaluation.best(history, self.tolerance) not in history[-patience:]
-
-    @property
-    def history(self) -> list[Evaluation]:
-        """All evaluations so far."""
-        return self.state.history + ([self.final] if self.final else [])
 
     def __iter__(self) -> Iterator[Progress]:
         """Trains to the last step, and evaluates regularly and at the end.
@@ -192,6 +130,9 @@ class Trainer(Displayed):
                 except DivergenceError as error:
                     progress = self._roll_back(last_good, error)
                 yield progress
+
+    def complete(self) -> None:
+        """Makes the state fit to be saved, if other processes have parts of it."""
 
     def warm_up(self) -> None:
         """Takes a step and begins an evaluation, only to compile what the engine needs, and then restores the state."""
@@ -255,7 +196,7 @@ class Trainer(Displayed):
         losses, temperatures = [], []
         for params in (s.params, s.ema) if s.ema else (s.params,):
             nats, chars = np.zeros(1), 0
-            for more, n in calibration.losses(self._model(params), self.validation_data, self.prior_shift):
+            for more, n in self._losses(params):
                 nats, chars = nats + more, chars + n
                 yield progress
             lowest, temperature = calibration.lowest(nats)
@@ -285,6 +226,10 @@ class Trainer(Displayed):
         if final or counters.step >= s.training_config.steps or self.out_of_patience:
             yield from self._score_lines()
         yield replace(progress, evaluation=row)
+
+    def _losses(self, params: Params) -> Iterator[tuple[Array, int]]:
+        """The losses of the validation data, part by part: see `calibration.losses`."""
+        return calibration.losses(self._model(params), self.read_validation, self.prior_shift)
 
     def _score_lines(self) -> Iterator[Progress]:
         """Fits the weight of the n-grams to the best model, and scores held-out lines with it."""

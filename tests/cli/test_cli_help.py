@@ -433,6 +433,7 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         "errors": ERROR_HANDLERS,
         "end": request.ENDS,
         "normalize": config.NORMALIZATIONS,
+        "exchange": config.PRECISIONS,
     }
     offered = {
         (command, name.lstrip("-")): tuple(item.value for item in option.shell_complete(None, ""))
@@ -440,7 +441,7 @@ def test_the_completed_values_are_the_valid_ones() -> None:
         for name, option in options(command).items()
         if option._custom_shell_complete is not None
     }
-    assert len(offered) == 29
+    assert len(offered) == 30
     for (command, name), found in offered.items():
         if name == "precision":
             values[name] = {"train": ("auto", *config.PRECISIONS), "export": weights.PRECISIONS}.get(

@@ -14,7 +14,7 @@ from charrnn.engine import compile_cache, compile_time
 from charrnn.engine.selection import MIN_TIME_PER_COMPILE_TIME
 from charrnn.errors import ConfigError
 from charrnn.model.line_scores import MIN_LINES
-from charrnn.training import autoconfig, budget, few_data, finetuning
+from charrnn.training import autoconfig, budget, few_data, finetuning, machine
 from charrnn.training import options as train_options
 from charrnn.training.deadline import Deadline
 from charrnn.training.options import TrainOptions, complete, resolve_layout, training_config
@@ -28,7 +28,7 @@ needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reas
 def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that learns with a billion operations per second."""
     monkeypatch.setattr(
-        autoconfig, "measure_throughput", lambda engine, threads, model, B, T: 1e9 / budget.operations(model)
+        machine, "measure_throughput", lambda engine, threads, model, B, T: 1e9 / budget.operations(model)
     )
 
 
@@ -48,7 +48,7 @@ def test_auto_is_the_precision_that_is_measured_as_the_faster_one(
     def measured(engine: Any, threads: int, model: Any, B: int, T: int) -> float:
         return 1e9 / budget.operations(model) * (1 if engine is engines.load("numpy") else speed)
 
-    monkeypatch.setattr(autoconfig, "measure_throughput", measured)
+    monkeypatch.setattr(machine, "measure_throughput", measured)
     monkeypatch.setattr(train_options.engines, "resolve_precision", lambda name, engine: "bfloat16")
     given: TrainOptions = {"engine": "numpy", "precision": "auto"}
     assert autoconfig.fit_to_time(from_text(TEXT * 40), given, Deadline(100, 0.6))["precision"] == precision
@@ -60,7 +60,7 @@ def test_auto_is_float32_if_the_chosen_network_is_faster_in_it(monkeypatch: pyte
         in_bfloat16 = 0.8 if is_narrow else 2
         return 1e9 / budget.operations(model) * (1 if engine is engines.load("numpy") else in_bfloat16)
 
-    monkeypatch.setattr(autoconfig, "measure_throughput", measured)
+    monkeypatch.setattr(machine, "measure_throughput", measured)
     monkeypatch.setattr(train_options.engines, "resolve_precision", lambda name, engine: "bfloat16")
     corpus = from_text(TEXT * 40)
     for size, given, precision, speed in (
@@ -115,7 +115,7 @@ def test_a_run_of_a_given_time_has_the_faster_precision_by_default_and_others_fl
     def measured(engine: Any, threads: int, model: Any, B: int, T: int) -> float:
         return 1e9 / budget.operations(model) * (1 if engine is engines.load("numba") else 2)
 
-    monkeypatch.setattr(autoconfig, "measure_throughput", measured)
+    monkeypatch.setattr(machine, "measure_throughput", measured)
     monkeypatch.setattr(engines, "pays", lambda seconds, kernels: True)
     here = engines.precision_to_compile("auto")
     for options, precision in (

@@ -37,6 +37,7 @@ NAMES = {
     "schedule": SCHEDULES,
     "clip_by": CLIPPINGS,
     "layout": LAYOUTS,
+    "exchange": PRECISIONS,
     "engine": ENGINES,
     "precision": ("auto", *PRECISIONS),
 }

@@ -108,7 +108,7 @@ class Target:
         info = self.checkpoint.corpus
         for source in self._sources():
             try:
-                corpus = corpora.read(source, info.size if info is not None else 0)
+                corpus = corpora.read(source, 0 if info is None else info.size, digest=info.digest if info else "")
             except CorpusError:
                 continue
             if self._was_trained_on(corpus):

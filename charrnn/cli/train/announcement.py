@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.cli.terminal.labels import READING, cell_label, dropout_label
+from charrnn.cli.train.rank_lines import of_job
 from charrnn.config import UNIT_OF_LAYOUT
 from charrnn.dataset.bad_lines import told
 from charrnn.dataset.id_counts import CharacterCount
@@ -36,6 +37,7 @@ def lines(trainer: Trainer, path: Path, default_time: bool, default_min_count: b
     yield from _corpus(trainer)
     yield from _characters(trainer, default_min_count)
     yield from _network(trainer)
+    yield from of_job(trainer)
     yield from _start(trainer)
     step = trainer.state.counters.step
     yield f"{f'continues at step {step:,}, ' if step else ''}writes {path}"

@@ -12,6 +12,7 @@ from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, RE
 from charrnn.cli.terminal.record_options import DOCUMENTS, RECORDS_BY
 from charrnn.cli.train.duration import duration
 from charrnn.cli.train.examples import EXAMPLES
+from charrnn.cli.train.rank_options import DistributedOption, ExchangeOption, RankTimeoutOption
 from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
 
 __all__ = ["EXAMPLES", "HELP", "NAME", "command"]
@@ -227,6 +228,9 @@ def command(
     ] = None,
     precision: TrainPrecisionOption = None,
     threads: Annotated[int | None, option(RUN, "Number of threads. [one a core; above 4 each has 8 rows]")] = None,
+    distributed: DistributedOption = False,
+    exchange: ExchangeOption = None,
+    rank_timeout: RankTimeoutOption = None,
     force: Annotated[bool, option(OUTPUT, "Overwrite existing files.", "--force")] = False,
     log: Annotated[
         Path | None, option(OUTPUT, "File for losses, learning rate and speed: one JSON object per line.")
@@ -248,47 +252,49 @@ def command(
     from charrnn.checkpoint.log import check_log
     from charrnn.checkpoint.manager import CheckpointManager
     from charrnn.checkpoint.paths import resume_path
-    from charrnn.cli.train import files
+    from charrnn.cli.train import files, job
     from charrnn.cli.train.given import given_options, read_options, training_options
     from charrnn.cli.train.run import Run
     from charrnn.dataset.files import list_files
     from charrnn.training import options as train_options
 
-    given, paths = given_options(context, resume, train_options.LENGTH_OPTIONS), tuple(corpus or ())
-    check_log(log, (*paths, *(val_file or ())), (out,), continues=resume or force)
-    check_events(tensorboard, (*paths, *(val_file or ())), continues=resume or force)
-    options = training_options(given, resume)
-    reading = read_options(given, resume)
-    default_time = not resume and not given.keys() & set(train_options.LENGTH_OPTIONS)
-    if resume:
-        trainer, path, lock = files.resume(paths, reading, options, out=out, quiet=quiet)
-    else:
-        trainer, path, lock = files.start(
-            paths, reading, options, out=out, init_from=init_from, unknown=unknown, force=force, quiet=quiet
+    with job.joined(distributed, rank_timeout, exchange) as ranks:
+        given, paths = given_options(context, resume, train_options.LENGTH_OPTIONS), tuple(corpus or ())
+        check_log(log, (*paths, *(val_file or ())), (out,), continues=resume or force)
+        check_events(tensorboard, (*paths, *(val_file or ())), continues=resume or force)
+        options = training_options(given, resume)
+        reading = read_options(given, resume)
+        default_time = not resume and not given.keys() & set(train_options.LENGTH_OPTIONS)
+        if resume:
+            trainer, path, lock = files.resume(paths, reading, options, out=out, quiet=quiet, ranks=ranks)
+        else:
+            trainer, path, lock = files.start(
+                paths,
+                reading,
+                options,
+                out=out,
+                init_from=init_from,
+                unknown=unknown,
+                force=force,
+                quiet=quiet,
+                ranks=ranks,
+            )
+        source = trainer.state.source
+        texts = () if source is None else (*source.paths, *source.val_paths)
+        check_events(tensorboard, texts, continues=True)
+        log_texts = [] if source is None or log is None else list_files(texts, source.file_filter)
+        check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *log_texts))
+        run = Run(
+            CheckpointManager(
+                trainer, path, lock, log=log, tensorboard=tensorboard, resumed=resume, force=force, warn=notifier(quiet)
+            ),
+            quiet=quiet,
+            sample_every=max(200, trainer.state.training_config.steps // 8) if sample_every is None else sample_every,
+            command=None if resume else files.command_words(paths, reading, init_from, unknown, trainer.n_ranks),
+            default_time=default_time,
+            default_min_count=not resume and "min_count" not in options,
         )
-    source = trainer.state.source
-    texts = () if source is None else (*source.paths, *source.val_paths)
-    check_events(tensorboard, texts, continues=True)
-    log_texts = [] if source is None or log is None else list_files(texts, source.file_filter)
-    check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *log_texts))
-    run = Run(
-        CheckpointManager(
-            trainer,
-            path,
-            lock,
-            log=log,
-            tensorboard=tensorboard,
-            resumed=resume,
-            force=force,
-            warn=notifier(quiet),
-        ),
-        quiet=quiet,
-        sample_every=max(200, trainer.state.training_config.steps // 8) if sample_every is None else sample_every,
-        command=None if resume else files.command_words(paths, reading, init_from, unknown),
-        default_time=default_time,
-        default_min_count=not resume and "min_count" not in options,
-    )
-    code = run.go()
-    if as_json:
-        typer.echo(json.dumps(run.result()))
-    raise typer.Exit(code)
+        code = run.go()
+        if as_json:
+            typer.echo(json.dumps(run.result()))
+        raise typer.Exit(code)

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from charrnn.cli.train.given import LAYOUT_FLAGS
 from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset import corpus as corpora
 from charrnn.dataset import files, shell_words
+from charrnn.dataset.block_digest import PREFIX
 from charrnn.dataset.compression import DamagedFileError
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import STDIN, Source
@@ -31,6 +32,7 @@ from charrnn.dataset.held_out import check_not_copied
 from charrnn.dataset.inner_marks import inner_marks
 from charrnn.dataset.mixed_forms import mixed_forms
 from charrnn.dataset.record_form import LINES
+from charrnn.distributed.ranks import Ranks
 from charrnn.engine import compile_time
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.model import Model
@@ -39,6 +41,7 @@ from charrnn.training import options as train_options
 from charrnn.training import start as trainers
 from charrnn.training.deadline import MIN_SECONDS
 from charrnn.training.options import TrainOptions
+from charrnn.training.rank_text import read_index
 from charrnn.training.state import TrainingState
 from charrnn.training.trainer import Trainer
 
@@ -58,6 +61,7 @@ def start(
     unknown: str | None,
     force: bool,
     quiet: bool,
+    ranks: Ranks | None,
 ) -> Started:
     """A new run; `read_options` holds the options that say how to read the text."""
     source = Source(paths or (files.bundled_corpus(),), **read_options)
@@ -77,14 +81,24 @@ def start(
     notice = notifier(quiet)
     if not paths and unread_stdin.has_text():
         notice(unread_stdin.NOTICE)
+    shared = None if ranks is None or model is not None else read_index(ranks, source, options)
+    corpus = _read_whole(source, options, notice) if shared is None else shared
+    options = _with_engine(options, source, corpus, model, quiet)
+    with default_interrupt():  # the measurement compiles
+        trainer = trainers.start(
+            corpus, source=source, init_from=model, unknown=unknown or "new", ranks=ranks, **options
+        )
+    return trainer, path, lock
+
+
+def _read_whole(source: Source, options: TrainOptions, notice: Callable[[str], None]) -> Corpus:
+    """The corpus of a new run, with what there is to say about it."""
     with _leaving_out((*source.paths, *source.val_paths)):
         corpus = corpora.read(source, notice=notice, layout=options.get("layout", "stream"))
     check_not_copied(corpus.held_out, corpus.digest)
     for line in filter(None, (mixed_forms(corpus), inner_marks(corpus))):
         notice(line)
-    options = _with_engine(options, source, corpus, model, quiet)
-    with default_interrupt():  # the measurement compiles
-        return trainers.start(corpus, source=source, init_from=model, unknown=unknown or "new", **options), path, lock
+    return corpus
 
 
 @contextmanager
@@ -100,7 +114,13 @@ def _leaving_out(paths: Collection[str]) -> Iterator[None]:
 
 
 def resume(
-    paths: tuple[str, ...], read_options: dict[str, Any], options: TrainOptions, *, out: Path | None, quiet: bool
+    paths: tuple[str, ...],
+    read_options: dict[str, Any],
+    options: TrainOptions,
+    *,
+    out: Path | None,
+    quiet: bool,
+    ranks: Ranks | None,
 ) -> Started:
     """The run that `saved_run.find` finds; the paths are those of its text, and one of them may be its model's."""
     path, paths = saved_run.find(paths, out)
@@ -110,11 +130,13 @@ def resume(
     options = _in_layout_of(state, options, read_options)
     trainers.check_resume(state, options)  # before the corpus is read
     source = _source_to_resume(state, paths, read_options, path)
-    corpus = corpora.read(source, state.corpus.size, notifier(quiet), options["layout"])
+    digest = state.corpus.digest
+    shared = read_index(ranks, source, options) if ranks is not None and digest.startswith(PREFIX) else None
+    corpus = shared or corpora.read(source, state.corpus.size, notifier(quiet), options["layout"], digest)
     options = _with_remaining_time(options, source)
     _notify_engine(options, state, quiet)
     with default_interrupt():
-        return trainers.resume(corpus, replace(state, source=source.absolute()), **options), path, lock
+        return trainers.resume(corpus, replace(state, source=source.absolute()), ranks=ranks, **options), path, lock
 
 
 def _in_layout_of(state: TrainingState, options: TrainOptions, read_options: dict[str, Any]) -> TrainOptions:
@@ -207,7 +229,11 @@ def remaining_time(seconds: float, source: Source) -> float:
 
 
 def command_words(
-    paths: tuple[str, ...], read_options: dict[str, Any], init_from: Path | None, unknown: str | None
+    paths: tuple[str, ...],
+    read_options: dict[str, Any],
+    init_from: Path | None,
+    unknown: str | None,
+    n_ranks: int | None = None,
 ) -> list[str]:
     """The command that begins a run, without its settings."""
     given = [f"--{name}={read_options[name]}" for name in ("encoding", "errors") if name in read_options]
@@ -223,13 +249,25 @@ def command_words(
     given += [f"--val-file={path}" for path in read_options.get("val_paths", ())]
     given += ["--bytes"] * read_options.get("as_bytes", False) + [f"--init-from={init_from}"] * (init_from is not None)
     given += [f"--unknown={unknown}"] * (unknown is not None)
-    return ["charrnn", "train", *paths, *given]
+    return [*_program(n_ranks), "train", *paths, *given, *(["--distributed"] if n_ranks else [])]
 
 
-def resume_command(source: Source | None, path: Path, log: Path | None = None, tensorboard: Path | None = None) -> str:
+def _program(n_ranks: int | None) -> list[str]:
+    """The words that start the program, on some ranks if there are several."""
+    return ["mpiexec", "-n", str(n_ranks), "charrnn"] if (n_ranks or 1) > 1 else ["charrnn"]
+
+
+def resume_command(
+    source: Source | None,
+    path: Path,
+    log: Path | None = None,
+    tensorboard: Path | None = None,
+    n_ranks: int | None = None,
+) -> str:
     """The command that continues a run and its logs; if the run reads stdin, the text has to be piped in again."""
     paths = source.paths if source is not None and STDIN in source.paths else ()
-    words = ["charrnn", "train", *paths, "--resume", "--out", str(path)]
+    words = [*_program(n_ranks), "train", *paths, "--resume", *(["--distributed"] if n_ranks else [])]
+    words += ["--out", str(path)]
     for name, given in (("log", log), ("tensorboard", tensorboard)):
         words += [f"--{name}", str(given)] if given else []
     return ("… | " if paths else "") + shell_words.join(words)

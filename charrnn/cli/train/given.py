@@ -14,6 +14,8 @@ RECORD_FLAGS = ("records_by", "documents")
 """Options for the layout `lines` that say which other texts are texts of their own; so does one column of a table."""
 LAYOUT_FLAGS = {"lines": "lines", "pairs": "pairs", "labels": "classify", "tags": "tags"}
 """The option that chooses each layout; `--pairs --attention` is that of `translations`."""
+RANK_OPTIONS = {"exchange", "rank_timeout"}
+"""The options for the ranks of a distributed run."""
 FORMATS = ("csv", "jsonl", "conll")
 """The options that say in which form pairs are written."""
 
@@ -50,6 +52,7 @@ def given_options(context: typer.Context, resume: bool, lengths: tuple[str, ...]
             overruled |= set() if layout == "tags" else {"conll"}
             overruled |= set() if layout == "pairs" else {"attention"}
             overruled |= set() if layout in ("labels", "tags") else {"lm_weight"}
+    overruled |= set() if given.get("distributed") else {*RANK_OPTIONS}
     given = {
         name: value for name, value in given.items() if name not in overruled or not from_environment(context, name)
     }
@@ -120,6 +123,9 @@ def _check_contradictions(given: dict[str, Any], resume: bool) -> None:
         raise ConfigError("--resume continues its own files: --init-from, --unknown and --force are for new runs")
     if "unknown" in given and "init_from" not in given:
         raise ConfigError("--unknown is for what the model of --init-from has never seen: leave it out")
+    if (alone := RANK_OPTIONS.intersection(given)) and not given.get("distributed"):
+        names = " and ".join(f"--{name.replace('_', '-')}" for name in sorted(alone))
+        raise ConfigError(f"{names} is only for several ranks: give --distributed too")
     one_of("unknown", given.get("unknown", "new"), UNKNOWN)
     if given.get("as_bytes") and any(map(given.get, ("encoding", "errors", "normalize"))):
         raise ConfigError("--bytes does not decode the text: leave out --encoding, --errors and --normalize")

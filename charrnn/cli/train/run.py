@@ -9,6 +9,7 @@ from charrnn.cli.terminal.console import default_interrupt, notifier, stop_signa
 from charrnn.cli.terminal.engine import notify_compilation
 from charrnn.cli.train import announcement
 from charrnn.cli.train.files import resume_command
+from charrnn.cli.train.rank_lines import of_slow_rank
 from charrnn.cli.train.run_summary import RunSummary
 from charrnn.cli.train.teller import Teller
 from charrnn.cli.train.training_bar import TrainingBar
@@ -96,6 +97,7 @@ class Run:
                     self.notice(line)
                 if progress.evaluation:
                     self._report(progress.evaluation)
+                signals |= self.trainer.signals
                 if signals:
                     break
             else:
@@ -104,11 +106,12 @@ class Run:
         return signals
 
     def _interrupted(self, signals: dict[int, float]) -> int:
-        manager = self.manager
-        command = resume_command(self.trainer.state.source, manager.path, manager.log.path, manager.tensorboard)
-        step = self.trainer.state.counters.step
+        manager, trainer = self.manager, self.trainer
+        command = resume_command(
+            trainer.state.source, manager.path, manager.log.path, manager.tensorboard, trainer.n_ranks
+        )
         then = "this was the last; see how good it is" if self.summary.is_at_end else "continue"
-        self.notice(f"interrupted at step {step:,} and saved: {then} with {command}")
+        self.notice(f"interrupted at step {trainer.state.counters.step:,} and saved: {then} with {command}")
         return 128 + next(iter(signals))
 
     def _finish(self) -> None:
@@ -147,10 +150,10 @@ class Run:
 
     def result(self) -> dict[str, Any]:
         """The results; the losses are those of the weights in the model's file, if known."""
-        trainer, s = self.trainer, self.trainer.state
-        row = self.manager.kept
-        first = trainer.history[0] if s.init_from is not None and trainer.history else None
-        start = {} if first is None or first.step else {"start_val_loss": first.val_loss}
+        trainer, s, row = self.trainer, self.trainer.state, self.manager.kept
+        more = {} if trainer.rank_report is None else trainer.rank_report.to_json()
+        if s.init_from is not None and trainer.history and not (first := trainer.history[0]).step:
+            more["start_val_loss"] = first.val_loss
         return {
             "checkpoint": str(self.manager.path),
             "steps": s.counters.step,
@@ -163,7 +166,7 @@ class Run:
             "precision": s.training_config.precision,
             "threads": len(trainer.shards),
             "seed": s.training_config.seed,
-            **start,
+            **more,
         }
 
     def _tell_gap(self) -> None:
@@ -194,7 +197,8 @@ class Run:
         if row.val_loss is not None:
             bpc = row.val_loss / math.log(2)
             parts.append(f"validation loss {row.val_loss:.3f} ({bpc:.3f} bits per {self.summary.unit})")
-        self.notice(", ".join(parts))
+        for line in (", ".join(parts), *of_slow_rank(self.trainer.rank_report)):
+            self.notice(line)
 
     def _explanation(self, row: Evaluation, train_loss: float) -> str:
         """Why the training loss is higher than the validation loss, where it first is and dropout is a reason."""

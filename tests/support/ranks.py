@@ -1,0 +1,99 @@
+"""Jobs of several ranks for tests: `charrnn` under `mpiexec`, with processes that a test can stop and kill."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import PIPE, CompletedProcess, Popen
+
+import psutil
+import pytest
+
+from charrnn.optional import is_installed
+from support.processes import command, environment
+
+MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
+needs_mpi = pytest.mark.skipif(
+    MPIEXEC is None or not is_installed("mpi4py") or os.name != "posix", reason="needs mpi4py and mpiexec"
+)
+"""Marks tests that start several ranks."""
+ENVIRONMENT = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_btl": "self,sm,tcp",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "PRTE_MCA_hwloc_default_binding_policy": "none",
+}
+"""Lets Open MPI run as root in a container, with more ranks than cores."""
+
+
+def mpiexec(n: int, line: list[str]) -> list[str]:
+    """The command that starts n ranks of a command."""
+    return [str(MPIEXEC), "-n", str(n), *line]
+
+
+def run_ranks(n: int, *args: object, cwd: Path, timeout: float = 60) -> CompletedProcess[str]:
+    """Runs `charrnn` on n ranks, to its end."""
+    return run_line(mpiexec(n, command(*args)), cwd, timeout)
+
+
+def run_line(line: list[str], cwd: Path, timeout: float = 60) -> CompletedProcess[str]:
+    """Runs a command that starts ranks, to its end."""
+    env = environment(ENVIRONMENT)
+    return subprocess.run(line, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=timeout)
+
+
+@contextmanager
+def running(n: int, *args: object, cwd: Path) -> Iterator["Job"]:
+    """A job of n ranks of `charrnn`, which is killed at the end of the block if it has not ended."""
+    env = environment(ENVIRONMENT)
+    with Popen(mpiexec(n, command(*args)), cwd=cwd, env=env, stdout=PIPE, stderr=PIPE, text=True) as process:
+        job = Job(process)
+        try:
+            yield job
+        finally:
+            for each in job.processes():
+                each.kill()
+            process.kill()
+
+
+class Job:
+    """A running job."""
+
+    def __init__(self, process: "Popen[str]"):
+        self.process = process
+        self.err: list[str] = []
+
+    def wait_for(self, is_expected: Callable[[str], bool]) -> None:
+        """Reads stderr up to an expected line."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.err.append(line)
+            if is_expected(line):
+                return
+        pytest.fail(f"the job ended:\n{''.join(self.err)}")
+
+    def processes(self) -> list[psutil.Process]:
+        """The processes of the ranks, by their rank."""
+        found = {}
+        with_children = psutil.Process(self.process.pid).children(recursive=True) if self.process.poll() is None else []
+        for each in with_children:
+            try:
+                if (rank := each.environ().get("OMPI_COMM_WORLD_RANK")) is not None:
+                    found[int(rank)] = each
+            except psutil.Error:
+                continue
+        return [found[rank] for rank in sorted(found)]
+
+    def end(self, timeout: float) -> tuple[int, float, str]:
+        """The exit code, the seconds that it took to end, and all of stderr. Fails after the timeout."""
+        began = time.monotonic()
+        try:
+            _, err = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"the job goes on after {timeout:.0f} s:\n{''.join(self.err)}")
+        return self.process.returncode, time.monotonic() - began, "".join((*self.err, err))

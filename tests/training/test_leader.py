@@ -1,0 +1,51 @@
+"""The leader and its followers: in every layout they learn what a single process learns."""
+
+import sys
+from pathlib import Path
+
+from support.ranks import mpiexec, needs_mpi, run_line
+
+TRAININGS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from charrnn.dataset import corpus
+from charrnn.distributed.ranks import DismissedError, join
+from charrnn.training import start
+from charrnn.training.follower import serve
+from support.trainings import SMALL, TEXTS, flat, run
+ranks = join()
+try:
+    if not ranks.is_leader:
+        serve(ranks)
+    for layout, options in SMALL.items():
+        text = corpus.from_text(TEXTS[layout])
+        options = options | {"steps": 6, "eval_every": 3, "threads": 2, "engine": sys.argv[2]}
+        if layout == "stream":
+            options |= {"ema_decay": 0.9, "drop_connect": 0.2, "dropout": 0.2, "locked_dropout": True}
+        found, wanted = run(start.start(text, ranks=ranks, **options)), run(start.start(text, **options))
+        for name in ("params", "moments", "best"):
+            a, b = (flat(getattr(trainer.state, name)) for trainer in (found, wanted))
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5, err_msg=f"{layout}: {name}")
+        np.testing.assert_allclose(found.state.rnn_state, wanted.state.rnn_state, rtol=0, atol=2e-5, err_msg=layout)
+        losses = ([row.val_loss for row in trainer.history] for trainer in (found, wanted))
+        np.testing.assert_allclose(*losses, rtol=1e-5, err_msg=layout)
+        assert found.rank_report is not None and found.n_ranks == 3
+        if layout == "stream":
+            diverging = run(start.start(text, ranks=ranks, **options | {"lr": 30.0, "clip": 0.0, "steps": 4}))
+            assert diverging.state.counters.rollbacks > 0
+            assert np.isfinite(flat(diverging.state.params)).all()
+    ranks.dismiss(0)
+except DismissedError:
+    pass
+except BaseException as error:
+    print(repr(error), flush=True)
+    ranks.abort()
+"""
+
+
+@needs_mpi
+def test_three_ranks_learn_what_one_process_learns_in_every_layout(tmp_path: Path) -> None:
+    tests = str(Path(__file__).parents[1])
+    done = run_line(mpiexec(3, [sys.executable, "-c", TRAININGS, tests, "numpy"]), tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
