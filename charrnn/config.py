@@ -230,7 +230,8 @@ class TrainingConfig(Config):
         return self.weight_decay if self.optimizer == "adamw" else 0.0
 
     def check(self) -> None:
-        between("steps", self.steps, 0, 2**53)
+        for name in ("steps", "warmup", "hold", "cooldown", "lr_decay_after", "eval_every"):
+            between(name, getattr(self, name), 0, 2**53)
         between("batch_size", self.batch_size, 1, 1 << 20)
         between("seq_length", self.seq_length, 1, 1 << 20)
         one_of("optimizer", self.optimizer, OPTIMIZERS)
@@ -238,11 +239,7 @@ class TrainingConfig(Config):
         between("momentum", self.momentum, 0, 0.9999)
         between("weight_decay", self.weight_decay, 0, 1e3)
         one_of("schedule", self.schedule, SCHEDULES)
-        between("warmup", self.warmup, 0, 2**53)
-        between("hold", self.hold, 0, 2**53)
-        between("cooldown", self.cooldown, 0, 2**53)
         between("lr_decay", self.lr_decay, 1e-6, 1)
-        between("lr_decay_after", self.lr_decay_after, 0, 2**53)
         between("clip", self.clip, 0, 1e9)
         one_of("clip_by", self.clip_by, CLIPPINGS)
         between("ema_decay", self.ema_decay, 0, 0.999999)
@@ -253,7 +250,6 @@ class TrainingConfig(Config):
         between("ngrams", self.ngrams, 0, MAX_NGRAM)
         if self.ngrams == 1:
             raise ConfigError("ngrams must be 0 or from 2 on: single characters have no context", "ngrams")
-        between("eval_every", self.eval_every, 0, 2**53)
         between("seed", self.seed, 0, MAX_SEED)
         one_of("engine", self.engine, ("numpy", "numba"))
         one_of("precision", self.precision, PRECISIONS)
