@@ -13,11 +13,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
 
-import numpy as np
-
-from charrnn.errors import CheckpointError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
+from charrnn.sampling.decoder import check_predictions
 from charrnn.sampling.live_batch import LiveBatch, PrimeReader
 from charrnn.server.errors import overloaded
 from charrnn.server.job import Job, Part, failed
@@ -103,8 +101,7 @@ class Flight(NamedTuple):
         for row, job in enumerate(self.jobs):
             if job.cancelled or job.text.ended:
                 continue
-            if not np.isfinite(logps[:, row]).all():
-                raise CheckpointError("the model's predictions are NaN or infinite: its weights are too large")
+            check_predictions(logps[:, row])
             job.add(ids[:, row], logps[:, row])
             if (part := job.part()) is not None:
                 parts.append((job, part))
@@ -162,13 +159,18 @@ class Scheduler:
                     self.wake.wait()
                 if self.closed:
                     return
-            joining = self._read_primes()
-            for batch in [*self.batches.values()]:
-                self._advance(batch, joining.get(id(batch.model), []))
-            if self.flight is not None and self.flight.batch not in self.batches.values():  # it has failed meanwhile
-                landed, self.flight = self.flight, None
-                self._hand_over((), landed)
-            self._forget_idle()
+            self._turn()
+
+    def _turn(self) -> None:
+        """Reads primes and draws once with each model."""
+        joining = self._read_primes()
+        for model in [batch.model for batch in self.batches.values()]:
+            if id(model) in self.batches or id(model) in joining:  # its batch may have failed since the last turn
+                self._advance(self._batch(model), joining.get(id(model), []))
+        if self.flight is not None and self.flight.batch not in self.batches.values():  # it has failed meanwhile
+            landed, self.flight = self.flight, None
+            self._hand_over((), landed)
+        self._forget_idle()
 
     def _read_primes(self) -> dict[int, list[Job]]:
         """Reads primes of waiting texts for a while; returns the texts that can join, by the `id` of their models.
@@ -183,11 +185,12 @@ class Scheduler:
             waiting = [job for job in self.queue if not job.cancelled]
         done = set[int]()
         for job in sorted(waiting, key=lambda job: job.left):
-            batch, ready = self._batch(job.model), joining.setdefault(id(job.model), [])
-            active = sum(not other.is_done for other in batch.jobs)
-            if active + len(ready) >= self.batch_size:
-                continue
+            ready = joining.setdefault(id(job.model), [])
             try:
+                batch = self._batch(job.model)
+                active = sum(not other.is_done for other in batch.jobs)
+                if active + len(ready) >= self.batch_size:
+                    continue
                 if not batch.read(job, until):
                     break
                 ready.append(job)
@@ -223,7 +226,8 @@ class Scheduler:
 
     def _hand_over(self, joining: Sequence[Job], landed: Flight | None) -> None:
         """Hands over what a draw has brought, and the texts that have no length."""
-        parts = [(job, part) for job in joining if job.text.ended and (part := job.part()) is not None]
+        begun = [job for job in joining if not job.cancelled]  # else they may have failed before they had a text
+        parts = [(job, part) for job in begun if job.text.ended and (part := job.part()) is not None]
         if landed is not None:
             try:
                 parts += landed.parts()
