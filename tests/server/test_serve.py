@@ -377,6 +377,15 @@ def test_slow_requests_are_cut_off_and_long_answers_too(folder):
         wait_for(served, "charrnn_texts_drawn", 0)
 
 
+def test_a_client_that_takes_no_more_of_its_answer_is_cut_off(folder):
+    with serving(folder / "small.safetensors", "--timeout", 0.6, cwd=folder) as served, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", served.port))
+        files = served.metric("process_open_fds")
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 500)  # more than all buffers hold
+        wait_for(served, "process_open_fds", files - 1)
+
+
 # Keys, changes, and the end
 
 
