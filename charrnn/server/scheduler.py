@@ -164,9 +164,11 @@ class Scheduler:
     def _turn(self) -> None:
         """Reads primes and draws once with each model."""
         joining = self._read_primes()
-        for model in [batch.model for batch in self.batches.values()]:
-            if id(model) in self.batches or id(model) in joining:  # its batch may have failed since the last turn
-                self._advance(self._batch(model), joining.get(id(model), []))
+        models = {key: batch.model for key, batch in self.batches.items()}
+        models |= {id(job.model): job.model for jobs in joining.values() for job in jobs}
+        for key, model in models.items():
+            if key in self.batches or joining.get(key):  # its batch may have failed or been forgotten meanwhile
+                self._advance(self._batch(model), joining.get(key, []))
         if self.flight is not None and self.flight.batch not in self.batches.values():  # it has failed meanwhile
             landed, self.flight = self.flight, None
             self._hand_over((), landed)
@@ -175,7 +177,8 @@ class Scheduler:
     def _read_primes(self) -> dict[int, list[Job]]:
         """Reads primes of waiting texts for a while; returns the texts that can join, by the `id` of their models.
 
-        The shortest are read first, so that a book does not keep others waiting.
+        The shortest are read first, so that a book does not keep others waiting; those that are read join in the order
+        in which they came.
         """
         now, joining = time.perf_counter(), dict[int, list[Job]]()
         until = now + READ_SECONDS
@@ -185,21 +188,25 @@ class Scheduler:
             waiting = [job for job in self.queue if not job.cancelled]
         done = set[int]()
         for job in sorted(waiting, key=lambda job: job.left):
-            ready = joining.setdefault(id(job.model), [])
             try:
-                batch = self._batch(job.model)
-                active = sum(not other.is_done for other in batch.jobs)
-                if active + len(ready) >= self.batch_size:
-                    continue
-                if not batch.read(job, until):
+                if not job.is_read and not self._batch(job.model).read(job, until):
                     break
-                ready.append(job)
             except Exception as error:
                 self.deliver([(job, failed(error))])
-            done.add(id(job))
+                done.add(id(job))
+        for job in waiting:
+            ready = joining.setdefault(id(job.model), [])
+            if job.is_read and id(job) not in done and self._active(job.model) + len(ready) < self.batch_size:
+                ready.append(job)
+                done.add(id(job))
         with self.wake:
             self.queue = deque(job for job in self.queue if id(job) not in done and not job.cancelled)
         return joining
+
+    def _active(self, model: Model) -> int:
+        """The texts that are drawn with a model and not done yet."""
+        batch = self.batches.get(id(model))
+        return 0 if batch is None else sum(not job.is_done for job in batch.jobs)
 
     def _batch(self, model: Model) -> ModelBatch:
         batch = self.batches.pop(id(model), None) or ModelBatch(model, self.threads)

@@ -30,6 +30,13 @@ def scheduler():
     made.close()
 
 
+class StoppedScheduler(Scheduler):
+    """Takes turns only when it is told to."""
+
+    def _run(self):
+        pass
+
+
 def job_for(model, prime="", streams=False, **fields):
     """A job, and the queue of its parts."""
     parts = Queue()
@@ -127,6 +134,19 @@ def test_a_long_prompt_keeps_no_short_one_waiting(scheduler):
     assert text_of(last)[1] == "length"
 
 
+def test_a_text_with_a_longer_prompt_gets_its_place_in_its_turn():
+    made = StoppedScheduler(lambda parts: [job.hand_over(part) for job, part in parts], 2, 40, 1)
+    model = random_model()
+    made.submit([job_for(model, "a", length=50, seed=n)[0] for n in range(4)])
+    longer, parts = job_for(model, "cab" * 30, length=5, seed=1)
+    made.submit([longer])
+    for n in range(200):  # shorter ones come all the time
+        made.submit([job_for(model, "a", length=50, seed=n)[0]] if made.waiting < 3 else [])
+        made._turn()
+    assert text_of(parts)[0] == "".join(generate(model, prime="cab" * 30, length=5, seed=1))
+    made.close()
+
+
 def test_a_model_whose_predictions_are_not_finite_fails_alone(scheduler):
     broken, model = random_model(), random_model()
     for p in broken.params.values():
@@ -136,13 +156,6 @@ def test_a_model_whose_predictions_are_not_finite_fails_alone(scheduler):
         scheduler.submit([bad[0], good[0]])
         assert "NaN or infinite" in str(text_of(bad[1])[2])
     assert text_of(good[1])[0] == "".join(generate(model, length=50, seed=1))
-
-
-class StoppedScheduler(Scheduler):
-    """Takes turns only when it is told to."""
-
-    def _run(self):
-        pass
 
 
 def test_a_text_that_joins_a_model_that_has_just_failed_is_its_own():
