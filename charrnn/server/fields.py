@@ -115,10 +115,6 @@ def unsupported(*neutral: Any) -> Check:
     return check
 
 
-def ignored(name: str, value: Any) -> None:
-    """What makes no difference to an answer."""
-
-
 def wrong_type(name: str, value: Any, wanted: str) -> ApiError:
     """The error for a value of another type."""
     return ApiError(f"{_shown(value)} is not of type '{wanted}' - '{name}'", name)

@@ -68,6 +68,11 @@ class Job:
         return len(self.prime) if self.reader is None else self.reader.left
 
     @property
+    def is_read(self) -> bool:
+        """Whether its prime is read to its end."""
+        return self.reader is not None and not self.reader.left
+
+    @property
     def is_done(self) -> bool:
         """Whether no more has to be drawn once it has begun."""
         return self.cancelled or self.left_to_draw <= 0 or self.text.ended

@@ -75,6 +75,8 @@ class Models:
         for path in paths:
             served = ServedModel(path)
             served.stamp()
+            if not path.is_file():
+                raise CheckpointError(f"{path} is not a file")
             if other := self.by_name.get(served.name):
                 raise ConfigError(f"{other.path} and {path} would have the same name, {served.name}: rename one")
             self.by_name[served.name] = served
@@ -113,10 +115,12 @@ class Models:
 
     def _read(self, served: ServedModel) -> LoadedModel:
         """A model from its file as it is now."""
-        stamp = served.stamp()
-        checkpoint = load(served.path)
-        digest = hashlib.sha256(served.path.read_bytes()).hexdigest()
-        return LoadedModel(checkpoint, self.prepare(checkpoint.model), stamp, f"fp_{digest[:12]}")
+        while True:
+            stamp = served.stamp()
+            checkpoint = load(served.path)
+            digest = hashlib.sha256(served.path.read_bytes()).hexdigest()
+            if served.stamp() == stamp:  # else both may not be of one file
+                return LoadedModel(checkpoint, self.prepare(checkpoint.model), stamp, f"fp_{digest[:12]}")
 
     def load(self, served: ServedModel) -> None:
         """Loads a model from its file. A fault is told, and leaves what was loaded before."""

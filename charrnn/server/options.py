@@ -40,5 +40,6 @@ class ServerOptions:
         between("timeout", self.timeout, 0.1, 86_400)
         between("drain", self.drain, 0, 86_400)
         one_of("unknown", self.unknown, POLICIES)
-        if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable() and self.api_key):
-            raise ConfigError("api_key must be of printable ASCII characters", "api_key")
+        key = self.api_key
+        if key is not None and not (key and key.isascii() and key.isprintable() and key == key.strip()):
+            raise ConfigError("api_key must be of printable ASCII characters, without spaces around them", "api_key")

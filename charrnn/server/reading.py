@@ -11,8 +11,8 @@ import numpy as np
 from charrnn.dataset.vocabulary import POLICIES
 from charrnn.model.model import Model
 from charrnn.scoring.classify import classifier_of, classify
-from charrnn.scoring.score import UNKNOWN_POLICIES, check_scores, surprisal
-from charrnn.scoring.text import score
+from charrnn.scoring.score import UNKNOWN_POLICIES, check_scores, stream_surprisal
+from charrnn.scoring.text import as_pieces, score
 from charrnn.server import fields
 from charrnn.server.errors import took_too_long
 from charrnn.server.exchange import Disconnected, Exchange
@@ -61,8 +61,9 @@ async def score_texts(service: Service, exchange: Exchange) -> None:
         patience.check()
         found: dict[str, Any] = score(model, patience.pieces(text), unknown=asked["unknown"]).as_dict()
         if asked["surprisal"]:
-            patience.check()
-            nats = surprisal(model, text, unknown=asked["unknown"]).astype(np.float64).tolist()
+            pieces = as_pieces(model, patience.pieces(text), "score")
+            parts = [*stream_surprisal(model, pieces, unknown=asked["unknown"])]
+            nats = np.concatenate(parts, dtype=np.float64).tolist()
             found["surprisal"] = [None if math.isnan(x) else x for x in nats]
         return found
 

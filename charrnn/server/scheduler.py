@@ -13,11 +13,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
 
-import numpy as np
-
-from charrnn.errors import CheckpointError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
+from charrnn.sampling.decoder import check_predictions
 from charrnn.sampling.live_batch import LiveBatch, PrimeReader
 from charrnn.server.errors import overloaded
 from charrnn.server.job import Job, Part, failed
@@ -103,8 +101,7 @@ class Flight(NamedTuple):
         for row, job in enumerate(self.jobs):
             if job.cancelled or job.text.ended:
                 continue
-            if not np.isfinite(logps[:, row]).all():
-                raise CheckpointError("the model's predictions are NaN or infinite: its weights are too large")
+            check_predictions(logps[:, row])
             job.add(ids[:, row], logps[:, row])
             if (part := job.part()) is not None:
                 parts.append((job, part))
@@ -162,18 +159,26 @@ class Scheduler:
                     self.wake.wait()
                 if self.closed:
                     return
-            joining = self._read_primes()
-            for batch in [*self.batches.values()]:
-                self._advance(batch, joining.get(id(batch.model), []))
-            if self.flight is not None and self.flight.batch not in self.batches.values():  # it has failed meanwhile
-                landed, self.flight = self.flight, None
-                self._hand_over((), landed)
-            self._forget_idle()
+            self._turn()
+
+    def _turn(self) -> None:
+        """Reads primes and draws once with each model."""
+        joining = self._read_primes()
+        models = {key: batch.model for key, batch in self.batches.items()}
+        models |= {id(job.model): job.model for jobs in joining.values() for job in jobs}
+        for key, model in models.items():
+            if key in self.batches or joining.get(key):  # its batch may have failed or been forgotten meanwhile
+                self._advance(self._batch(model), joining.get(key, []))
+        if self.flight is not None and self.flight.batch not in self.batches.values():  # it has failed meanwhile
+            landed, self.flight = self.flight, None
+            self._hand_over((), landed)
+        self._forget_idle()
 
     def _read_primes(self) -> dict[int, list[Job]]:
         """Reads primes of waiting texts for a while; returns the texts that can join, by the `id` of their models.
 
-        The shortest are read first, so that a book does not keep others waiting.
+        The shortest are read first, so that a book does not keep others waiting; those that are read join in the order
+        in which they came.
         """
         now, joining = time.perf_counter(), dict[int, list[Job]]()
         until = now + READ_SECONDS
@@ -183,20 +188,25 @@ class Scheduler:
             waiting = [job for job in self.queue if not job.cancelled]
         done = set[int]()
         for job in sorted(waiting, key=lambda job: job.left):
-            batch, ready = self._batch(job.model), joining.setdefault(id(job.model), [])
-            active = sum(not other.is_done for other in batch.jobs)
-            if active + len(ready) >= self.batch_size:
-                continue
             try:
-                if not batch.read(job, until):
+                if not job.is_read and not self._batch(job.model).read(job, until):
                     break
-                ready.append(job)
             except Exception as error:
                 self.deliver([(job, failed(error))])
-            done.add(id(job))
+                done.add(id(job))
+        for job in waiting:
+            ready = joining.setdefault(id(job.model), [])
+            if job.is_read and id(job) not in done and self._active(job.model) + len(ready) < self.batch_size:
+                ready.append(job)
+                done.add(id(job))
         with self.wake:
             self.queue = deque(job for job in self.queue if id(job) not in done and not job.cancelled)
         return joining
+
+    def _active(self, model: Model) -> int:
+        """The texts that are drawn with a model and not done yet."""
+        batch = self.batches.get(id(model))
+        return 0 if batch is None else sum(not job.is_done for job in batch.jobs)
 
     def _batch(self, model: Model) -> ModelBatch:
         batch = self.batches.pop(id(model), None) or ModelBatch(model, self.threads)
@@ -223,7 +233,8 @@ class Scheduler:
 
     def _hand_over(self, joining: Sequence[Job], landed: Flight | None) -> None:
         """Hands over what a draw has brought, and the texts that have no length."""
-        parts = [(job, part) for job in joining if job.text.ended and (part := job.part()) is not None]
+        begun = [job for job in joining if not job.cancelled]  # else they may have failed before they had a text
+        parts = [(job, part) for job in begun if job.text.ended and (part := job.part()) is not None]
         if landed is not None:
             try:
                 parts += landed.parts()

@@ -68,6 +68,8 @@ class LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, asyncio.CancelledError):  # of an answer that was cut off, as the end says
+            return
         self.notice(record.getMessage().strip() + (f": {type(error).__name__}: {error}" if error else ""))
 
 

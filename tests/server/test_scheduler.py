@@ -30,6 +30,13 @@ def scheduler():
     made.close()
 
 
+class StoppedScheduler(Scheduler):
+    """Takes turns only when it is told to."""
+
+    def _run(self):
+        pass
+
+
 def job_for(model, prime="", streams=False, **fields):
     """A job, and the queue of its parts."""
     parts = Queue()
@@ -127,6 +134,19 @@ def test_a_long_prompt_keeps_no_short_one_waiting(scheduler):
     assert text_of(last)[1] == "length"
 
 
+def test_a_text_with_a_longer_prompt_gets_its_place_in_its_turn():
+    made = StoppedScheduler(lambda parts: [job.hand_over(part) for job, part in parts], 2, 40, 1)
+    model = random_model()
+    made.submit([job_for(model, "a", length=50, seed=n)[0] for n in range(4)])
+    longer, parts = job_for(model, "cab" * 30, length=5, seed=1)
+    made.submit([longer])
+    for n in range(200):  # shorter ones come all the time
+        made.submit([job_for(model, "a", length=50, seed=n)[0]] if made.waiting < 3 else [])
+        made._turn()
+    assert text_of(parts)[0] == "".join(generate(model, prime="cab" * 30, length=5, seed=1))
+    made.close()
+
+
 def test_a_model_whose_predictions_are_not_finite_fails_alone(scheduler):
     broken, model = random_model(), random_model()
     for p in broken.params.values():
@@ -136,3 +156,34 @@ def test_a_model_whose_predictions_are_not_finite_fails_alone(scheduler):
         scheduler.submit([bad[0], good[0]])
         assert "NaN or infinite" in str(text_of(bad[1])[2])
     assert text_of(good[1])[0] == "".join(generate(model, length=50, seed=1))
+
+
+def test_a_text_that_joins_a_model_that_has_just_failed_is_its_own():
+    made = StoppedScheduler(lambda parts: [job.hand_over(part) for job, part in parts], 16, 40, 1)
+    other, model = random_model(), random_model()
+    a = model.vocabulary.encode("a")
+    model.params["W_ih0"][a] = np.nan
+    model.params["b_out"][a] = -1e9
+    made.submit([job_for(other, length=10**9, seed=1)[0]])
+    (first, first_parts), (bad, bad_parts) = (job_for(model, prime, length=500, seed=1) for prime in "ba")
+    made.submit([first, bad])
+    made._turn()  # all are drawn
+    joining, parts = job_for(model, "c", length=5, seed=1)
+    made.submit([joining])
+    made._turn()  # the one with the prime that the model can't read ends those beside it
+    assert all("NaN or infinite" in str(each.get(timeout=PATIENCE).error) for each in (first_parts, bad_parts))
+    while parts.empty():
+        made._turn()
+    assert text_of(parts)[0] == "".join(generate(model, prime="c", length=5, seed=1))
+    made.close()
+
+
+def test_a_fault_at_the_beginning_of_a_text_ends_only_what_is_drawn_beside_it(scheduler, monkeypatch):
+    model = random_model()
+    bad, bad_parts = job_for(model, length=3, seed=1)
+    monkeypatch.setattr(bad, "begin", lambda: 1 / 0)
+    scheduler.submit([bad])
+    assert isinstance(text_of(bad_parts)[2], ZeroDivisionError)
+    good, parts = job_for(model, length=3, seed=1)
+    scheduler.submit([good])
+    assert text_of(parts)[0] == "".join(generate(model, length=3, seed=1))

@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from charrnn import engine as engines
@@ -20,6 +21,7 @@ from charrnn.checkpoint import model_file
 from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.sampling.generate import generate
 from charrnn.scoring.classify import classify
+from charrnn.scoring.score import surprisal
 from charrnn.scoring.text import score
 from support.processes import charrnn, error_line, posix
 from support.random_models import random_model
@@ -215,6 +217,9 @@ def test_scores_and_labels_are_those_of_the_library(server, folder):
     for text, found in zip(("It was.", "He is."), answer["data"], strict=True):
         assert found["nats_per_char"] == pytest.approx(score(tales, text).nats_per_char, rel=1e-4)
         assert sum(found["surprisal"]) == pytest.approx(found["nats_per_char"] * found["chars"], rel=1e-5)
+    long = "It was he. " * 900
+    _, answer = server.ask("/score", {"model": "tales", "text": long, "surprisal": True})
+    np.testing.assert_allclose(answer["data"][0]["surprisal"], surprisal(tales, long), rtol=1e-3, atol=1e-5)
     classifier = model_file.load(folder / "classifier.safetensors").model
     status, answer = server.ask("/classify", {"model": "classifier", "text": "Kirkcaldy", "top": 2})
     (wanted,) = classify(classifier, ["Kirkcaldy"])
@@ -377,6 +382,15 @@ def test_slow_requests_are_cut_off_and_long_answers_too(folder):
         wait_for(served, "charrnn_texts_drawn", 0)
 
 
+def test_a_client_that_takes_no_more_of_its_answer_is_cut_off(folder):
+    with serving(folder / "small.safetensors", "--timeout", 0.6, cwd=folder) as served, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", served.port))
+        files = served.metric("process_open_fds")
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 500)  # more than all buffers hold
+        wait_for(served, "process_open_fds", files - 1)
+
+
 # Keys, changes, and the end
 
 
@@ -446,6 +460,7 @@ def test_a_drain_has_an_end(folder):
             assert served.process.wait(20) == 1
         served.reader.join(5)
         assert served.lines[-1].startswith("charrnn: answers that were cut off after 0.2 seconds: 1")
+        assert "CancelledError" not in served.log
 
 
 def test_what_can_not_be_served_is_one_line(folder, tmp_path):
@@ -458,10 +473,12 @@ def test_what_can_not_be_served_is_one_line(folder, tmp_path):
             ("none.safetensors",): "there is no none.safetensors",
             ("bad.safetensors", "--port", 0): "bad.safetensors",
             (small, "small.safetensors"): "the same name, small",
+            (small, folder): "is not a file",
             (small, "--port", port): f"can't listen on 127.0.0.1:{port}",
             (small, "--port", 70_000): "--port must be from 0 to 65535",
             (small, "--host", "no such host"): "can't listen on",
             (small, "--api-key", ""): "--api-key",
+            (small, "--api-key", " secret"): "--api-key",
         }.items():
             done = charrnn("serve", *args, "--quiet", cwd=tmp_path)
             assert message in error_line(done, 1, 2)

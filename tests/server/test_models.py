@@ -1,0 +1,38 @@
+"""The models of a server: what is known of a file is of one file, also while others take its place."""
+
+import hashlib
+import os
+
+import numpy as np
+import pytest
+
+pytest.importorskip("starlette")
+
+from charrnn.checkpoint import model_file
+from charrnn.checkpoint.model_file import Checkpoint
+from charrnn.server import models
+from charrnn.server.models import Models
+from support.random_models import random_model
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(tmp_path, monkeypatch):
+    path, other = tmp_path / "model.safetensors", tmp_path / "other.safetensors"
+    new = random_model(hidden_size=30)
+    model_file.save(path, Checkpoint(random_model()))
+    model_file.save(other, Checkpoint(new))
+    digest = hashlib.sha256(other.read_bytes()).hexdigest()
+
+    def load_and_replace(path):
+        loaded = model_file.load(path)
+        if other.exists():
+            os.replace(other, path)
+        return loaded
+
+    monkeypatch.setattr(models, "load", load_and_replace)
+    served = Models([path], lambda model: model, print)
+    served.load_first()
+    loaded = served.first.loaded
+    assert loaded.fingerprint == f"fp_{digest[:12]}"
+    assert loaded.stamp == served.first.stamp()
+    np.testing.assert_array_equal(loaded.model.params["W_out"], new.params["W_out"])
+    served.close()
