@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.checkpoint.atomic_file import write_errors
-from charrnn.checkpoint.log import RUN_ID_DIGITS, folder_that_reads
+from charrnn.checkpoint.log import RUN_ID_DIGITS, folder_that_reads, is_same_file
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.optional import is_installed, require
 from charrnn.training.state import TrainingState
@@ -151,14 +151,19 @@ def _number(path: Path) -> int:
     return int(number) if path.name.startswith(PREFIX) and number.isdecimal() else 0
 
 
-def check_events(folder: Path | None, texts: Iterable[str], continues: bool) -> None:
+def check_events(
+    folder: Path | None, texts: Iterable[str], continues: bool, others: Iterable[Path | None] = ()
+) -> None:
     """Raises an error if events can't be written to a folder, before anything else is done.
 
-    Raises `MissingLibraryError` if tensorboardX is not installed; `ConfigError` if the folder is in one of the texts';
-    `CheckpointError` if it can't be made or written, or unless the run continues or overwrites if it has events.
+    Raises `MissingLibraryError` if tensorboardX is not installed; `ConfigError` if the folder is in one of the texts',
+    or is one of the other files; `CheckpointError` if it can't be made or written, or unless the run continues or
+    overwrites if it has events.
     """
     if folder is None:
         return
+    if any(other is not None and is_same_file(folder, other) for other in others):
+        raise ConfigError(f"{folder} can't be the folder of events too: give --tensorboard a folder of its own")
     if (text := folder_that_reads(folder, texts)) is not None:
         raise ConfigError(f"{folder} would be read as part of the text in {text}: give --tensorboard another folder")
     if not is_installed("tensorboardX"):  # it is imported where it is used: it imports PyTorch, if that is there

@@ -138,7 +138,7 @@ def check_log(
         return
     if str(log) == "-":
         raise ConfigError("--log can't be -: give the name of a file")
-    if any(other is not None and _is_same_file(log, other) for other in (*texts, *others)):
+    if any(other is not None and is_same_file(log, other) for other in (*texts, *others)):
         raise ConfigError(f"{log} can't be the log too: give --log a file of its own")
     if (text := folder_that_reads(log, texts)) is not None:
         raise ConfigError(f"{log} would be read as part of the text in {text}: give --log another folder")
@@ -156,7 +156,7 @@ def folder_that_reads(path: Path, texts: Iterable[str]) -> str | None:
     return None
 
 
-def _is_same_file(a: str | Path, b: str | Path) -> bool:
+def is_same_file(a: str | Path, b: str | Path) -> bool:
     """Whether two paths lead to one file."""
     return os.path.realpath(a) == os.path.realpath(b) or (
         os.path.exists(a) and os.path.exists(b) and os.path.samefile(a, b)

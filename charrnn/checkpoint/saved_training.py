@@ -163,7 +163,7 @@ def train(
     path = _absolute(checkpoint)
     lock = reserve(path, force)
     try:
-        log_path, events = _log_path(log, source, path), _events_path(tensorboard, source, continues=force)
+        log_path, events = _log_path(log, source, path), _events_path(tensorboard, source, force, path)
         trainer = trainers.start(corpus, source=source, init_from=init_from, unknown=unknown, **options)
         return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, tensorboard=events, force=force))
     except BaseException:
@@ -189,7 +189,7 @@ def resume(
     try:
         state = load_state(resume_path(path))
         check_same_run(path, state.run_id)
-        log_path, events = _log_path(log, state.source, path), _events_path(tensorboard, state.source, continues=True)
+        log_path, events = _log_path(log, state.source, path), _events_path(tensorboard, state.source, True, path)
         if text is not None:
             records = state.source.record_form if state.source is not None else LINES
             normalization = state.text_form.normalization
@@ -234,9 +234,11 @@ def _log_path(log: str | Path | None, source: Source | None, path: Path) -> Path
     return _absolute(log)
 
 
-def _events_path(folder: str | Path | None, source: Source | None, continues: bool) -> Path | None:
+def _events_path(
+    folder: str | Path | None, source: Source | None, continues: bool, *others: Path | None
+) -> Path | None:
     """The path of the folder for events; raises what `check_events` does."""
     if folder is None:
         return None
-    check_events(Path(folder), () if source is None else (*source.paths, *source.val_paths), continues)
+    check_events(Path(folder), () if source is None else (*source.paths, *source.val_paths), continues, others)
     return _absolute(folder)

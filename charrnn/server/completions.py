@@ -13,7 +13,7 @@ import numpy as np
 from charrnn.errors import CharRNNError
 from charrnn.model.model import Model
 from charrnn.server.completion_request import CompletionRequest, as_text, parse, prime_ids
-from charrnn.server.errors import SURROGATE, took_too_long, unexpected
+from charrnn.server.errors import SURROGATE, ApiError, took_too_long, unexpected
 from charrnn.server.exchange import Disconnected, Exchange, event
 from charrnn.server.job import Job, Part
 from charrnn.server.logprobs import LogprobReader
@@ -22,6 +22,8 @@ from charrnn.types import Ids
 
 MAX_DRAWN_SEED = 2**31
 """Seeds that are drawn for a request without one are smaller, so that every program can say them."""
+MAX_READ_AGAIN = 50_000
+"""The most characters, of prompts and completions, of a request with log-probabilities: they take seconds to read."""
 
 
 class Inbox:
@@ -109,6 +111,14 @@ class Completions:
                 self.choices.append(Choice(model, request, prime, index, asked.seed))
                 take = partial(self.inbox.put, index)
                 self.jobs.append(Job(model, prime, asked, take, request.stream))
+        if request.logprobs is not None:
+            read_again = sum(len(choice.prime) + request.max_tokens for choice in self.choices)
+            if read_again > MAX_READ_AGAIN:
+                raise ApiError(
+                    f"with logprobs a request can have at most {MAX_READ_AGAIN:,} characters, and this one has up to "
+                    f"{read_again:,}",
+                    "logprobs",
+                )
         self.head = {
             "id": f"cmpl-{secrets.token_hex(12)}",
             "object": "text_completion",

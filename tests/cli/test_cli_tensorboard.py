@@ -68,6 +68,7 @@ def test_an_interrupted_run_says_how_its_curves_go_on() -> None:
     [
         ("corpus.txt", 1, "can't write corpus.txt: corpus.txt is not a folder"),
         ("corpus.txt/runs", 1, "corpus.txt is not a folder"),
+        ("run.log", 2, "run.log can't be the folder of events too"),
         ("texts/runs", 2, "texts/runs would be read as part of the text in texts"),
     ],
 )
@@ -77,7 +78,7 @@ def test_a_folder_that_can_not_be_is_one_line_before_anything_is_read(
     (here / "texts").mkdir()
     (here / "texts" / "broken.txt").write_bytes(b"\xff\xfe\xff")
     text = "texts" if folder.startswith("texts") else "no-such-text.txt"
-    done = charrnn("train", text, "--tensorboard", folder, cwd=here)
+    done = charrnn("train", text, "--tensorboard", folder, "--log", "run.log", cwd=here)
     assert message in error_line(done, code)
     assert not [*here.rglob("*.safetensors"), *here.rglob("*tfevents*")]
 

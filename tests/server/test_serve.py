@@ -152,6 +152,15 @@ def test_the_log_probabilities_of_a_completion_are_those_of_its_score(server, mo
     assert -sum(logprobs["token_logprobs"]) == pytest.approx(wanted, rel=1e-4)
 
 
+def test_more_characters_than_can_be_read_again_are_refused(server):
+    fields = {"prompt": "cab" * 5000, "logprobs": 0, "echo": True, "max_tokens": 0, "n": 4}
+    status, answer = server.ask("/v1/completions", fields)
+    assert status == 400
+    assert answer["error"]["message"] == (
+        "with logprobs a request can have at most 50,000 characters, and this one has up to 60,000"
+    )
+
+
 def test_the_best_of_several_texts_have_the_highest_likelihood(server, model):
     fields = {"prompt": "cab", "seed": 5, "max_tokens": 20, "n": 2, "best_of": 9}
     found = server.ask("/v1/completions", fields)[1]

@@ -24,9 +24,9 @@ def preparation(engine: str, precision: str, quiet: bool) -> Callable[[Model], M
 
     def prepare(model: Model) -> Model:
         model = replace(model, engine=engines.load(chosen))
+        model = model.with_precision(precision)  # an error for other models than language models
         if model.config.form != "language_model":
             return model
-        model = model.with_precision(precision)
         batch, reader = LiveBatch(model), PrimeReader(model, np.zeros(2, model.vocabulary.dtype))
         reader.advance(2)
         batch.change((), [reader.begin(0)], [SamplingConfig()])

@@ -261,7 +261,7 @@ def command(
     with job.joined(distributed, rank_timeout, exchange) as ranks:
         given, paths = given_options(context, resume, train_options.LENGTH_OPTIONS), tuple(corpus or ())
         check_log(log, (*paths, *(val_file or ())), (out,), continues=resume or force)
-        check_events(tensorboard, (*paths, *(val_file or ())), continues=resume or force)
+        check_events(tensorboard, (*paths, *(val_file or ())), continues=resume or force, others=(out, log))
         options = training_options(given, resume)
         reading = read_options(given, resume)
         default_time = not resume and not given.keys() & set(train_options.LENGTH_OPTIONS)
@@ -281,7 +281,7 @@ def command(
             )
         source = trainer.state.source
         texts = () if source is None else (*source.paths, *source.val_paths)
-        check_events(tensorboard, texts, continues=True)
+        check_events(tensorboard, texts, continues=True, others=(path, log))
         log_texts = [] if source is None or log is None else list_files(texts, source.file_filter)
         check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *log_texts))
         run = Run(
