@@ -69,9 +69,10 @@ class TensorFile:
 
     def __init__(self, path: Path):
         self.path = path
-        if not path.is_file():
-            raise CheckpointError(f"{path} is not a file" if path.exists() else f"there is no {path}")
         try:
+            if not path.is_file():
+                raise CheckpointError(f"{path} is not a file" if path.exists() else f"there is no {path}")
+            path.open("rb").close()  # of any file that it can't open, the library says that there is none
             self.file = safe_open(path, framework="numpy")
             self.metadata = self.file.metadata() or {}
         except (SafetensorError, ValueError) as error:

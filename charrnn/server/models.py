@@ -59,8 +59,10 @@ class ServedModel:
         """That of the file now. Raises `CheckpointError` if there is none."""
         try:
             found = self.path.stat()
+        except FileNotFoundError:
+            raise CheckpointError(f"there is no {self.path}") from None
         except OSError as error:
-            raise CheckpointError(f"there is no {self.path}: {error.strerror}") from None
+            raise CheckpointError(f"can't read {self.path}: {error.strerror}") from None
         return found.st_mtime_ns, found.st_size, found.st_ino
 
 
@@ -103,7 +105,7 @@ class Models:
         if (loaded := served.loaded) is not None and self._is_current(served, loaded):
             return loaded
         async with served.loading:
-            if (loaded := served.loaded) is None or _stamp_or(served, loaded.stamp) != loaded.stamp:
+            if (loaded := served.loaded) is None or self._stamp_or(served, loaded.stamp) != loaded.stamp:
                 await asyncio.get_running_loop().run_in_executor(self.loader, self.load, served)
             if served.loaded is None:
                 raise ApiError(f"the model {served.name} can't be loaded now", status=503, kind="server_error")
@@ -127,12 +129,9 @@ class Models:
         try:
             loaded = self._read(served)
         except (CharRNNError, OSError, MemoryError) as error:
-            problem = str(error) or type(error).__name__
-            if problem != served.problem:
-                self.notice(f"can't load {served.path}: {problem}")
-            served.problem = problem
+            self._tell(served, str(error) or type(error).__name__)
             if served.loaded is not None:
-                served.loaded.stamp = _stamp_or(served, served.loaded.stamp)  # not again until it changes again
+                served.loaded.stamp = self._stamp_or(served, served.loaded.stamp)  # not again until it changes again
             return
         if served.loaded is not None:
             served.reloads += 1
@@ -145,18 +144,25 @@ class Models:
         if now - served.looked < LOOK_SECONDS:
             return True
         served.looked = now
-        return _stamp_or(served, loaded.stamp) == loaded.stamp
+        return self._stamp_or(served, loaded.stamp) == loaded.stamp
+
+    def _stamp_or(self, served: ServedModel, default: Stamp) -> Stamp:
+        """That of a model's file now; if there is none, which is told, the default."""
+        try:
+            return served.stamp()
+        except CheckpointError as error:
+            self._tell(served, str(error))
+            return default
+
+    def _tell(self, served: ServedModel, problem: str) -> None:
+        """Says once why a model can't be loaded."""
+        if problem != served.problem:
+            self.notice(f"can't load {served.path}: {problem}")
+        served.problem = problem
 
     def close(self) -> None:
         """Ends the thread that loads."""
         self.loader.shutdown(wait=False, cancel_futures=True)
-
-
-def _stamp_or(served: ServedModel, default: Stamp) -> Stamp:
-    try:
-        return served.stamp()
-    except CheckpointError:
-        return default
 
 
 def page_of(served: ServedModel, loaded: LoadedModel) -> bytes:

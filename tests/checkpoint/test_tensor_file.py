@@ -1,5 +1,6 @@
 """The file of tensors: it comes back bit by bit, and a file that is not one of ours is refused."""
 
+import errno
 import json
 import os
 import struct
@@ -178,6 +179,16 @@ def test_a_reader_sees_the_old_file_or_the_new_one(path):
 def test_a_missing_file_and_a_folder_are_checkpoint_error(tmp_path):
     assert checkpoint_error(lambda: TensorFile(tmp_path / "nowhere")) == f"there is no {tmp_path / 'nowhere'}"
     assert checkpoint_error(lambda: TensorFile(tmp_path)) == f"{tmp_path} is not a file"
+
+
+def test_a_file_without_permission_is_said_to_be_that(tmp_path, monkeypatch):
+    def forbidden(path, mode):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    path = tmp_path / "secret.safetensors"
+    write(path, {"W": np.zeros(1, np.float32)}, {})
+    monkeypatch.setattr(type(path), "open", forbidden)
+    assert checkpoint_error(lambda: TensorFile(path)) == f"can't read {path}: Permission denied"
 
 
 @given(st.binary(max_size=200))

@@ -1,5 +1,7 @@
 """The models of a server: what is known of a file is of one file, also while others take its place."""
 
+import asyncio
+import errno
 import hashlib
 import os
 
@@ -36,3 +38,28 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(tmp_path, monkey
     assert loaded.stamp == served.first.stamp()
     np.testing.assert_array_equal(loaded.model.params["W_out"], new.params["W_out"])
     served.close()
+
+
+def test_a_file_that_is_gone_or_unreadable_is_told_once_and_serves_on(tmp_path, monkeypatch):
+    path, told = tmp_path / "model.safetensors", []
+    model_file.save(path, Checkpoint(random_model()))
+    served = Models([path], lambda model: model, told.append)
+    served.load_first()
+    loaded = served.first.loaded
+    monkeypatch.setattr(models, "LOOK_SECONDS", 0.0)
+    path.rename(path.with_suffix(".away"))
+    for _ in range(2):
+        assert asyncio.run(served.get(None)) is loaded
+    assert told == [f"can't load {path}: there is no {path}"]
+    path.with_suffix(".away").rename(path)
+    os.utime(path)
+    monkeypatch.setattr(type(path), "open", forbidden)
+    for _ in range(2):
+        assert asyncio.run(served.get(None)) is loaded
+    assert told[1:] == [f"can't load {path}: can't read {path}: Permission denied"]
+    served.close()
+
+
+def forbidden(path, *args):
+    """Opens a file that this user may not read."""
+    raise PermissionError(errno.EACCES, "Permission denied", str(path))
