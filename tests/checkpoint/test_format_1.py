@@ -20,6 +20,7 @@ from charrnn.checkpoint.training_file import load_state, save_state
 from charrnn.config import ModelConfig, SamplingConfig, TrainingConfig
 from charrnn.dataset.files import Source
 from charrnn.inspection.summary import summary
+from charrnn.model.network import Network
 from charrnn.sampling.generate import TextGenerator
 from charrnn.sampling.state import GenerationState
 from charrnn.scoring.score import Score
@@ -179,9 +180,39 @@ def test_a_training_state_is_as_before(name: str) -> None:
     assert np.linalg.norm(state.rnn_state) == pytest.approx(wanted["norms"]["state"], rel=TOLERANCE)
 
 
+class MasksOfBefore:
+    """Locked masks of dropout for batches of two rows as they were drawn then: by the generator of the training."""
+
+    def __init__(self, network: Network, rng: np.random.Generator):
+        config = network.config
+
+        def mask(*shape: int, dropped: float) -> Any:
+            threshold = round(dropped * 65536)
+            kept = rng.integers(65536, size=shape, dtype=np.uint16) >= threshold
+            return kept * np.float32(65536 / (65536 - threshold))
+
+        assert config.locked_dropout
+        self.outputs = mask(config.layers, 1, 2, config.hidden_size, dropped=config.dropout)
+        shapes = [network.param_shapes[f"W_hh{suffix}"] for suffix in network.suffixes]
+        self.weights = [mask(*shape, dropped=config.drop_connect) for shape in shapes]
+
+    @classmethod
+    def draw(cls, network: Network, rng: np.random.Generator) -> "MasksOfBefore | None":
+        return cls(network, rng) if network.config.dropout else None
+
+    def of_outputs(self, T: int, B: int, rows: slice, *_: Any) -> Any:
+        return self.outputs[:, :, rows]
+
+    def drop_weights(self, n: int, W: np.ndarray, rows: slice, out: np.ndarray) -> None:
+        out[rows] = W[rows] * self.weights[n][rows]
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("name", RESUMABLE)
-def test_a_training_continues_as_before(name: str, threads: int, engine_name: str, tmp_path: Path) -> None:
+def test_a_training_continues_as_before(
+    name: str, threads: int, engine_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.training.trainer.Masks", MasksOfBefore)
     path, wanted = tmp_path / "m.safetensors", EXPECTED[name]["resume"]
     shutil.copy(model_path(name), path)
     shutil.copy(resume_path(model_path(name)), resume_path(path))

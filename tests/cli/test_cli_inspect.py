@@ -97,7 +97,7 @@ def test_the_newest_model_is_shown_and_named_on_stderr(model: Path, tmp_path: Pa
     assert charrnn("inspect", "--json", "--quiet", cwd=tmp_path).stderr == ""
 
 
-@pytest.mark.parametrize("args", [[], ["missing.safetensors"], ["."], ["text.safetensors"]])
+@pytest.mark.parametrize("args", [["missing.safetensors"], ["."], ["text.safetensors"]])
 def test_what_is_not_a_model_is_refused_in_one_line(args: list[str], tmp_path: Path) -> None:
     (tmp_path / "text.safetensors").write_text(TEXT)
     error_line(charrnn("inspect", *args, cwd=tmp_path), 1)

@@ -468,7 +468,6 @@ def test_an_error_names_what_is_missing(model: Path, tmp_path: Path) -> None:
         line = error_line(charrnn("score", model, *options, "-", "missing.txt", cwd=tmp_path, input="a"), 1)
         assert "missing.txt: No such file" in line
     assert "there is no m.safetensors" in error_line(charrnn("score", "m.safetensors", cwd=tmp_path, input="a"), 1)
-    assert "charrnn train" in error_line(charrnn("score", cwd=tmp_path, input="a"), 1)
     (tmp_path / "empty").mkdir()
     assert "holds no files" in error_line(charrnn("score", model, "empty", cwd=tmp_path), 1)
 
