@@ -104,22 +104,22 @@ class EventFile:
 
     def close(self) -> None:
         """Closes the file, and removes it if nothing was added: a resumed run may have been at its end."""
-        if self._file is not None:
-            with suppress(OSError):
-                self._file.close()
-            self._file = None
-            if not self._is_used:
-                self.discard()
+        if self._file is not None and not self._is_used:
+            self.discard()
+        self._close()
 
     def discard(self) -> None:
         """Closes the file and removes it."""
+        self._close()
+        if self._path is not None:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
             self._file = None
-        if self._path is not None:
-            with suppress(OSError):
-                self._path.unlink(missing_ok=True)
 
     def _restart(self, step: int) -> None:
         """Says that the events after a step count no more."""

@@ -16,8 +16,6 @@ import numpy as np
 from charrnn.distributed.ranks import Ranks
 from charrnn.types import Array, Params, Shapes
 
-"""The formats of the numbers on their way: bfloat16 is half the bytes, and has 8 bits of precision."""
-
 UPPER, LOWER = (slice(int(order == sys.byteorder), None, 2) for order in ("little", "big"))
 """Where the two halves of float32 values are, in an array of 16 bits each."""
 NAN = 0x7FC0

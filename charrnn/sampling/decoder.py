@@ -46,10 +46,7 @@ class BatchDecoder:
         self.context, self.recent, self.rngs = context, recent, list(rngs)
         vocabulary = model.vocabulary
         self.mask = charset_mask(config, vocabulary.characters, stops, vocabulary.is_bytes)
-        Decoder = model.engine.Decoder
-        self._compiled: Any = Decoder and Decoder(
-            model.config.cell_name, model.params, state, threads or available_cores(), model.precision, model.ngrams
-        )
+        self._compiled = compiled_decoder(model, state, threads)
         self._state = state
 
     @property
@@ -87,6 +84,14 @@ class BatchDecoder:
         """The state from which the text continues, for a decoder of a single text."""
         (rng,), (context,), (recent,) = self.rngs, self.context, self.recent
         return GenerationState(self.state.copy(), int(context), recent.copy(), deepcopy(rng))
+
+
+def compiled_decoder(model: Model, state: Array, threads: int | None) -> Any:
+    """The engine's `Decoder` from a state [L, S, B, H]; None if the engine has none."""
+    Decoder = model.engine.Decoder
+    return Decoder and Decoder(
+        model.config.cell_name, model.params, state, threads or available_cores(), model.precision, model.ngrams
+    )
 
 
 class Rows(NamedTuple):
@@ -155,6 +160,13 @@ def ngram_contexts(model: Model, recent: filters.Recent) -> filters.Recent | Non
     return contexts
 
 
+def last_characters(ids: Ids, V: int) -> filters.Recent:
+    """The last characters [LOOKBACK] of a text of ids [N], padded with V at the front."""
+    recent, tail = np.full(filters.LOOKBACK, V, np.int64), ids[-filters.LOOKBACK :]
+    recent[len(recent) - len(tail) :] = tail
+    return recent
+
+
 def check_predictions(logps: Array) -> None:
     """Raises `CheckpointError` if log-probabilities are NaN or infinite."""
     if not np.isfinite(logps).all():
@@ -180,10 +192,7 @@ def start(
             state = np.repeat(model.read(read[0][:-1], model.zero_state(1)), B, axis=2)
         else:
             state = np.concatenate([model.read(ids[:-1], model.zero_state(1)) for ids in read], axis=2)
-    recent = np.full((B, filters.LOOKBACK), len(vocabulary), np.int64)
-    for row, ids in zip(recent, read, strict=True):
-        tail = ids[1:][-filters.LOOKBACK :]
-        row[len(row) - len(tail) :] = tail
+    recent = np.stack([last_characters(ids[1:], len(vocabulary)) for ids in read])
     context = np.array([ids[-1] for ids in read], vocabulary.dtype)
     rngs = [np.random.default_rng(seed) for seed in seeds]
     return BatchDecoder(model, config, state, context, recent, rngs, stops, threads)

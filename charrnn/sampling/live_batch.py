@@ -5,17 +5,15 @@ characters are drawn at once; with NumPy, BLAS may round differently for another
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import numpy as np
 
 from charrnn.config import SamplingConfig
-from charrnn.engine import available_cores
 from charrnn.errors import ConfigError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
 from charrnn.sampling import filters
-from charrnn.sampling.decoder import Rows, draw_step_by_step, ngram_contexts
+from charrnn.sampling.decoder import Rows, compiled_decoder, draw_step_by_step, last_characters, ngram_contexts
 from charrnn.sampling.state import GenerationState
 from charrnn.types import Array, Ids
 
@@ -34,10 +32,7 @@ class LiveBatch:
             list[SamplingConfig](),
         )
         self.rngs: list[np.random.Generator] = []
-        Decoder = model.engine.Decoder
-        self._compiled: Any = Decoder and Decoder(
-            model.config.cell_name, model.params, state, threads or available_cores(), model.precision, model.ngrams
-        )
+        self._compiled = compiled_decoder(model, state, threads)
 
     def __len__(self) -> int:
         return len(self.rngs)
@@ -112,7 +107,5 @@ class PrimeReader:
 
     def begin(self, seed: int) -> GenerationState:
         """The state of a text that continues the prime, once it is read, with random numbers of its own."""
-        recent = np.full(filters.LOOKBACK, len(self.model.vocabulary), np.int64)
-        tail = self.ids[1:][-filters.LOOKBACK :]
-        recent[len(recent) - len(tail) :] = tail
+        recent = last_characters(self.ids[1:], len(self.model.vocabulary))
         return GenerationState(self.state, int(self.ids[-1]), recent, np.random.default_rng(seed))

@@ -161,7 +161,7 @@ class Completions:
             left -= part.is_last
             if not left:
                 if self.request.include_usage:
-                    events += event(self.head | {"choices": [], "usage": self._usage(self.choices)})
+                    events += event(self.head | {"choices": [], "usage": self._usage()})
                 events += b"data: [DONE]\n\n"
             await self.exchange.write(events, more=left > 0)
 
@@ -170,9 +170,7 @@ class Completions:
         for _ in self.jobs:
             index, part = await self.inbox.next()
             found[index] = await self._part(self.choices[index], part)
-        best = self._best(found)
-        usage = self._usage(self.choices)
-        await self.exchange.answer_json(self.head | {"choices": best, "usage": usage})
+        await self.exchange.answer_json(self.head | {"choices": self._best(found), "usage": self._usage()})
 
     async def _part(self, choice: Choice, part: Part) -> dict[str, Any]:
         """A part in its form; if the text has to be read again for that, another thread does it."""
@@ -187,13 +185,17 @@ class Completions:
             best += [found[k] for k in (group[:n] if best_of > n else sorted(group))]
         return [choice | {"index": index} for index, choice in enumerate(best)]
 
-    def _usage(self, choices: Sequence[Choice]) -> dict[str, int]:
-        chars = sum(choice.chars for choice in choices)
-        total = self.prompt_chars + chars
-        return {"prompt_tokens": self.prompt_chars, "completion_tokens": chars, "total_tokens": total}
+    @property
+    def _chars(self) -> int:
+        """The characters of all texts so far."""
+        return sum(choice.chars for choice in self.choices)
+
+    def _usage(self) -> dict[str, int]:
+        total = self.prompt_chars + self._chars
+        return {"prompt_tokens": self.prompt_chars, "completion_tokens": self._chars, "total_tokens": total}
 
     def _count(self) -> None:
-        chars, metrics = sum(choice.chars for choice in self.choices), self.service.metrics
+        chars, metrics = self._chars, self.service.metrics
         metrics.prompt_chars[self.name] += self.prompt_chars
         metrics.chars[self.name] += chars
         metrics.answer_seconds.add(time.perf_counter() - self.began)

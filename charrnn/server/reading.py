@@ -47,8 +47,9 @@ class Patience:
 
 async def score_texts(service: Service, exchange: Exchange) -> None:
     """Answers with the score of each text: how well the model predicts it."""
-    asked = fields.check_fields(
-        fields.read_object(await exchange.json_body(service.options.max_body, service.options.timeout)),
+    asked = await _read(
+        service,
+        exchange,
         {
             "model": (fields.text, None),
             "text": (fields.texts(MAX_TEXTS), None),
@@ -72,8 +73,9 @@ async def score_texts(service: Service, exchange: Exchange) -> None:
 
 async def classify_texts(service: Service, exchange: Exchange) -> None:
     """Answers with the label of each text."""
-    asked = fields.check_fields(
-        fields.read_object(await exchange.json_body(service.options.max_body, service.options.timeout)),
+    asked = await _read(
+        service,
+        exchange,
         {
             "model": (fields.text, None),
             "text": (fields.texts(MAX_TEXTS), None),
@@ -88,6 +90,12 @@ async def classify_texts(service: Service, exchange: Exchange) -> None:
         return {"label": found.label, "probability": found.probability, "labels": dict(found.top(asked["top"]))}
 
     await _answer_texts(service, exchange, asked, classifier_of, answer)
+
+
+async def _read(service: Service, exchange: Exchange, known: dict[str, tuple[fields.Check, Any]]) -> dict[str, Any]:
+    """The fields of a request, of those that are known. Raises `ApiError` for a body that is not so."""
+    body = await exchange.json_body(service.options.max_body, service.options.timeout)
+    return fields.check_fields(fields.read_object(body), known)
 
 
 async def _answer_texts(

@@ -66,8 +66,7 @@ class FollowingTrainer(Trainer):
                         divergence.roll_back(self.state, self.last_good)
                         self.is_evaluated = False
                     case "collect", ():
-                        state = self.state.rnn_state
-                        self.ranks.collect_rows(state[:, :, self.shards.own], state, self.shards.of_rank)
+                        self.shards.collect(self.state.rnn_state)
                     case "warm_up", ():
                         with self.shards.alone():
                             self.warm_up()

@@ -49,8 +49,7 @@ class LeadingTrainer(Trainer):
         """Makes the state fit to be saved: it gets the rows that the followers have."""
         if not self.is_whole:
             self.ranks.tell("collect")
-            state = self.state.rnn_state
-            self.ranks.collect_rows(state[:, :, self.shards.own], state, self.shards.of_rank)
+            self.shards.collect(self.state.rnn_state)
             self.is_whole = True
 
     def warm_up(self) -> None:

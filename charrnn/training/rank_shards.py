@@ -79,6 +79,10 @@ class RankShards(Shards):
             self.seconds[0] += time.perf_counter() - began
         return total
 
+    def collect(self, state: Array) -> None:
+        """Brings the rows of every rank into the leader's state [L, S, B, H] of all rows."""
+        self.exchange.ranks.collect_rows(state[:, :, self.own], state, self.of_rank)
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Exchanges nothing within the block."""
