@@ -47,10 +47,24 @@ def train(folder: Path, n: int, out: str, *more: object) -> dict[str, object]:
     return results
 
 
+OVERLAPPED = """
+import sys
+from charrnn.__main__ import main
+from charrnn.distributed import exchange
+exchange.MIN_BUFFER = 1
+main()
+"""
+"""A command of which each gradient is on its way as soon as it is known, however small it is."""
+
+
 def test_two_ranks_learn_what_one_process_does_and_always_the_same(folder: Path) -> None:
-    options = ("a.txt", *SMALL, "--dropout", 0.2, "--steps", 12, "--eval-every", 4, "--ema-decay", 0.9)
+    options = ("a.txt", *SMALL, "--layers", 2, "--dropout", 0.2, "--steps", 12, "--eval-every", 4, "--ema-decay", 0.9)
+    options = (*options, "--drop-connect", 0.2)
     two = train(folder, 2, "two.safetensors", *options)
-    again = train(folder, 2, "again.safetensors", *options)
+    words = ["train", *map(str, options), *"--distributed --threads 1 --json --out again.safetensors".split()]
+    done = run_line(mpiexec(2, [sys.executable, "-c", OVERLAPPED, *words]), folder)
+    assert done.returncode == 0, done.stderr
+    again = json.loads(done.stdout)
     one = train(folder, 0, "one.safetensors", *options)
     assert two["ranks"] == again["ranks"] == 2
     assert 0 < two["efficiency"] < 1
