@@ -14,7 +14,7 @@ first, those of the first layer last.
 import math
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -27,7 +27,7 @@ UPPER, LOWER = (slice(int(order == sys.byteorder), None, 2) for order in ("littl
 NAN = 0x7FC0
 """The upper 16 bits of NaN."""
 MIN_BUFFER = 1 << 17
-"""The fewest numbers of a buffer, except the last: smaller ones take longer to begin than to send."""
+"""The fewest numbers of a buffer, if there are several: smaller ones take longer to begin than to send."""
 
 Combine = Callable[[str, Sequence[Array], Array], None]
 """Writes what a rank sends of some gradient, given that of each of its shards, to the array that comes last."""
@@ -147,16 +147,16 @@ class Buffer:
         return views
 
 
-def _buffers(shapes: Shapes, order: Sequence[str]) -> Iterator[list[str]]:
-    """The names in this order, in as many groups as have `MIN_BUFFER` numbers; the last one may have fewer."""
-    names: list[str] = []
+def _buffers(shapes: Shapes, order: Sequence[str]) -> list[list[str]]:
+    """The names in this order, in as many groups as have `MIN_BUFFER` numbers."""
+    groups: list[list[str]] = [[]]
+    left = sum(map(math.prod, shapes.values()))
     for name in order:
-        names.append(name)
-        if sum(math.prod(shapes[each]) for each in names) >= MIN_BUFFER:
-            yield names
-            names = []
-    if names:
-        yield names
+        if sum(math.prod(shapes[each]) for each in groups[-1]) >= MIN_BUFFER <= left:
+            groups.append([])
+        groups[-1].append(name)
+        left -= math.prod(shapes[name])
+    return groups
 
 
 def to_bfloat16(values: Array, out: Array | None = None) -> Array:

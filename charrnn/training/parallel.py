@@ -31,6 +31,8 @@ class Shards:
     def __init__(self, network: AnyNetwork, B: int, threads: int):
         self.network, self.B = network, B
         self.rows = row_shards(B, min(threads, B))
+        self.factor = 1
+        """A factor of all gradients."""
         self.workspaces = [Workspace() for _ in self.rows]
         self.parts = _parts(network.param_shapes, len(self.rows))
         """What each thread adds up and updates."""
@@ -55,7 +57,7 @@ class Shards:
         """
         nats, all_grads, next_state = self._forward_backward(params, batch, state, masks, threads)
         grads, chars = all_grads[0], max(batch.chars, 1)
-        factor = batch.weight / chars
+        factor = self.factor * batch.weight / chars
 
         def add(parts: list[Part]) -> float:
             squares = 0.0

@@ -61,7 +61,7 @@ def test_two_ranks_learn_what_one_process_does_and_always_the_same(folder: Path)
     options = ("a.txt", *SMALL, "--layers", 2, "--dropout", 0.2, "--steps", 12, "--eval-every", 4, "--ema-decay", 0.9)
     options = (*options, "--drop-connect", 0.2)
     two = train(folder, 2, "two.safetensors", *options)
-    words = ["train", *map(str, options), *"--distributed --threads 1 --json --out again.safetensors".split()]
+    words = ["train", *map(str, options), *["--distributed", "--threads", "1", "--json", "--out", "again.safetensors"]]
     done = run_line(mpiexec(2, [sys.executable, "-c", OVERLAPPED, *words]), folder)
     assert done.returncode == 0, done.stderr
     again = json.loads(done.stdout)
@@ -77,6 +77,74 @@ def test_two_ranks_learn_what_one_process_does_and_always_the_same(folder: Path)
         assert (folder / name).read_bytes() == (folder / name.replace("two", "again")).read_bytes()
     assert found.run_id == wanted.run_id
     assert flat(same.params).tobytes() == flat(found.params).tobytes()
+
+
+def test_an_average_of_the_weights_after_each_step_is_a_step_with_the_gradient_of_all(folder: Path) -> None:
+    options = ("a.txt", *SMALL, "--batch-size", 5, "--optimizer", "sgd", "--clip", 0, "--steps", 8, "--eval-every", 4)
+    two = train(folder, 2, "two.safetensors", *options, "--sync-every", 1)
+    one = train(folder, 0, "one.safetensors", *options)
+    assert two["sync_every"] == 1
+    found, wanted = (load_state(folder / f"{name}.resume.safetensors") for name in ("two", "one"))
+    np.testing.assert_allclose(flat(found.params), flat(wanted.params), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(flat(found.moments), flat(wanted.moments), rtol=0, atol=1e-5)
+    for name in ("train_loss", "val_loss"):
+        assert two[name] == pytest.approx(one[name], rel=1e-3 if name == "train_loss" else 1e-5)
+
+
+def test_a_run_with_averages_goes_on_as_one_without_a_break(folder: Path) -> None:
+    averages = ("--sync-every", 4, "--outer-lr", 0.7, "--outer-momentum", 0.9)
+    options = ("a.txt", *SMALL, "--dropout", 0.2, "--ema-decay", 0.9, "--eval-every", 6, *averages)
+    train(folder, 2, "whole.safetensors", *options, "--steps", 12)
+    train(folder, 2, "parts.safetensors", *options, "--steps", 6)
+    assert load_state(folder / "parts.resume.safetensors").outer
+    train(folder, 2, "parts.safetensors", "--resume", "--steps", 12)
+    for name in ("whole.safetensors", "whole.resume.safetensors"):
+        assert (folder / name).read_bytes() == (folder / name.replace("whole", "parts")).read_bytes()
+
+
+DIVERGING = """
+from charrnn.__main__ import main
+from charrnn.errors import DivergenceError
+from charrnn.training import averaging
+from charrnn.training.follower import FollowingTrainer
+averaging.MAX_SHARE = 0
+step, failed = FollowingTrainer._step, []
+def diverge(self, threads):
+    if self.state.counters.step == 9 and not failed:
+        self.state.params["b_out"] *= float("nan")
+        failed.append(True)
+        raise DivergenceError("only here")
+    return step(self, threads)
+FollowingTrainer._step = diverge
+main()
+"""
+
+
+def test_a_rank_that_diverges_takes_all_back_and_steps_between_averages_become_more(folder: Path) -> None:
+    options = [
+        "--steps",
+        "24",
+        "--eval-every",
+        "6",
+        "--sync-every",
+        "auto",
+        "--distributed",
+        "--threads",
+        "1",
+        "--json",
+    ]
+    words = ["train", "a.txt", *map(str, SMALL), *options, "--out", "a.safetensors"]
+    done = run_line(mpiexec(2, [sys.executable, "-c", DIVERGING, *words]), folder)
+    assert done.returncode == 0, done.stderr
+    assert "they average their weights after each step, or more" in done.stderr
+    assert "rolled back to step 6" in done.stderr
+    results = json.loads(done.stdout)
+    assert results["steps"] == 24
+    assert results["sync_every"] > 1
+    assert np.isfinite(results["val_loss"])
+    state = load_state(folder / "a.resume.safetensors")
+    assert state.training_config.sync_every == results["sync_every"]
+    assert state.counters.rollbacks == 1
 
 
 def test_a_run_goes_on_with_another_number_of_ranks(folder: Path) -> None:
