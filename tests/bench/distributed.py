@@ -66,14 +66,18 @@ def main() -> None:
     for name in ("hidden_size", "layers", "batch_size", "seq_length", "engine", "precision"):
         words += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
     launch = [mpiexec(), "-n", str(args.ranks), *args.mpiexec.split()]
+
+    def on_ranks(line: list[str]) -> list[str]:
+        return [*launch, *line]
+
     found = []
     with tempfile.TemporaryDirectory() as folder:
         threads_out, ranks_out = Path(folder, "threads.safetensors"), Path(folder, "ranks.safetensors")
         of_ranks = [*words, "--distributed", "--threads", "1", "--exchange", args.exchange]
-        run([*words, "--threads", str(args.ranks), "--steps", "4"], [], threads_out)  # it may compile
+        run([*words, "--threads", str(args.ranks), "--steps", "4"], list, threads_out)  # it may compile
         for number in range(args.rounds):
-            by_threads, _ = run([*words, "--threads", str(args.ranks)], [], threads_out)
-            by_ranks, results = run(of_ranks, launch, ranks_out)
+            by_threads, _ = run([*words, "--threads", str(args.ranks)], list, threads_out)
+            by_ranks, results = run(of_ranks, on_ranks, ranks_out)
             found.append((by_threads, by_ranks, results))
             print(f"round {number + 1}: {by_threads:,.0f} and {by_ranks:,.0f} chars/s", file=sys.stderr)
         apart = difference(threads_out, ranks_out)

@@ -10,6 +10,7 @@ modelled: few kernels have the discipline for that (`netem`). All hosts share th
 """
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -103,10 +104,10 @@ class Hosts:
 
     def on(self, k: int, words: Sequence[str]) -> list[str]:
         """The command that runs another one on host k."""
-        return [str(self.agent), self.names[k], *words]
+        return [str(self.agent), self.names[k], shlex.join(words)]
 
     def mpiexec(self, words: Sequence[str], program: str) -> list[str]:
-        """The command that runs a rank on each host; `program` is Open MPI's mpiexec."""
+        """The command that runs a rank of a command on each host; `program` is Open MPI's mpiexec."""
         settings = {"plm_ssh_agent": str(self.agent), "prte_if_include": "eth0", "hwloc_default_binding_policy": "none"}
         given = [word for name, value in settings.items() for word in ("--prtemca", name, value)]
         for name, value in {"pml": "ob1", "btl": "self,tcp", "btl_tcp_if_include": "eth0"}.items():

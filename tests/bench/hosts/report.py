@@ -103,7 +103,7 @@ def trainings(hosts: Hosts, n: int, rate: str, shape: str, args: argparse.Namesp
     for mode, (more, program) in (MODES | {f"every {args.sync_every} steps": averages}).items():
         steps = args.host_steps if mode in MODES else 4 * args.sync_every
         words = [*train_words(shape, args), "--steps", str(steps), "--eval-every", str(steps), "--threads", "1", *more]
-        speed, results = run(words, hosts.mpiexec([], mpiexec()), out, program)
+        speed, results = run(words, lambda line: hosts.mpiexec(line, mpiexec()), out, program)
         found.append(Speed(n, rate, shape, mode, speed, args.batch_size * args.seq_length / speed, results))
         print(f"{n} hosts, {rate}, {shape}, {mode}: {speed:,.0f} chars/s {results}", file=sys.stderr)
     speed = pytorch(hosts, n, shape, args)

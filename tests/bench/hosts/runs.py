@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,14 @@ def output(line: Sequence[str], env: Mapping[str, str] | None = None) -> str:
 
 
 def run(
-    words: Sequence[str], before: Sequence[str], out: Path, program: Sequence[str] = CHARRNN
+    words: Sequence[str], launch: Callable[[list[str]], list[str]], out: Path, program: Sequence[str] = CHARRNN
 ) -> tuple[float, dict[str, Any]]:
-    """Trains; returns the characters per second in the second half of the steps, and the results."""
+    """Trains; returns the characters per second in the second half of the steps, and the results.
+
+    `launch` makes the command that starts the program's processes.
+    """
     log = out.with_suffix(".log")
-    results = json.loads(output([*before, *program, *words, "--out", str(out), "--log", str(log), "--force", "--json"]))
+    results = json.loads(output(launch([*program, *words, "--out", str(out), "--log", str(log), "--force", "--json"])))
     rows = [row for row in map(json.loads, log.read_text().splitlines()) if "grad_norm" in row]
     middle, last = (
         (row["seconds"], row["seconds"] * row["chars_per_second"]) for row in (rows[len(rows) // 2 - 1], rows[-1])
