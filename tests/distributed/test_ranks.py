@@ -100,27 +100,19 @@ def train_in_turn(folder: Path, *lines: tuple[object, ...]) -> list[dict[str, ob
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_averages_of_the_weights_are_those_of_their_formula_and_go_on_as_without_a_break(folder: Path) -> None:
-    plain = ("a.txt", *SMALL, "--batch-size", 5, "--optimizer", "sgd", "--clip", 0, "--steps", 8, "--eval-every", 4)
+def test_a_run_with_averages_goes_on_as_one_without_a_break(folder: Path) -> None:
     averages = ("--sync-every", 4, "--outer-lr", 0.7, "--outer-momentum", 0.9)
     options = ("a.txt", *SMALL, "--dropout", 0.2, "--ema-decay", 0.9, "--eval-every", 6, *averages)
-    two, *_ = train_in_turn(
+    whole, *_ = train_in_turn(
         folder,
-        (*plain, "--sync-every", 1, "--out", "two.safetensors"),
         (*options, "--steps", 12, "--out", "whole.safetensors"),
         (*options, "--steps", 6, "--out", "parts.safetensors"),
         ("--resume", "--steps", 12, "--out", "parts.safetensors"),
     )
-    # after each step, averages of weights are steps with the gradient of all rows
-    one = train(folder, 0, "one.safetensors", *plain)
-    assert two["sync_every"] == 1
-    found, wanted = (load_state(folder / f"{name}.resume.safetensors") for name in ("two", "one"))
-    np.testing.assert_allclose(flat(found.params), flat(wanted.params), rtol=0, atol=1e-5)
-    np.testing.assert_allclose(flat(found.moments), flat(wanted.moments), rtol=0, atol=1e-5)
-    assert two["val_loss"] == pytest.approx(one["val_loss"], rel=1e-5)
-    assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-3)  # a mean of means of 2 and of 3 rows
-    # a run in two parts
-    assert load_state(folder / "parts.resume.safetensors").outer
+    assert whole["sync_every"] == 4
+    state = load_state(folder / "parts.resume.safetensors")
+    assert state.outer.keys() == state.params.keys()
+    assert all(v.any() for v in state.outer.values())
     for name in ("whole.safetensors", "whole.resume.safetensors"):
         assert (folder / name).read_bytes() == (folder / name.replace("whole", "parts")).read_bytes()
 
