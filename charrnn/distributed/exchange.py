@@ -44,6 +44,8 @@ class Exchange:
             for names in _buffers(shapes, order or self.names)
         ]
         """In the order in which they are summed."""
+        self.n_early = len(self.buffers) - 1 if ranks.allows_threads else 0
+        """The buffers that are summed as soon as they are known; the last one is known at the end."""
         self.losses = np.empty((ranks.size, 1))
         self.is_urgent = threading.Event()
         """Set when this rank waits for the sums, and has nothing else to do."""
@@ -69,7 +71,7 @@ class Exchange:
         """Some gradients of a shard, from its thread. They must not change until `finish` returns."""
         with self.lock:
             self.found[shard] |= grads
-            for buffer in self.buffers[len(self.sums) : -1]:
+            for buffer in self.buffers[len(self.sums) : self.n_early]:
                 if not all(buffer.views.keys() <= found.keys() for found in self.found):
                     break
                 self.sums.append(self.pool.submit(self._sum, buffer))
@@ -79,6 +81,8 @@ class Exchange:
         self.is_urgent.set()
         for future in self.sums:
             future.result()
+        for buffer in self.buffers[len(self.sums) : -1]:
+            self._sum(buffer)
         own_loss = np.array([loss])
         wait_for_losses = self.ranks.spread_meanwhile(own_loss, self.losses)
         self._sum(self.buffers[-1])

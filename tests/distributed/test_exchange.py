@@ -78,8 +78,13 @@ for number_format, one in (("float32", exchange), ("bfloat16", narrow)):
     assert loss == wanted_loss and [*found] == [*shapes]
     for name in shapes:
         assert np.allclose(found[name], wanted[name], rtol=2**-6), name
-    _, again = many(1.0, grads_of(ranks.rank))
-    assert all(again[name].tobytes() == wanted[name].tobytes() for name in shapes)
+    for allows_threads in (True, False):
+        ranks.allows_threads = allows_threads
+        again = Exchange(ranks, shapes, number_format, ["c", "b", "a"])
+        _, found = again(1.0, grads_of(ranks.rank))
+        assert len(again.sums) == (2 if allows_threads else 0)
+        assert all(found[name].tobytes() == wanted[name].tobytes() for name in shapes)
+    ranks.allows_threads = True
 
 assert 1 <= cores_of_rank(ranks)
 whole = np.zeros((2, 1, 5, 4))
