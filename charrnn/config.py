@@ -223,6 +223,14 @@ class TrainingConfig(Config):
     threads: int = 1
     exchange: str = field(default="float32", metadata=OMIT_DEFAULT)
     """The format, one of `PRECISIONS`, of the gradients that the ranks of a distributed run exchange."""
+    sync_every: int = field(default=0, metadata=OMIT_DEFAULT)
+    """The steps that these ranks take alone between two averages of their weights; 0: they sum gradients at each."""
+    sync_grows: bool = field(default=False, metadata=OMIT_DEFAULT)
+    """Whether these steps become more as long as the averages take more than a tenth of the time."""
+    outer_lr: float = field(default=1.0, metadata=OMIT_DEFAULT)
+    """How far the weights go from those after the last average towards the mean: 1 is up to the mean."""
+    outer_momentum: float = field(default=0.0, metadata=OMIT_DEFAULT)
+    """The momentum of these steps towards the mean."""
 
     @property
     def decoupled_decay(self) -> float:
@@ -230,31 +238,24 @@ class TrainingConfig(Config):
         return self.weight_decay if self.optimizer == "adamw" else 0.0
 
     def check(self) -> None:
-        for name in ("steps", "warmup", "hold", "cooldown", "lr_decay_after", "eval_every"):
+        for name in ("steps", "warmup", "hold", "cooldown", "lr_decay_after", "eval_every", "patience", "min_count"):
             between(name, getattr(self, name), 0, 2**53)
-        between("batch_size", self.batch_size, 1, 1 << 20)
-        between("seq_length", self.seq_length, 1, 1 << 20)
-        one_of("optimizer", self.optimizer, OPTIMIZERS)
-        between("lr", self.lr, 0, 1e6)
-        between("momentum", self.momentum, 0, 0.9999)
-        between("weight_decay", self.weight_decay, 0, 1e3)
-        one_of("schedule", self.schedule, SCHEDULES)
-        between("lr_decay", self.lr_decay, 1e-6, 1)
-        between("clip", self.clip, 0, 1e9)
-        one_of("clip_by", self.clip_by, CLIPPINGS)
-        between("ema_decay", self.ema_decay, 0, 0.999999)
-        one_of("layout", self.layout, LAYOUTS)
-        between("patience", self.patience, 0, 2**53)
-        between("val_fraction", self.val_fraction, 0, 0.9)
-        between("min_count", self.min_count, 0, 2**53)
-        between("ngrams", self.ngrams, 0, MAX_NGRAM)
+        for name, low, high in (
+            *(("lr", 0, 1e6), ("weight_decay", 0, 1e3), ("lr_decay", 1e-6, 1), ("clip", 0, 1e9)),
+            *(("ema_decay", 0, 0.999999), ("val_fraction", 0, 0.9), ("ngrams", 0, MAX_NGRAM), ("seed", 0, MAX_SEED)),
+            *(("batch_size", 1, 1 << 20), ("seq_length", 1, 1 << 20), ("momentum", 0, 0.9999)),
+            *(("sync_every", 0, 1 << 20), ("outer_lr", 0, 1e3), ("outer_momentum", 0, 0.9999)),
+        ):
+            between(name, getattr(self, name), low, high)
+        names = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "clip_by": CLIPPINGS, "layout": LAYOUTS}
+        names |= {"engine": ("numpy", "numba"), "precision": PRECISIONS, "exchange": PRECISIONS}
+        for name, choices in names.items():
+            one_of(name, getattr(self, name), choices)
+        check_threads(self.threads)
         if self.ngrams == 1:
             raise ConfigError("ngrams must be 0 or from 2 on: single characters have no context", "ngrams")
-        between("seed", self.seed, 0, MAX_SEED)
-        one_of("engine", self.engine, ("numpy", "numba"))
-        one_of("precision", self.precision, PRECISIONS)
-        check_threads(self.threads)
-        one_of("exchange", self.exchange, PRECISIONS)
+        if self.sync_grows and not self.sync_every:
+            raise ConfigError("sync_grows is only for ranks that average their weights: give sync_every", "sync_every")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ Arrays are time-major, `[T, B, …]`. Weights are `(in, out)`, so that the code 
 loss with respect to `x`; `da_r` is the gradient of the pre-activation of gate `r`. Losses are in nats.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ Mask = NDArray[np.bool_]
 
 Params = dict[str, Array]
 """Parameters, their gradients or their moments: one flat dictionary, so that clipping and saving are plain loops."""
+
+Receiver = Callable[[Params], None]
+"""What gets gradients as soon as they are known, while backpropagation goes on through the layers below."""
 
 Shapes = dict[str, tuple[int, ...]]
 """The shape of every parameter, in the order in which they are initialized."""

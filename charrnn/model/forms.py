@@ -10,7 +10,7 @@ from charrnn.dataset.batch import Batch
 from charrnn.engine import Cell, Engine
 from charrnn.layers.workspace import Workspace
 from charrnn.model.network import Network
-from charrnn.types import Array, Params, Shapes
+from charrnn.types import Array, Params, Receiver, Shapes
 
 
 class AnyNetwork(Protocol):
@@ -57,8 +57,12 @@ class AnyNetwork(Protocol):
         state: Array,
         dropout: Array | None = None,
         workspace: Workspace | None = None,
+        receive: Receiver | None = None,
     ) -> tuple[float, Params, Array]:
-        """The summed loss in nats, its gradients in the order of the parameters, and the next state."""
+        """The summed loss in nats, its gradients in the order of the parameters, and the next state.
+
+        `receive` gets the gradients, some at a time, as soon as they are found.
+        """
 
 
 def network_class(form: str) -> Callable[[ModelConfig, Engine], AnyNetwork]:

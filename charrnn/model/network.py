@@ -20,7 +20,7 @@ from charrnn.layers.matmul import Matmul
 from charrnn.layers.workspace import Workspace
 from charrnn.model import head
 from charrnn.model.stack import Stack
-from charrnn.types import Array, Ids, Params, Shapes
+from charrnn.types import Array, Ids, Params, Receiver, Shapes
 
 SMALL = 1e-10
 """The largest entry of a gradient below which it is scaled up, long before float32 has fewer digits for it."""
@@ -124,14 +124,16 @@ class Network:
         state: Array,
         dropout: Array | None = None,
         workspace: Workspace | None = None,
+        receive: Receiver | None = None,
     ) -> tuple[float, Params, Array]:
         """The summed loss in nats, its gradient for every parameter, and the next state.
 
         `state` is [L, S, B, H]; `dropout` is the mask [L, T, B, H] of `Masks.of_outputs`, or None. The results are
         sums, not means, so that those of shards can be added. Only the targets that the batch's mask selects count; a
-        shard may have none.
+        shard may have none. `receive` gets the gradients as they are found: the decoder's, then those of the layers.
         """
-        total, grads, next_state, _ = self._forward_backward(params, batch, state, dropout, workspace or Workspace())
+        workspace = workspace or Workspace()
+        total, grads, next_state, _ = self._forward_backward(params, batch, state, dropout, workspace, receive)
         return total, grads, next_state
 
     def nll_and_gradients(
@@ -181,12 +183,20 @@ class Network:
         return norms
 
     def _forward_backward(
-        self, params: Params, batch: Batch, state: Array, dropout: Array | None, workspace: Workspace
+        self,
+        params: Params,
+        batch: Batch,
+        state: Array,
+        dropout: Array | None,
+        workspace: Workspace,
+        receive: Receiver | None = None,
     ) -> tuple[float, Params, Array, Array]:
         """`loss_and_gradients`, followed by the gradient of the initial state."""
         h, next_state, reading = self.stack.forward(params, batch.inputs, state, dropout, workspace)
         total, dh, head_grads = head.loss_and_gradients(self.engine, params, h, batch, workspace)
+        if receive is not None:
+            receive(head_grads)
         # h, state = stack.forward(inputs, state)
-        grads, d_state = self.stack.backward(params, dh, reading, workspace)
+        grads, d_state = self.stack.backward(params, dh, reading, workspace, receive=receive)
         grads |= head_grads
         return total, {name: grads[name] for name in params}, next_state, d_state

@@ -8,6 +8,7 @@ The parameters are `W_ih0, W_hh0, b0, …` for the layers from 0. A network with
 ending. The state [L, S, B, H] holds every layer's h (and c).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from charrnn.config import ModelConfig
 from charrnn.engine import Cell, Engine
 from charrnn.layers.matmul import Matmul
 from charrnn.layers.workspace import Workspace
-from charrnn.types import Array, Ids, Params, Shapes
+from charrnn.types import Array, Ids, Params, Receiver, Shapes
 
 
 def cell_shapes(cell: Cell, suffix: str, N: int, H: int) -> Shapes:
@@ -124,16 +125,28 @@ class Stack:
         return self.engine.linear.forward(x.reshape(T * B, -1), W, b, workspace).reshape(T, B, -1)
 
     def backward(
-        self, params: Params, dh: Array, reading: Reading, workspace: Workspace, d_next: Array | None = None
+        self,
+        params: Params,
+        dh: Array,
+        reading: Reading,
+        workspace: Workspace,
+        d_next: Array | None = None,
+        receive: Receiver | None = None,
     ) -> tuple[Params, Array]:
         """The gradients of the parameters and of the initial state [L, S, B, H] from that of the outputs, dh [T, B, H].
 
         It overwrites dh. Backpropagation stops at the initial state: this is the truncation of truncated BPTT (R.
         Williams, J. Peng, 1990). `d_next` is the gradient of the next state [L, S, B, H], which only the NumPy engine
-        takes; without it, nothing follows.
+        takes; without it, nothing follows. `receive` gets the gradients of the parameters layer by layer, from above.
         """
         cell, engine = self.cell, self.engine
         grads: Params = {}
+
+        def found(names: Iterable[str], *arrays: Array) -> None:
+            grads.update(some := dict(zip(names, arrays, strict=True)))
+            if receive is not None:
+                receive(some)
+
         T, B = reading.inputs.shape
         d_state = np.empty(self.state_shape(B), dh.dtype)
         for layer, suffix in reversed([*enumerate(self.suffixes)]):
@@ -144,15 +157,16 @@ class Stack:
             scope = workspace.scope(f"layer {layer}")
             following = () if d_next is None else (d_next[layer],)
             dx, *recurrent, d_state[layer] = cell.backward(dh, reading.caches[layer], scope, *following)
-            grads.update((f"{name}{suffix}", d) for name, d in zip(cell.RECURRENT, recurrent, strict=True))
+            found((f"{name}{suffix}" for name in cell.RECURRENT), *recurrent)
             W, b = f"W_ih{suffix}", f"b{suffix}"
             if layer:
                 # x = outputs[layer - 1] W_ih + b
                 x, scope = reading.outputs[layer - 1].reshape(T * B, -1), workspace.scope(W)
-                dh, grads[W], grads[b] = engine.linear.backward(dx.reshape(T * B, -1), x, params[W], scope)
+                dh, dW, db = engine.linear.backward(dx.reshape(T * B, -1), x, params[W], scope)
                 dh = dh.reshape(T, B, -1)
             else:
                 # x = (W_ih + b)[inputs]
-                grads[W] = engine.embedding.backward(dx, reading.inputs, self.config.vocab_size, workspace)
-                grads[b] = grads[W].sum(axis=0)
+                dW = engine.embedding.backward(dx, reading.inputs, self.config.vocab_size, workspace)
+                db = dW.sum(axis=0)
+            found((W, b), dW, db)
         return grads, d_state

@@ -24,7 +24,7 @@ from charrnn.model.encoder import Encoding
 from charrnn.model.reversal import join, split
 from charrnn.model.stack import Reading, Stack
 from charrnn.model.whole_text_network import WholeTextNetwork
-from charrnn.types import Array, Ids, Indices, Params, Shapes
+from charrnn.types import Array, Ids, Indices, Params, Receiver, Shapes
 
 ATTENTION = ("W_a", "W_c", "b_c")
 """The parameters of the attention."""
@@ -89,19 +89,23 @@ class Translator(WholeTextNetwork):
         state: Array,
         dropout: Array | None = None,
         workspace: Workspace | None = None,
+        receive: Receiver | None = None,
     ) -> tuple[float, Params, Array]:
         """The summed loss in nats, its gradient for every parameter, and the empty state.
 
         `dropout` is the mask [L, S + T, B, 2H] of `Masks.of_outputs`, or [L, 2, B, 2H] if it is locked, or None: that
         of the encoder's outputs, then that of the decoder's, of which the first H columns count. The results are sums,
         not means, so that those of shards can be added. Only the targets that the batch's mask selects count; a shard
-        may have none.
+        may have none. `receive` gets all gradients at once.
         """
         workspace = workspace or Workspace()
         a, done = self._forward(params, batch, dropout, workspace)
         total, da, grads = head.loss_and_gradients(self.engine, params, a, batch, workspace)
         grads |= self._backward(params, da, done, workspace)
-        return total, {name: grads[name] for name in params}, state
+        grads = {name: grads[name] for name in params}
+        if receive is not None:
+            receive(grads)
+        return total, grads, state
 
     def _read(self, params: Params, batch: Batch, workspace: Workspace) -> Array:
         """What the head reads, [T, B, H]; of the encoder nothing is kept for `backward`, since a source may be long."""

@@ -14,6 +14,7 @@ from charrnn.engine.threads import Threads
 from charrnn.errors import DivergenceError
 from charrnn.resources import blas
 from charrnn.training import divergence
+from charrnn.training.averaging import Averaging
 from charrnn.training.machine import Machine
 from charrnn.training.rank_shards import RankShards, checksum
 from charrnn.training.rank_text import read_text
@@ -34,7 +35,8 @@ class FollowingTrainer(Trainer):
         super().__init__(corpus, state)
         self.ranks, config = ranks, state.training_config
         B = self.training_data.batch_size
-        self.shards: RankShards = RankShards(self.shards.network, B, config.threads, ranks, config.exchange)
+        self.shards: RankShards = RankShards(self.shards.network, B, ranks, config)
+        self.averaging = Averaging(self.shards, config) if config.sync_every else None
         self.read_validation = RankValidation.of(self.validation_data, ranks.rank, ranks.size)
         if isinstance(corpus, SharedCorpus):
             read_text(self, corpus, self.shards, is_leader=False)
@@ -60,9 +62,16 @@ class FollowingTrainer(Trainer):
                     case "end_validation", ():
                         self.ranks.collect((*self.total, self.shards.seconds, checksum(self.state.params)))
                         self.is_evaluated = True
-                    case "align", (params, moments, ema):
-                        self.state.params, self.state.moments, self.state.ema = params, moments, ema
+                    case "average", (is_full, may_leave_out):
+                        assert self.averaging is not None
+                        with suppress(DivergenceError):  # the leader finds the same, and tells to roll back
+                            self.averaging.average(self.state, is_full, may_leave_out)
+                    case "align", (params, moments, ema, outer):
+                        s = self.state
+                        s.params, s.moments, s.ema, s.outer = params, moments, ema, outer
                     case "roll_back", ():
+                        if self.averaging is not None:
+                            self.averaging.restart()
                         divergence.roll_back(self.state, self.last_good)
                         self.is_evaluated = False
                     case "collect", ():
@@ -76,14 +85,22 @@ class FollowingTrainer(Trainer):
     def _follow_step(self, config: TrainingConfig | None, threads: Threads) -> None:
         """Takes a step; `config` is the new configuration if it has changed.
 
-        If the step diverges the leader finds the same, and tells to roll back.
+        If the step diverges the leader finds the same, and tells to roll back; or it finds it at the next average, and
+        this rank does nothing up to then.
         """
         if self.is_evaluated:
             self.last_good, self.is_evaluated = self.state.copy(), False
         if config is not None:
             self.state.training_config = config
-        with suppress(DivergenceError):
-            self._step(threads)
+        averaging = self.averaging
+        if averaging is not None:
+            averaging.begin_step(self.state)
+        try:
+            if averaging is None or not averaging.has_diverged:
+                self._step(threads)
+        except DivergenceError:
+            if averaging is not None:
+                averaging.has_diverged = True
 
 
 def serve(ranks: Ranks) -> None:
@@ -96,7 +113,7 @@ def serve(ranks: Ranks) -> None:
             case "train_on_part", (name, state):
                 assert index is not None
                 FollowingTrainer(SharedCorpus.from_index(index, name, ranks.size), state, ranks).follow()
-            case "measure", (exchange, request):
-                Machine(ranks, exchange).measure(*request)
+            case "measure", (options, request):
+                Machine.of(ranks, options).measure(*request)
             case "train", (corpus, state):
                 FollowingTrainer(corpus, state, ranks).follow()

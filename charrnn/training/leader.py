@@ -1,6 +1,7 @@
 """The leader of a distributed run: the trainer of rank 0, which tells the followers each thing that it does."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from charrnn.dataset.shared_file import SharedCorpus
 from charrnn.distributed.ranks import Ranks
 from charrnn.engine.threads import Threads
 from charrnn.errors import DivergenceError
+from charrnn.training.averaging import Averaging
 from charrnn.training.deadline import Deadline
 from charrnn.training.progress import Progress
 from charrnn.training.rank_report import RankReport
@@ -32,7 +34,9 @@ class LeadingTrainer(Trainer):
         self.n_ranks = ranks.size
         self.ranks, self.signals, config = ranks, ranks.signals, state.training_config
         B = self.training_data.batch_size
-        self.shards: RankShards = RankShards(self.shards.network, B, config.threads, ranks, config.exchange)
+        self.shards: RankShards = RankShards(self.shards.network, B, ranks, config)
+        self.averaging = Averaging(self.shards, config) if config.sync_every else None
+        """The averages of the weights, if the ranks train alone between them."""
         self.read_validation = RankValidation.of(self.validation_data, ranks.rank, ranks.size)
         self.told_config = config
         """The configuration that the followers have: a deadline changes the length in it."""
@@ -45,8 +49,17 @@ class LeadingTrainer(Trainer):
         else:
             ranks.tell("train", corpus, state)
 
+    @property
+    def is_complete(self) -> bool:
+        """See `Trainer`."""
+        return self.averaging is None or self.averaging.is_even
+
     def complete(self) -> None:
-        """Makes the state fit to be saved: it gets the rows that the followers have."""
+        """Makes the state fit to be saved: it is that of all ranks, and gets the rows that the followers have.
+
+        Weights that a rank has brought to nothing do not count.
+        """
+        self._even_out(may_leave_out=True)
         if not self.is_whole:
             self.ranks.tell("collect")
             self.shards.collect(self.state.rnn_state)
@@ -78,10 +91,41 @@ class LeadingTrainer(Trainer):
         self.ranks.tell("step", None if config == self.told_config else config)
         self.told_config, self.is_whole = config, False
         with self.ranks.busy():
-            return super()._step(threads)
+            if self.averaging is None:
+                return super()._step(threads)
+            self.averaging.begin_step(self.state)
+            progress = super()._step(threads)
+            if self.averaging.n_steps >= config.sync_every:
+                self._average(self.averaging.has_to_be_full)
+            return progress
+
+    def _average(self, is_full: bool, may_leave_out: bool = False) -> None:
+        """Averages the weights of all ranks."""
+        assert self.averaging is not None
+        self.ranks.tell("average", is_full, may_leave_out)
+        self.averaging.average(self.state, is_full, may_leave_out)
+        config = self.state.training_config
+        if config.sync_grows:
+            steps = self.averaging.pace.next_steps(config.sync_every)
+            self.state.training_config = replace(config, sync_every=steps)
+
+    def _even_out(self, may_leave_out: bool = False) -> None:
+        """Averages all that the ranks have, if they have not the same."""
+        if self.is_complete:
+            return
+        self.is_between_steps = False
+        with self.ranks.busy():
+            self._average(is_full=True, may_leave_out=may_leave_out)
+        self.is_between_steps = True
+
+    def _evaluate(self, final: bool = False) -> Iterator[Progress]:
+        self._even_out()
+        yield from super()._evaluate(final)
 
     def _roll_back(self, last_good: TrainingState, error: DivergenceError) -> Progress:
         self.ranks.tell("roll_back")
+        if self.averaging is not None:
+            self.averaging.restart()
         progress = super()._roll_back(last_good, error)
         self.told_config, self.is_whole = self.state.training_config, False
         return progress
@@ -100,5 +144,5 @@ class LeadingTrainer(Trainer):
         all_nats, all_chars, seconds, checksums = zip(*of_ranks, strict=True)
         self.rank_report = RankReport(*map(tuple, np.transpose(seconds)))
         if len({*checksums}) > 1:  # processors of different kinds round differently, which adds up
-            self.ranks.tell("align", self.state.params, self.state.moments, self.state.ema)
+            self.ranks.tell("align", self.state.params, self.state.moments, self.state.ema, self.state.outer)
         yield from zip(all_nats[1:], all_chars[1:], strict=True)

@@ -2,7 +2,9 @@
 
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from charrnn.config import ModelConfig
 from charrnn.distributed.exchange import Exchange
 from charrnn.distributed.ranks import Ranks
 from charrnn.model.forms import network_for
+from charrnn.training.averaging import MAX_SHARE
 from charrnn.training.throughput import measure_throughput
 
 EXCHANGES = 5
@@ -24,6 +27,16 @@ class Machine:
     ranks: Ranks | None = None
     exchange: str = "float32"
     """The format of the gradients that the ranks exchange."""
+    sync_every: int = 0
+    """The steps between averages of their weights; 0: they exchange gradients at each."""
+    sync_grows: bool = False
+    """Whether these steps become more as long as the averages take more than `MAX_SHARE` of the time."""
+
+    @classmethod
+    def of(cls, ranks: Ranks | None, options: Mapping[str, Any]) -> Self:
+        """The machine of a run with these options."""
+        names = ("exchange", "sync_every", "sync_grows")
+        return cls(ranks, **{name: options[name] for name in names if name in options})
 
     @property
     def size(self) -> int:
@@ -33,12 +46,14 @@ class Machine:
     def throughput(self, engine: str, precision: str, threads: int, model: ModelConfig, B: int, T: int) -> float:
         """The characters per second that all ranks together learn from, with B rows of T in each of their threads.
 
-        It is `measure_throughput` on all ranks at once, with the exchange of the gradients; the slowest rank counts.
+        It is `measure_throughput` on all ranks at once, with the exchange that each step has on average; the slowest
+        rank counts.
         """
         if self.ranks is None:
             return measure_throughput(engines.load(engine, precision), threads, model, B, T)
         request = engine, precision, threads, model, B, T
-        self.ranks.tell("measure", self.exchange, request)
+        options = {"exchange": self.exchange, "sync_every": self.sync_every, "sync_grows": self.sync_grows}
+        self.ranks.tell("measure", options, request)
         return self.measure(*request)
 
     def measure(self, engine: str, precision: str, threads: int, model: ModelConfig, B: int, T: int) -> float:
@@ -53,5 +68,8 @@ class Machine:
             began = time.perf_counter()
             exchange(0.0, grads)
             took.append(time.perf_counter() - began)
-        longest = max(self.ranks.collect(statistics.median(took[1:])))
-        return float(self.ranks.size * chars / (chars / slowest + longest))
+        longest = max(self.ranks.collect(statistics.median(took[1:]))) / max(1, self.sync_every)
+        step = chars / slowest
+        if self.sync_grows:
+            longest = min(longest, MAX_SHARE / (1 - MAX_SHARE) * step)
+        return float(self.ranks.size * chars / (step + longest))

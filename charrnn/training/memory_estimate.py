@@ -32,6 +32,7 @@ def estimate(model: ModelConfig, config: TrainingConfig, corpus: int) -> int:
     GH, moments = network.cell.GATES * H, len(OPTIMIZERS[config.optimizer].moments)
     weights = sum(map(math.prod, network.param_shapes.values()))
     copies = 10 + 2 * moments + 4 * config.threads + 3 * bool(config.ema_decay)
+    copies += bool(config.sync_every) * (4 + 3 * bool(config.outer_momentum))
     steps = config.batch_size * config.seq_length
     cells, width = CELLS_OF_A_LAYER[model.form], model.directions * H
     activations = steps * (

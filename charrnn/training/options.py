@@ -82,6 +82,10 @@ class TrainOptions(TypedDict, total=False):
     precision: Literal["auto", "float32", "bfloat16"]
     threads: int
     exchange: Literal["float32", "bfloat16"]
+    sync_every: int
+    sync_grows: bool
+    outer_lr: float
+    outer_momentum: float
     # For the layout `pairs`: True makes it `translations`, which is the default if the sources are no labels
     attention: bool
     # The length, instead of `steps`

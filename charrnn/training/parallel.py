@@ -1,6 +1,8 @@
 """Data-parallel training: the batch in shards of rows, one for each thread, whose gradients are summed."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -29,6 +31,8 @@ class Shards:
     def __init__(self, network: AnyNetwork, B: int, threads: int):
         self.network, self.B = network, B
         self.rows = row_shards(B, min(threads, B))
+        self.factor = 1
+        """A factor of all gradients."""
         self.workspaces = [Workspace() for _ in self.rows]
         self.parts = _parts(network.param_shapes, len(self.rows))
         """What each thread adds up and updates."""
@@ -51,19 +55,9 @@ class Shards:
 
         After the gradients comes their norm, that of all of them together.
         """
-
-        def forward_backward(rows: slice, workspace: Workspace) -> tuple[float, Params, Array]:
-            dropout = masks.of_outputs(batch.steps, self.B, rows, workspace, state.dtype) if masks else None
-            with np.errstate(all="ignore"):  # the trainer checks the loss and the norm
-                return self.network.loss_and_gradients(
-                    weights, batch.shard(rows), state[:, :, rows], dropout, workspace
-                )
-
-        weights = params if masks is None else params | self._drop_weights(params, masks, threads)
-        found = threads.map(forward_backward, self.rows, self.workspaces)
-        all_nats, all_grads, states = zip(*found, strict=True)
+        nats, all_grads, next_state = self._forward_backward(params, batch, state, masks, threads)
         grads, chars = all_grads[0], max(batch.chars, 1)
-        factor = batch.weight / chars
+        factor = self.factor * batch.weight / chars
 
         def add(parts: list[Part]) -> float:
             squares = 0.0
@@ -79,7 +73,34 @@ class Shards:
             return squares
 
         squares = threads.map(add, self.parts)
-        return sum(all_nats) / chars, grads, math.sqrt(sum(squares)), np.concatenate(states, axis=2)
+        return nats / chars, grads, math.sqrt(sum(squares)), next_state
+
+    def _forward_backward(
+        self,
+        params: Params,
+        batch: Batch,
+        state: Array,
+        masks: Masks | None,
+        threads: Threads,
+        receive: Callable[[int, Params], None] | None = None,
+    ) -> tuple[float, tuple[Params, ...], Array]:
+        """The summed loss of all shards, the gradients of each, and the next state.
+
+        `receive` gets the number of a shard and some of its gradients, as soon as they are found.
+        """
+
+        def forward_backward(n: int) -> tuple[float, Params, Array]:
+            rows, workspace = self.rows[n], self.workspaces[n]
+            dropout = masks.of_outputs(batch.steps, self.B, rows, workspace, state.dtype) if masks else None
+            receive_of_shard = None if receive is None else partial(receive, n)
+            with np.errstate(all="ignore"):  # the trainer checks the loss and the norm
+                return self.network.loss_and_gradients(
+                    weights, batch.shard(rows), state[:, :, rows], dropout, workspace, receive_of_shard
+                )
+
+        weights = params if masks is None else params | self._drop_weights(params, masks, threads)
+        all_nats, all_grads, states = zip(*threads.map(forward_backward, range(len(self.rows))), strict=True)
+        return sum(all_nats), all_grads, np.concatenate(states, axis=2)
 
     def _drop_weights(self, params: Params, masks: Masks, threads: Threads) -> Params:
         """The recurrent matrices, of which some weights are zero and the others larger, by name."""

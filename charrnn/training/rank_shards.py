@@ -2,14 +2,15 @@
 
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from charrnn.config import TrainingConfig
 from charrnn.dataset.batch import Batch
-from charrnn.distributed.exchange import Exchange
+from charrnn.distributed.exchange import Combine, Exchange
 from charrnn.distributed.ranks import Ranks
 from charrnn.engine.threads import Threads, row_shards
 from charrnn.errors import ConfigError, counted
@@ -28,13 +29,21 @@ def checksum(params: Params) -> int:
     return found
 
 
+def backward_order(network: AnyNetwork) -> list[str]:
+    """The names of the parameters in the order in which backpropagation finds their gradients."""
+    layers = [
+        f"{name}{suffix}" for suffix in reversed(network.suffixes) for name in (*network.cell.RECURRENT, "W_ih", "b")
+    ]
+    return [name for name in network.param_shapes if name not in layers] + layers
+
+
 class RankShards(Shards):
     """As `Shards`, but only the rows of this rank are computed, and the losses and gradients are those of all ranks.
 
     The batch, the masks and the state have all B rows; those of other ranks are not read.
     """
 
-    def __init__(self, network: AnyNetwork, B: int, threads: int, ranks: Ranks, number_format: str):
+    def __init__(self, network: AnyNetwork, B: int, ranks: Ranks, config: TrainingConfig):
         """Raises `ConfigError` if there are fewer rows than ranks."""
         if ranks.size > B:
             raise ConfigError(
@@ -44,32 +53,63 @@ class RankShards(Shards):
         self.of_rank = row_shards(B, ranks.size)
         """The rows of each rank."""
         self.own = self.of_rank[ranks.rank]
-        super().__init__(network, self.own.stop - self.own.start, threads)
+        super().__init__(network, self.own.stop - self.own.start, config.threads)
         self.B = B
         self.rows = [slice(self.own.start + rows.start, self.own.start + rows.stop) for rows in self.rows]
-        self.exchange = Exchange(ranks, network.param_shapes, number_format)
+        self.exchange = Exchange(ranks, network.param_shapes, config.exchange, backward_order(network))
         self.seconds = np.zeros(2)
         """The seconds of this rank that `RankReport` is about: in which it computed, and exchanged."""
         self.n_steps = 0
         self.is_alone = False
         """Whether nothing is exchanged: then the gradients are those of this rank's rows."""
+        self.is_local = config.sync_every > 0
+        """Whether the ranks take steps of their own: the loss and the gradients are those of this rank's rows.
+
+        The gradients are times the number of ranks: so their mean over the ranks is the gradient of the whole batch,
+        however its rows and the targets in them are shared out.
+        """
+        self.factor = ranks.size if self.is_local else 1
 
     def loss_and_gradients(
         self, params: Params, batch: Batch, state: Array, masks: Masks | None, threads: Threads
     ) -> tuple[float, Params, float, Array]:
         """See `Shards`. The next state is written over the rows of this rank in `state`."""
-        began = time.perf_counter()
-        loss, grads, norm, next_rows = super().loss_and_gradients(params, batch, state, masks, threads)
-        if not self.is_alone:
-            computed = time.perf_counter()
-            with np.errstate(all="ignore"):  # the trainer checks the loss and the norm
-                loss, grads = self.exchange(loss, grads)
-                norm = global_norm(grads.values())
-            if self.n_steps:
-                self.seconds += computed - began, time.perf_counter() - computed
-            self.n_steps += 1
+        began, chars = time.perf_counter(), max(batch.chars, 1)
+        if self.is_alone or self.is_local:
+            loss, grads, norm, next_rows = super().loss_and_gradients(params, batch, state, masks, threads)
+            state[:, :, self.own] = next_rows
+            if not self.is_alone:
+                loss *= chars / max(batch.shard(self.own).chars, 1)
+                self._count(time.perf_counter() - began, 0.0)
+            return loss, grads, norm, state
+        self.exchange.begin(len(self.rows), self._sum_of_shards(batch.weight / chars, masks))
+        nats, _, next_rows = self._forward_backward(params, batch, state, masks, threads, self.exchange.add)
+        computed = time.perf_counter()
+        loss, grads = self.exchange.finish(nats / chars)
+        with np.errstate(all="ignore"):  # the trainer checks the loss and the norm
+            norm = global_norm(grads.values())
+        self._count(computed - began, time.perf_counter() - computed)
         state[:, :, self.own] = next_rows
         return loss, grads, norm, state
+
+    def _count(self, computing: float, exchanging: float) -> None:
+        """Counts the seconds of a step."""
+        if self.n_steps:
+            self.seconds += computing, exchanging
+        self.n_steps += 1
+
+    def _sum_of_shards(self, factor: float, masks: Masks | None) -> Combine:
+        """What makes the gradient of this rank from those of its shards: their sum, in their order, times a factor."""
+
+        def combine(name: str, arrays: Sequence[Array], out: Array) -> None:
+            total = arrays[0]
+            for more in arrays[1:]:
+                total = np.add(total, more, out=out)
+            np.multiply(total, factor, out=out)
+            if masks is not None and name in self.dropped:
+                masks.drop_weights(self.dropped[name], out, slice(0, len(out)), out)
+
+        return combine
 
     def update(self, *args: Any) -> float:
         """See `Shards`."""

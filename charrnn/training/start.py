@@ -6,7 +6,7 @@ from typing import Any, Unpack, cast
 import numpy as np
 
 from charrnn import engine as engines
-from charrnn.config import ANNEALED, FORM_OF_LAYOUT, UNIT_OF_LAYOUT, ModelConfig
+from charrnn.config import ANNEALED, FORM_OF_LAYOUT, UNIT_OF_LAYOUT, ModelConfig, TrainingConfig
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import Source
 from charrnn.dataset.label_set import MAX_NAMED, LabelSet
@@ -21,7 +21,16 @@ from charrnn.model.initialization import initial_params
 from charrnn.model.model import Model
 from charrnn.model.resize import resize
 from charrnn.resources import blas
-from charrnn.training import autoconfig, budget, calibration, finetuning, memory_estimate, optimizers, transfer
+from charrnn.training import (
+    autoconfig,
+    averaging,
+    budget,
+    calibration,
+    finetuning,
+    memory_estimate,
+    optimizers,
+    transfer,
+)
 from charrnn.training import options as train_options
 from charrnn.training.deadline import Deadline
 from charrnn.training.leader import LeadingTrainer
@@ -73,6 +82,7 @@ def start(
     if not set(train_options.LENGTH_OPTIONS) & set(options):
         options["time"] = train_options.DEFAULT_TIME
     train_options.check(options, has_model=init_from is not None)
+    averaging.check(options, ranks is not None)
     if init_from is not None:
         check_init_from(init_from, options, unknown)
     deadline = _deadline(options)
@@ -98,9 +108,7 @@ def start(
             init_from is not None and init_from.config.form == "language_model" and _is_alike(init_from, options)
         )
         options = finetuning.with_defaults(options) if is_finetuned else options
-        options = autoconfig.fit_to_time(
-            corpus, options, deadline, is_finetuned, Machine(ranks, options.get("exchange", "float32"))
-        )
+        options = autoconfig.fit_to_time(corpus, options, deadline, is_finetuned, Machine.of(ranks, options))
     elif ranks is not None and "threads" not in options:
         in_layout = DEFAULTS_OF_LAYOUT.get(options.get("layout", "stream"), {}) | options
         options = {**options, "threads": train_options.default_threads(in_layout, ranks.size)}
@@ -139,6 +147,7 @@ def start(
         run_id=run_id(model_config, config, corpus.vocabulary, info, params, began),
         text_form=corpus.text_form,
         init_from=began,
+        outer=averaging.initial_outer(config, params, {}),
     )
     return _trainer(corpus, state, deadline, ranks)
 
@@ -153,6 +162,9 @@ def resume(
     """
     current: dict[str, Any] = asdict(state.model_config) | asdict(state.training_config)
     check_resume(state, options)
+    averaging.check(options, ranks is not None, state.training_config.sync_every)
+    if ranks is None:
+        current |= {name: getattr(TrainingConfig, name) for name in averaging.OPTIONS}
     options = train_options.resolve_layout(corpus, options, state.model_config)
     deadline = _deadline(options)
     if corpus.digest == state.corpus.digest:  # otherwise the trainer says so
@@ -168,7 +180,7 @@ def resume(
     if config.steps < step:
         raise _too_short(step, config.steps)
     if deadline is not None:
-        config = autoconfig.extend(corpus, changed, config, step, deadline, Machine(ranks, config.exchange))
+        config = autoconfig.extend(corpus, changed, config, step, deadline, Machine.of(ranks, asdict(config)))
     elif 0 < config.cooldown < config.steps - config.warmup - config.hold and "cooldown" not in options:
         # The planned end has moved: the cooldown begins anew, so that training does not continue at a rate of zero
         config = replace(config, hold=max(0, step - config.warmup), cooldown=0)
@@ -178,7 +190,8 @@ def resume(
     dropout = {name: getattr(changed, name) for name in ("dropout", "locked_dropout", "drop_connect")}
     model_config = replace(state.model_config, **dropout)
     memory_estimate.check(model_config, config, corpus.nbytes, resumed=True)
-    state = replace(state, model_config=model_config, training_config=config, ema=ema)
+    outer = averaging.initial_outer(config, state.params, state.outer)
+    state = replace(state, model_config=model_config, training_config=config, ema=ema, outer=outer)
     return _trainer(corpus, state, deadline, ranks)
 
 

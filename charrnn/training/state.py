@@ -168,6 +168,8 @@ class TrainingState:
     """How the corpus was read."""
     init_from: InitFrom | None = None
     """How it began, if it began from another model's weights: then these are evaluated before the first step."""
+    outer: Params = field(default_factory=Params)
+    """The momentum of the averages of a distributed run: see `averaging`; empty if there is none."""
 
     @property
     def n_params(self) -> int:
@@ -181,6 +183,7 @@ class TrainingState:
             params=copy_params(self.params),
             moments=copy_params(self.moments),
             ema=copy_params(self.ema),
+            outer=copy_params(self.outer),
             rnn_state=self.rnn_state.copy(),
             rng=deepcopy(self.rng),
             history=[*self.history],

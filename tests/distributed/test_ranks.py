@@ -47,10 +47,24 @@ def train(folder: Path, n: int, out: str, *more: object) -> dict[str, object]:
     return results
 
 
+OVERLAPPED = """
+import sys
+from charrnn.__main__ import main
+from charrnn.distributed import exchange
+exchange.MIN_BUFFER = 1
+main()
+"""
+"""A command of which each gradient is on its way as soon as it is known, however small it is."""
+
+
 def test_two_ranks_learn_what_one_process_does_and_always_the_same(folder: Path) -> None:
-    options = ("a.txt", *SMALL, "--dropout", 0.2, "--steps", 12, "--eval-every", 4, "--ema-decay", 0.9)
+    options = ("a.txt", *SMALL, "--layers", 2, "--dropout", 0.2, "--steps", 12, "--eval-every", 4, "--ema-decay", 0.9)
+    options = (*options, "--drop-connect", 0.2)
     two = train(folder, 2, "two.safetensors", *options)
-    again = train(folder, 2, "again.safetensors", *options)
+    words = ["train", *map(str, options), *["--distributed", "--threads", "1", "--json", "--out", "again.safetensors"]]
+    done = run_line(mpiexec(2, [sys.executable, "-c", OVERLAPPED, *words]), folder)
+    assert done.returncode == 0, done.stderr
+    again = json.loads(done.stdout)
     one = train(folder, 0, "one.safetensors", *options)
     assert two["ranks"] == again["ranks"] == 2
     assert 0 < two["efficiency"] < 1
@@ -63,6 +77,89 @@ def test_two_ranks_learn_what_one_process_does_and_always_the_same(folder: Path)
         assert (folder / name).read_bytes() == (folder / name.replace("two", "again")).read_bytes()
     assert found.run_id == wanted.run_id
     assert flat(same.params).tobytes() == flat(found.params).tobytes()
+
+
+IN_TURN = """
+import json, sys
+from charrnn.__main__ import main
+for line in json.loads(sys.argv[1]):
+    sys.argv[1:] = line
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, end.code
+"""
+
+
+def train_in_turn(folder: Path, *lines: tuple[object, ...]) -> list[dict[str, object]]:
+    """Trains several times on two ranks, in the same processes, which saves their start; returns the results."""
+    more = ("--distributed", "--threads", 1, "--json")
+    words = [[str(word) for word in ("train", *line, *more)] for line in lines]
+    done = run_line(mpiexec(2, [sys.executable, "-c", IN_TURN, json.dumps(words)]), folder)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_run_with_averages_goes_on_as_one_without_a_break(folder: Path) -> None:
+    averages = ("--sync-every", 4, "--outer-lr", 0.7, "--outer-momentum", 0.9)
+    options = ("a.txt", *SMALL, "--dropout", 0.2, "--ema-decay", 0.9, "--eval-every", 6, *averages)
+    whole, *_ = train_in_turn(
+        folder,
+        (*options, "--steps", 12, "--out", "whole.safetensors"),
+        (*options, "--steps", 6, "--out", "parts.safetensors"),
+        ("--resume", "--steps", 12, "--out", "parts.safetensors"),
+    )
+    assert whole["sync_every"] == 4
+    state = load_state(folder / "parts.resume.safetensors")
+    assert state.outer.keys() == state.params.keys()
+    assert all(v.any() for v in state.outer.values())
+    for name in ("whole.safetensors", "whole.resume.safetensors"):
+        assert (folder / name).read_bytes() == (folder / name.replace("whole", "parts")).read_bytes()
+
+
+DIVERGING = """
+from charrnn.__main__ import main
+from charrnn.errors import DivergenceError
+from charrnn.training import averaging
+from charrnn.training.follower import FollowingTrainer
+averaging.MAX_SHARE = 0
+step, failed = FollowingTrainer._step, []
+def diverge(self, threads):
+    if self.state.counters.step == 9 and not failed:
+        self.state.params["b_out"] *= float("nan")
+        failed.append(True)
+        raise DivergenceError("only here")
+    return step(self, threads)
+FollowingTrainer._step = diverge
+main()
+"""
+
+
+def test_a_rank_that_diverges_takes_all_back_and_steps_between_averages_become_more(folder: Path) -> None:
+    options = [
+        "--steps",
+        "24",
+        "--eval-every",
+        "6",
+        "--sync-every",
+        "auto",
+        "--distributed",
+        "--threads",
+        "1",
+        "--json",
+    ]
+    words = ["train", "a.txt", *map(str, SMALL), *options, "--out", "a.safetensors"]
+    done = run_line(mpiexec(2, [sys.executable, "-c", DIVERGING, *words]), folder)
+    assert done.returncode == 0, done.stderr
+    assert "they average their weights after each step, or more" in done.stderr
+    assert "rolled back to step 6" in done.stderr
+    results = json.loads(done.stdout)
+    assert results["steps"] == 24
+    assert results["sync_every"] > 1
+    assert np.isfinite(results["val_loss"])
+    state = load_state(folder / "a.resume.safetensors")
+    assert state.training_config.sync_every == results["sync_every"]
+    assert state.counters.rollbacks == 1
 
 
 def test_a_run_goes_on_with_another_number_of_ranks(folder: Path) -> None:

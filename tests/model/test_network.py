@@ -11,6 +11,7 @@ from charrnn.inspection import weights
 from charrnn.layers.workspace import Workspace
 from charrnn.model.initialization import initial_params
 from charrnn.model.network import Network
+from charrnn.training.rank_shards import backward_order
 from support import naive
 from support.cells import CELLS, model_config
 from support.masks import masks_of_outputs
@@ -37,6 +38,19 @@ def test_loss_and_state_equal_the_naive_reference(engine, cell, layers, dropout)
     logits, wanted_state = naive.network(params, batch.inputs, state, cell, layers, masks)
     assert loss == pytest.approx(naive.loss(logits, batch.targets), rel=1e-12)
     np.testing.assert_allclose(next_state, wanted_state, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_are_handed_on_from_the_decoder_down_to_the_first_layer(engine, cell):
+    network, params, batch, state, masks = problem(model_config(V, cell, H, 2, 0.4), engine, T=3)
+    received = []
+    _, grads, _ = network.loss_and_gradients(params, batch, state, masks, receive=received.append)
+    assert [name for some in received for name in some] == backward_order(network)
+    assert [*received[0]] == ["W_out", "b_out"]
+    assert len(received) == 5
+    for some in received:
+        for name, found in some.items():
+            np.testing.assert_array_equal(found, grads[name])
 
 
 @pytest.mark.parametrize("layers", [1, 3])

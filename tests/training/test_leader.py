@@ -10,10 +10,12 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 from charrnn.dataset import corpus
+from charrnn.distributed import exchange
 from charrnn.distributed.ranks import DismissedError, join
 from charrnn.training import start
 from charrnn.training.follower import serve
 from support.trainings import SMALL, TEXTS, flat, run
+exchange.MIN_BUFFER = 1  # each gradient is on its way as soon as it is known
 ranks = join()
 try:
     if not ranks.is_leader:
@@ -31,7 +33,14 @@ try:
         losses = ([row.val_loss for row in trainer.history] for trainer in (found, wanted))
         np.testing.assert_allclose(*losses, rtol=1e-5, err_msg=layout)
         assert found.rank_report is not None and found.n_ranks == 3
+        # averages of the weights after each step are steps with the gradient of all rows, however these are shared out
+        options |= {"optimizer": "sgd", "lr": 0.02, "clip": 0.0}
+        found, wanted = (run(start.start(text, **options, **more)) for more in ({"ranks": ranks, "sync_every": 1}, {}))
+        for name in ("params", "moments", *["ema"] * bool(found.state.ema)):
+            a, b = (flat(getattr(trainer.state, name)) for trainer in (found, wanted))
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5, err_msg=f"{layout}, averages: {name}")
         if layout == "stream":
+            options["optimizer"] = "adam"
             diverging = run(start.start(text, ranks=ranks, **options | {"lr": 30.0, "clip": 0.0, "steps": 4}))
             assert diverging.state.counters.rollbacks > 0
             assert np.isfinite(flat(diverging.state.params)).all()

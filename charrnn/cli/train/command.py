@@ -10,9 +10,9 @@ from charrnn.cli.terminal.computation import TrainPrecisionOption
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, READING, RUN, either, option
 from charrnn.cli.terminal.record_options import DOCUMENTS, RECORDS_BY
+from charrnn.cli.train import rank_options
 from charrnn.cli.train.duration import duration
 from charrnn.cli.train.examples import EXAMPLES
-from charrnn.cli.train.rank_options import DistributedOption, ExchangeOption, RankTimeoutOption
 from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
 
 __all__ = ["EXAMPLES", "HELP", "NAME", "command"]
@@ -105,8 +105,7 @@ def command(
         float | None, option(READING, "Fraction of the text (its end), or of the lines, for validation. [0.1]")
     ] = None,
     val_spread: Annotated[
-        bool | None,
-        option(READING, "Hold out blocks from all over the text. [its end]", "--val-spread"),
+        bool | None, option(READING, "Hold out blocks from all over the text. [its end]", "--val-spread")
     ] = None,
     val_file: Annotated[
         list[str] | None,
@@ -122,8 +121,7 @@ def command(
     ] = None,
     cell: Annotated[str | None, option(MODEL, f"Type of the cells: {either(CELLS)}. [lstm]", values=CELLS)] = None,
     nonlinearity: Annotated[
-        str | None,
-        option(MODEL, f"Nonlinearity of an rnn: {either(NONLINEARITIES)}. [tanh]", values=NONLINEARITIES),
+        str | None, option(MODEL, f"Nonlinearity of an rnn: {either(NONLINEARITIES)}. [tanh]", values=NONLINEARITIES)
     ] = None,
     layers: Annotated[int | None, option(MODEL, "Number of layers. [2]")] = None,
     dropout: Annotated[float | None, option(MODEL, "Probability of dropping a unit in training. [0]")] = None,
@@ -173,8 +171,7 @@ def command(
         str | None, option(OPTIMISATION, f"Optimizer: {either(OPTIMIZERS)}. [adam]", values=OPTIMIZERS)
     ] = None,
     lr: Annotated[
-        float | None,
-        option(OPTIMISATION, "Learning rate. [0.005; rmsprop: 0.002; adagrad and sgd: 0.1]"),
+        float | None, option(OPTIMISATION, "Learning rate. [0.005; rmsprop: 0.002; adagrad and sgd: 0.1]")
     ] = None,
     momentum: Annotated[float | None, option(OPTIMISATION, "Momentum of sgd. [0.9]")] = None,
     weight_decay: Annotated[float | None, option(OPTIMISATION, "Weight decay. [0; adamw: 0.01]")] = None,
@@ -213,8 +210,7 @@ def command(
     steps: Annotated[int | None, option(RUN, "Training steps, instead of --time.")] = None,
     epochs: Annotated[int | None, option(RUN, "Passes over the text, instead of --time.")] = None,
     patience: Annotated[
-        int | None,
-        option(RUN, "Stop after this many evaluations without a better model; 0: never. [0]"),
+        int | None, option(RUN, "Stop after this many evaluations without a better model; 0: never. [0]")
     ] = None,
     eval_every: Annotated[
         int | None, option(RUN, "Steps between evaluations. [one epoch, but 50 to 1000 steps; 5 of a short text]")
@@ -228,9 +224,12 @@ def command(
     ] = None,
     precision: TrainPrecisionOption = None,
     threads: Annotated[int | None, option(RUN, "Number of threads. [one a core; above 4 each has 8 rows]")] = None,
-    distributed: DistributedOption = False,
-    exchange: ExchangeOption = None,
-    rank_timeout: RankTimeoutOption = None,
+    distributed: rank_options.DistributedOption = False,
+    exchange: rank_options.ExchangeOption = None,
+    sync_every: rank_options.SyncEveryOption = None,
+    outer_lr: rank_options.OuterLrOption = None,
+    outer_momentum: rank_options.OuterMomentumOption = None,
+    rank_timeout: rank_options.RankTimeoutOption = None,
     force: Annotated[bool, option(OUTPUT, "Overwrite existing files.", "--force")] = False,
     log: Annotated[
         Path | None, option(OUTPUT, "File for losses, learning rate and speed: one JSON object per line.")
@@ -258,7 +257,8 @@ def command(
     from charrnn.dataset.files import list_files
     from charrnn.training import options as train_options
 
-    with job.joined(distributed, rank_timeout, exchange) as ranks:
+    limits = {"exchange": exchange, "outer_lr": outer_lr, "outer_momentum": outer_momentum}
+    with job.joined(distributed, rank_timeout, **limits) as ranks:
         given, paths = given_options(context, resume, train_options.LENGTH_OPTIONS), tuple(corpus or ())
         check_log(log, (*paths, *(val_file or ())), (out,), continues=resume or force)
         check_events(tensorboard, (*paths, *(val_file or ())), continues=resume or force, others=(out, log))

@@ -14,7 +14,7 @@ RECORD_FLAGS = ("records_by", "documents")
 """Options for the layout `lines` that say which other texts are texts of their own; so does one column of a table."""
 LAYOUT_FLAGS = {"lines": "lines", "pairs": "pairs", "labels": "classify", "tags": "tags"}
 """The option that chooses each layout; `--pairs --attention` is that of `translations`."""
-RANK_OPTIONS = {"exchange", "rank_timeout"}
+RANK_OPTIONS = {"exchange", "rank_timeout", "sync_every", "outer_lr", "outer_momentum"}
 """The options for the ranks of a distributed run."""
 FORMATS = ("csv", "jsonl", "conll")
 """The options that say in which form pairs are written."""
@@ -90,6 +90,8 @@ def training_options(given: dict[str, Any], resume: bool) -> Any:
             f"{' and '.join([*flags, *_records_flag(form)])} can't both be given: "
             f"a {'text' if form else 'line'} is read in one way"
         )
+    if "sync_every" in given:
+        options |= sync_options(given["sync_every"])
     if layouts or form is not None:
         options["layout"] = layouts[0] if layouts else "lines"
     length = train_options.LENGTH_OPTIONS
@@ -99,6 +101,16 @@ def training_options(given: dict[str, Any], resume: bool) -> Any:
     checked: Any = {name: value for name, value in options.items() if name not in of_layout}
     train_options.check(checked, resume or "init_from" in given, None if resume else "step")
     return options
+
+
+def sync_options(text: str) -> dict[str, Any]:
+    """The options that `--sync-every` means. Raises `ConfigError` for what is neither a number nor `auto`."""
+    if text == "auto":
+        return {"sync_every": 1, "sync_grows": True}
+    try:
+        return {"sync_every": int(text), "sync_grows": False}
+    except ValueError:
+        raise ConfigError(f"sync_every can't be {text!r}: give a number of steps, or auto", "sync_every") from None
 
 
 def given_records(given: dict[str, Any]) -> RecordForm | None:

@@ -5,14 +5,14 @@ import signal
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
 from charrnn.cli.terminal.console import STOP_SIGNALS, notice
 from charrnn.cli.terminal.environment import DEBUG
 from charrnn.cli.terminal.failure import print_error, unexpected
-from charrnn.config import PRECISIONS, between, one_of
+from charrnn.config import TrainingConfig, between
 from charrnn.distributed.ranks import DismissedError, Ranks, join
 from charrnn.distributed.shared_cores import cores_of_rank
 from charrnn.distributed.watchdog import MAX_SILENCE, MIN_SILENCE, SILENCE, STOP, Watchdog
@@ -21,15 +21,15 @@ from charrnn.resources import cores
 
 
 @contextmanager
-def joined(distributed: bool, rank_timeout: float | None, exchange: str | None) -> Iterator[Ranks | None]:
+def joined(distributed: bool, rank_timeout: float | None, **options: Any) -> Iterator[Ranks | None]:
     """The ranks for the leader's part of a command; None if it is not distributed.
 
     Followers do not enter the block: they follow the leader, and end with its exit code. Raises `ConfigError` for
-    options that are out of range.
+    options that are out of range, those of `TrainingConfig` too, if they are not None.
     """
     silence = SILENCE if rank_timeout is None else rank_timeout
     between("rank_timeout", silence, MIN_SILENCE, MAX_SILENCE)
-    one_of("exchange", exchange or PRECISIONS[0], PRECISIONS)
+    TrainingConfig(0, **{name: value for name, value in options.items() if value is not None})
     if not distributed:
         yield None
         return

@@ -12,9 +12,13 @@ from charrnn.training.trainer import Trainer
 def of_job(trainer: Trainer) -> Iterator[str]:
     """The ranks of a run and their hosts; nothing if it is not distributed."""
     if isinstance(trainer, LeadingTrainer):
-        hosts, exchange = Counter(trainer.ranks.hosts), trainer.state.training_config.exchange
+        hosts, config = Counter(trainer.ranks.hosts), trainer.state.training_config
         named = ", ".join(f"{n} on {host}" for host, n in hosts.items())
-        yield f"{counted(trainer.ranks.size, 'ranks')}: {named}; they exchange gradients in {exchange}"
+        what = f"exchange gradients in {config.exchange}"
+        if config.sync_every:
+            often = f"every {config.sync_every:,} steps" if config.sync_every > 1 else "each step"
+            what = f"average their weights after {often}{', or more' * config.sync_grows}"
+        yield f"{counted(trainer.ranks.size, 'ranks')}: {named}; they {what}"
 
 
 def of_slow_rank(report: RankReport | None) -> Iterator[str]:

@@ -12,6 +12,21 @@ ExchangeOption = Annotated[
     str | None,
     option(RUN, f"With --distributed: numbers that are exchanged: {either(PRECISIONS)}. [float32]", values=PRECISIONS),
 ]
+SyncEveryOption = Annotated[
+    str | None,
+    option(
+        RUN,
+        "With --distributed: steps that each process takes alone, between averages of the weights; auto: more if these "
+        "take too long. [gradients are summed at each step]",
+        metavar="N|auto",
+    ),
+]
+OuterLrOption = Annotated[
+    float | None, option(RUN, "With --sync-every: how far the weights go towards their average. [1]")
+]
+OuterMomentumOption = Annotated[
+    float | None, option(RUN, "With --sync-every: momentum of the weights towards their average. [0]")
+]
 RankTimeoutOption = Annotated[
     float | None, option(RUN, "With --distributed: silent seconds after which a rank has failed. [30]")
 ]

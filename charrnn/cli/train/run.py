@@ -152,6 +152,7 @@ class Run:
         """The results; the losses are those of the weights in the model's file, if known."""
         trainer, s, row = self.trainer, self.trainer.state, self.manager.kept
         more = {} if trainer.rank_report is None else trainer.rank_report.to_json()
+        more |= {"sync_every": s.training_config.sync_every} if s.training_config.sync_every else {}
         if s.init_from is not None and trainer.history and not (first := trainer.history[0]).step:
             more["start_val_loss"] = first.val_loss
         return {

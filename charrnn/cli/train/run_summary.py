@@ -195,8 +195,10 @@ class RunSummary:
         if s.training_config.layout in PAIR_LAYOUTS:  # its default is the length of the longest pair
             stated.add("seq_length")
         for name, value in (asdict(s.model_config) | asdict(s.training_config)).items():
-            if name in DATA_FIELDS:
+            if name in DATA_FIELDS or name == "sync_grows":
                 continue
+            if name == "sync_every" and s.training_config.sync_grows:
+                value = "auto"
             if name == "layout":
                 words += self._layout_options(value)
             elif name in stated or value != defaults[name]:

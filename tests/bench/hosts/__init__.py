@@ -1,0 +1,1 @@
+"""Several hosts on one machine, for the benchmark of distributed training."""
