@@ -48,7 +48,7 @@ class EventFile:
         """Whether more was added than the beginning."""
         if folder is None:
             return
-        require("TensorBoard", "tensorboardX")
+        require("TensorBoard", "tensorboard")
         from tensorboardX.record_writer import RecordWriter
 
         run = state.run_id[:RUN_ID_DIGITS]
@@ -167,7 +167,7 @@ def check_events(
     if (text := folder_that_reads(folder, texts)) is not None:
         raise ConfigError(f"{folder} would be read as part of the text in {text}: give --tensorboard another folder")
     if not is_installed("tensorboardX"):  # it is imported where it is used: it imports PyTorch, if that is there
-        require("TensorBoard", "tensorboardX")
+        require("TensorBoard", "tensorboard")
     with write_errors(folder):
         nearest = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
         if not nearest.is_dir():

@@ -28,7 +28,7 @@ class Expression:
         """Raises `ConfigError` for an invalid pattern, a model of bytes, or if `regex` is not installed."""
         if vocabulary.is_bytes:
             raise ConfigError("--match needs a model of characters, and this one is a model of bytes")
-        require("--match", "regex")
+        require("--match", "match")
         import regex
 
         self._regex: Any = regex

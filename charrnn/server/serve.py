@@ -13,7 +13,7 @@ from charrnn.errors import CharRNNError, ConfigError
 from charrnn.optional import require
 from charrnn.server.options import ServerOptions
 
-require("charrnn serve", "starlette", "uvicorn")
+require("charrnn serve", "serve")
 
 import uvicorn  # noqa: E402
 

@@ -200,7 +200,7 @@ def test_without_the_library_it_is_an_error_that_says_what_to_install(
     monkeypatch.setattr("charrnn.optional.find_spec", lambda name: None)
     with pytest.raises(MissingLibraryError) as error:
         train(path, tensorboard=folder)
-    assert str(error.value) == "TensorBoard needs tensorboardX: pip install tensorboardX"
+    assert str(error.value) == "TensorBoard needs tensorboardX: pip install 'charrnn-text[tensorboard]'"
     assert not folder.parent.exists()
 
 

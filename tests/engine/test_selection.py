@@ -45,7 +45,9 @@ def test_an_unknown_engine_is_an_error() -> None:
 def test_without_numba_auto_is_numpy_and_numba_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection, "is_installed", lambda name: False)
     assert engines.resolve("auto") == "numpy"
-    with pytest.raises(EngineError, match=r"is not installed: pip install numba, or use --engine numpy"):
+    with pytest.raises(
+        EngineError, match=r"is not installed: pip install 'charrnn-text\[fast\]', or use --engine numpy"
+    ):
         engines.resolve("numba")
 
 
