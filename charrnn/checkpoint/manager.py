@@ -10,10 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from filelock import FileLock
-
 from charrnn.checkpoint.event_file import EventFile
 from charrnn.checkpoint.file_pair import begin_pair, check_same_run, save_pair
+from charrnn.checkpoint.lock import Lock
 from charrnn.checkpoint.log import Log
 from charrnn.checkpoint.model_file import Checkpoint, load
 from charrnn.checkpoint.paths import resume_path
@@ -49,7 +48,7 @@ class CheckpointManager:
         self,
         trainer: Trainer,
         path: Path,
-        lock: FileLock,
+        lock: Lock,
         *,
         log: Path | None = None,
         tensorboard: Path | None = None,
@@ -77,11 +76,8 @@ class CheckpointManager:
         self.events = EventFile(None, trainer.state, resumed, force)
 
     def __enter__(self) -> Self:
-        try:
+        with self.lock.discarded_on_error():
             self._begin()
-        except BaseException:
-            self.lock.release()
-            raise
         return self
 
     def _begin(self) -> None:
@@ -128,6 +124,11 @@ class CheckpointManager:
     # Results
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the first save was made."""
+        return bool(self._last_saved)
+
+    @property
     def seconds(self) -> float:
         """The time since training began."""
         return time.monotonic() - self.began
@@ -169,9 +170,9 @@ class CheckpointManager:
             self.events.flush_to_disk()
         best = self._best()
         previous = None if self._is_surpassed(best) else self.previous_best
-        first = not self.resumed and not self._last_saved
+        first = not self.resumed and not self.has_begun
         untrained = not s.counters.step and not s.history and s.training_config.steps > 0
-        if self._last_saved:
+        if self.has_begun:
             check_same_run(self.path, s.run_id)
         if first:
             begin_pair(self.path, s)

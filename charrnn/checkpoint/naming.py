@@ -5,9 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from filelock import FileLock
-
-from charrnn.checkpoint.lock import acquire
+from charrnn.checkpoint.lock import Lock, acquire
 from charrnn.checkpoint.paths import FOLDER, RESUME_SUFFIX, SUFFIX, resume_path
 from charrnn.dataset.compression import COMPRESSED_SUFFIXES
 from charrnn.dataset.files import STDIN
@@ -28,7 +26,7 @@ def check_model_path(path: Path) -> Path:
     return path
 
 
-def reserve(path: Path, force: bool, advice: str = "continue it with --resume, ") -> FileLock:
+def reserve(path: Path, force: bool, advice: str = "continue it with --resume, ") -> Lock:
     """The lock of a path for a new run. Raises `CheckpointError` if a file exists there, unless `force` is true.
 
     `advice` says what else can be done about such a file.
@@ -36,12 +34,12 @@ def reserve(path: Path, force: bool, advice: str = "continue it with --resume, "
     lock = acquire(check_model_path(path))
     for taken in (path, resume_path(path)):
         if taken.exists() and not force:
-            lock.release()
+            lock.discard()
             raise CheckpointError(f"{taken} exists: {advice}overwrite it with --force, or give another --out")
     return lock
 
 
-def reserve_free(corpus_path: str, force: bool, folder: Path = FOLDER) -> tuple[Path, FileLock]:
+def reserve_free(corpus_path: str, force: bool, folder: Path = FOLDER) -> tuple[Path, Lock]:
     """A path for a new run, named after its corpus, and the lock; a number is added if the name is taken."""
     path = folder / f"{_stem(corpus_path)}{SUFFIX}"
     if force:
@@ -54,7 +52,7 @@ def reserve_free(corpus_path: str, force: bool, folder: Path = FOLDER) -> tuple[
             continue
         if not (numbered.exists() or resume_path(numbered).exists()):
             return numbered, lock
-        lock.release()
+        lock.discard()
     raise AssertionError("all numbers are taken")
 
 

@@ -70,7 +70,10 @@ class SavedTraining(Displayed):
         self._has_run = True
         if self._loop is not None and (loop := self._loop()) is not None:
             loop.close()
-        self.manager.lock.release()
+        if self.manager.has_begun:
+            self.manager.lock.release()
+        else:
+            self.manager.lock.discard()
 
     def __enter__(self) -> Self:
         return self
@@ -162,13 +165,10 @@ def train(
         return trainers.start(corpus, source=source, init_from=init_from, unknown=unknown, **options)
     path = _absolute(checkpoint)
     lock = reserve(path, force)
-    try:
+    with lock.discarded_on_error():
         log_path, events = _log_path(log, source, path), _events_path(tensorboard, source, force, path)
         trainer = trainers.start(corpus, source=source, init_from=init_from, unknown=unknown, **options)
         return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, tensorboard=events, force=force))
-    except BaseException:
-        lock.release()
-        raise
 
 
 def resume(
@@ -186,7 +186,7 @@ def resume(
     """
     path = check_model_path(_absolute(checkpoint))
     lock = acquire(path)
-    try:
+    with lock.discarded_on_error():
         state = load_state(resume_path(path))
         check_same_run(path, state.run_id)
         log_path, events = _log_path(log, state.source, path), _events_path(tensorboard, state.source, True, path)
@@ -204,9 +204,6 @@ def resume(
             corpus = corpora.read(source, state.corpus.size, digest=state.corpus.digest)
         trainer = trainers.resume(corpus, state, **options)
         return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, tensorboard=events, resumed=True))
-    except BaseException:
-        lock.release()
-        raise
 
 
 def _corpus(text: str | bytes | Corpus, normalization: str | None, init_from: Model | None) -> Corpus:

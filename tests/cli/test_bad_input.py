@@ -543,8 +543,8 @@ def test_the_table_is_long_and_has_every_command() -> None:
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
-    """All files of a folder except locks."""
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
+    """All files of a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def words(line: str) -> list[str]:

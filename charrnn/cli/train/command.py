@@ -248,14 +248,11 @@ def command(
     quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn.checkpoint.event_file import check_events
-    from charrnn.checkpoint.lock import lock_path
     from charrnn.checkpoint.log import check_log
     from charrnn.checkpoint.manager import CheckpointManager
-    from charrnn.checkpoint.paths import resume_path
     from charrnn.cli.train import files, job
     from charrnn.cli.train.given import given_options, read_options, training_options
     from charrnn.cli.train.run import Run
-    from charrnn.dataset.files import list_files
     from charrnn.training import options as train_options
 
     with job.joined(distributed, rank_timeout, exchange) as ranks:
@@ -266,9 +263,9 @@ def command(
         reading = read_options(given, resume)
         default_time = not resume and not given.keys() & set(train_options.LENGTH_OPTIONS)
         if resume:
-            trainer, path, lock = files.resume(paths, reading, options, out=out, quiet=quiet, ranks=ranks)
+            started = files.resume(paths, reading, options, out=out, quiet=quiet, ranks=ranks)
         else:
-            trainer, path, lock = files.start(
+            started = files.start(
                 paths,
                 reading,
                 options,
@@ -279,11 +276,8 @@ def command(
                 quiet=quiet,
                 ranks=ranks,
             )
-        source = trainer.state.source
-        texts = () if source is None else (*source.paths, *source.val_paths)
-        check_events(tensorboard, texts, continues=True, others=(path, log))
-        log_texts = [] if source is None or log is None else list_files(texts, source.file_filter)
-        check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *log_texts))
+        files.check_logs(started, log, tensorboard, init_from)
+        trainer, path, lock = started
         run = Run(
             CheckpointManager(
                 trainer, path, lock, log=log, tensorboard=tensorboard, resumed=resume, force=force, warn=notifier(quiet)

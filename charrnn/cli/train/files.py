@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from filelock import FileLock
-
 from charrnn import engine as engines
 from charrnn.checkpoint import naming
+from charrnn.checkpoint.event_file import check_events
 from charrnn.checkpoint.file_pair import check_same_run
-from charrnn.checkpoint.lock import acquire
+from charrnn.checkpoint.lock import Lock, acquire, lock_path
+from charrnn.checkpoint.log import check_log
 from charrnn.checkpoint.model_file import load
 from charrnn.checkpoint.paths import resume_path
 from charrnn.checkpoint.training_file import load_state
@@ -48,7 +48,7 @@ from charrnn.training.trainer import Trainer
 INTERPRETER_SECONDS = 0.4
 """The seconds that Python takes to start and to exit."""
 
-Started = tuple[Trainer, Path, FileLock]
+Started = tuple[Trainer, Path, Lock]
 
 
 def start(
@@ -73,22 +73,34 @@ def start(
         path, lock = naming.reserve_free(source.paths[0], force)
     else:
         path, lock = out, naming.reserve(out, force)
-    model = None if init_from is None else load(init_from).model
-    if model is not None:
-        trainers.check_init_from(model, options, unknown or "new")
-    if model is not None and not source.as_bytes and "normalization" not in read_options:
-        source = replace(source, normalization=model.text_form.normalization)
-    notice = notifier(quiet)
-    if not paths and unread_stdin.has_text():
-        notice(unread_stdin.NOTICE)
-    shared = None if ranks is None or model is not None else read_index(ranks, source, options)
-    corpus = _read_whole(source, options, notice) if shared is None else shared
-    options = _with_engine(options, source, corpus, model, quiet)
-    with default_interrupt():  # the measurement compiles
-        trainer = trainers.start(
-            corpus, source=source, init_from=model, unknown=unknown or "new", ranks=ranks, **options
-        )
+    with lock.discarded_on_error():
+        model = None if init_from is None else load(init_from).model
+        if model is not None:
+            trainers.check_init_from(model, options, unknown or "new")
+        if model is not None and not source.as_bytes and "normalization" not in read_options:
+            source = replace(source, normalization=model.text_form.normalization)
+        notice = notifier(quiet)
+        if not paths and unread_stdin.has_text():
+            notice(unread_stdin.NOTICE)
+        shared = None if ranks is None or model is not None else read_index(ranks, source, options)
+        corpus = _read_whole(source, options, notice) if shared is None else shared
+        options = _with_engine(options, source, corpus, model, quiet)
+        with default_interrupt():  # the measurement compiles
+            trainer = trainers.start(
+                corpus, source=source, init_from=model, unknown=unknown or "new", ranks=ranks, **options
+            )
     return trainer, path, lock
+
+
+def check_logs(started: Started, log: Path | None, tensorboard: Path | None, init_from: Path | None) -> None:
+    """Raises an error if the log or the events would be written over another file of the run."""
+    trainer, path, lock = started
+    source = trainer.state.source
+    texts = () if source is None else (*source.paths, *source.val_paths)
+    with lock.discarded_on_error():
+        check_events(tensorboard, texts, continues=True, others=(path, log))
+        log_texts = [] if source is None or log is None else files.list_files(texts, source.file_filter)
+        check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *log_texts))
 
 
 def _read_whole(source: Source, options: TrainOptions, notice: Callable[[str], None]) -> Corpus:
@@ -125,18 +137,20 @@ def resume(
     """The run that `saved_run.find` finds; the paths are those of its text, and one of them may be its model's."""
     path, paths = saved_run.find(paths, out)
     lock = acquire(path)
-    state = load_state(resume_path(path))
-    check_same_run(path, state.run_id)
-    options = _in_layout_of(state, options, read_options)
-    trainers.check_resume(state, options)  # before the corpus is read
-    source = _source_to_resume(state, paths, read_options, path)
-    digest = state.corpus.digest
-    shared = read_index(ranks, source, options) if ranks is not None and digest.startswith(PREFIX) else None
-    corpus = shared or corpora.read(source, state.corpus.size, notifier(quiet), options["layout"], digest)
-    options = _with_remaining_time(options, source)
-    _notify_engine(options, state, quiet)
-    with default_interrupt():
-        return trainers.resume(corpus, replace(state, source=source.absolute()), ranks=ranks, **options), path, lock
+    with lock.discarded_on_error():
+        state = load_state(resume_path(path))
+        check_same_run(path, state.run_id)
+        options = _in_layout_of(state, options, read_options)
+        trainers.check_resume(state, options)  # before the corpus is read
+        source = _source_to_resume(state, paths, read_options, path)
+        digest = state.corpus.digest
+        shared = read_index(ranks, source, options) if ranks is not None and digest.startswith(PREFIX) else None
+        corpus = shared or corpora.read(source, state.corpus.size, notifier(quiet), options["layout"], digest)
+        options = _with_remaining_time(options, source)
+        _notify_engine(options, state, quiet)
+        with default_interrupt():
+            trainer = trainers.resume(corpus, replace(state, source=source.absolute()), ranks=ranks, **options)
+    return trainer, path, lock
 
 
 def _in_layout_of(state: TrainingState, options: TrainOptions, read_options: dict[str, Any]) -> TrainOptions:
