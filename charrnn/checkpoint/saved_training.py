@@ -163,7 +163,7 @@ def train(
                 "log, tensorboard and force are only for a run with a checkpoint", "log", "tensorboard", "force"
             )
         return trainers.start(corpus, source=source, init_from=init_from, unknown=unknown, **options)
-    path = _absolute(checkpoint)
+    path = _absolute(checkpoint, "checkpoint")
     lock = reserve(path, force)
     with lock.discarded_on_error():
         log_path, events = _log_path(log, source, path), _events_path(tensorboard, source, force, path)
@@ -184,7 +184,7 @@ def resume(
     If no text is given, it is read from where it was. The options and the errors are those of `training.start.resume`;
     also raises `CheckpointError` if there is no such run, and `CorpusError` if the text is missing.
     """
-    path = check_model_path(_absolute(checkpoint))
+    path = check_model_path(_absolute(checkpoint, "checkpoint"))
     lock = acquire(path)
     with lock.discarded_on_error():
         state = load_state(resume_path(path))
@@ -216,8 +216,13 @@ def _corpus(text: str | bytes | Corpus, normalization: str | None, init_from: Mo
     return corpora.from_text(text, normalization=default if normalization is None else normalization)
 
 
-def _absolute(path: str | Path) -> Path:
-    """The path as it is in any folder, so that it still leads to the locked file when the program changes folders."""
+def _absolute(path: str | Path, name: str) -> Path:
+    """The path as it is in any folder, so that it still leads to the locked file when the program changes folders.
+
+    Raises `ConfigError` for an empty one, which would be the current folder.
+    """
+    if path == "":
+        raise ConfigError(f"{name} can't be empty: give the name of a file or a folder", name)
     return Path(os.path.abspath(path))
 
 
@@ -225,10 +230,11 @@ def _log_path(log: str | Path | None, source: Source | None, path: Path) -> Path
     """The path of the log; raises `ConfigError` if it is one of the other files of the run."""
     if log is None:
         return None
+    absolute = _absolute(log, "log")
     texts = () if source is None else (*source.paths, *source.val_paths)
     files = [] if source is None else list_files(texts, source.file_filter)
     check_log(Path(log), texts, (path, resume_path(path), lock_path(path), *files))
-    return _absolute(log)
+    return absolute
 
 
 def _events_path(
@@ -237,5 +243,6 @@ def _events_path(
     """The path of the folder for events; raises what `check_events` does."""
     if folder is None:
         return None
+    absolute = _absolute(folder, "tensorboard")
     check_events(Path(folder), () if source is None else (*source.paths, *source.val_paths), continues, others)
-    return _absolute(folder)
+    return absolute

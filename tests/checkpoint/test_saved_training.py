@@ -159,6 +159,14 @@ def test_a_run_that_can_not_start_releases_the_lock(options: Any, error: type[Ex
     acquire(path).release()
 
 
+@pytest.mark.parametrize("name", ["checkpoint", "log", "tensorboard"])
+def test_an_empty_path_is_not_the_current_folder(name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    with pytest.raises(ConfigError, match=f"^{name} can't be empty"):
+        charrnn.train(TEXT, **OPTIONS | {"checkpoint": path, name: ""})
+    assert not list(path.parent.iterdir())
+
+
 def test_a_run_that_can_not_write_releases_the_lock(path: Path) -> None:
     log = path.with_name("log")
     log.write_text("something\n")
