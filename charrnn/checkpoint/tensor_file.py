@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import struct
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from charrnn.checkpoint.atomic_file import AtomicFile
 from charrnn.checkpoint.paths import SUFFIX
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, closed_folder, why
 from charrnn.types import Array, Indices, Params
 from charrnn.version import VERSION
 
@@ -70,8 +71,11 @@ class TensorFile:
     def __init__(self, path: Path):
         self.path = path
         try:
-            if not path.is_file():
-                raise CheckpointError(f"{path} is not a file" if path.exists() else f"there is no {path}")
+            if not os.path.isfile(path):
+                if os.path.exists(path):
+                    raise CheckpointError(f"{path} is not a file")
+                closed = closed_folder(path)
+                raise CheckpointError(f"can't read {path}: {closed}" if closed else f"there is no {path}")
             path.open("rb").close()  # of any file that it can't open, the library says that there is none
             self.file = safe_open(path, framework="numpy")
             self.metadata = self.file.metadata() or {}
@@ -80,7 +84,7 @@ class TensorFile:
                 raise CheckpointError(f"{path} is not a checkpoint: give a model's file, {SUFFIX}") from None
             raise CheckpointError(f"{path} is not a checkpoint, or damaged: {_one_line(error)}") from None
         except OSError as error:
-            raise CheckpointError(f"can't read {path}: {error.strerror or error}") from None
+            raise CheckpointError(f"can't read {path}: {why(error, path)}") from None
         if "charrnn" not in self.metadata:
             raise CheckpointError(f"{path} was not written for charrnn: its metadata lacks the key `charrnn`")
         self.format = self.json("charrnn")

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from charrnn.dataset.compression import text_blocks
 from charrnn.dataset.file_decoder import MARKS
 from charrnn.dataset.file_types import NotTextError
-from charrnn.errors import CorpusError
+from charrnn.errors import CorpusError, closed_folder, why
 
 SNIFF = 1 << 13
 """The first bytes of a file that tell whether it is text."""
@@ -87,7 +87,7 @@ def newline(encoding: str, character: str = "\n") -> bytes:
 
 def unreadable(path: str, error: OSError) -> CorpusError:
     """The error for a file that can't be read."""
-    return CorpusError(f"can't read {path or repr(path)}: {error.strerror or error}")
+    return CorpusError(f"can't read {path or repr(path)}: {why(error, path)}")
 
 
 @dataclass
@@ -154,6 +154,8 @@ class FileList:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
             raise unreadable(error.filename or folder, error) from None
+        if entries and (closed := closed_folder(entries[0].path)):  # it can be listed, and its files can't be read
+            raise CorpusError(f"can't read {folder}: {closed}")
         below = []
         for entry in entries:
             path = os.path.join(prefix, entry.name)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from charrnn.checkpoint.model_file import Checkpoint, load
-from charrnn.errors import CharRNNError, CheckpointError, ConfigError, ExportError
+from charrnn.errors import CharRNNError, CheckpointError, ConfigError, ExportError, why
 from charrnn.export.options import ExportOptions
 from charrnn.export.page.page import render
 from charrnn.model.model import Model
@@ -62,7 +62,7 @@ class ServedModel:
         except FileNotFoundError:
             raise CheckpointError(f"there is no {self.path}") from None
         except OSError as error:
-            raise CheckpointError(f"can't read {self.path}: {error.strerror}") from None
+            raise CheckpointError(f"can't read {self.path}: {why(error, self.path)}") from None
         return found.st_mtime_ns, found.st_size, found.st_ino
 
 

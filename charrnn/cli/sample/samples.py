@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from charrnn.cli.terminal.console import Output, as_utf8, is_closed_pipe, notice
-from charrnn.errors import CheckpointError, SamplingError
+from charrnn.errors import CheckpointError, SamplingError, why
 from charrnn.model.model import Model
 from charrnn.sampling.generate import Sample, TextGenerator, alternatives
 from charrnn.sampling.request import SamplingRequest
@@ -125,7 +125,7 @@ class SampleFiles:
                 with open(path, "wb" if self.force else "xb") as file:
                     file.write(as_utf8(text if ends else text + "\n"))
         except OSError as error:
-            raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
+            raise CheckpointError(f"can't write {path}: {why(error, path)}") from None
         return empty
 
 

@@ -4,6 +4,7 @@ import errno
 import os
 
 from charrnn.cli.terminal.console import notice
+from charrnn.errors import closed_folder
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAX_MESSAGE = 2000
@@ -22,6 +23,8 @@ def unexpected(error: Exception) -> str:
         return "there is not enough memory for this"
     if isinstance(error, FileNotFoundError) and _is_current_folder_gone():
         return "the current folder no longer exists: change to another one"
+    if isinstance(error, PermissionError) and error.filename and (closed := closed_folder(error.filename)):
+        return f"can't reach {error.filename}: {closed}"
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         return f"can't write {error.filename or 'the output'}: {error.strerror}"
     if isinstance(error, OSError) and error.strerror:
