@@ -1,4 +1,7 @@
-"""The errors. Each message is one line that says what happened, then what to do."""
+"""The errors. Each message is one line that says what happened, then what to do.
+
+What to do is said in Python, as code: "overwrite it with `force=True`". The command line writes it as options.
+"""
 
 import os
 from collections.abc import Sequence

@@ -68,7 +68,9 @@ def acquire(path: Path) -> Lock:
         except Timeout:  # an OSError too
             if not os.path.exists(lock.lock_file):  # as in folders like /proc
                 raise CheckpointError(f"can't write {path}: no files can be created in its folder") from None
-            raise LockedError(f"another run is writing {path}: wait for it to end, or give another --out") from None
+            raise LockedError(
+                f"another run is writing {path}: wait for it to end, or give another `checkpoint`"
+            ) from None
         except OSError:  # filelock follows no link, so that nobody can have another file emptied
             if file.is_symlink():
                 raise CheckpointError(f"can't write {path}: its lock {file} is a link: remove the link") from None

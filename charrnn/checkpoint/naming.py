@@ -18,15 +18,17 @@ MAX_NAME_BYTES = 150
 def check_model_path(path: Path) -> Path:
     """The path, if it is fit for a model's file; otherwise raises `CheckpointError` or `ConfigError`."""
     if os.path.isdir(path):
-        raise CheckpointError(f"{path} is a folder: give --out the name of a file in it")
+        raise CheckpointError(f"{path} is a folder: give `checkpoint` the name of a file in it")
     names = (path.name, os.path.basename(os.path.realpath(path)))  # a link may lead to the state of another run
     if path.suffix != SUFFIX or any(name.endswith(RESUME_SUFFIX) for name in names):
         name = path.name.removesuffix(RESUME_SUFFIX).removesuffix(SUFFIX) + SUFFIX
-        raise ConfigError(f"the name of a model's file must end in {SUFFIX}: give --out {path.with_name(name)}")
+        raise ConfigError(
+            f'the name of a model\'s file must end in {SUFFIX}: give `checkpoint="{path.with_name(name)}"`'
+        )
     return path
 
 
-def reserve(path: Path, force: bool, advice: str = "continue it with --resume, ") -> Lock:
+def reserve(path: Path, force: bool, advice: str = "continue it with `charrnn.resume`, ") -> Lock:
     """The lock of a path for a new run. Raises `CheckpointError` if a file exists there, unless `force` is true.
 
     `advice` says what else can be done about such a file.
@@ -35,7 +37,9 @@ def reserve(path: Path, force: bool, advice: str = "continue it with --resume, "
     for taken in (path, resume_path(path)):
         if taken.exists() and not force:
             lock.discard()
-            raise CheckpointError(f"{taken} exists: {advice}overwrite it with --force, or give another --out")
+            raise CheckpointError(
+                f"{taken} exists: {advice}overwrite it with `force=True`, or give another `checkpoint`"
+            )
     return lock
 
 

@@ -44,9 +44,9 @@ class FileFilter:
         return not self.include or _matches(path, self.include)
 
     def described(self) -> str:
-        """The patterns, as options."""
-        options = [f"--include {pattern!r}" for pattern in self.include]
-        return " ".join(options + [f"--exclude {pattern!r}" for pattern in self.exclude])
+        """The patterns, for a message."""
+        options = [f"`include={pattern!r}`" for pattern in self.include]
+        return " ".join(options + [f"`exclude={pattern!r}`" for pattern in self.exclude])
 
     def is_text(self, path: str) -> bool:
         """Whether a file is a text, as far as its first bytes tell; a compressed one, as far as those of its content.

@@ -56,7 +56,7 @@ def choose(
             return Choice("numpy", compiling)
     problem = problem_with_numba()
     if name == "numba" and problem:
-        raise EngineError(f"the numba engine {problem}, or use --engine numpy")
+        raise EngineError(f'the numba engine {problem}, or use `engine="numpy"`')
     return Choice("numpy" if problem else "numba")
 
 

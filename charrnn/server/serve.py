@@ -119,7 +119,7 @@ def serve(
         sys.setswitchinterval(SWITCH_SECONDS)
         cut = asyncio.run(_serve(App(Service(models, options), log, debug), listener, notice))
     if cut:
-        raise CharRNNError(f"answers that were cut off after {options.drain:g} seconds: {cut}; give a longer --drain")
+        raise CharRNNError(f"answers that were cut off after {options.drain:g} seconds: {cut}; give a longer `drain`")
 
 
 async def _serve(app: App, listener: socket.socket, notice: Callable[[str], None]) -> int:

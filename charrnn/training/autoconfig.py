@@ -238,7 +238,7 @@ def _check_evaluation(corpus: Corpus, deadline: Deadline) -> None:
     if corpus.held_out is not None and deadline.evaluation > MAX_SHARE_OF_HELD_OUT * deadline.seconds:
         raise ConfigError(
             f"validating on {corpus.held_out.name} would take about {deadline.evaluation:.0f} of the "
-            f"{counted(round(deadline.seconds), 'seconds')}: give more --time, or a shorter text"
+            f"{counted(round(deadline.seconds), 'seconds')}: give more `time`, or a shorter text"
         )
 
 

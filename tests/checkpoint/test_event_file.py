@@ -151,12 +151,12 @@ def test_events_are_on_the_disk_while_it_runs(path: Path, folder: Path) -> None:
 def test_the_events_of_another_run_stay_unless_they_are_overwritten(path: Path, folder: Path) -> None:
     finish(train(path, tensorboard=folder))
     other, before = path.with_name("other.safetensors"), seen(folder)
-    with pytest.raises(CheckpointError, match="has the events of a run: overwrite them with --force"):
+    with pytest.raises(CheckpointError, match="has the events of a run: overwrite them with `force=True`"):
         train(other, tensorboard=folder)
     assert not resume_path(other).exists()
     acquire(other).release()
     finish(train(other, seed=2))
-    with pytest.raises(CheckpointError, match="has the events of another run: give --tensorboard a folder of its own"):
+    with pytest.raises(CheckpointError, match="has the events of another run: give `tensorboard` a folder of its own"):
         finish(charrnn.resume(other, TEXT, steps=15, tensorboard=folder))
     assert state_of(other).counters.step == 12
     assert seen(folder) == before
