@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from charrnn.checkpoint.event_file import EventFile
 from charrnn.checkpoint.file_pair import begin_pair, check_same_run, save_pair
+from charrnn.checkpoint.kept_model import update_ngrams
 from charrnn.checkpoint.lock import Lock
 from charrnn.checkpoint.log import Log
 from charrnn.checkpoint.model_file import Checkpoint, load
@@ -87,6 +88,8 @@ class CheckpointManager:
             self.events = EventFile(self.tensorboard, *self._log_options[1:])
             try:
                 self.save()
+                if self.previous_best:
+                    update_ngrams(self.path, self.trainer)
             except BaseException:
                 self.events.discard()
                 raise
@@ -198,6 +201,12 @@ class CheckpointManager:
         if self._last_saved != self._fingerprint():
             self.save()
 
+    def leave(self) -> None:
+        """Saves what is new in a run that may be left before its end, and then what can be measured of it."""
+        self.save_if_changed()
+        self.trainer.measure()  # who can't wait for it has everything else
+        self.save_if_changed()
+
     def _fingerprint(self) -> tuple[object, ...]:
         """Differs from the last one if there is anything new to save.
 
@@ -241,7 +250,7 @@ class CheckpointManager:
         if (table and table.order) != (trainer.ngrams and trainer.ngrams.order) or (table and table.loss is None):
             return
         trainer.line_scores, trainer.ngrams = model.line_scores, table
-        if table or model.line_scores:
+        if model.line_scores:  # a run that was left has measured n-grams alone
             trainer.measured_step = trainer.best_step
 
     # The log

@@ -63,7 +63,7 @@ class SavedTraining(Displayed):
                 yield from self.manager
             finally:
                 if self.trainer.is_between_steps:
-                    self.manager.save_if_changed()
+                    self.manager.leave()
 
     def close(self) -> None:
         """Ends the run where it is, saves what is new, and unlocks the path."""

@@ -102,7 +102,7 @@ class Run:
                     break
             else:
                 bar.complete()
-            self.manager.save_if_changed()
+            self.manager.leave()
         return signals
 
     def _interrupted(self, signals: dict[int, float]) -> int:
