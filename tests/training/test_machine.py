@@ -27,7 +27,7 @@ def test_the_slowest_rank_and_the_exchange_decide(monkeypatch: pytest.MonkeyPatc
     found = Machine(ranks, "bfloat16").throughput("numpy", "float32", 2, MODEL, 3, 4)
     # a step of 2 ranks with 2 threads of 3 rows of 4 characters takes 24/500 s, and its exchange 0.006
     assert found == pytest.approx(48 / (24 / 500 + 0.006))
-    assert told == [("measure", "bfloat16", ("numpy", "float32", 2, MODEL, 3, 4))]
+    assert told == [("measure", "bfloat16", ("numpy", "float32", 2, MODEL, 3, 4, None))]
 
 
 @pytest.mark.parametrize(("processes", "rows"), [(1, 32), (2, 32), (4, 64), (8, 128)])
