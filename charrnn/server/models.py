@@ -14,7 +14,7 @@ from charrnn.errors import CharRNNError, CheckpointError, ConfigError, ExportErr
 from charrnn.export.options import ExportOptions
 from charrnn.export.page.page import render
 from charrnn.model.model import Model
-from charrnn.server.errors import ApiError
+from charrnn.server.errors import SURROGATE, ApiError
 
 Prepare = Callable[[Model], Model]
 """Gives a model that was loaded its engine."""
@@ -46,7 +46,7 @@ class ServedModel:
     """A model under its name."""
 
     def __init__(self, path: Path):
-        self.path, self.name = path, path.stem
+        self.path, self.name = path, SURROGATE.sub("\ufffd", path.stem)  # bytes that are no UTF-8, as JSON has them
         self.loading = asyncio.Lock()
         self.loaded: LoadedModel | None = None
         self.reloads = 0
