@@ -262,8 +262,9 @@ def command(
         options = training_options(given, resume)
         reading = read_options(given, resume)
         default_time = not resume and not given.keys() & set(train_options.LENGTH_OPTIONS)
+        draws = sample_every != 0 and (tensorboard is not None or not quiet)
         if resume:
-            started = files.resume(paths, reading, options, out=out, quiet=quiet, ranks=ranks)
+            started = files.resume(paths, reading, options, out=out, quiet=quiet, draws=draws, ranks=ranks)
         else:
             started = files.start(
                 paths,
@@ -274,6 +275,7 @@ def command(
                 unknown=unknown,
                 force=force,
                 quiet=quiet,
+                draws=draws,
                 ranks=ranks,
             )
         files.check_logs(started, log, tensorboard, init_from)
@@ -283,7 +285,7 @@ def command(
                 trainer, path, lock, log=log, tensorboard=tensorboard, resumed=resume, force=force, warn=notifier(quiet)
             ),
             quiet=quiet,
-            sample_every=max(200, trainer.state.training_config.steps // 8) if sample_every is None else sample_every,
+            sample_every=draws * (sample_every or max(200, trainer.state.training_config.steps // 8)),
             command=None if resume else files.command_words(paths, reading, init_from, unknown, trainer.n_ranks),
             default_time=default_time,
             default_min_count=not resume and "min_count" not in options,

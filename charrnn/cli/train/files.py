@@ -61,9 +61,13 @@ def start(
     unknown: str | None,
     force: bool,
     quiet: bool,
+    draws: bool,
     ranks: Ranks | None,
 ) -> Started:
-    """A new run; `read_options` holds the options that say how to read the text."""
+    """A new run; `read_options` holds the options that say how to read the text.
+
+    `draws` says that samples are drawn on the way, which takes a kernel more.
+    """
     source = Source(paths or (files.bundled_corpus(),), **read_options)
     source.text_form  # noqa: B018 - an unknown encoding leaves nothing behind either
     files.total_size((*source.paths, *source.val_paths))  # first, so that a mistyped name leaves nothing behind
@@ -84,7 +88,7 @@ def start(
             notice(unread_stdin.NOTICE)
         shared = None if ranks is None or model is not None else read_index(ranks, source, options)
         corpus = _read_whole(source, options, notice) if shared is None else shared
-        options = _with_engine(options, source, corpus, model, quiet)
+        options = _with_engine(options, source, corpus, model, quiet, draws)
         with default_interrupt():  # the measurement compiles
             trainer = trainers.start(
                 corpus, source=source, init_from=model, unknown=unknown or "new", ranks=ranks, **options
@@ -132,9 +136,13 @@ def resume(
     *,
     out: Path | None,
     quiet: bool,
+    draws: bool,
     ranks: Ranks | None,
 ) -> Started:
-    """The run that `saved_run.find` finds; the paths are those of its text, and one of them may be its model's."""
+    """The run that `saved_run.find` finds; the paths are those of its text, and one of them may be its model's.
+
+    `draws`: see `start`.
+    """
     path, paths = saved_run.find(paths, out)
     lock = acquire(path)
     with lock.discarded_on_error():
@@ -147,7 +155,7 @@ def resume(
         shared = read_index(ranks, source, options) if ranks is not None and digest.startswith(PREFIX) else None
         corpus = shared or corpora.read(source, state.corpus.size, notifier(quiet), options["layout"], digest)
         options = _with_remaining_time(options, source)
-        _notify_engine(options, state, quiet)
+        _notify_engine(options, state, quiet, draws)
         with default_interrupt():
             trainer = trainers.resume(corpus, replace(state, source=source.absolute()), ranks=ranks, **options)
     return trainer, path, lock
@@ -200,7 +208,7 @@ def _with_remaining_time(options: TrainOptions, source: Source) -> TrainOptions:
 
 
 def _with_engine(
-    options: TrainOptions, source: Source, corpus: Corpus, model: Model | None, quiet: bool
+    options: TrainOptions, source: Source, corpus: Corpus, model: Model | None, quiet: bool, draws: bool
 ) -> TrainOptions:
     """The options of a new run: those with a `time` with what remains of it, and what computes best in that."""
     if "time" not in options:
@@ -209,9 +217,9 @@ def _with_engine(
     train_options.check(options, has_model=model is not None)
     config = None if model is None else model.config
     resolved = train_options.resolve_layout(corpus, options, config)
-    samples, seconds = not quiet, options["time"]
-    resolved["precision"] = autoconfig.choose_precision(resolved, config, seconds, samples)
-    kernels = autoconfig.kernels(resolved, config, samples)
+    seconds = options["time"]
+    resolved["precision"] = autoconfig.choose_precision(resolved, config, seconds, draws)
+    kernels = autoconfig.kernels(resolved, config, draws)
     choice = engines.choose(train_options.requested_engine(options), seconds=seconds, kernels=kernels)
     notify_compilation(choice.engine, kernels, quiet)  # now, since measuring the machine compiles
     if choice.spared and not quiet:
@@ -219,7 +227,7 @@ def _with_engine(
     return options | {"engine": choice.engine, "precision": resolved["precision"]}
 
 
-def _notify_engine(options: TrainOptions, state: TrainingState, quiet: bool) -> None:
+def _notify_engine(options: TrainOptions, state: TrainingState, quiet: bool, draws: bool) -> None:
     """Notices about the engine of a resumed run with a `time`, which is the one that it began with, unless it is given.
 
     The other one rounds differently: a run that was resumed with it would not end where one without a break does.
@@ -229,7 +237,7 @@ def _notify_engine(options: TrainOptions, state: TrainingState, quiet: bool) -> 
     model, config = state.model_config, state.training_config
     precision = engines.precision_to_compile(options.get("precision", config.precision))
     both = (precision, "float32")  # the speed of evaluations is measured too
-    kernels = frozenset().union(*(compile_time.training(model.cell, model.form, True, each) for each in both))
+    kernels = frozenset().union(*(compile_time.training(model.cell, model.form, draws, each) for each in both))
     engine = options.get("engine", config.engine)
     notify_compilation(engine, kernels, quiet)
     if engine == "numpy" and "engine" not in options and engines.pays(options["time"], kernels):

@@ -46,7 +46,7 @@ class Run:
         self.manager, self.trainer = manager, manager.trainer
         self.notice = notifier(quiet)
         self.quiet = quiet
-        self.sample_every = sample_every if not quiet or manager.tensorboard is not None else 0
+        self.sample_every = sample_every
         """The steps between samples; 0 if there are none."""
         self.command = command
         self.defaults = default_time, default_min_count
