@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from charrnn.checkpoint.atomic_file import AtomicFile
 from charrnn.checkpoint.paths import SUFFIX
 from charrnn.errors import CheckpointError, closed_folder, why
+from charrnn.layers.matmul import from_bfloat16
 from charrnn.types import Array, Indices, Params
 from charrnn.version import VERSION
 
@@ -176,7 +177,7 @@ class TensorFile:
 
     def _tensor(self, name: str) -> Array:
         if self.file.get_slice(name).get_dtype() == "BF16":  # a type that NumPy lacks
-            return widened(self._halves(name))
+            return from_bfloat16(self._halves(name))
         tensor: Array = self.file.get_tensor(name)
         return tensor
 
@@ -189,13 +190,6 @@ class TensorFile:
                 raise ValueError("it was replaced while it was read")
             raw.seek(8 + length + place["data_offsets"][0])
             return np.fromfile(raw, "<u2", math.prod(place["shape"])).reshape(place["shape"])
-
-
-def widened(halves: Array) -> Array:
-    """The numbers whose bfloat16 bits are given, in single precision: these are the upper half of its bits."""
-    wide = halves.astype(np.uint32)
-    wide <<= 16
-    return wide.view(np.float32)
 
 
 def _one_line(error: Exception) -> str:
