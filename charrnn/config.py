@@ -297,4 +297,4 @@ class SamplingConfig(Config):
             between(name, getattr(self, name), 0, 1)
         for name in ("top_p", "typical"):
             if getattr(self, name) == 0:
-                raise ConfigError(f"{name} must be above 0; for only the likeliest character use --temp 0", name)
+                raise ConfigError(f"{name} must be above 0; for only the likeliest character use `temp=0`", name)

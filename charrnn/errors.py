@@ -1,6 +1,11 @@
-"""The errors. Each message is one line that says what happened, then what to do."""
+"""The errors. Each message is one line that says what happened, then what to do.
 
+What to do is said in Python, as code: "overwrite it with `force=True`". The command line writes it as options.
+"""
+
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Self
 
 
@@ -13,6 +18,23 @@ def listed(names: Sequence[str], most: int) -> str:
     """Names for a message, at most so many, and how many more there are: `a, b, c and 2 more`."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def why(error: OSError, path: str | Path) -> str:
+    """What the system says about a file, for a message, or which folder above the file can't be entered.
+
+    Of a file in such a folder the system says the same as of one that can't be read itself.
+    """
+    closed = closed_folder(path) if isinstance(error, PermissionError) else ""
+    return closed or error.strerror or str(error)
+
+
+def closed_folder(path: str | Path) -> str:
+    """Says that a folder above a file can't be entered, and what to do; empty if they all can be, or are missing."""
+    for folder in reversed(Path(path).parents):
+        if os.path.isdir(folder) and not os.access(folder, os.X_OK):
+            return f"the folder {folder} can't be entered: give yourself its permission x"
+    return ""
 
 
 class CharRNNError(Exception):

@@ -6,6 +6,21 @@ from types import ModuleType
 
 from charrnn.errors import MissingLibraryError
 
+EXTRAS = {
+    "encodings": ("charset_normalizer",),
+    "fast": ("numba",),
+    "llm": ("llm",),
+    "match": ("regex",),
+    "mpi": ("mpi4py",),
+    "onnx": ("onnx",),
+    "page": ("jinja2", "matplotlib"),
+    "plot": ("matplotlib",),
+    "serve": ("starlette", "uvicorn", "h11"),
+    "tensorboard": ("tensorboardX",),
+    "zstd": ("backports.zstd",),
+}
+"""The modules that the libraries of each extra bring; pip knows some of these libraries by other names."""
+
 
 def is_installed(name: str) -> bool:
     """Whether a library is there to be imported, by the name of its module; imports at most the packages around it.
@@ -30,11 +45,16 @@ def import_optional(name: str) -> ModuleType:
     return sys.modules[name]
 
 
-def require(use: str, *names: str) -> None:
-    """Raises `MissingLibraryError` if one of these libraries can't be imported; `use` says what needs them."""
-    try:
-        for name in names:
+def install(extra: str) -> str:
+    """The command that installs what an extra has, beside this copy or another one, as a shell takes it."""
+    return f"pip install 'charrnn-text[{extra}]'"
+
+
+def require(use: str, extra: str) -> None:
+    """Raises `MissingLibraryError` if a library of an extra can't be imported; `use` says what needs it."""
+    names = EXTRAS[extra]
+    for name in names:
+        try:
             import_optional(name)
-    except ImportError as error:
-        libraries = " and ".join(names)
-        raise MissingLibraryError(f"{use} needs {libraries}: pip install {' '.join(names)}", name=error.name) from None
+        except ImportError as error:
+            raise MissingLibraryError(f"{use} needs {name}: {install(extra)}", name=error.name) from None

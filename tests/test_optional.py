@@ -1,14 +1,16 @@
 """Optional libraries: a missing one, a folder that only has its name, and what is said about either."""
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from charrnn.errors import ConfigError, MissingLibraryError
-from charrnn.optional import import_optional, is_installed, require
+from charrnn.optional import EXTRAS, import_optional, install, is_installed, require
 from support.processes import charrnn, environment, error_line, train_model
 
 OPTIONAL = (
@@ -69,23 +71,39 @@ def test_packages_modules_and_packages_within_a_folder_are_libraries(folder: Pat
     assert not is_installed("no_such_name.other")
 
 
-def test_what_needs_a_missing_library_is_both_a_wrong_usage_and_an_import_error(folder: Path) -> None:
-    require("nothing", "json")
+def test_what_needs_a_missing_library_is_both_a_wrong_usage_and_an_import_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(EXTRAS, "whole", ("json",))
+    require("nothing", "whole")
     (folder / "broken_library.py").write_text("import no_such_library_at_all")
     for name, missing in (("no_such_library", "no_such_library"), ("broken_library", "no_such_library_at_all")):
-        with pytest.raises(ImportError, match=f"^a test needs json and {name}: pip install json {name}$") as caught:
-            require("a test", "json", name)
+        monkeypatch.setitem(EXTRAS, "part", ("json", name))
+        with pytest.raises(ImportError, match=rf"^a test needs {name}: pip install 'charrnn-text\[part\]'$") as caught:
+            require("a test", "part")
         assert isinstance(caught.value, ConfigError)
         assert isinstance(caught.value, MissingLibraryError)
         assert caught.value.name == missing
 
 
+def test_the_extras_are_those_of_the_package_with_the_modules_of_their_libraries() -> None:
+    with (Path(__file__).parents[1] / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    assert install("match") == f"pip install '{project['name']}[match]'"
+    libraries = {
+        extra: {re.split(r"[>=;]", requirement)[0].replace("-", "_") for requirement in requirements}
+        for extra, requirements in project["optional-dependencies"].items()
+        if extra not in ("bench", "test")  # for those who change the code
+    }
+    assert {extra: set(names) for extra, names in EXTRAS.items()} == libraries
+
+
 IMPORTS = """
 import sys
-for name in ("matplotlib", "jinja2", "onnx", "starlette"):
+for name in ("matplotlib", "jinja2", "onnx", "starlette", "llm"):
     sys.modules[name] = None
 for module in ("charrnn.inspection.picture", "charrnn.inspection.report.page", "charrnn.export.onnx",
-               "charrnn.server.serve"):
+               "charrnn.server.serve", "charrnn.plugins.llm"):
     try:
         __import__(module)
     except ImportError as error:
@@ -96,10 +114,11 @@ for module in ("charrnn.inspection.picture", "charrnn.inspection.report.page", "
 def test_importing_a_module_without_its_library_is_an_import_error() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
-        "a picture needs matplotlib: pip install matplotlib",
-        "the page needs jinja2 and matplotlib: pip install jinja2 matplotlib",
-        "an ONNX file needs onnx: pip install onnx",
-        "charrnn serve needs starlette and uvicorn: pip install starlette uvicorn",
+        "a picture needs matplotlib: pip install 'charrnn-text[plot]'",
+        "the page needs jinja2: pip install 'charrnn-text[page]'",
+        "an ONNX file needs onnx: pip install 'charrnn-text[onnx]'",
+        "charrnn serve needs starlette: pip install 'charrnn-text[serve]'",
+        "charrnn's plugin needs llm: pip install 'charrnn-text[llm]'",
     ]
 
 
@@ -113,22 +132,18 @@ def test_every_hint_names_the_library_that_is_missing(has_folders: bool, tmp_pat
     (tmp_path / "corpus.zst").write_bytes(bytes.fromhex("28b52ffd2400"))
     env = {"PYTHONPATH": os.pathsep.join(map(str, (tmp_path / "hidden", *filter(None, sys.path))))}
     hints = {
-        ("train", "corpus.txt", "--engine", "numba", "--steps", 1): (1, "not installed: pip install numba, or use"),
-        ("warm-up",): (1, "the numba engine is not installed: pip install numba"),
-        ("sample", model, "--match", "a+"): (2, "--match needs regex: pip install regex"),
-        ("inspect", model, "--history", "--plot", "h.svg"): (2, "matplotlib: pip install matplotlib"),
-        ("inspect", model, "--page", "p.html"): (2, "jinja2 and matplotlib: pip install jinja2 matplotlib"),
-        ("train", "corpus.txt", "--tensorboard", "runs"): (
-            2,
-            "TensorBoard needs tensorboardX: pip install tensorboardX",
-        ),
-        ("serve", model): (2, "charrnn serve needs starlette and uvicorn: pip install starlette uvicorn"),
-        ("train", "corpus.zst"): (1, "needs backports.zstd: pip install backports.zstd"),
+        ("train", "corpus.txt", "--engine", "numba", "--steps", 1): (1, "the numba engine is not installed", "fast"),
+        ("warm-up",): (1, "the numba engine is not installed", "fast"),
+        ("sample", model, "--match", "a+"): (2, "--match needs regex", "match"),
+        ("inspect", model, "--history", "--plot", "h.svg"): (2, "a picture needs matplotlib", "plot"),
+        ("inspect", model, "--page", "p.html"): (2, "the page needs jinja2", "page"),
+        ("train", "corpus.txt", "--tensorboard", "runs"): (2, "TensorBoard needs tensorboardX", "tensorboard"),
+        ("serve", model): (2, "charrnn serve needs starlette", "serve"),
+        ("train", "corpus.zst"): (1, "which needs backports.zstd", "zstd"),
     }
-    for args, (code, hint) in hints.items():
+    for args, (code, needed, extra) in hints.items():
         line = error_line(charrnn(*args, cwd=tmp_path, env=env), code)
-        assert hint in line
-        assert "charrnn[" not in line
+        assert f"{needed}: pip install 'charrnn-text[{extra}]'" in line
     done = charrnn("train", "corpus.txt", "--steps", 1, "--json", cwd=tmp_path, env=env)
     assert '"engine": "numpy"' in done.stdout, done.stderr
 

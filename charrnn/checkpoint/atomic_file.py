@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, closed_folder, why
 
 OWNER_MODE, PERMISSION_BITS = 0o600, 0o777
 """The permissions that the owner of a file always has, and the permission bits to copy from another file."""
@@ -21,7 +21,7 @@ def write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
+        raise CheckpointError(f"can't write {path}: {why(error, path)}") from None
 
 
 class AtomicFile:
@@ -81,7 +81,12 @@ class AtomicFile:
 
 
 def check_folder(path: Path) -> None:
-    """Raises `CheckpointError` if the folder of a file is missing, for those who don't want it to be made unasked."""
+    """Raises `CheckpointError` if the folder of a file is missing, for those who don't want it to be made unasked.
+
+    So it does if the folder can't be entered.
+    """
+    if closed := closed_folder(path):
+        raise CheckpointError(f"can't write {path}: {closed}")
     folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
         shown = path.parent if folder == Path(os.path.realpath(path.parent)) else folder  # a link may lead elsewhere

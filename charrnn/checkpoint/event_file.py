@@ -48,7 +48,7 @@ class EventFile:
         """Whether more was added than the beginning."""
         if folder is None:
             return
-        require("TensorBoard", "tensorboardX")
+        require("TensorBoard", "tensorboard")
         from tensorboardX.record_writer import RecordWriter
 
         run = state.run_id[:RUN_ID_DIGITS]
@@ -163,11 +163,11 @@ def check_events(
     if folder is None:
         return
     if any(other is not None and is_same_file(folder, other) for other in others):
-        raise ConfigError(f"{folder} can't be the folder of events too: give --tensorboard a folder of its own")
+        raise ConfigError(f"{folder} can't be the folder of events too: give `tensorboard` a folder of its own")
     if (text := folder_that_reads(folder, texts)) is not None:
-        raise ConfigError(f"{folder} would be read as part of the text in {text}: give --tensorboard another folder")
+        raise ConfigError(f"{folder} would be read as part of the text in {text}: give `tensorboard` another folder")
     if not is_installed("tensorboardX"):  # it is imported where it is used: it imports PyTorch, if that is there
-        require("TensorBoard", "tensorboardX")
+        require("TensorBoard", "tensorboard")
     with write_errors(folder):
         nearest = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
         if not nearest.is_dir():
@@ -182,6 +182,8 @@ def _check_free(folder: Path, run: str | None, force: bool) -> None:
     """Raises `CheckpointError` if a folder has events, and none of them is of this run, unless they are overwritten."""
     found = event_files(folder) if folder.is_dir() and not force else []
     if found and run is None:
-        raise CheckpointError(f"{folder} has the events of a run: overwrite them with --force, or give another folder")
+        raise CheckpointError(
+            f"{folder} has the events of a run: overwrite them with `force=True`, or give another folder"
+        )
     if found and not any(path.name.endswith(f".{run}") for path in found):
-        raise CheckpointError(f"{folder} has the events of another run: give --tensorboard a folder of its own")
+        raise CheckpointError(f"{folder} has the events of another run: give `tensorboard` a folder of its own")

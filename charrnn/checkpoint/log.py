@@ -87,7 +87,7 @@ class Log:
         if last.endswith(b"\n") or not LINE_START.startswith(last[: len(LINE_START)]):
             lines.append(last)
         if lines and _parse(lines[0]) is None:
-            raise CheckpointError(f"{path} is not a training log: give --log a file of its own")
+            raise CheckpointError(f"{path} is not a training log: give `log` a file of its own")
         while lines and self._will_be_rewritten(_parse(lines[-1]), counters):
             lines.pop()
         if (size := sum(map(len, lines))) < path.stat().st_size:
@@ -122,9 +122,9 @@ def _is_empty(path: Path) -> bool:
 def _check_free(path: Path, continues: bool) -> None:
     """Raises `CheckpointError` for a folder, and for a file with content unless the run continues or overwrites it."""
     if path.is_dir():
-        raise CheckpointError(f"{path} is a folder: give --log the name of a file in it")
+        raise CheckpointError(f"{path} is a folder: give `log` the name of a file in it")
     if not (continues or _is_empty(path)):
-        raise CheckpointError(f"{path} exists: overwrite it with --force, or give another --log")
+        raise CheckpointError(f"{path} exists: overwrite it with `force=True`, or give another `log`")
 
 
 def check_log(
@@ -137,11 +137,11 @@ def check_log(
     if log is None:
         return
     if str(log) == "-":
-        raise ConfigError("--log can't be -: give the name of a file")
+        raise ConfigError("`log` can't be -: give the name of a file")
     if any(other is not None and is_same_file(log, other) for other in (*texts, *others)):
-        raise ConfigError(f"{log} can't be the log too: give --log a file of its own")
+        raise ConfigError(f"{log} can't be the log too: give `log` a file of its own")
     if (text := folder_that_reads(log, texts)) is not None:
-        raise ConfigError(f"{log} would be read as part of the text in {text}: give --log another folder")
+        raise ConfigError(f"{log} would be read as part of the text in {text}: give `log` another folder")
     with write_errors(log):
         _check_free(log, continues)
 

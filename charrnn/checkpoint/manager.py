@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from filelock import FileLock
-
 from charrnn.checkpoint.event_file import EventFile
 from charrnn.checkpoint.file_pair import begin_pair, check_same_run, save_pair
+from charrnn.checkpoint.kept_model import update_ngrams
+from charrnn.checkpoint.lock import Lock
 from charrnn.checkpoint.log import Log
 from charrnn.checkpoint.model_file import Checkpoint, load
 from charrnn.checkpoint.paths import resume_path
@@ -49,7 +49,7 @@ class CheckpointManager:
         self,
         trainer: Trainer,
         path: Path,
-        lock: FileLock,
+        lock: Lock,
         *,
         log: Path | None = None,
         tensorboard: Path | None = None,
@@ -77,11 +77,8 @@ class CheckpointManager:
         self.events = EventFile(None, trainer.state, resumed, force)
 
     def __enter__(self) -> Self:
-        try:
+        with self.lock.discarded_on_error():
             self._begin()
-        except BaseException:
-            self.lock.release()
-            raise
         return self
 
     def _begin(self) -> None:
@@ -91,6 +88,8 @@ class CheckpointManager:
             self.events = EventFile(self.tensorboard, *self._log_options[1:])
             try:
                 self.save()
+                if self.previous_best:
+                    update_ngrams(self.path, self.trainer)
             except BaseException:
                 self.events.discard()
                 raise
@@ -127,6 +126,11 @@ class CheckpointManager:
             raise
 
     # Results
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the first save was made."""
+        return bool(self._last_saved)
 
     @property
     def seconds(self) -> float:
@@ -170,9 +174,9 @@ class CheckpointManager:
             self.events.flush_to_disk()
         best = self._best()
         previous = None if self._is_surpassed(best) else self.previous_best
-        first = not self.resumed and not self._last_saved
+        first = not self.resumed and not self.has_begun
         untrained = not s.counters.step and not s.history and s.training_config.steps > 0
-        if self._last_saved:
+        if self.has_begun:
             check_same_run(self.path, s.run_id)
         if first:
             begin_pair(self.path, s)
@@ -197,6 +201,12 @@ class CheckpointManager:
         """Saves if there is anything new since the last save."""
         if self._last_saved != self._fingerprint():
             self.save()
+
+    def leave(self) -> None:
+        """Saves what is new in a run that may be left before its end, and then what can be measured of it."""
+        self.save_if_changed()
+        self.trainer.measure()  # who can't wait for it has everything else
+        self.save_if_changed()
 
     def _fingerprint(self) -> tuple[object, ...]:
         """Differs from the last one if there is anything new to save.
@@ -241,7 +251,7 @@ class CheckpointManager:
         if (table and table.order) != (trainer.ngrams and trainer.ngrams.order) or (table and table.loss is None):
             return
         trainer.line_scores, trainer.ngrams = model.line_scores, table
-        if table or model.line_scores:
+        if model.line_scores:  # a run that was left has measured n-grams alone
             trainer.measured_step = trainer.best_step
 
     # The log

@@ -5,9 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from filelock import FileLock
-
-from charrnn.checkpoint.lock import acquire
+from charrnn.checkpoint.lock import Lock, acquire
 from charrnn.checkpoint.paths import FOLDER, RESUME_SUFFIX, SUFFIX, resume_path
 from charrnn.dataset.compression import COMPRESSED_SUFFIXES
 from charrnn.dataset.files import STDIN
@@ -20,15 +18,17 @@ MAX_NAME_BYTES = 150
 def check_model_path(path: Path) -> Path:
     """The path, if it is fit for a model's file; otherwise raises `CheckpointError` or `ConfigError`."""
     if os.path.isdir(path):
-        raise CheckpointError(f"{path} is a folder: give --out the name of a file in it")
+        raise CheckpointError(f"{path} is a folder: give `checkpoint` the name of a file in it")
     names = (path.name, os.path.basename(os.path.realpath(path)))  # a link may lead to the state of another run
     if path.suffix != SUFFIX or any(name.endswith(RESUME_SUFFIX) for name in names):
         name = path.name.removesuffix(RESUME_SUFFIX).removesuffix(SUFFIX) + SUFFIX
-        raise ConfigError(f"the name of a model's file must end in {SUFFIX}: give --out {path.with_name(name)}")
+        raise ConfigError(
+            f'the name of a model\'s file must end in {SUFFIX}: give `checkpoint="{path.with_name(name)}"`'
+        )
     return path
 
 
-def reserve(path: Path, force: bool, advice: str = "continue it with --resume, ") -> FileLock:
+def reserve(path: Path, force: bool, advice: str = "continue it with `charrnn.resume`, ") -> Lock:
     """The lock of a path for a new run. Raises `CheckpointError` if a file exists there, unless `force` is true.
 
     `advice` says what else can be done about such a file.
@@ -36,12 +36,14 @@ def reserve(path: Path, force: bool, advice: str = "continue it with --resume, "
     lock = acquire(check_model_path(path))
     for taken in (path, resume_path(path)):
         if taken.exists() and not force:
-            lock.release()
-            raise CheckpointError(f"{taken} exists: {advice}overwrite it with --force, or give another --out")
+            lock.discard()
+            raise CheckpointError(
+                f"{taken} exists: {advice}overwrite it with `force=True`, or give another `checkpoint`"
+            )
     return lock
 
 
-def reserve_free(corpus_path: str, force: bool, folder: Path = FOLDER) -> tuple[Path, FileLock]:
+def reserve_free(corpus_path: str, force: bool, folder: Path = FOLDER) -> tuple[Path, Lock]:
     """A path for a new run, named after its corpus, and the lock; a number is added if the name is taken."""
     path = folder / f"{_stem(corpus_path)}{SUFFIX}"
     if force:
@@ -54,7 +56,7 @@ def reserve_free(corpus_path: str, force: bool, folder: Path = FOLDER) -> tuple[
             continue
         if not (numbered.exists() or resume_path(numbered).exists()):
             return numbered, lock
-        lock.release()
+        lock.discard()
     raise AssertionError("all numbers are taken")
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from charrnn.dataset.bundled import bundled_file
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, closed_folder
 
 FOLDER = Path("checkpoints")
 """The folder in which models are written and looked for if no path is given."""
@@ -41,7 +41,12 @@ def newest_resumable(folder: Path = FOLDER) -> Path:
 
 
 def _by_age(paths: list[Path]) -> list[Path]:
-    """Those that are files, the newest first; a link may lead nowhere."""
+    """Those that are files, the newest first; a link may lead nowhere.
+
+    Raises `CheckpointError` if their folder can be listed, but not entered.
+    """
+    if paths and (closed := closed_folder(paths[0])):
+        raise CheckpointError(f"can't read {paths[0]}: {closed}")
     return sorted(filter(Path.is_file, paths), key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
 
 

@@ -63,14 +63,17 @@ class SavedTraining(Displayed):
                 yield from self.manager
             finally:
                 if self.trainer.is_between_steps:
-                    self.manager.save_if_changed()
+                    self.manager.leave()
 
     def close(self) -> None:
         """Ends the run where it is, saves what is new, and unlocks the path."""
         self._has_run = True
         if self._loop is not None and (loop := self._loop()) is not None:
             loop.close()
-        self.manager.lock.release()
+        if self.manager.has_begun:
+            self.manager.lock.release()
+        else:
+            self.manager.lock.discard()
 
     def __enter__(self) -> Self:
         return self
@@ -160,15 +163,12 @@ def train(
                 "log, tensorboard and force are only for a run with a checkpoint", "log", "tensorboard", "force"
             )
         return trainers.start(corpus, source=source, init_from=init_from, unknown=unknown, **options)
-    path = _absolute(checkpoint)
+    path = _absolute(checkpoint, "checkpoint")
     lock = reserve(path, force)
-    try:
+    with lock.discarded_on_error():
         log_path, events = _log_path(log, source, path), _events_path(tensorboard, source, force, path)
         trainer = trainers.start(corpus, source=source, init_from=init_from, unknown=unknown, **options)
         return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, tensorboard=events, force=force))
-    except BaseException:
-        lock.release()
-        raise
 
 
 def resume(
@@ -184,9 +184,9 @@ def resume(
     If no text is given, it is read from where it was. The options and the errors are those of `training.start.resume`;
     also raises `CheckpointError` if there is no such run, and `CorpusError` if the text is missing.
     """
-    path = check_model_path(_absolute(checkpoint))
+    path = check_model_path(_absolute(checkpoint, "checkpoint"))
     lock = acquire(path)
-    try:
+    with lock.discarded_on_error():
         state = load_state(resume_path(path))
         check_same_run(path, state.run_id)
         log_path, events = _log_path(log, state.source, path), _events_path(tensorboard, state.source, True, path)
@@ -204,9 +204,6 @@ def resume(
             corpus = corpora.read(source, state.corpus.size, digest=state.corpus.digest)
         trainer = trainers.resume(corpus, state, **options)
         return SavedTraining(CheckpointManager(trainer, path, lock, log=log_path, tensorboard=events, resumed=True))
-    except BaseException:
-        lock.release()
-        raise
 
 
 def _corpus(text: str | bytes | Corpus, normalization: str | None, init_from: Model | None) -> Corpus:
@@ -219,8 +216,13 @@ def _corpus(text: str | bytes | Corpus, normalization: str | None, init_from: Mo
     return corpora.from_text(text, normalization=default if normalization is None else normalization)
 
 
-def _absolute(path: str | Path) -> Path:
-    """The path as it is in any folder, so that it still leads to the locked file when the program changes folders."""
+def _absolute(path: str | Path, name: str) -> Path:
+    """The path as it is in any folder, so that it still leads to the locked file when the program changes folders.
+
+    Raises `ConfigError` for an empty one, which would be the current folder.
+    """
+    if path == "":
+        raise ConfigError(f"{name} can't be empty: give the name of a file or a folder", name)
     return Path(os.path.abspath(path))
 
 
@@ -228,10 +230,11 @@ def _log_path(log: str | Path | None, source: Source | None, path: Path) -> Path
     """The path of the log; raises `ConfigError` if it is one of the other files of the run."""
     if log is None:
         return None
+    absolute = _absolute(log, "log")
     texts = () if source is None else (*source.paths, *source.val_paths)
     files = [] if source is None else list_files(texts, source.file_filter)
     check_log(Path(log), texts, (path, resume_path(path), lock_path(path), *files))
-    return _absolute(log)
+    return absolute
 
 
 def _events_path(
@@ -240,5 +243,6 @@ def _events_path(
     """The path of the folder for events; raises what `check_events` does."""
     if folder is None:
         return None
+    absolute = _absolute(folder, "tensorboard")
     check_events(Path(folder), () if source is None else (*source.paths, *source.val_paths), continues, others)
-    return _absolute(folder)
+    return absolute

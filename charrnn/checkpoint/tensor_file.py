@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import struct
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -12,7 +13,8 @@ from safetensors import SafetensorError, safe_open
 
 from charrnn.checkpoint.atomic_file import AtomicFile
 from charrnn.checkpoint.paths import SUFFIX
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, closed_folder, why
+from charrnn.layers.matmul import from_bfloat16
 from charrnn.types import Array, Indices, Params
 from charrnn.version import VERSION
 
@@ -70,8 +72,11 @@ class TensorFile:
     def __init__(self, path: Path):
         self.path = path
         try:
-            if not path.is_file():
-                raise CheckpointError(f"{path} is not a file" if path.exists() else f"there is no {path}")
+            if not os.path.isfile(path):
+                if os.path.exists(path):
+                    raise CheckpointError(f"{path} is not a file")
+                closed = closed_folder(path)
+                raise CheckpointError(f"can't read {path}: {closed}" if closed else f"there is no {path}")
             path.open("rb").close()  # of any file that it can't open, the library says that there is none
             self.file = safe_open(path, framework="numpy")
             self.metadata = self.file.metadata() or {}
@@ -80,7 +85,7 @@ class TensorFile:
                 raise CheckpointError(f"{path} is not a checkpoint: give a model's file, {SUFFIX}") from None
             raise CheckpointError(f"{path} is not a checkpoint, or damaged: {_one_line(error)}") from None
         except OSError as error:
-            raise CheckpointError(f"can't read {path}: {error.strerror or error}") from None
+            raise CheckpointError(f"can't read {path}: {why(error, path)}") from None
         if "charrnn" not in self.metadata:
             raise CheckpointError(f"{path} was not written for charrnn: its metadata lacks the key `charrnn`")
         self.format = self.json("charrnn")
@@ -172,7 +177,7 @@ class TensorFile:
 
     def _tensor(self, name: str) -> Array:
         if self.file.get_slice(name).get_dtype() == "BF16":  # a type that NumPy lacks
-            return widened(self._halves(name))
+            return from_bfloat16(self._halves(name))
         tensor: Array = self.file.get_tensor(name)
         return tensor
 
@@ -185,13 +190,6 @@ class TensorFile:
                 raise ValueError("it was replaced while it was read")
             raw.seek(8 + length + place["data_offsets"][0])
             return np.fromfile(raw, "<u2", math.prod(place["shape"])).reshape(place["shape"])
-
-
-def widened(halves: Array) -> Array:
-    """The numbers whose bfloat16 bits are given, in single precision: these are the upper half of its bits."""
-    wide = halves.astype(np.uint32)
-    wide <<= 16
-    return wide.view(np.float32)
 
 
 def _one_line(error: Exception) -> str:

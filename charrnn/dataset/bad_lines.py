@@ -65,29 +65,29 @@ def recounting(faults: Sequence[Fault], normalization: str, as_bytes: bool) -> s
     if not any(UNEQUAL.match(fault.problem) for fault in faults):
         return ""
     if as_bytes:
-        return "--bytes counts bytes, not characters: leave it out, or give a tag for each byte"
+        return "`as_bytes` counts bytes, not characters: leave it out, or give a tag for each byte"
     if normalization == "none":
         return ""
     return (
-        f"--normalize {normalization} changes the number of characters: leave it out, or normalise the texts before "
-        "they get their tags"
+        f'`normalization="{normalization}"` changes the number of characters: leave it out, or normalise the texts '
+        "before they get their tags"
     )
 
 
 def line_advice(layout: str) -> str:
     """What to write in the place of a bad line."""
     first, second = nouns(layout)
-    return f"write {first}, tab, {second}, or leave such lines out with --skip-bad"
+    return f"write {first}, tab, {second}, or leave such lines out with `skip_bad=True`"
 
 
 def row_advice(table: str, columns: Sequence[str], layout: str) -> str:
     """What to write in the place of a bad row of a table with these columns, or a bad sentence of `conll`."""
     if table == "conll":
-        return "write a word and its tag on each line, or leave such sentences out with --skip-bad"
+        return "write a word and its tag on each line, or leave such sentences out with `skip_bad=True`"
     first, second = COLUMNS.get(layout, COLUMNS["pairs"])
     return (
         f"give each row {first} as {columns[0]!r} and {second} as {columns[1]!r}, or leave such rows out with "
-        "--skip-bad"
+        "`skip_bad=True`"
     )
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from charrnn.dataset import shell_words
 from charrnn.dataset.file_types import may_begin, refuse
 from charrnn.errors import CorpusError
-from charrnn.optional import import_optional
+from charrnn.optional import import_optional, install
 
 SLICE = 1 << 16
 """The compressed bytes that are decompressed at once: what follows the end of a member is copied."""
@@ -93,7 +93,7 @@ def _zstd(path: str) -> Decompressor:
             found: Decompressor = import_optional(name).ZstdDecompressor()
             return found
     shown = "stdin" if path == "-" else path
-    raise CorpusError(f"{shown} is a zstd file, which needs backports.zstd: pip install backports.zstd")
+    raise CorpusError(f"{shown} is a zstd file, which needs backports.zstd: {install('zstd')}")
 
 
 COMPRESSIONS = (

@@ -115,7 +115,7 @@ def read_tagged(lines: Iterable[str]) -> Iterator[Sentence | BadLine]:
         yield bad or sentence
 
 
-ADVICE = "these look like lines of words and tags, so add --conll"
+ADVICE = 'these look like lines of words and tags, so add `table="conll"`'
 """What to do about lines that are `looks_tagged`, where others are expected."""
 
 

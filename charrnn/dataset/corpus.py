@@ -73,8 +73,8 @@ class Corpus:
             return self
         if vocabulary.is_bytes != self.vocabulary.is_bytes:
             if vocabulary.is_bytes:
-                raise VocabularyError("the model reads bytes, but the corpus was read as characters: add --bytes")
-            raise VocabularyError("the model reads characters, but the corpus was read as bytes: leave out --bytes")
+                raise VocabularyError("the model reads bytes, but the corpus was read as characters: add `as_bytes`")
+            raise VocabularyError("the model reads characters, but the corpus was read as bytes: leave out `as_bytes`")
         return self._renumbered(vocabulary, ())
 
     def read_as(self, layout: str, skip_bad: bool, vocabulary: Vocabulary | None = None) -> "Corpus":

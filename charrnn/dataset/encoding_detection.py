@@ -90,12 +90,12 @@ def encoding_advice(sample: bytes) -> str:
     """What to do about a text that is in another encoding than it should be."""
     names = likely_encodings(sample)
     if not names:
-        return "give its --encoding"
+        return "give its `encoding`"
     if len(names) == 1:
-        return f"it looks like {names[0]}, so give --encoding {names[0]}"
+        return f'it looks like {names[0]}, so give `encoding="{names[0]}"`'
     words = differing_words(sample, names)
     shown = [f"{name} ({word})" if word else name for name, word in zip(names, words, strict=True)]
-    return f"it looks like {' or '.join(shown)}, so give one of these as its --encoding"
+    return f"it looks like {' or '.join(shown)}, so give one of these as its `encoding`"
 
 
 def differing_words(sample: bytes, encodings: list[str]) -> list[str]:

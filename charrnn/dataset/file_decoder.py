@@ -129,8 +129,8 @@ class FileDecoder:
 
     def _other(self, found: str, looks: str) -> CorpusError:
         """The error for a file in another encoding."""
-        others = ", or --bytes" * (self.errors == "strict")
-        return CorpusError(f"{self.path} looks like {looks}, not {self.encoding}: give --encoding {found}{others}")
+        others = ", or `as_bytes=True`" * (self.errors == "strict")
+        return CorpusError(f'{self.path} looks like {looks}, not {self.encoding}: give `encoding="{found}"`{others}')
 
     def _decode(self, part: bytes, final: bool) -> Iterator[str]:
         state, counting.found = self.decoder.getstate(), self.bad
@@ -153,7 +153,7 @@ class FileDecoder:
     def _error(self, what: str, sample: bytes) -> CorpusError:
         """The error for a file that is not what it should be; a sample of it says what it may be."""
         advice = "its byte order mark says that it is, so mend it" if self.mark else encoding_advice(sample)
-        others = ", or --errors replace, or --bytes" if self.errors == "strict" else ""
+        others = ', or `errors="replace"`, or `as_bytes=True`' if self.errors == "strict" else ""
         return CorpusError(f"{self.path} {what}: {advice}{others}")
 
 

@@ -149,7 +149,7 @@ def refuse(path: str, head: bytes, wrapped: str = "") -> None:
     what = f"{shown} is {found.name}{', compressed' if wrapped else ''}"
     if not found.command:
         raise NotTextError(
-            f"{what}, which has no text: give a text; a model reads such files only if it was trained with --bytes"
+            f"{what}, which has no text: give a text; a model reads such files only if it was trained with `as_bytes`"
         )
     command = found.command.format(file)
     if wrapped and found is not TAR:  # which tar decompresses itself

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from charrnn.dataset.compression import text_blocks
 from charrnn.dataset.file_decoder import MARKS
 from charrnn.dataset.file_types import NotTextError
-from charrnn.errors import CorpusError
+from charrnn.errors import CorpusError, closed_folder, why
 
 SNIFF = 1 << 13
 """The first bytes of a file that tell whether it is text."""
@@ -44,9 +44,9 @@ class FileFilter:
         return not self.include or _matches(path, self.include)
 
     def described(self) -> str:
-        """The patterns, as options."""
-        options = [f"--include {pattern!r}" for pattern in self.include]
-        return " ".join(options + [f"--exclude {pattern!r}" for pattern in self.exclude])
+        """The patterns, for a message."""
+        options = [f"`include={pattern!r}`" for pattern in self.include]
+        return " ".join(options + [f"`exclude={pattern!r}`" for pattern in self.exclude])
 
     def is_text(self, path: str) -> bool:
         """Whether a file is a text, as far as its first bytes tell; a compressed one, as far as those of its content.
@@ -87,7 +87,7 @@ def newline(encoding: str, character: str = "\n") -> bytes:
 
 def unreadable(path: str, error: OSError) -> CorpusError:
     """The error for a file that can't be read."""
-    return CorpusError(f"can't read {path or repr(path)}: {error.strerror or error}")
+    return CorpusError(f"can't read {path or repr(path)}: {why(error, path)}")
 
 
 @dataclass
@@ -154,6 +154,8 @@ class FileList:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
             raise unreadable(error.filename or folder, error) from None
+        if entries and (closed := closed_folder(entries[0].path)):  # it can be listed, and its files can't be read
+            raise CorpusError(f"can't read {folder}: {closed}")
         below = []
         for entry in entries:
             path = os.path.join(prefix, entry.name)

@@ -41,17 +41,17 @@ def check_apart(source: Source) -> None:
     if not source.val_paths:
         return
     if STDIN in source.val_paths:
-        raise ConfigError("--val-file can't be stdin: give the name of a file")
+        raise ConfigError("`val_paths` can't be stdin: give the name of a file")
     learned = {os.path.realpath(path) for path in list_files(source.paths, source.file_filter) if path != STDIN}
     for path in list_files(source.val_paths, source.file_filter):
         if os.path.realpath(path) in learned:
-            raise ConfigError(f"{path} is part of the corpus: give --val-file a text that is not learned")
+            raise ConfigError(f"{path} is part of the corpus: give `val_paths` a text that is not learned")
 
 
 def check_not_copied(found: HeldOutText | None, digest: str) -> None:
     """Raises `ConfigError` if a text to validate on has the digest of the corpus, from a file of its own."""
     if found is not None and found.digest == digest:
-        raise ConfigError(f"{found.name} has the same text as the corpus: give --val-file a text that is not learned")
+        raise ConfigError(f"{found.name} has the same text as the corpus: give `val_paths` a text that is not learned")
 
 
 def check_same(found: HeldOutText | None, name: str, digest: str) -> None:
@@ -62,7 +62,7 @@ def check_same(found: HeldOutText | None, name: str, digest: str) -> None:
     if (found.digest if found else "") == digest:
         return
     if not digest:
-        raise CorpusError("this run began without a text of its own to validate on: leave out --val-file")
+        raise CorpusError("this run began without a text of its own to validate on: leave out `val_paths`")
     raise CorpusError(
         f"the text to validate on is not {name}, with which this run began: restore that one, or start a new run"
     )

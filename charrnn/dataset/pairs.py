@@ -182,13 +182,13 @@ def check(
     if pairs.faults and (looks_tagged or not skip_bad):
         advice = conll.ADVICE if looks_tagged else recounted or line_advice(layout)
         raise CorpusError(f"{told(pairs.faults)}: {advice}")
-    skipped = f"; --skip-bad left out {pairs.n_bad:,}: {told(pairs.faults)}" if pairs.faults else ""
+    skipped = f"; `skip_bad` left out {pairs.n_bad:,}: {told(pairs.faults)}" if pairs.faults else ""
     if len(pairs.lines) < 2:
         if pairs.faults and not len(pairs.lines):
             n = pairs.n_bad
             which = f"all {n:,} lines of {name} are" if n > 1 else f"the only line of {name} is"
             why = f": {recounted}" * bool(recounted)
-            raise CorpusError(f"{which} bad, and so --skip-bad leaves none: {told(pairs.faults)}{why}")
+            raise CorpusError(f"{which} bad, and so `skip_bad` leaves none: {told(pairs.faults)}{why}")
         if of_words and len(pairs.lines):
             raise CorpusError(
                 f"{name} has only one sentence, and at least two are needed: in CoNLL's form a line is a word and its "

@@ -19,12 +19,12 @@ def replace_rare(corpus: Corpus, min_count: int) -> Corpus:
     if not min_count:
         return corpus
     if corpus.vocabulary.is_bytes:
-        raise ConfigError("min_count is for characters: leave out --bytes")
+        raise ConfigError("min_count is for characters: leave out `as_bytes`")
     characters = corpus.vocabulary.characters
     counts = count(blocks_of(corpus.ids), len(characters))
     kept = counts >= min_count
     if not kept.any():
-        raise CorpusError(f"no character of {corpus.name} occurs {min_count:,} times: give a smaller --min-count")
+        raise CorpusError(f"no character of {corpus.name} occurs {min_count:,} times: give a smaller `min_count`")
     kept |= [c in ("\n", corpus.record_form.end) for c in characters]
     if kept.all():
         return corpus

@@ -24,7 +24,7 @@ def corpus_mismatch_error(name: str) -> CorpusError:
     """The error for a text that is not the one that the run began with."""
     return CorpusError(
         f"the corpus {name} is not the one that this run began with: restore that one, or start a new run on this one "
-        "with --init-from"
+        "with `init_from`"
     )
 
 

@@ -42,7 +42,7 @@ class RecordForm:
 
         An empty text, or two newlines, stands for any number of blank lines; a newline makes lines.
         """
-        text = unescape(text, "--records-by")
+        text = unescape(text, "`records_by`")
         if text in ("", "\n\n"):
             return cls("blank")
         return LINES if text == "\n" else cls("text", text)

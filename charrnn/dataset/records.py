@@ -30,7 +30,7 @@ def numbered_records(
     """`records_of`, each record with its number in the file, from 1; of a table the empty ones have a number too."""
     is_table, number = form.kind in tables.TABLES, 0
     if is_table and as_bytes:
-        raise CorpusError(f"--{form.option} reads characters: leave out --bytes")
+        raise CorpusError(f"`{form.option}` reads characters: leave out `as_bytes`")
     if is_table:
         found = tables.column(pieces, form.kind, form.text, name)
     elif form.kind == "documents":

@@ -41,7 +41,7 @@ def replace_unknown(corpus: Corpus, vocabulary: Vocabulary, policy: str) -> tupl
     new_ids = [left.encode(text) for text in texts]
     ids, held_out = substitute(places.split(corpus.ids) if places else corpus.ids, new_ids), corpus.held_out
     if len(ids) < 2:
-        raise CorpusError(f"{corpus.name} has fewer than two characters that the model knows: leave out --unknown")
+        raise CorpusError(f"{corpus.name} has fewer than two characters that the model knows: leave out `unknown`")
     if held_out is not None:
         held_out = replace(held_out, ids=substitute(places.split(held_out.ids) if places else held_out.ids, new_ids))
     n_unknown = sum(int(unknown[block].sum()) for block in blocks_of(corpus.ids))

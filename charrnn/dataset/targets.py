@@ -45,7 +45,7 @@ def labelled(pairs: Pairs, vocabulary: Vocabulary, name: str) -> Labelled:
     if len(example) > LabelSet.MAX_LABELS:
         raise CorpusError(
             f"{name} has {len(example):,} different labels, and {LabelSet.MAX_LABELS:,} are the most: what follows the "
-            "tab of a line is its label; are the columns swapped, or was --pairs meant?"
+            'tab of a line is its label; are the columns swapped, or was `layout="pairs"` meant?'
         )
     begins, ends = lines.starts + lines.firsts, lines.starts + lines.lengths
     names = [vocabulary.decode(lines.ids[begins[n] : ends[n]]).strip() for n in example]
@@ -62,7 +62,7 @@ def tagged(pairs: Pairs, vocabulary: Vocabulary, name: str, tag_names: tuple[str
 
     Raises `CorpusError` if all are the same, and for bytes, which have no tags of their own."""
     if vocabulary.is_bytes:
-        raise CorpusError("a tag belongs to a character: leave out --bytes")
+        raise CorpusError("a tag belongs to a character: leave out `as_bytes`")
     lines = pairs.lines
     assert lines.firsts is not None
     counts = count_ids(lines.ids, lines.starts + lines.firsts, lines.lengths - lines.firsts, len(vocabulary))

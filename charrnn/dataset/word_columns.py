@@ -77,7 +77,7 @@ class WordColumns:
         if self.is_open and self.numbers >= MIN_ROWS:
             raise CorpusError(self._numbered())
         if self.is_open and self.texts >= MIN_ROWS:
-            raise CorpusError(f"{self.name} looks like texts with a tag for each character: leave out --conll")
+            raise CorpusError(f'{self.name} looks like texts with a tag for each character: leave out `table="conll"`')
 
     def _numbered(self) -> str:
         tag, columns = ("$4", "columns 2 and 4") if self.width == CONLL_U else ("$NF", "column 2 and the last one")

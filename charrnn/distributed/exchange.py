@@ -20,6 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from charrnn.distributed.ranks import Ranks
+from charrnn.layers.matmul import from_bfloat16
 from charrnn.types import Array, Params, Shapes
 
 UPPER, LOWER = (slice(int(order == sys.byteorder), None, 2) for order in ("little", "big"))
@@ -172,12 +173,4 @@ def to_bfloat16(values: Array, out: Array | None = None) -> Array:
         is_finite = np.isfinite(values.sum())
     if not is_finite:  # rounding may have made another number of what was NaN
         found[np.isnan(values)] = NAN
-    return found
-
-
-def from_bfloat16(bits: Array, out: Array | None = None) -> Array:
-    """The float32 values of 16 upper bits."""
-    found: Array = np.empty(bits.shape, np.float32) if out is None else out
-    halves = found.view(np.uint16)
-    halves[..., UPPER], halves[..., LOWER] = bits, 0
     return found

@@ -170,7 +170,7 @@ def join() -> Ranks:
 
     Raises `MissingLibraryError` if mpi4py is not installed, and `EngineError` if it finds no MPI library.
     """
-    require("--distributed", "mpi4py")
+    require("--distributed", "mpi")
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError, OSError) as error:

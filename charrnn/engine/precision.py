@@ -25,7 +25,7 @@ def resolve_precision(name: str, engine: str) -> Literal["float32", "bfloat16"]:
         return "float32"
     problem = "" if engine == "numpy" else problem_with_bfloat16()
     if problem and name == "bfloat16":
-        raise EngineError(f"{problem}: use --precision float32")
+        raise EngineError(f'{problem}: use `precision="float32"`')
     return "float32" if problem else "bfloat16"
 
 

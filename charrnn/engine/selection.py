@@ -10,7 +10,7 @@ from charrnn.engine import compile_cache, compile_time
 from charrnn.engine.precision import in_bfloat16, problem_with_bfloat16, resolve_precision
 from charrnn.engine.protocols import Engine
 from charrnn.errors import EngineError
-from charrnn.optional import import_optional, is_installed
+from charrnn.optional import import_optional, install, is_installed
 
 ENGINES = ("auto", "numpy", "numba")
 MAX_NUMPY_CHARS = 5000
@@ -56,7 +56,7 @@ def choose(
             return Choice("numpy", compiling)
     problem = problem_with_numba()
     if name == "numba" and problem:
-        raise EngineError(f"the numba engine {problem}, or use --engine numpy")
+        raise EngineError(f'the numba engine {problem}, or use `engine="numpy"`')
     return Choice("numpy" if problem else "numba")
 
 
@@ -78,7 +78,7 @@ def resolve(name: str, characters: float = math.inf) -> Literal["numpy", "numba"
 def problem_with_numba() -> str:
     """Why numba can't be used here, and what to do; empty if it can."""
     if not is_installed("numba"):
-        return "is not installed: pip install numba"
+        return f"is not installed: {install('fast')}"
     try:
         is_disabled = import_optional("numba").config.DISABLE_JIT
     except Exception as error:  # some versions of numba reject some versions of NumPy or Python

@@ -74,7 +74,7 @@ def check_folder_is_free(folder: str | Path, force: bool) -> None:
         raise CheckpointError(f"{folder} is a file: give the name of a folder, or one that ends in .html or .onnx")
     for path in (Path(folder) / name for name in (FILE, README)):
         if os.path.lexists(path) and not force:
-            raise CheckpointError(f"{path} exists: overwrite it with --force, or give another folder")
+            raise CheckpointError(f"{path} exists: overwrite it with `force=True`, or give another folder")
 
 
 def write(source: Path, checkpoint: Checkpoint, destination: Path, options: ExportOptions) -> int:

@@ -35,7 +35,9 @@ def alignment(model: Model, text: str, limit: int) -> dict[str, Any]:
     which nothing can be read, and for a line of more than `MAX_LENGTH` characters.
     """
     if not isinstance(model.network, Translator):
-        raise ConfigError("only a translator has attention: `charrnn train --pairs` makes one of pairs of texts")
+        raise ConfigError(
+            'only a translator has attention: `charrnn.train(layout="pairs")` makes one of pairs of texts'
+        )
     pairs: list[dict[str, Any]] = []
     for source, target in _pairs(model, text):
         if pairs and sum(len(pair["source"]) for pair in pairs) + len(source) > limit:

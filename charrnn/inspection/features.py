@@ -134,7 +134,7 @@ def pattern_feature(pattern: str) -> Feature:
     try:
         compiled = re.compile(pattern, re.MULTILINE)
     except (re.error, OverflowError, RecursionError) as error:
-        raise ConfigError(f"--feature {pattern!r} is not a valid regular expression: {error}") from None
+        raise ConfigError(f"`feature` {pattern!r} is not a valid regular expression: {error}") from None
 
     def values(text: str) -> Array:
         inside = np.zeros(len(text))

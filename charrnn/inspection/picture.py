@@ -8,7 +8,7 @@ from typing import Any
 from charrnn.inspection.figures import COLOURS, Panel
 from charrnn.optional import require
 
-require("a picture", "matplotlib")
+require("a picture", "plot")
 
 import matplotlib  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402

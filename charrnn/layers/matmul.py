@@ -50,3 +50,10 @@ def bfloat16(x: Array) -> Array:
     nearest = bits + (LAST_16_BITS >> 1) + last  # carries where the rest is above half, or half and the last bit odd
     kept: Array = np.where(np.isnan(x), bits | QUIET, nearest) & ~LAST_16_BITS
     return kept.view(np.float32)
+
+
+def from_bfloat16(bits: Array, out: Any = None) -> Array:
+    """The float32 values whose first 16 bits are given, as unsigned numbers; the others are zero."""
+    values: Array = np.empty(bits.shape, np.float32) if out is None else out
+    np.left_shift(bits, np.uint32(16), out=values.view(np.uint32), dtype=np.uint32)
+    return values

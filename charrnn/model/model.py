@@ -135,7 +135,7 @@ class Model(Displayed):
         if encoding is None:
             return self
         if self.vocabulary.is_bytes:
-            raise ConfigError("this model reads bytes, which have no encoding: leave out --encoding")
+            raise ConfigError("this model reads bytes, which have no encoding: leave out `encoding`")
         return replace(self, text_form=replace(self.text_form, encoding=encoding))
 
     def as_read(self, text: str | bytes) -> str | bytes:

@@ -141,7 +141,7 @@ class NgramTable:
 
     def unmeasured(self) -> "NgramTable":
         """The table for other weights of the network, with which the mixture's loss is not known."""
-        return replace(self, loss=None)
+        return self if self.loss is None else replace(self, loss=None)
 
 
 def contexts_of(inputs: Ids, history: Ids) -> Ids:

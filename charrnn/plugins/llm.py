@@ -10,11 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import llm
-from pydantic import Field
-
 from charrnn.config import MAX_SEED
 from charrnn.errors import CharRNNError, VocabularyError
+from charrnn.optional import require
+
+require("charrnn's plugin", "llm")
+
+import llm  # noqa: E402
+from pydantic import Field  # noqa: E402
 
 if TYPE_CHECKING:
     from charrnn.model.model import Model

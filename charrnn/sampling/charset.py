@@ -35,11 +35,11 @@ def charset_mask(
     if not config.allow and not config.ban:
         return None
     everything = np.ones(len(characters), bool)
-    mask = parse_charset(config.allow, characters, "--allow", is_bytes) if config.allow else everything
+    mask = parse_charset(config.allow, characters, "`allow`", is_bytes) if config.allow else everything
     mask |= [c in stops and (c.isascii() or not is_bytes) for c in characters]
-    mask &= ~parse_charset(config.ban, characters, "--ban", is_bytes)
+    mask &= ~parse_charset(config.ban, characters, "`ban`", is_bytes)
     if not mask.any():
-        raise ConfigError("--allow and --ban leave no character of the model's vocabulary")
+        raise ConfigError("`allow` and `ban` leave no character of the model's vocabulary")
     return mask
 
 

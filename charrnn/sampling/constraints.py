@@ -99,7 +99,7 @@ class CorpusNgrams:
         else:
             return
         raise CorpusError(
-            f"the model has never seen {what} of {corpus.name}, so that --max-copy has no effect: give its --encoding, "
+            f"the model has never seen {what} of {corpus.name}, so that `max_copy` has no effect: give its `encoding`, "
             "or the text that the model was trained on"
         )
 
@@ -130,7 +130,7 @@ def _power(n: int) -> np.uint64:
 class MaxCopy:
     """The text has at most N consecutive characters in common with the corpus, the text that it continues included."""
 
-    option = "--max-copy"
+    option = "`max_copy`"
 
     def __init__(self, ngrams: CorpusNgrams, recent: Recent):
         self.ngrams = ngrams

@@ -87,7 +87,7 @@ class Ending:
 class MinLength:
     """The constraint that a text has at least N characters before a stop text: until then none can be completed."""
 
-    option = "--min-length"
+    option = "`min_length`"
 
     def __init__(self, N: int, stops: Sequence[str], vocabulary: Vocabulary):
         self.N, self.V = N, len(vocabulary)

@@ -125,13 +125,13 @@ class GrowingText:
     def _check_match(self) -> None:
         try:
             if not all(match.complete() for match in self.matches):
-                self._fail(f"the text does not match after {counted(self.chars, 'characters')}: give a larger --length")
+                self._fail(f"the text does not match after {counted(self.chars, 'characters')}: give a larger `length`")
         except SamplingError as error:
             self._fail(str(error))
 
     def _limits(self) -> str:
         """What says which characters may come: the options, and the types of constraints that are no option."""
-        names = [f"--{name}" for name in ("allow", "ban") if getattr(self.config, name)]
+        names = [f"`{name}`" for name in ("allow", "ban") if getattr(self.config, name)]
         names += [getattr(constraint, "option", type(constraint).__name__) for constraint in self.constraints]
         *others, last = dict.fromkeys(names)
         return f"{', '.join(others)} or {last}" if others else last

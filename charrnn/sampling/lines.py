@@ -52,7 +52,9 @@ def sample_lines(
     """
     check_model(model)
     if not model.reads_lines:
-        raise ConfigError("this model writes continuous text, not lines: `charrnn train --lines` makes models of lines")
+        raise ConfigError(
+            'this model writes continuous text, not lines: `charrnn.train(layout="lines")` makes models of lines'
+        )
     if novel and (model.line_set is None or model.line_set.digests is None):
         raise ConfigError("this model can't tell what is novel: its training text had too many lines to keep them all")
     between("count", count, 0)
@@ -69,7 +71,7 @@ def sample_lines(
         unit = model.record_form.unit
         raise ConfigError(f"the prime has several {unit}: give the beginning of one {unit[:-1]}")
     if TAB in prime and model.layout == "pairs":
-        raise ConfigError("the prime is the beginning of a target: give its source with --label")
+        raise ConfigError("the prime is the beginning of a target: give its source with `label`")
     request = replace(request, stops=[*request.stops, model.end])
     check_label(model, label)
     failed = Failed(on_failure)
@@ -122,9 +124,11 @@ def check_label(model: Model, label: str | None) -> None:
     label = None if label is None else model.text_form.normalize(label)
     if model.layout != "pairs":
         if label is not None:
-            raise ConfigError("this model has no labels: `charrnn train --pairs` makes models of label and text")
+            raise ConfigError(
+                'this model has no labels: `charrnn.train(layout="pairs")` makes models of label and text'
+            )
     elif label is None and model.labels is None:
-        raise ConfigError("this model rewrites texts: give it one with --label, or many with `charrnn translate`")
+        raise ConfigError("this model rewrites texts: give it one with `label`, or many with `charrnn.translate`")
     elif label is not None and ("\n" in label or TAB in label):
         raise ConfigError("a label has no tabs and newlines: leave them out")
     elif label is not None and model.labels is not None:

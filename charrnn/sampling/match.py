@@ -27,8 +27,8 @@ class Expression:
     def __init__(self, pattern: str, vocabulary: Vocabulary):
         """Raises `ConfigError` for an invalid pattern, a model of bytes, or if `regex` is not installed."""
         if vocabulary.is_bytes:
-            raise ConfigError("--match needs a model of characters, and this one is a model of bytes")
-        require("--match", "regex")
+            raise ConfigError("`match` needs a model of characters, and this one is a model of bytes")
+        require("`match`", "match")
         import regex
 
         self._regex: Any = regex
@@ -40,9 +40,9 @@ class Expression:
             self.compiled: Any = regex.compile(pattern)
             self._tree = parse(pattern)
         except regex.error as error:
-            raise ConfigError(f"--match {pattern!r} is not a regular expression: {error}") from None
+            raise ConfigError(f"`match` {pattern!r} is not a regular expression: {error}") from None
         except RecursionError:
-            raise ConfigError("--match has too many groups inside each other: use fewer") from None
+            raise ConfigError("`match` has too many groups inside each other: use fewer") from None
         except NotRegular as reason:
             self.unplanned = str(reason)
         self._masks: dict[Leaf, Mask] = {}
@@ -81,7 +81,7 @@ class Expression:
                 raise ConfigError(self._too_large(length, max(int(fewest), min_length))) from None
         automaton = self._automata[key]
         if automaton.shortest == math.inf:
-            raise SamplingError("no text matches --match: its anchors or boundaries exclude each other")
+            raise SamplingError("no text matches `match`: its anchors or boundaries exclude each other")
         self._check_length(automaton.shortest, length)
         if min_length:
             self._check_min_length(automaton, length, min_length)
@@ -89,15 +89,15 @@ class Expression:
 
     def _too_large(self, length: int, least: int) -> str:
         """The message for an expression with too many nodes for this length, which must be at least `least`."""
-        message = "--match is too large to follow: give it fewer or smaller repetitions"
+        message = "`match` is too large to follow: give it fewer or smaller repetitions"
         fits = longest_that_fits(self._tree, least, length if length >= 0 else MAX_NODES)
         if fits is None:
             return message
         if fits < (length if length >= 0 else MAX_NODES):
-            return f"{message}, or a --length of at most {fits:,}"
+            return f"{message}, or a `length` of at most {fits:,}"
         # Its anchors and boundaries take more nodes than can be counted before they are made
         is_shorter_smaller = size(self._tree, least + 1) < size(self._tree, fits + 1)
-        return f"{message}, or a {'smaller ' * (length >= 0)}--length" if is_shorter_smaller else message
+        return f"{message}, or a {'smaller ' * (length >= 0)}`length`" if is_shorter_smaller else message
 
     @staticmethod
     def _check_min_length(automaton: Automaton, length: int, min_length: int) -> None:
@@ -108,15 +108,15 @@ class Expression:
             longest = automaton.longest(length)
         except TooLarge:
             raise ConfigError(
-                "--match is too large to follow up to its --min-length: give it fewer or smaller "
-                "repetitions, or a smaller --min-length"
+                "`match` is too large to follow up to its `min_length`: give it fewer or smaller "
+                "repetitions, or a smaller `min_length`"
             ) from None
         if longest < math.inf:
             most = f"the texts that match have at most {counted(int(longest), 'characters')}"
-            raise SamplingError(f"{most}: give at most that as the --min-length")
+            raise SamplingError(f"{most}: give at most that as the `min_length`")
         at_least = f"from {min_length:,} to " if length > min_length else ""
         lengths = f"{at_least}{counted(length, 'characters')}"
-        raise SamplingError(f"no text that matches has {lengths}: give another --min-length or --length")
+        raise SamplingError(f"no text that matches has {lengths}: give another `min_length` or `length`")
 
     def _shortest(self, mask: Mask, fewest: float) -> float:
         """The length of the shortest match, of which the tree alone knows the fewest: anchors may ask for more."""
@@ -132,14 +132,14 @@ class Expression:
             timeout = max(min(deadline - time.monotonic(), REGEX_TIMEOUT), 1e-6)
             return self.compiled.fullmatch(text, partial=partial, timeout=timeout) is not None
         except TimeoutError:
-            raise SamplingError("--match takes too long: try one with fewer nested repeats") from None
+            raise SamplingError("`match` takes too long: try one with fewer nested repeats") from None
 
     @staticmethod
     def _check_length(fewest: float, length: int) -> None:
         if 0 <= length < fewest:
             raise SamplingError(
                 f"the shortest text that matches has {counted(int(fewest), 'characters')}: give at least that as the "
-                "--length"
+                "`length`"
             )
 
     def _missing_message(self, lacking: frozenset[Leaf], permitted: Mask) -> str:
@@ -148,12 +148,12 @@ class Expression:
         names = unknown or sorted(leaf.name for leaf in lacking)
         named = listed(names, MAX_NAMED)
         if unknown:
-            return f"no text can match: the model has never seen {named}; leave it out of --match"
+            return f"no text can match: the model has never seen {named}; leave it out of `match`"
         excluded = sorted(leaf.name for leaf in lacking if not (self.characters_of(leaf) & permitted).any())
         if excluded:
             left_out = listed(excluded, MAX_NAMED)
-            return f"no text can match: --allow or --ban excludes {left_out}; allow it, or leave it out of --match"
-        return f"no text can match: {named} may not come, since the text ends before it; leave it out of --match"
+            return f"no text can match: `allow` or `ban` excludes {left_out}; allow it, or leave it out of `match`"
+        return f"no text can match: {named} may not come, since the text ends before it; leave it out of `match`"
 
 
 class Match(WholeTextConstraint):
@@ -167,7 +167,7 @@ class Match(WholeTextConstraint):
     plan, one with a least length does not run to a place from which all matches are shorter.
     """
 
-    option = "--match"
+    option = "`match`"
 
     def __init__(self, expression: Expression):
         self.expression = expression

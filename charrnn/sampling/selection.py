@@ -68,5 +68,5 @@ def exhausted(what: str, reasons: Sequence[str]) -> SamplingError:
     """The error for too many samples in a row that are not wanted; `reasons` says why they may not have been."""
     why = " or ".join(reasons)
     return SamplingError(
-        f"the model writes no more {what}: each of the last {MAX_SKIPPED:,} {why}; raise --temp, or ask for fewer"
+        f"the model writes no more {what}: each of the last {MAX_SKIPPED:,} {why}; raise `temp`, or ask for fewer"
     )

@@ -88,7 +88,7 @@ def check_rewrites(model: Model) -> None:
     """Raises `ConfigError` for a model that has no pairs."""
     check_model(model)
     if model.layout not in REWRITING_LAYOUTS:
-        raise ConfigError("this model does not rewrite texts: `charrnn train --pairs` makes models that do")
+        raise ConfigError('this model does not rewrite texts: `charrnn.train(layout="pairs")` makes models that do')
 
 
 def translate_batches(
@@ -107,7 +107,7 @@ def translate_batches(
     threads = available_cores() if threads is None else threads
     length = model.default_length if length is None else length
     if type(nbest) is int and type(beam) is int and 1 <= beam < nbest:
-        raise ConfigError(f"a beam of {beam} can't find {nbest} targets: raise --beam, or lower --nbest")
+        raise ConfigError(f"a beam of {beam} can't find {nbest} targets: raise `beam`, or lower `nbest`")
     for name, value, least, most in (
         ("beam", beam, 1, MAX_BEAM),
         ("nbest", nbest, 1, MAX_BEAM),
@@ -156,7 +156,7 @@ def _encode(model: Model, unknown: str, number: int, source: str) -> tuple[Ids, 
     except VocabularyError as error:
         raise VocabularyError.of_text(number, f": {error}") from None
     if known and labels is not None and known not in labels.names:
-        why = f": {labels.unknown_label(known)}; `charrnn sample --label` writes texts of a label"
+        why = f": {labels.unknown_label(known)}; `charrnn.sample_lines(label=…)` writes texts of a label"
         raise CorpusError.of_text(number, why)
     return np.concatenate(([model.start], ids)).astype(ids.dtype), n_unknown
 

@@ -150,11 +150,11 @@ def check_adaptable(model: Model) -> None:
     check_model(model)
     model.language_model  # noqa: B018 - raises the error of another form
     if model.layout in REWRITING_LAYOUTS:
-        raise ConfigError("a model of pairs can't adapt: train it on more pairs, with --init-from")
+        raise ConfigError("a model of pairs can't adapt: train it on more pairs, with `init_from`")
     if model.clamped is not None:
-        raise ConfigError("a model with clamped units can't adapt: leave out --clamp-unit")
+        raise ConfigError("a model with clamped units can't adapt: leave out `clamp_units`")
     if model.precision != "float32":
-        raise ConfigError("weights learn in float32: leave out --precision")
+        raise ConfigError("weights learn in float32: leave out `precision`")
 
 
 def _learner(model: Model, by: dict[str, Factors], segment: int) -> Learner:

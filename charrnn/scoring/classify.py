@@ -71,7 +71,7 @@ def classifier_of(model: Model) -> tuple[Classifier, LabelSet]:
     check_model(model)
     network, labels = model.network, model.labels
     if not isinstance(network, Classifier) or labels is None:
-        raise ConfigError("this model gives no labels to texts: `charrnn train --classify` makes models that do")
+        raise ConfigError('this model gives no labels to texts: `charrnn.train(layout="labels")` makes models that do')
     return network, labels
 
 

@@ -85,9 +85,11 @@ def score_batches(
     threads = available_cores() if threads is None else threads
     check_threads(threads)
     if stateful and model.layout in REWRITING_LAYOUTS:
-        raise ConfigError("a model of pairs reads each line alone: leave out --stateful")
+        raise ConfigError("a model of pairs reads each line alone: leave out `stateful`")
     if forgets and (stateful or adaptation is None):
-        raise ConfigError("what lines teach is forgotten after each only if each is a text of its own, with --adapt")
+        raise ConfigError(
+            "what lines teach is forgotten after each only if each is a text of its own, with `adaptation`"
+        )
     encoded = _encoded(model, batches, unknown)
     if adaptation is not None:
         from charrnn.scoring.adaptation import check_reader

@@ -121,7 +121,7 @@ def tagger_of(model: Model) -> tuple[Tagger, LabelSet]:
     check_model(model)
     network, tags = model.network, model.labels
     if not isinstance(network, Tagger) or tags is None:
-        raise ConfigError("this model gives no tags to characters: `charrnn train --tags` makes models that do")
+        raise ConfigError('this model gives no tags to characters: `charrnn.train(layout="tags")` makes models that do')
     return network, tags
 
 

@@ -24,8 +24,8 @@ CHARS_PER_CALL = 8192
 MAX_TEXT = 1 << 19
 """The most characters of a text: with 256 hidden units they take about 3 GB, as they are read as a whole."""
 TAB_ADVICE = {
-    "classifier": "give texts without labels, or compare with --evaluate",
-    "tagger": "give texts without tags, compare with --evaluate, or add --conll if these are words and tags",
+    "classifier": "give texts without labels, or compare with `charrnn classify --evaluate`",
+    "tagger": "give texts without tags, compare with `charrnn tag --evaluate`, or read words and tags with --conll",
 }
 """What to do about a text with a tab."""
 Read = Callable[[Ids, Indices, Workspace], Array]

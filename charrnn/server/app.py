@@ -12,6 +12,7 @@ from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.server import completions, reading
 from charrnn.server.errors import ApiError, draining, unexpected
 from charrnn.server.exchange import Disconnected, Exchange, Receive, Scope, Send
+from charrnn.server.hosts import is_of_this_machine
 from charrnn.server.models import ServedModel, page_of
 from charrnn.server.service import Service
 
@@ -89,7 +90,14 @@ class App:
             await exchange.answer_error(unexpected())
 
     def _check_access(self, exchange: Exchange) -> None:
-        """Raises `ApiError` for a request without the key, and for one that comes while the server stops."""
+        """Raises `ApiError` for a request to another host or without the key, and for one while the server stops."""
+        host = exchange.headers.get("host", "localhost")  # a browser always gives one
+        if self.service.is_local and not is_of_this_machine(host, self.service.options.host):
+            raise ApiError(
+                f"This server answers only requests to localhost, not to {host[:100]!r}: --host opens it to others",
+                status=421,
+                code="misdirected_request",
+            )
         key = self.service.options.api_key
         if key is not None and exchange.path not in OPEN_PATHS and not exchange.has_key(key):
             scheme = 'Basic realm="charrnn"' if exchange.path == "/" else "Bearer"

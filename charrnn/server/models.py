@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from charrnn.checkpoint.model_file import Checkpoint, load
-from charrnn.errors import CharRNNError, CheckpointError, ConfigError, ExportError
+from charrnn.errors import CharRNNError, CheckpointError, ConfigError, ExportError, why
 from charrnn.export.options import ExportOptions
 from charrnn.export.page.page import render
 from charrnn.model.model import Model
-from charrnn.server.errors import ApiError
+from charrnn.server.errors import SURROGATE, ApiError
 
 Prepare = Callable[[Model], Model]
 """Gives a model that was loaded its engine."""
@@ -46,7 +46,7 @@ class ServedModel:
     """A model under its name."""
 
     def __init__(self, path: Path):
-        self.path, self.name = path, path.stem
+        self.path, self.name = path, SURROGATE.sub("\ufffd", path.stem)  # bytes that are no UTF-8, as JSON has them
         self.loading = asyncio.Lock()
         self.loaded: LoadedModel | None = None
         self.reloads = 0
@@ -62,7 +62,7 @@ class ServedModel:
         except FileNotFoundError:
             raise CheckpointError(f"there is no {self.path}") from None
         except OSError as error:
-            raise CheckpointError(f"can't read {self.path}: {error.strerror}") from None
+            raise CheckpointError(f"can't read {self.path}: {why(error, self.path)}") from None
         return found.st_mtime_ns, found.st_size, found.st_ino
 
 

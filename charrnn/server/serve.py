@@ -13,11 +13,12 @@ from charrnn.errors import CharRNNError, ConfigError
 from charrnn.optional import require
 from charrnn.server.options import ServerOptions
 
-require("charrnn serve", "starlette", "uvicorn")
+require("charrnn serve", "serve")
 
 import uvicorn  # noqa: E402
 
 from charrnn.server.app import App  # noqa: E402
+from charrnn.server.hosts import is_loopback  # noqa: E402
 from charrnn.server.models import Models  # noqa: E402
 from charrnn.server.protocol import TimedProtocol  # noqa: E402
 from charrnn.server.service import Service  # noqa: E402
@@ -96,11 +97,6 @@ def url_of(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only programs on this machine reach a host."""
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
 def serve(
     models: Models,
     options: ServerOptions,
@@ -108,18 +104,23 @@ def serve(
     log: Callable[[str], None],
     debug: bool = False,
 ) -> None:
-    """Serves models until a signal asks to stop; `notice` says where it listens, `log` takes a line for each request.
+    """Serves models until a signal asks to stop; `log` takes a line for each request.
+
+    `notice` says where it listens, and if others than this machine may ask, which a request to it need not name then.
 
     The first model is loaded before it listens. Raises `CheckpointError` if it can't be, `ConfigError` if the address
     can't be had, and `CharRNNError` if answers were cut off at the end.
     """
     listener = listen(options)
     with listener:
+        is_local = is_loopback(listener.getsockname()[0])
+        if not is_local and options.api_key is None:
+            notice(f"everyone who reaches {options.host} can use this server: set `api_key`")
         models.load_first()
         sys.setswitchinterval(SWITCH_SECONDS)
-        cut = asyncio.run(_serve(App(Service(models, options), log, debug), listener, notice))
+        cut = asyncio.run(_serve(App(Service(models, options, is_local), log, debug), listener, notice))
     if cut:
-        raise CharRNNError(f"answers that were cut off after {options.drain:g} seconds: {cut}; give a longer --drain")
+        raise CharRNNError(f"answers that were cut off after {options.drain:g} seconds: {cut}; give a longer `drain`")
 
 
 async def _serve(app: App, listener: socket.socket, notice: Callable[[str], None]) -> int:

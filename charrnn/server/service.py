@@ -20,8 +20,10 @@ Result = TypeVar("Result")
 class Service:
     """What a server has while it runs."""
 
-    def __init__(self, models: Models, options: ServerOptions):
+    def __init__(self, models: Models, options: ServerOptions, is_local: bool = False):
         self.models, self.options = models, options
+        self.is_local = is_local
+        """Whether only this machine reaches the server, so that requests have to name it as their host."""
         self.metrics = Metrics()
         self.loop: asyncio.AbstractEventLoop
         self.scheduler: Scheduler

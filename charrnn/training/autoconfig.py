@@ -227,10 +227,10 @@ def _throughputs(model: ModelConfig, config: TrainingConfig, line: float, machin
 
 
 def _throughput(model: ModelConfig, config: TrainingConfig, line: float, machine: Machine) -> float:
-    """The characters per second that this machine learns from; no step reads past the end of a line of this length."""
+    """The characters per second of whole steps; no step reads past the end of a line of this length."""
     rows = -(-config.batch_size // (config.threads * machine.size))
     steps = max(1, int(min(config.seq_length, line)))
-    return machine.throughput(config.engine, config.precision, config.threads, model, rows, steps)
+    return machine.throughput(config.engine, config.precision, config.threads, model, rows, steps, config)
 
 
 def _check_evaluation(corpus: Corpus, deadline: Deadline) -> None:
@@ -238,7 +238,7 @@ def _check_evaluation(corpus: Corpus, deadline: Deadline) -> None:
     if corpus.held_out is not None and deadline.evaluation > MAX_SHARE_OF_HELD_OUT * deadline.seconds:
         raise ConfigError(
             f"validating on {corpus.held_out.name} would take about {deadline.evaluation:.0f} of the "
-            f"{counted(round(deadline.seconds), 'seconds')}: give more --time, or a shorter text"
+            f"{counted(round(deadline.seconds), 'seconds')}: give more `time`, or a shorter text"
         )
 
 

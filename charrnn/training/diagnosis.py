@@ -61,6 +61,8 @@ class Findings:
     """Whether so short a text was read as often as it is worth: see `few_data`."""
     table: float | None = None
     """The nats per character that a table of contexts needs for the validation text; None if it is not known."""
+    has_ngrams: bool = False
+    """Whether the model is mixed with such a table."""
 
     @property
     def more(self) -> str:
@@ -171,7 +173,9 @@ def _underfitting(found: Findings, rows: list[Evaluation]) -> str | None:
     if len(rows) >= MIN_EVALUATIONS:
         return "underfitting: training and validation loss are close and flat. Try a larger model and more time."
     if found.table is not None and rows[-1].rank > found.table:
-        return f"underfitting: a table of contexts needs less for the same text. {found.more} would help most."
+        mixed = "" if found.has_ngrams else " --ngrams 7 mixes one in."
+        what = "the n-grams need" if found.has_ngrams else "a table of contexts needs"
+        return f"underfitting: {what} less for the same text. {found.more} would help most.{mixed}"
     return None
 
 

@@ -13,13 +13,13 @@ One that overfits may be sure of a wrong label, so that its loss is far above th
 """
 MAX_ROLLBACKS = 8
 """How often a run that diverges is rolled back before it gives up."""
-ADVICE = "try a lower --lr or --clip"
+ADVICE = "try a lower `lr` or `clip`"
 
 
 def in_evaluation(step: int) -> DivergenceError:
     """The error for an evaluation after a step whose loss is not finite, or above the threshold."""
     if not step:
-        return DivergenceError("the model of --init-from has no finite loss on this text: give another one")
+        return DivergenceError("the model of `init_from` has no finite loss on this text: give another one")
     return DivergenceError(f"training diverged before step {step}: {ADVICE}")
 
 

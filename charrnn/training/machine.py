@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from charrnn import engine as engines
-from charrnn.config import ModelConfig
+from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.distributed.exchange import Exchange
 from charrnn.distributed.ranks import Ranks
 from charrnn.model.forms import network_for
@@ -43,23 +43,41 @@ class Machine:
         """The number of processes."""
         return 1 if self.ranks is None else self.ranks.size
 
-    def throughput(self, engine: str, precision: str, threads: int, model: ModelConfig, B: int, T: int) -> float:
+    def throughput(
+        self,
+        engine: str,
+        precision: str,
+        threads: int,
+        model: ModelConfig,
+        B: int,
+        T: int,
+        config: TrainingConfig | None = None,
+    ) -> float:
         """The characters per second that all ranks together learn from, with B rows of T in each of their threads.
 
         It is `measure_throughput` on all ranks at once, with the exchange that each step has on average; the slowest
         rank counts.
         """
         if self.ranks is None:
-            return measure_throughput(engines.load(engine, precision), threads, model, B, T)
-        request = engine, precision, threads, model, B, T
+            return measure_throughput(engines.load(engine, precision), threads, model, B, T, config)
+        request = engine, precision, threads, model, B, T, config
         options = {"exchange": self.exchange, "sync_every": self.sync_every, "sync_grows": self.sync_grows}
         self.ranks.tell("measure", options, request)
         return self.measure(*request)
 
-    def measure(self, engine: str, precision: str, threads: int, model: ModelConfig, B: int, T: int) -> float:
+    def measure(
+        self,
+        engine: str,
+        precision: str,
+        threads: int,
+        model: ModelConfig,
+        B: int,
+        T: int,
+        config: TrainingConfig | None,
+    ) -> float:
         """What a rank does for `throughput`; the result is the same on all of them."""
         assert self.ranks is not None
-        own = measure_throughput(engines.load(engine, precision), threads, model, B, T)
+        own = measure_throughput(engines.load(engine, precision), threads, model, B, T, config)
         slowest, chars = min(self.ranks.collect(own)), threads * B * T
         shapes = network_for(model, engines.load("numpy")).param_shapes
         exchange, took = Exchange(self.ranks, shapes, self.exchange), []

@@ -53,8 +53,8 @@ def check(model: ModelConfig, config: TrainingConfig, corpus: int, resumed: bool
         raise ConfigError(
             f"training would take about {needed / 2**30:.1f} GB of memory, and {free / 2**30:.1f} GB are free: "
             + (
-                "use fewer --threads or a larger machine"
+                "use fewer `threads` or a larger machine"
                 if resumed
-                else "use a smaller --hidden-size, fewer --layers, or a smaller --batch-size or --seq-length"
+                else "use a smaller `hidden_size`, fewer `layers`, or a smaller `batch_size` or `seq_length`"
             )
         )

@@ -231,7 +231,7 @@ def check(options: TrainOptions, has_model: bool = False, schedule: str | None =
         near = [meant for name in unknown for meant in _near(name, known)]
         suggestion = f": did you mean {', '.join(dict.fromkeys(near))}?" if near else ""
         raise ConfigError(f"there is no option {', '.join(unknown)}{suggestion}")
-    if len(lengths := [f"--{name}" for name in LENGTH_OPTIONS if name in options]) > 1:
+    if len(lengths := [f"`{name}`" for name in LENGTH_OPTIONS if name in options]) > 1:
         raise ConfigError(f"{' and '.join(lengths)} both set the length of the run: give only one of them")
     if type(seconds := options.get("time", DEFAULT_TIME)) not in (int, float):
         raise ConfigError(f"time can't be {seconds!r}", "time")
@@ -250,10 +250,10 @@ def check(options: TrainOptions, has_model: bool = False, schedule: str | None =
         ("momentum", "optimizer sgd", config.optimizer == "sgd"),
         ("lr_decay", "schedule step", options.get("schedule", "step") == "step"),
         ("lr_decay_after", "schedule step", options.get("schedule", "step") == "step"),
-        ("hold", "a known length, with --steps or --epochs", "time" not in options),
-        ("cooldown", "a known length, with --steps or --epochs", "time" not in options),
+        ("hold", "a known length, with `steps` or `epochs`", "time" not in options),
+        ("cooldown", "a known length, with `steps` or `epochs`", "time" not in options),
         ("clip_by", "a clip above 0", config.clip > 0),
-        ("skip_bad", "texts of --pairs, --classify or --tags", config.layout in PAIR_LAYOUTS),
+        ("skip_bad", 'texts of `layout="pairs"`, `layout="labels"` or `layout="tags"`', config.layout in PAIR_LAYOUTS),
         ("attention", "pairs", config.layout == "pairs"),
         ("lm_weight", "texts with labels or tags", config.layout in ("labels", "tags")),
         ("val_spread", "continuous text", config.layout == "stream"),

@@ -47,7 +47,7 @@ class RankShards(Shards):
         """Raises `ConfigError` if there are fewer rows than ranks."""
         if ranks.size > B:
             raise ConfigError(
-                f"the batch has {counted(B, 'rows')}, too few for {ranks.size} ranks: give a larger --batch-size or a "
+                f"the batch has {counted(B, 'rows')}, too few for {ranks.size} ranks: give a larger `batch_size` or a "
                 "longer text, or start fewer ranks"
             )
         self.of_rank = row_shards(B, ranks.size)

@@ -78,7 +78,7 @@ def start(
     other way round.
     """
     if init_from is None and unknown != "new":
-        raise ConfigError("unknown is only for a run that starts from another model, with --init-from", "unknown")
+        raise ConfigError("unknown is only for a run that starts from another model, with `init_from`", "unknown")
     if not set(train_options.LENGTH_OPTIONS) & set(options):
         options["time"] = train_options.DEFAULT_TIME
     train_options.check(options, has_model=init_from is not None)
@@ -270,8 +270,8 @@ def _check_labels(model: Model, labels: LabelSet | None) -> None:
             if names
         ]
         raise ConfigError(
-            f"the model of --init-from has other {kind} than this corpus: it {', and '.join(parts)}; give a corpus "
-            f"with the same {kind}, or leave out --init-from"
+            f"the model of `init_from` has other {kind} than this corpus: it {', and '.join(parts)}; give a corpus "
+            f"with the same {kind}, or leave out `init_from`"
         )
 
 
@@ -290,7 +290,7 @@ def _with_shape_of(config: ModelConfig, options: TrainOptions) -> TrainOptions:
     for name in SHAPE:
         if given.setdefault(name, getattr(config, name)) != getattr(config, name):
             raise ConfigError(
-                f"{name} can't be {given[name]}: the model of --init-from has {getattr(config, name)}; leave it out",
+                f"{name} can't be {given[name]}: the model of `init_from` has {getattr(config, name)}; leave it out",
                 name,
             )
     return cast(TrainOptions, given)

@@ -226,7 +226,7 @@ class Trainer(RunResults):
                 s.best = copy_params(calibration.calibrated(params, temperatures[ema_is_better], self.prior_shift))
                 counters.best_step = counters.step
         self.is_between_steps = True
-        if self.best_step != best_step:
+        if self.best_step != best_step or len(s.history) < 2:  # before the first evaluation the latest are the best
             self.line_scores, self.ngrams = None, self.ngrams and self.ngrams.unmeasured()
         if final or counters.step >= s.training_config.steps or self.out_of_patience:
             yield from self._score_lines()
@@ -235,6 +235,12 @@ class Trainer(RunResults):
     def _losses(self, params: Params) -> Iterator[tuple[Array, int]]:
         """The losses of the validation data, part by part: see `calibration.losses`."""
         return calibration.losses(self._model(params), self.read_validation, self.prior_shift)
+
+    def measure(self) -> None:
+        """Fits the weight of the n-grams, if there are any, to the best model of a run that is left before its end."""
+        if self.ngrams is not None and self.ngrams.loss is None and self.state.counters.step:
+            with blas.limit():
+                self.ngrams = fitted(self.best, self.validation_data)
 
     def _score_lines(self) -> Iterator[Progress]:
         """Fits the weight of the n-grams to the best model, and scores held-out lines with it."""

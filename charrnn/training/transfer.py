@@ -19,11 +19,11 @@ def adopt(params: Params, network: AnyNetwork, vocabulary: Vocabulary, model: Mo
     model, or reads bytes where the corpus has characters, or the other way round.
     """
     if network.config.form == "translator":
-        raise ConfigError("a translator can't start from another form of model: leave out --init-from")
+        raise ConfigError("a translator can't start from another form of model: leave out `init_from`")
     if model.config.form != "language_model":
-        raise ConfigError(f"the model of --init-from is a {model.config.form}: give a language model, or one like this")
+        raise ConfigError(f"the model of `init_from` is a {model.config.form}: give a language model, or one like this")
     if model.vocabulary.is_bytes != vocabulary.is_bytes:
-        raise ConfigError("the model of --init-from and the corpus must both be of bytes, or both of characters")
+        raise ConfigError("the model of `init_from` and the corpus must both be of bytes, or both of characters")
     adopted, H = dict(params), model.config.hidden_size
     numbers = {character: v for v, character in enumerate(model.vocabulary.characters)}
     ours = [v for v, character in enumerate(vocabulary.characters) if character in numbers]

@@ -1,12 +1,13 @@
 """The lock: one run at a time writes a model, and cleans up after killed ones."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from charrnn.checkpoint.lock import acquire, lock_path
-from charrnn.errors import CheckpointError, LockedError
+from charrnn.errors import CharRNNError, CheckpointError, LockedError
 
 
 def test_only_one_run_has_the_lock_of_a_path(tmp_path):
@@ -27,6 +28,40 @@ def test_the_lock_of_a_link_is_that_of_its_target(tmp_path):
     with pytest.raises(LockedError):
         acquire(tmp_path / "there" / "n.safetensors")
     lock.release()
+
+
+def test_a_discarded_lock_leaves_its_file_only_where_that_was_before(tmp_path):
+    path = tmp_path / "m.safetensors"
+    lock = acquire(path)
+    with pytest.raises(ZeroDivisionError), lock.discarded_on_error():
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
+    acquire(path).release()
+    there = list(tmp_path.iterdir())
+    lock.discard()  # it is not held any more
+    acquire(path).discard()
+    assert list(tmp_path.iterdir()) == there
+
+
+def test_who_waits_for_a_lock_while_its_file_is_removed_does_not_share_it(tmp_path):
+    holders = []
+
+    def run(number: int) -> int:
+        held = 0
+        for _ in range(100):
+            try:
+                lock = acquire(tmp_path / "m.safetensors")
+            except CharRNNError:
+                continue
+            holders.append(number)
+            assert holders == [number]
+            held += 1
+            holders.remove(number)
+            lock.discard()
+        return held
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(threads.map(run, range(4)))
 
 
 @pytest.mark.parametrize("target", ["precious.txt", "m.safetensors", "missing.txt"])

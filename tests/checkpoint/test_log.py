@@ -51,7 +51,7 @@ def test_without_a_path_nothing_is_written(tmp_path: Path, state: TrainingState)
 
 def test_a_file_that_exists_is_refused_unless_it_is_empty_or_forced(path: Path, state: TrainingState) -> None:
     path.write_text("something\n")
-    with pytest.raises(CheckpointError, match="exists: overwrite it with --force, or give another --log"):
+    with pytest.raises(CheckpointError, match="exists: overwrite it with `force=True`, or give another `log`"):
         Log(path, state, resumed=False, force=False)
     log = Log(path, state, resumed=False, force=True)
     assert path.read_text() == "something\n", "it is overwritten when the run begins, not before"
@@ -70,7 +70,7 @@ def test_a_log_of_a_run_that_did_not_begin_is_removed_if_it_is_new(path: Path, s
 
 
 def test_a_folder_is_refused(tmp_path: Path, state: TrainingState) -> None:
-    with pytest.raises(CheckpointError, match="is a folder: give --log"):
+    with pytest.raises(CheckpointError, match="is a folder: give `log`"):
         Log(tmp_path, state, resumed=False, force=False)
 
 
@@ -108,7 +108,7 @@ def test_a_resumed_training_cuts_the_lines_that_come_again(
 @pytest.mark.parametrize("content", ["a text\n", '{"a": 1}\n', "[1]\n", '{"step": "1"}\n', "\n"])
 def test_a_file_that_is_not_a_log_is_not_cut(content: str, path: Path, state: TrainingState) -> None:
     path.write_text(content)
-    with pytest.raises(CheckpointError, match="is not a training log: give --log a file of its own"):
+    with pytest.raises(CheckpointError, match="is not a training log: give `log` a file of its own"):
         Log(path, state, resumed=True, force=False)
     assert path.read_text() == content
 
@@ -125,5 +125,5 @@ def test_a_log_that_the_run_reads_or_writes_otherwise_is_refused(tmp_path: Path)
             check_log(log, [str(text)], [model])
     with pytest.raises(ConfigError, match="would be read as part of the text"):
         check_log(tmp_path / "folder" / "log", [str(tmp_path / "folder")], [])
-    with pytest.raises(ConfigError, match="--log can't be -"):
+    with pytest.raises(ConfigError, match="`log` can't be -"):
         check_log(Path("-"), [], [])

@@ -8,21 +8,23 @@ from charrnn.errors import CheckpointError, ConfigError, LockedError
 
 @pytest.mark.parametrize("name", ["m", "m.txt", "m.resume.safetensors", ".safetensors.resume"])
 def test_a_model_needs_the_suffix_of_a_model(tmp_path, name):
-    with pytest.raises(ConfigError, match=r"must end in \.safetensors: give --out"):
+    with pytest.raises(ConfigError, match=r'must end in \.safetensors: give `checkpoint="'):
         naming.check_model_path(tmp_path / name)
     assert naming.check_model_path(tmp_path / "m.safetensors") == tmp_path / "m.safetensors"
 
 
 def test_a_folder_is_not_the_path_of_a_model(tmp_path):
     (tmp_path / "m.safetensors").mkdir()
-    with pytest.raises(CheckpointError, match="is a folder: give --out"):
+    with pytest.raises(CheckpointError, match="is a folder: give `checkpoint`"):
         naming.check_model_path(tmp_path / "m.safetensors")
 
 
 @pytest.mark.parametrize("taken", ["m.safetensors", "m.resume.safetensors"])
 def test_a_path_with_a_file_is_refused_unless_forced(tmp_path, taken):
     (tmp_path / taken).write_bytes(b"")
-    with pytest.raises(CheckpointError, match="exists: continue it with --resume, overwrite it with --force"):
+    with pytest.raises(
+        CheckpointError, match=r"exists: continue it with `charrnn.resume`, overwrite it with `force=True`"
+    ):
         naming.reserve(tmp_path / "m.safetensors", force=False)
     naming.reserve(tmp_path / "m.safetensors", force=True).release()  # so the refusal has released the lock
 

@@ -155,7 +155,16 @@ def test_a_second_run_on_the_same_path_is_refused_while_the_first_has_it(path: P
 def test_a_run_that_can_not_start_releases_the_lock(options: Any, error: type[Exception], path: Path) -> None:
     with pytest.raises(error):
         train(path, "a text without any newline", **options)
+    assert not list(path.parent.iterdir())
     acquire(path).release()
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "log", "tensorboard"])
+def test_an_empty_path_is_not_the_current_folder(name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    with pytest.raises(ConfigError, match=f"^{name} can't be empty"):
+        charrnn.train(TEXT, **OPTIONS | {"checkpoint": path, name: ""})
+    assert not list(path.parent.iterdir())
 
 
 def test_a_run_that_can_not_write_releases_the_lock(path: Path) -> None:
@@ -164,6 +173,7 @@ def test_a_run_that_can_not_write_releases_the_lock(path: Path) -> None:
     run = train(path, log=log)
     with pytest.raises(CheckpointError, match="exists"):
         finish(run)
+    assert list(path.parent.iterdir()) == [log]
     finish(train(path, log=log.with_name("other")))
 
 
@@ -195,7 +205,7 @@ def test_a_closed_run_is_saved_and_unlocked(path: Path) -> None:
 def test_a_run_that_was_never_begun_can_be_closed(path: Path) -> None:
     run = train(path)
     run.close()
-    assert not path.exists()
+    assert not list(path.parent.iterdir())
     with pytest.raises(CharRNNError, match="only once"):
         iter(run)
     finish(train(path))

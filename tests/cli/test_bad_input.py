@@ -209,7 +209,20 @@ train latin1.txt --init-from model.safetensors --layers 3 | 2 | --layers can't b
 train latin1.txt --init-from model.safetensors --classify --unknown skip | 2 | labels
 train corpus.txt --log -                      | 2 | the name of a file
 train - -                                     | 1 | give - once
-train ''                                      | 1 | can't read ''
+train ''                                      | 2 | CORPUS can't be empty: give the name of a file or a folder
+train corpus.txt ''                           | 2 | CORPUS can't be empty
+train corpus.txt --tensorboard ''             | 2 | --tensorboard can't be empty: give the name of a file or a folder
+train corpus.txt --log= --out ''              | 2 | --out can't be empty
+train corpus.txt --init-from=                 | 2 | --init-from can't be empty
+train corpus.txt --val-file ''                | 2 | --val-file can't be empty
+sample ''                                     | 2 | CHECKPOINT can't be empty
+sample model.safetensors --out-dir ''         | 2 | --out-dir can't be empty
+score '' corpus.txt                           | 2 | CHECKPOINT can't be empty
+score model.safetensors ''                    | 2 | FILES can't be empty
+inspect model.safetensors ''                  | 2 | CHECKPOINTS can't be empty
+export '' page.html                           | 2 | CHECKPOINT can't be empty
+export model.safetensors ''                   | 2 | DESTINATION can't be empty: give the name of a file or a folder
+serve ''                                      | 2 | MODELS can't be empty
 train --resume                                | 1 | there is no model in checkpoints
 train --resume --out missing.safetensors      | 1 | no training to resume
 train --resume --out alone.safetensors        | 1 | no training to resume
@@ -543,8 +556,8 @@ def test_the_table_is_long_and_has_every_command() -> None:
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
-    """All files of a folder except locks."""
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
+    """All files of a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def words(line: str) -> list[str]:

@@ -158,7 +158,7 @@ def test_a_closed_stdin_is_an_empty_corpus_and_an_empty_prime(closed: str, model
     done = with_closed(closed, "train", "-", *SHORT_TRAINING, cwd=tmp_path)
     message = b"charrnn: stdin is empty: a corpus needs at least two characters; 100,000 or more work best\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"" if "2>" in closed else message)
-    assert {path.name for path in tmp_path.iterdir()} <= {".m.safetensors.lock"}
+    assert not list(tmp_path.iterdir())
     done = with_closed(closed, "sample", model, "--prime", "-", "-n", 5, "--seed", 1, cwd=tmp_path)
     assert (done.returncode, len(done.stdout)) == (0, 5 * (closed == "<&-"))
 

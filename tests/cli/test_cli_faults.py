@@ -580,6 +580,24 @@ def test_a_folder_without_write_permission_is_an_error_before_training(here: Pat
 
 
 @posix
+def test_a_folder_that_can_not_be_entered_is_named(here: Path) -> None:
+    (here / "f").mkdir()
+    (here / "f" / "corpus.txt").write_text(TEXT)
+    (here / "f").chmod(0o644)  # so it can be listed
+    says = "the folder f can't be entered: give yourself its permission x"
+    train = ("train", "corpus.txt", *SMALL, "--steps", 1)
+    lines = {
+        ("train", "f", *SMALL): "can't read f",
+        ("sample", "f/m.safetensors"): "can't read f/m.safetensors",
+        (*train, "--out", "f/m.safetensors"): "can't write f/m.safetensors",
+        ("sample", "--quiet", "--prime-file", "f/corpus.txt"): "can't reach f/corpus.txt",
+    }
+    for args, what in lines.items():
+        line = error_line(charrnn(*args, cwd=here, command=unprivileged), 1)
+        assert line == f"charrnn: {what}: {says}"
+
+
+@posix
 def test_saves_resume_after_a_folder_was_read_only_or_missing(here: Path) -> None:
     folder = here / "models"
     args = ("train", "corpus.txt", *ENDLESS, "--out", "models/m.safetensors")

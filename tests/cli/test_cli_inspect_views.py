@@ -202,9 +202,9 @@ def test_pictures_and_pages_name_the_packages_that_they_need(models: dict[str, P
         (tmp_path / name / "__init__.py").write_text("raise ImportError('not here')")
     env = {"PYTHONPATH": str(tmp_path) + ":" + ":".join(p for p in sys.path if p)}
     done = charrnn("inspect", models["text"], "--history", "--plot", "h.svg", cwd=tmp_path, env=env)
-    assert "a picture needs matplotlib: pip install matplotlib" in error_line(done, 2)
+    assert "a picture needs matplotlib: pip install 'charrnn-text[plot]'" in error_line(done, 2)
     done = charrnn("inspect", models["text"], "--page", "p.html", cwd=tmp_path, env=env)
-    assert "the page needs jinja2 and matplotlib: pip install jinja2 matplotlib" in error_line(done, 2)
+    assert "the page needs jinja2: pip install 'charrnn-text[page]'" in error_line(done, 2)
     assert not list(tmp_path.glob("*.svg")) + list(tmp_path.glob("*.html"))
 
 

@@ -65,6 +65,24 @@ def test_a_run_that_is_resumed_keeps_them_or_loses_them(tmp_path: Path) -> None:
     assert resumed("--steps", 120, "--ngrams", 0) is None
 
 
+def test_the_model_that_a_resumed_run_keeps_has_the_ngrams_that_it_asks_for(tmp_path: Path) -> None:
+    steps = ("--steps", 15, "--eval-every", 10, "--hidden-size", 16, "--engine", "numpy", "--seed", 1)
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    path = tmp_path / "m.safetensors"
+    charrnn("train", "corpus.txt", *steps, "--ngrams", 4, "--out", path, cwd=tmp_path)
+    first = api.load(path)
+    assert first.step == 15  # a step after which only a run that ends is evaluated
+    for n in (0, 3, 4):
+        done = charrnn("train", "--resume", path, "--ngrams", n, cwd=tmp_path)
+        assert "nothing was trained" in done.stderr
+        found = api.load(path)
+        assert (found.step, found.training and found.training.ngrams) == (15, n)
+        assert (None if found.model.ngrams is None else found.model.ngrams.order + 1) == (n or None)
+    assert found.model.ngrams is not None
+    assert first.model.ngrams is not None
+    assert found.model.ngrams.about() == first.model.ngrams.about()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -62,7 +62,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("classify", "classifier", "one", "tabs"), "line 3 of tabs: a text has no tabs: give texts without labels"),
         (("tag", "tagger", "one", "two", "--spans", *ERROR), f"line 4 of two: {UNKNOWN}"),
         (("tag", "tagger", "one", "tabs"), "line 3 of tabs: a text has no tabs: give texts without tags, "),
-        (("tag", "tagger", "words.tsv"), "line 1: a text has no tabs: give texts without tags, compare with --eval"),
+        (
+            ("tag", "tagger", "words.tsv"),
+            "line 1: a text has no tabs: give texts without tags, compare with `charrnn tag --evaluate`",
+        ),
         (("tag", "tagger", "--conll", "one", "conll", *ERROR), f"line 5 of conll: {UNKNOWN}"),  # there it begins
         (("tag", "tagger", "--conll", "conll", *ERROR), f"line 5: {UNKNOWN}"),
         (("tag", "tagger", "--conll", "--evaluate", "words.conll", "conll", *ERROR), f"line 5 of conll: {UNKNOWN}"),

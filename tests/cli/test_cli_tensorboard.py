@@ -6,7 +6,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from charrnn.cli import program
 from charrnn.cli.train.files import resume_command
+from charrnn.errors import CharRNNError
+from charrnn.training import autoconfig
 from support.events import seen, without_speed
 from support.processes import SMALL, TEXT, after_script, charrnn, error_line, posix, unprivileged
 
@@ -100,3 +103,26 @@ def test_a_full_disk_ends_the_events_but_not_the_run(here: Path) -> None:
     assert done.stderr.count("can't write the events for TensorBoard any more") == 1
     assert "training continues without them" in done.stderr
     assert (here / "m.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "draws"),
+    [
+        ((), True),
+        (("--quiet",), False),
+        (("--quiet", "--tensorboard", "runs"), True),
+        (("--quiet", "--tensorboard", "runs", "--sample-every", "0"), False),
+        (("--sample-every", "0"), False),
+        (("--quiet", "--sample-every", "5"), False),
+    ],
+)
+def test_the_time_to_compile_is_with_the_samples_that_are_drawn(
+    options: tuple[str, ...], draws: bool, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def choose(options: object, model: object, seconds: float, samples: bool) -> str:
+        raise CharRNNError(f"with samples: {samples}")
+
+    monkeypatch.setattr(autoconfig, "choose_precision", choose)
+    monkeypatch.chdir(here)
+    with pytest.raises(CharRNNError, match=f"with samples: {draws}"):
+        program().main(["train", "corpus.txt", "--time", "60", *options], standalone_mode=False, prog_name="charrnn")

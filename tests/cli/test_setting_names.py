@@ -1,6 +1,8 @@
 """The names of settings in errors: on the command line those of options, and in interactive mode those of commands."""
 
+import ast
 import re
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -111,6 +113,46 @@ def test_in_python_an_error_has_the_names_of_parameters() -> None:
         with pytest.raises(ConfigError) as error:
             make()
         assert str(error.value) == says
+
+
+@pytest.mark.parametrize(
+    ("said", "typed"),
+    [
+        (
+            "overwrite it with `force=True`, or give another `checkpoint`",
+            "overwrite it with --force, or give another --out",
+        ),
+        ('`errors="replace"`, or `as_bytes=True`', "--errors replace, or --bytes"),
+        ('give `checkpoint="a b.safetensors"`', "give --out a b.safetensors"),
+        ("match `include='*.c'`: `temp=0`", "match --include '*.c': --temp 0"),
+        ('`layout="labels"` or `table="conll"`', "--classify or --conll"),
+        ('`charrnn.train(layout="lines")` makes', "`charrnn train --lines` makes"),
+        ("`charrnn.sample_lines(label=…)`, `charrnn.translate`", "`charrnn sample --label`, `charrnn translate`"),
+        ("continue it with `charrnn.resume`", "continue it with --resume"),
+        ("the key `charrnn`; `gzip -dc a.gz > copy`", "the key `charrnn`; `gzip -dc a.gz > copy`"),
+    ],
+)
+def test_the_code_in_an_error_becomes_options_and_commands(said: str, typed: str) -> None:
+    assert setting_names.as_options(said) == typed
+
+
+def texts(path: Path, kind: type[ast.AST]) -> Iterator[str]:
+    """The texts in the syntax of a file, within nodes of a kind."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, kind):
+            yield from (n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+
+
+def test_errors_of_the_library_say_what_to_do_in_python() -> None:
+    known = {name for command in program().commands.values() for each in command.params for name in each.opts}
+    only_typed = ("cli", "distributed", "plugins", "server")
+    paths = [p for p in (ROOT / "charrnn").rglob("*.py") if p.relative_to(ROOT / "charrnn").parts[0] not in only_typed]
+    found = [text for path in paths for text in texts(path, ast.Raise)]
+    assert not [text for text in found if re.search("--[a-z]", text) and "`charrnn sample --state-out`" not in text]
+    named = [setting_names.as_options(code[0]) for text in found for code in re.finditer(setting_names.CODE, text)]
+    options = {word for text in named for word in text.strip("`").split() if word.startswith("--")}
+    assert len(options) > 20
+    assert options <= known
 
 
 def test_only_names_of_settings_become_options() -> None:

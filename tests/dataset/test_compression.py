@@ -221,7 +221,7 @@ def test_a_missing_library_is_named_in_one_line(folder, monkeypatch):
     for name in ("compression", "compression.zstd", "backports", "backports.zstd"):
         monkeypatch.setitem(sys.modules, name, None)
     source = source_of(folder, zstd.compress(b"abc"))
-    with pytest.raises(CorpusError, match=r"0\.txt is a zstd file, .*pip install backports\.zstd$"):
+    with pytest.raises(CorpusError, match=r"0\.txt is a zstd file, .*pip install 'charrnn-text\[zstd\]'$"):
         read(source)
 
 

@@ -110,7 +110,7 @@ def test_a_line_that_is_not_a_word_and_its_tag_is_named(text, problem, tmp_path)
     found = [*read_tagged(text.splitlines(keepends=True))]
     assert found[0] == problem
     assert [sentence for sentence in found[1:] if isinstance(sentence, BadLine)] == []
-    with pytest.raises(CorpusError, match=f"line {problem.number} of .*s.conll has .*--skip-bad"):
+    with pytest.raises(CorpusError, match=f"line {problem.number} of .*s.conll has .*`skip_bad=True`"):
         read(tmp_path, text)
 
 
@@ -123,7 +123,7 @@ def test_the_sentences_with_bad_lines_are_counted_by_what_is_wrong(tmp_path):
     )
     with pytest.raises(CorpusError) as caught:
         read(tmp_path, text)
-    advice = "write a word and its tag on each line, or leave such sentences out with --skip-bad"
+    advice = "write a word and its tag on each line, or leave such sentences out with `skip_bad=True`"
     assert str(caught.value) == f"{wanted}: {advice}"
     assert told(read(tmp_path, text, skip_bad=True).aligned_pairs.faults) == wanted
 

@@ -80,10 +80,10 @@ def test_a_vocabulary_that_lacks_a_character_is_refused():
     with pytest.raises(VocabularyError, match=r"U\+0063"):
         from_text("abc").reencode(Vocabulary("abd"))
     with pytest.raises(
-        VocabularyError, match="the model reads bytes, but the corpus was read as characters: add --bytes"
+        VocabularyError, match="the model reads bytes, but the corpus was read as characters: add `as_bytes`"
     ):
         from_text("abc").reencode(Vocabulary(None))
-    with pytest.raises(VocabularyError, match="but the corpus was read as bytes: leave out --bytes"):
+    with pytest.raises(VocabularyError, match="but the corpus was read as bytes: leave out `as_bytes`"):
         from_text(b"abc").reencode(Vocabulary("abc"))
 
 

@@ -86,7 +86,7 @@ def test_a_word_shows_how_each_encoding_reads_a_text():
     assert differing_words("fée, élève".encode("cp1252"), ["cp1252", "cp1250"]) == ["élève", "élčve"]
     assert differing_words("fée".encode("cp1252"), ["cp1252", "cp1250"]) == ["", ""]
     assert encoding_advice("très bien".encode("cp1252")) == (
-        "it looks like cp1252 (très) or cp1250 (trčs), so give one of these as its --encoding"
+        "it looks like cp1252 (très) or cp1250 (trčs), so give one of these as its `encoding`"
     )
 
 

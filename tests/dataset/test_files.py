@@ -107,7 +107,7 @@ def test_an_unknown_text_encoding_is_refused(folder, encoding):
     [("utf-16", b"no mark, so which byte is first?"), ("utf-16", b"\0a\0b"), ("idna", b"xn--0.b")],
 )
 def test_bytes_that_an_encoding_can_not_decode_are_refused_in_one_line(folder, encoding, raw, errors):
-    with pytest.raises(CorpusError, match=rf"0\.txt is not {encoding}\b.*give (its )?--encoding") as caught:
+    with pytest.raises(CorpusError, match=rf"0\.txt is not {encoding}\b.*give (its )?`encoding") as caught:
         read(source_of(folder, raw, encoding=encoding, errors=errors))
     assert "\n" not in str(caught.value)
 

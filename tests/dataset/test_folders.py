@@ -96,7 +96,7 @@ def test_patterns_choose_files_by_name_or_path(tree, options, wanted):
 
 
 def test_nothing_that_matches_names_the_patterns(tree):
-    with pytest.raises(CorpusError, match=r"no text files in .* match --include '\*.c' --exclude 'x': change the patt"):
+    with pytest.raises(CorpusError, match=r"no text files in .* match `include='\*.c'` `exclude='x'`: change the patt"):
         listed(tree, include=("*.c",), exclude=("x",))
     assert listed(tree, "doc", "", include=("b.*",)) == ["b.txt"]  # one of two folders may have none
 

@@ -237,7 +237,7 @@ BAD = "ab\tx\nab\n\nab\tx\ty\na\n\tx\nab\t \nab\tx\ty\tz\na\tx\nab\txy\nb\n"
 def test_bad_lines_are_counted_by_what_is_wrong_in_a_layout(layout, wanted, advice):
     with pytest.raises(CorpusError) as caught:
         split_corpus(from_text(BAD, "F"), TrainingConfig(1, layout=layout))
-    assert str(caught.value) == f"{wanted}: {advice}, or leave such lines out with --skip-bad"
+    assert str(caught.value) == f"{wanted}: {advice}, or leave such lines out with `skip_bad=True`"
     skipping = TrainingConfig(1, layout=layout, skip_bad=True)
     found = split_corpus(from_text(BAD + "ab\txy\nb\ty\n", "F"), skipping)
     assert told(found.skipped) == wanted

@@ -87,5 +87,5 @@ def test_0_keeps_all_and_bytes_have_no_rare_characters() -> None:
     corpus = from_text("abc" * 20 + "é")
     assert replace_rare(corpus, 0) is corpus
     assert replace_rare(corpus, 1) is corpus
-    with pytest.raises(ConfigError, match="leave out --bytes"):
+    with pytest.raises(ConfigError, match="leave out `as_bytes`"):
         replace_rare(from_text(b"abc" * 20), 2)

@@ -137,7 +137,7 @@ def test_a_model_of_bytes_scores_the_texts_of_a_table_in_utf8(form, raw):
     parts = [("table", raw.encode()[n : n + 3]) for n in range(0, len(raw.encode()), 3)]
     found = read_records([*parts, ("table", b"")], form, Vocabulary(None), DEFAULT_FORM)
     assert [line.text for lines in found for line in lines] == ["一a\x1e", "éé\x1e"]
-    with pytest.raises(CorpusError, match=f"--{form.kind} reads characters: leave out --bytes"):
+    with pytest.raises(CorpusError, match=f"`{form.kind}` reads characters: leave out `as_bytes`"):
         from_text(raw.encode(), record_form=form)
 
 

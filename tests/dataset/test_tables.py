@@ -160,7 +160,7 @@ JSONL = '{"a": "ab", "b": "xy"}\n{"a": "ab"}\n\n{"a": "ab", "b": " "}\n7\n{"a": 
             CSV,
             "line 3 of F has no source as 'a' (2 lines are like that); line 5 of F has too few columns: give "
             "each row a "
-            "source as 'a' and a target as 'b', or leave such rows out with --skip-bad",
+            "source as 'a' and a target as 'b', or leave such rows out with `skip_bad=True`",
         ),
         (
             "labels",
@@ -168,7 +168,7 @@ JSONL = '{"a": "ab", "b": "xy"}\n{"a": "ab"}\n\n{"a": "ab", "b": " "}\n7\n{"a": 
             CSV,
             "line 3 of F has no text as 'a' (2 lines are like that); line 4 of F has no label as 'b'; line 5 "
             "of F has too "
-            "few columns: give each row a text as 'a' and a label as 'b', or leave such rows out with --skip-bad",
+            "few columns: give each row a text as 'a' and a label as 'b', or leave such rows out with `skip_bad=True`",
         ),
         (
             "tags",
@@ -177,7 +177,7 @@ JSONL = '{"a": "ab", "b": "xy"}\n{"a": "ab"}\n\n{"a": "ab", "b": " "}\n7\n{"a": 
             "line 2 of F has 1 tag for 2 characters (3 lines are like that); line 3 of F has no text as 'a' "
             "(2 lines are "
             "like that); line 5 of F has too few columns: give each row a text as 'a' and tags as 'b', or leave such "
-            "rows out with --skip-bad",
+            "rows out with `skip_bad=True`",
         ),
         (
             "labels",
@@ -185,7 +185,7 @@ JSONL = '{"a": "ab", "b": "xy"}\n{"a": "ab"}\n\n{"a": "ab", "b": " "}\n7\n{"a": 
             JSONL,
             "line 2 of F has no field 'b' (2 lines are like that); line 4 of F has no label as 'b'; line 5 of F is a "
             "number, not an object with the fields 'a', 'b': give each row a text as 'a' and a label as 'b', or leave "
-            "such rows out with --skip-bad",
+            "such rows out with `skip_bad=True`",
         ),
         (
             "tags",
@@ -194,7 +194,7 @@ JSONL = '{"a": "ab", "b": "xy"}\n{"a": "ab"}\n\n{"a": "ab", "b": " "}\n7\n{"a": 
             "line 2 of F has no field 'b' (2 lines are like that); line 4 of F has 1 tag for 2 characters; line 5 of F "
             "is a number, not an object with the fields 'a', 'b': give each row a text as 'a' and tags as "
             "'b', or leave "
-            "such rows out with --skip-bad",
+            "such rows out with `skip_bad=True`",
         ),
     ],
 )

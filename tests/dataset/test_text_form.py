@@ -165,7 +165,7 @@ def test_a_mark_is_known_as_soon_as_it_is_whole(head, mark):
 def test_utf16_without_a_mark_is_recognised(text, encoding, given_encoding):
     parts = [("a.txt", c) for c in (text.encode(encoding), b"")]
     with pytest.raises(
-        CorpusError, match=f"a.txt looks like {encoding} without a byte order mark.*--encoding {encoding}"
+        CorpusError, match=f'a.txt looks like {encoding} without a byte order mark.*`encoding="{encoding}"`'
     ):
         list(TextForm(given_encoding).decode(parts))
     assert "".join(TextForm(encoding).decode(parts)) == with_newlines(text)
@@ -181,7 +181,7 @@ def test_a_text_with_other_nuls_is_read(text):
 @pytest.mark.parametrize("encoding", ["cp1251", "latin-1", "koi8-r", "gb18030"])
 def test_utf8_is_recognised_where_another_encoding_is_expected(encoding):
     parts = [("a.txt", "Мой дядя самых честных правил".encode()), ("a.txt", b"")]
-    with pytest.raises(CorpusError, match=f"looks like utf-8, not {encoding}: give --encoding utf-8"):
+    with pytest.raises(CorpusError, match=f'looks like utf-8, not {encoding}: give `encoding="utf-8"`'):
         list(TextForm(encoding).decode(parts))
 
 
@@ -195,7 +195,7 @@ def test_utf8_with_few_characters_beyond_ascii_is_recognised_at_the_end(encoding
         if not is_utf8:
             assert "".join(TextForm(encoding).decode(parts)) == with_newlines(raw.decode(encoding))
             continue
-        with pytest.raises(CorpusError, match=f"looks like utf-8, not {encoding}: give --encoding utf-8"):
+        with pytest.raises(CorpusError, match=f'looks like utf-8, not {encoding}: give `encoding="utf-8"`'):
             found.extend(TextForm(encoding).decode(parts))
 
 
@@ -209,7 +209,7 @@ def test_a_short_text_in_an_encoding_of_several_bytes_may_be_utf8_by_chance():
 def test_utf16_in_the_other_order_is_recognised(given_encoding, other):
     parts = [("a.txt", "Dear sir or madam,\n".encode(other)), ("a.txt", b"")]
     with pytest.raises(
-        CorpusError, match=f"looks like {other} without .* not {given_encoding}: give --encoding {other}"
+        CorpusError, match=f'looks like {other} without .* not {given_encoding}: give `encoding="{other}"`'
     ):
         list(TextForm(given_encoding).decode(parts))
 
@@ -221,7 +221,7 @@ def test_an_error_after_a_mark_does_not_ask_for_an_encoding(errors):
         CorpusError, match="x is not utf-16-le at byte 8: its byte order mark says that it is"
     ) as caught:
         list(DEFAULT_FORM.decode([("x", raw), ("x", b"")], errors))
-    assert ("--errors replace" in str(caught.value)) == (errors == "strict")
+    assert ('`errors="replace"`' in str(caught.value)) == (errors == "strict")
 
 
 @pytest.mark.parametrize("n", [1, 3, 1000])

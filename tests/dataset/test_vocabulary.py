@@ -149,7 +149,7 @@ def test_the_nearest_is_the_same_letter_in_the_other_normal_form(known, text, fo
 def test_an_unknown_byte_says_what_the_text_may_be():
     text = "Мой дядя самых честных правил".encode("cp1251").decode("utf-8", "surrogateescape")
     with pytest.raises(
-        VocabularyError, match=r"the byte E0 .*: it looks like cp1251, so give --encoding cp1251, train on"
+        VocabularyError, match=r'the byte E0 .*: it looks like cp1251, so give `encoding="cp1251"`, train on'
     ):
         Vocabulary("a b").encode(text)
     with pytest.raises(VocabularyError, match=r"the byte FF .*, train on"):

@@ -122,7 +122,7 @@ def test_texts_are_distinct_by_text_and_label():
 
 
 def test_bytes_have_no_tags():
-    with pytest.raises(CorpusError, match="leave out --bytes"):
+    with pytest.raises(CorpusError, match="leave out `as_bytes`"):
         split_corpus(from_text(b"a\xff\txy\nb\tx\n"), TrainingConfig(1, layout="tags"))
 
 

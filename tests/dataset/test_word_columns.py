@@ -66,7 +66,9 @@ def test_words_that_are_numbers_are_words(text):
 
 @pytest.mark.parametrize("text", [TEXTS, TEXTS * 20, TEXTS.replace("\n", "\r\n")])
 def test_texts_with_a_tag_for_each_character_are_told(text):
-    with pytest.raises(CorpusError, match=r"^f.txt looks like texts with a tag for each .*: leave out --conll$"):
+    with pytest.raises(
+        CorpusError, match=r'^f.txt looks like texts with a tag for each .*: leave out `table="conll"`$'
+    ):
         watched(text)
 
 

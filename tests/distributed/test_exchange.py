@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn.distributed.exchange import from_bfloat16, to_bfloat16
-from charrnn.layers.matmul import bfloat16
+from charrnn.distributed.exchange import to_bfloat16
+from charrnn.layers.matmul import bfloat16, from_bfloat16
 from support.ranks import mpiexec, needs_mpi, run_line
 
 

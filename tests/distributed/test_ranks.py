@@ -284,7 +284,10 @@ def test_an_error_before_training_is_printed_once(folder: Path) -> None:
 def test_without_the_library_there_is_one_clear_line(folder: Path) -> None:
     hidden = "import sys; sys.modules['mpi4py'] = None; from charrnn.__main__ import main; main()"
     done = run_line([sys.executable, "-c", hidden, "train", "a.txt", "--distributed"], folder)
-    assert (done.returncode, done.stderr) == (2, "charrnn: --distributed needs mpi4py: pip install mpi4py\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "charrnn: --distributed needs mpi4py: pip install 'charrnn-text[mpi]'\n",
+    )
     assert MPIEXEC
 
 

@@ -193,7 +193,7 @@ except EngineError as error:
 def test_a_processor_without_bfloat16_is_told(tmp_path: Any) -> None:
     cache = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_CPU_NAME": "generic"}
     assert python(LACKS, **cache) == (
-        "this processor can't multiply in bfloat16, for which it takes AVX512_BF16 or AMX: use --precision float32\n"
+        'this processor can\'t multiply in bfloat16, for which it takes AVX512_BF16 or AMX: use `precision="float32"`\n'
     )
 
 
@@ -202,7 +202,7 @@ def test_a_system_that_keeps_the_tiles_to_itself_is_told(monkeypatch: pytest.Mon
     monkeypatch.setattr(pairs, "HAS_TILES", True)
     monkeypatch.setattr(amx, "request_tiles", lambda: False)
     assert engines.resolve_precision("auto", "numba") == "float32"
-    with pytest.raises(EngineError, match=r"this system doesn't let programs use .* AMX.*: use --precision float32"):
+    with pytest.raises(EngineError, match=r"this system doesn't let programs use .* AMX.*: use `precision=.float32.`"):
         engines.resolve_precision("bfloat16", "numba")
 
 

@@ -45,7 +45,9 @@ def test_an_unknown_engine_is_an_error() -> None:
 def test_without_numba_auto_is_numpy_and_numba_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection, "is_installed", lambda name: False)
     assert engines.resolve("auto") == "numpy"
-    with pytest.raises(EngineError, match=r"is not installed: pip install numba, or use --engine numpy"):
+    with pytest.raises(
+        EngineError, match=r"is not installed: pip install 'charrnn-text\[fast\]', or use `engine=.numpy.`"
+    ):
         engines.resolve("numba")
 
 
@@ -53,7 +55,7 @@ def test_a_numba_that_fails_to_load_counts_as_missing(monkeypatch: pytest.Monkey
     monkeypatch.setattr(selection, "is_installed", lambda name: True)
     monkeypatch.setitem(sys.modules, "numba", None)
     assert engines.resolve("auto") == "numpy"
-    with pytest.raises(EngineError, match=r"can't be loaded: .*, or use --engine numpy"):
+    with pytest.raises(EngineError, match=r"can't be loaded: .*, or use `engine=.numpy.`"):
         engines.resolve("numba")
 
 
@@ -63,5 +65,5 @@ def test_a_disabled_compiler_counts_as_missing(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
     assert engines.resolve("auto") == "numpy"
-    with pytest.raises(EngineError, match="is disabled by NUMBA_DISABLE_JIT: unset it, or use --engine numpy"):
+    with pytest.raises(EngineError, match=r"is disabled by NUMBA_DISABLE_JIT: unset it, or use `engine=.numpy.`"):
         engines.resolve("numba")

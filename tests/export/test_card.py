@@ -283,7 +283,9 @@ def test_what_is_there_is_kept_unless_it_is_forced(tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         (folder / name).write_text("mine")
-        with pytest.raises(CheckpointError, match=rf"^\S+{name} exists: overwrite it with --force, or give another"):
+        with pytest.raises(
+            CheckpointError, match=rf"^\S+{name} exists: overwrite it with `force=True`, or give another"
+        ):
             to_folder(folder, checkpoint)
         assert [path.name for path in folder.iterdir()] == [name]
         assert (folder / name).read_text() == "mine"

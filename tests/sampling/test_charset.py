@@ -87,8 +87,8 @@ def test_the_classes_of_bytes_are_those_of_ascii(name: str, count: int) -> None:
 
 @pytest.mark.parametrize("expression", ["é", "aé", r"\u00e9", "a-é", "é-ü", "жш", "日", "😀"])
 def test_a_character_of_several_bytes_is_refused_for_a_model_of_bytes(expression: str) -> None:
-    with pytest.raises(ConfigError, match=r"--ban has '.' \(U\+.*, which is no single byte"):
-        parse_charset(expression, "".join(map(chr, range(256))), "--ban", is_bytes=True)
+    with pytest.raises(ConfigError, match=r"`ban` has '.' \(U\+.*, which is no single byte"):
+        parse_charset(expression, "".join(map(chr, range(256))), "`ban`", is_bytes=True)
     assert contained(r"\u0000-\u007f", "".join(map(chr, range(256))), is_bytes=True) == set(map(chr, range(128)))
 
 

@@ -193,7 +193,7 @@ def test_max_copy_is_at_least_1():
 def test_a_corpus_of_which_the_model_knows_too_little_is_refused(text, why, monkeypatch):
     for block in (1 << 22, 7):
         monkeypatch.setattr(constraints, "HASH_BLOCK", block)
-        with pytest.raises(CorpusError, match=f"never seen {why} of text, so that --max-copy has no effect"):
+        with pytest.raises(CorpusError, match=f"never seen {why} of text, so that `max_copy` has no effect"):
             CorpusNgrams(from_text(text), LETTERS, 5)
 
 

@@ -265,7 +265,7 @@ def test_a_match_that_is_too_short_is_an_error():
 def test_a_text_that_ends_after_a_text_matches_even_so():
     model, match = random_model(), lambda recent: [Match(Expression("[ab]*e", random_model().vocabulary))]
     assert re.fullmatch("[ab]*e", text_of(model, length=90, constraints=match, stop_after=["e"]))
-    with pytest.raises(SamplingError, match="no text can match: --allow or --ban excludes 'e'"):
+    with pytest.raises(SamplingError, match="no text can match: `allow` or `ban` excludes 'e'"):
         text_of(model, length=90, constraints=match, stop_after=["a", "b"], config=SamplingConfig(ban="e"))
     with pytest.raises(ConfigError, match="both with a match and with a sentence"):
         text_of(model, length=90, constraints=match, end="sentence")

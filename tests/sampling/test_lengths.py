@@ -81,12 +81,12 @@ def test_a_text_is_drawn_exactly_if_it_can_be_long_enough(block: int) -> None:
 @pytest.mark.parametrize(
     ("pattern", "min_length", "length", "says"),
     [
-        ("[ab]{3}", 10, 1000, "the texts that match have at most 3 characters: give at most that as the --min-length"),
+        ("[ab]{3}", 10, 1000, "the texts that match have at most 3 characters: give at most that as the `min_length`"),
         ("a?", 2, 2, "at most 1 character:"),
         ("(a|bb){2,6}", 13, -1, "at most 12 characters:"),
         ("c*[ab]{4}|cab*", 5, 9, "at most 4 characters:"),
         (r"(a|b)\b\n|b", 3, 50, "at most 2 characters:"),
-        ("(aab)*", 10, 11, "no text that matches has from 10 to 11 characters: give another --min-length or --length"),
+        ("(aab)*", 10, 11, "no text that matches has from 10 to 11 characters: give another `min_length` or `length`"),
         ("(aa)+", 5, 5, "no text that matches has 5 characters:"),
         ("a{2}|b{9}", 3, 7, "no text that matches has from 3 to 7 characters:"),
     ],
@@ -139,7 +139,7 @@ def test_a_least_length_that_takes_too_long_is_an_error(monkeypatch: pytest.Monk
     monkeypatch.setattr(lengths, "MAX_VISITS", 1000)
     wanted = expression("[ab]{50,100}")
     Match(wanted).begin(np.ones(3, bool), (), 100, 5)
-    with pytest.raises(ConfigError, match=r"or a smaller --min-length$"):
+    with pytest.raises(ConfigError, match=r"or a smaller `min_length`$"):
         Match(wanted).begin(np.ones(3, bool), (), 100, 90)
 
 
@@ -231,8 +231,8 @@ def test_an_expression_that_is_too_large_names_the_length_that_helps(
             Match(expression(pattern)).begin(np.ones(3, bool), (), most)
         return str(error.value)
 
-    simpler = "--match is too large to follow: give it fewer or smaller repetitions"
-    assert begin(length) == simpler + ("" if fits is None else f", or a --length of at most {fits}")
+    simpler = "`match` is too large to follow: give it fewer or smaller repetitions"
+    assert begin(length) == simpler + ("" if fits is None else f", or a `length` of at most {fits}")
     if fits is not None:
         assert begin(fits + 1).endswith(f"at most {fits}")
         Match(expression(pattern)).begin(np.ones(3, bool), (), fits)
@@ -241,7 +241,7 @@ def test_an_expression_that_is_too_large_names_the_length_that_helps(
 def test_anchors_of_an_expression_that_is_too_large_are_counted_as_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph, "MAX_NODES", 200)
     for pattern, length, advice in (
-        (r"(a\b\n){1,40}", 90, ", or a smaller --length"),
+        (r"(a\b\n){1,40}", 90, ", or a smaller `length`"),
         (r"(a\b\n|b){1,4}\b" * 10, 99, ""),
     ):
         with pytest.raises(ConfigError) as error:

@@ -211,7 +211,7 @@ def test_an_error_names_the_characters_that_are_missing(pattern, says):
 
 
 def test_a_character_that_is_not_allowed_is_named_as_such():
-    with pytest.raises(SamplingError, match=r"--allow or --ban excludes 'b' .*; allow it"):
+    with pytest.raises(SamplingError, match=r"`allow` or `ban` excludes 'b' .*; allow it"):
         text_of(random_model(), "ab", length=20, config=SamplingConfig(allow="ac"))
 
 

@@ -67,7 +67,7 @@ def test_novel_texts_are_no_targets_of_the_training_text():
         (LABELS, "a", ConfigError, "no label 'a': choose one of ab, ca"),
         (LABELS, "", ConfigError, "no label ''"),
         (LABELS, "a\tb", ConfigError, "no tabs and newlines"),
-        (None, None, ConfigError, "--label, or many with `charrnn translate`"),
+        (None, None, ConfigError, "`label`, or many with `charrnn.translate`"),
         (None, "x", VocabularyError, "never seen 'x'"),
     ],
 )
@@ -83,7 +83,7 @@ def test_any_source_of_a_model_without_labels_can_be_rewritten():
 
 def test_a_model_of_lines_has_no_labels():
     model = random_models.random_model(characters="\nab", layout="lines")
-    with pytest.raises(ConfigError, match="--pairs"):
+    with pytest.raises(ConfigError, match='layout="pairs"'):
         [*sample_lines(model, count=1, label="a")]
 
 

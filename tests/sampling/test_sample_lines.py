@@ -218,7 +218,7 @@ def test_a_model_that_writes_no_more_new_lines_is_an_error(options, why, monkeyp
     drawn = sample_lines(learned, count=2, config=greedy, **options)
     if "novel" not in options:
         assert next(drawn).text == first
-    with pytest.raises(SamplingError, match=f"no more new lines: each of the last 50 {why} raise --temp"):
+    with pytest.raises(SamplingError, match=f"no more new lines: each of the last 50 {why} raise `temp`"):
         next(drawn)
 
 

@@ -492,7 +492,7 @@ def test_an_adaptation_of_another_model_is_refused():
 
 def test_clamped_units_and_narrow_weights_are_refused():
     model = tiny()
-    with pytest.raises(ConfigError, match="--clamp-unit"):
+    with pytest.raises(ConfigError, match="clamp_units"):
         Adaptation(model.clamp_units({(0, 1): 0.5}))
     with pytest.raises(ConfigError, match="float32"):
         Adaptation(model.with_precision("int8"))

@@ -121,7 +121,7 @@ def test_options_out_of_range_are_refused(options):
 
 
 def test_other_models_do_not_classify_and_a_classifier_predicts_no_text():
-    with pytest.raises(ConfigError, match="--classify"):
+    with pytest.raises(ConfigError, match='layout="labels"'):
         classify(random_models.random_model(), [])
     with pytest.raises(ConfigError, match="charrnn classify"):
         random_classifier().read(np.zeros(3, np.uint8), np.zeros((0, 1, 1, 12)))

@@ -123,5 +123,5 @@ def test_contradictions_are_refused() -> None:
         charrnn.train(from_text("abc" * 50), normalization="nfc", **OPTIONS)
     with pytest.raises(ConfigError, match="normalization can't be 'NFC'"):
         charrnn.train("abc" * 50, normalization="NFC", **OPTIONS)
-    with pytest.raises(ConfigError, match="leave out --encoding"):
+    with pytest.raises(ConfigError, match="leave out `encoding`"):
         random_model(characters=None).with_encoding("utf-8")

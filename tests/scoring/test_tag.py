@@ -74,7 +74,7 @@ def test_a_text_that_would_fill_the_memory_is_an_error(monkeypatch):
 
 
 def test_other_models_do_not_tag():
-    with pytest.raises(ConfigError, match="--tags"):
+    with pytest.raises(ConfigError, match='layout="tags"'):
         tag(random_models.random_model(), [])
 
 

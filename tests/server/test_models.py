@@ -12,6 +12,7 @@ pytest.importorskip("starlette")
 
 from charrnn.checkpoint import model_file
 from charrnn.checkpoint.model_file import Checkpoint
+from charrnn.errors import CheckpointError, ConfigError
 from charrnn.server import models
 from charrnn.server.models import Models
 from support.random_models import random_model
@@ -58,6 +59,19 @@ def test_a_file_that_is_gone_or_unreadable_is_told_once_and_serves_on(tmp_path, 
         assert asyncio.run(served.get(None)) is loaded
     assert told[1:] == [f"can't load {path}: can't read {path}: Permission denied"]
     served.close()
+
+
+def test_files_whose_names_are_no_utf_8_have_names_that_json_has_or_are_refused(tmp_path):
+    first, second = (tmp_path / os.fsdecode(name + b".safetensors") for name in (b"a\xff", b"a\xfe"))
+    try:
+        model_file.save(first, Checkpoint(random_model()))
+    except CheckpointError:
+        pytest.skip("all names of files are UTF-8 here")
+    served = Models([first], lambda model: model, print)
+    assert served.named("a\ufffd") is served.first
+    model_file.save(second, Checkpoint(random_model()))
+    with pytest.raises(ConfigError, match="would have the same name, a\ufffd: rename one"):
+        Models([first, second], lambda model: model, print)
 
 
 def forbidden(path, *args):

@@ -323,12 +323,12 @@ def malformed() -> Iterator[bytes]:
         b"PRI * HTTP/2.0",
     ):
         for path in (b"/", b"/v1/models", b"/v1/completions", b"*", b"http://x/", b"/%", b"/" + b"a" * 5000):
-            yield start + b" " + path + b" HTTP/1.1\r\nhost: x\r\n\r\n"
+            yield start + b" " + path + b" HTTP/1.1\r\nhost: localhost\r\n\r\n"
     for header in (b"content-length: -5", b"content-length: a", b"content-length: 999999999", b"transfer-encoding: x"):
-        yield whole.replace(b"host: x", header)
+        yield whole.replace(b"host: localhost", header)
         yield whole.replace(b"content-length: 51", header)
     for header in (b"a" * 70_000 + b": b", b"a: " + b"b" * 70_000, b"\xff: a", b": a", b"authorization: Basic %%%"):
-        yield whole.replace(b"host: x", header)
+        yield whole.replace(b"host: localhost", header)
     for cut in range(1, len(whole), 2):
         yield whole[:cut]  # and then the client leaves
     chunked = whole.replace(b"content-length: 51", b"transfer-encoding: chunked")
@@ -396,7 +396,7 @@ def test_a_client_that_takes_no_more_of_its_answer_is_cut_off(folder):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", served.port))
         files = served.metric("process_open_fds")
-        connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 500)  # more than all buffers hold
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n" * 500)  # more than all buffers hold
         wait_for(served, "process_open_fds", files - 1)
 
 
@@ -470,6 +470,28 @@ def test_a_drain_has_an_end(folder):
         served.reader.join(5)
         assert served.lines[-1].startswith("charrnn: answers that were cut off after 0.2 seconds: 1")
         assert "CancelledError" not in served.log
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *[(each, 200) for each in ("localhost", "LOCALHOST.:8000", "127.0.0.1:1", "127.9.9.9", "[::1]:80")],
+        *[(each, 421) for each in ("example.org", "localhost.example.org:80", "0.0.0.0", "", "127.0.0.1.nip.io")],
+    ],
+)
+def test_a_request_to_this_machine_names_it_as_its_host(host, status, server):
+    found, answer = server.ask("/v1/models", headers={"host": host})
+    assert found == status
+    if status != 200:
+        error = answer["error"]
+        assert (error["type"], error["code"]) == ("invalid_request_error", "misdirected_request")
+        assert error["message"].startswith("This server answers only requests to localhost, not to ")
+
+
+def test_a_server_for_others_answers_whatever_its_host_is_called(folder):
+    with serving(folder / "small.safetensors", "--host", "0.0.0.0", cwd=folder) as served:
+        assert served.ask("/v1/models", headers={"host": "example.org"})[0] == 200
+        assert "everyone who reaches 0.0.0.0 can use this server: set --api-key" in served.lines
 
 
 def test_what_can_not_be_served_is_one_line(folder, tmp_path):

@@ -67,7 +67,12 @@ class Served:
 
 def post(body: bytes, path: str = "/v1/completions", *headers: str) -> bytes:
     """The bytes of a POST."""
-    lines = [f"POST {path} HTTP/1.1", "host: x", "content-type: application/json", f"content-length: {len(body)}"]
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "host: localhost",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+    ]
     return "\r\n".join([*lines, *headers, "", ""]).encode() + body
 
 

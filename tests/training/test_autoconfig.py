@@ -28,7 +28,7 @@ needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reas
 def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that learns with a billion operations per second."""
     monkeypatch.setattr(
-        machine, "measure_throughput", lambda engine, threads, model, B, T: 1e9 / budget.operations(model)
+        machine, "measure_throughput", lambda engine, threads, model, B, T, config: 1e9 / budget.operations(model)
     )
 
 
@@ -45,7 +45,7 @@ def test_the_threads_follow_from_the_batch_that_is_chosen(
 def test_auto_is_the_precision_that_is_measured_as_the_faster_one(
     speed: float, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def measured(engine: Any, threads: int, model: Any, B: int, T: int) -> float:
+    def measured(engine: Any, threads: int, model: Any, B: int, T: int, config: Any) -> float:
         return 1e9 / budget.operations(model) * (1 if engine is engines.load("numpy") else speed)
 
     monkeypatch.setattr(machine, "measure_throughput", measured)
@@ -55,7 +55,7 @@ def test_auto_is_the_precision_that_is_measured_as_the_faster_one(
 
 
 def test_auto_is_float32_if_the_chosen_network_is_faster_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def measured(engine: Any, threads: int, model: Any, B: int, T: int) -> float:
+    def measured(engine: Any, threads: int, model: Any, B: int, T: int, config: Any) -> float:
         is_narrow = model.hidden_size < autoconfig.REFERENCE_MODEL.hidden_size
         in_bfloat16 = 0.8 if is_narrow else 2
         return 1e9 / budget.operations(model) * (1 if engine is engines.load("numpy") else in_bfloat16)
@@ -112,7 +112,7 @@ def test_a_time_that_is_too_short_to_compile_both_precisions_is_spent_in_float32
 def test_a_run_of_a_given_time_has_the_faster_precision_by_default_and_others_float32(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def measured(engine: Any, threads: int, model: Any, B: int, T: int) -> float:
+    def measured(engine: Any, threads: int, model: Any, B: int, T: int, config: Any) -> float:
         return 1e9 / budget.operations(model) * (1 if engine is engines.load("numba") else 2)
 
     monkeypatch.setattr(machine, "measure_throughput", measured)

@@ -93,11 +93,14 @@ def test_a_text_that_is_used_up_and_overfitted_needs_more_text_however_its_loss_
 @pytest.mark.parametrize("losses", [[(2.0, 2.101)], [(2.2, 2.2), (2.0, 2.05)], [(2.1, 1.95)]])
 def test_a_network_that_does_worse_than_a_table_needs_more_time(losses: list[tuple[float, float]]) -> None:
     for table, tells in ((1.9, True), (2.4, False), (None, False)):
-        found = says(losses, 1.9, table=table)
-        assert (
-            found
-            == "underfitting: a table of contexts needs less for the same text. More time would help most." * tells
-        )
+        for has_ngrams, said in (
+            (
+                False,
+                "a table of contexts needs less for the same text. More time would help most. --ngrams 7 mixes one in.",
+            ),
+            (True, "the n-grams need less for the same text. More time would help most."),
+        ):
+            assert says(losses, 1.9, table=table, has_ngrams=has_ngrams) == f"underfitting: {said}" * tells
     assert "overfitting" in says(losses, 1.5, table=1.9)
     assert "larger model" in says(FLAT, 1.6, table=1.2)
 

@@ -28,7 +28,7 @@ def test_the_slowest_rank_and_the_exchange_decide(monkeypatch: pytest.MonkeyPatc
     # a step of 2 ranks with 2 threads of 3 rows of 4 characters takes 24/500 s, and its exchange 0.006
     assert found == pytest.approx(48 / (24 / 500 + 0.006))
     options = {"exchange": "bfloat16", "sync_every": 0, "sync_grows": False}
-    assert told == [("measure", options, ("numpy", "float32", 2, MODEL, 3, 4))]
+    assert told == [("measure", options, ("numpy", "float32", 2, MODEL, 3, 4, None))]
 
 
 @pytest.mark.parametrize(("grows", "exchange"), [(False, 0.6 / 4), (True, 24 / 500 / 9)])

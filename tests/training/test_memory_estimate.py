@@ -14,7 +14,7 @@ from support.trainings import run, start_in
 
 
 def test_a_network_that_does_not_fit_is_refused_before_it_is_made() -> None:
-    needs = r"would take about [\d.]+ GB of memory, and [\d.]+ GB are free: use a smaller --hidden-size"
+    needs = r"would take about [\d.]+ GB of memory, and [\d.]+ GB are free: use a smaller `hidden_size`"
     with pytest.raises(ConfigError, match=needs):
         start_in("stream", hidden_size=65_000, layers=64, steps=1)
 
@@ -22,7 +22,7 @@ def test_a_network_that_does_not_fit_is_refused_before_it_is_made() -> None:
 def test_a_training_that_does_not_fit_on_this_machine_is_not_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = run(start_in("stream", steps=1))
     monkeypatch.setattr(memory_estimate, "available", lambda: 1 << 20)
-    with pytest.raises(ConfigError, match=r"about [\d.]+ GB of memory, and 0\.0 GB are free: use fewer --threads"):
+    with pytest.raises(ConfigError, match=r"about [\d.]+ GB of memory, and 0\.0 GB are free: use fewer `threads`"):
         resume(from_text(TEXT), trainer.state, steps=2)
 
 

@@ -5,8 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import charrnn
 from charrnn.checkpoint import model_file
+from charrnn.checkpoint.lock import acquire
+from charrnn.checkpoint.manager import CheckpointManager
 from charrnn.checkpoint.model_file import Checkpoint
+from charrnn.checkpoint.saved_training import SavedTraining
 from charrnn.dataset.split import ValidationStream
 from charrnn.errors import ConfigError
 from charrnn.scoring.lines import score_lines
@@ -60,6 +64,26 @@ def test_a_resumed_run_has_the_same(trained, tmp_path):
     again = run(resumed(part, VERSE, tmp_path))
     assert (again.ngrams.weight, again.ngrams.loss) == (trained.ngrams.weight, trained.ngrams.loss)
     assert run(resumed(part, VERSE, tmp_path, ngrams=0)).best.ngrams is None
+
+
+@pytest.mark.parametrize("stop", [5, 25])
+def test_a_run_that_is_left_has_the_weight_that_suits_its_best_model(stop, trained, tmp_path):
+    path = tmp_path / "m.safetensors"
+    part = SavedTraining(CheckpointManager(start_short(VERSE, ngrams=2, steps=120), path, acquire(path)))
+    with part:
+        for progress in part:
+            if progress.step == stop:
+                break
+    left = model_file.load(path)
+    assert left.step == stop // 10 * 10 or stop
+    text = part.trainer.state.vocabulary.decode(part.trainer.validation_data.ids)
+    assert left.model.ngrams.weight != 0.2
+    assert left.model.ngrams.loss == pytest.approx(score(left.model, text).nats_per_char, rel=1e-5)
+    again = charrnn.resume(path, VERSE)
+    for _ in again:
+        pass
+    table = model_file.load(path).model.ngrams
+    assert (table.weight, table.loss) == (trained.ngrams.weight, trained.ngrams.loss)
 
 
 def test_the_contexts_of_lines_end_where_they_begin():

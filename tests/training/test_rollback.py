@@ -23,7 +23,7 @@ def test_a_divergence_is_found_before_it_reaches_the_weights() -> None:
     model = run(start(steps=0)).latest
     huge = {name: np.float32(3e38) * np.sign(p) for name, p in model.params.items()}
     trainer = start(init_from=replace(model, params=huge), steps=5, val_fraction=0, lr=1e6, clip=0)
-    with pytest.raises(DivergenceError, match="diverged at step 1: try a lower --lr"):
+    with pytest.raises(DivergenceError, match="diverged at step 1: try a lower `lr`"):
         run(trainer)
     assert (trainer.state.counters.step, trainer.state.counters.rollbacks) == (0, 0)
     np.testing.assert_array_equal(flat(trainer.state.params), flat(huge))
@@ -33,7 +33,7 @@ def test_a_divergence_is_found_before_it_reaches_the_weights() -> None:
 def test_weights_that_overflow_are_found_and_not_evaluated(cell: str, engine_name: str) -> None:
     extreme = {"optimizer": "sgd", "lr": 1e6, "weight_decay": 1e3, "clip": 0}
     trainer = start(steps=40, eval_every=1, engine=engine_name, **cell_options(cell), **extreme)
-    with pytest.raises(DivergenceError, match=r"diverged (at|before) step [1-9]: try a lower --lr"):
+    with pytest.raises(DivergenceError, match=r"diverged (at|before) step [1-9]: try a lower `lr`"):
         run(trainer)
     assert len(trainer.history) == trainer.state.counters.step < 9
     assert np.isfinite(flat(trainer.state.params)).all()

@@ -52,10 +52,10 @@ def test_it_starts_from_another_models_weights_and_leaves_them_alone() -> None:
 
 def test_it_can_not_start_from_a_model_that_does_not_fit() -> None:
     model = run(start_in("stream", steps=1)).latest
-    with pytest.raises(VocabularyError, match="--bytes"):
+    with pytest.raises(VocabularyError, match="as_bytes"):
         start_on(TEXT.encode(), init_from=model)
     for option in ({"cell": "gru"}, {"hidden_size": 32}, {"layers": 2}):
-        with pytest.raises(ConfigError, match=r"the model of --init-from has .*; leave it out"):
+        with pytest.raises(ConfigError, match=r"the model of `init_from` has .*; leave it out"):
             start_on(TEXT, init_from=model, **option)
     assert start_on(TEXT, init_from=model, cell="lstm", hidden_size=16, layers=1, steps=1)
 
@@ -66,7 +66,7 @@ def test_the_nonlinearity_is_that_of_the_model_that_it_starts_from(nonlinearity:
     for given in ({}, {"nonlinearity": nonlinearity}, {"cell": "rnn"}):
         assert start_on(TEXT, init_from=model, steps=1, **given).latest.config.nonlinearity == nonlinearity
     with pytest.raises(
-        ConfigError, match=f"nonlinearity can't be {other}: the model of --init-from has {nonlinearity}"
+        ConfigError, match=f"nonlinearity can't be {other}: the model of `init_from` has {nonlinearity}"
     ):
         start_on(TEXT, init_from=model, nonlinearity=other)
 
@@ -258,7 +258,7 @@ def test_what_can_not_be_left_out_is_told() -> None:
             start_in(layout, init_from=whole, unknown="skip", steps=1)
     bytes_model = run(start_in("stream", TEXT.encode(), steps=0)).latest
     for unknown in ("new", "skip", "nearest"):
-        with pytest.raises(VocabularyError, match="--bytes"):
+        with pytest.raises(VocabularyError, match="as_bytes"):
             start_on(TEXT + "Ж", init_from=bytes_model, unknown=unknown, steps=0)
-        with pytest.raises(VocabularyError, match="--bytes"):
+        with pytest.raises(VocabularyError, match="as_bytes"):
             start_on(TEXT.encode(), init_from=model, unknown=unknown, steps=0)

@@ -77,7 +77,7 @@ def command(
     if out is None:
         raise ConfigError("--out FILE says where the adapted model is saved: add it")
     lock = reserve(out, force, advice="")
-    try:
+    with lock.discarded_on_error():
         model, parts, has_several = open_texts(
             lambda: trained.model,
             paths,
@@ -104,8 +104,7 @@ def command(
         # What was read in another encoding does not change how the model reads
         adapted = replace(adaptation.model, text_form=trained.model.text_form)
         save(out, replace(trained, model=adapted, run_id="", adapted=(*trained.adapted, text)))
-    finally:
-        lock.release()
+    lock.release()
     if score.unknown:
         notice(f"skipped characters that the model has never seen: {score.unknown:,}")
         undecoded.tell(notice)

@@ -119,7 +119,9 @@ def message(error: CharRNNError, command: Command | None = None) -> str:
 
 def as_commands(text: str, typed: Mapping[str, str] = COMMAND_NAMES) -> str:
     """A message in which the options that have a command are that."""
-    return setting_names.replace(text, {f"--{plain(name)}": shown for name, shown in typed.items()})
+    return setting_names.replace(
+        setting_names.as_options(text), {f"--{plain(name)}": shown for name, shown in typed.items()}
+    )
 
 
 def help_lines() -> list[str]:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from charrnn.cli.terminal.console import Output, as_utf8, is_closed_pipe, notice
-from charrnn.errors import CheckpointError, SamplingError
+from charrnn.cli.terminal.setting_names import as_options
+from charrnn.errors import CheckpointError, SamplingError, why
 from charrnn.model.model import Model
 from charrnn.sampling.generate import Sample, TextGenerator, alternatives
 from charrnn.sampling.request import SamplingRequest
@@ -26,7 +27,7 @@ class Failures:
 
     def __call__(self, seed: int, error: SamplingError) -> None:
         self.n += 1
-        notice(f"charrnn: the sample with the seed {seed}: {error}")
+        notice(f"charrnn: the sample with the seed {seed}: {as_options(str(error))}")
 
     def check(self) -> None:
         """Raises `SamplingError` if there are any, after the others are written."""
@@ -125,7 +126,7 @@ class SampleFiles:
                 with open(path, "wb" if self.force else "xb") as file:
                     file.write(as_utf8(text if ends else text + "\n"))
         except OSError as error:
-            raise CheckpointError(f"can't write {path}: {error.strerror or error}") from None
+            raise CheckpointError(f"can't write {path}: {why(error, path)}") from None
         return empty
 
 

@@ -90,11 +90,9 @@ def command(
         drain=drain,
         unknown=unknown,
     )
-    from charrnn.server.serve import is_loopback, serve
+    from charrnn.server.serve import serve
 
     log = notifier(quiet)
     paths = models or [model_file(None, log)]
-    if not is_loopback(host) and api_key is None:
-        log(f"everyone who reaches {host} can use this server: set --api-key")
     debug = os.environ.get(DEBUG, "") not in ("", "0")
     serve(Models(paths, preparation(engine, precision, quiet), notice), options, log, log, debug)

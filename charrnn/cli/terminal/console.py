@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from charrnn.cli.terminal.setting_names import as_options
 from charrnn.dataset.control_characters import one_line, visible
 
 STARTED = time.monotonic()
@@ -44,8 +45,8 @@ def silent(text: str) -> None:
 
 
 def notifier(quiet: bool) -> Callable[[str], None]:
-    """The function that prints notices."""
-    return silent if quiet else notice
+    """The function that prints notices, with the settings that the library names as options."""
+    return silent if quiet else lambda text: notice(as_options(text))
 
 
 def model_file(given: Path | None, notice: Callable[[str], None], use_bundled: bool = True) -> Path:

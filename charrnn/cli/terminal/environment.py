@@ -43,8 +43,9 @@ def naming_variables(context: Any) -> Iterator[None]:
             invalid.message = f"{invalid.message} ({said})"
         raise
     except CharRNNError as error:
-        if isinstance(error, ConfigError):
-            error.args = (setting_names.as_typed(error, setting_names.options(context.command)),)
+        typed = setting_names.options(context.command)
+        text = setting_names.as_typed(error, typed) if isinstance(error, ConfigError) else str(error)
+        error.args = (setting_names.as_options(text),)
         named = [_said(context, option) for option in context.command.params if _is_about(error, option, context)]
         if any(named):
             error.args = (f"{error} ({', '.join(filter(None, named))})",)

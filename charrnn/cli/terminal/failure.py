@@ -4,6 +4,8 @@ import errno
 import os
 
 from charrnn.cli.terminal.console import notice
+from charrnn.cli.terminal.setting_names import as_options
+from charrnn.errors import closed_folder
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAX_MESSAGE = 2000
@@ -12,7 +14,7 @@ MAX_MESSAGE = 2000
 
 def print_error(text: str) -> None:
     """Prints an error in one line of limited length, since it may quote a file."""
-    line = " ".join(text.split())
+    line = " ".join(as_options(text).split())
     notice("charrnn: " + (line if len(line) <= MAX_MESSAGE else f"{line[:MAX_MESSAGE]} …"))
 
 
@@ -22,6 +24,8 @@ def unexpected(error: Exception) -> str:
         return "there is not enough memory for this"
     if isinstance(error, FileNotFoundError) and _is_current_folder_gone():
         return "the current folder no longer exists: change to another one"
+    if isinstance(error, PermissionError) and error.filename and (closed := closed_folder(error.filename)):
+        return f"can't reach {error.filename}: {closed}"
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         return f"can't write {error.filename or 'the output'}: {error.strerror}"
     if isinstance(error, OSError) and error.strerror:

@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from charrnn.cli.terminal.console import notice
 from charrnn.cli.terminal.environment import naming_variables, unknown_variables
+from charrnn.cli.terminal.path_values import refuse_empty
 from charrnn.errors import ConfigError
 
 # The groups of options
@@ -82,6 +83,7 @@ class Command(TyperCommand):
                 # In the environment, such texts have newlines between them: blanks are part of a text
                 option.envvar_list_splitter = "\n"
         with naming_variables(ctx), suggesting(ctx, [*args]), naming_values():
+            refuse_empty(self, ctx, args)
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:

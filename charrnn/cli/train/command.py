@@ -247,14 +247,11 @@ def command(
     quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn.checkpoint.event_file import check_events
-    from charrnn.checkpoint.lock import lock_path
     from charrnn.checkpoint.log import check_log
     from charrnn.checkpoint.manager import CheckpointManager
-    from charrnn.checkpoint.paths import resume_path
     from charrnn.cli.train import files, job
     from charrnn.cli.train.given import given_options, read_options, training_options
     from charrnn.cli.train.run import Run
-    from charrnn.dataset.files import list_files
     from charrnn.training import options as train_options
 
     limits = {"exchange": exchange, "outer_lr": outer_lr, "outer_momentum": outer_momentum}
@@ -265,10 +262,11 @@ def command(
         options = training_options(given, resume)
         reading = read_options(given, resume)
         default_time = not resume and not given.keys() & set(train_options.LENGTH_OPTIONS)
+        draws = sample_every != 0 and (tensorboard is not None or not quiet)
         if resume:
-            trainer, path, lock = files.resume(paths, reading, options, out=out, quiet=quiet, ranks=ranks)
+            started = files.resume(paths, reading, options, out=out, quiet=quiet, draws=draws, ranks=ranks)
         else:
-            trainer, path, lock = files.start(
+            started = files.start(
                 paths,
                 reading,
                 options,
@@ -277,19 +275,17 @@ def command(
                 unknown=unknown,
                 force=force,
                 quiet=quiet,
+                draws=draws,
                 ranks=ranks,
             )
-        source = trainer.state.source
-        texts = () if source is None else (*source.paths, *source.val_paths)
-        check_events(tensorboard, texts, continues=True, others=(path, log))
-        log_texts = [] if source is None or log is None else list_files(texts, source.file_filter)
-        check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *log_texts))
+        files.check_logs(started, log, tensorboard, init_from)
+        trainer, path, lock = started
         run = Run(
             CheckpointManager(
                 trainer, path, lock, log=log, tensorboard=tensorboard, resumed=resume, force=force, warn=notifier(quiet)
             ),
             quiet=quiet,
-            sample_every=max(200, trainer.state.training_config.steps // 8) if sample_every is None else sample_every,
+            sample_every=draws * (sample_every or max(200, trainer.state.training_config.steps // 8)),
             command=None if resume else files.command_words(paths, reading, init_from, unknown, trainer.n_ranks),
             default_time=default_time,
             default_min_count=not resume and "min_count" not in options,

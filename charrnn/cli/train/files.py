@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from filelock import FileLock
-
 from charrnn import engine as engines
 from charrnn.checkpoint import naming
+from charrnn.checkpoint.event_file import check_events
 from charrnn.checkpoint.file_pair import check_same_run
-from charrnn.checkpoint.lock import acquire
+from charrnn.checkpoint.lock import Lock, acquire, lock_path
+from charrnn.checkpoint.log import check_log
 from charrnn.checkpoint.model_file import load
 from charrnn.checkpoint.paths import resume_path
 from charrnn.checkpoint.training_file import load_state
@@ -48,7 +48,7 @@ from charrnn.training.trainer import Trainer
 INTERPRETER_SECONDS = 0.4
 """The seconds that Python takes to start and to exit."""
 
-Started = tuple[Trainer, Path, FileLock]
+Started = tuple[Trainer, Path, Lock]
 
 
 def start(
@@ -61,9 +61,13 @@ def start(
     unknown: str | None,
     force: bool,
     quiet: bool,
+    draws: bool,
     ranks: Ranks | None,
 ) -> Started:
-    """A new run; `read_options` holds the options that say how to read the text."""
+    """A new run; `read_options` holds the options that say how to read the text.
+
+    `draws` says that samples are drawn on the way, which takes a kernel more.
+    """
     source = Source(paths or (files.bundled_corpus(),), **read_options)
     source.text_form  # noqa: B018 - an unknown encoding leaves nothing behind either
     files.total_size((*source.paths, *source.val_paths))  # first, so that a mistyped name leaves nothing behind
@@ -73,22 +77,34 @@ def start(
         path, lock = naming.reserve_free(source.paths[0], force)
     else:
         path, lock = out, naming.reserve(out, force)
-    model = None if init_from is None else load(init_from).model
-    if model is not None:
-        trainers.check_init_from(model, options, unknown or "new")
-    if model is not None and not source.as_bytes and "normalization" not in read_options:
-        source = replace(source, normalization=model.text_form.normalization)
-    notice = notifier(quiet)
-    if not paths and unread_stdin.has_text():
-        notice(unread_stdin.NOTICE)
-    shared = None if ranks is None or model is not None else read_index(ranks, source, options)
-    corpus = _read_whole(source, options, notice) if shared is None else shared
-    options = _with_engine(options, source, corpus, model, quiet)
-    with default_interrupt():  # the measurement compiles
-        trainer = trainers.start(
-            corpus, source=source, init_from=model, unknown=unknown or "new", ranks=ranks, **options
-        )
+    with lock.discarded_on_error():
+        model = None if init_from is None else load(init_from).model
+        if model is not None:
+            trainers.check_init_from(model, options, unknown or "new")
+        if model is not None and not source.as_bytes and "normalization" not in read_options:
+            source = replace(source, normalization=model.text_form.normalization)
+        notice = notifier(quiet)
+        if not paths and unread_stdin.has_text():
+            notice(unread_stdin.NOTICE)
+        shared = None if ranks is None or model is not None else read_index(ranks, source, options)
+        corpus = _read_whole(source, options, notice) if shared is None else shared
+        options = _with_engine(options, source, corpus, model, quiet, draws)
+        with default_interrupt():  # the measurement compiles
+            trainer = trainers.start(
+                corpus, source=source, init_from=model, unknown=unknown or "new", ranks=ranks, **options
+            )
     return trainer, path, lock
+
+
+def check_logs(started: Started, log: Path | None, tensorboard: Path | None, init_from: Path | None) -> None:
+    """Raises an error if the log or the events would be written over another file of the run."""
+    trainer, path, lock = started
+    source = trainer.state.source
+    texts = () if source is None else (*source.paths, *source.val_paths)
+    with lock.discarded_on_error():
+        check_events(tensorboard, texts, continues=True, others=(path, log))
+        log_texts = [] if source is None or log is None else files.list_files(texts, source.file_filter)
+        check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *log_texts))
 
 
 def _read_whole(source: Source, options: TrainOptions, notice: Callable[[str], None]) -> Corpus:
@@ -120,23 +136,29 @@ def resume(
     *,
     out: Path | None,
     quiet: bool,
+    draws: bool,
     ranks: Ranks | None,
 ) -> Started:
-    """The run that `saved_run.find` finds; the paths are those of its text, and one of them may be its model's."""
+    """The run that `saved_run.find` finds; the paths are those of its text, and one of them may be its model's.
+
+    `draws`: see `start`.
+    """
     path, paths = saved_run.find(paths, out)
     lock = acquire(path)
-    state = load_state(resume_path(path))
-    check_same_run(path, state.run_id)
-    options = _in_layout_of(state, options, read_options)
-    trainers.check_resume(state, options)  # before the corpus is read
-    source = _source_to_resume(state, paths, read_options, path)
-    digest = state.corpus.digest
-    shared = read_index(ranks, source, options) if ranks is not None and digest.startswith(PREFIX) else None
-    corpus = shared or corpora.read(source, state.corpus.size, notifier(quiet), options["layout"], digest)
-    options = _with_remaining_time(options, source)
-    _notify_engine(options, state, quiet)
-    with default_interrupt():
-        return trainers.resume(corpus, replace(state, source=source.absolute()), ranks=ranks, **options), path, lock
+    with lock.discarded_on_error():
+        state = load_state(resume_path(path))
+        check_same_run(path, state.run_id)
+        options = _in_layout_of(state, options, read_options)
+        trainers.check_resume(state, options)  # before the corpus is read
+        source = _source_to_resume(state, paths, read_options, path)
+        digest = state.corpus.digest
+        shared = read_index(ranks, source, options) if ranks is not None and digest.startswith(PREFIX) else None
+        corpus = shared or corpora.read(source, state.corpus.size, notifier(quiet), options["layout"], digest)
+        options = _with_remaining_time(options, source)
+        _notify_engine(options, state, quiet, draws)
+        with default_interrupt():
+            trainer = trainers.resume(corpus, replace(state, source=source.absolute()), ranks=ranks, **options)
+    return trainer, path, lock
 
 
 def _in_layout_of(state: TrainingState, options: TrainOptions, read_options: dict[str, Any]) -> TrainOptions:
@@ -186,7 +208,7 @@ def _with_remaining_time(options: TrainOptions, source: Source) -> TrainOptions:
 
 
 def _with_engine(
-    options: TrainOptions, source: Source, corpus: Corpus, model: Model | None, quiet: bool
+    options: TrainOptions, source: Source, corpus: Corpus, model: Model | None, quiet: bool, draws: bool
 ) -> TrainOptions:
     """The options of a new run: those with a `time` with what remains of it, and what computes best in that."""
     if "time" not in options:
@@ -195,9 +217,9 @@ def _with_engine(
     train_options.check(options, has_model=model is not None)
     config = None if model is None else model.config
     resolved = train_options.resolve_layout(corpus, options, config)
-    samples, seconds = not quiet, options["time"]
-    resolved["precision"] = autoconfig.choose_precision(resolved, config, seconds, samples)
-    kernels = autoconfig.kernels(resolved, config, samples)
+    seconds = options["time"]
+    resolved["precision"] = autoconfig.choose_precision(resolved, config, seconds, draws)
+    kernels = autoconfig.kernels(resolved, config, draws)
     choice = engines.choose(train_options.requested_engine(options), seconds=seconds, kernels=kernels)
     notify_compilation(choice.engine, kernels, quiet)  # now, since measuring the machine compiles
     if choice.spared and not quiet:
@@ -205,7 +227,7 @@ def _with_engine(
     return options | {"engine": choice.engine, "precision": resolved["precision"]}
 
 
-def _notify_engine(options: TrainOptions, state: TrainingState, quiet: bool) -> None:
+def _notify_engine(options: TrainOptions, state: TrainingState, quiet: bool, draws: bool) -> None:
     """Notices about the engine of a resumed run with a `time`, which is the one that it began with, unless it is given.
 
     The other one rounds differently: a run that was resumed with it would not end where one without a break does.
@@ -215,7 +237,7 @@ def _notify_engine(options: TrainOptions, state: TrainingState, quiet: bool) -> 
     model, config = state.model_config, state.training_config
     precision = engines.precision_to_compile(options.get("precision", config.precision))
     both = (precision, "float32")  # the speed of evaluations is measured too
-    kernels = frozenset().union(*(compile_time.training(model.cell, model.form, True, each) for each in both))
+    kernels = frozenset().union(*(compile_time.training(model.cell, model.form, draws, each) for each in both))
     engine = options.get("engine", config.engine)
     notify_compilation(engine, kernels, quiet)
     if engine == "numpy" and "engine" not in options and engines.pays(options["time"], kernels):

@@ -5,7 +5,7 @@ from typing import Any
 
 from charrnn.checkpoint.manager import CheckpointManager
 from charrnn.checkpoint.paths import FOLDER
-from charrnn.cli.terminal.console import default_interrupt, notifier, stop_signals
+from charrnn.cli.terminal.console import default_interrupt, notice, notifier, stop_signals
 from charrnn.cli.terminal.engine import notify_compilation
 from charrnn.cli.train import announcement
 from charrnn.cli.train.files import resume_command
@@ -46,7 +46,7 @@ class Run:
         self.manager, self.trainer = manager, manager.trainer
         self.notice = notifier(quiet)
         self.quiet = quiet
-        self.sample_every = sample_every if not quiet or manager.tensorboard is not None else 0
+        self.sample_every = sample_every
         """The steps between samples; 0 if there are none."""
         self.command = command
         self.defaults = default_time, default_min_count
@@ -102,7 +102,7 @@ class Run:
                     break
             else:
                 bar.complete()
-            self.manager.save_if_changed()
+            self.manager.leave()
         return signals
 
     def _interrupted(self, signals: dict[int, float]) -> int:
@@ -217,8 +217,8 @@ class Run:
         try:
             text = run_sample(self.trainer).strip()
             self.notice(f"sample at step {self.trainer.state.counters.step:,}:")
-            for line in text.split("\n"):
-                self.notice(f"    {line}")
+            for line in text.split("\n") if not self.quiet else ():
+                notice(f"    {line}")
             self.manager.write_sample(text)
         except (CharRNNError, MemoryError) as error:  # a run is worth more than a sample
             self.notice(f"no sample: {error}")

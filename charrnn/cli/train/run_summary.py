@@ -183,6 +183,7 @@ class RunSummary:
                 is_too_short=bool(config.val_fraction),
                 is_used_up=self.unit == "character" and epochs >= few_data.max_epochs(data.chars_read, line),
                 table=next((found.table * math.log(2) for found in self.baselines), None),
+                has_ngrams=model is not None and model.ngrams is not None,
             )
         )
 

@@ -26,7 +26,7 @@ from charrnn.inspection.views import View, ViewOptions, views_for
 from charrnn.model.model import Model
 from charrnn.optional import require
 
-require("the page", "jinja2", "matplotlib")
+require("the page", "page")
 
 import jinja2  # noqa: E402
 import markupsafe  # noqa: E402
