@@ -103,6 +103,15 @@ class Ranks:
         found: list[Any] = self._timed(self.comm.allgather, value)
         return found
 
+    def deal(self, shares: Sequence[Any] | None = None) -> Any:
+        """The share of this rank, of those [R] that the leader gives."""
+        return self._timed(self.comm.scatter, shares)
+
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all ranks, in order, on the leader; on the others nothing."""
+        found: list[Any] | None = self._timed(self.comm.gather, value)
+        return found or []
+
     def collect_rows(self, rows: Array, whole: Array, of_rank: Sequence[slice]) -> None:
         """Brings the rows [L, S, b, H] of every rank into the leader's array of all rows [L, S, B, H]."""
         found = self._timed(self.comm.gather, np.ascontiguousarray(rows))

@@ -3,7 +3,10 @@
 from typing import Annotated
 
 from charrnn.cli.terminal.help import RUN, either, option
+from charrnn.cli.terminal.sharing import RankTimeoutOption
 from charrnn.config import PRECISIONS
+
+__all__ = ["DistributedOption", "ExchangeOption", "RankTimeoutOption"]
 
 DistributedOption = Annotated[
     bool, option(RUN, "Train with all processes that mpiexec starts; the batch is shared out.", "--distributed")
@@ -11,7 +14,4 @@ DistributedOption = Annotated[
 ExchangeOption = Annotated[
     str | None,
     option(RUN, f"With --distributed: numbers that are exchanged: {either(PRECISIONS)}. [float32]", values=PRECISIONS),
-]
-RankTimeoutOption = Annotated[
-    float | None, option(RUN, "With --distributed: silent seconds after which a rank has failed. [30]")
 ]

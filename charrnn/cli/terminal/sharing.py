@@ -1,0 +1,34 @@
+"""The sharing of a command's texts among the ranks of a job, with its options."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+from charrnn.cli.terminal.help import RUN, option
+
+if TYPE_CHECKING:
+    from charrnn.distributed.ranks import Ranks
+
+SharingOption = Annotated[
+    bool, option(RUN, "Share the texts among all processes that mpiexec starts.", "--distributed")
+]
+RankTimeoutOption = Annotated[
+    float | None, option(RUN, "With --distributed: silent seconds after which a rank has failed. [30]")
+]
+
+
+@contextmanager
+def sharing(distributed: bool, rank_timeout: float | None) -> Iterator["Ranks | None"]:
+    """The ranks, for the leader's part of a command; None if it is not distributed.
+
+    Followers do not enter the block: they answer what the leader deals them. Raises `ConfigError` for a timeout out of
+    range.
+    """
+    if not distributed:
+        yield None
+        return
+    from charrnn.cli.terminal.ranks import check_timeout, leading
+    from charrnn.scoring.rank_answers import serve
+
+    with leading(serve, check_timeout(rank_timeout)) as ranks:
+        yield ranks
