@@ -26,6 +26,10 @@ ABORT_SECONDS = 3.0
 """The seconds that MPI has to end all ranks; after these, this one ends by itself, and its launcher ends the others."""
 
 
+MEETING_PAUSE = 0.02
+"""The seconds between two looks whether all ranks have come."""
+
+
 class DismissedError(Exception):
     """A follower has nothing more to do: the leader has ended the job."""
 
@@ -51,6 +55,8 @@ class Ranks:
         """Whether the followers wait to hear what to do: otherwise they do something in which the leader takes part."""
         self.signals: dict[int, float] = {}
         """The signals that asked followers to stop, with their times: see `Watchdog`."""
+        self.pass_on: Callable[[int], None] = lambda number: None
+        """Tells the ranks that this one watches that a signal asks to stop: see `Watchdog`."""
         self.seconds = 0.0
         """The seconds in exchanges so far, from when this rank was ready to when it had the result."""
 
@@ -118,6 +124,12 @@ class Ranks:
         if self.is_leader:
             for place, part in zip(of_rank, found, strict=True):
                 whole[:, :, place] = part
+
+    def meet(self) -> None:
+        """Waits for all ranks, however long they take, without keeping a core busy."""
+        request = self.comm.Ibarrier()
+        while not request.Test():
+            time.sleep(MEETING_PAUSE)
 
     def exchange(self, sent: Array, received: Array) -> None:
         """Sends row r [C] of `sent` [R, C] to rank r; row r of `received` is what that rank sent."""

@@ -9,7 +9,6 @@ A batch is answered as a single process answers it with as many threads as a ran
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -48,9 +47,8 @@ def answering(kind: str, model: Model, ranks: Ranks | None, **options: Any) -> A
     if ranks is None:
         return answer
     own = RankAnswers(answer)  # which may refuse the options
-    parts = {each.name: getattr(model, each.name) for each in fields(model) if each.name != "engine"}
     engine = "numpy" if model.engine is engines.load("numpy") else "numba"
-    ranks.tell("prepare", kind, parts, engine, options)
+    ranks.tell("prepare", kind, model.without_engine(), engine, options)
     return partial(_answer_on_ranks, ranks, own)
 
 

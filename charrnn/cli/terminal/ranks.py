@@ -1,10 +1,13 @@
 """The ranks of a command: rank 0 runs it, the others follow, and what goes wrong on any of them ends all."""
 
+import atexit
 import os
 import signal
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NoReturn
 
 import typer
@@ -18,6 +21,9 @@ from charrnn.distributed.shared_cores import cores_of_rank
 from charrnn.distributed.watchdog import MAX_SILENCE, MIN_SILENCE, SILENCE, STOP, Watchdog
 from charrnn.errors import CharRNNError
 from charrnn.resources import cores
+
+LEADER_SECONDS = 3.0
+"""The seconds in which rank 0 may say what another rank has found too."""
 
 Serve = Callable[[Ranks], None]
 """What followers do: what the leader tells them, until it ends the job, which raises `DismissedError`."""
@@ -37,14 +43,9 @@ def leading(serve: Serve, silence: float, advice: str = "", passes_signals: bool
     Followers do not enter the block: they `serve` the leader, and end with its exit code. `advice` is what to do after
     a rank has died; `passes_signals` says that the leader decides what to do when a signal asks a follower to stop.
     """
-    ranks = join()
-    cores.limit(cores_of_rank(ranks))
-    watchdog = Watchdog(ranks, print_error, silence, advice)
+    ranks, watchdog = _join(silence, advice)
     if not ranks.is_leader:
         raise typer.Exit(_follow(ranks, watchdog, serve, passes_signals))
-    for rank in watchdog.unwatched:
-        notice(f"{ranks.name(rank)} has no connection to rank 0 apart from MPI: nobody will notice if it hangs")
-    ranks.signals = watchdog.signals
     try:
         yield ranks
     except BaseException as error:
@@ -58,11 +59,40 @@ def leading(serve: Serve, silence: float, advice: str = "", passes_signals: bool
         watchdog.close()
 
 
+@contextmanager
+def side_by_side(silence: float, advice: str = "") -> Iterator[Ranks]:
+    """The ranks, for a command that each of them runs: an error on one ends all, and what all find is said once."""
+    ranks, watchdog = _join(silence, advice)
+    try:
+        yield ranks
+    except typer.Exit:
+        raise
+    except BaseException as error:
+        if ranks.is_leader:  # what is wrong is printed first
+            atexit.register(ranks.abort, getattr(error, "exit_code", 1))
+            raise
+        time.sleep(LEADER_SECONDS)
+        _fail(ranks, watchdog, error)
+    finally:
+        watchdog.close()
+
+
+def _join(silence: float, advice: str) -> tuple[Ranks, Watchdog]:
+    """Joins the job, and watches it."""
+    ranks = join()
+    cores.limit(cores_of_rank(ranks))
+    watchdog = Watchdog(ranks, print_error, silence, advice)
+    ranks.signals, ranks.pass_on = watchdog.signals, partial(watchdog.say, STOP)
+    for rank in watchdog.unwatched if ranks.is_leader else ():
+        notice(f"{ranks.name(rank)} has no connection to rank 0 apart from MPI: nobody will notice if it hangs")
+    return ranks, watchdog
+
+
 def _follow(ranks: Ranks, watchdog: Watchdog, serve: Serve, passes_signals: bool) -> int:
     """Follows the leader to the end of the job; returns its exit code."""
     for name in STOP_SIGNALS if passes_signals else ():
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
-            signal.signal(getattr(signal, name), lambda number, frame: watchdog.say(STOP, number))
+            signal.signal(getattr(signal, name), lambda number, frame: ranks.pass_on(number))
     try:
         serve(ranks)
     except DismissedError as end:

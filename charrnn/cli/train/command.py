@@ -12,7 +12,7 @@ from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, RE
 from charrnn.cli.terminal.record_options import DOCUMENTS, RECORDS_BY
 from charrnn.cli.train.duration import duration
 from charrnn.cli.train.examples import EXAMPLES
-from charrnn.cli.train.rank_options import DistributedOption, ExchangeOption, RankTimeoutOption
+from charrnn.cli.train.rank_options import DistributedOption, ExchangeOption, MembersOption, RankTimeoutOption
 from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
 
 __all__ = ["EXAMPLES", "HELP", "NAME", "command"]
@@ -105,8 +105,7 @@ def command(
         float | None, option(READING, "Fraction of the text (its end), or of the lines, for validation. [0.1]")
     ] = None,
     val_spread: Annotated[
-        bool | None,
-        option(READING, "Hold out blocks from all over the text. [its end]", "--val-spread"),
+        bool | None, option(READING, "Hold out blocks from all over the text. [its end]", "--val-spread")
     ] = None,
     val_file: Annotated[
         list[str] | None,
@@ -122,8 +121,7 @@ def command(
     ] = None,
     cell: Annotated[str | None, option(MODEL, f"Type of the cells: {either(CELLS)}. [lstm]", values=CELLS)] = None,
     nonlinearity: Annotated[
-        str | None,
-        option(MODEL, f"Nonlinearity of an rnn: {either(NONLINEARITIES)}. [tanh]", values=NONLINEARITIES),
+        str | None, option(MODEL, f"Nonlinearity of an rnn: {either(NONLINEARITIES)}. [tanh]", values=NONLINEARITIES)
     ] = None,
     layers: Annotated[int | None, option(MODEL, "Number of layers. [2]")] = None,
     dropout: Annotated[float | None, option(MODEL, "Probability of dropping a unit in training. [0]")] = None,
@@ -173,8 +171,7 @@ def command(
         str | None, option(OPTIMISATION, f"Optimizer: {either(OPTIMIZERS)}. [adam]", values=OPTIMIZERS)
     ] = None,
     lr: Annotated[
-        float | None,
-        option(OPTIMISATION, "Learning rate. [0.005; rmsprop: 0.002; adagrad and sgd: 0.1]"),
+        float | None, option(OPTIMISATION, "Learning rate. [0.005; rmsprop: 0.002; adagrad and sgd: 0.1]")
     ] = None,
     momentum: Annotated[float | None, option(OPTIMISATION, "Momentum of sgd. [0.9]")] = None,
     weight_decay: Annotated[float | None, option(OPTIMISATION, "Weight decay. [0; adamw: 0.01]")] = None,
@@ -213,8 +210,7 @@ def command(
     steps: Annotated[int | None, option(RUN, "Training steps, instead of --time.")] = None,
     epochs: Annotated[int | None, option(RUN, "Passes over the text, instead of --time.")] = None,
     patience: Annotated[
-        int | None,
-        option(RUN, "Stop after this many evaluations without a better model; 0: never. [0]"),
+        int | None, option(RUN, "Stop after this many evaluations without a better model; 0: never. [0]")
     ] = None,
     eval_every: Annotated[
         int | None, option(RUN, "Steps between evaluations. [one epoch, but 50 to 1000 steps; 5 of a short text]")
@@ -230,6 +226,7 @@ def command(
     threads: Annotated[int | None, option(RUN, "Number of threads. [one a core; above 4 each has 8 rows]")] = None,
     distributed: DistributedOption = False,
     exchange: ExchangeOption = None,
+    members: MembersOption = None,
     rank_timeout: RankTimeoutOption = None,
     force: Annotated[bool, option(OUTPUT, "Overwrite existing files.", "--force")] = False,
     log: Annotated[
@@ -248,23 +245,28 @@ def command(
     quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
     from charrnn.checkpoint.event_file import check_events
-    from charrnn.checkpoint.lock import lock_path
     from charrnn.checkpoint.log import check_log
     from charrnn.checkpoint.manager import CheckpointManager
-    from charrnn.checkpoint.paths import resume_path
     from charrnn.cli.train import files, job
     from charrnn.cli.train.given import given_options, read_options, training_options
     from charrnn.cli.train.run import Run
-    from charrnn.dataset.files import list_files
     from charrnn.training import options as train_options
 
-    with job.joined(distributed, rank_timeout, exchange) as ranks:
+    group = None
+    with job.joined(distributed, rank_timeout, exchange, members) as ranks:
         given, paths = given_options(context, resume, train_options.LENGTH_OPTIONS), tuple(corpus or ())
         check_log(log, (*paths, *(val_file or ())), (out,), continues=resume or force)
         check_events(tensorboard, (*paths, *(val_file or ())), continues=resume or force, others=(out, log))
         options = training_options(given, resume)
         reading = read_options(given, resume)
         default_time = not resume and not given.keys() & set(train_options.LENGTH_OPTIONS)
+        if members and ranks is not None:
+            from charrnn.cli.train.members import Members
+
+            group, ranks = Members(ranks, paths, out, given), None
+            paths, out, options = group.paths, group.own_path, group.own_options(options)
+            if not group.is_first:
+                quiet, as_json, log, tensorboard = True, False, None, None
         if resume:
             trainer, path, lock = files.resume(paths, reading, options, out=out, quiet=quiet, ranks=ranks)
         else:
@@ -279,11 +281,7 @@ def command(
                 quiet=quiet,
                 ranks=ranks,
             )
-        source = trainer.state.source
-        texts = () if source is None else (*source.paths, *source.val_paths)
-        check_events(tensorboard, texts, continues=True, others=(path, log))
-        log_texts = [] if source is None or log is None else list_files(texts, source.file_filter)
-        check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *log_texts))
+        files.check_logs(trainer.state.source, path, init_from, log, tensorboard)
         run = Run(
             CheckpointManager(
                 trainer, path, lock, log=log, tensorboard=tensorboard, resumed=resume, force=force, warn=notifier(quiet)
@@ -294,7 +292,7 @@ def command(
             default_time=default_time,
             default_min_count=not resume and "min_count" not in options,
         )
-        code = run.go()
+        code, more = (run.go(), {}) if group is None else group.train(run)
         if as_json:
-            typer.echo(json.dumps(run.result()))
+            typer.echo(json.dumps(run.result() | more))
         raise typer.Exit(code)

@@ -12,8 +12,10 @@ from filelock import FileLock
 
 from charrnn import engine as engines
 from charrnn.checkpoint import naming
+from charrnn.checkpoint.event_file import check_events
 from charrnn.checkpoint.file_pair import check_same_run
-from charrnn.checkpoint.lock import acquire
+from charrnn.checkpoint.lock import acquire, lock_path
+from charrnn.checkpoint.log import check_log
 from charrnn.checkpoint.model_file import load
 from charrnn.checkpoint.paths import resume_path
 from charrnn.checkpoint.training_file import load_state
@@ -27,7 +29,7 @@ from charrnn.dataset import files, shell_words
 from charrnn.dataset.block_digest import PREFIX
 from charrnn.dataset.compression import DamagedFileError
 from charrnn.dataset.corpus import Corpus
-from charrnn.dataset.files import STDIN, Source
+from charrnn.dataset.files import STDIN, Source, list_files
 from charrnn.dataset.held_out import check_not_copied
 from charrnn.dataset.inner_marks import inner_marks
 from charrnn.dataset.mixed_forms import mixed_forms
@@ -220,6 +222,16 @@ def _notify_engine(options: TrainOptions, state: TrainingState, quiet: bool) -> 
     notify_compilation(engine, kernels, quiet)
     if engine == "numpy" and "engine" not in options and engines.pays(options["time"], kernels):
         notifier(quiet)("continues with the NumPy engine, as the run began; --engine numba is faster")
+
+
+def check_logs(
+    source: Source | None, path: Path, init_from: Path | None, log: Path | None, tensorboard: Path | None
+) -> None:
+    """Raises `ConfigError` or `CheckpointError` for logs that would overwrite what a run reads or writes."""
+    texts = () if source is None else (*source.paths, *source.val_paths)
+    check_events(tensorboard, texts, continues=True, others=(path, log))
+    log_texts = [] if source is None or log is None else list_files(texts, source.file_filter)
+    check_log(log, texts, (path, resume_path(path), lock_path(path), init_from, *log_texts))
 
 
 def remaining_time(seconds: float, source: Source) -> float:

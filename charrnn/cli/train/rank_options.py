@@ -6,7 +6,7 @@ from charrnn.cli.terminal.help import RUN, either, option
 from charrnn.cli.terminal.sharing import RankTimeoutOption
 from charrnn.config import PRECISIONS
 
-__all__ = ["DistributedOption", "ExchangeOption", "RankTimeoutOption"]
+__all__ = ["DistributedOption", "ExchangeOption", "MembersOption", "RankTimeoutOption"]
 
 DistributedOption = Annotated[
     bool, option(RUN, "Train with all processes that mpiexec starts; the batch is shared out.", "--distributed")
@@ -14,4 +14,8 @@ DistributedOption = Annotated[
 ExchangeOption = Annotated[
     str | None,
     option(RUN, f"With --distributed: numbers that are exchanged: {either(PRECISIONS)}. [float32]", values=PRECISIONS),
+]
+MembersOption = Annotated[
+    bool | None,
+    option(RUN, "With --distributed: each process trains a model of its own; at the end they are merged.", "--members"),
 ]
