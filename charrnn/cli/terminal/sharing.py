@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 from charrnn.cli.terminal.help import RUN, option
+from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
     from charrnn.distributed.ranks import Ranks
@@ -21,14 +22,17 @@ RankTimeoutOption = Annotated[
 def sharing(distributed: bool, rank_timeout: float | None) -> Iterator["Ranks | None"]:
     """The ranks, for the leader's part of a command; None if it is not distributed.
 
-    Followers do not enter the block: they answer what the leader deals them. Raises `ConfigError` for a timeout out of
-    range.
+    Followers do not enter the block: they answer what the leader deals them. Raises `ConfigError` for a timeout that is
+    out of range, or for one process.
     """
-    if not distributed:
+    if not distributed and rank_timeout is None:
         yield None
         return
     from charrnn.cli.terminal.ranks import check_timeout, leading
     from charrnn.scoring.rank_answers import serve
 
-    with leading(serve, check_timeout(rank_timeout)) as ranks:
+    silence = check_timeout(rank_timeout)
+    if not distributed:
+        raise ConfigError("--rank-timeout is only for several ranks: give --distributed too")
+    with leading(serve, silence) as ranks:
         yield ranks
