@@ -29,6 +29,10 @@ LOOK_SECONDS = 1e-3
 """The seconds between looks at what is on its way: a network of 10 Gbit/s brings about a megabyte meanwhile."""
 
 
+MEETING_PAUSE = 0.02
+"""The seconds between two looks whether all ranks have come."""
+
+
 class DismissedError(Exception):
     """A follower has nothing more to do: the leader has ended the job."""
 
@@ -56,6 +60,8 @@ class Ranks:
         """Whether the followers wait to hear what to do: otherwise they do something in which the leader takes part."""
         self.signals: dict[int, float] = {}
         """The signals that asked followers to stop, with their times: see `Watchdog`."""
+        self.pass_on: Callable[[int], None] = lambda number: None
+        """Tells the ranks that this one watches that a signal asks to stop: see `Watchdog`."""
         self.seconds = 0.0
         """The seconds in exchanges so far, from when this rank was ready to when it had the result."""
 
@@ -108,12 +114,27 @@ class Ranks:
         found: list[Any] = self._timed(self.comm.allgather, value)
         return found
 
+    def deal(self, shares: Sequence[Any] | None = None) -> Any:
+        """The share of this rank, of those [R] that the leader gives."""
+        return self._timed(self.comm.scatter, shares)
+
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all ranks, in order, on the leader; on the others nothing."""
+        found: list[Any] | None = self._timed(self.comm.gather, value)
+        return found or []
+
     def collect_rows(self, rows: Array, whole: Array, of_rank: Sequence[slice]) -> None:
         """Brings the rows [L, S, b, H] of every rank into the leader's array of all rows [L, S, B, H]."""
         found = self._timed(self.comm.gather, np.ascontiguousarray(rows))
         if self.is_leader:
             for place, part in zip(of_rank, found, strict=True):
                 whole[:, :, place] = part
+
+    def meet(self) -> None:
+        """Waits for all ranks, however long they take, without keeping a core busy."""
+        request = self.comm.Ibarrier()
+        while not request.Test():
+            time.sleep(MEETING_PAUSE)
 
     def exchange(self, sent: Array, received: Array, is_urgent: threading.Event) -> None:
         """Sends row r [C] of `sent` [R, C] to rank r; row r of `received` is what that rank sent.

@@ -40,9 +40,9 @@ HELLO = struct.Struct("!16sI")
 class Watchdog:
     """Watches the other ranks, from its creation, in which all ranks take part, to `close`."""
 
-    def __init__(self, ranks: Ranks, tell: Callable[[str], None], silence: float = SILENCE):
-        """`tell` gets the line that says which rank has failed; it is called on one of the ranks."""
-        self.ranks, self.tell, self.silence = ranks, tell, silence
+    def __init__(self, ranks: Ranks, tell: Callable[[str], None], silence: float = SILENCE, advice: str = ""):
+        """`tell` gets the line that says which rank has failed, and `advice`; it is called on one of the ranks."""
+        self.ranks, self.tell, self.silence, self.advice = ranks, tell, silence, advice
         self.connections: dict[int, socket.socket] = {}
         """The connection to each rank that this one watches."""
         self.unwatched: list[int] = []
@@ -162,7 +162,7 @@ class Watchdog:
         self.closing.set()
         if self.ranks.rank <= 1:
             self.say(END)
-            self.tell(f"{self.ranks.name(rank)} {what}: the job ends; --resume continues from the last save")
+            self.tell(f"{self.ranks.name(rank)} {what}: the job ends{self.advice}")
         else:
             time.sleep(ABORT_SECONDS)
         self.ranks.abort()

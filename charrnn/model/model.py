@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -156,6 +157,10 @@ class Model(Displayed):
             return text if isinstance(text, str) else text.decode(self.text_form.encoding, "surrogateescape")
         except UnicodeError as error:
             raise CorpusError(f"the text is not {self.text_form.encoding}: {error}; decode it first") from None
+
+    def without_engine(self) -> dict[str, Any]:
+        """The fields but the engine, which another process loads by itself."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "engine"}
 
     def zero_state(self, B: int) -> Array:
         """The state [L, S, B, H] before anything is read."""

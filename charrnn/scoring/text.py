@@ -46,7 +46,7 @@ def score(
     if model.reads_records:
         return score_texts(model, _records(model, pieces), unknown=unknown, threads=threads, adaptation=adaptation)
     if model.reads_lines:
-        lines = lines_of(p if isinstance(p, str) else _decoded(p) for p in pieces)
+        lines = lines_of_pieces(pieces)
         return score_texts(model, lines, unknown=unknown, threads=threads, adaptation=adaptation)
     total = Score(0, 0.0, adapted=adaptation is not None)
     one_of("unknown", unknown, UNKNOWN_POLICIES)
@@ -68,6 +68,11 @@ def as_pieces(model: Model, text: Text | Iterable[Text], what: str) -> Iterable[
         raise ConfigError(f"{what} takes a text or its pieces, not {kind_of(text)}")
     pieces: Iterable[Text] = [text] if isinstance(text, Text) else text
     return pieces if model.vocabulary.is_bytes else model.text_form.normalize_pieces(map(model.as_text, pieces))
+
+
+def lines_of_pieces(pieces: Iterable[Text]) -> Iterator[str]:
+    """The lines of a text in pieces, as a model reads it, each with its newline; the last one may have none."""
+    return lines_of(piece if isinstance(piece, str) else _decoded(piece) for piece in pieces)
 
 
 def score_texts(

@@ -44,6 +44,30 @@ def test_each_window_is_read_from_a_fresh_state(engine, threads, size, rows, mon
     assert pieces.nats == pytest.approx(found.nats, rel=1e-6)
 
 
+@pytest.mark.parametrize("overlap", [1, 19])
+@pytest.mark.parametrize("length", [1, 20, 21, 70])
+def test_windows_that_overlap_are_warmed_up_by_what_counts_before(length, overlap, monkeypatch):
+    monkeypatch.setattr(windows, "MAX_ROWS", 3)
+    model, size, text = random_model(characters="\n ,abcd"), 20, TEXT[:length]
+    ids = np.concatenate(([model.start], model.vocabulary.encode(text)))
+    wanted, counted = 0.0, 0
+    for start in range(0, length, size - overlap):
+        window = ids[start : start + size + 1]
+        warm_up = counted - start  # the characters that have counted before
+        wanted += window_loss(model, window) - window_loss(model, window[: warm_up + 1])
+        counted = max(counted, min(length, start + size))
+    found = score_windows(model, iter([text[:7], text[7:]]), size, overlap=overlap, threads=2)
+    assert found.chars == length
+    assert found.nats == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_warmed_up_part_is_as_good_as_the_text_before_it():
+    model = random_model(characters="\n ,abcd")
+    parts, whole = score_windows(model, TEXT, 110, overlap=80), score(model, TEXT)
+    assert parts.chars == whole.chars
+    assert parts.nats == pytest.approx(whole.nats, rel=1e-5)
+
+
 def test_a_window_as_long_as_the_text_is_the_text():
     model = random_model(characters="\n ,abcd")
     assert score_windows(model, TEXT, 10_000).nats == pytest.approx(score(model, TEXT).nats, rel=1e-6)
@@ -74,6 +98,8 @@ def test_what_can_not_be_read_in_windows_is_refused():
     for size, why in ((0, "windows must be at least 1"), (-5, "windows must be")):
         with pytest.raises(ConfigError, match=why):
             score_windows(model, TEXT, size)
+    with pytest.raises(ConfigError, match="overlap must be from 0 to 7, not 8"):
+        score_windows(model, TEXT, 8, overlap=8)
     with pytest.raises(ConfigError, match="reads each of its lines from a fresh state"):
         score_windows(random_model(layout="lines"), TEXT)
     with pytest.raises(ConfigError, match="score_windows takes a text or its pieces, not None"):

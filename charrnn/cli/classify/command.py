@@ -1,6 +1,5 @@
 """`charrnn classify`: the label of each line of a text, as it arrives."""
 
-from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +20,7 @@ from charrnn.cli.terminal.inputs import (
     rows_of,
     size_of_texts,
 )
+from charrnn.cli.terminal.sharing import RankTimeoutOption, SharingOption, sharing
 from charrnn.config import LOGIT_ADJUSTMENT
 
 NAME = "classify"
@@ -81,6 +81,8 @@ def command(
     ] = LOGIT_ADJUSTMENT,
     engine: EngineOption = "auto",
     threads: Annotated[int | None, option(RUN, "Number of threads. [one for each core]")] = None,
+    distributed: SharingOption = False,
+    rank_timeout: RankTimeoutOption = None,
     plot: Annotated[
         Path | None,
         option(OUTPUT, "With --evaluate: draw which labels are confused to FILE.png, .svg or .pdf; needs matplotlib."),
@@ -92,36 +94,39 @@ def command(
     from charrnn.cli.terminal.output_file import PICTURE_SUFFIXES, check_path, quiet_matplotlib
     from charrnn.config import between
     from charrnn.errors import ConfigError, VocabularyError
-    from charrnn.scoring.classify import classifier_of, classify_batches
+    from charrnn.scoring.classify import classifier_of
+    from charrnn.scoring.rank_answers import answering
 
-    if sum((top is not None, scores, evaluate)) > 1:
-        raise ConfigError("--top, --scores and --evaluate print different things: give one of them")
-    if plot is not None and not evaluate:
-        raise ConfigError("--plot draws what --evaluate counts: add --evaluate, and give the labels")
-    if force and plot is None:
-        raise ConfigError("--force is only for --plot: add it, or leave out --force")
-    check_path(plot, PICTURE_SUFFIXES, force)
-    between("--top", 1 if top is None else top, 1)
-    if plot is not None:  # what is missing is an error before the long work
-        quiet_matplotlib()
-        import charrnn.inspection.picture  # noqa: F401
-    given, paths = model_and_texts(NAME, checkpoint, files)
-    notice = notifier(quiet)
-    size = size_of_texts(paths)
-    model = load_model(model_file(given, notice, use_bundled=False), size, engine, encoding, quiet, classifier_of)
-    paths = find_texts(paths, model, notice)
-    rows = rows_of(paths, model, "label" if evaluate else "", notice)
-    classify = partial(classify_batches, model, logit_adjustment=logit_adjustment, unknown=unknown, threads=threads)
-    counter = UnknownCounter(model, itemgetter(0))
-    answers = counter.counted(answered(rows, itemgetter(0), classify, len(paths) > 1))
-    try:
-        if evaluate:
-            score = results.count(answers, model)
-            results.print_score(score, as_json, notice)
-            if plot is not None:  # after the score, which a full disk must not lose
-                notice(f"wrote {plot}, {results.write_confusion(plot, score):,} bytes")
-        else:
-            results.print_labels(answers, Output(), top, scores, as_json)
-    except VocabularyError as error:
-        raise VocabularyError(f"{error} with --unknown skip, or replace them with --unknown nearest") from None
-    counter.tell(done_with_unknown(unknown), notice)
+    with sharing(distributed, rank_timeout) as ranks:
+        if sum((top is not None, scores, evaluate)) > 1:
+            raise ConfigError("--top, --scores and --evaluate print different things: give one of them")
+        if plot is not None and not evaluate:
+            raise ConfigError("--plot draws what --evaluate counts: add --evaluate, and give the labels")
+        if force and plot is None:
+            raise ConfigError("--force is only for --plot: add it, or leave out --force")
+        check_path(plot, PICTURE_SUFFIXES, force)
+        between("--top", 1 if top is None else top, 1)
+        if plot is not None:  # what is missing is an error before the long work
+            quiet_matplotlib()
+            import charrnn.inspection.picture  # noqa: F401
+        given, paths = model_and_texts(NAME, checkpoint, files)
+        notice = notifier(quiet)
+        size = size_of_texts(paths)
+        model = load_model(model_file(given, notice, use_bundled=False), size, engine, encoding, quiet, classifier_of)
+        paths = find_texts(paths, model, notice)
+        rows = rows_of(paths, model, "label" if evaluate else "", notice)
+        options = {"logit_adjustment": logit_adjustment, "unknown": unknown, "threads": threads}
+        classify = answering("labels", model, ranks, **options)
+        counter = UnknownCounter(model, itemgetter(0))
+        answers = counter.counted(answered(rows, itemgetter(0), classify, len(paths) > 1))
+        try:
+            if evaluate:
+                score = results.count(answers, model)
+                results.print_score(score, as_json, notice)
+                if plot is not None:  # after the score, which a full disk must not lose
+                    notice(f"wrote {plot}, {results.write_confusion(plot, score):,} bytes")
+            else:
+                results.print_labels(answers, Output(), top, scores, as_json)
+        except VocabularyError as error:
+            raise VocabularyError(f"{error} with --unknown skip, or replace them with --unknown nearest") from None
+        counter.tell(done_with_unknown(unknown), notice)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from charrnn.cli.terminal.adaptation import (
@@ -24,6 +23,7 @@ from charrnn.cli.terminal.inputs import (
     model_and_texts,
 )
 from charrnn.cli.terminal.record_options import DOCUMENTS, RECORDS_BY, record_form
+from charrnn.cli.terminal.sharing import RankTimeoutOption, SharingOption, sharing
 from charrnn.cli.terminal.undecoded import UndecodedBytes
 from charrnn.errors import ConfigError
 
@@ -151,6 +151,8 @@ def command(
     engine: EngineOption = "auto",
     precision: ScorePrecisionOption = "float32",
     threads: Annotated[int | None, option(RUN, "Number of threads for lines and records. [one for each core]")] = None,
+    distributed: SharingOption = False,
+    rank_timeout: RankTimeoutOption = None,
     quiet: Annotated[bool, option(RUN, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> int:
     from charrnn.checkpoint.model_file import load
@@ -159,98 +161,111 @@ def command(
     from charrnn.cli.score.threshold import Threshold
     from charrnn.config import check_threads, one_of
     from charrnn.errors import VocabularyError
-    from charrnn.scoring.lines import score_batches
+    from charrnn.scoring.rank_answers import answering
     from charrnn.scoring.score import UNKNOWN_POLICIES
 
-    above_, below_ = Threshold.parse("--above", above), Threshold.parse("--below", below)
-    wanted = line_filter.LineFilter(sort, top, above_, below_)
-    form = record_form(records_by, documents, csv, jsonl)
-    by_line = per_line or wanted.filters or wanted.sorts
-    policy = unknown or ("count" if by_line else "error")
-    one_of("unknown", policy, UNKNOWN_POLICIES)
-    check_threads(threads)
-    learns = adaptation_config(adapt, adapt_rate, adapt_pull, adapt_segment)
-    check_precision(adapt, precision)
-    if forget and not (adapt and by_line):
-        missing = " and ".join(["--adapt"] * (not adapt) + ["--per-line"] * (not by_line))
-        raise ConfigError(f"--forget is for the scores of lines of a model that learns: add {missing}, or leave it out")
-    if adapt and threads is not None:
-        raise ConfigError("--adapt reads in one order, and learns from it: leave out --threads")
-    if forget and stateful:
-        raise ConfigError("--forget and --stateful can't both be given: a text that goes on is not forgotten")
-    if adapt and wanted.has_percent:
-        raise ConfigError("a percentage is of lines that teach the model nothing: leave out --adapt, or give bits")
-    if adapt and windows is not None:
-        raise ConfigError("--adapt and --windows can't both be given: what is learned is carried on")
-    if stateful and not by_line:
-        raise ConfigError("--stateful is for the scores of lines: add --per-line, or leave it out")
-    if stateful and wanted.has_percent:
-        raise ConfigError("a percentage is of lines that are scored alone: leave out --stateful, or give bits")
-    if heatmap and (by_line or as_json):
-        raise ConfigError("--heatmap prints the whole text: leave out --json and the options for lines")
-    if windows is not None and (by_line or heatmap):
-        raise ConfigError("--windows is for the score of a whole text: leave out --heatmap and the options for lines")
-    if exit_code and not wanted.filters:
-        raise ConfigError("--exit-code says whether a line is --above or --below a number: give one of these")
-    given, paths = model_and_texts(NAME, checkpoint, files)
-    waits = wanted.sorts or not (by_line or heatmap)
-    arriving = ARRIVAL_BLOCK if by_line or heatmap else 0
-    shown, notice = line_filter.Shown(), notifier(quiet)
-    with _exit_codes_of_grep(exit_code):
-        model, parts, has_several = open_texts(
-            lambda: load(model_file(given, notice)).model,
-            paths,
-            engine,
-            precision,
-            encoding,
-            form,
-            waits,
-            arriving,
-            quiet,
-            adapt,
-        )
-        undecoded = UndecodedBytes(model)
-        wanted = wanted.in_bits(model, notice)
-        adaptation = None
-        if learns is not None:
-            from charrnn.scoring.adaptation import Adaptation
+    with sharing(distributed, rank_timeout) as ranks:
+        above_, below_ = Threshold.parse("--above", above), Threshold.parse("--below", below)
+        wanted = line_filter.LineFilter(sort, top, above_, below_)
+        form = record_form(records_by, documents, csv, jsonl)
+        by_line = per_line or wanted.filters or wanted.sorts
+        policy = unknown or ("count" if by_line else "error")
+        one_of("unknown", policy, UNKNOWN_POLICIES)
+        check_threads(threads)
+        learns = adaptation_config(adapt, adapt_rate, adapt_pull, adapt_segment)
+        check_precision(adapt, precision)
+        if forget and not (adapt and by_line):
+            missing = " and ".join(["--adapt"] * (not adapt) + ["--per-line"] * (not by_line))
+            raise ConfigError(
+                f"--forget is for the scores of lines of a model that learns: add {missing}, or leave it out"
+            )
+        if adapt and threads is not None:
+            raise ConfigError("--adapt reads in one order, and learns from it: leave out --threads")
+        if forget and stateful:
+            raise ConfigError("--forget and --stateful can't both be given: a text that goes on is not forgotten")
+        if adapt and wanted.has_percent:
+            raise ConfigError("a percentage is of lines that teach the model nothing: leave out --adapt, or give bits")
+        if adapt and windows is not None:
+            raise ConfigError("--adapt and --windows can't both be given: what is learned is carried on")
+        if stateful and not by_line:
+            raise ConfigError("--stateful is for the scores of lines: add --per-line, or leave it out")
+        if stateful and wanted.has_percent:
+            raise ConfigError("a percentage is of lines that are scored alone: leave out --stateful, or give bits")
+        if heatmap and (by_line or as_json):
+            raise ConfigError("--heatmap prints the whole text: leave out --json and the options for lines")
+        if windows is not None and (by_line or heatmap):
+            raise ConfigError(
+                "--windows is for the score of a whole text: leave out --heatmap and the options for lines"
+            )
+        if distributed and (adapt or stateful or heatmap):
+            name = "--adapt" if adapt else "--stateful" if stateful else "--heatmap"
+            raise ConfigError(f"{name} reads the text in its order, so ranks can't share it: leave out --distributed")
+        if exit_code and not wanted.filters:
+            raise ConfigError("--exit-code says whether a line is --above or --below a number: give one of these")
+        given, paths = model_and_texts(NAME, checkpoint, files)
+        waits = wanted.sorts or not (by_line or heatmap)
+        arriving = ARRIVAL_BLOCK if by_line or heatmap else 0
+        shown, notice = line_filter.Shown(), notifier(quiet)
+        with _exit_codes_of_grep(exit_code):
+            model, parts, has_several = open_texts(
+                lambda: load(model_file(given, notice)).model,
+                paths,
+                engine,
+                precision,
+                encoding,
+                form,
+                waits,
+                arriving,
+                quiet,
+                adapt,
+            )
+            undecoded = UndecodedBytes(model)
+            wanted = wanted.in_bits(model, notice)
+            adaptation = None
+            if learns is not None:
+                from charrnn.scoring.adaptation import Adaptation
 
-            adaptation = Adaptation(model, learns)
-            if by_line or heatmap:
-                forgets = ", which is forgotten after each line" * forget
-                notice(f"adapted scores: the model learns from the text as it reads it{forgets}")
-        try:
-            if heatmap and model.reads_records:
-                raise ConfigError("--heatmap prints a continuous text, and this model reads records: give --per-line")
-            if heatmap:
-                from charrnn.cli.score import text_heatmap
+                adaptation = Adaptation(model, learns)
+                if by_line or heatmap:
+                    forgets = ", which is forgotten after each line" * forget
+                    notice(f"adapted scores: the model learns from the text as it reads it{forgets}")
+            try:
+                if heatmap and model.reads_records:
+                    raise ConfigError(
+                        "--heatmap prints a continuous text, and this model reads records: give --per-line"
+                    )
+                if heatmap:
+                    from charrnn.cli.score import text_heatmap
 
-                shown.unknown = text_heatmap.show(model, parts, policy, quiet, undecoded, adaptation)
-            elif by_line:
-                plain = line_filter.line_only if wanted.filters and not per_line else line_filter.with_score
-                printed = line_filter.as_object if as_json else plain
-                scores = partial(
-                    score_batches,
-                    model,
-                    stateful=stateful,
-                    unknown=policy,
-                    threads=threads,
-                    adaptation=adaptation,
-                    forgets=forget,
-                )
-                shown = line_filter.show(model, parts, scores, wanted, printed, undecoded, has_several)
-            else:
-                from charrnn.cli.score import text_score
+                    shown.unknown = text_heatmap.show(model, parts, policy, quiet, undecoded, adaptation)
+                elif by_line:
+                    plain = line_filter.line_only if wanted.filters and not per_line else line_filter.with_score
+                    printed = line_filter.as_object if as_json else plain
+                    scores = answering(
+                        "scores",
+                        model,
+                        ranks,
+                        stateful=stateful,
+                        unknown=policy,
+                        threads=threads,
+                        adaptation=adaptation,
+                        forgets=forget,
+                    )
+                    shown = line_filter.show(model, parts, scores, wanted, printed, undecoded, has_several)
+                else:
+                    from charrnn.cli.score import text_score
 
-                found = text_score.score_of(model, parts, policy, threads, undecoded, has_several, windows, adaptation)
-                text_score.print_score(found, model, as_json)
-                shown.unknown = found.unknown
-        except VocabularyError as error:
-            raise VocabularyError(f"{error} with --unknown skip, or count them with --unknown count") from None
-    if shown.unknown:
-        _notify_unknown(shown.unknown, policy, model, notice)
-        undecoded.tell(notice)
-    return 1 if exit_code and not shown.lines else 0
+                    found = text_score.score_of(
+                        model, parts, policy, threads, undecoded, has_several, windows, adaptation, ranks
+                    )
+                    text_score.print_score(found, model, as_json)
+                    shown.unknown = found.unknown
+            except VocabularyError as error:
+                raise VocabularyError(f"{error} with --unknown skip, or count them with --unknown count") from None
+        if shown.unknown:
+            _notify_unknown(shown.unknown, policy, model, notice)
+            undecoded.tell(notice)
+        return 1 if exit_code and not shown.lines else 0
 
 
 @contextmanager

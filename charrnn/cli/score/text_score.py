@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,16 @@ from charrnn.dataset.files import Part, decoded_texts
 from charrnn.dataset.groups import in_groups
 from charrnn.dataset.line_reader import Line, read_lines
 from charrnn.dataset.records import read_records
+from charrnn.engine import available_cores
 from charrnn.model.model import Model
-from charrnn.scoring.lines import LINES_PER_BATCH, score_batches
+from charrnn.scoring.lines import LINES_PER_BATCH
+from charrnn.scoring.rank_answers import answering
 from charrnn.scoring.score import Score
-from charrnn.scoring.text import score, total_of
-from charrnn.scoring.windows import score_windows
+from charrnn.scoring.text import as_pieces, lines_of_pieces, score, total_of
+from charrnn.scoring.windows import PART, WARM_UP, score_windows
 
 if TYPE_CHECKING:
+    from charrnn.distributed.ranks import Ranks
     from charrnn.scoring.adaptation import Adaptation
 
 
@@ -34,11 +36,13 @@ def score_of(
     has_several: bool,
     windows: int | None = None,
     adaptation: "Adaptation | None" = None,
+    ranks: "Ranks | None" = None,
 ) -> Score:
     """The score of a text, of `has_several` files or of one.
 
     With `windows`, it is that of windows of so many characters; with an adaptation of the model, that of a model that
-    learns from the text as it reads it. Looks for undecoded bytes in it. Raises `VocabularyError`, `CorpusError` and
+    learns from the text as it reads it. The `ranks` of a job share lines, records and windows; a continuous text they
+    read in windows that overlap. Looks for undecoded bytes in it. Raises `VocabularyError`, `CorpusError` and
     `ConfigError`.
     """
 
@@ -46,19 +50,26 @@ def score_of(
         undecoded.look(line.text)
         return line.text
 
-    if windows is not None:
+    if windows is not None or (ranks is not None and not model.reads_lines):
+        size, overlap = (PART + WARM_UP, WARM_UP) if windows is None else (windows, 0)
         pieces = undecoded.watched(decoded_texts(parts, model.vocabulary, model.text_form))
-        return score_windows(model, pieces, windows, unknown=unknown, threads=threads)
+        threads = threads or available_cores()
+        blocks = answering("windows", model, ranks, size=size, overlap=overlap, threads=threads)
+        return score_windows(model, pieces, size, overlap=overlap, unknown=unknown, threads=threads, score=blocks)
     if model.reads_records or model.layout in REWRITING_LAYOUTS:
         if model.reads_records:
             read = read_records(parts, model.record_form, model.vocabulary, model.text_form)
         else:
             read = read_lines(parts, model.vocabulary, model.text_form)
-        answer = partial(score_batches, model, unknown=unknown, threads=threads, adaptation=adaptation)
+        answer = answering("scores", model, ranks, unknown=unknown, threads=threads, adaptation=adaptation)
         unit = model.record_form.unit[:-1]
         scored = answered(in_groups(chain.from_iterable(read), LINES_PER_BATCH), text_of, answer, has_several, unit)
         return total_of((score for batch in scored for _, score in batch), model)
     pieces = undecoded.watched(decoded_texts(parts, model.vocabulary, model.text_form))
+    if ranks is not None:
+        lines = in_groups(lines_of_pieces(as_pieces(model, pieces, "score")), LINES_PER_BATCH)
+        answer = answering("scores", model, ranks, unknown=unknown, threads=threads)
+        return total_of(chain.from_iterable(answer(lines)), model)
     return score(model, pieces, unknown=unknown, threads=threads, adaptation=adaptation)
 
 

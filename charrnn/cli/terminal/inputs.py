@@ -1,7 +1,9 @@
 """The inputs of a command that reads a model and then texts: which argument is which, and lines as they arrive."""
 
+import itertools
 import math
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, TypeVar
@@ -112,29 +114,33 @@ def answered(
 ) -> Iterator[list[tuple[Item, Answer]]]:
     """The items of each batch, each with the answer for its text.
 
-    `answer` yields what it finds for a batch of texts before it asks for the next; before an error it may yield the
-    answers for the first ones of a batch alone. An error about one of the texts names its place: see `place_of`.
+    `answer` yields what it finds for each batch of texts, in order; it may read batches ahead. Before an error it may
+    yield the answers for the first ones of a batch alone. An error about one of the texts names its place: see
+    `place_of`.
     """
     from charrnn.dataset.line_place import place_of
     from charrnn.errors import CharRNNError
 
-    asked: list[Item] = []
-    before = 0
+    asked: deque[list[Item]] = deque()  # the batches without answers, after the last one with some
+    before = 0  # the items in batches before these
 
     def texts() -> Iterator[list[str]]:
-        nonlocal asked, before
         for batch in batches:
-            before += len(asked)
-            asked = batch
-            yield [text(item) for item in asked]
+            asked.append(batch)
+            yield [text(item) for item in batch]
 
+    last: list[Item] = []
     try:
         for answers in answer(texts()):
-            yield [*zip(asked, answers, strict=False)]
+            before += len(last)
+            last = asked.popleft()
+            yield [*zip(last, answers, strict=False)]
     except CharRNNError as error:
         if not error.number:
             raise
-        raise error.at(place_of(asked[error.number - before - 1], has_several, unit)) from None
+        items = itertools.chain(last, *asked)
+        item = next(itertools.islice(items, error.number - before - 1, None))
+        raise error.at(place_of(item, has_several, unit)) from None
 
 
 class HasUnknown(Protocol):

@@ -10,7 +10,7 @@ from charrnn.cli.terminal.computation import TrainPrecisionOption
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.help import MODEL, MOST_USED, OPTIMISATION, OUTPUT, READING, RUN, either, option
 from charrnn.cli.terminal.record_options import DOCUMENTS, RECORDS_BY
-from charrnn.cli.train import rank_options
+from charrnn.cli.train import log_options, rank_options
 from charrnn.cli.train.duration import duration
 from charrnn.cli.train.examples import EXAMPLES
 from charrnn.config import CELLS, CLIPPINGS, NONLINEARITIES, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
@@ -226,20 +226,14 @@ def command(
     threads: Annotated[int | None, option(RUN, "Number of threads. [one a core; above 4 each has 8 rows]")] = None,
     distributed: rank_options.DistributedOption = False,
     exchange: rank_options.ExchangeOption = None,
+    members: rank_options.MembersOption = None,
     sync_every: rank_options.SyncEveryOption = None,
     outer_lr: rank_options.OuterLrOption = None,
     outer_momentum: rank_options.OuterMomentumOption = None,
     rank_timeout: rank_options.RankTimeoutOption = None,
     force: Annotated[bool, option(OUTPUT, "Overwrite existing files.", "--force")] = False,
-    log: Annotated[
-        Path | None, option(OUTPUT, "File for losses, learning rate and speed: one JSON object per line.")
-    ] = None,
-    tensorboard: Annotated[
-        Path | None,
-        option(
-            OUTPUT, "Folder for TensorBoard: the same as curves, and the samples. Needs tensorboardX.", metavar="DIR"
-        ),
-    ] = None,
+    log: log_options.LogOption = None,
+    tensorboard: log_options.TensorboardOption = None,
     as_json: Annotated[
         bool,
         option(OUTPUT, "Print the results as a JSON object on stdout.", "--json", envvar="CHARRNN_TRAIN_JSON"),
@@ -254,14 +248,21 @@ def command(
     from charrnn.cli.train.run import Run
     from charrnn.training import options as train_options
 
-    limits = {"exchange": exchange, "outer_lr": outer_lr, "outer_momentum": outer_momentum}
-    with job.joined(distributed, rank_timeout, **limits) as ranks:
+    group, limits = None, {"exchange": exchange, "outer_lr": outer_lr, "outer_momentum": outer_momentum}
+    with job.joined(distributed, rank_timeout, members, **limits) as ranks:
         given, paths = given_options(context, resume, train_options.LENGTH_OPTIONS), tuple(corpus or ())
         check_log(log, (*paths, *(val_file or ())), (out,), continues=resume or force)
         check_events(tensorboard, (*paths, *(val_file or ())), continues=resume or force, others=(out, log))
         options = training_options(given, resume)
         reading = read_options(given, resume)
         default_time = not resume and not given.keys() & set(train_options.LENGTH_OPTIONS)
+        if members and ranks is not None:
+            from charrnn.cli.train.members import Members
+
+            group, ranks = Members(ranks, paths, out, given), None
+            paths, out, options = group.paths, group.own_path, group.own_options(options)
+            if not group.is_first:
+                quiet, as_json, log, tensorboard = True, False, None, None
         draws = sample_every != 0 and (tensorboard is not None or not quiet)
         if resume:
             started = files.resume(paths, reading, options, out=out, quiet=quiet, draws=draws, ranks=ranks)
@@ -290,7 +291,7 @@ def command(
             default_time=default_time,
             default_min_count=not resume and "min_count" not in options,
         )
-        code = run.go()
+        code, more = (run.go(), {}) if group is None else group.train(run)
         if as_json:
-            typer.echo(json.dumps(run.result()))
+            typer.echo(json.dumps(run.result() | more))
         raise typer.Exit(code)

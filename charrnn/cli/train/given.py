@@ -14,7 +14,7 @@ RECORD_FLAGS = ("records_by", "documents")
 """Options for the layout `lines` that say which other texts are texts of their own; so does one column of a table."""
 LAYOUT_FLAGS = {"lines": "lines", "pairs": "pairs", "labels": "classify", "tags": "tags"}
 """The option that chooses each layout; `--pairs --attention` is that of `translations`."""
-RANK_OPTIONS = {"exchange", "rank_timeout", "sync_every", "outer_lr", "outer_momentum"}
+RANK_OPTIONS = {"exchange", "members", "rank_timeout", "sync_every", "outer_lr", "outer_momentum"}
 """The options for the ranks of a distributed run."""
 FORMATS = ("csv", "jsonl", "conll")
 """The options that say in which form pairs are written."""

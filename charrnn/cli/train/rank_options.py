@@ -3,7 +3,18 @@
 from typing import Annotated
 
 from charrnn.cli.terminal.help import RUN, either, option
+from charrnn.cli.terminal.sharing import RankTimeoutOption
 from charrnn.config import PRECISIONS
+
+__all__ = [
+    "DistributedOption",
+    "ExchangeOption",
+    "MembersOption",
+    "OuterLrOption",
+    "OuterMomentumOption",
+    "RankTimeoutOption",
+    "SyncEveryOption",
+]
 
 DistributedOption = Annotated[
     bool, option(RUN, "Train with all processes that mpiexec starts; the batch is shared out.", "--distributed")
@@ -11,6 +22,10 @@ DistributedOption = Annotated[
 ExchangeOption = Annotated[
     str | None,
     option(RUN, f"With --distributed: numbers that are exchanged: {either(PRECISIONS)}. [float32]", values=PRECISIONS),
+]
+MembersOption = Annotated[
+    bool | None,
+    option(RUN, "With --distributed: each process trains a model of its own; at the end they are merged.", "--members"),
 ]
 SyncEveryOption = Annotated[
     str | None,
@@ -26,7 +41,4 @@ OuterLrOption = Annotated[
 ]
 OuterMomentumOption = Annotated[
     float | None, option(RUN, "With --sync-every: momentum of the weights towards their average. [0]")
-]
-RankTimeoutOption = Annotated[
-    float | None, option(RUN, "With --distributed: silent seconds after which a rank has failed. [30]")
 ]

@@ -1,0 +1,116 @@
+"""The ranks of a command: rank 0 runs it, the others follow, and what goes wrong on any of them ends all."""
+
+import atexit
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import NoReturn
+
+import typer
+
+from charrnn.cli.terminal.console import STOP_SIGNALS, notice
+from charrnn.cli.terminal.environment import DEBUG
+from charrnn.cli.terminal.failure import print_error, unexpected
+from charrnn.config import between
+from charrnn.distributed.ranks import DismissedError, Ranks, join
+from charrnn.distributed.shared_cores import cores_of_rank
+from charrnn.distributed.watchdog import MAX_SILENCE, MIN_SILENCE, SILENCE, STOP, Watchdog
+from charrnn.errors import CharRNNError
+from charrnn.resources import cores
+
+LEADER_SECONDS = 3.0
+"""The seconds in which rank 0 may say what another rank has found too."""
+
+Serve = Callable[[Ranks], None]
+"""What followers do: what the leader tells them, until it ends the job, which raises `DismissedError`."""
+
+
+def check_timeout(rank_timeout: float | None) -> float:
+    """The seconds of silence after which a rank has failed. Raises `ConfigError` if they are out of range."""
+    silence = SILENCE if rank_timeout is None else rank_timeout
+    between("rank_timeout", silence, MIN_SILENCE, MAX_SILENCE)
+    return silence
+
+
+@contextmanager
+def leading(serve: Serve, silence: float, advice: str = "", passes_signals: bool = False) -> Iterator[Ranks]:
+    """The ranks, for the leader's part of a command.
+
+    Followers do not enter the block: they `serve` the leader, and end with its exit code. `advice` is what to do after
+    a rank has died; `passes_signals` says that the leader decides what to do when a signal asks a follower to stop.
+    """
+    ranks, watchdog = _join(silence, advice)
+    if not ranks.is_leader:
+        raise typer.Exit(_follow(ranks, watchdog, serve, passes_signals))
+    try:
+        yield ranks
+    except BaseException as error:
+        if not ranks.are_listening or ranks.waiting_since is not None:
+            _fail(ranks, watchdog, error)
+        ranks.dismiss(getattr(error, "exit_code", 1))
+        raise
+    else:
+        ranks.dismiss(0)
+    finally:
+        watchdog.close()
+
+
+@contextmanager
+def side_by_side(silence: float, advice: str = "") -> Iterator[Ranks]:
+    """The ranks, for a command that each of them runs: an error on one ends all, and what all find is said once."""
+    ranks, watchdog = _join(silence, advice)
+    try:
+        yield ranks
+    except typer.Exit:
+        raise
+    except BaseException as error:
+        if ranks.is_leader:  # what is wrong is printed first
+            atexit.register(ranks.abort, getattr(error, "exit_code", 1))
+            raise
+        time.sleep(LEADER_SECONDS)
+        _fail(ranks, watchdog, error)
+    finally:
+        watchdog.close()
+
+
+def _join(silence: float, advice: str) -> tuple[Ranks, Watchdog]:
+    """Joins the job, and watches it."""
+    ranks = join()
+    cores.limit(cores_of_rank(ranks))
+    watchdog = Watchdog(ranks, print_error, silence, advice)
+    ranks.signals, ranks.pass_on = watchdog.signals, partial(watchdog.say, STOP)
+    for rank in watchdog.unwatched if ranks.is_leader else ():
+        notice(f"{ranks.name(rank)} has no connection to rank 0 apart from MPI: nobody will notice if it hangs")
+    return ranks, watchdog
+
+
+def _follow(ranks: Ranks, watchdog: Watchdog, serve: Serve, passes_signals: bool) -> int:
+    """Follows the leader to the end of the job; returns its exit code."""
+    for name in STOP_SIGNALS if passes_signals else ():
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
+            signal.signal(getattr(signal, name), lambda number, frame: ranks.pass_on(number))
+    try:
+        serve(ranks)
+    except DismissedError as end:
+        return end.code
+    except BaseException as error:
+        _fail(ranks, watchdog, error)
+    finally:
+        watchdog.close()
+    return 0
+
+
+def _fail(ranks: Ranks, watchdog: Watchdog, error: BaseException) -> NoReturn:
+    """Ends all ranks because of an error on this one, which it prints."""
+    if os.environ.get(DEBUG, "") not in ("", "0"):
+        traceback.print_exception(error)
+    why = str(error) or type(error).__name__
+    if isinstance(error, Exception) and not isinstance(error, CharRNNError):
+        why = unexpected(error)
+    print_error(f"{ranks.name(ranks.rank)}: {why}")
+    watchdog.close()
+    ranks.abort(getattr(error, "exit_code", 1))
