@@ -46,7 +46,7 @@ def check(options: Mapping[str, Any], is_distributed: bool, sync_every: int = 0)
     """Raises `ConfigError` for options of averages where there are none; `sync_every` is that of a run to resume."""
     given = [name for name in ("sync_every", *OUTER) if options.get(name)]
     if given and not is_distributed:
-        raise ConfigError(f"{given[0]} is only for several ranks: give --distributed too", given[0])
+        raise ConfigError(f"{given[0]} is only for several ranks: give distributed too", given[0], "distributed")
     if given and not options.get("sync_every", sync_every):
         raise ConfigError(f"{given[0]} is only for ranks that average their weights: give sync_every too", given[0])
 

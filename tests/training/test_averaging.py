@@ -125,7 +125,7 @@ def test_the_steps_between_averages_double_as_long_as_these_take_more_than_a_ten
 
 @pytest.mark.parametrize("name", ["sync_every", "outer_lr", "outer_momentum"])
 def test_averages_are_only_for_several_ranks(name: str) -> None:
-    with pytest.raises(ConfigError, match=rf"{name} is only for several ranks: give --distributed too"):
+    with pytest.raises(ConfigError, match=rf"{name} is only for several ranks: give distributed too"):
         start_in("stream", steps=2, **{name: 0.5 if name.startswith("outer") else 2})
 
 
