@@ -26,9 +26,11 @@ def test_the_fit_finds_the_numbers_of_exact_measurements() -> None:
     assert TRUE.exchange(2, 1_000_000, 1e9) == pytest.approx(2 * 2e-4 + 1e-3 + 1.1 * 8e-3)
 
 
-def test_no_number_is_below_zero() -> None:
-    without = [point._replace(seconds=0.9 * TRUE.cable * point.seconds - 1e-4) for point in POINTS if point.rate]
-    assert min(fit(without)) >= 0
+def test_no_number_is_below_zero_and_no_byte_faster_than_its_cable() -> None:
+    for factor in (0.5, 0.9, 1.0):
+        found = fit([point._replace(seconds=factor * point.seconds - 1e-5) for point in POINTS if point.rate])
+        assert min(found) >= 0
+        assert found.cable >= 1
 
 
 def test_what_computing_hides_is_not_waited_for_except_the_last_bytes() -> None:

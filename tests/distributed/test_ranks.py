@@ -152,6 +152,7 @@ def test_a_rank_that_diverges_takes_all_back_and_steps_between_averages_become_m
     done = run_line(mpiexec(2, [sys.executable, "-c", DIVERGING, *words]), folder)
     assert done.returncode == 0, done.stderr
     assert "they average their weights after each step, or more" in done.stderr
+    assert "of the time: they now come after" in done.stderr
     assert "rolled back to step 6" in done.stderr
     results = json.loads(done.stdout)
     assert results["steps"] == 24

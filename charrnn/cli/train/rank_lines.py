@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from charrnn.errors import counted
+from charrnn.training import averaging
 from charrnn.training.leader import LeadingTrainer
 from charrnn.training.rank_report import RankReport
 from charrnn.training.trainer import Trainer
@@ -19,6 +20,12 @@ def of_job(trainer: Trainer) -> Iterator[str]:
             often = f"every {config.sync_every:,} steps" if config.sync_every > 1 else "each step"
             what = f"average their weights after {often}{', or more' * config.sync_grows}"
         yield f"{counted(trainer.ranks.size, 'ranks')}: {named}; they {what}"
+
+
+def of_averages(steps: int, before: int) -> Iterator[str]:
+    """That there are more steps between averages than before, if so."""
+    if steps > before:
+        yield f"averages took more than {averaging.MAX_SHARE:.0%} of the time: they now come after {steps:,} steps"
 
 
 def of_slow_rank(report: RankReport | None) -> Iterator[str]:

@@ -9,7 +9,7 @@ from charrnn.cli.terminal.console import default_interrupt, notice, notifier, st
 from charrnn.cli.terminal.engine import notify_compilation
 from charrnn.cli.train import announcement
 from charrnn.cli.train.files import resume_command
-from charrnn.cli.train.rank_lines import of_slow_rank
+from charrnn.cli.train.rank_lines import of_averages, of_slow_rank
 from charrnn.cli.train.run_summary import RunSummary
 from charrnn.cli.train.teller import Teller
 from charrnn.cli.train.training_bar import TrainingBar
@@ -53,6 +53,8 @@ class Run:
         self.summary = RunSummary(self.trainer)
         self.first = self.trainer.state.counters.step
         """The steps before this run."""
+        self.sync_every = self.trainer.state.training_config.sync_every
+        """The steps between averages of several ranks, as far as notices have said so."""
         self.gaps = 0.0
         """The seconds in which the process could not run, as far as notices have said so."""
         self.has_explained = False
@@ -198,8 +200,11 @@ class Run:
         if row.val_loss is not None:
             bpc = row.val_loss / math.log(2)
             parts.append(f"validation loss {row.val_loss:.3f} ({bpc:.3f} bits per {self.summary.unit})")
-        for line in (", ".join(parts), *of_slow_rank(self.trainer.rank_report)):
+        sync_every = self.trainer.state.training_config.sync_every
+        averages = of_averages(sync_every, self.sync_every)
+        for line in (", ".join(parts), *of_slow_rank(self.trainer.rank_report), *averages):
             self.notice(line)
+        self.sync_every = max(self.sync_every, sync_every)
 
     def _explanation(self, row: Evaluation, train_loss: float) -> str:
         """Why the training loss is higher than the validation loss, where it first is and dropout is a reason."""

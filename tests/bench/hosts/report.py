@@ -35,7 +35,7 @@ MODES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """The options of each way to exchange gradients, and the program that takes them."""
 MOMENTS = 2
 """Those of adam, which full averages are of too."""
-PREDICTED_HOSTS, PREDICTED_RATES, PREDICTED_SHAPES = (8, 16, 64), ("1gbit", "10gbit", "25gbit"), ("1x512", "2x1024")
+PREDICTED_HOSTS, PREDICTED_RATES = (8, 16, 64), ("1gbit", "10gbit", "25gbit")
 FASTER = (1, 16)
 """How many times as fast as here the hosts of the prediction compute."""
 
@@ -59,7 +59,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rates", default="none,1gbit,100mbit", help="of the cables; none: as this machine has it")
     parser.add_argument("--shapes", default="1x512,2x1024", help="layers x units")
     parser.add_argument("--sync-every", type=int, default=8)
-    parser.add_argument("--host-steps", type=int, default=16, help="the steps of each training")
+    parser.add_argument(
+        "--host-steps", type=int, default=8, help="the steps of a training; of one with averages at least two rounds"
+    )
     parser.add_argument("--loss-seconds", type=int, default=0, help="also compare losses after so many seconds; 0: no")
     parser.add_argument("--loss-rate", default="100mbit", help="the cables in that comparison")
     parser.add_argument("--outer", default="", help="--outer-lr and --outer-momentum in it, separated by a comma")
@@ -101,7 +103,7 @@ def trainings(hosts: Hosts, n: int, rate: str, shape: str, args: argparse.Namesp
     found = []
     averages = (("--sync-every", str(args.sync_every)), CHARRNN)
     for mode, (more, program) in (MODES | {f"every {args.sync_every} steps": averages}).items():
-        steps = args.host_steps if mode in MODES else 4 * args.sync_every
+        steps = args.host_steps if mode in MODES else max(2, args.host_steps // args.sync_every) * args.sync_every
         words = [*train_words(shape, args), "--steps", str(steps), "--eval-every", str(steps), "--threads", "1", *more]
         speed, results = run(words, lambda line: hosts.mpiexec(line, mpiexec()), out, program)
         found.append(Speed(n, rate, shape, mode, speed, args.batch_size * args.seq_length / speed, results))
@@ -186,23 +188,20 @@ def print_speeds(speeds: list[Speed]) -> None:
 
 def print_prediction(found: Fit, points: list[Measured], speeds: list[Speed], args: argparse.Namespace) -> None:
     """The model, and the table that is computed with it."""
-    used = 1 / found.cable if found.cable else math.inf
-    print(
-        f"\nfitted: {1e6 * found.message:.0f} µs a message, {1e9 * found.byte:.2f} ns a byte, {used:.2f} of the rate; "
-        f"the largest error is {model.error(found, points):.0%}; with several layers a second of computing hides "
-        f"{found.hidden:.2f} s of an exchange"
+    numbers = (
+        f"{1e6 * found.message:.0f} µs a message, {1e9 * found.byte:.2f} ns a byte, {1 / found.cable:.2f} of the rate"
     )
+    hides = f"with several layers a second of computing hides {found.hidden:.2f} s of an exchange"
+    print(f"\nfitted: {numbers}; the largest error is {model.error(found, points):.0%}; {hides}")
     print("\ncomputed, not measured: the share of the time in which hosts compute, if each is as fast as a core here\n")
     print(f"| lstm | hosts | cables | a core's speed × | exchange, ms | every step | every {args.sync_every} steps |")
     print("|---|---:|---|---:|---:|---:|---:|")
-    for shape in PREDICTED_SHAPES:
+    for shape in args.shapes.split(","):
         computing = [
             each.results["efficiency"] * each.step
             for each in speeds
-            if each.shape == shape and each.mode == "every step" and each.hosts == 2
+            if each.shape == shape and each.mode == "every step" and each.hosts == speeds[0].hosts
         ]
-        if not computing:
-            continue
         size, last = sizes(shape)
         for ranks in PREDICTED_HOSTS:
             for rate in PREDICTED_RATES:
