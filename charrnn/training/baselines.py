@@ -15,6 +15,10 @@ MAX_CHARS = 2_000_000
 """The most characters of a text to measure, which takes some seconds."""
 
 
+MIN_DICTIONARY = 4096
+"""The smallest dictionary that LZMA takes, in bytes."""
+
+
 @dataclass(frozen=True)
 class Baselines:
     """Bits per character that other methods need for the validation text, once they have seen the training text."""
@@ -34,8 +38,12 @@ def measure(training: Ids, validation: Ids, vocabulary: Vocabulary) -> Baselines
 
 
 def _compressed(text: bytes) -> int:
-    """The size in bytes of a text that `xz -9` has compressed."""
-    return len(lzma.compress(text, preset=9))
+    """The size in bytes of a text that `xz -9` has compressed.
+
+    Its dictionary of 64 MB would take 80 MB of RAM; one as large as the text finds the same repetitions.
+    """
+    size = min(max(len(text), MIN_DICTIONARY), 64 << 20)
+    return len(lzma.compress(text, filters=[{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": size}]))
 
 
 def context_bits(training: Ids, validation: Ids, order: int = MAX_ORDER) -> float:

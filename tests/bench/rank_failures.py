@@ -196,7 +196,7 @@ def harness(folder: Path, disk: Path, failures: int, seed: int) -> dict[str, Any
     return {
         "failures": failures,
         "steps": last,
-        "jobs that went on": sum(after > before for before, after in zip([0, *steps], steps, strict=False)),
+        "jobs that saved more": sum(after > before for before, after in zip([0, *steps], steps, strict=False)),
         "slowest": {kind: max(found, default=0) for kind, found in seconds.items()},
         "wrong": wrong,
         "left behind": left,

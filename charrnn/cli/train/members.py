@@ -14,6 +14,7 @@ from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.checkpoint.paths import SUFFIX
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.train import saved_run
+from charrnn.cli.train.given import RANK_OPTIONS
 from charrnn.cli.train.run import Run
 from charrnn.dataset import shell_words
 from charrnn.dataset.files import STDIN, bundled_corpus
@@ -34,10 +35,9 @@ class Members:
     def __init__(self, ranks: Ranks, paths: tuple[str, ...], out: Path | None, given: dict[str, Any]):
         """`given` holds all options. Raises `ConfigError`, and `CheckpointError` for a model that is in the way."""
         self.ranks, self.resumes, self.notice = ranks, bool(given.get("resume")), notifier(bool(given.get("quiet")))
-        for name in sorted(given.keys() & {"exchange", "sync_every", "outer_lr", "outer_momentum"}):
-            raise ConfigError(
-                f"members exchange nothing while they learn: leave out {name}, or members", name, "members"
-            )
+        if exchanging := sorted(RANK_OPTIONS.intersection(given) - {"members", "rank_timeout"}):
+            name = exchanging[0].replace("_", "-")
+            raise ConfigError(f"members exchange nothing while they train: leave out --{name}, or --members")
         if STDIN in paths:
             raise ConfigError("each member reads the text itself, and only rank 0 has stdin: give --members a file")
         if ranks.is_leader and self.resumes:

@@ -53,7 +53,9 @@ class RunSummary:
         with suppress(MemoryError, LZMAError):  # not worth failing for
             # for pairs, only the targets count: a compressor's bits for whole lines would not compare
             if trainer.validation_data.size and trainer.state.training_config.layout not in PAIR_LAYOUTS:
-                texts = trainer.training_data.excerpt(MAX_CHARS), trainer.validation_data.excerpt(MAX_CHARS)
+                # a rank that has a part of the text has memory for little else
+                limit = MAX_CHARS if trainer.has_whole_text else MAX_CHARS // 4
+                texts = trainer.training_data.excerpt(limit), trainer.validation_data.excerpt(limit)
                 self.baselines.append(baselines.measure(*texts, trainer.state.vocabulary))
 
     def lines(self, row: Evaluation | None, command: list[str] | None, model: Model | None) -> Iterator[str]:
