@@ -33,6 +33,7 @@ class LiveBatch:
         )
         self.rngs: list[np.random.Generator] = []
         self._compiled = compiled_decoder(model, state, threads)
+        self._settings, self._temps, self._is_penalised = np.empty((0, 0)), np.empty(0), False
 
     def __len__(self) -> int:
         return len(self.rngs)
@@ -61,6 +62,10 @@ class LiveBatch:
             [*(before[row] for row in kept), *configs],
         )
         self.rngs = [*(self.rngs[row] for row in kept), *(text.rng for text in joining)]
+        configs = self.rows.configs
+        self._settings = np.array([*map(filters.settings, configs)], float)
+        self._temps = np.array([config.temp for config in configs])
+        self._is_penalised = any(config.loop_penalty > 0 for config in configs)
         if self._compiled:
             self._compiled.set_state(self.rows.state)
 
@@ -71,15 +76,14 @@ class LiveBatch:
         """
         rows = self.rows
         u = np.stack([rng.random(N) for rng in self.rngs], axis=1)
-        temps = np.broadcast_to([config.temp for config in rows.configs], u.shape)
-        state = rows.state
+        temps, state, recent = np.broadcast_to(self._temps, u.shape), rows.state, rows.recent
         if self._compiled:
-            recent = rows.recent if any(config.loop_penalty > 0 for config in rows.configs) else None
-            settings, contexts = [*map(filters.settings, rows.configs)], ngram_contexts(self.model, rows.recent)
-            ids, logps = self._compiled.run(rows.context, u, temps, settings, None, recent, contexts)
+            contexts, looked_at = ngram_contexts(self.model, recent), recent if self._is_penalised else None
+            ids, logps = self._compiled.run(rows.context, u, temps, self._settings, None, looked_at, contexts)
         else:
             ids, logps, state = draw_step_by_step(self.model, rows, u, temps)
-        recent = np.concatenate((rows.recent, ids.T), axis=1)[:, -filters.LOOKBACK :]
+        if self._is_penalised or self.model.ngrams is not None:  # else nobody looks at what the texts had before
+            recent = np.concatenate((recent, ids.T), axis=1)[:, -filters.LOOKBACK :]
         self.rows = Rows(ids[-1], state, recent, rows.configs)
         return ids, logps
 

@@ -33,8 +33,12 @@ def scheduler():
 class StoppedScheduler(Scheduler):
     """Takes turns only when it is told to."""
 
-    def _run(self):
+    def _run(self, lane):
         pass
+
+    def turn(self):
+        for lane in self.lanes:
+            lane.turn()
 
 
 def job_for(model, prime="", streams=False, **fields):
@@ -142,7 +146,7 @@ def test_a_text_with_a_longer_prompt_gets_its_place_in_its_turn():
     made.submit([longer])
     for n in range(200):  # shorter ones come all the time
         made.submit([job_for(model, "a", length=50, seed=n)[0]] if made.waiting < 3 else [])
-        made._turn()
+        made.turn()
     assert text_of(parts)[0] == "".join(generate(model, prime="cab" * 30, length=5, seed=1))
     made.close()
 
@@ -167,13 +171,13 @@ def test_a_text_that_joins_a_model_that_has_just_failed_is_its_own():
     made.submit([job_for(other, length=10**9, seed=1)[0]])
     (first, first_parts), (bad, bad_parts) = (job_for(model, prime, length=500, seed=1) for prime in "ba")
     made.submit([first, bad])
-    made._turn()  # all are drawn
+    made.turn()  # all are drawn
     joining, parts = job_for(model, "c", length=5, seed=1)
     made.submit([joining])
-    made._turn()  # the one with the prime that the model can't read ends those beside it
+    made.turn()  # the one with the prime that the model can't read ends those beside it
     assert all("NaN or infinite" in str(each.get(timeout=PATIENCE).error) for each in (first_parts, bad_parts))
     while parts.empty():
-        made._turn()
+        made.turn()
     assert text_of(parts)[0] == "".join(generate(model, prime="c", length=5, seed=1))
     made.close()
 
