@@ -5,6 +5,8 @@ characters are drawn at once; with NumPy, BLAS may round differently for another
 """
 
 from collections.abc import Collection, Sequence
+from copy import copy
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +23,11 @@ from charrnn.types import Array, Ids
 class LiveBatch:
     """B texts of one model; the weights are packed once, however often B changes."""
 
-    def __init__(self, model: Model, threads: int | None = None):
-        """`threads` is that of `SamplingRequest`."""
+    def __init__(self, model: Model, threads: int | None = None, weights: "LiveBatch | None" = None):
+        """`threads` is that of `SamplingRequest`; `weights` another batch of this model and as many threads.
+
+        Both share the packed weights then, and can be used in two threads at the same time.
+        """
         self.model = model
         state = model.zero_state(0)
         self.rows = Rows(
@@ -32,7 +37,9 @@ class LiveBatch:
             list[SamplingConfig](),
         )
         self.rngs: list[np.random.Generator] = []
-        self._compiled = compiled_decoder(model, state, threads)
+        self._compiled: Any = compiled_decoder(model, state, threads) if weights is None else copy(weights._compiled)
+        if self._compiled and weights is not None:
+            self._compiled.set_state(state)
         self._settings, self._temps, self._is_penalised = np.empty((0, 0)), np.empty(0), False
 
     def __len__(self) -> int:
@@ -106,7 +113,7 @@ class PrimeReader:
         """Reads at most N characters."""
         part = self.ids[self.read : min(self.read + N, len(self.ids) - 1)]
         if len(part):
-            _, self.state = self.model.forward(part[:, None], self.state, self.workspace)
+            self.state = self.model.state_after(part[:, None], self.state, self.workspace)
         self.read += len(part)
 
     def begin(self, seed: int) -> GenerationState:

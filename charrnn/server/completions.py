@@ -77,7 +77,9 @@ class Choice:
                 self.reader.skip(self.prime)
         logprobs = None if self.reader is None else self.reader.read(ids.astype(self.prime.dtype), self.offset)
         self.offset += len(text)
-        self.chars, self.logprob = self.chars + len(part.ids), self.logprob + float(part.logps.sum())
+        self.chars += len(part.ids)
+        if self.request.best_of > self.request.n:
+            self.logprob += float(part.logps.sum())
         shown = SURROGATE.sub("\ufffd", text)
         return {
             "text": shown,
@@ -89,7 +91,7 @@ class Choice:
 
     @property
     def mean_logprob(self) -> float:
-        """By which the best texts are found."""
+        """By which the best texts are found, if not all of them are wanted."""
         return self.logprob / max(1, self.chars)
 
 

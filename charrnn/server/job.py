@@ -12,8 +12,9 @@ from charrnn.sampling.request import SamplingRequest
 from charrnn.sampling.state import GenerationState
 from charrnn.types import Array, Ids
 
-EVENT_SECONDS = 0.1
-"""The least time between two parts of a stream: each costs as much as drawing some ten characters."""
+PART_SECONDS, PARTS_PER_SECOND = 0.1, 100
+"""The least time between two parts of a stream, and the most parts in a second of texts that are drawn side by side:
+each costs as much as drawing some thirty characters."""
 
 NOTHING = np.empty(0, np.uint8), np.empty(0)
 """No characters, and their log-probabilities."""
@@ -102,8 +103,11 @@ class Job:
         if self.ended:
             self.piece += self.text.rest()
 
-    def part(self, now: float) -> Part | None:
-        """What is to be handed over now, in seconds of `time.monotonic`, if anything is."""
+    def part(self, now: float, beside: int = 1) -> Part | None:
+        """What is to be handed over now, in seconds of `time.monotonic`, if anything is.
+
+        `beside` is the number of texts that are drawn side by side, with this one.
+        """
         if not self.is_done and (not self.streams or now < self.next_part):
             return None
         self._grow()
@@ -114,7 +118,8 @@ class Job:
         n = self.text.ending.kept - self.told
         part = Part(self.piece, ids[:n], logps[:n], reason)
         self.drawn, self.added = [(ids[n:], logps[n:])], 1
-        self.piece, self.told, self.next_part = "", self.told + n, now + EVENT_SECONDS
+        self.piece, self.told = "", self.told + n
+        self.next_part = now + max(PART_SECONDS, beside / PARTS_PER_SECOND)
         return part
 
 

@@ -1,8 +1,8 @@
-"""The lane: a thread that draws some of the texts, those of one model side by side.
+"""The lane: one of the threads that draw, with its share of the texts; those of one model are drawn side by side.
 
-Between two draws finished texts leave the batch and waiting ones join it. A draw takes `DRAW_SECONDS` or, if texts that
-have joined wait for their first characters, `FIRST_DRAW_SECONDS`. Kernels need no lock of Python: what one lane does
-between its draws, and the thread that speaks HTTP, run beside the draws of the others.
+Between two draws finished texts leave, primes of waiting ones are read, and these join. Lanes do not wait for each
+other: what one of them does in Python between its draws, and the thread that speaks HTTP, run beside the draws of the
+others, which need no lock of Python.
 """
 
 import time
@@ -16,9 +16,8 @@ from charrnn.sampling.live_batch import LiveBatch, PrimeReader
 from charrnn.server.job import Job, Part, failed
 from charrnn.types import Array, Ids
 
-DRAW_SECONDS, FIRST_DRAW_SECONDS = 0.01, 0.003
-READ_SECONDS = 0.01
-"""How long primes are read between two draws."""
+DRAW_SECONDS, READ_SECONDS = 0.01, 0.01
+"""How long a draw takes, and the primes that are read before it."""
 READ_CHARS = 256
 """The characters of a prime that are read at once."""
 MAX_DRAW = 64
@@ -34,8 +33,9 @@ Deliver = Callable[[list[tuple[Job, Part]]], None]
 class ModelBatch:
     """The texts that are drawn with one model, and the states of the primes that came last."""
 
-    def __init__(self, model: Model):
-        self.model, self.batch = model, LiveBatch(model, threads=1)
+    def __init__(self, model: Model, weights: LiveBatch | None = None):
+        """`weights` is a batch that has packed those of the model."""
+        self.model, self.batch = model, LiveBatch(model, 1, weights)
         self.jobs: list[Job] = []
         self.workspace = Workspace()
         self.states: OrderedDict[bytes, PrimeReader] = OrderedDict()
@@ -64,10 +64,10 @@ class ModelBatch:
         self.batch.change(leaving, states, [job.request.config for job in joining])
         self.jobs = [*(job for row, job in enumerate(self.jobs) if row not in leaving), *joining]
 
-    def draw(self, seconds: float) -> list[tuple[Job, Part]]:
-        """Draws characters of each text in about so many seconds; returns what is to be handed over."""
-        left = max(job.left_to_draw for job in self.jobs)
-        N = max(1, min(int(seconds / self.seconds_per_step) if self.seconds_per_step else 1, MAX_DRAW, left))
+    def draw(self) -> list[tuple[Job, Part]]:
+        """Draws characters of each text for about `DRAW_SECONDS`; returns what is to be handed over."""
+        in_time = int(DRAW_SECONDS / self.seconds_per_step) if self.seconds_per_step else 1
+        N = max(1, min(in_time, MAX_DRAW, max(job.left_to_draw for job in self.jobs)))
         began = time.perf_counter()
         ids, logps = self.batch.draw(N)
         taken = (time.perf_counter() - began) / N
@@ -83,7 +83,7 @@ class ModelBatch:
                 continue
             try:
                 job.add(of_text, their_logps)
-                part = job.part(now)
+                part = job.part(now, len(self.jobs))
             except Exception as error:
                 job.cancelled, part = True, failed(error)
             if part is not None:
@@ -92,11 +92,15 @@ class ModelBatch:
 
 
 class Lane:
-    """Draws the texts that it claims; `deliver` is called with parts of several texts at once."""
+    """Draws its share of the texts."""
 
-    def __init__(self, claim: Callable[["Lane"], None], deliver: Deliver, size: int):
-        """`claim` adds waiting texts to those whose primes are being read; there are at most `size` of each model."""
-        self.claim, self.deliver, self.size = claim, deliver, size
+    def __init__(self, lanes: Sequence["Lane"], claim: Callable[["Lane"], None], deliver: Deliver, size: int):
+        """`lanes` are all of them, which share packed weights.
+
+        `claim` adds waiting texts to those whose primes are being read, so that there are at most `size` of each model.
+        `deliver` is called with parts of several texts at once.
+        """
+        self.lanes, self.claim, self.deliver, self.size = lanes, claim, deliver, size
         self.batches: dict[int, ModelBatch] = {}
         """By the `id` of their models, those that were used last at the end."""
         self.reading: list[Job] = []
@@ -128,7 +132,10 @@ class Lane:
         self._forget_idle()
 
     def _batch(self, model: Model) -> ModelBatch:
-        batch = self.batches.pop(id(model), None) or ModelBatch(model)
+        batch = self.batches.pop(id(model), None)
+        if batch is None:
+            others = (other.batch for lane in self.lanes if (other := lane.batches.get(id(model))))
+            batch = ModelBatch(model, next(others, None))
         self.batches[id(model)] = batch
         return batch
 
@@ -153,7 +160,7 @@ class Lane:
         """Draws with one model, after texts have left and joined; no other's are touched by an error."""
         try:
             batch.change(joining)
-            parts = batch.draw(FIRST_DRAW_SECONDS if joining else DRAW_SECONDS) if batch.jobs else []
+            parts = batch.draw() if batch.jobs else []
         except Exception as error:
             ended = {id(job): job for job in (*joining, *(job for job in batch.jobs if not job.is_done))}.values()
             parts = [(job, failed(error)) for job in ended]

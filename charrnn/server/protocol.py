@@ -3,12 +3,15 @@
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from charrnn.server.exchange import REQUEST_SECONDS
 
+MAX_HEAD_BYTES = 1 << 16
+"""The most bytes of headers, or of what stands between the parts of a body."""
 
-class TimedProtocol(H11Protocol):
+
+class TimedProtocol(HttpToolsProtocol):
     """Closes a connection on which no request begins, or whose client takes no more of its answer.
 
     Either could be held for ever otherwise: with a byte now and then, or with a full buffer, for which the end of an

@@ -26,7 +26,8 @@ class Scheduler:
         self.wake = threading.Condition()
         self.closed = False
         shares = row_shards(batch_size, max(1, min(threads or available_cores(), batch_size // MIN_LANE)))
-        self.lanes = [Lane(self._claim, deliver, share.stop - share.start) for share in shares]
+        self.lanes: list[Lane] = []
+        self.lanes += [Lane(self.lanes, self._claim, deliver, share.stop - share.start) for share in shares]
         self.threads = [
             threading.Thread(target=self._run, args=(lane,), name=f"charrnn lane {n}", daemon=True)
             for n, lane in enumerate(self.lanes)

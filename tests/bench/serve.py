@@ -36,6 +36,8 @@ from support.serving import Served, post, serving
 
 CHARACTERS = "\n" + "".join(map(chr, range(32, 96)))
 """As many different ones as tinyshakespeare has, 65."""
+REQUESTS = 16
+"""The different ones of a client: with those of the others, more than the prompts whose states the server keeps."""
 
 
 class Round(NamedTuple):
@@ -76,14 +78,12 @@ class Clients:
         """When each text ended."""
         self.answers: list[bytes] = []
 
-    def ask(self, connection: socket.socket, seed: int) -> Generator[None, bytes, None]:
-        """A client; what its connection receives is sent to it."""
-        rng, n = random.Random(seed), 0
+    def ask(self, connection: socket.socket, requests: Sequence[bytes]) -> Generator[None, bytes, None]:
+        """A client with requests of its own, which it repeats; what its connection receives is sent to it."""
+        n = 0
         while time.perf_counter() < self.until and n < self.texts:
-            fields = {"prompt": "".join(rng.choices(CHARACTERS[1:], k=20)), "seed": rng.randrange(10**6)}
-            request = post(json.dumps(fields | {"max_tokens": self.length, "stream": True}).encode())
             began, first, n = time.perf_counter(), 0.0, n + 1
-            connection.sendall(request)
+            connection.sendall(requests[n % len(requests)])
             received = b""
             while not received.endswith(b"0\r\n\r\n"):
                 data = yield
@@ -96,21 +96,29 @@ class Clients:
             self.ends.append(time.perf_counter())
             self.answers.append(received)
 
+    def _requests(self, seed: int) -> list[bytes]:
+        """What a client asks for."""
+        rng, fields = random.Random(seed), {"max_tokens": self.length, "stream": True}
+        prompts = ["".join(rng.choices(CHARACTERS[1:], k=20)) for _ in range(REQUESTS)]
+        bodies = [fields | {"prompt": prompt, "seed": rng.randrange(10**6)} for prompt in prompts]
+        return [post(json.dumps(body).encode()) for body in bodies]
+
     def run(self, delays: Sequence[float]) -> None:
         """One client for each delay, the shortest first."""
-        began, waiting = time.perf_counter(), deque(enumerate(delays))
+        waiting = deque((delay, self._requests(seed)) for seed, delay in enumerate(delays))
+        began = time.perf_counter()
         with selectors.DefaultSelector() as selector:
             while waiting or selector.get_map():
-                while waiting and began + waiting[0][1] <= time.perf_counter():
-                    seed, _ = waiting.popleft()
+                while waiting and began + waiting[0][0] <= time.perf_counter():
+                    _, requests = waiting.popleft()
                     connection = socket.create_connection(("127.0.0.1", self.port))
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    selector.register(connection, selectors.EVENT_READ, client := self.ask(connection, seed))
+                    selector.register(connection, selectors.EVENT_READ, client := self.ask(connection, requests))
                     next(client)
-                due = began + waiting[0][1] - time.perf_counter() if waiting else None
+                due = began + waiting[0][0] - time.perf_counter() if waiting else None
                 for key, _ in selector.select(due):
                     try:
-                        key.data.send(key.fileobj.recv(1 << 16))
+                        key.data.send(key.fileobj.recv(1 << 14))
                     except StopIteration:
                         selector.unregister(key.fileobj)
                         key.fileobj.close()
