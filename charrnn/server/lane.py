@@ -37,7 +37,7 @@ class ModelBatch:
         """`weights` is a batch that has packed those of the model."""
         self.model, self.batch = model, LiveBatch(model, 1, weights)
         self.jobs: list[Job] = []
-        self.workspace = Workspace()
+        self.workspace = Workspace(keeps_packed=True)
         self.states: OrderedDict[bytes, PrimeReader] = OrderedDict()
         self.seconds_per_step = 0.0
 
