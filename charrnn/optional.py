@@ -36,5 +36,5 @@ def require(use: str, *names: str) -> None:
         for name in names:
             import_optional(name)
     except ImportError as error:
-        libraries = " and ".join(names)
+        libraries = ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]
         raise MissingLibraryError(f"{use} needs {libraries}: pip install {' '.join(names)}", name=error.name) from None

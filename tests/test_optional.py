@@ -13,7 +13,7 @@ from support.processes import charrnn, environment, error_line, train_model
 
 OPTIONAL = (
     *("numba", "llvmlite", "matplotlib", "jinja2", "regex", "charset_normalizer", "compression", "backports"),
-    *("starlette", "uvicorn", "tensorboardX"),
+    *("starlette", "uvicorn", "httptools", "tensorboardX"),
 )
 
 ONLY_FOLDERS = f"""
@@ -99,7 +99,7 @@ def test_importing_a_module_without_its_library_is_an_import_error() -> None:
         "a picture needs matplotlib: pip install matplotlib",
         "the page needs jinja2 and matplotlib: pip install jinja2 matplotlib",
         "an ONNX file needs onnx: pip install onnx",
-        "charrnn serve needs starlette and uvicorn: pip install starlette uvicorn",
+        "charrnn serve needs starlette, uvicorn and httptools: pip install starlette uvicorn httptools",
     ]
 
 
@@ -122,7 +122,7 @@ def test_every_hint_names_the_library_that_is_missing(has_folders: bool, tmp_pat
             2,
             "TensorBoard needs tensorboardX: pip install tensorboardX",
         ),
-        ("serve", model): (2, "charrnn serve needs starlette and uvicorn: pip install starlette uvicorn"),
+        ("serve", model): (2, "charrnn serve needs starlette, uvicorn and httptools: pip install starlette uvicorn"),
         ("train", "corpus.zst"): (1, "needs backports.zstd: pip install backports.zstd"),
     }
     for args, (code, hint) in hints.items():

@@ -82,7 +82,10 @@ class LiveBatch:
         The log-probabilities of a text are NaN or infinite if the model's predictions are.
         """
         rows = self.rows
-        u = np.stack([rng.random(N) for rng in self.rngs], axis=1)
+        numbers = np.empty((len(self), N))
+        for rng, row in zip(self.rngs, numbers, strict=True):
+            rng.random(out=row)
+        u = numbers.T
         temps, state, recent = np.broadcast_to(self._temps, u.shape), rows.state, rows.recent
         if self._compiled:
             contexts, looked_at = ngram_contexts(self.model, recent), recent if self._is_penalised else None

@@ -17,7 +17,7 @@ from charrnn.server.job import Job, Part, failed
 from charrnn.types import Array, Ids
 
 DRAW_SECONDS, READ_SECONDS = 0.01, 0.01
-"""How long a draw takes, and the primes that are read before it."""
+"""How long a draw takes at most, unless it is one character, and how long primes are read before it."""
 READ_CHARS = 256
 """The characters of a prime that are read at once."""
 MAX_DRAW = 64
