@@ -15,7 +15,7 @@ from support.processes import charrnn, environment, error_line, train_model
 
 OPTIONAL = (
     *("numba", "llvmlite", "matplotlib", "jinja2", "regex", "charset_normalizer", "compression", "backports"),
-    *("starlette", "uvicorn", "tensorboardX"),
+    *("starlette", "uvicorn", "httptools", "tensorboardX"),
 )
 
 ONLY_FOLDERS = f"""

@@ -25,7 +25,11 @@ def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
 class Workspace:
     """Arrays by name. An array is valid until its name is asked for again. Each thread needs a workspace of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeps_packed: bool = False) -> None:
+        """`keeps_packed` is for weights that do not change: each matrix is packed for products once."""
+        self.keeps_packed = keeps_packed
+        self.packed: dict[tuple[int, bool], tuple[Array, Array]] = {}
+        """Matrices that are kept, by their `id` and whether they were transposed, and what they were packed to."""
         self._arrays: dict[str, Array] = {}
         self._views: dict[str, Array] = {}
         """What `empty` returned last: step after step, the shapes are the same."""
@@ -51,4 +55,4 @@ class Workspace:
 
     def scope(self, name: str) -> "Workspace":
         """A workspace within this one, whose names do not clash with the names here."""
-        return self._scopes.setdefault(name, Workspace())
+        return self._scopes.setdefault(name, Workspace(self.keeps_packed))

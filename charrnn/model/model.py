@@ -223,8 +223,13 @@ class Model(Displayed):
         """The state [L, S, 1, H] after the text `ids` [N]."""
         workspace = Workspace()
         for start in range(0, len(ids), CHARS_PER_READ):
-            _, state = self.forward(ids[start : start + CHARS_PER_READ, None], state, workspace)
+            state = self.state_after(ids[start : start + CHARS_PER_READ, None], state, workspace)
         return state
+
+    def state_after(self, inputs: Ids, state: Array, workspace: Workspace | None = None) -> Array:
+        """`forward` without the logits: the state [L, S, B, H] after the inputs [T, B]."""
+        network, workspace = self.language_model, workspace or Workspace()
+        return network.stack.forward(self.params, inputs, state, None, workspace)[1]
 
     def zero_text_state(self, B: int) -> TextState:
         """The state of B texts before anything is read."""

@@ -5,6 +5,8 @@ characters are drawn at once; with NumPy, BLAS may round differently for another
 """
 
 from collections.abc import Collection, Sequence
+from copy import copy
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +23,11 @@ from charrnn.types import Array, Ids
 class LiveBatch:
     """B texts of one model; the weights are packed once, however often B changes."""
 
-    def __init__(self, model: Model, threads: int | None = None):
-        """`threads` is that of `SamplingRequest`."""
+    def __init__(self, model: Model, threads: int | None = None, weights: "LiveBatch | None" = None):
+        """`threads` is that of `SamplingRequest`; `weights` another batch of this model and as many threads.
+
+        Both share the packed weights then, and can be used in two threads at the same time.
+        """
         self.model = model
         state = model.zero_state(0)
         self.rows = Rows(
@@ -32,7 +37,10 @@ class LiveBatch:
             list[SamplingConfig](),
         )
         self.rngs: list[np.random.Generator] = []
-        self._compiled = compiled_decoder(model, state, threads)
+        self._compiled: Any = compiled_decoder(model, state, threads) if weights is None else copy(weights._compiled)
+        if self._compiled and weights is not None:
+            self._compiled.set_state(state)
+        self._settings, self._temps, self._is_penalised = np.empty((0, 0)), np.empty(0), False
 
     def __len__(self) -> int:
         return len(self.rngs)
@@ -61,6 +69,10 @@ class LiveBatch:
             [*(before[row] for row in kept), *configs],
         )
         self.rngs = [*(self.rngs[row] for row in kept), *(text.rng for text in joining)]
+        configs = self.rows.configs
+        self._settings = np.array([*map(filters.settings, configs)], float)
+        self._temps = np.array([config.temp for config in configs])
+        self._is_penalised = any(config.loop_penalty > 0 for config in configs)
         if self._compiled:
             self._compiled.set_state(self.rows.state)
 
@@ -70,16 +82,18 @@ class LiveBatch:
         The log-probabilities of a text are NaN or infinite if the model's predictions are.
         """
         rows = self.rows
-        u = np.stack([rng.random(N) for rng in self.rngs], axis=1)
-        temps = np.broadcast_to([config.temp for config in rows.configs], u.shape)
-        state = rows.state
+        numbers = np.empty((len(self), N))
+        for rng, row in zip(self.rngs, numbers, strict=True):
+            rng.random(out=row)
+        u = numbers.T
+        temps, state, recent = np.broadcast_to(self._temps, u.shape), rows.state, rows.recent
         if self._compiled:
-            recent = rows.recent if any(config.loop_penalty > 0 for config in rows.configs) else None
-            settings, contexts = [*map(filters.settings, rows.configs)], ngram_contexts(self.model, rows.recent)
-            ids, logps = self._compiled.run(rows.context, u, temps, settings, None, recent, contexts)
+            contexts, looked_at = ngram_contexts(self.model, recent), recent if self._is_penalised else None
+            ids, logps = self._compiled.run(rows.context, u, temps, self._settings, None, looked_at, contexts)
         else:
             ids, logps, state = draw_step_by_step(self.model, rows, u, temps)
-        recent = np.concatenate((rows.recent, ids.T), axis=1)[:, -filters.LOOKBACK :]
+        if self._is_penalised or self.model.ngrams is not None:  # else nobody looks at what the texts had before
+            recent = np.concatenate((recent, ids.T), axis=1)[:, -filters.LOOKBACK :]
         self.rows = Rows(ids[-1], state, recent, rows.configs)
         return ids, logps
 
@@ -102,7 +116,7 @@ class PrimeReader:
         """Reads at most N characters."""
         part = self.ids[self.read : min(self.read + N, len(self.ids) - 1)]
         if len(part):
-            _, self.state = self.model.forward(part[:, None], self.state, self.workspace)
+            self.state = self.model.state_after(part[:, None], self.state, self.workspace)
         self.read += len(part)
 
     def begin(self, seed: int) -> GenerationState:

@@ -13,7 +13,7 @@ import numpy as np
 from charrnn.errors import CharRNNError
 from charrnn.model.model import Model
 from charrnn.server.completion_request import CompletionRequest, as_text, parse, prime_ids
-from charrnn.server.errors import SURROGATE, ApiError, took_too_long, unexpected
+from charrnn.server.errors import SURROGATE, ApiError, to_json, took_too_long, unexpected
 from charrnn.server.exchange import Disconnected, Exchange, event
 from charrnn.server.job import Job, Part
 from charrnn.server.logprobs import LogprobReader
@@ -32,17 +32,25 @@ class Inbox:
     def __init__(self) -> None:
         self.parts: deque[tuple[int, Part]] = deque()
         self.arrived = asyncio.Event()
+        self.closed = False
 
     def put(self, index: int, part: Part) -> None:
         """Takes a part."""
         self.parts.append((index, part))
         self.arrived.set()
 
+    def close(self, _: object = None) -> None:
+        """Ends the wait for a part: the client has left."""
+        self.closed = True
+        self.arrived.set()
+
     async def next(self) -> tuple[int, Part]:
-        """The next part. Raises its error, if it has one."""
-        while not self.parts:
+        """The next part. Raises its error, if it has one, and `Disconnected` once it is closed."""
+        while not self.parts and not self.closed:
             self.arrived.clear()
             await self.arrived.wait()
+        if self.closed:
+            raise Disconnected
         index, part = self.parts.popleft()
         if part.error is not None:
             raise part.error if isinstance(part.error, CharRNNError) else unexpected() from part.error
@@ -69,7 +77,9 @@ class Choice:
                 self.reader.skip(self.prime)
         logprobs = None if self.reader is None else self.reader.read(ids.astype(self.prime.dtype), self.offset)
         self.offset += len(text)
-        self.chars, self.logprob = self.chars + len(part.ids), self.logprob + float(part.logps.sum())
+        self.chars += len(part.ids)
+        if self.request.best_of > self.request.n:
+            self.logprob += float(part.logps.sum())
         shown = SURROGATE.sub("\ufffd", text)
         return {
             "text": shown,
@@ -81,7 +91,7 @@ class Choice:
 
     @property
     def mean_logprob(self) -> float:
-        """By which the best texts are found."""
+        """By which the best texts are found, if not all of them are wanted."""
         return self.logprob / max(1, self.chars)
 
 
@@ -130,34 +140,29 @@ class Completions:
 
     async def answer(self) -> None:
         """Sends the texts, all at once or as they come; stops drawing them if the client leaves."""
-        sending = asyncio.ensure_future(self._stream() if self.request.stream else self._send_whole())
         leaving = asyncio.ensure_future(self.exchange.until_disconnected())
+        leaving.add_done_callback(self.inbox.close)
         try:
             async with asyncio.timeout(self.service.options.timeout):
-                await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
-                if not sending.done() and not self.exchange.is_complete:  # which the server takes for leaving too
-                    raise Disconnected
-                await sending
+                await (self._stream() if self.request.stream else self._send_whole())
         except TimeoutError:
             raise took_too_long(self.service.options.timeout) from None
         finally:
             for job in self.jobs:
                 job.cancelled = True
-            for task in (sending, leaving):
-                task.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
+            leaving.cancel()
             self._count()
 
     async def _stream(self) -> None:
         left = len(self.jobs)
-        no_usage = {"usage": None} if self.request.include_usage else {}
+        before = b"data: " + to_json(self.head)[:-1] + b',"choices":['  # of the choice of each event
+        after = b'],"usage":null}\n\n' if self.request.include_usage else b"]}\n\n"
         while left:
             index, part = await self.inbox.next()
             if not self.exchange.status:
                 self.service.metrics.first_seconds.add(time.perf_counter() - self.began)
                 await self.exchange.begin(200, "text/event-stream; charset=utf-8", {"x-accel-buffering": "no"})
-            choice = await self._part(self.choices[index], part)
-            events = event(self.head | {"choices": [choice]} | no_usage)
+            events = before + to_json(await self._part(self.choices[index], part)) + after
             left -= part.is_last
             if not left:
                 if self.request.include_usage:

@@ -1,6 +1,5 @@
 """The job: one text that a request asks for, while it waits, is drawn, and is handed to the client."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,8 +12,12 @@ from charrnn.sampling.request import SamplingRequest
 from charrnn.sampling.state import GenerationState
 from charrnn.types import Array, Ids
 
-EVENT_SECONDS = 0.1
-"""The least time between two parts of a stream: each costs as much as drawing some ten characters."""
+PART_SECONDS, PARTS_PER_SECOND = 0.1, 100
+"""The least time between two parts of a stream, and the most parts in a second of texts that are drawn side by side:
+each costs as much as drawing some thirty characters."""
+
+NOTHING = np.empty(0, np.uint8), np.empty(0)
+"""No characters, and their log-probabilities."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,17 @@ class Job:
         self.hand_over, self.streams = hand_over, streams
         self.cancelled = False
         self.left_to_draw = request.max_length
-        """The characters that are neither drawn nor being drawn."""
+        """The characters that are not drawn yet."""
         self.text: GrowingText
+        self.ended = False
+        """Whether its text is known to have ended."""
         self.reader: PrimeReader | None = None
+        self.drawn: list[tuple[Ids, Array]] = []
+        """The characters that were drawn and not handed over, with their log-probabilities."""
+        self.added = 0
+        """How many of these draws are in the text."""
         self.piece = ""
-        self.ids: list[int] = []
-        self.logps: list[float] = []
+        """What the text has grown by since the last part."""
         self.told = 0
         """The characters that were handed over."""
         self.next_part = 0.0
@@ -68,14 +76,9 @@ class Job:
         return len(self.prime) if self.reader is None else self.reader.left
 
     @property
-    def is_read(self) -> bool:
-        """Whether its prime is read to its end."""
-        return self.reader is not None and not self.reader.left
-
-    @property
     def is_done(self) -> bool:
         """Whether no more has to be drawn once it has begun."""
-        return self.cancelled or self.left_to_draw <= 0 or self.text.ended
+        return self.cancelled or self.ended or self.left_to_draw <= 0
 
     def begin(self) -> GenerationState:
         """The state in which the text begins, once its prime is read."""
@@ -85,26 +88,41 @@ class Job:
         return state
 
     def add(self, ids: Ids, logps: Array) -> None:
-        """Adds characters that were drawn."""
-        self.piece += self.text.add(ids, logps)
-        self.ids += ids.tolist()
-        self.logps += logps.tolist()
-        if self.text.ended:
+        """Adds characters that were drawn; they are looked at here only if they can end the text before its length."""
+        self.left_to_draw -= len(ids)
+        self.drawn.append((ids, logps))
+        if self.text.ending.is_early:
+            self._grow()
+
+    def _grow(self) -> None:
+        """Adds what was drawn to the text."""
+        if new := self.drawn[self.added :]:
+            self.piece += self.text.add(*map(np.concatenate, zip(*new, strict=True)))
+            self.added = len(self.drawn)
+        self.ended = self.text.ended
+        if self.ended:
             self.piece += self.text.rest()
 
-    def part(self) -> Part | None:
-        """What is to be handed over now, if anything is."""
-        ended, now = self.text.ended, time.monotonic()
-        if not ended and (not self.streams or not self.piece or now < self.next_part):
+    def part(self, now: float, beside: int = 1) -> Part | None:
+        """What is to be handed over now, in seconds of `time.monotonic`, if anything is.
+
+        `beside` is the number of texts that are drawn side by side, with this one.
+        """
+        if not self.is_done and (not self.streams or now < self.next_part):
             return None
-        reason = None if not ended else "stop" if self.text.ending.ended else "length"
-        first, self.told = self.told, self.text.ending.kept
-        ids = np.array(self.ids[first : self.told], self.model.vocabulary.dtype)
-        part = Part(self.piece, ids, np.array(self.logps[first : self.told]), reason)
-        self.piece, self.next_part = "", now + EVENT_SECONDS
+        self._grow()
+        if not self.ended and not self.piece:
+            return None
+        reason = None if not self.ended else "stop" if self.text.ending.ended else "length"
+        ids, logps = map(np.concatenate, zip(*self.drawn, strict=True)) if self.drawn else NOTHING
+        n = self.text.ending.kept - self.told
+        part = Part(self.piece, ids[:n], logps[:n], reason)
+        self.drawn, self.added = [(ids[n:], logps[n:])], 1
+        self.piece, self.told = "", self.told + n
+        self.next_part = now + max(PART_SECONDS, beside / PARTS_PER_SECOND)
         return part
 
 
 def failed(error: Exception) -> Part:
     """The part that says that there is no more of a text."""
-    return Part("", np.empty(0, np.uint8), np.empty(0), error=error)
+    return Part("", *NOTHING, error=error)

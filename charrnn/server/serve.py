@@ -20,7 +20,7 @@ import uvicorn  # noqa: E402
 from charrnn.server.app import App  # noqa: E402
 from charrnn.server.hosts import is_loopback  # noqa: E402
 from charrnn.server.models import Models  # noqa: E402
-from charrnn.server.protocol import TimedProtocol  # noqa: E402
+from charrnn.server.protocol import LimitedProtocol  # noqa: E402
 from charrnn.server.service import Service  # noqa: E402
 
 KEEP_ALIVE_SECONDS = 75
@@ -130,7 +130,7 @@ async def _serve(app: App, listener: socket.socket, notice: Callable[[str], None
     logger.handlers, logger.propagate = [LogHandler(app.log)], False
     config = uvicorn.Config(
         app,
-        http=TimedProtocol,
+        http=LimitedProtocol,
         log_config=None,
         log_level="warning",
         access_log=False,

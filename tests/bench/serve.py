@@ -11,16 +11,18 @@ and open files grow. Prints Markdown.
 """
 
 import argparse
-import asyncio
 import json
 import math
 import random
+import selectors
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +36,8 @@ from support.serving import Served, post, serving
 
 CHARACTERS = "\n" + "".join(map(chr, range(32, 96)))
 """As many different ones as tinyshakespeare has, 65."""
+REQUESTS = 16
+"""The different ones of a client: with those of the others, more than the prompts whose states the server keeps."""
 
 
 class Round(NamedTuple):
@@ -60,7 +64,11 @@ def arguments() -> argparse.Namespace:
 
 
 class Clients:
-    """Clients that ask side by side, each for one text after the other."""
+    """Clients that ask side by side, each for one text after the other, over plain sockets in one thread.
+
+    They share the cores with the server, so they do as little as a client can: they look for the first event and the
+    end, keep what they get, and check it when all of them are done.
+    """
 
     def __init__(self, port: int, length: int, until: float, texts: float = math.inf):
         """They stop at a time, or after so many texts each."""
@@ -68,31 +76,69 @@ class Clients:
         self.firsts: list[float] = []
         self.ends: list[float] = []
         """When each text ended."""
+        self.answers: list[bytes] = []
 
-    async def ask(self, seed: int, delay: float) -> None:
-        """A client; it begins after a delay."""
-        await asyncio.sleep(delay)
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        rng, n = random.Random(seed), 0
+    def ask(self, connection: socket.socket, requests: Sequence[bytes]) -> Generator[None, bytes, None]:
+        """A client with requests of its own, which it repeats; what its connection receives is sent to it."""
+        n = 0
         while time.perf_counter() < self.until and n < self.texts:
-            fields = {"prompt": "".join(rng.choices(CHARACTERS[1:], k=20)), "seed": rng.randrange(10**6)}
             began, first, n = time.perf_counter(), 0.0, n + 1
-            writer.write(post(json.dumps(fields | {"max_tokens": self.length, "stream": True}).encode()))
+            connection.sendall(requests[n % len(requests)])
             received = b""
             while not received.endswith(b"0\r\n\r\n"):
-                data = await reader.read(1 << 16)
+                data = yield
                 if not data:
                     raise ConnectionError(received)
                 if not first and b"data: " in data:
                     first = time.perf_counter() - began
-                received = received[-20:] + data
+                received += data
             self.firsts.append(first)
             self.ends.append(time.perf_counter())
-        writer.close()
+            self.answers.append(received)
 
-    async def run(self, delays: Sequence[float]) -> None:
-        """One client for each delay."""
-        await asyncio.gather(*(self.ask(k, delay) for k, delay in enumerate(delays)))
+    def _requests(self, seed: int) -> list[bytes]:
+        """What a client asks for."""
+        rng, fields = random.Random(seed), {"max_tokens": self.length, "stream": True}
+        prompts = ["".join(rng.choices(CHARACTERS[1:], k=20)) for _ in range(REQUESTS)]
+        bodies = [fields | {"prompt": prompt, "seed": rng.randrange(10**6)} for prompt in prompts]
+        return [post(json.dumps(body).encode()) for body in bodies]
+
+    def run(self, delays: Sequence[float]) -> None:
+        """One client for each delay, the shortest first."""
+        waiting = deque((delay, self._requests(seed)) for seed, delay in enumerate(delays))
+        began = time.perf_counter()
+        with selectors.DefaultSelector() as selector:
+            while waiting or selector.get_map():
+                while waiting and began + waiting[0][0] <= time.perf_counter():
+                    _, requests = waiting.popleft()
+                    connection = socket.create_connection(("127.0.0.1", self.port))
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    selector.register(connection, selectors.EVENT_READ, client := self.ask(connection, requests))
+                    next(client)
+                due = began + waiting[0][0] - time.perf_counter() if waiting else None
+                for key, _ in selector.select(due):
+                    try:
+                        key.data.send(key.fileobj.recv(1 << 14))
+                    except StopIteration:
+                        selector.unregister(key.fileobj)
+                        key.fileobj.close()
+        for answer in self.answers:
+            check(answer, self.length)
+
+
+def check(answer: bytes, length: int) -> None:
+    """Raises an error for an answer that is not a whole stream of a text of this length."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    content = b""
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        content, body = content + body[: int(size, 16)], body[int(size, 16) + 2 :]
+    *events, done, end = content.decode().split("\n\n")
+    choices = [json.loads(event.removeprefix("data: "))["choices"][0] for event in events]
+    assert head.startswith(b"HTTP/1.1 200 "), head
+    assert (done, end) == ("data: [DONE]", "")
+    assert sum(len(choice["text"]) for choice in choices) == length
+    assert [choice["finish_reason"] for choice in choices] == [None] * (len(choices) - 1) + ["length"]
 
 
 def ask_for_texts(port: int, options: argparse.Namespace) -> Round:
@@ -100,7 +146,7 @@ def ask_for_texts(port: int, options: argparse.Namespace) -> Round:
     ramp = 0.001 if options.together else 1.0
     began = time.perf_counter()
     clients = Clients(port, options.length, began + ramp + 1 + options.seconds)
-    asyncio.run(clients.run([ramp * k / options.clients for k in range(options.clients)]))
+    clients.run([ramp * k / options.clients for k in range(options.clients)])
     done = sum(began + ramp + 1 <= end <= clients.until for end in clients.ends)
     return Round(done * options.length / options.seconds, clients.firsts)
 
@@ -156,7 +202,7 @@ def soak(server: Served, options: argparse.Namespace) -> None:
     each = max(1, options.requests // (10 * options.clients))
     for n in range(1, 11):
         clients = Clients(server.port, 5, math.inf, each)
-        asyncio.run(clients.run([0.0] * options.clients))
+        clients.run([0.0] * options.clients)
         ram, files = server.metric("process_resident_memory_bytes"), server.metric("process_open_fds")
         print(f"| {n * each * options.clients:,} | {ram / 1e6:.1f} | {files:.0f} |", flush=True)
 

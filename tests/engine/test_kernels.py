@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from charrnn import engine as engines
 from charrnn.config import TrainingConfig
 from charrnn.engine import Engine
+from charrnn.layers.workspace import Workspace
 from charrnn.training import optimizers
 from support.processes import environment, python
 
@@ -128,6 +130,21 @@ def test_the_compiled_adam_takes_the_steps_of_the_reference(engine: Engine, dtyp
             step(p, d, m, v, 0.01, t, config)
     for array, other in zip(compiled, reference, strict=True):
         np.testing.assert_allclose(array, other, rtol=1e-6 if dtype == np.float32 else 1e-14)
+
+
+def test_weights_that_do_not_change_are_packed_once() -> None:
+    from charrnn.engine.kernels.matmul import pack
+    from support.random_models import random_model
+
+    model, kept = random_model("lstm", layers=2, engine=engines.load("numba")), Workspace(keeps_packed=True)
+    for ids in (np.zeros((6, 1), np.uint8), np.arange(3, dtype=np.uint8)[:, None]):
+        wanted = model.state_after(ids, model.zero_state(1))
+        np.testing.assert_array_equal(model.state_after(ids, model.zero_state(1), kept), wanted)
+    W = model.params["W_hh1"]
+    panels = pack(W, kept)
+    assert pack(W, kept) is panels
+    assert pack(W, kept, transposed=True) is not panels
+    assert len(kept.packed) == 2
 
 
 def test_all_compiled_code_is_in_the_kernels_folder() -> None:

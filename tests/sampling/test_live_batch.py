@@ -1,5 +1,7 @@
 """The live batch: texts join and leave between draws, and each is the text that it would be alone."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,26 @@ def test_each_text_is_that_of_its_seed_alone_whoever_joins_and_leaves(engine, ce
         config = CONFIGS[n % len(CONFIGS)]
         alone = generate(model, prime="cab e"[: n % 6], seed=n, length=len(text), config=config)
         assert "".join(alone) == text
+
+
+def test_batches_that_share_weights_draw_each_for_itself_at_the_same_time(engine):
+    model = random_model(engine=engine)
+    batches, texts = [LiveBatch(model, 1)], {}
+    batches += [LiveBatch(model, 1, batches[0]) for _ in range(3)]
+
+    def draw(k):
+        seeds = range(10 * k, 10 * k + 3 + k)
+        batches[k].change((), [PrimeReader(model, np.zeros(0, int)).begin(n) for n in seeds], [CONFIGS[0]] * len(seeds))
+        ids = np.concatenate([batches[k].draw(7)[0] for _ in range(20)])
+        texts.update(zip(seeds, map(model.vocabulary.decode, ids.T), strict=True))
+
+    threads = [threading.Thread(target=draw, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert texts == {n: "".join(generate(model, seed=n, length=140)) for n in texts}
+    assert len(texts) == 18
 
 
 def test_settings_that_a_text_can_not_have_beside_others_are_refused():

@@ -9,6 +9,7 @@ import pytest
 
 from charrnn.config import SamplingConfig
 from charrnn.sampling.generate import generate
+from charrnn.sampling.live_batch import PrimeReader
 from charrnn.sampling.request import SamplingRequest
 from charrnn.server.errors import ApiError
 from charrnn.server.job import Job
@@ -33,8 +34,12 @@ def scheduler():
 class StoppedScheduler(Scheduler):
     """Takes turns only when it is told to."""
 
-    def _run(self):
+    def _run(self, lane):
         pass
+
+    def turn(self):
+        for lane in self.lanes:
+            lane.turn()
 
 
 def job_for(model, prime="", streams=False, **fields):
@@ -142,9 +147,48 @@ def test_a_text_with_a_longer_prompt_gets_its_place_in_its_turn():
     made.submit([longer])
     for n in range(200):  # shorter ones come all the time
         made.submit([job_for(model, "a", length=50, seed=n)[0]] if made.waiting < 3 else [])
-        made._turn()
+        made.turn()
     assert text_of(parts)[0] == "".join(generate(model, prime="cab" * 30, length=5, seed=1))
     made.close()
+
+
+def test_the_lanes_share_the_texts_of_a_model_evenly_and_keep_to_their_sizes():
+    made, model = StoppedScheduler(lambda parts: None, 17, 40, 2), random_model()
+    for n in range(5):
+        made.submit([job_for(model, seed=n, length=10**9)[0]])
+    made.turn()
+    assert [lane.drawn for lane in made.lanes] == [3, 2]
+    made.submit([job_for(model, seed=n, length=10**9)[0] for n in range(20)])
+    made.lanes[1].turn()
+    assert (made.lanes[1].drawn, made.waiting) == (9, 13)
+    made.turn()
+    assert [lane.drawn for lane in made.lanes] == [8, 9]
+    assert (made.drawn, made.waiting) == (17, 8)
+    made.close()
+
+
+def test_a_fault_in_a_text_ends_it_alone(scheduler, monkeypatch):
+    model = random_model()
+    (bad, bad_parts), (good, parts) = (job_for(model, length=50, seed=1) for _ in range(2))
+    monkeypatch.setattr(bad, "add", lambda ids, logps: 1 / 0)
+    scheduler.submit([bad, good])
+    assert isinstance(text_of(bad_parts)[2], ZeroDivisionError)
+    assert text_of(parts)[0] == "".join(generate(model, length=50, seed=1))
+
+
+def test_parts_of_a_stream_are_rarer_the_more_texts_are_drawn():
+    model = random_model()
+    job, _ = job_for(model, streams=True, length=100, seed=1)
+    job.reader = PrimeReader(model, job.prime)
+    job.begin()
+    handed = []
+    for now in np.arange(0, 2, 0.02):
+        job.add(np.zeros(1, np.uint8), np.zeros(1))
+        if job.part(now, 4 if now < 1 else 50) is not None:
+            handed.append(now)
+    assert len([now for now in handed if now < 1]) == 10
+    assert len([now for now in handed if now >= 1]) == 3  # with that at the end
+    assert job.told == 100
 
 
 def test_a_model_whose_predictions_are_not_finite_fails_alone(scheduler):
@@ -167,13 +211,13 @@ def test_a_text_that_joins_a_model_that_has_just_failed_is_its_own():
     made.submit([job_for(other, length=10**9, seed=1)[0]])
     (first, first_parts), (bad, bad_parts) = (job_for(model, prime, length=500, seed=1) for prime in "ba")
     made.submit([first, bad])
-    made._turn()  # all are drawn
+    made.turn()  # all are drawn
     joining, parts = job_for(model, "c", length=5, seed=1)
     made.submit([joining])
-    made._turn()  # the one with the prime that the model can't read ends those beside it
+    made.turn()  # the one with the prime that the model can't read ends those beside it
     assert all("NaN or infinite" in str(each.get(timeout=PATIENCE).error) for each in (first_parts, bad_parts))
     while parts.empty():
-        made._turn()
+        made.turn()
     assert text_of(parts)[0] == "".join(generate(model, prime="c", length=5, seed=1))
     made.close()
 

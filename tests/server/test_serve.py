@@ -28,8 +28,10 @@ from support.random_models import random_model
 from support.readmes import DOCS
 from support.serving import Served, post, serving
 
-for library in ("starlette", "uvicorn", "openai"):
+for library in ("starlette", "uvicorn", "httptools", "openai"):
     pytest.importorskip(library)
+
+from charrnn.server.protocol import MAX_HEAD  # noqa: E402
 
 MAX_TOKENS, MAX_BODY = 5000, 20_000
 """The limits of the server that the tests share."""
@@ -374,6 +376,24 @@ def test_bodies_that_are_too_large_are_refused_before_they_are_read(server):
             else:
                 connection.sendall(request.replace(length, b"content-length: 20001\r\n"))
             assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_headers_without_end_are_refused(server):
+    start = b"POST /v1/completions HTTP/1.1\r\n"
+    for begun, more in ((start, b"a: b\r\n"), (start + b"a: ", b"b")):
+        with server.connect() as connection:
+            connection.sendall(begun + (more * MAX_HEAD)[: MAX_HEAD + 1 - len(begun)])
+            assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+    chunked = b"content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1\r\n \r\n0\r\n"
+    with server.connect() as connection:
+        connection.sendall(start + chunked)
+        try:
+            for _ in range(3):
+                connection.sendall(b"a: b\r\n" * (MAX_HEAD // 6 + 1))
+            answer = connection.recv(100)
+        except ConnectionError:  # what it has not read is lost
+            answer = b""
+        assert not answer.startswith(b"HTTP/1.1 408 ")
 
 
 def test_slow_requests_are_cut_off_and_long_answers_too(folder):

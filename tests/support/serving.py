@@ -29,7 +29,7 @@ class Served:
     def _read(self) -> None:
         for line in self.process.stderr:
             self.lines.append(line.decode().rstrip("\n"))
-            if found := re.fullmatch(r"serving .* at (http://\S+)", self.lines[-1]):
+            if not self.url and (found := re.fullmatch(r"serving .* at (http://\S+)", self.lines[-1])):
                 self.url = found[1]
                 self.is_up.set()
         self.is_up.set()

@@ -45,6 +45,11 @@ def pack(W: Array, workspace: Workspace, transposed: bool = False, precision: st
 
     In bfloat16 they are panels of pairs, `padded_pairs(K)` in place of K.
     """
+    if workspace.keeps_packed:
+        key = id(W), transposed
+        if key not in workspace.packed:
+            workspace.packed[key] = W, pack(W, Workspace(), transposed, precision)
+        return workspace.packed[key][1]
     W = np.ascontiguousarray(W)
     K, N = W.T.shape if transposed else W.shape
     dtype, depth = (PAIR, padded_pairs(K)) if precision == "bfloat16" else (W.dtype, K)
