@@ -15,7 +15,7 @@ EXTRAS = {
     "onnx": ("onnx",),
     "page": ("jinja2", "matplotlib"),
     "plot": ("matplotlib",),
-    "serve": ("starlette", "uvicorn", "h11"),
+    "serve": ("starlette", "uvicorn", "httptools"),
     "tensorboard": ("tensorboardX",),
     "zstd": ("backports.zstd",),
 }
