@@ -235,8 +235,7 @@ def command(
     log: log_options.LogOption = None,
     tensorboard: log_options.TensorboardOption = None,
     as_json: Annotated[
-        bool,
-        option(OUTPUT, "Print the results as a JSON object on stdout.", "--json", envvar="CHARRNN_TRAIN_JSON"),
+        bool, option(OUTPUT, "Print the results as a JSON object on stdout.", "--json", envvar="CHARRNN_TRAIN_JSON")
     ] = False,
     quiet: Annotated[bool, option(OUTPUT, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
