@@ -30,7 +30,8 @@ def preparation(engine: str, precision: str, quiet: bool) -> Callable[[Model], M
         batch, reader = LiveBatch(model), PrimeReader(model, np.zeros(2, model.vocabulary.dtype))
         reader.advance(2)
         batch.change((), [reader.begin(0)], [SamplingConfig()])
-        batch.draw(1)  # so that no request waits for a compiler
+        batch.draw(1)  # so that no request waits for a compiler, nor one for log-probabilities
+        model.forward(np.zeros((2, 1), model.vocabulary.dtype), model.zero_state(1))
         return model
 
     return prepare
