@@ -37,12 +37,12 @@ Combine = Callable[[str, Sequence[Array], Array], None]
 class Exchange:
     """Sums dictionaries of arrays with these shapes over the ranks. The results are valid until the next sum."""
 
-    def __init__(self, ranks: Ranks, shapes: Shapes, number_format: str, order: Sequence[str] = ()):
-        """`order` has the names in the order in which their arrays will be known, the same on each rank."""
+    def __init__(self, ranks: Ranks, shapes: Shapes, number_format: str, order: Sequence[Sequence[str]] = ()):
+        """`order` has the names in groups, in the order in which their arrays will be known, the same on each rank."""
         self.ranks, self.names = ranks, [*shapes]
         self.buffers = [
             Buffer(ranks, {name: shapes[name] for name in names}, number_format)
-            for names in _buffers(shapes, order or self.names)
+            for names in buffers(shapes, order or [self.names])
         ]
         """In the order in which they are summed."""
         self.n_early = len(self.buffers) - 1 if ranks.allows_threads else 0
@@ -152,16 +152,16 @@ class Buffer:
         return views
 
 
-def _buffers(shapes: Shapes, order: Sequence[str]) -> list[list[str]]:
-    """The names in this order, in as many groups as have `MIN_BUFFER` numbers."""
-    groups: list[list[str]] = [[]]
+def buffers(shapes: Shapes, order: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The names of each buffer: those of one or more groups, so that it has at least `MIN_BUFFER` numbers."""
+    found: list[list[str]] = [[]]
     left = sum(map(math.prod, shapes.values()))
-    for name in order:
-        if sum(math.prod(shapes[each]) for each in groups[-1]) >= MIN_BUFFER <= left:
-            groups.append([])
-        groups[-1].append(name)
-        left -= math.prod(shapes[name])
-    return groups
+    for names in order:
+        if sum(math.prod(shapes[name]) for name in found[-1]) >= MIN_BUFFER <= left:
+            found.append([])
+        found[-1] += names
+        left -= sum(math.prod(shapes[name]) for name in names)
+    return found
 
 
 def to_bfloat16(values: Array, out: Array | None = None) -> Array:

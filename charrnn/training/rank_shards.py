@@ -29,12 +29,20 @@ def checksum(params: Params) -> int:
     return found
 
 
-def backward_order(network: AnyNetwork) -> list[str]:
-    """The names of the parameters in the order in which backpropagation finds their gradients."""
-    layers = [
-        f"{name}{suffix}" for suffix in reversed(network.suffixes) for name in (*network.cell.RECURRENT, "W_ih", "b")
-    ]
-    return [name for name in network.param_shapes if name not in layers] + layers
+def backward_order(network: AnyNetwork) -> list[list[str]]:
+    """The names of the parameters, in groups, in the order in which backpropagation finds their gradients.
+
+    Those of the lowest layer are one group: next to nothing is computed after the first of them. The networks that read
+    whole texts hand on all gradients at once.
+    """
+    if network.config.form != "language_model":
+        return [[*network.param_shapes]]
+    groups: list[list[str]] = []
+    for suffix in reversed(network.suffixes):
+        recurrent, inputs = ([f"{name}{suffix}" for name in names] for names in (network.cell.RECURRENT, ("W_ih", "b")))
+        groups += [recurrent, inputs] if suffix != network.suffixes[0] else [recurrent + inputs]
+    others = {*network.param_shapes}.difference(*groups)
+    return [[name for name in network.param_shapes if name in others], *groups]
 
 
 class RankShards(Shards):

@@ -64,7 +64,7 @@ assert len({tuple(b"".join(p.tobytes() for p in rough.values()) for rough in ran
 # in buffers, each of which is on its way before those after it are known, of two shards on each rank
 exchanges.MIN_BUFFER = 1
 for number_format, one in (("float32", exchange), ("bfloat16", narrow)):
-    many = Exchange(ranks, shapes, number_format, ["c", "b", "a"])
+    many = Exchange(ranks, shapes, number_format, [["c"], ["b"], ["a"]])
     assert [[*buffer.views] for buffer in many.buffers] == [["c"], ["b"], ["a"]]
     wanted_loss, wanted = one(1.0, grads_of(ranks.rank))
     many.begin(2, lambda name, arrays, out: np.add(*arrays, out=out))
@@ -80,7 +80,7 @@ for number_format, one in (("float32", exchange), ("bfloat16", narrow)):
         assert np.allclose(found[name], wanted[name], rtol=2**-6), name
     for allows_threads in (True, False):
         ranks.allows_threads = allows_threads
-        again = Exchange(ranks, shapes, number_format, ["c", "b", "a"])
+        again = Exchange(ranks, shapes, number_format, [["c"], ["b"], ["a"]])
         _, found = again(1.0, grads_of(ranks.rank))
         assert len(again.sums) == (2 if allows_threads else 0)
         assert all(found[name].tobytes() == wanted[name].tobytes() for name in shapes)

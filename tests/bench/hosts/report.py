@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from charrnn import engine as engines
 from charrnn.config import ModelConfig
-from charrnn.distributed.exchange import _buffers
+from charrnn.distributed.exchange import buffers
 from charrnn.model.forms import network_for
 from charrnn.training.averaging import FULL_AVERAGES
 from charrnn.training.rank_shards import backward_order
@@ -155,7 +155,7 @@ def sizes(shape: str) -> tuple[int, float]:
     network = network_for(ModelConfig(65, "lstm", hidden_size, layers), engines.load("numpy"))
     of_buffers = [
         sum(math.prod(network.param_shapes[name]) for name in names)
-        for names in _buffers(network.param_shapes, backward_order(network))
+        for names in buffers(network.param_shapes, backward_order(network))
     ]
     last = of_buffers[-1] if layers > 1 else sum(of_buffers)  # a single layer's gradients come at the end
     return 4 * sum(of_buffers), last / sum(of_buffers)
