@@ -56,6 +56,8 @@ class Adaptation:
         """The last character, and the segment that is not complete yet, which is predicted but not learned from."""
         self._history = model.zero_text_state(1).history
         self._has_read = False
+        self.chars = 0
+        """How many characters it has read."""
         self.trained_nats = 0.0
         """-log p of all that it has read, as the trained model alone says it, in nats."""
 
@@ -121,6 +123,7 @@ class Adaptation:
             contexts, self._history = new.contexts(self._history, len(self._model.vocabulary))
             p = table.probabilities(contexts, new.targets)
             adapted, trained = (table.mixture(nats, p) for nats in (adapted, trained))
+        self.chars += len(trained)
         self.trained_nats += float(trained.sum(dtype=np.float64))
         return self._mixed(adapted, trained)
 

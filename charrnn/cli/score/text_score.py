@@ -57,7 +57,7 @@ def score_of(
         answer = partial(score_batches, model, unknown=unknown, threads=threads, adaptation=adaptation)
         unit = model.record_form.unit[:-1]
         scored = answered(in_groups(chain.from_iterable(read), LINES_PER_BATCH), text_of, answer, has_several, unit)
-        return total_of((score for batch in scored for _, score in batch), model)
+        return total_of((score for batch in scored for _, score in batch), model, adaptation is not None)
     pieces = undecoded.watched(decoded_texts(parts, model.vocabulary, model.text_form))
     return score(model, pieces, unknown=unknown, threads=threads, adaptation=adaptation)
 
