@@ -85,7 +85,7 @@ def _block(
 ) -> Any:
     """A block of `row_products`. If R or C is less than its size, the last row stands for those that are missing.
 
-    In a row of a or b there is a gap after every `width` values.
+    In a row of a or b there is a gap after every `width` values, which are K, or fill registers.
     """
     check_layout(a, b, c)
 
@@ -120,22 +120,34 @@ def _block(
             for total, (row, column) in zip(sums, pairs, strict=True):
                 builder.store((Vector(builder, builder.load(total)) + row * column).value, total)
 
-        with cgutils.for_range_slice(builder, constant(0), K, width, index) as (first, number):
-            beyond = builder.sub(K, first)
-            n = builder.select(builder.icmp_signed("<", beyond, width), beyond, width)
-            # Where the values lie of each row of a, then of b
-            starts = [
-                [builder.gep(row, [builder.add(first, builder.mul(number, gap))]) for row in side]
-                for side, gap in ((left, a_gap), (right, b_gap))
-            ]
-            whole = builder.and_(n, constant(-register))  # the values that fill registers
-            with cgutils.for_range_slice(builder, constant(0), whole, constant(register), index) as (k, _):
-                add_products([[load(builder, scalar, row, k, register, size) for row in side] for side in starts])
-            rest = builder.sub(n, whole)
-            with builder.if_then(builder.icmp_signed("<", constant(0), rest)):
-                add_products(
-                    [[load_first(builder, scalar, row, whole, register, rest, size) for row in side] for side in starts]
-                )
+        # The gaps so far in a row of a and of b, and the values since the last gap
+        skipped = [cgutils.alloca_once_value(builder, constant(0)) for _ in range(2)]
+        since = cgutils.alloca_once_value(builder, constant(0))
+
+        def places(k: ir.Value) -> list[list[tuple[ir.Value, ir.Value]]]:
+            """The rows of a, and of b, each with the place of its value k."""
+            found = [builder.add(k, builder.load(gaps)) for gaps in skipped]
+            return [[(row, place) for row in side] for side, place in zip((left, right), found, strict=True)]
+
+        whole = builder.and_(K, constant(-register))  # the values that fill registers
+        with cgutils.for_range_slice(builder, constant(0), whole, constant(register), index) as (k, _):
+            add_products(
+                [[load(builder, scalar, row, place, register, size) for row, place in side] for side in places(k)]
+            )
+            n = builder.add(builder.load(since), constant(register))
+            ends = builder.icmp_signed("==", n, width)
+            builder.store(builder.select(ends, constant(0), n), since)
+            for gaps, gap in zip(skipped, (a_gap, b_gap), strict=True):
+                gap = builder.select(ends, gap, constant(0))
+                builder.store(builder.add(builder.load(gaps), gap), gaps)
+        rest = builder.sub(K, whole)
+        with builder.if_then(builder.icmp_signed("<", constant(0), rest)):
+            add_products(
+                [
+                    [load_first(builder, scalar, row, place, register, rest, size) for row, place in side]
+                    for side in places(whole)
+                ]
+            )
 
         totals = [Vector(builder, builder.load(total)) for total in sums]
         for _ in range(register.bit_length() - 1):  # now a register has parts of one sum, then of two, then of four

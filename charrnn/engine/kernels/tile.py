@@ -222,7 +222,7 @@ def _tile(
             for r in range(R):
                 factor = load(builder, operand, left_rows[r], builder.mul(k, a_k_stride), 1, size)
                 factors = spread(builder, factor, width)
-                totals.append([_multiply_add(builder, factors, columns[v], sums[r][v]) for v in range(across)])
+                totals.append([multiply_add(builder, factors, columns[v], sums[r][v]) for v in range(across)])
             next_k = builder.add(k, constant(1))
             builder.cbranch(builder.icmp_signed("<", next_k, K), body, end)
             k.add_incoming(constant(0), entry)
@@ -257,7 +257,7 @@ def _tile(
     return types.void(*argument_types), codegen
 
 
-def _multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, total: ir.Value) -> ir.Value:
+def multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, total: ir.Value) -> ir.Value:
     """total + a b, or total + a₀ b₀ + a₁ b₁ for pairs, and so on for quads."""
     kind = total.type
     if kind.element == ir.IntType(32):
