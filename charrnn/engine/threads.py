@@ -38,6 +38,14 @@ class Threads:
             return [function(*call) for call in calls]
         return list(self.pool.map(lambda call: function(*call), calls))
 
+    def start(self, function: Callable[..., Result], *shards: Iterable[Any]) -> Callable[[], list[Result]]:
+        """`map` of at most n shards, which begins here if there are several; what it returns waits for the results."""
+        calls = list(zip(*shards, strict=False))
+        if self.pool is None or len(calls) < 2:
+            return lambda: [function(*call) for call in calls]
+        running = [self.pool.submit(function, *call) for call in calls]
+        return lambda: [each.result() for each in running]
+
     def __enter__(self) -> Self:
         return self
 

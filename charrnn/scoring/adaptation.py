@@ -48,13 +48,16 @@ class Adaptation:
         check_adaptable(model)
         self._model, self.config = model, config or AdaptationConfig()
         by = factors(measure(model, self.config.segment), self.config)
-        self._learner, self._trained = (_learner(model, by, self.config.segment) for _ in range(2))
+        self._learner = _learner(model, by, self.config.segment)
+        self._trained = self._learner.trained_reader()
         self._weight = 0.5
         """That of what it has learned, in the mixture."""
         self._before, self._rest = model.start, _nothing(model)
         """The last character, and the segment that is not complete yet, which is predicted but not learned from."""
         self._history = model.zero_text_state(1).history
         self._has_read = False
+        self.chars = 0
+        """How many characters it has read."""
         self.trained_nats = 0.0
         """-log p of all that it has read, as the trained model alone says it, in nats."""
 
@@ -88,22 +91,39 @@ class Adaptation:
         if len(ids) and not self._has_read:
             resets, self._has_read = resets.copy(), True
             resets[0] = True
-        blocks = range(0, len(ids), BLOCK)
-        with Threads(2 if len(ids) > self.config.segment and available_cores() > 1 else 1) as threads:
-            found = [self._read_block(ids[k : k + BLOCK], resets[k : k + BLOCK], threads) for k in blocks]
-        return np.concatenate([np.empty(0), *found])
+        n_threads = 2 if len(ids) > self.config.segment and available_cores() > 1 else 1
+        found, waiting = [np.empty(0)], None
+        with blas.limit(), Threads(n_threads) as threads:
+            for k in range(0, len(ids), BLOCK):
+                said = waiting() if waiting else None
+                waiting = self._begin_block(ids[k : k + BLOCK], resets[k : k + BLOCK], threads)
+                if said:  # which is mixed while the next block is read
+                    found.append(self._predicted(*said))
+            if waiting:
+                found.append(self._predicted(*waiting()))
+        return np.concatenate(found)
 
-    def _read_block(self, ids: Ids, resets: Mask, threads: Threads) -> Array:
+    def _begin_block(self, ids: Ids, resets: Mask, threads: Threads) -> Callable[[], tuple[Passage, Array, Array]]:
+        """Begins to read a block, in threads; what it returns waits for what the two readers say of the passage."""
         new = passage(ids, self._before, resets, self._model.start)
         self._before = int(ids[-1])
-        with blas.limit():
-            readers = [partial(self._learn, new), partial(self._trained.read, new, learns=False)]
-            adapted, trained = threads.map(_quietly, readers)
+        readers = [partial(self._learn, new), partial(self._trained.read, new, learns=False)]
+        waiting = threads.start(_quietly, readers)
+
+        def said() -> tuple[Passage, Array, Array]:
+            adapted, trained = waiting()
+            return new, adapted, trained
+
+        return said
+
+    def _predicted(self, new: Passage, adapted: Array, trained: Array) -> Array:
+        """-log p [N] of a passage of which the two readers say this."""
         check_finite(trained)
         if (table := self._model.ngrams) is not None:
             contexts, self._history = new.contexts(self._history, len(self._model.vocabulary))
             p = table.probabilities(contexts, new.targets)
             adapted, trained = (table.mixture(nats, p) for nats in (adapted, trained))
+        self.chars += len(trained)
         self.trained_nats += float(trained.sum(dtype=np.float64))
         return self._mixed(adapted, trained)
 

@@ -6,7 +6,7 @@ from charrnn.model.model import Model
 from charrnn.scoring.adaptation import Adaptation
 from charrnn.scoring.learner import AdaptationConfig
 from charrnn.scoring.score import Text
-from charrnn.scoring.text import score
+from charrnn.scoring.text import check_pieces, score
 
 
 def adapt(
@@ -19,6 +19,7 @@ def adapt(
     `ConfigError` as `Adaptation` does, `DivergenceError` if the model becomes much worse, and otherwise the errors of
     `text.score`.
     """
+    check_pieces(text, "adapt")
     adaptation = Adaptation(model, config)
     score(model, text, unknown=unknown, adaptation=adaptation)
     adaptation.check_learned()

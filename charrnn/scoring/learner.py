@@ -14,6 +14,7 @@ have their usual size. In a text of another kind many gradients agree, and it mi
 """
 
 import math
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,9 +92,17 @@ class Learner:
         self.state, self.steps = model.zero_state(1), 0
         self._workspace = Workspace()
 
+    def trained_reader(self) -> "Learner":
+        """A reader of the trained weights, from a state of zeros, which shares their memory and may not learn."""
+        reader = copy(self)
+        reader.params, reader._workspace = self.trained, Workspace()
+        reader.state, reader.steps = np.zeros_like(self.state), 0
+        return reader
+
     def forget(self) -> None:
         """Goes back to the weights and the state of the beginning."""
-        self.params = {name: p.copy() for name, p in self.trained.items()}
+        if self.params is not self.trained:
+            self.params = {name: p.copy() for name, p in self.trained.items()}
         self.state, self.steps = np.zeros_like(self.state), 0
 
     def read(self, passage: Passage, learns: bool = True) -> Array:

@@ -64,8 +64,7 @@ def as_pieces(model: Model, text: Text | Iterable[Text], what: str) -> Iterable[
 
     Raises `ConfigError` for anything else; `what` is the function that it is for.
     """
-    if not isinstance(text, Iterable):
-        raise ConfigError(f"{what} takes a text or its pieces, not {kind_of(text)}")
+    check_pieces(text, what)
     pieces: Iterable[Text] = [text] if isinstance(text, Text) else text
     return pieces if model.vocabulary.is_bytes else model.text_form.normalize_pieces(map(model.as_text, pieces))
 
@@ -73,6 +72,12 @@ def as_pieces(model: Model, text: Text | Iterable[Text], what: str) -> Iterable[
 def lines_of_pieces(pieces: Iterable[Text]) -> Iterator[str]:
     """The lines of a text in pieces, as a model reads it, each with its newline; the last one may have none."""
     return lines_of(piece if isinstance(piece, str) else _decoded(piece) for piece in pieces)
+
+
+def check_pieces(text: object, what: str) -> None:
+    """Raises `ConfigError` for what can be neither a text nor its pieces; `what` is the function that it is for."""
+    if not isinstance(text, Iterable):
+        raise ConfigError(f"{what} takes a text or its pieces, not {kind_of(text)}")
 
 
 def score_texts(
@@ -84,12 +89,13 @@ def score_texts(
     adaptation: "Adaptation | None" = None,
 ) -> Score:
     """The sum of the scores of texts that are each a text of its own, such as lines with their newlines."""
-    return total_of(score_lines(model, texts, unknown=unknown, threads=threads, adaptation=adaptation), model)
+    scores = score_lines(model, texts, unknown=unknown, threads=threads, adaptation=adaptation)
+    return total_of(scores, model, adaptation is not None)
 
 
-def total_of(scores: Iterable[Score], model: Model) -> Score:
-    """The sum of scores; raises `CorpusError` if there was nothing to score."""
-    return _checked(sum(scores, Score(0, 0.0)), model)
+def total_of(scores: Iterable[Score], model: Model, adapts: bool = False) -> Score:
+    """The sum of scores of a model, which `adapts` or not; raises `CorpusError` if there was nothing to score."""
+    return _checked(sum(scores, Score(0, 0.0, adapted=adapts)), model)
 
 
 def _records(model: Model, pieces: Iterable[Text]) -> Iterator[Text]:
@@ -121,5 +127,5 @@ def _checked(total: Score, model: Model) -> Score:
         why = "the model knows none of its characters" if total.unknown else "it is empty"
         if model.layout in REWRITING_LAYOUTS and not total.unknown:
             why = "no line is a source, a tab and a target"
-        raise CorpusError(f"there is no text to score: {why}")
+        raise CorpusError(f"there is no text to {'learn from' if total.adapted else 'score'}: {why}")
     return total

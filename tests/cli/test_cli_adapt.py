@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import shutil
 from pathlib import Path
@@ -21,6 +22,7 @@ from charrnn.scoring.score import Score
 from support.checkpoints import load_error, parts_of, same_arrays
 from support.processes import OPENING, TEXT, charrnn, error_line, posix, started, train_model
 from support.readmes import DOCS
+from support.terminal import notices_on_a_terminal
 
 LINES = ["It is a truth", "", "a wife in want of a man", "htruthh", "It is a truth"]
 TEXT_LINES = "".join(line + "\n" for line in LINES)
@@ -353,6 +355,32 @@ def test_texts_are_read_one_after_the_other_from_files_or_stdin(model: Path, tmp
     assert (quiet.stdout, quiet.stderr) == ("", "")
 
 
+@posix
+def test_a_terminal_shows_how_much_was_read(model: Path, records: Path, tmp_path: Path) -> None:
+    (tmp_path / "page.txt").write_text(TEXT)
+    given = ("page.txt", "--engine", "numpy")
+    for words in (
+        ("score", model, "--adapt", *given),
+        ("score", records, "--adapt", *given, "--unknown", "skip"),
+        ("adapt", model, *given, "--out", "a.safetensors"),
+    ):
+        shown = notices_on_a_terminal(*words, cwd=tmp_path, env={})
+        assert "100%" in shown
+        assert re.search(r"learning(, [1-9][\d,]* chars/s)? ", shown)
+    for words in (("score", model), ("score", model, "--adapt", "--quiet"), ("score", model, "--adapt", "--per-line")):
+        assert "learning" not in notices_on_a_terminal(*words, *given, cwd=tmp_path, env={})
+
+
+@posix
+def test_the_bar_goes_on_within_a_file(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "page.txt").write_text("".join(TEXT for _ in range(1 + 40_000 // len(TEXT))))
+    words = ("score", model, "--adapt", "page.txt", "--engine", "numpy", "--adapt-segment", 1000)
+    shown = notices_on_a_terminal(*words, cwd=tmp_path, env={"TQDM_MININTERVAL": "0"})
+    percents = {int(number) for number in re.findall(r"(\d+)%", shown)}
+    assert any(0 < number < 100 for number in percents)
+    assert 100 in percents
+
+
 def test_an_adapted_model_is_inspected_and_adapted_again(model: Path, tmp_path: Path) -> None:
     given = ("--rate", 0.01, "--pull", 0, "--segment", 8)
     run("adapt", model, "--out", "a.safetensors", *given, cwd=tmp_path, input=OPENING)
@@ -434,7 +462,7 @@ def test_there_is_no_training_of_an_adapted_model_to_resume(model: Path, tmp_pat
         ("text.txt --out a.txt", 2, "must end in .safetensors"),
         ("text.txt --out a.resume.safetensors", 2, "must end in .safetensors"),
         ("missing.txt --out a.safetensors", 1, "can't read missing.txt"),
-        ("empty.txt --out a.safetensors", 1, "it is empty"),
+        ("empty.txt --out a.safetensors", 1, "there is no text to learn from: it is empty"),
         ("short.txt --out a.safetensors", 1, "too short to learn from: give at least 40 characters"),
         ("text.txt --out a.safetensors --rate 1", 1, "now predicts worse than before: lower the rate"),
         ("text.txt --out a.safetensors --rate 2", 2, "--rate must be from 0 to 1, not 2"),

@@ -50,6 +50,23 @@ def test_shards_run_in_parallel_each_in_its_thread() -> None:
     assert threading.get_ident() not in found
 
 
+def test_what_is_started_runs_while_the_caller_goes_on() -> None:
+    went_on = threading.Event()
+    with Threads(2) as threads:
+        results = threads.start(lambda n: (went_on.wait(30), n), [3, 4])
+        went_on.set()
+        assert results() == [(True, 3), (True, 4)]
+        failing = threads.start(lambda n: 1 / n, [1, 0])
+        with pytest.raises(ZeroDivisionError):
+            failing()
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_a_single_shard_that_is_started_runs_in_the_calling_thread(n: int) -> None:
+    with Threads(n) as threads:
+        assert threads.start(lambda _: threading.get_ident(), [0])() == [threading.get_ident()]
+
+
 def test_an_error_in_a_shard_is_raised() -> None:
     with Threads(2) as threads, pytest.raises(ZeroDivisionError):
         threads.map(lambda n: 1 / n, [1, 0])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import charrnn
 from charrnn.dataset.record_form import RecordForm
 from charrnn.dataset.unseen import UnseenEstimate
-from charrnn.errors import CharRNNError, ConfigError, DivergenceError, VocabularyError
+from charrnn.errors import CharRNNError, ConfigError, CorpusError, DivergenceError, VocabularyError
 from charrnn.model.line_scores import LineScores
 from charrnn.scoring import adaptation as adaptations
 from charrnn.scoring import gradient_scale, learner
@@ -287,6 +287,23 @@ def test_what_was_forgotten_leaves_nothing(engine):
     assert len(used.read(ids[:0])) == 0
 
 
+def test_the_trained_weights_are_in_memory_once_and_never_learn(engine):
+    model = tiny("lstm", engine, layers=2)
+    adaptation, kept = Adaptation(model, FAST), {name: p.copy() for name, p in model.params.items()}
+    adaptation.read(random_ids(30, model))
+    learned, trained = adaptation._learner, adaptation._trained
+    for name, p in kept.items():
+        np.testing.assert_array_equal(trained.params[name], p)
+        assert not np.array_equal(learned.params[name], p)
+    assert adaptation.chars == 30
+    if engine.Learner is None:
+        assert all(np.shares_memory(trained.params[name], p) for name, p in model.params.items())
+    else:
+        for of_learner, of_trained in zip(learned.weights, trained.weights, strict=True):
+            assert np.shares_memory(of_learner.trained, of_trained.now)
+            assert not np.shares_memory(of_learner.now, of_trained.now)
+
+
 def test_the_model_that_it_gives_does_not_change_when_it_reads_on(reader):
     reader.forget()
     reader.read(random_ids(20, reader._model))
@@ -459,6 +476,18 @@ def test_the_adapted_model_is_that_of_the_adaptation(engine):
     assert charrnn.adapt is adapt
     skipped = adapt(model, "abж" * 9, FAST, unknown="skip")
     np.testing.assert_array_equal(skipped.params["W_out"], adapt(model, "ab" * 9, FAST).params["W_out"])
+
+
+def test_there_has_to_be_a_text_to_learn_from():
+    for model, nothing in ((tiny(), ""), (tiny(), []), (tiny(layout="lines"), "")):
+        with pytest.raises(CorpusError, match="there is no text to learn from: it is empty"):
+            adapt(model, nothing, FAST)
+    with pytest.raises(CorpusError, match="no text to learn from: the model knows none of its characters"):
+        adapt(tiny(), "жж", FAST, unknown="skip")
+    with pytest.raises(ConfigError, match="adapt takes a text or its pieces, not of the type int"):
+        adapt(tiny(), 5)
+    with pytest.raises(CorpusError, match="there is no text to score"):
+        score(tiny(), "")
 
 
 # What can't learn

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.terminal.adaptation import PULL, RATE, SEGMENT, adaptation_config, learned, static_bpc
+from charrnn.cli.terminal.adaptation import PULL, RATE, SEGMENT, adaptation_config, learned, learning_bar, static_bpc
 from charrnn.cli.terminal.computation import EngineOption
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.help import MOST_USED, RUN, option
@@ -78,7 +78,7 @@ def command(
         raise ConfigError("--out FILE says where the adapted model is saved: add it")
     lock = reserve(out, force, advice="")
     with lock.discarded_on_error():
-        model, parts, has_several = open_texts(
+        model, parts, has_several, size = open_texts(
             lambda: trained.model,
             paths,
             engine,
@@ -93,7 +93,8 @@ def command(
         unit = "byte" if model.vocabulary.is_bytes else "character"
         adaptation, undecoded = Adaptation(model, config), UndecodedBytes(model)
         try:
-            score = score_of(model, parts, unknown, None, undecoded, has_several, adaptation=adaptation)
+            with learning_bar(parts, size, adaptation, quiet) as parts:
+                score = score_of(model, parts, unknown, None, undecoded, has_several, adaptation=adaptation)
         except VocabularyError as error:
             raise VocabularyError(f"{error} with --unknown skip") from None
         if score.chars < adaptation.config.segment:

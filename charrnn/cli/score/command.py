@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 from charrnn.cli.terminal.adaptation import (
@@ -11,6 +11,7 @@ from charrnn.cli.terminal.adaptation import (
     AdaptSegmentOption,
     adaptation_config,
     check_precision,
+    learning_bar,
 )
 from charrnn.cli.terminal.computation import EngineOption, ScorePrecisionOption
 from charrnn.cli.terminal.console import model_file, notifier
@@ -207,7 +208,7 @@ def command(
         arriving = ARRIVAL_BLOCK if by_line or heatmap else 0
         shown, notice = line_filter.Shown(), notifier(quiet)
         with _exit_codes_of_grep(exit_code):
-            model, parts, has_several = open_texts(
+            model, parts, has_several, size = open_texts(
                 lambda: load(model_file(given, notice)).model,
                 paths,
                 engine,
@@ -255,9 +256,11 @@ def command(
                 else:
                     from charrnn.cli.score import text_score
 
-                    found = text_score.score_of(
-                        model, parts, policy, threads, undecoded, has_several, windows, adaptation, ranks
-                    )
+                    shows = learning_bar(parts, size, adaptation, quiet) if adaptation else nullcontext(parts)
+                    with shows as parts:
+                        found = text_score.score_of(
+                            model, parts, policy, threads, undecoded, has_several, windows, adaptation, ranks
+                        )
                     text_score.print_score(found, model, as_json)
                     shown.unknown = found.unknown
             except VocabularyError as error:

@@ -64,7 +64,7 @@ def score_of(
         answer = answering("scores", model, ranks, unknown=unknown, threads=threads, adaptation=adaptation)
         unit = model.record_form.unit[:-1]
         scored = answered(in_groups(chain.from_iterable(read), LINES_PER_BATCH), text_of, answer, has_several, unit)
-        return total_of((score for batch in scored for _, score in batch), model)
+        return total_of((score for batch in scored for _, score in batch), model, adaptation is not None)
     pieces = undecoded.watched(decoded_texts(parts, model.vocabulary, model.text_form))
     if ranks is not None:
         lines = in_groups(lines_of_pieces(as_pieces(model, pieces, "score")), LINES_PER_BATCH)

@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from charrnn import engine as engines
 from charrnn.cli.terminal.console import notifier
@@ -14,6 +15,22 @@ from charrnn.dataset.record_form import RecordForm
 from charrnn.errors import ConfigError
 from charrnn.model.model import Model
 from charrnn.scoring.score import check_scores
+
+LEARNED_BLOCK = 1 << 14
+"""The most bytes of a text in a part that is learned from: less than a second's, so that a progress bar goes on."""
+
+
+class OpenTexts(NamedTuple):
+    """What a command reads."""
+
+    model: Model
+    """With the engine that suits the amount of text."""
+    parts: Iterator[Part]
+    """The text, as `files.read_parts` yields it."""
+    has_several: bool
+    """Whether it is that of several files."""
+    size: float
+    """Its bytes; infinite if they are not known before the end."""
 
 
 def open_texts(
@@ -27,9 +44,8 @@ def open_texts(
     arriving: int,
     quiet: bool,
     adapts: bool,
-) -> tuple[Model, Iterator[Part], bool]:
-    """The model, with the engine that suits the amount of text; the text as `files.read_parts` yields it; and whether
-    it is that of several files.
+) -> OpenTexts:
+    """The model and its texts.
 
     `loaded` reads the model, after the names of the texts are checked. `form` is that of the records, if it is not the
     model's own. `waits` says that nothing is printed before the end of the text: only then is a stream read ahead for
@@ -50,7 +66,7 @@ def open_texts(
     notice_typing(paths, notice)
     parts = read_parts(
         paths,
-        arriving,
+        arriving or LEARNED_BLOCK * adapts,
         as_is=model.vocabulary.is_bytes,
         encoding=model.text_form.encoding,
         separate=not model.reads_records,  # which end with their file
@@ -60,7 +76,7 @@ def open_texts(
         if size == math.inf:  # it takes a while to find out what is compiled, and a short text does not need to know
             limit = engines.max_numpy_chars(engine, work.speed, work.kernels)
             size, parts = _read_ahead(parts, limit)
-    return with_engine(model, engine, size, quiet, precision, work), parts, len(paths) > 1
+    return OpenTexts(with_engine(model, engine, size, quiet, precision, work), parts, len(paths) > 1, size)
 
 
 def _reading(model: Model, form: RecordForm | None) -> Model:

@@ -1,12 +1,16 @@
-"""The options of the commands that can learn from what they read, and the learner that they give."""
+"""The commands that can learn from what they read: their options, their progress bar, and what they say of it."""
 
 import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 from charrnn.cli.terminal.help import RUN, option
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
+    from charrnn.dataset.files import Part
     from charrnn.scoring.adaptation import Adaptation
     from charrnn.scoring.learner import AdaptationConfig
     from charrnn.scoring.score import Score
@@ -39,6 +43,27 @@ def check_precision(adapts: bool, precision: str) -> None:
     """Raises `ConfigError` for narrow weights that should learn."""
     if adapts and precision != "float32":
         raise ConfigError(f"--adapt learns with weights in float32: leave out --precision {precision}")
+
+
+@contextmanager
+def learning_bar(
+    parts: "Iterator[Part]", size: float, adaptation: "Adaptation", quiet: bool
+) -> "Iterator[Iterator[Part]]":
+    """The parts of a text of so many bytes, with a progress bar on a terminal while the block learns from them."""
+    from charrnn.cli.terminal.progress_bar import complete, progress_bar
+
+    began = time.monotonic()
+    with progress_bar(size, 0, "{postfix}", quiet) as bar:
+
+        def watched() -> "Iterator[Part]":
+            for part in parts:
+                yield part
+                speed = adaptation.chars / max(time.monotonic() - began, 1e-9)
+                bar.set_postfix_str(f"learning, {speed:,.0f} chars/s" if speed else "learning", refresh=False)
+                bar.update(len(part[1]))
+
+        yield watched()
+        complete(bar)
 
 
 def learned(score: "Score", adaptation: "Adaptation", unit: str) -> str:

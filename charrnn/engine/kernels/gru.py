@@ -3,6 +3,7 @@
 import numpy as np
 
 from charrnn.engine.kernels.bfloat16 import as_operand
+from charrnn.engine.kernels.dot import multiply_back
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.narrow import Packed, multiply
@@ -110,7 +111,7 @@ def _backward(
             for array in (q, h, d_outputs):
                 prefetch(array, before, B * H)
         # hW = h[t] W_hh
-        packed_matmul(as_operand(d_hW, left), panels, H, bias, dh_hW, t)
+        multiply_back(as_operand(d_hW, left), panels, H, bias, dh_hW, t)
 
 
 @kernel

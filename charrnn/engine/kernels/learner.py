@@ -4,16 +4,18 @@ The reference implementation is `scoring.learner`. Here the weights stay packed,
 """
 
 from collections.abc import Callable, Mapping
+from copy import copy as copy_of
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from charrnn.engine.kernels.dot import transposed_product
 from charrnn.engine.kernels.embedding import flat_indices
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.learner_buffers import Buffers
-from charrnn.engine.kernels.learner_cells import Cache, backward, forward, new_cache
-from charrnn.engine.kernels.learner_weights import Weights, learn_matrix, learn_rows, transpose
+from charrnn.engine.kernels.learner_cells import Cache, backward, forward, gradients, new_cache
+from charrnn.engine.kernels.learner_weights import Weights, learn_matrix, learn_rows
 from charrnn.engine.kernels.matmul import packed_matmul
 from charrnn.engine.kernels.simd import copy, fused
 from charrnn.engine.kernels.softmax import exponentials_of_row
@@ -59,8 +61,9 @@ class Learner:
             for names in [names or ["b_out"]]  # which stands for none, and is small
         )
         self.shapes = {name: p.shape for name, p in params.items()}
-        self.cache = new_cache(cell, L, segment, H, self.dtype)
-        self.buffers = Buffers.of(L, segment, H, GH, V, self.dtype)
+        self._new_cache = partial(new_cache, cell, L, segment, H, self.dtype)
+        self._new_buffers = partial(Buffers.of, L, segment, H, GH, V, self.dtype)
+        self.cache, self.buffers = self._new_cache(), self._new_buffers()
 
     @property
     def params(self) -> Params:
@@ -71,10 +74,19 @@ class Learner:
                 found[name] = weights.unpacked(n, self.shapes[name][-1]).reshape(self.shapes[name])
         return {name: found[name] for name in self.shapes}
 
+    def trained_reader(self) -> "Learner":
+        """A reader of the trained weights, from a state of zeros, which shares their memory and may not learn."""
+        reader = copy_of(self)
+        reader.weights = tuple(weights._replace(now=weights.trained) for weights in self.weights)
+        reader.state, reader.steps = np.zeros_like(self.state), 0
+        reader.cache, reader.buffers = self._new_cache(), self._new_buffers()
+        return reader
+
     def forget(self) -> None:
         """Goes back to the parameters and a state of zeros."""
         for weights in self.weights:
-            weights.now[...] = weights.trained
+            if weights.now is not weights.trained:
+                weights.now[...] = weights.trained
         self.state[...] = 0
         self.steps = 0
 
@@ -158,8 +170,9 @@ def _predict(cache: Cache, weights: tuple[Any, ...], state: Array, buffers: Buff
                 _add(GH, (x,), (t * GH,), (W_ih0.now, b.now), (inputs[t] * GH, 0))
         else:
             copy(GH, (bias,), (0,), (b.now,), (layer * GH,))
-            packed_matmul(outputs[layer - 1, :T], W_ih.now[layer - 1], GH, bias, sums[:T], 0)
-            for t in range(T):
+            is_whole = GH % W_ih.now.shape[3] == 0
+            packed_matmul(outputs[layer - 1, :T], W_ih.now[layer - 1], GH, bias, (x if is_whole else sums)[:T], 0)
+            for t in range(0 if is_whole else T):
                 copy(GH, (x,), (t * GH,), (sums,), (t * sums.shape[1],))
         bias[:] = 0
         if GH == 3 * H:
@@ -206,38 +219,36 @@ def _learn(
 ) -> None:
     """A step with all weights, from the gradients of the logits."""
     W_hh, W_ih, W_out, W_ih0, b, b_hn, b_out = weights
-    h, before, outputs, dx, da = buffers.h, buffers.before, buffers.outputs, buffers.dx, buffers.da
+    h, before, outputs, da = buffers.h, buffers.before, buffers.outputs, buffers.da
     d, y, sums, rows = buffers.d, buffers.y, buffers.sums, buffers.rows
     left, right, products = buffers.left, buffers.right, buffers.products
-    T, L, H, GH, V = len(inputs), len(before), before.shape[2], dx.shape[1], y.shape[1]
-    zeros, of_vector = rows[1:2], np.zeros(T, np.intp)
+    T, L, H, GH, V = len(inputs), len(before), before.shape[2], da.shape[1], y.shape[1]
+    of_vector = np.zeros(T, np.intp)
     # y = h W_out + b_out
-    transpose(W_out.now[0], V, buffers.W_out_T)
-    packed_matmul(y[:T], buffers.W_out_T, H, zeros, sums[:T], 0)
+    transposed_product(y[:T], W_out.now[0], V, sums)
     learn_matrix(W_out, 0, outputs[L - 1], y[:T], boost, left, right, products)
-    learn_rows(b_out, 0, of_vector, y, 0, boost, right, products)
+    learn_rows(b_out, 0, of_vector, y, 0, boost, right)
     for layer in range(L - 1, -1, -1):
         for t in range(T):
             copy(H, (d,), (t * H,), (sums,), (t * sums.shape[1],))
         # outputs, state = forward(x, state)
-        transpose(W_hh.now[layer], GH, buffers.W_hh_T)
         first, place = 0, 0
         while first < T:
             stop = _text_end(resets, first, T)
-            backward(cache, (layer, first, stop, place), d, h, buffers.W_hh_T, rows[1:3], dx, da)
+            backward(cache, (layer, first, stop, place), d, h, (W_hh.now[layer], buffers.row), rows[1:3], da)
             first, place = stop, place + stop - first + 1
-        learn_matrix(W_hh, layer, before[layer], da[:T], boost, left, right, products)
+        dx, d_hW = gradients(cache, layer, da)
+        learn_matrix(W_hh, layer, before[layer], d_hW[:T], boost, left, right, products)
         if GH == 3 * H:
-            learn_rows(b_hn, layer, of_vector, da, 2 * H, boost, right, products)
-        learn_rows(b, layer, of_vector, dx, 0, boost, right, products)
+            learn_rows(b_hn, layer, of_vector, d_hW, 2 * H, boost, right)
+        learn_rows(b, layer, of_vector, dx, 0, boost, right)
         if layer:
             # x = outputs[layer - 1] W_ih + b
-            transpose(W_ih.now[layer - 1], GH, buffers.W_ih_T)
-            packed_matmul(dx[:T], buffers.W_ih_T, H, zeros, sums[:T], 0)
+            transposed_product(dx[:T], W_ih.now[layer - 1], GH, sums)
             learn_matrix(W_ih, layer - 1, outputs[layer - 1], dx[:T], boost, left, right, products)
         else:
             # x = W_ih0[inputs] + b
-            learn_rows(W_ih0, 0, inputs, dx, 0, boost, right, products)
+            learn_rows(W_ih0, 0, inputs, dx, 0, boost, right)
 
 
 # One for each cell, so that the names of compiled code say which it is

@@ -2,9 +2,8 @@
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from charrnn.engine.kernels.dot import BLOCK_COLUMNS
+from charrnn.engine.kernels.learner_weights import aligned_zeros
 from charrnn.engine.kernels.tile import panel_width
 from charrnn.types import Array
 
@@ -20,10 +19,8 @@ class Buffers(NamedTuple):
     """[L, T, H]"""
     x: Array
     """[T, G·H]: the projected inputs of a layer."""
-    dx: Array
-    """[T, G·H]"""
     da: Array
-    """[T, G·H]: the gradient of h W_hh."""
+    """[T, G·H]: the gradient of h W_hh, where that is not the one of x."""
     d: Array
     """[T, 1, H]: the gradient of a layer's outputs."""
     y: Array
@@ -32,10 +29,8 @@ class Buffers(NamedTuple):
     """[T, padded]: a product."""
     rows: Array
     """[3, padded]: a bias, a bias of zeros, and the product of a step."""
-    W_hh_T: Array
-    """Panels of W_hh transposed, and of the next two."""
-    W_ih_T: Array
-    W_out_T: Array
+    row: Array
+    """[padded]: a row of `multiply_back`."""
     left: Array
     """[T · H], [T · padded] and [2, T, ≥ T]: what `learn_matrix` overwrites."""
     right: Array
@@ -45,23 +40,20 @@ class Buffers(NamedTuple):
     def of(cls, L: int, T: int, H: int, GH: int, V: int, dtype: Any) -> "Buffers":
         """The buffers of a network's sizes."""
         width = panel_width(dtype)
-        padded, panels = max(-(-n // width) * width for n in (GH, H, V)), -(-H // width)
+        padded = max(-(-n // width) * width for n in (GH, H, V))
         shapes = {
             "h": (L, 2 * T + 1, 1, H),
             "before": (L, T, H),
             "outputs": (L, T, H),
             "x": (T, GH),
-            "dx": (T, GH),
             "da": (T, GH),
             "d": (T, 1, H),
             "y": (T, V),
             "sums": (T, padded),
             "rows": (3, padded),
-            "W_hh_T": (panels, GH, width),
-            "W_ih_T": (panels, GH, width),
-            "W_out_T": (panels, V, width),
+            "row": (padded,),
             "left": (T * H,),
             "right": (T * padded,),
             "products": (2, T, -(-T // BLOCK_COLUMNS) * BLOCK_COLUMNS),
         }
-        return cls(**{name: np.zeros(shape, dtype) for name, shape in shapes.items()})
+        return cls(**{name: aligned_zeros(shape, dtype) for name, shape in shapes.items()})

@@ -11,6 +11,7 @@ import numpy as np
 from numba.extending import overload
 
 from charrnn.engine.kernels import gru, lstm, rnn
+from charrnn.engine.kernels.learner_weights import aligned_zeros
 from charrnn.engine.kernels.simd import copy
 from charrnn.types import Array
 
@@ -23,7 +24,7 @@ def new_cache(cell: str, L: int, T: int, H: int, dtype: Any) -> Cache:
     """The cache of L layers for T steps."""
 
     def zeros(*shape: int) -> Array:
-        return np.zeros(shape, dtype)
+        return aligned_zeros(shape, dtype)
 
     if cell == "lstm":
         return zeros(L, T, 1, 4 * H), zeros(L, 2 * T + 1, 1, H), zeros(L, T, 1, H)  # gates, c, tanh c
@@ -78,30 +79,31 @@ def _forward(cache: Any, span: Any, x: Any, h: Any, state: Any, weights: Any) ->
     return {3: of_lstm, 4: of_gru, 2: of_rnn}[len(cache)]
 
 
-def backward(cache: Cache, span: Span, d: Array, h: Array, panels: Array, sums: Array, dx: Array, da: Array) -> None:
-    """From the gradient d [T, 1, H] of the outputs those of x and of h W_hh, dx and da [T, G·H].
+def backward(
+    cache: Cache, span: Span, d: Array, h: Array, weights: tuple[Array, Array], sums: Array, da: Array
+) -> None:
+    """From the gradient d [T, 1, H] of the outputs those of x and of h W_hh, which `gradients` finds.
 
-    `panels` are those of W_hh transposed. `sums` [2, ≥ panels · width] is memory: zeros, and the gradient of h.
+    `weights` are those of `multiply_back`: the panels of W_hh, and memory. `sums` [2, ≥ panels · width] is memory:
+    zeros, and the gradient of h.
     """
     raise NotImplementedError("only kernels call this")
 
 
 @overload(backward)
-def _backward(cache: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx: Any, da: Any) -> Any:
-    def of_lstm(cache: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx: Any, da: Any) -> None:
+def _backward(cache: Any, span: Any, d: Any, h: Any, weights: Any, sums: Any, da: Any) -> Any:
+    def of_lstm(cache: Any, span: Any, d: Any, h: Any, weights: Any, sums: Any, da: Any) -> None:
         gates, c, tanh_c = cache
         layer, first, stop, place = span
-        T, H, GH = stop - first, d.shape[2], dx.shape[1]
+        T, H = stop - first, d.shape[2]
         gates, dh = gates[layer, first:stop], sums[1:]
         dh[:] = 0
         lstm._backward(
-            *(d[first:stop], panels, c[layer, place : place + T + 1], tanh_c[layer, first:stop], gates, gates[0]),
+            *(d[first:stop], weights, c[layer, place : place + T + 1], tanh_c[layer, first:stop], gates, gates[0]),
             *(sums[:1], dh, np.zeros((1, H), d.dtype)),
         )
-        copy(T * GH, (dx,), (first * GH,), (gates,), (0,))
-        copy(T * GH, (da,), (first * GH,), (gates,), (0,))
 
-    def of_gru(cache: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx: Any, da: Any) -> None:
+    def of_gru(cache: Any, span: Any, d: Any, h: Any, weights: Any, sums: Any, da: Any) -> None:
         gates, q, d_hW, dh_z = cache
         layer, first, stop, place = span
         T, H = stop - first, d.shape[2]
@@ -109,22 +111,36 @@ def _backward(cache: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx:
         dh[:] = 0
         dh_z[:] = 0
         h = h[layer, place : place + T + 1]
-        gru._backward(d[first:stop], panels, h, gates, q, d_hW, d_hW, sums[:1], dh, dh_z)
+        gru._backward(d[first:stop], weights, h, gates, q, d_hW, d_hW, sums[:1], dh, dh_z)
         for t in range(T):
             row = (first + t) * 3 * H
-            copy(3 * H, (dx,), (row,), (gates,), (t * 3 * H,))
             copy(2 * H, (da,), (row,), (gates,), (t * 3 * H,))
             copy(H, (da,), (row + 2 * H,), (q,), (t * H,))
 
-    def of_rnn(cache: Any, span: Any, d: Any, h: Any, panels: Any, sums: Any, dx: Any, da: Any) -> None:
+    def of_rnn(cache: Any, span: Any, d: Any, h: Any, weights: Any, sums: Any, da: Any) -> None:
         out, is_relu = cache
         layer, first, stop, place = span
-        T, H = stop - first, d.shape[2]
+        T = stop - first
         out, dh = out[layer, first:stop], sums[1:]
         dh[:] = 0
         h = h[layer, place : place + T + 1]
-        rnn._backward(d[first:stop], panels, h, out, out[0], sums[:1], dh, is_relu)
-        copy(T * H, (dx,), (first * H,), (out,), (0,))
-        copy(T * H, (da,), (first * H,), (out,), (0,))
+        rnn._backward(d[first:stop], weights, h, out, out[0], sums[:1], dh, is_relu)
 
     return {3: of_lstm, 4: of_gru, 2: of_rnn}[len(cache)]
+
+
+def gradients(cache: Cache, layer: int, da: Array) -> tuple[Array, Array]:
+    """The gradients of x and of h W_hh, both [T, G·H], that `backward` has left; da is what was given to that."""
+    raise NotImplementedError("only kernels call this")
+
+
+@overload(gradients)
+def _gradients(cache: Any, layer: Any, da: Any) -> Any:
+    def of_gates(cache: Any, layer: Any, da: Any) -> Any:
+        dx = cache[0][layer].reshape(da.shape)
+        return dx, dx
+
+    def of_gru(cache: Any, layer: Any, da: Any) -> Any:
+        return cache[0][layer].reshape(da.shape), da
+
+    return of_gru if len(cache) == 4 else of_gates

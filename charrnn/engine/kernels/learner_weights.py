@@ -5,19 +5,21 @@ factors of its row and its column. The gradient of a matrix is a sum of outer pr
 can be multiplied to what these are made of, and a tile adds all products to weights that are in a cache.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.engine.kernels.dot import row_products
+from charrnn.engine.kernels.dot import BLOCK_ROWS, gram
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import pack
-from charrnn.engine.kernels.simd import REGISTER_BYTES, fused
-from charrnn.engine.kernels.tile import address, multiply_rows, vectors_for
-from charrnn.engine.kernels.transpose import transpose_block
+from charrnn.engine.kernels.simd import CACHE_LINE_BYTES, Vector, fused
+from charrnn.engine.kernels.tile import address, multiply_rows, panel_width, vectors_for
 from charrnn.engine.protocols import Factors
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array, Indices
+
+PULLED_ROWS = 24
+"""The rows of a panel that are pulled back, and added to, while they are in the first-level cache."""
 
 
 class Weights(NamedTuple):
@@ -40,30 +42,45 @@ class Weights(NamedTuple):
     @classmethod
     def of(cls, matrices: list[Array], factors: list[Factors], packed: bool = True) -> "Weights":
         """The weights of parameters [K, N]."""
-        panels = [pack(W, Workspace()) if packed else W[None] for W in matrices]
-        width = panels[0].shape[0] * panels[0].shape[2]
-        columns = [[np.pad(f, (0, width - len(f))) for f in (each.column_steps, each.column_pulls)] for each in factors]
-        steps, pulls = zip(*columns, strict=True)
-        rows = ([each.row_steps for each in factors], [each.row_pulls for each in factors])
-        max_lengths = np.array([each.max_length for each in factors], panels[0].dtype)
-        return cls(np.stack(panels), np.stack(panels), *map(np.stack, (rows[0], steps, rows[1], pulls)), max_lengths)
+        (K, N), dtype = matrices[0].shape, matrices[0].dtype
+        width = panel_width(dtype) if packed else N
+        panels = -(-N // width)
+        now, trained = (aligned_zeros((len(matrices), panels, K, width), dtype) for _ in range(2))
+        for n, W in enumerate(matrices):
+            now[n] = trained[n] = pack(W, Workspace()) if packed else W
+        columns = aligned_zeros((2, len(matrices), panels * width), dtype)
+        for n, each in enumerate(factors):
+            columns[:, n, :N] = each.column_steps, each.column_pulls
+        row_steps, row_pulls, max_lengths = (
+            np.array(found, dtype)
+            for found in zip(*((each.row_steps, each.row_pulls, each.max_length) for each in factors), strict=True)
+        )
+        return cls(now, trained, row_steps, columns[0], row_pulls, columns[1], max_lengths)
 
     def unpacked(self, n: int, N: int) -> Array:
         """A matrix [K, N] as it is now."""
         return np.ascontiguousarray(np.concatenate([*self.now[n]], axis=1)[:, :N])
 
 
+def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Zeros that begin at a line of the caches, so that no register that is loaded lies in two of them."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + CACHE_LINE_BYTES, np.uint8)
+    first = -memory.ctypes.data % CACHE_LINE_BYTES
+    zeros: Array = memory[first : first + size].view(dtype).reshape(shape)
+    return zeros
+
+
+def _pulled(now: Vector, trained: Vector, column_pulls: Vector, row_pull: Vector) -> tuple[Vector, ...]:
+    """A weight after the pull back to the trained one."""
+    return (now + (column_pulls * row_pull).clip(1.0) * (trained - now),)
+
+
 _product = fused(lambda x, y: (x * y,), 1)
-
-
-@kernel
-def _pull(now: Array, trained: Array, row_pulls: Array, column_pulls: Array) -> None:
-    """Pulls a matrix [K, N] back to the trained one."""
-    one = now.dtype.type(1)
-    for k in range(len(now)):
-        row, goal, pull = now[k], trained[k], row_pulls[k]
-        for j in range(len(column_pulls)):
-            row[j] += min(pull * column_pulls[j], one) * (goal[j] - row[j])
+_product_of_three = fused(lambda x, y, z: (x * y * z,), 1)
+_add_product = fused(lambda total, x, y: (total + x * y,), 1)
+_add_product_of_three = fused(lambda total, x, y, z: (total + x * y * z,), 1)
+_pull = fused(_pulled, 1)
 
 
 @kernel
@@ -78,92 +95,103 @@ def learn_matrix(
     now, trained = weights.now[n], weights.trained[n]
     count, K, width = now.shape
     T, N = d.shape
-    steps, columns, pulls = weights.row_steps[n], weights.column_steps[n], weights.column_pulls[n]
+    steps, columns = weights.row_steps[n], weights.column_steps[n]
+    row_pulls, column_pulls = weights.row_pulls[n], weights.column_pulls[n]
     for t in range(T):
         _product(K, (left,), (t * K,), (a, steps), (t * K, 0))
-    row_products(T, left, 0, K, T, left, 0, K, K, products[0])
-    square = 0.0
-    for panel in range(count):
-        first, start = panel * width, panel * T * width
-        n_columns = min(width, N - first)
-        for t in range(T):
-            place = start + t * width
+        for panel in range(count):
+            first, place = panel * width, (panel * T + t) * width
+            n_columns = min(width, N - first)
             _product(n_columns, (right,), (place,), (d, columns), (t * N + first, first))
-            right[place + n_columns : place + width] = 0
-        row_products(T, right, start, width, T, right, start, width, width, products[1])
-        square += _sum_of_products(products, T)
-    _scale(left[: T * K], boost, square, weights.max_lengths[n])
+            if n_columns < width:
+                right[place + n_columns : place + width] = 0
+    gram(T, left, K, K, K, 0, products[0])
+    gram(T, right, width, count * width, width, (T - 1) * width, products[1])
+    factor = _limited(left, boost, _sum_of_products(products, T), weights.max_lengths[n])
+    _product(T * K, (left,), (0,), (left, factor), (0, 0))
     for panel in range(count):
         first = panel * width
-        _pull(now[panel], trained[panel], weights.row_pulls[n], pulls[first : first + width])
-        sums, start = address(now), panel * K * width
-        multiply_rows(
-            *(K, vectors_for(N - first, width), address(left), 0, 1, K, address(right), panel * T * width, T),
-            *(sums, start, width, sums, start, width),
-        )
+        for k in range(0, K, PULLED_ROWS):
+            rows, start = min(PULLED_ROWS, K - k), (panel * K + k) * width
+            for r in range(rows):
+                place = start + r * width
+                _pull(
+                    *(width, (now,), (place,)),
+                    *((now, trained, column_pulls, row_pulls[k + r]), (place, place, first, 0)),
+                )
+            multiply_rows(
+                *(rows, vectors_for(N - first, width), address(left), k, 1, K, address(right), panel * T * width, T),
+                *(address(now), start, width, address(now), start, width),
+            )
 
 
-@kernel(error_model="numpy")
+@kernel(error_model="numpy", fastmath={"reassoc", "contract"})
 def _sum_of_products(products: Array, T: int) -> float:
-    """Σ_st p[0, s, t] p[1, s, t] over T × T: of Σ_t a_t ⊗ b_t the squared norm is Σ_st (a_s · a_t) (b_s · b_t)."""
+    """Σ_st p[0, s, t] p[1, s, t] over T × T: of Σ_t a_t ⊗ b_t the squared norm is Σ_st (a_s · a_t) (b_s · b_t).
+
+    Both are symmetric, and have no values before the blocks of the diagonal: see `dot.gram`.
+    """
     total = 0.0
     for s in range(T):
-        p, q = products[0, s], products[1, s]
+        p, q, first = products[0, s], products[1, s], s // BLOCK_ROWS * BLOCK_ROWS
         part = p.dtype.type(0)
-        for t in range(T):
+        for t in range(first, min(first + BLOCK_ROWS, T)):
             part += p[t] * q[t]
-        total += part
+        twice = p.dtype.type(0)
+        for t in range(first + BLOCK_ROWS, T):
+            twice += p[t] * q[t]
+        total += part + 2 * twice
+    return total
+
+
+@kernel(error_model="numpy", fastmath={"reassoc", "contract"})
+def _sum_of_squares(x: Array) -> Any:
+    total = x.dtype.type(0)
+    for i in range(len(x)):
+        total += x[i] * x[i]
     return total
 
 
 @kernel(error_model="numpy")
-def _scale(step: Array, boost: float, square: float, max_length: float) -> None:
-    """Multiplies a step with the `boost`, after it was shortened to `max_length` if its squared norm is larger."""
-    factor = boost
+def _limited(step: Array, boost: float, square: float, max_length: float) -> Any:
+    """How far a step goes: `boost`, or less if its squared norm is larger than that of `max_length`."""
     if square > max_length * max_length:
-        factor = step.dtype.type(boost * max_length / np.sqrt(square))
-    for i in range(len(step)):
-        step[i] *= factor
+        return step.dtype.type(boost * max_length / np.sqrt(square))
+    return step.dtype.type(boost)
 
 
 @kernel
-def learn_rows(
-    weights: Weights, n: int, rows: Indices, d: Array, first: int, boost: float, right: Array, products: Array
-) -> None:
+def learn_rows(weights: Weights, n: int, rows: Indices, d: Array, first: int, boost: float, right: Array) -> None:
     """A step of the matrix n [K, N], which is not packed: each of the gradients d[t, first : first + N] is of a row.
 
-    `right` [≥ T · N] and `products` [2, ≥ T, ≥ T] are overwritten.
+    `right` [≥ T · N] is overwritten.
     """
-    now, columns, T = weights.now[n, 0], weights.column_steps[n], len(rows)
-    N = len(columns)
+    now, trained, columns, T = weights.now[n, 0], weights.trained[n, 0], weights.column_steps[n], len(rows)
+    column_pulls, row_pulls = weights.column_pulls[n], weights.row_pulls[n]
+    N, stride = len(columns), d.shape[1]
+    for t in range(T):  # the sum of the gradients of a row is where its first one is
+        factor, gradient, place = weights.row_steps[n, rows[t]], t * stride + first, _first_place(rows, t) * N
+        if place == t * N:
+            _product_of_three(N, (right,), (place,), (d, columns, factor), (gradient, 0, 0))
+        else:
+            _add_product_of_three(N, (right,), (place,), (right, d, columns, factor), (place, gradient, 0, 0))
+    square = 0.0
     for t in range(T):
-        gradient, change, factor = d[t, first : first + N], right[t * N : (t + 1) * N], weights.row_steps[n, rows[t]]
-        for j in range(N):
-            change[j] = factor * columns[j] * gradient[j]
-    row_products(T, right, 0, N, T, right, 0, N, N, products[0])
-    for s in range(T):
-        for t in range(T):
-            products[1, s, t] = rows[s] == rows[t]
-    _scale(right[: T * N], boost, _sum_of_products(products, T), weights.max_lengths[n])
-    _pull(now, weights.trained[n, 0], weights.row_pulls[n], weights.column_pulls[n])
+        if _first_place(rows, t) == t:
+            square += _sum_of_squares(right[t * N : (t + 1) * N])
+    far = _limited(right, boost, square, weights.max_lengths[n])
+    for k in range(len(now)):
+        _pull(N, (now,), (k * N,), (now, trained, column_pulls, row_pulls[k]), (k * N, k * N, 0, 0))
     for t in range(T):
-        row, change = now[rows[t]], right[t * N : (t + 1) * N]
-        for j in range(N):
-            row[j] += change[j]
+        if _first_place(rows, t) == t:
+            row = rows[t] * N
+            _add_product(N, (now,), (row,), (now, right, far), (row, t * N, 0))
 
 
 @kernel
-def transpose(panels: Array, N: int, out: Array) -> None:
-    """Packs the transpose of a packed matrix [K, N]: panels [⌈K / width⌉, N, width], whose padding stays as it is."""
-    _, K, width = panels.shape
-    lanes = REGISTER_BYTES // panels.itemsize
-    for k in range(0, K, lanes):
-        for j in range(0, N, lanes):
-            panel, column = j // width, j % width
-            if k + lanes <= K and j + lanes <= N:
-                start = (panel * K + k) * width + column
-                transpose_block(panels, start, width, out, (k // width * N + j) * width + k % width, width)
-            else:
-                for i in range(k, min(k + lanes, K)):
-                    for m in range(j, min(j + lanes, N)):
-                        out[i // width, m, i % width] = panels[m // width, i, m % width]
+def _first_place(rows: Indices, t: int) -> int:
+    """The first place where the row of place t is."""
+    s = 0
+    while rows[s] != rows[t]:
+        s += 1
+    return s

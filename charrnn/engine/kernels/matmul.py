@@ -15,6 +15,7 @@ from numba.extending import overload
 from charrnn.engine.kernels.amx import TILE_ROWS, close_tiles, open_tiles, uses_tiles
 from charrnn.engine.kernels.bfloat16 import PAIR, pack_pairs, padded_pairs, pairs_in_rows, round_rows
 from charrnn.engine.kernels.kernel import kernel
+from charrnn.engine.kernels.row import PANELS, multiply_row, panels_of_rows
 from charrnn.engine.kernels.simd import REGISTER_BYTES, copy
 from charrnn.engine.kernels.tile import address, multiply_rows, panel_width, tile_rows, vectors_for
 from charrnn.engine.kernels.transpose import transpose_block
@@ -164,6 +165,7 @@ def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array, turn: 
     c_stride, block = c.shape[1], max(max_block // K // height, 1) * height  # whole tiles
     bias_stride = c_stride if len(bias) > 1 else 0
     first_a, first_panel, first_bias, first_c = address(a), address(panels), address(bias), address(c)
+    in_pairs = panels_of_rows(a, R, N // width)
     open_tiles(panels)
     for r in range(0, R, block):
         rows = min(block, R - r)
@@ -171,6 +173,11 @@ def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array, turn: 
             n = count - 1 - i if turn % 2 else i
             column, vectors = n * width, vectors_for(N - n * width, width)
             out = r * c_stride + column
+            if n < in_pairs:
+                if n % PANELS == 0:
+                    panel, stride = n * K * width, K * width
+                    multiply_row(first_a, 0, first_panel, panel, stride, K, first_bias, column, first_c, out)
+                continue
             for k in range(0, K, max_depth):
                 panel, depth = (n * K + k) * width, min(max_depth, K - k)
                 s, start, s_stride = first_bias, r * bias_stride + column, bias_stride

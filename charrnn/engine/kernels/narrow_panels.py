@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from charrnn.engine.kernels.simd import CPU_FEATURES, REGISTER_BYTES, lanes, load, pointer
+from charrnn.engine.kernels.simd import CPU_FEATURES, REGISTER_BYTES, lanes, load, pointer, spread
 from charrnn.layers.matmul import bfloat16
 from charrnn.layers.narrow import whole_numbers
 from charrnn.types import Array
@@ -110,7 +110,7 @@ def round_to_bytes(typingctx: Any, n: Any, out: Any, out_offset: Any, x: Any, x_
             rounding = ir.Constant(floats, [ROUNDING] * width if width > 1 else ROUNDING)
             with cgutils.for_range_slice(builder, begin, end, step, n.type) as (k, _):
                 values = load(builder, ir.FloatType(), source, k, width, 4)
-                shifted = builder.fadd(builder.fmul(values, _spread(builder, factor, width)), rounding)
+                shifted = builder.fadd(builder.fmul(values, spread(builder, factor, width)), rounding)
                 numbers = builder.trunc(builder.bitcast(shifted, typed(INTEGER)), typed(ir.IntType(8)))
                 builder.store(numbers, pointer(builder, ir.IntType(8), target, k, width), align=1)
 
@@ -132,25 +132,14 @@ def scale_sums(typingctx: Any, n: Any, c: Any, c_offset: Any, factor: Any, steps
         each_step = context.make_array(steps)(context, builder, steps_value).data
         each_bias = context.make_array(bias)(context, builder, bias_value).data
         width, scalar = lanes(4), ir.FloatType()
-        spread = _spread(builder, factor, width)
+        factors = spread(builder, factor, width)
         step = ir.Constant(n.type, width)
         with cgutils.for_range_slice(builder, ir.Constant(n.type, 0), n, step, n.type) as (k, _):
             bits = builder.bitcast(load(builder, scalar, target, k, width, 4), ir.VectorType(INTEGER, width))
-            scale = builder.fmul(spread, load(builder, scalar, each_step, k, width, 4))
+            scale = builder.fmul(factors, load(builder, scalar, each_step, k, width, 4))
             product = builder.fmul(scale, builder.sitofp(bits, scale.type), flags=("contract",))
             total = builder.fadd(product, load(builder, scalar, each_bias, k, width, 4), flags=("contract",))
             builder.store(total, pointer(builder, scalar, target, k, width), align=4)
         return context.get_dummy_value()
 
     return types.void(n, c, c_offset, factor, steps, bias), codegen
-
-
-def _spread(builder: ir.IRBuilder, value: ir.Value, width: int) -> ir.Value:
-    """A register with the value in all lanes, or the value itself if the width is 1."""
-    if width == 1:
-        return value
-    zeros = ir.Constant(ir.VectorType(INTEGER, width), [0] * width)
-    first = builder.insert_element(
-        ir.Constant(ir.VectorType(value.type, width), ir.Undefined), value, zeros.type.element(0)
-    )
-    return builder.shuffle_vector(first, first, zeros)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from charrnn.engine.kernels.bfloat16 import as_operand
+from charrnn.engine.kernels.dot import multiply_back
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
 from charrnn.engine.kernels.narrow import Packed, multiply
@@ -84,7 +85,7 @@ def _backward(
             prefetch(h, t * B * H, B * H)
             prefetch(d_outputs, (t - 1) * B * H, B * H)
         # a = x[t] + h[t] W_hh
-        packed_matmul(as_operand(da[t], left), panels, H, bias, dh, t)
+        multiply_back(as_operand(da[t], left), panels, H, bias, dh, t)
 
 
 @kernel

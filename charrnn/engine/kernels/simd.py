@@ -181,15 +181,23 @@ def load(builder: ir.IRBuilder, scalar: ir.Type, data: ir.Value, index: ir.Value
     return builder.load(pointer(builder, scalar, data, index, width), align=size, typ=kind)
 
 
+def spread(builder: ir.IRBuilder, value: ir.Value, width: int) -> ir.Value:
+    """A register with the value in all lanes, or the value itself if the width is 1."""
+    if width == 1:
+        return value
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+    first = ir.Constant(ir.VectorType(value.type, width), ir.Undefined)
+    first = builder.insert_element(first, value, zeros.type.element(0))
+    return builder.shuffle_vector(first, first, zeros)
+
+
 def load_first(
     builder: ir.IRBuilder, scalar: ir.Type, data: ir.Value, index: ir.Value, width: int, n: ir.Value, size: int
 ) -> ir.Value:
     """Loads the first n values of a vector, and zeros in place of the others, whose addresses need not be valid."""
     kind, flags = ir.VectorType(scalar, width), ir.VectorType(ir.IntType(1), width)
-    count, first = ir.VectorType(n.type, width), ir.Constant(ir.IntType(32), 0)
-    spread = builder.insert_element(ir.Constant(count, ir.Undefined), n, first)
-    spread = builder.shuffle_vector(spread, spread, ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width))
-    is_loaded = builder.icmp_signed("<", ir.Constant(count, list(range(width))), spread)
+    numbers = ir.Constant(ir.VectorType(n.type, width), list(range(width)))
+    is_loaded = builder.icmp_signed("<", numbers, spread(builder, n, width))
     name = f"v{width}f{8 * size}"
     function = cgutils.get_or_insert_function(
         builder.module,
@@ -206,26 +214,30 @@ def fused(formula: Callable[..., tuple[Vector, ...]], n_outputs: int) -> Any:
 
     For k < n it reads inputs[i].flat[input_offsets[i] + k] for each argument i of the formula, and writes result i to
     outputs[i].flat[output_offsets[i] + k]. The arrays are C-contiguous and of one floating-point type; the offsets are
-    tuples of integers. An array may be both an input and an output: each value is read before it is overwritten.
+    tuples of integers. An array may be both an input and an output: each value is read before it is overwritten. An
+    input may also be a number of that type, which stands for each k; its offset has no meaning.
     """
 
     @intrinsic
     def run(typingctx: Any, n: Any, outputs: Any, output_offsets: Any, inputs: Any, input_offsets: Any) -> Any:
         if len(outputs) != n_outputs:
             raise TypeError(f"the formula has {n_outputs} results, not {len(outputs)}")
-        check_layout(*outputs, *inputs)
+        kind = outputs[0].dtype
+        check_layout(*outputs, *(each for each in inputs if each != kind))
 
         def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
             count, output_values, output_starts, input_values, input_starts = args
-            kind = outputs[0].dtype
             scalar, size = context.get_data_type(kind), kind.bitwidth // 8
             full_width = lanes(size) if kind is types.float32 else 1
 
             def addresses(array_types: Any, arrays: Any, offsets: Any) -> list[ir.Value]:
+                """Pointers to where the arrays begin; the numbers as they are."""
                 found = []
-                for i, array_type in enumerate(array_types):
-                    array = context.make_array(array_type)(context, builder, builder.extract_value(arrays, i))
-                    found.append(builder.gep(array.data, [builder.extract_value(offsets, i)]))
+                for i, kind_of_input in enumerate(array_types):
+                    found.append(builder.extract_value(arrays, i))
+                    if isinstance(kind_of_input, types.Array):
+                        data = context.make_array(kind_of_input)(context, builder, found[i]).data
+                        found[i] = builder.gep(data, [builder.extract_value(offsets, i)])
                 return found
 
             targets = addresses(outputs, output_values, output_starts)
@@ -234,7 +246,11 @@ def fused(formula: Callable[..., tuple[Vector, ...]], n_outputs: int) -> Any:
             def loop(begin: ir.Value, end: ir.Value, width: int) -> None:
                 step = ir.Constant(count.type, width)
                 with cgutils.for_range_slice(builder, begin, end, step, count.type) as (k, _):
-                    vectors = [Vector(builder, load(builder, scalar, source, k, width, size)) for source in sources]
+                    values = (
+                        spread(builder, x, width) if x.type == scalar else load(builder, scalar, x, k, width, size)
+                        for x in sources
+                    )
+                    vectors = [Vector(builder, value) for value in values]
                     for target, result in zip(targets, formula(*vectors), strict=True):
                         builder.store(result.value, pointer(builder, scalar, target, k, width), align=size)
 

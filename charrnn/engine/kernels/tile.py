@@ -22,7 +22,7 @@ from charrnn.engine.kernels import amx
 from charrnn.engine.kernels.bfloat16 import BLOCK_PAIRS, HAS_TILES, PAIR, PAIRS
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.narrow_panels import add_quads, is_half, load_halves
-from charrnn.engine.kernels.simd import REGISTER_BYTES, emit_prefetch, lanes, load, pointer
+from charrnn.engine.kernels.simd import REGISTER_BYTES, emit_prefetch, lanes, load, pointer, spread
 from charrnn.types import Array
 
 MAX_TILE_ROWS = 6
@@ -165,7 +165,7 @@ def _tile(
         index, operand = K.type, context.get_data_type(a.dtype)
         scalar, size = context.get_data_type(s.dtype), s.dtype.bitwidth // 8
         width = lanes(size)
-        vector, operands = ir.VectorType(scalar, width), ir.VectorType(operand, width)
+        vector = ir.VectorType(scalar, width)
 
         def constant(n: int) -> ir.Constant:
             return ir.Constant(index, n)
@@ -221,12 +221,8 @@ def _tile(
             totals = []
             for r in range(R):
                 factor = load(builder, operand, left_rows[r], builder.mul(k, a_k_stride), 1, size)
-                undefined = ir.Constant(operands, ir.Undefined)
-                spread = builder.insert_element(undefined, factor, ir.Constant(ir.IntType(32), 0))
-                spread = builder.shuffle_vector(
-                    spread, undefined, ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
-                )
-                totals.append([_multiply_add(builder, spread, columns[v], sums[r][v]) for v in range(across)])
+                factors = spread(builder, factor, width)
+                totals.append([multiply_add(builder, factors, columns[v], sums[r][v]) for v in range(across)])
             next_k = builder.add(k, constant(1))
             builder.cbranch(builder.icmp_signed("<", next_k, K), body, end)
             k.add_incoming(constant(0), entry)
@@ -261,7 +257,7 @@ def _tile(
     return types.void(*argument_types), codegen
 
 
-def _multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, total: ir.Value) -> ir.Value:
+def multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, total: ir.Value) -> ir.Value:
     """total + a b, or total + a₀ b₀ + a₁ b₁ for pairs, and so on for quads."""
     kind = total.type
     if kind.element == ir.IntType(32):
