@@ -47,24 +47,35 @@ def train(folder: Path, n: int, out: str, *more: object) -> dict[str, object]:
     return results
 
 
-OVERLAPPED = """
-import sys
+IN_TURN = """
+import json, sys
 from charrnn.__main__ import main
 from charrnn.distributed import exchange
-exchange.MIN_BUFFER = 1
-main()
+for line in json.loads(sys.argv[1]):
+    sys.argv[1:] = line
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, end.code
+    exchange.MIN_BUFFER = 1
 """
-"""A command of which each gradient is on its way as soon as it is known, however small it is."""
+"""Several commands. From the second on, gradients are on their way as soon as they are known, however few they are."""
+
+
+def train_in_turn(folder: Path, *lines: tuple[object, ...]) -> list[dict[str, object]]:
+    """Trains several times on two ranks, in the same processes, which saves their start; returns the results."""
+    more = ("--distributed", "--threads", 1, "--json")
+    words = [[str(word) for word in ("train", *line, *more)] for line in lines]
+    done = run_line(mpiexec(2, [sys.executable, "-c", IN_TURN, json.dumps(words)]), folder)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_two_ranks_learn_what_one_process_does_and_always_the_same(folder: Path) -> None:
     options = ("a.txt", *SMALL, "--layers", 2, "--dropout", 0.2, "--steps", 12, "--eval-every", 4, "--ema-decay", 0.9)
     options = (*options, "--drop-connect", 0.2)
-    two = train(folder, 2, "two.safetensors", *options)
-    words = ["train", *map(str, options), *["--distributed", "--threads", "1", "--json", "--out", "again.safetensors"]]
-    done = run_line(mpiexec(2, [sys.executable, "-c", OVERLAPPED, *words]), folder)
-    assert done.returncode == 0, done.stderr
-    again = json.loads(done.stdout)
+    files = ("two.safetensors", "again.safetensors")
+    two, again = train_in_turn(folder, *((*options, "--out", file) for file in files))
     one = train(folder, 0, "one.safetensors", *options)
     assert two["ranks"] == again["ranks"] == 2
     assert 0 < two["efficiency"] < 1
@@ -77,27 +88,6 @@ def test_two_ranks_learn_what_one_process_does_and_always_the_same(folder: Path)
         assert (folder / name).read_bytes() == (folder / name.replace("two", "again")).read_bytes()
     assert found.run_id == wanted.run_id
     assert flat(same.params).tobytes() == flat(found.params).tobytes()
-
-
-IN_TURN = """
-import json, sys
-from charrnn.__main__ import main
-for line in json.loads(sys.argv[1]):
-    sys.argv[1:] = line
-    try:
-        main()
-    except SystemExit as end:
-        assert not end.code, end.code
-"""
-
-
-def train_in_turn(folder: Path, *lines: tuple[object, ...]) -> list[dict[str, object]]:
-    """Trains several times on two ranks, in the same processes, which saves their start; returns the results."""
-    more = ("--distributed", "--threads", 1, "--json")
-    words = [[str(word) for word in ("train", *line, *more)] for line in lines]
-    done = run_line(mpiexec(2, [sys.executable, "-c", IN_TURN, json.dumps(words)]), folder)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_a_run_with_averages_goes_on_as_one_without_a_break(folder: Path) -> None:
