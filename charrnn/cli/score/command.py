@@ -74,6 +74,7 @@ Examples:
   charrnn score --adapt chapter.txt
   charrnn score --windows 256 chapter.txt
   charrnn score model.safetensors old.txt --encoding cp1251
+  mpiexec -n 4 charrnn score big.txt --distributed
 """
 
 

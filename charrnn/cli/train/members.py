@@ -19,7 +19,7 @@ from charrnn.cli.train.run import Run
 from charrnn.dataset import shell_words
 from charrnn.dataset.files import STDIN, bundled_corpus
 from charrnn.distributed.ranks import Ranks
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import CheckpointError, ConfigError, counted
 from charrnn.model.model import Model
 from charrnn.training.merging import merge_members
 from charrnn.training.options import TrainOptions
@@ -81,6 +81,8 @@ class Members:
         if self.resumes and ranks.is_leader:
             check_same_run(self.path, trainer.state.run_id)
         trainer.signals = ranks.signals
+        if ranks.is_leader:
+            self.notice(f"{counted(ranks.size, 'members')}: what follows is about the first")
         code = run.go()
         if code:
             ranks.pass_on(code - 128)
