@@ -14,6 +14,9 @@ from charrnn.types import Array
 ALIGNMENT = 64
 """The bytes of a line of a cache, at which each array begins: else every other vector of 64 bytes lies in two lines."""
 
+Packed = dict[tuple[int, bool], tuple[Array, Array]]
+"""Matrices, by their `id` and whether they were transposed, and what they were packed to for products."""
+
 
 def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
     """An array of this size with arbitrary values."""
@@ -25,11 +28,10 @@ def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
 class Workspace:
     """Arrays by name. An array is valid until its name is asked for again. Each thread needs a workspace of its own."""
 
-    def __init__(self, keeps_packed: bool = False) -> None:
-        """`keeps_packed` is for weights that do not change: each matrix is packed for products once."""
-        self.keeps_packed = keeps_packed
-        self.packed: dict[tuple[int, bool], tuple[Array, Array]] = {}
-        """Matrices that are kept, by their `id` and whether they were transposed, and what they were packed to."""
+    def __init__(self, packed: Packed | None = None) -> None:
+        """`packed` keeps what matrices were packed to, for weights that do not change; workspaces can share it."""
+        self.keeps_packed = packed is not None
+        self.packed: Packed = {} if packed is None else packed
         self._arrays: dict[str, Array] = {}
         self._views: dict[str, Array] = {}
         """What `empty` returned last: step after step, the shapes are the same."""
@@ -55,4 +57,4 @@ class Workspace:
 
     def scope(self, name: str) -> "Workspace":
         """A workspace within this one, whose names do not clash with the names here."""
-        return self._scopes.setdefault(name, Workspace(self.keeps_packed))
+        return self._scopes.setdefault(name, Workspace(self.packed if self.keeps_packed else None))

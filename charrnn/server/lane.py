@@ -33,11 +33,12 @@ Deliver = Callable[[list[tuple[Job, Part]]], None]
 class ModelBatch:
     """The texts that are drawn with one model, and the states of the primes that came last."""
 
-    def __init__(self, model: Model, weights: LiveBatch | None = None):
-        """`weights` is a batch that has packed those of the model."""
-        self.model, self.batch = model, LiveBatch(model, 1, weights)
+    def __init__(self, model: Model, other: "ModelBatch | None" = None):
+        """It shares packed weights with another one of this model."""
+        self.model = model
+        self.batch: LiveBatch = LiveBatch(model, 1, other.batch if other else None)
         self.jobs: list[Job] = []
-        self.workspace = Workspace(keeps_packed=True)
+        self.workspace: Workspace = Workspace(other.workspace.packed if other else {})
         self.states: OrderedDict[bytes, PrimeReader] = OrderedDict()
         self.seconds_per_step = 0.0
 
@@ -134,7 +135,7 @@ class Lane:
     def _batch(self, model: Model) -> ModelBatch:
         batch = self.batches.pop(id(model), None)
         if batch is None:
-            others = (other.batch for lane in self.lanes if (other := lane.batches.get(id(model))))
+            others = (other for lane in self.lanes if (other := lane.batches.get(id(model))))
             batch = ModelBatch(model, next(others, None))
         self.batches[id(model)] = batch
         return batch

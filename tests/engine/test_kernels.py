@@ -136,15 +136,15 @@ def test_weights_that_do_not_change_are_packed_once() -> None:
     from charrnn.engine.kernels.matmul import pack
     from support.random_models import random_model
 
-    model, kept = random_model("lstm", layers=2, engine=engines.load("numba")), Workspace(keeps_packed=True)
+    model, packed = random_model("lstm", layers=2, engine=engines.load("numba")), {}
     for ids in (np.zeros((6, 1), np.uint8), np.arange(3, dtype=np.uint8)[:, None]):
         wanted = model.state_after(ids, model.zero_state(1))
-        np.testing.assert_array_equal(model.state_after(ids, model.zero_state(1), kept), wanted)
+        np.testing.assert_array_equal(model.state_after(ids, model.zero_state(1), Workspace(packed)), wanted)
     W = model.params["W_hh1"]
-    panels = pack(W, kept)
-    assert pack(W, kept) is panels
-    assert pack(W, kept, transposed=True) is not panels
-    assert len(kept.packed) == 2
+    assert len(packed) == 3
+    assert pack(W, Workspace(packed)) is packed[id(W), False][1]
+    assert pack(W, Workspace(packed), transposed=True) is not packed[id(W), False][1]
+    assert pack(W, Workspace()) is not packed[id(W), False][1]
 
 
 def test_all_compiled_code_is_in_the_kernels_folder() -> None:
