@@ -129,6 +129,7 @@ def test_in_python_an_error_has_the_names_of_parameters() -> None:
         ('`charrnn.train(layout="lines")` makes', "`charrnn train --lines` makes"),
         ("`charrnn.sample_lines(label=…)`, `charrnn.translate`", "`charrnn sample --label`, `charrnn translate`"),
         ("continue it with `charrnn.resume`", "continue it with --resume"),
+        ("'`force=True`' and \"`lr`\" are in `text`", "'`force=True`' and \"`lr`\" are in --text"),
         ("the key `charrnn`; `gzip -dc a.gz > copy`", "the key `charrnn`; `gzip -dc a.gz > copy`"),
     ],
 )

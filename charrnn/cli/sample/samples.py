@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from charrnn.cli.terminal.console import Output, as_utf8, is_closed_pipe, notice
-from charrnn.cli.terminal.setting_names import as_options
 from charrnn.errors import CheckpointError, SamplingError, why
 from charrnn.model.model import Model
 from charrnn.sampling.generate import Sample, TextGenerator, alternatives
@@ -27,7 +26,7 @@ class Failures:
 
     def __call__(self, seed: int, error: SamplingError) -> None:
         self.n += 1
-        notice(f"charrnn: the sample with the seed {seed}: {as_options(str(error))}")
+        notice(f"charrnn: the sample with the seed {seed}: {error}")
 
     def check(self) -> None:
         """Raises `SamplingError` if there are any, after the others are written."""

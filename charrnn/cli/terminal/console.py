@@ -31,7 +31,12 @@ def is_closed_pipe(error: BaseException | None) -> bool:
 
 
 def notice(text: str) -> None:
-    """Prints a line on stderr for the person at the terminal: stdout carries only the product."""
+    """Prints a line on stderr for the person at the terminal, with the settings that the library names as options."""
+    show(as_options(text))
+
+
+def show(text: str) -> None:
+    """Prints a line on stderr as it is: stdout carries only the product."""
     with suppress(OSError):
         try:  # there may be a progress bar on this line of the terminal
             sys.modules["tqdm"].tqdm.write(one_line(text), file=sys.stderr)
@@ -45,8 +50,8 @@ def silent(text: str) -> None:
 
 
 def notifier(quiet: bool) -> Callable[[str], None]:
-    """The function that prints notices, with the settings that the library names as options."""
-    return silent if quiet else lambda text: notice(as_options(text))
+    """The function that prints notices."""
+    return silent if quiet else notice
 
 
 def model_file(given: Path | None, notice: Callable[[str], None], use_bundled: bool = True) -> Path:

@@ -4,7 +4,6 @@ import errno
 import os
 
 from charrnn.cli.terminal.console import notice
-from charrnn.cli.terminal.setting_names import as_options
 from charrnn.errors import closed_folder
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -14,7 +13,7 @@ MAX_MESSAGE = 2000
 
 def print_error(text: str) -> None:
     """Prints an error in one line of limited length, since it may quote a file."""
-    line = " ".join(as_options(text).split())
+    line = " ".join(text.split())
     notice("charrnn: " + (line if len(line) <= MAX_MESSAGE else f"{line[:MAX_MESSAGE]} …"))
 
 

@@ -56,11 +56,16 @@ def options(command: Any) -> dict[str, str]:
 
 
 def as_options(text: str) -> str:
-    """A message of the library with the code in it as options and commands: `layout="lines"` becomes --lines."""
+    """A message of the library with the code in it as options and commands: `layout="lines"` becomes --lines.
+
+    What stands in quotes is the user's.
+    """
 
     def typed(found: re.Match[str]) -> str:
         if found["setting"]:
             return _option(found["setting"])
+        if not found["function"]:
+            return found[0]
         if found["function"] == "resume":
             return "--resume"
         words = ["charrnn", COMMANDS.get(found["function"], found["function"])]
@@ -68,7 +73,7 @@ def as_options(text: str) -> str:
             words.append(_option(found["argument"]))
         return f"`{' '.join(words)}`"
 
-    return re.sub(CODE, typed, text)
+    return re.sub(f"{QUOTED}|{CODE}", typed, text)
 
 
 def _option(setting: str) -> str:

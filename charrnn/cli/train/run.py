@@ -5,7 +5,7 @@ from typing import Any
 
 from charrnn.checkpoint.manager import CheckpointManager
 from charrnn.checkpoint.paths import FOLDER
-from charrnn.cli.terminal.console import default_interrupt, notice, notifier, stop_signals
+from charrnn.cli.terminal.console import default_interrupt, notifier, show, stop_signals
 from charrnn.cli.terminal.engine import notify_compilation
 from charrnn.cli.train import announcement
 from charrnn.cli.train.files import resume_command
@@ -223,7 +223,7 @@ class Run:
             text = run_sample(self.trainer).strip()
             self.notice(f"sample at step {self.trainer.state.counters.step:,}:")
             for line in text.split("\n") if not self.quiet else ():
-                notice(f"    {line}")
+                show(f"    {line}")
             self.manager.write_sample(text)
         except (CharRNNError, MemoryError) as error:  # a run is worth more than a sample
             self.notice(f"no sample: {error}")
