@@ -1,5 +1,6 @@
 """The leader of a distributed run: the trainer of rank 0, which tells the followers each thing that it does."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -38,8 +39,8 @@ class LeadingTrainer(Trainer):
         self.averaging = Averaging(self.shards, config) if config.sync_every else None
         """The averages of the weights, if the ranks train alone between them."""
         self.read_validation = RankValidation.of(self.validation_data, ranks.rank, ranks.size)
-        self.told_config = config
-        """The configuration that the followers have: a deadline changes the length in it."""
+        self.told = config, math.inf
+        """The configuration that the followers have, of which a deadline changes the length, and the threshold."""
         self.is_whole = True
         """Whether the state has the rows of all ranks."""
         if isinstance(corpus, SharedCorpus):
@@ -88,8 +89,9 @@ class LeadingTrainer(Trainer):
         if self.shards.is_alone:
             return super()._step(threads)
         config = self.state.training_config
-        self.ranks.tell("step", None if config == self.told_config else config)
-        self.told_config, self.is_whole = config, False
+        current = config, self.divergence_threshold
+        self.ranks.tell("step", None if current == self.told else current)
+        self.told, self.is_whole = current, False
         with self.ranks.busy():
             if self.averaging is None:
                 return super()._step(threads)
@@ -126,8 +128,9 @@ class LeadingTrainer(Trainer):
         self.ranks.tell("roll_back")
         if self.averaging is not None:
             self.averaging.restart()
+        self.is_whole = False  # also where this raises, since the run has been rolled back too often
         progress = super()._roll_back(last_good, error)
-        self.told_config, self.is_whole = self.state.training_config, False
+        self.told = self.state.training_config, self.told[1]
         return progress
 
     def _losses(self, params: Params) -> Iterator[tuple[Array, int]]:
