@@ -94,7 +94,11 @@ class Ranks:
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """The leader does its part of what it has told the followers; if that diverges, they have done theirs too."""
+        """The leader tells the followers something in which it takes part, and does its part.
+
+        If that diverges, they have done theirs too, and listen again. After any other error they may wait for what
+        never comes: then they can't be dismissed, only aborted.
+        """
         self.are_listening = False
         try:
             yield

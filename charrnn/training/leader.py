@@ -62,8 +62,9 @@ class LeadingTrainer(Trainer):
         """
         self._even_out(may_leave_out=True)
         if not self.is_whole:
-            self.ranks.tell("collect")
-            self.shards.collect(self.state.rnn_state)
+            with self.ranks.busy():
+                self.ranks.tell("collect")
+                self.shards.collect(self.state.rnn_state)
             self.is_whole = True
 
     def warm_up(self) -> None:
@@ -90,9 +91,9 @@ class LeadingTrainer(Trainer):
             return super()._step(threads)
         config = self.state.training_config
         current = config, self.divergence_threshold
-        self.ranks.tell("step", None if current == self.told else current)
-        self.told, self.is_whole = current, False
         with self.ranks.busy():
+            self.ranks.tell("step", None if current == self.told else current)
+            self.told, self.is_whole = current, False
             if self.averaging is None:
                 return super()._step(threads)
             self.averaging.begin_step(self.state)
@@ -102,7 +103,7 @@ class LeadingTrainer(Trainer):
             return progress
 
     def _average(self, is_full: bool, may_leave_out: bool = False) -> None:
-        """Averages the weights of all ranks."""
+        """Averages the weights of all ranks; called while this one is busy."""
         assert self.averaging is not None
         self.ranks.tell("average", is_full, may_leave_out)
         self.averaging.average(self.state, is_full, may_leave_out)
@@ -142,8 +143,9 @@ class LeadingTrainer(Trainer):
             total, chars = total + nats, chars + n
             yield nats, n
             self.ranks.tell("validate")
-        self.ranks.tell("end_validation")
-        of_ranks = self.ranks.collect((total, chars, self.shards.seconds, checksum(self.state.params)))
+        with self.ranks.busy():
+            self.ranks.tell("end_validation")
+            of_ranks = self.ranks.collect((total, chars, self.shards.seconds, checksum(self.state.params)))
         all_nats, all_chars, seconds, checksums = zip(*of_ranks, strict=True)
         self.rank_report = RankReport(*map(tuple, np.transpose(seconds)))
         if len({*checksums}) > 1:  # processors of different kinds round differently, which adds up
