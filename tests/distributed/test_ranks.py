@@ -79,6 +79,16 @@ def test_two_ranks_learn_what_one_process_does_and_always_the_same(folder: Path)
     assert flat(same.params).tobytes() == flat(found.params).tobytes()
 
 
+FAILING_IN_TURN = """
+import json, sys
+from charrnn.__main__ import main
+for line in json.loads(sys.argv[1]):
+    sys.argv[1:] = line
+    try:
+        main()
+    except SystemExit as end:
+        print(end.code)
+"""
 IN_TURN = """
 import json, sys
 from charrnn.__main__ import main
@@ -278,8 +288,13 @@ def test_an_error_before_training_is_printed_once(folder: Path) -> None:
     assert [line for line in done.stderr.splitlines() if "charrnn: " in line] == [
         "charrnn: can't read b.txt: No such file or directory"
     ]
-    done = run_ranks(2, "train", "a.txt", *ENDLESS, "--batch-size", 1, cwd=folder)
-    assert "the batch has 1 row, too few for 2 ranks" in done.stderr
+    more = [("--batch-size", 1), ("--rank-timeout", 2), ("--exchange", "int8")]
+    lines = [["train", "a.txt", *map(str, (*ENDLESS, *options))] for options in more]
+    done = run_line(mpiexec(2, [sys.executable, "-c", FAILING_IN_TURN, json.dumps(lines)]), folder)
+    found = [line for line in done.stderr.splitlines() if "charrnn: " in line]
+    parts = "the batch has 1 row, too few for 2 ranks", "--rank-timeout must be from 3", "--exchange can't be 'int8'"
+    assert [part in line for part, line in zip(parts, found, strict=True)] == [True] * 3, found
+    assert done.stdout.split() == ["2"] * 6
 
 
 def test_without_the_library_there_is_one_clear_line(folder: Path) -> None:
