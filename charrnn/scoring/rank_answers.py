@@ -130,3 +130,5 @@ def serve(ranks: Ranks) -> None:
             case "answer", ():
                 assert answers is not None
                 ranks.gather(answers(ranks.deal()))
+            case unknown:
+                raise AssertionError(f"unknown task: {unknown}")

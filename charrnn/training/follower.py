@@ -83,8 +83,10 @@ class FollowingTrainer(Trainer):
                     case "warm_up", ():
                         with self.shards.alone():
                             self.warm_up()
-                    case _:  # release
+                    case "release", ():
                         return
+                    case unknown:
+                        raise AssertionError(f"unknown task: {unknown}")
 
     def _follow_step(self, changed: tuple[TrainingConfig, float] | None, threads: Threads) -> None:
         """Takes a step; `changed` has the configuration and the divergence threshold if one of them has changed.
@@ -119,5 +121,8 @@ def serve(ranks: Ranks) -> None:
                 FollowingTrainer(SharedCorpus.from_index(index, name, ranks.size), state, ranks).follow()
             case "measure", (options, request):
                 Machine.of(ranks, options).measure(*request)
-            case "train", (corpus, state):
+            case "train", ():
+                corpus, state = ranks.share_large()
                 FollowingTrainer(corpus, state, ranks).follow()
+            case unknown:
+                raise AssertionError(f"unknown task: {unknown}")

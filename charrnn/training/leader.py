@@ -48,7 +48,9 @@ class LeadingTrainer(Trainer):
             ranks.tell("train_on_part", corpus.name, state)
             read_text(self, corpus, self.shards, is_leader=True)
         else:
-            ranks.tell("train", corpus, state)
+            with ranks.busy():
+                ranks.tell("train")
+                ranks.share_large((corpus, state))
 
     @property
     def is_complete(self) -> bool:

@@ -115,6 +115,9 @@ class Mirror:
         self.told.append(value)
         return value
 
+    def Bcast(self, buffer: Array) -> None:
+        """What all ranks have."""
+
     def allgather(self, value: Any) -> list[Any]:
         """What both ranks have."""
         return [value, value]

@@ -9,8 +9,9 @@ import pytest
 from charrnn.dataset import corpus, shared_file
 from charrnn.dataset.files import Source
 from charrnn.distributed.ranks import Ranks
+from charrnn.scoring import rank_answers
 from charrnn.scoring.rank_answers import RankAnswers, answering
-from charrnn.training import leader, machine, start
+from charrnn.training import follower, leader, machine, start
 from charrnn.training.averaging import Averaging
 from charrnn.training.machine import Machine
 from charrnn.training.rank_shards import RankShards
@@ -75,6 +76,24 @@ def test_followers_do_not_listen_after_an_error_in_what_all_do(
         do(ranks)
     assert not ranks.are_listening
     assert comm.told[-1][0] == task
+
+
+@pytest.mark.parametrize("serve", [follower.serve, rank_answers.serve])
+def test_a_task_that_a_follower_does_not_know_is_an_error(serve: Callable[[Ranks], None]) -> None:
+    ranks = Ranks(Mirror())
+    ranks.hear = lambda: ("trian", ())  # type: ignore[method-assign]
+    with pytest.raises(AssertionError, match=r"unknown task: .*trian"):
+        serve(ranks)
+
+
+def test_a_job_of_one_rank_tells_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Mirror, "size", 1)
+    ranks = Ranks(comm := Mirror())
+    ranks.hosts = ["a"]
+    monkeypatch.setattr(comm, "allgather", lambda value: [value])
+    monkeypatch.setattr(comm, "gather", lambda value: [value])
+    train(ranks)
+    assert comm.told == []
 
 
 def test_followers_do_not_listen_after_an_error_in_telling_them(monkeypatch: pytest.MonkeyPatch) -> None:
