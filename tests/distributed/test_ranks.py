@@ -241,6 +241,18 @@ def test_any_rank_that_is_asked_to_stop_saves_the_run(folder: Path) -> None:
     assert "and saved: continue with mpiexec -n 2 charrnn train --resume --distributed" in err
 
 
+def test_a_launcher_that_is_asked_to_stop_by_a_user_signal_has_the_run_saved(folder: Path) -> None:
+    with running(2, "train", "a.txt", *ENDLESS, "--out", "a.safetensors", cwd=folder) as job:
+        job.wait_for(lambda line: line.startswith("step 20/"))
+        job.process.send_signal(signal.SIGUSR1)
+        code, seconds, err = job.end(20)
+    assert code == 128 + signal.SIGTERM
+    assert seconds < 10
+    (line,) = [line for line in err.splitlines() if line.startswith("interrupted at step ")]
+    step = load_state(resume_path(folder / "a.safetensors")).counters.step
+    assert line.startswith(f"interrupted at step {step:,} and saved: continue with mpiexec -n 2 ")
+
+
 def end_by(folder: Path, rank: int, number: int) -> tuple[int, float, str]:
     """Sends a signal to a rank of a job in the middle of its training, which then can be resumed."""
     with running(2, "train", "a.txt", *ENDLESS, "--out", "a.safetensors", cwd=folder) as job:

@@ -86,6 +86,7 @@ def _join(rank_timeout: float | None, advice: str, quiet: bool) -> tuple[Ranks, 
     """Joins the job, and watches it; with the default timeout, if the given one is out of range."""
     ranks = join()
     try:
+        _stop_on_user_signal()
         cores.limit(cores_of_rank(ranks))
         silence = SILENCE
         with suppress(ConfigError):
@@ -97,6 +98,13 @@ def _join(rank_timeout: float | None, advice: str, quiet: bool) -> tuple[Ranks, 
     except BaseException as error:  # the others wait for this rank
         _fail(ranks, None, error)
     return ranks, watchdog
+
+
+def _stop_on_user_signal() -> None:
+    """Takes SIGUSR1 for SIGTERM: `mpiexec` passes it on to all ranks, and does not end them itself as after SIGTERM."""
+    number = getattr(signal, "SIGUSR1", None)
+    if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+        signal.signal(number, lambda number, frame: signal.raise_signal(signal.SIGTERM))
 
 
 def _follow(ranks: Ranks, watchdog: Watchdog, serve: Serve, passes_signals: bool) -> int:
