@@ -1,6 +1,8 @@
 """The start of the ranks of a command: what they print, which signals they pass on, and what ends all."""
 
 import signal
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,8 +10,15 @@ import pytest
 
 from charrnn.cli.terminal import ranks as terminal
 from charrnn.cli.terminal.console import STOP_SIGNALS
+from charrnn.cli.train import files
+from charrnn.dataset import shared_file
+from charrnn.dataset.files import Source
 from charrnn.distributed.ranks import Ranks
+from charrnn.errors import CorpusError
+from charrnn.training.options import TrainOptions
+from support.processes import TEXT, posix
 from support.ranks import Mirror
+from support.trainings import run_of, save
 
 
 @pytest.fixture
@@ -67,3 +76,21 @@ def test_only_a_follower_that_is_heard_passes_signals_on(ranks: Ranks) -> None:
         for name, handler in zip(STOP_SIGNALS, before, strict=False):
             signal.signal(getattr(signal, name), handler)
     assert found == [True, False]
+
+
+@posix
+@pytest.mark.parametrize(("saved", "given", "is_shared"), [(0, {}, True), (2, {}, False), (2, {"ngrams": 0}, True)])
+def test_a_run_with_ngrams_that_is_resumed_needs_the_whole_text(
+    saved: int, given: TrainOptions, is_shared: bool, ranks: Ranks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_file, "MIN_SIZE", 0)
+    monkeypatch.setattr(shared_file, "BLOCK", 999)
+    text = tmp_path / "a.txt"
+    text.write_text(TEXT)
+    trainer = run_of(TEXT, steps=2, ngrams=saved)
+    trainer.state.corpus = replace(trainer.state.corpus, digest="blocks:")
+    trainer.state.source = Source((str(text),)).absolute()
+    save(trainer, tmp_path / "a.safetensors")
+    with pytest.raises(CorpusError, match="is not the one that this run began with"):
+        files.resume((), {}, {**given}, out=tmp_path / "a.safetensors", quiet=True, draws=False, ranks=ranks)
+    assert ("index" in [told for told, _ in ranks.comm.told]) == is_shared

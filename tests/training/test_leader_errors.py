@@ -17,10 +17,12 @@ from charrnn.training.machine import Machine
 from charrnn.training.rank_shards import RankShards
 from charrnn.training.rank_text import read_index
 from support.cells import model_config
+from support.processes import posix
 from support.random_models import random_model
 from support.ranks import Mirror
 from support.trainings import SMALL, TEXTS, run
 
+pytestmark = posix
 OPTIONS = SMALL["stream"] | {"steps": 4, "eval_every": 2}
 
 
