@@ -2,7 +2,8 @@
 
 1. Every rank reads some of the blocks, counts their characters, and digests them. Together they have the index:
    where each block begins in the text, which characters there are, and how often each one occurs.
-2. When a rank knows which characters it needs, it reads the blocks that have these.
+2. When a rank knows which characters it needs, it reads the blocks that have these. They have to be what was digested:
+   each machine may have a copy of the file.
 """
 
 import hashlib
@@ -30,6 +31,8 @@ MIN_SIZE = 64 << 20
 RESERVE_NOTHING = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
 """Lets an array be larger than the memory, as long as most of it is never written; older Pythons don't name it."""
 CODE_POINTS = 0x110000
+MARGIN = 4
+"""The bytes after a block that may belong to its last character."""
 
 
 class ScannedBlocks(NamedTuple):
@@ -54,13 +57,22 @@ class FileIndex:
     vocabulary: Vocabulary
     counts: Indices
     """How often each character of the vocabulary occurs. [V]"""
-    digest: str
-    """Its block digest."""
+    digests: list[bytes]
+    """The SHA-256 of each block. [K]"""
+    readers: list[str]
+    """The names of the ranks, each of which has read about the same number of blocks for the index. [R]"""
+    rank: int
+    """The rank of this process."""
+
+    @property
+    def digest(self) -> str:
+        """The block digest of the file."""
+        return block_digest.of_blocks(self.digests)
 
     def read(self, start: int, stop: int, ids: Ids) -> None:
         """Reads the characters from `start` to `stop` into their places in `ids` [N].
 
-        Raises `CorpusError` if the file has changed.
+        Raises `CorpusError` if the file is not what the ranks have read for the index.
         """
         first = int(np.searchsorted(self.starts, start, side="right")) - 1
         with open(self.path, "rb") as file:
@@ -68,11 +80,30 @@ class FileIndex:
                 begin, end = self.starts[k : k + 2].tolist()
                 if begin >= stop:
                     break
-                text = text_of_block(file.fileno(), k)
-                if len(text) != end - begin:
-                    raise CorpusError(f"{self.path} has changed while it was read: start again")
+                try:
+                    text, digest = read_block(file.fileno(), k)
+                except UnicodeDecodeError:
+                    raise self._changed(k) from None
+                if digest != self.digests[k] or len(text) != end - begin:
+                    raise self._changed(k)
                 low, high = max(start, begin), min(stop, end)
                 ids[low:high] = self.vocabulary.encode(text[low - begin : high - begin])
+
+    def _changed(self, k: int) -> CorpusError:
+        """The error for a block that is not what was read for the index."""
+        shares = row_shards(len(self.digests), len(self.readers))
+        reader = next(rank for rank, share in enumerate(shares) if k < share.stop)
+        if reader == self.rank:
+            return CorpusError(f"{self.path} has changed while it was read: start again")
+        return _different(self.path, self.readers[reader], self.readers[self.rank])
+
+
+def _different(path: str, one: str, other: str) -> CorpusError:
+    """The error for a file that is not the same for two ranks."""
+    return CorpusError(
+        f"{path} is not the same on {one} and on {other}, or has changed while it was read: give each machine the same "
+        "file, and start again"
+    )
 
 
 class SharedCorpus(Corpus):
@@ -132,23 +163,33 @@ def can_be_shared(source: Source) -> bool:
 
 
 def index_file(ranks: Ranks, path: str) -> FileIndex | None:
-    """The index of a file, for which each rank reads its part of it; None if it is not UTF-8. All ranks call it."""
+    """The index of a file, for which each rank reads its part of it; None if it is not UTF-8, or has changed meanwhile.
+
+    All ranks call it. Raises `CorpusError` on the leader if the ranks have files of different sizes.
+    """
     size = os.path.getsize(path)
     share = row_shards(-(-size // BLOCK), ranks.size)[ranks.rank]
     try:
         own = scan(path, range(share.start, share.stop))
     except UnicodeDecodeError:
         own = None
-    of_ranks = ranks.collect(own and (own.chars, own.digests, _nonzero(own.counts)))
-    if None in of_ranks or os.path.getsize(path) != size:
+    sizes = size, os.path.getsize(path)
+    all_sizes, of_ranks = zip(
+        *ranks.collect((sizes, own and (own.chars, own.digests, _nonzero(own.counts)))), strict=True
+    )
+    readers = [ranks.name(rank) for rank in range(ranks.size)]
+    others = [rank for rank, found in enumerate(all_sizes) if found[0] != all_sizes[0][0]]
+    if others and ranks.is_leader:
+        raise _different(path, readers[0], readers[others[0]])
+    if None in of_ranks or len({*all_sizes}) > 1 or size != sizes[1]:
         return None
     counts = np.zeros(CODE_POINTS, np.int64)
     for _, _, (points, n) in of_ranks:
         counts[points] += n
     points = np.flatnonzero(counts)
     starts = np.cumsum([0, *(n for chars, _, _ in of_ranks for n in chars)])
-    digest = block_digest.of_blocks(each for _, digests, _ in of_ranks for each in digests)
-    return FileIndex(path, size, starts, Vocabulary(map(chr, points)), counts[points], digest)
+    digests = [each for _, digests, _ in of_ranks for each in digests]
+    return FileIndex(path, size, starts, Vocabulary(map(chr, points)), counts[points], digests, readers, ranks.rank)
 
 
 def _nonzero(counts: Indices) -> tuple[Indices, Indices]:
@@ -161,29 +202,40 @@ def scan(path: str, blocks: Sequence[int]) -> ScannedBlocks:
     chars, digests, counts = [], [], np.zeros(CODE_POINTS, np.int64)
     with open(path, "rb") as file:
         for k in blocks:
-            raw = os.pread(file.fileno(), BLOCK, k * BLOCK)
-            digests.append(hashlib.sha256(raw).digest())
-            found = np.bincount(code_points(text_of_block(file.fileno(), k)))
+            text, digest = read_block(file.fileno(), k)
+            digests.append(digest)
+            found = np.bincount(code_points(text))
             counts[: len(found)] += found
             chars.append(int(found.sum()))
     return ScannedBlocks(chars, digests, counts)
 
 
-def text_of_block(file: int, k: int) -> str:
-    """The characters that begin in block k of an open file in UTF-8, with `\\n` for each `\\r\\n` and `\\r`.
+def read_block(file: int, k: int) -> tuple[str, bytes]:
+    """The characters that begin in block k of an open file in UTF-8, and the SHA-256 of the block.
 
-    A byte order mark at the start of the file is dropped. Raises `UnicodeDecodeError`.
+    They have `\\n` for each `\\r\\n` and `\\r`. A byte order mark at the start of the file is dropped. Raises
+    `UnicodeDecodeError`.
     """
-    begin, margin = k * BLOCK, 4
-    before = os.pread(file, 1, begin - 1) if k else b""
-    raw = os.pread(file, BLOCK + margin, begin)
-    start, stop = (_character_start(raw, place) for place in (0, BLOCK))
+    begin = k * BLOCK
+    before = _read(file, 1, begin - 1) if k else b""
+    raw = _read(file, BLOCK + MARGIN, begin)
+    digest = hashlib.sha256(memoryview(raw)[:BLOCK]).digest()
+    start = _character_start(raw, 0) if k else 0  # nothing lies before the file: there such bytes are no UTF-8
+    stop = _character_start(raw, BLOCK)
     if before == b"\r" and raw[:1] == b"\n":  # it belongs to the newline that began before
         start = 1
     if not k and raw.startswith(b"\xef\xbb\xbf"):
         start = 3
     text = raw[start:stop].decode()
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+    return (text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text), digest
+
+
+def _read(file: int, size: int, begin: int) -> bytes:
+    """The bytes of an open file from a place on; fewer only at its end."""
+    found = os.pread(file, size, begin)
+    while len(found) < size and (more := os.pread(file, size - len(found), begin + len(found))):
+        found += more
+    return found
 
 
 def _character_start(raw: bytes, place: int) -> int:

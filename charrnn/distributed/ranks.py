@@ -8,6 +8,7 @@ two ranks can disagree about the time that is left, or whether to stop.
 """
 
 import os
+import pickle
 import socket
 import sys
 import threading
@@ -28,6 +29,8 @@ ABORT_SECONDS = 3.0
 LOOK_SECONDS = 1e-3
 """The seconds between looks at what is on its way: a network of 10 Gbit/s brings about a megabyte meanwhile."""
 
+PIECE = 1 << 30
+"""The most bytes of an array that are broadcast at a time."""
 
 MEETING_PAUSE = 0.02
 """The seconds between two looks whether all ranks have come."""
@@ -77,8 +80,9 @@ class Ranks:
     # What the leader tells
 
     def tell(self, task: str, *args: Any) -> None:
-        """Tells the followers what to do next; only the leader does, and each of them has to hear it."""
-        self._timed(self.comm.bcast, (task, args))
+        """Tells the followers, if any, what to do next; only the leader does, and each of them has to hear it."""
+        if self.size > 1:
+            self._timed(self.comm.bcast, (task, args))
 
     def hear(self) -> tuple[str, tuple[Any, ...]]:
         """What to do next, as the leader tells it. Raises `DismissedError` if that is nothing."""
@@ -89,12 +93,15 @@ class Ranks:
 
     def dismiss(self, code: int) -> None:
         """Ends the work of the followers, wherever they wait to hear what comes next; the job ends with this code."""
-        if self.size > 1:
-            self.tell("dismiss", code)
+        self.tell("dismiss", code)
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """The leader does its part of what it has told the followers; if that diverges, they have done theirs too."""
+        """The leader tells the followers something in which it takes part, and does its part.
+
+        If that diverges, they have done theirs too, and listen again. After any other error they may wait for what
+        never comes: then they can't be dismissed, only aborted.
+        """
         self.are_listening = False
         try:
             yield
@@ -108,6 +115,20 @@ class Ranks:
     def share(self, value: Any = None) -> Any:
         """The value that the leader gives, on every rank."""
         return self._timed(self.comm.bcast, value)
+
+    def share_large(self, value: Any = None) -> Any:
+        """As `share`, of a value with arrays of any size: MPI broadcasts less than 2 GiB at a time."""
+        if self.size == 1:
+            return value
+        found: list[pickle.PickleBuffer] = []
+        data = pickle.dumps(value, 5, buffer_callback=found.append) if self.is_leader else b""
+        raw = [buffer.raw() for buffer in found]
+        data, sizes = self.share((data, [len(each) for each in raw]))
+        buffers = [np.frombuffer(each, np.uint8) for each in raw] or [np.empty(n, np.uint8) for n in sizes]
+        for buffer in buffers:
+            for start in range(0, len(buffer), PIECE):
+                self._timed(self.comm.Bcast, buffer[start : start + PIECE])
+        return value if self.is_leader else pickle.loads(data, buffers=buffers)
 
     def collect(self, value: Any) -> list[Any]:
         """The values of all ranks, in order, on every rank."""

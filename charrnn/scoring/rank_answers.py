@@ -65,8 +65,9 @@ def _answer_on_ranks(ranks: Ranks, own: "RankAnswers", batches: Iterable[Sequenc
     """The answers of all ranks, in the order of the batches; the leader's part."""
     before = 0
     for dealt in in_groups(batches, BATCHES_PER_ROUND * ranks.size):
-        ranks.tell("answer")
-        found = ranks.gather(own(ranks.deal([dealt[part] for part in row_shards(len(dealt), ranks.size)])))
+        with ranks.busy():
+            ranks.tell("answer")
+            found = ranks.gather(own(ranks.deal([dealt[part] for part in row_shards(len(dealt), ranks.size)])))
         for batch, (answers, error) in zip(dealt, (each for of_rank in found for each in of_rank), strict=False):
             yield answers
             if error is not None:
@@ -129,3 +130,5 @@ def serve(ranks: Ranks) -> None:
             case "answer", ():
                 assert answers is not None
                 ranks.gather(answers(ranks.deal()))
+            case unknown:
+                raise AssertionError(f"unknown task: {unknown}")

@@ -1,5 +1,6 @@
 """The follower of a distributed run: a trainer that does its share of each thing that the leader tells it to do."""
 
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -44,7 +45,10 @@ class FollowingTrainer(Trainer):
         """The losses of this rank's rows in the evaluation that goes on."""
         self.total = NOTHING
         """Their sum so far, and how many characters count in it."""
-        self.is_evaluated = True
+        self.divergence_threshold = math.inf
+        """That of the leader, once it has told it: it raises the threshold for weights of another model."""
+        self.last_good = state.copy()
+        self.is_evaluated = False
         """Whether an evaluation has ended since the last step: then the state is good, unless it is rolled back."""
 
     def follow(self) -> None:
@@ -52,8 +56,8 @@ class FollowingTrainer(Trainer):
         with blas.limit(), self.shards.threads() as threads:
             while True:
                 match self.ranks.hear():
-                    case "step", (config,):
-                        self._follow_step(config, threads)
+                    case "step", (changed,):
+                        self._follow_step(changed, threads)
                     case "begin_validation", (is_ema,):
                         self.losses, self.total = self._losses(self.state.ema if is_ema else self.state.params), NOTHING
                     case "validate", ():
@@ -79,19 +83,21 @@ class FollowingTrainer(Trainer):
                     case "warm_up", ():
                         with self.shards.alone():
                             self.warm_up()
-                    case _:  # release
+                    case "release", ():
                         return
+                    case unknown:
+                        raise AssertionError(f"unknown task: {unknown}")
 
-    def _follow_step(self, config: TrainingConfig | None, threads: Threads) -> None:
-        """Takes a step; `config` is the new configuration if it has changed.
+    def _follow_step(self, changed: tuple[TrainingConfig, float] | None, threads: Threads) -> None:
+        """Takes a step; `changed` has the configuration and the divergence threshold if one of them has changed.
 
         If the step diverges the leader finds the same, and tells to roll back; or it finds it at the next average, and
         this rank does nothing up to then.
         """
         if self.is_evaluated:
             self.last_good, self.is_evaluated = self.state.copy(), False
-        if config is not None:
-            self.state.training_config = config
+        if changed is not None:
+            self.state.training_config, self.divergence_threshold = changed
         averaging = self.averaging
         if averaging is not None:
             averaging.begin_step(self.state)
@@ -115,5 +121,8 @@ def serve(ranks: Ranks) -> None:
                 FollowingTrainer(SharedCorpus.from_index(index, name, ranks.size), state, ranks).follow()
             case "measure", (options, request):
                 Machine.of(ranks, options).measure(*request)
-            case "train", (corpus, state):
+            case "train", ():
+                corpus, state = ranks.share_large()
                 FollowingTrainer(corpus, state, ranks).follow()
+            case unknown:
+                raise AssertionError(f"unknown task: {unknown}")

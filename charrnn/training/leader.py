@@ -1,5 +1,6 @@
 """The leader of a distributed run: the trainer of rank 0, which tells the followers each thing that it does."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -38,8 +39,8 @@ class LeadingTrainer(Trainer):
         self.averaging = Averaging(self.shards, config) if config.sync_every else None
         """The averages of the weights, if the ranks train alone between them."""
         self.read_validation = RankValidation.of(self.validation_data, ranks.rank, ranks.size)
-        self.told_config = config
-        """The configuration that the followers have: a deadline changes the length in it."""
+        self.told = config, math.inf
+        """The configuration that the followers have, of which a deadline changes the length, and the threshold."""
         self.is_whole = True
         """Whether the state has the rows of all ranks."""
         if isinstance(corpus, SharedCorpus):
@@ -47,7 +48,9 @@ class LeadingTrainer(Trainer):
             ranks.tell("train_on_part", corpus.name, state)
             read_text(self, corpus, self.shards, is_leader=True)
         else:
-            ranks.tell("train", corpus, state)
+            with ranks.busy():
+                ranks.tell("train")
+                ranks.share_large((corpus, state))
 
     @property
     def is_complete(self) -> bool:
@@ -61,8 +64,9 @@ class LeadingTrainer(Trainer):
         """
         self._even_out(may_leave_out=True)
         if not self.is_whole:
-            self.ranks.tell("collect")
-            self.shards.collect(self.state.rnn_state)
+            with self.ranks.busy():
+                self.ranks.tell("collect")
+                self.shards.collect(self.state.rnn_state)
             self.is_whole = True
 
     def warm_up(self) -> None:
@@ -88,9 +92,10 @@ class LeadingTrainer(Trainer):
         if self.shards.is_alone:
             return super()._step(threads)
         config = self.state.training_config
-        self.ranks.tell("step", None if config == self.told_config else config)
-        self.told_config, self.is_whole = config, False
+        current = config, self.divergence_threshold
         with self.ranks.busy():
+            self.ranks.tell("step", None if current == self.told else current)
+            self.told, self.is_whole = current, False
             if self.averaging is None:
                 return super()._step(threads)
             self.averaging.begin_step(self.state)
@@ -100,7 +105,7 @@ class LeadingTrainer(Trainer):
             return progress
 
     def _average(self, is_full: bool, may_leave_out: bool = False) -> None:
-        """Averages the weights of all ranks."""
+        """Averages the weights of all ranks; called while this one is busy."""
         assert self.averaging is not None
         self.ranks.tell("average", is_full, may_leave_out)
         self.averaging.average(self.state, is_full, may_leave_out)
@@ -126,8 +131,9 @@ class LeadingTrainer(Trainer):
         self.ranks.tell("roll_back")
         if self.averaging is not None:
             self.averaging.restart()
+        self.is_whole = False  # also where this raises, since the run has been rolled back too often
         progress = super()._roll_back(last_good, error)
-        self.told_config, self.is_whole = self.state.training_config, False
+        self.told = self.state.training_config, self.told[1]
         return progress
 
     def _losses(self, params: Params) -> Iterator[tuple[Array, int]]:
@@ -139,8 +145,9 @@ class LeadingTrainer(Trainer):
             total, chars = total + nats, chars + n
             yield nats, n
             self.ranks.tell("validate")
-        self.ranks.tell("end_validation")
-        of_ranks = self.ranks.collect((total, chars, self.shards.seconds, checksum(self.state.params)))
+        with self.ranks.busy():
+            self.ranks.tell("end_validation")
+            of_ranks = self.ranks.collect((total, chars, self.shards.seconds, checksum(self.state.params)))
         all_nats, all_chars, seconds, checksums = zip(*of_ranks, strict=True)
         self.rank_report = RankReport(*map(tuple, np.transpose(seconds)))
         if len({*checksums}) > 1:  # processors of different kinds round differently, which adds up

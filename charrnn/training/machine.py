@@ -62,8 +62,9 @@ class Machine:
             return measure_throughput(engines.load(engine, precision), threads, model, B, T, config)
         request = engine, precision, threads, model, B, T, config
         options = {"exchange": self.exchange, "sync_every": self.sync_every, "sync_grows": self.sync_grows}
-        self.ranks.tell("measure", options, request)
-        return self.measure(*request)
+        with self.ranks.busy():
+            self.ranks.tell("measure", options, request)
+            return self.measure(*request)
 
     def measure(
         self,

@@ -48,7 +48,7 @@ def backward_order(network: AnyNetwork) -> list[list[str]]:
 class RankShards(Shards):
     """As `Shards`, but only the rows of this rank are computed, and the losses and gradients are those of all ranks.
 
-    The batch, the masks and the state have all B rows; those of other ranks are not read.
+    The batch and the state have all B rows; those of other ranks are not read, and no masks are made for them.
     """
 
     def __init__(self, network: AnyNetwork, B: int, ranks: Ranks, config: TrainingConfig):

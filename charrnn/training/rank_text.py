@@ -1,5 +1,7 @@
 """The text of a rank: the parts of a shared file with its rows of the batches and of the validation data."""
 
+import os
+
 from charrnn.dataset.files import Source
 from charrnn.dataset.shared_file import SharedCorpus, can_be_shared, index_file
 from charrnn.dataset.split import ValidationStream
@@ -24,8 +26,9 @@ def read_index(ranks: Ranks, source: Source, options: TrainOptions) -> SharedCor
     if given.get("layout", "stream") != "stream" or any(map(given.get, WHOLE)) or not can_be_shared(source):
         return None
     (path,) = source.paths
-    ranks.tell("index", path)
-    index = index_file(ranks, path)
+    with ranks.busy():
+        ranks.tell("index", os.path.abspath(path))
+        index = index_file(ranks, os.path.abspath(path))
     return None if index is None else SharedCorpus.from_index(index, source.name, ranks.size)
 
 

@@ -1,6 +1,8 @@
 """The shared file: its blocks, read by different ranks, are the text that one process reads."""
 
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,10 @@ from charrnn.dataset import block_digest, corpus, shared_file
 from charrnn.dataset.files import Source
 from charrnn.dataset.shared_file import FileIndex, SharedCorpus
 from charrnn.dataset.vocabulary import Vocabulary
+from charrnn.distributed.ranks import Ranks
 from charrnn.errors import CorpusError
 from support.processes import OPENING, SMALL, charrnn, posix
-from support.ranks import mpiexec, needs_mpi, run_line
+from support.ranks import Mirror, mpiexec, needs_mpi, run_line
 
 pytestmark = posix
 TEXT = st.text(st.sampled_from("ab\r\né日😀"), min_size=2, max_size=60)
@@ -40,8 +43,8 @@ def index_of(path: Path) -> FileIndex:
     found = shared_file.scan(str(path), range(-(-size // shared_file.BLOCK)))
     points = np.flatnonzero(found.counts)
     starts = np.cumsum([0, *found.chars])
-    digest = block_digest.of_blocks(found.digests)
-    return FileIndex(str(path), size, starts, Vocabulary(map(chr, points)), found.counts[points], digest)
+    vocabulary = Vocabulary(map(chr, points))
+    return FileIndex(str(path), size, starts, vocabulary, found.counts[points], found.digests, ["rank 0"], 0)
 
 
 @given(TEXT, st.booleans())
@@ -49,8 +52,22 @@ def test_the_blocks_of_a_file_are_its_text(path: Path, text: str, has_mark: bool
     path.write_bytes(text.encode("utf-8-sig" if has_mark else "utf-8"))
     size = path.stat().st_size
     with open(path, "rb") as file:
-        blocks = [shared_file.text_of_block(file.fileno(), k) for k in range(-(-size // 5))]
+        blocks = [shared_file.read_block(file.fileno(), k)[0] for k in range(-(-size // 5))]
     assert "".join(blocks) == text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def test_a_file_that_begins_within_a_character_is_not_utf8(path: Path) -> None:
+    path.write_bytes(b"\x80\xbfabc def")
+    with pytest.raises(UnicodeDecodeError):
+        shared_file.scan(str(path), range(3))
+
+
+def test_a_system_may_read_less_than_is_asked_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_bytes(b"0123456789")
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda file, size, begin: pread(file, min(size, 2), begin))
+    with open(path, "rb") as file:
+        assert [shared_file.read_block(file.fileno(), k)[0] for k in (0, 1)] == ["01234", "56789"]
 
 
 @given(TEXT, st.data())
@@ -74,9 +91,36 @@ def test_ranges_that_overlap_are_read_once() -> None:
 def test_a_file_that_changes_is_an_error(path: Path) -> None:
     path.write_text("a text of some length")
     part = SharedCorpus.from_index(index_of(path), "a.txt", 2)
-    path.write_text("a té")
-    with pytest.raises(CorpusError, match="has changed while it was read"):
-        part.read_ranges([(0, 20)])
+    for raw in ("a té".encode(), b"a text of some lengths", b"a text of some lengtH", b"a text of some \xffength"):
+        path.write_bytes(raw)
+        with pytest.raises(CorpusError, match="has changed while it was read: start again"):
+            part.read_ranges([(0, 21)])
+
+
+def test_a_copy_that_differs_is_an_error_that_names_the_ranks(path: Path) -> None:
+    path.write_text("a text of some length")
+    index = replace(index_of(path), readers=["rank 0 on a", "rank 1 on b"], rank=1)
+    part = SharedCorpus.from_index(index, "a.txt", 2)
+    path.write_text("A text of some length")
+    part.read_ranges([(10, 21)])
+    with pytest.raises(CorpusError, match=rf"{path} is not the same on rank 0 on a and on rank 1 on b"):
+        part.read_ranges([(0, 21)])
+
+
+def test_copies_of_different_sizes_are_an_error_of_the_leader(path: Path) -> None:
+    path.write_text("a text of some length")
+    ranks = Ranks(Mirror())
+    for rank, of_other, wanted in ((0, 21, None), (0, 22, "rank 0 on .* and on rank 1 on"), (1, 22, None)):
+
+        def collect(found: tuple[tuple[int, int], object], size: int = of_other) -> list[object]:
+            return [found, ((size, size), found[1])]
+
+        ranks.rank, ranks.collect = rank, collect  # type: ignore[method-assign,assignment]
+        if wanted is None:
+            assert (shared_file.index_file(ranks, str(path)) is None) == (of_other == 22)
+        else:
+            with pytest.raises(CorpusError, match=wanted):
+                shared_file.index_file(ranks, str(path))
 
 
 def test_only_a_plain_file_in_utf8_is_shared(path: Path, tmp_path: Path) -> None:
@@ -93,7 +137,7 @@ def test_only_a_plain_file_in_utf8_is_shared(path: Path, tmp_path: Path) -> None
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's memory management")
 def test_most_of_a_large_corpus_takes_no_memory() -> None:
-    index = FileIndex("none.txt", 10**12, np.array([0, 10**12]), Vocabulary("ab"), np.zeros(2, np.int64), "blocks:")
+    index = FileIndex("none.txt", 10**12, np.array([0, 10**12]), Vocabulary("ab"), np.zeros(2, np.int64), [], [], 0)
     part = SharedCorpus.from_index(index, "none.txt", 4)
     assert len(part.ids) == 10**12
     assert part.nbytes == 10**12 // 4

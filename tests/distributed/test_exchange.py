@@ -34,7 +34,7 @@ def test_nan_stays_nan(bits: int) -> None:
 
 SUMS = """
 import numpy as np
-from charrnn.distributed import exchange as exchanges
+from charrnn.distributed import exchange as exchanges, ranks as ranks_module
 from charrnn.distributed.exchange import Exchange
 from charrnn.distributed.ranks import join
 from charrnn.distributed.shared_cores import cores_of_rank
@@ -85,6 +85,13 @@ for number_format, one in (("float32", exchange), ("bfloat16", narrow)):
         assert len(again.sums) == (2 if allows_threads else 0)
         assert all(found[name].tobytes() == wanted[name].tobytes() for name in shapes)
     ranks.allows_threads = True
+
+ranks_module.PIECE = 7
+large = {"ids": np.arange(20, dtype=np.uint16), "none": np.empty(0), "text": "abc", "rows": np.ones((3, 4)).T}
+large["rows"].flags.writeable = False
+found = ranks.share_large(large if ranks.is_leader else None)
+assert found["text"] == "abc" and all(np.array_equal(found[name], large[name]) for name in ("ids", "none", "rows"))
+assert found["ids"].dtype == np.uint16 and found["ids"].flags.writeable
 
 assert 1 <= cores_of_rank(ranks)
 whole = np.zeros((2, 1, 5, 4))

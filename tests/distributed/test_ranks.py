@@ -90,6 +90,18 @@ def test_two_ranks_learn_what_one_process_does_and_always_the_same(folder: Path)
     assert flat(same.params).tobytes() == flat(found.params).tobytes()
 
 
+FAILING_IN_TURN = """
+import json, sys
+from charrnn.__main__ import main
+for line in json.loads(sys.argv[1]):
+    sys.argv[1:] = line
+    try:
+        main()
+    except SystemExit as end:
+        print(end.code)
+"""
+
+
 def test_a_run_with_averages_goes_on_as_one_without_a_break(folder: Path) -> None:
     averages = ("--sync-every", 4, "--outer-lr", 0.7, "--outer-momentum", 0.9)
     options = ("a.txt", *SMALL, "--dropout", 0.2, "--ema-decay", 0.9, "--eval-every", 6, *averages)
@@ -221,6 +233,18 @@ def test_any_rank_that_is_asked_to_stop_saves_the_run(folder: Path) -> None:
     assert "and saved: continue with mpiexec -n 2 charrnn train --resume --distributed" in err
 
 
+def test_a_launcher_that_is_asked_to_stop_by_a_user_signal_has_the_run_saved(folder: Path) -> None:
+    with running(2, "train", "a.txt", *ENDLESS, "--out", "a.safetensors", cwd=folder) as job:
+        job.wait_for(lambda line: line.startswith("step 20/"))
+        job.process.send_signal(signal.SIGUSR1)
+        code, seconds, err = job.end(20)
+    assert code == 128 + signal.SIGTERM
+    assert seconds < 10
+    (line,) = [line for line in err.splitlines() if line.startswith("interrupted at step ")]
+    step = load_state(resume_path(folder / "a.safetensors")).counters.step
+    assert line.startswith(f"interrupted at step {step:,} and saved: continue with mpiexec -n 2 ")
+
+
 def end_by(folder: Path, rank: int, number: int) -> tuple[int, float, str]:
     """Sends a signal to a rank of a job in the middle of its training, which then can be resumed."""
     with running(2, "train", "a.txt", *ENDLESS, "--out", "a.safetensors", cwd=folder) as job:
@@ -268,8 +292,13 @@ def test_an_error_before_training_is_printed_once(folder: Path) -> None:
     assert [line for line in done.stderr.splitlines() if "charrnn: " in line] == [
         "charrnn: can't read b.txt: No such file or directory"
     ]
-    done = run_ranks(2, "train", "a.txt", *ENDLESS, "--batch-size", 1, cwd=folder)
-    assert "the batch has 1 row, too few for 2 ranks" in done.stderr
+    more = [("--batch-size", 1), ("--rank-timeout", 2), ("--exchange", "int8")]
+    lines = [["train", "a.txt", *map(str, (*ENDLESS, *options))] for options in more]
+    done = run_line(mpiexec(2, [sys.executable, "-c", FAILING_IN_TURN, json.dumps(lines)]), folder)
+    found = [line for line in done.stderr.splitlines() if "charrnn: " in line]
+    parts = "the batch has 1 row, too few for 2 ranks", "--rank-timeout must be from 3", "--exchange can't be 'int8'"
+    assert [part in line for part, line in zip(parts, found, strict=True)] == [True] * 3, found
+    assert done.stdout.split() == ["2"] * 6
 
 
 def test_without_the_library_there_is_one_clear_line(folder: Path) -> None:

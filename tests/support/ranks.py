@@ -5,15 +5,17 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, CompletedProcess, Popen
+from typing import Any
 
 import psutil
 import pytest
 
 from charrnn.optional import is_installed
+from charrnn.types import Array
 from support.processes import command, environment
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
@@ -97,3 +99,48 @@ class Job:
         except subprocess.TimeoutExpired:
             pytest.fail(f"the job goes on after {timeout:.0f} s:\n{''.join(self.err)}")
         return self.process.returncode, time.monotonic() - began, "".join((*self.err, err))
+
+
+class Mirror:
+    """A communicator of two ranks in one process, where rank 1 says and does whatever rank 0 does."""
+
+    rank, size = 0, 2
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+        """What was broadcast."""
+
+    def bcast(self, value: Any) -> Any:
+        """What all ranks have."""
+        self.told.append(value)
+        return value
+
+    def Bcast(self, buffer: Array) -> None:
+        """What all ranks have."""
+
+    def allgather(self, value: Any) -> list[Any]:
+        """What both ranks have."""
+        return [value, value]
+
+    gather = allgather
+
+    def scatter(self, shares: Sequence[Any]) -> Any:
+        """What rank 0 gets."""
+        return shares[0]
+
+    def Ialltoall(self, sent: Array, received: Array) -> "Mirror":
+        """Each rank gets row 0 of each."""
+        received[:] = sent[0]
+        return self
+
+    def Iallgather(self, own: Array, found: Array) -> "Mirror":
+        """Each rank gets what both send."""
+        found[:] = own
+        return self
+
+    def Test(self) -> bool:
+        """Whether it has arrived: always."""
+        return True
+
+    def Wait(self) -> None:
+        """Waits for nothing."""

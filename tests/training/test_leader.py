@@ -12,11 +12,38 @@ import numpy as np
 from charrnn.dataset import corpus
 from charrnn.distributed import exchange
 from charrnn.distributed.ranks import DismissedError, join
+from charrnn.errors import DivergenceError
 from charrnn.training import start
 from charrnn.training.follower import serve
 from support.trainings import SMALL, TEXTS, flat, run
 exchange.MIN_BUFFER = 1  # each gradient is on its way as soon as it is known
 ranks = join()
+
+def check_starts(text):
+    # from a model that is sure of a character that hardly ever comes
+    options = SMALL["stream"] | {"steps": 6, "eval_every": 3, "threads": 2, "engine": sys.argv[2]}
+    model = run(start.start(text, **options)).latest
+    model.params["b_out"][0] += 60.0
+    for name in ("hidden_size", "layers"):
+        del options[name]
+    found, wanted = (run(start.start(text, init_from=model, **options, **more)) for more in ({"ranks": ranks}, {}))
+    assert wanted.history[0].val_loss > 2 + 2 * np.log(len(text.vocabulary))
+    np.testing.assert_allclose(flat(found.state.params), flat(wanted.state.params), rtol=1e-3, atol=2e-5)
+    assert found.state.counters.rollbacks == wanted.state.counters.rollbacks
+    # weights that are bad from the start: all go back as often as one does, and then there is an error
+    options = SMALL["stream"] | {"steps": 6, "eval_every": 3}
+    bad = start.start(text, **options)
+    for progress in bad:
+        if progress.step == 3:
+            break
+    for p in bad.state.params.values():
+        p *= 1e6
+    try:
+        run(start.resume(text, bad.state, ranks=ranks, steps=6))
+        raise AssertionError("no error")
+    except DivergenceError as error:
+        assert "before step 3" in str(error), error
+
 try:
     if not ranks.is_leader:
         serve(ranks)
@@ -44,6 +71,7 @@ try:
             diverging = run(start.start(text, ranks=ranks, **options | {"lr": 30.0, "clip": 0.0, "steps": 4}))
             assert diverging.state.counters.rollbacks > 0
             assert np.isfinite(flat(diverging.state.params)).all()
+            check_starts(text)
     ranks.dismiss(0)
 except DismissedError:
     pass

@@ -97,7 +97,7 @@ def command(
     from charrnn.scoring.classify import classifier_of
     from charrnn.scoring.rank_answers import answering
 
-    with sharing(distributed, rank_timeout) as ranks:
+    with sharing(distributed, rank_timeout, quiet) as ranks:
         if sum((top is not None, scores, evaluate)) > 1:
             raise ConfigError("--top, --scores and --evaluate print different things: give one of them")
         if plot is not None and not evaluate:

@@ -166,7 +166,7 @@ def command(
     from charrnn.scoring.rank_answers import answering
     from charrnn.scoring.score import UNKNOWN_POLICIES
 
-    with sharing(distributed, rank_timeout) as ranks:
+    with sharing(distributed, rank_timeout, quiet) as ranks:
         above_, below_ = Threshold.parse("--above", above), Threshold.parse("--below", below)
         wanted = line_filter.LineFilter(sort, top, above_, below_)
         form = record_form(records_by, documents, csv, jsonl)

@@ -6,7 +6,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import NoReturn
 
@@ -19,7 +19,7 @@ from charrnn.config import between
 from charrnn.distributed.ranks import DismissedError, Ranks, join
 from charrnn.distributed.shared_cores import cores_of_rank
 from charrnn.distributed.watchdog import MAX_SILENCE, MIN_SILENCE, SILENCE, STOP, Watchdog
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, ConfigError
 from charrnn.resources import cores
 
 LEADER_SECONDS = 3.0
@@ -37,16 +37,20 @@ def check_timeout(rank_timeout: float | None) -> float:
 
 
 @contextmanager
-def leading(serve: Serve, silence: float, advice: str = "", passes_signals: bool = False) -> Iterator[Ranks]:
+def leading(
+    serve: Serve, rank_timeout: float | None, advice: str = "", passes_signals: bool = False, quiet: bool = False
+) -> Iterator[Ranks]:
     """The ranks, for the leader's part of a command.
 
     Followers do not enter the block: they `serve` the leader, and end with its exit code. `advice` is what to do after
     a rank has died; `passes_signals` says that the leader decides what to do when a signal asks a follower to stop.
+    Raises `ConfigError` on the leader for a timeout that is out of range.
     """
-    ranks, watchdog = _join(silence, advice)
+    ranks, watchdog = _join(rank_timeout, advice, quiet)
     if not ranks.is_leader:
         raise typer.Exit(_follow(ranks, watchdog, serve, passes_signals))
     try:
+        check_timeout(rank_timeout)
         yield ranks
     except BaseException as error:
         if not ranks.are_listening or ranks.waiting_since is not None:
@@ -60,10 +64,11 @@ def leading(serve: Serve, silence: float, advice: str = "", passes_signals: bool
 
 
 @contextmanager
-def side_by_side(silence: float, advice: str = "") -> Iterator[Ranks]:
+def side_by_side(rank_timeout: float | None, advice: str = "", quiet: bool = False) -> Iterator[Ranks]:
     """The ranks, for a command that each of them runs: an error on one ends all, and what all find is said once."""
-    ranks, watchdog = _join(silence, advice)
+    ranks, watchdog = _join(rank_timeout, advice, quiet)
     try:
+        check_timeout(rank_timeout)
         yield ranks
     except typer.Exit:
         raise
@@ -77,19 +82,35 @@ def side_by_side(silence: float, advice: str = "") -> Iterator[Ranks]:
         watchdog.close()
 
 
-def _join(silence: float, advice: str) -> tuple[Ranks, Watchdog]:
-    """Joins the job, and watches it."""
+def _join(rank_timeout: float | None, advice: str, quiet: bool) -> tuple[Ranks, Watchdog]:
+    """Joins the job, and watches it; with the default timeout, if the given one is out of range."""
     ranks = join()
-    cores.limit(cores_of_rank(ranks))
-    watchdog = Watchdog(ranks, print_error, silence, advice)
-    ranks.signals, ranks.pass_on = watchdog.signals, partial(watchdog.say, STOP)
-    for rank in watchdog.unwatched if ranks.is_leader else ():
-        notice(f"{ranks.name(rank)} has no connection to rank 0 apart from MPI: nobody will notice if it hangs")
+    try:
+        _stop_on_user_signal()
+        cores.limit(cores_of_rank(ranks))
+        silence = SILENCE
+        with suppress(ConfigError):
+            silence = check_timeout(rank_timeout)
+        watchdog = Watchdog(ranks, print_error, silence, advice)
+        ranks.signals, ranks.pass_on = watchdog.signals, partial(watchdog.say, STOP)
+        for rank in watchdog.unwatched if ranks.is_leader and not quiet else ():
+            notice(f"{ranks.name(rank)} has no connection to rank 0 apart from MPI: nobody will notice if it hangs")
+    except BaseException as error:  # the others wait for this rank
+        _fail(ranks, None, error)
     return ranks, watchdog
+
+
+def _stop_on_user_signal() -> None:
+    """Takes SIGUSR1 for SIGTERM: `mpiexec` passes it on to all ranks, and does not end them itself as after SIGTERM."""
+    number = getattr(signal, "SIGUSR1", None)
+    if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+        signal.signal(number, lambda number, frame: signal.raise_signal(signal.SIGTERM))
 
 
 def _follow(ranks: Ranks, watchdog: Watchdog, serve: Serve, passes_signals: bool) -> int:
     """Follows the leader to the end of the job; returns its exit code."""
+    if ranks.rank in watchdog.unwatched:  # nobody would hear of the signal
+        passes_signals = False
     for name in STOP_SIGNALS if passes_signals else ():
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
             signal.signal(getattr(signal, name), lambda number, frame: ranks.pass_on(number))
@@ -104,7 +125,7 @@ def _follow(ranks: Ranks, watchdog: Watchdog, serve: Serve, passes_signals: bool
     return 0
 
 
-def _fail(ranks: Ranks, watchdog: Watchdog, error: BaseException) -> NoReturn:
+def _fail(ranks: Ranks, watchdog: Watchdog | None, error: BaseException) -> NoReturn:
     """Ends all ranks because of an error on this one, which it prints."""
     if os.environ.get(DEBUG, "") not in ("", "0"):
         traceback.print_exception(error)
@@ -112,5 +133,6 @@ def _fail(ranks: Ranks, watchdog: Watchdog, error: BaseException) -> NoReturn:
     if isinstance(error, Exception) and not isinstance(error, CharRNNError):
         why = unexpected(error)
     print_error(f"{ranks.name(ranks.rank)}: {why}")
-    watchdog.close()
+    if watchdog is not None:
+        watchdog.close()
     ranks.abort(getattr(error, "exit_code", 1))

@@ -19,7 +19,7 @@ RankTimeoutOption = Annotated[
 
 
 @contextmanager
-def sharing(distributed: bool, rank_timeout: float | None) -> Iterator["Ranks | None"]:
+def sharing(distributed: bool, rank_timeout: float | None, quiet: bool) -> Iterator["Ranks | None"]:
     """The ranks, for the leader's part of a command; None if it is not distributed.
 
     Followers do not enter the block: they answer what the leader deals them. Raises `ConfigError` for a timeout that is
@@ -31,8 +31,8 @@ def sharing(distributed: bool, rank_timeout: float | None) -> Iterator["Ranks | 
     from charrnn.cli.terminal.ranks import check_timeout, leading
     from charrnn.scoring.rank_answers import serve
 
-    silence = check_timeout(rank_timeout)
     if not distributed:
+        check_timeout(rank_timeout)
         raise ConfigError("--rank-timeout is only for several ranks: give --distributed too")
-    with leading(serve, silence) as ranks:
+    with leading(serve, rank_timeout, quiet=quiet) as ranks:
         yield ranks

@@ -248,7 +248,7 @@ def command(
     from charrnn.training import options as train_options
 
     group, limits = None, {"exchange": exchange, "outer_lr": outer_lr, "outer_momentum": outer_momentum}
-    with job.joined(distributed, rank_timeout, members, **limits) as ranks:
+    with job.joined(distributed, rank_timeout, members, quiet, **limits) as ranks:
         given, paths = given_options(context, resume, train_options.LENGTH_OPTIONS), tuple(corpus or ())
         check_log(log, (*paths, *(val_file or ())), (out,), continues=resume or force)
         check_events(tensorboard, (*paths, *(val_file or ())), continues=resume or force, others=(out, log))

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -152,7 +152,8 @@ def resume(
         trainers.check_resume(state, options)  # before the corpus is read
         source = _source_to_resume(state, paths, read_options, path)
         digest = state.corpus.digest
-        shared = read_index(ranks, source, options) if ranks is not None and digest.startswith(PREFIX) else None
+        all_options = cast(TrainOptions, asdict(state.training_config) | options)
+        shared = read_index(ranks, source, all_options) if ranks is not None and digest.startswith(PREFIX) else None
         corpus = shared or corpora.read(source, state.corpus.size, notifier(quiet), options["layout"], digest)
         options = _with_remaining_time(options, source)
         _notify_engine(options, state, quiet, draws)

@@ -1,7 +1,7 @@
 """The job of `charrnn train --distributed`: rank 0 leads the training, and the others follow it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from charrnn.cli.terminal.ranks import check_timeout, leading, side_by_side
@@ -14,7 +14,7 @@ ADVICE = "; --resume continues from the last save"
 
 @contextmanager
 def joined(
-    distributed: bool, rank_timeout: float | None, members: bool | None, **options: Any
+    distributed: bool, rank_timeout: float | None, members: bool | None, quiet: bool, **options: Any
 ) -> Iterator[Ranks | None]:
     """The ranks for the leader's part of the command; None if it is not distributed.
 
@@ -22,16 +22,15 @@ def joined(
     all ranks enter it. Raises `ConfigError` for options that are out of range, those of `TrainingConfig` too, if they
     are not None.
     """
-    silence = check_timeout(rank_timeout)
-    TrainingConfig(0, **{name: value for name, value in options.items() if value is not None})
-    if not distributed:
-        yield None
-        return
-    if members:
-        with side_by_side(silence, ADVICE) as ranks:
-            yield ranks
-        return
-    with leading(_serve, silence, ADVICE, passes_signals=True) as ranks:
+    with ExitStack() as stack:
+        ranks = None
+        if not distributed:
+            check_timeout(rank_timeout)
+        elif members:
+            ranks = stack.enter_context(side_by_side(rank_timeout, ADVICE, quiet))
+        else:
+            ranks = stack.enter_context(leading(_serve, rank_timeout, ADVICE, passes_signals=True, quiet=quiet))
+        TrainingConfig(0, **{name: value for name, value in options.items() if value is not None})
         yield ranks
 
 

@@ -1,4 +1,4 @@
-"""The compiled version of `layers.dropout`: masks never leave the first cache."""
+"""The compiled version of `layers.dropout`: the numbers of a mask are made in blocks that stay in the first cache."""
 
 from typing import Any
 
