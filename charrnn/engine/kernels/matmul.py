@@ -15,7 +15,7 @@ from numba.extending import overload
 from charrnn.engine.kernels.amx import TILE_ROWS, close_tiles, open_tiles, uses_tiles
 from charrnn.engine.kernels.bfloat16 import PAIR, pack_pairs, padded_pairs, pairs_in_rows, round_rows
 from charrnn.engine.kernels.kernel import kernel
-from charrnn.engine.kernels.row import PANELS, multiply_row, panels_of_rows
+from charrnn.engine.kernels.row import PANELS, multiply_row, whole_pairs
 from charrnn.engine.kernels.simd import REGISTER_BYTES, copy
 from charrnn.engine.kernels.tile import address, multiply_rows, panel_width, tile_rows, vectors_for
 from charrnn.engine.kernels.transpose import transpose_block
@@ -165,7 +165,7 @@ def packed_matmul(a: Array, panels: Array, N: int, bias: Array, c: Array, turn: 
     c_stride, block = c.shape[1], max(max_block // K // height, 1) * height  # whole tiles
     bias_stride = c_stride if len(bias) > 1 else 0
     first_a, first_panel, first_bias, first_c = address(a), address(panels), address(bias), address(c)
-    in_pairs = panels_of_rows(a, R, N // width)
+    in_pairs = whole_pairs(panels, R, N // width)
     open_tiles(panels)
     for r in range(0, R, block):
         rows = min(block, R - r)

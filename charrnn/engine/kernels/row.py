@@ -1,7 +1,8 @@
 """A row times a matrix: the product of a step of a single text, which waits for nothing but the weights.
 
 A tile of one row has too few sums to keep a processor busy: each has to wait for its last one. So two panels are read
-at once, with twice as many. The sums are those of a tile, to the bit.
+at once, with twice as many. The sums are those of a tile, to the bit. Narrow weights, which have to be widened first,
+gain nothing by that.
 """
 
 from typing import Any
@@ -11,7 +12,6 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from charrnn.engine.kernels.narrow_panels import is_half, load_halves
 from charrnn.engine.kernels.simd import lanes, load, pointer, spread
 from charrnn.engine.kernels.tile import MAX_TILE_VECTORS, multiply_add
 from charrnn.types import Array
@@ -20,20 +20,20 @@ PANELS = 2
 """The panels that are read at once."""
 
 
-def panels_of_rows(a: Array, R: int, panels: int) -> int:
-    """How many of so many whole panels `multiply_row` takes in a product with R rows of a."""
+def whole_pairs(panels: Array, R: int, n: int) -> int:
+    """How many of n panels `multiply_row` takes in a product with R rows."""
     raise NotImplementedError("only kernels call this")
 
 
-@overload(panels_of_rows)
-def _panels_of_rows(a: Any, R: Any, panels: Any) -> Any:
-    def of_floats(a: Any, R: Any, panels: Any) -> Any:
-        return panels // PANELS * PANELS if R == 1 else 0
+@overload(whole_pairs)
+def _whole_pairs(panels: Any, R: Any, n: Any) -> Any:
+    def of_floats(panels: Any, R: Any, n: Any) -> Any:
+        return n // PANELS * PANELS if R == 1 else 0
 
-    def of_others(a: Any, R: Any, panels: Any) -> Any:
+    def of_others(panels: Any, R: Any, n: Any) -> Any:
         return 0
 
-    return of_floats if isinstance(a.dtype, types.Float) else of_others
+    return of_floats if isinstance(panels.dtype, types.Float) else of_others
 
 
 @intrinsic
@@ -56,8 +56,8 @@ def multiply_row(
     """
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-        if not isinstance(a.dtype, types.Float):
-            return context.get_dummy_value()  # see `panels_of_rows`
+        if not isinstance(p.dtype, types.Float):
+            return context.get_dummy_value()  # see `whole_pairs`
         left, a_offset, panels, p_offset, panel_stride, K, start, s_offset, out, c_offset = args
         index, scalar, size = K.type, context.get_data_type(a.dtype), a.dtype.bitwidth // 8
         register = lanes(size)
@@ -78,13 +78,8 @@ def multiply_row(
         with cgutils.for_range(builder, K, intp=index) as step:
             factor = spread(builder, load(builder, scalar, row, step.index, 1, size), register)
             first = builder.mul(step.index, constant(MAX_TILE_VECTORS * register))
-            values = []
-            for panel in firsts:
-                if is_half(p.dtype):
-                    values += load_halves(builder, panel, first, MAX_TILE_VECTORS)
-                else:
-                    places = [builder.add(first, column) for column in columns[:MAX_TILE_VECTORS]]
-                    values += [load(builder, scalar, panel, place, register, size) for place in places]
+            places = [builder.add(first, column) for column in columns[:MAX_TILE_VECTORS]]
+            values = [load(builder, scalar, panel, place, register, size) for panel in firsts for place in places]
             for total, value in zip(sums, values, strict=True):
                 builder.store(multiply_add(builder, factor, value, builder.load(total)), total)
         for total, column in zip(sums, columns, strict=True):
