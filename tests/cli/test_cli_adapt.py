@@ -367,7 +367,7 @@ def test_a_terminal_shows_how_much_was_read(model: Path, records: Path, tmp_path
         shown = notices_on_a_terminal(*words, cwd=tmp_path, env={})
         assert "100%" in shown
         assert re.search(r"learning(, [1-9][\d,]* chars/s)? ", shown)
-    for words in (("score", model), ("score", model, "--adapt", "--quiet"), ("score", model, "--adapt", "--per-line")):
+    for words in (("score", model, "--adapt", "--quiet"), ("score", model, "--adapt", "--per-line")):
         assert "learning" not in notices_on_a_terminal(*words, *given, cwd=tmp_path, env={})
 
 
