@@ -1,5 +1,6 @@
 """The machine: the speed of one process, or of all ranks of a job together."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,7 +24,9 @@ def test_the_slowest_rank_and_the_exchange_decide(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(machine, "measure_throughput", lambda *args: 1000.0)
     monkeypatch.setattr(machine, "Exchange", lambda *args: lambda loss, grads: None)
     others = iter([[1000.0, 500.0], [0.001, 0.006]])
-    ranks: Any = SimpleNamespace(size=2, tell=lambda *args: told.append(args), collect=lambda own: next(others))
+    ranks: Any = SimpleNamespace(
+        size=2, busy=nullcontext, tell=lambda *args: told.append(args), collect=lambda own: next(others)
+    )
     found = Machine(ranks, "bfloat16").throughput("numpy", "float32", 2, MODEL, 3, 4)
     # a step of 2 ranks with 2 threads of 3 rows of 4 characters takes 24/500 s, and its exchange 0.006
     assert found == pytest.approx(48 / (24 / 500 + 0.006))
@@ -38,7 +41,7 @@ def test_an_average_counts_once_in_its_steps_and_at_most_a_tenth_if_they_grow(
     monkeypatch.setattr(machine, "measure_throughput", lambda *args: 1000.0)
     monkeypatch.setattr(machine, "Exchange", lambda *args: lambda loss, grads: None)
     others = iter([[1000.0, 500.0], [0.1, 0.6]])
-    ranks: Any = SimpleNamespace(size=2, tell=lambda *args: None, collect=lambda own: next(others))
+    ranks: Any = SimpleNamespace(size=2, busy=nullcontext, tell=lambda *args: None, collect=lambda own: next(others))
     found = Machine.of(ranks, {"sync_every": 4, "sync_grows": grows, "hidden_size": 8})
     assert found == Machine(ranks, "float32", 4, grows)
     speed = found.throughput("numpy", "float32", 2, MODEL, 3, 4)
