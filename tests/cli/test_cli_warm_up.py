@@ -138,9 +138,9 @@ def test_a_resumed_training_keeps_its_engine_and_says_so_where_another_pays(
 ) -> None:
     assert trained.state.training_config.engine == "numpy"
     monkeypatch.setattr(engines, "pays", lambda seconds, kernels: pays)
-    files._notify_engine(options, trained.state, quiet=False)
+    files._notify_engine(options, trained.state, quiet=False, draws=False)
     assert capsys.readouterr().err == said
-    files._notify_engine(options, trained.state, quiet=True)
+    files._notify_engine(options, trained.state, quiet=True, draws=False)
     assert capsys.readouterr().err == ""
 
 

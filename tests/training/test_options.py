@@ -186,7 +186,7 @@ def test_the_nearest_option_is_suggested(unknown: list[str], message: str) -> No
 @pytest.mark.parametrize("names", [("steps", "epochs"), ("steps", "time"), ("epochs", "time")])
 def test_only_one_option_can_set_the_length(names: tuple[str, str]) -> None:
     both: Any = dict.fromkeys(names, 5)
-    with pytest.raises(ConfigError, match=f"--{names[0]} and --{names[1]} both set the length"):
+    with pytest.raises(ConfigError, match=f"`{names[0]}` and `{names[1]}` both set the length"):
         train_options.check(both)
 
 
