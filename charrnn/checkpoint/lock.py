@@ -12,6 +12,9 @@ from charrnn.checkpoint.atomic_file import remove_stale_temp, write_errors
 from charrnn.checkpoint.paths import resume_path
 from charrnn.errors import CheckpointError, LockedError
 
+ATTEMPTS = 5
+"""How often a lock is asked for whose file is gone: another run may have discarded it at that moment."""
+
 
 class Lock:
     """The lock of a model's path, held until it is released or the process ends."""
@@ -61,20 +64,23 @@ def acquire(path: Path) -> Lock:
     file = lock_path(path)
     with write_errors(path):
         file.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not os.path.lexists(file)
-        lock = FileLock(file, timeout=0, thread_local=False)  # a run may end in another thread
-        try:
-            lock.acquire()
-        except Timeout:  # an OSError too
-            if not os.path.exists(lock.lock_file):  # as in folders like /proc
-                raise CheckpointError(f"can't write {path}: no files can be created in its folder") from None
-            raise LockedError(
-                f"another run is writing {path}: wait for it to end, or give another `checkpoint`"
-            ) from None
-        except OSError:  # filelock follows no link, so that nobody can have another file emptied
-            if file.is_symlink():
-                raise CheckpointError(f"can't write {path}: its lock {file} is a link: remove the link") from None
-            raise
+        for attempt in range(1, ATTEMPTS + 1):
+            is_new = not os.path.lexists(file)
+            lock = FileLock(file, timeout=0, thread_local=False)  # a run may end in another thread
+            try:
+                lock.acquire()
+                break
+            except Timeout:  # an OSError too
+                if os.path.exists(lock.lock_file):
+                    raise LockedError(
+                        f"another run is writing {path}: wait for it to end, or give another `checkpoint`"
+                    ) from None
+                if attempt == ATTEMPTS:  # as in folders like /proc
+                    raise CheckpointError(f"can't write {path}: no files can be created in its folder") from None
+            except OSError:  # filelock follows no link, so that nobody can have another file emptied
+                if file.is_symlink():
+                    raise CheckpointError(f"can't write {path}: its lock {file} is a link: remove the link") from None
+                raise
     locked = Lock(lock, is_new)
     with locked.discarded_on_error():
         file_pair.restore_backups(path)

@@ -151,10 +151,11 @@ class Ranks:
             for place, part in zip(of_rank, found, strict=True):
                 whole[:, :, place] = part
 
-    def meet(self) -> None:
-        """Waits for all ranks, however long they take, without keeping a core busy."""
+    def meet(self, meanwhile: Callable[[], None]) -> None:
+        """Waits for all ranks, however long they take, without keeping a core busy; calls `meanwhile` now and then."""
         request = self.comm.Ibarrier()
         while not request.Test():
+            meanwhile()
             time.sleep(MEETING_PAUSE)
 
     def exchange(self, sent: Array, received: Array, is_urgent: threading.Event) -> None:

@@ -13,8 +13,10 @@ from charrnn.sampling.state import GenerationState
 from charrnn.types import Array, Ids
 
 PART_SECONDS, PARTS_PER_SECOND = 0.1, 100
-"""The least time between two parts of a stream, and the most parts in a second of texts that are drawn side by side:
+"""The least time between two parts of a stream, and the most parts in a second of streams that are drawn side by side:
 each costs as much as drawing some thirty characters."""
+MAX_PART_SECONDS = 1.0
+"""The time between two parts of a stream, however many are drawn side by side."""
 
 NOTHING = np.empty(0, np.uint8), np.empty(0)
 """No characters, and their log-probabilities."""
@@ -41,7 +43,7 @@ class Part:
 
 
 class Job:
-    """A text on its way. The scheduler's thread draws it; `hand_over` is called with each part in that of the server.
+    """A text on its way. The thread of a lane draws it; `hand_over` is called with each part in that of the server.
 
     `cancelled` is set by whoever no longer waits for it, and read between two draws.
     """
@@ -106,7 +108,7 @@ class Job:
     def part(self, now: float, beside: int = 1) -> Part | None:
         """What is to be handed over now, in seconds of `time.monotonic`, if anything is.
 
-        `beside` is the number of texts that are drawn side by side, with this one.
+        `beside` is the number of streams that are drawn side by side, with this one.
         """
         if not self.is_done and (not self.streams or now < self.next_part):
             return None
@@ -119,7 +121,7 @@ class Job:
         part = Part(self.piece, ids[:n], logps[:n], reason)
         self.drawn, self.added = [(ids[n:], logps[n:])], 1
         self.piece, self.told = "", self.told + n
-        self.next_part = now + max(PART_SECONDS, beside / PARTS_PER_SECOND)
+        self.next_part = now + min(max(PART_SECONDS, beside / PARTS_PER_SECOND), MAX_PART_SECONDS)
         return part
 
 

@@ -78,13 +78,13 @@ class ModelBatch:
 
     def _parts(self, ids: Ids, logps: Array) -> list[tuple[Job, Part]]:
         """Gives the characters that were drawn, [N, B], to the texts; returns what is to be handed over."""
-        parts, now = [], time.monotonic()
+        parts, now, streams = [], time.monotonic(), sum(job.streams for job in self.jobs)
         for job, of_text, their_logps in zip(self.jobs, ids.T, logps.T, strict=True):
             if job.cancelled:
                 continue
             try:
                 job.add(of_text, their_logps)
-                part = job.part(now, len(self.jobs))
+                part = job.part(now, streams)
             except Exception as error:
                 job.cancelled, part = True, failed(error)
             if part is not None:
@@ -127,7 +127,7 @@ class Lane:
         """Reads primes, and draws once with each model."""
         self.claim(self)
         joining = self._read_primes()
-        models = {id(job.model): job.model for job in joining} | {key: b.model for key, b in self.batches.items()}
+        models = {key: b.model for key, b in self.batches.items()} | {id(job.model): job.model for job in joining}
         for key, model in models.items():
             self._advance(self._batch(model), [job for job in joining if id(job.model) == key])
         self._forget_idle()

@@ -115,6 +115,8 @@ class Averaging:
         diverged, losses = zip(*ranks.collect(own), strict=True)
         if any(diverged) and not may_leave_out:
             raise DivergenceError(f"training diverged before step {counters.step + 1}: {divergence.ADVICE}")
+        if self.has_diverged:  # what the network has come to can't be saved
+            state.rnn_state[:, :, self.shards.own] = 0
         began, share = time.perf_counter(), 1 / (len(diverged) - sum(diverged))
         with np.errstate(all="ignore"):
             if self.n_steps:
@@ -167,7 +169,10 @@ class Averaging:
         """Replaces arrays by their means."""
 
         def own(name: str, arrays: Sequence[Array], out: Array) -> None:
-            np.multiply(arrays[0], 0 if self.has_diverged else share, out=out)
+            if self.has_diverged:
+                out.fill(0)
+            else:
+                np.multiply(arrays[0], share, out=out)
 
         self.exact.begin(1, own)
         self.exact.add(0, group)

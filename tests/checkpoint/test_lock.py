@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.checkpoint.lock import acquire, lock_path
-from charrnn.errors import CharRNNError, CheckpointError, LockedError
+from charrnn.errors import CheckpointError, LockedError
 
 
 def test_only_one_run_has_the_lock_of_a_path(tmp_path):
@@ -51,7 +51,7 @@ def test_who_waits_for_a_lock_while_its_file_is_removed_does_not_share_it(tmp_pa
         for _ in range(100):
             try:
                 lock = acquire(tmp_path / "m.safetensors")
-            except CharRNNError:
+            except LockedError:
                 continue
             holders.append(number)
             assert holders == [number]

@@ -67,6 +67,18 @@ def test_a_member_that_is_asked_to_stop_stops_all_and_all_continue(folder: Path)
 
 
 @needs_mpi
+def test_members_hold_out_the_same_text(folder: Path) -> None:
+    (folder / "a.txt").write_text("".join(f"{oct(n**3)[2:]}\n" for n in range(200)))
+    done = run_ranks(2, "train", *MEMBERS, "--lines", "--steps", 20, cwd=folder)
+    assert done.returncode == 2, done.stderr
+    assert "charrnn: the members would hold out different text" in done.stderr
+    assert not (folder / "a.safetensors").exists()
+    (folder / "val.txt").write_text("12\n76\n" * 20)
+    done = run_ranks(2, "train", *MEMBERS, "--lines", "--val-file", "val.txt", "--steps", 2, "--force", cwd=folder)
+    assert done.returncode == 0, done.stderr
+
+
+@needs_mpi
 def test_an_error_of_all_members_is_printed_once(folder: Path) -> None:
     done = run_ranks(2, "train", *MEMBERS, "--steps", 20, "--exchange", "bfloat16", cwd=folder)
     assert done.returncode

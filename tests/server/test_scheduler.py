@@ -12,7 +12,8 @@ from charrnn.sampling.generate import generate
 from charrnn.sampling.live_batch import PrimeReader
 from charrnn.sampling.request import SamplingRequest
 from charrnn.server.errors import ApiError
-from charrnn.server.job import Job
+from charrnn.server.job import PART_SECONDS, Job
+from charrnn.server.lane import MAX_IDLE
 from charrnn.server.scheduler import Scheduler
 from support.random_models import random_model
 
@@ -167,6 +168,16 @@ def test_the_lanes_share_the_texts_of_a_model_evenly_and_keep_to_their_sizes():
     made.close()
 
 
+def test_a_lane_keeps_the_models_that_were_used_last():
+    made, models = StoppedScheduler(lambda parts: None, 17, 40, 1), [random_model() for _ in range(MAX_IDLE + 2)]
+    for model in (*models, models[2]):
+        made.submit([job_for(model, length=1, seed=1)[0]])
+        made.turn()
+    made.turn()
+    assert [*made.lanes[0].batches] == [id(model) for model in (*models[3:], models[2])]
+    made.close()
+
+
 def test_a_fault_in_a_text_ends_it_alone(scheduler, monkeypatch):
     model = random_model()
     (bad, bad_parts), (good, parts) = (job_for(model, length=50, seed=1) for _ in range(2))
@@ -189,6 +200,22 @@ def test_parts_of_a_stream_are_rarer_the_more_texts_are_drawn():
     assert len([now for now in handed if now < 1]) == 10
     assert len([now for now in handed if now >= 1]) == 3  # with that at the end
     assert job.told == 100
+
+
+def test_a_stream_beside_whole_answers_has_all_its_parts_and_one_of_thousands_has_one_in_a_second():
+    model, handed = random_model(), []
+    jobs = [job_for(model, streams=n == 0, length=10**9, seed=1)[0] for n in range(40)]
+    made = StoppedScheduler(lambda parts: handed.extend(parts), 50, 50, 1)
+    made.submit(jobs)
+    made.turn()
+    assert jobs[0].next_part - time.monotonic() <= PART_SECONDS
+    made.close()
+    alone, _ = job_for(model, streams=True, length=100, seed=1)
+    alone.reader = PrimeReader(model, alone.prime)
+    alone.begin()
+    alone.add(np.zeros(1, np.uint8), np.zeros(1))
+    assert alone.part(0.0, 4096) is not None
+    assert alone.next_part == 1
 
 
 def test_a_model_whose_predictions_are_not_finite_fails_alone(scheduler):

@@ -78,6 +78,9 @@ found.has_diverged = ranks.rank == 1
 change, _ = steps_of(ranks.rank, 7)
 for name in s.params:
     s.params[name] += change[name] * (np.nan if found.has_diverged else 1)
+    s.ema[name] = s.moments["v." + name] = np.full_like(change[name], np.inf if found.has_diverged else 1)
+if found.has_diverged:
+    s.rnn_state[:, :, found.shards.own] = np.nan
 try:
     found.average(s, True)
     raise AssertionError("no error")
@@ -86,6 +89,9 @@ except DivergenceError:
 found.average(s, True, may_leave_out=True)
 w, v = wanted_round(w, v, 7, [0])
 assert same(s.params, w) and found.is_even and not found.has_diverged
+ones = {name: np.ones_like(p) for name, p in w.items()}
+assert same(s.ema, ones) and same({name: s.moments["v." + name] for name in w}, ones)
+assert np.isfinite(s.rnn_state).all()
 found.begin_step(s)
 found.restart()
 assert found.is_even

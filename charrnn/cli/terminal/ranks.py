@@ -55,7 +55,7 @@ def leading(
     except BaseException as error:
         if not ranks.are_listening or ranks.waiting_since is not None:
             _fail(ranks, watchdog, error)
-        ranks.dismiss(getattr(error, "exit_code", 1))
+        ranks.dismiss(_exit_code(error))
         raise
     else:
         ranks.dismiss(0)
@@ -74,7 +74,7 @@ def side_by_side(rank_timeout: float | None, advice: str = "", quiet: bool = Fal
         raise
     except BaseException as error:
         if ranks.is_leader:  # what is wrong is printed first
-            atexit.register(ranks.abort, getattr(error, "exit_code", 1))
+            atexit.register(ranks.abort, _exit_code(error))
             raise
         time.sleep(LEADER_SECONDS)
         _fail(ranks, watchdog, error)
@@ -132,7 +132,16 @@ def _fail(ranks: Ranks, watchdog: Watchdog | None, error: BaseException) -> NoRe
     why = str(error) or type(error).__name__
     if isinstance(error, Exception) and not isinstance(error, CharRNNError):
         why = unexpected(error)
-    print_error(f"{ranks.name(ranks.rank)}: {why}")
+    if not isinstance(error, (KeyboardInterrupt, SystemExit)):
+        print_error(f"{ranks.name(ranks.rank)}: {why}")
     if watchdog is not None:
         watchdog.close()
-    ranks.abort(getattr(error, "exit_code", 1))
+    ranks.abort(_exit_code(error))
+
+
+def _exit_code(error: BaseException) -> int:
+    """With which code a rank ends because of an error, or because it was interrupted."""
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    code = error.code if isinstance(error, SystemExit) else getattr(error, "exit_code", 1)
+    return code if isinstance(code, int) else 1

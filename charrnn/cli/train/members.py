@@ -1,5 +1,6 @@
 """The members of `charrnn train --distributed --members`: each rank trains its own, and rank 0 merges them all."""
 
+import hashlib
 import math
 import random
 import re
@@ -12,10 +13,11 @@ from charrnn.checkpoint.file_pair import check_same_run
 from charrnn.checkpoint.lock import acquire
 from charrnn.checkpoint.model_file import Checkpoint
 from charrnn.checkpoint.paths import SUFFIX
-from charrnn.cli.terminal.console import notifier
+from charrnn.cli.terminal.console import notifier, stop_signals
 from charrnn.cli.train import saved_run
 from charrnn.cli.train.given import RANK_OPTIONS
 from charrnn.cli.train.run import Run
+from charrnn.config import MAX_SEED
 from charrnn.dataset import shell_words
 from charrnn.dataset.files import STDIN, bundled_corpus
 from charrnn.distributed.ranks import Ranks
@@ -23,10 +25,10 @@ from charrnn.errors import CheckpointError, ConfigError, counted
 from charrnn.model.model import Model
 from charrnn.training.merging import merge_members
 from charrnn.training.options import TrainOptions
+from charrnn.training.trainer import Trainer
 
 MEMBER = re.compile(r"\.member\d+$")
 """What the name of a member's file ends in, before its suffix."""
-MAX_SEED = 2**31
 
 
 class Members:
@@ -50,9 +52,11 @@ class Members:
                 path, self.lock = naming.reserve_free(paths[0] if paths else bundled_corpus(), force)
             else:
                 path, self.lock = out, naming.reserve(out, force)
-        seed = given.get("seed", random.randrange(MAX_SEED))
+        seed = given.get("seed", random.randrange(2**31))
         self.path, self.paths, self.seed = ranks.share((path, paths, seed) if ranks.is_leader else None)
         """The merged model's file; the paths of the text; and the seed of the first member."""
+        self.passed_on = set[int]()
+        """The signals that this rank has told the others of while it waits for them."""
 
     @property
     def is_first(self) -> bool:
@@ -67,7 +71,7 @@ class Members:
 
     def own_options(self, options: TrainOptions) -> TrainOptions:
         """The options of this rank's member: with a seed of its own, if its run begins."""
-        return options if self.resumes else {**options, "seed": (self.seed + self.ranks.rank) % MAX_SEED}
+        return options if self.resumes else {**options, "seed": (self.seed + self.ranks.rank) % (MAX_SEED + 1)}
 
     def train(self, run: Run) -> tuple[int, dict[str, Any]]:
         """Trains this rank's member, and merges all when they are done.
@@ -80,13 +84,19 @@ class Members:
             raise ConfigError("only language models can be merged: leave out --members")
         if self.resumes and ranks.is_leader:
             check_same_run(self.path, trainer.state.run_id)
+        if len({*ranks.collect(_held_out(trainer))}) > 1:
+            raise ConfigError(
+                "the members would hold out different text, which others have learned: give one text for all, with "
+                "--val-file, or --val-fraction for a continuous text"
+            )
         trainer.signals = ranks.signals
         if ranks.is_leader:
             self.notice(f"{counted(ranks.size, 'members')}: what follows is about the first")
         code = run.go()
         if code:
             ranks.pass_on(code - 128)
-        ranks.meet()
+        with stop_signals() as received:
+            ranks.meet(lambda: self._pass_on(received))
         codes = ranks.collect(code)
         if any(codes):
             words = ["mpiexec", "-n", str(ranks.size), "charrnn", "train", "--resume", "--distributed", "--members"]
@@ -102,6 +112,12 @@ class Members:
             (model.without_engine(), row and row.val_loss, trainer.state.training_config.seed, self.own_path)
         )
         return 0, self._merge(run, found) if ranks.is_leader else {}
+
+    def _pass_on(self, received: dict[int, float]) -> None:
+        """Tells the ranks that still train of the signals that have come while this one waits for them."""
+        for number in {*received, *self.ranks.signals} - self.passed_on:
+            self.passed_on.add(number)
+            self.ranks.pass_on(number)
 
     def _merge(self, run: Run, members: list[tuple[dict[str, Any], float | None, int, Path]]) -> dict[str, Any]:
         """Merges and saves, if that is better than the best member; returns the results."""
@@ -136,6 +152,14 @@ class Members:
         history = [] if row is None else [replace(row, train_loss=None, val_loss=loss, ema=False)]
         model_file.save(self.path, replace(first, model=replace(model, table=first.model.table), history=history))
         self.lock.release()
+
+
+def _held_out(trainer: Trainer) -> str:
+    """A digest of the vocabulary and of the text on which a member validates."""
+    found = hashlib.sha256("".join(trainer.state.vocabulary.characters).encode(errors="surrogatepass"))
+    for batch in trainer.validation_data.batches(0):
+        found.update(batch.targets.tobytes())
+    return found.hexdigest()
 
 
 def _shown(loss: float | None) -> str:
