@@ -1,5 +1,6 @@
 """The start of the ranks of a command: what they print, which signals they pass on, and what ends all."""
 
+import math
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from charrnn.dataset import shared_file
 from charrnn.dataset.files import Source
 from charrnn.distributed.ranks import Ranks
 from charrnn.errors import CorpusError
+from charrnn.resources import cores
 from charrnn.training.options import TrainOptions
 from support.processes import TEXT, posix
 from support.ranks import Mirror
@@ -32,6 +34,8 @@ def ranks(monkeypatch: pytest.MonkeyPatch) -> Ranks:
     def abort(code: int) -> None:
         raise SystemExit(code)
 
+    monkeypatch.setattr(cores, "_most", math.inf)  # a rank limits its process
+    monkeypatch.setattr(terminal, "_stop_on_user_signal", lambda: None)
     monkeypatch.setattr(terminal, "join", lambda: found)
     monkeypatch.setattr(terminal, "Watchdog", watch)
     monkeypatch.setattr(found, "abort", abort)
