@@ -106,6 +106,8 @@ class Lane:
         """By the `id` of their models, those that were used last at the end."""
         self.reading: list[Job] = []
         """The texts whose primes are being read."""
+        self.joining: list[Job] = []
+        """The texts whose primes have been read in this turn."""
 
     @property
     def drawn(self) -> int:
@@ -126,11 +128,21 @@ class Lane:
     def turn(self) -> None:
         """Reads primes, and draws once with each model."""
         self.claim(self)
-        joining = self._read_primes()
+        self.joining = joining = self._read_primes()
         models = {key: b.model for key, b in self.batches.items()} | {id(job.model): job.model for job in joining}
         for key, model in models.items():
             self._advance(self._batch(model), [job for job in joining if id(job.model) == key])
+        self.joining = []
         self._forget_idle()
+
+    def fail(self, error: Exception) -> None:
+        """Ends all its texts because of an error."""
+        drawn = (job for batch in self.batches.values() for job in batch.jobs if not job.is_done)
+        jobs = {id(job): job for job in (*self.reading, *self.joining, *drawn) if not job.cancelled}.values()
+        self.reading, self.joining, self.batches = [], [], {}
+        for job in jobs:
+            job.cancelled = True
+        self.deliver([(job, failed(error)) for job in jobs])
 
     def _batch(self, model: Model) -> ModelBatch:
         batch = self.batches.pop(id(model), None)

@@ -70,7 +70,10 @@ class Scheduler:
                     self.wake.wait()
                 if self.closed:
                     return
-            lane.turn()
+            try:
+                lane.turn()
+            except Exception as error:  # of memory, say: other texts can still be drawn
+                lane.fail(error)
 
     def _claim(self, lane: Lane) -> None:
         """Gives a lane the waiting texts that it should draw, in the order in which they came."""

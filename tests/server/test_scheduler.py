@@ -13,7 +13,7 @@ from charrnn.sampling.live_batch import PrimeReader
 from charrnn.sampling.request import SamplingRequest
 from charrnn.server.errors import ApiError
 from charrnn.server.job import PART_SECONDS, Job
-from charrnn.server.lane import MAX_IDLE
+from charrnn.server.lane import MAX_IDLE, Lane
 from charrnn.server.scheduler import Scheduler
 from support.random_models import random_model
 
@@ -175,6 +175,27 @@ def test_a_lane_keeps_the_models_that_were_used_last():
         made.turn()
     made.turn()
     assert [*made.lanes[0].batches] == [id(model) for model in (*models[3:], models[2])]
+    made.close()
+
+
+def test_a_lane_without_memory_ends_its_texts_and_draws_others(monkeypatch):
+    def deliver(parts):
+        for job, part in parts:
+            job.hand_over(part)
+
+    def fail(*args):
+        monkeypatch.undo()
+        raise MemoryError
+
+    made, model = Scheduler(deliver, 16, 40, 1), random_model()
+    first, parts = job_for(model, length=10**9, seed=1)
+    made.submit([first])
+    wait_until(lambda: made.drawn == 1)
+    monkeypatch.setattr(Lane, "_batch", fail)
+    assert isinstance(text_of(parts)[2], MemoryError)
+    second, parts = job_for(model, length=50, seed=1)
+    made.submit([second])
+    assert text_of(parts)[0] == "".join(generate(model, length=50, seed=1))
     made.close()
 
 
