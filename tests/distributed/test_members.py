@@ -72,6 +72,7 @@ def test_members_hold_out_the_same_text(folder: Path) -> None:
     done = run_ranks(2, "train", *MEMBERS, "--lines", "--steps", 20, cwd=folder)
     assert done.returncode == 2, done.stderr
     assert "charrnn: the members would hold out different text" in done.stderr
+    assert not [*folder.glob(".a.safetensors*")]
     assert not (folder / "a.safetensors").exists()
     (folder / "val.txt").write_text("12\n76\n" * 20)
     done = run_ranks(2, "train", *MEMBERS, "--lines", "--val-file", "val.txt", "--steps", 2, "--force", cwd=folder)

@@ -1,6 +1,7 @@
 """`charrnn train`: trains a model on a text. This module declares the options; `run` does the work."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -248,7 +249,7 @@ def command(
     from charrnn.training import options as train_options
 
     group, limits = None, {"exchange": exchange, "outer_lr": outer_lr, "outer_momentum": outer_momentum}
-    with job.joined(distributed, rank_timeout, members, quiet, **limits) as ranks:
+    with job.joined(distributed, rank_timeout, members, quiet, **limits) as ranks, ExitStack() as contexts:
         given, paths = given_options(context, resume, train_options.LENGTH_OPTIONS), tuple(corpus or ())
         check_log(log, (*paths, *(val_file or ())), (out,), continues=resume or force)
         check_events(tensorboard, (*paths, *(val_file or ())), continues=resume or force, others=(out, log))
@@ -258,7 +259,7 @@ def command(
         if members and ranks is not None:
             from charrnn.cli.train.members import Members
 
-            group, ranks = Members(ranks, paths, out, given), None
+            group, ranks = contexts.enter_context(Members(ranks, paths, out, given)), None
             paths, out, options = group.paths, group.own_path, group.own_options(options)
             if not group.is_first:
                 quiet, as_json, log, tensorboard = True, False, None, None

@@ -6,7 +6,7 @@ import random
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from charrnn.checkpoint import model_file, naming
 from charrnn.checkpoint.file_pair import check_same_run
@@ -32,7 +32,10 @@ MEMBER = re.compile(r"\.member\d+$")
 
 
 class Members:
-    """The members, as the rank of one of them sees them."""
+    """The members, as the rank of one of them sees them.
+
+    A context: an error before this rank trains leaves no lock behind.
+    """
 
     def __init__(self, ranks: Ranks, paths: tuple[str, ...], out: Path | None, given: dict[str, Any]):
         """`given` holds all options. Raises `ConfigError`, and `CheckpointError` for a model that is in the way."""
@@ -55,8 +58,17 @@ class Members:
         seed = given.get("seed", random.randrange(2**31))
         self.path, self.paths, self.seed = ranks.share((path, paths, seed) if ranks.is_leader else None)
         """The merged model's file; the paths of the text; and the seed of the first member."""
+        self.has_begun = False
+        """Whether this rank trains."""
         self.passed_on = set[int]()
         """The signals that this rank has told the others of while it waits for them."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
+        if kind is not None and self.is_first and not self.has_begun:
+            self.lock.discard()
 
     @property
     def is_first(self) -> bool:
@@ -92,6 +104,7 @@ class Members:
         trainer.signals = ranks.signals
         if ranks.is_leader:
             self.notice(f"{counted(ranks.size, 'members')}: what follows is about the first")
+        self.has_begun = True
         code = run.go()
         if code:
             ranks.pass_on(code - 128)
