@@ -11,18 +11,19 @@ import numpy as np
 
 from charrnn.types import Array
 
-ALIGNMENT = 64
-"""The bytes of a line of a cache, at which each array begins: else every other vector of 64 bytes lies in two lines."""
+CACHE_LINE_BYTES = 64
+"""A line of a cache begins where each array does: else every other vector of 64 bytes lies in two lines."""
 
 Packed = dict[tuple[int, bool], tuple[Array, Array]]
 """Matrices, by their `id` and whether they were transposed, and what they were packed to for products."""
 
 
-def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
-    """An array of this size with arbitrary values."""
-    memory = np.empty(size * dtype.itemsize + ALIGNMENT, np.uint8)
-    first = -memory.ctypes.data % ALIGNMENT
-    return memory[first : first + size * dtype.itemsize].view(dtype)
+def aligned(size: int, dtype: Any) -> Array:
+    """An array of this size with arbitrary values, which begins at a line of the caches."""
+    n_bytes = size * np.dtype(dtype).itemsize
+    memory = np.empty(n_bytes + CACHE_LINE_BYTES, np.uint8)
+    first = -memory.ctypes.data % CACHE_LINE_BYTES
+    return memory[first : first + n_bytes].view(dtype)
 
 
 class Workspace:
@@ -45,7 +46,7 @@ class Workspace:
         size = math.prod(shape)
         array = self._arrays.get(name)
         if array is None or array.size < size or array.dtype != dtype:
-            array = self._arrays[name] = _aligned(size, np.dtype(dtype))
+            array = self._arrays[name] = aligned(size, dtype)
         view = self._views[name] = array[:size].reshape(shape)
         return view
 

@@ -5,6 +5,7 @@ factors of its row and its column. The gradient of a matrix is a sum of outer pr
 can be multiplied to what these are made of, and a tile adds all products to weights that are in a cache.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,10 +13,10 @@ import numpy as np
 from charrnn.engine.kernels.dot import BLOCK_ROWS, gram
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import pack
-from charrnn.engine.kernels.simd import CACHE_LINE_BYTES, Vector, fused
+from charrnn.engine.kernels.simd import Vector, fused
 from charrnn.engine.kernels.tile import address, multiply_rows, panel_width, vectors_for
 from charrnn.engine.protocols import Factors
-from charrnn.layers.workspace import Workspace
+from charrnn.layers.workspace import Workspace, aligned
 from charrnn.types import Array, Indices
 
 PULLED_ROWS = 24
@@ -64,10 +65,8 @@ class Weights(NamedTuple):
 
 def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> Array:
     """Zeros that begin at a line of the caches, so that no register that is loaded lies in two of them."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.zeros(size + CACHE_LINE_BYTES, np.uint8)
-    first = -memory.ctypes.data % CACHE_LINE_BYTES
-    zeros: Array = memory[first : first + size].view(dtype).reshape(shape)
+    zeros = aligned(math.prod(shape), dtype).reshape(shape)
+    zeros[...] = 0
     return zeros
 
 

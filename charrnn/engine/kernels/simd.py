@@ -14,6 +14,8 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from charrnn.layers.workspace import CACHE_LINE_BYTES
+
 
 def _host_features() -> frozenset[str]:
     """The instruction sets to compile for: the host's, or those in NUMBA_CPU_NAME and NUMBA_CPU_FEATURES."""
@@ -29,10 +31,8 @@ def _host_features() -> frozenset[str]:
 
 CPU_FEATURES = _host_features()
 REGISTER_BYTES = 64 if "avx512f" in CPU_FEATURES else 32 if "avx2" in CPU_FEATURES else 16
-CACHE_LINE_BYTES = 64
 PREFETCHES = "amx-tile" not in CPU_FEATURES
-"""Whether `prefetch` does anything: on processors with AMX, whose second-level cache is large and fills itself in time,
-a training takes up to a tenth longer with it."""
+"""Whether `prefetch` does anything: AMX comes with a second-level cache that fills itself; it costs up to a tenth there."""
 
 
 def lanes(itemsize: int) -> int:
