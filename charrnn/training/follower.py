@@ -120,7 +120,7 @@ def serve(ranks: Ranks) -> None:
                 assert index is not None
                 FollowingTrainer(SharedCorpus.from_index(index, name, ranks.size), state, ranks).follow()
             case "measure", (options, request):
-                Machine.of(ranks, options).measure(*request)
+                Machine.of(ranks, options).measure(request)
             case "train", ():
                 corpus, state = ranks.share_large()
                 FollowingTrainer(corpus, state, ranks).follow()

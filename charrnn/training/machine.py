@@ -19,6 +19,9 @@ from charrnn.training.throughput import measure_throughput
 EXCHANGES = 5
 """The exchanges that are measured, after a first one that may open connections."""
 
+Request = tuple[str, str, int, ModelConfig, int, int, TrainingConfig | None]
+"""The arguments of `Machine.throughput`."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -64,20 +67,12 @@ class Machine:
         options = {"exchange": self.exchange, "sync_every": self.sync_every, "sync_grows": self.sync_grows}
         with self.ranks.busy():
             self.ranks.tell("measure", options, request)
-            return self.measure(*request)
+            return self.measure(request)
 
-    def measure(
-        self,
-        engine: str,
-        precision: str,
-        threads: int,
-        model: ModelConfig,
-        B: int,
-        T: int,
-        config: TrainingConfig | None,
-    ) -> float:
-        """What a rank does for `throughput`; the result is the same on all of them."""
+    def measure(self, request: Request) -> float:
+        """What a rank does for `throughput`, whose arguments it gets; the result is the same on all of them."""
         assert self.ranks is not None
+        engine, precision, threads, model, B, T, config = request
         own = measure_throughput(engines.load(engine, precision), threads, model, B, T, config)
         slowest, chars = min(self.ranks.collect(own)), threads * B * T
         shapes = network_for(model, engines.load("numpy")).param_shapes
