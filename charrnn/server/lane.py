@@ -7,7 +7,7 @@ others, which need no lock of Python.
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
@@ -41,6 +41,11 @@ class ModelBatch:
         self.workspace: Workspace = Workspace(other.workspace.packed if other else {})
         self.states: OrderedDict[bytes, PrimeReader] = OrderedDict()
         self.seconds_per_step = 0.0
+
+    @property
+    def unfinished(self) -> list[Job]:
+        """The texts of which more has to be drawn."""
+        return [job for job in self.jobs if not job.is_done]
 
     def read(self, job: Job, until: float) -> bool:
         """Reads some of a job's prime, up to a time; whether it is read to its end, perhaps by another text before."""
@@ -107,7 +112,7 @@ class Lane:
         self.reading: list[Job] = []
         """The texts whose primes are being read."""
         self.joining: list[Job] = []
-        """The texts whose primes have been read in this turn."""
+        """The texts whose primes have been read, which are not drawn yet."""
 
     @property
     def drawn(self) -> int:
@@ -122,27 +127,32 @@ class Lane:
     def texts_of(self, model: Model) -> int:
         """The texts of a model that it has, without those that are done."""
         batch = self.batches.get(id(model))
-        drawn = sum(not job.is_done for job in batch.jobs) if batch else 0
+        drawn = len(batch.unfinished) if batch else 0
         return drawn + sum(job.model is model for job in self.reading)
 
     def turn(self) -> None:
         """Reads primes, and draws once with each model."""
         self.claim(self)
-        self.joining = joining = self._read_primes()
-        models = {key: b.model for key, b in self.batches.items()} | {id(job.model): job.model for job in joining}
-        for key, model in models.items():
-            self._advance(self._batch(model), [job for job in joining if id(job.model) == key])
-        self.joining = []
+        self.joining = self._read_primes()
+        models = {key: b.model for key, b in self.batches.items()} | {id(job.model): job.model for job in self.joining}
+        for model in models.values():
+            batch, joining = self._batch(model), [job for job in self.joining if job.model is model]
+            self.joining = [job for job in self.joining if job.model is not model]
+            self._advance(batch, joining)
         self._forget_idle()
 
     def fail(self, error: Exception) -> None:
         """Ends all its texts because of an error."""
-        drawn = (job for batch in self.batches.values() for job in batch.jobs if not job.is_done)
-        jobs = {id(job): job for job in (*self.reading, *self.joining, *drawn) if not job.cancelled}.values()
+        jobs = [*self.reading, *self.joining, *(job for batch in self.batches.values() for job in batch.unfinished)]
         self.reading, self.joining, self.batches = [], [], {}
-        for job in jobs:
+        self._end(jobs, error)
+
+    def _end(self, jobs: Iterable[Job], error: Exception) -> None:
+        """Ends texts because of an error, each once."""
+        ended = {id(job): job for job in jobs if not job.cancelled}.values()
+        for job in ended:
             job.cancelled = True
-        self.deliver([(job, failed(error)) for job in jobs])
+        self.deliver([(job, failed(error)) for job in ended])
 
     def _batch(self, model: Model) -> ModelBatch:
         batch = self.batches.pop(id(model), None)
@@ -164,8 +174,7 @@ class Lane:
                     break
                 read.append(job)
             except Exception as error:
-                job.cancelled = True
-                self.deliver([(job, failed(error))])
+                self._end([job], error)
         self.reading = [job for job in self.reading if job not in read and not job.cancelled]
         return [job for job in read if not job.cancelled]
 
@@ -175,11 +184,9 @@ class Lane:
             batch.change(joining)
             parts = batch.draw() if batch.jobs else []
         except Exception as error:
-            ended = {id(job): job for job in (*joining, *(job for job in batch.jobs if not job.is_done))}.values()
-            parts = [(job, failed(error)) for job in ended]
             self.batches.pop(id(batch.model), None)
-            for job in batch.jobs:
-                job.cancelled = True
+            self._end([*joining, *batch.unfinished], error)
+            return
         if parts:
             self.deliver(parts)
 

@@ -199,6 +199,27 @@ def test_a_lane_without_memory_ends_its_texts_and_draws_others(monkeypatch):
     made.close()
 
 
+def test_a_text_that_has_ended_in_a_turn_is_not_ended_again_by_an_error_in_it(monkeypatch):
+    made = StoppedScheduler(lambda parts: [job.hand_over(part) for job, part in parts], 16, 40, 1)
+    (short, parts), (other, other_parts) = (job_for(random_model(), length=1, seed=1) for _ in range(2))
+    advance = Lane._advance
+
+    def advance_once(lane, batch, joining):
+        advance(lane, batch, joining)
+        raise MemoryError
+
+    made.submit([short, other])
+    monkeypatch.setattr(Lane, "_advance", advance_once)
+    with pytest.raises(MemoryError) as error:
+        made.turn()
+    made.lanes[0].fail(error.value)
+    assert parts.get().finish_reason == "length"
+    assert isinstance(other_parts.get().error, MemoryError)
+    assert parts.empty()
+    assert other_parts.empty()
+    made.close()
+
+
 def test_a_fault_in_a_text_ends_it_alone(scheduler, monkeypatch):
     model = random_model()
     (bad, bad_parts), (good, parts) = (job_for(model, length=50, seed=1) for _ in range(2))
