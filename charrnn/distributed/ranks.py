@@ -167,7 +167,10 @@ class Ranks:
 
     def spread(self, own: Array, found: Array, is_urgent: threading.Event) -> None:
         """Sends a row [C] to all ranks; row r of `found` [R, C] is that of rank r. See `exchange`."""
-        self._timed(self._send_and_receive, [own] * self.size, found, is_urgent)
+        if len({*self.hosts}) == self.size:
+            self._timed(self._send_and_receive, [own] * self.size, found, is_urgent)
+        else:  # MPI may send a row but once to a host with several ranks
+            self._timed(_wait, [self.comm.Iallgather(_buffer(own), _buffer(found))], is_urgent)
 
     def _send_and_receive(self, sent: Sequence[Array], received: Array, is_urgent: threading.Event) -> None:
         """`exchange`, which begins to send before it receives.

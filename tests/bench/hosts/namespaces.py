@@ -29,7 +29,12 @@ AGENT = """#!/bin/sh
 # What mpiexec calls instead of ssh: host, command
 host=$1
 shift
-core=$(((${host##*-h} - 1) % $(nproc --all)))
+number=${{host##*-h}}
+set_core() {{
+    shift $(((number - 1) % $#))
+    core=$1
+}}
+set_core {cores}
 exec taskset -c $core ip netns exec "$host" unshare --uts sh -c "hostname $host; $*"
 """
 
@@ -79,7 +84,7 @@ class Hosts:
         return f"{NETWORK}.{k + 1}"
 
     def _build(self) -> None:
-        self.agent.write_text(AGENT)
+        self.agent.write_text(AGENT.format(cores=" ".join(map(str, sorted(os.sched_getaffinity(0))))))
         self.agent.chmod(0o755)
         _run("ip", "netns", "add", self.switch)
         _run("ip", "-n", self.switch, "link", "add", "bridge", "type", "bridge")
