@@ -6,7 +6,7 @@
 
 Each cable is a pair of virtual Ethernet devices. A token bucket (`tc tbf`) at both of its ends lets bytes through at a
 rate, each way. What a host sends waits for it as in a real card. That bytes also take time on their way is not
-modelled: few kernels have the discipline for that (`netem`). All hosts share the machine's cores.
+modelled: few kernels have the discipline for that (`netem`). Each host has one of the machine's cores, in turn.
 """
 
 import os
@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from charrnn.resources.cores import available_cores
+
 NETWORK = "10.213.77"
 """The first three numbers of the hosts' addresses."""
 BURST, LATENCY = "256kb", "100ms"
@@ -27,13 +29,19 @@ AGENT = """#!/bin/sh
 # What mpiexec calls instead of ssh: host, command
 host=$1
 shift
-exec ip netns exec "$host" unshare --uts sh -c "hostname $host; $*"
+number=${{host##*-h}}
+set_core() {{
+    shift $(((number - 1) % $#))
+    core=$1
+}}
+set_core {cores}
+exec taskset -c $core ip netns exec "$host" unshare --uts sh -c "hostname $host; $*"
 """
 
 
 def missing() -> str:
     """Why this machine can't have such hosts; empty if it can."""
-    for tool in ("ip", "tc", "unshare"):
+    for tool in ("ip", "tc", "taskset", "unshare"):
         if shutil.which(tool) is None:
             return f"{tool} is missing: apt-get install iproute2 util-linux"
     name = f"charrnn-{os.getpid()}-try"
@@ -76,7 +84,7 @@ class Hosts:
         return f"{NETWORK}.{k + 1}"
 
     def _build(self) -> None:
-        self.agent.write_text(AGENT)
+        self.agent.write_text(AGENT.format(cores=" ".join(map(str, sorted(os.sched_getaffinity(0))))))
         self.agent.chmod(0o755)
         _run("ip", "netns", "add", self.switch)
         _run("ip", "-n", self.switch, "link", "add", "bridge", "type", "bridge")
@@ -110,7 +118,10 @@ class Hosts:
         """The command that runs a rank of a command on each host; `program` is Open MPI's mpiexec."""
         settings = {"plm_ssh_agent": str(self.agent), "prte_if_include": "eth0", "hwloc_default_binding_policy": "none"}
         given = [word for name, value in settings.items() for word in ("--prtemca", name, value)]
-        for name, value in {"pml": "ob1", "btl": "self,tcp", "btl_tcp_if_include": "eth0"}.items():
+        network = {"pml": "ob1", "btl": "self,tcp", "btl_tcp_if_include": "eth0"}
+        if len(self.names) > available_cores():  # Open MPI can't see that the hosts share cores, and would spin
+            network["mpi_yield_when_idle"] = "1"
+        for name, value in network.items():
             given += ["--mca", name, value]
         places = ",".join(f"{name}:1" for name in self.names)
         return self.on(0, [program, *given, "--host", places, "-n", str(len(self.names)), *words])
