@@ -46,20 +46,23 @@ def drawn(decoder: Any, runs: int, N: int) -> list[Any]:
 def test_with_a_partner_a_text_is_the_same_to_the_bit(
     cell: str, layers: int, H: int, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    boards = []
+    boards, partner_board = [], partner.new_board
 
     def new_board() -> Any:
         boards.append(partner_board())
         return boards[-1]
 
-    partner_board = partner.new_board
     monkeypatch.setattr(partner, "new_board", new_board)
-    both = decoder(cell, layers, H, precision, threads=2)
+    monkeypatch.setattr(partner.Partnership, "run", lambda self, work, N: self._shared(work))
+    alone, both = (decoder(cell, layers, H, precision, threads) for threads in (1, 2))
     assert both.can_share
-    found = drawn(both, runs=6, N=9)
-    for one, other in zip(drawn(decoder(cell, layers, H, precision, threads=1), runs=6, N=9), found, strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert boards
+    for _ in range(100):
+        for one, other in zip(drawn(alone, runs=2, N=9), drawn(both, runs=2, N=9), strict=True):
+            np.testing.assert_array_equal(one, other)
+        if sum(board[partner.HELPED] for board in boards) > 10:  # on a busy machine a partner may come late
+            break
+    else:
+        pytest.fail("the partner did nothing")
     assert all(board[partner.COUNTER] == partner.CLOSED and board[partner.DONE] == partner.PARTS for board in boards)
 
 
@@ -87,24 +90,31 @@ def test_each_part_is_taken_once() -> None:
 
 
 def test_two_threads_share_all_parts() -> None:
-    board, taken = partner.new_board(), []
+    board, taken, helped = partner.new_board(), list[tuple[int, int]](), list[tuple[int, int]]()
+
+    def work(part: int, of_thread: list[tuple[int, int]]) -> None:
+        of_thread.append((int(board[partner.JOB]), part))
+        partner.finish(board)
 
     def help_out() -> None:
         while (part := partner.next_part(board)) != partner.CLOSED:
-            taken.append((int(board[partner.JOB]), part))
-            partner.finish(board)
+            work(part, helped)
 
-    helper = threading.Thread(target=help_out)
-    helper.start()
-    for job in range(300):
-        partner.post(board, job)
-        while (part := partner.take(board)) != partner.PARTS:
-            taken.append((job, part))
-            partner.finish(board)
-        partner.wait(board)
-    partner.close(board)
-    helper.join()
-    assert sorted(taken) == [(job, part) for job in range(300) for part in range(partner.PARTS)]
+    jobs = 0
+    while not helped and jobs < 100_000:
+        helper = threading.Thread(target=help_out)
+        helper.start()
+        for job in range(jobs, jobs + 300):
+            partner.post(board, job)
+            while (part := partner.take(board)) != partner.PARTS:
+                work(part, taken)
+            partner.wait(board)
+        partner.close(board)
+        helper.join()
+        board[partner.COUNTER] = partner.PARTS
+        jobs += 300
+    assert helped
+    assert sorted(taken + helped) == [(job, part) for job in range(jobs) for part in range(partner.PARTS)]
 
 
 def test_a_partner_whose_leader_stays_away_leaves() -> None:
@@ -131,26 +141,59 @@ class Clock:
         assert {partnership.run(self.work, 10) for _ in range(n)} == {"done"}
         return self.was_shared
 
+    def settled(self, partnership: partner.Partnership) -> list[bool]:
+        """The same, of the runs of ten intervals, after some others."""
+        self.runs(partnership, 10 * partner.MAX_INTERVAL)
+        while partnership.runs_to_trial < partner.MAX_INTERVAL:
+            self.runs(partnership, 1)
+        return self.runs(partnership, 10 * (partner.MAX_INTERVAL + 1))
+
 
 def test_a_partner_comes_where_that_is_faster_and_not_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     with Threads(2) as threads:
         partnership = partner.Partnership(threads)
+        clock.seconds = {True: 9.0, False: 9.0}  # the first run may compile
+        assert clock.runs(partnership, 1) == [False]
         clock.seconds = {True: 0.6, False: 1.0}
-        assert clock.runs(partnership, 2 + 3) == [True, False, True, True, False]
-        for _ in range(8):
-            clock.runs(partnership, partner.MAX_INTERVAL)
-        found = clock.runs(partnership, 10 * (partner.MAX_INTERVAL + 1))
+        assert clock.runs(partnership, 6) == [False, True, True, False, True, True]
+        found = clock.settled(partnership)
         assert found.count(False) == 10  # trials
         clock.seconds = {True: 0.9, False: 1.0}  # that is too little
-        clock.runs(partnership, partner.MAX_INTERVAL + 1)
-        for _ in range(8):
-            clock.runs(partnership, partner.MAX_INTERVAL)
-        found = clock.runs(partnership, 10 * (partner.MAX_INTERVAL + 1))
+        found = clock.settled(partnership)
         assert found.count(True) == 10
         clock.seconds = {True: 0.6, False: 1.0}
         clock.runs(partnership, partner.MAX_INTERVAL + 1)
         assert clock.runs(partnership, 3).count(True) >= 2
+
+
+def test_the_end_of_a_text_is_no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    with Threads(2) as threads:
+        partnership = partner.Partnership(threads)
+        clock.seconds = {True: 0.6, False: 1.0}
+        clock.runs(partnership, 2)
+        clock.was_shared.clear()
+        for N in (9, 9, 10):
+            partnership.run(clock.work, N)
+        assert clock.was_shared == [False, False, True]
+
+
+def test_without_more_threads_and_after_an_error_the_leader_is_alone() -> None:
+    threads = Threads(2)
+    partnership, boards = partner.Partnership(threads), list[Any]()
+
+    def interrupted(board: Any, is_partner: bool) -> None:
+        boards.append(board)
+        if not is_partner:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        partnership._shared(interrupted)
+    assert boards[0][partner.COUNTER] == partner.CLOSED
+    with threads:  # its end
+        pass
+    assert partnership._shared(lambda board, is_partner: len(board)) == 0
 
 
 def test_a_leader_that_waits_long_goes_on_alone() -> None:

@@ -65,7 +65,6 @@ class Decoder:
         self.V = len(params["b_out"])
         self.can_share = threads > 1 and H * self.weights[0].shape[1] >= MIN_SHARED_WEIGHTS
         self.threads = Threads(threads)
-        self.partnership = partner.Partnership(self.threads)
         self.most_shards = threads
         self.set_state(state)
 
@@ -75,6 +74,7 @@ class Decoder:
         self.shards = row_shards(B, max(1, min(self.most_shards, B // MIN_ROWS_PER_THREAD)))
         self.states = [state[:, :, rows].copy() for rows in self.shards]
         self.buffers = [self._step_buffers(s.shape[2]) for s in self.states]
+        self.partnership = partner.Partnership(self.threads)
 
     def _step_buffers(self, B: int) -> tuple[Array, ...]:
         """What every step of a shard overwrites: projected inputs, products with W_hh, scratch values, and logits."""
@@ -116,7 +116,8 @@ class Decoder:
         def draw_rows(
             rows: slice, state: Array, buffers: tuple[Array, ...], board: Array, is_partner: bool
         ) -> tuple[Array, Array]:
-            shard_u = np.ascontiguousarray(u[:, rows])
+            steps = slice(0 if is_partner else N)  # a partner draws nothing
+            shard_u = np.ascontiguousarray(u[steps, rows])
             ids, logps = np.empty(shard_u.shape, np.int64), np.empty(shard_u.shape)
             _run(
                 self.cell,
@@ -127,7 +128,7 @@ class Decoder:
                 self.ngrams,
                 before[rows],
                 shard_u,
-                np.array(temperatures[:, rows], float, order="C"),
+                np.array(temperatures[steps, rows], float, order="C"),
                 np.array(all_settings[rows]),
                 masks[rows],
                 text[rows],
@@ -177,6 +178,7 @@ def _run(
         while part != partner.CLOSED:
             a, W, columns, c = _operands(board[partner.JOB] // 2, weights, state, buffers)
             multiply_part(a, W, columns, c, board[partner.JOB] % 2, part, partner.PARTS)
+            board[partner.HELPED] += 1
             partner.finish(board)
             part = partner.next_part(board)
         return

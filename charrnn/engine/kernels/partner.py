@@ -20,36 +20,36 @@ from numba.extending import intrinsic
 
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.threads import Threads
-from charrnn.layers.workspace import CACHE_LINE_BYTES, aligned
+from charrnn.layers.workspace import aligned
 from charrnn.types import Array
 
 Result = TypeVar("Result")
 
 PARTS = 2
 """The parts of a product: one for each thread."""
-COUNTER, JOB, DONE, IS_SLOW = (line * CACHE_LINE_BYTES // 8 for line in range(4))
-"""Where the numbers lie on the board, each in a line of the caches: the counter; the product that was posted; how many
-of its parts are done; whether the leader has waited too long."""
+LINE = 128 // 8
+"""The numbers in the longest line that a cache has (Apple's): those that different threads write lie apart."""
+COUNTER, JOB, DONE, IS_SLOW, HELPED = 0, 1, LINE, 2 * LINE, 3 * LINE
+"""Where the numbers lie on the board: the counter; the product that was posted; how many of its parts are done; whether
+the leader has waited too long; how many parts the partner has done."""
 CLOSED = -1
 """The counter when nothing more will be posted."""
-MAX_WAIT = 2_000
-"""How often the leader looks whether a part is done, about a tenth of a millisecond, before it takes the partner for
-one that the system has stopped in the middle, because other programs need its core: the rest of the run it is alone."""
-MAX_IDLE = 20_000
-"""How often a partner looks for a part, about a millisecond, before it takes the leader for stopped, and leaves."""
-
-
+MAX_WAIT = 20_000
+"""How often the leader looks whether a part is done, about 0.3 ms, before it takes the partner for one that the system
+has stopped in the middle, because other programs need its core: the rest of the run it is alone."""
+MAX_IDLE = 200_000
+"""How often a partner looks for a part, about 3 ms, before it takes the leader for stopped, and leaves."""
 NO_BOARD: Array = np.empty(0, np.int64)
 """The board of a thread that has no partner."""
 MIN_GAIN = 1.2
-"""How much faster a partner must make a run: it takes a core."""
+"""How many times as fast a partner must make a run: it takes a core."""
 MAX_INTERVAL = 64
 """The most runs from one trial to the next."""
 
 
 def new_board() -> Array:
     """A board on which nothing is posted yet."""
-    board = aligned(4 * CACHE_LINE_BYTES // 8, np.int64)
+    board = aligned(4 * LINE, np.int64)
     board[:] = 0
     board[COUNTER] = PARTS
     return board
@@ -59,39 +59,49 @@ class Partnership:
     """A leader and another thread, which is its partner in all runs, or in none, whichever has been faster lately.
 
     What pays depends on the caches, and on what other programs do on the partner's core. So every now and then a run
-    tries the other way, less and less often as long as that changes nothing.
+    tries the other way, less and less often as long as that changes nothing. The first run is alone, and counts for
+    nothing, since it may have to load or compile the code.
     """
 
     def __init__(self, threads: Threads):
         self.threads = threads
-        self.is_shared = True
-        self.pace = 0.0
-        """The seconds for a character in the last run that was no trial."""
+        self.has_begun = self.is_shared = False
+        self.N, self.seconds_per_char = 0, 0.0
+        """Of the last run that was no trial."""
         self.runs_to_trial = self.interval = 1
 
     def run(self, work: Callable[[Array, bool], Result], N: int) -> Result:
         """`work(board, False)`, which draws N characters; meanwhile another thread may call `work(board, True)`."""
-        is_trial = self.runs_to_trial == 0
+        if not self.has_begun:
+            self.has_begun = True
+            return work(NO_BOARD, False)
+        is_trial = self.runs_to_trial <= 0 and N >= self.N
         began = time.perf_counter()
-        found = self._shared(work) if self.is_shared != is_trial else work(NO_BOARD, False)
-        pace = (time.perf_counter() - began) / N
+        result = self._shared(work) if self.is_shared != is_trial else work(NO_BOARD, False)
+        seconds_per_char = (time.perf_counter() - began) / N
         if not is_trial:
-            self.runs_to_trial, self.pace = self.runs_to_trial - 1, pace
-            return found
-        handicap = 1 / MIN_GAIN if self.is_shared else MIN_GAIN
-        if pace * handicap < self.pace:
-            self.is_shared, self.pace, self.interval = not self.is_shared, pace, 1
+            if N >= self.N:  # the end of a text says less
+                self.N, self.seconds_per_char, self.runs_to_trial = N, seconds_per_char, self.runs_to_trial - 1
+            return result
+        factor = 1 / MIN_GAIN if self.is_shared else MIN_GAIN
+        if seconds_per_char * factor < self.seconds_per_char:
+            self.is_shared, self.seconds_per_char, self.interval = not self.is_shared, seconds_per_char, 1
         else:
             self.interval = min(2 * self.interval, MAX_INTERVAL)
         self.runs_to_trial = self.interval
-        return found
+        return result
 
     def _shared(self, work: Callable[[Array, bool], Result]) -> Result:
         board = new_board()
-        withdraw = self.threads.beside(lambda: work(board, True))
-        found = work(board, False)
-        withdraw()
-        return found
+        try:
+            withdraw = self.threads.beside(lambda: work(board, True))
+        except RuntimeError:  # the program is ending, and has no more threads
+            return work(NO_BOARD, False)
+        try:
+            return work(board, False)
+        finally:
+            board[COUNTER] = CLOSED  # also if the work was interrupted
+            withdraw()
 
 
 @kernel
@@ -201,9 +211,14 @@ def _pause(typingctx: Any) -> Any:
     """Lets the processor rest for some dozen cycles, where it has an instruction for that."""
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        def emit(name: str, *values: ir.Constant) -> None:
+            kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
+
         if "x86" in builder.module.triple:
-            function = ir.FunctionType(ir.VoidType(), [])
-            builder.call(cgutils.get_or_insert_function(builder.module, function, "llvm.x86.sse2.pause"), [])
+            emit("llvm.x86.sse2.pause")
+        elif "aarch64" in builder.module.triple or "arm64" in builder.module.triple:
+            emit("llvm.aarch64.isb", ir.Constant(ir.IntType(32), 15))  # its `yield` takes no time at all
         return context.get_dummy_value()
 
     return types.void(), codegen
