@@ -46,6 +46,12 @@ class Threads:
         running = [self.pool.submit(function, *call) for call in calls]
         return lambda: [each.result() for each in running]
 
+    def beside(self, function: Callable[[], object]) -> Callable[[], object]:
+        """Runs a function in one of several threads; what it returns keeps it from running if it has not begun."""
+        if self.pool is None:
+            raise ValueError("there is no other thread")
+        return self.pool.submit(function).cancel
+
     def __enter__(self) -> Self:
         return self
 

@@ -26,6 +26,13 @@ def aligned(size: int, dtype: Any) -> Array:
     return memory[first : first + n_bytes].view(dtype)
 
 
+def aligned_copy(x: Array) -> Array:
+    """A contiguous copy of x, which begins at a line of the caches."""
+    copy = aligned(x.size, x.dtype).reshape(x.shape)
+    copy[...] = x
+    return copy
+
+
 class Workspace:
     """Arrays by name. An array is valid until its name is asked for again. Each thread needs a workspace of its own."""
 

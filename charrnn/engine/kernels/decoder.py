@@ -4,17 +4,20 @@ The reference implementation is `sampling.decoder`, with the functions of `sampl
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from charrnn.engine.kernels import gru, lstm, rnn
-from charrnn.engine.kernels.filters import any_filter, apply_after_penalty, apply_mask, loop_penalty, settings_of
+from charrnn.engine.kernels import gru, lstm, partner, rnn
+from charrnn.engine.kernels.draw import draw
+from charrnn.engine.kernels.filters import settings_of
 from charrnn.engine.kernels.kernel import kernel
-from charrnn.engine.kernels.narrow import Packed, layer_of, multiply, pack_weights, stack
+from charrnn.engine.kernels.narrow import Packed, layer_of, multiply, multiply_part, pack_weights, stack
 from charrnn.engine.kernels.ngrams import mix, packed
-from charrnn.engine.kernels.simd import copy, exponentials
+from charrnn.engine.kernels.simd import copy
 from charrnn.engine.threads import Threads, row_shards
+from charrnn.layers.workspace import aligned_copy
 from charrnn.types import Array, Ids, Mask, Params
 
 CELLS = ("rnn", "rnn_relu", "gru", "lstm")
@@ -23,6 +26,8 @@ N_SETTINGS = 7
 """The numbers of `sampling.filters.settings`."""
 MIN_ROWS_PER_THREAD = 8
 """The fewest rows for which a thread of their own pays."""
+MIN_SHARED_WEIGHTS = 1 << 18
+"""The fewest weights of a product that is shared with a partner."""
 
 
 class Decoder:
@@ -58,6 +63,7 @@ class Decoder:
             weights("W_out", params["b_out"]),
         )
         self.V = len(params["b_out"])
+        self.can_share = threads > 1 and H * self.weights[0].shape[1] >= MIN_SHARED_WEIGHTS
         self.threads = Threads(threads)
         self.most_shards = threads
         self.set_state(state)
@@ -68,12 +74,13 @@ class Decoder:
         self.shards = row_shards(B, max(1, min(self.most_shards, B // MIN_ROWS_PER_THREAD)))
         self.states = [state[:, :, rows].copy() for rows in self.shards]
         self.buffers = [self._step_buffers(s.shape[2]) for s in self.states]
+        self.partnership = partner.Partnership(self.threads)
 
     def _step_buffers(self, B: int) -> tuple[Array, ...]:
         """What every step of a shard overwrites: projected inputs, products with W_hh, scratch values, and logits."""
         table, (_, b_hh, *_), _, (_, b_out, *_) = self.weights
         widths = (table.shape[1], b_hh.shape[-1], self.states[0].shape[-1], b_out.shape[-1])
-        return tuple(np.zeros((B, width), table.dtype) for width in widths)
+        return tuple(aligned_copy(np.zeros((B, width), table.dtype)) for width in widths)
 
     @property
     def state(self) -> Array:
@@ -106,8 +113,11 @@ class Decoder:
         all_settings = np.broadcast_to(np.array(settings, float), (B, N_SETTINGS))
         before = np.zeros((B, 0), np.int64) if contexts is None else contexts.copy()
 
-        def draw(rows: slice, state: Array, buffers: tuple[Array, ...]) -> tuple[Array, Array]:
-            shard_u = np.ascontiguousarray(u[:, rows])
+        def draw_rows(
+            rows: slice, state: Array, buffers: tuple[Array, ...], board: Array, is_partner: bool
+        ) -> tuple[Array, Array]:
+            steps = slice(0 if is_partner else N)  # a partner draws nothing
+            shard_u = np.ascontiguousarray(u[steps, rows])
             ids, logps = np.empty(shard_u.shape, np.int64), np.empty(shard_u.shape)
             _run(
                 self.cell,
@@ -118,16 +128,23 @@ class Decoder:
                 self.ngrams,
                 before[rows],
                 shard_u,
-                np.array(temperatures[:, rows], float, order="C"),
+                np.array(temperatures[steps, rows], float, order="C"),
                 np.array(all_settings[rows]),
                 masks[rows],
                 text[rows],
                 ids,
                 logps,
+                board,
+                is_partner,
             )
             return ids, logps
 
-        drawn = self.threads.map(draw, self.shards, self.states, self.buffers)
+        shards = self.shards, self.states, self.buffers
+        if B == 1 and self.can_share:
+            (shard,) = zip(*shards, strict=True)
+            drawn = [self.partnership.run(partial(draw_rows, *shard), N)]
+        else:
+            drawn = self.threads.map(partial(draw_rows, board=partner.NO_BOARD, is_partner=False), *shards)
         ids: Ids = np.concatenate([ids for ids, _ in drawn], axis=1, dtype=context.dtype, casting="unsafe")
         return ids, np.concatenate([logps for _, logps in drawn], axis=1)
 
@@ -148,13 +165,24 @@ def _run(
     text: Ids,
     ids: Ids,
     logps: Array,
+    board: Array,
+    is_partner: bool,
 ) -> None:
     """`Decoder.run` for a shard. No `masks` [0, V] or `recent` characters in `text` [B, lookback + N]: no such filter.
 
     temps [N, B]; settings [B, N_SETTINGS]. No `contexts` [B, 0]: no table. Overwrites state, context, contexts, the
-    last N columns of text, ids and logps.
+    last N columns of text, ids and logps. A partner computes parts of products, until the board says that all is drawn.
     """
-    table, W_hh, W_ih, W_out = weights
+    if is_partner:
+        part = partner.next_part(board)
+        while part != partner.CLOSED:
+            a, W, columns, c = _operands(board[partner.JOB] // 2, weights, state, buffers)
+            multiply_part(a, W, columns, c, board[partner.JOB] % 2, part, partner.PARTS)
+            board[partner.HELPED] += 1
+            partner.finish(board)
+            part = partner.next_part(board)
+        return
+    table = weights[0]
     x, hW, scratch, logits = buffers
     N, B = u.shape
     lookback = text.shape[1] - N
@@ -168,89 +196,61 @@ def _run(
                 for row in range(B):
                     copy(GH, (x,), (row * GH,), (table,), (context[row] * GH,))
             else:
-                multiply(state[layer - 1, 0], layer_of(W_ih, layer - 1), GH, hW, n)
+                _multiply(2 * layer, weights, state, buffers, n, board)
                 for row in range(B):
                     copy(GH, (x,), (row * GH,), (hW,), (row * hW.shape[1],))
+            _multiply(2 * layer + 1, weights, state, buffers, n, board)
             if cell == LSTM:
-                lstm.step_in_place(x, layer_of(W_hh, layer), state[layer], hW, scratch, n)
+                lstm.step_in_place(x, hW, state[layer], scratch)
             elif cell == GRU:
-                gru.step_in_place(x, layer_of(W_hh, layer), state[layer], hW, scratch, n)
+                gru.step_in_place(x, hW, state[layer], scratch)
             else:
-                rnn.step_in_place(x, layer_of(W_hh, layer), state[layer], hW, scratch, n, cell == RNN_RELU)
-        multiply(state[-1, 0], W_out, V, logits, n)
+                rnn.step_in_place(x, hW, state[layer], cell == RNN_RELU)
+        _multiply(2 * len(state), weights, state, buffers, n, board)
         for row in range(B):
             recent = text[row, n : n + lookback]
             if K:
                 mix(logits[row, :V], ngrams, contexts[row], row_buffers[0], path)
             of_row = settings_of(settings, row)
-            v, logp = _draw(logits[row, :V], temps[n, row], u[n, row], of_row, masks, row, recent, row_buffers)
+            v, logp = draw(logits[row, :V], temps[n, row], u[n, row], of_row, masks, row, recent, row_buffers)
             ids[n, row] = context[row] = text[row, lookback + n] = v
             logps[n, row] = logp
             for k in range(K - 1, 0, -1):
                 contexts[row, k] = contexts[row, k - 1]
             if K:
                 contexts[row, 0] = v
+    partner.close(board)
 
 
 @kernel
-def _draw(
-    y: Array,
-    temp: float,
-    u: float,
-    settings: tuple[Any, ...],
-    masks: Mask,
-    row: int,
-    recent: Ids,
-    row_buffers: tuple[Array, ...],
-) -> tuple[int, float]:
-    """Draws a character, given logits y [V]: its id, and the model's own log-probability of it."""
-    logp, cumulative, shifted, exps, lengths = row_buffers
-    V, has_penalty = len(y), len(recent) > 0 and settings[4] > 0
-    y_max = y[0]
-    for v in range(1, V):
-        y_max = max(y_max, y[v])
-    norm = np.log(_cumulate(y, y_max, 1.0, shifted, exps, cumulative))
-    if len(masks) or has_penalty or any_filter(settings, V):
-        for v in range(V):
-            logp[v] = y[v] - y_max - norm
-        if len(masks):
-            apply_mask(logp, masks[row])
-        if has_penalty:
-            loop_penalty(logp, recent, settings, lengths)
-        apply_after_penalty(logp, temp, settings)
-        total = 0.0
-        for v in range(V):
-            total += np.exp(logp[v])
-            cumulative[v] = total
-    elif temp == 0:
-        v = np.argmax(y)
-        return v, y[v] - y_max - norm
-    elif temp != 1:
-        _cumulate(y, y_max, temp, shifted, exps, cumulative)
-    v = _sample_categorical(cumulative, u)
-    return v, y[v] - y_max - norm
+def _operands(job: int, weights: tuple[Any, ...], state: Array, buffers: tuple[Array, ...]) -> Any:
+    """The factors of a product of a step, the columns of the second one, and where the result goes.
+
+    The products with W_ih and W_hh of layer l are 2l and 2l + 1; the last one has the logits.
+    """
+    table, W_hh, W_ih, W_out = weights
+    _, hW, _, logits = buffers
+    layer, is_hidden = job // 2, job % 2
+    if layer == len(state):
+        return state[layer - 1, 0], W_out, len(table), logits
+    if is_hidden:
+        return state[layer, 0], layer_of(W_hh, layer), table.shape[1], hW
+    return state[layer - 1, 0], layer_of(W_ih, layer - 1), table.shape[1], hW
 
 
 @kernel
-def _cumulate(logits: Array, y_max: float, temp: float, shifted: Array, exps: Array, cumulative: Array) -> float:
-    """Sums exp((y - y_max) / temp) over the logits y: cumulative[v] is the sum up to v. Returns the total."""
-    V = len(cumulative)
-    for v in range(V):
-        shifted[v] = (logits[v] - y_max) / temp
-    exponentials(V, (exps,), (0,), (shifted,), (0,))
-    total = 0.0
-    for v in range(V):
-        total += exps[v]
-        cumulative[v] = total
-    return total
-
-
-@kernel
-def _sample_categorical(cumulative: Array, u: float) -> int:
-    """As `decoder.sample_categorical`, given the cumulative sums [V] of one row."""
-    total = cumulative[-1]
-    goal = min(u * total, np.nextafter(total, 0.0))
-    for v in range(len(cumulative)):
-        if cumulative[v] > goal:
-            return v
-    return len(cumulative) - 1
+def _multiply(
+    job: int, weights: tuple[Any, ...], state: Array, buffers: tuple[Array, ...], turn: int, board: Array
+) -> None:
+    """One of the products of a step (see `_operands`), with the partner if there is one and that pays."""
+    a, W, N, c = _operands(job, weights, state, buffers)
+    if not partner.is_shared(board) or a.shape[1] * N < MIN_SHARED_WEIGHTS:
+        multiply(a, W, N, c, turn)
+        return
+    partner.post(board, 2 * job + turn % 2)
+    part = partner.take(board)
+    while part != partner.PARTS:
+        multiply_part(a, W, N, c, turn, part, partner.PARTS)
+        partner.finish(board)
+        part = partner.take(board)
+    partner.wait(board)

@@ -6,7 +6,6 @@ from charrnn.engine.kernels.bfloat16 import as_operand
 from charrnn.engine.kernels.dot import multiply_back
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
-from charrnn.engine.kernels.narrow import Packed, multiply
 from charrnn.engine.kernels.rows import Rows, rows_and_gates
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, sigmoid, tanh
 from charrnn.layers.workspace import Workspace
@@ -115,11 +114,10 @@ def _backward(
 
 
 @kernel
-def step_in_place(x: Array, packed: Packed, state: Array, hW: Array, scratch: Array, turn: int) -> None:
+def step_in_place(x: Array, hW: Array, state: Array, scratch: Array) -> None:
     """One step without a cache: updates state [1, B, H] in place, from x [B, 3H]; `hW`, `scratch` are overwritten."""
     _, B, H = state.shape
     N = hW.shape[1]
-    multiply(state[0], packed, 3 * H, hW, turn)
     for b in range(B):
         n, s, m = 3 * b * H, b * N, b * H
         _fused_step(

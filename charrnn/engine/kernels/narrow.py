@@ -14,7 +14,7 @@ from charrnn.engine.kernels.matmul import pack, packed_matmul, padded_bias
 from charrnn.engine.kernels.narrow_panels import ZERO_BYTE, halves, quads, round_to_bytes, scale_sums
 from charrnn.engine.kernels.tile import panel_width
 from charrnn.layers.narrow import LARGEST, SMALLEST
-from charrnn.layers.workspace import Workspace
+from charrnn.layers.workspace import Workspace, aligned_copy
 from charrnn.types import Array
 
 Packed = tuple[Array, ...]
@@ -28,14 +28,14 @@ def pack_weights(W: Array, precision: str, b: Array | None = None, first: int = 
     if precision == "int8":
         panels, steps, totals = quads(W, width)
         starts = _padded(totals * -ZERO_BYTE, width)[None]
-        return panels, _bias(W, width, b, first), _padded(steps, width), starts
-    panels = halves(W, width) if precision == "bfloat16" else pack(W, Workspace())
+        return aligned_copy(panels), _bias(W, width, b, first), _padded(steps, width), starts
+    panels = aligned_copy(halves(W, width)) if precision == "bfloat16" else pack(W, Workspace())
     return panels, _bias(W, width, b, first)
 
 
 def stack(layers: Sequence[Packed]) -> Packed:
     """The weights of several layers, of which `layer_of` picks one."""
-    return tuple(np.stack(arrays) for arrays in zip(*layers, strict=True))
+    return tuple(aligned_copy(np.stack(arrays)) for arrays in zip(*layers, strict=True))
 
 
 def _bias(W: Array, width: int, b: Array | None, first: int) -> Array:
@@ -62,6 +62,47 @@ def _layer_of(packed: Any, layer: Any) -> Any:
         return packed[0][layer], packed[1][layer], packed[2][layer], packed[3][layer]
 
     return two if len(packed) == 2 else four
+
+
+def part_of(packed: Packed, first: int, last: int) -> Packed:
+    """The weights of the panels from `first` up to `last`."""
+    raise NotImplementedError("only kernels call this")
+
+
+@overload(part_of)
+def _part_of(packed: Any, first: Any, last: Any) -> Any:
+    def two(packed: Any, first: Any, last: Any) -> Any:
+        return packed[0][first:last], _columns(packed, packed[1], first, last)
+
+    def four(packed: Any, first: Any, last: Any) -> Any:
+        width = packed[0].shape[2]
+        steps = packed[2][first * width : last * width]
+        return (
+            packed[0][first:last],
+            _columns(packed, packed[1], first, last),
+            steps,
+            _columns(packed, packed[3], first, last),
+        )
+
+    return two if len(packed) == 2 else four
+
+
+@kernel
+def _columns(packed: Packed, row: Array, first: int, last: int) -> Array:
+    """The columns of a row [1, panels · width], or longer, that belong to the panels from `first` up to `last`."""
+    width = packed[0].shape[2]
+    return row.reshape(row.size)[first * width : last * width].reshape(1, (last - first) * width)
+
+
+@kernel
+def multiply_part(a: Array, packed: Packed, N: int, c: Array, turn: int, part: int, parts: int) -> None:
+    """The columns of `multiply` for a single row that belong to one of some parts, which have whole pairs of panels."""
+    count, _, width = packed[0].shape
+    pairs = (count + 1) // 2
+    first, last = pairs * part // parts * 2, min(pairs * (part + 1) // parts * 2, count)
+    if first < last:
+        columns = min(N - first * width, (last - first) * width)
+        multiply(a, part_of(packed, first, last), columns, _columns(packed, c, first, last), turn)
 
 
 def multiply(a: Array, packed: Packed, N: int, c: Array, turn: int) -> None:

@@ -6,7 +6,6 @@ from charrnn.engine.kernels.bfloat16 import as_operand
 from charrnn.engine.kernels.dot import multiply_back
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
-from charrnn.engine.kernels.narrow import Packed, multiply
 from charrnn.engine.kernels.rows import Rows, table_of
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, relu, relu_slope, tanh
 from charrnn.layers.workspace import Workspace
@@ -89,10 +88,9 @@ def _backward(
 
 
 @kernel
-def step_in_place(x: Array, packed: Packed, state: Array, hW: Array, scratch: Array, turn: int, is_relu: bool) -> None:
+def step_in_place(x: Array, hW: Array, state: Array, is_relu: bool) -> None:
     """One step without a cache: updates state [1, B, H] in place, from x [B, H]; `hW` is overwritten."""
     _, B, H = state.shape
-    multiply(state[0], packed, H, hW, turn)
     for b in range(B):
         if is_relu:
             _fused_relu_step(H, (state,), (b * H,), (x, hW), (b * H, b * hW.shape[1]))
