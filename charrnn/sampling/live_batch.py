@@ -92,17 +92,26 @@ class LiveBatch:
         self.configs = [*(self.configs[row] for row in kept), *configs]
         self.rngs = [*(self.rngs[row] for row in kept), *(text.rng for text in joining)]
         self.unread = [*(self.unread[row] for row in kept), *(unread or [context[:0]] * len(joining))]
+        self._temps = np.array([config.temp for config in self.configs])
+        self._is_penalised = any(config.loop_penalty > 0 for config in self.configs)
+        if self._looks_back:
+            recent = np.concatenate((recent[kept], *(text.recent[None] for text in joining)))
+        else:
+            recent = np.broadcast_to(len(self.model.vocabulary), (len(self), filters.LOOKBACK))
         self.rows = Rows(
             np.concatenate((context[kept], np.array([text.context for text in joining], context.dtype))),
             np.concatenate((state[:, :, kept], *(text.state for text in joining)), axis=2),
-            np.concatenate((recent[kept], *(text.recent[None] for text in joining))),
+            recent,
             self.configs,
         )
-        self._temps = np.array([config.temp for config in self.configs])
-        self._is_penalised = any(config.loop_penalty > 0 for config in self.configs)
         self._set_filters()
         if self._compiled:
             self._compiled.set_state(self.rows.state)
+
+    @property
+    def _looks_back(self) -> bool:
+        """Whether what the texts had before makes a difference; of a text that has no penalty, it is not kept."""
+        return self._is_penalised or self.model.ngrams is not None
 
     def _set_filters(self) -> None:
         """Sets the filters of each text: none, as long as its prime is read."""
@@ -124,7 +133,10 @@ class LiveBatch:
             n = min(N, *ends) if ends else N
             drawn.append(self._draw(n))
             N -= n
-        return drawn[0] if len(drawn) == 1 else tuple(map(np.concatenate, zip(*drawn, strict=True)))  # type: ignore
+        if len(drawn) == 1:
+            return drawn[0]
+        ids, logps = map(np.concatenate, zip(*drawn, strict=True))
+        return ids, logps
 
     def _draw(self, N: int) -> tuple[Ids, Array]:
         """`draw`, if no text has other filters within the N characters."""
@@ -143,7 +155,7 @@ class LiveBatch:
             ids, logps = self._compiled.run(rows.context, u, temps, self._settings, None, looked_at, contexts)
         else:
             ids, logps, state = draw_step_by_step(self.model, rows, u, temps)
-        if self._is_penalised or self.model.ngrams is not None:  # else nobody looks at what the texts had before
+        if self._looks_back:
             recent = np.concatenate((recent, ids.T), axis=1)[:, -filters.LOOKBACK :]
         self.rows = Rows(ids[-1], state, recent, rows.configs)
         for row, read in reading.items():

@@ -103,7 +103,7 @@ class ModelBatch:
             if job.cancelled:
                 continue
             try:
-                job.add(of_text[n:], their_logps[n:])
+                job.add(*((of_text[n:], their_logps[n:]) if n else (of_text, their_logps)))
                 part = job.part(now, streams)
             except Exception as error:
                 job.cancelled, part = True, failed(error)
