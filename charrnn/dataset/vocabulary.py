@@ -116,10 +116,13 @@ class Vocabulary:
         return next((self.characters.index(c) for c in (end, "\n", " ") if c in self.characters), 0)
 
     @cached_property
+    def _points(self) -> NDArray[np.uint32]:
+        return code_points("".join(self.characters))
+
+    @cached_property
     def _table(self) -> NDArray[np.uint32]:
-        points = np.array([ord(c) for c in self.characters])
-        table = np.full(int(points.max()) + 2, UNKNOWN, np.uint32)  # the last entry is for all higher code points
-        table[points] = np.arange(len(self))
+        table = np.full(int(self._points.max()) + 2, UNKNOWN, np.uint32)  # the last entry is for all higher code points
+        table[self._points] = np.arange(len(self))
         return table
 
     def encode(self, text: str | bytes) -> Ids:
@@ -238,5 +241,6 @@ class Vocabulary:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids. Bytes that are not UTF-8 become lone surrogates, as with `surrogateescape`."""
-        text = "".join(self.characters[i] for i in ids)
+        points = self._points.take(ids if isinstance(ids, np.ndarray) else np.fromiter(ids, np.intp))
+        text = points.tobytes().decode("utf-32-le", "surrogatepass")
         return text.encode("latin-1").decode("utf-8", "surrogateescape") if self.is_bytes else text

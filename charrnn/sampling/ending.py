@@ -32,6 +32,12 @@ class Ending:
         """Whether the text may end before its length."""
         return bool(self.stops or self.stop_after or self.sentences)
 
+    def may_end_in(self, piece: str) -> bool:
+        """Whether the text may end in a piece: if not, all of it can be added at once."""
+        return any(stop in self.withheld + piece for stop in self.stops) or any(
+            stop in self.tail + piece for stop in self.stop_after
+        )
+
     def add(self, piece: str, drawn: int) -> str:
         """Adds the piece that is complete after `drawn` characters; returns what is certain to be in the text."""
         free = self._before_stop(piece) if self.stops else piece

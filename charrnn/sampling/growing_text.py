@@ -1,7 +1,7 @@
 """The growing text: one text while it is drawn, which knows its constraints and where it ends."""
 
 import codecs
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -85,16 +85,13 @@ class GrowingText:
             return ""
         if self.length >= 0:
             ids = ids[: self.length - self.chars]
-        if not self.ending.is_early:
-            grown = self.ending.add(self.decode(ids), self.chars)
-            self._count(ids, logps)
-        else:
-            grown = ""
-            for n in range(len(ids)):
-                self._count(ids[n : n + 1], logps[n : n + 1])
-                grown += self.ending.add(self.decode(ids[n : n + 1]), self.chars)
-                if self.ending.ended:
-                    break
+        may_end = self.ending.is_early and self.ending.may_end_in(self.decode.peek(ids))
+        grown, step = "", 1 if may_end else max(1, len(ids))
+        for n in range(0, len(ids), step):
+            self._count(ids[n : n + step], logps[n : n + step])
+            grown += self.ending.add(self.decode(ids[n : n + step]), self.chars)
+            if self.ending.ended:
+                break
         if self.ending.ended or self.chars == self.length:
             self.ended = True
             if not self.ending.stopped_before:
@@ -147,7 +144,14 @@ class IncrementalDecoder:
         self.vocabulary = vocabulary
         self.utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
 
-    def __call__(self, ids: Iterable[int], final: bool = False) -> str:
+    def __call__(self, ids: Ids | Sequence[int], final: bool = False) -> str:
         if self.vocabulary.is_bytes:
-            return self.utf8.decode(bytes(int(v) for v in ids), final)
+            return self.utf8.decode(np.asarray(ids, np.uint8).tobytes(), final)
         return self.vocabulary.decode(ids)
+
+    def peek(self, ids: Ids) -> str:
+        """What would come of ids, if they were given."""
+        state = self.utf8.getstate()
+        text = self(ids)
+        self.utf8.setstate(state)
+        return text

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from charrnn.model.model import Model
+from charrnn.sampling.decoder import last_characters
 from charrnn.sampling.growing_text import GrowingText
 from charrnn.sampling.live_batch import PrimeReader
 from charrnn.sampling.request import SamplingRequest
@@ -83,11 +84,11 @@ class Job:
         return self.cancelled or self.ended or self.left_to_draw <= 0
 
     def begin(self) -> GenerationState:
-        """The state in which the text begins, once its prime is read."""
+        """The state in which the text begins; what is left of its prime is read as it is drawn."""
         assert self.reader is not None
-        state = self.reader.begin(self.request.seed)
-        self.text = GrowingText(self.model.vocabulary, self.request, state.recent)
-        return state
+        vocabulary = self.model.vocabulary
+        self.text = GrowingText(vocabulary, self.request, last_characters(self.prime, len(vocabulary)))
+        return self.reader.begin(self.request.seed)
 
     def add(self, ids: Ids, logps: Array) -> None:
         """Adds characters that were drawn; they are looked at here only if they can end the text before its length."""

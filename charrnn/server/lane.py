@@ -39,7 +39,8 @@ class ModelBatch:
         self.batch: LiveBatch = LiveBatch(model, 1, other.batch if other else None)
         self.jobs: list[Job] = []
         self.workspace: Workspace = Workspace(other.workspace.packed if other else {})
-        self.states: OrderedDict[bytes, PrimeReader] = OrderedDict()
+        self.states: OrderedDict[bytes, PrimeReader | None] = OrderedDict()
+        """By their primes; None for one that came once, and was read as it was drawn."""
         self.seconds_per_step = 0.0
 
     @property
@@ -48,47 +49,61 @@ class ModelBatch:
         return [job for job in self.jobs if not job.is_done]
 
     def read(self, job: Job, until: float) -> bool:
-        """Reads some of a job's prime, up to a time; whether it is read to its end, perhaps by another text before."""
+        """Reads some of a job's prime, up to a time; whether its text can begin.
+
+        It can once the prime is read, perhaps by another text before; or if the prime is so short that it is read as
+        it is drawn. One that has come before is not, so that its state is kept for those that follow.
+        """
         key = job.prime.tobytes()
-        if known := self.states.pop(key, None):
-            job.reader = known
-        else:
-            job.reader = job.reader or PrimeReader(self.model, job.prime, self.workspace)
-            while job.reader.left and time.perf_counter() < until:
-                job.reader.advance(READ_CHARS)
-            if job.reader.left:
+        is_new = key not in self.states
+        reader = self.states.pop(key, None) or job.reader or PrimeReader(self.model, job.prime, self.workspace)
+        job.reader = reader
+        if not (is_new and self._reads_as_drawn(reader)):
+            while reader.left and time.perf_counter() < until:
+                reader.advance(READ_CHARS)
+            if reader.left:
                 return False
-        self.states[key] = job.reader
+        self.states[key] = None if reader.left else reader
         if len(self.states) > MAX_STATES:
             self.states.popitem(last=False)
         return True
+
+    def _reads_as_drawn(self, reader: PrimeReader) -> bool:
+        """Whether a prime should be read as it is drawn: if one draw is long enough."""
+        is_short = reader.left <= MAX_DRAW and reader.left * self.seconds_per_step <= DRAW_SECONDS
+        return is_short and not reader.read and self.batch.reads_primes
 
     def change(self, joining: Sequence[Job]) -> None:
         """Lets go of the texts that are finished or cancelled, and takes others."""
         leaving = {row for row, job in enumerate(self.jobs) if job.is_done}
         states = [job.begin() for job in joining]
-        self.batch.change(leaving, states, [job.request.config for job in joining])
+        unread = [job.reader.unread for job in joining if job.reader is not None]
+        self.batch.change(leaving, states, [job.request.config for job in joining], unread)
         self.jobs = [*(job for row, job in enumerate(self.jobs) if row not in leaving), *joining]
 
     def draw(self) -> list[tuple[Job, Part]]:
         """Draws characters of each text for about `DRAW_SECONDS`; returns what is to be handed over."""
         in_time = int(DRAW_SECONDS / self.seconds_per_step) if self.seconds_per_step else 1
-        N = max(1, min(in_time, MAX_DRAW, max(job.left_to_draw for job in self.jobs)))
+        unread = [*map(len, self.batch.unread)]
+        N = max(1, min(in_time, MAX_DRAW, max(n + job.left_to_draw for n, job in zip(unread, self.jobs, strict=True))))
         began = time.perf_counter()
         ids, logps = self.batch.draw(N)
         taken = (time.perf_counter() - began) / N
         self.seconds_per_step = taken if not self.seconds_per_step else 0.7 * self.seconds_per_step + 0.3 * taken
         check_predictions(logps)
-        return self._parts(ids, logps)
+        return self._parts(ids, logps, unread)
 
-    def _parts(self, ids: Ids, logps: Array) -> list[tuple[Job, Part]]:
-        """Gives the characters that were drawn, [N, B], to the texts; returns what is to be handed over."""
+    def _parts(self, ids: Ids, logps: Array, unread: Sequence[int]) -> list[tuple[Job, Part]]:
+        """Gives the characters that were drawn, [N, B], to the texts; returns what is to be handed over.
+
+        The first ones of each text were `unread` [B] characters of its prime.
+        """
         parts, now, streams = [], time.monotonic(), sum(job.streams for job in self.jobs)
-        for job, of_text, their_logps in zip(self.jobs, ids.T, logps.T, strict=True):
+        for job, of_text, their_logps, n in zip(self.jobs, ids.T, logps.T, unread, strict=True):
             if job.cancelled:
                 continue
             try:
-                job.add(of_text, their_logps)
+                job.add(*((of_text[n:], their_logps[n:]) if n else (of_text, their_logps)))
                 part = job.part(now, streams)
             except Exception as error:
                 job.cancelled, part = True, failed(error)

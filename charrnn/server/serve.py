@@ -1,6 +1,7 @@
 """The server's process: listens, answers until it is asked to stop, and then finishes what has begun."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -117,6 +118,8 @@ def serve(
         if not is_local and options.api_key is None:
             notice(f"everyone who reaches {options.host} can use this server: set `api_key`")
         models.load_first()
+        gc.collect()
+        gc.freeze()  # what has been imported and compiled stays: to look through it again takes 0.1 s
         sys.setswitchinterval(SWITCH_SECONDS)
         cut = asyncio.run(_serve(App(Service(models, options, is_local), log, debug), listener, notice))
     if cut:

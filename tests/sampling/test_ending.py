@@ -13,7 +13,9 @@ from charrnn.config import SamplingConfig
 from charrnn.dataset.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, SamplingError
 from charrnn.sampling.ending import Ending, missing
+from charrnn.sampling.filters import LOOKBACK
 from charrnn.sampling.generate import TextGenerator, continuations, generate, samples
+from charrnn.sampling.growing_text import GrowingText
 from charrnn.sampling.lines import sample_lines
 from charrnn.sampling.match import Expression, Match
 from charrnn.sampling.request import SamplingRequest
@@ -187,6 +189,28 @@ def test_a_text_ends_as_if_nothing_had_to_be_withheld(text, stops, after, least)
     written, ending = ended(text, ANY, stops=stops, stop_after=after, min_length=least)
     assert written == wanted
     assert ending.kept == len(wanted)
+
+
+@given(
+    st.text("ab. Aé", max_size=40),
+    st.lists(st.integers(1, 9), min_size=1),
+    st.sampled_from([{"end": "sentence"}, {"stop_after": ["b.", "é"]}, {"stop_after": ["aa"], "min_length": 9}, {}]),
+    st.lists(st.text("ab.é", min_size=1, max_size=3), max_size=2),
+    st.booleans(),
+)
+def test_a_text_is_the_same_in_whatever_parts_it_comes(text, sizes, fields, stops, is_bytes):
+    vocabulary = ANY if is_bytes else Vocabulary("ab. Aé")
+    ids, request = vocabulary.encode(text + "\udcc3 a." * is_bytes), SamplingRequest(stops=stops, length=60, **fields)
+    alone, together = (GrowingText(vocabulary, request, np.full(LOOKBACK, len(vocabulary), np.int64)) for _ in range(2))
+    logps = -np.arange(len(ids)) / 8
+    one_by_one = "".join([alone.add(ids[n : n + 1], logps[n : n + 1]) for n in range(len(ids))])
+    in_parts, n = "", 0
+    for size in itertools.islice(itertools.cycle(sizes), len(ids)):
+        in_parts += together.add(ids[n : n + size], logps[n : n + size])
+        n += size
+    assert in_parts == one_by_one
+    assert together.rest() == alone.rest()
+    assert (together.ended, together.chars, together.logprob) == (alone.ended, alone.chars, alone.logprob)
 
 
 def test_a_text_ends_after_a_stop_text_and_has_it(engine):

@@ -1,12 +1,14 @@
 """The live batch: texts join and leave between draws, and each is the text that it would be alone."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from charrnn.config import SamplingConfig
 from charrnn.errors import ConfigError
+from charrnn.model.ngrams import count
 from charrnn.sampling.generate import generate
 from charrnn.sampling.live_batch import LiveBatch, PrimeReader
 from support.random_models import random_model
@@ -48,6 +50,45 @@ def test_each_text_is_that_of_its_seed_alone_whoever_joins_and_leaves(engine, ce
         config = CONFIGS[n % len(CONFIGS)]
         alone = generate(model, prime="cab e"[: n % 6], seed=n, length=len(text), config=config)
         assert "".join(alone) == text
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("cell", ["rnn", "rnn_relu", "gru", "lstm"])
+def test_a_text_that_joins_before_its_prime_is_read_is_that_of_its_seed(engine, cell, precision):
+    model, rng = random_model(cell, engine=engine, hidden_size=70).with_precision(precision), np.random.default_rng(7)
+    if cell == "gru":
+        text = rng.integers(len(model.vocabulary), size=500)
+        model = replace(model, ngrams=count(text, len(model.vocabulary), 3, model.start, np.arange(len(text)) == 0))
+    ids, batch = rng.integers(len(model.vocabulary), size=(30, 40)), LiveBatch(model, 2)
+    primes = [model.vocabulary.decode(row[: rng.integers(len(row))]) for row in ids]
+    texts = [""] * len(primes)
+    for first in range(0, len(primes), 3):
+        readers = [PrimeReader(model, model.vocabulary.encode(prime)) for prime in primes[first : first + 3]]
+        readers[1].advance(5)
+        readers[2].advance(100)
+        states, unread = zip(*((each.begin(first + k), each.unread) for k, each in enumerate(readers)), strict=True)
+        batch.change((), states, [CONFIGS[(first + k) % len(CONFIGS)] for k in range(3)], unread)
+        for N in (1, rng.integers(2, 40), 13):
+            left = [*map(len, batch.unread)]
+            drawn, logps = batch.draw(N)
+            assert drawn.shape == logps.shape == (N, len(batch))
+            assert np.isfinite(logps).all()
+            assert [*map(len, batch.unread)] == [max(0, n - N) for n in left]
+            for row, n in enumerate(left):
+                texts[row] += model.vocabulary.decode(drawn[n:, row])
+    assert batch.reads_primes == (engine.Decoder is not None)
+    for n, (prime, text) in enumerate(zip(primes, texts, strict=True)):
+        config = CONFIGS[n % len(CONFIGS)]
+        assert "".join(generate(model, prime=prime, seed=n, length=len(text), config=config)) == text
+
+
+def test_a_prime_with_a_character_that_can_not_be_drawn_has_no_text(engine):
+    model = random_model(engine=engine)
+    model.params["b_out"][model.vocabulary.encode("b")] = -np.inf
+    batch, reader = LiveBatch(model, 1), PrimeReader(model, model.vocabulary.encode("ace"))
+    batch.change((), [reader.begin(1)], [SamplingConfig()], [reader.unread])
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(batch.draw(9)[1]).all()
 
 
 def test_batches_that_share_weights_draw_each_for_itself_at_the_same_time(engine):

@@ -153,6 +153,23 @@ def test_a_text_with_a_longer_prompt_gets_its_place_in_its_turn():
     made.close()
 
 
+def test_the_state_of_a_short_prompt_is_kept_once_it_comes_again(engine):
+    made = StoppedScheduler(lambda parts: [job.hand_over(part) for job, part in parts], 16, 40, 1)
+    model, kept = random_model(engine=engine), []
+    for n in range(4):
+        job, parts = job_for(model, "cab", length=5, seed=n)
+        made.submit([job])
+        while parts.empty():
+            made.turn()
+        assert text_of(parts)[0] == "".join(generate(model, prime="cab", length=5, seed=n))
+        kept += made.lanes[0].batches[id(model)].states.values()
+    if engine.Decoder is not None:
+        assert kept.pop(0) is None  # it was read as the text was drawn
+    assert kept[0].left == 0
+    assert all(reader is kept[0] for reader in kept)
+    made.close()
+
+
 def test_the_lanes_share_the_texts_of_a_model_evenly_and_keep_to_their_sizes():
     made, model = StoppedScheduler(lambda parts: None, 17, 40, 2), random_model()
     for n in range(5):
