@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from charrnn.engine.cpu_features import host_features
+
 KERNELS = Path(__file__).parent / "kernels"
 """All compiled code comes from the sources in this folder."""
 VARIABLE = "NUMBA_CACHE_DIR"
@@ -134,14 +136,11 @@ def _numba_version() -> str:
 
 
 def _target() -> tuple[object, ...]:
-    """What says which instructions are compiled for; the host's name and features, as LLVM knows them."""
+    """What says which instructions are compiled for; the host's name, as LLVM knows it, and its features."""
     given = tuple(os.environ.get(name) for name in TARGET_VARIABLES)
     from llvmlite import binding
 
-    try:
-        return (*given, binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten())
-    except RuntimeError:  # LLVM cannot query this system
-        return given
+    return (*given, binding.get_host_cpu_name(), ",".join(sorted(host_features())))
 
 
 def compiled() -> set[str]:

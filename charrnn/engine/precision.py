@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, Literal, cast
 
 from charrnn.config import PRECISIONS, one_of
+from charrnn.engine.cpu_features import IS_ARM
 from charrnn.engine.protocols import Engine
 from charrnn.errors import EngineError
 
@@ -35,7 +36,8 @@ def problem_with_bfloat16() -> str:
     from charrnn.engine.kernels.bfloat16 import HAS_PRODUCTS, HAS_TILES
 
     if not HAS_PRODUCTS:
-        return "this processor can't multiply in bfloat16, for which it takes AVX512_BF16 or AMX"
+        needed = "FEAT_BF16" if IS_ARM else "AVX512_BF16 or AMX"
+        return f"this processor can't multiply in bfloat16, for which it takes {needed}"
     if HAS_TILES and not request_tiles():
         return "this system doesn't let programs use the processor's AMX, which multiplies in bfloat16"
     return ""

@@ -5,7 +5,7 @@ precision rounds both operands, multiplies, which is exact in float32, and adds 
 parameters, states, gates, the loss and the optimizer (D. Kalamkar et al., "A Study of BFLOAT16 for Deep Learning
 Training", 2019). Many processors multiply such numbers much faster. NumPy has no such type, so a bfloat16 is here a
 float32 whose last 16 bits are zero, which is slow. A processor's product differs in the order of its sums, and takes
-values below 2⁻¹²⁶ for zero.
+values below 2⁻¹²⁶ for zero; one of ARM's also in how it rounds them.
 
 Edits here show with `--engine numpy`. `engine/kernels/matmul.py`, the compiled version, has to follow:
 `tests/engine/test_agreement.py` tells what differs.

@@ -18,8 +18,8 @@ from support.processes import python
 if importlib.util.find_spec("numba") is None:
     pytest.skip("needs numba", allow_module_level=True)
 
-from charrnn.engine import precision
-from charrnn.engine.kernels import amx, matmul
+from charrnn.engine import cpu_features, precision
+from charrnn.engine.kernels import amx, matmul, simd
 from charrnn.engine.kernels import bfloat16 as pairs
 
 HAS_BFLOAT16 = not precision.problem_with_bfloat16()
@@ -171,7 +171,7 @@ print("agreed")
 FEATURES = "+fma,+avx2,+avx512f,+avx512bw,+avx512dq,+avx512vl,+avx512bf16"
 
 
-@pytest.mark.skipif(not pairs.HAS_PRODUCTS, reason="this processor has no AVX512_BF16")
+@pytest.mark.skipif("avx512bf16" not in simd.CPU_FEATURES, reason="this processor has no AVX512_BF16")
 def test_processors_without_tiles_multiply_registers_of_pairs(tmp_path: Any) -> None:
     cache = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": FEATURES}
     assert python(AGREE, **cache) == "agreed\n"
@@ -192,9 +192,17 @@ except EngineError as error:
 
 def test_a_processor_without_bfloat16_is_told(tmp_path: Any) -> None:
     cache = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_CPU_NAME": "generic"}
+    needed = "FEAT_BF16" if cpu_features.IS_ARM else "AVX512_BF16 or AMX"
     assert python(LACKS, **cache) == (
-        'this processor can\'t multiply in bfloat16, for which it takes AVX512_BF16 or AMX: use `precision="float32"`\n'
+        f'this processor can\'t multiply in bfloat16, for which it takes {needed}: use `precision="float32"`\n'
     )
+
+
+@pytest.mark.parametrize(("is_arm", "needed"), [(True, "FEAT_BF16"), (False, "AVX512_BF16 or AMX")])
+def test_each_architecture_is_told_its_own_feature(is_arm: bool, needed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "HAS_PRODUCTS", False)
+    monkeypatch.setattr(precision, "IS_ARM", is_arm)
+    assert precision.problem_with_bfloat16().endswith(f"for which it takes {needed}")
 
 
 def test_a_system_that_keeps_the_tiles_to_itself_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,19 +13,20 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
+from charrnn.engine.kernels import neon
 from charrnn.engine.kernels.kernel import PAIR_TYPE, kernel
-from charrnn.engine.kernels.simd import CPU_FEATURES, load, load_first, pointer
+from charrnn.engine.kernels.simd import CPU_FEATURES, lanes, load, load_first, pointer
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
 
 PAIR = np.dtype(np.uint32)
 """The type of a pair; the first of the two is in the lower 16 bits."""
-BLOCK_PAIRS = 16
-"""The pairs in a register of AVX-512, and in a row of a tile of AMX."""
+BLOCK_PAIRS = lanes(PAIR.itemsize)
+"""The pairs in a register, and in a row of a tile of AMX."""
 HAS_TILES = {"amx-tile", "amx-bf16"} <= CPU_FEATURES
 """Whether the processor multiplies whole tiles, far faster than `HAS_PRODUCTS` does."""
-HAS_PRODUCTS = {"avx512f", "avx512bw", "avx512bf16"} <= CPU_FEATURES
-"""Whether the processor multiplies registers of pairs, and rounds to bfloat16: this module needs it."""
+HAS_PRODUCTS = neon.HAS_PAIR_PRODUCTS or {"avx512f", "avx512bw", "avx512bf16"} <= CPU_FEATURES
+"""Whether the processor multiplies registers of pairs: this module needs it."""
 
 REGISTER = ir.VectorType(ir.FloatType(), BLOCK_PAIRS)
 HALVES = ir.VectorType(ir.IntType(16), 2 * BLOCK_PAIRS)
@@ -93,10 +94,37 @@ def pack_pairs(x: Array, panels: Array) -> None:
     panels[:, whole:] = 0
 
 
+def add_pairs(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, total: ir.Value) -> ir.Value:
+    """total + a₀ b₀ + a₁ b₁ in registers of pairs."""
+    if neon.HAS_PAIR_PRODUCTS:
+        return neon.add_pairs(builder, a, b, total)
+    name = f"llvm.x86.avx512bf16.dpbf16ps.{32 * BLOCK_PAIRS}"
+    function = ir.FunctionType(REGISTER, [REGISTER, PAIRS, PAIRS])
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, name), [total, a, b])
+
+
 def _to_halves(builder: ir.IRBuilder, low: ir.Value, high: ir.Value) -> ir.Value:
     """The values of two registers, rounded to bfloat16, one after the other."""
+    if neon.HAS_PAIR_PRODUCTS:
+        return _round(builder, low, high)
     name, function = "llvm.x86.avx512bf16.cvtne2ps2bf16.512", ir.FunctionType(HALVES, [REGISTER, REGISTER])
     return builder.call(cgutils.get_or_insert_function(builder.module, function, name), [high, low])
+
+
+def _round(builder: ir.IRBuilder, low: ir.Value, high: ir.Value) -> ir.Value:
+    """As `_to_halves`, by the steps of `layers.matmul.bfloat16`, which all processors have."""
+    count = 2 * BLOCK_PAIRS
+    both = builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(ir.IntType(32), count), list(range(count))))
+    bits = builder.bitcast(both, ir.VectorType(ir.IntType(32), count))
+
+    def constant(n: int) -> ir.Constant:
+        return ir.Constant(bits.type, [n] * count)
+
+    last = builder.and_(builder.lshr(bits, constant(16)), constant(1))
+    nearest = builder.add(builder.add(bits, constant(0x7FFF)), last)
+    quiet = builder.or_(bits, constant(0x0040_0000))
+    kept = builder.select(builder.fcmp_unordered("uno", both, both), quiet, nearest)
+    return builder.trunc(builder.lshr(kept, constant(16)), HALVES)
 
 
 def _for_registers(builder: ir.IRBuilder, n: ir.Value, step: int, body: Any) -> None:

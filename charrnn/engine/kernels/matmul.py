@@ -104,11 +104,11 @@ def left_operand(x: Array, panels: Array, workspace: Workspace) -> Array:
 
 
 def odd_stride(n: int) -> int:
-    """The least odd multiple of `TILE_ROWS` from n on, itself a multiple of it: how far apart rows of tiles lie.
+    """The least odd multiple of `TILE_ROWS` from n on: how far apart rows of tiles lie.
 
     At a power of two, the rows of a tile would compete for few lines of a cache, as in `ROW_PADDING`.
     """
-    return (n // TILE_ROWS | 1) * TILE_ROWS
+    return (-(-n // TILE_ROWS) | 1) * TILE_ROWS
 
 
 def sums(R: int, panels: Array, workspace: Workspace) -> Array:

@@ -3,7 +3,8 @@
 - Halves, for bfloat16: the 16 bits of each value. Two registers of columns lie interleaved, value by value, so that a
   shift widens one of them to float32 and a mask the other: two instructions, which all processors have.
 - Quads, for int8: four neighbours along the inner dimension in 32 bits, as `bfloat16` has pairs. The left matrix has
-  such quads too, of whole numbers plus 128, since processors multiply bytes without a sign by bytes with one.
+  such quads too, of whole numbers plus 128, since x86 multiplies bytes without a sign by bytes with one; ARM's products
+  of bytes with signs need no 128.
 """
 
 from typing import Any
@@ -14,6 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from charrnn.engine.kernels import neon
 from charrnn.engine.kernels.simd import CPU_FEATURES, REGISTER_BYTES, lanes, load, pointer, spread
 from charrnn.layers.matmul import bfloat16
 from charrnn.layers.narrow import whole_numbers
@@ -22,10 +24,10 @@ from charrnn.types import Array
 HALF, QUAD = np.dtype(np.uint16), np.dtype(np.int32)
 """The types of the values of such panels."""
 QUAD_BYTES = 4
-ZERO_BYTE = 128
+ZERO_BYTE = 0 if neon.HAS_BYTE_PRODUCTS else 128
 """The byte of the left matrix that stands for 0."""
 HAS_BYTE_PRODUCTS = {"avx512f": "avx512vnni", "avx2": "avxvnni"}
-"""The features with which a processor adds four products of bytes in one instruction, by the one that it widens."""
+"""The features with which x86 adds four products of bytes in one instruction, by the one that it widens."""
 ROUNDING = 1.5 * 2**23 + ZERO_BYTE
 """A float32 of this size has no bits left for a fraction: adding it rounds, and leaves a byte in the last bits."""
 INTEGER = ir.IntType(32)
@@ -75,8 +77,10 @@ def load_halves(builder: ir.IRBuilder, panel: ir.Value, first: ir.Value, count: 
 
 
 def add_quads(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, total: ir.Value) -> ir.Value:
-    """total + a₀ b₀ + a₁ b₁ + a₂ b₂ + a₃ b₃ of bytes, those of a without a sign, in registers of quads."""
+    """total + a₀ b₀ + a₁ b₁ + a₂ b₂ + a₃ b₃ in registers of quads; the bytes of a have a sign if `ZERO_BYTE` is 0."""
     kind = total.type
+    if neon.HAS_BYTE_PRODUCTS:
+        return neon.add_quads(builder, a, b, total)
     widest = "avx512f" if REGISTER_BYTES == 64 else "avx2"
     if REGISTER_BYTES > 16 and HAS_BYTE_PRODUCTS[widest] in CPU_FEATURES:
         name = f"llvm.x86.avx512.vpdpbusd.{8 * REGISTER_BYTES}"

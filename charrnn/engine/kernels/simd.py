@@ -8,12 +8,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding
 from llvmlite import ir
 from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from charrnn.engine.cpu_features import host_features
 from charrnn.layers.workspace import CACHE_LINE_BYTES
 
 
@@ -21,12 +21,7 @@ def _host_features() -> frozenset[str]:
     """The instruction sets to compile for: the host's, or those in NUMBA_CPU_NAME and NUMBA_CPU_FEATURES."""
     if config.CPU_FEATURES is not None:
         return frozenset(feature[1:] for feature in config.CPU_FEATURES.split(",") if feature.startswith("+"))
-    if config.CPU_NAME is not None:
-        return frozenset()
-    try:
-        return frozenset(name for name, has in llvmlite.binding.get_host_cpu_features().items() if has)
-    except RuntimeError:  # LLVM cannot query this system
-        return frozenset()
+    return host_features() if config.CPU_NAME is None else frozenset()
 
 
 CPU_FEATURES = _host_features()

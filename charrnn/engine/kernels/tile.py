@@ -19,7 +19,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 from charrnn.engine.kernels import amx
-from charrnn.engine.kernels.bfloat16 import BLOCK_PAIRS, HAS_TILES, PAIR, PAIRS
+from charrnn.engine.kernels.bfloat16 import HAS_TILES, PAIR, PAIRS, add_pairs
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.narrow_panels import add_quads, is_half, load_halves
 from charrnn.engine.kernels.simd import REGISTER_BYTES, emit_prefetch, lanes, load, pointer, spread
@@ -263,9 +263,7 @@ def multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, total: ir.Valu
     if kind.element == ir.IntType(32):
         return add_quads(builder, a, b, total)
     if a.type == PAIRS:
-        name = f"llvm.x86.avx512bf16.dpbf16ps.{32 * BLOCK_PAIRS}"
-        function = ir.FunctionType(kind, [kind, PAIRS, PAIRS])
-        return builder.call(cgutils.get_or_insert_function(builder.module, function, name), [total, a, b])
+        return add_pairs(builder, a, b, total)
     bits = 64 if kind.element == ir.DoubleType() else 32
     fma = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fmuladd.v{kind.count}f{bits}"
