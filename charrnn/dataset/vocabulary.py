@@ -241,6 +241,9 @@ class Vocabulary:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids. Bytes that are not UTF-8 become lone surrogates, as with `surrogateescape`."""
-        points = self._points.take(ids if isinstance(ids, np.ndarray) else np.fromiter(ids, np.intp))
+        wanted = ids if isinstance(ids, np.ndarray) else np.array([*ids])
+        if not wanted.size:
+            return ""
+        points = self._points.take(wanted)
         text = points.tobytes().decode("utf-32-le", "surrogatepass")
         return text.encode("latin-1").decode("utf-8", "surrogateescape") if self.is_bytes else text

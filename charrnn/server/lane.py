@@ -62,6 +62,7 @@ class ModelBatch:
             while reader.left and time.perf_counter() < until:
                 reader.advance(READ_CHARS)
             if reader.left:
+                self.states[key] = None  # it is not new the next time
                 return False
         self.states[key] = None if reader.left else reader
         if len(self.states) > MAX_STATES:

@@ -121,7 +121,10 @@ def serve(
         gc.collect()
         gc.freeze()  # what has been imported and compiled stays: to look through it again takes 0.1 s
         sys.setswitchinterval(SWITCH_SECONDS)
-        cut = asyncio.run(_serve(App(Service(models, options, is_local), log, debug), listener, notice))
+        try:
+            cut = asyncio.run(_serve(App(Service(models, options, is_local), log, debug), listener, notice))
+        finally:
+            gc.unfreeze()
     if cut:
         raise CharRNNError(f"answers that were cut off after {options.drain:g} seconds: {cut}; give a longer `drain`")
 

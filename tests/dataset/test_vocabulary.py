@@ -223,6 +223,21 @@ def test_a_lone_surrogate_that_is_not_a_byte_has_no_utf8(point):
     assert Vocabulary(None).encode("\udc80\udcff").tolist() == [0x80, 0xFF]
 
 
+def test_ids_are_decoded_from_any_iterable_of_integers():
+    vocabulary = Vocabulary.from_text("ab\udcff\U0001f600")
+    text = "b\udcff\U0001f600a"
+    ids = vocabulary.encode(text)
+    for same in (ids, ids.tolist(), iter(ids), tuple(ids)):
+        assert vocabulary.decode(same) == text
+    for empty in ([], (), ids[:0], np.array([])):
+        assert vocabulary.decode(empty) == ""
+    for wrong in ([0.0], np.array([0.0])):
+        with pytest.raises(TypeError):
+            vocabulary.decode(wrong)
+    with pytest.raises(IndexError):
+        vocabulary.decode([4])
+
+
 def test_bytes_are_decoded_for_a_vocabulary_of_characters():
     vocabulary = Vocabulary("aй\udcff")
     assert vocabulary.encode("йa".encode() + b"\xff").tolist() == [1, 0, 2]

@@ -1,5 +1,6 @@
 """The scheduler: texts of several requests side by side, each as if it were alone; those nobody waits for go."""
 
+import math
 import threading
 import time
 from queue import Queue
@@ -13,7 +14,7 @@ from charrnn.sampling.live_batch import PrimeReader
 from charrnn.sampling.request import SamplingRequest
 from charrnn.server.errors import ApiError
 from charrnn.server.job import PART_SECONDS, Job
-from charrnn.server.lane import MAX_IDLE, Lane
+from charrnn.server.lane import MAX_IDLE, Lane, ModelBatch
 from charrnn.server.scheduler import Scheduler
 from support.random_models import random_model
 
@@ -168,6 +169,18 @@ def test_the_state_of_a_short_prompt_is_kept_once_it_comes_again(engine):
     assert kept[0].left == 0
     assert all(reader is kept[0] for reader in kept)
     made.close()
+
+
+def test_a_prompt_that_comes_again_is_kept_even_if_it_can_not_be_read_in_one_turn(engine):
+    model = random_model(engine=engine)
+    made = ModelBatch(model)
+    first, again = (job_for(model, "cab" * 9, length=5, seed=n)[0] for n in range(2))
+    assert made.read(first, until=0.0) == (engine.Decoder is not None)  # as it is drawn
+    assert not made.read(again, until=0.0)
+    assert made.read(again, until=math.inf)
+    (kept,) = made.states.values()
+    assert kept is again.reader
+    assert kept.left == 0
 
 
 def test_the_lanes_share_the_texts_of_a_model_evenly_and_keep_to_their_sizes():
