@@ -15,8 +15,6 @@ SECONDS = {
     "attention._attend_back": 6.3,
     "attention._remove_padding": 0.3,
     "attention._restore_padding": 0.3,
-    "bfloat16.pack_pairs.bfloat16": 0.3,
-    "bfloat16.round_rows.bfloat16": 0.3,
     "decoder._run": 17.7,
     "decoder._run.bfloat16": 17.7,
     "decoder._run.int8": 23.5,
@@ -34,12 +32,12 @@ SECONDS = {
     "lstm._backward.bfloat16": 0.8,
     "lstm._forward": 1.7,
     "lstm._forward.bfloat16": 1.4,
-    "matmul._outer": 3.2,
-    "matmul._pack": 0.4,
-    "matmul._pack_transposed": 0.3,
-    "matmul._pack_transposed.bfloat16": 0.4,
-    "matmul.packed_matmul": 3.1,
-    "matmul.packed_matmul.bfloat16": 1.2,
+    "matmul._multiply": 3.1,
+    "matmul._multiply.bfloat16": 1.5,
+    "matmul._pack_panels": 0.7,
+    "matmul._pack_panels.bfloat16": 0.7,
+    "outer._outer": 3.2,
+    "outer._outer_of_pairs.bfloat16": 0.7,
     "rnn._backward": 1.4,
     "rnn._backward.bfloat16": 0.8,
     "rnn._forward": 1.4,
@@ -53,24 +51,26 @@ YARDSTICK_SECONDS = 0.042
 """The seconds that `_yardstick` took on that machine."""
 IN_BFLOAT16, IN_INT8 = ".bfloat16", ".int8"
 """How the names end of kernels that are compiled for products in these; the same kernels exist in float32 too."""
-SHARED = ("bfloat16.", "matmul.")
+SHARED = ("matmul.", "outer.")
 """How the names begin of kernels in bfloat16 that all cells call."""
 
 
 def sampling(precision: str = "float32") -> frozenset[str]:
     """The kernels that sampling calls with weights in a precision: one for all cells."""
-    return frozenset({"decoder._run", "matmul._pack"} if precision == "float32" else {f"decoder._run.{precision}"})
+    return frozenset(
+        {"decoder._run", "matmul._pack_panels"} if precision == "float32" else {f"decoder._run.{precision}"}
+    )
 
 
 def scoring(cell: str) -> frozenset[str]:
     """The kernels that a model with this cell calls when it reads texts."""
-    names = ("embedding._look_up", "matmul._pack", "matmul.packed_matmul", "softmax._token_nll")
+    names = ("embedding._look_up", "matmul._pack_panels", "matmul._multiply", "softmax._token_nll")
     return frozenset({f"{cell}._forward", *names})
 
 
 def adapting(cell: str) -> frozenset[str]:
     """The kernels that a language model with this cell calls when it learns from a text as it reads it."""
-    return frozenset({f"learner._read_{cell}", "matmul._pack"})
+    return frozenset({f"learner._read_{cell}", "matmul._pack_panels"})
 
 
 def training(
@@ -80,7 +80,7 @@ def training(
 
     Evaluations and samples are in float32, whatever the precision of training. The network has dropout, as most do.
     """
-    products = {f"{cell}._backward", "matmul._outer", "matmul._pack_transposed"}
+    products = {f"{cell}._backward", "outer._outer"}
     if precision == "bfloat16":
         steps = {f"{cell}._{way}{IN_BFLOAT16}" for way in ("forward", "backward")}
         products = steps | {name for name in SECONDS if name.endswith(IN_BFLOAT16) and name.startswith(SHARED)}

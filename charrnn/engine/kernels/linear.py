@@ -1,6 +1,7 @@
 """The compiled version of `layers.linear`."""
 
-from charrnn.engine.kernels.matmul import matmul, outer
+from charrnn.engine.kernels.matmul import matmul
+from charrnn.engine.kernels.outer import outer
 from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
 
