@@ -32,8 +32,9 @@ SECONDS = {
     "lstm._backward.bfloat16": 0.8,
     "lstm._forward": 1.7,
     "lstm._forward.bfloat16": 1.4,
-    "matmul._multiply": 3.1,
-    "matmul._multiply.bfloat16": 1.5,
+    "matmul._multiply": 0.3,
+    "matmul._pack_and_multiply": 3.4,
+    "matmul._pack_and_multiply.bfloat16": 1.5,
     "matmul._pack_panels": 0.7,
     "matmul._pack_panels.bfloat16": 0.7,
     "outer._outer": 3.2,
@@ -64,7 +65,7 @@ def sampling(precision: str = "float32") -> frozenset[str]:
 
 def scoring(cell: str) -> frozenset[str]:
     """The kernels that a model with this cell calls when it reads texts."""
-    names = ("embedding._look_up", "matmul._pack_panels", "matmul._multiply", "softmax._token_nll")
+    names = ("embedding._look_up", "matmul._pack_and_multiply", "matmul._pack_panels", "softmax._token_nll")
     return frozenset({f"{cell}._forward", *names})
 
 
@@ -85,8 +86,8 @@ def training(
         steps = {f"{cell}._{way}{IN_BFLOAT16}" for way in ("forward", "backward")}
         products = steps | {name for name in SECONDS if name.endswith(IN_BFLOAT16) and name.startswith(SHARED)}
     others = {"adam._adam", "dropout._drop", "embedding._add_rows", "softmax._cross_entropy"}
-    of_attention = {name for name in SECONDS if name.startswith("attention.")} if form == "translator" else set()
-    found = scoring(cell) | products | others | of_attention
+    of_attention = {name for name in SECONDS if name.startswith("attention.")} | {"matmul._multiply"}
+    found = scoring(cell) | products | others | (of_attention if form == "translator" else set())
     return found | sampling() if samples and form == "language_model" else found
 
 

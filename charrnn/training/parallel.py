@@ -17,7 +17,7 @@ from charrnn.types import Array, Params, Shapes
 
 Part = tuple[str, slice]
 """The name of a parameter, and some of its rows."""
-MIN_PART = 1 << 15
+MIN_PART = 1 << 18
 """The fewest numbers that another thread is worth: a quarter of a core's first cache holds them."""
 
 

@@ -44,19 +44,20 @@ def pack(W: Array, workspace: Workspace, transposed: bool = False, precision: st
             workspace.packed[key] = W, pack(W, Workspace(), transposed, precision)
         return workspace.packed[key][1]
     W = np.ascontiguousarray(W)
+    panels, pairs = _memory(W, workspace, transposed, precision)
+    _pack_panels(W, transposed, pairs, panels)
+    return panels
+
+
+def _memory(W: Array, workspace: Workspace, transposed: bool, precision: str) -> tuple[Array, Array]:
+    """Memory for panels of W or Wᵀ; and for the pairs in the rows of W, where those of Wᵀ are made of them, else W."""
     K, N = W.T.shape if transposed else W.shape
     dtype, depth = (PAIR, padded_pairs(K)) if precision == "bfloat16" else (W.dtype, K)
     width = panel_width(dtype)
     panels = workspace.empty("panels", (-(-N // width), depth, width), dtype)
-    _pack_panels(W, transposed, _rows_of_pairs(W, transposed, panels, workspace), panels)
-    return panels
-
-
-def _rows_of_pairs(W: Array, transposed: bool, panels: Array, workspace: Workspace) -> Array:
-    """Memory for the pairs in the rows of W [N, K], of which panels of pairs of Wᵀ are made; for others W itself."""
-    if panels.dtype != PAIR:
-        return W
-    return workspace.empty("pairs", (len(W), panels.shape[1]) if transposed else (0, 0), PAIR)
+    if dtype != PAIR:
+        return panels, W
+    return panels, workspace.empty("pairs", (N, depth) if transposed else (0, 0), PAIR)
 
 
 @kernel
@@ -218,8 +219,15 @@ def matmul(
     precision: str = "float32",
 ) -> Array:
     """a @ W + b, or a @ Wᵀ + b, contiguous, for a [R, K] with many rows, W [K, N] and b [N]."""
-    panels, N = pack(W, workspace, transposed, precision), len(W) if transposed else W.shape[1]
-    return matmul_with_panels(a, panels, N, padded_bias(panels, workspace, b), workspace)
+    N = len(W) if transposed else W.shape[1]
+    if workspace.keeps_packed:
+        panels = pack(W, workspace, transposed, precision)
+        return matmul_with_panels(a, panels, N, padded_bias(panels, workspace, b), workspace)
+    W, a = np.ascontiguousarray(W), np.ascontiguousarray(a)
+    panels, pairs = _memory(W, workspace, transposed, precision)
+    bias, c = padded_bias(panels, workspace, b), sums(len(a), panels, workspace)
+    _pack_and_multiply(W, transposed, pairs, panels, a, left_operand(a, panels, workspace), N, bias, c)
+    return first_columns(c, N, workspace)
 
 
 def matmul_with_panels(a: Array, panels: Array, N: int, bias: Array, workspace: Workspace) -> Array:
@@ -227,6 +235,14 @@ def matmul_with_panels(a: Array, panels: Array, N: int, bias: Array, workspace: 
     c, a = sums(len(a), panels, workspace), np.ascontiguousarray(a)
     _multiply(a, left_operand(a, panels, workspace), panels, N, bias, c)
     return first_columns(c, N, workspace)
+
+
+@kernel
+def _pack_and_multiply(
+    W: Array, transposed: bool, pairs: Array, panels: Array, a: Array, left: Array, N: int, bias: Array, c: Array
+) -> None:
+    _pack_panels(W, transposed, pairs, panels)
+    _multiply(a, left, panels, N, bias, c)
 
 
 @kernel
