@@ -21,28 +21,29 @@ SECONDS = {
     "dropout._drop": 0.5,
     "embedding._add_rows": 0.2,
     "embedding._look_up": 0.3,
-    "gru._backward": 1.6,
-    "gru._backward.bfloat16": 0.8,
-    "gru._forward": 1.6,
-    "gru._forward.bfloat16": 0.8,
+    "gru._pack_and_backward": 1.6,
+    "gru._pack_and_backward.bfloat16": 0.8,
+    "gru._pack_and_forward": 1.6,
+    "gru._pack_and_forward.bfloat16": 0.8,
     "learner._read_gru": 19.8,
     "learner._read_lstm": 19.8,
     "learner._read_rnn": 19.0,
-    "lstm._backward": 1.5,
-    "lstm._backward.bfloat16": 0.8,
-    "lstm._forward": 1.7,
-    "lstm._forward.bfloat16": 1.4,
+    "linear._backward": 3.5,
+    "linear._backward.bfloat16": 1.7,
+    "lstm._pack_and_backward": 1.5,
+    "lstm._pack_and_backward.bfloat16": 0.8,
+    "lstm._pack_and_forward": 1.7,
+    "lstm._pack_and_forward.bfloat16": 1.4,
     "matmul._multiply": 0.3,
-    "matmul._pack_and_multiply": 3.4,
-    "matmul._pack_and_multiply.bfloat16": 1.5,
-    "matmul._pack_panels": 0.7,
-    "matmul._pack_panels.bfloat16": 0.7,
-    "outer._outer": 3.2,
-    "outer._outer_of_pairs.bfloat16": 0.7,
-    "rnn._backward": 1.4,
-    "rnn._backward.bfloat16": 0.8,
-    "rnn._forward": 1.4,
-    "rnn._forward.bfloat16": 0.9,
+    "matmul.pack_and_multiply": 3.4,
+    "matmul.pack_and_multiply.bfloat16": 1.5,
+    "matmul.pack_panels": 0.7,
+    "outer.add_outer": 3.2,
+    "outer.add_outer.bfloat16": 0.7,
+    "rnn._pack_and_backward": 1.4,
+    "rnn._pack_and_backward.bfloat16": 0.8,
+    "rnn._pack_and_forward": 1.4,
+    "rnn._pack_and_forward.bfloat16": 0.9,
     "softmax._cross_entropy": 0.3,
     "softmax._token_nll": 0.7,
 }
@@ -52,26 +53,26 @@ YARDSTICK_SECONDS = 0.042
 """The seconds that `_yardstick` took on that machine."""
 IN_BFLOAT16, IN_INT8 = ".bfloat16", ".int8"
 """How the names end of kernels that are compiled for products in these; the same kernels exist in float32 too."""
-SHARED = ("matmul.", "outer.")
+SHARED = ("linear.", "matmul.", "outer.")
 """How the names begin of kernels in bfloat16 that all cells call."""
 
 
 def sampling(precision: str = "float32") -> frozenset[str]:
     """The kernels that sampling calls with weights in a precision: one for all cells."""
     return frozenset(
-        {"decoder._run", "matmul._pack_panels"} if precision == "float32" else {f"decoder._run.{precision}"}
+        {"decoder._run", "matmul.pack_panels"} if precision == "float32" else {f"decoder._run.{precision}"}
     )
 
 
 def scoring(cell: str) -> frozenset[str]:
     """The kernels that a model with this cell calls when it reads texts."""
-    names = ("embedding._look_up", "matmul._pack_and_multiply", "matmul._pack_panels", "softmax._token_nll")
-    return frozenset({f"{cell}._forward", *names})
+    names = ("embedding._look_up", "matmul.pack_and_multiply", "softmax._token_nll")
+    return frozenset({f"{cell}._pack_and_forward", *names})
 
 
 def adapting(cell: str) -> frozenset[str]:
     """The kernels that a language model with this cell calls when it learns from a text as it reads it."""
-    return frozenset({f"learner._read_{cell}", "matmul._pack_panels"})
+    return frozenset({f"learner._read_{cell}", "matmul.pack_panels"})
 
 
 def training(
@@ -81,12 +82,13 @@ def training(
 
     Evaluations and samples are in float32, whatever the precision of training. The network has dropout, as most do.
     """
-    products = {f"{cell}._backward", "outer._outer"}
+    products = {f"{cell}._pack_and_backward", "outer.add_outer", "linear._backward"}
     if precision == "bfloat16":
-        steps = {f"{cell}._{way}{IN_BFLOAT16}" for way in ("forward", "backward")}
+        steps = {f"{cell}._pack_and_{way}{IN_BFLOAT16}" for way in ("forward", "backward")}
         products = steps | {name for name in SECONDS if name.endswith(IN_BFLOAT16) and name.startswith(SHARED)}
     others = {"adam._adam", "dropout._drop", "embedding._add_rows", "softmax._cross_entropy"}
-    of_attention = {name for name in SECONDS if name.startswith("attention.")} | {"matmul._multiply"}
+    of_attention = {name for name in SECONDS if name.startswith("attention.")}
+    of_attention |= {"matmul._multiply", "matmul.pack_panels"}
     found = scoring(cell) | products | others | (of_attention if form == "translator" else set())
     return found | sampling() if samples and form == "language_model" else found
 

@@ -38,31 +38,40 @@ def pack(W: Array, workspace: Workspace, transposed: bool = False, precision: st
 
     In bfloat16 they are panels of pairs, `padded_pairs(K)` in place of K.
     """
+    W, pairs, panels = packing(W, workspace, transposed, precision)
+    pack_panels(W, transposed, pairs, panels)
+    return panels
+
+
+def packing(
+    W: Array, workspace: Workspace, transposed: bool = False, precision: str = "float32"
+) -> tuple[Array, Array, Array]:
+    """What `pack_panels` takes besides: W, memory for the pairs in its rows, and the panels.
+
+    Python calls kernels that pack, then compute: threads which return to it wait for its lock. If the workspace has the
+    panels already, W is returned without rows.
+    """
     if workspace.keeps_packed:
         key = id(W), transposed
         if key not in workspace.packed:
             workspace.packed[key] = W, pack(W, Workspace(), transposed, precision)
-        return workspace.packed[key][1]
+        panels = workspace.packed[key][1]
+        return W[:0], (W[:0] if panels.dtype == W.dtype else np.empty((0, 0), PAIR)), panels
     W = np.ascontiguousarray(W)
-    panels, pairs = _memory(W, workspace, transposed, precision)
-    _pack_panels(W, transposed, pairs, panels)
-    return panels
-
-
-def _memory(W: Array, workspace: Workspace, transposed: bool, precision: str) -> tuple[Array, Array]:
-    """Memory for panels of W or Wᵀ; and for the pairs in the rows of W, where those of Wᵀ are made of them, else W."""
     K, N = W.T.shape if transposed else W.shape
     dtype, depth = (PAIR, padded_pairs(K)) if precision == "bfloat16" else (W.dtype, K)
     width = panel_width(dtype)
     panels = workspace.empty("panels", (-(-N // width), depth, width), dtype)
     if dtype != PAIR:
-        return panels, W
-    return panels, workspace.empty("pairs", (N, depth) if transposed else (0, 0), PAIR)
+        return W, W, panels
+    return W, workspace.empty("pairs", (N, depth) if transposed else (0, 0), PAIR), panels
 
 
 @kernel
-def _pack_panels(W: Array, transposed: bool, pairs: Array, panels: Array) -> None:
-    """`pack`, as a single call from Python: after each, threads wait for Python's lock."""
+def pack_panels(W: Array, transposed: bool, pairs: Array, panels: Array) -> None:
+    """`pack`, with the `packing`; nothing, if W has no rows."""
+    if not len(W):
+        return
     if transposed:
         pack_transposed(as_operand(W, pairs), panels)
     else:
@@ -219,14 +228,10 @@ def matmul(
     precision: str = "float32",
 ) -> Array:
     """a @ W + b, or a @ Wᵀ + b, contiguous, for a [R, K] with many rows, W [K, N] and b [N]."""
-    N = len(W) if transposed else W.shape[1]
-    if workspace.keeps_packed:
-        panels = pack(W, workspace, transposed, precision)
-        return matmul_with_panels(a, panels, N, padded_bias(panels, workspace, b), workspace)
-    W, a = np.ascontiguousarray(W), np.ascontiguousarray(a)
-    panels, pairs = _memory(W, workspace, transposed, precision)
+    a, N = np.ascontiguousarray(a), len(W) if transposed else W.shape[1]
+    W, pairs, panels = packing(W, workspace, transposed, precision)
     bias, c = padded_bias(panels, workspace, b), sums(len(a), panels, workspace)
-    _pack_and_multiply(W, transposed, pairs, panels, a, left_operand(a, panels, workspace), N, bias, c)
+    pack_and_multiply(W, transposed, pairs, panels, a, left_operand(a, panels, workspace), N, bias, c)
     return first_columns(c, N, workspace)
 
 
@@ -238,10 +243,10 @@ def matmul_with_panels(a: Array, panels: Array, N: int, bias: Array, workspace: 
 
 
 @kernel
-def _pack_and_multiply(
+def pack_and_multiply(
     W: Array, transposed: bool, pairs: Array, panels: Array, a: Array, left: Array, N: int, bias: Array, c: Array
 ) -> None:
-    _pack_panels(W, transposed, pairs, panels)
+    pack_panels(W, transposed, pairs, panels)
     _multiply(a, left, panels, N, bias, c)
 
 

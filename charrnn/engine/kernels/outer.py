@@ -1,6 +1,9 @@
 """The sum of the outer products of the rows of two matrices, aᵀ b: the gradient of weights, over a whole sequence."""
 
+from typing import Any
+
 import numpy as np
+from numba.extending import overload
 
 from charrnn.engine.kernels.amx import TILE_ROWS
 from charrnn.engine.kernels.bfloat16 import BLOCK_PAIRS, PAIR, pack_columns, padded_pairs
@@ -26,25 +29,64 @@ OUTER_BLOCK_DEPTH = 1056
 a block, whose pairs are still in a cache. Its rows of pairs are an odd number of blocks: see `odd_stride`."""
 
 
+Memory = tuple[Array, ...]
+"""The blocks of both matrices: two arrays, or three for pairs."""
+
+
 def outer(a: Array, b: Array, workspace: Workspace, columns: int | None = None, precision: str = "float32") -> Array:
     """aᵀ b, contiguous: the sum of the outer products of the rows of a [K, M] and b [K, N], or its first columns."""
     (K, M), N = a.shape, columns or b.shape[1]
     if not K:
         return workspace.zeros("c", (M, N), a.dtype)
+    memory, bias, c = outer_memory(K, M, N, a.dtype, workspace, precision)
+    add_outer(np.ascontiguousarray(a), np.ascontiguousarray(b), N, memory, bias, c)
+    return first_columns(c[:M], N, workspace)
+
+
+def outer_memory(
+    K: int, M: int, N: int, dtype: Any, workspace: Workspace, precision: str = "float32"
+) -> tuple[Memory, Array, Array]:
+    """The memory of `add_outer`, a bias of zeros, and the sums, whose first M rows and N columns it fills."""
+    width = panel_width(PAIR if precision == "bfloat16" else dtype)
+    count = -(-N // width)
     if precision == "bfloat16":
-        return _outer_in_bfloat16(a, b, N, workspace)
-    width = panel_width(a.dtype)
-    count, depth = -(-N // width), min(MAX_BLOCK_DEPTH, K)
-    left = workspace.empty("left", (depth, (-(-M // ROW_PADDING) | 1) * ROW_PADDING), a.dtype)
+        depth, rows = padded_pairs(min(K, OUTER_BLOCK_DEPTH)), -(-M // TILE_ROWS) * TILE_ROWS
+        pairs, left = (workspace.empty(name, (depth * rows,), PAIR) for name in ("pairs", "left"))
+        panels = workspace.empty("panels", (count, depth, width), PAIR)
+        return (pairs, left, panels), padded_bias(panels, workspace), sums(rows, panels, workspace)
+    depth = min(MAX_BLOCK_DEPTH, K)
+    left = workspace.empty("left", (depth, (-(-M // ROW_PADDING) | 1) * ROW_PADDING), dtype)
     new = workspace.zeros if N % width else workspace.empty  # the tiles also read the columns that b does not fill
-    right = new("right", (count, depth, width), a.dtype)
-    c = workspace.empty("c", (M, count * width), a.dtype)
-    _outer(np.ascontiguousarray(a), np.ascontiguousarray(b), N, left, right, padded_bias(right, workspace), c)
-    return first_columns(c, N, workspace)
+    right = new("right", (count, depth, width), dtype)
+    return (left, right), padded_bias(right, workspace), workspace.empty("c", (M, count * width), dtype)
 
 
 @kernel
-def _outer(a: Array, b: Array, N: int, left: Array, right: Array, bias: Array, c: Array) -> None:
+def add_outer(a: Array, b: Array, N: int, memory: Memory, bias: Array, c: Array) -> None:
+    """c = aᵀ b for the first N columns of b, with `outer_memory`."""
+    _add_blocks(a, b, N, memory, bias, c)
+
+
+def _add_blocks(a: Array, b: Array, N: int, memory: Memory, bias: Array, c: Array) -> None:
+    """`add_outer` of values, or of pairs."""
+    raise NotImplementedError("only kernels call this")
+
+
+@overload(_add_blocks)
+def _add_blocks_of(a: Any, b: Any, N: Any, memory: Any, bias: Any, c: Any) -> Any:
+    def of_values(a: Any, b: Any, N: Any, memory: Any, bias: Any, c: Any) -> None:
+        left, right = memory
+        _outer_of_values(a, b, N, left, right, bias, c)
+
+    def of_pairs(a: Any, b: Any, N: Any, memory: Any, bias: Any, c: Any) -> None:
+        pairs, left, panels = memory
+        _outer_of_pairs(a, b, N, pairs, left, panels, bias, c)
+
+    return {2: of_values, 3: of_pairs}[len(memory)]
+
+
+@kernel
+def _outer_of_values(a: Array, b: Array, N: int, left: Array, right: Array, bias: Array, c: Array) -> None:
     K, M = a.shape
     count, max_depth, width = right.shape
     k_stride, c_stride = left.shape[1], c.shape[1]
@@ -66,22 +108,11 @@ def _outer(a: Array, b: Array, N: int, left: Array, right: Array, bias: Array, c
             )
 
 
-def _outer_in_bfloat16(a: Array, b: Array, N: int, workspace: Workspace) -> Array:
-    """`outer`, as a sum of products of blocks of rows, whose pairs go along the columns."""
-    (K, M), width = a.shape, panel_width(PAIR)
-    depth, rows = padded_pairs(min(K, OUTER_BLOCK_DEPTH)), -(-M // TILE_ROWS) * TILE_ROWS
-    pairs, left = workspace.empty("pairs", (depth * rows,), PAIR), workspace.empty("left", (depth * rows,), PAIR)
-    panels = workspace.empty("panels", (-(-N // width), depth, width), PAIR)
-    c, bias = sums(rows, panels, workspace), padded_bias(panels, workspace)
-    _outer_of_pairs(np.ascontiguousarray(a), np.ascontiguousarray(b), N, pairs, left, panels, bias, c)
-    return first_columns(c[:M], N, workspace)
-
-
 @kernel
 def _outer_of_pairs(
     a: Array, b: Array, N: int, pairs: Array, left: Array, panels: Array, bias: Array, c: Array
 ) -> None:
-    """The blocks of `_outer_in_bfloat16`, of which `pairs`, `left` and `panels` hold one at a time."""
+    """A sum of products of blocks of rows, whose pairs go along the columns: the memory holds a block at a time."""
     K, M = a.shape
     count, _, width = panels.shape
     rows, memory = -(-M // TILE_ROWS) * TILE_ROWS, panels.reshape(panels.size)
