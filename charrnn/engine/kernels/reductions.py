@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from charrnn.engine.kernels.simd import Vector, check_layout, lanes, load, load_first, spread
 
 
-def _reduction(combine: Callable[[Vector, Vector], Vector], neutral: float) -> Any:
+def _reduction(combine: Callable[[Vector, Vector], Vector], neutral: float, in_float64: bool = False) -> Any:
     """Compiles `run(n, x, offset)`: n values of x, indexed flat from an offset on, combined; x is C-contiguous."""
 
     @intrinsic
@@ -25,12 +26,15 @@ def _reduction(combine: Callable[[Vector, Vector], Vector], neutral: float) -> A
         def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
             n, x_value, offset = args
             scalar, size = context.get_data_type(x.dtype), x.dtype.bitwidth // 8
-            width = lanes(size)
+            kind = ir.DoubleType() if in_float64 else scalar
+            width = lanes(8) if in_float64 else lanes(size)
             data = builder.gep(context.make_array(x)(context, builder, x_value).data, [offset])
-            start = ir.Constant(ir.VectorType(scalar, width), [neutral] * width)
+            start = ir.Constant(ir.VectorType(kind, width), [neutral] * width)
             found = cgutils.alloca_once_value(builder, start)
 
             def take(value: ir.Value) -> None:
+                if value.type != start.type:
+                    value = builder.fpext(value, start.type)
                 builder.store(combine(Vector(builder, builder.load(found)), Vector(builder, value)).value, found)
 
             zero = ir.Constant(n.type, 0)
@@ -42,7 +46,8 @@ def _reduction(combine: Callable[[Vector, Vector], Vector], neutral: float) -> A
                 numbers = ir.Constant(ir.VectorType(n.type, width), list(range(width)))
                 is_value = builder.icmp_signed("<", numbers, spread(builder, rest, width))
                 values = load_first(builder, scalar, data, whole, width, rest, size)
-                take(builder.select(is_value, values, start))
+                others = ir.Constant(values.type, [neutral] * width)
+                take(builder.select(is_value, values, others))
             total = Vector(builder, builder.load(found))
             half = width // 2
             while half:  # each lane gets what lies half of the rest away
@@ -52,12 +57,12 @@ def _reduction(combine: Callable[[Vector, Vector], Vector], neutral: float) -> A
                 half //= 2
             return builder.extract_element(total.value, ir.Constant(ir.IntType(32), 0))
 
-        return x.dtype(n, x, offset), codegen
+        return (types.float64 if in_float64 else x.dtype)(n, x, offset), codegen
 
     return run
 
 
 largest = _reduction(Vector.maximum, -math.inf)
 """The largest of n values, or -inf; it is no matter whether one of them is NaN."""
-sum_of = _reduction(Vector.__add__, 0.0)
-"""The sum of n values."""
+sum_of = _reduction(Vector.__add__, 0.0, in_float64=True)
+"""The sum of n values, in float64."""

@@ -12,7 +12,7 @@ from charrnn.types import Array, Ids
 __all__ = ["cross_entropy", "log_softmax", "token_nll"]
 
 _exponentials = fused(lambda y, y_max: (exp(y - y_max),), 1)
-_multiples = fused(lambda y, factor: (y * factor,), 1)
+_quotients = fused(lambda y, total: (y / total,), 1)
 
 
 def token_nll(logits: Array, targets: Ids) -> Array:
@@ -40,7 +40,7 @@ def _cross_entropy(logits: Array, targets: Ids) -> float:
     for n in range(len(logits)):
         total, at_target = exponentials_of_row(logits, n, targets[n])
         loss += np.log(total) - at_target
-        _multiples(V, (logits,), (n * V,), (logits, logits.dtype.type(1 / total)), (n * V, 0))
+        _quotients(V, (logits,), (n * V,), (logits, logits.dtype.type(total)), (n * V, 0))
         logits[n, targets[n]] -= 1
     return loss
 
@@ -52,4 +52,4 @@ def exponentials_of_row(logits: Array, n: int, target: int) -> tuple[float, floa
     y_max = largest(V, logits, n * V)
     at_target = logits[n, target] - y_max
     _exponentials(V, (logits,), (n * V,), (logits, y_max), (n * V, 0))
-    return float(sum_of(V, logits, n * V)), at_target
+    return sum_of(V, logits, n * V), at_target
