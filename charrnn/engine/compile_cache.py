@@ -144,7 +144,7 @@ def _target() -> tuple[object, ...]:
 
 
 def compiled() -> set[str]:
-    """The functions whose code is in the cache, by module and name: `lstm._forward`, `lstm._forward.bfloat16`."""
+    """The functions whose code is in the cache, by module and name: `linear._backward`, `linear._backward.bfloat16`."""
     return {name.partition("-")[0] for folder in folders() for name in _names(folder) if name.endswith(".nbc")}
 
 

@@ -15,35 +15,35 @@ SECONDS = {
     "attention._attend_back": 6.3,
     "attention._remove_padding": 0.3,
     "attention._restore_padding": 0.3,
-    "bfloat16.pack_pairs.bfloat16": 0.3,
-    "bfloat16.round_rows.bfloat16": 0.3,
     "decoder._run": 19.5,
     "decoder._run.bfloat16": 19.5,
     "decoder._run.int8": 26.0,
     "dropout._drop": 0.5,
     "embedding._add_rows": 0.2,
     "embedding._look_up": 0.3,
-    "gru._backward": 1.6,
-    "gru._backward.bfloat16": 0.8,
-    "gru._forward": 1.6,
-    "gru._forward.bfloat16": 0.8,
+    "gru._pack_and_backward": 1.6,
+    "gru._pack_and_backward.bfloat16": 0.8,
+    "gru._pack_and_forward": 1.6,
+    "gru._pack_and_forward.bfloat16": 0.8,
     "learner._read_gru": 19.8,
     "learner._read_lstm": 19.8,
     "learner._read_rnn": 19.0,
-    "lstm._backward": 1.5,
-    "lstm._backward.bfloat16": 0.8,
-    "lstm._forward": 1.7,
-    "lstm._forward.bfloat16": 1.4,
-    "matmul._outer": 3.2,
-    "matmul._pack": 0.4,
-    "matmul._pack_transposed": 0.3,
-    "matmul._pack_transposed.bfloat16": 0.4,
-    "matmul.packed_matmul": 3.1,
-    "matmul.packed_matmul.bfloat16": 1.2,
-    "rnn._backward": 1.4,
-    "rnn._backward.bfloat16": 0.8,
-    "rnn._forward": 1.4,
-    "rnn._forward.bfloat16": 0.9,
+    "linear._backward": 3.5,
+    "linear._backward.bfloat16": 1.7,
+    "lstm._pack_and_backward": 1.5,
+    "lstm._pack_and_backward.bfloat16": 0.8,
+    "lstm._pack_and_forward": 1.7,
+    "lstm._pack_and_forward.bfloat16": 1.4,
+    "matmul._multiply": 0.3,
+    "matmul.pack_and_multiply": 3.4,
+    "matmul.pack_and_multiply.bfloat16": 1.5,
+    "matmul.pack_panels": 0.7,
+    "outer.add_outer": 3.2,
+    "outer.add_outer.bfloat16": 0.7,
+    "rnn._pack_and_backward": 1.4,
+    "rnn._pack_and_backward.bfloat16": 0.8,
+    "rnn._pack_and_forward": 1.4,
+    "rnn._pack_and_forward.bfloat16": 0.9,
     "softmax._cross_entropy": 0.3,
     "softmax._token_nll": 0.7,
 }
@@ -53,24 +53,26 @@ YARDSTICK_SECONDS = 0.042
 """The seconds that `_yardstick` took on that machine."""
 IN_BFLOAT16, IN_INT8 = ".bfloat16", ".int8"
 """How the names end of kernels that are compiled for products in these; the same kernels exist in float32 too."""
-SHARED = ("bfloat16.", "matmul.")
+SHARED = ("linear.", "matmul.", "outer.")
 """How the names begin of kernels in bfloat16 that all cells call."""
 
 
 def sampling(precision: str = "float32") -> frozenset[str]:
     """The kernels that sampling calls with weights in a precision: one for all cells."""
-    return frozenset({"decoder._run", "matmul._pack"} if precision == "float32" else {f"decoder._run.{precision}"})
+    return frozenset(
+        {"decoder._run", "matmul.pack_panels"} if precision == "float32" else {f"decoder._run.{precision}"}
+    )
 
 
 def scoring(cell: str) -> frozenset[str]:
     """The kernels that a model with this cell calls when it reads texts."""
-    names = ("embedding._look_up", "matmul._pack", "matmul.packed_matmul", "softmax._token_nll")
-    return frozenset({f"{cell}._forward", *names})
+    names = ("embedding._look_up", "matmul.pack_and_multiply", "softmax._token_nll")
+    return frozenset({f"{cell}._pack_and_forward", *names})
 
 
 def adapting(cell: str) -> frozenset[str]:
     """The kernels that a language model with this cell calls when it learns from a text as it reads it."""
-    return frozenset({f"learner._read_{cell}", "matmul._pack"})
+    return frozenset({f"learner._read_{cell}", "matmul.pack_panels"})
 
 
 def training(
@@ -80,13 +82,14 @@ def training(
 
     Evaluations and samples are in float32, whatever the precision of training. The network has dropout, as most do.
     """
-    products = {f"{cell}._backward", "matmul._outer", "matmul._pack_transposed"}
+    products = {f"{cell}._pack_and_backward", "outer.add_outer", "linear._backward"}
     if precision == "bfloat16":
-        steps = {f"{cell}._{way}{IN_BFLOAT16}" for way in ("forward", "backward")}
+        steps = {f"{cell}._pack_and_{way}{IN_BFLOAT16}" for way in ("forward", "backward")}
         products = steps | {name for name in SECONDS if name.endswith(IN_BFLOAT16) and name.startswith(SHARED)}
     others = {"adam._adam", "dropout._drop", "embedding._add_rows", "softmax._cross_entropy"}
-    of_attention = {name for name in SECONDS if name.startswith("attention.")} if form == "translator" else set()
-    found = scoring(cell) | products | others | of_attention
+    of_attention = {name for name in SECONDS if name.startswith("attention.")}
+    of_attention |= {"matmul._multiply", "matmul.pack_panels"}
+    found = scoring(cell) | products | others | (of_attention if form == "translator" else set())
     return found | sampling() if samples and form == "language_model" else found
 
 

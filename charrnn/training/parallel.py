@@ -17,8 +17,9 @@ from charrnn.types import Array, Params, Shapes
 
 Part = tuple[str, slice]
 """The name of a parameter, and some of its rows."""
-MIN_PART = 1 << 15
-"""The fewest numbers that another thread is worth: a quarter of a core's first cache holds them."""
+MIN_PART = 1 << 18
+"""The fewest numbers that another thread is worth: one thread updates as many in about the time that another takes to
+wake and to get Python's lock."""
 
 
 class Shards:

@@ -32,15 +32,17 @@ def test_it_says_what_is_not_compiled(cold: dict[str, str], tmp_path: Path) -> N
     done = charrnn("warm-up", "--check", cwd=tmp_path, env=cold)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("not compiled yet: ")
-    assert all(f" {name}" in done.stderr for name in ("lstm._forward,", "gru._backward,", "decoder._run,"))
+    assert all(
+        f" {name}" in done.stderr for name in ("lstm._pack_and_forward,", "gru._pack_and_backward,", "decoder._run,")
+    )
     done = charrnn("warm-up", "sample", "score", "--cell", "rnn", "--check", "--json", cwd=tmp_path, env=cold)
     found = json.loads(done.stdout)
     assert (done.returncode, found["folder"], found["bytes"], found["compiled"]) == (1, None, 0, 0)
-    assert {"decoder._run", "rnn._forward"} < {*found["missing"]}
+    assert {"decoder._run", "rnn._pack_and_forward"} < {*found["missing"]}
     assert not any(name.startswith(("lstm", "gru", "adam", "attention")) for name in found["missing"])
     done = charrnn("warm-up", "adapt", "--cell", "gru", "--check", "--json", cwd=tmp_path, env=cold)
     found = json.loads(done.stdout)["missing"]
-    assert {*found} == {"learner._read_gru", "matmul._pack"}
+    assert {*found} == {"learner._read_gru", "matmul.pack_panels"}
     assert not (tmp_path / "cache").exists()
 
 
@@ -155,7 +157,7 @@ def test_a_training_in_bfloat16_says_what_it_compiles(cold: dict[str, str], tmp_
             dirs_exist_ok=True,
         )
     missing = json.loads(charrnn("warm-up", "train", "--check", "--json", cwd=tmp_path, env=cold).stdout)["missing"]
-    assert {f"{name}._backward.bfloat16" for name in ("lstm", "gru", "rnn")} < {*missing}
+    assert {f"{name}._pack_and_backward.bfloat16" for name in ("lstm", "gru", "rnn")} < {*missing}
     train = ("train", "corpus.txt", "--hidden-size", 8, "--cell", "rnn", "--steps", 2, "--sample-every", 0)
     for precision, compiles in (("bfloat16", True), ("bfloat16", False), ("auto", False)):
         options = ("--engine", "numba", "--precision", precision, "--out", "m.safetensors", "--force")
@@ -164,4 +166,4 @@ def test_a_training_in_bfloat16_says_what_it_compiles(cold: dict[str, str], tmp_
         assert ("compiling the numba engine, as far as this needs it: about " in done.stderr) == compiles
     check = ("warm-up", "train", "--cell", "rnn", "--check", "--json")
     missing = json.loads(charrnn(*check, cwd=tmp_path, env=cold).stdout)["missing"]
-    assert not [name for name in missing if name == "rnn._forward" or name.endswith(".bfloat16")]
+    assert not [name for name in missing if name == "rnn._pack_and_forward" or name.endswith(".bfloat16")]

@@ -21,6 +21,7 @@ if importlib.util.find_spec("numba") is None:
 from charrnn.engine import cpu_features, precision
 from charrnn.engine.kernels import amx, matmul, simd
 from charrnn.engine.kernels import bfloat16 as pairs
+from charrnn.engine.kernels.outer import OUTER_BLOCK_DEPTH, outer
 
 HAS_BFLOAT16 = not precision.problem_with_bfloat16()
 needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor or system has no bfloat16")
@@ -48,19 +49,19 @@ def test_products_are_those_of_the_reference_bit_for_bit(R: int, K: int, N: int)
         np.testing.assert_array_equal(found, wanted + b)
     columns = -(-N // 3)
     left = np.ascontiguousarray(a.T)
-    np.testing.assert_array_equal(matmul.outer(left, W, Workspace(), precision="bfloat16"), wanted)
-    found = matmul.outer(left, W, Workspace(), columns, "bfloat16")
+    np.testing.assert_array_equal(outer(left, W, Workspace(), precision="bfloat16"), wanted)
+    found = outer(left, W, Workspace(), columns, "bfloat16")
     np.testing.assert_array_equal(found, wanted[:, :columns])
 
 
 @needs_bfloat16
 @pytest.mark.parametrize("M", [33, 200])  # in one block of rows, and in several
 def test_a_sum_of_many_rows_is_taken_in_blocks(M: int) -> None:
-    rng, K = np.random.default_rng(0), 2 * matmul.OUTER_BLOCK_DEPTH + 21
+    rng, K = np.random.default_rng(0), 2 * OUTER_BLOCK_DEPTH + 21
     a, b = (rng.integers(-280, 281, (K, n)) * (rng.random((K, 1)) < 0.05) for n in (M, 70))
     a, b = a.astype(np.float32), b.astype(np.float32)
     np.testing.assert_array_equal(
-        matmul.outer(a, b, Workspace(), precision="bfloat16"), bfloat16_matmul(np.ascontiguousarray(a.T), b)
+        outer(a, b, Workspace(), precision="bfloat16"), bfloat16_matmul(np.ascontiguousarray(a.T), b)
     )
 
 
@@ -68,7 +69,7 @@ def test_a_sum_of_many_rows_is_taken_in_blocks(M: int) -> None:
 def test_no_rows_have_no_products() -> None:
     x, W, dy = np.zeros((0, 5), np.float32), np.ones((5, 3), np.float32), np.zeros((0, 3), np.float32)
     assert matmul.matmul(x, W, Workspace(), precision="bfloat16").shape == (0, 3)
-    np.testing.assert_array_equal(matmul.outer(x, dy, Workspace(), precision="bfloat16"), np.zeros((5, 3)))
+    np.testing.assert_array_equal(outer(x, dy, Workspace(), precision="bfloat16"), np.zeros((5, 3)))
 
 
 @needs_bfloat16
@@ -87,7 +88,7 @@ def test_a_reused_workspace_changes_no_product() -> None:
     workspace, rng = Workspace(), np.random.default_rng(0)
     for R, K, N in (*SHAPES[::-1], *SHAPES):
         a, W = rng.normal(size=(R, K)).astype(np.float32), rng.normal(size=(K, N)).astype(np.float32)
-        for function in (matmul.matmul, lambda a, W, *rest, **kw: matmul.outer(a.T.copy(), W, *rest, **kw)):
+        for function in (matmul.matmul, lambda a, W, *rest, **kw: outer(a.T.copy(), W, *rest, **kw)):
             used, fresh = (function(a, W, w, precision="bfloat16").copy() for w in (workspace, Workspace()))
             np.testing.assert_array_equal(used, fresh)
 
@@ -152,6 +153,7 @@ import sys
 import numpy as np
 from charrnn import engine as engines
 from charrnn.engine.kernels import bfloat16, matmul, simd
+from charrnn.engine.kernels.outer import outer
 from charrnn.layers.matmul import bfloat16_matmul
 from charrnn.layers.workspace import Workspace
 
@@ -165,7 +167,7 @@ for R, K, N in ((1, 1, 1), (17, 33, 65), (50, 129, 200)):
     np.testing.assert_array_equal(matmul.matmul(a, W, Workspace(), precision="bfloat16"), wanted)
     found = matmul.matmul(a, W.T.copy(), Workspace(), transposed=True, precision="bfloat16")
     np.testing.assert_array_equal(found, wanted)
-    np.testing.assert_array_equal(matmul.outer(a.T.copy(), W, Workspace(), precision="bfloat16"), wanted)
+    np.testing.assert_array_equal(outer(a.T.copy(), W, Workspace(), precision="bfloat16"), wanted)
 print("agreed")
 """
 FEATURES = "+fma,+avx2,+avx512f,+avx512bw,+avx512dq,+avx512vl,+avx512bf16"

@@ -367,7 +367,7 @@ for _ in charrnn.train("abcdefgh" * 500, time=2.0, hidden_size=8, threads=1, see
     pass
 kernels = autoconfig.kernels(options, None)
 assert called() <= kernels, called() - kernels
-assert kernels - called() <= {"lstm._forward"}, kernels - called()  # the reference network is not evaluated
+assert kernels - called() <= {"lstm._pack_and_forward"}, kernels - called()  # the reference network is not evaluated
 print("all")
 """
 
@@ -392,7 +392,7 @@ def test_a_training_in_bfloat16_compiles_after_one_in_float32(compiled: set[str]
         seconds = compile_time.to_compile(kernels)
         shared = sum(seconds for name, seconds in compile_time.SECONDS.items() if name.startswith(compile_time.SHARED))
         assert 1 < seconds < shared
-        own = {f"{cell}._forward.bfloat16", f"{cell}._backward.bfloat16"}
+        own = {f"{cell}._pack_and_forward.bfloat16", f"{cell}._pack_and_backward.bfloat16"}
         assert own < kernels - compiled
         compiled |= own
         assert compile_time.to_compile(kernels) == pytest.approx(

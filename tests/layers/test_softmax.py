@@ -67,6 +67,19 @@ def test_huge_logits_stay_finite(engine, dtype):
     np.testing.assert_allclose(d_logits, [[1, -1, 0], [1 / 3, 1 / 3, -2 / 3], [-0.5, 0.5, 0]], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("V", [1, 3, 15, 16, 17, 65])  # around the lanes of registers
+def test_rows_of_any_width_count_no_value_beyond_them(engine, V):
+    logits = (np.random.default_rng(V).normal(size=(4, V)) * 5 - 200).astype(np.float32)
+    targets = np.array([0, V - 1, V // 2, 0], np.uint8)
+    rows = [naive.log_softmax(row) for row in logits.astype(np.float64)]
+    wanted = -sum(row[v] for row, v in zip(rows, targets, strict=True))
+    nll = engine.softmax.token_nll(logits.copy(), targets)
+    loss, d_logits = engine.softmax.cross_entropy(logits, targets)
+    assert loss == pytest.approx(wanted, rel=1e-5, abs=1e-6)
+    assert nll.sum() == pytest.approx(wanted, rel=1e-5, abs=1e-6)
+    np.testing.assert_allclose(d_logits, np.exp(rows) - np.eye(V)[targets], rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("wrong", [5, 200])
 def test_a_target_outside_the_vocabulary_is_an_error(engine, wrong):
     targets, logits = np.array([1, wrong], np.uint8), np.random.default_rng(1).normal(size=(2, 5))

@@ -10,7 +10,8 @@ import numpy as np
 
 from charrnn.engine.kernels.dot import row_products
 from charrnn.engine.kernels.kernel import kernel
-from charrnn.engine.kernels.matmul import matmul, matmul_with_panels, outer, pack, padded_bias
+from charrnn.engine.kernels.matmul import matmul, matmul_with_panels, pack, padded_bias
+from charrnn.engine.kernels.outer import outer
 from charrnn.engine.kernels.simd import Vector, copy, exp, fused, lanes, tanh
 from charrnn.engine.kernels.strided import copy_rows, pack_rows, strided_matmul, weighted_sum
 from charrnn.engine.kernels.tile import panel_width

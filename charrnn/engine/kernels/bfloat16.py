@@ -16,7 +16,6 @@ from numba.extending import intrinsic, overload
 from charrnn.engine.kernels import neon
 from charrnn.engine.kernels.kernel import PAIR_TYPE, kernel
 from charrnn.engine.kernels.simd import CPU_FEATURES, lanes, load, load_first, pointer
-from charrnn.layers.workspace import Workspace
 from charrnn.types import Array
 
 PAIR = np.dtype(np.uint32)
@@ -41,14 +40,6 @@ def is_pair(dtype: Any) -> bool:
 def padded_pairs(K: int) -> int:
     """The pairs that hold K values, with those that fill the last block."""
     return -(-K // (2 * BLOCK_PAIRS)) * BLOCK_PAIRS
-
-
-def pairs_in_rows(x: Array, workspace: Workspace) -> Array:
-    """The pairs [R, `padded_pairs(K)`] of neighbours in the rows of x [R, K]."""
-    (R, K), x = x.shape, np.ascontiguousarray(x)
-    pairs = workspace.empty("pairs", (R, padded_pairs(K)), PAIR)
-    round_rows(x, pairs)
-    return pairs
 
 
 def as_operand(x: Array, pairs: Array) -> Array:
@@ -82,14 +73,20 @@ def pack_pairs(x: Array, panels: Array) -> None:
 
     In the last panel, zeros fill the columns up to a whole register.
     """
-    K, N = x.shape
+    pack_columns(x, x.shape[1], panels)
+
+
+@kernel
+def pack_columns(x: Array, N: int, panels: Array) -> None:
+    """As `pack_pairs`, of the first N columns of x."""
+    K, stride = x.shape
     count, depth, width = panels.shape
     whole = -(-K // 2)
     for k in range(whole):  # whole rows, in the order of memory
         for n in range(count):
             column, has_second = n * width, 2 * k + 1 < K
-            first = 2 * k * N + column
-            second = first + N if has_second else first
+            first = 2 * k * stride + column
+            second = first + stride if has_second else first
             _pair_two_rows(min(width, N - column), panels, (n * depth + k) * width, x, first, second, has_second)
     panels[:, whole:] = 0
 

@@ -5,7 +5,8 @@ import numpy as np
 from charrnn.engine.kernels.bfloat16 import as_operand
 from charrnn.engine.kernels.dot import multiply_back
 from charrnn.engine.kernels.kernel import kernel
-from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
+from charrnn.engine.kernels.matmul import left_operand, pack_panels, packed_matmul, packing, padded_bias, product_buffer
+from charrnn.engine.kernels.outer import outer
 from charrnn.engine.kernels.rows import Rows, rows_and_gates
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, sigmoid, tanh
 from charrnn.layers.workspace import Workspace
@@ -129,6 +130,45 @@ def step_in_place(x: Array, hW: Array, state: Array, scratch: Array) -> None:
         )
 
 
+@kernel
+def _pack_and_forward(
+    W: Array,
+    pairs: Array,
+    x: Array,
+    rows: Array,
+    gates: Array,
+    panels: Array,
+    h: Array,
+    left: Array,
+    q: Array,
+    bias: Array,
+    hW: Array,
+) -> None:
+    """`_forward`, which packs W_hh before."""
+    pack_panels(W, False, pairs, panels)
+    _forward(x, rows, gates, panels, h, left, q, bias, hW)
+
+
+@kernel
+def _pack_and_backward(
+    W: Array,
+    pairs: Array,
+    d_outputs: Array,
+    panels: Array,
+    h: Array,
+    gates: Array,
+    q: Array,
+    d_hW: Array,
+    left: Array,
+    bias: Array,
+    dh_hW: Array,
+    dh_z: Array,
+) -> None:
+    """`_backward`, which packs the transposed W_hh before."""
+    pack_panels(W, True, pairs, panels)
+    _backward(d_outputs, panels, h, gates, q, d_hW, left, bias, dh_hW, dh_z)
+
+
 def forward(
     x: Array | Rows,
     W_hh: Array,
@@ -144,9 +184,9 @@ def forward(
     workspace = workspace or Workspace()
     h, q = workspace.empty("h", (T + 1, B, H), x.dtype), workspace.empty("q", (T, B, H), x.dtype)
     h[0] = state[0]
-    panels = pack(W_hh, workspace, precision=precision)
+    W, pairs, panels = packing(W_hh, workspace, precision=precision)
     left, bias = left_operand(h[0], panels, workspace), padded_bias(panels, workspace, b_hn, 2 * H)
-    _forward(table, rows, gates, panels, h, left, q, bias, product_buffer(B, panels, workspace))
+    _pack_and_forward(W, pairs, table, rows, gates, panels, h, left, q, bias, product_buffer(B, panels, workspace))
     return h[1:], h[T:].copy(), (W_hh, h, gates, q, precision)
 
 
@@ -155,11 +195,11 @@ def backward(d_outputs: Array, cache: Cache, workspace: Workspace | None = None)
     W_hh, h, gates, q, precision = cache
     T, B, H = d_outputs.shape
     workspace, d_outputs = workspace or Workspace(), np.ascontiguousarray(d_outputs)
-    panels = pack(W_hh, workspace, transposed=True, precision=precision)
+    W, pairs, panels = packing(W_hh, workspace, transposed=True, precision=precision)
     dh_hW, dh_z = product_buffer(B, panels, workspace), np.zeros((B, H), h.dtype)
     d_hW = np.empty((B, 3 * H), h.dtype)
     left, bias = left_operand(d_hW, panels, workspace), padded_bias(panels, workspace)
-    _backward(d_outputs, panels, h, gates, q, d_hW, left, bias, dh_hW, dh_z)
+    _pack_and_backward(W, pairs, d_outputs, panels, h, gates, q, d_hW, left, bias, dh_hW, dh_z)
     dx, dq = gates, q.reshape(T * B, H)
     # hW = h[t] W_hh, for all t at once: its gradient is (da_r, da_z, dq), and dx is (da_r, da_z, da_n)
     h_before, dW_hh = h[:-1].reshape(T * B, H), workspace.empty("dW_hh", W_hh.shape, h.dtype)

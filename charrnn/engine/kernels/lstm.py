@@ -5,7 +5,8 @@ import numpy as np
 from charrnn.engine.kernels.bfloat16 import as_operand
 from charrnn.engine.kernels.dot import multiply_back
 from charrnn.engine.kernels.kernel import kernel
-from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
+from charrnn.engine.kernels.matmul import left_operand, pack_panels, packed_matmul, packing, padded_bias, product_buffer
+from charrnn.engine.kernels.outer import outer
 from charrnn.engine.kernels.rows import Rows, rows_and_gates
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, sigmoid, tanh
 from charrnn.layers.workspace import Workspace
@@ -142,6 +143,45 @@ def step_in_place(x: Array, hW: Array, state: Array, scratch: Array) -> None:
         )
 
 
+@kernel
+def _pack_and_forward(
+    W: Array,
+    pairs: Array,
+    x: Array,
+    rows: Array,
+    gates: Array,
+    panels: Array,
+    h: Array,
+    left: Array,
+    c: Array,
+    tanh_c: Array,
+    bias: Array,
+    hW: Array,
+) -> None:
+    """`_forward`, which packs W_hh before."""
+    pack_panels(W, False, pairs, panels)
+    _forward(x, rows, gates, panels, h, left, c, tanh_c, bias, hW)
+
+
+@kernel
+def _pack_and_backward(
+    W: Array,
+    pairs: Array,
+    d_outputs: Array,
+    panels: Array,
+    c: Array,
+    tanh_c: Array,
+    gates: Array,
+    left: Array,
+    bias: Array,
+    dh: Array,
+    dc: Array,
+) -> None:
+    """`_backward`, which packs the transposed W_hh before."""
+    pack_panels(W, True, pairs, panels)
+    _backward(d_outputs, panels, c, tanh_c, gates, left, bias, dh, dc)
+
+
 def forward(
     x: Array | Rows, W_hh: Array, state: Array, workspace: Workspace | None = None, precision: str = "float32"
 ) -> tuple[Array, Array, Cache]:
@@ -153,13 +193,13 @@ def forward(
     h, c = workspace.empty("h", (T + 1, B, H), x.dtype), workspace.empty("c", (T + 1, B, H), x.dtype)
     tanh_c = workspace.empty("tanh_c", (T, B, H), x.dtype)
     h[0], c[0] = state
-    panels = pack(W_hh, workspace, precision=precision)
+    W, pairs, panels = packing(W_hh, workspace, precision=precision)
     left, bias, hW = (
         left_operand(h[0], panels, workspace),
         padded_bias(panels, workspace),
         product_buffer(B, panels, workspace),
     )
-    _forward(table, rows, gates, panels, h, left, c, tanh_c, bias, hW)
+    _pack_and_forward(W, pairs, table, rows, gates, panels, h, left, c, tanh_c, bias, hW)
     return h[1:], np.stack((h[T], c[T])), (W_hh, h, c, tanh_c, gates, precision)
 
 
@@ -168,10 +208,10 @@ def backward(d_outputs: Array, cache: Cache, workspace: Workspace | None = None)
     W_hh, h, c, tanh_c, gates, precision = cache
     T, B, H = d_outputs.shape
     workspace, d_outputs = workspace or Workspace(), np.ascontiguousarray(d_outputs)
-    panels = pack(W_hh, workspace, transposed=True, precision=precision)
+    W, pairs, panels = packing(W_hh, workspace, transposed=True, precision=precision)
     left, bias = left_operand(gates[0], panels, workspace), padded_bias(panels, workspace)
     dh, dc = product_buffer(B, panels, workspace), np.zeros((B, H), h.dtype)
-    _backward(d_outputs, panels, c, tanh_c, gates, left, bias, dh, dc)
+    _pack_and_backward(W, pairs, d_outputs, panels, c, tanh_c, gates, left, bias, dh, dc)
     # a = x[t] + h[t] W_hh, for all t at once
     dx = gates
     dW_hh = outer(h[:-1].reshape(T * B, H), dx.reshape(T * B, 4 * H), workspace.scope("dW_hh"), precision=precision)

@@ -13,7 +13,7 @@ import numpy as np
 from numba.extending import overload
 
 from charrnn.engine.kernels.amx import TILE_ROWS, close_tiles, open_tiles, uses_tiles
-from charrnn.engine.kernels.bfloat16 import PAIR, pack_pairs, padded_pairs, pairs_in_rows, round_rows
+from charrnn.engine.kernels.bfloat16 import PAIR, as_operand, pack_pairs, padded_pairs
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.row import PANELS, multiply_row, whole_pairs
 from charrnn.engine.kernels.simd import REGISTER_BYTES, copy
@@ -31,14 +31,6 @@ second-level cache."""
 MAX_BLOCK_DEPTH_OF_TILES, MAX_LEFT_BLOCK_OF_TILES = 2048, 5 * 65536
 """The same for AMX: its sums go to memory and back between blocks, which costs more than panels outside the first-level
 cache. The second-level cache has 2 MB on all processors with AMX."""
-ROW_PADDING = 16
-"""Rows of the transposed left matrix are an odd multiple of this apart: if it were a power of two, the values of a
-column would compete for few lines of a cache."""
-
-
-OUTER_BLOCK_DEPTH = 1056
-"""The most rows of two matrices in a block of their `outer` product in bfloat16: the sums are read and written once for
-a block, whose pairs are still in a cache. Its rows of pairs are an odd number of blocks: see `odd_stride`."""
 
 
 def pack(W: Array, workspace: Workspace, transposed: bool = False, precision: str = "float32") -> Array:
@@ -46,23 +38,60 @@ def pack(W: Array, workspace: Workspace, transposed: bool = False, precision: st
 
     In bfloat16 they are panels of pairs, `padded_pairs(K)` in place of K.
     """
+    W, pairs, panels = packing(W, workspace, transposed, precision)
+    pack_panels(W, transposed, pairs, panels)
+    return panels
+
+
+def packing(
+    W: Array, workspace: Workspace, transposed: bool = False, precision: str = "float32"
+) -> tuple[Array, Array, Array]:
+    """What `pack_panels` takes besides: W, memory for the pairs in its rows, and the panels.
+
+    Python calls kernels that pack, then compute: threads which return to it wait for its lock. If the workspace has the
+    panels already, W is returned without rows.
+    """
     if workspace.keeps_packed:
         key = id(W), transposed
         if key not in workspace.packed:
             workspace.packed[key] = W, pack(W, Workspace(), transposed, precision)
-        return workspace.packed[key][1]
+        panels = workspace.packed[key][1]
+        return W[:0], (W[:0] if panels.dtype == W.dtype else np.empty((0, 0), PAIR)), panels
     W = np.ascontiguousarray(W)
     K, N = W.T.shape if transposed else W.shape
     dtype, depth = (PAIR, padded_pairs(K)) if precision == "bfloat16" else (W.dtype, K)
     width = panel_width(dtype)
     panels = workspace.empty("panels", (-(-N // width), depth, width), dtype)
+    if dtype != PAIR:
+        return W, W, panels
+    return W, workspace.empty("pairs", (N, depth) if transposed else (0, 0), PAIR), panels
+
+
+@kernel
+def pack_panels(W: Array, transposed: bool, pairs: Array, panels: Array) -> None:
+    """`pack`, with the `packing`; nothing, if W has no rows."""
+    if not len(W):
+        return
     if transposed:
-        _pack_transposed(pairs_in_rows(W, workspace) if dtype == PAIR else W, panels)
-    elif dtype == PAIR:
-        pack_pairs(W, panels)
+        pack_transposed(as_operand(W, pairs), panels)
     else:
+        _pack_columns(W, panels)
+
+
+def _pack_columns(W: Array, panels: Array) -> None:
+    """Packs W as it is, as values or as pairs."""
+    raise NotImplementedError("only kernels call this")
+
+
+@overload(_pack_columns)
+def _pack_columns_of(W: Any, panels: Any) -> Any:
+    def of_values(W: Any, panels: Any) -> Any:
         _pack(W, panels)
-    return panels
+
+    def of_pairs(W: Any, panels: Any) -> Any:
+        pack_pairs(W, panels)
+
+    return of_values if W.dtype == panels.dtype else of_pairs
 
 
 @kernel
@@ -78,7 +107,7 @@ def _pack(W: Array, panels: Array) -> None:
 
 
 @kernel
-def _pack_transposed(W: Array, panels: Array) -> None:
+def pack_transposed(W: Array, panels: Array) -> None:
     N, K = W.shape
     width, lanes = panels.shape[2], REGISTER_BYTES // W.itemsize
     if N % width:
@@ -199,77 +228,34 @@ def matmul(
     precision: str = "float32",
 ) -> Array:
     """a @ W + b, or a @ Wᵀ + b, contiguous, for a [R, K] with many rows, W [K, N] and b [N]."""
-    panels, N = pack(W, workspace, transposed, precision), len(W) if transposed else W.shape[1]
-    return matmul_with_panels(a, panels, N, padded_bias(panels, workspace, b), workspace)
+    a, N = np.ascontiguousarray(a), len(W) if transposed else W.shape[1]
+    W, pairs, panels = packing(W, workspace, transposed, precision)
+    bias, c = padded_bias(panels, workspace, b), sums(len(a), panels, workspace)
+    pack_and_multiply(W, transposed, pairs, panels, a, left_operand(a, panels, workspace), N, bias, c)
+    return first_columns(c, N, workspace)
 
 
 def matmul_with_panels(a: Array, panels: Array, N: int, bias: Array, workspace: Workspace) -> Array:
     """As `matmul`, with the N columns of the packed W, and with the `padded_bias`."""
     c, a = sums(len(a), panels, workspace), np.ascontiguousarray(a)
-    left = left_operand(a, panels, workspace)
-    if left is not a:
-        round_rows(a, left)
-    packed_matmul(left, panels, N, bias, c, 0)
-    return _first_columns(c, N, workspace)
-
-
-def outer(a: Array, b: Array, workspace: Workspace, columns: int | None = None, precision: str = "float32") -> Array:
-    """aᵀ b, contiguous: the sum of the outer products of the rows of a [K, M] and b [K, N], or its first columns."""
-    (K, M), N = a.shape, columns or b.shape[1]
-    if not K:
-        return workspace.zeros("c", (M, N), a.dtype)
-    if precision == "bfloat16":
-        return _outer_in_bfloat16(a, b, N, workspace)
-    width = panel_width(a.dtype)
-    count, depth = -(-N // width), min(MAX_BLOCK_DEPTH, K)
-    left = workspace.empty("left", (depth, (-(-M // ROW_PADDING) | 1) * ROW_PADDING), a.dtype)
-    new = workspace.zeros if N % width else workspace.empty  # the tiles also read the columns that b does not fill
-    right = new("right", (count, depth, width), a.dtype)
-    c = workspace.empty("c", (M, count * width), a.dtype)
-    _outer(np.ascontiguousarray(a), np.ascontiguousarray(b), N, left, right, padded_bias(right, workspace), c)
-    return _first_columns(c, N, workspace)
+    _multiply(a, left_operand(a, panels, workspace), panels, N, bias, c)
+    return first_columns(c, N, workspace)
 
 
 @kernel
-def _outer(a: Array, b: Array, N: int, left: Array, right: Array, bias: Array, c: Array) -> None:
-    K, M = a.shape
-    count, max_depth, width = right.shape
-    k_stride, c_stride = left.shape[1], c.shape[1]
-    first_left, first_right, first_c = address(left), address(right), address(c)
-    for k in range(0, K, max_depth):
-        depth = min(max_depth, K - k)
-        for j in range(depth):  # whole rows, in the order of memory
-            copy(M, (left,), (j * k_stride,), (a,), ((k + j) * M,))
-            for n in range(count):
-                out, column = (n * max_depth + j) * width, n * width
-                copy(min(width, N - column), (right,), (out,), (b,), ((k + j) * b.shape[1] + column,))
-        for n in range(count):
-            column, vectors = n * width, vectors_for(N - n * width, width)
-            panel = column * max_depth
-            s, s_stride = (first_c, c_stride) if k else (address(bias), 0)
-            multiply_rows(
-                *(M, vectors, first_left, 0, 1, k_stride, first_right, panel, depth),
-                *(s, column, s_stride, first_c, column, c_stride),
-            )
+def pack_and_multiply(
+    W: Array, transposed: bool, pairs: Array, panels: Array, a: Array, left: Array, N: int, bias: Array, c: Array
+) -> None:
+    pack_panels(W, transposed, pairs, panels)
+    _multiply(a, left, panels, N, bias, c)
 
 
-def _outer_in_bfloat16(a: Array, b: Array, N: int, workspace: Workspace) -> Array:
-    """`outer`, as a sum of products of blocks of rows, whose pairs go along the columns."""
-    K, M = a.shape
-    for k in range(0, K, OUTER_BLOCK_DEPTH):
-        block = slice(k, k + OUTER_BLOCK_DEPTH)
-        # One panel of all columns, and its transpose
-        pairs = workspace.empty("pairs", (1, padded_pairs(len(a[block])), -(-M // TILE_ROWS) * TILE_ROWS), PAIR)
-        left = workspace.empty("left", (1, pairs.shape[2], pairs.shape[1]), PAIR)
-        pack_pairs(np.ascontiguousarray(a[block]), pairs)
-        _pack_transposed(pairs[0], left)
-        panels = pack(b[block, :N], workspace, precision="bfloat16")
-        c = sums(left.shape[1], panels, workspace)
-        packed_matmul(left[0], panels, N, c if k else padded_bias(panels, workspace), c, 0)
-    return _first_columns(c[:M], N, workspace)
+@kernel
+def _multiply(a: Array, left: Array, panels: Array, N: int, bias: Array, c: Array) -> None:
+    packed_matmul(as_operand(a, left), panels, N, bias, c, 0)
 
 
-def _first_columns(c: Array, N: int, workspace: Workspace) -> Array:
+def first_columns(c: Array, N: int, workspace: Workspace) -> Array:
     """The first N columns, contiguous."""
     if c.shape[1] == N:
         return c

@@ -5,7 +5,8 @@ import numpy as np
 from charrnn.engine.kernels.bfloat16 import as_operand
 from charrnn.engine.kernels.dot import multiply_back
 from charrnn.engine.kernels.kernel import kernel
-from charrnn.engine.kernels.matmul import left_operand, outer, pack, packed_matmul, padded_bias, product_buffer
+from charrnn.engine.kernels.matmul import left_operand, pack_panels, packed_matmul, packing, padded_bias, product_buffer
+from charrnn.engine.kernels.outer import outer
 from charrnn.engine.kernels.rows import Rows, table_of
 from charrnn.engine.kernels.simd import Vector, fused, prefetch, relu, relu_slope, tanh
 from charrnn.layers.workspace import Workspace
@@ -98,6 +99,42 @@ def step_in_place(x: Array, hW: Array, state: Array, is_relu: bool) -> None:
             _fused_step(H, (state,), (b * H,), (x, hW), (b * H, b * hW.shape[1]))
 
 
+@kernel
+def _pack_and_forward(
+    W: Array,
+    pairs: Array,
+    x: Array,
+    rows: Array,
+    panels: Array,
+    h: Array,
+    left: Array,
+    bias: Array,
+    hW: Array,
+    is_relu: bool,
+) -> None:
+    """`_forward`, which packs W_hh before."""
+    pack_panels(W, False, pairs, panels)
+    _forward(x, rows, panels, h, left, bias, hW, is_relu)
+
+
+@kernel
+def _pack_and_backward(
+    W: Array,
+    pairs: Array,
+    d_outputs: Array,
+    panels: Array,
+    h: Array,
+    da: Array,
+    left: Array,
+    bias: Array,
+    dh: Array,
+    is_relu: bool,
+) -> None:
+    """`_backward`, which packs the transposed W_hh before."""
+    pack_panels(W, True, pairs, panels)
+    _backward(d_outputs, panels, h, da, left, bias, dh, is_relu)
+
+
 def forward(
     x: Array | Rows,
     W_hh: Array,
@@ -112,9 +149,11 @@ def forward(
     table, rows = (x.table, x.indices) if isinstance(x, Rows) else table_of(np.ascontiguousarray(x))
     h = workspace.empty("h", (T + 1, B, H), x.dtype)
     h[0] = state[0]
-    panels = pack(W_hh, workspace, precision=precision)
+    W, pairs, panels = packing(W_hh, workspace, precision=precision)
     left, bias = left_operand(h[0], panels, workspace), padded_bias(panels, workspace)
-    _forward(table, rows, panels, h, left, bias, product_buffer(B, panels, workspace), nonlinearity == "relu")
+    _pack_and_forward(
+        W, pairs, table, rows, panels, h, left, bias, product_buffer(B, panels, workspace), nonlinearity == "relu"
+    )
     return h[1:], h[T:].copy(), (W_hh, h, nonlinearity, precision)
 
 
@@ -124,10 +163,10 @@ def backward(d_outputs: Array, cache: Cache, workspace: Workspace | None = None)
     T, B, H = d_outputs.shape
     workspace, d_outputs = workspace or Workspace(), np.ascontiguousarray(d_outputs)
     da = workspace.empty("dx", d_outputs.shape, h.dtype)
-    panels = pack(W_hh, workspace, transposed=True, precision=precision)
+    W, pairs, panels = packing(W_hh, workspace, transposed=True, precision=precision)
     left, bias = left_operand(da[0], panels, workspace), padded_bias(panels, workspace)
     dh = product_buffer(B, panels, workspace)
-    _backward(d_outputs, panels, h, da, left, bias, dh, nonlinearity == "relu")
+    _pack_and_backward(W, pairs, d_outputs, panels, h, da, left, bias, dh, nonlinearity == "relu")
     # a = x[t] + h[t] W_hh, for all t at once
     dx = da
     dW_hh = outer(h[:-1].reshape(T * B, H), dx.reshape(T * B, H), workspace.scope("dW_hh"), precision=precision)

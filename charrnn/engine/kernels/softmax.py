@@ -4,11 +4,15 @@ import numpy as np
 
 from charrnn.engine.kernels.embedding import flat_indices
 from charrnn.engine.kernels.kernel import kernel
-from charrnn.engine.kernels.simd import exponentials
+from charrnn.engine.kernels.reductions import largest, sum_of
+from charrnn.engine.kernels.simd import exp, fused
 from charrnn.layers.softmax import log_softmax
 from charrnn.types import Array, Ids
 
 __all__ = ["cross_entropy", "log_softmax", "token_nll"]
+
+_exponentials = fused(lambda y, y_max: (exp(y - y_max),), 1)
+_quotients = fused(lambda y, total: (y / total,), 1)
 
 
 def token_nll(logits: Array, targets: Ids) -> Array:
@@ -32,12 +36,11 @@ def _token_nll(logits: Array, targets: Ids, nll: Array) -> None:
 
 @kernel(error_model="numpy")
 def _cross_entropy(logits: Array, targets: Ids) -> float:
-    loss = 0.0
+    loss, V = 0.0, logits.shape[1]
     for n in range(len(logits)):
         total, at_target = exponentials_of_row(logits, n, targets[n])
         loss += np.log(total) - at_target
-        for v in range(logits.shape[1]):
-            logits[n, v] /= logits.dtype.type(total)
+        _quotients(V, (logits,), (n * V,), (logits, logits.dtype.type(total)), (n * V, 0))
         logits[n, targets[n]] -= 1
     return loss
 
@@ -45,15 +48,8 @@ def _cross_entropy(logits: Array, targets: Ids) -> float:
 @kernel
 def exponentials_of_row(logits: Array, n: int, target: int) -> tuple[float, float]:
     """Replaces the logits y of row n by exp(y - max y); returns their sum, and y - max y at the target."""
-    y, V = logits[n], logits.shape[1]
-    y_max = y[0]
-    for v in range(1, V):
-        y_max = max(y_max, y[v])
-    for v in range(V):
-        y[v] -= y_max
-    at_target = y[target]
-    exponentials(V, (logits,), (n * V,), (logits,), (n * V,))
-    total = 0.0
-    for v in range(V):
-        total += y[v]
-    return total, at_target
+    V = logits.shape[1]
+    y_max = largest(V, logits, n * V)
+    at_target = logits[n, target] - y_max
+    _exponentials(V, (logits,), (n * V,), (logits, y_max), (n * V, 0))
+    return sum_of(V, logits, n * V), at_target
