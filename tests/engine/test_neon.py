@@ -52,7 +52,7 @@ AGREE = """
 import numpy as np
 from llvmlite import ir
 from charrnn.engine import resolve_precision
-from charrnn.engine.kernels import bfloat16, matmul, narrow_panels, neon, simd
+from charrnn.engine.kernels import bfloat16, matmul, narrow_panels, neon, outer, simd
 from charrnn.layers.matmul import bfloat16 as rounded, bfloat16_matmul
 from charrnn.layers.workspace import Workspace
 from support.narrow import product
@@ -85,7 +85,7 @@ for R, K, N in ((1, 1, 1), (17, 33, 65), (50, 129, 21)):
     np.testing.assert_array_equal(matmul.matmul(a, W, Workspace(), precision="bfloat16"), wanted)
     found = matmul.matmul(a, W.T.copy(), Workspace(), transposed=True, precision="bfloat16")
     np.testing.assert_array_equal(found, wanted)
-    np.testing.assert_array_equal(matmul.outer(a.T.copy(), W, Workspace(), precision="bfloat16"), wanted)
+    np.testing.assert_array_equal(outer.outer(a.T.copy(), W, Workspace(), precision="bfloat16"), wanted)
     a, W = (rng.integers(-127, 128, shape).astype(np.float32) for shape in ((R, K), (K, N)))
     a[:, 0] = W[0] = 127
     np.testing.assert_array_equal(product("int8")(a, W), a @ W)
