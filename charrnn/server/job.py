@@ -13,7 +13,7 @@ from charrnn.sampling.request import SamplingRequest
 from charrnn.sampling.state import GenerationState
 from charrnn.types import Array, Ids
 
-PART_SECONDS, PARTS_PER_SECOND = 0.1, 100
+PART_SECONDS, PARTS_PER_SECOND = 0.1, 64
 """The least time between two parts of a stream, and the most parts in a second of streams that are drawn side by side:
 each costs as much as drawing some thirty characters."""
 MAX_PART_SECONDS = 1.0
