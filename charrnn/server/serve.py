@@ -75,9 +75,19 @@ class LogHandler(logging.Handler):
         self.notice(record.getMessage().strip() + (f": {type(error).__name__}: {error}" if error else ""))
 
 
-def listen(options: ServerOptions) -> socket.socket:
-    """A socket that listens. Raises `ConfigError` for a host or a port that can't be had."""
+@contextmanager
+def _address(options: ServerOptions) -> Iterator[None]:
+    """Raises `ConfigError` for a host or a port that can't be had."""
     try:
+        yield
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"can't listen on {options.host}:{options.port}: {why}", "port") from None
+
+
+def bind(options: ServerOptions) -> socket.socket:
+    """A socket with the address, which refuses connections until it listens. Raises as `_address` does."""
+    with _address(options):
         (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
             options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
@@ -85,10 +95,6 @@ def listen(options: ServerOptions) -> socket.socket:
         if sys.platform != "win32":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(1024)
-    except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ConfigError(f"can't listen on {options.host}:{options.port}: {why}", "port") from None
     return listener
 
 
@@ -112,12 +118,14 @@ def serve(
     The first model is loaded before it listens. Raises `CheckpointError` if it can't be, `ConfigError` if the address
     can't be had, and `CharRNNError` if answers were cut off at the end.
     """
-    listener = listen(options)
+    listener = bind(options)
     with listener:
         is_local = is_loopback(listener.getsockname()[0])
         if not is_local and options.api_key is None:
             notice(f"everyone who reaches {options.host} can use this server: set `api_key`")
         models.load_first()
+        with _address(options):
+            listener.listen(1024)
         gc.collect()
         gc.freeze()  # what has been imported and compiled stays: to look through it again takes 0.1 s
         sys.setswitchinterval(SWITCH_SECONDS)

@@ -12,10 +12,11 @@ import pytest
 from charrnn.cli.terminal import ranks as terminal
 from charrnn.cli.terminal.console import STOP_SIGNALS
 from charrnn.cli.train import files
+from charrnn.cli.train.given import sync_options
 from charrnn.dataset import shared_file
 from charrnn.dataset.files import Source
 from charrnn.distributed.ranks import Ranks
-from charrnn.errors import CorpusError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.resources import cores
 from charrnn.training.options import TrainOptions
 from support.processes import TEXT, posix
@@ -98,3 +99,11 @@ def test_a_run_with_ngrams_that_is_resumed_needs_the_whole_text(
     with pytest.raises(CorpusError, match="is not the one that this run began with"):
         files.resume((), {}, {**given}, out=tmp_path / "a.safetensors", quiet=True, draws=False, ranks=ranks)
     assert ("index" in [told for told, _ in ranks.comm.told]) == is_shared
+
+
+def test_steps_between_averages_are_a_positive_number_or_auto() -> None:
+    assert sync_options("16") == {"sync_every": 16, "sync_grows": False}
+    assert sync_options("auto") == {"sync_every": 1, "sync_grows": True}
+    for wrong in ("0", "-1", "1.5", "", "often", "²"):
+        with pytest.raises(ConfigError, match="give a number of steps, or auto"):
+            sync_options(wrong)

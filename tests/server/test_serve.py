@@ -31,6 +31,8 @@ from support.serving import Served, post, serving
 for library in ("starlette", "uvicorn", "httptools", "openai"):
     pytest.importorskip(library)
 
+from charrnn.server import serve  # noqa: E402
+from charrnn.server.options import ServerOptions  # noqa: E402
 from charrnn.server.protocol import MAX_HEAD  # noqa: E402
 
 MAX_TOKENS, MAX_BODY = 5000, 20_000
@@ -512,6 +514,11 @@ def test_a_server_for_others_answers_whatever_its_host_is_called(folder):
     with serving(folder / "small.safetensors", "--host", "0.0.0.0", cwd=folder) as served:
         assert served.ask("/v1/models", headers={"host": "example.org"})[0] == 200
         assert "everyone who reaches 0.0.0.0 can use this server: set --api-key" in served.lines
+
+
+def test_connections_are_refused_until_the_first_model_is_loaded():
+    with serve.bind(ServerOptions(port=0)) as listener, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(listener.getsockname(), timeout=10)
 
 
 def test_what_can_not_be_served_is_one_line(folder, tmp_path):

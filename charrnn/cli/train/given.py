@@ -107,10 +107,9 @@ def sync_options(text: str) -> dict[str, Any]:
     """The options that `--sync-every` means. Raises `ConfigError` for what is neither a number nor `auto`."""
     if text == "auto":
         return {"sync_every": 1, "sync_grows": True}
-    try:
-        return {"sync_every": int(text), "sync_grows": False}
-    except ValueError:
-        raise ConfigError(f"sync_every can't be {text!r}: give a number of steps, or auto", "sync_every") from None
+    if not text.isascii() or not text.isdecimal() or not int(text):
+        raise ConfigError(f"sync_every can't be {text!r}: give a number of steps, or auto", "sync_every")
+    return {"sync_every": int(text), "sync_grows": False}
 
 
 def given_records(given: dict[str, Any]) -> RecordForm | None:
