@@ -26,6 +26,13 @@ def aligned(size: int, dtype: Any) -> Array:
     return memory[first : first + n_bytes].view(dtype)
 
 
+def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Zeros that begin at a line of the caches."""
+    zeros = aligned(math.prod(shape), dtype).reshape(shape)
+    zeros[...] = 0
+    return zeros
+
+
 def aligned_copy(x: Array) -> Array:
     """A contiguous copy of x, which begins at a line of the caches."""
     copy = aligned(x.size, x.dtype).reshape(x.shape)

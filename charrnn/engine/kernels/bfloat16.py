@@ -11,7 +11,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic, overload, register_jitable
 
 from charrnn.engine.kernels import neon
 from charrnn.engine.kernels.kernel import PAIR_TYPE, kernel
@@ -37,6 +37,7 @@ def is_pair(dtype: Any) -> bool:
     return bool(dtype == PAIR_TYPE)
 
 
+@register_jitable
 def padded_pairs(K: int) -> int:
     """The pairs that hold K values, with those that fill the last block."""
     return -(-K // (2 * BLOCK_PAIRS)) * BLOCK_PAIRS

@@ -17,7 +17,7 @@ from charrnn.engine.kernels.narrow import Packed, layer_of, multiply, multiply_p
 from charrnn.engine.kernels.ngrams import mix, packed
 from charrnn.engine.kernels.simd import copy
 from charrnn.engine.threads import Threads, row_shards
-from charrnn.layers.workspace import aligned_copy
+from charrnn.layers.workspace import aligned_zeros
 from charrnn.types import Array, Ids, Mask, Params
 
 CELLS = ("rnn", "rnn_relu", "gru", "lstm")
@@ -80,7 +80,7 @@ class Decoder:
         """What every step of a shard overwrites: projected inputs, products with W_hh, scratch values, and logits."""
         table, (_, b_hh, *_), _, (_, b_out, *_) = self.weights
         widths = (table.shape[1], b_hh.shape[-1], self.states[0].shape[-1], b_out.shape[-1])
-        return tuple(aligned_copy(np.zeros((B, width), table.dtype)) for width in widths)
+        return tuple(aligned_zeros((B, width), table.dtype) for width in widths)
 
     @property
     def state(self) -> Array:
@@ -219,7 +219,6 @@ def _run(
                 contexts[row, k] = contexts[row, k - 1]
             if K:
                 contexts[row, 0] = v
-    partner.close(board)
 
 
 @kernel

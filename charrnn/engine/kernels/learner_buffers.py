@@ -3,8 +3,8 @@
 from typing import Any, NamedTuple
 
 from charrnn.engine.kernels.dot import BLOCK_COLUMNS
-from charrnn.engine.kernels.learner_weights import aligned_zeros
 from charrnn.engine.kernels.tile import panel_width
+from charrnn.layers.workspace import aligned_zeros
 from charrnn.types import Array
 
 

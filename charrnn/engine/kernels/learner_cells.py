@@ -11,8 +11,8 @@ import numpy as np
 from numba.extending import overload
 
 from charrnn.engine.kernels import gru, lstm, rnn
-from charrnn.engine.kernels.learner_weights import aligned_zeros
 from charrnn.engine.kernels.simd import copy
+from charrnn.layers.workspace import aligned_zeros
 from charrnn.types import Array
 
 Cache = tuple[Any, ...]

@@ -5,7 +5,6 @@ factors of its row and its column. The gradient of a matrix is a sum of outer pr
 can be multiplied to what these are made of, and a tile adds all products to weights that are in a cache.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ from charrnn.engine.kernels.matmul import pack
 from charrnn.engine.kernels.simd import Vector, fused
 from charrnn.engine.kernels.tile import address, multiply_rows, panel_width, vectors_for
 from charrnn.engine.protocols import Factors
-from charrnn.layers.workspace import Workspace, aligned
+from charrnn.layers.workspace import Workspace, aligned_zeros
 from charrnn.types import Array, Indices
 
 PULLED_ROWS = 24
@@ -61,13 +60,6 @@ class Weights(NamedTuple):
     def unpacked(self, n: int, N: int) -> Array:
         """A matrix [K, N] as it is now."""
         return np.ascontiguousarray(np.concatenate([*self.now[n]], axis=1)[:, :N])
-
-
-def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> Array:
-    """Zeros that begin at a line of the caches, so that no register that is loaded lies in two of them."""
-    zeros = aligned(math.prod(shape), dtype).reshape(shape)
-    zeros[...] = 0
-    return zeros
 
 
 def _pulled(now: Vector, trained: Vector, column_pulls: Vector, row_pull: Vector) -> tuple[Vector, ...]:

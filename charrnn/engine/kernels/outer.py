@@ -6,7 +6,7 @@ import numpy as np
 from numba.extending import overload
 
 from charrnn.engine.kernels.amx import TILE_ROWS
-from charrnn.engine.kernels.bfloat16 import BLOCK_PAIRS, PAIR, pack_columns, padded_pairs
+from charrnn.engine.kernels.bfloat16 import PAIR, pack_columns, padded_pairs
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.kernels.matmul import (
     MAX_BLOCK_DEPTH,
@@ -118,7 +118,7 @@ def _outer_of_pairs(
     rows, memory = -(-M // TILE_ROWS) * TILE_ROWS, panels.reshape(panels.size)
     for k in range(0, K, OUTER_BLOCK_DEPTH):
         end = min(k + OUTER_BLOCK_DEPTH, K)
-        depth = -(-(end - k) // (2 * BLOCK_PAIRS)) * BLOCK_PAIRS  # `padded_pairs`
+        depth = padded_pairs(end - k)
         # One panel of all columns, and its transpose
         one, across = pairs[: depth * rows].reshape(1, depth, rows), left[: depth * rows].reshape(1, rows, depth)
         right = memory[: count * depth * width].reshape(count, depth, width)

@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 
 from charrnn.engine.kernels.kernel import kernel
 from charrnn.engine.threads import Threads
-from charrnn.layers.workspace import aligned
+from charrnn.layers.workspace import aligned_zeros
 from charrnn.types import Array
 
 Result = TypeVar("Result")
@@ -49,8 +49,7 @@ MAX_INTERVAL = 64
 
 def new_board() -> Array:
     """A board on which nothing is posted yet."""
-    board = aligned(4 * LINE, np.int64)
-    board[:] = 0
+    board = aligned_zeros((4 * LINE,), np.int64)
     board[COUNTER] = PARTS
     return board
 
@@ -100,7 +99,7 @@ class Partnership:
         try:
             return work(board, False)
         finally:
-            board[COUNTER] = CLOSED  # also if the work was interrupted
+            close(board)  # also if the work was interrupted
             withdraw()
 
 
@@ -156,11 +155,9 @@ def next_part(board: Array) -> int:
     return CLOSED
 
 
-@kernel
 def close(board: Array) -> None:
     """Lets the partner leave, if there is one."""
-    if len(board):
-        _store(board, COUNTER, CLOSED)
+    board[COUNTER : COUNTER + 1] = CLOSED
 
 
 def _atomic(emit: Callable[..., ir.Value | None], result: Any, n_values: int) -> Any:
