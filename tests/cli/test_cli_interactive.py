@@ -390,7 +390,7 @@ def test_ctrl_c_stops_a_piece_and_keeps_it_and_a_second_one_leaves(tmp_path: Pat
         session.wait_for("> ")
         session.type("The tide\r")
         session.wait_for_more(200)
-        session.type("\x03")
+        session.interrupt()
         session.wait_for("[seed 1]\n> ")
         assert " characters in 2 pieces, not saved" in answer(session, "/state")
         stopped = answer(session, "/text").removesuffix("\n")
@@ -398,13 +398,13 @@ def test_ctrl_c_stops_a_piece_and_keeps_it_and_a_second_one_leaves(tmp_path: Pat
         assert len(stopped) > 100
         session.type("half a line")
         session.wait_for("half a line")
-        session.type("\x03")
+        session.interrupt()
         assert "the line is dropped" in session.wait_for("> ")
         session.type('"""some\r')
         session.wait_for("... ")
-        session.type("\x03")
+        session.interrupt()
         assert "stopped" in session.wait_for("> ")
-        session.type("\x03")
+        session.interrupt()
         assert session.end() == 130
 
 

@@ -83,8 +83,15 @@ class TypedSession:
         return between
 
     def type(self, text: str | bytes) -> None:
-        """Types a text as it is, or the bytes that a terminal sends: `\\r` is Enter, `\\x03` Ctrl-C, `\\x04` Ctrl-D."""
+        """Types a text as it is, or the bytes that a terminal sends: `\\r` is Enter, `\\x04` Ctrl-D."""
         os.write(self.terminal, text if isinstance(text, bytes) else text.encode())
+
+    def interrupt(self) -> None:
+        """Types Ctrl-C, a moment after what was shown: a signal that comes between the prompt and the wait for a line
+        is kept by Python until the next key.
+        """
+        time.sleep(0.5)
+        self.type("\x03")
 
     def wait_for_more(self, n: int) -> None:
         """Waits until so many characters are shown after what was waited for before."""
