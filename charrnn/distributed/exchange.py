@@ -1,11 +1,12 @@
-"""The exchange: the gradients of all ranks are summed in the order of the ranks, so that the bits are always the same.
+"""The exchange: the gradients of all ranks are summed along a ring, always in the same order, so to the same bits.
 
     1. The gradients of a rank are some flat buffers, each cut into as many pieces as there are ranks.
-    2. Of each buffer, every rank sends piece r to rank r, which adds up what it has from rank 0, 1, 2, … in that order.
-    3. Every rank sends its sum to all others.
+    2. Piece r of each buffer starts on rank r and goes from rank to rank; each adds its own, the last one has the sum.
+    3. The sums go round once more, and each rank keeps them.
 
-A rank sends and receives twice the buffers, however many ranks there are, as in the ring of MPI's own `Allreduce`. But
-that may add in an order that depends on the library, its version, and which rank came first.
+A rank sends and receives twice the buffers, however many ranks there are, and talks to its two neighbours only. MPI's
+own `Allreduce` does much the same, but may add in an order that depends on the library, its version, and which rank
+came first.
 
 A buffer is on its way as soon as all of its gradients are known, while backpropagation goes on: those of the decoder
 first, those of the first layer last.
@@ -106,46 +107,43 @@ class Buffer:
 
     def __init__(self, ranks: Ranks, shapes: Shapes, number_format: str):
         self.ranks, self.shapes = ranks, shapes
-        self.narrow = number_format == "bfloat16"
         n, R = sum(map(math.prod, shapes.values())), ranks.size
-        self.sent = np.zeros((R, -(-n // R)), np.float32)
-        """The arrays of this rank [R, C], and zeros at the end."""
-        self.views = self._views(self.sent.ravel())
-        kind = np.uint16 if self.narrow else np.float32
-        self.received = np.empty(self.sent.shape, kind)
-        """What this rank adds up [R, C]: a piece of the buffer of every rank."""
-        self.sums = np.empty(self.sent.shape, kind)
-        """The sums [R, C]; piece r is that of rank r."""
-        self.own_sum = np.empty_like(self.sent[0])
-        if self.narrow:  # what is sent in 16 bits, and what has come in 32
-            self.narrow_sent, self.narrow_sum = np.empty_like(self.received), np.empty_like(self.received[0])
-            self.wide_received, self.wide_sums = np.empty_like(self.sent), np.empty_like(self.sent)
+        self.pieces = np.zeros((R, -(-n // R)), np.float32)
+        """The arrays of this rank [R, C], and zeros at the end; then the sums."""
+        self.views = self._views()
+        self.received = np.empty_like(self.pieces[0])
+        """A piece of other ranks [C]."""
+        self.narrow = [np.empty(self.received.shape, np.uint16) for _ in range(2 * (number_format == "bfloat16"))]
+        """Where numbers are sent in 16 bits: a piece to send, and one that is received."""
 
     def sum(self, is_urgent: threading.Event) -> None:
         """Sums what `views` hold over the ranks; until it is urgent this rank has other things to do."""
-        if not self.narrow:
-            self.ranks.exchange(self.sent, self.received, is_urgent)
-            self._add_up(self.received)
-            self.ranks.spread(self.own_sum, self.sums, is_urgent)
-            return
-        self.ranks.exchange(to_bfloat16(self.sent, self.narrow_sent), self.received, is_urgent)
-        self._add_up(from_bfloat16(self.received, self.wide_received))
-        self.ranks.spread(to_bfloat16(self.own_sum, self.narrow_sum), self.sums, is_urgent)
-        from_bfloat16(self.sums, self.wide_sums)
+        rank, R = self.ranks.rank, self.ranks.size
+        for r in range(rank, rank - R + 1, -1):
+            self._shift(r % R, self.received, is_urgent)
+            self.pieces[(r - 1) % R] += self.received
+        own_sum = self.pieces[(rank + 1) % R]
+        if self.narrow:  # as the others will have it
+            from_bfloat16(to_bfloat16(own_sum), own_sum)
+        for r in range(rank + 1, rank - R + 2, -1):
+            self._shift(r % R, self.pieces[(r - 1) % R], is_urgent)
 
     def summed(self) -> Params:
         """The sums."""
-        return self._views((self.wide_sums if self.narrow else self.sums).ravel())
+        return self._views()
 
-    def _add_up(self, pieces: Array) -> None:
-        """Adds up the pieces [R, C] of all ranks, in their order."""
-        np.copyto(self.own_sum, pieces[0])
-        for piece in pieces[1:]:
-            self.own_sum += piece
+    def _shift(self, r: int, received: Array, is_urgent: threading.Event) -> None:
+        """Sends piece r to the next rank, and receives another from the rank before."""
+        if not self.narrow:
+            self.ranks.shift(self.pieces[r], received, is_urgent)
+            return
+        sent, narrow = self.narrow
+        self.ranks.shift(to_bfloat16(self.pieces[r], sent), narrow, is_urgent)
+        from_bfloat16(narrow, received)
 
-    def _views(self, flat: Array) -> Params:
-        """The arrays that a flat buffer consists of."""
-        views, start = {}, 0
+    def _views(self) -> Params:
+        """The arrays that the buffer consists of."""
+        flat, views, start = self.pieces.ravel(), Params(), 0
         for name, shape in self.shapes.items():
             stop = start + math.prod(shape)
             views[name], start = flat[start:stop].reshape(shape), stop

@@ -29,6 +29,13 @@ ABORT_SECONDS = 3.0
 LOOK_SECONDS = 1e-3
 """The seconds between looks at what is on its way: a network of 10 Gbit/s brings about a megabyte meanwhile."""
 
+MESSAGE = 60_000
+"""The bytes of a message in the ring. MPI announces larger ones, and sends them once the answer is there: on a slow
+network it queues behind all that goes the same way."""
+
+WINDOW = 8
+"""The messages on their way to a rank at a time: more fill the queues of a slow network, until it drops some."""
+
 PIECE = 1 << 30
 """The most bytes of an array that are broadcast at a time."""
 
@@ -158,36 +165,30 @@ class Ranks:
             meanwhile()
             time.sleep(MEETING_PAUSE)
 
-    def exchange(self, sent: Array, received: Array, is_urgent: threading.Event) -> None:
-        """Sends row r [C] of `sent` [R, C] to rank r; row r of `received` is what that rank sent.
+    def shift(self, sent: Array, received: Array, is_urgent: threading.Event) -> None:
+        """Sends an array [C] to the next rank; `received` [C] is what the rank before has sent. The ranks are a ring.
 
         Until it is urgent, other threads of this rank need the core on which it would wait.
         """
-        self._timed(self._send_and_receive, sent, received, is_urgent)
+        self._timed(self._shift, _messages(sent), _messages(received), is_urgent)
 
-    def spread(self, own: Array, found: Array, is_urgent: threading.Event) -> None:
-        """Sends a row [C] to all ranks; row r of `found` [R, C] is that of rank r. See `exchange`."""
-        if len({*self.hosts}) == self.size:
-            self._timed(self._send_and_receive, [own] * self.size, found, is_urgent)
-        else:  # MPI may send a row but once to a host with several ranks
-            self._timed(_wait, [self.comm.Iallgather(_buffer(own), _buffer(found))], is_urgent)
-
-    def _send_and_receive(self, sent: Sequence[Array], received: Array, is_urgent: threading.Event) -> None:
-        """`exchange`, which begins to send before it receives.
-
-        A large message is announced, and sent once the other rank is ready. MPI's own `Ialltoall` receives first. Then
-        the rank that comes last answers what was announced before it announces its own message. So that of the first
-        rank goes ahead, and its own answer queues behind: the two messages take turns, which takes half as long again.
-        """
-        np.copyto(received[self.rank], sent[self.rank])
-        others = [(self.rank + k) % self.size for k in range(1, self.size)]
-        requests = [self.comm.Isend(_buffer(sent[r]), r) for r in others]
-        requests += [self.comm.Irecv(_buffer(received[r]), r) for r in reversed(others)]
-        _wait(requests, is_urgent)
+    def _shift(self, sent: list[Any], received: list[Any], is_urgent: threading.Event) -> None:
+        following, previous = (self.rank + 1) % self.size, (self.rank - 1) % self.size
+        arriving = [self.comm.Irecv(message, previous) for message in received]
+        leaving = []
+        for n, message in enumerate(sent):
+            if n >= WINDOW:
+                _wait(arriving[n - WINDOW], is_urgent)
+            leaving.append(self.comm.Isend(message, following))
+        for request in arriving[-WINDOW:] + leaving:
+            _wait(request, is_urgent)
 
     def spread_meanwhile(self, own: Array, found: Array) -> Callable[[], None]:
-        """As `spread`, while other things go on; `found` is there once the function that it returns has been called."""
-        request = self.comm.Iallgather(_buffer(own), _buffer(found))
+        """Sends a row [C] to all ranks while other things go on; row r of `found` [R, C] is that of rank r.
+
+        It is there once the function that is returned has been called.
+        """
+        request = self.comm.Iallgather(own.view(np.uint8), found.view(np.uint8))
         return lambda: self._timed(request.Wait)
 
     def _timed(self, function: Any, *args: Any) -> Any:
@@ -211,18 +212,17 @@ class Ranks:
         os._exit(code)
 
 
-def _wait(requests: Sequence[Any], is_urgent: threading.Event) -> None:
+def _wait(request: Any, is_urgent: threading.Event) -> None:
     """Waits for what is on its way: asleep between looks, which also send what is next, until it is urgent."""
-    while not all(request.Test() for request in requests):
+    while not request.Test():
         if is_urgent.wait(LOOK_SECONDS):
-            for request in requests:
-                request.Wait()
-            return
+            request.Wait()
 
 
-def _buffer(array: Array) -> Any:
-    """The bytes of an array: MPI has no type for all of its numbers."""
-    return array.view(np.uint8)
+def _messages(array: Array) -> list[Any]:
+    """The bytes of an array, in parts: MPI has no type for all of its numbers."""
+    whole = array.view(np.uint8)
+    return [whole[start : start + MESSAGE] for start in range(0, len(whole), MESSAGE)]
 
 
 def join() -> Ranks:
