@@ -11,7 +11,6 @@ from pathlib import Path
 from subprocess import PIPE, CompletedProcess, Popen
 from typing import Any
 
-import numpy as np
 import psutil
 import pytest
 
@@ -110,6 +109,8 @@ class Mirror:
     def __init__(self) -> None:
         self.told: list[Any] = []
         """What was broadcast."""
+        self.awaited: list[Array] = []
+        """Where messages of rank 1 go."""
 
     def bcast(self, value: Any) -> Any:
         """What all ranks have."""
@@ -129,15 +130,14 @@ class Mirror:
         """What rank 0 gets."""
         return shares[0]
 
-    def Isend(self, row: Array, rank: int) -> "Mirror":
-        """Sends something to rank 1."""
+    def Irecv(self, message: Array, rank: int) -> "Mirror":
+        """Rank 1 will send what rank 0 sends, so that it comes with `Isend`."""
+        self.awaited.append(message)
         return self
 
-    def Irecv(self, row: Array, rank: int) -> "Mirror":
-        """Rank 1 sends what rank 0 has for itself: row 0 of the array to which row 1 belongs."""
-        whole = row.base
-        assert whole is not None
-        row[:] = whole.view(np.uint8)[0]
+    def Isend(self, message: Array, rank: int) -> "Mirror":
+        """Sends something to rank 1."""
+        self.awaited.pop(0)[:] = message
         return self
 
     def Iallgather(self, own: Array, found: Array) -> "Mirror":
