@@ -1,6 +1,6 @@
 """The model of an exchange: latency, copying and bandwidth, fitted to measured ones, and how much of it is hidden.
 
-R ranks sum S bytes over cables of a rate, each way. Each sends to R - 1 others, twice, in all 2 S (R - 1) / R bytes:
+R ranks sum S bytes over cables of a rate, each way. Each sends 2 (R - 1) pieces, in all 2 S (R - 1) / R bytes:
 
     t = a · 2 (R - 1) + b · S + c · 2 S (R - 1) / (R · rate)
 
