@@ -113,8 +113,10 @@ class Buffer:
         self.views = self._views()
         self.received = np.empty_like(self.pieces[0])
         """A piece of other ranks [C]."""
-        self.narrow = [np.empty(self.received.shape, np.uint16) for _ in range(2 * (number_format == "bfloat16"))]
-        """Where numbers are sent in 16 bits: a piece to send, and one that is received."""
+        self.narrow: tuple[Array, Array] | None = None
+        """Where numbers are sent in 16 bits: a piece to send [C], and one that is received [C]."""
+        if number_format == "bfloat16":
+            self.narrow = np.empty(self.received.shape, np.uint16), np.empty(self.received.shape, np.uint16)
 
     def sum(self, is_urgent: threading.Event) -> None:
         """Sums what `views` hold over the ranks; until it is urgent this rank has other things to do."""
@@ -122,9 +124,9 @@ class Buffer:
         for r in range(rank, rank - R + 1, -1):
             self._shift(r % R, self.received, is_urgent)
             self.pieces[(r - 1) % R] += self.received
-        own_sum = self.pieces[(rank + 1) % R]
-        if self.narrow:  # as the others will have it
-            from_bfloat16(to_bfloat16(own_sum), own_sum)
+        if self.narrow is not None:  # the sum that is known here, as the others will have it
+            own_sum = self.pieces[(rank + 1) % R]
+            from_bfloat16(to_bfloat16(own_sum, self.narrow[0]), own_sum)
         for r in range(rank + 1, rank - R + 2, -1):
             self._shift(r % R, self.pieces[(r - 1) % R], is_urgent)
 
@@ -134,7 +136,7 @@ class Buffer:
 
     def _shift(self, r: int, received: Array, is_urgent: threading.Event) -> None:
         """Sends piece r to the next rank, and receives another from the rank before."""
-        if not self.narrow:
+        if self.narrow is None:
             self.ranks.shift(self.pieces[r], received, is_urgent)
             return
         sent, narrow = self.narrow
