@@ -29,14 +29,15 @@ UPPER, LOWER = (slice(int(order == sys.byteorder), None, 2) for order in ("littl
 NAN = 0x7FC0
 """The upper 16 bits of NaN."""
 MIN_BUFFER = 1 << 17
-"""The fewest numbers of a buffer, if there are several: smaller ones take longer to begin than to send."""
+"""The fewest numbers of a buffer, if there are several: smaller ones take longer to begin than to send. The bits of the
+sums depend on it: where a number lies in its buffer says with which rank its sum begins."""
 
 Combine = Callable[[str, Sequence[Array], Array], None]
 """Writes what a rank sends of some gradient, given that of each of its shards, to the array that comes last."""
 
 
 class Exchange:
-    """Sums dictionaries of arrays with these shapes over the ranks. The results are valid until the next sum."""
+    """Sums dictionaries of arrays with these shapes over the ranks. The results are valid until the next sum begins."""
 
     def __init__(self, ranks: Ranks, shapes: Shapes, number_format: str, order: Sequence[Sequence[str]] = ()):
         """`order` has the names in groups, in the order in which their arrays will be known, the same on each rank."""
@@ -91,7 +92,7 @@ class Exchange:
         wait_for_losses()
         sums = Params()
         for buffer in self.buffers:
-            sums |= buffer.summed()
+            sums |= buffer.views
         return float(self.losses.sum()), {name: sums[name] for name in self.names}
 
     def _sum(self, buffer: "Buffer") -> None:
@@ -130,10 +131,6 @@ class Buffer:
         for r in range(rank + 1, rank - R + 2, -1):
             self._shift(r % R, self.pieces[(r - 1) % R], is_urgent)
 
-    def summed(self) -> Params:
-        """The sums."""
-        return self._views()
-
     def _shift(self, r: int, received: Array, is_urgent: threading.Event) -> None:
         """Sends piece r to the next rank, and receives another from the rank before."""
         if self.narrow is None:
@@ -144,7 +141,7 @@ class Buffer:
         from_bfloat16(narrow, received)
 
     def _views(self) -> Params:
-        """The arrays that the buffer consists of."""
+        """The arrays that the pieces consist of."""
         flat, views, start = self.pieces.ravel(), Params(), 0
         for name, shape in self.shapes.items():
             stop = start + math.prod(shape)

@@ -186,9 +186,9 @@ class Watchdog:
         since = self.ranks.waiting_since
         waits = since is not None and time.perf_counter() - max(since, self.woke) > MAX_EXCHANGE
         if self.ranks.is_leader and waits:
-            late = [rank for rank in watched if self.exchanges[rank] < self.ranks.n_exchanges]
-            if late:
-                self._end(min(late), f"has not come to an exchange for {MAX_EXCHANGE:.0f} s")
+            late = [(self.exchanges[rank], rank) for rank in watched if self.exchanges[rank] < self.ranks.n_exchanges]
+            if late:  # some may wait in an earlier exchange, in a ring that one rank holds up
+                self._end(min(late)[1], f"has not come to an exchange for {MAX_EXCHANGE:.0f} s")
 
     def _end(self, rank: int, what: str) -> None:
         """Ends the job because of a rank: of several followers that miss the leader, the first one there says so."""

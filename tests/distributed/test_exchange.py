@@ -43,16 +43,17 @@ shapes = {"a": (3, 5), "b": (7,), "c": ()}
 def grads_of(rank):
     rng = np.random.default_rng(rank)
     return {name: np.asarray(10.0 ** rng.uniform(-4, 4, shape), np.float32) for name, shape in shapes.items()}
-flat = [np.concatenate([d.ravel() for d in grads_of(rank).values()]) for rank in range(3)]
-rounds = [flat[r] + flat[r - 2] + flat[r - 1] for r in range(3)]  # in the order of the ring, from each rank on
-wanted = np.concatenate([rounds[r][8 * r : 8 * r + 8] for r in range(3)])
+R, C = ranks.size, -(-23 // ranks.size)
+flat = [np.concatenate([d.ravel() for d in grads_of(rank).values()]) for rank in range(R)]
+wanted = [sum((flat[(r + k) % R] for k in range(1, R)), flat[r])[C * r : C * r + C] for r in range(R)]  # along the ring
+losses = 0.1 * np.arange(1, R + 1)
 exchange = Exchange(ranks, shapes, "float32")
 for message in (60_000, 5, 4, 32):
     ranks_module.MESSAGE, ranks_module.WINDOW = message, 3
-    loss, sums = exchange(0.1 * (ranks.rank + 1), grads_of(ranks.rank))
-    assert loss == sum([0.1, 0.2, 0.30000000000000004]), loss
+    loss, sums = exchange(losses[ranks.rank], grads_of(ranks.rank))
+    assert loss == losses.sum(), loss
     assert all(found.dtype == np.float32 and found.shape == shapes[name] for name, found in sums.items())
-    assert b"".join(found.tobytes() for found in sums.values()) == wanted.tobytes(), message
+    assert b"".join(found.tobytes() for found in sums.values()) == b"".join(part.tobytes() for part in wanted), message
     sums["a"] *= 1.2345  # as clipping does
 _, sums = exchange(0.0, grads_of(ranks.rank))
 narrow = Exchange(ranks, shapes, "bfloat16")
@@ -62,7 +63,14 @@ for buffer in narrow.buffers:
 rough = narrow(1.0, grads_of(ranks.rank))[1]
 assert all(rough[name].tobytes() == first[name].tobytes() for name in shapes)
 assert all(np.allclose(rough[name], sums[name], rtol=2**-6) for name in shapes)
-assert len({tuple(b"".join(p.tobytes() for p in rough.values()) for rough in ranks.collect(rough))}) == 1
+assert len({b"".join(p.tobytes() for p in each.values()) for each in ranks.collect(rough)}) == 1
+odd = {"a": np.full((3, 5), np.nan), "b": np.full(7, np.inf), "c": np.array(3e38)}
+for each in (exchange, narrow):  # 3e38 from all ranks is more than a float32 can be
+    found = each(1.0, {name: np.asarray(d, np.float32) for name, d in odd.items()})[1]
+    assert np.isnan(found["a"]).all() and (found["b"] == np.inf).all() and found["c"] == np.inf
+ranks_module.MESSAGE = 1 << 18  # MPI announces these
+large = Exchange(ranks, {"a": (1 << 20,)}, "float32")(1.0, {"a": np.arange(1 << 20, dtype=np.float32)})[1]["a"]
+assert (large == R * np.arange(1 << 20)).all()
 
 # in buffers, each of which is on its way before those after it are known, of two shards on each rank
 exchanges.MIN_BUFFER = 1
@@ -92,7 +100,7 @@ for number_format, one in (("float32", exchange), ("bfloat16", narrow)):
     assert len(bits) == 1
     ranks.allows_threads = True
 
-ranks_module.PIECE = 7
+ranks_module.MAX_BROADCAST = 7
 large = {"ids": np.arange(20, dtype=np.uint16), "none": np.empty(0), "text": "abc", "rows": np.ones((3, 4)).T}
 large["rows"].flags.writeable = False
 found = ranks.share_large(large if ranks.is_leader else None)
@@ -100,17 +108,18 @@ assert found["text"] == "abc" and all(np.array_equal(found[name], large[name]) f
 assert found["ids"].dtype == np.uint16 and found["ids"].flags.writeable
 
 assert 1 <= cores_of_rank(ranks)
-whole = np.zeros((2, 1, 5, 4))
-of_rank = [slice(0, 1), slice(1, 3), slice(3, 5)]
+whole = np.zeros((2, 1, 2 * R - 1, 4))
+of_rank = [slice(0, 1), *(slice(2 * r - 1, 2 * r + 1) for r in range(1, R))]
 own = of_rank[ranks.rank]
 whole[:, :, own] = ranks.rank + 1
 ranks.collect_rows(whole[:, :, own], whole, of_rank)
-assert not ranks.is_leader or whole[0, 0, :, 0].tolist() == [1, 2, 2, 3, 3]
+assert not ranks.is_leader or whole[0, 0, :, 0].tolist() == [1, 2, 2, 3, 3, 4, 4][: 2 * R - 1]
 assert ranks.n_exchanges and ranks.waiting_since is None
 """
 
 
 @needs_mpi
-def test_three_ranks_have_the_sums_of_all_in_the_order_of_the_ring(tmp_path: Path) -> None:
-    done = run_line(mpiexec(3, [sys.executable, "-c", SUMS]), tmp_path)
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_ranks_have_the_sums_of_all_in_the_order_of_the_ring(n: int, tmp_path: Path) -> None:
+    done = run_line(mpiexec(n, [sys.executable, "-c", SUMS]), tmp_path)
     assert done.returncode == 0, done.stderr

@@ -106,6 +106,13 @@ def test_a_rank_that_does_not_come_to_an_exchange_ends_the_job() -> None:
         assert [line.split(":")[0] for line in lines] == wanted
 
 
+def test_of_ranks_that_one_holds_up_that_one_is_named() -> None:
+    found, lines = waiting(MAX_EXCHANGE + 5)
+    vars(found).update(heard=dict.fromkeys((1, 2, 3), 1000.0), exchanges={1: 4, 2: 3, 3: 4})
+    found._check({1, 2, 3}, 1001.0)
+    assert lines == ["2 has not come to an exchange for 900 s: the job ends"]
+
+
 def test_a_job_that_was_stopped_goes_on_when_it_wakes() -> None:
     found, lines = waiting(2000)
     found._compare(looked=1000.5, now=3000.5)

@@ -4,7 +4,7 @@ R ranks sum S bytes over cables of a rate, each way. Each sends 2 (R - 1) pieces
 
     t = a · 2 (R - 1) + b · S + c · 2 S (R - 1) / (R · rate)
 
-a is the seconds of a message, b those of copying and adding up a byte, and c the share of a cable's rate that headers
+a is the seconds of a piece, b those of copying and adding up a byte, and c the share of a cable's rate that headers
 and waiting take besides: 1 if it were used to the full. While a step computes, some of this goes on beside it.
 """
 
@@ -27,7 +27,7 @@ class Measured(NamedTuple):
 class Fit(NamedTuple):
     """The numbers of the model; see the head of this module."""
 
-    message: float
+    piece: float
     byte: float
     cable: float
     hidden: float = 0.0
@@ -56,8 +56,8 @@ def fit(points: Sequence[Measured]) -> Fit:
         found = np.zeros(3)
         found[used] = np.linalg.lstsq(rows[:, used], rest, rcond=None)[0]
         if (found >= 0).all():
-            message, byte, slower = map(float, found)
-            return Fit(message, byte, 1 + slower)
+            piece, byte, slower = map(float, found)
+            return Fit(piece, byte, 1 + slower)
         used.remove(int(found.argmin()))
 
 

@@ -190,9 +190,7 @@ def print_speeds(speeds: list[Speed]) -> None:
 
 def print_prediction(found: Fit, points: list[Measured], speeds: list[Speed], args: argparse.Namespace) -> None:
     """The model, and the table that is computed with it."""
-    numbers = (
-        f"{1e6 * found.message:.0f} µs a message, {1e9 * found.byte:.2f} ns a byte, {1 / found.cable:.2f} of the rate"
-    )
+    numbers = f"{1e6 * found.piece:.0f} µs a piece, {1e9 * found.byte:.2f} ns a byte, {1 / found.cable:.2f} of the rate"
     hides = f"with several layers a second of computing hides {found.hidden:.2f} s of an exchange"
     print(f"\nfitted: {numbers}; the largest error is {model.error(found, points):.0%}; {hides}")
     print("\ncomputed, not measured: the share of the time in which hosts compute, if each is as fast as a core here\n")
