@@ -107,11 +107,11 @@ class Buffer:
     """Some arrays of a rank, one after the other, and their sums over the ranks."""
 
     def __init__(self, ranks: Ranks, shapes: Shapes, number_format: str):
-        self.ranks, self.shapes = ranks, shapes
+        self.ranks = ranks
         n, R = sum(map(math.prod, shapes.values())), ranks.size
         self.pieces = np.zeros((R, -(-n // R)), np.float32)
         """The arrays of this rank [R, C], and zeros at the end; then the sums."""
-        self.views = self._views()
+        self.views = self._views(shapes)
         self.received = np.empty_like(self.pieces[0])
         """A piece of other ranks [C]."""
         self.narrow: tuple[Array, Array] | None = None
@@ -140,10 +140,10 @@ class Buffer:
         self.ranks.shift(to_bfloat16(self.pieces[r], sent), narrow, is_urgent)
         from_bfloat16(narrow, received)
 
-    def _views(self) -> Params:
+    def _views(self, shapes: Shapes) -> Params:
         """The arrays that the pieces consist of."""
         flat, views, start = self.pieces.ravel(), Params(), 0
-        for name, shape in self.shapes.items():
+        for name, shape in shapes.items():
             stop = start + math.prod(shape)
             views[name], start = flat[start:stop].reshape(shape), stop
         return views

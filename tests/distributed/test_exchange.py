@@ -43,9 +43,12 @@ shapes = {"a": (3, 5), "b": (7,), "c": ()}
 def grads_of(rank):
     rng = np.random.default_rng(rank)
     return {name: np.asarray(10.0 ** rng.uniform(-4, 4, shape), np.float32) for name, shape in shapes.items()}
-R, C = ranks.size, -(-23 // ranks.size)
-flat = [np.concatenate([d.ravel() for d in grads_of(rank).values()]) for rank in range(R)]
-wanted = [sum((flat[(r + k) % R] for k in range(1, R)), flat[r])[C * r : C * r + C] for r in range(R)]  # along the ring
+R = ranks.size
+def along_the_ring(names):  # the bytes of the sums of a buffer: piece r begins on rank r
+    flat = [np.concatenate([grads_of(rank)[name].ravel() for name in names]) for rank in range(R)]
+    C = -(-len(flat[0]) // R)
+    sums = [sum((flat[(r + k) % R] for k in range(1, R)), flat[r])[C * r : C * r + C] for r in range(R)]
+    return np.concatenate(sums).tobytes()
 losses = 0.1 * np.arange(1, R + 1)
 exchange = Exchange(ranks, shapes, "float32")
 for message in (60_000, 5, 4, 32):
@@ -53,7 +56,7 @@ for message in (60_000, 5, 4, 32):
     loss, sums = exchange(losses[ranks.rank], grads_of(ranks.rank))
     assert loss == losses.sum(), loss
     assert all(found.dtype == np.float32 and found.shape == shapes[name] for name, found in sums.items())
-    assert b"".join(found.tobytes() for found in sums.values()) == b"".join(part.tobytes() for part in wanted), message
+    assert b"".join(found.tobytes() for found in sums.values()) == along_the_ring(shapes), message
     sums["a"] *= 1.2345  # as clipping does
 _, sums = exchange(0.0, grads_of(ranks.rank))
 narrow = Exchange(ranks, shapes, "bfloat16")
@@ -97,6 +100,7 @@ for number_format, one in (("float32", exchange), ("bfloat16", narrow)):
         assert len(again.sums) == (2 if allows_threads else 0)
         assert all(np.allclose(found[name], wanted[name], rtol=2**-6) for name in shapes)
         bits.add(b"".join(found[name].tobytes() for name in shapes))
+        assert number_format != "float32" or all(found[name].tobytes() == along_the_ring([name]) for name in shapes)
     assert len(bits) == 1
     ranks.allows_threads = True
 
