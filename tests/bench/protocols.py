@@ -10,6 +10,7 @@ time.
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -37,18 +38,24 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--times", default="90s", help="separated by commas (default: 90s)")
     parser.add_argument("--seeds", default="1", help="how many seeds each time has, separated by commas (default: 1)")
     parser.add_argument("--ngrams", type=int, default=7, help="the longest n-grams (default: 7)")
+    parser.add_argument(
+        "--train-options", default="", help="for charrnn train, as in --train-options='--precision float32'"
+    )
     parser.add_argument("--keep", type=Path, help="a JSON file that keeps losses; those in it are not measured again")
     parser.add_argument("--picture", type=Path, help="an SVG, PNG or PDF file for the medians (extra bench)")
     return parser.parse_args()
 
 
-def trained(path: str, seconds: float, seed: int, n: int) -> Model:
+def trained(path: str, seconds: float, seed: int, n: int, options: str) -> Model:
     """The model that the command makes, as a user would."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "m.safetensors")
         words = ["train", path, "--time", f"{seconds:g}s", "--seed", str(seed), "--ngrams", str(n), "--out", str(out)]
         split = ["--val-fraction", str(TrainingConfig(0).val_fraction), "--min-count", "0"]
-        subprocess.run([sys.executable, "-m", "charrnn", *words, *split, "--quiet"], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "charrnn", *words, *split, *shlex.split(options), "--quiet"],
+            check=True,
+        )
         return charrnn.load(out, engine="auto").model
 
 
@@ -101,9 +108,9 @@ def main() -> None:
     rows: dict[float, dict[str, list[float]]] = {}
     for seconds, n in zip(times, seeds, strict=True):
         for seed in range(1, n + 1):
-            key = f"{text.digest[:12]} {seconds:g} {seed} {args.ngrams}"
+            key = f"{text.digest[:12]} {seconds:g} {seed} {args.ngrams} {args.train_options}".rstrip()
             if key not in kept:
-                kept[key] = losses(trained(args.corpus, seconds, seed, args.ngrams), held_out)
+                kept[key] = losses(trained(args.corpus, seconds, seed, args.ngrams, args.train_options), held_out)
                 print(f"{seconds:g} s, seed {seed}:", *(f"{x:.4f}" for x in kept[key].values()), file=sys.stderr)
                 if args.keep:
                     args.keep.write_text(json.dumps(kept))
