@@ -68,6 +68,20 @@ def test_a_rank_that_dies_ends_the_job_with_a_line_that_names_it(tmp_path: Path)
     assert err.count("has died: the job ends\n") == 1
 
 
+def test_a_launcher_that_ends_a_rank_at_once_leaves_it_the_time_for_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(OPENING * 50_000)
+    with running(2, "score", "a.txt", "--threads", 1, "--engine", "numpy", "--distributed", cwd=tmp_path) as job:
+        job.wait_for(lambda line: line.startswith("model: "))
+        leader, follower = job.processes()
+        leader.suspend()  # it finds the signal of the launcher and the end of rank 1 at the same time
+        follower.kill()
+        leader.terminate()
+        leader.resume()
+        code, _, err = job.end(20)
+    assert code
+    assert err.count("has died: the job ends\n") == 1
+
+
 def test_what_is_read_in_one_order_is_refused(tmp_path: Path) -> None:
     done = run_ranks(1, "score", DOCS / "tales.safetensors", "--adapt", "--distributed", cwd=tmp_path)
     hint = "reads the text in its order, so ranks can't share it: leave out --distributed"

@@ -36,7 +36,7 @@ def ranks(monkeypatch: pytest.MonkeyPatch) -> Ranks:
         raise SystemExit(code)
 
     monkeypatch.setattr(cores, "_most", math.inf)  # a rank limits its process
-    monkeypatch.setattr(terminal, "_stop_on_user_signal", lambda: None)
+    monkeypatch.setattr(terminal, "_handle_signals", lambda: None)
     monkeypatch.setattr(terminal, "join", lambda: found)
     monkeypatch.setattr(terminal, "Watchdog", watch)
     monkeypatch.setattr(found, "abort", abort)

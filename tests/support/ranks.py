@@ -86,7 +86,7 @@ class Job:
         for each in with_children:
             try:
                 if (rank := each.environ().get("OMPI_COMM_WORLD_RANK")) is not None:
-                    found[int(rank)] = each
+                    found.setdefault(int(rank), each)  # a process that a rank has started comes after it
             except psutil.Error:
                 continue
         return [found[rank] for rank in sorted(found)]

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from types import FrameType
 from typing import NoReturn
 
 import typer
@@ -21,6 +22,10 @@ from charrnn.distributed.shared_cores import cores_of_rank
 from charrnn.distributed.watchdog import MAX_SILENCE, MIN_SILENCE, SILENCE, STOP, Watchdog
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.resources import cores
+
+LAST_SECONDS = 0.5
+"""The seconds that a rank goes on after SIGTERM: a launcher that notices a death first ends the other ranks with it,
+and their watchdogs still have to say which one has died."""
 
 LEADER_SECONDS = 3.0
 """The seconds in which rank 0 may say what another rank has found too."""
@@ -86,7 +91,7 @@ def _join(rank_timeout: float | None, advice: str, quiet: bool) -> tuple[Ranks, 
     """Joins the job, and watches it; with the default timeout, if the given one is out of range."""
     ranks = join()
     try:
-        _stop_on_user_signal()
+        _handle_signals()
         cores.limit(cores_of_rank(ranks))
         silence = SILENCE
         with suppress(ConfigError):
@@ -100,11 +105,23 @@ def _join(rank_timeout: float | None, advice: str, quiet: bool) -> tuple[Ranks, 
     return ranks, watchdog
 
 
-def _stop_on_user_signal() -> None:
-    """Takes SIGUSR1 for SIGTERM: `mpiexec` passes it on to all ranks, and does not end them itself as after SIGTERM."""
+def _handle_signals() -> None:
+    """Ends after SIGTERM with a little delay, where nothing else handles it, and takes SIGUSR1 for it.
+
+    `mpiexec` passes SIGUSR1 on to all ranks, and does not end them itself as after SIGTERM.
+    """
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _end_late)
     number = getattr(signal, "SIGUSR1", None)
     if number is not None and signal.getsignal(number) == signal.SIG_DFL:
         signal.signal(number, lambda number, frame: signal.raise_signal(signal.SIGTERM))
+
+
+def _end_late(number: int, frame: FrameType | None) -> None:
+    """Ends this process by a signal, after the time for the last line of the watchdog."""
+    time.sleep(LAST_SECONDS)
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
 
 
 def _follow(ranks: Ranks, watchdog: Watchdog, serve: Serve, passes_signals: bool) -> int:
