@@ -12,14 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.dataset.split import ValidationData
-from charrnn.layers.workspace import Workspace
 from charrnn.model.merge import merge
 from charrnn.model.model import Model, check_finite
 from charrnn.resources import blas
 from charrnn.training import held_out_lines
-from charrnn.training.calibration import calibrated
+from charrnn.training.calibration import calibrated, of_language_model
 from charrnn.training.ngram_counts import fitted
-from charrnn.types import Array
 
 TEMPERATURES = 2.0 ** (np.arange(-4, 9) / 8)
 """[K]: from 0.7 to 2."""
@@ -43,7 +41,8 @@ def merge_members(models: Sequence[Model], data: ValidationData, chars_learned: 
     if not data.size:
         return Merged(model, None, 1.0)
     with blas.limit():
-        losses = _losses(model, data)
+        nats, chars = (sum(x) for x in zip(*of_language_model(model, data, TEMPERATURES), strict=True))
+        losses = nats / max(chars, 1)
         check_finite(losses)
         k = int(losses.argmin())
         model = replace(model, params=calibrated(model.params, float(TEMPERATURES[k])))
@@ -51,20 +50,3 @@ def merge_members(models: Sequence[Model], data: ValidationData, chars_learned: 
         for found in held_out_lines.scores(model, data, chars_learned):
             model = replace(model, line_scores=found)
     return Merged(model, float(losses[k]), float(TEMPERATURES[k]))
-
-
-def _losses(model: Model, data: ValidationData) -> Array:
-    """The mean loss [K] at each of the temperatures, in nats."""
-    network, V, workspace = model.language_model, len(model.vocabulary), Workspace()
-    state, nats, chars = model.zero_state(data.batch_size), np.zeros(len(TEMPERATURES)), 0
-    for batch in data.batches(model.start):
-        state[:, :, batch.reset] = 0
-        counts = ... if batch.mask is None else batch.mask
-        with np.errstate(all="ignore"):  # weights that are too large show in the losses
-            logits, state = network.forward(model.params, batch.inputs, state, workspace)
-            y, targets = logits[counts].reshape(-1, V), batch.targets[counts].ravel()
-            for k, temperature in enumerate(TEMPERATURES):
-                found = network.engine.softmax.token_nll(y / y.dtype.type(temperature), targets)
-                nats[k] += found.sum(dtype=np.float64)
-        chars += batch.chars
-    return nats / max(chars, 1)

@@ -64,8 +64,9 @@ class Trainer(RunResults):
         self.tolerance = calibration.TOLERANCE if state.model_config.form == "classifier" else 0.0
         self.temperatures = [1.0]
         """Those of the weights and, if there is one, of their average in the latest evaluation: see `calibration`."""
-        self.is_calibrated = not (state.history and self.tolerance and self.validation_data.size)
-        """Whether these are known: files do not have them, so that `latest` finds that of a resumed classifier."""
+        self.trial_temperatures = calibration.temperatures(state.model_config)
+        self.is_calibrated = not (state.history and len(self.trial_temperatures) > 1 and self.validation_data.size)
+        """Whether the temperatures are known: files do not have them, so that `latest` finds that of a resumed run."""
         self.ngrams = table_of(self.training_data, config, state.vocabulary, self.record_form)
         self.unseen = unseen_estimate(state, corpus, (self.training_data, self.validation_data))
         """How probable characters are that the corpus lacks, or that were left out or replaced in it."""
@@ -190,8 +191,8 @@ class Trainer(RunResults):
     def _evaluate(self, final: bool = False) -> Iterator[Progress]:
         """Reads the validation data, then adds a row to the history; nothing changes before that.
 
-        If the weights are averaged, both the weights and their average are evaluated, and the better ones count; of a
-        classifier, at the temperature that suits them best.
+        If the weights are averaged, both the weights and their average are evaluated, and the better ones count; they
+        are measured at the temperature that suits them best, if there are several: see `calibration`.
         """
         s, counters, best_step = self.state, self.state.counters, self.best_step
         began = self.deadline.clock.now() if self.deadline is not None else 0.0
@@ -204,7 +205,7 @@ class Trainer(RunResults):
             for more, n in self._losses(params):
                 nats, chars = nats + more, chars + n
                 yield progress
-            lowest, temperature = calibration.lowest(nats)
+            lowest, temperature = calibration.lowest(nats, self.trial_temperatures)
             if not lowest < max(chars, 1) * self.divergence_threshold:  # true for NaN too
                 raise divergence.in_evaluation(counters.step)
             losses.append(lowest / chars if chars else math.inf)

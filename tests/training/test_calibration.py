@@ -1,4 +1,4 @@
-"""The calibration of classifiers: the temperature with the lowest validation loss, in the weights that are kept."""
+"""The calibration: the temperature with the lowest validation loss, in the weights that are kept."""
 
 import math
 from dataclasses import replace
@@ -73,12 +73,48 @@ def test_the_losses_are_those_of_logits_divided_by_each_temperature(engine_name:
 
 @pytest.mark.parametrize("layout", ["stream", "lines", "pairs", "tags"])
 def test_other_models_have_a_single_loss(layout: str) -> None:
-    trainer = run(start_in(layout, steps=2))
+    trainer = run(start_in(layout, steps=2, dropout=0.3 if layout == "tags" else 0.0))
     found = list(calibration.losses(trainer.latest, trainer.validation_data))
     wanted = list(evaluation.losses(trainer.latest, trainer.validation_data))
     assert [(nats.tolist(), n) for nats, n in found] == [([nats], n) for nats, n in wanted]
     assert trainer.temperatures[0] == 1
     np.testing.assert_array_equal(flat(trainer.best.params), flat(trainer.state.params))
+
+
+def dropping(layout: str = "lines", **options: Any) -> Trainer:
+    """A language model that soon knows few names by heart, so that without its dropout it is too sure of others."""
+    small = {"hidden_size": 32, "layers": 1, "dropout": 0.2, "drop_connect": 0.2, "val_fraction": 0.3}
+    return run(start_in(layout, **{"steps": 120, "eval_every": 40, "lr": 0.03} | small | options))
+
+
+@pytest.mark.parametrize("layout", ["stream", "lines", "pairs"])
+def test_a_language_model_with_dropout_has_a_loss_at_each_temperature(layout: str, engine_name: str) -> None:
+    trainer = dropping(layout, engine=engine_name)
+    model = replace(trainer.latest, params=trainer.state.params)
+    nats, n = (sum(x) for x in zip(*calibration.losses(model, trainer.validation_data), strict=True))
+    assert n == trainer.validation_data.size
+    for found, T in zip(nats / n, calibration.OF_DROPOUT, strict=True):
+        divided = replace(model, params=calibration.calibrated(model.params, float(T)))
+        assert found == pytest.approx(evaluation.mean_loss(divided, trainer.validation_data), rel=1e-5)
+
+
+@pytest.mark.parametrize("steps", [120, 119])
+@pytest.mark.parametrize("options", [{}, {"ema_decay": 0.9}, {"drop_connect": 0.0}], ids=str)
+def test_the_kept_weights_of_a_language_model_are_calibrated(steps: int, options: dict[str, Any]) -> None:
+    trainer = dropping(steps=steps, **options)
+    assert max(trainer.temperatures) > 1
+    best = evaluation.best(trainer.history, 0.0)
+    assert trainer.best_step == best.step
+    assert evaluation.mean_loss(trainer.best, trainer.validation_data) == pytest.approx(best.rank, rel=1e-5)
+    W = trainer.state.params["W_out"] / np.float32(trainer.temperatures[0])
+    np.testing.assert_array_equal(trainer.latest.params["W_out"], W)
+
+
+def test_a_resumed_language_model_is_calibrated_before_it_is_trained(tmp_path: Path) -> None:
+    trainer = dropping()
+    assert trainer.temperatures[0] > 1
+    again = resumed(trainer, TEXTS["lines"], tmp_path, steps=120)
+    np.testing.assert_array_equal(flat(again.latest.params), flat(trainer.latest.params))
 
 
 @pytest.mark.parametrize("steps", [120, 119])
@@ -154,9 +190,9 @@ def test_the_weights_that_a_run_started_from_are_kept_unless_a_loss_is_lower():
 
 
 def test_losses_that_are_not_numbers_are_found() -> None:
-    assert math.isnan(calibration.lowest(np.array([1.0, math.nan, 0.5] + [1.0] * 12))[0])
-    assert calibration.lowest(np.array([3.0])) == (3.0, 1.0)
-    assert calibration.lowest(np.arange(15.0)[::-1]) == (0.0, TEMPERATURES[-1])
+    assert math.isnan(calibration.lowest(np.array([1.0, math.nan, 0.5] + [1.0] * 12), TEMPERATURES)[0])
+    assert calibration.lowest(np.array([3.0]), np.ones(1)) == (3.0, 1.0)
+    assert calibration.lowest(np.arange(15.0)[::-1], TEMPERATURES) == (0.0, TEMPERATURES[-1])
 
 
 # Lines that occur several times
