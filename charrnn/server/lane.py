@@ -91,7 +91,6 @@ class ModelBatch:
         ids, logps = self.batch.draw(N)
         taken = (time.perf_counter() - began) / N
         self.seconds_per_step = taken if not self.seconds_per_step else 0.7 * self.seconds_per_step + 0.3 * taken
-        check_predictions(logps)
         return self._parts(ids, logps, unread)
 
     def _parts(self, ids: Ids, logps: Array, unread: Sequence[int]) -> list[tuple[Job, Part]]:
@@ -104,6 +103,7 @@ class ModelBatch:
             if job.cancelled:
                 continue
             try:
+                check_predictions(their_logps)
                 job.add(*((of_text[n:], their_logps[n:]) if n else (of_text, their_logps)))
                 part = job.part(now, streams)
             except Exception as error:
