@@ -223,7 +223,7 @@ def test_an_error_between_two_steps_loses_nothing(
 
     run = train(path)
     with monkeypatch.context() as patch, pytest.raises(error):
-        finish(run, {4: lambda: patch.setattr("charrnn.training.evaluation.losses", fail)})
+        finish(run, {4: lambda: patch.setattr("charrnn.training.calibration.losses", fail)})
     assert load_state(resume_path(path)).counters.step == 5
     finish(charrnn.resume(path, TEXT))
     assert both(path) == both(whole)
