@@ -16,7 +16,7 @@ from charrnn.model.merge import merge
 from charrnn.model.model import Model, check_finite
 from charrnn.resources import blas
 from charrnn.training import held_out_lines
-from charrnn.training.calibration import calibrated, of_language_model
+from charrnn.training.calibration import calibrated, lowest, of_language_model
 from charrnn.training.ngram_counts import fitted
 
 TEMPERATURES = 2.0 ** (np.arange(-4, 9) / 8)
@@ -42,11 +42,10 @@ def merge_members(models: Sequence[Model], data: ValidationData, chars_learned: 
         return Merged(model, None, 1.0)
     with blas.limit():
         nats, chars = (sum(x) for x in zip(*of_language_model(model, data, TEMPERATURES), strict=True))
-        losses = nats / max(chars, 1)
-        check_finite(losses)
-        k = int(losses.argmin())
-        model = replace(model, params=calibrated(model.params, float(TEMPERATURES[k])))
+        check_finite(nats)
+        least, temperature = lowest(nats, TEMPERATURES)
+        model = replace(model, params=calibrated(model.params, temperature))
         model = replace(model, ngrams=fitted(model, data))
         for found in held_out_lines.scores(model, data, chars_learned):
             model = replace(model, line_scores=found)
-    return Merged(model, float(losses[k]), float(TEMPERATURES[k]))
+    return Merged(model, least / max(chars, 1), temperature)

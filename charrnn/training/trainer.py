@@ -64,8 +64,8 @@ class Trainer(RunResults):
         self.tolerance = calibration.TOLERANCE if state.model_config.form == "classifier" else 0.0
         self.temperatures = [1.0]
         """Those of the weights and, if there is one, of their average in the latest evaluation: see `calibration`."""
-        self.trial_temperatures = calibration.temperatures(state.model_config)
-        self.is_calibrated = not (state.history and len(self.trial_temperatures) > 1 and self.validation_data.size)
+        has_temperature = len(calibration.temperatures(state.model_config)) > 1
+        self.is_calibrated = not (state.history and has_temperature and self.validation_data.size)
         """Whether the temperatures are known: files do not have them, so that `latest` finds that of a resumed run."""
         self.ngrams = table_of(self.training_data, config, state.vocabulary, self.record_form)
         self.unseen = unseen_estimate(state, corpus, (self.training_data, self.validation_data))
@@ -205,7 +205,7 @@ class Trainer(RunResults):
             for more, n in self._losses(params):
                 nats, chars = nats + more, chars + n
                 yield progress
-            lowest, temperature = calibration.lowest(nats, self.trial_temperatures)
+            lowest, temperature = calibration.lowest(nats, calibration.temperatures(s.model_config))
             if not lowest < max(chars, 1) * self.divergence_threshold:  # true for NaN too
                 raise divergence.in_evaluation(counters.step)
             losses.append(lowest / chars if chars else math.inf)

@@ -317,6 +317,7 @@ def test_a_text_that_the_model_can_not_read_ends_alone():
     assert "NaN or infinite" in str(bad_parts.get(timeout=PATIENCE).error)
     assert text_of(first_parts)[0] == "".join(generate(model, prime="b", length=500, seed=1))
     assert text_of(parts)[0] == "".join(generate(model, prime="c", length=5, seed=1))
+    made.close()
 
 
 def test_a_fault_at_the_beginning_of_a_text_ends_only_what_is_drawn_beside_it(scheduler, monkeypatch):

@@ -107,10 +107,10 @@ def evaluations(trainer: Trainer) -> list[tuple[int, float | None]]:
 
 def own_loss(model: Model, trainer: Trainer) -> float:
     """The mean loss of a model on the validation data of a training."""
-    tried = trainer.trial_temperatures
-    with_dropout = replace(model, config=trainer.state.model_config)
+    config = trainer.state.model_config
+    with_dropout = replace(model, config=config)
     nats, n = (sum(x) for x in zip(*calibration.losses(with_dropout, trainer.validation_data), strict=True))
-    return calibration.lowest(nats, tried)[0] / n
+    return calibration.lowest(nats, calibration.temperatures(config))[0] / n
 
 
 @pytest.mark.parametrize("layout", ["stream", "lines", "pairs", "translations", "tags"])
