@@ -107,7 +107,8 @@ class Adaptation:
         """Begins to read a block, in threads; what it returns waits for what the two readers say of the passage."""
         new = passage(ids, self._before, resets, self._model.start)
         self._before = int(ids[-1])
-        readers = [partial(self._learn, new), partial(self._trained.read, new, learns=False)]
+        others = threads if threads.pool else None
+        readers = [partial(self._learn, new, others), partial(self._trained.read, new, learns=False)]
         waiting = threads.start(_quietly, readers)
 
         def said() -> tuple[Passage, Array, Array]:
@@ -127,11 +128,11 @@ class Adaptation:
         self.trained_nats += float(trained.sum(dtype=np.float64))
         return self._mixed(adapted, trained)
 
-    def _learn(self, new: Passage) -> Array:
+    def _learn(self, new: Passage, threads: Threads | None) -> Array:
         """What the learner says of a passage, of which it learns the segments that are complete."""
         known, read = len(self._rest.targets), Passage.joined([self._rest, new])
         n = len(read.targets) // self.config.segment * self.config.segment
-        found = [self._learner.read(read.part(0, n))] if n else []
+        found = [self._learner.read(read.part(0, n), threads=threads)] if n else []
         self._rest = read.part(n, len(read.targets))
         if len(self._rest.targets):
             state = self._learner.state.copy()

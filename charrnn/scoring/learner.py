@@ -21,6 +21,7 @@ import numpy as np
 
 from charrnn.config import Config, between
 from charrnn.engine.protocols import Factors
+from charrnn.engine.threads import Threads
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
 from charrnn.scoring.gradient_scale import GradientScale
@@ -105,8 +106,10 @@ class Learner:
             self.params = {name: p.copy() for name, p in self.trained.items()}
         self.state, self.steps = np.zeros_like(self.state), 0
 
-    def read(self, passage: Passage, learns: bool = True) -> Array:
+    def read(self, passage: Passage, learns: bool = True, threads: Threads | None = None) -> Array:
         """-log p [N] of the characters of a passage, of whole segments if it learns from them.
+
+        This engine needs no other threads.
 
         Where that is NaN or infinite, it forgets all that it has learned.
         """

@@ -1,6 +1,7 @@
 """The compiled learner: it reads and learns what the reference does, whatever the cell, the sizes and the texts."""
 
 import importlib.util
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,16 +9,20 @@ import numpy as np
 import pytest
 
 from charrnn import engine as engines
+from charrnn.engine.threads import Threads
 from charrnn.model.model import Model
 from charrnn.scoring.gradient_scale import measure
 from charrnn.scoring.learner import AdaptationConfig, Learner, boost, factors
 from charrnn.scoring.passage import Passage, passage
+from charrnn.types import Array
 from support.cells import CELLS
 from support.processes import python
 from support.random_models import random_model
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba")
 SEGMENT = 12
+PATIENCE = 100
+"""The seconds after which a partner, which a busy machine may keep from helping, counts as broken."""
 
 
 def pair(model: Model, **settings: float) -> tuple[Learner, Learner]:
@@ -57,6 +62,30 @@ def test_it_predicts_and_learns_as_the_reference_does(cell: str, layers: int, hi
     for name, p in reference.params.items():
         np.testing.assert_allclose(compiled.params[name], p, rtol=0, atol=1e-4, err_msg=name)
         assert np.abs(p - model.params[name]).max() > 0.0003, name  # far more than that
+
+
+@pytest.mark.parametrize(("cell", "layers"), [("lstm", 2), ("gru", 3), ("rnn", 1)])
+def test_with_a_partner_it_learns_the_same_to_the_bit(cell: str, layers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from charrnn.engine.kernels import partner
+
+    boards, new_board = [], partner.new_board
+
+    def kept_board() -> Array:
+        boards.append(new_board())
+        return boards[-1]
+
+    monkeypatch.setattr(partner, "new_board", kept_board)
+    model = calm_model(cell, layers, 40)
+    (_, alone), (_, both), read = pair(model), pair(model), text(model, 200)
+    end = time.monotonic() + PATIENCE
+    with Threads(2) as threads:
+        while sum(board[partner.HELPED] for board in boards) <= 10:
+            np.testing.assert_array_equal(both.read(read, threads=threads), alone.read(read))
+            np.testing.assert_array_equal(both.state, alone.state)
+            for name, p in alone.params.items():
+                np.testing.assert_array_equal(both.params[name], p, err_msg=name)
+            assert time.monotonic() < end, "the partner did nothing"
+    assert all(board[partner.DONE] == board[partner.TAKEN] for board in boards)
 
 
 def test_what_it_does_not_learn_from_changes_its_state_alone() -> None:

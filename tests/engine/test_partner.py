@@ -70,7 +70,8 @@ def test_with_a_partner_a_text_is_the_same_to_the_bit(
         return boards[-1]
 
     monkeypatch.setattr(partner, "new_board", new_board)
-    monkeypatch.setattr(partner.Partnership, "run", lambda self, work, N: self._shared(together(work)))
+    run = partner.with_partner
+    monkeypatch.setattr(partner.Partnership, "run", lambda self, work, N: run(together(work), self.threads))
     alone, both = (decoder(cell, layers, H, precision, threads) for threads in (1, 2))
     assert both.can_share
     end = time.monotonic() + PATIENCE
@@ -78,7 +79,8 @@ def test_with_a_partner_a_text_is_the_same_to_the_bit(
         for one, other in zip(drawn(alone, runs=2, N=9), drawn(both, runs=2, N=9), strict=True):
             np.testing.assert_array_equal(one, other)
         assert time.monotonic() < end, "the partner did nothing"
-    assert all(board[partner.COUNTER] == partner.CLOSED and board[partner.DONE] == partner.PARTS for board in boards)
+    assert all(board[partner.POSTED] == partner.CLOSED for board in boards)
+    assert all(board[partner.DONE] == board[partner.TAKEN] > 0 for board in boards)
 
 
 def test_small_networks_have_no_partner() -> None:
@@ -89,12 +91,12 @@ def test_small_networks_have_no_partner() -> None:
 
 def test_each_part_is_taken_once() -> None:
     board = partner.new_board()
-    assert partner.take(board) == partner.PARTS  # nothing is posted yet
-    for job in (7, 8):
-        partner.post(board, job)
+    assert partner.take(board) == partner.NONE  # nothing is posted yet
+    for job, first in ((7, 0), (8, 2)):
+        partner.post(board, 2, job)
         assert board[partner.JOB] == job
-        assert [partner.take(board) for _ in range(partner.PARTS + 1)] == [*range(partner.PARTS + 1)]
-        for _ in range(partner.PARTS):
+        assert [partner.take(board) for _ in range(3)] == [first, first + 1, partner.NONE]
+        for _ in range(2):
             partner.finish(board)
         partner.wait(board)
     assert partner.is_shared(board)
@@ -102,6 +104,13 @@ def test_each_part_is_taken_once() -> None:
     assert partner.take(board) == partner.next_part(board) == partner.CLOSED
     assert not partner.is_shared(partner.NO_BOARD)
     partner.close(partner.NO_BOARD)
+
+
+def test_parts_wait_until_somebody_takes_them() -> None:
+    board = partner.new_board()
+    for job in range(3):
+        partner.post(board, 1, job)
+    assert [partner.take(board) for _ in range(4)] == [0, 1, 2, partner.NONE]
 
 
 def test_two_threads_share_all_parts() -> None:
@@ -120,16 +129,17 @@ def test_two_threads_share_all_parts() -> None:
         helper = threading.Thread(target=help_out)
         helper.start()
         for job in range(jobs, jobs + 300):
-            partner.post(board, job)
-            while (part := partner.take(board)) != partner.PARTS:
+            partner.post(board, partner.PARTS, job)
+            while (part := partner.take(board)) != partner.NONE:
                 work(part, taken)
             partner.wait(board)
+        posted = board[partner.POSTED]
         partner.close(board)
         helper.join()
-        board[partner.COUNTER] = partner.PARTS
+        board[partner.POSTED] = posted
         jobs += 300
     assert helped
-    assert sorted(taken + helped) == [(job, part) for job in range(jobs) for part in range(partner.PARTS)]
+    assert sorted(taken + helped) == [(n // partner.PARTS, n) for n in range(jobs * partner.PARTS)]
 
 
 def test_a_partner_whose_leader_stays_away_leaves() -> None:
@@ -195,8 +205,7 @@ def test_the_end_of_a_text_is_no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_more_threads_and_after_an_error_the_leader_is_alone() -> None:
-    threads = Threads(2)
-    partnership, boards = partner.Partnership(threads), list[Any]()
+    threads, boards = Threads(2), list[Any]()
 
     def interrupted(board: Any, is_partner: bool) -> None:
         boards.append(board)
@@ -204,16 +213,16 @@ def test_without_more_threads_and_after_an_error_the_leader_is_alone() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        partnership._shared(interrupted)
-    assert boards[0][partner.COUNTER] == partner.CLOSED
+        partner.with_partner(interrupted, threads)
+    assert boards[0][partner.POSTED] == partner.CLOSED
     with threads:  # its end
         pass
-    assert partnership._shared(lambda board, is_partner: len(board)) == 0
+    assert partner.with_partner(lambda board, is_partner: len(board), threads) == 0
 
 
 def test_a_leader_that_waits_long_goes_on_alone() -> None:
     board = partner.new_board()
-    partner.post(board, 0)
+    partner.post(board, 2, 0)
     assert [partner.take(board), partner.take(board)] == [0, 1]
     partner.finish(board)
 

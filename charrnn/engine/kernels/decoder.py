@@ -177,7 +177,7 @@ def _run(
         part = partner.next_part(board)
         while part != partner.CLOSED:
             a, W, columns, c = _operands(board[partner.JOB] // 2, weights, state, buffers)
-            multiply_part(a, W, columns, c, board[partner.JOB] % 2, part, partner.PARTS)
+            multiply_part(a, W, columns, c, board[partner.JOB] % 2, part % partner.PARTS, partner.PARTS)
             board[partner.HELPED] += 1
             partner.finish(board)
             part = partner.next_part(board)
@@ -246,10 +246,10 @@ def _multiply(
     if not partner.is_shared(board) or a.shape[1] * N < MIN_SHARED_WEIGHTS:
         multiply(a, W, N, c, turn)
         return
-    partner.post(board, 2 * job + turn % 2)
+    partner.post(board, partner.PARTS, 2 * job + turn % 2)
     part = partner.take(board)
-    while part != partner.PARTS:
-        multiply_part(a, W, N, c, turn, part, partner.PARTS)
+    while part != partner.NONE:
+        multiply_part(a, W, N, c, turn, part % partner.PARTS, partner.PARTS)
         partner.finish(board)
         part = partner.take(board)
     partner.wait(board)

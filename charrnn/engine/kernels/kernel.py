@@ -29,6 +29,10 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     return compiled
 
 
+inner_kernel = partial(kernel, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""A kernel that only kernels call: what Python would need to call it takes longer to compile than all the rest."""
+
+
 class Locator(_CacheLocator):
     """Tells numba in which folder it finds the code of a function: the one that is being tried."""
 

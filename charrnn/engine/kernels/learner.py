@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.engine.kernels.dot import transposed_product
+from charrnn.engine.kernels import partner
 from charrnn.engine.kernels.embedding import flat_indices
-from charrnn.engine.kernels.kernel import kernel
+from charrnn.engine.kernels.kernel import inner_kernel, kernel
 from charrnn.engine.kernels.learner_buffers import Buffers
-from charrnn.engine.kernels.learner_cells import Cache, backward, forward, gradients, new_cache
-from charrnn.engine.kernels.learner_weights import Weights, learn_matrix, learn_rows
+from charrnn.engine.kernels.learner_cells import Cache, forward, new_cache
+from charrnn.engine.kernels.learner_steps import help_with_steps, learn, text_end
+from charrnn.engine.kernels.learner_weights import Weights
 from charrnn.engine.kernels.matmul import packed_matmul
 from charrnn.engine.kernels.simd import copy, fused
 from charrnn.engine.kernels.softmax import exponentials_of_row
 from charrnn.engine.protocols import Factors
+from charrnn.engine.threads import Threads
 from charrnn.types import Array, Ids, Mask, Params
 
 PACKED = ("W_hh", "W_ih", "W_out")
@@ -90,15 +92,16 @@ class Learner:
         self.state[...] = 0
         self.steps = 0
 
-    def read(self, passage: tuple[Ids, Ids, Mask], learns: bool = True) -> Array:
-        """As `scoring.learner.Learner.read`."""
+    def read(self, passage: tuple[Ids, Ids, Mask], learns: bool = True, threads: Threads | None = None) -> Array:
+        """As `scoring.learner.Learner.read`; if there are several threads, another one takes some steps of weights."""
         (inputs, targets, resets), (V,) = passage, self.shapes["b_out"]
         ids, nats = (flat_indices(inputs, V), flat_indices(targets, V)), np.empty(len(targets), self.dtype)
         own, done = (self.cache, self.weights, self.state, self.buffers), 0
         while done < len(nats):
             rest, first = (array[done:] for array in (*ids, resets)), done
             boosts = self._boosts(len(nats) - done, learns)
-            done += READERS[self.cell](*own, *rest, self.segment, boosts, nats[done:])
+            work = partial(READERS[self.cell], *own, *rest, self.segment, boosts, nats[done:])
+            done += work(partner.NO_BOARD, False) if threads is None else partner.with_partner(work, threads)
             self.steps += learns * (done - first) // self.segment
             if not np.isfinite(nats[first:done].sum()):
                 self.forget()
@@ -111,18 +114,7 @@ class Learner:
         return boosts
 
 
-inner_kernel = partial(kernel, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""A kernel that only kernels call: what Python would need to call it takes longer to compile than all the rest."""
 _add = fused(lambda x, y: (x + y,), 1)
-
-
-@kernel
-def _text_end(resets: Mask, first: int, stop: int) -> int:
-    """The place after the last character of the text that the first one belongs to, at most `stop`."""
-    end = first + 1
-    while end < stop and not resets[end]:
-        end += 1
-    return end
 
 
 @inner_kernel
@@ -137,14 +129,20 @@ def _read(
     segment: int,
     boosts: Array,
     nats: Array,
+    board: Array,
+    is_partner: bool,
 ) -> int:
     """Reads segments, and learns from as many as there are `boosts`, which say how far their steps go.
 
-    The last segment may be shorter if it is not learned from.
+    The last segment may be shorter if it is not learned from. A partner takes steps of weights, until the board says
+    that all is read.
 
     Returns how many characters it has read: not all if those of a segment have NaN or infinite nats, the last it reads.
     """
     N = len(targets)
+    if is_partner:
+        help_with_steps(cache, weights, buffers, inputs, segment, boosts, board)
+        return 0
     for first in range(0, N, segment):
         stop = min(first + segment, N)
         _predict(cache, weights, state, buffers, inputs[first:stop], resets[first:stop])
@@ -152,7 +150,7 @@ def _read(
             return stop
         n = first // segment
         if n < len(boosts):
-            _learn(cache, weights, buffers, inputs[first:stop], resets[first:stop], boosts[n])
+            learn(cache, weights, buffers, inputs[first:stop], resets[first:stop], boosts[n], board)
     return N
 
 
@@ -179,7 +177,7 @@ def _predict(cache: Cache, weights: tuple[Any, ...], state: Array, buffers: Buff
             copy(H, (bias,), (2 * H,), (b_hn.now,), (layer * H,))
         first, place = 0, 0
         while first < T:
-            stop = _text_end(resets, first, T)
+            stop = text_end(resets, first, T)
             if resets[first]:
                 state[layer] = 0
             forward(cache, (layer, first, stop, place), x, h, state[layer], (W_hh.now[layer], bias, hW))
@@ -206,49 +204,6 @@ def _losses(buffers: Buffers, targets: Ids, nats: Array) -> bool:
             y[t, v] /= y.dtype.type(total)
         y[t, targets[t]] -= 1
     return bool(np.isfinite(total_nats))
-
-
-@inner_kernel
-def _learn(
-    cache: Cache,
-    weights: tuple[Any, ...],
-    buffers: Buffers,
-    inputs: Ids,
-    resets: Mask,
-    boost: float,
-) -> None:
-    """A step with all weights, from the gradients of the logits."""
-    W_hh, W_ih, W_out, W_ih0, b, b_hn, b_out = weights
-    h, before, outputs, da = buffers.h, buffers.before, buffers.outputs, buffers.da
-    d, y, sums, rows = buffers.d, buffers.y, buffers.sums, buffers.rows
-    left, right, products = buffers.left, buffers.right, buffers.products
-    T, L, H, GH, V = len(inputs), len(before), before.shape[2], da.shape[1], y.shape[1]
-    of_vector = np.zeros(T, np.intp)
-    # y = h W_out + b_out
-    transposed_product(y[:T], W_out.now[0], V, sums)
-    learn_matrix(W_out, 0, outputs[L - 1], y[:T], boost, left, right, products)
-    learn_rows(b_out, 0, of_vector, y, 0, boost, right)
-    for layer in range(L - 1, -1, -1):
-        for t in range(T):
-            copy(H, (d,), (t * H,), (sums,), (t * sums.shape[1],))
-        # outputs, state = forward(x, state)
-        first, place = 0, 0
-        while first < T:
-            stop = _text_end(resets, first, T)
-            backward(cache, (layer, first, stop, place), d, h, (W_hh.now[layer], buffers.row), rows[1:3], da)
-            first, place = stop, place + stop - first + 1
-        dx, d_hW = gradients(cache, layer, da)
-        learn_matrix(W_hh, layer, before[layer], d_hW[:T], boost, left, right, products)
-        if GH == 3 * H:
-            learn_rows(b_hn, layer, of_vector, d_hW, 2 * H, boost, right)
-        learn_rows(b, layer, of_vector, dx, 0, boost, right)
-        if layer:
-            # x = outputs[layer - 1] W_ih + b
-            transposed_product(dx[:T], W_ih.now[layer - 1], GH, sums)
-            learn_matrix(W_ih, layer - 1, outputs[layer - 1], dx[:T], boost, left, right, products)
-        else:
-            # x = W_ih0[inputs] + b
-            learn_rows(W_ih0, 0, inputs, dx, 0, boost, right)
 
 
 # One for each cell, so that the names of compiled code say which it is

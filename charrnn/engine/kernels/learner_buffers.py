@@ -20,11 +20,11 @@ class Buffers(NamedTuple):
     x: Array
     """[T, G·H]: the projected inputs of a layer."""
     da: Array
-    """[T, G·H]: the gradient of h W_hh, where that is not the one of x."""
+    """[L, T, G·H]: the gradient of h W_hh, where that is not the one of x."""
     d: Array
     """[T, 1, H]: the gradient of a layer's outputs."""
     y: Array
-    """[T, V]: the logits, and their gradients."""
+    """[T, V]: the logits, and then their gradients."""
     sums: Array
     """[T, padded]: a product."""
     rows: Array
@@ -32,7 +32,8 @@ class Buffers(NamedTuple):
     row: Array
     """[padded]: a row of `multiply_back`."""
     left: Array
-    """[T · H], [T · padded] and [2, T, ≥ T]: what `learn_matrix` overwrites."""
+    """[2, T · H], [2, T · padded] and [2, 2, T, ≥ T]: what steps of weights overwrite, in the text's thread and in its
+    partner."""
     right: Array
     products: Array
 
@@ -46,14 +47,14 @@ class Buffers(NamedTuple):
             "before": (L, T, H),
             "outputs": (L, T, H),
             "x": (T, GH),
-            "da": (T, GH),
+            "da": (L, T, GH),
             "d": (T, 1, H),
             "y": (T, V),
             "sums": (T, padded),
             "rows": (3, padded),
             "row": (padded,),
-            "left": (T * H,),
-            "right": (T * padded,),
-            "products": (2, T, -(-T // BLOCK_COLUMNS) * BLOCK_COLUMNS),
+            "left": (2, T * H),
+            "right": (2, T * padded),
+            "products": (2, 2, T, -(-T // BLOCK_COLUMNS) * BLOCK_COLUMNS),
         }
         return cls(**{name: aligned_zeros(shape, dtype) for name, shape in shapes.items()})

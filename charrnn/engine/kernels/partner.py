@@ -1,11 +1,11 @@
-"""The partner: a second thread, which computes parts of the products of a single text.
+"""The partner: a second thread, which takes over parts of the work on a single text.
 
 The rows of a batch can go to several threads, but a single text has one row: all that threads can share is the columns
-of each product. They wait for each other several times a character, far too often for locks. So the threads agree by
-numbers in memory that both watch, the `board`. The text's thread, the leader, posts a product there, which raises a
-counter by `PARTS + 1`; both threads then raise the counter by 1 for each part that they take, until none is left. So
-the leader never waits for a partner that does nothing: it takes all parts itself. And each column is computed as it
-would be by one thread, whoever takes it: the results are the same, to the bit.
+of each product, or, while it is learned from, the steps of different weights. They wait for each other thousands of
+times a second, far too often for locks. So the threads agree by numbers in memory that both watch, the `board`. The
+text's thread, the leader, posts parts there; both threads then take one after the other, until none is left. So the
+leader never waits for a partner that does nothing: it takes all parts itself. And each part is computed as it would be
+by one thread, whoever takes it: the results are the same, to the bit.
 """
 
 import time
@@ -29,16 +29,16 @@ PARTS = 2
 """The parts of a product: one for each thread."""
 LINE = 128 // 8
 """The numbers in the longest line that a cache has (Apple's): those that different threads write lie apart."""
-COUNTER, JOB, DONE, IS_SLOW, HELPED = 0, 1, LINE, 2 * LINE, 3 * LINE
-"""Where the numbers lie on the board: the counter; the product that was posted; how many of its parts are done; whether
-the leader has waited too long; how many parts the partner has done."""
-CLOSED = -1
-"""The counter when nothing more will be posted."""
+POSTED, JOB, TAKEN, DONE, IS_SLOW, HELPED = 0, 1, LINE, 2 * LINE, 3 * LINE, 4 * LINE
+"""Where the numbers lie on the board: how many parts have been posted, taken and done since the beginning; what the
+last ones are of; whether the leader has waited too long; how many parts the partner has done."""
+CLOSED, NONE = -1, -2
+"""In the place of a part: no more will be posted, and none is left now. `CLOSED` is also what is posted in the end."""
 MAX_WAIT = 20_000
 """How often the leader looks whether a part is done, about 0.3 ms, before it takes the partner for one that the system
 has stopped in the middle, because other programs need its core: the rest of the run it is alone."""
 MAX_IDLE = 200_000
-"""How often a partner looks for a part, about 3 ms, before it takes the leader for stopped, and leaves."""
+"""How often a partner looks for a part, 3 to 10 ms, before it takes the leader for stopped, and leaves."""
 NO_BOARD: Array = np.empty(0, np.int64)
 """The board of a thread that has no partner."""
 MIN_GAIN = 1.2
@@ -49,9 +49,21 @@ MAX_INTERVAL = 64
 
 def new_board() -> Array:
     """A board on which nothing is posted yet."""
-    board = aligned_zeros((4 * LINE,), np.int64)
-    board[COUNTER] = PARTS
-    return board
+    return aligned_zeros((5 * LINE,), np.int64)
+
+
+def with_partner(work: Callable[[Array, bool], Result], threads: Threads) -> Result:
+    """`work(board, False)`; meanwhile another of several threads, once it is free, may call `work(board, True)`."""
+    board = new_board()
+    try:
+        withdraw = threads.beside(lambda: work(board, True))
+    except RuntimeError:  # the program is ending, and has no more threads
+        return work(NO_BOARD, False)
+    try:
+        return work(board, False)
+    finally:
+        close(board)  # also if the work was interrupted
+        withdraw()
 
 
 class Partnership:
@@ -76,7 +88,7 @@ class Partnership:
             return work(NO_BOARD, False)
         is_trial = self.runs_to_trial <= 0 and N >= self.N
         began = time.perf_counter()
-        result = self._shared(work) if self.is_shared != is_trial else work(NO_BOARD, False)
+        result = with_partner(work, self.threads) if self.is_shared != is_trial else work(NO_BOARD, False)
         seconds_per_char = (time.perf_counter() - began) / N
         if not is_trial:
             if N >= self.N:  # the end of a text says less
@@ -90,18 +102,6 @@ class Partnership:
         self.runs_to_trial = self.interval
         return result
 
-    def _shared(self, work: Callable[[Array, bool], Result]) -> Result:
-        board = new_board()
-        try:
-            withdraw = self.threads.beside(lambda: work(board, True))
-        except RuntimeError:  # the program is ending, and has no more threads
-            return work(NO_BOARD, False)
-        try:
-            return work(board, False)
-        finally:
-            close(board)  # also if the work was interrupted
-            withdraw()
-
 
 @kernel
 def is_shared(board: Array) -> bool:
@@ -110,21 +110,21 @@ def is_shared(board: Array) -> bool:
 
 
 @kernel
-def post(board: Array, job: int) -> None:
-    """Posts a product, by a number that says which; all parts of the last one are done."""
-    board[JOB], board[DONE] = job, 0
-    _store(board, COUNTER, (board[COUNTER] // (PARTS + 1) + 1) * (PARTS + 1))
+def post(board: Array, parts: int, job: int) -> None:
+    """Posts parts of a job, by a number that says which; the last one is only kept until the next."""
+    board[JOB] = job
+    _store(board, POSTED, board[POSTED] + parts)
 
 
 @kernel
 def take(board: Array) -> int:
-    """Takes a part of the product that is posted: its number, or `PARTS` if none is left, or `CLOSED`."""
-    counter: int = _load(board, COUNTER)
-    while counter != CLOSED and counter % (PARTS + 1) < PARTS:
-        if _exchange(board, COUNTER, counter, counter + 1):
-            return counter % (PARTS + 1)
-        counter = _load(board, COUNTER)
-    return CLOSED if counter == CLOSED else PARTS
+    """Takes the next part: how many were posted before it, or `NONE` if none is left, or `CLOSED`."""
+    taken: int = _load(board, TAKEN)
+    while taken < _load(board, POSTED):
+        if _exchange(board, TAKEN, taken, taken + 1):
+            return taken
+        taken = _load(board, TAKEN)
+    return CLOSED if _load(board, POSTED) == CLOSED else NONE
 
 
 @kernel
@@ -135,9 +135,9 @@ def finish(board: Array) -> None:
 
 @kernel
 def wait(board: Array) -> None:
-    """Waits until all parts of the product are done."""
+    """Waits until all parts that have been posted are done."""
     waited = 0
-    while _load(board, DONE) < PARTS:
+    while _load(board, DONE) < board[POSTED]:
         _pause()
         waited += 1
     if waited > MAX_WAIT:
@@ -146,10 +146,10 @@ def wait(board: Array) -> None:
 
 @kernel
 def next_part(board: Array) -> int:
-    """Waits for a part, as a partner: its number, or `CLOSED` if no more is to be expected."""
+    """Waits for a part, as a partner: as `take`, or `CLOSED` if no more is to be expected."""
     for _ in range(MAX_IDLE):
         part: int = take(board)
-        if part != PARTS:
+        if part != NONE:
             return part
         _pause()
     return CLOSED
@@ -157,7 +157,7 @@ def next_part(board: Array) -> int:
 
 def close(board: Array) -> None:
     """Lets the partner leave, if there is one."""
-    board[COUNTER : COUNTER + 1] = CLOSED
+    board[POSTED : POSTED + 1] = CLOSED
 
 
 def _atomic(emit: Callable[..., ir.Value | None], result: Any, n_values: int) -> Any:
