@@ -107,8 +107,7 @@ class Adaptation:
         """Begins to read a block, in threads; what it returns waits for what the two readers say of the passage."""
         new = passage(ids, self._before, resets, self._model.start)
         self._before = int(ids[-1])
-        others = threads if threads.pool else None
-        readers = [partial(self._learn, new, others), partial(self._trained.read, new, learns=False)]
+        readers = [partial(self._learn, new, threads), partial(self._trained.read, new, learns=False)]
         waiting = threads.start(_quietly, readers)
 
         def said() -> tuple[Passage, Array, Array]:
@@ -128,7 +127,7 @@ class Adaptation:
         self.trained_nats += float(trained.sum(dtype=np.float64))
         return self._mixed(adapted, trained)
 
-    def _learn(self, new: Passage, threads: Threads | None) -> Array:
+    def _learn(self, new: Passage, threads: Threads) -> Array:
         """What the learner says of a passage, of which it learns the segments that are complete."""
         known, read = len(self._rest.targets), Passage.joined([self._rest, new])
         n = len(read.targets) // self.config.segment * self.config.segment

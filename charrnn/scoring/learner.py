@@ -109,7 +109,7 @@ class Learner:
     def read(self, passage: Passage, learns: bool = True, threads: Threads | None = None) -> Array:
         """-log p [N] of the characters of a passage, of whole segments if it learns from them.
 
-        This engine needs no other threads.
+        Of the threads, one may take a part of the work; here none does.
 
         Where that is NaN or infinite, it forgets all that it has learned.
         """

@@ -93,7 +93,7 @@ class Learner:
         self.steps = 0
 
     def read(self, passage: tuple[Ids, Ids, Mask], learns: bool = True, threads: Threads | None = None) -> Array:
-        """As `scoring.learner.Learner.read`; if there are several threads, another one takes some steps of weights."""
+        """As `scoring.learner.Learner.read`; one of several threads may take some steps of weights meanwhile."""
         (inputs, targets, resets), (V,) = passage, self.shapes["b_out"]
         ids, nats = (flat_indices(inputs, V), flat_indices(targets, V)), np.empty(len(targets), self.dtype)
         own, done = (self.cache, self.weights, self.state, self.buffers), 0
@@ -101,7 +101,7 @@ class Learner:
             rest, first = (array[done:] for array in (*ids, resets)), done
             boosts = self._boosts(len(nats) - done, learns)
             work = partial(READERS[self.cell], *own, *rest, self.segment, boosts, nats[done:])
-            done += work(partner.NO_BOARD, False) if threads is None else partner.with_partner(work, threads)
+            done += partner.with_partner(work, threads)
             self.steps += learns * (done - first) // self.segment
             if not np.isfinite(nats[first:done].sum()):
                 self.forget()

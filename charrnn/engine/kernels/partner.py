@@ -52,8 +52,10 @@ def new_board() -> Array:
     return aligned_zeros((5 * LINE,), np.int64)
 
 
-def with_partner(work: Callable[[Array, bool], Result], threads: Threads) -> Result:
+def with_partner(work: Callable[[Array, bool], Result], threads: Threads | None) -> Result:
     """`work(board, False)`; meanwhile another of several threads, once it is free, may call `work(board, True)`."""
+    if threads is None or threads.pool is None:
+        return work(NO_BOARD, False)
     board = new_board()
     try:
         withdraw = threads.beside(lambda: work(board, True))
