@@ -30,13 +30,13 @@ PARTS = 2
 LINE = 128 // 8
 """The numbers in the longest line that a cache has (Apple's): those that different threads write lie apart."""
 POSTED, JOB, TAKEN, DONE, IS_SLOW, HELPED = 0, 1, LINE, 2 * LINE, 3 * LINE, 4 * LINE
-"""Where the numbers lie on the board: how many parts have been posted, taken and done since the beginning; what the
-last ones are of; whether the leader has waited too long; how many parts the partner has done."""
+"""Where the numbers lie on the board: how many parts have been posted since the beginning, the job of the last ones,
+how many parts have been taken and done; whether the leader has waited too long; how many parts the partner has done."""
 CLOSED, NONE = -1, -2
 """In the place of a part: no more will be posted, and none is left now. `CLOSED` is also what is posted in the end."""
 MAX_WAIT = 20_000
-"""How often the leader looks whether a part is done, about 0.3 ms, before it takes the partner for one that the system
-has stopped in the middle, because other programs need its core: the rest of the run it is alone."""
+"""How often the leader looks whether all parts are done, 0.3 to 1 ms, before it takes the partner for one that the
+system has stopped in the middle, because other programs need its core: the rest of the run it is alone."""
 MAX_IDLE = 200_000
 """How often a partner looks for a part, 3 to 10 ms, before it takes the leader for stopped, and leaves."""
 NO_BOARD: Array = np.empty(0, np.int64)
@@ -113,7 +113,7 @@ def is_shared(board: Array) -> bool:
 
 @kernel
 def post(board: Array, parts: int, job: int) -> None:
-    """Posts parts of a job, by a number that says which; the last one is only kept until the next."""
+    """Posts parts of a job. The board keeps only the number of the latest job; where parts have an order, it is 0."""
     board[JOB] = job
     _store(board, POSTED, board[POSTED] + parts)
 
@@ -136,20 +136,20 @@ def finish(board: Array) -> None:
 
 
 @kernel
-def wait(board: Array) -> None:
-    """Waits until all parts that have been posted are done."""
+def wait(board: Array, patience: int = 1) -> None:
+    """Waits until all parts that have been posted are done; the larger these are, the more patience they take."""
     waited = 0
     while _load(board, DONE) < board[POSTED]:
         _pause()
         waited += 1
-    if waited > MAX_WAIT:
+    if waited > patience * MAX_WAIT:
         board[IS_SLOW] = 1
 
 
 @kernel
-def next_part(board: Array) -> int:
+def next_part(board: Array, patience: int = 1) -> int:
     """Waits for a part, as a partner: as `take`, or `CLOSED` if no more is to be expected."""
-    for _ in range(MAX_IDLE):
+    for _ in range(patience * MAX_IDLE):
         part: int = take(board)
         if part != NONE:
             return part
