@@ -14,15 +14,13 @@ from charrnn.model.model import Model
 from charrnn.scoring.gradient_scale import measure
 from charrnn.scoring.learner import AdaptationConfig, Learner, boost, factors
 from charrnn.scoring.passage import Passage, passage
-from charrnn.types import Array
+from support.boards import PATIENCE, recorded_boards
 from support.cells import CELLS
 from support.processes import python
 from support.random_models import random_model
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba")
 SEGMENT = 12
-PATIENCE = 100
-"""The seconds after which a partner, which a busy machine may keep from helping, counts as broken."""
 
 
 def pair(model: Model, **settings: float) -> tuple[Learner, Learner]:
@@ -68,13 +66,7 @@ def test_it_predicts_and_learns_as_the_reference_does(cell: str, layers: int, hi
 def test_with_a_partner_it_learns_the_same_to_the_bit(cell: str, layers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from charrnn.engine.kernels import partner
 
-    boards, new_board = [], partner.new_board
-
-    def kept_board() -> Array:
-        boards.append(new_board())
-        return boards[-1]
-
-    monkeypatch.setattr(partner, "new_board", kept_board)
+    boards = recorded_boards(monkeypatch)
     model = calm_model(cell, layers, 40)
     (_, alone), (_, both), read = pair(model), pair(model), text(model, 200)
     end = time.monotonic() + PATIENCE

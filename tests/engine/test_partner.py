@@ -12,6 +12,7 @@ from charrnn import engine as engines
 from charrnn.config import WEIGHT_PRECISIONS, ModelConfig, SamplingConfig
 from charrnn.model.forms import network_for
 from charrnn.sampling import filters
+from support.boards import PATIENCE, recorded_boards
 
 pytest.importorskip("numba")
 
@@ -19,8 +20,6 @@ from charrnn.engine.kernels import partner
 from charrnn.engine.threads import Threads
 
 V = 70
-PATIENCE = 100
-"""The seconds after which a partner, which a busy machine may keep from helping, counts as broken."""
 
 
 def decoder(cell: str, layers: int, H: int, precision: str, threads: int) -> Any:
@@ -63,13 +62,7 @@ def together(work: Callable[[Any, bool], Any]) -> Callable[[Any, bool], Any]:
 def test_with_a_partner_a_text_is_the_same_to_the_bit(
     cell: str, layers: int, H: int, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    boards, partner_board = [], partner.new_board
-
-    def new_board() -> Any:
-        boards.append(partner_board())
-        return boards[-1]
-
-    monkeypatch.setattr(partner, "new_board", new_board)
+    boards = recorded_boards(monkeypatch)
     run = partner.with_partner
     monkeypatch.setattr(partner.Partnership, "run", lambda self, work, N: run(together(work), self.threads))
     alone, both = (decoder(cell, layers, H, precision, threads) for threads in (1, 2))
@@ -81,6 +74,7 @@ def test_with_a_partner_a_text_is_the_same_to_the_bit(
         assert time.monotonic() < end, "the partner did nothing"
     assert all(board[partner.POSTED] == partner.CLOSED for board in boards)
     assert all(board[partner.DONE] == board[partner.TAKEN] > 0 for board in boards)
+    assert all(board[partner.DONE] % partner.PARTS == 0 for board in boards)
 
 
 def test_small_networks_have_no_partner() -> None:
