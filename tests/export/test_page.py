@@ -424,6 +424,19 @@ def test_colours_show_the_surprisal_and_leave_the_text_as_it_is(browser: Any, tm
     assert click(browser, "write") == plain
 
 
+def test_marks_stay_with_the_character_that_came_in_the_piece_before(browser: Any, tmp_path: Path) -> None:
+    opened(browser, page_of(random_model(), tmp_path))
+    fill(browser, colours=True)
+    spans = browser.execute_script("""
+        $("text").replaceChildren();
+        for (const [text, ...bits] of [["ae", 1, 5], ["\\u0301\\u200d", 9, 9], ["bc", 0, 3], ["d", 3]]) {
+            show({ text, bits });
+        }
+        return Array.from(document.querySelectorAll("#text span"), (s) => [s.className, s.textContent]);
+    """)
+    assert spans == [["s1", "a"], ["s3", "e\N{COMBINING ACUTE ACCENT}\N{ZERO WIDTH JOINER}b"], ["s2", "c"], ["s2", "d"]]
+
+
 # What it is
 
 

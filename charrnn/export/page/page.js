@@ -46,13 +46,15 @@ function showValues() {
 
 // The text
 
+const JOINER = "\u200d";
 const graphemeGoesOn = /^[\p{M}\u200d\ufe0f\u{1f3fb}-\u{1f3ff}]/u;
 const stepOf = (bits) => STEPS.filter((least) => bits >= least).length;
 
-// The characters in spans, of which each has those of equal colour; marks stay with the character that they change
-function coloured({ text, bits }) {
+// The characters in spans, of which each has those of equal colour; marks stay with the character that they change, be it
+// in the span before
+function coloured({ text, bits }, before) {
   const spans = [];
-  let [last, step, joins] = [null, -1, false];
+  let [last, step, joins] = [before, -1, before?.textContent.endsWith(JOINER)];
   [...text].forEach((character, n) => {
     const next = stepOf(bits[n]);
     if (last && (next === step || joins || graphemeGoesOn.test(character))) {
@@ -63,13 +65,15 @@ function coloured({ text, bits }) {
       last.textContent = character;
       spans.push(last);
     }
-    joins = character === "\u200d";
+    joins = character === JOINER;
   });
   return spans;
 }
 
-function nodesOf(piece) {
-  if (piece.bits !== null) return $("colours").checked ? coloured(piece) : [piece.text];
+// The nodes of a piece that comes after the others of a block, if there is one yet
+function nodesOf(piece, block) {
+  if (piece.bits !== null && !$("colours").checked) return [piece.text];
+  if (piece.bits !== null) return coloured(piece, block?.querySelector("span:last-child"));
   const echo = document.createElement("b");
   echo.textContent = piece.text;
   return [echo];
@@ -81,9 +85,9 @@ function show({ text, bits }) {
   const end = box.lastChild?.textContent.length > LONG_BLOCK ? text.indexOf("\n") + 1 : 0;
   const head = { text: text.slice(0, end), bits: bits && bits.slice(0, [...text.slice(0, end)].length) };
   const rest = { text: text.slice(end), bits: bits && bits.slice(head.bits?.length) };
-  box.lastChild?.append(...nodesOf(head));
+  box.lastChild?.append(...nodesOf(head, box.lastChild));
   if (end || !box.lastChild) box.append(document.createElement("div"));
-  box.lastChild.append(...nodesOf(rest));
+  box.lastChild.append(...nodesOf(rest, box.lastChild));
 }
 
 function showWaiting() {
