@@ -98,6 +98,12 @@ def test_a_short_training_takes_numpy_and_says_so(cold: dict[str, str], tmp_path
     assert json.loads(done.stdout)["engine"] == "numpy", done.stderr
 
 
+def test_a_text_that_can_not_be_trained_on_is_one_line(cold: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "few.txt").write_text("one line only\n")
+    line = error_line(charrnn("train", "few.txt", "--lines", "--time", "3s", cwd=tmp_path, env=cold), 1)
+    assert "few.txt has only one line" in line
+
+
 @pytest.mark.parametrize("arriving", [False, True], ids=["file", "stdin"])
 def test_a_score_takes_numpy_and_says_so(arriving: bool, model: Path, cold: dict[str, str], tmp_path: Path) -> None:
     text = TEXT * 20

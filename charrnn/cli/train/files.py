@@ -88,11 +88,14 @@ def start(
             notice(unread_stdin.NOTICE)
         shared = None if ranks is None or model is not None else read_index(ranks, source, options)
         corpus = _read_whole(source, options, notice) if shared is None else shared
-        options = _with_engine(options, source, corpus, model, quiet, draws)
+        given = options.get("time")
+        options, spared = _with_engine(options, source, corpus, model, quiet, draws)
         with default_interrupt():  # the measurement compiles
             trainer = trainers.start(
                 corpus, source=source, init_from=model, unknown=unknown or "new", ranks=ranks, **options
             )
+        if spared and not quiet:
+            notify_spared(spared, given)  # now, since a text that can't be trained on is one line of error
     return trainer, path, lock
 
 
@@ -210,11 +213,14 @@ def _with_remaining_time(options: TrainOptions, source: Source) -> TrainOptions:
 
 def _with_engine(
     options: TrainOptions, source: Source, corpus: Corpus, model: Model | None, quiet: bool, draws: bool
-) -> TrainOptions:
-    """The options of a new run: those with a `time` with what remains of it, and what computes best in that."""
+) -> tuple[TrainOptions, float]:
+    """The options of a new run: those with a `time` with what remains of it, and what computes best in that.
+
+    And the seconds that compiling would take, if that is why the engine is NumPy, or 0.
+    """
     if "time" not in options:
-        return options
-    given, options = options["time"], _with_remaining_time(options, source)
+        return options, 0.0
+    options = _with_remaining_time(options, source)
     train_options.check(options, has_model=model is not None)
     config = None if model is None else model.config
     resolved = train_options.resolve_layout(corpus, options, config)
@@ -223,9 +229,7 @@ def _with_engine(
     kernels = autoconfig.kernels(resolved, config, draws)
     choice = engines.choose(train_options.requested_engine(options), seconds=seconds, kernels=kernels)
     notify_compilation(choice.engine, kernels, quiet)  # now, since measuring the machine compiles
-    if choice.spared and not quiet:
-        notify_spared(choice.spared, given)
-    return options | {"engine": choice.engine, "precision": resolved["precision"]}
+    return options | {"engine": choice.engine, "precision": resolved["precision"]}, choice.spared
 
 
 def _notify_engine(options: TrainOptions, state: TrainingState, quiet: bool, draws: bool) -> None:
