@@ -1,12 +1,10 @@
 """The adaptation: a model that learns from texts while it reads them, and what it says of each character before that.
 
 Names, places and habits of a text are learned within a page. Each character is predicted by the weights that have
-learned from the characters before it, and by the trained ones. The prediction is a mixture, with weights that follow
-from how well each of them predicted what came before (fixed share; M. Herbster, M. Warmuth, 1998). So a text from which
-there is nothing to learn costs hardly more than without adaptation: at most ln 2 nats, and `SHARE` nats per character.
+learned from the characters before it, and by the trained ones: see `mixture`. So a text from which there is nothing to
+learn costs hardly more than without adaptation.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -22,16 +20,15 @@ from charrnn.model.model import Model, check_finite, check_model
 from charrnn.resources import blas
 from charrnn.scoring.gradient_scale import measure
 from charrnn.scoring.learner import AdaptationConfig, Learner, boost, factors
+from charrnn.scoring.mixture import Mixture
 from charrnn.scoring.passage import Passage, passage
 from charrnn.types import Array, Ids, Mask
 
-SHARE = 1 / 2000
-"""The part of the mixture that is shared out anew after each character, so that it can change its mind."""
 BLOCK = 2000
 """The characters that are read at once."""
-MIN_WEIGHT = 0.01
-"""The least part of the mixture that what was learned has at the end, if it is of use. One that is worse than the
-trained model by 0.003 nats per character keeps about 0.1, and one that is ruined `SHARE` / 2."""
+MIN_ADVANTAGE = -0.1
+"""How much better what was learned has to predict than the trained weights, in nats per character, to be of use. With
+the default rate, a long text of which there is little to learn comes down to -0.04 in places."""
 
 
 class Adaptation:
@@ -50,8 +47,7 @@ class Adaptation:
         by = factors(measure(model, self.config.segment), self.config)
         self._learner = _learner(model, by, self.config.segment)
         self._trained = self._learner.trained_reader()
-        self._weight = 0.5
-        """That of what it has learned, in the mixture."""
+        self._mixture = Mixture(len(model.vocabulary))
         self._before, self._rest = model.start, _nothing(model)
         """The last character, and the segment that is not complete yet, which is predicted but not learned from."""
         self._history = model.zero_text_state(1).history
@@ -70,14 +66,15 @@ class Adaptation:
     def check_learned(self) -> None:
         """Raises `DivergenceError` if the model as it is now predicts much worse than the trained one."""
         is_finite = all(np.isfinite(p).all() for p in self._learner.params.values())
-        if self._weight < MIN_WEIGHT or not is_finite:
+        if self._mixture.advantage < MIN_ADVANTAGE or not is_finite:
             raise DivergenceError("the model learned too fast, and now predicts worse than before: lower the rate")
 
     def forget(self) -> None:
         """Goes back to the trained weights; what is read next begins a new text."""
         self._learner.forget()
         self._trained.forget()
-        self._weight, self._before, self._rest, self._has_read = 0.5, self._model.start, _nothing(self._model), False
+        self._mixture, self._rest = Mixture(len(self._model.vocabulary)), _nothing(self._model)
+        self._before, self._has_read = self._model.start, False
         self._history = self._model.zero_text_state(1).history
 
     def read(self, ids: Ids, resets: Mask | None = None) -> Array:
@@ -125,7 +122,7 @@ class Adaptation:
             adapted, trained = (table.mixture(nats, p) for nats in (adapted, trained))
         self.chars += len(trained)
         self.trained_nats += float(trained.sum(dtype=np.float64))
-        return self._mixed(adapted, trained)
+        return self._mixture.nats(adapted, trained, new.inputs)
 
     def _learn(self, new: Passage, threads: Threads) -> Array:
         """What the learner says of a passage, of which it learns the segments that are complete."""
@@ -138,22 +135,6 @@ class Adaptation:
             found.append(self._learner.read(self._rest, learns=False))
             self._learner.state = state  # from which the segment will be read anew
         return np.concatenate(found)[known:]
-
-    def _mixed(self, adapted: Array, trained: Array) -> Array:
-        """The mixture's -log p [N], from those of its two parts."""
-        w, found = self._weight, np.empty(len(adapted))
-        for n, (a, b) in enumerate(zip(adapted.tolist(), trained.tolist(), strict=True)):
-            # p = w e⁻ᵃ + (1 - w) e⁻ᵇ, with the larger of the two factored out; then w ← w e⁻ᵃ / p
-            if a < b:
-                p = w + (1 - w) * math.exp(a - b)
-                found[n], w = a - math.log(p), w / p
-            else:  # also if what it has learned gives NaN
-                part = w * math.exp(b - a) if a < math.inf else 0.0
-                p = part + 1 - w
-                found[n], w = b - math.log(p), part / p
-            w = (1 - SHARE) * w + SHARE / 2
-        self._weight = w
-        return found
 
 
 def check_reader(adaptation: object, model: Model) -> None:
