@@ -1,8 +1,8 @@
 """The adaptation: a model that learns from texts while it reads them, and what it says of each character before that.
 
 Names, places and habits of a text are learned within a page. Each character is predicted by the weights that have
-learned from the characters before it, and by the trained ones: see `mixture`. So a text from which there is nothing to
-learn costs hardly more than without adaptation.
+learned from the characters before it, and by the trained ones. The mixture of the two trusts the one that was better
+lately, so a text from which there is nothing to learn costs hardly more than without adaptation: see `mixture`.
 """
 
 from collections.abc import Callable

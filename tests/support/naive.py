@@ -201,20 +201,23 @@ def gradient(f, array, eps=1e-5):
     return d
 
 
-def mixed_nats(learned, trained, before, segment):
-    """-log p of characters of which two say this, mixed by a unit that learns after each segment at a rate of 0.15."""
-    theta, biases, found = [-1.0, 1.0, 1.0, 1.0, 4.0], {}, []
+def mixed_nats(learned, trained, before, update_every):
+    """-log p of characters of which two say this: mixed by a unit, and the result with the second by fixed share."""
+    theta, biases, share, found = [0.0, 1.0, 1.0, 1.0, 4.0], {}, 0.5, []
     advantages = [max(-2.0, min(2.0, b - a)) for a, b in zip(learned, trained, strict=True)]
-    surpluses = []
+    changes = []
     for n, (a, b, v) in enumerate(zip(learned, trained, before, strict=True)):
         f = [1.0, *(sum(advantages[max(0, n - span) : n]) / span for span in (2, 8, 32, 128))]
-        w = sigma(sum(x * y for x, y in zip(theta, f, strict=True)) + biases.get(v, 0.0))
-        p = w * math.exp(-a) + (1 - w) * math.exp(-b)
+        logit = sum(x * y for x, y in zip(theta, f, strict=True)) + biases.get(v, 0.0)
+        w = sigma(max(-8.0, min(8.0, logit)))
+        unit = w * math.exp(-a) + (1 - w) * math.exp(-b)
+        p = share * unit + (1 - share) * math.exp(-b)
         found.append(-math.log(p))
-        surpluses.append((w * math.exp(-a) / p - w, f, v))
-        if len(surpluses) == segment:
-            for surplus, f, v in surpluses:
-                theta = [x + 0.15 * surplus * y for x, y in zip(theta, f, strict=True)]
-                biases[v] = biases.get(v, 0.0) + 0.15 * surplus
-            surpluses = []
+        share *= unit / p
+        changes.append((w * math.exp(-a) / unit - w, f, v))
+        if len(changes) == update_every:
+            for change, f, v in changes:
+                theta = [x + 0.15 * change * y for x, y in zip(theta, f, strict=True)]
+                biases[v] = biases.get(v, 0.0) + 0.15 * change
+            changes, share = [], 0.99 * share + 0.005
     return found

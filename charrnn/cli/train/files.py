@@ -95,7 +95,7 @@ def start(
                 corpus, source=source, init_from=model, unknown=unknown or "new", ranks=ranks, **options
             )
         if spared and not quiet:
-            notify_spared(spared, given)  # now, since a text that can't be trained on is one line of error
+            notify_spared(spared, given)  # only now: a text that can't be trained on is one line
     return trainer, path, lock
 
 

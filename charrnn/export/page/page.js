@@ -50,7 +50,7 @@ const JOINER = "\u200d";
 const graphemeGoesOn = /^[\p{M}\u200d\ufe0f\u{1f3fb}-\u{1f3ff}]/u;
 const stepOf = (bits) => STEPS.filter((least) => bits >= least).length;
 
-// The characters in spans, of which each has those of equal colour; marks stay with the character that they change, be it
+// The characters in spans, of which each has those of equal colour. Marks stay with the character that they change, even
 // in the span before
 function coloured({ text, bits }, before) {
   const spans = [];
