@@ -44,7 +44,7 @@ class AdaptationConfig(Config):
 
     rate: float = 0.003
     """How far a weight goes in a step if its gradient has its usual size; the first steps go further."""
-    pull: float = 0.003
+    pull: float = 0.002
     """The part of the distance to the trained weight that an average weight goes back in a step."""
     segment: int = 40
     """The characters that are read before each step."""

@@ -329,7 +329,7 @@ def test_an_adapted_model_is_a_file_that_says_so(model: Path, tmp_path: Path) ->
         f"learned from {len(TEXT):,} characters: {bits}",
         "done: new.safetensors holds the adapted model",
     ]
-    assert after.adapted == (AdaptedText("page.txt", len(TEXT), 0.003, 0.003, 40),)
+    assert after.adapted == (AdaptedText("page.txt", len(TEXT), 0.003, 0.002, 40),)
     assert (after.history, after.corpus, after.training, after.step) == (
         before.history, before.corpus, before.training, before.step
     )  # fmt: skip
@@ -389,7 +389,7 @@ def test_an_adapted_model_is_inspected_and_adapted_again(model: Path, tmp_path: 
     first = {"name": "stdin", "chars": len(OPENING), "rate": 0.01, "pull": 0.0, "segment": 8}
     assert data["adapted"] == [
         first,
-        {"name": "stdin", "chars": len(TEXT), "rate": 0.003, "pull": 0.003, "segment": 40},
+        {"name": "stdin", "chars": len(TEXT), "rate": 0.003, "pull": 0.002, "segment": 40},
     ]
     shown = charrnn("inspect", "a.safetensors", cwd=tmp_path).stdout
     assert f"adapted to    stdin, {len(OPENING)} characters, rate 0.01, pull 0.0, segment 8" in shown

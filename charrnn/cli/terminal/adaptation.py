@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from charrnn.scoring.score import Score
 
 RATE = "How far a weight goes in a step if its gradient has its usual size. [0.003]"
-PULL = "The part of the distance to the trained weight that an average one goes back in a step. [0.003]"
+PULL = "The part of the distance to the trained weight that an average one goes back in a step. [0.002]"
 SEGMENT = "The characters that are read before each step. [40]"
 
 AdaptRateOption = Annotated[float | None, option(RUN, f"With --adapt: {RATE[0].lower()}{RATE[1:]}")]
