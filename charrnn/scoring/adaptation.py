@@ -28,7 +28,7 @@ BLOCK = 2000
 """The characters that are read at once."""
 MIN_ADVANTAGE = -0.1
 """How much better what was learned has to predict than the trained weights, in nats per character, to be of use. With
-the default rate, a long text of which there is little to learn comes down to -0.04 in places."""
+the default rate, a long text of which there is little to learn comes down to -0.05 in places."""
 
 
 class Adaptation:
