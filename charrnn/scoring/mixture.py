@@ -16,6 +16,7 @@ So no text costs more than it does with the trained weights, log 2 nats, and `SH
 
 import numpy as np
 
+from charrnn.layers.activations import sigmoid
 from charrnn.types import Array, Ids
 
 SPANS = (2, 8, 32, 128)
@@ -84,8 +85,9 @@ class Mixture:
 
     def _gains_of_unit(self, f: Array, v: Ids, advantages: Array) -> Array:
         """log p_u - log p_b [n], of which the unit will learn at the next update."""
-        logits = np.minimum(np.maximum(f @ self._theta + self._c[v], -MAX_LOGIT), MAX_LOGIT)
-        change = _sigma(logits + advantages) - _sigma(logits)  # w p_a / p_u - w
+        logits = np.clip(f @ self._theta + self._c[v], -MAX_LOGIT, MAX_LOGIT)
+        raised = logits + advantages
+        change = sigmoid(raised, raised) - sigmoid(logits, np.empty_like(logits))  # w p_a / p_u - w
         self._theta_change += change @ f
         np.add.at(self._c_change, v, change)
         return _gains(logits, advantages)
@@ -94,15 +96,10 @@ class Mixture:
         self._theta += RATE * self._theta_change
         self._c += RATE * self._c_change
         self._theta_change[:], self._c_change[:], self._size = 0, 0, 0
-        share = (1 - SHARE) * _sigma(self._log_odds) + SHARE / 2
-        self._log_odds = float(np.log(share / (1 - share)))
+        # σ(log_odds) becomes (1 - SHARE) σ(log_odds) + SHARE / 2
+        most, least = np.log(1 - SHARE / 2), np.log(SHARE / 2)
+        self._log_odds = np.logaddexp(self._log_odds + most, least) - np.logaddexp(self._log_odds + least, most)
         self._total, self._count = KEPT * self._total, KEPT * self._count
-
-
-def _sigma(x: Array | float) -> Array:
-    """1 / (1 + e^-x), without overflow."""
-    s: Array = 1 / (1 + np.exp(-np.maximum(x, -700.0)))
-    return s
 
 
 def _gains(logits: Array, advantages: Array) -> Array:
