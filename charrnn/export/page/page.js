@@ -72,11 +72,12 @@ function coloured({ text, bits }, before) {
 
 // The nodes of a piece that comes after the others of a block, if there is one yet
 function nodesOf(piece, block) {
-  if (piece.bits !== null && !$("colours").checked) return [piece.text];
-  if (piece.bits !== null) return coloured(piece, block?.querySelector("span:last-child"));
-  const echo = document.createElement("b");
-  echo.textContent = piece.text;
-  return [echo];
+  if (piece.bits === null) {
+    const echo = document.createElement("b");
+    echo.textContent = piece.text;
+    return [echo];
+  }
+  return $("colours").checked ? coloured(piece, block?.querySelector("span:last-child")) : [piece.text];
 }
 
 // Shows a piece at the end. A block ends with a line once it is long, so that the browser lays out only the last one anew
