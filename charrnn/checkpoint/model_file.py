@@ -13,7 +13,7 @@ from charrnn.checkpoint.adapted_text import AdaptedText
 from charrnn.checkpoint.atomic_file import AtomicFile
 from charrnn.checkpoint.pytorch_format import from_torch, to_torch, torch_views
 from charrnn.checkpoint.tensor_file import TensorFile, create
-from charrnn.config import TrainingConfig
+from charrnn.config import Config, TrainingConfig
 from charrnn.dataset.text_form import DEFAULT_FORM
 from charrnn.errors import CheckpointError
 from charrnn.model.display import Displayed
@@ -50,6 +50,15 @@ class Checkpoint(Displayed):
         s = trainer.state
         model = replace(trainer.best, table=meta.table_of(s.source))
         return cls(model, trainer.best_step, s.training_config, s.corpus, trainer.history, run_id=s.run_id)
+
+    def adapted_to(self, model: Model, name: str, chars: int, how: Config) -> Self:
+        """The checkpoint of a model that this one became as it learned from so many characters of a text of this name.
+
+        `how` is a `scoring.learner.AdaptationConfig`. What was read in another encoding does not change how it reads.
+        """
+        text = AdaptedText(name, chars, **how.to_dict())
+        model = replace(model, text_form=self.model.text_form)
+        return replace(self, model=model, run_id="", adapted=(*self.adapted, text))
 
     def without_provenance(self) -> Self:
         """The same model without what it was trained on and how: the corpus, the settings, the losses, the run."""

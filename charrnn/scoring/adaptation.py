@@ -5,7 +5,9 @@ learned from the characters before it, and by the trained ones. The mixture of t
 lately, so a text from which there is nothing to learn costs hardly more than without adaptation: see `mixture`.
 """
 
+import math
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from functools import partial
 
@@ -15,7 +17,7 @@ from charrnn.config import REWRITING_LAYOUTS
 from charrnn.engine import available_cores
 from charrnn.engine.protocols import Factors
 from charrnn.engine.threads import Threads
-from charrnn.errors import ConfigError, DivergenceError
+from charrnn.errors import ConfigError, CorpusError, DivergenceError
 from charrnn.model.model import Model, check_finite, check_model
 from charrnn.resources import blas
 from charrnn.scoring.gradient_scale import measure
@@ -28,7 +30,8 @@ BLOCK = 2000
 """The characters that are read at once."""
 MIN_ADVANTAGE = -0.1
 """How much better what was learned has to predict than the trained weights, in nats per character, to be of use. With
-the default rate, a long text of which there is little to learn comes down to -0.05 in places."""
+the default rate, a long text of which there is little to learn comes down to -0.05 in places, and the segment that was
+learned from last, read again, is predicted better by 0.04 or more."""
 
 
 class Adaptation:
@@ -40,47 +43,89 @@ class Adaptation:
     def __init__(self, model: Model, config: AdaptationConfig | None = None):
         """Measures the model's gradients first, which takes about a second, or ten for two layers of 512 units.
 
-        Raises `ConfigError` for a model that is no language model, of pairs, with clamped units or with narrow weights.
+        Raises `ConfigError` for a model that is no language model, of pairs, with clamped units or with narrow weights;
+        `CheckpointError` or `DivergenceError` if its predictions or its gradients are NaN or infinite.
         """
         check_adaptable(model)
         self._model, self.config = model, config or AdaptationConfig()
         by = factors(measure(model, self.config.segment), self.config)
         self._learner = _learner(model, by, self.config.segment)
+        self._begin()
+
+    def _begin(self) -> None:
+        """What a reader is that has read nothing, but for its learner."""
         self._trained = self._learner.trained_reader()
-        self._mixture = Mixture(len(model.vocabulary))
-        self._before, self._rest = model.start, _nothing(model)
-        """The last character, and the segment that is not complete yet, which is predicted but not learned from."""
-        self._history = model.zero_text_state(1).history
-        self._has_read = False
         self.chars = 0
         """How many characters it has read."""
         self.trained_nats = 0.0
         """-log p of all that it has read, as the trained model alone says it, in nats."""
+        self._begin_text()
+
+    def _begin_text(self) -> None:
+        self._mixture = Mixture(len(self._model.vocabulary))
+        self._before, self._rest, self._last = self._model.start, _nothing(self._model), _nothing(self._model)
+        """The last character; the segment that is not complete yet, which is predicted but not learned from; and the
+        last one that was learned from."""
+        self._history = self._model.zero_text_state(1).history
+        self._has_read = False
 
     @property
     def model(self) -> Model:
         """The model as it is now; it does not change when reading continues."""
         params = {name: p.copy() for name, p in self._learner.params.items()}
-        return replace(self._model, params=params, line_scores=None)
+        ngrams = self._model.ngrams and self._model.ngrams.unmeasured()
+        return replace(self._model, params=params, line_scores=None, ngrams=ngrams)
+
+    def fresh(self) -> "Adaptation":
+        """A reader that begins as this one did, shares the trained weights with it, and may read in another thread."""
+        reader = copy(self)
+        reader._learner = self._learner.fresh()
+        reader._begin()
+        return reader
 
     def check_learned(self) -> None:
-        """Raises `DivergenceError` if the model as it is now predicts much worse than the trained one."""
+        """Raises an error if the model as it is now should not be kept.
+
+        That is a `CorpusError` if it has read too little to learn from, and a `DivergenceError` if it predicts much
+        worse than the trained one, or did so badly that the learner had to begin again.
+        """
+        if not len(self._last.targets):
+            unit = "bytes" if self._model.vocabulary.is_bytes else "characters"
+            least = f"{self.config.segment:,} {unit}"
+            raise CorpusError(f"the text is too short to learn from: give at least {least}, or a smaller segment")
         is_finite = all(np.isfinite(p).all() for p in self._learner.params.values())
-        if self._mixture.advantage < MIN_ADVANTAGE or not is_finite:
+        if (
+            self._learner.diverged
+            or not is_finite
+            or min(self._mixture.advantage, self._advantage_at_last()) < MIN_ADVANTAGE
+        ):
             raise DivergenceError("the model learned too fast, and now predicts worse than before: lower the rate")
+
+    def _advantage_at_last(self) -> float:
+        """How much better the learner predicts the segment that it learned from last, in nats per character.
+
+        No prediction that was made on the way shows what its last step did.
+        """
+        nats = []
+        for reader in (self._learner, self._trained):
+            state = reader.state.copy()
+            nats.append(_quietly(partial(reader.read, self._last, learns=False)).mean(dtype=np.float64))
+            reader.state = state
+        learned, trained = nats
+        return float(np.nan_to_num(trained - learned, nan=-math.inf))
 
     def forget(self) -> None:
         """Goes back to the trained weights; what is read next begins a new text."""
         self._learner.forget()
         self._trained.forget()
-        self._mixture, self._rest = Mixture(len(self._model.vocabulary)), _nothing(self._model)
-        self._before, self._has_read = self._model.start, False
-        self._history = self._model.zero_text_state(1).history
+        self._begin_text()
 
-    def read(self, ids: Ids, resets: Mask | None = None) -> Array:
+    def read(self, ids: Ids, resets: Mask | None = None, n_threads: int = 2) -> Array:
         """-log p [N], in nats, of the next characters [N], each before it is learned from.
 
-        `resets` [N] says where a text of its own begins; None: the first character begins one, and the others go on.
+        `resets` [N] says where a text of its own begins; None: nowhere. The first character of all, and the first after
+        `forget`, begin one too. It reads in two threads if there are two cores, or in one if `n_threads` says so.
+
         Raises `DivergenceError` if the trained model's predictions are NaN or infinite.
         """
         if resets is None:
@@ -88,7 +133,7 @@ class Adaptation:
         if len(ids) and not self._has_read:
             resets, self._has_read = resets.copy(), True
             resets[0] = True
-        n_threads = 2 if len(ids) > self.config.segment and available_cores() > 1 else 1
+        n_threads = min(n_threads, available_cores(), 2 if len(ids) > self.config.segment else 1)
         found, waiting = [np.empty(0)], None
         with blas.limit(), Threads(n_threads) as threads:
             for k in range(0, len(ids), BLOCK):
@@ -129,6 +174,7 @@ class Adaptation:
         known, read = len(self._rest.targets), Passage.joined([self._rest, new])
         n = len(read.targets) // self.config.segment * self.config.segment
         found = [self._learner.read(read.part(0, n), threads=threads)] if n else []
+        self._last = read.part(n - self.config.segment, n) if n else self._last
         self._rest = read.part(n, len(read.targets))
         if len(self._rest.targets):
             state = self._learner.state.copy()
@@ -142,7 +188,10 @@ def check_reader(adaptation: object, model: Model) -> None:
     if not isinstance(adaptation, Adaptation):
         kind = type(adaptation).__name__
         raise ConfigError(f"the adaptation is of the type {kind}: give charrnn.Adaptation(model)")
-    if (model.vocabulary, model.layout) != (adaptation._model.vocabulary, adaptation._model.layout):
+    other = adaptation._model
+    is_same = (model.vocabulary, model.layout, [*model.params]) == (other.vocabulary, other.layout, [*other.params])
+    pairs = zip(model.params.values(), other.params.values(), strict=False)
+    if not is_same or not all(p is q or np.array_equal(p, q) for p, q in pairs):
         raise ConfigError("the adaptation is of another model: give charrnn.Adaptation(model) of this one")
 
 

@@ -10,8 +10,8 @@ kept as factors of its rows and columns (N. Shazeer, M. Stern, "Adafactor", 2018
 Both have the same mean, and their product has Σ_ij r_ij² = Σ_ij E[g_ij²].
 
 The text need not be the training text. One that the model writes itself has the gradients of texts that it knows; their
-mean squares are then the diagonal of the Fisher information. So a checkpoint has to keep nothing, and a model from
-anywhere has a scale.
+mean squares are then the diagonal of the Fisher information (of a model with n-grams, only nearly: these write too). So
+a checkpoint has to keep nothing, and a model from anywhere has a scale.
 """
 
 import math

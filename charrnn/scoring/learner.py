@@ -22,6 +22,7 @@ import numpy as np
 from charrnn.config import Config, between
 from charrnn.engine.protocols import Factors
 from charrnn.engine.threads import Threads
+from charrnn.errors import DivergenceError
 from charrnn.layers.workspace import Workspace
 from charrnn.model.model import Model
 from charrnn.scoring.gradient_scale import GradientScale
@@ -35,7 +36,8 @@ MAX_LENGTH = 6.0
 """A limit that texts of the kind that the model knows never reach."""
 MORE_AT_FIRST, STEPS_AT_FIRST = 2.0, 20
 """How much further the first step goes, and after how many steps half of that is left. Of a page of another kind than
-the training text there is much to learn at once; a text of the same kind loses at most 0.003 nats at its beginning."""
+the training text there is much to learn at once. Reading one of the same kind, they become at most 0.003 nats worse at
+its beginning."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,15 @@ class AdaptationConfig(Config):
 
 
 def factors(scale: GradientScale, config: AdaptationConfig) -> dict[str, Factors]:
-    """The factors for each parameter, by name. A model without gradients takes no steps."""
+    """The factors for each parameter, by name. A model without gradients takes no steps.
+
+    Raises `DivergenceError` if gradients are NaN or infinite.
+    """
+    if not math.isfinite(scale.mean):
+        raise DivergenceError(
+            f"the gradients of segments of {config.segment:,} are NaN or infinite, so nothing can be learned: give a"
+            " smaller segment"
+        )
     found, mean = {}, scale.mean or math.inf
     for name, row in scale.rows.items():
         column, least = scale.columns[name], EPSILON * np.sqrt(mean)
@@ -91,27 +101,36 @@ class Learner:
         self.trained = model.params
         self.params: Params = {name: p.copy() for name, p in model.params.items()}
         self.state, self.steps = model.zero_state(1), 0
+        self.diverged = False
+        """Whether it had to forget what it had learned."""
         self._workspace = Workspace()
 
     def trained_reader(self) -> "Learner":
         """A reader of the trained weights, from a state of zeros, which shares their memory and may not learn."""
         reader = copy(self)
         reader.params, reader._workspace = self.trained, Workspace()
-        reader.state, reader.steps = np.zeros_like(self.state), 0
+        reader.forget()
+        return reader
+
+    def fresh(self) -> "Learner":
+        """A learner that begins as this one did, and shares the trained weights with it."""
+        reader = copy(self)
+        reader._workspace = Workspace()
+        reader.forget()
         return reader
 
     def forget(self) -> None:
         """Goes back to the weights and the state of the beginning."""
         if self.params is not self.trained:
             self.params = {name: p.copy() for name, p in self.trained.items()}
-        self.state, self.steps = np.zeros_like(self.state), 0
+        self.state, self.steps, self.diverged = np.zeros_like(self.state), 0, False
 
     def read(self, passage: Passage, learns: bool = True, threads: Threads | None = None) -> Array:
         """-log p [N] of the characters of a passage, of whole segments if it learns from them.
 
         Of the threads, one may take a part of the work; here none does.
 
-        Where that is NaN or infinite, it forgets all that it has learned.
+        Where that is NaN or infinite, it forgets all that it has learned, if it learns.
         """
         found = []
         for first in range(0, len(passage.targets), self.segment):
@@ -119,9 +138,12 @@ class Learner:
             compute = nll_and_gradients if learns else nll
             nats, *grads, self.state = compute(self.network, self.params, read, self.state, self._workspace)
             found.append(nats)
+            if not learns:
+                continue
             if not np.isfinite(nats.sum()):
                 self.forget()
-            elif learns:
+                self.diverged = True
+            else:
                 for name, p in self.params.items():
                     step(p, grads[0][name], self.trained[name], self.factors[name], self.steps)
                 self.steps += 1

@@ -49,7 +49,9 @@ def score_lines(
     after the tab.
 
     With an adaptation of the model, which goes on with what it has read, the lines are read one after the other, and
-    each character is predicted before it is learned from; with `forgets`, each line begins with the trained weights.
+    each character is predicted before it is learned from. With `stateful` they go on with the text that it has read, if
+    any. With `forgets`, each line begins with the trained weights, so
+    that several are read at once; the adaptation itself stays as it is.
 
     `unknown` is one of `score.UNKNOWN_POLICIES`. With `error` it raises `VocabularyError` as `score` does, with the
     number of the line, after it has yielded the scores of the lines before it. Raises `ConfigError` for what is not
@@ -95,7 +97,9 @@ def score_batches(
         from charrnn.scoring.adaptation import check_reader
 
         check_reader(adaptation, model)
-        return _adapted(encoded, adaptation, stateful, forgets)
+        if not forgets:
+            return _adapted(encoded, adaptation, stateful)
+        return blas.limited(_forgetful(encoded, adaptation, threads))
     return blas.limited(_stateful(model, encoded) if stateful else _stateless(model, encoded, threads))
 
 
@@ -212,22 +216,41 @@ def _stateful(model: Model, batches: Iterable[_LineBatch]) -> Iterator[list[Scor
         yield batch.scores(batch.sums(nats))
 
 
-def _adapted(
-    batches: Iterable[_LineBatch], adaptation: "Adaptation", stateful: bool, forgets: bool
-) -> Iterator[list[Score]]:
+def _adapted(batches: Iterable[_LineBatch], adaptation: "Adaptation", stateful: bool) -> Iterator[list[Score]]:
     """The scores of lines from which the model learns in their order."""
     for batch in batches:
-        filled = np.flatnonzero(batch.counts)
-        starts, losses = batch.starts[filled], np.zeros(len(batch.counts))
-        if forgets:
-            for line, first in zip(filled, starts, strict=True):
-                adaptation.forget()
-                losses[line] = adaptation.read(batch.ids[first : first + batch.counts[line]]).sum()
-        else:
-            resets = np.zeros(len(batch.ids), bool)
-            resets[starts] = not stateful
-            losses = batch.sums(adaptation.read(batch.ids, resets))
-        yield [replace(score, adapted=True) for score in batch.scores(losses)]
+        resets = np.zeros(len(batch.ids), bool)
+        resets[batch.starts[batch.counts > 0]] = not stateful
+        yield _as_adapted(batch.scores(batch.sums(adaptation.read(batch.ids, resets))))
+
+
+def _forgetful(batches: Iterable[_LineBatch], adaptation: "Adaptation", n_threads: int) -> Iterator[list[Score]]:
+    """The scores of lines that the model learns from, each beginning with the trained weights.
+
+    Lines have weights of their own then, which no product of matrices shares: each thread reads one after the other.
+    """
+    readers: list[Adaptation] = []
+    with Threads(n_threads) as threads:
+        for batch in batches:
+            losses = np.zeros(len(batch.counts))
+            shards = deal(np.flatnonzero(batch.counts).tolist(), n_threads)
+            readers += [adaptation.fresh() for _ in shards[len(readers) :]]
+            threads_of_reader = min(2, n_threads) if len(shards) == 1 else 1
+            threads.map(partial(_read_apart, batch, losses, threads_of_reader), shards, readers)
+            yield _as_adapted(batch.scores(losses))
+
+
+def _read_apart(batch: _LineBatch, losses: Array, n_threads: int, lines: Sequence[int], reader: "Adaptation") -> None:
+    """Writes the losses of some lines to `losses` [n], of which each is the first thing that its reader reads."""
+    starts = batch.starts
+    for line in lines:
+        reader.forget()
+        ids = batch.ids[starts[line] : starts[line] + batch.counts[line]]
+        losses[line] = reader.read(ids, n_threads=n_threads).sum()
+
+
+def _as_adapted(scores: list[Score]) -> list[Score]:
+    return [replace(score, adapted=True) for score in scores]
 
 
 def _stateless(model: Model, batches: Iterable[_LineBatch], n_threads: int) -> Iterator[list[Score]]:

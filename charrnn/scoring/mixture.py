@@ -11,7 +11,7 @@ single unit learns whom to trust, and where (R. Jacobs, M. Jordan, S. Nowlan, G.
 Experts", 1991).
 
 Then p_u and p_b are mixed in turn, by how well each has predicted so far (fixed share; M. Herbster, M. Warmuth, 1998).
-So no text costs more than it does with the trained weights, log 2 nats, and `SHARE` / 2 for each update.
+So no text costs more than it does with the trained weights, log 2 nats, and -log(1 - `SHARE` / 2) for each update.
 """
 
 import numpy as np
@@ -56,7 +56,7 @@ class Mixture:
 
     @property
     def advantage(self) -> float:
-        """The mean advantage of the learned weights over the last 2,000 characters or so, in nats."""
+        """The mean advantage of the learned weights over the last 2,000 characters or so, in nats, each within ±2."""
         return self._total / self._count
 
     def nats(self, learned: Array, trained: Array, before: Ids) -> Array:

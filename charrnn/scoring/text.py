@@ -43,11 +43,9 @@ def score(
     check_scores(model)
     check_threads(threads)
     pieces = as_pieces(model, text, "score")
-    if model.reads_records:
-        return score_texts(model, _records(model, pieces), unknown=unknown, threads=threads, adaptation=adaptation)
     if model.reads_lines:
-        lines = lines_of_pieces(pieces)
-        return score_texts(model, lines, unknown=unknown, threads=threads, adaptation=adaptation)
+        texts = records_of_pieces(model, pieces) if model.reads_records else lines_of_pieces(pieces)
+        return score_texts(model, texts, unknown=unknown, threads=threads, adaptation=adaptation)
     total = Score(0, 0.0, adapted=adaptation is not None)
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     policy = "skip" if unknown == "count" else unknown
@@ -98,8 +96,8 @@ def total_of(scores: Iterable[Score], model: Model, adapts: bool = False) -> Sco
     return _checked(sum(scores, Score(0, 0.0, adapted=adapts)), model)
 
 
-def _records(model: Model, pieces: Iterable[Text]) -> Iterator[Text]:
-    """The records of a text in pieces, each with its end."""
+def records_of_pieces(model: Model, pieces: Iterable[Text]) -> Iterator[Text]:
+    """The records of a text in pieces, as a model reads it, each with its end."""
     form, is_bytes = model.record_form, model.vocabulary.is_bytes
     for records in records_of(form, _as_characters(model, pieces), "the text", is_bytes):
         for record in records:

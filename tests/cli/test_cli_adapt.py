@@ -191,7 +191,7 @@ def test_each_line_of_a_slow_writer_is_printed_at_once_and_a_closed_pipe_is_sile
         ("--adapt --above 99%", "a percentage is of lines that teach the model nothing"),
         ("--adapt --below 1%", "leave out --adapt, or give bits"),
         ("--adapt --forget", "of a model that learns: add --per-line, or"),
-        ("--adapt --threads 2", "--adapt reads in one order, and learns from it: leave out --threads"),
+        ("--adapt --threads 2", "--adapt reads in one order, and learns from it: leave out --threads, or"),
         ("--forget --per-line", "of a model that learns: add --adapt, or"),
         ("--adapt --forget --per-line --stateful", "--forget and --stateful can't both be given"),
         ("--adapt-rate 0.1", "--adapt-rate says how --adapt learns"),
@@ -252,8 +252,9 @@ def test_a_sample_goes_on_in_the_manner_of_the_prime(model: Path, tmp_path: Path
     assert objects[0]["bpc"] == pytest.approx(sample.bpc)
     narrow = run("sample", model, *words, "--precision", "int8", "--no-echo", cwd=tmp_path)
     assert "weights in int8" in narrow.stderr.splitlines()
-    digits = run("sample", model, *words, "--allow", "a-h ", "--no-echo", cwd=tmp_path).stdout
-    assert {*digits} <= {*"abcdefgh \n"}
+    letters = run("sample", model, *words, "--allow", "a-h ", "--no-echo", cwd=tmp_path).stdout
+    assert len(letters.removesuffix("\n")) == 80
+    assert {*letters} <= {*"abcdefgh \n"}
 
 
 def test_a_model_of_lines_writes_lines_like_those_of_the_prime(tmp_path: Path) -> None:
@@ -297,8 +298,6 @@ def test_unknown_characters_of_a_prime_are_left_out(model: Path, tmp_path: Path)
     ("words", "says"),
     [
         ("--adapt", "--adapt needs a text to learn from: --prime or --prime-file"),
-        ("--adapt --prime abc", "--adapt needs a longer text to learn from: at least 40 characters"),
-        ("--adapt --prime abc --adapt-segment 4", "at least 4 characters"),
         ("--adapt-rate 0.1", "--adapt-rate says how --adapt learns"),
         ("--adapt --prime abc --clamp-unit 0:1=0.5", "--adapt and --clamp-unit can't both be given"),
         ("--adapt --prime abc --interactive", "--adapt and --interactive can't both be given"),
@@ -309,6 +308,32 @@ def test_unknown_characters_of_a_prime_are_left_out(model: Path, tmp_path: Path)
 )
 def test_what_a_sample_can_not_learn_from_is_refused(words: str, says: str, model: Path, tmp_path: Path) -> None:
     assert says in error_line(charrnn("sample", model, *words.split(), "--seed", 1, cwd=tmp_path), 2)
+
+
+@pytest.mark.parametrize("segment", [40, 4])
+def test_a_short_prime_teaches_nothing(segment: int, model: Path, tmp_path: Path) -> None:
+    words = ("--adapt", "--prime", OPENING[: segment - 1], "--adapt-segment", segment, "--seed", 1)
+    error = error_line(charrnn("sample", model, *words, cwd=tmp_path), 1)
+    assert f"the text is too short to learn from: give at least {segment} characters" in error
+
+
+RECORDS = "ab c\n%%\ncab\n%%\nabc\n"
+
+
+@pytest.mark.parametrize("unknown", ["error", "skip", "nearest"])
+def test_a_model_of_records_learns_from_those_of_the_prime(unknown: str, tmp_path: Path) -> None:
+    separator = ("--records-by", r"\n%%\n")
+    (tmp_path / "corpus.txt").write_text(RECORDS * 30)
+    small = ("--hidden-size", 4, "--layers", 1, "--steps", 3, "--val-fraction", 0, "--seed", 1, "--engine", "numpy")
+    run("train", "corpus.txt", *separator, *small, "--out", "a.safetensors", cwd=tmp_path)
+    page = RECORDS * 8
+    (tmp_path / "page.txt").write_text(page)
+    words = ("--adapt", "--prime-file", "page.txt", "--unknown", unknown, "--seed", 1, "-n", 9)
+    done = run("sample", "a.safetensors", *words, cwd=tmp_path)
+    scored = json.loads(run("score", "a.safetensors", "page.txt", "--adapt", "--json", cwd=tmp_path).stdout)
+    bits = f"{scored['bpc']:.3f} bits per character while it read them"
+    assert f"learned from {scored['chars']} characters: {bits}" in done.stderr
+    assert "never seen" not in done.stderr
 
 
 # Files

@@ -212,6 +212,7 @@ def test_a_model_that_adapts_mixes_them_in_too(layout):
     found = score(model, text, adaptation=adaptation).nats
     assert adaptation.trained_nats == pytest.approx(score(model, text).nats, rel=1e-4)
     assert found < adaptation.trained_nats
+    assert adaptation.model.ngrams == model.ngrams.unmeasured()  # whose loss is that of the trained weights
     again, parts = Adaptation(model), [text[:3], text[3:50], text[50:]]
     in_parts = np.concatenate([*stream_surprisal(model, parts, adaptation=again)]).sum()
     assert in_parts == pytest.approx(found, rel=1e-4)

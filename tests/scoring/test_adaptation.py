@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 import charrnn
 from charrnn.dataset.record_form import RecordForm
 from charrnn.dataset.unseen import UnseenEstimate
+from charrnn.engine.threads import Threads
 from charrnn.errors import CharRNNError, ConfigError, CorpusError, DivergenceError, VocabularyError
 from charrnn.model.line_scores import LineScores
 from charrnn.scoring import adaptation as adaptations
 from charrnn.scoring import gradient_scale, learner
+from charrnn.scoring import lines as line_scoring
 from charrnn.scoring import mixture as mixtures
 from charrnn.scoring.adaptation import Adaptation
 from charrnn.scoring.adapted_model import adapt
@@ -328,7 +330,8 @@ def test_no_text_costs_more_than_the_bound(readers, text, n):
     adaptation.forget()
     adapted = surprisal(model, text, adaptation=adaptation).sum()
     trained = surprisal(model, text).astype(np.float64).sum()
-    assert adapted <= trained + math.log(2) + len(text) // mixtures.UPDATE_EVERY * mixtures.SHARE + 1e-4
+    updates = len(text) // mixtures.UPDATE_EVERY
+    assert adapted <= trained + math.log(2) - updates * math.log1p(-mixtures.SHARE / 2) + 1e-4
 
 
 def test_a_text_that_repeats_is_learned(trained):
@@ -358,6 +361,8 @@ def test_weights_that_run_away_are_forgotten(engine, monkeypatch):
     ids = random_ids(400, model)
     adapted, trained = wild.read(ids).sum(), surprisal(model, "".join(ALPHABET[v] for v in ids)).sum()
     assert forgotten
+    with pytest.raises(DivergenceError, match="lower the rate"):
+        wild.check_learned()
     assert wild.trained_nats == pytest.approx(trained, rel=1e-5)
     assert adapted <= trained + math.log(2) + len(ids) // mixtures.UPDATE_EVERY * mixtures.SHARE
 
@@ -367,13 +372,51 @@ def test_a_model_that_became_worse_is_no_result(trained):
     adapt(model, NEW)
     with pytest.raises(DivergenceError, match="lower the rate"):
         adapt(model, NEW, AdaptationConfig(rate=0.5))
-    for n, rate in ((60, 1.0), (99, 0.2), (120, 0.2), (120, 1.0)):
+    for n, rate in ((40, 0.2), (40, 1.0), (60, 1.0), (80, 1.0), (99, 0.2), (120, 0.2), (120, 1.0)):
         with pytest.raises(DivergenceError, match="lower the rate"):
             adapt(model, VERSE[:n], AdaptationConfig(rate=rate))
     last = Adaptation(model)
+    last.read(model.vocabulary.encode(VERSE[:100]))
+    last.check_learned()
     last._learner.params["b_out"][1] = np.inf  # as after a last step that went too far
     with pytest.raises(DivergenceError, match="lower the rate"):
         last.check_learned()
+
+
+def test_what_the_last_step_did_is_checked_and_changes_nothing(engine):
+    model = tiny("gru", engine, hidden_size=6)
+    adaptation, other = Adaptation(model, FAST), Adaptation(model, FAST)
+    for _ in range(3):
+        ids = random_ids(5, model)
+        np.testing.assert_array_equal(adaptation.read(ids), other.read(ids))
+        adaptation.check_learned()
+
+
+def test_a_segment_that_is_not_complete_makes_nothing_forgotten(engine):
+    model = tiny("lstm", engine, hidden_size=6)
+    adaptation = Adaptation(model, FAST)
+    adaptation.read(random_ids(8, model))
+    learner = adaptation._learner
+    kept = {name: p.copy() for name, p in learner.params.items()}
+    learner.state[...] = np.nan
+    ids = random_ids(3, model)
+    read = passage(ids, model.start, np.zeros(3, bool), model.start)
+    assert np.isnan(learner.read(read, learns=False)).all()
+    assert not learner.diverged
+    assert all(np.array_equal(p, kept[name]) for name, p in learner.params.items())
+    learner.state[...] = np.nan
+    read = passage(random_ids(4, model), model.start, np.zeros(4, bool), model.start)
+    learner.read(read)
+    assert learner.diverged
+    assert all(np.array_equal(p, model.params[name]) for name, p in learner.params.items())
+
+
+@pytest.mark.parametrize("mean", [math.nan, math.inf])
+def test_gradients_that_are_infinite_teach_nothing(mean, monkeypatch):
+    model = tiny()
+    monkeypatch.setattr(adaptations, "measure", lambda model, segment: replace(random_scale(model), mean=mean))
+    with pytest.raises(DivergenceError, match="give a smaller segment"):
+        Adaptation(model)
 
 
 # Lines and records
@@ -400,13 +443,38 @@ def test_what_a_line_teaches_is_carried_on_to_the_next(engine):
         assert nats.sum() == pytest.approx(whole.nats, rel=1e-4)
 
 
-def test_lines_can_be_forgotten(engine):
+@pytest.mark.parametrize("threads", [1, 2, 9])
+def test_lines_can_be_forgotten(engine, threads):
     model = tiny("gru", engine, layout="lines")
-    found = [*score_lines(model, LINES, adaptation=Adaptation(model, FAST), forgets=True)]
+    adaptation = Adaptation(model, FAST)
+    found = [*score_lines(model, LINES, adaptation=adaptation, forgets=True, threads=threads)]
+    assert adaptation.chars == 0
     for line, each in zip(LINES, found, strict=True):
         wanted = Adaptation(model, FAST).read(model.vocabulary.encode(line)).sum()
         assert each.nats == pytest.approx(wanted, rel=1e-5)
     assert found[-1].nats == found[0].nats
+
+
+@pytest.mark.parametrize(("threads", "lines", "wanted"), [(1, 5, {1}), (2, 5, {1, 2}), (3, 1, {2, 3}), (1, 1, {1})])
+def test_as_many_lines_are_read_at_once_as_there_are_threads(threads, lines, wanted, monkeypatch):
+    monkeypatch.setattr(adaptations, "available_cores", lambda: 4)
+    started = []
+    for module in (adaptations, line_scoring):
+        monkeypatch.setattr(module, "Threads", lambda n: started.append(n) or Threads(n))
+    model = tiny("gru")
+    list(score_lines(model, ["abcab"] * lines, adaptation=Adaptation(model, FAST), forgets=True, threads=threads))
+    assert {*started} == wanted
+
+
+def test_pieces_of_a_text_can_be_read_as_they_arrive():
+    model, text = tiny("gru"), "abc\nabcab\ncc" * 5
+    adaptation = Adaptation(model, FAST)
+    found = [
+        each.nats
+        for piece in text.splitlines(keepends=True)
+        for each in score_lines(model, [piece], stateful=True, adaptation=adaptation)
+    ]
+    assert sum(found) == pytest.approx(score(model, text, adaptation=Adaptation(model, FAST)).nats, rel=1e-4)
 
 
 def test_stateful_lines_are_one_text():
@@ -480,6 +548,25 @@ def test_the_adapted_model_is_that_of_the_adaptation(engine):
     np.testing.assert_array_equal(skipped.params["W_out"], adapt(model, "ab" * 9, FAST).params["W_out"])
 
 
+def test_the_checkpoint_of_an_adapted_model_says_what_it_learned_from(small, tmp_path):
+    checkpoint = charrnn.load(small["model"])
+    adaptation = Adaptation(checkpoint.model, FAST)
+    score(checkpoint.model, "abcab " * 9, adaptation=adaptation)
+    adapted = checkpoint.adapted_to(adaptation.model, "diary.txt", adaptation.chars, adaptation.config)
+    charrnn.save(tmp_path / "b.safetensors", adapted)
+    found = charrnn.load(tmp_path / "b.safetensors")
+    assert [text.to_dict() for text in found.adapted] == [{"name": "diary.txt", "chars": 54} | FAST.to_dict()]
+    assert (found.run_id, found.step) == ("", checkpoint.step)
+    np.testing.assert_array_equal(found.model.params["W_out"], adaptation.model.params["W_out"])
+
+
+def test_a_text_shorter_than_a_segment_teaches_nothing():
+    for layout in ("stream", "lines"):
+        with pytest.raises(CorpusError, match="too short to learn from: give at least 4 characters"):
+            adapt(tiny(layout=layout), "ab\n", FAST)
+        adapt(tiny(layout=layout), "abc\n", FAST)
+
+
 def test_there_has_to_be_a_text_to_learn_from():
     for model, nothing in ((tiny(), ""), (tiny(), []), (tiny(layout="lines"), "")):
         with pytest.raises(CorpusError, match="there is no text to learn from: it is empty"):
@@ -510,6 +597,14 @@ def test_other_models_than_those_of_texts_are_refused(files, says, request):
         Adaptation(model)
     with pytest.raises(ConfigError, match=says):
         adapt(model, "abc")
+
+
+def test_an_adaptation_of_other_weights_is_refused():
+    model = tiny()
+    again = replace(model, params={name: p.copy() for name, p in model.params.items()})
+    assert score(again, "abc", adaptation=Adaptation(model)) == score(model, "abc", adaptation=Adaptation(model))
+    with pytest.raises(ConfigError, match="of another model"):
+        score(tiny(scale=0.9), "abc", adaptation=Adaptation(model))
 
 
 def test_an_adaptation_of_another_model_is_refused():

@@ -55,9 +55,6 @@ def command(
     engine: EngineOption = "auto",
     quiet: Annotated[bool, option(RUN, "Print nothing but errors on stderr.", "--quiet", "-q")] = False,
 ) -> None:
-    from dataclasses import replace
-
-    from charrnn.checkpoint.adapted_text import AdaptedText
     from charrnn.checkpoint.model_file import load, save
     from charrnn.checkpoint.naming import reserve
     from charrnn.cli.score.text_score import score_of
@@ -66,16 +63,16 @@ def command(
     from charrnn.cli.terminal.undecoded import UndecodedBytes
     from charrnn.config import one_of
     from charrnn.dataset.files import Source
-    from charrnn.errors import ConfigError, CorpusError, VocabularyError
+    from charrnn.errors import ConfigError, VocabularyError
     from charrnn.scoring.adaptation import Adaptation
 
     one_of("unknown", unknown, ("error", "skip"))
     config = adaptation_config(True, rate, pull, segment)
     given, paths = model_and_texts(NAME, checkpoint, files)
-    notice = notifier(quiet)
-    trained = load(model_file(given, notice))
     if out is None:
         raise ConfigError("--out FILE says where the adapted model is saved: add it")
+    notice = notifier(quiet)
+    trained = load(model_file(given, notice))
     lock = reserve(out, force, advice="")
     with lock.discarded_on_error():
         model, parts, has_several, size = open_texts(
@@ -97,19 +94,14 @@ def command(
                 score = score_of(model, parts, unknown, None, undecoded, has_several, adaptation=adaptation)
         except VocabularyError as error:
             raise VocabularyError(f"{error} with --unknown skip") from None
-        if score.chars < adaptation.config.segment:
-            least = f"{adaptation.config.segment:,} {unit}s"
-            raise CorpusError(f"the text is too short to learn from: give at least {least}, or a smaller --segment")
         adaptation.check_learned()
-        text = AdaptedText(Source(tuple(paths)).name, score.chars, **adaptation.config.to_dict())
-        # What was read in another encoding does not change how the model reads
-        adapted = replace(adaptation.model, text_form=trained.model.text_form)
-        save(out, replace(trained, model=adapted, run_id="", adapted=(*trained.adapted, text)))
+        name = Source(tuple(paths)).name
+        save(out, trained.adapted_to(adaptation.model, name, adaptation.chars, adaptation.config))
     lock.release()
     if score.unknown:
         notice(f"skipped characters that the model has never seen: {score.unknown:,}")
         undecoded.tell(notice)
     if as_json:
-        typer.echo(json.dumps({"file": str(out)} | score.as_dict() | {"static_bpc": static_bpc(score, adaptation)}))
+        typer.echo(json.dumps({"file": str(out)} | score.as_dict() | {"static_bpc": static_bpc(adaptation)}))
     notice(learned(score, adaptation, f"{unit}s"))
     notice(f"done: {out} holds the adapted model")

@@ -3,28 +3,39 @@
 from collections.abc import Callable
 
 from charrnn.cli.terminal.adaptation import learned
-from charrnn.errors import ConfigError
 from charrnn.model.model import Model
 from charrnn.scoring.adaptation import Adaptation
 from charrnn.scoring.learner import AdaptationConfig
-from charrnn.scoring.text import score
+from charrnn.scoring.text import as_pieces, records_of_pieces, score, score_texts
 
 
 def adapted(
-    model: Model, config: AdaptationConfig, prime: str, precision: str, notice: Callable[[str], None]
+    model: Model,
+    config: AdaptationConfig,
+    page: str,
+    clean: Callable[[str], str],
+    precision: str,
+    notice: Callable[[str], None],
 ) -> tuple[Model, str]:
-    """The model after it has learned from a prime, with weights in a precision; and the text to continue.
+    """The model after it has learned from a page, with weights in a precision; and the text to continue.
 
-    A model of lines or records learns from those of the prime, and begins new ones. Raises `ConfigError` for a prime
-    that is too short to learn from, and for a model that can't learn; `DivergenceError` if it becomes much worse.
+    `clean` leaves out or replaces characters that the model does not know. A model of lines or records learns from
+    those of the page, and begins new ones. Raises `ConfigError` for a model that can't learn, and what
+    `Adaptation.check_learned` raises.
     """
-    unit = "bytes" if model.vocabulary.is_bytes else "characters"
-    if len(model.vocabulary.encode(prime)) < config.segment:
-        raise ConfigError(f"--adapt needs a longer text to learn from: at least {config.segment:,} {unit}")
     adaptation = Adaptation(model, config)
-    read = score(model, prime, adaptation=adaptation)
+    if model.reads_records:
+        # What surrounds records in the page, such as separators and other columns, the model need not know
+        prime, end = "", model.record_form.end
+        records = [*records_of_pieces(model, as_pieces(model, page, "sample"))]
+        if not model.vocabulary.is_bytes:
+            records = [record + end for record in clean("".join(map(model.as_text, records))).split(end)[:-1]]
+        read = score_texts(model, records, adaptation=adaptation)
+    else:
+        prime = clean(page)
+        read = score(model, prime, adaptation=adaptation)
     adaptation.check_learned()
-    notice(learned(read, adaptation, unit))
+    notice(learned(read, adaptation, "bytes" if model.vocabulary.is_bytes else "characters"))
     model = adaptation.model.with_precision(precision)
     if precision != "float32":
         notice(f"weights in {precision}")

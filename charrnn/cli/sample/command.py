@@ -224,6 +224,7 @@ def command(
     work, page = sampling(precision), ""
     if learns is not None:
         work, page = adapting(model), read_prime(prime, prime_file, model)
+        work = work._replace(kernels=work.kernels | sampling(precision).kernels)
         characters += len(page)  # to learn from
     model = with_engine(model, engine, characters, quiet, precision if learns is None else "float32", work)
     model = model.clamp_units(units)
@@ -255,7 +256,7 @@ def command(
     if learns is not None:
         from charrnn.cli.sample.adapted import adapted
 
-        model, begun = adapted(model, learns, clean(page), precision, notice)
+        model, begun = adapted(model, learns, page, clean, precision, notice)
         request = replace(request, prime=begun)
     printer = files or SamplePrinter(model, output, as_json, logprobs, after_each, not no_echo)
     empty, failures = 0, Failures()

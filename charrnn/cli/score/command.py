@@ -181,8 +181,8 @@ def command(
             raise ConfigError(
                 f"--forget is for the scores of lines of a model that learns: add {missing}, or leave it out"
             )
-        if adapt and threads is not None:
-            raise ConfigError("--adapt reads in one order, and learns from it: leave out --threads")
+        if adapt and threads is not None and not forget:
+            raise ConfigError("--adapt reads in one order, and learns from it: leave out --threads, or add --forget")
         if forget and stateful:
             raise ConfigError("--forget and --stateful can't both be given: a text that goes on is not forgotten")
         if adapt and wanted.has_percent:
@@ -221,6 +221,8 @@ def command(
                 quiet,
                 adapt,
             )
+            if heatmap and model.reads_records:
+                raise ConfigError("--heatmap prints a continuous text, and this model reads records: give --per-line")
             undecoded = UndecodedBytes(model)
             wanted = wanted.in_bits(model, notice)
             adaptation = None
@@ -232,10 +234,6 @@ def command(
                     forgets = ", which is forgotten after each line" * forget
                     notice(f"adapted scores: the model learns from the text as it reads it{forgets}")
             try:
-                if heatmap and model.reads_records:
-                    raise ConfigError(
-                        "--heatmap prints a continuous text, and this model reads records: give --per-line"
-                    )
                 if heatmap:
                     from charrnn.cli.score import text_heatmap
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from charrnn.scoring.learner import AdaptationConfig
     from charrnn.scoring.score import Score
 
-RATE = "How far a weight goes in a step if its gradient has its usual size. [0.003]"
+RATE = "How far a weight goes in a step if its gradient has its usual size; the first go further. [0.003]"
 PULL = "The part of the distance to the trained weight that an average one goes back in a step. [0.002]"
 SEGMENT = "The characters that are read before each step. [40]"
 
@@ -68,12 +68,10 @@ def learning_bar(
 
 def learned(score: "Score", adaptation: "Adaptation", unit: str) -> str:
     """What a model has learned from, in so many characters or bytes, and what that has brought."""
-    bits = (
-        f"{score.bpc:.3f} bits per {unit[:-1]} while it read them, {static_bpc(score, adaptation):.3f} without learning"
-    )
+    bits = f"{score.bpc:.3f} bits per {unit[:-1]} while it read them, {static_bpc(adaptation):.3f} without learning"
     return f"learned from {score.chars:,} {unit}: {bits}"
 
 
-def static_bpc(score: "Score", adaptation: "Adaptation") -> float:
+def static_bpc(adaptation: "Adaptation") -> float:
     """The bits per character of the trained model, for what the adaptation has read."""
-    return adaptation.trained_nats / math.log(2) / score.chars if score.chars else 0.0
+    return adaptation.trained_nats / math.log(2) / adaptation.chars if adaptation.chars else 0.0

@@ -66,6 +66,7 @@ class Learner:
         self._new_cache = partial(new_cache, cell, L, segment, H, self.dtype)
         self._new_buffers = partial(Buffers.of, L, segment, H, GH, V, self.dtype)
         self.cache, self.buffers = self._new_cache(), self._new_buffers()
+        self.diverged = False
 
     @property
     def params(self) -> Params:
@@ -78,10 +79,17 @@ class Learner:
 
     def trained_reader(self) -> "Learner":
         """A reader of the trained weights, from a state of zeros, which shares their memory and may not learn."""
+        return self._with(tuple(weights._replace(now=weights.trained) for weights in self.weights))
+
+    def fresh(self) -> "Learner":
+        """A learner that begins as this one did, and shares the trained weights with it."""
+        return self._with(tuple(weights._replace(now=weights.trained.copy()) for weights in self.weights))
+
+    def _with(self, weights: tuple[Weights, ...]) -> "Learner":
+        """A reader with these weights, from a state of zeros."""
         reader = copy_of(self)
-        reader.weights = tuple(weights._replace(now=weights.trained) for weights in self.weights)
-        reader.state, reader.steps = np.zeros_like(self.state), 0
-        reader.cache, reader.buffers = self._new_cache(), self._new_buffers()
+        reader.weights, reader.state, reader.steps = weights, np.zeros_like(self.state), 0
+        reader.cache, reader.buffers, reader.diverged = self._new_cache(), self._new_buffers(), False
         return reader
 
     def forget(self) -> None:
@@ -90,7 +98,7 @@ class Learner:
             if weights.now is not weights.trained:
                 weights.now[...] = weights.trained
         self.state[...] = 0
-        self.steps = 0
+        self.steps, self.diverged = 0, False
 
     def read(self, passage: tuple[Ids, Ids, Mask], learns: bool = True, threads: Threads | None = None) -> Array:
         """As `scoring.learner.Learner.read`; one of several threads may take some steps of weights meanwhile."""
@@ -103,8 +111,9 @@ class Learner:
             work = partial(READERS[self.cell], *own, *rest, self.segment, boosts, nats[done:])
             done += partner.with_partner(work, threads)
             self.steps += learns * (done - first) // self.segment
-            if not np.isfinite(nats[first:done].sum()):
+            if learns and not np.isfinite(nats[first:done].sum()):
                 self.forget()
+                self.diverged = True
         return nats
 
     def _boosts(self, N: int, learns: bool) -> Array:
