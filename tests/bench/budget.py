@@ -3,7 +3,8 @@
     python tests/bench/budget.py CORPUS --time 90s hidden_size=192,256,384 drop_connect=0,0.1,0.3 lr=0.004,0.008
 
 Trains first with the chosen settings, then with each value of each option in turn, the other options chosen to suit it.
-The constants in `budget.py` are fitted to such tables for several texts and times. Prints one Markdown table.
+The constants in `training/budget.py` are fitted to such tables for tinyshakespeare, Dostoevsky in Russian and the texts
+of `data/`. Prints one Markdown table.
 """
 
 import argparse

@@ -28,7 +28,15 @@ from speeds.shape import MIN_CHAR, SHAPES
 
 from charrnn.config import CELLS
 
-SUBJECTS = {"training": True, "sampling": True, "startup": True, "encoding": False, "memory": False, "scaling": False}
+SUBJECTS = {
+    "training": True,
+    "sampling": True,
+    "startup": True,
+    "encoding": False,
+    "adaptation": False,
+    "memory": False,
+    "scaling": False,
+}
 """The subjects, and whether each needs PyTorch."""
 
 

@@ -19,6 +19,10 @@ CHARS_PER_CALL = 64
 TEMPERATURE = SamplingConfig(temp=0.8)
 LINES_PER_CALL, LINE_LENGTH = 2048, 80
 """The lines that are scored between two readings of the clock."""
+CHARS_PER_READ = 20_000
+"""The characters that are read, and learned from, between two readings of the clock."""
+LONG_LINE = 400
+"""The characters of a line that teaches something."""
 
 
 def run(engine: str, shape: Shape, threads: int, precision: str = "float32") -> "charrnn.Trainer":
@@ -86,6 +90,32 @@ def scorer(engine: str, shape: Shape, threads: int) -> tuple[Step, str]:
 
     def step() -> float:
         return sum(found.chars for found in charrnn.score_lines(model, given, threads=threads))
+
+    warm_up(step, *WARM_UP_STEPS)
+    return step, ""
+
+
+def reader(shape: Shape, learns: bool) -> tuple[Step, str]:
+    """Reads one text, as `charrnn score` does, with `--adapt` if it learns."""
+    model, text = untrained("numba", shape), texts.words(CHARS_PER_READ)
+    adaptation = charrnn.Adaptation(model) if learns else None
+
+    def step() -> float:
+        return charrnn.score(model, text, adaptation=adaptation).chars
+
+    warm_up(step, *WARM_UP_STEPS)
+    return step, ""
+
+
+def forgetful_reader(shape: Shape, threads: int) -> tuple[Step, str]:
+    """Reads lines, each from the trained weights, as `charrnn score --adapt --per-line --forget` does."""
+    model, text = untrained("numba", shape), texts.words(CHARS_PER_READ)
+    given = [text[n : n + LONG_LINE] for n in range(0, len(text), LONG_LINE)]
+    adaptation = charrnn.Adaptation(model)
+
+    def step() -> float:
+        found = charrnn.score_lines(model, given, adaptation=adaptation, forgets=True, threads=threads)
+        return sum(each.chars for each in found)
 
     warm_up(step, *WARM_UP_STEPS)
     return step, ""
