@@ -32,6 +32,7 @@ from charrnn.scoring.text import score
 from support import coder, naive
 from support.cells import CELLS
 from support.random_models import random_model
+from support.readmes import DOCS
 from support.trainings import VERSE
 
 ALPHABET = "\nabc"
@@ -332,6 +333,20 @@ def test_no_text_costs_more_than_the_bound(readers, text, n):
     trained = surprisal(model, text).astype(np.float64).sum()
     updates = len(text) // mixtures.UPDATE_EVERY
     assert adapted <= trained + math.log(2) - updates * math.log1p(-mixtures.SHARE / 2) + 1e-4
+
+
+@pytest.mark.parametrize("size", [60, 300])
+def test_short_texts_of_the_kind_that_was_learned_cost_no_more(size):
+    model = charrnn.load(DOCS / "tales.safetensors").model
+    held_out = (DOCS.parents[2] / "data" / "saltmarrow.txt").read_text()[-27_232:]
+    adaptation, differences = Adaptation(model), []
+    for start in range(0, len(held_out) - size, 1200):
+        text = held_out[start : start + size]
+        adaptation.forget()
+        adapted = score(model, text, adaptation=adaptation).nats_per_char
+        differences.append(adapted - score(model, text).nats_per_char)
+    assert np.mean(differences) < 0
+    assert max(differences) < 0.005
 
 
 def test_a_text_that_repeats_is_learned(trained):
