@@ -50,8 +50,8 @@ def score_lines(
 
     With an adaptation of the model, which goes on with what it has read, the lines are read one after the other, and
     each character is predicted before it is learned from. With `stateful` they go on with the text that it has read, if
-    any. With `forgets`, each line begins with the trained weights, so
-    that several are read at once; the adaptation itself stays as it is.
+    any. With `forgets`, each line begins with the trained weights, so that several are read at once; the adaptation
+    itself stays as it is.
 
     `unknown` is one of `score.UNKNOWN_POLICIES`. With `error` it raises `VocabularyError` as `score` does, with the
     number of the line, after it has yielded the scores of the lines before it. Raises `ConfigError` for what is not

@@ -97,6 +97,8 @@ def test_what_a_line_teaches_is_carried_on_or_forgotten(model: Path, tmp_path: P
         assert done.stderr == NOTICE + ", which is forgotten after each line" * ("--forget" in words) + "\n"
         quiet = run("score", model, "--adapt", "--per-line", "--quiet", *words, cwd=tmp_path, input=TEXT_LINES)
         assert (quiet.stdout, quiet.stderr) == (done.stdout, "")
+    words = ("--adapt", "--per-line", "--quiet", "--forget", "--threads", 2)
+    assert run("score", model, *words, cwd=tmp_path, input=TEXT_LINES).stdout == done.stdout
     carried, forgotten = adapted_lines(model), adapted_lines(model, forgets=True)
     assert carried[-1].bpc < carried[0].bpc
     assert forgotten[-1].bpc == pytest.approx(forgotten[0].bpc)

@@ -69,10 +69,10 @@ def command(
     one_of("unknown", unknown, ("error", "skip"))
     config = adaptation_config(True, rate, pull, segment)
     given, paths = model_and_texts(NAME, checkpoint, files)
-    if out is None:
-        raise ConfigError("--out FILE says where the adapted model is saved: add it")
     notice = notifier(quiet)
     trained = load(model_file(given, notice))
+    if out is None:
+        raise ConfigError("--out FILE says where the adapted model is saved: add it")
     lock = reserve(out, force, advice="")
     with lock.discarded_on_error():
         model, parts, has_several, size = open_texts(
