@@ -62,6 +62,7 @@ class Adaptation:
         self._begin_text()
 
     def _begin_text(self) -> None:
+        """What a reader is where the first text begins that it learns from."""
         self._mixture = Mixture(len(self._model.vocabulary))
         self._before, self._rest, self._last = self._model.start, _nothing(self._model), _nothing(self._model)
         """The last character; the segment that is not complete yet, which is predicted but not learned from; and the
@@ -106,12 +107,10 @@ class Adaptation:
 
         No prediction that was made on the way shows what its last step did.
         """
-        nats = []
-        for reader in (self._learner, self._trained):
-            state = reader.state.copy()
-            nats.append(_quietly(partial(reader.read, self._last, learns=False)).mean(dtype=np.float64))
-            reader.state = state
-        learned, trained = nats
+        learned, trained = (
+            _quietly(partial(_foresee, reader, self._last)).mean(dtype=np.float64)
+            for reader in (self._learner, self._trained)
+        )
         return float(np.nan_to_num(trained - learned, nan=-math.inf))
 
     def forget(self) -> None:
@@ -177,9 +176,7 @@ class Adaptation:
         self._last = read.part(n - self.config.segment, n) if n else self._last
         self._rest = read.part(n, len(read.targets))
         if len(self._rest.targets):
-            state = self._learner.state.copy()
-            found.append(self._learner.read(self._rest, learns=False))
-            self._learner.state = state  # from which the segment will be read anew
+            found.append(_foresee(self._learner, self._rest))  # the segment will be read anew
         return np.concatenate(found)[known:]
 
 
@@ -214,6 +211,14 @@ def _learner(model: Model, by: dict[str, Factors], segment: int) -> Learner:
         return Learner(model, by, segment)
     learner: Learner = compiled(model.config.cell_name, model.params, model.zero_state(1), by, segment, boost)
     return learner
+
+
+def _foresee(reader: Learner, read: Passage) -> Array:
+    """What a reader says of a passage, whose state stays as it was before that."""
+    state = reader.state.copy()
+    nats = reader.read(read, learns=False)
+    reader.state = state
+    return nats
 
 
 def _quietly(reader: Callable[[], Array]) -> Array:

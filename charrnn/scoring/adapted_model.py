@@ -16,8 +16,7 @@ def adapt(
 
     A model of lines or other records reads each of these as a text of its own. `unknown` is one of
     `score.UNKNOWN_POLICIES`; there is nothing to learn from a character that is not in the vocabulary. Raises
-    `ConfigError` as `Adaptation` does, `DivergenceError` if the model becomes much worse, and otherwise the errors of
-    `text.score`.
+    `ConfigError` as `Adaptation` does, the errors of `Adaptation.check_learned`, and otherwise those of `text.score`.
     """
     check_pieces(text, "adapt")
     adaptation = Adaptation(model, config)
