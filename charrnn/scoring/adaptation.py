@@ -57,7 +57,7 @@ class Adaptation:
         self._trained = self._learner.trained_reader()
         self.chars = 0
         """How many characters it has read."""
-        self.trained_nats = 0.0
+        self.nats_without_learning = 0.0
         """-log p of all that it has read, as the trained model alone says it, in nats."""
         self._begin_text()
 
@@ -76,6 +76,11 @@ class Adaptation:
         params = {name: p.copy() for name, p in self._learner.params.items()}
         ngrams = self._model.ngrams and self._model.ngrams.unmeasured()
         return replace(self._model, params=params, line_scores=None, ngrams=ngrams)
+
+    @property
+    def bpc_without_learning(self) -> float:
+        """The bits per character of all that it has read, as the trained model alone says it."""
+        return self.nats_without_learning / math.log(2) / self.chars if self.chars else 0.0
 
     def fresh(self) -> "Adaptation":
         """A reader that begins as this one did, shares the trained weights with it, and may read in another thread."""
@@ -165,7 +170,7 @@ class Adaptation:
             p = table.probabilities(contexts, new.targets)
             adapted, trained = (table.mixture(nats, p) for nats in (adapted, trained))
         self.chars += len(trained)
-        self.trained_nats += float(trained.sum(dtype=np.float64))
+        self.nats_without_learning += float(trained.sum(dtype=np.float64))
         return self._mixture.nats(adapted, trained, new.inputs)
 
     def _learn(self, new: Passage, threads: Threads) -> Array:

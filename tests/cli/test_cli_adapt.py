@@ -350,7 +350,7 @@ def test_an_adapted_model_is_a_file_that_says_so(model: Path, tmp_path: Path) ->
     static = api.score(before.model, TEXT)
     printed = json.loads(done.stdout)
     assert printed.pop("file") == "new.safetensors"
-    assert printed == pytest.approx(score.as_dict() | {"static_bpc": static.bpc}, rel=1e-5)
+    assert printed == pytest.approx(score.as_dict() | {"bpc_without_learning": static.bpc}, rel=1e-5)
     bits = f"{score.bpc:.3f} bits per character while it read them, {static.bpc:.3f} without learning"
     assert done.stderr.splitlines() == [
         f"learned from {len(TEXT):,} characters: {bits}",

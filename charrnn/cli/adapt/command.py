@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.terminal.adaptation import PULL, RATE, SEGMENT, adaptation_config, learned, learning_bar, static_bpc
+from charrnn.cli.terminal.adaptation import PULL, RATE, SEGMENT, adaptation_config, learned, learning_bar
 from charrnn.cli.terminal.computation import EngineOption
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.help import MOST_USED, RUN, option
@@ -57,9 +57,9 @@ def command(
 ) -> None:
     from charrnn.checkpoint.model_file import load, save
     from charrnn.checkpoint.naming import reserve
-    from charrnn.cli.score.text_score import score_of
-    from charrnn.cli.score.texts import open_texts
     from charrnn.cli.terminal.console import model_file
+    from charrnn.cli.terminal.text_score import score_of
+    from charrnn.cli.terminal.texts import open_texts
     from charrnn.cli.terminal.undecoded import UndecodedBytes
     from charrnn.config import one_of
     from charrnn.dataset.files import Source
@@ -102,6 +102,7 @@ def command(
         notice(f"skipped characters that the model has never seen: {score.unknown:,}")
         undecoded.tell(notice)
     if as_json:
-        typer.echo(json.dumps({"file": str(out)} | score.as_dict() | {"static_bpc": static_bpc(adaptation)}))
+        before = {"bpc_without_learning": adaptation.bpc_without_learning}
+        typer.echo(json.dumps({"file": str(out)} | score.as_dict() | before))
     notice(learned(score, adaptation, f"{unit}s"))
     notice(f"done: {out} holds the adapted model")

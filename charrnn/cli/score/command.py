@@ -159,8 +159,8 @@ def command(
 ) -> int:
     from charrnn.checkpoint.model_file import load
     from charrnn.cli.score import line_filter
-    from charrnn.cli.score.texts import open_texts
     from charrnn.cli.score.threshold import Threshold
+    from charrnn.cli.terminal.texts import open_texts
     from charrnn.config import check_threads, one_of
     from charrnn.errors import VocabularyError
     from charrnn.scoring.rank_answers import answering
@@ -253,7 +253,7 @@ def command(
                     )
                     shown = line_filter.show(model, parts, scores, wanted, printed, undecoded, has_several)
                 else:
-                    from charrnn.cli.score import text_score
+                    from charrnn.cli.terminal import text_score
 
                     shows = learning_bar(parts, size, adaptation, quiet) if adaptation else nullcontext(parts)
                     with shows as parts:

@@ -1,6 +1,5 @@
 """The commands that can learn from what they read: their options, their progress bar, and what they say of it."""
 
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,10 +67,5 @@ def learning_bar(
 
 def learned(score: "Score", adaptation: "Adaptation", unit: str) -> str:
     """What a model has learned from, in so many characters or bytes, and what that has brought."""
-    bits = f"{score.bpc:.3f} bits per {unit[:-1]} while it read them, {static_bpc(adaptation):.3f} without learning"
-    return f"learned from {score.chars:,} {unit}: {bits}"
-
-
-def static_bpc(adaptation: "Adaptation") -> float:
-    """The bits per character of the trained model, for what the adaptation has read."""
-    return adaptation.trained_nats / math.log(2) / adaptation.chars if adaptation.chars else 0.0
+    bits = f"{score.bpc:.3f} bits per {unit[:-1]} while it read them"
+    return f"learned from {score.chars:,} {unit}: {bits}, {adaptation.bpc_without_learning:.3f} without learning"

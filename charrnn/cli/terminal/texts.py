@@ -1,4 +1,4 @@
-"""What `charrnn score` reads: the model and the texts, read ahead only as far as the choice of an engine needs."""
+"""What `score` and `adapt` read: the model and the texts, read ahead only as far as the choice of an engine needs."""
 
 import itertools
 import math
