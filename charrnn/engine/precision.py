@@ -16,18 +16,24 @@ NAMES = ("auto", *PRECISIONS)
 
 
 def resolve_precision(name: str, engine: str) -> Literal["float32", "bfloat16"]:
-    """The precision for a numba or numpy engine: `auto` means bfloat16 where that is faster.
+    """The precision for a numba or numpy engine: `auto` means bfloat16 where the processor multiplies faster in it.
 
     Raises `ConfigError` for an unknown name, and `EngineError` for bfloat16 where the processor or the system lacks it.
     NumPy has it everywhere, but slowly: it is the reference.
     """
     one_of("precision", name, NAMES)
-    if name == "float32" or (name == "auto" and engine == "numpy"):
-        return "float32"
-    problem = "" if engine == "numpy" else problem_with_bfloat16()
-    if problem and name == "bfloat16":
+    if name == "auto":
+        return "bfloat16" if engine == "numba" and bfloat16_is_faster() else "float32"
+    if name == "bfloat16" and engine == "numba" and (problem := problem_with_bfloat16()):
         raise EngineError(f'{problem}: use `precision="float32"`')
-    return "float32" if problem else "bfloat16"
+    return cast(Literal["float32", "bfloat16"], name)
+
+
+def bfloat16_is_faster() -> bool:
+    """Whether the numba engine computes in bfloat16 here, and multiplies large matrices faster in it."""
+    from charrnn.engine.kernels.bfloat16 import IS_FASTER
+
+    return IS_FASTER and not problem_with_bfloat16()
 
 
 def problem_with_bfloat16() -> str:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, cast
 
 from charrnn.config import one_of
 from charrnn.engine import compile_cache, compile_time
-from charrnn.engine.precision import in_bfloat16, problem_with_bfloat16, resolve_precision
+from charrnn.engine.precision import bfloat16_is_faster, in_bfloat16, resolve_precision
 from charrnn.engine.protocols import Engine
 from charrnn.errors import EngineError
 from charrnn.optional import import_optional, install, is_installed
@@ -90,7 +90,7 @@ def precision_to_compile(name: str) -> str:
     """The precision for which numba would compile where this one, which may be `auto`, is asked for."""
     if name != "auto":
         return name
-    return "float32" if problem_with_numba() or problem_with_bfloat16() else "bfloat16"
+    return "bfloat16" if not problem_with_numba() and bfloat16_is_faster() else "float32"
 
 
 def load(name: str, precision: str = "float32") -> Engine:

@@ -157,7 +157,8 @@ from charrnn.engine.kernels.outer import outer
 from charrnn.layers.matmul import bfloat16_matmul
 from charrnn.layers.workspace import Workspace
 
-assert engines.resolve_precision("auto", "numba") == "bfloat16"
+assert engines.resolve_precision("bfloat16", "numba") == "bfloat16"
+assert engines.resolve_precision("auto", "numba") == "float32"
 assert not bfloat16.HAS_TILES
 assert simd.REGISTER_BYTES == 64
 rng = np.random.default_rng(0)
@@ -177,6 +178,18 @@ FEATURES = "+fma,+avx2,+avx512f,+avx512bw,+avx512dq,+avx512vl,+avx512bf16"
 def test_processors_without_tiles_multiply_registers_of_pairs(tmp_path: Any) -> None:
     cache = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": FEATURES}
     assert python(AGREE, **cache) == "agreed\n"
+
+
+IS_FASTER = "from charrnn.engine.kernels.bfloat16 import IS_FASTER; print(IS_FASTER)"
+
+
+@pytest.mark.skipif(cpu_features.IS_ARM, reason="the sets of instructions are x86's")
+@pytest.mark.parametrize(
+    ("more", "is_faster"), [("", False), (",+amx-tile,+amx-bf16", True), (",+sse4a", True)], ids=["none", "AMX", "AMD"]
+)
+def test_auto_takes_pairs_only_where_they_are_multiplied_faster(more: str, is_faster: bool) -> None:
+    features = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": FEATURES + more}
+    assert python(IS_FASTER, **features) == f"{is_faster}\n"
 
 
 LACKS = """
@@ -210,6 +223,7 @@ def test_each_architecture_is_told_its_own_feature(is_arm: bool, needed: str, mo
 def test_a_system_that_keeps_the_tiles_to_itself_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairs, "HAS_PRODUCTS", True)
     monkeypatch.setattr(pairs, "HAS_TILES", True)
+    monkeypatch.setattr(pairs, "IS_FASTER", True)
     monkeypatch.setattr(amx, "request_tiles", lambda: False)
     assert engines.resolve_precision("auto", "numba") == "float32"
     with pytest.raises(EngineError, match=r"this system doesn't let programs use .* AMX.*: use `precision=.float32.`"):

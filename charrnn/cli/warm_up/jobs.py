@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 from charrnn.config import PRECISIONS, WEIGHT_PRECISIONS
 from charrnn.dataset.corpus import from_text
 from charrnn.engine import compile_time
-from charrnn.engine.precision import problem_with_bfloat16
+from charrnn.engine.precision import bfloat16_is_faster
 from charrnn.sampling.generate import generate
 from charrnn.scoring.adapted_model import adapt
 from charrnn.scoring.classify import classify
@@ -59,8 +59,8 @@ def kernels(commands: list[str], cells: list[str]) -> set[str]:
 
 
 def precisions() -> tuple[str, ...]:
-    """The precisions in which the numba engine trains on this machine."""
-    return PRECISIONS if not problem_with_bfloat16() else ("float32",)
+    """The precisions in which the numba engine trains on this machine unless another one is given."""
+    return PRECISIONS if bfloat16_is_faster() else ("float32",)
 
 
 def _trainer(layout: str, cell: str, precision: str = "float32") -> Trainer:
