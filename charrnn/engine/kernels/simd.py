@@ -26,8 +26,9 @@ def _host_features() -> frozenset[str]:
 
 CPU_FEATURES = _host_features()
 REGISTER_BYTES = 64 if "avx512f" in CPU_FEATURES else 32 if "avx2" in CPU_FEATURES else 16
-PREFETCHES = "amx-tile" not in CPU_FEATURES
-"""Whether `prefetch` does anything: with AMX comes a second-level cache that fills itself; it costs up to a tenth."""
+PREFETCHES = not {"amx-tile", "avx512fp16"} & CPU_FEATURES
+"""Whether `prefetch` does anything: with AMX comes a second-level cache that fills itself; it costs up to a tenth. A
+virtual machine may hide AMX, but not what came with it."""
 
 
 def lanes(itemsize: int) -> int:
