@@ -67,7 +67,7 @@ def fit_to_time(
     V, split = len(corpus.vocabulary), split_corpus(corpus, training_config(options))
     training, validation = split.training, split.validation
     line = line_length(training)
-    W = _reference_throughput(options, machine) * budget.operations(REFERENCE_MODEL)
+    W = _reference_throughput(options, is_auto, machine) * budget.operations(REFERENCE_MODEL)
     if not has_threads:
         del options["threads"]  # they follow from the batch
     chosen = _choose(W * deadline.budget(), training.chars_read, V, options, line, machine.size)
@@ -138,9 +138,12 @@ def kernels(options: TrainOptions, model: ModelConfig | None, samples: bool = Fa
     of_layout = DEFAULTS_OF_LAYOUT.get(layout, {}).get("cell", "lstm")
     cell = options.get("cell", of_layout) if model is None else model.cell
     form = FORM_OF_LAYOUT.get(layout, "language_model")
-    precision = engines.precision_to_compile(options.get("precision", "float32"))
-    reference = compile_time.training(REFERENCE_MODEL.cell, precision=precision)
-    return reference.union(*(compile_time.training(cell, form, samples, each) for each in (precision, "float32")))
+    asked = options.get("precision", "float32")
+    precision = engines.precision_to_compile(asked)
+    for_width = {precision, "float32"} if asked == "auto" else {precision}
+    needed = [compile_time.training(REFERENCE_MODEL.cell, precision=each) for each in for_width]
+    needed += [compile_time.training(cell, form, samples, each) for each in (precision, "float32")]
+    return frozenset().union(*needed)
 
 
 def with_min_count(corpus: Corpus, options: TrainOptions, deadline: Deadline) -> TrainOptions:
@@ -212,10 +215,14 @@ def line_length(training: TrainingData) -> float:
     return (training.chars_read - excess) / training.n_lines
 
 
-def _reference_throughput(options: TrainOptions, machine: Machine) -> float:
-    """The characters per second that this machine learns from, in the engine and the precision of these options."""
-    engine = options["engine"], options["precision"]
-    return machine.throughput(*engine, options["threads"], REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH)
+def _reference_throughput(options: TrainOptions, is_auto: bool, machine: Machine) -> float:
+    """The characters per second that this machine learns from, in the engine and the precision of these options.
+
+    If the precision is `auto`, it is that of the faster one: a width for half the speed would learn less.
+    """
+    precisions = {options["precision"], "float32"} if is_auto else {options["precision"]}
+    shape = options["threads"], REFERENCE_MODEL, budget.BATCH_SIZE // 2, budget.SEQ_LENGTH
+    return max(machine.throughput(options["engine"], precision, *shape) for precision in sorted(precisions))
 
 
 def _throughputs(model: ModelConfig, config: TrainingConfig, line: float, machine: Machine) -> tuple[float, float]:

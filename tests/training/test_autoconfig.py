@@ -54,6 +54,22 @@ def test_auto_is_the_precision_that_is_measured_as_the_faster_one(
     assert autoconfig.fit_to_time(from_text(TEXT * 40), given, Deadline(100, 0.6))["precision"] == precision
 
 
+def test_a_width_is_chosen_for_the_speed_of_the_faster_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(engine: Any, threads: int, model: Any, B: int, T: int, config: Any) -> float:
+        return 1e10 / budget.operations(model) * (1 if engine is engines.load("numpy") else in_bfloat16)
+
+    monkeypatch.setattr(machine, "measure_throughput", measured)
+    resolved = {"auto": "bfloat16", "bfloat16": "bfloat16", "float32": "float32"}
+    monkeypatch.setattr(train_options.engines, "resolve_precision", lambda name, engine: resolved[name])
+    corpus, sizes = from_text(TEXT * 4000), {}
+    for in_bfloat16 in (0.25, 1, 4):
+        for precision in ("auto", "float32", "bfloat16"):
+            found = autoconfig.fit_to_time(corpus, {"engine": "numpy", "precision": precision}, Deadline(100, 0.6))
+            sizes[in_bfloat16, precision] = found["hidden_size"]
+    assert sizes[0.25, "bfloat16"] < sizes[0.25, "auto"] == sizes[0.25, "float32"]
+    assert sizes[4, "float32"] < sizes[4, "auto"] == sizes[4, "bfloat16"]
+
+
 def test_auto_is_float32_if_the_chosen_network_is_faster_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def measured(engine: Any, threads: int, model: Any, B: int, T: int, config: Any) -> float:
         is_narrow = model.hidden_size < autoconfig.REFERENCE_MODEL.hidden_size
