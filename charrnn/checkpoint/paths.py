@@ -26,7 +26,7 @@ def models(folder: Path = FOLDER) -> list[Path]:
 
 def newest(folder: Path = FOLDER) -> Path:
     """The checkpoint of a folder that was written last. Raises `CheckpointError` if there is none."""
-    return _first(folder, models(folder))
+    return _first(folder, models(folder), "model", "train one with `charrnn train`, or give the path of its file")
 
 
 def bundled_model() -> Path | None:
@@ -36,7 +36,9 @@ def bundled_model() -> Path | None:
 
 def newest_resumable(folder: Path = FOLDER) -> Path:
     """The checkpoint whose training state was written last. Raises `CheckpointError` if there is none."""
-    found = _first(folder, _by_age(list(folder.glob("*" + RESUME_SUFFIX))))
+    states = _by_age(list(folder.glob("*" + RESUME_SUFFIX)))
+    advice = "begin one with `charrnn train`, or give the path of its model"
+    found = _first(folder, states, "training to resume", advice)
     return found.with_name(found.name.removesuffix(RESUME_SUFFIX) + SUFFIX)
 
 
@@ -50,9 +52,7 @@ def _by_age(paths: list[Path]) -> list[Path]:
     return sorted(filter(Path.is_file, paths), key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
 
 
-def _first(folder: Path, paths: list[Path]) -> Path:
+def _first(folder: Path, paths: list[Path], what: str, advice: str) -> Path:
     if not paths:
-        raise CheckpointError(
-            f"there is no model in {folder}{os.sep} yet: train one with `charrnn train`, or give the path of its file"
-        )
+        raise CheckpointError(f"there is no {what} in {folder}{os.sep} yet: {advice}")
     return paths[0]

@@ -64,7 +64,9 @@ def create_state_file(path: Path, state: TrainingState) -> AtomicFile:
 def load_state(path: Path) -> TrainingState:
     """Reads the file. Raises `CheckpointError` if it is missing, damaged, or does not fit its configuration."""
     if not path.exists():
-        raise CheckpointError(f"there is no training to resume: {path} is missing")
+        raise CheckpointError(
+            f"there is no training to resume: {path} is missing; a new one can begin with the model, by `init_from`"
+        )
     file = TensorFile(path)
     model_config, vocabulary = meta.read_model(file)
     config, corpus = meta.read_config(file, "training", TrainingConfig), meta.read_config(file, "corpus", CorpusInfo)

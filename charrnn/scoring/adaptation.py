@@ -6,7 +6,9 @@ lately, so a text from which there is nothing to learn costs hardly more than wi
 """
 
 import math
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -32,12 +34,14 @@ MIN_ADVANTAGE = -0.1
 """How much better what was learned has to predict than the trained weights, in nats per character, to be of use. With
 the default rate, a long text of which there is little to learn comes down to -0.05 in places, and the segment that was
 learned from last, read again, is predicted better by 0.04 or more."""
+_BUSY = threading.Lock()
+"""Held while a reader is marked as reading, or found to be."""
 
 
 class Adaptation:
     """A reader that begins as a model and goes on learning; `read` is told all that it reads, in order.
 
-    What it says does not depend on the pieces in which it is told.
+    What it says does not depend on the pieces in which it is told. Several threads have a reader each: see `fresh`.
     """
 
     def __init__(self, model: Model, config: AdaptationConfig | None = None):
@@ -47,9 +51,13 @@ class Adaptation:
         `CheckpointError` or `DivergenceError` if its predictions or its gradients are NaN or infinite.
         """
         check_adaptable(model)
+        if config is not None and not isinstance(config, AdaptationConfig):
+            kind = type(config).__name__
+            raise ConfigError(f"the configuration is of the type {kind}: give charrnn.AdaptationConfig(rate=…)")
         self._model, self.config = model, config or AdaptationConfig()
         by = factors(measure(model, self.config.segment), self.config)
         self._learner = _learner(model, by, self.config.segment)
+        self._is_reading = False
         self._begin()
 
     def _begin(self) -> None:
@@ -86,6 +94,7 @@ class Adaptation:
         """A reader that begins as this one did, shares the trained weights with it, and may read in another thread."""
         reader = copy(self)
         reader._learner = self._learner.fresh()
+        reader._is_reading = False
         reader._begin()
         return reader
 
@@ -105,7 +114,9 @@ class Adaptation:
             or not is_finite
             or min(self._mixture.advantage, self._advantage_at_last()) < MIN_ADVANTAGE
         ):
-            raise DivergenceError("the model learned too fast, and now predicts worse than before: lower the rate")
+            raise DivergenceError(
+                f"the model learned too fast, and now predicts worse than before: lower the rate, {self.config.rate:g}"
+            )
 
     def _advantage_at_last(self) -> float:
         """How much better the learner predicts the segment that it learned from last, in nats per character.
@@ -130,8 +141,25 @@ class Adaptation:
         `resets` [N] says where a text of its own begins; None: nowhere. The first character of all, and the first after
         `forget`, begin one too. It reads in two threads if there are two cores, or in one if `n_threads` says so.
 
-        Raises `DivergenceError` if the trained model's predictions are NaN or infinite.
+        Raises `DivergenceError` if the trained model's predictions are NaN or infinite, and `ConfigError` while another
+        thread reads.
         """
+        with self._reading():
+            return self._read(ids, resets, n_threads)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Keeps other threads from reading; what two would tell at once it could not learn from in order."""
+        with _BUSY:
+            if self._is_reading:
+                raise ConfigError("another thread is reading with this adaptation: give each its own, by `fresh()`")
+            self._is_reading = True
+        try:
+            yield
+        finally:
+            self._is_reading = False
+
+    def _read(self, ids: Ids, resets: Mask | None, n_threads: int) -> Array:
         if resets is None:
             resets = np.zeros(len(ids), bool)
         if len(ids) and not self._has_read:
@@ -200,7 +228,8 @@ def check_reader(adaptation: object, model: Model) -> None:
 def check_adaptable(model: Model) -> None:
     """Raises `ConfigError` for a model that can't learn from a text as it reads it."""
     check_model(model)
-    model.language_model  # noqa: B018 - raises the error of another form
+    if model.config.form != "language_model":
+        raise ConfigError(f"this model is a {model.config.form}: only language models learn from what they read")
     if model.layout in REWRITING_LAYOUTS:
         raise ConfigError("a model of pairs can't adapt: train it on more pairs, with `init_from`")
     if model.clamped is not None:

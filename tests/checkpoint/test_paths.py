@@ -30,5 +30,6 @@ def test_a_folder_without_checkpoints_has_no_newest(tmp_path):
         (tmp_path / "nowhere", newest),
         (tmp_path / "nowhere", newest_resumable),
     ):
-        with pytest.raises(CheckpointError, match=r"there is no model in .* yet"):
+        what = "model" if find is newest else "training to resume"
+        with pytest.raises(CheckpointError, match=rf"there is no {what} in .* yet"):
             find(folder)

@@ -223,7 +223,7 @@ inspect model.safetensors ''                  | 2 | CHECKPOINTS can't be empty
 export '' page.html                           | 2 | CHECKPOINT can't be empty
 export model.safetensors ''                   | 2 | DESTINATION can't be empty: give the name of a file or a folder
 serve ''                                      | 2 | MODELS can't be empty
-train --resume                                | 1 | there is no model in checkpoints
+train --resume                                | 1 | there is no training to resume in checkpoints
 train --resume --out missing.safetensors      | 1 | no training to resume
 train --resume --out alone.safetensors        | 1 | no training to resume
 train other.txt --resume --out model.safetensors | 1 | not the one
@@ -236,7 +236,7 @@ train --resume model.safetensors --out alone.safetensors | 2 | --resume continue
 train --resume alone.safetensors              | 1 | no training to resume
 train --resume missing.txt                    | 1 | can't read missing.txt
 train --resume nothing                        | 1 | nothing
-train corpus.txt --resume                     | 1 | there is no model in checkpoints
+train corpus.txt --resume                     | 1 | there is no training to resume in checkpoints
 train missing.txt --resume --out model.safetensors --seq-length 99 | 2 | --seq-length is 16 in the run
 train --resume --out model.safetensors --hold 5 | 2 | --hold and --cooldown are only for --schedule linear or cosine
 train --resume --out model.safetensors --val-file other.txt | 1 | began without a text of its own

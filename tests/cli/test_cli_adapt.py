@@ -5,6 +5,8 @@ import os
 import re
 import select
 import shutil
+import signal
+import time
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -211,16 +213,17 @@ def test_contradictions_are_refused(words: str, says: str, model: Path, tmp_path
     ("name", "says"),
     [
         ("regions", "a model of pairs can't adapt"),
-        ("dates", "translator"),
-        ("classifier", "classifier"),
-        ("tagger", "tagger"),
+        ("dates", "this model is a translator: only language models learn from what they read"),
+        ("classifier", "this model is a classifier: only language models learn from what they read"),
+        ("tagger", "this model is a tagger: only language models learn from what they read"),
     ],
 )
 def test_other_models_are_refused(name: str, says: str, tmp_path: Path) -> None:
     path = DOCS / f"{name}.safetensors"
     for command in (("score", path, "--adapt"), ("adapt", path, "--out", "a.safetensors")):
         assert says in error_line(charrnn(*command, cwd=tmp_path, input="Wales\tAber\n"), 2)
-    assert says in error_line(charrnn("sample", path, "--adapt", "--prime", "a" * 50, cwd=tmp_path), 2)
+    error = error_line(charrnn("sample", path, "--adapt", "--prime", "a" * 50, cwd=tmp_path), 2)
+    assert says.partition(":")[0] in error
     assert not (tmp_path / "a.safetensors").exists()
 
 
@@ -378,6 +381,8 @@ def test_texts_are_read_one_after_the_other_from_files_or_stdin(model: Path, tmp
         assert same_arrays(loaded(tmp_path / f"{n}.safetensors").params, loaded(tmp_path / "0.safetensors").params)
     names = [api.load(tmp_path / f"{n}.safetensors").adapted[0].name for n in range(3)]
     assert names == ["a.txt and 1 more", "stdin", "a.txt and 1 more"]
+    run("adapt", model, "b.txt", "b.txt", "--out", "twice.safetensors", cwd=tmp_path)
+    assert api.load(tmp_path / "twice.safetensors").adapted[0].name == "b.txt"
     quiet = run("adapt", model, "a.txt", "--out", "q.safetensors", "--quiet", cwd=tmp_path)
     assert (quiet.stdout, quiet.stderr) == ("", "")
 
@@ -449,6 +454,25 @@ def test_unknown_characters_are_skipped_if_asked(model: Path, tmp_path: Path) ->
     assert not (tmp_path / "a.safetensors").exists()
     done = run("adapt", model, "--out", "a.safetensors", "--unknown", "skip", cwd=tmp_path, input=OPENING + "жж")
     assert "skipped characters that the model has never seen: 2" in done.stderr.splitlines()
+    words = ("adapt", model, "--out", "b.safetensors", "--unknown", "skip")
+    *notices, error = charrnn(*words, cwd=tmp_path, input=OPENING[:9] + "ж" * 50).stderr.splitlines()
+    assert "skipped characters that the model has never seen: 50" in notices
+    assert error.startswith("charrnn: the text is too short to learn from: give at least 40 characters")
+
+
+@posix
+def test_what_was_learned_until_an_interruption_is_not_saved(model: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    command = started("adapt", model, "pipe", "--out", "a.safetensors", cwd=tmp_path)
+    with command as process, open(tmp_path / "pipe", "w") as pipe:  # which waits until it reads
+        pipe.write(TEXT)
+        pipe.flush()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT
+    assert err.decode().splitlines()[-1] == "interrupted: nothing is saved"
+    assert not (tmp_path / "a.safetensors").exists()
 
 
 def test_a_file_is_overwritten_only_by_force(model: Path, tmp_path: Path) -> None:

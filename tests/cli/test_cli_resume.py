@@ -109,7 +109,8 @@ def test_without_a_run_on_a_text_it_says_which_runs_there_are(here: Path) -> Non
         assert f"can't read {name}" in error_line(charrnn("train", name, "--resume", cwd=here), 1)
     for path in here.glob("checkpoints/*"):
         path.unlink()
-    assert "there is no model in checkpoints" in error_line(charrnn("train", "d.txt", "--resume", cwd=here), 1)
+    done = charrnn("train", "d.txt", "--resume", cwd=here)
+    assert "there is no training to resume in checkpoints" in error_line(done, 1)
 
 
 def test_a_text_that_has_changed_is_still_an_error(here: Path) -> None:

@@ -4,6 +4,8 @@ import copy
 import itertools
 import math
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -629,6 +631,35 @@ def test_an_adaptation_of_another_model_is_refused():
             call(model, ["ab\n"] if call is not surprisal else "ab\n", adaptation=adaptation)
         with pytest.raises(ConfigError, match=r"of the type bool: give charrnn\.Adaptation\(model\)"):
             call(model, ["ab\n"] if call is not surprisal else "ab\n", adaptation=True)
+
+
+@pytest.mark.parametrize("config", [{"rate": 0.1}, 0.1, AdaptationConfig])
+def test_settings_of_another_type_are_refused(config):
+    for refused in (lambda: Adaptation(tiny(), config), lambda: adapt(tiny(), "abc" * 20, config)):
+        with pytest.raises(ConfigError, match=r"of the type \w+: give charrnn\.AdaptationConfig\(rate=…\)"):
+            refused()
+
+
+def test_two_threads_can_not_read_with_the_same_adaptation(monkeypatch):
+    model = tiny()
+    wanted, adaptation = Adaptation(model).read(np.array([1, 2])), Adaptation(model)
+    begun, goes_on, begin_block = threading.Event(), threading.Event(), Adaptation._begin_block
+
+    def waits(self, *args):
+        begun.set()
+        assert goes_on.wait(60)
+        return begin_block(self, *args)
+
+    monkeypatch.setattr(Adaptation, "_begin_block", waits)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(adaptation.read, np.array([1, 2]))
+        assert begun.wait(60)
+        with pytest.raises(ConfigError, match=r"another thread .*: give each its own, by `fresh\(\)`"):
+            adaptation.read(np.array([1]))
+        goes_on.set()
+        np.testing.assert_array_equal(first.result(), wanted)
+    assert adaptation.chars == 2
+    assert len(adaptation.read(np.array([1]))) == 1
 
 
 def test_clamped_units_and_narrow_weights_are_refused():

@@ -57,7 +57,7 @@ def command(
 ) -> None:
     from charrnn.checkpoint.model_file import load, save
     from charrnn.checkpoint.naming import reserve
-    from charrnn.cli.terminal.console import model_file
+    from charrnn.cli.terminal.console import interruption_told, model_file
     from charrnn.cli.terminal.text_score import score_of
     from charrnn.cli.terminal.texts import open_texts
     from charrnn.cli.terminal.undecoded import UndecodedBytes
@@ -74,7 +74,7 @@ def command(
     if out is None:
         raise ConfigError("--out FILE says where the adapted model is saved: add it")
     lock = reserve(out, force, advice="")
-    with lock.discarded_on_error():
+    with lock.discarded_on_error(), interruption_told(notice, "nothing is saved"):
         model, parts, has_several, size = open_texts(
             lambda: trained.model,
             paths,
@@ -94,13 +94,13 @@ def command(
                 score = score_of(model, parts, unknown, None, undecoded, has_several, adaptation=adaptation)
         except VocabularyError as error:
             raise VocabularyError(f"{error} with --unknown skip") from None
+        if score.unknown:
+            notice(f"skipped characters that the model has never seen: {score.unknown:,}")
+            undecoded.tell(notice)
         adaptation.check_learned()
-        name = Source(tuple(paths)).name
+        name = Source(tuple(dict.fromkeys(paths))).name
         save(out, trained.adapted_to(adaptation.model, name, adaptation.chars, adaptation.config))
     lock.release()
-    if score.unknown:
-        notice(f"skipped characters that the model has never seen: {score.unknown:,}")
-        undecoded.tell(notice)
     if as_json:
         before = {"bpc_without_learning": adaptation.bpc_without_learning}
         typer.echo(json.dumps({"file": str(out)} | score.as_dict() | before))

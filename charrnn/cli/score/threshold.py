@@ -45,7 +45,7 @@ class Threshold:
         if scores is None:
             raise ConfigError(
                 f"{self} is a share of held-out lines, and this model lacks their scores: give a number of bits, or "
-                f"train it again, to the end, with at least {MIN_LINES} lines held out"
+                f"train one to the end with at least {MIN_LINES} lines held out, and do not adapt it"
             )
         bits = scores.quantile(self.value)
         notice(f"{self}: {self.value:g}% of {scores.lines:,} held-out lines have at most {bits:.4f} bits per character")

@@ -158,6 +158,16 @@ def default_interrupt() -> Iterator[None]:
 
 
 @contextmanager
+def interruption_told(notice: Callable[[str], None], what: str) -> Iterator[None]:
+    """Says what an interruption of the block means, and lets it end the program."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        notice(f"interrupted: {what}")
+        raise
+
+
+@contextmanager
 def until_interrupted() -> Iterator[Callable[[], bool]]:
     """Tells whether Ctrl-C has come since the block began; a second one ends the program."""
     received: list[int] = []

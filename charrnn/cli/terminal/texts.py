@@ -55,11 +55,11 @@ def open_texts(
     engines.resolve(engine, 0)  # an invalid engine is an error before anything is read
     size = size_of_texts(paths)
     model = loaded().with_encoding(encoding)
-    check_scores(model)
     if adapts:
         from charrnn.scoring.adaptation import check_adaptable
 
         check_adaptable(model)
+    check_scores(model)
     model = _reading(model, form)
     work = adapting(model) if adapts else scoring(model)
     paths = find_texts(paths, model, notice)
