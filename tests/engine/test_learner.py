@@ -10,6 +10,7 @@ import pytest
 
 from charrnn import engine as engines
 from charrnn.engine.threads import Threads
+from charrnn.layers.workspace import CACHE_LINE_BYTES
 from charrnn.model.model import Model
 from charrnn.scoring.gradient_scale import measure
 from charrnn.scoring.learner import AdaptationConfig, Learner, boost, factors
@@ -118,6 +119,13 @@ def test_it_forgets_where_what_it_has_learned_makes_no_sense(cell: str) -> None:
     assert not np.isfinite(found[:SEGMENT].sum())
     assert np.isfinite(found[SEGMENT:]).all()
     np.testing.assert_allclose(found[SEGMENT:], wanted[SEGMENT:], rtol=0, atol=1e-4)
+
+
+def test_its_weights_begin_at_a_line_of_the_caches() -> None:
+    compiled = pair(calm_model("lstm"))[1]
+    for reader in (compiled, compiled.fresh(), compiled.fresh().fresh(), compiled.trained_reader()):
+        for weights in reader.weights:
+            assert all(array.ctypes.data % CACHE_LINE_BYTES == 0 for array in (weights.now, weights.trained))
 
 
 def test_ids_outside_the_vocabulary_are_an_error() -> None:

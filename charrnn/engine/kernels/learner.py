@@ -22,6 +22,7 @@ from charrnn.engine.kernels.simd import copy, fused
 from charrnn.engine.kernels.softmax import exponentials_of_row
 from charrnn.engine.protocols import Factors
 from charrnn.engine.threads import Threads
+from charrnn.layers.workspace import aligned_copy
 from charrnn.types import Array, Ids, Mask, Params
 
 PACKED = ("W_hh", "W_ih", "W_out")
@@ -83,7 +84,7 @@ class Learner:
 
     def fresh(self) -> "Learner":
         """A learner that begins as this one did, and shares the trained weights with it."""
-        return self._with(tuple(weights._replace(now=weights.trained.copy()) for weights in self.weights))
+        return self._with(tuple(weights._replace(now=aligned_copy(weights.trained)) for weights in self.weights))
 
     def _with(self, weights: tuple[Weights, ...]) -> "Learner":
         """A reader with these weights, from a state of zeros."""
