@@ -47,8 +47,9 @@ class Adaptation:
     def __init__(self, model: Model, config: AdaptationConfig | None = None):
         """Measures the model's gradients first, which takes about a second, or ten for two layers of 512 units.
 
-        Raises `ConfigError` for a model that is no language model, of pairs, with clamped units or with narrow weights;
-        `CheckpointError` or `DivergenceError` if its predictions or its gradients are NaN or infinite.
+        Raises `ConfigError` for a model that is no language model, of pairs, with clamped units or with narrow weights,
+        and for a configuration of another type; `CheckpointError` or `DivergenceError` if its predictions or its
+        gradients are NaN or infinite.
         """
         check_adaptable(model)
         if config is not None and not isinstance(config, AdaptationConfig):
@@ -57,12 +58,12 @@ class Adaptation:
         self._model, self.config = model, config or AdaptationConfig()
         by = factors(measure(model, self.config.segment), self.config)
         self._learner = _learner(model, by, self.config.segment)
-        self._is_reading = False
         self._begin()
 
     def _begin(self) -> None:
         """What a reader is that has read nothing, but for its learner."""
         self._trained = self._learner.trained_reader()
+        self._is_reading = False
         self.chars = 0
         """How many characters it has read."""
         self.nats_without_learning = 0.0
@@ -94,7 +95,6 @@ class Adaptation:
         """A reader that begins as this one did, shares the trained weights with it, and may read in another thread."""
         reader = copy(self)
         reader._learner = self._learner.fresh()
-        reader._is_reading = False
         reader._begin()
         return reader
 
