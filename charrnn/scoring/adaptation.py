@@ -130,10 +130,14 @@ class Adaptation:
         return float(np.nan_to_num(trained - learned, nan=-math.inf))
 
     def forget(self) -> None:
-        """Goes back to the trained weights; what is read next begins a new text."""
-        self._learner.forget()
-        self._trained.forget()
-        self._begin_text()
+        """Goes back to the trained weights; what is read next begins a new text.
+
+        Raises `ConfigError` while another thread reads.
+        """
+        with self._reading():
+            self._learner.forget()
+            self._trained.forget()
+            self._begin_text()
 
     def read(self, ids: Ids, resets: Mask | None = None, n_threads: int = 2) -> Array:
         """-log p [N], in nats, of the next characters [N], each before it is learned from.

@@ -64,7 +64,8 @@ def score_windows(
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     check_threads(threads)
     if model.reads_lines:
-        raise ConfigError(f"this model reads each of its {model.record_form.unit} from a fresh state, and no windows")
+        unit = model.record_form.unit
+        raise ConfigError(f"this model reads each of its {unit} from a fresh state: score the text without windows")
     pieces = as_pieces(model, text, "score_windows")
     n_unknown, n_threads = 0, threads or available_cores()
 

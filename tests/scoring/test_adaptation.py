@@ -654,8 +654,9 @@ def test_two_threads_can_not_read_with_the_same_adaptation(monkeypatch):
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(adaptation.read, np.array([1, 2]))
         assert begun.wait(60)
-        with pytest.raises(ConfigError, match=r"another thread .*: give each its own, by `fresh\(\)`"):
-            adaptation.read(np.array([1]))
+        for refused in (lambda: adaptation.read(np.array([1])), adaptation.forget):
+            with pytest.raises(ConfigError, match=r"another thread .*: give each its own, by `fresh\(\)`"):
+                refused()
         goes_on.set()
         np.testing.assert_array_equal(first.result(), wanted)
     assert adaptation.chars == 2
