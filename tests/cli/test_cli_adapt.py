@@ -413,6 +413,19 @@ def test_the_bar_goes_on_within_a_file(model: Path, tmp_path: Path) -> None:
     assert 100 in percents
 
 
+@posix
+def test_sample_has_a_bar_while_it_learns_from_a_long_prime(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "page.txt").write_text("".join(TEXT for _ in range(1 + 40_000 // len(TEXT))))
+    (tmp_path / "short.txt").write_text(TEXT)
+    words = ("sample", model, "--adapt", "--length", 1, "--engine", "numpy", "--adapt-segment", 1000, "--prime-file")
+    env = {"TQDM_MININTERVAL": "0"}
+    percents = re.findall(r"(\d+)%", notices_on_a_terminal(*words, "page.txt", cwd=tmp_path, env=env))
+    assert any(0 < int(number) < 100 for number in percents)
+    assert "100" in percents
+    for more in (("page.txt", "--quiet"), ("short.txt",)):
+        assert "%" not in notices_on_a_terminal(*words, *more, cwd=tmp_path, env=env)
+
+
 def test_an_adapted_model_is_inspected_and_adapted_again(model: Path, tmp_path: Path) -> None:
     given = ("--rate", 0.01, "--pull", 0, "--segment", 8)
     run("adapt", model, "--out", "a.safetensors", *given, cwd=tmp_path, input=OPENING)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.terminal.adaptation import PULL, RATE, SEGMENT, adaptation_config, learned, learning_bar
+from charrnn.cli.terminal.adaptation import PULL, RATE, SEGMENT, adaptation_config, bytes_of, learned, learning_bar
 from charrnn.cli.terminal.computation import EngineOption
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.help import MOST_USED, RUN, option
@@ -90,7 +90,7 @@ def command(
         unit = "byte" if model.vocabulary.is_bytes else "character"
         adaptation, undecoded = Adaptation(model, config), UndecodedBytes(model)
         try:
-            with learning_bar(parts, size, adaptation, quiet) as parts:
+            with learning_bar(parts, size, bytes_of, adaptation, quiet) as parts:
                 score = score_of(model, parts, unknown, None, undecoded, has_several, adaptation=adaptation)
         except VocabularyError as error:
             raise VocabularyError(f"{error} with --unknown skip") from None

@@ -1,12 +1,20 @@
 """The adapted model of `charrnn sample`: what it learns from the prime, and what it goes on with."""
 
 from collections.abc import Callable
+from functools import partial
 
-from charrnn.cli.terminal.adaptation import learned
+from charrnn.cli.terminal.adaptation import learned, learning_bar
+from charrnn.cli.terminal.console import notifier
 from charrnn.model.model import Model
 from charrnn.scoring.adaptation import Adaptation
 from charrnn.scoring.learner import AdaptationConfig
+from charrnn.scoring.score import Text
 from charrnn.scoring.text import as_pieces, records_of_pieces, score, score_texts
+
+PIECE = 4096
+"""The characters of a prime after which its progress bar goes on."""
+LONG = 5 * PIECE
+"""The characters of a prime that may take so long that it has a bar."""
 
 
 def adapted(
@@ -15,7 +23,7 @@ def adapted(
     page: str,
     clean: Callable[[str], str],
     precision: str,
-    notice: Callable[[str], None],
+    quiet: bool,
 ) -> tuple[Model, str]:
     """The model after it has learned from a page, with weights in a precision; and the text to continue.
 
@@ -23,17 +31,20 @@ def adapted(
     those of the page, and begins new ones. Raises `ConfigError` for a model that can't learn, and what
     `Adaptation.check_learned` raises.
     """
-    adaptation = Adaptation(model, config)
+    adaptation, notice = Adaptation(model, config), notifier(quiet)
+    pieces: list[Text]
     if model.reads_records:
         # What surrounds records in the page, such as separators and other columns, the model need not know
-        prime, end = "", model.record_form.end
-        records = [*records_of_pieces(model, as_pieces(model, page, "sample"))]
+        prime, end, reads = "", model.record_form.end, partial(score_texts, model)
+        pieces = [*records_of_pieces(model, as_pieces(model, page, "sample"))]
         if not model.vocabulary.is_bytes:
-            records = [record + end for record in clean("".join(map(model.as_text, records))).split(end)[:-1]]
-        read = score_texts(model, records, adaptation=adaptation)
+            pieces = [record + end for record in clean("".join(map(model.as_text, pieces))).split(end)[:-1]]
     else:
-        prime = clean(page)
-        read = score(model, prime, adaptation=adaptation)
+        prime, reads = clean(page), partial(score, model)
+        pieces = [prime[k : k + PIECE] for k in range(0, len(prime), PIECE)]
+    size = sum(map(len, pieces))
+    with learning_bar(pieces, size, len, adaptation, quiet or size < LONG) as watched:
+        read = reads(watched, adaptation=adaptation)
     adaptation.check_learned()
     notice(learned(read, adaptation, "bytes" if model.vocabulary.is_bytes else "characters"))
     model = adaptation.model.with_precision(precision)

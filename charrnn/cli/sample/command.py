@@ -256,7 +256,7 @@ def command(
     if learns is not None:
         from charrnn.cli.sample.adapted import adapted
 
-        model, begun = adapted(model, learns, page, clean, precision, notice)
+        model, begun = adapted(model, learns, page, clean, precision, quiet)
         request = replace(request, prime=begun)
     printer = files or SamplePrinter(model, output, as_json, logprobs, after_each, not no_echo)
     empty, failures = 0, Failures()

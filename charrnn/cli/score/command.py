@@ -10,6 +10,7 @@ from charrnn.cli.terminal.adaptation import (
     AdaptRateOption,
     AdaptSegmentOption,
     adaptation_config,
+    bytes_of,
     check_precision,
     learning_bar,
 )
@@ -255,7 +256,7 @@ def command(
                 else:
                     from charrnn.cli.terminal import text_score
 
-                    shows = learning_bar(parts, size, adaptation, quiet) if adaptation else nullcontext(parts)
+                    shows = learning_bar(parts, size, bytes_of, adaptation, quiet) if adaptation else nullcontext(parts)
                     with shows as parts:
                         found = text_score.score_of(
                             model, parts, policy, threads, undecoded, has_several, windows, adaptation, ranks

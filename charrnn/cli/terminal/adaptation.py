@@ -1,18 +1,19 @@
 """The commands that can learn from what they read: their options, their progress bar, and what they say of it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from charrnn.cli.terminal.help import RUN, option
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from charrnn.dataset.files import Part
     from charrnn.scoring.adaptation import Adaptation
     from charrnn.scoring.learner import AdaptationConfig
     from charrnn.scoring.score import Score
+
+Piece = TypeVar("Piece")
 
 RATE = "How far a weight goes in a step if its gradient has its usual size; the first go further. [0.003]"
 PULL = "The part of the distance to the trained weight that an average one goes back in a step. [0.002]"
@@ -46,23 +47,28 @@ def check_precision(adapts: bool, precision: str) -> None:
 
 @contextmanager
 def learning_bar(
-    parts: "Iterator[Part]", size: float, adaptation: "Adaptation", quiet: bool
-) -> "Iterator[Iterator[Part]]":
-    """The parts of a text of so many bytes, with a progress bar on a terminal while the block learns from them."""
+    pieces: Iterable[Piece], size: float, size_of: Callable[[Piece], int], adaptation: "Adaptation", quiet: bool
+) -> Iterator[Iterator[Piece]]:
+    """The pieces of a text of this size, with a progress bar on a terminal while the block learns from them."""
     from charrnn.cli.terminal.progress_bar import complete, progress_bar
 
     began = time.monotonic()
     with progress_bar(size, 0, "{postfix}", quiet) as bar:
 
-        def watched() -> "Iterator[Part]":
-            for part in parts:
-                yield part
+        def watched() -> Iterator[Piece]:
+            for piece in pieces:
+                yield piece
                 speed = adaptation.chars / max(time.monotonic() - began, 1e-9)
                 bar.set_postfix_str(f"learning, {speed:,.0f} chars/s" if speed else "learning", refresh=False)
-                bar.update(len(part[1]))
+                bar.update(size_of(piece))
 
         yield watched()
         complete(bar)
+
+
+def bytes_of(part: tuple[str, bytes]) -> int:
+    """The size of a part of a file, for `learning_bar`."""
+    return len(part[1])
 
 
 def learned(score: "Score", adaptation: "Adaptation", unit: str) -> str:
