@@ -50,8 +50,12 @@ def max_steps(N: int, line: float, steps_per_epoch: int) -> float:
 
 
 def width(N: int, line: float) -> int:
-    """The units of each layer, a multiple of 32, of a network for N characters; at most 4096 for a long text."""
-    if not is_few(N, line):
+    """The most units of each layer, a multiple of 32, of a network for N characters.
+
+    For a continuous text that is not used up these are as many as there can be. A network that is wider for more time
+    learns more of such a text, but no more from short lines: it overfits 75,000 characters of them.
+    """
+    if line >= SHORT and not is_few(N, line):
         return 4096
     fewest = MIN_WIDTH if line >= SHORT else MIN_WIDTH_OF_LINES
     return max(fewest, 32 * int(WIDTH * math.sqrt(math.sqrt(N / CHARACTERS)) / 32))

@@ -74,6 +74,19 @@ def test_more_time_makes_a_larger_network() -> None:
     assert sizes == sorted(set(sizes))
 
 
+def test_ten_times_the_operations_make_a_network_twice_as_wide() -> None:
+    assert [budget.width(n * MINUTE, "lstm", 1) for n in (0.1, 1, 10, 100)] == [160, 352, 672, 1344]
+    assert budget.width(3 / 4 * MINUTE, "gru", 1) == budget.width(MINUTE, "lstm", 1)
+    assert budget.width(3 * MINUTE, "lstm", 2) == budget.width(MINUTE, "lstm", 1)
+
+
+def test_more_time_makes_no_wider_network_for_short_lines() -> None:
+    of_lines = [budget.choose(minutes * MINUTE, 75_000, 65, {}, 8)["hidden_size"] for minutes in (1, 10, 100)]
+    of_text = [budget.choose(minutes * MINUTE, 200_000, 65, {})["hidden_size"] for minutes in (1, 10, 100)]
+    assert of_lines == [192] * 3
+    assert of_text == [352, 672, 1344]
+
+
 def test_more_short_lines_are_read_side_by_side() -> None:
     sizes = [budget.choose(MINUTE, 10**6, 65, {}, line)["batch_size"] for line in (1, 8, 20, 64, 5000)]
     assert sizes == [256, 256, 102, 32, 32]
@@ -111,19 +124,19 @@ def test_what_is_chosen_for_a_megabyte_does_not_change() -> None:
     network |= {"optimizer": "adamw", "weight_decay": 0.03}
     found = budget.choose(MINUTE, 10**6, 65, {})
     assert found == network | {
-        "hidden_size": 256,
-        "lr": 0.01273,
-        "dropout": 0.13,
-        "drop_connect": 0.13,
+        "hidden_size": 352,
+        "lr": 0.01081,
+        "dropout": 0.05,
+        "drop_connect": 0.05,
         "batch_size": 32,
     }
     found = budget.choose(1e13, 10**6, 65, {"layout": "lines"}, 8)
     assert found == network | {
         "layout": "lines",
-        "hidden_size": 224,
-        "lr": 0.01361,
-        "dropout": 0.1,
-        "drop_connect": 0.1,
+        "hidden_size": 288,
+        "lr": 0.01195,
+        "dropout": 0.02,
+        "drop_connect": 0.02,
         "batch_size": 256,
     }
 
@@ -160,7 +173,7 @@ def test_weights_decay_unless_the_optimizer_is_given(N: int, given: Any, expecte
 def test_few_data_have_smaller_batches_and_networks() -> None:
     found = [budget.choose(10 * MINUTE, N, 65, {}, 7) for N in (2000, 15_000, 30_000, 40_000)]
     assert [each["batch_size"] for each in found] == [32, 32, 64, 256]
-    assert [each["hidden_size"] for each in found] == [64, 128, 160, 480]
+    assert [each["hidden_size"] for each in found] == [64, 128, 160, 160]
 
 
 def test_a_text_that_is_not_used_up_in_the_time_is_read_as_before() -> None:
