@@ -74,8 +74,8 @@ def test_more_time_makes_a_larger_network() -> None:
     assert sizes == sorted(set(sizes))
 
 
-def test_ten_times_the_operations_make_a_network_twice_as_wide() -> None:
-    assert [budget.width(n * MINUTE, "lstm", 1) for n in (0.1, 1, 10, 100)] == [160, 352, 672, 1344]
+def test_sixteen_times_the_operations_make_a_network_about_twice_as_wide() -> None:
+    assert [budget.width(n * MINUTE, "lstm", 1) for n in (1 / 16, 1, 16, 256)] == [160, 320, 704, 1472]
     assert budget.width(3 / 4 * MINUTE, "gru", 1) == budget.width(MINUTE, "lstm", 1)
     assert budget.width(3 * MINUTE, "lstm", 2) == budget.width(MINUTE, "lstm", 1)
 
@@ -84,7 +84,7 @@ def test_more_time_makes_no_wider_network_for_short_lines() -> None:
     of_lines = [budget.choose(minutes * MINUTE, 75_000, 65, {}, 8)["hidden_size"] for minutes in (1, 10, 100)]
     of_text = [budget.choose(minutes * MINUTE, 200_000, 65, {})["hidden_size"] for minutes in (1, 10, 100)]
     assert of_lines == [192] * 3
-    assert of_text == [352, 672, 1344]
+    assert of_text == [320, 608, 1152]
 
 
 def test_more_short_lines_are_read_side_by_side() -> None:
@@ -109,7 +109,7 @@ def test_networks_of_whole_texts_are_narrow_and_have_dropout(layout: Any, cell: 
     found = budget.choose(60 * MINUTE, 10**6, 65, {"layout": layout})
     assert (found["cell"], found["layers"], found["hidden_size"]) == (cell, 1, widest)
     assert (found["dropout"], found["drop_connect"], found["schedule"]) == (0.4, 0.3, "linear")
-    assert budget.choose(0.01 * MINUTE, 10**6, 65, {"layout": layout})["hidden_size"] < widest
+    assert budget.choose(0.001 * MINUTE, 10**6, 65, {"layout": layout})["hidden_size"] < widest
     given: Any = {"layout": layout, "cell": "rnn", "dropout": 0.1, "hidden_size": 400, "lr": 0.3}
     assert given.items() <= budget.choose(MINUTE, 10**6, 65, given).items()
 
@@ -124,17 +124,17 @@ def test_what_is_chosen_for_a_megabyte_does_not_change() -> None:
     network |= {"optimizer": "adamw", "weight_decay": 0.03}
     found = budget.choose(MINUTE, 10**6, 65, {})
     assert found == network | {
-        "hidden_size": 352,
-        "lr": 0.01081,
-        "dropout": 0.05,
-        "drop_connect": 0.05,
+        "hidden_size": 320,
+        "lr": 0.01137,
+        "dropout": 0.07,
+        "drop_connect": 0.07,
         "batch_size": 32,
     }
     found = budget.choose(1e13, 10**6, 65, {"layout": "lines"}, 8)
     assert found == network | {
         "layout": "lines",
         "hidden_size": 288,
-        "lr": 0.01195,
+        "lr": 0.01199,
         "dropout": 0.02,
         "drop_connect": 0.02,
         "batch_size": 256,
