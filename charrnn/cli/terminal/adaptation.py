@@ -9,6 +9,7 @@ from charrnn.cli.terminal.help import RUN, option
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
+    from charrnn.dataset.files import Part
     from charrnn.scoring.adaptation import Adaptation
     from charrnn.scoring.learner import AdaptationConfig
     from charrnn.scoring.score import Score
@@ -66,7 +67,7 @@ def learning_bar(
         complete(bar)
 
 
-def bytes_of(part: tuple[str, bytes]) -> int:
+def bytes_of(part: "Part") -> int:
     """The size of a part of a file, for `learning_bar`."""
     return len(part[1])
 
