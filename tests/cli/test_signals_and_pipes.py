@@ -103,3 +103,36 @@ def test_the_program_ends_silently_if_nobody_reads(
 def test_the_errors_are_those_of_this_system() -> None:
     assert errno.EPIPE in console.CLOSED_PIPE
     assert (errno.EINVAL in console.CLOSED_PIPE) == (sys.platform == "win32")
+
+
+class Pipe(io.RawIOBase):
+    """A pipe that keeps each write."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+
+    def writable(self) -> bool:
+        """Whether it takes bytes: always."""
+        return True
+
+    def write(self, chunk: object) -> int:
+        """Keeps the bytes."""
+        assert isinstance(chunk, (bytes, bytearray, memoryview))
+        self.writes.append(bytes(chunk))
+        return len(chunk)
+
+
+@pytest.mark.parametrize("has_bars", [False, True])
+def test_a_notice_is_written_at_once_so_that_other_processes_cannot_break_its_line(
+    has_bars: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if has_bars:
+        import tqdm
+
+        monkeypatch.setitem(sys.modules, "tqdm", tqdm)
+    else:
+        monkeypatch.delitem(sys.modules, "tqdm", raising=False)
+    pipe = Pipe()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(pipe, write_through=True, newline="\n"))
+    console.notice("rank 1 has died")
+    assert [written for written in pipe.writes if written] == [b"rank 1 has died\n"]

@@ -37,11 +37,12 @@ def notice(text: str) -> None:
 
 def show(text: str) -> None:
     """Prints a line on stderr as it is: stdout carries only the product."""
+    line = one_line(text) + "\n"  # written at once: what another process writes can't come before the newline
     with suppress(OSError):
         try:  # there may be a progress bar on this line of the terminal
-            sys.modules["tqdm"].tqdm.write(one_line(text), file=sys.stderr)
+            sys.modules["tqdm"].tqdm.write(line, file=sys.stderr, end="")
         except (KeyError, AttributeError):
-            print(one_line(text), file=sys.stderr)
+            sys.stderr.write(line)
         sys.stderr.flush()
 
 
