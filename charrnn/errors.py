@@ -46,6 +46,14 @@ class CharRNNError(Exception):
     what = ""
     """The message after the place of that text."""
 
+    def __init__(self, message: str = "", *settings: str, **about: Any):
+        """The message names settings as the parameters of the library; `settings` are those that it names by a word.
+
+        The command line writes each as the option that sets it.
+        """
+        super().__init__(message, **about)
+        self.settings = settings
+
     @classmethod
     def of_text(cls, number: int, what: str, unit: str = "line") -> Self:
         """The error about one of several texts: `what` follows its place, which is its number."""
@@ -59,17 +67,12 @@ class CharRNNError(Exception):
 
 
 class ConfigError(CharRNNError):
-    """A setting out of range, or settings that contradict each other: wrong usage."""
+    """A setting out of range, or settings that contradict each other: wrong usage.
+
+    In its message the command line knows the name of a setting that has an underscore, also without being told.
+    """
 
     exit_code = 2
-
-    def __init__(self, message: str, *settings: str, **about: Any):
-        """The message names settings as the parameters of the library; `settings` are those that it names by a word.
-
-        The command line writes each as the option that sets it. A name with an underscore it knows without that.
-        """
-        super().__init__(message, **about)
-        self.settings = settings
 
 
 class MissingLibraryError(ConfigError, ImportError):

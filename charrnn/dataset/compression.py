@@ -124,6 +124,11 @@ HEAD = max(len(start) for form in COMPRESSIONS for start in form.starts)
 STARTS = tuple(start for compression in COMPRESSIONS for start in compression.starts)
 
 
+def is_compressed(head: bytes) -> bool:
+    """Whether a file is compressed, by its first `HEAD` bytes."""
+    return _compression(head) is not None
+
+
 def decompressed_name(path: str) -> str:
     """The path of a text, or its name, without the ending of a compressed one."""
     return next((path.removesuffix(suffix) for suffix in COMPRESSED_SUFFIXES if path.endswith(suffix)), path)

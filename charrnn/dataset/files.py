@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, cast
 
 from charrnn.dataset.bundled import bundled_file
-from charrnn.dataset.compression import COMPRESSED_SUFFIXES, decompressed_name, text_blocks
+from charrnn.dataset.compression import COMPRESSED_SUFFIXES, HEAD, decompressed_name, is_compressed, text_blocks
 from charrnn.dataset.file_decoder import MARKS
 from charrnn.dataset.folders import ALL_TEXTS, FileFilter, FileList, newline, unreadable
 from charrnn.dataset.record_form import LINES, RecordForm
@@ -233,19 +233,27 @@ def by_file(parts: Iterable[Part]) -> Iterator[tuple[str, Iterator[Part]]]:
         yield first[0], file(first)
 
 
-def total_size(paths: Iterable[str]) -> float:
-    """The bytes of all files together; infinite if one is a pipe or a terminal, whose size is unknown.
+def total_size(paths: Iterable[str], *, decompressed: bool = False) -> float:
+    """The bytes of all files together or, `decompressed`, of their texts.
 
+    Infinite if that is not known before they are read: for a pipe or a terminal, and for the text of a compressed file.
     Raises `CorpusError` for a file that can't be found.
     """
     total = 0.0
     for path in paths:
         try:
             found = os.fstat(sys.stdin.fileno()) if path == STDIN else os.stat(path)
+            is_known = stat.S_ISREG(found.st_mode) and not (decompressed and is_compressed(_head(path)))
         except OSError as error:
             raise unreadable(path, error) from None
-        total += found.st_size if stat.S_ISREG(found.st_mode) else math.inf
+        total += found.st_size if is_known else math.inf
     return total
+
+
+def _head(path: str) -> bytes:
+    """The first bytes of a file, which is read from its beginning afterwards."""
+    with _stdin() if path == STDIN else open(path, "rb") as file:
+        return file.peek(HEAD)[:HEAD]
 
 
 def _stdin() -> AbstractContextManager[io.BufferedReader]:

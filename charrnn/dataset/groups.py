@@ -59,8 +59,13 @@ def map_batches(function: Callable[[int, Item], Found], batches: Iterable[Sequen
         done += len(batch)
 
 
-def texts_in_groups(texts: Iterable[Text], n: int, what: str, kinds: tuple[type, ...] = (str,)) -> Iterator[list[Text]]:
+def texts_in_groups(texts: Iterable[Text], n: int, what: str) -> Iterator[list[Text]]:
     """The texts in lists of n. Raises `ConfigError` for anything else; `what` is the function that they are for."""
+    return in_groups(checked_texts(texts, what), n)
+
+
+def checked_texts(texts: Iterable[Text], what: str, kinds: tuple[type, ...] = (str,)) -> Iterator[Text]:
+    """The texts, of these kinds. Raises `ConfigError` for anything else; `what` is the function that they are for."""
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise ConfigError(f"{what} takes several texts: give a list of them, not {kind_of(texts)}")
 
@@ -70,7 +75,7 @@ def texts_in_groups(texts: Iterable[Text], n: int, what: str, kinds: tuple[type,
             raise ConfigError(f"{what} takes texts, and number {number:,} is {kind_of(text)}{advice}")
         return text
 
-    return in_groups(starmap(checked, enumerate(texts, 1)), n)
+    return starmap(checked, enumerate(texts, 1))
 
 
 def kind_of(value: object) -> str:

@@ -94,6 +94,11 @@ class Vocabulary:
         return hash((self.is_bytes, self.characters))
 
     @property
+    def unit(self) -> str:
+        """What its texts are counted in, for messages; the plural ends in s."""
+        return "byte" if self.is_bytes else "character"
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The type of the ids."""
         return smallest_type(len(self))

@@ -123,11 +123,11 @@ def _about(model: Model) -> str:
     config, names = model.config, () if model.labels is None else model.labels.names
     cell = f"{'a' if config.cell == 'gru' else 'an'} {config.cell.upper()}"
     relu = " with ReLU" if config.nonlinearity == "relu" else ""
-    labels = listed([*map(code, names)], MAX_LABELS)
+    labels, V = listed([*map(code, names)], MAX_LABELS), len(model.vocabulary)
     return (
         f"A character-level {config.form.replace('_', ' ')}, {cell}{relu} of "
         f"{counted(config.layers, 'layers')} with {config.hidden_size:,} units: {model.n_params:,} parameters, and a "
-        f"vocabulary of {counted(len(model.vocabulary), _unit(model))}. "
+        f"vocabulary of {counted(V, f'{model.vocabulary.unit}s')}. "
         + USES[examples.use_of(model)].format(unit=model.record_form.unit, labels=labels)
     )
 
@@ -141,17 +141,17 @@ def _data(checkpoint: Checkpoint) -> str:
     def lines(n: int) -> str:
         return f" in {counted(n, model.record_form.unit)}" if n and model.layout != "labels" else ""
 
-    rows = [("", "")]
+    rows, units = [("", "")], f"{model.vocabulary.unit}s"
     if corpus is not None:
-        unit = {"labels": "texts", "tags": "tags"}.get(model.layout, _unit(model))
+        learned = {"labels": "texts", "tags": "tags"}.get(model.layout, units)
         own = f" of {escaped(corpus.val_name)}" if corpus.val_name else ""
         rows += [
             ("corpus", f"{escaped(corpus.name)}, {corpus.size:,} bytes"),
             ("SHA-256", escaped(corpus.digest)),
-            ("learned from", f"{counted(corpus.training_chars, unit)}{lines(corpus.training_lines)}"),
-            ("validated on", f"{counted(corpus.validation_chars, unit)}{lines(corpus.validation_lines)}{own}"),
+            ("learned from", f"{counted(corpus.training_chars, learned)}{lines(corpus.training_lines)}"),
+            ("validated on", f"{counted(corpus.validation_chars, learned)}{lines(corpus.validation_lines)}{own}"),
         ]
-    rows += [("later learned from", f"{escaped(text.name)}, {counted(text.chars, _unit(model))}") for text in adapted]
+    rows += [("later learned from", f"{escaped(text.name)}, {counted(text.chars, units)}") for text in adapted]
     repeats = "\n\nThe model may repeat passages of what it has learned from." if model.config.form in WRITERS else ""
     return f"## Data\n\n{table(rows)}{repeats}"
 
@@ -224,8 +224,3 @@ def _thinned(rows: list[dict[str, Any]], best: dict[str, Any] | None) -> list[di
 
 def _loss(loss: float | None) -> str:
     return "" if loss is None else f"{loss:.4f}"
-
-
-def _unit(model: Model) -> str:
-    """What the sizes of texts are counted in."""
-    return "bytes" if model.vocabulary.is_bytes else "characters"

@@ -54,7 +54,7 @@ def context(model: Model, text: str) -> dict[str, Any]:
     if not np.isfinite(gradient["norm"] + loss_by_length["loss"]).all():
         raise CheckpointError("the model's losses or gradients are NaN or infinite: its weights are too large")
     return {
-        "unit": "byte" if model.vocabulary.is_bytes else "character",
+        "unit": model.vocabulary.unit,
         "read": len(read.ids),
         "gradient": gradient,
         "loss_by_length": loss_by_length,

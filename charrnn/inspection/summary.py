@@ -22,7 +22,7 @@ def summary(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "model": model.config.to_dict(),
         "parameters": model.n_params,
-        "vocabulary": {"kind": "bytes" if model.vocabulary.is_bytes else "characters", "size": len(model.vocabulary)}
+        "vocabulary": {"kind": f"{model.vocabulary.unit}s", "size": len(model.vocabulary)}
         | ({} if model.vocabulary.is_bytes else {"characters": list(model.vocabulary.characters)}),
         "text_form": asdict(model.text_form),
         "layout": model.layout,

@@ -19,7 +19,7 @@ from charrnn.config import REWRITING_LAYOUTS
 from charrnn.engine import available_cores
 from charrnn.engine.protocols import Factors
 from charrnn.engine.threads import Threads
-from charrnn.errors import ConfigError, CorpusError, DivergenceError
+from charrnn.errors import ConfigError, CorpusError, DivergenceError, counted
 from charrnn.model.model import Model, check_finite, check_model
 from charrnn.resources import blas
 from charrnn.scoring.gradient_scale import measure
@@ -81,8 +81,12 @@ class Adaptation:
 
     @property
     def model(self) -> Model:
-        """The model as it is now; it does not change when reading continues."""
-        params = {name: p.copy() for name, p in self._learner.params.items()}
+        """The model as it is now; it does not change when reading continues.
+
+        Raises `ConfigError` while another thread reads.
+        """
+        with self._reading():
+            params = {name: p.copy() for name, p in self._learner.params.items()}
         ngrams = self._model.ngrams and self._model.ngrams.unmeasured()
         return replace(self._model, params=params, line_scores=None, ngrams=ngrams)
 
@@ -102,26 +106,32 @@ class Adaptation:
         """Raises an error if the model as it is now should not be kept.
 
         That is a `CorpusError` if it has read too little to learn from, and a `DivergenceError` if it predicts much
-        worse than the trained one, or did so badly that the learner had to begin again.
+        worse than the trained one, or did so badly that the learner had to begin again. Raises `ConfigError` while
+        another thread reads.
         """
+        with self._reading():
+            self._check_learned()
+
+    def _check_learned(self) -> None:
         if not len(self._last.targets):
-            unit = "bytes" if self._model.vocabulary.is_bytes else "characters"
-            least = f"{self.config.segment:,} {unit}"
-            raise CorpusError(f"the text is too short to learn from: give at least {least}, or a smaller segment")
+            least = counted(self.config.segment, f"{self._model.vocabulary.unit}s")
+            raise CorpusError(
+                f"the text is too short to learn from: give at least {least}, or a smaller segment", "segment"
+            )
         is_finite = all(np.isfinite(p).all() for p in self._learner.params.values())
         if (
             self._learner.diverged
             or not is_finite
             or min(self._mixture.advantage, self._advantage_at_last()) < MIN_ADVANTAGE
         ):
-            raise DivergenceError(
-                f"the model learned too fast, and now predicts worse than before: lower the rate, {self.config.rate:g}"
-            )
+            advice = f"give a rate below {self.config.rate:g}"
+            raise DivergenceError(f"the model learned too fast, and now predicts worse than before: {advice}", "rate")
 
     def _advantage_at_last(self) -> float:
         """How much better the learner predicts the segment that it learned from last, in nats per character.
 
-        No prediction that was made on the way shows what its last step did.
+        No prediction that was made on the way shows what its last step did. Both continue the text from where they are,
+        which the trained reader is a few characters later: beside what a bad step does, that is nothing.
         """
         learned, trained = (
             _quietly(partial(_foresee, reader, self._last)).mean(dtype=np.float64)
@@ -223,10 +233,15 @@ def check_reader(adaptation: object, model: Model) -> None:
         kind = type(adaptation).__name__
         raise ConfigError(f"the adaptation is of the type {kind}: give charrnn.Adaptation(model)")
     other = adaptation._model
-    is_same = (model.vocabulary, model.layout, [*model.params]) == (other.vocabulary, other.layout, [*other.params])
     pairs = zip(model.params.values(), other.params.values(), strict=False)
-    if not is_same or not all(p is q or np.array_equal(p, q) for p, q in pairs):
+    if _facts(model) != _facts(other) or not all(p is q or np.array_equal(p, q) for p, q in pairs):
         raise ConfigError("the adaptation is of another model: give charrnn.Adaptation(model) of this one")
+
+
+def _facts(model: Model) -> tuple[object, ...]:
+    """What two models have in common that predict the same, beside their weights."""
+    table = model.ngrams and model.ngrams.about()
+    return model.config, model.vocabulary, model.layout, [*model.params], table, model.clamped is None
 
 
 def check_adaptable(model: Model) -> None:

@@ -65,7 +65,8 @@ def factors(scale: GradientScale, config: AdaptationConfig) -> dict[str, Factors
     if not math.isfinite(scale.mean):
         raise DivergenceError(
             f"the gradients of segments of {config.segment:,} are NaN or infinite, so nothing can be learned: give a"
-            " smaller segment"
+            " smaller segment",
+            "segment",
         )
     found, mean = {}, scale.mean or math.inf
     for name, row in scale.rows.items():

@@ -1,16 +1,16 @@
 """The scores of lines: each line is a text of its own, and many are read side by side."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import REWRITING_LAYOUTS, check_threads, one_of
-from charrnn.dataset.groups import texts_in_groups
+from charrnn.dataset.groups import checked_texts, in_blocks, in_groups
 from charrnn.dataset.vocabulary import TAB, Vocabulary
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads, deal
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 LINES_PER_BATCH = 1024
 """Lines that `score_lines` takes at once."""
+LEARNED_AT_ONCE = 1 << 12
+"""The characters that are taken at once to be learned from: those of a second, or of two with 1×512, so that a progress
+bar goes on."""
 Counts = NDArray[np.intp]
+Line = TypeVar("Line")
 
 
 def score_lines(
@@ -42,11 +46,11 @@ def score_lines(
 ) -> Iterator[Score]:
     """The score of each line, in order; a line is scored as given, with its newline if it has one.
 
-    Each line is a text of its own, and up to `LINES_PER_BATCH` are read side by side: none is scored before these have
-    been taken. For lines that arrive one by one, give one or a few at a time. With `stateful`, the state is carried
-    from line to line, so that the scores add up to that of the whole text. A line with nothing to score has a score of
-    0. `threads` is the number of cores by default. For a model of pairs, only the target counts, from the character
-    after the tab.
+    Each line is a text of its own, and those of a batch are read side by side: none is scored before all of these have
+    been taken, see `line_batches`. For lines that arrive one by one, give one or a few at a time. With `stateful`, the
+    state is carried from line to line, so that the scores add up to that of the whole text. A line with nothing to
+    score has a score of 0. `threads` is the number of cores by default. For a model of pairs, only the target counts,
+    from the character after the tab.
 
     With an adaptation of the model, which goes on with what it has read, the lines are read one after the other, and
     each character is predicted before it is learned from. With `stateful` they go on with the text that it has read, if
@@ -58,10 +62,10 @@ def score_lines(
     several texts, for fewer than one thread, for `stateful` with a model of pairs or with `forgets`.
     """
     check_scores(model)
-    batches = texts_in_groups(lines, LINES_PER_BATCH, "score_lines", (str, bytes))
+    texts = checked_texts(lines, "score_lines", (str, bytes))
     scores = score_batches(
         model,
-        batches,
+        line_batches(texts, len, in_order=adaptation is not None and not forgets),
         stateful=stateful,
         unknown=unknown,
         threads=threads,
@@ -69,6 +73,13 @@ def score_lines(
         forgets=forgets,
     )
     return itertools.chain.from_iterable(scores)
+
+
+def line_batches(lines: Iterable[Line], size: Callable[[Line], int], in_order: bool) -> Iterator[list[Line]]:
+    """The lines in lists of `LINES_PER_BATCH` or, if a model learns from them in order, of about `LEARNED_AT_ONCE`."""
+    if in_order:
+        return in_blocks(lines, lambda line: size(line) + 1, LEARNED_AT_ONCE)
+    return in_groups(lines, LINES_PER_BATCH)
 
 
 def score_batches(

@@ -156,7 +156,8 @@ def with_min_count(corpus: Corpus, options: TrainOptions, deadline: Deadline) ->
         return options
     if corpus.vocabulary.is_bytes:
         return options
-    min_count = budget.choose_min_count(count(blocks_of(corpus.ids), V), deadline.seconds, options)
+    line = line_length(split_corpus(corpus, training_config(resolve_defaults(corpus, options))).training)
+    min_count = budget.choose_min_count(count(blocks_of(corpus.ids), V), deadline.seconds, options, line)
     return cast(TrainOptions, {**options, "min_count": min_count}) if min_count else options
 
 

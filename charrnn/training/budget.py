@@ -91,7 +91,7 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
     The width grows a little faster than the fourth root of W: somewhat more than half of the additional operations go
     into weights, whose number grows with the square of the width, and the rest into reading the text more often. The
     number of epochs then decides how much dropout there is against overfitting. A short text is used up before the
-    operations are: see `few_data`.
+    operations are, and short lines limit the width: see `few_data`.
     """
     if (layout := given.get("layout", "stream")) == "translations":
         chosen = {"cell": "lstm"} | OF_WHOLE_TEXTS[layout] | given
@@ -104,8 +104,7 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
             "hidden_size": min(width(W, chosen["cell"], chosen["layers"]), MAX_WIDTH_OF_WHOLE_TEXTS[layout])
         }
         return widest | chosen
-    chosen.setdefault("hidden_size", min(width(W, chosen["cell"], chosen["layers"]), few_data.width(N, line)))
-    H = chosen["hidden_size"]
+    H = chosen.setdefault("hidden_size", _width_of_language_model(W, N, line, chosen))
     epochs = W / operations(ModelConfig(V, chosen["cell"], H, chosen["layers"])) / N
     is_used_up = epochs >= few_data.max_epochs(N, line)
     if "optimizer" not in given and (not is_used_up or "weight_decay" in given):
@@ -127,15 +126,18 @@ def choose(W: float, N: int, V: int, given: TrainOptions, line: float = SEQ_LENG
     return defaults | (few_data.settings(N, line) if is_used_up else {}) | chosen
 
 
-def choose_min_count(counts: Indices, seconds: float, given: TrainOptions) -> int:
+def choose_min_count(counts: Indices, seconds: float, given: TrainOptions, line: float = SEQ_LENGTH) -> int:
     """How often a character must occur, by the counts of all characters [V], in a run of so many seconds; 0: as it may.
+
+    `line` is the mean length of the lines, as in `choose`.
 
     Each character costs time in every step, however rare it is, but nothing can be learned about one that hardly ever
     occurs. So characters that occur a few times go if they are a negligible share of the text, and the others are then
     learned much faster. The decision does not depend on the speed of the machine.
     """
     cell, layers = given.get("cell", "lstm"), given.get("layers", 1)
-    H = given.get("hidden_size") or width(seconds * TYPICAL_SPEED, cell, layers)
+    shape: TrainOptions = {"cell": cell, "layers": layers}
+    H = given.get("hidden_size") or _width_of_language_model(seconds * TYPICAL_SPEED, int(counts.sum()), line, shape)
 
     def cost(V: int) -> float:
         return operations(ModelConfig(max(V, 1), cell, H, layers))
@@ -161,7 +163,12 @@ def width(W: float, cell: str, layers: int) -> int:
     """The units of each layer, a multiple of 32, of a network for W operations."""
     blocks = gates(cell) * (2 * layers - 1) / gates("lstm")  # H × H weights, relative to one layer of an LSTM
     units = WIDTH * math.pow(W / OPERATIONS / blocks, GROWTH)
-    return 32 * min(max(round(units / 32), 1), 128)
+    return min(32 * max(round(units / 32), 1), few_data.MAX_WIDTH)
+
+
+def _width_of_language_model(W: float, N: int, line: float, shape: TrainOptions) -> int:
+    """The units of each layer of a language model that learns from N characters."""
+    return min(width(W, shape["cell"], shape["layers"]), few_data.max_width(N, line))
 
 
 def _width_of_translator(W: float, N: int, V: int, chosen: TrainOptions) -> int:

@@ -1,4 +1,4 @@
-"""The few data: the network and the settings for a text that is used up before the time is.
+"""The few data: the settings for a text that is used up before the time is, and the most units for short lines.
 
 A network that reads a short text again and again learns it by heart. Large dropout puts that off, and a rate that falls
 to zero makes the most of the epochs before it. More of them usually gain nothing, so that such a run has an end of its
@@ -18,6 +18,8 @@ MAX_CHARACTERS, MAX_CHARACTERS_OF_LINES = 150_000, 40_000
 """A continuous text, or short lines, of so many characters or more are not used up: see `budget`."""
 WIDTH, CHARACTERS = 128, 10_000
 """The best width of a network for so many characters; it grows with the fourth root of their number."""
+MAX_WIDTH = 4096
+"""The most units of each layer for any text."""
 MIN_WIDTH, MIN_WIDTH_OF_LINES = 128, 64
 """The fewest units, also where there are fewer characters."""
 DROPOUT, DROPOUT_OF_LINES = 0.4, 0.5
@@ -49,14 +51,14 @@ def max_steps(N: int, line: float, steps_per_epoch: int) -> float:
     return max_epochs(N, line) * steps_per_epoch
 
 
-def width(N: int, line: float) -> int:
+def max_width(N: int, line: float) -> int:
     """The most units of each layer, a multiple of 32, of a network for N characters.
 
-    For a continuous text that is not used up these are as many as there can be. A network that is wider for more time
-    learns more of such a text, but no more from short lines: it overfits 75,000 characters of them.
+    Only a continuous text that is not used up has no limit of its own. A network that is wider for more time learns
+    more of such a text, but no more from short lines: it overfits 75,000 characters of them.
     """
     if line >= SHORT and not is_few(N, line):
-        return 4096
+        return MAX_WIDTH
     fewest = MIN_WIDTH if line >= SHORT else MIN_WIDTH_OF_LINES
     return max(fewest, 32 * int(WIDTH * math.sqrt(math.sqrt(N / CHARACTERS)) / 32))
 

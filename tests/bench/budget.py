@@ -12,8 +12,9 @@ import json
 import sys
 from typing import Any
 
+from arguments import seconds
+
 import charrnn
-from charrnn.cli.train.duration import duration
 from charrnn.dataset import corpus
 from charrnn.dataset.corpus import Corpus
 from charrnn.dataset.files import Source
@@ -26,7 +27,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Validation losses around the settings of `charrnn train --time`.")
     parser.add_argument("corpus", help="a text")
     parser.add_argument("trials", nargs="*", help="an option by its name in Python, and its values: lr=0.004,0.008")
-    parser.add_argument("--time", type=duration, default=90.0, help="the time of each run (default: 90s)")
+    parser.add_argument("--time", type=seconds, default=90.0, help="the time of each run (default: 90s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lines", action="store_true", help="each line is a text of its own")
     return parser.parse_intermixed_args()  # the options may come before the trials

@@ -23,8 +23,8 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+from arguments import several_seconds
 
-from charrnn.cli.train.duration import duration
 from charrnn.config import ModelConfig, TrainingConfig
 from charrnn.dataset import corpus, split
 from charrnn.dataset.batch import Batch
@@ -62,7 +62,7 @@ def arguments() -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("corpus", help="a text")
-    parser.add_argument("--times", default="90s,3m", help="separated by commas")
+    parser.add_argument("--times", type=several_seconds, default="90s,3m", help="separated by commas")
     parser.add_argument("--seeds", type=int, default=1, help="the number of seeds of charrnn; PyTorch has one")
     parser.add_argument("--lines", action="store_true", help="each line is a text of its own")
     parser.add_argument("--runs", default="charrnn,char-rnn,one-cycle", help="which of these, separated by commas")
@@ -224,11 +224,11 @@ LABELS = {
 def main() -> None:
     """Runs everything in turn, then prints the table and draws the picture."""
     args = arguments()
-    text, names, times = corpus.read(Source((args.corpus,))), args.runs.split(","), args.times.split(",")
+    text, names = corpus.read(Source((args.corpus,))), args.runs.split(",")
     text_name = text.digest + " by line" * args.lines
     kept = [Run(**run) for run in json.loads(args.keep.read_text())] if args.keep and args.keep.exists() else []
     runs: list[Run] = []
-    for seconds, name in itertools.product(map(duration, times), names):
+    for seconds, name in itertools.product(args.times, names):
         for seed in range(1, args.seeds + 1 if name == "charrnn" else 2):
             run = Run(text_name, name, seconds, seed)
             key = (text_name, name, seconds, seed)
@@ -248,7 +248,7 @@ def main() -> None:
                 args.keep.write_text(json.dumps([asdict(run) for run in kept]))
     print("| time |", " | ".join(LABELS[name] for name in names), "|")
     print("|---:|", "---:|" * len(names), sep="")
-    for seconds in map(duration, times):
+    for seconds in args.times:
         cells = []
         for name in names:
             found = [run.best for run in runs if (run.name, run.seconds) == (name, seconds)]

@@ -19,8 +19,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from arguments import counts, several_seconds
+
 import charrnn
-from charrnn.cli.train.duration import duration
 from charrnn.config import TrainingConfig
 from charrnn.dataset import corpus
 from charrnn.dataset.files import Source
@@ -35,15 +36,23 @@ def arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description="Losses of charrnn train --time, by each way to measure them.")
     parser.add_argument("corpus", help="a continuous text")
-    parser.add_argument("--times", default="90s", help="separated by commas (default: 90s)")
-    parser.add_argument("--seeds", default="1", help="how many seeds each time has, separated by commas (default: 1)")
+    parser.add_argument("--times", type=several_seconds, default="90s", help="separated by commas (default: 90s)")
+    parser.add_argument(
+        "--seeds",
+        type=counts,
+        default="1",
+        help="how many seeds each time has, separated by commas; the last number is for all that follow (default: 1)",
+    )
     parser.add_argument("--ngrams", type=int, default=7, help="the longest n-grams (default: 7)")
     parser.add_argument(
         "--train-options", default="", help="for charrnn train, as in --train-options='--precision float32'"
     )
     parser.add_argument("--keep", type=Path, help="a JSON file that keeps losses; those in it are not measured again")
     parser.add_argument("--picture", type=Path, help="an SVG, PNG or PDF file for the medians (extra bench)")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if len(args.seeds) > len(args.times):
+        parser.error(f"{len(args.seeds)} numbers of seeds for {len(args.times)} times: leave some out")
+    return args
 
 
 def trained(path: str, seconds: float, seed: int, n: int, options: str) -> Model:
@@ -102,11 +111,10 @@ def main() -> None:
     args = arguments()
     text = corpus.read(Source((args.corpus,)))
     held_out = text.vocabulary.decode(text.split(TrainingConfig(0).val_fraction)[1])
-    times, seeds = [*map(duration, args.times.split(","))], [*map(int, args.seeds.split(","))]
-    seeds += seeds[-1:] * (len(times) - len(seeds))
+    seeds = args.seeds + args.seeds[-1:] * (len(args.times) - len(args.seeds))
     kept: dict[str, Any] = json.loads(args.keep.read_text()) if args.keep and args.keep.exists() else {}
     rows: dict[float, dict[str, list[float]]] = {}
-    for seconds, n in zip(times, seeds, strict=True):
+    for seconds, n in zip(args.times, seeds, strict=True):
         for seed in range(1, n + 1):
             key = f"{text.digest[:12]} {seconds:g} {seed} {args.ngrams} {args.train_options}".rstrip()
             if key not in kept:

@@ -22,11 +22,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import typer
+from arguments import count, seconds
 from standard import compressors, literature, parts
 from standard.parts import NAMES, FormatError, Parts
-
-from charrnn.cli.train.duration import duration
 
 SUBJECTS = ("charrnn", "compressors")
 DEFAULT_TIME = 600.0
@@ -85,21 +83,6 @@ def arguments() -> argparse.Namespace:
         wikipedia = benchmarks.add_parser(name, parents=[common], help=f"the file {name}, unpacked")
         wikipedia.add_argument("file", type=Path, help=f"the file {name}, unpacked")
     return parser.parse_args()
-
-
-def seconds(text: str) -> float:
-    """A duration such as 10m, in seconds."""
-    try:
-        return duration(text)
-    except typer.BadParameter as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def count(text: str) -> int:
-    """A number from 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1")
-    return int(text)
 
 
 def fail(message: object) -> SystemExit:
@@ -250,8 +233,6 @@ def main() -> None:
     """Makes the figures, then prints the tables."""
     args = arguments()
     found, subjects = read_parts(args), args.only or SUBJECTS
-    if args.adapt and not re.search(r"--adapt\b(?!-)", charrnn("score", "--help")):
-        raise fail("this version of charrnn score has no option --adapt")
     kept = {"runs": [], "compressors": {}}
     if args.keep and args.keep.exists():
         kept = json.loads(args.keep.read_text())

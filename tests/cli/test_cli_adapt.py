@@ -1,5 +1,6 @@
 """`score --adapt`, `sample --adapt` and `charrnn adapt` as processes: numbers of the library, files, and refusals."""
 
+import gzip
 import json
 import os
 import re
@@ -287,7 +288,7 @@ def test_the_engine_of_a_sample_suits_the_text_that_it_learns_from(model: Path, 
 def test_a_sample_of_a_model_that_became_worse_is_refused(model: Path, tmp_path: Path) -> None:
     words = ("--adapt", "--prime", "-", "--adapt-rate", 1, "-n", 9, "--seed", 1)
     done = charrnn("sample", model, *words, cwd=tmp_path, input=OPENING)
-    assert "lower the rate" in error_line(done, 1)
+    assert error_line(done, 1).endswith("now predicts worse than before: give a --adapt-rate below 1")
 
 
 def test_unknown_characters_of_a_prime_are_left_out(model: Path, tmp_path: Path) -> None:
@@ -319,7 +320,8 @@ def test_what_a_sample_can_not_learn_from_is_refused(words: str, says: str, mode
 def test_a_short_prime_teaches_nothing(segment: int, model: Path, tmp_path: Path) -> None:
     words = ("--adapt", "--prime", OPENING[: segment - 1], "--adapt-segment", segment, "--seed", 1)
     error = error_line(charrnn("sample", model, *words, cwd=tmp_path), 1)
-    assert f"the text is too short to learn from: give at least {segment} characters" in error
+    says = f"the text is too short to learn from: give at least {segment} characters, or a smaller --adapt-segment"
+    assert error.endswith(says)
 
 
 RECORDS = "ab c\n%%\ncab\n%%\nabc\n"
@@ -414,6 +416,32 @@ def test_the_bar_goes_on_within_a_file(model: Path, tmp_path: Path) -> None:
 
 
 @posix
+@pytest.mark.parametrize("command", ["score", "adapt", "sample"])
+def test_the_bar_goes_on_from_record_to_record(command: str, records: Path, tmp_path: Path) -> None:
+    (tmp_path / "page.txt").write_text("In want of a wife. It is a truth.\n\n" * 1200)
+    words: dict[str, tuple[object, ...]] = {
+        "score": (records, "--adapt", "page.txt"),
+        "adapt": (records, "page.txt", "--out", "a.safetensors"),
+        "sample": (records, "--adapt", "--length", 1, "--prime-file", "page.txt"),
+    }
+    segment = "--segment" if command == "adapt" else "--adapt-segment"
+    shown = notices_on_a_terminal(
+        command, *words[command], "--engine", "numpy", segment, 1000, cwd=tmp_path, env={"TQDM_MININTERVAL": "0"}
+    )
+    percents = {int(number) for number in re.findall(r"(\d+)%", shown)}
+    assert len([number for number in percents if 5 < number < 95]) > 4
+
+
+@posix
+def test_how_far_a_compressed_text_is_read_is_not_known(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "page.txt.gz").write_bytes(gzip.compress(TEXT.encode() * (1 + 40_000 // len(TEXT))))
+    words = ("score", model, "--adapt", "page.txt.gz", "--engine", "numpy", "--adapt-segment", 1000)
+    shown = notices_on_a_terminal(*words, cwd=tmp_path, env={"TQDM_MININTERVAL": "0"})
+    assert "chars/s" in shown
+    assert not re.search(r"[1-9]\d?%", shown.replace("100%", ""))
+
+
+@posix
 def test_sample_has_a_bar_while_it_learns_from_a_long_prime(model: Path, tmp_path: Path) -> None:
     (tmp_path / "page.txt").write_text("".join(TEXT for _ in range(1 + 40_000 // len(TEXT))))
     (tmp_path / "short.txt").write_text(TEXT)
@@ -470,7 +498,8 @@ def test_unknown_characters_are_skipped_if_asked(model: Path, tmp_path: Path) ->
     words = ("adapt", model, "--out", "b.safetensors", "--unknown", "skip")
     *notices, error = charrnn(*words, cwd=tmp_path, input=OPENING[:9] + "ж" * 50).stderr.splitlines()
     assert "skipped characters that the model has never seen: 50" in notices
-    assert error.startswith("charrnn: the text is too short to learn from: give at least 40 characters")
+    says = "the text is too short to learn from: give at least 40 characters, or a smaller --segment"
+    assert error == f"charrnn: {says}"
 
 
 @posix
@@ -528,7 +557,7 @@ def test_there_is_no_training_of_an_adapted_model_to_resume(model: Path, tmp_pat
         ("missing.txt --out a.safetensors", 1, "can't read missing.txt"),
         ("empty.txt --out a.safetensors", 1, "there is no text to learn from: it is empty"),
         ("short.txt --out a.safetensors", 1, "too short to learn from: give at least 40 characters"),
-        ("text.txt --out a.safetensors --rate 1", 1, "now predicts worse than before: lower the rate"),
+        ("text.txt --out a.safetensors --rate 1", 1, "now predicts worse than before: give a --rate below 1"),
         ("text.txt --out a.safetensors --rate 2", 2, "--rate must be from 0 to 1, not 2"),
         ("text.txt --out a.safetensors --segment 0", 2, "--segment must be from 1 to 1000, not 0"),
         ("text.txt --out a.safetensors --unknown count", 2, "--unknown can't be 'count': choose one of error, skip"),

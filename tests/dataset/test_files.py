@@ -1,8 +1,11 @@
 """The files of a corpus: bytes of every kind are decoded as Python decodes them, wherever the parts end."""
 
+import bz2
 import codecs
+import gzip
 import hashlib
 import json
+import lzma
 import math
 import os
 import subprocess
@@ -310,3 +313,14 @@ def test_the_size_of_files_is_known_and_that_of_pipes_is_not(tmp_path):
     assert files.total_size([str(tmp_path / "a"), os.devnull]) == math.inf
     with pytest.raises(CorpusError, match=r"can't read .*c: No such file"):
         files.total_size([str(tmp_path / "c")])
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_the_size_of_a_compressed_text_is_not_known_before_it_is_read(compress, tmp_path):
+    (tmp_path / "a").write_bytes(compress(b"ab"))
+    (tmp_path / "b").write_bytes(b"ab")
+    (tmp_path / "empty").touch()
+    paths = [str(tmp_path / name) for name in ("a", "b", "empty")]
+    assert files.total_size(paths) == len(compress(b"ab")) + 2
+    assert files.total_size(paths, decompressed=True) == math.inf
+    assert files.total_size(paths[1:], decompressed=True) == 2

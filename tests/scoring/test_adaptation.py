@@ -18,6 +18,7 @@ from charrnn.dataset.record_form import RecordForm
 from charrnn.dataset.unseen import UnseenEstimate
 from charrnn.engine.threads import Threads
 from charrnn.errors import CharRNNError, ConfigError, CorpusError, DivergenceError, VocabularyError
+from charrnn.model import ngrams
 from charrnn.model.line_scores import LineScores
 from charrnn.scoring import adaptation as adaptations
 from charrnn.scoring import gradient_scale, learner
@@ -378,7 +379,7 @@ def test_weights_that_run_away_are_forgotten(engine, monkeypatch):
     ids = random_ids(400, model)
     adapted, trained = wild.read(ids).sum(), surprisal(model, "".join(ALPHABET[v] for v in ids)).sum()
     assert forgotten
-    with pytest.raises(DivergenceError, match="lower the rate"):
+    with pytest.raises(DivergenceError, match="give a rate below"):
         wild.check_learned()
     assert wild.nats_without_learning == pytest.approx(trained, rel=1e-5)
     assert adapted <= trained + math.log(2) + len(ids) // mixtures.UPDATE_EVERY * mixtures.SHARE
@@ -387,16 +388,16 @@ def test_weights_that_run_away_are_forgotten(engine, monkeypatch):
 def test_a_model_that_became_worse_is_no_result(trained):
     model = trained.best
     adapt(model, NEW)
-    with pytest.raises(DivergenceError, match="lower the rate"):
+    with pytest.raises(DivergenceError, match="give a rate below"):
         adapt(model, NEW, AdaptationConfig(rate=0.5))
     for n, rate in ((40, 0.2), (40, 1.0), (60, 1.0), (80, 1.0), (99, 0.2), (120, 0.2), (120, 1.0)):
-        with pytest.raises(DivergenceError, match="lower the rate"):
+        with pytest.raises(DivergenceError, match="give a rate below"):
             adapt(model, VERSE[:n], AdaptationConfig(rate=rate))
     last = Adaptation(model)
     last.read(model.vocabulary.encode(VERSE[:100]))
     last.check_learned()
     last._learner.params["b_out"][1] = np.inf  # as after a last step that went too far
-    with pytest.raises(DivergenceError, match="lower the rate"):
+    with pytest.raises(DivergenceError, match="give a rate below"):
         last.check_learned()
 
 
@@ -624,6 +625,31 @@ def test_an_adaptation_of_other_weights_is_refused():
         score(tiny(scale=0.9), "abc", adaptation=Adaptation(model))
 
 
+def test_an_adaptation_of_a_model_that_predicts_otherwise_is_refused(trained):
+    model = trained.best
+    clamped = model.clamp_units({(0, 1): 0.5})
+    mixed = replace(model, ngrams=ngrams.count(random_ids(99, model), len(model.vocabulary), 2, 0, np.zeros(99, bool)))
+    relu = replace(tiny("rnn"), config=replace(tiny("rnn").config, nonlinearity="relu"))
+    for one, other in ((model, clamped), (model, mixed), (mixed, model), (tiny("rnn"), relu)):
+        with pytest.raises(ConfigError, match="adaptation is of another model"):
+            score(other, "a", adaptation=Adaptation(one))
+    assert score(mixed, "a", adaptation=Adaptation(mixed)).chars == 1
+
+
+def test_lines_are_taken_as_the_model_learns_from_them():
+    model, taken = tiny(), []
+
+    def lines():
+        for n in range(99):
+            taken.append(n)
+            yield "abcab" * 200 + "\n"
+
+    scores = score_lines(model, lines(), adaptation=Adaptation(model, FAST))
+    next(scores)
+    assert len(taken) == math.ceil(line_scoring.LEARNED_AT_ONCE / 1002)
+    assert len([*scores]) == 98
+
+
 def test_an_adaptation_of_another_model_is_refused():
     model, adaptation = tiny(), Adaptation(tiny(characters="\nbca"))  # whose ids mean other characters
     for call in (score, surprisal, lambda *words, **options: list(score_lines(*words, **options))):
@@ -654,7 +680,8 @@ def test_two_threads_can_not_read_with_the_same_adaptation(monkeypatch):
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(adaptation.read, np.array([1, 2]))
         assert begun.wait(60)
-        for refused in (lambda: adaptation.read(np.array([1])), adaptation.forget):
+        now = (lambda: adaptation.model), adaptation.check_learned
+        for refused in (lambda: adaptation.read(np.array([1])), adaptation.forget, *now):
             with pytest.raises(ConfigError, match=r"another thread .*: give each its own, by `fresh\(\)`"):
                 refused()
         goes_on.set()

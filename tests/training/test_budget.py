@@ -69,6 +69,13 @@ def test_rare_characters_cost_a_large_network_less() -> None:
     assert budget.choose_min_count(found, 10**6, {}) == 0
 
 
+def test_rare_characters_of_short_lines_cost_as_much_as_in_the_network_that_reads_them() -> None:
+    found = counts(70, 1000)
+    assert budget.choose_min_count(found, 10**6, {}, 8) == budget.choose_min_count(found, 10**6, {"hidden_size": 384})
+    assert budget.choose_min_count(found, 10**6, {}, 8) == 2
+    assert budget.choose(10**6 * budget.TYPICAL_SPEED, 10**6, 1070, {}, 8)["hidden_size"] == 384
+
+
 def test_more_time_makes_a_larger_network() -> None:
     sizes = [budget.choose(minutes * MINUTE, 10**6, 65, {})["hidden_size"] for minutes in (0.1, 1, 10, 100)]
     assert sizes == sorted(set(sizes))

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.terminal.adaptation import PULL, RATE, SEGMENT, adaptation_config, bytes_of, learned, learning_bar
+from charrnn.cli.terminal.adaptation import (
+    PULL,
+    RATE,
+    SEGMENT,
+    adaptation_config,
+    begin,
+    bytes_of,
+    learned,
+    learning_bar,
+)
 from charrnn.cli.terminal.computation import EngineOption
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.help import MOST_USED, RUN, option
@@ -58,16 +67,15 @@ def command(
     from charrnn.checkpoint.model_file import load, save
     from charrnn.checkpoint.naming import reserve
     from charrnn.cli.terminal.console import interruption_told, model_file
-    from charrnn.cli.terminal.text_score import score_of
+    from charrnn.cli.terminal.text_score import notify_unknown, score_of
     from charrnn.cli.terminal.texts import open_texts
     from charrnn.cli.terminal.undecoded import UndecodedBytes
     from charrnn.config import one_of
     from charrnn.dataset.files import Source
     from charrnn.errors import ConfigError, VocabularyError
-    from charrnn.scoring.adaptation import Adaptation
 
     one_of("unknown", unknown, ("error", "skip"))
-    config = adaptation_config(True, rate, pull, segment)
+    how = adaptation_config(True, rate, pull, segment)
     given, paths = model_and_texts(NAME, checkpoint, files)
     notice = notifier(quiet)
     trained = load(model_file(given, notice))
@@ -78,25 +86,19 @@ def command(
         model, parts, has_several, size = open_texts(
             lambda: trained.model,
             paths,
-            engine,
-            "float32",
-            encoding,
-            None,
-            waits=True,
-            arriving=0,
+            engine=engine,
+            encoding=encoding,
             quiet=quiet,
             adapts=True,
         )
-        unit = "byte" if model.vocabulary.is_bytes else "character"
-        adaptation, undecoded = Adaptation(model, config), UndecodedBytes(model)
+        adaptation, undecoded = begin(model, how, quiet), UndecodedBytes(model)
         try:
             with learning_bar(parts, size, bytes_of, adaptation, quiet) as parts:
                 score = score_of(model, parts, unknown, None, undecoded, has_several, adaptation=adaptation)
         except VocabularyError as error:
             raise VocabularyError(f"{error} with --unknown skip") from None
         if score.unknown:
-            notice(f"skipped characters that the model has never seen: {score.unknown:,}")
-            undecoded.tell(notice)
+            notify_unknown(score.unknown, unknown, model, undecoded, notice)
         adaptation.check_learned()
         name = Source(tuple(dict.fromkeys(paths))).name
         save(out, trained.adapted_to(adaptation.model, name, adaptation.chars, adaptation.config))
@@ -104,5 +106,5 @@ def command(
     if as_json:
         before = {"bpc_without_learning": adaptation.bpc_without_learning}
         typer.echo(json.dumps({"file": str(out)} | score.as_dict() | before))
-    notice(learned(score, adaptation, f"{unit}s"))
+    notice(learned(score, adaptation, model.vocabulary.unit))
     notice(f"done: {out} holds the adapted model")

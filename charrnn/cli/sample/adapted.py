@@ -3,23 +3,21 @@
 from collections.abc import Callable
 from functools import partial
 
-from charrnn.cli.terminal.adaptation import learned, learning_bar
+from charrnn.cli.terminal.adaptation import begin, learned, learning_bar
 from charrnn.cli.terminal.console import notifier
 from charrnn.model.model import Model
-from charrnn.scoring.adaptation import Adaptation
 from charrnn.scoring.learner import AdaptationConfig
+from charrnn.scoring.lines import LEARNED_AT_ONCE
 from charrnn.scoring.score import Text
 from charrnn.scoring.text import as_pieces, records_of_pieces, score, score_texts
 
-PIECE = 4096
-"""The characters of a prime after which its progress bar goes on."""
-LONG = 5 * PIECE
+LONG = 5 * LEARNED_AT_ONCE
 """The characters of a prime that may take so long that it has a bar."""
 
 
 def adapted(
     model: Model,
-    config: AdaptationConfig,
+    how: AdaptationConfig,
     page: str,
     clean: Callable[[str], str],
     precision: str,
@@ -31,7 +29,7 @@ def adapted(
     those of the page, and begins new ones. Raises `ConfigError` for a model that can't learn, and what
     `Adaptation.check_learned` raises.
     """
-    adaptation, notice = Adaptation(model, config), notifier(quiet)
+    adaptation, notice = begin(model, how, quiet), notifier(quiet)
     pieces: list[Text]
     if model.reads_records:
         # What surrounds records in the page, such as separators and other columns, the model need not know
@@ -41,12 +39,12 @@ def adapted(
             pieces = [record + end for record in clean("".join(map(model.as_text, pieces))).split(end)[:-1]]
     else:
         prime, reads = clean(page), partial(score, model)
-        pieces = [prime[k : k + PIECE] for k in range(0, len(prime), PIECE)]
+        pieces = [prime[k : k + LEARNED_AT_ONCE] for k in range(0, len(prime), LEARNED_AT_ONCE)]
     size = sum(map(len, pieces))
     with learning_bar(pieces, size, len, adaptation, quiet or size < LONG) as watched:
         read = reads(watched, adaptation=adaptation)
     adaptation.check_learned()
-    notice(learned(read, adaptation, "bytes" if model.vocabulary.is_bytes else "characters"))
+    notice(learned(read, adaptation, model.vocabulary.unit))
     model = adaptation.model.with_precision(precision)
     if precision != "float32":
         notice(f"weights in {precision}")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from charrnn.cli.sample.examples import EXAMPLES as EXAMPLES
-from charrnn.cli.terminal.adaptation import AdaptPullOption, AdaptRateOption, AdaptSegmentOption
+from charrnn.cli.terminal.adaptation import AdaptPullOption, AdaptRateOption, AdaptSegmentOption, adaptation_config
 from charrnn.cli.terminal.computation import EngineOption, PrecisionOption
 from charrnn.cli.terminal.console import Output, model_file, notifier
 from charrnn.cli.terminal.help import CHOICE, MOST_USED, OUTPUT, RUN, START, TEXT, TEXTS, option
@@ -199,14 +199,13 @@ def command(
     from charrnn.cli.sample.constraints import constraint_factory
     from charrnn.cli.sample.primes import clean_prime, read_prime, read_primes
     from charrnn.cli.sample.samples import Failures, SampleFiles, SamplePrinter, first_written, write_text
-    from charrnn.cli.terminal.adaptation import adaptation_config
     from charrnn.cli.terminal.engine import adapting, sampling, with_engine
     from charrnn.sampling.generate import TextGenerator, continuations, samples
     from charrnn.sampling.request import SamplingRequest
     from charrnn.sampling.state import GenerationState
 
     config = options.sampling_config(context.params)
-    learns = adaptation_config(adapt, adapt_rate, adapt_pull, adapt_segment)
+    how = adaptation_config(adapt, adapt_rate, adapt_pull, adapt_segment)
     units = options.parse_clamped_units(clamp_unit or [])
     stop, stop_after = options.unescaped("--stop", stop), options.unescaped("--stop-after", stop_after)
     options.unescaped("--prime", [prime or ""])
@@ -222,11 +221,11 @@ def command(
         options.notify_length(model, notice)
     characters = math.inf if per_line or interactive or length < 0 else count * length
     work, page = sampling(precision), ""
-    if learns is not None:
+    if how is not None:
         work, page = adapting(model), read_prime(prime, prime_file, model)
         work = work._replace(kernels=work.kernels | sampling(precision).kernels)
         characters += len(page)  # to learn from
-    model = with_engine(model, engine, characters, quiet, precision if learns is None else "float32", work)
+    model = with_engine(model, engine, characters, quiet, precision if how is None else "float32", work)
     model = model.clamp_units(units)
     until = [model.end] if model.reads_lines else ["\n"] if per_line else []
     stops = [*stop, *(["\n"] if stop_at_newline else []), *until]
@@ -253,10 +252,10 @@ def command(
         notice(f"seed: {seed}")
     for line in ends.impossible(model, request):
         notice(line)
-    if learns is not None:
+    if how is not None:
         from charrnn.cli.sample.adapted import adapted
 
-        model, begun = adapted(model, learns, page, clean, precision, quiet)
+        model, begun = adapted(model, how, page, clean, precision, quiet)
         request = replace(request, prime=begun)
     printer = files or SamplePrinter(model, output, as_json, logprobs, after_each, not no_echo)
     empty, failures = 0, Failures()
@@ -269,7 +268,7 @@ def command(
         primes = read_primes(prime_file, model, clean)
         empty = printer.write(continuations(model, primes, request, on_failure=failures))
     else:
-        if learns is None:
+        if how is None:
             request = replace(request, prime=clean(read_prime(prime, prime_file, model)))
         if model.reads_lines:
             from charrnn.sampling.lines import sample_lines

@@ -113,8 +113,7 @@ def message(error: CharRNNError, command: Command | None = None) -> str:
     typed = dict(COMMAND_NAMES)
     if command and command.name in FIELDS:
         typed[FIELDS[command.name]] = typed[command.name]
-    text = setting_names.as_typed(error, typed) if isinstance(error, ConfigError) else str(error)
-    return as_commands(text, typed)
+    return as_commands(setting_names.as_typed(error, typed), typed)
 
 
 def as_commands(text: str, typed: Mapping[str, str] = COMMAND_NAMES) -> str:

@@ -1,15 +1,15 @@
 """`charrnn score`: how well a model predicts a text; `line_filter` prints its lines, `text_heatmap` its characters."""
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from charrnn.cli.terminal.adaptation import (
     AdaptPullOption,
     AdaptRateOption,
     AdaptSegmentOption,
     adaptation_config,
+    begin,
     bytes_of,
     check_precision,
     learning_bar,
@@ -28,9 +28,6 @@ from charrnn.cli.terminal.record_options import DOCUMENTS, RECORDS_BY, record_fo
 from charrnn.cli.terminal.sharing import RankTimeoutOption, SharingOption, sharing
 from charrnn.cli.terminal.undecoded import UndecodedBytes
 from charrnn.errors import ConfigError
-
-if TYPE_CHECKING:
-    from charrnn.model.model import Model
 
 NAME = "score"
 HELP = "Score how well a model predicts a text, in bits per character."
@@ -161,6 +158,7 @@ def command(
     from charrnn.checkpoint.model_file import load
     from charrnn.cli.score import line_filter
     from charrnn.cli.score.threshold import Threshold
+    from charrnn.cli.terminal.text_score import notify_unknown, print_score, score_of
     from charrnn.cli.terminal.texts import open_texts
     from charrnn.config import check_threads, one_of
     from charrnn.errors import VocabularyError
@@ -175,7 +173,7 @@ def command(
         policy = unknown or ("count" if by_line else "error")
         one_of("unknown", policy, UNKNOWN_POLICIES)
         check_threads(threads)
-        learns = adaptation_config(adapt, adapt_rate, adapt_pull, adapt_segment)
+        how = adaptation_config(adapt, adapt_rate, adapt_pull, adapt_segment)
         check_precision(adapt, precision)
         if forget and not (adapt and by_line):
             missing = " and ".join(["--adapt"] * (not adapt) + ["--per-line"] * (not by_line))
@@ -213,24 +211,22 @@ def command(
             model, parts, has_several, size = open_texts(
                 lambda: load(model_file(given, notice)).model,
                 paths,
-                engine,
-                precision,
-                encoding,
-                form,
-                waits,
-                arriving,
-                quiet,
-                adapt,
+                engine=engine,
+                precision=precision,
+                encoding=encoding,
+                form=form,
+                waits=waits,
+                arriving=arriving,
+                quiet=quiet,
+                adapts=adapt,
             )
             if heatmap and model.reads_records:
                 raise ConfigError("--heatmap prints a continuous text, and this model reads records: give --per-line")
             undecoded = UndecodedBytes(model)
             wanted = wanted.in_bits(model, notice)
             adaptation = None
-            if learns is not None:
-                from charrnn.scoring.adaptation import Adaptation
-
-                adaptation = Adaptation(model, learns)
+            if how is not None:
+                adaptation = begin(model, how, quiet)
                 if by_line or heatmap:
                     forgets = ", which is forgotten after each line" * forget
                     notice(f"adapted scores: the model learns from the text as it reads it{forgets}")
@@ -254,20 +250,17 @@ def command(
                     )
                     shown = line_filter.show(model, parts, scores, wanted, printed, undecoded, has_several)
                 else:
-                    from charrnn.cli.terminal import text_score
-
                     shows = learning_bar(parts, size, bytes_of, adaptation, quiet) if adaptation else nullcontext(parts)
                     with shows as parts:
-                        found = text_score.score_of(
+                        found = score_of(
                             model, parts, policy, threads, undecoded, has_several, windows, adaptation, ranks
                         )
-                    text_score.print_score(found, model, as_json)
+                    print_score(found, model, as_json)
                     shown.unknown = found.unknown
             except VocabularyError as error:
                 raise VocabularyError(f"{error} with --unknown skip, or count them with --unknown count") from None
         if shown.unknown:
-            _notify_unknown(shown.unknown, policy, model, notice)
-            undecoded.tell(notice)
+            notify_unknown(shown.unknown, policy, model, undecoded, notice)
         return 1 if exit_code and not shown.lines else 0
 
 
@@ -280,10 +273,3 @@ def _exit_codes_of_grep(wanted: bool) -> Iterator[None]:
         if wanted:
             error.exit_code = 2  # type: ignore[attr-defined]
         raise
-
-
-def _notify_unknown(n: int, policy: str, model: "Model", notice: Callable[[str], None]) -> None:
-    """Says how many characters the model has never seen, and what was done with them."""
-    cost = f", at {model.unseen_nats / math.log(2):.2f} bits each" if policy == "count" else ""
-    done = "counted" if policy == "count" else "skipped"
-    notice(f"{done} characters that the model has never seen: {n:,}{cost}")

@@ -1,4 +1,4 @@
-"""The commands that can learn from what they read: their options, their progress bar, and what they say of it."""
+"""The adaptation of a model by a command: the options, the progress bar, and what is said of it."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from charrnn.cli.terminal.help import RUN, option
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from charrnn.dataset.files import Part
+    from charrnn.model.model import Model
     from charrnn.scoring.adaptation import Adaptation
     from charrnn.scoring.learner import AdaptationConfig
     from charrnn.scoring.score import Score
@@ -46,6 +47,15 @@ def check_precision(adapts: bool, precision: str) -> None:
         raise ConfigError(f"--adapt learns with weights in float32: leave out --precision {precision}")
 
 
+def begin(model: "Model", how: "AdaptationConfig | None", quiet: bool) -> "Adaptation":
+    """The model, ready to learn; a spinner on a terminal shows that this takes a while. Raises as `Adaptation` does."""
+    from charrnn.cli.terminal.console import spinning
+    from charrnn.scoring.adaptation import Adaptation
+
+    with spinning("measuring gradients", quiet):
+        return Adaptation(model, how)
+
+
 @contextmanager
 def learning_bar(
     pieces: Iterable[Piece], size: float, size_of: Callable[[Piece], int], adaptation: "Adaptation", quiet: bool
@@ -73,6 +83,7 @@ def bytes_of(part: "Part") -> int:
 
 
 def learned(score: "Score", adaptation: "Adaptation", unit: str) -> str:
-    """What a model has learned from, in so many characters or bytes, and what that has brought."""
-    bits = f"{score.bpc:.3f} bits per {unit[:-1]} while it read them"
-    return f"learned from {score.chars:,} {unit}: {bits}, {adaptation.bpc_without_learning:.3f} without learning"
+    """What a model has learned from, in so many characters or other units, and what that has brought."""
+    bits = f"{score.bpc:.3f} bits per {unit} while it read them"
+    without = f"{adaptation.bpc_without_learning:.3f} without learning"
+    return f"learned from {counted(score.chars, f'{unit}s')}: {bits}, {without}"

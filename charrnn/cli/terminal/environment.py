@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from charrnn.cli.terminal import setting_names
-from charrnn.errors import CharRNNError, ConfigError
+from charrnn.errors import CharRNNError
 
 PREFIX = "CHARRNN_"
 DEBUG = "CHARRNN_DEBUG"
@@ -44,8 +44,7 @@ def naming_variables(context: Any) -> Iterator[None]:
         raise
     except CharRNNError as error:
         typed = setting_names.options(context.command)
-        text = setting_names.as_typed(error, typed) if isinstance(error, ConfigError) else str(error)
-        error.args = (setting_names.as_options(text),)
+        error.args = (setting_names.as_options(setting_names.as_typed(error, typed)),)
         named = [_said(context, option) for option in context.command.params if _is_about(error, option, context)]
         if any(named):
             error.args = (f"{error} ({', '.join(filter(None, named))})",)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from charrnn.errors import ConfigError
+from charrnn.errors import CharRNNError, ConfigError
 
 OTHER_NAMES = {
     "stop": ("stops",),
@@ -84,13 +84,14 @@ def _option(setting: str) -> str:
     return f"--{flag}" if value in ("", "True", "…") or (name, value) in FLAGS else f"--{flag} {value}"
 
 
-def as_typed(error: ConfigError, typed: Mapping[str, str]) -> str:
+def as_typed(error: CharRNNError, typed: Mapping[str, str]) -> str:
     """The message of an error with its settings as they are typed.
 
-    These are the settings that the error has, and every name with an underscore, which is no word of a sentence. What
-    stands in quotes or is part of something longer, such as a path, is no name.
+    These are the settings that the error has and, if it is about settings, every name with an underscore, which is no
+    word of a sentence. What stands in quotes or is part of something longer, such as a path, is no name.
     """
-    names = {name for name in typed if name in error.settings or "_" in name}
+    has_names = isinstance(error, ConfigError)
+    names = {name for name in typed if name in error.settings or (has_names and "_" in name)}
     if not names:
         return str(error)
     return replace(str(error), {name: typed[name] for name in names})

@@ -1,7 +1,8 @@
 """The score of a text: one for all of it, as a table or as JSON."""
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,11 @@ from charrnn.cli.terminal.inputs import answered
 from charrnn.cli.terminal.undecoded import UndecodedBytes
 from charrnn.config import REWRITING_LAYOUTS
 from charrnn.dataset.files import Part, decoded_texts
-from charrnn.dataset.groups import in_groups
 from charrnn.dataset.line_reader import Line, read_lines
 from charrnn.dataset.records import read_records
 from charrnn.engine import available_cores
 from charrnn.model.model import Model
-from charrnn.scoring.lines import LINES_PER_BATCH
+from charrnn.scoring.lines import line_batches
 from charrnn.scoring.rank_answers import answering
 from charrnn.scoring.score import Score
 from charrnn.scoring.text import as_pieces, lines_of_pieces, score, total_of
@@ -50,6 +50,9 @@ def score_of(
         undecoded.look(line.text)
         return line.text
 
+    def size_of(line: Line) -> int:
+        return len(line.text)
+
     if windows is not None or (ranks is not None and not model.reads_lines):
         size, overlap = (PART + WARM_UP, WARM_UP) if windows is None else (windows, 0)
         pieces = undecoded.watched(decoded_texts(parts, model.vocabulary, model.text_form))
@@ -63,32 +66,40 @@ def score_of(
             read = read_lines(parts, model.vocabulary, model.text_form)
         answer = answering("scores", model, ranks, unknown=unknown, threads=threads, adaptation=adaptation)
         unit = model.record_form.unit[:-1]
-        scored = answered(in_groups(chain.from_iterable(read), LINES_PER_BATCH), text_of, answer, has_several, unit)
+        lines = line_batches(chain.from_iterable(read), size_of, in_order=adaptation is not None)
+        scored = answered(lines, text_of, answer, has_several, unit)
         return total_of((score for batch in scored for _, score in batch), model, adaptation is not None)
     pieces = undecoded.watched(decoded_texts(parts, model.vocabulary, model.text_form))
     if ranks is not None:
-        lines = in_groups(lines_of_pieces(as_pieces(model, pieces, "score")), LINES_PER_BATCH)
+        texts = line_batches(lines_of_pieces(as_pieces(model, pieces, "score")), len, in_order=False)
         answer = answering("scores", model, ranks, unknown=unknown, threads=threads)
-        return total_of(chain.from_iterable(answer(lines)), model)
+        return total_of(chain.from_iterable(answer(texts)), model)
     return score(model, pieces, unknown=unknown, threads=threads, adaptation=adaptation)
 
 
 def print_score(score: Score, model: Model, as_json: bool) -> None:
     """Prints a score as a table or as JSON."""
-    character = "byte" if model.vocabulary.is_bytes else "character"
-    typer.echo(json.dumps(score.as_dict()) if as_json else _table(score, character))
+    typer.echo(json.dumps(score.as_dict()) if as_json else _table(score, model.vocabulary.unit))
 
 
-def _table(score: Score, character: str) -> str:
+def notify_unknown(n: int, policy: str, model: Model, undecoded: UndecodedBytes, notice: Callable[[str], None]) -> None:
+    """Says how many characters the model has never seen, what was done with them, and why they may be there."""
+    cost = f", at {model.unseen_nats / math.log(2):.2f} bits each" if policy == "count" else ""
+    done = "counted" if policy == "count" else "skipped"
+    notice(f"{done} characters that the model has never seen: {n:,}{cost}")
+    undecoded.tell(notice)
+
+
+def _table(score: Score, unit: str) -> str:
     """The score as a table: on each line a name and a number."""
     rows = {
-        f"bits per {character}": f"{score.bpc:.4f}",
-        f"nats per {character}": f"{score.nats_per_char:.4f}",
+        f"bits per {unit}": f"{score.bpc:.4f}",
+        f"nats per {unit}": f"{score.nats_per_char:.4f}",
         "perplexity": f"{score.perplexity:.4f}",
-        f"{character}s": f"{score.chars}",
+        f"{unit}s": f"{score.chars}",
     }
     if score.unknown:
-        rows[f"unknown {character}s"] = f"{score.unknown}"
+        rows[f"unknown {unit}s"] = f"{score.unknown}"
     if score.adapted:
         rows["adapted"] = "yes"
     names, values = (max(map(len, column)) for column in (rows.keys(), rows.values()))

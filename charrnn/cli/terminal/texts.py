@@ -10,14 +10,12 @@ from charrnn import engine as engines
 from charrnn.cli.terminal.console import notifier
 from charrnn.cli.terminal.engine import adapting, scoring, with_engine
 from charrnn.cli.terminal.inputs import find_texts, notice_typing, size_of_texts
-from charrnn.dataset.files import Part, read_parts
+from charrnn.dataset.files import Part, read_parts, total_size
 from charrnn.dataset.record_form import RecordForm
 from charrnn.errors import ConfigError
 from charrnn.model.model import Model
+from charrnn.scoring.lines import LEARNED_AT_ONCE
 from charrnn.scoring.score import check_scores
-
-LEARNED_BLOCK = 1 << 14
-"""The most bytes of a text in a part that is learned from: less than a second's, so that a progress bar goes on."""
 
 
 class OpenTexts(NamedTuple):
@@ -30,20 +28,21 @@ class OpenTexts(NamedTuple):
     has_several: bool
     """Whether it is that of several files."""
     size: float
-    """Its bytes; infinite if they are not known before the end."""
+    """Its bytes, about as many if something is printed on the way; infinite if they are not known before the end."""
 
 
 def open_texts(
     loaded: Callable[[], Model],
     paths: list[str],
+    *,
     engine: str,
-    precision: str,
     encoding: str | None,
-    form: RecordForm | None,
-    waits: bool,
-    arriving: int,
     quiet: bool,
     adapts: bool,
+    precision: str = "float32",
+    form: RecordForm | None = None,
+    waits: bool = True,
+    arriving: int = 0,
 ) -> OpenTexts:
     """The model and its texts.
 
@@ -66,11 +65,13 @@ def open_texts(
     notice_typing(paths, notice)
     parts = read_parts(
         paths,
-        arriving or LEARNED_BLOCK * adapts,
+        arriving or LEARNED_AT_ONCE * adapts,
         as_is=model.vocabulary.is_bytes,
         encoding=model.text_form.encoding,
         separate=not model.reads_records,  # which end with their file
     )
+    if waits:
+        size = total_size(paths, decompressed=not model.vocabulary.is_bytes)
     if size == math.inf and waits:
         size, parts = _read_ahead(parts, engines.MAX_NUMPY_CHARS)
         if size == math.inf:  # it takes a while to find out what is compiled, and a short text does not need to know

@@ -52,7 +52,7 @@ def _corpus(trainer: Trainer) -> Iterator[str]:
     corpus, vocabulary = trainer.state.corpus, trainer.state.vocabulary
     held_out, held_out_lines = (0, 0) if corpus.val_digest else (corpus.validation_chars, corpus.validation_lines)
     n_lines = _learned_lines(trainer) + held_out_lines
-    chars = counted(corpus.training_chars + held_out, "bytes" if vocabulary.is_bytes else "characters")
+    chars = counted(corpus.training_chars + held_out, f"{vocabulary.unit}s")
     layout = trainer.state.training_config.layout
     unit = _unit(trainer)
     if layout in ("labels", "tags") and trainer.labels is not None:
@@ -79,7 +79,7 @@ def _too_small(trainer: Trainer, unit: str) -> Iterator[str]:
     """That nothing can be learned from so little, and what would be enough, if so."""
     if not corpus_check.is_too_small(trainer):
         return
-    data, chars = trainer.training_data, "bytes" if trainer.state.vocabulary.is_bytes else "characters"
+    data, chars = trainer.training_data, f"{trainer.state.vocabulary.unit}s"
     n, unit, some, many = (data.n_lines, unit, 300, 1000) if data.n_lines else (data.size, chars, 10_000, 100_000)
     yield (
         f"far too small: {n:,} {unit} to learn from teach nothing about any other text; {some:,} are enough to begin "
@@ -110,7 +110,7 @@ def _split(trainer: Trainer, unit: str) -> Iterator[str]:
     corpus, data = trainer.state.corpus, trainer.validation_data
     n_lines = corpus.training_lines + corpus.validation_lines
     if corpus.val_digest:
-        chars = "bytes" if trainer.state.vocabulary.is_bytes else "characters"
+        chars = f"{trainer.state.vocabulary.unit}s"
         size = counted(corpus.validation_lines, unit) if n_lines else counted(corpus.validation_chars, chars)
         yield f"trains on all of it, validates on the {size} of {corpus.val_name}"
         if 2 * (known := corpus_check.learned_lines(trainer)) > corpus.validation_lines:
@@ -150,7 +150,7 @@ def _cut(trainer: Trainer) -> Iterator[str]:
         lengths = np.maximum(firsts - 1, lengths - firsts + 1)
     cut, T = int(np.count_nonzero(lengths > config.seq_length)), config.seq_length
     if cut:
-        unit = "bytes" if trainer.state.vocabulary.is_bytes else "characters"
+        unit = f"{trainer.state.vocabulary.unit}s"
         yield (
             f"{UNITS[config.layout]} to learn from that are cut after {counted(T, unit)}: {cut:,} of {len(lengths):,}; "
             f"--seq-length {lengths.max()} reads all of them, more slowly"
@@ -176,7 +176,7 @@ def _characters(trainer: Trainer, default_min_count: bool) -> Iterator[str]:
         )
     unseen = corpus_check.only_held_out(trainer)
     if unseen.distinct:
-        unit = "bytes" if state.vocabulary.is_bytes else "characters"
+        unit = f"{state.vocabulary.unit}s"
         yield (
             f"{unit} that only the held-out text has, so that they are never learned: {unseen.distinct:,}, "
             f"{_percent(unseen)} of it"

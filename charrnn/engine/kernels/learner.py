@@ -95,9 +95,8 @@ class Learner:
 
     def forget(self) -> None:
         """Goes back to the parameters and a state of zeros."""
-        for weights in self.weights:
-            if weights.now is not weights.trained:
-                weights.now[...] = weights.trained
+        for weights in self.weights if self.steps else ():  # otherwise they are what they were
+            weights.now[...] = weights.trained
         self.state[...] = 0
         self.steps, self.diverged = 0, False
 

@@ -114,7 +114,7 @@ def _provenance(checkpoint: Checkpoint, precision: str, date: str, wanted: bool)
     shape = counted(config.layers, "layers") + f" of {counted(config.hidden_size, 'units')}"
     parts = [f"The network: {cell}, {shape}, {checkpoint.model.n_params:,} parameters in {precision}."]
     losses = [row.val_loss for row in checkpoint.history if row.val_loss is not None]
-    unit = "byte" if checkpoint.model.vocabulary.is_bytes else "character"
+    unit = checkpoint.model.vocabulary.unit
     if wanted and corpus is not None:
         size = counted(corpus.training_chars, f"{unit}s")
         parts.append(f"It learned from {size} of {one_line(corpus.name)}, and may repeat them.")
