@@ -60,17 +60,20 @@ def begin(model: "Model", how: "AdaptationConfig | None", quiet: bool) -> "Adapt
 def learning_bar(
     pieces: Iterable[Piece], size: float, size_of: Callable[[Piece], int], adaptation: "Adaptation", quiet: bool
 ) -> Iterator[Iterator[Piece]]:
-    """The pieces of a text of this size, with a progress bar on a terminal while the block learns from them."""
+    """The pieces of a text of this size, with a progress bar on a terminal while the block learns from them.
+
+    If the size is infinite, the bar says only that the work goes on, and how fast.
+    """
     from charrnn.cli.terminal.progress_bar import complete, progress_bar
 
     began = time.monotonic()
-    with progress_bar(size, 0, "{postfix}", quiet) as bar:
+    with progress_bar(size, 0, "{desc}", quiet) as bar:
 
         def watched() -> Iterator[Piece]:
             for piece in pieces:
                 yield piece
                 speed = adaptation.chars / max(time.monotonic() - began, 1e-9)
-                bar.set_postfix_str(f"learning, {speed:,.0f} chars/s" if speed else "learning", refresh=False)
+                bar.set_description_str(f"learning, {speed:,.0f} chars/s" if speed else "learning", refresh=False)
                 bar.update(size_of(piece))
 
         yield watched()

@@ -1,5 +1,6 @@
 """The progress bar: tqdm, whatever the variables in the environment say that set its defaults."""
 
+import math
 import os
 import re
 import sys
@@ -32,10 +33,12 @@ DEFAULT_SIZE = (80, 25)
 def progress_bar(total: float, initial: int, count: str, quiet: bool) -> "tqdm[Any]":
     """A bar, if there is work; `count` is what it shows of the work that is done.
 
-    It is on stderr, if that is a terminal, or in a notebook: a widget or, without ipywidgets, a line of text.
+    It is on stderr, if that is a terminal, or in a notebook: a widget or, without ipywidgets, a line of text. If the
+    total is infinite, it says how long the work has taken, and not how much is left.
     """
     has_size = _width() > 0  # some terminals say that they have none, and tqdm would show nothing
     is_notebook = in_notebook()
+    known = f"{{percentage:3.0f}}% {{bar}} {count} {{elapsed}}, {{remaining}} left"
     return (_widget if is_notebook and is_installed("ipywidgets") else tqdm)(
         total=total,
         initial=initial,
@@ -44,7 +47,7 @@ def progress_bar(total: float, initial: int, count: str, quiet: bool) -> "tqdm[A
         dynamic_ncols=has_size,
         ncols=None if has_size else DEFAULT_SIZE[0],
         nrows=None if has_size else DEFAULT_SIZE[1],
-        bar_format="{percentage:3.0f}% {bar} " + count + " {elapsed}, {remaining} left",
+        bar_format=known if total < math.inf else f"{count} {{elapsed}}",
     )
 
 
