@@ -81,4 +81,4 @@ def checked_texts(texts: Iterable[Text], what: str, kinds: tuple[type, ...] = (s
 def kind_of(value: object) -> str:
     """What a value is, for an error."""
     names = {str: "a single text", bytes: "bytes", type(None): "None"}
-    return names.get(type(value), f"of the type {type(value).__name__}")
+    return names.get(type(value), f"a value of the type {type(value).__name__}")

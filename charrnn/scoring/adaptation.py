@@ -124,8 +124,10 @@ class Adaptation:
             or not is_finite
             or min(self._mixture.advantage, self._advantage_at_last()) < MIN_ADVANTAGE
         ):
-            advice = f"give a rate below {self.config.rate:g}"
-            raise DivergenceError(f"the model learned too fast, and now predicts worse than before: {advice}", "rate")
+            slower = min(AdaptationConfig.rate, self.config.rate / 2)
+            raise DivergenceError(
+                f"the model learned too fast, and now predicts worse than before: give a rate of {slower:g}", "rate"
+            )
 
     def _advantage_at_last(self) -> float:
         """How much better the learner predicts the segment that it learned from last, in nats per character.
@@ -166,7 +168,9 @@ class Adaptation:
         """Keeps other threads from reading; what two would tell at once it could not learn from in order."""
         with _BUSY:
             if self._is_reading:
-                raise ConfigError("another thread is reading with this adaptation: give each its own, by `fresh()`")
+                raise ConfigError(
+                    "another thread reads with this adaptation: wait for it, or give each its own by `fresh()`"
+                )
             self._is_reading = True
         try:
             yield

@@ -288,7 +288,7 @@ def test_the_engine_of_a_sample_suits_the_text_that_it_learns_from(model: Path, 
 def test_a_sample_of_a_model_that_became_worse_is_refused(model: Path, tmp_path: Path) -> None:
     words = ("--adapt", "--prime", "-", "--adapt-rate", 1, "-n", 9, "--seed", 1)
     done = charrnn("sample", model, *words, cwd=tmp_path, input=OPENING)
-    assert error_line(done, 1).endswith("now predicts worse than before: give a --adapt-rate below 1")
+    assert error_line(done, 1).endswith("now predicts worse than before: give a --adapt-rate of 0.003")
 
 
 def test_unknown_characters_of_a_prime_are_left_out(model: Path, tmp_path: Path) -> None:
@@ -558,7 +558,7 @@ def test_there_is_no_training_of_an_adapted_model_to_resume(model: Path, tmp_pat
         ("missing.txt --out a.safetensors", 1, "can't read missing.txt"),
         ("empty.txt --out a.safetensors", 1, "there is no text to learn from: it is empty"),
         ("short.txt --out a.safetensors", 1, "too short to learn from: give at least 40 characters"),
-        ("text.txt --out a.safetensors --rate 1", 1, "now predicts worse than before: give a --rate below 1"),
+        ("text.txt --out a.safetensors --rate 1", 1, "now predicts worse than before: give a --rate of 0.003"),
         ("text.txt --out a.safetensors --rate 2", 2, "--rate must be from 0 to 1, not 2"),
         ("text.txt --out a.safetensors --segment 0", 2, "--segment must be from 1 to 1000, not 0"),
         ("text.txt --out a.safetensors --unknown count", 2, "--unknown can't be 'count': choose one of error, skip"),

@@ -60,12 +60,12 @@ def test_what_comes_before_an_error_is_not_lost(n, error):
     [
         ("a", "takes several texts: give a list of them, not a single text"),
         (b"a", "takes several texts: give a list of them, not bytes"),
-        (3, "takes several texts: give a list of them, not of the type int"),
+        (3, "takes several texts: give a list of them, not a value of the type int"),
         (None, "takes several texts: give a list of them, not None"),
         (["a", b"b"], "takes texts, and number 2 is bytes: decode it first"),
-        (["a", "b", 3], "takes texts, and number 3 is of the type int"),
+        (["a", "b", 3], "takes texts, and number 3 is a value of the type int"),
         ([None], "takes texts, and number 1 is None"),
-        ([["a"]], "takes texts, and number 1 is of the type list"),
+        ([["a"]], "takes texts, and number 1 is a value of the type list"),
     ],
 )
 @pytest.mark.parametrize(("name", "function"), [("classifier", "classify"), ("tagger", "tag"), ("dates", "translate")])

@@ -379,7 +379,7 @@ def test_weights_that_run_away_are_forgotten(engine, monkeypatch):
     ids = random_ids(400, model)
     adapted, trained = wild.read(ids).sum(), surprisal(model, "".join(ALPHABET[v] for v in ids)).sum()
     assert forgotten
-    with pytest.raises(DivergenceError, match="give a rate below"):
+    with pytest.raises(DivergenceError, match=r"give a rate of 0\.003"):
         wild.check_learned()
     assert wild.nats_without_learning == pytest.approx(trained, rel=1e-5)
     assert adapted <= trained + math.log(2) + len(ids) // mixtures.UPDATE_EVERY * mixtures.SHARE
@@ -388,16 +388,16 @@ def test_weights_that_run_away_are_forgotten(engine, monkeypatch):
 def test_a_model_that_became_worse_is_no_result(trained):
     model = trained.best
     adapt(model, NEW)
-    with pytest.raises(DivergenceError, match="give a rate below"):
+    with pytest.raises(DivergenceError, match=r"give a rate of 0\.003"):
         adapt(model, NEW, AdaptationConfig(rate=0.5))
     for n, rate in ((40, 0.2), (40, 1.0), (60, 1.0), (80, 1.0), (99, 0.2), (120, 0.2), (120, 1.0)):
-        with pytest.raises(DivergenceError, match="give a rate below"):
+        with pytest.raises(DivergenceError, match=r"give a rate of 0\.003"):
             adapt(model, VERSE[:n], AdaptationConfig(rate=rate))
     last = Adaptation(model)
     last.read(model.vocabulary.encode(VERSE[:100]))
     last.check_learned()
     last._learner.params["b_out"][1] = np.inf  # as after a last step that went too far
-    with pytest.raises(DivergenceError, match="give a rate below"):
+    with pytest.raises(DivergenceError, match=r"give a rate of 0\.0015"):
         last.check_learned()
 
 
@@ -591,7 +591,7 @@ def test_there_has_to_be_a_text_to_learn_from():
             adapt(model, nothing, FAST)
     with pytest.raises(CorpusError, match="no text to learn from: the model knows none of its characters"):
         adapt(tiny(), "жж", FAST, unknown="skip")
-    with pytest.raises(ConfigError, match="adapt takes a text or its pieces, not of the type int"):
+    with pytest.raises(ConfigError, match="adapt takes a text or its pieces, not a value of the type int"):
         adapt(tiny(), 5)
     with pytest.raises(CorpusError, match="there is no text to score"):
         score(tiny(), "")
@@ -682,7 +682,7 @@ def test_two_threads_can_not_read_with_the_same_adaptation(monkeypatch):
         assert begun.wait(60)
         now = (lambda: adaptation.model), adaptation.check_learned
         for refused in (lambda: adaptation.read(np.array([1])), adaptation.forget, *now):
-            with pytest.raises(ConfigError, match=r"another thread .*: give each its own, by `fresh\(\)`"):
+            with pytest.raises(ConfigError, match=r"another thread .*: wait for it, or .* by `fresh\(\)`"):
                 refused()
         goes_on.set()
         np.testing.assert_array_equal(first.result(), wanted)
