@@ -428,8 +428,8 @@ def test_the_bar_goes_on_from_record_to_record(command: str, records: Path, tmp_
     shown = notices_on_a_terminal(
         command, *words[command], "--engine", "numpy", segment, 1000, cwd=tmp_path, env={"TQDM_MININTERVAL": "0"}
     )
-    percents = {int(number) for number in re.findall(r"(\d+)%", shown)}
-    assert len([number for number in percents if 5 < number < 95]) > 4
+    while_it_learns = re.findall(r"(\d+)%[^%]*learning, [1-9]", shown)  # which has a speed then
+    assert any(int(number) < 95 for number in while_it_learns)
 
 
 @posix

@@ -11,9 +11,6 @@ from charrnn.scoring.lines import LEARNED_AT_ONCE
 from charrnn.scoring.score import Text
 from charrnn.scoring.text import as_pieces, records_of_pieces, score, score_texts
 
-LONG = 5 * LEARNED_AT_ONCE
-"""The characters of a prime that may take so long that it has a bar."""
-
 
 def adapted(
     model: Model,
@@ -41,7 +38,7 @@ def adapted(
         prime, reads = clean(page), partial(score, model)
         pieces = [prime[k : k + LEARNED_AT_ONCE] for k in range(0, len(prime), LEARNED_AT_ONCE)]
     size = sum(map(len, pieces))
-    with learning_bar(pieces, size, len, adaptation, quiet or size < LONG) as watched:
+    with learning_bar(pieces, size, len, adaptation, quiet or size <= LEARNED_AT_ONCE) as watched:
         read = reads(watched, adaptation=adaptation)
     adaptation.check_learned()
     notice(learned(read, adaptation, model.vocabulary.unit))
