@@ -147,7 +147,7 @@ def text_blocks(path: str, blocks: Iterator[bytes], size: int) -> Iterator[bytes
         return blocks
     head, blocks = _peek(_decompressed(path, form, blocks, size))
     refuse(path, head, form.program)
-    if _compression(head):  # a file can hold itself, without end
+    if is_compressed(head):  # a file can hold itself, without end
         file = "FILE" if path == "-" else shell_words.quote(path)
         raise DamagedFileError(path, f"is compressed twice: pipe in its content, `{form.program} -dc {file} | …`")
     return blocks

@@ -97,8 +97,7 @@ def command(
                 score = score_of(model, parts, unknown, None, undecoded, has_several, adaptation=adaptation)
         except VocabularyError as error:
             raise VocabularyError(f"{error} with --unknown skip") from None
-        if score.unknown:
-            notify_unknown(score.unknown, unknown, model, undecoded, notice)
+        notify_unknown(score.unknown, unknown, model, undecoded, notice)
         adaptation.check_learned()
         name = Source(tuple(dict.fromkeys(paths))).name
         save(out, trained.adapted_to(adaptation.model, name, adaptation.chars, adaptation.config))

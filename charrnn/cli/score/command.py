@@ -259,8 +259,7 @@ def command(
                     shown.unknown = found.unknown
             except VocabularyError as error:
                 raise VocabularyError(f"{error} with --unknown skip, or count them with --unknown count") from None
-        if shown.unknown:
-            notify_unknown(shown.unknown, policy, model, undecoded, notice)
+        notify_unknown(shown.unknown, policy, model, undecoded, notice)
         return 1 if exit_code and not shown.lines else 0
 
 

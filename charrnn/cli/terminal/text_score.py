@@ -83,7 +83,9 @@ def print_score(score: Score, model: Model, as_json: bool) -> None:
 
 
 def notify_unknown(n: int, policy: str, model: Model, undecoded: UndecodedBytes, notice: Callable[[str], None]) -> None:
-    """Says how many characters the model has never seen, what was done with them, and why they may be there."""
+    """Says how many characters the model has never seen, if any, what was done with them, and why they may be there."""
+    if not n:
+        return
     cost = f", at {model.unseen_nats / math.log(2):.2f} bits each" if policy == "count" else ""
     done = "counted" if policy == "count" else "skipped"
     notice(f"{done} characters that the model has never seen: {n:,}{cost}")
