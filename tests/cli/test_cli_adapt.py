@@ -74,11 +74,23 @@ def test_the_adapted_score_of_a_text_is_that_of_the_library_and_says_so(model: P
     wanted = api.score(loaded(model), TEXT, adaptation=api.Adaptation(loaded(model)))
     assert done.stdout.splitlines()[0].split() == ["bits", "per", "character", f"{wanted.bpc:.4f}"]
     assert done.stdout.splitlines()[-1].split() == ["adapted", "yes"]
+    static = json.loads(run("score", model, "--json", cwd=tmp_path, input=TEXT).stdout)["bpc"]
+    assert done.stdout.splitlines()[-2].split() == ["bits", "without", "learning", f"{static:.4f}"]
     found = json.loads(run("score", model, "--adapt", "--json", cwd=tmp_path, input=TEXT).stdout)
-    assert found == pytest.approx(wanted.as_dict())
+    assert found == pytest.approx(wanted.as_dict() | {"bpc_without_learning": static}, rel=1e-5)
     assert found["adapted"] is True
-    assert found["bpc"] < json.loads(run("score", model, "--json", cwd=tmp_path, input=TEXT).stdout)["bpc"]
+    assert found["bpc"] < static
     assert "adapted" not in run("score", model, "--json", cwd=tmp_path, input=TEXT).stdout
+
+
+@pytest.mark.parametrize("policy", ["skip", "count"])
+def test_the_bits_without_learning_are_of_the_same_characters(policy: str, model: Path, tmp_path: Path) -> None:
+    words, text = ("--json", "--quiet", "--unknown", policy), "日" + TEXT + "本" * 40
+    adapted = json.loads(run("score", model, "--adapt", *words, cwd=tmp_path, input=text).stdout)
+    static = json.loads(run("score", model, *words, cwd=tmp_path, input=text).stdout)
+    assert adapted["unknown"] == static["unknown"] == 41
+    assert adapted["bpc_without_learning"] == pytest.approx(static["bpc"], rel=1e-5)
+    assert adapted["bpc"] < static["bpc"]
 
 
 def test_the_settings_of_the_learner_can_be_given(model: Path, tmp_path: Path) -> None:
@@ -128,7 +140,8 @@ def test_records_are_scored_and_learned_from(records: Path, tmp_path: Path) -> N
     text = "A wife.\nA truth.\n\nIn want.\n\nA wife.\n"
     wanted = api.score(loaded(records), text, adaptation=api.Adaptation(loaded(records)))
     found = json.loads(run("score", records, "--adapt", "--json", cwd=tmp_path, input=text).stdout)
-    assert found == pytest.approx(wanted.as_dict())
+    static = api.score(loaded(records), text).bpc
+    assert found == pytest.approx(wanted.as_dict() | {"bpc_without_learning": static}, rel=1e-5)
     done = run("score", records, "--adapt", "--per-line", cwd=tmp_path, input=text)
     assert [line.partition("\t")[2] for line in done.stdout.splitlines()] == [
         "A wife.\\nA truth.",
