@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.config import between, check_threads, one_of
+from charrnn.dataset.groups import in_blocks
 from charrnn.engine import available_cores
 from charrnn.engine.threads import Threads, deal
 from charrnn.errors import ConfigError
@@ -102,8 +103,8 @@ def _blocks(model: Model, pieces: Iterable[Ids], size: int, overlap: int, n: int
     """The blocks of n windows of a text; the last one may have fewer."""
     stride, rest, is_first = size - overlap, np.array([model.start], model.vocabulary.dtype), True
     whole = 1 + n * stride + overlap
-    for piece in pieces:
-        rest = np.concatenate((rest, piece))
+    for several in in_blocks(pieces, len, n * stride):  # each is joined once, however many there are
+        rest = np.concatenate((rest, *several))
         while len(rest) >= whole:
             yield Block(rest[:whole], is_first)
             rest, is_first = rest[n * stride :], False
