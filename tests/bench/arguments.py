@@ -1,6 +1,8 @@
 """The arguments of the benchmarks: their types, whose errors argparse prints in one line."""
 
 import argparse
+import json
+from typing import Any
 
 import typer
 
@@ -30,3 +32,11 @@ def count(text: str) -> int:
 def counts(text: str) -> list[int]:
     """Numbers from 1 that are separated by commas."""
     return [*map(count, text.split(","))]
+
+
+def value(text: str) -> Any:
+    """The text as a number, true or false, if it is one."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

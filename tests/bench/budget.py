@@ -8,11 +8,10 @@ of `data/`. Prints one Markdown table.
 """
 
 import argparse
-import json
 import sys
 from typing import Any
 
-from arguments import seconds
+from arguments import seconds, value
 
 import charrnn
 from charrnn.dataset import corpus
@@ -31,14 +30,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lines", action="store_true", help="each line is a text of its own")
     return parser.parse_intermixed_args()  # the options may come before the trials
-
-
-def value(text: str) -> Any:
-    """The text as a number, true or false, if it is one."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def row(text: Corpus, options: dict[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from budget import value
+from arguments import value
 
 import charrnn
 from charrnn.dataset.lines import LineBatches, Lines
@@ -56,6 +56,10 @@ def options(text: str, lines: int) -> dict[str, Any]:
     """What `--time` chooses for 20 seconds of two cores."""
     N, layout = len(text) * 9 // 10, {"layout": "lines"} if lines else {}
     line = len(text) / lines if lines else math.inf
+    if not few_data.is_few(N, line):
+        sys.exit(
+            f"{len(text):,} characters are not few, and have no end of their own: give a smaller --chars or --lines"
+        )
     chosen: Any = budget.choose(20 * budget.TYPICAL_SPEED, N, len({*text}), layout, line)  # type: ignore[arg-type]
     steps_per_epoch = charrnn.train(text, steps=1, **chosen).training_data.steps_per_epoch
     steps = int(few_data.max_steps(N, line, steps_per_epoch))
