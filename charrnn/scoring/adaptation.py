@@ -6,16 +6,14 @@ lately, so a text from which there is nothing to learn costs hardly more than wi
 """
 
 import math
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from charrnn.config import REWRITING_LAYOUTS
+from charrnn.config import REWRITING_LAYOUTS, check_threads
 from charrnn.engine import available_cores
 from charrnn.engine.protocols import Factors
 from charrnn.engine.threads import Threads
@@ -26,6 +24,7 @@ from charrnn.scoring.gradient_scale import measure
 from charrnn.scoring.learner import AdaptationConfig, Learner, boost, factors
 from charrnn.scoring.mixture import Mixture
 from charrnn.scoring.passage import Passage, passage
+from charrnn.scoring.reading_lock import ReadingLock
 from charrnn.types import Array, Ids, Mask
 
 BLOCK = 4000
@@ -34,14 +33,12 @@ MIN_ADVANTAGE = -0.1
 """How much better what was learned has to predict than the trained weights, in nats per character, to be of use. With
 the default rate, a long text of which there is little to learn comes down to -0.05 in places, and the segment that was
 learned from last, read again, is predicted better by 0.04 or more."""
-_BUSY = threading.Lock()
-"""Held while a reader is marked as reading, or found to be."""
 
 
 class Adaptation:
     """A reader that begins as a model and goes on learning; `read` is told all that it reads, in order.
 
-    What it says does not depend on the pieces in which it is told. Several threads have a reader each: see `fresh`.
+    How a text is divided into pieces makes no difference but rounding. Several threads have a reader each: see `fresh`.
     """
 
     def __init__(self, model: Model, config: AdaptationConfig | None = None):
@@ -62,16 +59,13 @@ class Adaptation:
 
     def _begin(self) -> None:
         """What a reader is that has read nothing, but for its learner."""
-        self._trained = self._learner.trained_reader()
-        self._is_reading = False
-        self.chars = 0
-        """How many characters it has read."""
-        self.nats_without_learning = 0.0
-        """-log p of all that it has read, as the trained model alone says it, in nats."""
+        self._trained, self._lock = self._learner.trained_reader(), ReadingLock()
         self._begin_text()
 
     def _begin_text(self) -> None:
         """What a reader is where the first text begins that it learns from."""
+        self.chars = 0
+        """How many characters it has learned from, or will when their segment is complete."""
         self._mixture = Mixture(len(self._model.vocabulary))
         self._before, self._rest, self._last = self._model.start, _nothing(self._model), _nothing(self._model)
         """The last character; the segment that is not complete yet, which is predicted but not learned from; and the
@@ -85,15 +79,10 @@ class Adaptation:
 
         Raises `ConfigError` while another thread reads.
         """
-        with self._reading():
+        with self._lock.held():
             params = {name: p.copy() for name, p in self._learner.params.items()}
         ngrams = self._model.ngrams and self._model.ngrams.unmeasured()
         return replace(self._model, params=params, line_scores=None, ngrams=ngrams)
-
-    @property
-    def bpc_without_learning(self) -> float:
-        """The bits per character of all that it has read, as the trained model alone says it."""
-        return self.nats_without_learning / math.log(2) / self.chars if self.chars else 0.0
 
     def fresh(self) -> "Adaptation":
         """A reader that begins as this one did, shares the trained weights with it, and may read in another thread."""
@@ -109,7 +98,7 @@ class Adaptation:
         worse than the trained one, or did so badly that the learner had to begin again. Raises `ConfigError` while
         another thread reads.
         """
-        with self._reading():
+        with self._lock.held():
             self._check_learned()
 
     def _check_learned(self) -> None:
@@ -146,45 +135,63 @@ class Adaptation:
 
         Raises `ConfigError` while another thread reads.
         """
-        with self._reading():
+        with self._lock.held():
             self._learner.forget()
             self._trained.forget()
             self._begin_text()
+            self._lock.reset()
 
-    def read(self, ids: Ids, resets: Mask | None = None, n_threads: int = 2) -> Array:
+    def read(self, ids: Ids, resets: Mask | None = None, threads: int | None = None) -> Array:
         """-log p [N], in nats, of the next characters [N], each before it is learned from.
 
         `resets` [N] says where a text of its own begins; None: nowhere. The first character of all, and the first after
-        `forget`, begin one too. It reads in two threads if there are two cores, or in one if `n_threads` says so.
+        `forget`, begin one too. It reads in at most two `threads`, by default in two if there are two cores.
 
         Raises `DivergenceError` if the trained model's predictions are NaN or infinite, and `ConfigError` while another
-        thread reads.
+        thread reads, after a reading that was interrupted, and for what are no ids or resets.
         """
-        with self._reading():
-            return self._read(ids, resets, n_threads)
+        nats: Array = self.surprisals(ids, resets, threads)[0]
+        return nats
 
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Keeps other threads from reading; what two would tell at once it could not learn from in order."""
-        with _BUSY:
-            if self._is_reading:
+    def surprisals(self, ids: Ids, resets: Mask | None = None, threads: int | None = None) -> Array:
+        """-log p [2, N] of the next characters [N]: as `read` has it, and as the trained model alone does."""
+        check_threads(threads)
+        ids, resets = self._checked(ids, resets)
+        with self._lock.reading():
+            return self._read(ids, resets, threads or available_cores())
+
+    def continued(self) -> Callable[[Ids, Mask], Array]:
+        """`surprisals` of one text in several calls; it raises `ConfigError` if something else is read in between."""
+        chars = self.chars
+
+        def read(ids: Ids, resets: Mask) -> Array:
+            nonlocal chars
+            chars += len(ids)
+            nats = self.surprisals(ids, resets)
+            if self.chars != chars:
                 raise ConfigError(
-                    "another thread reads with this adaptation: wait for it, or give each its own by `fresh()`"
+                    "another text was read with this adaptation in between: give each its own by `fresh()`"
                 )
-            self._is_reading = True
-        try:
-            yield
-        finally:
-            self._is_reading = False
+            return nats
 
-    def _read(self, ids: Ids, resets: Mask | None, n_threads: int) -> Array:
-        if resets is None:
-            resets = np.zeros(len(ids), bool)
+        return read
+
+    def _checked(self, ids: Ids, resets: Mask | None) -> tuple[Ids, Mask]:
+        """The ids [N] and resets [N] as arrays; raises `ConfigError` if they are something else."""
+        V, found = len(self._model.vocabulary), np.asarray(ids)
+        if found.ndim != 1 or (len(found) and (found.dtype.kind not in "iu" or found.min() < 0 or found.max() >= V)):
+            raise ConfigError(f"ids are whole numbers from 0 to {V - 1}: give model.vocabulary.encode(text)")
+        begins = np.zeros(len(found), bool) if resets is None else np.asarray(resets)
+        if begins.shape != found.shape or begins.dtype != bool:
+            raise ConfigError("resets are as many as the ids, and each is True or False")
+        return found.astype(self._model.vocabulary.dtype, copy=False), begins
+
+    def _read(self, ids: Ids, resets: Mask, n_threads: int) -> Array:
         if len(ids) and not self._has_read:
             resets, self._has_read = resets.copy(), True
             resets[0] = True
         n_threads = min(n_threads, available_cores(), 2 if len(ids) > self.config.segment else 1)
-        found, waiting = [np.empty(0)], None
+        found, waiting = [np.empty((2, 0))], None
         with blas.limit(), Threads(n_threads) as threads:
             for k in range(0, len(ids), BLOCK):
                 said = waiting() if waiting else None
@@ -193,7 +200,7 @@ class Adaptation:
                     found.append(self._predicted(*said))
             if waiting:
                 found.append(self._predicted(*waiting()))
-        return np.concatenate(found)
+        return np.concatenate(found, axis=1)
 
     def _begin_block(self, ids: Ids, resets: Mask, threads: Threads) -> Callable[[], tuple[Passage, Array, Array]]:
         """Begins to read a block, in threads; what it returns waits for what the two readers say of the passage."""
@@ -209,15 +216,14 @@ class Adaptation:
         return said
 
     def _predicted(self, new: Passage, adapted: Array, trained: Array) -> Array:
-        """-log p [N] of a passage of which the two readers say this."""
+        """-log p [2, N] of a passage of which the two readers say this: with what was learned, and without."""
         check_finite(trained)
         if (table := self._model.ngrams) is not None:
             contexts, self._history = new.contexts(self._history, len(self._model.vocabulary))
             p = table.probabilities(contexts, new.targets)
             adapted, trained = (table.mixture(nats, p) for nats in (adapted, trained))
         self.chars += len(trained)
-        self.nats_without_learning += float(trained.sum(dtype=np.float64))
-        return self._mixture.nats(adapted, trained, new.inputs)
+        return np.stack((self._mixture.nats(adapted, trained, new.inputs), trained))
 
     def _learn(self, new: Passage, threads: Threads) -> Array:
         """What the learner says of a passage, of which it learns the segments that are complete."""

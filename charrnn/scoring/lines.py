@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -142,12 +142,11 @@ class _LineBatch:
             losses[filled] = np.add.reduceat(nats, self.starts[filled], dtype=np.float64)
         return losses
 
-    def scores(self, nats: Array) -> list[Score]:
-        """The scores of the lines, whose known characters cost nats [n]."""
-        chars = self.counts - self.firsts
-        if self.counted.any():
-            chars, nats = chars + self.counted, nats + self.counted * self.unseen_nats
-        return [*map(Score, chars.tolist(), nats.tolist(), self.unknown.tolist())]
+    def scores(self, nats: Array, *without_learning: Array) -> list[Score]:
+        """The scores of the lines, whose known characters cost nats [n], and without learning perhaps others [n]."""
+        chars = self.counts - self.firsts + self.counted
+        losses = [(each + self.counted * self.unseen_nats).tolist() for each in (nats, *without_learning)]
+        return [*map(Score, chars.tolist(), losses[0], self.unknown.tolist(), *losses[1:])]
 
 
 def _encoded(model: Model, batches: Iterable[Sequence[Text]], unknown: str) -> Iterator[_LineBatch]:
@@ -229,10 +228,11 @@ def _stateful(model: Model, batches: Iterable[_LineBatch]) -> Iterator[list[Scor
 
 def _adapted(batches: Iterable[_LineBatch], adaptation: "Adaptation", stateful: bool) -> Iterator[list[Score]]:
     """The scores of lines from which the model learns in their order."""
+    continued = adaptation.continued()
     for batch in batches:
         resets = np.zeros(len(batch.ids), bool)
         resets[batch.starts[batch.counts > 0]] = not stateful
-        yield _as_adapted(batch.scores(batch.sums(adaptation.read(batch.ids, resets))))
+        yield batch.scores(*map(batch.sums, continued(batch.ids, resets)))
 
 
 def _forgetful(batches: Iterable[_LineBatch], adaptation: "Adaptation", n_threads: int) -> Iterator[list[Score]]:
@@ -243,25 +243,24 @@ def _forgetful(batches: Iterable[_LineBatch], adaptation: "Adaptation", n_thread
     readers: list[Adaptation] = []
     with Threads(n_threads) as threads:
         for batch in batches:
-            losses = np.zeros(len(batch.counts))
+            losses = np.zeros((2, len(batch.counts)))
             shards = deal(np.flatnonzero(batch.counts).tolist(), n_threads)
             readers += [adaptation.fresh() for _ in shards[len(readers) :]]
-            threads_of_reader = min(2, n_threads) if len(shards) == 1 else 1
+            threads_of_reader = n_threads if len(shards) == 1 else 1
             threads.map(partial(_read_apart, batch, losses, threads_of_reader), shards, readers)
-            yield _as_adapted(batch.scores(losses))
+            yield batch.scores(*losses)
 
 
 def _read_apart(batch: _LineBatch, losses: Array, n_threads: int, lines: Sequence[int], reader: "Adaptation") -> None:
-    """Writes the losses of some lines to `losses` [n], of which each is the first thing that its reader reads."""
+    """Writes the losses of some lines to `losses` [2, n], with and without learning.
+
+    Each of the lines is the first thing that its reader reads.
+    """
     starts = batch.starts
     for line in lines:
         reader.forget()
         ids = batch.ids[starts[line] : starts[line] + batch.counts[line]]
-        losses[line] = reader.read(ids, n_threads=n_threads).sum()
-
-
-def _as_adapted(scores: list[Score]) -> list[Score]:
-    return [replace(score, adapted=True) for score in scores]
+        losses[:, line] = reader.surprisals(ids, threads=n_threads).sum(axis=1)
 
 
 def _stateless(model: Model, batches: Iterable[_LineBatch], n_threads: int) -> Iterator[list[Score]]:

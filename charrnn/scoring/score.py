@@ -43,12 +43,21 @@ class Score:
     unknown: int = 0
     """The characters that are not in the vocabulary: those that were skipped are further ones; those that were counted
     are among `chars`, except in the source of a pair, where nothing counts."""
-    adapted: bool = False
-    """Whether the model learned from the text as it read it: such a score is not that of the model itself."""
+    nats_without_learning: float | None = None
+    """The loss of the trained model alone, if it learned from the text as it read it; None if it didn't."""
 
     def __add__(self, other: "Score") -> "Score":
         sums = self.chars + other.chars, self.nats + other.nats, self.unknown + other.unknown
-        return Score(*sums, self.adapted or other.adapted)
+        return Score(*sums, self._trained_nats + other._trained_nats if self.adapted or other.adapted else None)
+
+    @property
+    def adapted(self) -> bool:
+        """Whether the model learned from the text as it read it: such a score is not that of the model itself."""
+        return self.nats_without_learning is not None
+
+    @property
+    def _trained_nats(self) -> float:
+        return self.nats if self.nats_without_learning is None else self.nats_without_learning
 
     @property
     def nats_per_char(self) -> float:
@@ -61,6 +70,11 @@ class Score:
         return self.nats_per_char / math.log(2)
 
     @property
+    def bpc_without_learning(self) -> float:
+        """The same of the trained model alone, which is `bpc` unless the model learned from the text."""
+        return self._trained_nats / math.log(2) / self.chars if self.chars else 0.0
+
+    @property
     def perplexity(self) -> float:
         """The number of equally likely characters that would be as hard to predict: exp of the mean loss."""
         try:
@@ -71,15 +85,16 @@ class Score:
     def as_dict(self) -> dict[str, float | bool | None]:
         """The score as JSON data; an infinite perplexity, which JSON can't express, is None.
 
-        It has the key `adapted` only if that is true.
+        The keys `adapted` and `bpc_without_learning` are only in an adapted score.
         """
+        learned = {"adapted": True, "bpc_without_learning": self.bpc_without_learning} if self.adapted else {}
         return {
             "unknown": self.unknown,
             "chars": self.chars,
             "nats_per_char": self.nats_per_char,
             "bpc": self.bpc,
             "perplexity": self.perplexity if self.perplexity < math.inf else None,
-        } | ({"adapted": True} if self.adapted else {})
+        } | learned
 
 
 def check_scores(model: Model) -> None:
@@ -106,25 +121,36 @@ def surprisal(model: Model, text: Text, *, unknown: str = "error", adaptation: "
 def stream_surprisal(
     model: Model, pieces: Iterable[Text], *, unknown: str = "error", adaptation: "Adaptation | None" = None
 ) -> Iterator[Array]:
-    """`surprisal` of a text in pieces: yields that of each piece [N] before it asks for the next."""
+    """`surprisal` of a text in pieces: yields that of each piece [N] before it asks for the next.
+
+    Raises `ConfigError` if something else was read with the adaptation between two pieces.
+    """
     model.language_model  # noqa: B018 - raises an error for another form, whatever the text
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     if adaptation is not None:
-        from charrnn.scoring.adaptation import check_reader
-
-        check_reader(adaptation, model)
-        return _adapted_surprisal(model, pieces, unknown, adaptation)
+        return (nats for nats, _ in adapted_surprisals(model, pieces, unknown, adaptation))
     return blas.limited(_stream_surprisal(model, pieces, unknown))
 
 
-def _adapted_surprisal(model: Model, pieces: Iterable[Text], unknown: str, adaptation: "Adaptation") -> Iterator[Array]:
+def adapted_surprisals(model: Model, pieces: Iterable[Text], unknown: str, adaptation: "Adaptation") -> Iterator[Array]:
+    """`stream_surprisal` with an adaptation, and the surprisal by the trained weights alone: [2, N] for each piece."""
+    from charrnn.scoring.adaptation import check_reader
+
+    check_reader(adaptation, model)
+    return _adapted_surprisals(model, pieces, unknown, adaptation)
+
+
+def _adapted_surprisals(
+    model: Model, pieces: Iterable[Text], unknown: str, adaptation: "Adaptation"
+) -> Iterator[Array]:
     is_new = np.ones(1, bool)  # whether the next character begins a text of its own
+    continued = adaptation.continued()
     for piece in pieces:
         ids, known = encode_known(model.vocabulary, piece, unknown)
-        nats = np.full(len(known), model.unseen_nats if unknown == "count" else np.nan)
+        nats = np.full((2, len(known)), model.unseen_nats if unknown == "count" else np.nan)
         ends = ids == model.start if model.reads_lines else np.zeros(len(ids), bool)
         starts = np.concatenate((is_new, ends))
-        nats[known] = adaptation.read(ids, starts[:-1])
+        nats[:, known] = continued(ids, starts[:-1])
         is_new = starts[-1:]
         yield nats
 

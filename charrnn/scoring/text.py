@@ -13,7 +13,15 @@ from charrnn.dataset.records import records_of
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.model import Model
 from charrnn.scoring.lines import score_lines
-from charrnn.scoring.score import UNKNOWN_POLICIES, Score, Text, check_scores, stream_surprisal
+from charrnn.scoring.score import (
+    UNKNOWN_POLICIES,
+    Score,
+    Text,
+    adapted_surprisals,
+    check_scores,
+    stream_surprisal,
+)
+from charrnn.types import Array
 
 if TYPE_CHECKING:
     from charrnn.scoring.adaptation import Adaptation
@@ -46,12 +54,18 @@ def score(
     if model.reads_lines:
         texts = records_of_pieces(model, pieces) if model.reads_records else lines_of_pieces(pieces)
         return score_texts(model, texts, unknown=unknown, threads=threads, adaptation=adaptation)
-    total = Score(0, 0.0, adapted=adaptation is not None)
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     policy = "skip" if unknown == "count" else unknown
-    for nats in stream_surprisal(model, pieces, unknown=policy, adaptation=adaptation):
-        missing = int(np.isnan(nats).sum())
-        total += Score(len(nats) - missing, float(np.nansum(nats, dtype=np.float64)), missing)
+    found: Iterator[Array]
+    if adaptation is None:
+        found = (nats[None] for nats in stream_surprisal(model, pieces, unknown=policy))
+    else:
+        found = adapted_surprisals(model, pieces, policy, adaptation)
+    total = _nothing(adaptation is not None)
+    for surprisals in found:
+        missing = int(np.isnan(surprisals[0]).sum())
+        nats, *without_learning = (float(np.nansum(each, dtype=np.float64)) for each in surprisals)
+        total += Score(surprisals.shape[1] - missing, nats, missing, *without_learning)
     if unknown == "count":
         total += Score(total.unknown, total.unknown * model.unseen_nats)
     return _checked(total, model)
@@ -93,7 +107,12 @@ def score_texts(
 
 def total_of(scores: Iterable[Score], model: Model, adapts: bool = False) -> Score:
     """The sum of scores of a model, which `adapts` or not; raises `CorpusError` if there was nothing to score."""
-    return _checked(sum(scores, Score(0, 0.0, adapted=adapts)), model)
+    return _checked(sum(scores, _nothing(adapts)), model)
+
+
+def _nothing(adapts: bool) -> Score:
+    """The score of no text, by a model that learns from what it reads or not."""
+    return Score(0, 0.0, nats_without_learning=0.0 if adapts else None)
 
 
 def records_of_pieces(model: Model, pieces: Iterable[Text]) -> Iterator[Text]:

@@ -28,7 +28,7 @@ from charrnn.scoring.adaptation import Adaptation
 from charrnn.scoring.adapted_model import adapt
 from charrnn.scoring.gradient_scale import GradientScale, measure
 from charrnn.scoring.learner import EPSILON, MAX_LENGTH, AdaptationConfig, factors
-from charrnn.scoring.lines import score_lines
+from charrnn.scoring.lines import score_batches, score_lines
 from charrnn.scoring.passage import Passage, passage
 from charrnn.scoring.score import Score, stream_surprisal, surprisal
 from charrnn.scoring.text import score
@@ -241,8 +241,8 @@ def test_the_probabilities_of_all_characters_add_up_to_one(engine, n):
 
 
 @pytest.fixture(scope="module")
-def reader():
-    return Adaptation(tiny("gru", layers=2, hidden_size=6), FAST)
+def reader(engine):
+    return Adaptation(tiny("gru", engine, layers=2, hidden_size=6), FAST)
 
 
 @given(st.integers(0, 2**16), st.lists(st.integers(0, 11), max_size=12), st.lists(st.integers(0, 40), max_size=5))
@@ -288,7 +288,9 @@ def test_what_was_forgotten_leaves_nothing(engine):
     assert not np.allclose(used.model.params["W_out"], model.params["W_out"])
     used.forget()
     np.testing.assert_array_equal(used.model.params["W_out"], model.params["W_out"])
+    assert used.chars == 0
     np.testing.assert_array_equal(used.read(ids), fresh.read(ids))
+    assert used.chars == len(ids)
     assert len(used.read(ids[:0])) == 0
 
 
@@ -322,9 +324,9 @@ def test_the_model_that_it_gives_does_not_change_when_it_reads_on(reader):
 
 
 @pytest.fixture(scope="module")
-def readers():
+def readers(engine):
     """Readers of one model that learn a little, much, and too much."""
-    model = tiny("gru", hidden_size=6)
+    model = tiny("gru", engine, hidden_size=6)
     return [Adaptation(model, config) for config in (AdaptationConfig(), FAST, AdaptationConfig(1.0, 0.0, 3))]
 
 
@@ -377,11 +379,12 @@ def test_weights_that_run_away_are_forgotten(engine, monkeypatch):
     forgotten, forget = [], wild._learner.forget
     monkeypatch.setattr(wild._learner, "forget", lambda: forgotten.append(forget()))
     ids = random_ids(400, model)
-    adapted, trained = wild.read(ids).sum(), surprisal(model, "".join(ALPHABET[v] for v in ids)).sum()
+    adapted, without = wild.surprisals(ids).sum(axis=1)
+    trained = surprisal(model, "".join(ALPHABET[v] for v in ids)).sum()
     assert forgotten
     with pytest.raises(DivergenceError, match=r"give a rate of 0\.003"):
         wild.check_learned()
-    assert wild.nats_without_learning == pytest.approx(trained, rel=1e-5)
+    assert without == pytest.approx(trained, rel=1e-5)
     assert adapted <= trained + math.log(2) + len(ids) // mixtures.UPDATE_EVERY * mixtures.SHARE
 
 
@@ -691,6 +694,61 @@ def test_two_threads_can_not_read_with_the_same_adaptation(monkeypatch):
     assert len(adaptation.read(np.array([1]))) == 1
 
 
+def test_two_texts_can_not_be_read_in_turns_with_the_same_adaptation():
+    model = tiny()
+    adaptation = Adaptation(model, FAST)
+    for begun in (
+        lambda: stream_surprisal(model, ["abc", "cab"], adaptation=adaptation),
+        lambda: score_batches(model, [["abc"], ["cab"]], adaptation=adaptation),
+    ):
+        one, other = begun(), begun()
+        next(one), next(other)
+        with pytest.raises(ConfigError, match=r"another text was read .*: give each its own by `fresh\(\)`"):
+            next(one)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_after_an_interruption_it_has_to_begin_again(error, engine, monkeypatch):
+    model, ids = tiny("lstm", engine), random_ids(40, tiny())
+    adaptation, wanted = Adaptation(model, FAST), Adaptation(model, FAST).read(ids)
+
+    def interrupted(*args, **kwargs):
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(adaptation._trained, "read", interrupted)
+        with pytest.raises(error):
+            adaptation.read(ids)
+    with pytest.raises(ConfigError, match=r"the last reading was interrupted: call `forget\(\)` to begin again"):
+        adaptation.read(ids)
+    assert adaptation.fresh().read(ids).tolist() == wanted.tolist()
+    adaptation.forget()
+    assert adaptation.read(ids).tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("ids", ["abc", [1.0, 2.0], [[1, 2]], [-1], [99], 3, None])
+def test_what_are_no_ids_is_refused_and_changes_nothing(ids):
+    model = tiny()
+    adaptation = Adaptation(model)
+    with pytest.raises(
+        ConfigError, match=r"ids are whole numbers from 0 to \d+: give model\.vocabulary\.encode\(text\)"
+    ):
+        adaptation.read(ids)
+    assert adaptation.read([1, 2]).tolist() == Adaptation(model).read(np.array([1, 2])).tolist()
+
+
+@pytest.mark.parametrize("resets", [[0, 1], [True], [[True, False]], "ab"])
+def test_what_are_no_resets_is_refused(resets):
+    with pytest.raises(ConfigError, match="resets are as many as the ids, and each is True or False"):
+        Adaptation(tiny()).read(np.array([1, 2]), resets)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_a_number_of_threads_out_of_range_is_refused(threads):
+    with pytest.raises(ConfigError, match="threads"):
+        Adaptation(tiny()).read(np.array([1, 2]), threads=threads)
+
+
 def test_clamped_units_and_narrow_weights_are_refused():
     model = tiny()
     with pytest.raises(ConfigError, match="clamp_units"):
@@ -700,7 +758,7 @@ def test_clamped_units_and_narrow_weights_are_refused():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"rate": -0.1}, {"rate": math.nan}, {"pull": 1.1}, {"segment": 0}, {"segment": 4097}, {"segment": 1.5}]
+    "settings", [{"rate": -0.1}, {"rate": math.nan}, {"pull": 1.1}, {"segment": 0}, {"segment": 1001}, {"segment": 1.5}]
 )
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(ConfigError, match=next(iter(settings))):

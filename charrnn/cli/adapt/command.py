@@ -103,7 +103,6 @@ def command(
         save(out, trained.adapted_to(adaptation.model, name, adaptation.chars, adaptation.config))
     lock.release()
     if as_json:
-        before = {"bpc_without_learning": adaptation.bpc_without_learning}
-        typer.echo(json.dumps({"file": str(out)} | score.as_dict() | before))
-    notice(learned(score, adaptation, model.vocabulary.unit))
+        typer.echo(json.dumps({"file": str(out)} | score.as_dict()))
+    notice(learned(score, model.vocabulary.unit))
     notice(f"done: {out} holds the adapted model")

@@ -41,7 +41,7 @@ def adapted(
     with learning_bar(pieces, size, len, adaptation, quiet or size <= LEARNED_AT_ONCE) as watched:
         read = reads(watched, adaptation=adaptation)
     adaptation.check_learned()
-    notice(learned(read, adaptation, model.vocabulary.unit))
+    notice(learned(read, model.vocabulary.unit))
     model = adaptation.model.with_precision(precision)
     if precision != "float32":
         notice(f"weights in {precision}")

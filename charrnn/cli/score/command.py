@@ -255,7 +255,7 @@ def command(
                         found = score_of(
                             model, parts, policy, threads, undecoded, has_several, windows, adaptation, ranks
                         )
-                    print_score(found, model, as_json, adaptation)
+                    print_score(found, model, as_json)
                     shown.unknown = found.unknown
             except VocabularyError as error:
                 raise VocabularyError(f"{error} with --unknown skip, or count them with --unknown count") from None

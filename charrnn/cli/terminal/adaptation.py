@@ -85,8 +85,8 @@ def bytes_of(part: "Part") -> int:
     return len(part[1])
 
 
-def learned(score: "Score", adaptation: "Adaptation", unit: str) -> str:
+def learned(score: "Score", unit: str) -> str:
     """What a model has learned from, in so many characters or other units, and what that has brought."""
     bits = f"{score.bpc:.3f} bits per {unit} while it read them"
-    without = f"{adaptation.bpc_without_learning:.3f} without learning"
+    without = f"{score.bpc_without_learning:.3f} without learning"
     return f"learned from {counted(score.chars, f'{unit}s')}: {bits}, {without}"

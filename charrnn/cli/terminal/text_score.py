@@ -77,16 +77,9 @@ def score_of(
     return score(model, pieces, unknown=unknown, threads=threads, adaptation=adaptation)
 
 
-def print_score(score: Score, model: Model, as_json: bool, adaptation: "Adaptation | None" = None) -> None:
-    """Prints a score as a table or as JSON; with the adaptation that read the text, what learning brought too."""
-    without = None
-    if adaptation is not None:
-        counted = score.chars - adaptation.chars  # the unknown ones, which cost the same with and without learning
-        without = (adaptation.nats_without_learning + counted * model.unseen_nats) / math.log(2) / score.chars
-    if as_json:
-        typer.echo(json.dumps(score.as_dict() | ({} if without is None else {"bpc_without_learning": without})))
-    else:
-        typer.echo(_table(score, model.vocabulary.unit, without))
+def print_score(score: Score, model: Model, as_json: bool) -> None:
+    """Prints a score as a table or as JSON."""
+    typer.echo(json.dumps(score.as_dict()) if as_json else _table(score, model.vocabulary.unit))
 
 
 def notify_unknown(n: int, policy: str, model: Model, undecoded: UndecodedBytes, notice: Callable[[str], None]) -> None:
@@ -99,8 +92,8 @@ def notify_unknown(n: int, policy: str, model: Model, undecoded: UndecodedBytes,
     undecoded.tell(notice)
 
 
-def _table(score: Score, unit: str, without_learning: float | None) -> str:
-    """The score as a table: on each line a name and a number. An adapted one has the bits without learning too."""
+def _table(score: Score, unit: str) -> str:
+    """The score as a table: on each line a name and a number."""
     rows = {
         f"bits per {unit}": f"{score.bpc:.4f}",
         f"nats per {unit}": f"{score.nats_per_char:.4f}",
@@ -109,7 +102,7 @@ def _table(score: Score, unit: str, without_learning: float | None) -> str:
     }
     if score.unknown:
         rows[f"unknown {unit}s"] = f"{score.unknown}"
-    if without_learning is not None:
-        rows |= {"bits without learning": f"{without_learning:.4f}", "adapted": "yes"}
+    if score.adapted:
+        rows |= {"bits without learning": f"{score.bpc_without_learning:.4f}", "adapted": "yes"}
     names, values = (max(map(len, column)) for column in (rows.keys(), rows.values()))
     return "\n".join(f"{name:<{names}}  {value:>{values}}" for name, value in rows.items())
