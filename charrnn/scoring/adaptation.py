@@ -36,7 +36,7 @@ learned from last, read again, is predicted better by 0.04 or more."""
 
 
 class Adaptation:
-    """A reader that begins as a model and goes on learning; `read` is told all that it reads, in order.
+    """A reader that begins as a model and learns from all that it is given to `read`, in order.
 
     How a text is divided into pieces makes no difference but rounding. Several threads have a reader each: see `fresh`.
     """
@@ -58,12 +58,12 @@ class Adaptation:
         self._begin()
 
     def _begin(self) -> None:
-        """What a reader is that has read nothing, but for its learner."""
+        """Sets all but the learner to what it is before anything is read."""
         self._trained, self._lock = self._learner.trained_reader(), ReadingLock()
         self._begin_text()
 
     def _begin_text(self) -> None:
-        """What a reader is where the first text begins that it learns from."""
+        """Sets what changes as it reads, but for the learner, to what it is where a first text begins."""
         self.chars = 0
         """How many characters it has learned from, or will when their segment is complete."""
         self._mixture = Mixture(len(self._model.vocabulary))

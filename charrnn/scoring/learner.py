@@ -6,8 +6,8 @@ the gradient's usual size r (see `gradient_scale`), the mean of r over all weigh
     θ_ij ← θ_ij - rate · g_ij / ((row_i + ε √r̄) (col_j + ε √r̄)) + min(pull · r_ij / r̄, 1) · (θ₀_ij - θ_ij)
 
 with r_ij = row_i col_j; the rate of step k = 0, 1, … is `rate` · (1 + 2 / (1 + k / 20)). This is dynamic evaluation (B.
-Krause, E. Kahembwe, I. Murray, S. Renals, "Dynamic Evaluation of Neural Sequence Models", 2018, equations 6 to 8). A
-weight is pulled back the more, the more it matters to what the trained model knows.
+Krause, E. Kahembwe, I. Murray, S. Renals, "Dynamic Evaluation of Neural Sequence Models", 2018, equations 6 to 8). The
+more a weight matters to what the trained model knows, the harder it is pulled back.
 
 The first part is limited, for each parameter as a whole: it goes at most `MAX_LENGTH` times as far as where gradients
 have their usual size. In a text of another kind many gradients agree, and it might go a hundred times as far.
@@ -36,8 +36,8 @@ MAX_LENGTH = 6.0
 """A limit that texts of the kind that the model knows never reach."""
 MORE_AT_FIRST, STEPS_AT_FIRST = 2.0, 20
 """How much further the first step goes, and after how many steps half of that is left. Of a page of another kind than
-the training text there is much to learn at once. Reading one of the same kind, they become at most 0.003 nats worse at
-its beginning."""
+the training text there is much to learn at once. On one of the same kind, larger first steps cost at most 0.003 nats
+per character at its beginning."""
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ DROPOUT, DROPOUT_OF_LINES = 0.4, 0.5
 MAX_RATE = 0.01
 """The highest learning rate."""
 EPOCHS, EPOCHS_OF_LINES = 50, 24
-"""How often it is worth to read a continuous text of up to `CHARACTERS`, and short lines. A longer text is overfitted
-later: the epochs grow with the square root of its length."""
+"""The epochs that are worth their time: of a continuous text of up to `CHARACTERS`, and of short lines. A longer text
+is overfitted later: its epochs grow with the square root of its length."""
 LINES, CHARACTERS_OF_LINES = 32, 15_000
 """The short lines of a batch for so many characters; longer texts have steps enough with more."""
 
@@ -40,14 +40,14 @@ def is_few(N: int, line: float) -> bool:
 
 
 def max_epochs(N: int, line: float) -> float:
-    """How often it is worth to read N characters; infinite for a long text."""
+    """The epochs of N characters that are worth their time; infinite for a long text."""
     if not is_few(N, line):
         return math.inf
     return round(EPOCHS * max(1.0, math.sqrt(N / CHARACTERS))) if line >= SHORT else EPOCHS_OF_LINES
 
 
 def max_steps(N: int, line: float, steps_per_epoch: int) -> float:
-    """The steps that it is worth to take on N characters; infinite for a long text."""
+    """The steps on N characters that are worth their time; infinite for a long text."""
     return max_epochs(N, line) * steps_per_epoch
 
 

@@ -18,7 +18,7 @@ STATIC, ADAPTED, APART = "without learning", "--adapt", "--adapt --per-line --fo
 def measure(options: Options) -> Iterator[Section]:
     """Measures both networks."""
     cores = available_cores()
-    one, apart = f"{APART}, 1 thread", f"{APART}, {cores}"
+    one, apart = f"{APART}, 1 thread", f"{APART}, {cores} threads"
     header = ["", STATIC, ADAPTED, one, apart, f"{ADAPTED}/{STATIC}", f"{cores} threads/1"]
     section = Section("Learning while reading: characters per second", header)
     for shape in (SHAPES[name] for name in NETWORKS):
