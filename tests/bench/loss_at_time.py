@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import kept
 import numpy as np
 from arguments import several_seconds
 
@@ -226,13 +227,13 @@ def main() -> None:
     args = arguments()
     text, names = corpus.read(Source((args.corpus,))), args.runs.split(",")
     text_name = text.digest + " by line" * args.lines
-    kept = [Run(**run) for run in json.loads(args.keep.read_text())] if args.keep and args.keep.exists() else []
+    done = [Run(**run) for run in kept.read(args.keep, [])]
     runs: list[Run] = []
     for seconds, name in itertools.product(args.times, names):
         for seed in range(1, args.seeds + 1 if name == "charrnn" else 2):
             run = Run(text_name, name, seconds, seed)
             key = (text_name, name, seconds, seed)
-            if earlier := [old for old in kept if (old.text, old.name, old.seconds, old.seed) == key]:
+            if earlier := [old for old in done if (old.text, old.name, old.seconds, old.seed) == key]:
                 runs += earlier
                 continue
             if (settings := RUNS[name]) is None:
@@ -240,12 +241,11 @@ def main() -> None:
             else:
                 run_pytorch(text, run, settings(run), args.lines)
             runs.append(run)
-            kept.append(run)
+            done.append(run)
             print(
                 f"{name}, {seconds:g} s, seed {seed}: {run.best:.4f} in {run.wall:.1f} s", file=sys.stderr, flush=True
             )
-            if args.keep:
-                args.keep.write_text(json.dumps([asdict(run) for run in kept]))
+            kept.write(args.keep, [asdict(run) for run in done])
     print("| time |", " | ".join(LABELS[name] for name in names), "|")
     print("|---:|", "---:|" * len(names), sep="")
     for seconds in args.times:

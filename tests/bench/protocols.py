@@ -9,7 +9,6 @@ time.
 """
 
 import argparse
-import json
 import shlex
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import kept
 from arguments import counts, several_seconds
 
 import charrnn
@@ -112,17 +112,16 @@ def main() -> None:
     text = corpus.read(Source((args.corpus,)))
     held_out = text.vocabulary.decode(text.split(TrainingConfig(0).val_fraction)[1])
     seeds = args.seeds + args.seeds[-1:] * (len(args.times) - len(args.seeds))
-    kept: dict[str, Any] = json.loads(args.keep.read_text()) if args.keep and args.keep.exists() else {}
+    figures: dict[str, Any] = kept.read(args.keep, {})
     rows: dict[float, dict[str, list[float]]] = {}
     for seconds, n in zip(args.times, seeds, strict=True):
         for seed in range(1, n + 1):
             key = f"{text.digest[:12]} {seconds:g} {seed} {args.ngrams} {args.train_options}".rstrip()
-            if key not in kept:
-                kept[key] = losses(trained(args.corpus, seconds, seed, args.ngrams, args.train_options), held_out)
-                print(f"{seconds:g} s, seed {seed}:", *(f"{x:.4f}" for x in kept[key].values()), file=sys.stderr)
-                if args.keep:
-                    args.keep.write_text(json.dumps(kept))
-            for name, loss in kept[key].items():
+            if key not in figures:
+                figures[key] = losses(trained(args.corpus, seconds, seed, args.ngrams, args.train_options), held_out)
+                print(f"{seconds:g} s, seed {seed}:", *(f"{x:.4f}" for x in figures[key].values()), file=sys.stderr)
+                kept.write(args.keep, figures)
+            for name, loss in figures[key].items():
                 rows.setdefault(seconds, {}).setdefault(name, []).append(loss)
     names = [f"{name}, {way}" for name in (NETWORK, MIXED) for way in WAYS]
     print("| time |", " | ".join(names), "|")

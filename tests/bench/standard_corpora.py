@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import kept
 from arguments import count, seconds
 from standard import compressors, literature, parts
 from standard.parts import NAMES, FormatError, Parts
@@ -156,37 +157,31 @@ def with_time(new: Run, others: list[Run]) -> Run:
     return new
 
 
-def runs(args: argparse.Namespace, found: Parts, kept: dict[str, Any]) -> list[Run]:
+def runs(args: argparse.Namespace, found: Parts, known: dict[str, Any]) -> list[Run]:
     """All runs of these parts, the one that the arguments ask for among them; it is made unless it is kept."""
     time = args.time
     if time is None and not LENGTH.search(args.train_options):
         time = DEFAULT_TIME
-    others = [Run(**row) for row in kept["runs"]]
+    others = [Run(**row) for row in known["runs"]]
     key = (found.digest, args.seed, time, args.train_options)
     if not any(row.key == key and (row.adaptive is not None or not args.adapt) for row in others):
         with tempfile.TemporaryDirectory() as folder:
             new = with_time(run(args, found, time, Path(folder)), others)
         others = [row for row in others if row.key != new.key] + [new]
-        kept["runs"] = [asdict(row) for row in others]
-        save(args.keep, kept)
+        known["runs"] = [asdict(row) for row in others]
+        kept.write(args.keep, known)
     return [row for row in others if row.parts == found.digest]
 
 
-def compress(args: argparse.Namespace, found: Parts, kept: dict[str, Any]) -> dict[str, list[float]]:
+def compress(args: argparse.Namespace, found: Parts, known: dict[str, Any]) -> dict[str, list[float]]:
     """The bits per character of each compressor, of the test part and of all parts."""
-    figures: dict[str, list[float]] = kept["compressors"].setdefault(found.digest, {})
+    figures: dict[str, list[float]] = known["compressors"].setdefault(found.digest, {})
     for name, compressor in compressors.installed():
         if name not in figures:
             figures[name] = [compressors.bits_per_character(compressor, text) for text in (found.test, found.whole)]
             print(name, *figures[name], file=sys.stderr, flush=True)
-            save(args.keep, kept)
+            kept.write(args.keep, known)
     return figures
-
-
-def save(path: Path | None, kept: dict[str, Any]) -> None:
-    """Writes the figures to their file."""
-    if path is not None:
-        path.write_text(json.dumps(kept, indent=1))
 
 
 # Tables
@@ -233,11 +228,9 @@ def main() -> None:
     """Makes the figures, then prints the tables."""
     args = arguments()
     found, subjects = read_parts(args), args.only or SUBJECTS
-    kept = {"runs": [], "compressors": {}}
-    if args.keep and args.keep.exists():
-        kept = json.loads(args.keep.read_text())
-    rows = runs(args, found, kept) if "charrnn" in subjects else []
-    figures = compress(args, found, kept) if "compressors" in subjects else {}
+    known = kept.read(args.keep, {"runs": [], "compressors": {}})
+    rows = runs(args, found, known) if "charrnn" in subjects else []
+    figures = compress(args, found, known) if "compressors" in subjects else {}
     print(f"{NAMES[found.benchmark]}, bits per character of the test part, which has {len(found.test):,} characters.")
     if found.difference:
         print(f"These figures can't be compared with published ones: {found.difference}.")
