@@ -21,12 +21,18 @@ def listed(names: Sequence[str], most: int) -> str:
 
 
 def why(error: OSError, path: str | Path) -> str:
-    """What the system says about a file, for a message, or which folder above the file can't be entered.
+    """What the system says about a file, for a message, or what is wrong with a folder above the file.
 
-    Of a file in such a folder the system says the same as of one that can't be read itself.
+    Of a file in a folder that can't be entered the system says the same as of one that can't be read itself, and of a
+    new one in what is no folder that it exists.
     """
-    closed = closed_folder(path) if isinstance(error, PermissionError) else ""
-    return closed or error.strerror or str(error)
+    if isinstance(error, PermissionError):
+        reason = closed_folder(path)
+    elif isinstance(error, FileExistsError | NotADirectoryError):
+        reason = next((f"{p} is not a folder" for p in Path(path).parents if p.exists() and not p.is_dir()), "")
+    else:
+        reason = ""
+    return reason or error.strerror or str(error)
 
 
 def closed_folder(path: str | Path) -> str:

@@ -15,10 +15,10 @@ from charrnn.checkpoint.pytorch_format import from_torch, to_torch, torch_views
 from charrnn.checkpoint.tensor_file import TensorFile, create
 from charrnn.config import Config, TrainingConfig
 from charrnn.dataset.text_form import DEFAULT_FORM
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, ConfigError
 from charrnn.model.display import Displayed
 from charrnn.model.forms import network_for
-from charrnn.model.model import Model
+from charrnn.model.model import Model, check_model
 from charrnn.training.state import CorpusInfo, Evaluation, loss_curve
 
 if TYPE_CHECKING:
@@ -55,9 +55,16 @@ class Checkpoint(Displayed):
         """The checkpoint of a model that this one became as it learned from so many characters of a text of this name.
 
         `how` is a `scoring.learner.AdaptationConfig`. What was read in another encoding does not change how it reads.
+        Raises `ConfigError` for another model or configuration.
         """
-        text = AdaptedText(name, chars, **how.to_dict())
-        model = replace(model, text_form=self.model.text_form)
+        check_model(model)
+        ours = self.model
+        if (model.config, model.vocabulary, model.layout) != (ours.config, ours.vocabulary, ours.layout):
+            raise ConfigError("the model is not one that this one became: give the `model` of its charrnn.Adaptation")
+        if not isinstance(how, Config):
+            raise ConfigError(f"the configuration is of the type {type(how).__name__}: give charrnn.AdaptationConfig()")
+        text = AdaptedText.from_dict({"name": name, "chars": chars} | how.to_dict())
+        model = replace(model, text_form=ours.text_form)
         return replace(self, model=model, run_id="", adapted=(*self.adapted, text))
 
     def without_provenance(self) -> Self:

@@ -25,6 +25,8 @@ from charrnn.types import Array, Ids, Indices
 
 USUAL = 256
 """The characters of a window in most comparisons with transformers."""
+MAX_SIZE = 2**53
+"""The most characters of a window: more than any text has."""
 PART, WARM_UP = 8192, 1024
 """The characters of a part of a long text that is read in parts, and those before it that are read to warm it up."""
 
@@ -60,7 +62,7 @@ def score_windows(
     them. `score` scores the blocks, by default `score_blocks` in this process.
     """
     check_scores(model)
-    between("windows", size, 1)
+    between("windows", size, 1, MAX_SIZE)
     between("overlap", overlap, 0, size - 1)
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     check_threads(threads)

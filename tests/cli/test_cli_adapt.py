@@ -311,6 +311,8 @@ def test_unknown_characters_of_a_prime_are_left_out(model: Path, tmp_path: Path)
     assert done.stdout.startswith(OPENING[:60])
     assert "characters of the prime that the model has never seen were left out: 1" in done.stderr
     assert "learned from 60 characters" in done.stderr
+    error = error_line(charrnn("sample", model, "--adapt", "--prime", "жж", "--unknown", "skip", cwd=tmp_path), 1)
+    assert error.endswith("there is no text to learn from: the model knows none of the prime's characters")
 
 
 @pytest.mark.parametrize(
@@ -568,6 +570,13 @@ def test_there_is_no_training_of_an_adapted_model_to_resume(model: Path, tmp_pat
         ("text.txt", 2, "--out FILE says where the adapted model is saved"),
         ("text.txt --out a.txt", 2, "must end in .safetensors"),
         ("text.txt --out a.resume.safetensors", 2, "must end in .safetensors"),
+        ("text.txt --out text.txt/a.safetensors", 1, "can't write text.txt/a.safetensors: text.txt is not a folder"),
+        (
+            "text.txt --out text.txt/b/a.safetensors",
+            1,
+            "can't write text.txt/b/a.safetensors: text.txt is not a folder",
+        ),
+        ("text.txt/a --out a.safetensors", 1, "can't read text.txt/a: text.txt is not a folder"),
         ("missing.txt --out a.safetensors", 1, "can't read missing.txt"),
         ("empty.txt --out a.safetensors", 1, "there is no text to learn from: it is empty"),
         ("short.txt --out a.safetensors", 1, "too short to learn from: give at least 40 characters"),

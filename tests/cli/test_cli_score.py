@@ -581,3 +581,7 @@ def test_windows_are_read_from_a_fresh_state(engine: str, model: Path) -> None:
     found = score_windows(loaded(model), TEXT * 3, 32)
     assert (shown["chars"], shown["nats_per_char"]) == (len(TEXT) * 3, pytest.approx(found.nats_per_char, rel=1e-4))
     assert shown["nats_per_char"] > json.loads(charrnn("score", *args, cwd=model.parent).stdout)["nats_per_char"]
+    longest = charrnn("score", *args, "--windows", 2**53, cwd=model.parent).stdout
+    assert longest == charrnn("score", *args, cwd=model.parent).stdout
+    for n in (0, 2**53 + 1, 2**63, 10**30):
+        assert "--windows must be" in error_line(charrnn("score", *args, "--windows", n, cwd=model.parent), 2)

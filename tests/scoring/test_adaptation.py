@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charrnn
+from charrnn.config import SamplingConfig
 from charrnn.dataset.record_form import RecordForm
 from charrnn.dataset.unseen import UnseenEstimate
 from charrnn.engine.threads import Threads
@@ -579,6 +580,23 @@ def test_the_checkpoint_of_an_adapted_model_says_what_it_learned_from(small, tmp
     assert [text.to_dict() for text in found.adapted] == [{"name": "diary.txt", "chars": 54} | FAST.to_dict()]
     assert (found.run_id, found.step) == ("", checkpoint.step)
     np.testing.assert_array_equal(found.model.params["W_out"], adaptation.model.params["W_out"])
+
+
+def test_a_checkpoint_becomes_no_model_of_another_kind(small):
+    checkpoint, how = charrnn.load(small["model"]), AdaptationConfig()
+    for model in (tiny(), replace(checkpoint.model, layout="lines"), charrnn.load(DOCS / "names.safetensors").model):
+        with pytest.raises(ConfigError, match=r"not one that this one became: give the `model` of its charrnn\.Adapt"):
+            checkpoint.adapted_to(model, "a", 5, how)
+    for wrong in (None, {"rate": 0.1}):
+        with pytest.raises(ConfigError, match=r"of the type \w+: give charrnn\.AdaptationConfig\(\)"):
+            checkpoint.adapted_to(checkpoint.model, "a", 5, wrong)
+    for refused in (lambda: checkpoint.adapted_to("a", "a", 5, how), lambda: checkpoint.adapted_to(tiny(), "a", 5, 1)):
+        with pytest.raises(ConfigError, match="model"):
+            refused()
+    with pytest.raises(ConfigError, match="chars"):
+        checkpoint.adapted_to(checkpoint.model, "a", -1, how)
+    with pytest.raises(ConfigError, match="settings"):
+        checkpoint.adapted_to(checkpoint.model, "a", 5, SamplingConfig())
 
 
 def test_a_text_shorter_than_a_segment_teaches_nothing():

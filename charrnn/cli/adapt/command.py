@@ -56,7 +56,12 @@ def command(
     force: Annotated[bool, option(MOST_USED, "Overwrite an existing file.", "--force")] = False,
     as_json: Annotated[
         bool,
-        option(MOST_USED, "Print the score of the text as a JSON object.", "--json", envvar="CHARRNN_ADAPT_JSON"),
+        option(
+            MOST_USED,
+            "Print the file and the score of the text as a JSON object.",
+            "--json",
+            envvar="CHARRNN_ADAPT_JSON",
+        ),
     ] = False,
     encoding: EncodingOption = None,
     pull: Annotated[float | None, option(RUN, PULL)] = None,

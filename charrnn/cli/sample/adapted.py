@@ -5,6 +5,7 @@ from functools import partial
 
 from charrnn.cli.terminal.adaptation import begin, learned, learning_bar
 from charrnn.cli.terminal.console import notifier
+from charrnn.errors import CorpusError
 from charrnn.model.model import Model
 from charrnn.scoring.learner import AdaptationConfig
 from charrnn.scoring.lines import LEARNED_AT_ONCE
@@ -26,7 +27,7 @@ def adapted(
     those of the page, and begins new ones. Raises `ConfigError` for a model that can't learn, and what
     `Adaptation.check_learned` raises.
     """
-    adaptation, notice = begin(model, how, quiet), notifier(quiet)
+    adaptation, notice, unit = begin(model, how, quiet), notifier(quiet), model.vocabulary.unit
     pieces: list[Text]
     if model.reads_records:
         # What surrounds records in the page, such as separators and other columns, the model need not know
@@ -38,10 +39,12 @@ def adapted(
         prime, reads = clean(page), partial(score, model)
         pieces = [prime[k : k + LEARNED_AT_ONCE] for k in range(0, len(prime), LEARNED_AT_ONCE)]
     size = sum(map(len, pieces))
+    if page and not size:
+        raise CorpusError(f"there is no text to learn from: the model knows none of the prime's {unit}s")
     with learning_bar(pieces, size, len, adaptation, quiet or size <= LEARNED_AT_ONCE) as watched:
         read = reads(watched, adaptation=adaptation)
     adaptation.check_learned()
-    notice(learned(read, model.vocabulary.unit))
+    notice(learned(read, unit))
     model = adaptation.model.with_precision(precision)
     if precision != "float32":
         notice(f"weights in {precision}")
