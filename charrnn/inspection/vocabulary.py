@@ -26,7 +26,7 @@ def neighbours(model: Model) -> dict[str, Any]:
     """
     kept = np.sort(np.argsort(-model.params["b_out"], kind="stable")[:MAX_CHARACTERS])
     characters = [character_names(model.vocabulary)[v] for v in kept]
-    model.language_model  # noqa: B018 - raises an error for another form
+    model.check_language_model()
     vectors = {"read": _centred(model.params["W_ih0"][kept]), "expected": _centred(model.params["W_out"].T[kept])}
     near = {way: _nearest(rows) for way, rows in vectors.items()}
     planes = {way: _plane(rows) for way, rows in vectors.items()}

@@ -26,7 +26,7 @@ def merge(models: Sequence[Model]) -> Model:
     """
     first, R = models[0], len(models)
     for model in models:
-        model.language_model  # noqa: B018 - raises an error for another form
+        model.check_language_model()
         kinds = [(m.config.cell_name, m.config.layers, m.vocabulary.characters, m.layout) for m in (first, model)]
         if kinds[0] != kinds[1]:
             raise ConfigError("models of different cells, layers, vocabularies or layouts can't be merged")

@@ -87,6 +87,10 @@ class Model(Displayed):
             raise ConfigError(f"this model is a {self.config.form}: use `charrnn {command}`")
         return network
 
+    def check_language_model(self) -> None:
+        """Raises `ConfigError` if the network is another form than a language model."""
+        _ = self.language_model
+
     @property
     def n_params(self) -> int:
         """The number of parameters."""

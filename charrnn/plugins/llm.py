@@ -108,7 +108,7 @@ def _load(path: Path, length: int | None) -> "Model":
     from charrnn.engine import compile_time
 
     model = load(path).model
-    model.language_model  # noqa: B018 - raises an error for another form
+    model.check_language_model()
     characters = model.default_length if length is None else length
     choice = engines.choose("auto", characters, kernels=compile_time.sampling())
     return replace(model, engine=engines.load(choice.engine))

@@ -101,7 +101,7 @@ def check_scores(model: Model) -> None:
     """Raises `ConfigError` for a model that gives no probability to a text: a classifier or a tagger."""
     check_model(model)
     if model.config.form not in WRITERS:
-        model.language_model  # noqa: B018 - raises the error
+        model.check_language_model()
 
 
 def surprisal(model: Model, text: Text, *, unknown: str = "error", adaptation: "Adaptation | None" = None) -> Array:
@@ -125,7 +125,7 @@ def stream_surprisal(
 
     Raises `ConfigError` if something else was read with the adaptation between two pieces.
     """
-    model.language_model  # noqa: B018 - raises an error for another form, whatever the text
+    model.check_language_model()
     one_of("unknown", unknown, UNKNOWN_POLICIES)
     if adaptation is not None:
         return (nats for nats, _ in adapted_surprisals(model, pieces, unknown, adaptation))

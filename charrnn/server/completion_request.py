@@ -149,7 +149,7 @@ def prime_ids(model: Model, prompt: Prompt, unknown: str) -> Ids:
     Raises `ApiError` for a prompt that it can't continue, and `VocabularyError` for one with unknown characters.
     """
     vocabulary = model.vocabulary
-    model.language_model  # noqa: B018 - raises an error for another form
+    model.check_language_model()
     if isinstance(prompt, list):
         if not all(0 <= v < len(vocabulary) for v in prompt):
             raise ApiError(f"the ids of characters are from 0 to {len(vocabulary) - 1} - 'prompt'", "prompt")

@@ -162,7 +162,7 @@ def _check_state_out(path: Path, force: bool, read: tuple[Path | None, ...]) -> 
 def check_model(model: Model, params: Mapping[str, Any]) -> None:
     """Raises `ConfigError` for options that the model does not have."""
     layout = model.layout
-    model.language_model  # noqa: B018 - raises an error for another form
+    model.check_language_model()
     if params["adapt"]:
         from charrnn.scoring.adaptation import check_adaptable
 
