@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charrnn
+from charrnn import engine as engines
 from charrnn.config import SamplingConfig
 from charrnn.dataset.record_form import RecordForm
 from charrnn.dataset.unseen import UnseenEstimate
@@ -742,6 +743,25 @@ def test_after_an_interruption_it_has_to_begin_again(error, engine, monkeypatch)
     assert adaptation.fresh().read(ids).tolist() == wanted.tolist()
     adaptation.forget()
     assert adaptation.read(ids).tolist() == wanted.tolist()
+
+
+def test_what_was_learned_before_an_interruption_can_be_forgotten(monkeypatch):
+    kernels = pytest.importorskip("charrnn.engine.kernels.learner")
+    model, with_partner = tiny("lstm", engines.load("numba")), kernels.partner.with_partner
+    adaptation = Adaptation(model, FAST)
+
+    def interrupted(*args):
+        with_partner(*args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kernels.partner, "with_partner", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            adaptation.read(random_ids(40, model), threads=1)
+    assert not np.allclose(adaptation.model.params["W_out"], model.params["W_out"])
+    adaptation.forget()
+    for name, p in model.params.items():
+        np.testing.assert_array_equal(adaptation.model.params[name], p)
 
 
 @pytest.mark.parametrize("ids", ["abc", [1.0, 2.0], [[1, 2]], [-1], [99], 3, None])

@@ -67,7 +67,8 @@ class Learner:
         self._new_cache = partial(new_cache, cell, L, segment, H, self.dtype)
         self._new_buffers = partial(Buffers.of, L, segment, H, GH, V, self.dtype)
         self.cache, self.buffers = self._new_cache(), self._new_buffers()
-        self.diverged = False
+        self.diverged = self.has_learned = False
+        """`has_learned` says that the weights may differ from the trained ones."""
 
     @property
     def params(self) -> Params:
@@ -90,15 +91,16 @@ class Learner:
         """A reader with these weights, from a state of zeros."""
         reader = copy_of(self)
         reader.weights, reader.state, reader.steps = weights, np.zeros_like(self.state), 0
-        reader.cache, reader.buffers, reader.diverged = self._new_cache(), self._new_buffers(), False
+        reader.cache, reader.buffers = self._new_cache(), self._new_buffers()
+        reader.diverged = reader.has_learned = False
         return reader
 
     def forget(self) -> None:
         """Goes back to the parameters and a state of zeros."""
-        for weights in self.weights if self.steps else ():  # otherwise they are what they were
+        for weights in self.weights if self.has_learned else ():
             weights.now[...] = weights.trained
         self.state[...] = 0
-        self.steps, self.diverged = 0, False
+        self.steps, self.diverged, self.has_learned = 0, False, False
 
     def read(self, passage: tuple[Ids, Ids, Mask], learns: bool = True, threads: Threads | None = None) -> Array:
         """As `scoring.learner.Learner.read`; one of several threads may take some steps of weights meanwhile."""
@@ -108,6 +110,7 @@ class Learner:
         while done < len(nats):
             rest, first = (array[done:] for array in (*ids, resets)), done
             boosts = self._boosts(len(nats) - done, learns)
+            self.has_learned |= learns  # before it does, since an interruption may come at any time
             work = partial(READERS[self.cell], *own, *rest, self.segment, boosts, nats[done:])
             done += partner.with_partner(work, threads)
             self.steps += learns * (done - first) // self.segment
