@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from charrnn.errors import ConfigError
 
 _CHANGES = threading.Lock()
-"""Held while a lock is taken or given back; one for all, so that a reader can be copied and pickled."""
+"""Held while a lock is taken; one for all, so that a reader can be copied and pickled."""
 
 
 class ReadingLock:
-    """Who may use a reader. It never waits: what two threads would read at once, nothing could be learned in order."""
+    """Who may use a reader. It never waits, since what two threads read at once has no order to learn it in."""
 
     def __init__(self) -> None:
         self._is_held = self._was_interrupted = False
