@@ -13,13 +13,14 @@ from functools import partial
 
 import numpy as np
 
-from charrnn.config import REWRITING_LAYOUTS, check_threads
+from charrnn.config import check_threads
 from charrnn.engine import available_cores
 from charrnn.engine.protocols import Factors
 from charrnn.engine.threads import Threads
 from charrnn.errors import ConfigError, CorpusError, DivergenceError, counted
-from charrnn.model.model import Model, check_finite, check_model
+from charrnn.model.model import Model, check_finite
 from charrnn.resources import blas
+from charrnn.scoring.adaptable import check_adaptable
 from charrnn.scoring.gradient_scale import measure
 from charrnn.scoring.learner import AdaptationConfig, Learner, boost, factors
 from charrnn.scoring.mixture import Mixture
@@ -67,9 +68,10 @@ class Adaptation:
         self.chars = 0
         """How many characters it has learned from, or will when their segment is complete."""
         self._mixture = Mixture(len(self._model.vocabulary))
-        self._before, self._rest, self._last = self._model.start, _nothing(self._model), _nothing(self._model)
-        """The last character; the segment that is not complete yet, which is predicted but not learned from; and the
-        last one that was learned from."""
+        self._before, self._rest = self._model.start, _nothing(self._model)
+        """The last character; and the segment that is not complete yet, which is predicted but not learned from."""
+        self._first = self._last = _nothing(self._model)
+        """The first `BLOCK` characters, and the segment that was learned from last."""
         self._history = self._model.zero_text_state(1).history
         self._has_read = False
 
@@ -111,21 +113,30 @@ class Adaptation:
         if (
             self._learner.diverged
             or not is_finite
-            or min(self._mixture.advantage, self._advantage_at_last()) < MIN_ADVANTAGE
+            or min(self._mixture.advantage, self._advantage_at(self._last)) < MIN_ADVANTAGE
         ):
             slower = min(AdaptationConfig.rate, self.config.rate / 2)
             raise DivergenceError(
                 f"the model learned too fast, and now predicts worse than before: give a rate of {slower:g}", "rate"
             )
 
-    def _advantage_at_last(self) -> float:
-        """How much better the learner predicts the segment that it learned from last, in nats per character.
+    def advantage_at_first(self) -> float:
+        """How much better the model as it is now predicts what it read first than the trained one does.
 
-        No prediction that was made on the way shows what its last step did. Both continue the text from where they are,
+        That is the first `BLOCK` characters, in nats per character. It is negative if what was learned later is of no
+        use there. Raises `ConfigError` while another thread reads.
+        """
+        with self._lock.held():
+            return self._advantage_at(self._first) if len(self._first.targets) else 0.0
+
+    def _advantage_at(self, read: Passage) -> float:
+        """How much better the learner predicts a passage than the trained reader, in nats per character.
+
+        No prediction that was made on the way shows what the last step did. Both continue the text from where they are,
         which the trained reader is a few characters later: beside what a bad step does, that is nothing.
         """
         learned, trained = (
-            _quietly(partial(_foresee, reader, self._last)).mean(dtype=np.float64)
+            _quietly(partial(_foresee, reader, read)).mean(dtype=np.float64)
             for reader in (self._learner, self._trained)
         )
         return float(np.nan_to_num(trained - learned, nan=-math.inf))
@@ -231,6 +242,8 @@ class Adaptation:
         n = len(read.targets) // self.config.segment * self.config.segment
         found = [self._learner.read(read.part(0, n), threads=threads)] if n else []
         self._last = read.part(n - self.config.segment, n) if n else self._last
+        if len(self._first.targets) < BLOCK:
+            self._first = Passage.joined([self._first, new]).part(0, BLOCK)
         self._rest = read.part(n, len(read.targets))
         if len(self._rest.targets):
             found.append(_foresee(self._learner, self._rest))  # the segment will be read anew
@@ -252,19 +265,6 @@ def _facts(model: Model) -> tuple[object, ...]:
     """What two models have in common that predict the same, beside their weights."""
     table = model.ngrams and model.ngrams.about()
     return model.config, model.vocabulary, model.layout, [*model.params], table, model.clamped is None
-
-
-def check_adaptable(model: Model) -> None:
-    """Raises `ConfigError` for a model that can't learn from a text as it reads it."""
-    check_model(model)
-    if model.config.form != "language_model":
-        raise ConfigError(f"this model is a {model.config.form}: only language models learn from what they read")
-    if model.layout in REWRITING_LAYOUTS:
-        raise ConfigError("a model of pairs can't adapt: train it on more pairs, with `init_from`")
-    if model.clamped is not None:
-        raise ConfigError("a model with clamped units can't adapt: leave out `clamp_units`")
-    if model.precision != "float32":
-        raise ConfigError("weights learn in float32: leave out `precision`")
 
 
 def _learner(model: Model, by: dict[str, Factors], segment: int) -> Learner:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import os
 import re
 import select
@@ -360,6 +361,16 @@ def test_a_model_of_records_learns_from_those_of_the_prime(unknown: str, tmp_pat
 
 
 # Files
+
+
+def test_a_model_that_forgot_the_beginning_of_a_text_says_so(model: Path, tmp_path: Path) -> None:
+    text, words = TEXT * 3 + "".join(sorted(TEXT)) * 10, ("--out", "a.safetensors", "--force", "--rate", 0.005)
+    done = run("adapt", model, *words, cwd=tmp_path, input=text)
+    adaptation = api.Adaptation(loaded(model), AdaptationConfig(rate=0.005))
+    api.score(loaded(model), text, adaptation=adaptation)
+    bits = -adaptation.advantage_at_first() / math.log(2)
+    assert f"the beginning of the text {bits:.2f} bits per character worse than before" in done.stderr
+    assert "beginning" not in run("adapt", model, *words, cwd=tmp_path, input=TEXT * 3).stderr
 
 
 def test_an_adapted_model_is_a_file_that_says_so(model: Path, tmp_path: Path) -> None:

@@ -390,6 +390,25 @@ def test_weights_that_run_away_are_forgotten(engine, monkeypatch):
     assert adapted <= trained + math.log(2) + len(ids) // mixtures.UPDATE_EVERY * mixtures.SHARE
 
 
+def test_it_says_how_well_it_remembers_what_it_read_first(engine, monkeypatch):
+    monkeypatch.setattr(adaptations, "BLOCK", 40)
+    model = tiny("lstm", engine)
+    adaptation = Adaptation(model, FAST)
+    assert adaptation.advantage_at_first() == 0
+    first, other = np.array([1] * 48), np.array([2, 3] * 60)
+    for piece in (first[:5], first[5:]):
+        adaptation.read(piece)
+    assert adaptation.advantage_at_first() > 0.1
+    remembered = surprisal(adaptation.model, "a" * 40).mean()
+    assert adaptation.advantage_at_first() == pytest.approx(surprisal(model, "a" * 40).mean() - remembered, rel=1e-4)
+    adaptation.read(other)
+    assert adaptation.advantage_at_first() < -0.1
+    adaptation.check_learned()  # it predicts the end well
+    adaptation.forget()
+    adaptation.read(other)
+    assert adaptation.advantage_at_first() > 0.1
+
+
 def test_a_model_that_became_worse_is_no_result(trained):
     model = trained.best
     adapt(model, NEW)

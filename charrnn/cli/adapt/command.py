@@ -15,6 +15,7 @@ from charrnn.cli.terminal.adaptation import (
     bytes_of,
     learned,
     learning_bar,
+    tell_if_forgotten,
 )
 from charrnn.cli.terminal.computation import EngineOption
 from charrnn.cli.terminal.console import notifier
@@ -110,4 +111,5 @@ def command(
     if as_json:
         typer.echo(json.dumps({"file": str(out)} | score.as_dict()))
     notice(learned(score, model.vocabulary.unit))
+    tell_if_forgotten(adaptation, model.vocabulary.unit, notice)
     notice(f"done: {out} holds the adapted model")

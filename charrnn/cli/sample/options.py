@@ -164,7 +164,7 @@ def check_model(model: Model, params: Mapping[str, Any]) -> None:
     layout = model.layout
     model.check_language_model()
     if params["adapt"]:
-        from charrnn.scoring.adaptation import check_adaptable
+        from charrnn.scoring.adaptable import check_adaptable
 
         check_adaptable(model)
     if layout not in LINE_LAYOUTS and (params["novel"] or params["unique"]):

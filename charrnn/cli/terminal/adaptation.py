@@ -1,5 +1,6 @@
 """The adaptation of a model by a command: the options, the progress bar, and what is said of it."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -78,6 +79,18 @@ def learning_bar(
 
         yield watched()
         complete(bar)
+
+
+def tell_if_forgotten(adaptation: "Adaptation", unit: str, notice: Callable[[str], None]) -> None:
+    """Says so if the model now predicts the beginning of the text much worse than before it learned."""
+    from charrnn.scoring.adaptation import MIN_ADVANTAGE
+
+    if (advantage := adaptation.advantage_at_first()) < MIN_ADVANTAGE:
+        bits = f"{-advantage / math.log(2):.2f} bits per {unit}"
+        notice(
+            f"the model now predicts the beginning of the text {bits} worse than before: it remembers the end best, so"
+            " give a sorted list in random order, with shuf"
+        )
 
 
 def bytes_of(part: "Part") -> int:

@@ -55,7 +55,7 @@ def open_texts(
     size = size_of_texts(paths)
     model = loaded().with_encoding(encoding)
     if adapts:
-        from charrnn.scoring.adaptation import check_adaptable
+        from charrnn.scoring.adaptable import check_adaptable
 
         check_adaptable(model)
     check_scores(model)
