@@ -60,7 +60,7 @@ class Checkpoint(Displayed):
         check_model(model)
         ours = self.model
         if (model.config, model.vocabulary, model.layout) != (ours.config, ours.vocabulary, ours.layout):
-            raise ConfigError("the model is not one that this one became: give the `model` of its charrnn.Adaptation")
+            raise ConfigError("the model is not one that this one became: give that of its charrnn.Adaptation")
         if not isinstance(how, Config):
             raise ConfigError(f"the configuration is of the type {type(how).__name__}: give charrnn.AdaptationConfig()")
         text = AdaptedText.from_dict({"name": name, "chars": chars} | how.to_dict())

@@ -605,7 +605,7 @@ def test_the_checkpoint_of_an_adapted_model_says_what_it_learned_from(small, tmp
 def test_a_checkpoint_becomes_no_model_of_another_kind(small):
     checkpoint, how = charrnn.load(small["model"]), AdaptationConfig()
     for model in (tiny(), replace(checkpoint.model, layout="lines"), charrnn.load(DOCS / "names.safetensors").model):
-        with pytest.raises(ConfigError, match=r"not one that this one became: give the `model` of its charrnn\.Adapt"):
+        with pytest.raises(ConfigError, match=r"not one that this one became: give that of its charrnn\.Adapt"):
             checkpoint.adapted_to(model, "a", 5, how)
     for wrong in (None, {"rate": 0.1}):
         with pytest.raises(ConfigError, match=r"of the type \w+: give charrnn\.AdaptationConfig\(\)"):
