@@ -358,6 +358,9 @@ def test_a_model_of_records_learns_from_those_of_the_prime(unknown: str, tmp_pat
     bits = f"{scored['bpc']:.3f} bits per character while it read them"
     assert f"learned from {scored['chars']} characters: {bits}" in done.stderr
     assert "never seen" not in done.stderr
+    (tmp_path / "page.txt").write_text("\n%%\n")  # a separator alone
+    error = error_line(charrnn("sample", "a.safetensors", *words, "--quiet", cwd=tmp_path), 1)
+    assert "there is no text to learn from: it is empty" in error
 
 
 # Files

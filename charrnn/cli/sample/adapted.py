@@ -37,10 +37,10 @@ def adapted(
             pieces = [record + end for record in clean("".join(map(model.as_text, pieces))).split(end)[:-1]]
     else:
         prime, reads = clean(page), partial(score, model)
+        if page and not prime:
+            raise CorpusError(f"there is no text to learn from: the model knows none of the prime's {unit}s")
         pieces = [prime[k : k + LEARNED_AT_ONCE] for k in range(0, len(prime), LEARNED_AT_ONCE)]
     size = sum(map(len, pieces))
-    if page and not size:
-        raise CorpusError(f"there is no text to learn from: the model knows none of the prime's {unit}s")
     with learning_bar(pieces, size, len, adaptation, quiet or size <= LEARNED_AT_ONCE) as watched:
         read = reads(watched, adaptation=adaptation)
     adaptation.check_learned()
