@@ -73,7 +73,6 @@ class Adaptation:
         self._first = self._last = _nothing(self._model)
         """The first `BLOCK` characters, and the segment that was learned from last."""
         self._history = self._model.zero_text_state(1).history
-        self._has_read = False
 
     @property
     def model(self) -> Model:
@@ -198,8 +197,8 @@ class Adaptation:
         return found.astype(self._model.vocabulary.dtype, copy=False), begins
 
     def _read(self, ids: Ids, resets: Mask, n_threads: int) -> Array:
-        if len(ids) and not self._has_read:
-            resets, self._has_read = resets.copy(), True
+        if len(ids) and not self.chars:
+            resets = resets.copy()
             resets[0] = True
         n_threads = min(n_threads, available_cores(), 2 if len(ids) > self.config.segment else 1)
         found, waiting = [np.empty((2, 0))], None
